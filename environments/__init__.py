@@ -1,0 +1,1 @@
+"""What exists, what can be seen and what can be done: catalog, interactions, pages, actions, sites."""

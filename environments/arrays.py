@@ -1,0 +1,14 @@
+"""Names for the arrays that travel through every room."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int64]
+ItemArray = NDArray[np.int32]
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+NO_ITEM = -1
+"""Stands in an item array where a ranking ran out of items: the slot is not shown and not logged."""

@@ -1,0 +1,99 @@
+"""The things that can be shown: a frozen, columnar catalog."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from environments.arrays import BoolArray, FloatArray
+from environments.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row of the catalog, for people and prompts to read."""
+
+    index: int
+    item_id: str
+    title: str
+    year: int | None
+    genres: tuple[str, ...]
+    text: str | None
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All items of one data set; everywhere else an item is its row number here.
+
+    Attributes:
+        item_ids: The data set's own ids, unique.
+        titles: As people read them ("The Fugitive", the year apart).
+        years: Release years, shape (n_items,), NaN where unknown.
+        genres: The genres of each item, possibly none.
+        texts: A longer description of each item, None where there is none.
+    """
+
+    item_ids: tuple[str, ...]
+    titles: tuple[str, ...]
+    years: FloatArray
+    genres: tuple[tuple[str, ...], ...]
+    texts: tuple[str | None, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        n_items = len(self.item_ids)
+        if not self.texts:
+            object.__setattr__(self, "texts", (None,) * n_items)
+        lengths = {len(self.titles), len(self.years), len(self.genres), len(self.texts)}
+        if lengths != {n_items}:
+            raise DataError(f"catalog: {n_items} item ids, but columns of lengths {sorted(lengths)}")
+        if len(set(self.item_ids)) != n_items:
+            twice = next(name for name in self.item_ids if self.item_ids.count(name) > 1)
+            raise DataError(f"catalog: item id {twice!r} appears more than once; ids must be unique")
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    def __getitem__(self, index: int) -> Item:
+        year = self.years[index]
+        return Item(
+            index=int(index),
+            item_id=self.item_ids[index],
+            title=self.titles[index],
+            year=None if np.isnan(year) else int(year),
+            genres=self.genres[index],
+            text=self.texts[index],
+        )
+
+    @cached_property
+    def genre_names(self) -> tuple[str, ...]:
+        """All genres, sorted."""
+        return tuple(sorted({genre for genres in self.genres for genre in genres}))
+
+    @cached_property
+    def genre_matrix(self) -> BoolArray:
+        """Membership, shape (n_items, n_genres), columns as in `genre_names`."""
+        column = {genre: number for number, genre in enumerate(self.genre_names)}
+        matrix = np.zeros((len(self), len(column)), dtype=np.bool_)
+        for row, genres in enumerate(self.genres):
+            matrix[row, [column[genre] for genre in genres]] = True
+        return matrix
+
+    def rows(self, item_ids: Sequence[str]) -> list[int | None]:
+        """The row number of each id, None where the catalog does not know it."""
+        return [self._row.get(item_id) for item_id in item_ids]
+
+    @cached_property
+    def _row(self) -> dict[str, int]:
+        return {item_id: row for row, item_id in enumerate(self.item_ids)}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over every cell, in hexadecimal."""
+        digest = hashlib.sha256()
+        for row in range(len(self)):
+            digest.update(repr(self[row]).encode())
+        return digest.hexdigest()

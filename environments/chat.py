@@ -1,0 +1,106 @@
+"""What a language model is asked and what comes back, whoever serves it.
+
+The protocol lives on the ground floor because two rooms that never meet both need it: minds that decide by
+language, and recommenders that rank by it. Implementations live in `simulator/language`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+ParseStatus = Literal["ok", "reasked", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One question.
+
+    Attributes:
+        messages: The conversation so far; what is shared by many requests comes first (prefix caches).
+        reply_schema: JSON Schema of the reply; it makes the server's constraint and our check alike.
+        max_tokens: Upper bound on the reply.
+        temperature: Sampling temperature.
+        seed: Sampling seed; None where the server must not be sent one.
+    """
+
+    messages: tuple[Message, ...]
+    reply_schema: Mapping[str, Any]
+    max_tokens: int
+    temperature: float
+    seed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReply:
+    """One answer.
+
+    Attributes:
+        text: What the model said, unparsed.
+        model: The model's name as the server reports it.
+        fingerprint: What the server says of its build, "" where it says nothing.
+        prompt_tokens, cached_tokens, completion_tokens: As counted by the server.
+        latency_seconds: From sending to the last byte, retries not included.
+        attempts: Requests it took, 1 = no retry.
+        from_store: True when it was read from a record and not asked.
+    """
+
+    text: str
+    model: str
+    fingerprint: str
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    latency_seconds: float
+    attempts: int = 1
+    from_store: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One call as the log keeps it.
+
+    Attributes:
+        request: What was asked.
+        reply: What came back.
+        template: Name and version of the prompt ("page-1").
+        prompt_hash: SHA-256 over the prompt templates that made the request.
+        status: "ok", "reasked" (unreadable, and asked again) or "unreadable" (given up).
+        row: Which visit of the cohort it was for.
+    """
+
+    request: ChatRequest
+    reply: ChatReply
+    template: str
+    prompt_hash: str
+    status: ParseStatus
+    row: int = 0
+
+
+class ChatModel(Protocol):
+    """Anything that answers a `ChatRequest`; safe to ask from many tasks at once.
+
+    Raises `ProviderError` when asking again cannot help (wrong key, nothing listens), after its own retries.
+    """
+
+    @property
+    def name(self) -> str:
+        """The model's name, for the manifest."""
+        ...
+
+    async def ask(self, request: ChatRequest) -> ChatReply:
+        """Answer one question."""
+        ...
+
+    async def close(self) -> None:
+        """Free connections and processes."""
+        ...

@@ -1,0 +1,62 @@
+"""Every error Groundlings raises on purpose, named by who must act.
+
+    GroundlingsError
+    |-- UserError               exit status 2: something you wrote, own or started needs a change
+    |   |-- ConfigError         edit the YAML
+    |   |-- DataError           fix or fetch the data
+    |   |-- ProviderError       start the model server, or mend its address, name or key
+    |   |-- RunDirectoryError   choose another directory, or free some space
+    |   `-- NameConflict        another distribution hides one of our packages
+    |-- BudgetExhausted         a declared cap was reached; the run stopped cleanly
+    |-- NotFitted               a programmer asked a recommender to rank before `fit`
+    |-- UnreadableReply         the model's reply could not be read   (becomes an event)
+    `-- IllegalAction           the reply named something not offered (becomes an event)
+
+Messages say what was found, what was expected, where, and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class GroundlingsError(Exception):
+    """The root of the tree above."""
+
+
+class UserError(GroundlingsError):
+    """The person who started the command can mend this; the command line prints it without a traceback."""
+
+
+class ConfigError(UserError):
+    """The experiment file asks for something that does not exist or does not fit together."""
+
+
+class DataError(UserError):
+    """A data file is missing, damaged, or says something impossible."""
+
+
+class ProviderError(UserError):
+    """A language-model endpoint cannot be reached, refuses the key, or does not know the model."""
+
+
+class RunDirectoryError(UserError):
+    """A run directory cannot be written, already holds a run, or does not hold one."""
+
+
+class NameConflict(UserError):
+    """Another installed distribution provides a package of the same name as one of ours."""
+
+
+class BudgetExhausted(GroundlingsError):
+    """A cap on calls, tokens or money was reached; everything decided so far is in the log."""
+
+
+class NotFitted(GroundlingsError):
+    """A recommender was asked for a ranking before it was fitted."""
+
+
+class UnreadableReply(GroundlingsError):
+    """A model's reply does not follow the schema it was given."""
+
+
+class IllegalAction(GroundlingsError):
+    """A decision names an action that the page did not offer."""

@@ -1,0 +1,135 @@
+"""Who did what with which item, when: the one table every recommender learns from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from environments.arrays import BoolArray, FloatArray, IntArray, ItemArray
+from environments.errors import DataError
+
+USER = "user"
+ITEM = "item"
+RATING = "rating"
+TIMESTAMP = "timestamp"
+SYNTHETIC = "synthetic"
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Interactions as columns of equal length, users and items as row numbers.
+
+    Attributes:
+        users: Row numbers of users, shape (n,).
+        items: Row numbers of items, shape (n,).
+        ratings: Stars on the data set's scale, shape (n,), NaN where the person gave none.
+        timestamps: Seconds since 1970, shape (n,).
+        synthetic: True where a simulated agent acted, shape (n,); such rows never pass for real ones.
+        n_users, n_items: Sizes of the world, which may exceed what occurs here.
+    """
+
+    users: IntArray
+    items: ItemArray
+    ratings: FloatArray
+    timestamps: IntArray
+    synthetic: BoolArray
+    n_users: int
+    n_items: int
+
+    def __post_init__(self) -> None:
+        lengths = {len(column) for column in (self.items, self.ratings, self.timestamps, self.synthetic)}
+        if lengths != {len(self.users)}:
+            raise DataError(f"interactions: {len(self.users)} users, but columns of lengths {sorted(lengths)}")
+        for name, column, size in (("user", self.users, self.n_users), ("item", self.items, self.n_items)):
+            if len(column) and not (0 <= column.min() and column.max() < size):
+                raise DataError(f"interactions: {name} numbers must lie in 0..{size - 1}")
+
+    @classmethod
+    def of(
+        cls,
+        users: NDArray[np.integer],
+        items: NDArray[np.integer],
+        ratings: NDArray[np.floating] | None,
+        timestamps: NDArray[np.integer],
+        *,
+        n_users: int,
+        n_items: int,
+        synthetic: bool = False,
+    ) -> Interactions:
+        """Build from plain arrays; `ratings=None` means that nobody gave any."""
+        stars = np.full(len(users), np.nan) if ratings is None else ratings.astype(np.float64)
+        return cls(
+            users.astype(np.int64),
+            items.astype(np.int32),
+            stars,
+            timestamps.astype(np.int64),
+            np.full(len(users), synthetic),
+            n_users,
+            n_items,
+        )
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def take(self, rows: NDArray[np.integer] | BoolArray) -> Interactions:
+        """Some rows, by number or mask."""
+        return Interactions(
+            self.users[rows],
+            self.items[rows],
+            self.ratings[rows],
+            self.timestamps[rows],
+            self.synthetic[rows],
+            self.n_users,
+            self.n_items,
+        )
+
+    def joined(self, later: Interactions) -> Interactions:
+        """These rows and then the later ones."""
+        return Interactions(
+            np.concatenate([self.users, later.users]),
+            np.concatenate([self.items, later.items]),
+            np.concatenate([self.ratings, later.ratings]),
+            np.concatenate([self.timestamps, later.timestamps]),
+            np.concatenate([self.synthetic, later.synthetic]),
+            self.n_users,
+            self.n_items,
+        )
+
+    @cached_property
+    def matrix(self) -> sp.csr_array:
+        """Who met what: 1.0 for each pair that occurs, shape (n_users, n_items)."""
+        ones = np.ones(len(self))
+        matrix = sp.csr_array((ones, (self.users, self.items)), shape=(self.n_users, self.n_items))
+        matrix.data[:] = 1.0  # a pair that occurs twice was summed; it still counts once
+        return matrix
+
+    @cached_property
+    def item_counts(self) -> IntArray:
+        """People per item, shape (n_items,)."""
+        return np.bincount(self.matrix.indices, minlength=self.n_items).astype(np.int64)
+
+    def frame(self) -> pd.DataFrame:
+        """The columns as a data frame."""
+        return pd.DataFrame(
+            {
+                USER: self.users,
+                ITEM: self.items,
+                RATING: self.ratings,
+                TIMESTAMP: self.timestamps,
+                SYNTHETIC: self.synthetic,
+            }
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the columns, in hexadecimal."""
+        digest = hashlib.sha256(f"{self.n_users} {self.n_items}".encode())
+        for column in (self.users, self.items, self.ratings, self.timestamps, self.synthetic):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()

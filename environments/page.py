@@ -1,0 +1,37 @@
+"""Pages of slots, for a whole cohort of visits at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from environments.arrays import NO_ITEM, BoolArray, ItemArray
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The same page number as each visit of a cohort sees it.
+
+    A page holds item numbers and nothing else: scores and propensities stay with the ranking, because
+    nobody who browses may see them.
+
+    Attributes:
+        number: 1 for the first page.
+        first_rank: How many slots came before this page.
+        items: Item numbers, shape (n_visits, n_slots), `NO_ITEM` where a slot is empty.
+    """
+
+    number: int
+    first_rank: int
+    items: ItemArray
+
+    @property
+    def shown(self) -> BoolArray:
+        """Where a slot holds an item, shape (n_visits, n_slots): these are the impressions."""
+        return self.items != NO_ITEM
+
+    def take(self, rows: NDArray[np.integer]) -> Page:
+        """The page of some visits."""
+        return Page(self.number, self.first_rank, self.items[rows])

@@ -1,0 +1,112 @@
+"""Where people browse: how a ranking becomes pages, and what may be done with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from environments.actions import Checked, Decision, Illegal, LegalActions
+from environments.arrays import NO_ITEM, BoolArray
+from environments.dataset import RatingScale
+from environments.errors import ConfigError
+from environments.page import Page
+from environments.ranking import Ranking
+
+
+class Site(Protocol):
+    """A place with pages. Pure: the same ranking always becomes the same pages."""
+
+    @property
+    def depth(self) -> int:
+        """How many items one visit can see at most: the size of list to ask a recommender for."""
+        ...
+
+    def paginate(self, ranking: Ranking, number: int) -> Page | None:
+        """Page `number` (from 1) of every visit, None when no visit has such a page."""
+        ...
+
+    def actions(self, ranking: Ranking, page: Page) -> LegalActions:
+        """What the page offers, all visits of the ranking."""
+        ...
+
+    def check(self, decision: Decision, page: Page, actions: LegalActions) -> Checked:
+        """Take out of a decision what was not offered, and say what it was."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PaginatedSite:
+    """A ranked list cut into pages of equal size, as in Agent4Rec (Zhang et al. 2024, section 3.2).
+
+    Attributes:
+        page_size: Slots a page.
+        max_pages: Pages a visit can see at most.
+        scale: The stars that may be given.
+    """
+
+    page_size: int
+    max_pages: int
+    scale: RatingScale
+
+    def __post_init__(self) -> None:
+        if self.page_size < 1 or self.max_pages < 1:
+            raise ConfigError(f"site: page_size and max_pages must be at least 1, found {self}")
+
+    @property
+    def depth(self) -> int:
+        """See `Site.depth`."""
+        return self.page_size * self.max_pages
+
+    def paginate(self, ranking: Ranking, number: int) -> Page | None:
+        """See `Site.paginate`; the last page may have empty slots."""
+        first = (number - 1) * self.page_size
+        if not 1 <= number <= self.max_pages:
+            return None
+        items = np.full((ranking.items.shape[0], self.page_size), NO_ITEM, dtype=np.int32)
+        listed = ranking.items[:, first : first + self.page_size]
+        items[:, : listed.shape[1]] = listed
+        return Page(number, first, items) if (items != NO_ITEM).any() else None
+
+    def actions(self, ranking: Ranking, page: Page) -> LegalActions:
+        """See `Site.actions`."""
+        following = self.paginate(ranking, page.number + 1)
+        if following is None:
+            return LegalActions(self.scale.values, np.zeros(page.items.shape[0], dtype=np.bool_))
+        return LegalActions(self.scale.values, following.shown[:, 0])
+
+    def check(self, decision: Decision, page: Page, actions: LegalActions) -> Checked:
+        """See `Site.check`; each kind of offence has its own reason."""
+        shape = page.items.shape
+        if decision.clicked.shape != shape or decision.stars.shape != shape:
+            raise ValueError(f"a mind answered for {decision.clicked.shape} slots, the page has {shape}")
+        readable = ~decision.unreadable
+        rated = ~np.isnan(decision.stars)
+        on_nothing = decision.clicked & ~page.shown
+        clicked = decision.clicked & page.shown & readable[:, None]
+        unopened = rated & ~clicked
+        off_scale = rated & clicked & ~np.isin(decision.stars, actions.stars)
+        nowhere = decision.goes_on & ~actions.may_go_on & readable
+        offered = (decision.satisfaction >= 1) & (decision.satisfaction <= 10)
+        beyond = ~np.isnan(decision.satisfaction) & ~offered
+        illegal = [
+            *decision.stray,
+            *_offences(on_nothing, "click", "the slot is empty"),
+            *_offences(unopened, "rate", "only an opened item can be rated"),
+            *_offences(off_scale, "rate", f"stars are {', '.join(f'{stars:g}' for stars in actions.stars)}"),
+            *(Illegal(int(row), None, "next page", "there is no next page") for row in np.flatnonzero(nowhere)),
+            *(Illegal(int(row), None, "satisfaction", "satisfaction is 1 to 10") for row in np.flatnonzero(beyond)),
+        ]
+        legal = replace(
+            decision,
+            clicked=clicked,
+            stars=np.where(clicked & rated & ~off_scale, decision.stars, np.nan),
+            goes_on=decision.goes_on & actions.may_go_on & readable,
+            satisfaction=np.where(offered & readable, decision.satisfaction, np.nan),
+        )
+        return Checked(legal, tuple(sorted(illegal, key=lambda each: each.row)))
+
+
+def _offences(where: BoolArray, said: str, reason: str) -> list[Illegal]:
+    return [Illegal(int(row), int(slot), said, reason) for row, slot in np.argwhere(where)]

@@ -1,0 +1,1 @@
+"""What we ask of the world: configuration, arms, runs, metrics, reports and the command line."""

@@ -1,0 +1,134 @@
+"""The one question every mind answers: given this page, what do you do?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from environments.actions import Decision, LegalActions
+from environments.arrays import FloatArray, IntArray
+from environments.draws import Draws
+from environments.page import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """Who is here and on which occasion, one row a visit.
+
+    Attributes:
+        agents: Row numbers in the population, shape (n,).
+        users: Row numbers of the real people they are built from, shape (n,).
+        day: 0 for the first day.
+        draws: Their luck, one row a visit; the only source of chance a mind may use.
+    """
+
+    agents: IntArray
+    users: IntArray
+    day: int
+    draws: Draws
+
+    def __len__(self) -> int:
+        return len(self.agents)
+
+    def take(self, rows: NDArray[np.integer]) -> Visits:
+        """Some of the visits."""
+        return Visits(self.agents[rows], self.users[rows], self.day, self.draws.take(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """What happened on the earlier pages of each visit, shape (n,) each."""
+
+    impressions: IntArray
+    clicks: IntArray
+    likes: IntArray
+    stars: FloatArray
+    """Sum of the stars given."""
+
+    @classmethod
+    def nothing(cls, visits: int) -> SoFar:
+        """The state on arrival."""
+        zeros = np.zeros(visits, dtype=np.int64)
+        return cls(zeros, zeros, zeros, np.zeros(visits))
+
+    def take(self, rows: NDArray[np.integer]) -> SoFar:
+        """The state of some visits."""
+        return SoFar(self.impressions[rows], self.clicks[rows], self.likes[rows], self.stars[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class PageTurn:
+    """A page, and what was done with it after the site's check, one row a visit.
+
+    Attributes:
+        rows: The place of each visit in its cohort, shape (n,): visits drop out, places stay.
+        page: What was shown.
+        decision: What was done, legal actions only.
+    """
+
+    rows: IntArray
+    page: Page
+    decision: Decision
+
+    def take(self, kept: NDArray[np.integer]) -> PageTurn:
+        """The turn of some visits."""
+        return PageTurn(self.rows[kept], self.page.take(kept), self.decision.take(kept))
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a mind may know when it decides; row r of every part is the same visit.
+
+    Attributes:
+        visits: Who, when and their luck.
+        page: What is in front of them.
+        actions: What the page offers.
+        so_far: Their visit up to now, in numbers.
+        earlier: Their earlier pages of this visit, oldest first.
+    """
+
+    visits: Visits
+    page: Page
+    actions: LegalActions
+    so_far: SoFar
+    earlier: tuple[PageTurn, ...]
+
+
+class Mind(Protocol):
+    """Decides for agents.
+
+    `decide` is called once a page for a cohort of at most `cohort_size` visits, possibly many cohorts at a
+    time. It may read the situation and its own population, and nothing else: no clock, no global random
+    numbers, no scores. It must answer for every row and change no array it is given. `remember` is told of
+    finished visits, in agent order at the end of each day, never while a visit of that day is open.
+    """
+
+    @property
+    def cohort_size(self) -> int:
+        """How many visits one call may carry: thousands for arithmetic, 1 for language."""
+        ...
+
+    async def decide(self, situation: Situation) -> Decision:
+        """What each visit does with its page."""
+        ...
+
+    def remember(self, visits: Visits, turns: tuple[PageTurn, ...]) -> None:
+        """Take note of a cohort's finished visits; `PageTurn.rows` says whose turn it was."""
+        ...
+
+    def describe(self) -> Mapping[str, Any]:
+        """Kind, parameters and versions, for the manifest; plain JSON values."""
+        ...
+
+
+@runtime_checkable
+class KnowsPreference(Protocol):
+    """A mind whose liking for an item can be read off, which is what `oracle` and `anti_oracle` rank by."""
+
+    def preference(self, users: IntArray) -> FloatArray:
+        """Hidden appeal of every item to each user, shape (n, n_items), higher = liked better."""
+        ...

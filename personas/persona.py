@@ -1,0 +1,70 @@
+"""One simulated person, as far as their training history tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["low", "medium", "high"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """A measured trait, and the third of the population it falls in."""
+
+    value: float
+    level: Level
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """The social traits of Agent4Rec (Zhang et al. 2024, section 3.1.1); formulas in `personas.profile`."""
+
+    activity: Trait
+    conformity: Trait
+    diversity: Trait
+
+
+@dataclass(frozen=True, slots=True)
+class RatingStyle:
+    """How a person uses the stars.
+
+    Attributes:
+        mean, spread: Mean and standard deviation of the stars given; None without a rating.
+        shares: Star value -> share of this person's ratings.
+        ratings: How many ratings that is.
+    """
+
+    mean: float | None
+    spread: float | None
+    shares: Mapping[float, float]
+    ratings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """Measured on the training part of one real history; what is unknown is absent, nothing is invented.
+
+    Attributes:
+        user: Row number of the real person.
+        user_id: The data set's own id.
+        demographics: As the data set gives them.
+        style: Rating style.
+        traits: Activity, conformity, diversity.
+        liked, disliked: Item numbers, most telling first.
+        genre_lifts: (genre, share among the person's items / share among everybody's), highest first.
+        history_length: Training interactions.
+        description: The above in plain words, second person, by a fixed template.
+    """
+
+    user: int
+    user_id: str
+    demographics: Mapping[str, str]
+    style: RatingStyle
+    traits: Traits
+    liked: tuple[int, ...]
+    disliked: tuple[int, ...]
+    genre_lifts: tuple[tuple[str, float], ...]
+    history_length: int
+    description: str

@@ -1,0 +1,1 @@
+"""Who ranks: one protocol, the recommenders shipped with it, and the door for your own."""

@@ -1,0 +1,79 @@
+"""The door for recommenders: one class, two required methods.
+
+Most recommenders give every item a score; they subclass `ScoringRecommender` and write `fit` and `score`.
+Whoever builds lists in another way subclasses `Recommender` and writes `fit` and `recommend`.
+
+A recommender learns from logged behaviour alone. It is handed row numbers of users, never a persona, and this
+package cannot import `personas`: what an audience secretly likes cannot leak into what it is shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from environments.arrays import FloatArray, IntArray
+from environments.catalog import Catalog
+from environments.errors import NotFitted
+from environments.interactions import Interactions
+from environments.ranking import Ranking, RankingRequest, top_items
+
+Learnt = TypeVar("Learnt")
+
+
+class Recommender(ABC):
+    """Ranks items for users.
+
+    The simulator calls `fit` once before the first day with the training part of the real history, `recommend`
+    many times during a day, `observe` after each day, and `fit` again after every `simulation.refit_every`
+    days with the real history followed by all simulated interactions of this arm (`synthetic` is True there).
+
+    Between two fits a recommender must not change by being asked: the same request has the same answer.
+    All chance comes from `request.draws`. It must not list an item of `request.seen`.
+    """
+
+    @abstractmethod
+    def fit(self, interactions: Interactions, catalog: Catalog) -> None:
+        """Learn from everything known now, forgetting what was learnt before."""
+
+    @abstractmethod
+    def recommend(self, request: RankingRequest) -> Ranking:
+        """Rank for every visit of the request; raises `NotFitted` before the first `fit`."""
+
+    def observe(self, interactions: Interactions) -> None:  # noqa: B027 - most recommenders learn in `fit` only
+        """Take note of one day's simulated interactions (for those that learn between fits)."""
+
+    def state(self) -> str:
+        """A short hash of all that has been learnt: the same state gives the same rankings."""
+        return ""
+
+
+class ScoringRecommender(Recommender):
+    """A recommender whose list is the items of highest score that the user has not seen."""
+
+    @abstractmethod
+    def score(self, users: IntArray) -> FloatArray:
+        """Scores of all items for some users, shape (n, n_items), higher = earlier in the list."""
+
+    def recommend(self, request: RankingRequest) -> Ranking:
+        """See `Recommender.recommend`."""
+        return top_items(self.score(request.users), request)
+
+
+def fitted(learnt: Learnt | None, recommender: Recommender) -> Learnt:
+    """What `fit` left behind, or `NotFitted`."""
+    if learnt is None:
+        raise NotFitted(f"{type(recommender).__name__}.recommend was called before fit")
+    return learnt
+
+
+def hash_of(*arrays: NDArray[Any]) -> str:
+    """A short hash over arrays, for `Recommender.state`."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
