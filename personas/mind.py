@@ -104,7 +104,8 @@ class Mind(Protocol):
     `decide` is called once a page for a cohort of at most `cohort_size` visits, possibly many cohorts at a
     time. It may read the situation and its own population, and nothing else: no clock, no global random
     numbers, no scores. It must answer for every row and change no array it is given. `remember` is told of
-    finished visits, in agent order at the end of each day, never while a visit of that day is open.
+    finished visits, in agent order; visits of other agents may still be open, so it may change nothing that
+    concerns them.
     """
 
     @property

@@ -1,0 +1,1 @@
+"""The event log: every impression, click, rating and exit in a database you can query."""

@@ -1,0 +1,53 @@
+"""One hash for what a run did: equal when two runs behaved alike, whatever the clock or the order of arms."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy import Engine, text
+
+# Rows are named by what they are about (arm, day, person, page, slot), never by surrogate id. Left out, because
+# they tell of the machine and not of the behaviour: wall-clock columns, latency, attempts, cache hits.
+_CANONICAL = (
+    """SELECT name, recommender, options, sees_hidden_preference FROM arms ORDER BY name""",
+    """SELECT source_user_id, persona FROM agents ORDER BY source_user_id""",
+    """SELECT source_item_id, title, year, genres FROM items ORDER BY source_item_id""",
+    """
+    SELECT arms.name, day, source_user_id, sim_time, policy_version, pscore_kind, pages, ended_by, satisfaction
+    FROM sessions JOIN arms USING (arm_id) JOIN agents USING (agent_id)
+    ORDER BY arms.name, day, source_user_id
+    """,
+    """
+    SELECT arms.name, day, source_user_id, page, impressions.position, rank, source_item_id, score, pscore,
+           is_random, examined, clicked, rating, p_click, u_click
+    FROM impressions JOIN items USING (item_id) JOIN sessions USING (session_id) JOIN arms USING (arm_id)
+         JOIN agents USING (agent_id)
+    ORDER BY arms.name, day, source_user_id, rank
+    """,
+    """
+    SELECT arms.name, day, source_user_id, events.page, impressions.position, kind, value, detail
+    FROM events JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id)
+         LEFT JOIN impressions ON impressions.impression_id = events.impression_id
+    ORDER BY arms.name, day, source_user_id, event_id
+    """,
+    """
+    SELECT arms.name, day, source_user_id, page, template, prompt_hash, model, temperature, calls.seed, calls.status,
+           prompt_tokens, completion_tokens, messages, reply
+    FROM calls JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id)
+    ORDER BY arms.name, day, source_user_id, call_id
+    """,
+)
+
+_CHUNK = 50_000
+
+
+def digest(engine: Engine) -> str:
+    """SHA-256 over the canonical rows of a log, in hexadecimal."""
+    total = hashlib.sha256()
+    with engine.connect() as connection:
+        for query in _CANONICAL:
+            rows = connection.execution_options(yield_per=_CHUNK).execute(text(query))
+            for chunk in rows.partitions():
+                total.update("\n".join(repr(tuple(row)) for row in chunk).encode())
+            total.update(b"\x1e")
+    return total.hexdigest()

@@ -1,0 +1,52 @@
+"""Named, append-only steps from the first schema to today's.
+
+An empty database gets today's tables at once. A log of an older version is brought up to date, step by step,
+when it is opened. Never edit a step that was released: add one, and keep a database of the old version among
+the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, func, inspect, select
+
+from environments.errors import RunDirectoryError
+from simulator.log import tables
+
+_ledger = Table(
+    "schema_migrations",
+    MetaData(),
+    Column("number", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+)
+
+STEPS: tuple[tuple[str, Callable[[Connection], None]], ...] = ()
+"""What changed after the first schema, oldest first: (name, step)."""
+
+_NAMES = ("first_schema", *(name for name, _ in STEPS))
+SCHEMA_VERSION = len(_NAMES)
+
+
+def schema_version(connection: Connection) -> int:
+    """The version of a database's schema, 0 for one without our tables."""
+    if not inspect(connection).has_table(_ledger.name):
+        return 0
+    return connection.execute(select(func.max(_ledger.c.number))).scalar_one() or 0
+
+
+def migrate(connection: Connection) -> None:
+    """Bring a database to `SCHEMA_VERSION`; `RunDirectoryError` when a newer Groundlings wrote it."""
+    version = schema_version(connection)
+    if version > SCHEMA_VERSION:
+        raise RunDirectoryError(
+            f"the log has schema version {version}, this Groundlings knows up to {SCHEMA_VERSION}: "
+            "open it with the version that wrote it, or upgrade"
+        )
+    if version == 0:
+        tables.metadata.create_all(connection)
+        _ledger.create(connection)
+    for number in range(version + 1, SCHEMA_VERSION + 1):
+        if version > 0:
+            STEPS[number - 2][1](connection)
+        connection.execute(_ledger.insert().values(number=number, name=_NAMES[number - 1]))

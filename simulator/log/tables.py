@@ -1,0 +1,141 @@
+"""The schema. `docs/log.md` explains every column; `migrations.py` brings older files up to it."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Integer, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", String, primary_key=True),
+    Column("experiment", String, nullable=False),
+    Column("status", String, nullable=False),  # running, done, interrupted, failed
+    Column("started_at", String, nullable=False),  # wall clock, ISO 8601, UTC
+    Column("finished_at", String),
+    Column("seed", Integer, nullable=False),
+    Column("config", Text, nullable=False),  # the whole YAML as JSON
+    Column("config_hash", String, nullable=False),
+    Column("dataset", String, nullable=False),
+    Column("dataset_hash", String, nullable=False),
+    Column("dataset_source", Text, nullable=False),
+    Column("dataset_licence", Text, nullable=False),
+    Column("page_size", Integer, nullable=False),
+    Column("max_pages", Integer, nullable=False),
+    Column("like_from", Float, nullable=False),  # a rating from here on is a like
+    Column("mind", Text, nullable=False),  # JSON: kind, parameters, prompt hashes, model
+    Column("model_fingerprint", String),  # NULL without a language model
+    Column("versions", Text, nullable=False),  # JSON: package -> version
+    Column("synthetic", Boolean, nullable=False),  # always true: no row of a log is a real person's
+)
+
+arms = Table(
+    "arms",
+    metadata,
+    Column("arm_id", Integer, primary_key=True),
+    Column("run_id", ForeignKey("runs.run_id"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("position", Integer, nullable=False),  # in the YAML; 0 is the one others are compared to
+    Column("recommender", String, nullable=False),
+    Column("options", Text, nullable=False),  # JSON
+    Column("sees_hidden_preference", Boolean, nullable=False),  # true for bounds such as oracle
+)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("agent_id", Integer, primary_key=True),
+    Column("run_id", ForeignKey("runs.run_id"), nullable=False),
+    Column("source_user_id", String, nullable=False),  # the real person the persona was measured on
+    Column("persona", Text, nullable=False),  # JSON
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("item_id", Integer, primary_key=True),
+    Column("run_id", ForeignKey("runs.run_id"), nullable=False),
+    Column("source_item_id", String, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("year", Integer),
+    Column("genres", Text, nullable=False),  # joined by |
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session_id", Integer, primary_key=True),
+    Column("arm_id", ForeignKey("arms.arm_id"), nullable=False),
+    Column("agent_id", ForeignKey("agents.agent_id"), nullable=False),
+    Column("day", Integer, nullable=False),  # 0 is the first
+    Column("sim_time", Integer, nullable=False),  # seconds since 1970 on the simulated clock
+    Column("policy_version", String, nullable=False),  # hash of what the recommender had learnt
+    Column("pscore_kind", String, nullable=False),  # deterministic, exact, estimated
+    Column("pages", Integer, nullable=False),  # pages seen
+    Column("ended_by", String, nullable=False),  # exit, last_page, unreadable, nothing_shown
+    Column("satisfaction", Float),  # mean over the pages that were asked, NULL = never asked
+)
+
+impressions = Table(
+    "impressions",
+    metadata,
+    Column("impression_id", Integer, primary_key=True),
+    Column("session_id", ForeignKey("sessions.session_id"), nullable=False),
+    Column("page", Integer, nullable=False),  # 1 is the first
+    Column("position", Integer, nullable=False),  # 0 is the first slot of the page
+    Column("rank", Integer, nullable=False),  # 0 is the first slot of the visit
+    Column("item_id", ForeignKey("items.item_id"), nullable=False),
+    Column("score", Float),  # the recommender's own
+    Column("pscore", Float, nullable=False),  # P(this item in this slot | request)
+    Column("is_random", Boolean, nullable=False),  # chance, not the score, chose it
+    Column("examined", Boolean),  # NULL = not known
+    Column("clicked", Boolean),  # NULL = the reply for this page was unreadable
+    Column("rating", Float),  # NULL = none given
+    Column("p_click", Float),  # NULL = the mind states none
+    Column("u_click", Float),  # the uniform number held against it
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("event_id", Integer, primary_key=True),  # ascending in the order of happening within a session
+    Column("session_id", ForeignKey("sessions.session_id"), nullable=False),
+    Column("impression_id", ForeignKey("impressions.impression_id")),  # NULL = concerns the page
+    Column("page", Integer, nullable=False),
+    Column("kind", String, nullable=False),  # click, rate, illegal, unreadable, next_page, exit
+    Column("value", Float),  # rate: stars; next_page, exit: satisfaction with the page
+    Column("detail", Text),  # illegal: what and why; next_page, exit: the feeling in words
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("call_id", Integer, primary_key=True),
+    Column("session_id", ForeignKey("sessions.session_id"), nullable=False),
+    Column("page", Integer, nullable=False),
+    Column("template", String, nullable=False),
+    Column("prompt_hash", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("model_fingerprint", String, nullable=False),
+    Column("temperature", Float, nullable=False),
+    Column("seed", Integer),
+    Column("status", String, nullable=False),  # ok, reasked, unreadable
+    Column("attempts", Integer, nullable=False),
+    Column("from_store", Boolean, nullable=False),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("cached_tokens", Integer, nullable=False),
+    Column("completion_tokens", Integer, nullable=False),
+    Column("latency_seconds", Float, nullable=False),
+    Column("messages", Text, nullable=False),  # JSON: all that the model was shown
+    Column("reply", Text, nullable=False),  # all that it said
+)
+
+INDEXES = {
+    "sessions_by_arm": "sessions (arm_id, day)",
+    "impressions_by_session": "impressions (session_id)",
+    "events_by_session": "events (session_id)",
+    "events_by_impression": "events (impression_id)",
+    "calls_by_session": "calls (session_id)",
+}
+"""Built when a run is done: an index that stands while rows pour in costs five sixths of the speed."""

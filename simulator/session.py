@@ -1,0 +1,137 @@
+"""The story of a visit, from the first page to the exit, for a cohort of visits at once.
+
+A language agent is a cohort of one; arithmetic agents come in thousands. Both live by the same lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from environments.actions import Decision, Illegal
+from environments.arrays import IntArray
+from environments.chat import CallRecord
+from environments.ranking import Ranking, RankingRequest
+from environments.site import Site
+from personas.mind import Mind, PageTurn, Situation, SoFar, Visits
+from recommenders.base import Recommender
+
+
+class EndedBy(StrEnum):
+    """Why a visit was over. All but EXIT are censored: nobody knows when that person would have left."""
+
+    EXIT = "exit"
+    """The agent chose to leave."""
+    LAST_PAGE = "last_page"
+    """The site had no further page."""
+    UNREADABLE = "unreadable"
+    """The mind's reply could not be read; what the person did on that page is unknown."""
+    NOTHING_SHOWN = "nothing_shown"
+    """The recommender had no item for this person."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedTurn:
+    """One page of the visits that got so far: what was shown, done, refused and asked."""
+
+    turn: PageTurn
+    illegal: tuple[Illegal, ...]
+    calls: tuple[CallRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CohortRecord:
+    """All that happened to a cohort of visits; the log is written from this and nothing else.
+
+    Attributes:
+        visits: Who came.
+        ranking: What the recommender answered, one row a visit.
+        turns: Page by page; later turns hold fewer visits.
+        pages: Pages seen, shape (n,).
+        ended_by: An `EndedBy` value each, shape (n,).
+    """
+
+    visits: Visits
+    ranking: Ranking
+    turns: tuple[LoggedTurn, ...]
+    pages: IntArray
+    ended_by: NDArray[np.object_]
+
+
+async def browse(
+    visits: Visits,
+    seen: sp.csr_array,
+    *,
+    recommender: Recommender,
+    site: Site,
+    mind: Mind,
+    like: float,
+) -> CohortRecord:
+    """Let a cohort of agents visit the site once.
+
+    Args:
+        visits: Who comes, one row a visit.
+        seen: What each of them must not be shown again, shape (n, n_items).
+        recommender: Ranks; frozen while the visit lasts.
+        site: Turns the ranking into pages and checks what is done with them.
+        mind: Decides.
+        like: From this many stars on, a rating is a like.
+    """
+    # 1. The recommender ranks once a visit, as deep as the visit can go.
+    request = RankingRequest(visits.users, site.depth, seen, visits.draws)
+    ranking = recommender.recommend(request)
+    ranking.check(request, seen.shape[1])
+
+    turns: list[LoggedTurn] = []
+    earlier: tuple[PageTurn, ...] = ()
+    so_far = SoFar.nothing(len(visits))
+    pages = np.zeros(len(visits), dtype=np.int64)
+    ended_by = np.full(len(visits), EndedBy.NOTHING_SHOWN, dtype=np.object_)
+    number = 1
+    page = site.paginate(ranking, number)
+    here = np.flatnonzero(page.shown.any(axis=1)) if page else np.zeros(0, dtype=np.int64)
+
+    while page is not None and len(here):
+        # 2. Everybody still here sees the next page, and what may be done with it.
+        actions = site.actions(ranking, page).take(here)
+        situation = Situation(visits.take(here), page.take(here), actions, so_far, earlier)
+
+        # 3. The mind decides; the site takes out what was not offered.
+        answer = await mind.decide(situation)
+        checked = site.check(answer, situation.page, actions)
+        decision = checked.decision
+
+        # 4. What happened is noted, the refused and the unreadable included.
+        turn = PageTurn(here, situation.page, decision)
+        turns.append(LoggedTurn(turn, checked.illegal, answer.calls))
+        pages[here] = number
+        ended_by[here] = np.where(
+            decision.unreadable,
+            EndedBy.UNREADABLE,
+            np.where(actions.may_go_on, EndedBy.EXIT, EndedBy.LAST_PAGE),
+        )
+
+        # 5. Who goes on takes along what they have lived through.
+        staying = np.flatnonzero(decision.goes_on)
+        so_far = _after(so_far, turn, like).take(staying)
+        earlier = tuple(past.take(staying) for past in (*earlier, turn))
+        here = here[staying]
+        number += 1
+        page = site.paginate(ranking, number)
+
+    return CohortRecord(visits, ranking, tuple(turns), pages, ended_by)
+
+
+def _after(so_far: SoFar, turn: PageTurn, like: float) -> SoFar:
+    decision: Decision = turn.decision
+    stars = np.nan_to_num(decision.stars)
+    return SoFar(
+        impressions=so_far.impressions + turn.page.shown.sum(axis=1),
+        clicks=so_far.clicks + decision.clicked.sum(axis=1),
+        likes=so_far.likes + (stars >= like).sum(axis=1),
+        stars=so_far.stars + stars.sum(axis=1),
+    )

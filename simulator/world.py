@@ -1,0 +1,165 @@
+"""One arm's world: the people of every other arm, with a recommender and a history of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+import scipy.sparse as sp
+
+from environments.arrays import IntArray
+from environments.catalog import Catalog
+from environments.draws import Draws
+from environments.interactions import Interactions
+from environments.site import Site
+from personas.mind import Mind, Visits
+from recommenders.base import Recommender
+from simulator.log.writer import LogWriter
+from simulator.model import Audience
+from simulator.session import CohortRecord, browse
+
+SECONDS_A_DAY = 86_400
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When things happen.
+
+    Attributes:
+        days: How many days are simulated.
+        concurrency: Cohorts that may be open at once.
+        refit_every: Days between two fits of the recommender, 0 = only before the first day.
+        visit_probability: P(an agent comes on a day).
+    """
+
+    days: int
+    concurrency: int
+    refit_every: int
+    visit_probability: float
+
+
+@dataclass
+class World:
+    """Everything that one arm may change while it runs.
+
+    Attributes:
+        arm: The arm's name.
+        users: The real person behind each agent, shape (n_agents,).
+        recommender, site, mind: The collaborators.
+        catalog: The items.
+        history: What the recommender may know: the training part, then what this arm's agents did.
+        seed: The run's seed.
+        like: From this many stars on, a rating is a like.
+    """
+
+    arm: str
+    users: IntArray
+    recommender: Recommender
+    site: Site
+    mind: Mind
+    catalog: Catalog
+    history: Interactions
+    seed: int
+    like: float
+    _today: list[Interactions] = field(default_factory=list)
+
+    async def live(self, schedule: Schedule, log: LogWriter, on_visits: Callable[[int], None]) -> None:
+        """Let the days pass.
+
+        Args:
+            schedule: How many, how busy, how often the recommender learns.
+            log: Where cohorts are written, in agent order, as soon as those before them are.
+            on_visits: Told how many visits have just been written.
+        """
+        opening = int(self.history.timestamps.max(initial=0)) + 1
+        audience = Audience(self.users, schedule.visit_probability, self.seed)
+        self.recommender.fit(self.history, self.catalog)
+        for _ in range(schedule.days):
+            audience.step()
+            now = opening + audience.day * SECONDS_A_DAY
+            version = self.recommender.state()
+            cohorts = self._cohorts(np.array(audience.arrivals, dtype=np.int64), audience.day)
+            async for record in in_order(cohorts, schedule.concurrency):
+                log.write(record, arm=self.arm, sim_time=now, policy_version=version)
+                self.mind.remember(record.visits, tuple(logged.turn for logged in record.turns))
+                self._today.append(self._interactions(record, now))
+                on_visits(len(record.visits))
+            self._night(audience.day, schedule)
+        audience.remove_all_agents()
+
+    def _cohorts(self, agents: IntArray, day: int) -> Iterable[Coroutine[Any, Any, CohortRecord]]:
+        seen = self.history.matrix
+        for start in range(0, len(agents), self.mind.cohort_size):
+            rows = agents[start : start + self.mind.cohort_size]
+            users = self.users[rows]
+            visits = Visits(rows, users, day, Draws.for_visits(self.seed, users, day))
+            yield browse(
+                visits,
+                sp.csr_array(seen[users]),
+                recommender=self.recommender,
+                site=self.site,
+                mind=self.mind,
+                like=self.like,
+            )
+
+    def _interactions(self, record: CohortRecord, now: int) -> Interactions:
+        """What a recommender may learn from a cohort: who opened what, and the stars."""
+        users, items, stars = [], [], []
+        for logged in record.turns:
+            turn = logged.turn
+            rows, slots = np.nonzero(turn.decision.clicked)
+            users.append(record.visits.users[turn.rows[rows]])
+            items.append(turn.page.items[rows, slots])
+            stars.append(turn.decision.stars[rows, slots])
+        who = np.concatenate([np.zeros(0, dtype=np.int64), *users])
+        return Interactions.of(
+            who,
+            np.concatenate([np.zeros(0, dtype=np.int32), *items]),
+            np.concatenate([np.zeros(0), *stars]),
+            np.full(len(who), now),
+            n_users=self.history.n_users,
+            n_items=self.history.n_items,
+            synthetic=True,
+        )
+
+    def _night(self, day: int, schedule: Schedule) -> None:
+        """The barrier between two days: the recommender hears of today, and on schedule learns anew."""
+        for interactions in self._today:
+            self.history = self.history.joined(interactions)
+            self.recommender.observe(interactions)
+        self._today.clear()
+        days_done = day + 1
+        if schedule.refit_every and days_done % schedule.refit_every == 0 and days_done < schedule.days:
+            self.recommender.fit(self.history, self.catalog)
+
+
+async def in_order(jobs: Iterable[Coroutine[Any, Any, Result]], concurrency: int) -> AsyncIterator[Result]:
+    """Run jobs side by side and yield their results in the order of the jobs.
+
+    At most `concurrency` are open at once. A slow job holds back the results behind it, not the jobs: up to
+    eight times as many finished ones wait their turn. When one fails, the others are cancelled.
+    """
+    gate = asyncio.Semaphore(concurrency)
+
+    async def admitted(job: Coroutine[Any, Any, Result]) -> Result:
+        async with gate:
+            return await job
+
+    waiting: deque[asyncio.Task[Result]] = deque()
+    try:
+        for job in jobs:
+            waiting.append(asyncio.create_task(admitted(job)))
+            if len(waiting) >= 8 * concurrency:
+                yield await waiting.popleft()
+        while waiting:
+            yield await waiting.popleft()
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
