@@ -1,0 +1,72 @@
+# A fresh clone needs make, pip and Python 3.11 or newer; everything else is installed into .venv beside this file.
+#
+#   make demo                                the whole thing, installation included
+#   make install PYTHON=/path/to/python3.11  with a Python of your choice
+#   make test ARGS="-k ranking"              a part of the tests
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+EXTRAS ?= embedded,dev
+# Tried in this order; the first that is new enough and can make a virtual environment is used.
+PYTHON ?= python3.11 python3.12 python3.13 python3 python
+ARGS   ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
+.NOTPARALLEL:
+.PHONY: help install demo test check bench
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+install: $(STAMP) ## install Groundlings and its tools into .venv (again only when pyproject.toml changes)
+
+demo: $(STAMP) ## run real people and a real language model, then write runs/quickstart/report.html
+	rm -rf runs/quickstart
+	$(BIN)/groundlings run experiments/configs/quickstart.yaml --out runs/quickstart
+
+test: $(STAMP) ## run the tests; ARGS="..." is handed to pytest
+	$(BIN)/pytest $(ARGS)
+
+check: $(STAMP) ## run everything that must pass before a change is merged
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest $(ARGS)
+
+bench: $(STAMP) ## measure impressions a second beside raw SQLite
+	$(BIN)/python experiments/benchmarks/impressions.py
+
+# `--no-user` because a personal pip configuration with `user = true` cannot install into a virtual environment.
+$(STAMP): pyproject.toml | $(BIN)/python
+	@echo "Installing groundlings[$(EXTRAS)] into $(VENV); the first time takes a few minutes."
+	@$(BIN)/python -m pip install --quiet --no-user --editable ".[$(EXTRAS)]"
+	@touch $@
+	@echo "Installed. Next: make demo, or $(BIN)/groundlings --help"
+
+$(BIN)/python:
+	@for candidate in $(PYTHON); do \
+	    if "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        echo "Making $(VENV) with $$("$$candidate" --version) ($$(command -v "$$candidate"))."; \
+	        "$$candidate" -m venv --clear $(VENV) && exit 0; \
+	        rm -rf $(VENV); \
+	        echo "$$candidate -m venv failed; its message is above." >&2; exit 1; \
+	    fi; \
+	done; \
+	echo "No Python here is 3.11 or newer and able to make a virtual environment. Tried:" >&2; \
+	for candidate in $(PYTHON); do \
+	    if version=$$("$$candidate" --version 2>/dev/null); then \
+	        "$$candidate" -c 'import venv, ensurepip' 2>/dev/null || version="$$version, without venv"; \
+	        echo "  $$candidate: $$version" >&2; \
+	    else \
+	        echo "  $$candidate: not here" >&2; \
+	    fi; \
+	done; \
+	echo "Install Python 3.11 with its venv module (Debian, Ubuntu: python3.11 and python3.11-venv)," >&2; \
+	echo "or name one: make install PYTHON=/path/to/python3.11" >&2; \
+	exit 1
