@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -51,7 +52,7 @@ class Catalog:
         if lengths != {n_items}:
             raise DataError(f"catalog: {n_items} item ids, but columns of lengths {sorted(lengths)}")
         if len(set(self.item_ids)) != n_items:
-            twice = next(name for name in self.item_ids if self.item_ids.count(name) > 1)
+            twice, _ = Counter(self.item_ids).most_common(1)[0]
             raise DataError(f"catalog: item id {twice!r} appears more than once; ids must be unique")
 
     def __len__(self) -> int:

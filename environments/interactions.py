@@ -89,8 +89,17 @@ class Interactions:
             self.n_items,
         )
 
+    def chronological(self) -> Interactions:
+        """The same rows by time, then user, then item, so that the order of rows in a file never matters."""
+        return self.take(np.lexsort((self.items, self.users, self.timestamps)))
+
     def joined(self, later: Interactions) -> Interactions:
-        """These rows and then the later ones."""
+        """These rows and then the later ones, both about the same world."""
+        if (self.n_users, self.n_items) != (later.n_users, later.n_items):
+            raise DataError(
+                f"interactions: cannot join {self.n_users} users x {self.n_items} items "
+                f"with {later.n_users} users x {later.n_items} items; the row numbers would mean different things"
+            )
         return Interactions(
             np.concatenate([self.users, later.users]),
             np.concatenate([self.items, later.items]),

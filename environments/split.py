@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from environments.arrays import BoolArray, IntArray
 from environments.draws import name_key
-from environments.errors import ConfigError
+from environments.errors import ConfigError, DataError
 from environments.interactions import Interactions
 
 SplitKind = Literal["per_user_temporal", "global_temporal"]
@@ -37,8 +37,12 @@ def split_history(history: Interactions, kind: SplitKind, test_fraction: float) 
     than the test part of another; "global_temporal" leaks nothing from the future (Ji et al. 2023, "A critical
     study on data leakage in recommender system offline evaluation") but leaves some people without one.
     """
+    if kind not in get_args(SplitKind):
+        raise ConfigError(f"split.kind: found {kind!r}, expected one of {', '.join(get_args(SplitKind))}")
     if not 0 < test_fraction < 1:
         raise ConfigError(f"split.test_fraction: found {test_fraction}, expected a number between 0 and 1")
+    if not len(history):
+        raise DataError("split: the history has no interactions; there is nothing to learn from and nothing to test on")
     # Ties in time are broken by item number, so that the order of rows in a file never matters.
     order = np.lexsort((history.items, history.timestamps, history.users))
     users = history.users[order]
@@ -46,14 +50,21 @@ def split_history(history: Interactions, kind: SplitKind, test_fraction: float) 
     later = np.zeros(len(history), dtype=np.bool_)
     if kind == "per_user_temporal":
         place = np.arange(len(users)) - (np.cumsum(counts) - counts)[users]
-        kept = np.ceil(counts * (1 - test_fraction)).astype(np.int64)
+        kept = _kept(counts, test_fraction)
         later[order] = place >= kept[users]
     else:
-        moment = np.quantile(history.timestamps, 1 - test_fraction, method="higher")
+        # Rows of the very moment stay together in training, so the test part is the fraction at most.
+        last = int(_kept(np.array([len(history)]), test_fraction)[0]) - 1
+        moment = np.partition(history.timestamps, last)[last]
         later = history.timestamps > moment
     train = history.take(~later)
     known = np.bincount(train.users, minlength=history.n_users) > 0
     return Split(train, history.take(later), np.flatnonzero(~known).astype(np.int64))
+
+
+def _kept(counts: IntArray, test_fraction: float) -> IntArray:
+    """Training rows out of so many, rounded up; 10 rows at 0.7 keep 3, although 10 * (1 - 0.7) > 3 in floats."""
+    return np.maximum(np.ceil(np.round(counts * (1 - test_fraction), 6)), counts > 0).astype(np.int64)
 
 
 def people_in_thirds(user_ids: tuple[str, ...], salt: str) -> IntArray:

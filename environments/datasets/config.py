@@ -1,0 +1,168 @@
+"""What the `dataset` part of an experiment file may say."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from environments.dataset import RatingScale
+from environments.errors import ConfigError
+
+DatasetName = Literal["ml-100k", "ml-1m", "toy", "own"]
+DATASET_NAMES: tuple[str, ...] = get_args(DatasetName)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class InteractionColumns(_Strict):
+    """Which file says who met what, and under which column names."""
+
+    path: Path
+    """A CSV or Parquet file, one row an interaction; relative to the experiment file."""
+    user: str
+    """Column with the user's id."""
+    item: str
+    """Column with the item's id."""
+    rating: str | None = None
+    """Column with the stars given; without it the feedback is implicit (somebody met something)."""
+    timestamp: str
+    """Column with the time: whole seconds since 1970, or ISO dates (UTC unless they say otherwise)."""
+
+
+class ItemColumns(_Strict):
+    """Which file describes the items, and under which column names."""
+
+    path: Path
+    """A CSV or Parquet file, one row an item; relative to the experiment file."""
+    id: str
+    """Column with the item's id."""
+    title: str
+    """Column with the title, as people read it."""
+    year: str | None = None
+    """Column with the year of release."""
+    genres: str | None = None
+    """Column with the genres (or categories), several in one cell."""
+    genre_separator: str = Field(default="|", min_length=1)
+    """What stands between two genres in one cell."""
+    text: str | None = None
+    """Column with a longer description."""
+
+
+class UserColumns(_Strict):
+    """Which file describes the people, and under which column names."""
+
+    path: Path
+    """A CSV or Parquet file, one row a person; relative to the experiment file."""
+    id: str
+    """Column with the person's id."""
+    attributes: tuple[str, ...] = ()
+    """Columns with what is known of them; personas are given these as they stand, and an empty cell is absent."""
+
+
+class ScaleConfig(_Strict):
+    """The stars that people may give."""
+
+    low: float = Field(default=1.0, allow_inf_nan=False)
+    """The fewest stars."""
+    high: float = Field(default=5.0, allow_inf_nan=False)
+    """The most stars."""
+    step: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """The distance between two legal ratings."""
+
+    @model_validator(mode="after")
+    def _steps_fit(self) -> ScaleConfig:
+        steps = (self.high - self.low) / self.step
+        if steps < 1 or steps > 1000 or abs(steps - round(steps)) > 1e-9:
+            raise ValueError(
+                f"found low {self.low:g}, high {self.high:g}, step {self.step:g}; "
+                "high must be a whole number of steps (1 to 1000) above low"
+            )
+        return self
+
+    def scale(self) -> RatingScale:
+        """The same, as the other rooms know it."""
+        return RatingScale(self.low, self.high, self.step)
+
+
+class OwnData(_Strict):
+    """Your own tables."""
+
+    interactions: InteractionColumns
+    """Who met what, and when."""
+    items: ItemColumns
+    """What there is."""
+    users: UserColumns | None = None
+    """Who they are; without it people are known by their ids alone."""
+    scale: ScaleConfig = ScaleConfig()
+    """The stars your ratings use, and the stars simulated people may give."""
+
+
+class ToyOptions(_Strict):
+    """The size of the made-up world."""
+
+    n_users: int = Field(default=60, ge=1)
+    """People."""
+    n_items: int = Field(default=80, ge=2)
+    """Items."""
+    n_groups: int = Field(default=4, ge=1)
+    """Groups of taste; each is a genre."""
+    interactions_per_user: int = Field(default=20, ge=1)
+    """Rated items a person, no item twice."""
+    seed: int = Field(default=0, ge=0)
+    """Another seed makes another world of the same kind."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> ToyOptions:
+        for name, value in (("n_groups", self.n_groups), ("interactions_per_user", self.interactions_per_user)):
+            if value > self.n_items:
+                raise ValueError(
+                    f"{name} is {value}, but there are only {self.n_items} items; lower it or raise n_items"
+                )
+        return self
+
+
+class DatasetConfig(_Strict):
+    """Which data the experiment stands on; a plain name is short for `{name: ...}`."""
+
+    name: DatasetName
+    """`ml-100k`, `ml-1m`, `toy` (made up, for tests) or `own` (your own tables)."""
+    directory: Path | None = None
+    """Where downloaded data is kept, instead of the user's cache or the environment variable `GROUNDLINGS_DATA`."""
+    allow_download: bool = True
+    """Whether missing data may be fetched; `GROUNDLINGS_OFFLINE=1` forbids it for every experiment."""
+    own: OwnData | None = None
+    """The tables of the data set `own`."""
+    toy: ToyOptions | None = None
+    """The size of the data set `toy`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _known_name(cls, value: Any) -> Any:
+        if value not in DATASET_NAMES:
+            near = get_close_matches(str(value).lower(), DATASET_NAMES, n=1, cutoff=0.4)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"dataset.name: found {value!r}, expected one of {', '.join(DATASET_NAMES)}{hint}")
+        return value
+
+    @model_validator(mode="after")
+    def _parts_belong(self) -> DatasetConfig:
+        if self.name == "own" and self.own is None:
+            raise ConfigError(
+                "dataset.own: missing; the data set 'own' needs its tables: own: {interactions: ..., items: ...}"
+            )
+        for part in ("own", "toy"):
+            if getattr(self, part) is not None and self.name != part:
+                raise ConfigError(
+                    f"dataset.{part}: only the data set {part!r} reads this, but dataset.name is {self.name!r}"
+                )
+        return self

@@ -1,0 +1,202 @@
+"""Your own tables as a data set, or one clear error that names file, row and fix."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from environments.arrays import FloatArray, IntArray
+from environments.catalog import Catalog
+from environments.dataset import Dataset, RatingScale
+from environments.datasets.config import InteractionColumns, ItemColumns, OwnData, UserColumns
+from environments.datasets.tables import Column, Table
+from environments.interactions import Interactions
+from environments.people import People
+
+OWN_LICENCE = "Your own data, on your own terms."
+
+_LATEST_SECONDS = 10**11  # the year 5138: what lies beyond was counted in milliseconds
+_WHOLE = re.compile(r"[+-]?\d{1,18}")
+_YEAR = re.compile(r"(\d{1,4})(\.0)?")
+
+
+def load_own(config: OwnData, base: Path) -> Dataset:
+    """The tables a configuration names.
+
+    Args:
+        config: Files and column names.
+        base: What relative paths start from.
+
+    Raises:
+        DataError: A table is missing, damaged, or says something impossible.
+    """
+    catalog = _items(config.items, base)
+    rows = Table.read(base / config.interactions.path.expanduser())
+    users = rows.column(config.interactions.user, "own.interactions.user")
+    if config.users is None:
+        _filled(users, "a user's id")
+        # Shorter ids first puts "2" before "10"; any fixed order would do, as long as the file's does not matter.
+        people = _nameless(sorted(set(users.cells), key=lambda user_id: (len(user_id), user_id)))
+    else:
+        people = _users(config.users, base)
+    history = _interactions(config.interactions, rows, users, people, catalog, config.scale.scale())
+    paths = [config.interactions.path, config.items.path, *([config.users.path] if config.users else [])]
+    source = ", ".join(str(path) for path in paths)
+    return Dataset("own", catalog, people, history, config.scale.scale(), source, OWN_LICENCE)
+
+
+def _items(config: ItemColumns, base: Path) -> Catalog:
+    table = Table.read(base / config.path.expanduser())
+    ids = table.column(config.id, "own.items.id")
+    titles = table.column(config.title, "own.items.title")
+    _unique(ids, "an item's id")
+    _filled(titles, "a title")
+    n_items = len(ids.codes)
+    years, genres, texts = np.full(n_items, np.nan), [()] * n_items, [None] * n_items
+    return Catalog(
+        item_ids=tuple(ids.cells),
+        titles=tuple(titles.cells),
+        years=years if config.year is None else table.column(config.year, "own.items.year").parsed(_year, np.float64),
+        genres=tuple(genres)
+        if config.genres is None
+        else tuple(
+            _cut(cell, config.genre_separator) for cell in table.column(config.genres, "own.items.genres").cells
+        ),
+        texts=tuple(texts)
+        if config.text is None
+        else tuple(cell or None for cell in table.column(config.text, "own.items.text").cells),
+    )
+
+
+def _users(config: UserColumns, base: Path) -> People:
+    table = Table.read(base / config.path.expanduser())
+    ids = table.column(config.id, "own.users.id")
+    _unique(ids, "a user's id")
+    columns = {name: table.column(name, "own.users.attributes").cells for name in config.attributes}
+    known = tuple({name: cells[row] for name, cells in columns.items() if cells[row]} for row in range(len(ids.codes)))
+    return People(tuple(ids.cells), known)
+
+
+def _nameless(user_ids: Sequence[str]) -> People:
+    return People(tuple(user_ids), tuple({} for _ in user_ids))
+
+
+def _interactions(
+    config: InteractionColumns, rows: Table, users: Column, people: People, catalog: Catalog, scale: RatingScale
+) -> Interactions:
+    items = rows.column(config.item, "own.interactions.item")
+    times = rows.column(config.timestamp, "own.interactions.timestamp")
+    stars = None if config.rating is None else rows.column(config.rating, "own.interactions.rating")
+    user_rows = _looked_up(users, people.user_ids, "user", "the users file")
+    item_rows = _looked_up(items, catalog.item_ids, "item", "the items file")
+    history = Interactions.of(
+        user_rows,
+        item_rows,
+        None if stars is None else _ratings(stars, scale),
+        _timestamps(times),
+        n_users=len(people),
+        n_items=len(catalog),
+    )
+    _refuse_repeats(history, rows, users, items)
+    return history.chronological()
+
+
+def _filled(column: Column, what: str) -> None:
+    """Refuse an empty cell."""
+    if "" in column.values:
+        row = int(np.flatnonzero(np.array([value == "" for value in column.values])[column.codes])[0])
+        column.fail(row, f"the cell is empty, expected {what}; fill it in or remove the row")
+
+
+def _unique(column: Column, what: str) -> None:
+    """Refuse an empty cell, and a cell that an earlier row holds."""
+    _filled(column, what)
+    first: dict[str, int] = {}
+    for row, cell in enumerate(column.cells):
+        if cell in first:
+            earlier = column.table.where(first[cell])
+            column.fail(row, f"{cell!r} stands already on {earlier}; {what} must be unique: remove one of the two")
+        first[cell] = row
+
+
+def _looked_up(column: Column, ids: Sequence[str], kind: str, home: str) -> IntArray:
+    """The row number of each cell's id, shape (n_rows,)."""
+    number = {known: row for row, known in enumerate(ids)}
+    found = np.array([number.get(value, -1) for value in column.values], dtype=np.int64)[column.codes]
+    if (found < 0).any():
+        row = int(np.argmax(found < 0))
+        column.fail(row, f"{kind} {column.cells[row]!r} is not in {home}; add it there or remove this row")
+    return found
+
+
+def _ratings(column: Column, scale: RatingScale) -> FloatArray:
+    def stars(cell: str) -> float:
+        if not cell:
+            return math.nan  # met, but not rated
+        wanted = f"a rating from {scale.low:g} to {scale.high:g} in steps of {scale.step:g} (own.scale), or nothing"
+        try:
+            value = float(cell)
+        except ValueError:
+            raise ValueError(wanted) from None
+        steps = (value - scale.low) / scale.step
+        if not (scale.low <= value <= scale.high and abs(steps - round(steps)) < 1e-6):
+            raise ValueError(wanted)
+        return value
+
+    return column.parsed(stars, np.float64)
+
+
+def _timestamps(column: Column) -> IntArray:
+    """Whole seconds since 1970; the first row says which of the two notations the column uses."""
+    if _WHOLE.fullmatch(column.cells[0]):
+        return column.parsed(_seconds, np.int64)
+    return column.parsed(_iso_seconds, np.int64)
+
+
+def _seconds(cell: str) -> int:
+    if not _WHOLE.fullmatch(cell):
+        raise ValueError("whole seconds since 1970, as in the first row")
+    if abs(int(cell)) >= _LATEST_SECONDS:
+        raise ValueError("seconds since 1970; this looks like milliseconds: divide the column by 1000")
+    return int(cell)
+
+
+def _iso_seconds(cell: str) -> int:
+    try:
+        moment = datetime.fromisoformat(cell)
+        return math.floor((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        raise ValueError("whole seconds since 1970 or an ISO date such as 2024-05-31 or 2024-05-31T18:30:00") from None
+
+
+def _year(cell: str) -> float:
+    if not cell:
+        return math.nan
+    match = _YEAR.fullmatch(cell)
+    if match is None:
+        raise ValueError("a year such as 1993, or nothing")
+    return float(match[1])
+
+
+def _cut(cell: str, separator: str) -> tuple[str, ...]:
+    """Genres in the order given, each once."""
+    return tuple(dict.fromkeys(part.strip() for part in cell.split(separator) if part.strip()))
+
+
+def _refuse_repeats(history: Interactions, rows: Table, users: Column, items: Column) -> None:
+    order = np.lexsort((history.timestamps, history.items, history.users))
+    columns = (history.users[order], history.items[order], history.timestamps[order])
+    same = np.logical_and.reduce([column[1:] == column[:-1] for column in columns])
+    if same.any():
+        place = int(np.argmax(same))
+        earlier, later = sorted((int(order[place]), int(order[place + 1])))
+        rows.fail(
+            later,
+            f"user {users.cells[later]!r} met item {items.cells[later]!r} at the same moment as on "
+            f"{rows.where(earlier)}; remove one of the two rows",
+        )

@@ -1,0 +1,202 @@
+"""CSV and Parquet files as columns of text, with every complaint tied to a file and a row."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from environments.arrays import IntArray
+from environments.errors import DataError
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column, dictionary-encoded: parsing touches each distinct cell once, however long the file is.
+
+    Attributes:
+        table: Where it stands.
+        name: Its header.
+        values: The distinct cells, spaces at their ends cut off.
+        codes: Which of them each row holds, shape (n_rows,).
+    """
+
+    table: Table
+    name: str
+    values: tuple[str, ...]
+    codes: IntArray
+
+    @cached_property
+    def cells(self) -> list[str]:
+        """One cell a row."""
+        return [self.values[code] for code in self.codes.tolist()]
+
+    def parsed(self, parse: Callable[[str], Any], kind: type[np.generic]) -> np.ndarray[Any, Any]:
+        """Each cell through `parse`, shape (n_rows,).
+
+        Args:
+            parse: Raises ValueError, with what it expected, for a cell it cannot read.
+            kind: The element type of the result.
+        """
+        results: list[Any] = []
+        problems: dict[int, str] = {}
+        for code, value in enumerate(self.values):
+            try:
+                results.append(parse(value))
+            except ValueError as error:
+                results.append(0)
+                problems[code] = str(error)
+        if problems:
+            row = int(np.flatnonzero(np.isin(self.codes, list(problems)))[0])
+            code = int(self.codes[row])
+            self.fail(row, f"found {self.values[code]!r}, expected {problems[code]}")
+        return np.array(results, dtype=kind)[self.codes]
+
+    def fail(self, row: int, complaint: str) -> NoReturn:
+        """Raise DataError about the cell of a row (0 is the first row of data)."""
+        self.table.fail(row, f"column {self.name!r}: {complaint}")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One file of data.
+
+    Attributes:
+        path: Where it is.
+        data: Its columns, all text, missing cells as "".
+        is_csv: Whether rows have line numbers.
+    """
+
+    path: Path
+    data: pa.Table
+    is_csv: bool
+
+    @classmethod
+    def read(cls, path: Path) -> Table:
+        """Read a file by its ending (.parquet or .pq, else CSV with a header line).
+
+        Raises:
+            DataError: It is missing, empty, damaged, not UTF-8, or its rows differ in length.
+        """
+        if not path.is_file():
+            folder = path.parent
+            names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+            raise DataError(f"{path}: no such file; correct the path{_meant(path.name, names)}")
+        is_csv = path.suffix.lower() not in (".parquet", ".pq")
+        try:
+            data = _read_csv(path) if is_csv else pyarrow.parquet.read_table(path)
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            reason = " ".join(str(error).split())
+            raise DataError(f"{path}: cannot be read as {'CSV' if is_csv else 'Parquet'}: {reason}") from error
+        if data.num_rows == 0:
+            raise DataError(f"{path}: the file has no rows; it needs {'a header line and ' if is_csv else ''}data")
+        return cls(path, data, is_csv)
+
+    def column(self, name: str, key: str) -> Column:
+        """A column by its header.
+
+        Args:
+            name: The header.
+            key: The YAML key that asked for it, for the message.
+        """
+        headers = self.data.column_names
+        if headers.count(name) != 1:
+            found = "stands in the header twice" if name in headers else "is not in the header"
+            raise DataError(
+                f"{self.path}: column {name!r} ({key}) {found}; "
+                f"the columns are {', '.join(map(repr, headers))}{_meant(name, headers)}"
+            )
+        raw = self.data.column(name)
+        try:
+            encoded = raw.cast(pa.string()).fill_null("").combine_chunks().dictionary_encode()
+        except (pa.ArrowException, ValueError) as error:
+            raise DataError(
+                f"{self.path}: column {name!r} ({key}) holds {raw.type}, expected text, numbers or times; "
+                "convert it before you write the file"
+            ) from error
+        return Column(
+            self,
+            name,
+            tuple(value.strip() for value in encoded.dictionary.to_pylist()),
+            encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64),
+        )
+
+    def where(self, row: int) -> str:
+        """A row as its author can find it: its line in a CSV file, its number (from 1) in a Parquet file."""
+        return f"line {_line_of(self.path, row)}" if self.is_csv else f"row {row + 1}"
+
+    def fail(self, row: int, complaint: str) -> NoReturn:
+        """Raise DataError about a row (0 is the first row of data)."""
+        raise DataError(f"{self.path}, {self.where(row)}: {complaint}")
+
+
+def _read_csv(path: Path) -> pa.Table:
+    """All columns as text; Arrow itself refuses rows of another length than the header's."""
+    content = path.read_bytes()
+    if not content.strip():
+        raise DataError(f"{path}: the file is empty; it needs a header line and data")
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        ) from error
+    nul = content.find(b"\0")
+    if nul >= 0:
+        line = content.count(b"\n", 0, nul) + 1
+        raise DataError(f"{path}, line {line}: a zero byte; this is not a text file, or it is damaged")
+    first = content.splitlines()[0].decode("utf-8-sig")
+    headers = next(csv.reader([first]), [])
+    ragged: list[pyarrow.csv.InvalidRow] = []
+
+    def note(row: pyarrow.csv.InvalidRow) -> str:
+        ragged.append(row)
+        return "skip"
+
+    data = pyarrow.csv.read_csv(
+        pa.BufferReader(content),
+        read_options=pyarrow.csv.ReadOptions(use_threads=False),
+        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(headers, pa.string()), strings_can_be_null=False
+        ),
+    )
+    if ragged:
+        row = ragged[0]
+        raise DataError(
+            f"{path}, line {_line_of(path, row.number - 2)}: found {row.actual_columns} cells, "
+            f"expected {row.expected_columns} as in the header; quote cells that hold a comma"
+        )
+    return data
+
+
+def _line_of(path: Path, row: int) -> int:
+    """The line on which a row of data starts: cells may hold line breaks, and empty lines count for nothing."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file)
+        start, seen = 1, -1  # the header is row -1
+        try:
+            for cells in reader:
+                if cells:
+                    if seen == row:
+                        return start
+                    seen += 1
+                start = reader.line_num + 1
+        except csv.Error:
+            return start
+    return start
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
