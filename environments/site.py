@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from environments.actions import Checked, Decision, Illegal, LegalActions
-from environments.arrays import NO_ITEM, BoolArray
+from environments.arrays import NO_ITEM, BoolArray, FloatArray
 from environments.dataset import RatingScale
 from environments.errors import ConfigError
 from environments.page import Page
@@ -93,8 +93,10 @@ class PaginatedSite:
         illegal = [
             *decision.stray,
             *_offences(on_nothing, "click", "the slot is empty"),
-            *_offences(unopened, "rate", "only an opened item can be rated"),
-            *_offences(off_scale, "rate", f"stars are {', '.join(f'{stars:g}' for stars in actions.stars)}"),
+            *_offences(unopened, "rate", "only an opened item can be rated", decision.stars),
+            *_offences(
+                off_scale, "rate", f"stars are {', '.join(f'{stars:g}' for stars in actions.stars)}", decision.stars
+            ),
             *(Illegal(int(row), None, "next page", "there is no next page") for row in np.flatnonzero(nowhere)),
             *(Illegal(int(row), None, "satisfaction", "satisfaction is 1 to 10") for row in np.flatnonzero(beyond)),
         ]
@@ -108,5 +110,8 @@ class PaginatedSite:
         return Checked(legal, tuple(sorted(illegal, key=lambda each: each.row)))
 
 
-def _offences(where: BoolArray, said: str, reason: str) -> list[Illegal]:
-    return [Illegal(int(row), int(slot), said, reason) for row, slot in np.argwhere(where)]
+def _offences(where: BoolArray, said: str, reason: str, stars: FloatArray | None = None) -> list[Illegal]:
+    return [
+        Illegal(int(row), int(slot), said if stars is None else f"{said} {stars[row, slot]:g}", reason)
+        for row, slot in np.argwhere(where)
+    ]

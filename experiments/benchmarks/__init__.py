@@ -1,0 +1,1 @@
+"""Speed as ratios, both sides measured in the same run; `make bench` prints them."""

@@ -1,0 +1,103 @@
+"""Impressions a second, everything logged, beside what SQLite itself takes for the same rows.
+
+    python experiments/benchmarks/impressions.py [--people 20000] [--items 1682] [--days 2]
+
+The platform ranks, decides, checks and logs; the yardstick only inserts the very same rows, ready made, through
+`sqlite3.executemany` into the same tables. The people are made up, so the size is free.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from experiments.config import ExperimentConfig
+from experiments.plan import build_plan
+from experiments.run import run_row, simulate
+from simulator.log.store import LOG_NAME
+from simulator.log.tables import metadata
+
+GOAL = 100_000
+POURED = ("sessions", "impressions", "events")
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = _arguments()
+    console = Console()
+    config = ExperimentConfig.model_validate(
+        {
+            "name": "bench",
+            "seed": 1,
+            "dataset": {
+                "name": "toy",
+                "toy": {"n_users": arguments.people, "n_items": arguments.items, "interactions_per_user": 40},
+            },
+            "simulation": {"days": arguments.days, "refit_every": 0},
+            "site": {"page_size": 10, "max_pages": 5},
+            "mind": "behavioural",
+            "arms": [{"name": name, "recommender": name} for name in ("popular", "ease")],
+        }
+    )
+    plan = build_plan(config)
+    plan.make_mind()  # the taste model is estimated once for a data set; it is no part of a run's speed
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / LOG_NAME
+        platform_seconds = simulate(plan, log, run_row(plan))
+        rows = _read(log)
+        raw_seconds = _insert(rows, Path(folder) / "raw.db")
+    _print(console, {name: len(table) for name, table in rows.items()}, platform_seconds, raw_seconds)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=20_000)
+    parser.add_argument("--items", type=int, default=1_682)
+    parser.add_argument("--days", type=int, default=1)
+    return parser.parse_args()
+
+
+def _read(log: Path) -> dict[str, list[tuple[object, ...]]]:
+    with sqlite3.connect(log) as connection:
+        return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in POURED}
+
+
+def _insert(rows: dict[str, list[tuple[object, ...]]], path: Path) -> float:
+    """Seconds for plain `executemany`, 50,000 rows a transaction, write-ahead logging, no index."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    for name in POURED:
+        columns = ", ".join(column.name for column in metadata.tables[name].columns)
+        connection.execute(f"CREATE TABLE {name} ({columns})")
+    began = time.perf_counter()
+    for name, table in rows.items():
+        marks = ", ".join("?" * len(metadata.tables[name].columns))
+        for start in range(0, len(table), 50_000):
+            connection.executemany(f"INSERT INTO {name} VALUES ({marks})", table[start : start + 50_000])
+            connection.commit()
+    seconds = time.perf_counter() - began
+    connection.close()
+    return seconds
+
+
+def _print(console: Console, counts: dict[str, int], platform_seconds: float, raw_seconds: float) -> None:
+    impressions, total = counts["impressions"], sum(counts.values())
+    table = Table(title=f"{impressions:,} impressions ({total:,} rows)")
+    for column in ("", "seconds", "impressions/s", "rows/s"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name, seconds in (("groundlings, all of it", platform_seconds), ("raw sqlite3.executemany", raw_seconds)):
+        table.add_row(name, f"{seconds:.2f}", f"{impressions / seconds:,.0f}", f"{total / seconds:,.0f}")
+    console.print(table)
+    speed = impressions / platform_seconds
+    console.print(f"{speed:,.0f} impressions/s logged, {raw_seconds / platform_seconds:.2f} of raw SQLite (goal {GOAL:,})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The command `groundlings`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from environments.errors import BudgetExhausted, UserError
+
+app = typer.Typer(
+    name="groundlings",
+    help="Give a recommender an audience before it meets people.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML).")]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be given often."),
+]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Take the place of the file's seed.")]
+
+errors = Console(stderr=True, soft_wrap=True)
+
+
+@app.command()
+def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = None) -> None:
+    """Validate an experiment file and print what running it would do."""
+    from experiments.estimate import print_plan
+    from experiments.loading import load_config
+    from experiments.plan import build_plan
+
+    console = Console()
+    plan = build_plan(load_config(config, changes or (), seed), notify=lambda line: console.print(f"[dim]{escape(line)}"))
+    print_plan(plan, console)
+
+
+@app.command()
+def run(
+    config: ConfigArgument,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")] = None,
+    changes: SetOption = None,
+    seed: SeedOption = None,
+) -> None:
+    """Simulate all arms, log everything, then write summary and report."""
+    from experiments.loading import load_config
+    from experiments.progress import ProgressWatcher
+    from experiments.report import render_summary_table
+    from experiments.run import run_experiment
+
+    loaded = load_config(config, changes or (), seed)
+    console = Console()
+    with ProgressWatcher(console) as watcher:
+        outcome = run_experiment(loaded, out, watcher)
+    console.print(render_summary_table(outcome.summary))
+    console.print(f"digest  {outcome.digest}")
+    console.print(f"report  {escape(str(outcome.directory / 'report.html'))}", soft_wrap=True)
+
+
+@app.command()
+def report(directory: RunArgument) -> None:
+    """Measure and draw a run again, from its log alone."""
+    from experiments.report import render_summary_table
+    from experiments.run import measure
+    from simulator.log.store import open_log
+
+    engine = open_log(directory)
+    console = Console()
+    console.print(render_summary_table(measure(directory, engine)))
+    console.print(f"report  {escape(str(directory / 'report.html'))}", soft_wrap=True)
+
+
+@app.command("digest")
+def print_digest(directory: RunArgument) -> None:
+    """Print the SHA-256 over what happened in a run: equal when two runs behaved alike."""
+    from simulator.log.digest import digest
+    from simulator.log.store import open_log
+
+    typer.echo(digest(open_log(directory)))
+
+
+@app.command()
+def schema() -> None:
+    """Print every key of an experiment file with its meaning."""
+    from experiments.reference import reference
+
+    typer.echo(reference(), nl=False)
+
+
+@app.command()
+def doctor() -> None:
+    """Look at this installation and say what is missing or in the way."""
+    from experiments.doctor import print_findings
+
+    raise typer.Exit(print_findings(Console()))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    typer.echo(f"groundlings {installed('groundlings')}")
+
+
+def _mount() -> None:
+    from experiments import cli_datasets, cli_personas
+
+    app.add_typer(cli_datasets.app, name="datasets", help="Real data: what there is, fetch it, look at it.")
+    app.add_typer(cli_personas.app, name="personas", help="The simulated people.")
+
+
+def main() -> None:
+    """Run the command: 0 done, 2 something the user can mend, 1 a fault of ours, 130 Ctrl-C."""
+    from experiments.names import check_names
+
+    try:
+        check_names()
+        _mount()
+        sys.exit(app(standalone_mode=False) or 0)
+    except (UserError, BudgetExhausted) as error:
+        errors.print(f"[bold red]error[/] {escape(str(error))}")
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        errors.print("stopped by Ctrl-C; every visit that was finished is in the log")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

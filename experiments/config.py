@@ -1,0 +1,163 @@
+"""The experiment file: every key, what it means, and what happens when it is misspelt.
+
+The docstring under a field is its documentation: `groundlings schema` prints them all.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from environments.datasets.config import DatasetConfig
+from environments.split import SplitKind
+from personas.minds.behavioural import BehaviouralOptions
+from personas.minds.language import LanguageOptions
+from personas.minds.scripted import ScriptedOptions
+from simulator.language.config import ModelConfig
+
+
+class Section(BaseModel):
+    """A part of the experiment file: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class SplitConfig(Section):
+    """What is known before the experiment, and what is held out."""
+
+    kind: SplitKind = "per_user_temporal"
+    """`per_user_temporal` holds out the end of each person's history, `global_temporal` all rows after one moment."""
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of the interactions that neither personas nor recommenders see."""
+    salt: str = "groundlings"
+    """Decides, with a person's id, which third of the people no model may be fitted on."""
+
+
+class PopulationConfig(Section):
+    """Who comes."""
+
+    size: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
+    """How many real people become agents; a smaller population is part of a larger one with the same seed."""
+
+
+class SimulationConfig(Section):
+    """When things happen."""
+
+    days: Annotated[int, Field(ge=1)] = 1
+    """Steps of the clock. Every agent visits at most once a day."""
+    visit_probability: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """P(an agent comes on a day); the same draw in every arm."""
+    refit_every: Annotated[int, Field(ge=0)] = 1
+    """Days between two fits of the recommenders, on the real history and all that their own arm did; 0 = never."""
+    concurrency: Annotated[int, Field(ge=1)] = 8
+    """Visits open at once when a language model decides. It changes the speed, never the result."""
+
+
+class SiteConfig(Section):
+    """What a visit looks like."""
+
+    page_size: Annotated[int, Field(ge=1)] = 10
+    """Slots a page."""
+    max_pages: Annotated[int, Field(ge=1)] = 5
+    """Pages a visit can see at most."""
+
+
+class BehaviouralMindConfig(BehaviouralOptions):
+    """No language model: a choice model estimated on real histories."""
+
+    kind: Literal["behavioural"]
+    """`behavioural`."""
+
+
+class ScriptedMindConfig(ScriptedOptions):
+    """A fixed rule, for tests and examples."""
+
+    kind: Literal["scripted"]
+    """`scripted`."""
+
+
+class LanguageMindConfig(LanguageOptions):
+    """A language model decides, one checked call a page."""
+
+    kind: Literal["language"]
+    """`language`."""
+    model: ModelConfig = ModelConfig()
+    """Which model answers."""
+
+
+def _spelled_out(mind: Any) -> Any:
+    return {"kind": mind} if isinstance(mind, str) else mind
+
+
+MindConfig = Annotated[
+    Annotated[BehaviouralMindConfig | ScriptedMindConfig | LanguageMindConfig, Field(discriminator="kind")],
+    BeforeValidator(_spelled_out),
+]
+
+
+class EpsilonConfig(Section):
+    """Some slots are filled by chance, with known probability."""
+
+    kind: Literal["epsilon"]
+    """`epsilon`."""
+    epsilon: Annotated[float, Field(gt=0, le=1)]
+    """Share of the slots that chance fills."""
+
+
+class PlackettLuceConfig(Section):
+    """The whole list is drawn by score, with known probability."""
+
+    kind: Literal["plackett_luce"]
+    """`plackett_luce`."""
+    temperature: Annotated[float, Field(gt=0)]
+    """In units of the recommender's scores: low follows them, high ignores them."""
+
+
+class ArmConfig(Section):
+    """One recommender under test."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """Its name in the log and in every report."""
+    recommender: str
+    """A shipped recommender, a plug-in's name, or `module:Class`."""
+    options: dict[str, Any] = {}
+    """What the recommender's constructor takes."""
+    exploration: Annotated[EpsilonConfig | PlackettLuceConfig, Field(discriminator="kind")] | None = None
+    """Chance in the list, for off-policy evaluation; its propensities are logged."""
+
+
+class ExperimentConfig(Section):
+    """One experiment."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    """Names the run directory."""
+    description: str = ""
+    """For the people who read the report."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    """Where all chance comes from. There is no default: a run without a seed cannot be repeated."""
+    dataset: DatasetConfig
+    """Which people, items and history."""
+    split: SplitConfig = SplitConfig()
+    """What is held out."""
+    population: PopulationConfig = PopulationConfig()
+    """Who comes."""
+    simulation: SimulationConfig = SimulationConfig()
+    """When things happen."""
+    site: SiteConfig = SiteConfig()
+    """What a visit looks like."""
+    mind: MindConfig
+    """Who decides."""
+    arms: Annotated[tuple[ArmConfig, ...], Field(min_length=1)]
+    """The recommenders under test; the others are compared to the first."""
+    base: Annotated[Path, Field(exclude=True)] = Path()
+    """Not a key of the file: the directory it stands in, from which relative paths count."""
+
+    @model_validator(mode="after")
+    def _arm_names_differ(self) -> ExperimentConfig:
+        names = [arm.name for arm in self.arms]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"arm names must differ, found more than once: {', '.join(twice)}")
+        return self

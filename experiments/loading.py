@@ -1,0 +1,207 @@
+"""From a YAML file to an `ExperimentConfig`, or to an error that says where and what to do."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from environments.errors import ConfigError
+from experiments.config import ExperimentConfig
+
+Key = str | int
+
+
+def load_config(path: Path, overrides: Sequence[str] = (), seed: int | None = None) -> ExperimentConfig:
+    """The checked configuration of one experiment.
+
+    Args:
+        path: A YAML file.
+        overrides: `key.path=value` each; the value is read as YAML, list elements go by number.
+        seed: Takes the place of the file's seed.
+
+    Raises:
+        ConfigError: The file cannot be read, or says something that does not fit.
+    """
+    node, content = _read(path)
+    for override in overrides:
+        _override(content, override)
+    if seed is not None:
+        content["seed"] = seed
+    if "base" in content:
+        raise ConfigError(f"{path}: base: this key does not exist")
+    try:
+        return ExperimentConfig.model_validate({**content, "base": path.resolve().parent})
+    except ValidationError as fault:
+        changed = [_key_path(override.partition("=")[0]) for override in overrides]
+        lines = [_explain(path, node, error, changed) for error in fault.errors()]
+        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+
+
+def dump_config(config: ExperimentConfig) -> dict[str, Any]:
+    """The configuration as plain values; loading it again gives the same one."""
+    return config.model_dump(mode="json", exclude_none=True)
+
+
+def config_hash(config: ExperimentConfig) -> str:
+    """SHA-256 over every value of the configuration, in hexadecimal."""
+    return hashlib.sha256(json.dumps(dump_config(config), sort_keys=True).encode()).hexdigest()
+
+
+def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file{_nearby(path)}") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: this is a directory; expected a YAML file") from None
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ConfigError(f"{path}: cannot be read as UTF-8 text ({fault})") from None
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if isinstance(node, yaml.MappingNode):
+            _refuse_twins(path, node)
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as fault:
+        mark = getattr(fault, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        problem = getattr(fault, "problem", None) or str(fault) or type(fault).__name__
+        raise ConfigError(f"{where}: this is not valid YAML: {problem}") from None
+    if node is None or not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a mapping of keys such as `name`, `seed`, `dataset`, `mind`, `arms`")
+    return node, content
+
+
+def _nearby(path: Path) -> str:
+    shipped = Path(__file__).parent / "configs"
+    names = {file.name: file for folder in (path.parent, shipped) if folder.is_dir() for file in folder.glob("*.yaml")}
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f"; did you mean {names[close[0]]}?" if close else ""
+
+
+def _refuse_twins(path: Path, node: yaml.Node) -> None:
+    """YAML readers keep the last of two equal keys without a word; here that is an error."""
+    if isinstance(node, yaml.MappingNode):
+        first: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.value in first:
+                raise ConfigError(f"{path}:{line}: the key {key.value!r} stands already in line {first[key.value]}")
+            if isinstance(key, yaml.ScalarNode):
+                first[key.value] = line
+            _refuse_twins(path, value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _refuse_twins(path, value)
+
+
+def _key_path(text: str) -> list[Key]:
+    return [int(part) if part.isdecimal() else part for part in text.split(".")]
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    name, equals, text = override.partition("=")
+    if not equals or not name or "" in name.split("."):
+        raise ConfigError(f"--set {override}: expected key.path=value, for instance site.page_size=5")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {override}: the value is not valid YAML") from None
+    *parents, last = _key_path(name)
+    place: Any = content
+    for depth, key in enumerate(parents):
+        if isinstance(place, dict) and isinstance(place.get(key), str):
+            place[key] = {_SHORTHANDS.get(str(key), "name"): place[key]}
+        place = _step(place, key, override, parents[:depth])
+    if isinstance(place, list):
+        _step(place, last, override, parents)
+    elif not isinstance(place, dict):
+        raise ConfigError(f"--set {override}: {'.'.join(map(str, parents))} holds {place!r}, which has no keys")
+    place[last] = value
+
+
+_SHORTHANDS = {"mind": "kind", "dataset": "name"}
+"""Sections that may be written as one word, and the key which that word stands for."""
+
+
+def _step(place: Any, key: Key, override: str, above: Iterable[Key]) -> Any:
+    where = ".".join(map(str, above)) or "the file"
+    if isinstance(place, dict):
+        return place.setdefault(key, {})
+    if isinstance(place, list) and isinstance(key, int) and key < len(place):
+        return place[key]
+    if isinstance(place, list):
+        raise ConfigError(f"--set {override}: {where} is a list of {len(place)}; expected a number below that, found {key}")
+    raise ConfigError(f"--set {override}: {where} holds {place!r}, which has no key {key!r}")
+
+
+def _explain(path: Path, node: yaml.Node, error: ErrorDetails, changed: list[list[Key]]) -> str:
+    tags = {"behavioural", "scripted", "language", "epsilon", "plackett_luce"}
+    location = [part for number, part in enumerate(error["loc"]) if not (number and part in tags)]
+    by_hand = any(location[: len(keys)] == keys for keys in changed)
+    where = "--set" if by_hand else f"{path}:{_line(node, location)}"
+    name = ".".join(map(str, location)) or "the file"
+    found = error["input"]
+    if error["type"] == "extra_forbidden":
+        allowed = _fields_at(ExperimentConfig, error["loc"][:-1])
+        return f"{where}: {name}: this key does not exist{_did_you_mean(str(location[-1]), allowed)}"
+    if error["type"] == "missing":
+        return f"{where}: {name}: this key is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    shown = "" if isinstance(found, (dict, list)) or error["type"] == "value_error" else f", found {found!r}"
+    return f"{where}: {name}: {message[0].lower()}{message[1:]}{shown}"
+
+
+def _did_you_mean(name: str, allowed: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, allowed, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{hint} Allowed here: {', '.join(allowed)}" if allowed else hint
+
+
+def _line(node: yaml.Node, location: Sequence[Key]) -> int:
+    """The line of a key, or of the innermost section that should hold it."""
+    line = node.start_mark.line
+    for key in location:
+        if isinstance(node, yaml.MappingNode):
+            found = [(name, value) for name, value in node.value if name.value == str(key)]
+            if not found:
+                break
+            line, node = found[0][0].start_mark.line, found[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            node = node.value[key]
+            line = node.start_mark.line
+        else:
+            break
+    return line + 1
+
+
+def _fields_at(model: type[BaseModel], location: Sequence[Key]) -> list[str]:
+    """The keys that the section at a location allows."""
+    sections: list[type[BaseModel]] = [model]
+    for part in location:
+        if isinstance(part, int):
+            continue
+        inner = [field.annotation for section in sections for name, field in section.model_fields.items() if name == part]
+        if inner:
+            sections = [section for annotation in inner for section in _sections_in(annotation)]
+        else:  # the tag of a union: keep the member that carries it
+            sections = [section for section in sections if _is_tagged(section, part)] or sections
+    return [name for section in sections for name in section.model_fields if name != "base"]
+
+
+def _sections_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [section for argument in get_args(annotation) for section in _sections_in(argument)]
+
+
+def _is_tagged(section: type[BaseModel], tag: str) -> bool:
+    kind = section.model_fields.get("kind")
+    return kind is not None and tag in get_args(kind.annotation)
