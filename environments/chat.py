@@ -22,6 +22,19 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How replies are drawn, chosen with the model and not with the question.
+
+    Attributes:
+        temperature: Sampling temperature, 0 = always the likeliest token.
+        max_tokens: Upper bound on one reply.
+    """
+
+    temperature: float
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
     """One question.
 

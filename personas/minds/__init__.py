@@ -1,0 +1,1 @@
+"""The minds that decide for agents, one module each."""

@@ -1,0 +1,266 @@
+"""A model behind any OpenAI-compatible address: a cloud, a vLLM server, or the embedded one on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any, Literal, TypeVar
+
+import aiohttp
+import openai
+
+from environments.chat import ChatReply, ChatRequest
+from environments.draws import name_key
+from environments.errors import ConfigError, ProviderError
+from simulator.language.faults import Fault, GarbledReply, back_off_seconds, fault_of
+from simulator.language.grammar import grammar_for
+from simulator.language.guard import is_loopback, refuse_remote
+
+Structured = Literal["auto", "json_schema", "grammar", "none"]
+Dialect = Literal["llamacpp", "vllm", "other"]
+
+_logger = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+_ATTEMPT_ERRORS = (openai.OpenAIError, aiohttp.ClientError, GarbledReply, OSError, TimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a server said of itself at first contact.
+
+    Attributes:
+        models: The names it serves, none where it keeps no list.
+        dialect: Whose way of taking a grammar it understands.
+    """
+
+    models: tuple[str, ...]
+    dialect: Dialect
+
+
+class EndpointModel:
+    """Asks one endpoint; at most `concurrency` requests are on their way at a time, and waiting holds no place.
+
+    The openai client's own retries are off: they would hide from the log how often a server failed, and sleep
+    while they hold a place. Every attempt has one deadline for the whole exchange, so that a server that sends a
+    byte now and then cannot hang a run.
+
+    Args:
+        base_url: Ends where "/chat/completions" begins, usually in "/v1".
+        model: The model's name there; None takes the only one it serves.
+        api_key: None sends a placeholder, which servers without keys ignore.
+        timeout_seconds: Deadline of one attempt.
+        max_attempts: Attempts at one request, the first included.
+        concurrency: Requests on their way at a time.
+        structured: How the reply's form is enforced; see `simulator.language.config.ModelConfig`.
+        send_seed: Whether the request's seed is sent along.
+
+    An instance belongs to the event loop it is first used in.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        model: str | None,
+        api_key: str | None = None,
+        timeout_seconds: float = 60.0,
+        max_attempts: int = 5,
+        concurrency: int = 8,
+        structured: Structured = "auto",
+        send_seed: bool = True,
+    ) -> None:
+        refuse_remote(base_url)
+        self.base_url = base_url
+        self._model = model
+        self._api_key = api_key
+        self._timeout_seconds = timeout_seconds
+        self._max_attempts = max_attempts
+        self._structured = structured
+        self._send_seed = send_seed
+        self._slots = asyncio.Semaphore(concurrency)
+        self._starting = asyncio.Lock()
+        self._capabilities: Capabilities | None = None
+        # Proxies of the environment are for the outside world; redirects could lead there unnoticed.
+        transport = openai.DefaultAioHttpClient(trust_env=not is_loopback(base_url), follow_redirects=False)
+        self._client = openai.AsyncOpenAI(
+            base_url=base_url, api_key=api_key or "none", max_retries=0, timeout=None, http_client=transport
+        )
+        # The client would tell every endpoint the organisation and project it finds in the environment.
+        self._client.organization = self._client.project = None
+
+    @property
+    def name(self) -> str:
+        """See `ChatModel.name`."""
+        return self._model or self.base_url
+
+    async def start(self) -> Capabilities:
+        """Make first contact, once: is anybody there, is the key right, what is served.
+
+        Raises:
+            ProviderError: Nobody listens or the key is wrong; found before the first agent is asked.
+            ConfigError: No model was named and the server does not serve exactly one.
+        """
+        async with self._starting:
+            if self._capabilities is None:
+                found, _ = await self._persistently(self._probe, key=0)
+                self._model = self._model or _only_model(found, self.base_url)
+                self._capabilities = found
+        return self._capabilities
+
+    async def ask(self, request: ChatRequest) -> ChatReply:
+        """See `ChatModel.ask`."""
+        if self._capabilities is None:
+            await self.start()
+        key = name_key(request.seed, *(message.content for message in request.messages))
+        reply, attempts = await self._persistently(lambda: self._complete(request), key)
+        return replace(reply, attempts=attempts)
+
+    async def close(self) -> None:
+        """See `ChatModel.close`."""
+        await self._client.close()
+
+    async def _persistently(self, send: Callable[[], Awaitable[_Result]], key: int) -> tuple[_Result, int]:
+        """The result of the first attempt that succeeds, and how many it took."""
+        attempt = 1
+        while True:
+            try:
+                async with self._slots, asyncio.timeout(self._timeout_seconds):
+                    return await send(), attempt
+            except _ATTEMPT_ERRORS as error:
+                fault = fault_of(error)
+            if not fault.transient or attempt == self._max_attempts or (fault.refused and self._capabilities is None):
+                # No cause is chained: the client's exceptions carry the request, and with it the key.
+                raise ProviderError(self._explain(fault, attempt)) from None
+            await asyncio.sleep(back_off_seconds(fault, attempt, key))
+            attempt += 1
+
+    async def _probe(self) -> Capabilities:
+        try:
+            raw = await self._client.models.with_raw_response.list()
+        except (openai.NotFoundError, openai.PermissionDeniedError) as error:
+            _logger.info("%s keeps no list of models (HTTP %d)", self.base_url, error.status_code)
+            return Capabilities((), "other")
+        served = _json_object(raw.content).get("data")
+        if not isinstance(served, list):
+            raise GarbledReply("a list of models without data")
+        owners = {str(each.get("owned_by")) for each in served}
+        dialect: Dialect = "llamacpp" if "llamacpp" in owners else "vllm" if "vllm" in owners else "other"
+        return Capabilities(tuple(str(each.get("id")) for each in served), dialect)
+
+    async def _complete(self, request: ChatRequest) -> ChatReply:
+        structured = self._structured_now()
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "extra_body": self._form(request.reply_schema, structured),
+        }
+        if self._send_seed and request.seed is not None:
+            body["seed"] = request.seed
+        sent = time.perf_counter()
+        try:
+            raw = await self._client.chat.completions.with_raw_response.create(**body)
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            if self._structured != "auto" or structured == "none" or not _is_about_form(error):
+                raise
+            _logger.warning("%s refuses a reply form (%s): from now on none is sent", self.base_url, structured)
+            self._structured = "none"
+            return await self._complete(request)
+        return _reply(raw.content, time.perf_counter() - sent)
+
+    def _structured_now(self) -> Structured:
+        if self._structured != "auto":
+            return self._structured
+        known = self._capabilities is not None and self._capabilities.dialect != "other"
+        return "grammar" if known else "json_schema"
+
+    def _form(self, schema: Mapping[str, Any], structured: Structured) -> dict[str, Any]:
+        if structured == "none":
+            return {}
+        if structured == "json_schema":
+            described = {"name": "reply", "schema": schema, "strict": _every_key_required(schema)}
+            return {"response_format": {"type": "json_schema", "json_schema": described}}
+        grammar = _cached_grammar(json.dumps(schema))
+        if self._capabilities is not None and self._capabilities.dialect == "vllm":
+            return {"structured_outputs": {"grammar": grammar}}
+        return {"grammar": grammar}
+
+    def _explain(self, fault: Fault, attempts: int) -> str:
+        where = f"model server {self.base_url}"
+        if fault.refused:
+            text = f"{where}: {fault.what}; start the server or mend base_url"
+        elif fault.status in (401, 403):
+            text = f"{where} refuses the key ({fault.what}); set the environment variable named by api_key_env"
+        elif fault.status == 404:
+            served = self._capabilities.models if self._capabilities else ()
+            near = get_close_matches(self._model or "", served, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            text = (
+                f"{where} does not know the model {self._model!r} or the address ({fault.what}).{hint} "
+                f"Models it lists: {', '.join(served) or 'none'}. Mend model or base_url"
+            )
+        elif fault.transient:
+            text = f"{where}: gave up after {attempts} attempts, the last one failed with: {fault.what}"
+        else:
+            text = f"{where} refuses the request: {fault.what}"
+        return text.replace(self._api_key, "(key)") if self._api_key else text
+
+
+def _only_model(found: Capabilities, base_url: str) -> str:
+    if len(found.models) != 1:
+        listed = ", ".join(found.models) or "none"
+        raise ConfigError(f"model: none was named, and {base_url} serves {listed}; name one of them")
+    return found.models[0]
+
+
+def _json_object(content: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(content)
+    except ValueError:
+        raise GarbledReply(f"{len(content)} bytes that are not JSON") from None
+    if not isinstance(body, dict):
+        raise GarbledReply(f"a JSON {type(body).__name__}")
+    return body
+
+
+def _reply(content: bytes, latency_seconds: float) -> ChatReply:
+    """Read a chat completion; counts the server does not give are 0."""
+    body = _json_object(content)
+    try:
+        text = body["choices"][0]["message"]["content"]
+    except (KeyError, IndexError, TypeError):
+        raise GarbledReply("no message in it") from None
+    usage = body.get("usage") or {}
+    return ChatReply(
+        text=text if isinstance(text, str) else "",
+        model=str(body.get("model") or ""),
+        fingerprint=str(body.get("system_fingerprint") or ""),
+        prompt_tokens=int(usage.get("prompt_tokens") or 0),
+        cached_tokens=int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0),
+        completion_tokens=int(usage.get("completion_tokens") or 0),
+        latency_seconds=latency_seconds,
+    )
+
+
+def _is_about_form(error: openai.APIStatusError) -> bool:
+    said = str(error.response.text)
+    return any(word in said for word in ("response_format", "json_schema", "structured", "grammar", "schema"))
+
+
+def _every_key_required(schema: Mapping[str, Any]) -> bool:
+    """Whether OpenAI's strict mode takes the schema: it wants every key of every object to be required."""
+    parts = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
+    required = set(schema.get("properties", {})) == set(schema.get("required", ()))
+    return required and all(_every_key_required(part) for part in parts)
+
+
+@lru_cache(maxsize=1024)
+def _cached_grammar(schema: str) -> str:
+    return grammar_for(json.loads(schema))

@@ -1,0 +1,98 @@
+"""A model that says what it was told to say: the first provider, for tests, demonstrations and load."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from environments.chat import ChatReply, ChatRequest
+from environments.errors import ProviderError
+
+Rule = Callable[[ChatRequest], str]
+
+CHARACTERS_PER_TOKEN = 4
+
+
+def count_tokens(text: str) -> int:
+    """Tokens of a text by a stated rule, because no tokenizer is at work: four characters each, rounded up."""
+    return -(-len(text) // CHARACTERS_PER_TOKEN)
+
+
+class ScriptedModel:
+    """Answers from a rule, or from a list in the order of asking.
+
+    Args:
+        replies: A function of the request, or the replies one after the other. A list depends on who asks first,
+            so it suits a single visitor; a function suits many.
+        name: The model's name.
+    """
+
+    def __init__(self, replies: Rule | Iterable[str], name: str = "scripted") -> None:
+        self._rule = replies if callable(replies) else _in_turn(iter(replies))
+        self._name = name
+        self.requests: list[ChatRequest] = []
+
+    @property
+    def name(self) -> str:
+        """See `ChatModel.name`."""
+        return self._name
+
+    async def ask(self, request: ChatRequest) -> ChatReply:
+        """See `ChatModel.ask`; takes no time and counts tokens by `count_tokens`."""
+        self.requests.append(request)
+        text = self._rule(request)
+        return ChatReply(
+            text=text,
+            model=self._name,
+            fingerprint="",
+            prompt_tokens=sum(count_tokens(message.content) for message in request.messages),
+            cached_tokens=0,
+            completion_tokens=count_tokens(text),
+            latency_seconds=0.0,
+        )
+
+    async def close(self) -> None:
+        """See `ChatModel.close`; there is nothing to free."""
+
+
+def legal_reply(request: ChatRequest) -> str:
+    """A rule for `ScriptedModel`: any reply the schema allows, drawn by the request's own seed."""
+    rng = np.random.default_rng(request.seed or 0)
+    return json.dumps(_drawn(request.reply_schema, rng), separators=(",", ":"))
+
+
+def _in_turn(replies: Iterator[str]) -> Rule:
+    def say(_request: ChatRequest) -> str:
+        try:
+            return next(replies)
+        except StopIteration:
+            raise ProviderError("the scripted model has no reply left; give it a longer list or a rule") from None
+
+    return say
+
+
+def _drawn(schema: Mapping[str, Any], rng: np.random.Generator) -> Any:
+    """One value of a schema of the subset in `simulator.language.grammar`."""
+    if "enum" in schema:
+        return schema["enum"][rng.integers(len(schema["enum"]))]
+    match schema["type"]:
+        case "boolean":
+            return bool(rng.random() < 0.5)
+        case "integer":
+            return int(rng.integers(schema["minimum"], schema["maximum"] + 1))
+        case "string":
+            return "fine"[: schema["maxLength"]]
+        case "object":
+            required = set(schema.get("required", ()))
+            kept = [key for key in schema["properties"] if key in required or rng.random() < 0.5]
+            return {key: _drawn(schema["properties"][key], rng) for key in kept}
+        case "array" if schema.get("uniqueItems"):
+            values = schema["items"]["enum"]
+            chosen = rng.permutation(len(values))[: rng.integers(schema["maxItems"] + 1)]
+            return [values[place] for place in sorted(chosen)]
+        case "array":
+            return [_drawn(schema["items"], rng) for _ in range(rng.integers(schema["maxItems"] + 1))]
+    raise ValueError(f"no reply for the schema {json.dumps(dict(schema))}")
