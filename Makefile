@@ -42,10 +42,11 @@ check: $(STAMP) ## run everything that must pass before a change is merged
 bench: $(STAMP) ## measure impressions a second beside raw SQLite
 	$(BIN)/python experiments/benchmarks/impressions.py
 
-# `--no-user` because a personal pip configuration with `user = true` cannot install into a virtual environment.
+# Quiet twice: pip prints errors only. `--no-user` because a personal pip configuration with `user = true` cannot
+# install into a virtual environment.
 $(STAMP): pyproject.toml | $(BIN)/python
 	@echo "Installing groundlings[$(EXTRAS)] into $(VENV); the first time takes a few minutes."
-	@$(BIN)/python -m pip install --quiet --no-user --editable ".[$(EXTRAS)]"
+	@$(BIN)/python -m pip install --quiet --quiet --no-user --editable ".[$(EXTRAS)]"
 	@touch $@
 	@echo "Installed. Next: make demo, or $(BIN)/groundlings --help"
 
