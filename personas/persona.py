@@ -19,10 +19,16 @@ class Trait:
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """The social traits of Agent4Rec (Zhang et al. 2024, section 3.1.1); formulas in `personas.profile`."""
+    """The social traits of Agent4Rec (Zhang et al. 2024, section 3.1.1); formulas in `personas.profile`.
+
+    Attributes:
+        activity: How much the person uses the site.
+        conformity: How close the person's ratings are to other people's; None without a rating.
+        diversity: How many genres the person has met.
+    """
 
     activity: Trait
-    conformity: Trait
+    conformity: Trait | None
     diversity: Trait
 
 
@@ -31,7 +37,8 @@ class RatingStyle:
     """How a person uses the stars.
 
     Attributes:
-        mean, spread: Mean and standard deviation of the stars given; None without a rating.
+        mean: Of the stars given; None without a rating.
+        spread: Their standard deviation; None with fewer than two ratings.
         shares: Star value -> share of this person's ratings.
         ratings: How many ratings that is.
     """

@@ -1,0 +1,126 @@
+"""A person in plain words, second person, by a fixed template: what was measured and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from environments.catalog import Catalog
+from environments.dataset import RatingScale
+from personas.persona import RatingStyle, Traits
+
+EXAMPLES = 6
+"""Titles named on each side."""
+
+NOTABLE_LIFT = 1.15
+"""A genre is named as a taste from this lift on, and as an aversion from its inverse down."""
+
+NAMED_GENRES = 4
+"""Genres named on each side."""
+
+_ACTIVITY = {
+    "low": "fewer than most people here",
+    "medium": "about as many as most people here",
+    "high": "more than most people here",
+}
+_CONFORMITY = {
+    "low": "Your ratings often differ from those of other people.",
+    "medium": "Your ratings agree with those of other people about as often as anybody's.",
+    "high": "Your ratings are mostly close to those of other people.",
+}
+_DIVERSITY = {
+    "low": "You keep to fewer kinds than most people",
+    "medium": "You try about as many kinds as most people",
+    "high": "You try more kinds than most people",
+}
+
+
+def describe_person(
+    *,
+    demographics: Mapping[str, str],
+    style: RatingStyle,
+    traits: Traits,
+    liked: Sequence[int],
+    disliked: Sequence[int],
+    genre_lifts: Sequence[tuple[str, float]],
+    catalog: Catalog,
+    scale: RatingScale,
+) -> str:
+    """The description, one paragraph; what is unknown is not mentioned.
+
+    Args:
+        demographics: As the data set gives them.
+        style: How the person uses the stars.
+        traits: Activity, conformity and diversity.
+        liked, disliked: Item numbers, most telling first.
+        genre_lifts: Genre and lift, highest first.
+        catalog: For titles and years.
+        scale: The stars in use.
+    """
+    sentences = [
+        _who(demographics),
+        f"You have {_count(int(traits.activity.value), 'title')} behind you, {_ACTIVITY[traits.activity.level]}.",
+        _tastes(genre_lifts),
+        _breadth(traits),
+        _stars(style, scale),
+        _CONFORMITY[traits.conformity.level] if traits.conformity else "",
+        _examples("You liked", liked, catalog),
+        _examples("You did not like", disliked, catalog),
+    ]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _who(demographics: Mapping[str, str]) -> str:
+    known = [f"{name.replace('_', ' ')}: {value}" for name, value in demographics.items()]
+    return f"About you ({', '.join(known)})." if known else ""
+
+
+def _tastes(genre_lifts: Sequence[tuple[str, float]]) -> str:
+    more = [genre for genre, lift in genre_lifts if lift >= NOTABLE_LIFT][:NAMED_GENRES]
+    less = [genre for genre, lift in reversed(genre_lifts) if lift <= 1 / NOTABLE_LIFT][:NAMED_GENRES]
+    if more and less:
+        return f"Compared with other people you go more for {_listed(more)}, and less for {_listed(less)}."
+    if more:
+        return f"Compared with other people you go more for {_listed(more)}."
+    if less:
+        return f"Compared with other people you go less for {_listed(less)}."
+    return "The kinds you choose are those that other people choose, in about the same shares." if genre_lifts else ""
+
+
+def _breadth(traits: Traits) -> str:
+    kinds = int(traits.diversity.value)
+    return f"{_DIVERSITY[traits.diversity.level]}: {_count(kinds, 'genre')} so far." if kinds else ""
+
+
+def _stars(style: RatingStyle, scale: RatingScale) -> str:
+    if style.mean is None:
+        return ""
+    habits = [
+        f"{_percent(share)} were {stars:g}" for stars, share in sorted(style.shares.items(), reverse=True) if share > 0
+    ]
+    given = f"You rated {_count(style.ratings, 'title')} on a scale from {scale.low:g} to {scale.high:g}"
+    if style.ratings == 1:
+        return f"{given}: {style.mean:g}."
+    return f"{given}, {style.mean:.1f} on average: {_listed(habits)}."
+
+
+def _examples(opening: str, items: Sequence[int], catalog: Catalog) -> str:
+    return f"{opening} {_listed([_title(item, catalog) for item in items[:EXAMPLES]])}." if items else ""
+
+
+def _title(item: int, catalog: Catalog) -> str:
+    shown = catalog[item]
+    return f"{shown.title} ({shown.year})" if shown.year is not None else shown.title
+
+
+def _listed(words: Sequence[str]) -> str:
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %") if share >= 0.005 else "under 1 %"

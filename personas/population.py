@@ -1,0 +1,160 @@
+"""The people of an experiment: some or all real users of a data set, each known by training history alone."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from environments.arrays import IntArray
+from environments.catalog import Catalog
+from environments.dataset import Dataset, RatingScale
+from environments.draws import name_key
+from environments.errors import ConfigError
+from environments.interactions import Interactions
+from environments.people import People
+from personas.description import describe_person
+from personas.persona import Persona
+from personas.profile import Profiles, measure_profiles
+
+
+@dataclass(frozen=True)
+class Population:
+    """Real people, addressed by their row here; personas are made when they are asked for.
+
+    Attributes:
+        users: Row numbers of users in the data set, ascending, shape (n,).
+        people: All people of the data set.
+        catalog: The items.
+        train: The training rows of everybody, not only of these people.
+        scale: The stars in use.
+        profiles: Measurements of everybody in `train`.
+    """
+
+    users: IntArray
+    people: People
+    catalog: Catalog
+    train: Interactions
+    scale: RatingScale
+    profiles: Profiles
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def persona(self, row: int) -> Persona:
+        """The person in one row, 0 to len - 1."""
+        user = int(self.users[row])
+        style, traits = self.profiles.style(user), self.profiles.traits(user)
+        liked, disliked = self._examples(user)
+        lifts = self._genre_lifts(user)
+        demographics = dict(self.people.attributes[user])
+        return Persona(
+            user=user,
+            user_id=self.people.user_ids[user],
+            demographics=demographics,
+            style=style,
+            traits=traits,
+            liked=liked,
+            disliked=disliked,
+            genre_lifts=lifts,
+            history_length=int(self._starts[user + 1] - self._starts[user]),
+            description=describe_person(
+                demographics=demographics,
+                style=style,
+                traits=traits,
+                liked=liked,
+                disliked=disliked,
+                genre_lifts=lifts,
+                catalog=self.catalog,
+                scale=self.scale,
+            ),
+        )
+
+    def row_of(self, user_id: str) -> int:
+        """The row of a person by the data set's own id; raises `ConfigError` for somebody else."""
+        if user_id in self.people.user_ids:
+            user = self.people.user_ids.index(user_id)
+            row = int(np.searchsorted(self.users, user))
+            if row < len(self) and self.users[row] == user:
+                return row
+            raise ConfigError(
+                f"user {user_id!r} is in the data set but not among the {len(self)} people of this population;"
+                f" choose one of them ({self._some_ids()}) or raise population.size"
+            )
+        raise ConfigError(f"no user {user_id!r} in the data set; ids look like {self._some_ids()}")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over who they are and all that is known of them, in hexadecimal."""
+        digest = hashlib.sha256(self.users.tobytes())
+        for part in (self.train.fingerprint, self.catalog.fingerprint, repr(self.people), repr(self.scale)):
+            digest.update(part.encode())
+        return digest.hexdigest()
+
+    def _some_ids(self) -> str:
+        return ", ".join(repr(self.people.user_ids[user]) for user in self.users[:3])
+
+    @cached_property
+    def _order(self) -> IntArray:
+        """Training rows by user, newest first, ties by item number."""
+        return np.lexsort((self.train.items, -self.train.timestamps, self.train.users))
+
+    @cached_property
+    def _starts(self) -> IntArray:
+        """Where each user's rows begin in `_order`, shape (n_users + 1,)."""
+        return np.searchsorted(self.train.users[self._order], np.arange(self.train.n_users + 1))
+
+    def _examples(self, user: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Liked and disliked items: the most extreme stars first, then the newest; an item's newest rating counts."""
+        rows = self._order[self._starts[user] : self._starts[user + 1]]
+        _, newest = np.unique(self.train.items[rows], return_index=True)
+        rows = rows[np.sort(newest)]
+        stars = self.train.ratings[rows]
+        items = self.train.items[rows]
+        best_first = np.argsort(-stars, kind="stable")
+        worst_first = np.argsort(stars, kind="stable")
+        liked = tuple(int(items[place]) for place in best_first if stars[place] >= self.scale.like)
+        disliked = tuple(int(items[place]) for place in worst_first if stars[place] <= _dislike(self.scale))
+        return liked, disliked
+
+    def _genre_lifts(self, user: int) -> tuple[tuple[str, float], ...]:
+        lifts = self.profiles.genre_lifts[user]
+        known = [(genre, float(lift)) for genre, lift in zip(self.catalog.genre_names, lifts, strict=True) if lift > 0]
+        return tuple(sorted(known, key=lambda pair: (-pair[1], pair[0])))
+
+
+def build_population(dataset: Dataset, train: Interactions, *, size: int | Literal["all"], seed: int) -> Population:
+    """Choose `size` people with a training history, or all of them.
+
+    People are taken in the order of a hash of (seed, user id): a smaller population is a part of a larger one
+    of the same seed, whatever else is in the data set.
+
+    Raises:
+        ConfigError: `size` is below 1, or larger than the number of people with training rows.
+    """
+    available = np.flatnonzero(np.bincount(train.users, minlength=train.n_users))
+    if size != "all" and not 1 <= size <= len(available):
+        raise ConfigError(
+            f"population.size: found {size}, but {dataset.name} has {len(available)} people with training interactions;"
+            f' write a number from 1 to {len(available)}, or "all"'
+        )
+    keys = [name_key("person", seed, dataset.people.user_ids[user]) for user in available]
+    chosen = available[np.argsort(keys, kind="stable")]
+    if size != "all":
+        chosen = chosen[:size]
+    return Population(
+        users=np.sort(chosen).astype(np.int64),
+        people=dataset.people,
+        catalog=dataset.catalog,
+        train=train,
+        scale=dataset.scale,
+        profiles=measure_profiles(train, dataset.catalog, dataset.scale),
+    )
+
+
+def _dislike(scale: RatingScale) -> float:
+    """Up to here a rating counts as a dislike: 2 on a scale of 1 to 5, its equal share on others."""
+    return scale.low + 0.25 * (scale.high - scale.low)

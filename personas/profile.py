@@ -1,0 +1,164 @@
+"""What a training history says of each person: rating style, social traits, tastes, examples.
+
+The traits are those of Agent4Rec (Zhang, Chen, Sheng, Wang and Chua 2024, "On generative agents in
+recommendation", SIGIR, section 3.1.1), with y_ui = 1 where person u met item i, r_ui the stars given,
+r_i the mean stars of the item and G_i its genres:
+
+    activity     T_act  = sum_i y_ui
+    conformity   T_conf = mean over rated i of (r_ui - r_i)^2
+    diversity    T_div  = | union of G_i over met i |
+
+Everything is measured on the rows handed in, which must be the training part of a history.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from environments.arrays import FloatArray, IntArray
+from environments.catalog import Catalog
+from environments.dataset import RatingScale
+from environments.interactions import Interactions
+from personas.persona import Level, RatingStyle, Trait, Traits
+
+LEVELS: Final[tuple[Level, Level, Level]] = ("low", "medium", "high")
+
+GENRE_PRIOR = 5.0
+"""Strength of the belief that a person's taste for a genre is average, in items of that genre.
+
+With n_ug items of genre g among n_u, and p_g the genre's share among everybody's items, the lift is the
+posterior mean (n_ug + GENRE_PRIOR) / (n_u p_g + GENRE_PRIOR) of a Poisson rate under a gamma prior of mean 1:
+a genre that hardly anybody meets says little about a person who has not met it.
+"""
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """Measurements of all people, one row a user; people without a training row hold zeros and NaN.
+
+    Attributes:
+        activity: Items met, shape (n_users,).
+        conformity: Mean squared distance of the person's stars from the items' means, shape (n_users,), NaN
+            without a rating. A small value means that the person agrees with the others.
+        diversity: Genres met, shape (n_users,).
+        ratings: Stars given, shape (n_users,).
+        mean, spread: Of the stars given, shape (n_users,), NaN where `RatingStyle` has None.
+        star_counts: How often each star value was given, shape (n_users, n_stars), columns as in `scale.values`.
+        genre_lifts: (share among the person's items) / (share among everybody's), smoothed by `GENRE_PRIOR`,
+            shape (n_users, n_genres), columns as in `Catalog.genre_names`; NaN for a genre nobody met.
+        activity_level, conformity_level, diversity_level: Index into `LEVELS`, shape (n_users,), -1 = unknown.
+            The thirds are those of all people with a training row. High conformity is a *small* distance.
+        scale: The stars in use.
+    """
+
+    activity: IntArray
+    conformity: FloatArray
+    diversity: IntArray
+    ratings: IntArray
+    mean: FloatArray
+    spread: FloatArray
+    star_counts: IntArray
+    genre_lifts: FloatArray
+    activity_level: NDArray[np.int8]
+    conformity_level: NDArray[np.int8]
+    diversity_level: NDArray[np.int8]
+    scale: RatingScale
+
+    def style(self, user: int) -> RatingStyle:
+        """How one person uses the stars."""
+        given = int(self.ratings[user])
+        if given == 0:
+            return RatingStyle(mean=None, spread=None, shares={}, ratings=0)
+        counts = self.star_counts[user]
+        shares = {stars: float(count) / given for stars, count in zip(self.scale.values, counts, strict=True)}
+        spread = None if given < 2 else float(self.spread[user])
+        return RatingStyle(mean=float(self.mean[user]), spread=spread, shares=shares, ratings=given)
+
+    def traits(self, user: int) -> Traits:
+        """The social traits of one person."""
+        conforms = not np.isnan(self.conformity[user])
+        return Traits(
+            activity=_trait(self.activity[user], self.activity_level[user]),
+            conformity=_trait(self.conformity[user], self.conformity_level[user]) if conforms else None,
+            diversity=_trait(self.diversity[user], self.diversity_level[user]),
+        )
+
+
+def measure_profiles(train: Interactions, catalog: Catalog, scale: RatingScale) -> Profiles:
+    """Measure everybody in a training history."""
+    met = train.matrix
+    activity = np.diff(met.indptr).astype(np.int64)
+    present = activity > 0
+    genres_met = met @ catalog.genre_matrix.astype(np.float64)
+    diversity = (genres_met > 0).sum(axis=1).astype(np.int64)
+
+    rated = train.take(~np.isnan(train.ratings))
+    ratings = np.bincount(rated.users, minlength=train.n_users).astype(np.int64)
+    mean = _mean_of(rated.users, rated.ratings, train.n_users)
+    item_mean = _mean_of(rated.items, rated.ratings, train.n_items)
+    spread = np.sqrt(_mean_of(rated.users, (rated.ratings - mean[rated.users]) ** 2, train.n_users))
+    conformity = _mean_of(rated.users, (rated.ratings - item_mean[rated.items]) ** 2, train.n_users)
+
+    # Distance from the others falls as conformity rises, so the thirds are taken of its negative.
+    return Profiles(
+        activity=activity,
+        conformity=conformity,
+        diversity=diversity,
+        ratings=ratings,
+        mean=mean,
+        spread=np.where(ratings > 1, spread, np.nan),
+        star_counts=_star_counts(rated, scale),
+        genre_lifts=_lifts(genres_met, activity),
+        activity_level=_thirds(activity.astype(np.float64), present),
+        conformity_level=_thirds(-conformity, ratings > 0),
+        diversity_level=_thirds(diversity.astype(np.float64), present),
+        scale=scale,
+    )
+
+
+def measure_genre_lifts(train: Interactions, catalog: Catalog) -> FloatArray:
+    """`Profiles.genre_lifts` alone."""
+    genres_met = train.matrix @ catalog.genre_matrix.astype(np.float64)
+    return _lifts(genres_met, np.diff(train.matrix.indptr).astype(np.int64))
+
+
+def star_columns(ratings: FloatArray, scale: RatingScale) -> IntArray:
+    """The column of `scale.values` that each rating stands in, shape as given."""
+    return np.rint((ratings - scale.low) / scale.step).astype(np.int64)
+
+
+def _mean_of(groups: NDArray[np.integer], values: FloatArray, n_groups: int) -> FloatArray:
+    """Mean of the values of each group, shape (n_groups,), NaN for an empty one."""
+    counts = np.bincount(groups, minlength=n_groups)
+    sums = np.bincount(groups, values, minlength=n_groups)
+    return np.divide(sums, counts, out=np.full(n_groups, np.nan), where=counts > 0)
+
+
+def _star_counts(rated: Interactions, scale: RatingScale) -> IntArray:
+    width = len(scale.values)
+    cells = rated.users * width + star_columns(rated.ratings, scale)
+    return np.bincount(cells, minlength=rated.n_users * width).reshape(rated.n_users, width).astype(np.int64)
+
+
+def _lifts(genres_met: FloatArray, activity: IntArray) -> FloatArray:
+    """Smoothed lifts, shape (n_users, n_genres), from how many of a person's items carry each genre."""
+    everybody = genres_met.sum(axis=0) / max(activity.sum(), 1)
+    lifts = (genres_met + GENRE_PRIOR) / (activity[:, None] * everybody + GENRE_PRIOR)
+    return np.where(everybody > 0, lifts, np.nan)
+
+
+def _thirds(values: FloatArray, known: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """0, 1, 2 for the lower, middle and upper third, -1 where unknown; equal values stay together."""
+    levels = np.full(len(values), -1, dtype=np.int8)
+    if known.any():
+        cuts = np.quantile(values[known], [1 / 3, 2 / 3])
+        levels[known] = np.searchsorted(cuts, values[known], side="left")
+    return levels
+
+
+def _trait(value: float, level: int) -> Trait:
+    return Trait(float(value), LEVELS[level])
