@@ -82,14 +82,15 @@ class PaginatedSite:
         if decision.clicked.shape != shape or decision.stars.shape != shape:
             raise ValueError(f"a mind answered for {decision.clicked.shape} slots, the page has {shape}")
         readable = ~decision.unreadable
-        rated = ~np.isnan(decision.stars)
-        on_nothing = decision.clicked & ~page.shown
-        clicked = decision.clicked & page.shown & readable[:, None]
+        rated = ~np.isnan(decision.stars) & readable[:, None]
+        said_clicked = decision.clicked & readable[:, None]
+        on_nothing = said_clicked & ~page.shown
+        clicked = said_clicked & page.shown
         unopened = rated & ~clicked
         off_scale = rated & clicked & ~np.isin(decision.stars, actions.stars)
         nowhere = decision.goes_on & ~actions.may_go_on & readable
         offered = (decision.satisfaction >= 1) & (decision.satisfaction <= 10)
-        beyond = ~np.isnan(decision.satisfaction) & ~offered
+        beyond = ~np.isnan(decision.satisfaction) & ~offered & readable
         illegal = [
             *decision.stray,
             *_offences(on_nothing, "click", "the slot is empty"),

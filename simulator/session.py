@@ -88,12 +88,12 @@ async def browse(
 
     turns: list[LoggedTurn] = []
     earlier: tuple[PageTurn, ...] = ()
-    so_far = SoFar.nothing(len(visits))
     pages = np.zeros(len(visits), dtype=np.int64)
     ended_by = np.full(len(visits), EndedBy.NOTHING_SHOWN, dtype=np.object_)
     number = 1
     page = site.paginate(ranking, number)
     here = np.flatnonzero(page.shown.any(axis=1)) if page else np.zeros(0, dtype=np.int64)
+    so_far = SoFar.nothing(len(here))
 
     while page is not None and len(here):
         # 2. Everybody still here sees the next page, and what may be done with it.

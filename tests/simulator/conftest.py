@@ -1,0 +1,94 @@
+"""A tiny world whose every answer is known: six items, three people, a mind that follows a script."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from environments.actions import Decision
+from environments.dataset import RatingScale
+from environments.draws import Draws
+from environments.site import PaginatedSite
+from personas.mind import Visits
+from recommenders.base import ScoringRecommender
+from simulator.session import browse
+
+N_ITEMS = 6
+
+
+class Descending(ScoringRecommender):
+    """Ranks items 0, 1, 2, ... for everybody and counts what it hears."""
+
+    def __init__(self):
+        self.fits, self.heard = [], []
+
+    def fit(self, interactions, catalog):
+        self.fits.append(interactions)
+
+    def observe(self, interactions):
+        self.heard.append(interactions)
+
+    def score(self, users):
+        return np.broadcast_to(-np.arange(float(N_ITEMS)), (len(users), N_ITEMS))
+
+
+@dataclass
+class Scripted:
+    """Clicks and rates the first slot, goes on where it may, for `pages` pages; can be told to misbehave."""
+
+    pages: int = 2
+    cohort_size: int = 4096
+    unreadable_users: tuple[int, ...] = ()
+    delay_by_user: dict[int, float] | None = None
+
+    def __post_init__(self):
+        self.situations, self.remembered = [], []
+
+    async def decide(self, situation):
+        if self.delay_by_user:
+            await asyncio.sleep(self.delay_by_user[int(situation.visits.users[0])])
+        self.situations.append(situation)
+        decision = Decision.idle(situation.page)
+        decision.clicked[:, 0] = True
+        decision.stars[:, 0] = 5.0
+        goes_on = situation.actions.may_go_on & (situation.page.number < self.pages)
+        lost = np.isin(situation.visits.users, self.unreadable_users)
+        satisfaction = np.full(len(situation.visits), 7.0)
+        return replace(decision, goes_on=goes_on, satisfaction=satisfaction, unreadable=lost)
+
+    def remember(self, visits, turns):
+        self.remembered.append((visits, turns))
+
+    def describe(self):
+        return {"kind": "scripted"}
+
+
+@pytest.fixture
+def make_mind():
+    return Scripted
+
+
+@pytest.fixture
+def recommender():
+    return Descending()
+
+
+@pytest.fixture
+def visit(recommender):
+    """Let users 0, 1, 2 browse; returns the record."""
+
+    def visited(mind, *, seen=(), page_size=2, max_pages=2):
+        users = np.arange(3)
+        visits = Visits(users, users, 0, Draws.for_visits(1, users, 0))
+        mask = sp.csr_array((3, N_ITEMS))
+        if seen:
+            rows, items = zip(*seen, strict=True)
+            mask = sp.csr_array((np.ones(len(rows)), (rows, items)), shape=(3, N_ITEMS))
+        site = PaginatedSite(page_size, max_pages, RatingScale())
+        return asyncio.run(browse(visits, mask, recommender=recommender, site=site, mind=mind, like=4.0))
+
+    return visited

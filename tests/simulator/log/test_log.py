@@ -1,0 +1,174 @@
+"""What lies in the log after visits whose every step is known."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from sqlalchemy import create_engine, text
+
+from environments.actions import Click, Decision, NextPage, Rate
+from environments.catalog import Catalog
+from environments.errors import RunDirectoryError
+from simulator.log import migrations
+from simulator.log.digest import digest
+from simulator.log.store import LOG_NAME, open_log
+from simulator.log.writer import ArmRow, LogWriter
+
+RUN = {
+    "run_id": "r1", "experiment": "x", "seed": 1, "config": "{}", "config_hash": "c", "dataset": "toy",
+    "dataset_hash": "d", "dataset_source": "made up", "dataset_licence": "none", "page_size": 2, "max_pages": 2,
+    "like_from": 4.0, "mind": "{}", "model_fingerprint": None, "versions": "{}", "synthetic": True,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FewPeople:
+    """As much of a population as the log reads."""
+
+    catalog: Catalog = field(
+        default_factory=lambda: Catalog(
+            tuple("abcdef"), tuple("ABCDEF"), np.array([1999.0] + [np.nan] * 5), (("Drama", "War"),) + ((),) * 5
+        )
+    )
+
+    def __len__(self):
+        return 3
+
+    def persona(self, row):
+        return OnePerson(f"u{row}")
+
+
+@dataclass(frozen=True)
+class OnePerson:
+    user_id: str
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write cohorts, each (arm, record), and give a plain SQLite connection to the log."""
+
+    def written(*cohorts, arms=("first",), name="run"):
+        folder = tmp_path / name
+        folder.mkdir()
+        with LogWriter(folder / LOG_NAME) as log:
+            log.begin(RUN, [ArmRow(arm, "popular", {}, False) for arm in arms], FewPeople())
+            for arm, record in cohorts:
+                log.write(record, arm=arm, sim_time=1000, policy_version="v")
+            log.close()
+        connection = sqlite3.connect(folder / LOG_NAME)
+        connection.row_factory = sqlite3.Row
+        return folder, connection
+
+    return written
+
+
+def test_every_slot_shown_is_one_row_in_the_order_of_visits(visit, make_mind, write):
+    _, log = write(("first", visit(make_mind(pages=2))))
+    rows = log.execute(
+        "SELECT session_id, page, impressions.position, rank, source_item_id, clicked, rating, examined, pscore"
+        " FROM impressions JOIN items USING (item_id) ORDER BY impression_id"
+    ).fetchall()
+    one_visit = [(1, 0, 0, "a", 1, 5.0), (1, 1, 1, "b", 0, None), (2, 0, 2, "c", 1, 5.0), (2, 1, 3, "d", 0, None)]
+    assert [tuple(row) for row in rows] == [(session, *slot, None, 1.0) for session in (1, 2, 3) for slot in one_visit]
+
+
+def test_events_tell_the_visit_in_the_order_of_happening(visit, make_mind, write):
+    _, log = write(("first", visit(make_mind(pages=2))))
+    told = log.execute(
+        "SELECT page, kind, value, impression_id FROM events WHERE session_id = 2 ORDER BY event_id"
+    ).fetchall()
+    assert [tuple(row) for row in told] == [
+        (1, "click", None, 5), (1, "rate", 5.0, 5), (1, "next_page", 7.0, None),
+        (2, "click", None, 7), (2, "rate", 5.0, 7), (2, "exit", 7.0, None),
+    ]  # fmt: skip
+
+
+def test_what_happened_on_an_unreadable_page_is_unknown_not_zero(visit, make_mind, write):
+    _, log = write(("first", visit(make_mind(pages=2, unreadable_users=(1,)))))
+    assert [tuple(row) for row in log.execute("SELECT DISTINCT clicked FROM impressions WHERE session_id = 2")] == [
+        (None,)
+    ]
+    assert [tuple(row) for row in log.execute("SELECT kind FROM events WHERE session_id = 2")] == [("unreadable",)]
+    assert log.execute("SELECT ended_by, satisfaction FROM sessions WHERE session_id = 2").fetchone()[:] == (
+        "unreadable", None,
+    )  # fmt: skip
+
+
+def test_refused_actions_are_events_with_their_slot_and_reason(visit, make_mind, write):
+    class Stray(make_mind):
+        async def decide(self, situation):
+            said = [[Click(7), Rate(1, 9.0), Click(0), NextPage()]] * len(situation.visits)
+            return replace(Decision.from_actions(situation.page, said), satisfaction=np.full(len(said), 11.0))
+
+    _, log = write(("first", visit(Stray(), max_pages=1)))
+    told = log.execute("SELECT kind, impression_id, detail FROM events WHERE session_id = 1 ORDER BY event_id")
+    kinds = [(row["kind"], row["impression_id"]) for row in told.fetchall()]
+    assert kinds == [
+        ("click", 1), ("illegal", 2), ("illegal", None), ("illegal", None), ("illegal", None), ("exit", None),
+    ]  # fmt: skip
+    details = [row[0] for row in log.execute("SELECT detail FROM events WHERE kind = 'illegal' AND session_id = 1")]
+    assert any("rate 9" in detail and "opened" in detail for detail in details)
+    assert any("slots 0 to 1" in detail for detail in details)
+
+
+def test_a_person_who_was_shown_nothing_still_has_a_session(visit, make_mind, write):
+    _, log = write(("first", visit(make_mind(), seen=[(1, item) for item in range(6)])))
+    session = log.execute("SELECT pages, ended_by FROM sessions WHERE session_id = 2").fetchone()
+    assert tuple(session) == (0, "nothing_shown")
+    assert log.execute("SELECT count(*) FROM impressions WHERE session_id = 2").fetchone()[0] == 0
+
+
+def test_the_digest_knows_neither_arm_order_nor_clock_but_every_deed(visit, make_mind, write):
+    lively, idle = visit(make_mind(pages=2)), visit(make_mind(pages=1))
+    one, _ = write(("first", lively), ("second", idle), arms=("first", "second"), name="one")
+    other, _ = write(("second", idle), ("first", lively), arms=("second", "first"), name="other")
+    changed, _ = write(("first", idle), ("second", idle), arms=("first", "second"), name="changed")
+    assert digest(open_log(one)) == digest(open_log(other))
+    assert digest(open_log(one)) != digest(open_log(changed))
+
+
+def test_leaving_by_an_error_keeps_what_was_committed_and_says_so(visit, make_mind, tmp_path):
+    path = tmp_path / LOG_NAME
+    record = visit(make_mind())
+
+    def interrupted():
+        with LogWriter(path) as log:
+            log.begin(RUN, [ArmRow("first", "popular", {}, False)], FewPeople())
+            log.write(record, arm="first", sim_time=0, policy_version="")
+            raise RuntimeError("boom")
+
+    with pytest.raises(RuntimeError, match="boom"):
+        interrupted()
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT status FROM runs").fetchone() == ("failed",)
+    assert connection.execute("SELECT count(*) FROM sessions").fetchone() == (3,)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "found no log.db"), (b"not a database at all, sorry" * 50, "not a readable SQLite"), (b"", "not a log of")],
+)
+def test_what_is_no_log_is_explained_and_left_alone(tmp_path, content, message):
+    path = tmp_path / LOG_NAME
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(RunDirectoryError, match=message):
+        open_log(tmp_path)
+    assert content is None or path.read_bytes() == content
+
+
+def test_a_log_from_the_future_is_refused(tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path / LOG_NAME}")
+    with engine.begin() as connection:
+        migrations.migrate(connection)
+        connection.execute(text("INSERT INTO schema_migrations VALUES (99, 'later')"))
+    with pytest.raises(RunDirectoryError, match="schema version 99"):
+        open_log(tmp_path)
+
+
+def test_a_read_only_directory_is_one_clear_error(tmp_path):
+    with pytest.raises(RunDirectoryError, match="cannot be written"), LogWriter(tmp_path / "absent" / LOG_NAME):
+        pass
