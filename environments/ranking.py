@@ -33,6 +33,25 @@ class RankingRequest:
     def __len__(self) -> int:
         return len(self.users)
 
+    def unseen_counts(self) -> IntArray:
+        """How many items may be listed for each visit, shape (n,)."""
+        seen = self.seen
+        if not seen.has_canonical_format:
+            seen = seen.copy()
+            seen.sum_duplicates()
+        return seen.shape[1] - np.diff(seen.indptr).astype(np.int64)
+
+    def hide_seen(self, scores: FloatArray, first: int = 0) -> None:
+        """Put -inf, in place, where a visit has seen the item.
+
+        Args:
+            scores: Shape (m, n_items), the visits `first` to `first + m` of this request.
+            first: The visit of the first row.
+        """
+        starts = self.seen.indptr[first : first + len(scores) + 1]
+        rows = np.repeat(np.arange(len(scores)), np.diff(starts))
+        scores[rows, self.seen.indices[starts[0] : starts[-1]]] = -np.inf
+
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
@@ -41,7 +60,9 @@ class Ranking:
     Attributes:
         items: Item numbers, shape (n, size), no item twice in a row.
         scores: The recommender's own scores, shape (n, size), NaN where there is none.
-        propensities: P(this item at this rank | request), shape (n, size); 1 for a deterministic list.
+        propensities: P(this item at this rank | the items at the ranks before it, request), shape (n, size), 1 for
+            a deterministic list and for `NO_ITEM`. The product along a row is the chance of the whole list, as
+            estimators for slates need it (Swaminathan et al. 2017; McInerney et al. 2020).
         explored: True where chance, not the score, chose the slot, shape (n, size).
         propensity_kind: "deterministic", "exact" (known in closed form) or "estimated".
     """
@@ -74,7 +95,8 @@ class Ranking:
         if np.any(ordered[:, 1:] == ordered[:, :-1]):
             raise ValueError("ranking lists an item twice for one user")
         rows = np.broadcast_to(np.arange(len(request))[:, None], self.items.shape)[listed]
-        if np.any(request.seen[rows, self.items[listed]]):
+        # scipy answers an empty question with a sparse array, whose truth numpy cannot tell.
+        if len(rows) and np.any(request.seen[rows, self.items[listed]]):
             raise ValueError("ranking lists an item of request.seen")
         chances = self.propensities[listed]
         if not np.all((chances > 0) & (chances <= 1)):
@@ -87,23 +109,55 @@ def top_items(scores: FloatArray, request: RankingRequest) -> Ranking:
     Args:
         scores: Shape (n, n_items), one row a visit of the request; -inf never lists an item.
         request: Says what was seen and how many items are wanted.
+
+    Raises:
+        ValueError: A score is NaN: there is no honest place for it in an order.
     """
-    masked = np.array(scores, dtype=np.float64)
-    seen = request.seen.tocoo()
-    masked[seen.coords] = -np.inf
-    size = min(request.size, masked.shape[1])
-    if size < masked.shape[1]:
-        # Keep every item that ties with the last one kept, so that the tie rule and not the partition decides.
-        floor = -np.partition(-masked, size - 1, axis=1)[:, size - 1 : size]
-        width = int((masked >= floor).sum(axis=1).max())
-        near = np.argpartition(-masked, min(width, masked.shape[1]) - 1, axis=1)[:, :width]
-        near.sort(axis=1)
-    else:
-        near = np.broadcast_to(np.arange(masked.shape[1]), masked.shape)
-    values = np.take_along_axis(masked, near, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")[:, :size]
-    items = np.take_along_axis(near, order, axis=1).astype(np.int32)
-    kept = np.take_along_axis(values, order, axis=1)
-    hidden = np.isneginf(kept)
-    items[hidden] = NO_ITEM
-    return Ranking.deterministic(items, np.where(hidden, np.nan, kept))
+    visits, n_items = scores.shape
+    size = min(request.size, n_items)
+    items = np.empty((visits, size), dtype=np.int32)
+    kept = np.empty((visits, size))
+    # One block of rows at a time: a block passes through memory once and stays in the cache for the rest.
+    height = max(1, _BLOCK_CELLS // max(1, n_items))
+    for first in range(0, visits, height):
+        block = np.array(scores[first : first + height], dtype=np.float64)
+        request.hide_seen(block, first)
+        rows = slice(first, first + height)
+        items[rows], kept[rows] = _best(block, size)
+    return Ranking.deterministic(items, kept)
+
+
+_BLOCK_CELLS = 2**17  # 1 MiB of float64
+
+
+def _best(scores: FloatArray, size: int) -> tuple[ItemArray, FloatArray]:
+    """The best items of each row and their scores, shape (rows, size) each, `NO_ITEM` and NaN behind the last."""
+    n_rows, n_items = scores.shape
+    highest = np.partition(scores, n_items - size, axis=1)[:, n_items - size :]
+    if np.isnan(highest).any():
+        row, item = np.argwhere(np.isnan(scores))[0]
+        raise ValueError(f"the score of item {item} is NaN (row {row} of its block); hide an item with -inf instead")
+    floor = np.maximum(highest[:, 0], np.finfo(np.float64).min)  # so that -inf is never good enough
+    enough = scores >= floor[:, None]
+    counts = np.count_nonzero(enough, axis=1)
+    rows = np.repeat(np.arange(n_rows), counts)
+    places = np.flatnonzero(enough)  # row by row, item numbers ascending
+    values = scores.ravel()[places]
+    if counts.max(initial=0) > size:
+        # Too many tie with the last place: those of the smaller numbers get it.
+        above = values > floor[rows]
+        wanted = size - np.bincount(rows[above], minlength=n_rows)
+        ties = np.cumsum(~above)
+        ties_before = np.concatenate([[0], ties])[np.cumsum(counts) - counts]
+        fits = above | (ties - ties_before[rows] <= wanted[rows])
+        rows, places, values = rows[fits], places[fits], values[fits]
+        counts = np.bincount(rows, minlength=n_rows)
+    columns = np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
+    items = np.full((n_rows, size), NO_ITEM, dtype=np.int32)
+    kept = np.full((n_rows, size), -np.inf)
+    items[rows, columns] = places - rows * n_items
+    kept[rows, columns] = values
+    order = np.argsort(-kept, axis=1, kind="stable")
+    kept = np.take_along_axis(kept, order, axis=1)
+    kept[np.isneginf(kept)] = np.nan
+    return np.take_along_axis(items, order, axis=1), kept
