@@ -1,0 +1,164 @@
+"""What each metric means: the one place that the summary, the report and the documentation read.
+
+The columns are those of Agent4Rec (Zhang et al. 2024, "On generative agents in recommendation", section 4.2:
+view ratio, number of likes, like ratio, exit page, satisfaction) and the mean rating. Each is a ratio of two
+totals of one agent in one arm, over all of the agent's visits; an agent whose denominator is zero has no value,
+is left out and counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One column of the summary.
+
+    Attributes:
+        name: Key in `summary.json`.
+        label: Heading in reports.
+        definition: What it is, for people.
+        unit: What it is counted in.
+        decimals: How many a report prints.
+        higher_is_better: None where neither direction is good in itself.
+        left_out: Which agents have no value.
+        numerator, denominator: Names of totals of an agent (`totals.Totals`).
+        sql: The same value written on its own, one row (arm_id, agent_id, value) an agent.
+    """
+
+    name: str
+    label: str
+    definition: str
+    unit: str
+    decimals: int
+    higher_is_better: bool | None
+    left_out: str
+    numerator: str
+    denominator: str
+    sql: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The definition as plain JSON values, with the SQL that gives n, mean and variance an arm."""
+        return {**asdict(self), "sql": per_arm_sql(self)}
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="view_ratio",
+        label="View ratio",
+        definition="Items opened divided by items shown, of the slots whose outcome is known.",
+        unit="share of impressions",
+        decimals=3,
+        higher_is_better=True,
+        left_out="agents who were shown nothing whose outcome is known",
+        numerator="clicks",
+        denominator="known",
+        sql="""\
+SELECT arm_id, agent_id, avg(clicked) AS value
+FROM impressions JOIN sessions USING (session_id)
+GROUP BY arm_id, agent_id""",
+    ),
+    Metric(
+        name="likes_per_session",
+        label="Likes per session",
+        definition="Ratings that are likes, divided by sessions; a session without one counts as zero.",
+        unit="likes",
+        decimals=2,
+        higher_is_better=True,
+        left_out="agents without a session",
+        numerator="likes",
+        denominator="sessions",
+        sql="""\
+SELECT arm_id, agent_id, avg(likes) AS value
+FROM (
+  SELECT arm_id, agent_id, session_id, total(rating >= (SELECT like_from FROM runs)) AS likes
+  FROM sessions LEFT JOIN impressions USING (session_id)
+  GROUP BY session_id
+)
+GROUP BY arm_id, agent_id""",
+    ),
+    Metric(
+        name="like_ratio",
+        label="Like ratio",
+        definition="Ratings that are likes, divided by all ratings.",
+        unit="share of ratings",
+        decimals=3,
+        higher_is_better=True,
+        left_out="agents who rated nothing",
+        numerator="likes",
+        denominator="ratings",
+        sql="""\
+SELECT arm_id, agent_id, avg(rating >= (SELECT like_from FROM runs)) AS value
+FROM impressions JOIN sessions USING (session_id)
+GROUP BY arm_id, agent_id""",
+    ),
+    Metric(
+        name="mean_rating",
+        label="Mean rating",
+        definition="Mean of the stars given.",
+        unit="stars",
+        decimals=2,
+        higher_is_better=True,
+        left_out="agents who rated nothing",
+        numerator="stars",
+        denominator="ratings",
+        sql="""\
+SELECT arm_id, agent_id, avg(rating) AS value
+FROM impressions JOIN sessions USING (session_id)
+GROUP BY arm_id, agent_id""",
+    ),
+    Metric(
+        name="exit_page",
+        label="Exit page",
+        definition=(
+            "Pages seen in a session, 1 = left from the first page. A session cut short by the last page of the"
+            " site or by an unreadable reply counts with the pages it saw, so the mean is a lower bound."
+        ),
+        unit="pages",
+        decimals=2,
+        higher_is_better=None,
+        left_out="agents without a session",
+        numerator="pages",
+        denominator="sessions",
+        sql="""\
+SELECT arm_id, agent_id, avg(pages) AS value
+FROM sessions
+GROUP BY arm_id, agent_id""",
+    ),
+    Metric(
+        name="satisfaction",
+        label="Satisfaction",
+        definition="Mean satisfaction with a session, 1 to 10; a session's is the mean of the pages that were asked.",
+        unit="points of 10",
+        decimals=2,
+        higher_is_better=True,
+        left_out="agents who were never asked, or never gave a readable answer",
+        numerator="satisfaction",
+        denominator="asked",
+        sql="""\
+SELECT arm_id, agent_id, avg(satisfaction) AS value
+FROM sessions
+GROUP BY arm_id, agent_id""",
+    ),
+)
+
+BY_NAME = {metric.name: metric for metric in METRICS}
+
+
+def per_arm_sql(metric: Metric) -> str:
+    """SQL that recomputes a metric from the log alone: arm, n, mean and variance (of n - 1), arms in YAML order."""
+    per_agent = "\n".join("  " + line for line in metric.sql.splitlines())
+    return f"""\
+WITH per_agent AS (
+{per_agent}
+), centred AS (
+  SELECT arm_id, value, avg(value) OVER (PARTITION BY arm_id) AS mean
+  FROM per_agent
+  WHERE value IS NOT NULL
+)
+SELECT arms.name AS arm, count(*) AS n, mean, sum((value - mean) * (value - mean)) / (count(*) - 1) AS variance
+FROM centred JOIN arms USING (arm_id)
+GROUP BY arm_id
+ORDER BY arms.position"""

@@ -1,0 +1,172 @@
+"""A small real log: made by the simulator itself, with made-up people, hostile titles and every way to go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine
+
+from environments.actions import Click, Decision, Exit, NextPage, Rate
+from environments.arrays import NO_ITEM
+from environments.catalog import Catalog
+from environments.chat import CallRecord, ChatReply, ChatRequest, Message
+from environments.dataset import Dataset, RatingScale
+from environments.interactions import Interactions
+from environments.people import People
+from environments.site import PaginatedSite
+from personas.mind import Visits
+from personas.population import build_population
+from recommenders.base import ScoringRecommender
+from simulator.log.store import LOG_NAME, open_log
+from simulator.log.writer import ArmRow, LogWriter
+from simulator.world import Schedule, World
+
+PEOPLE, ITEMS, DAYS = 16, 48, 2
+NEVER_RATES, NEVER_READABLE, NOTHING_LEFT = 3, 5, 7
+"""Users with a peculiarity each, by row number."""
+
+HOSTILE_TITLE = "<script>alert('title')</script> & \"Sons\""
+HOSTILE_FEELING = "</p><img src=x onerror=alert(1)>"
+
+
+class FixedScores(ScoringRecommender):
+    """Scores that depend on a seed, a user and an item; the person without anything left gets an empty list."""
+
+    def __init__(self, seed: int, quality: float) -> None:
+        self._seed, self._quality = seed, quality
+
+    def fit(self, interactions, catalog):
+        rng = np.random.default_rng(self._seed)
+        self._scores = rng.random((interactions.n_users, len(catalog)))
+        self._scores += self._quality * appeal(interactions.n_users, len(catalog))
+        self._scores[NOTHING_LEFT] = -np.inf
+
+    def score(self, users):
+        return self._scores[users]
+
+    def state(self):
+        return f"state-{self._seed}"
+
+
+class LivelyMind:
+    """Clicks what appeals, talks like a language model, now and then breaks the rules."""
+
+    cohort_size = 1
+
+    async def decide(self, situation):
+        user, page, draws = int(situation.visits.users[0]), situation.page, situation.visits.draws
+        appeals = appeal(PEOPLE, ITEMS)[user]
+        call = CallRecord(request_for(page.number), reply_for(user, page.number), "page-1", "p" * 64, "ok")
+        if user == NEVER_READABLE:
+            return Decision.lost(page, [replace(call, status="unreadable")])
+        luck = draws.uniform("click", page.items)[0]
+        actions: list[Click | Rate | NextPage | Exit] = []
+        for slot, item in enumerate(page.items[0]):
+            if item != NO_ITEM and luck[slot] < 0.15 + 0.6 * appeals[item]:
+                actions.append(Click(slot))
+                if user != NEVER_RATES:
+                    actions.append(Rate(slot, float(1 + np.floor(4.99 * appeals[item]))))
+        if user % 4 == 1:
+            actions.append(Click(99))
+        actions.append(NextPage() if draws.uniform("leave")[0] < 0.75 else Exit())
+        decision = Decision.from_actions(page, [actions])
+        return replace(
+            decision,
+            goes_on=decision.goes_on & situation.actions.may_go_on,
+            satisfaction=np.array([1.0 + round(9 * float(appeals[page.items[0]].mean()))]),
+            feelings=(HOSTILE_FEELING if page.number == 1 else None,),
+            calls=(call,),
+        )
+
+    def remember(self, visits: Visits, turns) -> None:
+        pass
+
+    def describe(self):
+        return {"kind": "language", "model": {"name": "made-up-model"}}
+
+
+def appeal(n_users: int, n_items: int):
+    return np.random.default_rng(7).random((n_users, n_items))
+
+
+def request_for(page: int) -> ChatRequest:
+    messages = (Message("system", "You are somebody."), Message("user", f"This is page {page}."))
+    return ChatRequest(messages, {}, 100, 0.7, 1)
+
+
+def reply_for(user: int, page: int) -> ChatReply:
+    return ChatReply(
+        "{}", "made-up-model", "build-1", 100 + user, 40, 20 + page, 0.1 * (user + page), from_store=user == 0
+    )
+
+
+def small_world() -> Dataset:
+    rng = np.random.default_rng(3)
+    titles = tuple(HOSTILE_TITLE if item % 10 == 0 else f"Film {item}" for item in range(ITEMS))
+    catalog = Catalog(
+        item_ids=tuple(f"i{item}" for item in range(ITEMS)),
+        titles=titles,
+        years=np.where(np.arange(ITEMS) % 7 == 0, np.nan, 1950.0 + np.arange(ITEMS)),
+        genres=tuple((("Drama", "Comedy", "War")[item % 3], "Long") if item % 5 else () for item in range(ITEMS)),
+    )
+    users = np.repeat(np.arange(PEOPLE), 8)
+    items = np.concatenate([rng.permutation(ITEMS - 8)[:8] for _ in range(PEOPLE)])
+    history = Interactions.of(
+        users, items, rng.integers(1, 6, len(users)).astype(float), 1000 + np.arange(len(users)),
+        n_users=PEOPLE, n_items=ITEMS,
+    )  # fmt: skip
+    people = People(
+        tuple(f"u{user}" for user in range(PEOPLE)), tuple({"age": str(20 + user)} for user in range(PEOPLE))
+    )
+    return Dataset("small", catalog, people, history, RatingScale(), "made up", "Nobody's; <b>do</b> as you like.")
+
+
+def write_log(run_dir: Path, arms: dict[str, tuple[str, FixedScores, bool]], days: int = DAYS) -> Path:
+    """Run arms (name -> recommender's name, recommender, whether it is a bound) and log them."""
+    dataset = small_world()
+    population = build_population(dataset, dataset.interactions, size="all", seed=1)
+    run = {
+        "run_id": "run-1", "experiment": "small <i>world</i>", "seed": 11, "config": "{}", "config_hash": "c" * 64,
+        "dataset": dataset.name, "dataset_hash": dataset.fingerprint, "dataset_source": dataset.source,
+        "dataset_licence": dataset.licence, "page_size": 4, "max_pages": 3, "like_from": dataset.scale.like,
+        "mind": json.dumps(LivelyMind().describe()), "model_fingerprint": "build-1",
+        "versions": json.dumps({"groundlings": "0.1.0", "python": "3.11.2"}), "synthetic": True,
+    }  # fmt: skip
+    rows = [ArmRow(name, kind, {}, bound) for name, (kind, _, bound) in arms.items()]
+    schedule = Schedule(days=days, concurrency=4, refit_every=0, visit_probability=0.8)
+    with LogWriter(run_dir / LOG_NAME) as log:
+        log.begin(run, rows, population)
+        for name, (_, recommender, _) in arms.items():
+            world = World(
+                name, population.users, recommender, PaginatedSite(4, 3, dataset.scale), LivelyMind(), dataset.catalog,
+                dataset.interactions, seed=11, like=dataset.scale.like,
+            )  # fmt: skip
+            asyncio.run(world.live(schedule, log, lambda _: None))
+        log.close()
+    return run_dir
+
+
+def some_arms() -> dict[str, tuple[str, FixedScores, bool]]:
+    return {
+        "chance": ("random_order", FixedScores(1, 0.0), False),
+        "good & <new>": ("ease", FixedScores(2, 0.5), False),
+        "again": ("random_order", FixedScores(1, 0.0), False),
+        "best": ("oracle", FixedScores(3, 5.0), True),
+    }
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a finished run of four arms; read it, never write it."""
+    return write_log(tmp_path_factory.mktemp("small"), some_arms())
+
+
+@pytest.fixture(scope="session")
+def small_log(small_run: Path) -> Engine:
+    """Its log, opened for reading."""
+    return open_log(small_run)
