@@ -1,0 +1,29 @@
+"""What holds for every test: no remote model, known randomness, few threads.
+
+Data sets and model weights are taken from the user's own cache, so that they are fetched once per machine and not once
+per test run; a test that writes into a cache names a directory of its own with `GROUNDLINGS_DATA` or
+`GROUNDLINGS_CACHE`.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# One switch makes paid and remote model calls impossible; it must be set before anything of ours is imported.
+os.environ["GROUNDLINGS_REMOTE"] = "forbid"
+# Linear algebra takes one thread: the recommenders have threads of their own, and pools inside pools only wait for
+# each other. Read once, when NumPy is imported.
+for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+# `ci` gives the same verdict on the same code; `explore` looks for new counterexamples:
+# HYPOTHESIS_PROFILE=explore make test
+settings.register_profile(
+    "ci", derandomize=True, max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("explore", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
