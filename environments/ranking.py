@@ -62,7 +62,7 @@ class Ranking:
         scores: The recommender's own scores, shape (n, size), NaN where there is none.
         propensities: P(this item at this rank | the items at the ranks before it, request), shape (n, size), 1 for
             a deterministic list and for `NO_ITEM`. The product along a row is the chance of the whole list, as
-            estimators for slates need it (Swaminathan et al. 2017; McInerney et al. 2020).
+            sequential estimators need it (McInerney et al. 2020, "Counterfactual evaluation of slate recommendations").
         explored: True where chance, not the score, chose the slot, shape (n, size).
         propensity_kind: "deterministic", "exact" (known in closed form) or "estimated".
     """
