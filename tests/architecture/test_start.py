@@ -1,0 +1,43 @@
+"""The command starts without loading what only a run needs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = {
+    *("aiohttp", "implicit", "irspack", "matplotlib", "mesa", "numpy", "openai", "pandas", "pyarrow"),
+    *("pydantic", "scipy", "sqlalchemy", "torch", "vllm", "xllamacpp"),
+}
+
+
+def loaded_by(code: str, directory: Path) -> set[str]:
+    """The top-level modules that are in memory after some code has run in a fresh interpreter."""
+    report = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    outcome = subprocess.run([sys.executable, "-c", report], cwd=directory, capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in json.loads(outcome.stderr.splitlines()[-1])}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import experiments.cli",
+        "from experiments.names import check_names; check_names()",
+        "import sys; sys.argv = ['groundlings', '--help']\n"
+        "from experiments.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass",
+    ],
+    ids=["import", "names", "help"],
+)
+def test_nothing_heavy_is_loaded(code: str, tmp_path: Path) -> None:
+    assert loaded_by(code, tmp_path) & HEAVY == set()
+
+
+@pytest.mark.parametrize("package", ["environments", "personas", "recommenders", "simulator", "experiments"])
+def test_a_room_can_be_entered_without_its_furniture(package: str, tmp_path: Path) -> None:
+    assert loaded_by(f"import {package}", tmp_path) & HEAVY == set()
