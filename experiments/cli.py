@@ -33,6 +33,23 @@ SeedOption = Annotated[int | None, typer.Option("--seed", help="Take the place o
 errors = Console(stderr=True, soft_wrap=True)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"groundlings {version('groundlings')}")
+        raise typer.Exit
+
+
+@app.callback()
+def groundlings(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Give a recommender an audience before it meets people."""
+
+
 @app.command()
 def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = None) -> None:
     """Validate an experiment file and print what running it would do."""
@@ -41,14 +58,18 @@ def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = 
     from experiments.plan import build_plan
 
     console = Console()
-    plan = build_plan(load_config(config, changes or (), seed), notify=lambda line: console.print(f"[dim]{escape(line)}"))
+    plan = build_plan(
+        load_config(config, changes or (), seed), notify=lambda line: console.print(f"[dim]{escape(line)}")
+    )
     print_plan(plan, console)
 
 
 @app.command()
 def run(
     config: ConfigArgument,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")
+    ] = None,
     changes: SetOption = None,
     seed: SeedOption = None,
 ) -> None:
@@ -103,14 +124,6 @@ def doctor() -> None:
     from experiments.doctor import print_findings
 
     raise typer.Exit(print_findings(Console()))
-
-
-@app.command()
-def version() -> None:
-    """Print the version."""
-    from importlib.metadata import version as installed
-
-    typer.echo(f"groundlings {installed('groundlings')}")
 
 
 def _mount() -> None:

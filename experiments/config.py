@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from environments.datasets.config import DatasetConfig
 from environments.split import SplitKind
 from personas.minds.behavioural import BehaviouralOptions
-from personas.minds.language import LanguageOptions
+from personas.minds.language_config import LanguageOptions
 from personas.minds.scripted import ScriptedOptions
 from simulator.language.config import ModelConfig
 

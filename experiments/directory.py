@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -48,7 +47,7 @@ def write_text(path: Path, content: str) -> None:
     part = path.with_name(path.name + ".part")
     try:
         part.write_text(content, encoding="utf-8")
-        os.replace(part, path)
+        part.replace(path)
     except OSError as fault:
         part.unlink(missing_ok=True)
         free = shutil.disk_usage(path.parent).free >> 20

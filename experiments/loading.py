@@ -138,7 +138,9 @@ def _step(place: Any, key: Key, override: str, above: Iterable[Key]) -> Any:
     if isinstance(place, list) and isinstance(key, int) and key < len(place):
         return place[key]
     if isinstance(place, list):
-        raise ConfigError(f"--set {override}: {where} is a list of {len(place)}; expected a number below that, found {key}")
+        raise ConfigError(
+            f"--set {override}: {where} is a list of {len(place)}; expected a number below that, found {key}"
+        )
     raise ConfigError(f"--set {override}: {where} holds {place!r}, which has no key {key!r}")
 
 
@@ -188,7 +190,9 @@ def _fields_at(model: type[BaseModel], location: Sequence[Key]) -> list[str]:
     for part in location:
         if isinstance(part, int):
             continue
-        inner = [field.annotation for section in sections for name, field in section.model_fields.items() if name == part]
+        inner = [
+            field.annotation for section in sections for name, field in section.model_fields.items() if name == part
+        ]
         if inner:
             sections = [section for annotation in inner for section in _sections_in(annotation)]
         else:  # the tag of a union: keep the member that carries it

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from environments.arrays import FloatArray, IntArray
 from environments.chat import ChatModel
 from environments.dataset import Dataset
-from environments.datasets import load_dataset
+from environments.datasets import ProgressHook, load_dataset
 from environments.errors import ConfigError
 from environments.site import PaginatedSite
 from environments.split import Split, split_history
@@ -39,7 +40,6 @@ class Plan:
         population: Who comes.
         site: Where they browse.
         schedule: When.
-        chat_model: Answers language minds; None where no language model decides.
     """
 
     config: ExperimentConfig
@@ -48,20 +48,18 @@ class Plan:
     population: Population
     site: PaginatedSite
     schedule: Schedule
-    chat_model: ChatModel | None
 
     @property
     def sessions(self) -> int:
         """Visits of all arms at most (fewer where people do not come every day)."""
         return len(self.config.arms) * len(self.population) * self.schedule.days
 
-    @cached_property
-    def mind(self) -> Mind:
-        """A mind with no memories, for questions about the audience as such."""
-        return self.make_mind()
+    def make_mind(self, model: ChatModel | None) -> Mind:
+        """A mind for one arm; what it remembers of that arm's days is its own.
 
-    def make_mind(self) -> Mind:
-        """A mind for one arm; what it remembers of that arm's days is its own."""
+        Args:
+            model: Answers for language minds; the other kinds need none.
+        """
         match self.config.mind:
             case BehaviouralMindConfig() as options:
                 from personas.minds.behavioural import BehaviouralMind
@@ -74,9 +72,17 @@ class Plan:
             case LanguageMindConfig() as options:
                 from personas.minds.language import LanguageMind
 
-                if self.chat_model is None:
-                    raise RuntimeError("a plan for language minds was made without a chat model")
-                return LanguageMind(self.population, self.chat_model, options)
+                if model is None:
+                    raise ValueError("a language mind needs a model to ask")
+                return LanguageMind(self.population, model, options.model.sampling, options)
+
+    @cached_property
+    def _preference(self) -> Callable[[IntArray], FloatArray] | None:
+        """What the bounds rank by: the audience's hidden taste, where its mind has one that can be read."""
+        if isinstance(self.config.mind, LanguageMindConfig):
+            return None
+        mind = self.make_mind(None)
+        return mind.preference if isinstance(mind, KnowsPreference) else None
 
     @cached_property
     def _taste(self) -> Any:
@@ -86,12 +92,11 @@ class Plan:
 
     def recommender(self, arm: ArmConfig) -> Recommender:
         """The recommender of an arm, not yet fitted."""
-        preference = self.mind.preference if isinstance(self.mind, KnowsPreference) else None
         context = RecommenderContext(
             catalog=self.dataset.catalog,
             user_ids=self.dataset.people.user_ids,
             base_directory=self.config.base,
-            preference=preference,
+            preference=self._preference,
         )
         try:
             inner = build_recommender(arm.recommender, arm.options, context=context)
@@ -105,14 +110,14 @@ class Plan:
             return EpsilonSlots(inner, arm.exploration.epsilon)
         return PlackettLuce(inner, arm.exploration.temperature)
 
-    def world(self, arm: ArmConfig) -> World:
-        """A fresh world for one arm: nothing in it is shared with another arm's."""
+    def world(self, arm: ArmConfig, model: ChatModel | None) -> World:
+        """A fresh world for one arm: nothing in it is shared with another arm's, but for the model that is asked."""
         return World(
             arm=arm.name,
             users=self.population.users,
             recommender=self.recommender(arm),
             site=self.site,
-            mind=self.make_mind(),
+            mind=self.make_mind(model),
             catalog=self.dataset.catalog,
             history=self.split.train,
             seed=self.config.seed,
@@ -120,21 +125,21 @@ class Plan:
         )
 
 
-def build_plan(config: ExperimentConfig, notify: Callable[[str], None] = lambda _: None) -> Plan:
+def build_plan(
+    config: ExperimentConfig,
+    notify: Callable[[str], None] | None = None,
+    progress: ProgressHook | None = None,
+) -> Plan:
     """Resolve every name of a configuration; raises what a user can mend, before anything is written.
 
     Args:
         config: A checked configuration.
-        notify: Told, in a line each, of what takes time or must be known (downloads, licences).
+        notify: Told what must be known, in a line each (the licence of the data).
+        progress: Told how far a download is.
     """
-    dataset = load_dataset(config.dataset, base=config.base, notify=notify)
+    dataset = load_dataset(config.dataset, progress, notify=notify, base=config.base)
     split = split_history(dataset.interactions, config.split.kind, config.split.test_fraction)
     population = build_population(dataset, split.train, size=config.population.size, seed=config.seed)
-    chat_model = None
-    if isinstance(config.mind, LanguageMindConfig):
-        from simulator.language.build import build_chat_model
-
-        chat_model = build_chat_model(config.mind.model, notify=notify)
     simulation = config.simulation
     plan = Plan(
         config=config,
@@ -148,8 +153,16 @@ def build_plan(config: ExperimentConfig, notify: Callable[[str], None] = lambda 
             refit_every=simulation.refit_every,
             visit_probability=simulation.visit_probability,
         ),
-        chat_model=chat_model,
     )
     for arm in config.arms:
         plan.recommender(arm)
     return plan
+
+
+async def open_model(config: ExperimentConfig, progress: ProgressHook | None = None) -> ChatModel | None:
+    """The model that a configuration's language minds ask, ready to answer; None where nobody asks one."""
+    if not isinstance(config.mind, LanguageMindConfig):
+        return None
+    from simulator.language.config import build_chat_model
+
+    return await build_chat_model(config.mind.model, progress)

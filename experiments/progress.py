@@ -6,24 +6,24 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from experiments.run import Watcher
 
 
 class ProgressWatcher(Watcher):
-    """Draws a bar for each arm; visits are the unit."""
+    """Draws a bar for each download and each arm."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
-            TextColumn("{task.description:<16}"),
+            TextColumn("{task.description:<24}"),
             BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("visits"),
+            TextColumn("{task.fields[amount]:>18}"),
             TimeElapsedColumn(),
             console=console,
         )
-        self._task: TaskID | None = None
+        self._arm: TaskID | None = None
+        self._downloads: dict[str, TaskID] = {}
 
     def __enter__(self) -> ProgressWatcher:
         self._progress.start()
@@ -38,18 +38,20 @@ class ProgressWatcher(Watcher):
         """See `Watcher.note`."""
         self._progress.console.print(f"[dim]{escape(line)}")
 
+    def download(self, what: str, done: int, total: int | None) -> None:
+        """See `Watcher.download`."""
+        if what not in self._downloads:
+            self._downloads[what] = self._progress.add_task(escape(what), total=total, amount="")
+        amount = f"{done / 1e6:.1f}" + (f" of {total / 1e6:.1f} MB" if total else " MB")
+        self._progress.update(self._downloads[what], completed=done, total=total, amount=amount)
+
     def arm(self, name: str, visits: int) -> None:
         """See `Watcher.arm`."""
-        self._finish()
-        self._task = self._progress.add_task(escape(name), total=visits)
+        self._arm = self._progress.add_task(escape(name), total=visits, amount=f"0/{visits} visits")
 
     def visits(self, count: int) -> None:
         """See `Watcher.visits`."""
-        if self._task is not None:
-            self._progress.advance(self._task, count)
-
-    def _finish(self) -> None:
-        """People who did not come leave the bar short of its total: the arm is done all the same."""
-        if self._task is not None:
-            task = self._progress.tasks[self._task]
-            self._progress.update(self._task, total=task.completed)
+        if self._arm is not None:
+            task = self._progress.tasks[self._arm]
+            done = int(task.completed) + count
+            self._progress.update(self._arm, completed=done, amount=f"{done}/{int(task.total or 0)} visits")

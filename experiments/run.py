@@ -9,7 +9,8 @@ import secrets
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,16 +20,16 @@ from typing import Any
 import yaml
 from sqlalchemy import Engine
 
+from environments.chat import ChatModel
 from experiments import directory as files
-from experiments.config import ExperimentConfig
+from experiments.config import ArmConfig, ExperimentConfig
 from experiments.loading import config_hash, dump_config
 from experiments.metrics import Summary, summarise
-from experiments.plan import Plan, build_plan
+from experiments.plan import Plan, build_plan, open_model
 from simulator.log.digest import digest
 from simulator.log.migrations import SCHEMA_VERSION
 from simulator.log.store import open_log
 from simulator.log.writer import ArmRow, LogWriter
-from simulator.world import World
 
 PACKAGES = ("groundlings", "mesa", "numpy", "pandas", "scipy", "sqlalchemy", "openai", "implicit", "irspack")
 
@@ -52,7 +53,10 @@ class Watcher:
     """Hears of a run's progress; this one is not interested."""
 
     def note(self, line: str) -> None:
-        """Something takes time or must be known."""
+        """Something must be known, or takes time."""
+
+    def download(self, what: str, done: int, total: int | None) -> None:
+        """`done` of `total` bytes of `what` have arrived; `total` is None where it is not known."""
 
     def arm(self, name: str, visits: int) -> None:
         """An arm begins, with this many visits at most."""
@@ -64,24 +68,30 @@ class Watcher:
 def run_experiment(config: ExperimentConfig, out: Path | None = None, watcher: Watcher | None = None) -> Outcome:
     """Simulate all arms, then measure and draw.
 
+    Nothing is written before the data is read, the recommenders are known and the model answers.
+
     Raises:
         UserError: Something that its message tells how to mend; what was logged before stays readable.
     """
     watcher = watcher or Watcher()
     began = time.monotonic()
-    plan = build_plan(config, notify=watcher.note)
-    directory = files.choose_directory(config.name, out)
-    files.write_text(directory / files.CONFIG_NAME, _config_yaml(config))
-    run = run_row(plan)
-    simulated = simulate(plan, files.log_path(directory), run, watcher)
+    plan = build_plan(config, watcher.note, watcher.download)
+    with asyncio.Runner() as runner, _model(plan, runner, watcher) as model:
+        directory = files.choose_directory(config.name, out)
+        files.write_text(directory / files.CONFIG_NAME, _config_yaml(config))
+        run = run_row(plan, model)
+        ready = time.monotonic()
+        simulate(plan, run, files.log_path(directory), runner, model, watcher)
+        simulated = time.monotonic()
     engine = open_log(directory)
     try:
         watcher.note("measuring and drawing")
         fingerprint = digest(engine)
-        _write_manifest(plan, directory, run, fingerprint, {"simulate": simulated, "total": time.monotonic() - began})
         summary = measure(directory, engine)
     finally:
         engine.dispose()
+    seconds = {"prepare": ready - began, "simulate": simulated - ready, "measure": time.monotonic() - simulated}
+    files.write_json(directory / files.MANIFEST_NAME, _manifest(plan, run, fingerprint, seconds))
     return Outcome(directory, summary, fingerprint)
 
 
@@ -95,33 +105,42 @@ def measure(directory: Path, engine: Engine) -> Summary:
     return summary
 
 
-def simulate(plan: Plan, path: Path, run: dict[str, Any], watcher: Watcher | None = None) -> float:
-    """Write the log of all arms to a file that does not exist yet; the time it took, in seconds."""
+def simulate(
+    plan: Plan,
+    run: dict[str, Any],
+    path: Path,
+    runner: asyncio.Runner,
+    model: ChatModel | None = None,
+    watcher: Watcher | None = None,
+) -> None:
+    """Let every arm live through its days, and write the log.
+
+    Args:
+        plan: What to simulate.
+        run: The row of `runs`, from `run_row`.
+        path: The log, a file that does not exist yet.
+        runner: Runs the visits.
+        model: Answers for language minds.
+        watcher: Hears how far it is.
+    """
     watcher = watcher or Watcher()
-    began = time.monotonic()
-    worlds = {arm: plan.world(arm) for arm in plan.config.arms}
+    worlds = [(arm, plan.world(arm, model)) for arm in plan.config.arms]
     rows = [
-        ArmRow(arm.name, arm.recommender, arm.options, world.recommender.sees_hidden_preference)
-        for arm, world in ((arm, worlds[arm]) for arm in plan.config.arms)
+        ArmRow(arm.name, arm.recommender, _arm_options(arm), world.recommender.sees_hidden_preference)
+        for arm, world in worlds
     ]
-    with LogWriter(path) as log, asyncio.Runner() as runner:
+    with LogWriter(path) as log:
         log.begin(run, rows, plan.population)
-        try:
-            for arm in plan.config.arms:
-                watcher.arm(arm.name, len(plan.population) * plan.schedule.days)
-                world: World = worlds.pop(arm)  # a world is large; only the one that runs is kept
-                runner.run(world.live(plan.schedule, log, watcher.visits))
-        finally:
-            if plan.chat_model is not None:
-                runner.run(plan.chat_model.close())
+        while worlds:
+            arm, world = worlds.pop(0)  # a world is large: it goes when its days are over
+            watcher.arm(arm.name, len(plan.population) * plan.schedule.days)
+            runner.run(world.live(plan.schedule, log, watcher.visits))
         log.close()
-    return time.monotonic() - began
 
 
-def run_row(plan: Plan) -> dict[str, Any]:
-    """The row of `runs` that says what this run is."""
+def run_row(plan: Plan, model: ChatModel | None = None) -> dict[str, Any]:
+    """The row of `runs` that says what a run is."""
     config, dataset = plan.config, plan.dataset
-    mind = dict(plan.mind.describe())
     return {
         "run_id": f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
         "experiment": config.name,
@@ -135,21 +154,35 @@ def run_row(plan: Plan) -> dict[str, Any]:
         "page_size": plan.site.page_size,
         "max_pages": plan.site.max_pages,
         "like_from": dataset.scale.like,
-        "mind": json.dumps(mind, ensure_ascii=False, default=str),
-        "model_fingerprint": plan.chat_model.name if plan.chat_model else None,
+        "mind": json.dumps(dict(plan.make_mind(model).describe()), ensure_ascii=False, default=str),
+        "model_fingerprint": model.name if model else None,
         "versions": json.dumps({name: version(name) for name in PACKAGES}),
         "synthetic": True,
     }
 
 
-def _write_manifest(
-    plan: Plan, directory: Path, run: dict[str, Any], fingerprint: str, seconds: dict[str, float]
-) -> None:
-    manifest = {
+@contextmanager
+def _model(plan: Plan, runner: asyncio.Runner, watcher: Watcher) -> Iterator[ChatModel | None]:
+    model = runner.run(open_model(plan.config, watcher.download))
+    try:
+        yield model
+    finally:
+        if model is not None:
+            runner.run(model.close())
+
+
+def _arm_options(arm: ArmConfig) -> dict[str, Any]:
+    exploration = arm.exploration.model_dump(mode="json") if arm.exploration else None
+    return {**arm.options, **({"exploration": exploration} if exploration else {})}
+
+
+def _manifest(plan: Plan, run: dict[str, Any], fingerprint: str, seconds: dict[str, float]) -> dict[str, Any]:
+    return {
         **{key: run[key] for key in ("run_id", "experiment", "seed", "config_hash", "synthetic")},
         "digest": fingerprint,
         "command": shlex.join(["groundlings", *sys.argv[1:]]),
         "mind": json.loads(run["mind"]),
+        "model_fingerprint": run["model_fingerprint"],
         "dataset": {
             "name": plan.dataset.name,
             "sha256": plan.dataset.fingerprint,
@@ -165,10 +198,21 @@ def _write_manifest(
         "platform": platform.platform(),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
     }
-    files.write_json(directory / files.MANIFEST_NAME, manifest)
 
 
 def _config_yaml(config: ExperimentConfig) -> str:
-    return yaml.safe_dump(dump_config(config), sort_keys=False, allow_unicode=True)
+    """The configuration as a file that means the same from wherever it lies."""
+    content = dump_config(config)
+    for part in ("dataset", "arms"):
+        content[part] = _anchored(content[part], config.base)
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
+def _anchored(value: Any, base: Path) -> Any:
+    """The same values with relative paths made absolute."""
+    if isinstance(value, dict):
+        return {
+            key: str((base / inner).resolve()) if key in ("path", "directory") else _anchored(inner, base)
+            for key, inner in value.items()
+        }
+    return [_anchored(inner, base) for inner in value] if isinstance(value, list) else value

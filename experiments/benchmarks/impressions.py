@@ -9,6 +9,7 @@ The platform ranks, decides, checks and logs; the yardstick only inserts the ver
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sqlite3
 import tempfile
 import time
@@ -46,10 +47,12 @@ def main() -> None:
         }
     )
     plan = build_plan(config)
-    plan.make_mind()  # the taste model is estimated once for a data set; it is no part of a run's speed
-    with tempfile.TemporaryDirectory() as folder:
+    run = run_row(plan)  # estimates the taste model, once for a data set: no part of a run's speed
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
         log = Path(folder) / LOG_NAME
-        platform_seconds = simulate(plan, log, run_row(plan))
+        began = time.perf_counter()
+        simulate(plan, run, log, runner)
+        platform_seconds = time.perf_counter() - began
         rows = _read(log)
         raw_seconds = _insert(rows, Path(folder) / "raw.db")
     _print(console, {name: len(table) for name, table in rows.items()}, platform_seconds, raw_seconds)
@@ -96,7 +99,9 @@ def _print(console: Console, counts: dict[str, int], platform_seconds: float, ra
         table.add_row(name, f"{seconds:.2f}", f"{impressions / seconds:,.0f}", f"{total / seconds:,.0f}")
     console.print(table)
     speed = impressions / platform_seconds
-    console.print(f"{speed:,.0f} impressions/s logged, {raw_seconds / platform_seconds:.2f} of raw SQLite (goal {GOAL:,})")
+    console.print(
+        f"{speed:,.0f} impressions/s logged, {raw_seconds / platform_seconds:.2f} of raw SQLite (goal {GOAL:,})"
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,98 @@
+"""What running a configuration would do, before anything is asked or written."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from environments.draws import Draws
+from experiments.config import LanguageMindConfig
+from experiments.plan import Plan
+from personas.mind import Visits
+from recommenders.random_order import RandomOrderRecommender
+from simulator.session import browse
+
+_SAMPLE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Upper bounds, and the size of a call measured on a few prompts.
+
+    Attributes:
+        sessions: Visits, if everybody comes every day.
+        pages: Pages, if everybody sees all of them.
+        calls: Calls to a language model, one a page; none for the other minds.
+        prompt_tokens, completion_tokens: Of all calls, by the rule of thumb of the scripted model.
+    """
+
+    sessions: int
+    pages: int
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def estimate(plan: Plan) -> Estimate:
+    """The most that a run can take."""
+    pages = plan.sessions * plan.site.max_pages
+    if not isinstance(plan.config.mind, LanguageMindConfig):
+        return Estimate(plan.sessions, pages, 0, 0, 0)
+    prompt, completion = asyncio.run(_tokens_a_page(plan))
+    return Estimate(plan.sessions, pages, pages, round(pages * prompt), round(pages * completion))
+
+
+def print_plan(plan: Plan, console: Console) -> None:
+    """Print the plan and its estimate."""
+    config, bound = plan.config, estimate(plan)
+    table = Table(title=escape(config.name), title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column()
+    people, items, rows = len(plan.population), len(plan.dataset.catalog), len(plan.split.train)
+    table.add_row("data", f"{plan.dataset.name}: {items:,} items, {rows:,} training interactions")
+    table.add_row("people", f"{people:,} agents, each measured on one real training history")
+    table.add_row("mind", str(config.mind.kind))
+    for number, arm in enumerate(config.arms):
+        table.add_row("arms" if not number else "", escape(f"{arm.name} ({arm.recommender})"))
+    table.add_row("days", f"{plan.schedule.days}, recommenders refitted {_refits(plan)}")
+    table.add_row("sessions", f"at most {bound.sessions:,} = {len(config.arms)} arms x {people:,} people x days")
+    slots = plan.site.page_size
+    table.add_row("pages", f"at most {bound.pages:,} of {slots} slots: {bound.pages * slots:,} impressions")
+    if bound.calls:
+        table.add_row("calls", f"at most {bound.calls:,}, one a page (unreadable replies are asked once more)")
+        table.add_row("tokens", f"about {bound.prompt_tokens:,} in and {bound.completion_tokens:,} out at most")
+    else:
+        table.add_row("calls", "none: no language model decides")
+    console.print(table)
+    console.print("[green]ok[/] this file runs")
+
+
+def _refits(plan: Plan) -> str:
+    every = plan.schedule.refit_every
+    return "never" if not every else "every night" if every == 1 else f"every {every} nights"
+
+
+async def _tokens_a_page(plan: Plan) -> tuple[float, float]:
+    """Mean tokens in and out over the pages of a few agents, asked of the scripted model."""
+    from simulator.language.scripted import ScriptedModel, legal_reply
+
+    mind = plan.make_mind(ScriptedModel(legal_reply))
+    recommender = RandomOrderRecommender()
+    recommender.fit(plan.split.train, plan.dataset.catalog)
+    prompt, completion, calls = 0, 0, 0
+    for agent in range(min(_SAMPLE, len(plan.population))):
+        agents = np.array([agent])
+        users = plan.population.users[agents]
+        visits = Visits(agents, users, 0, Draws.for_visits(plan.config.seed, users, 0))
+        seen = plan.split.train.matrix[users]
+        record = await browse(visits, seen, recommender=recommender, site=plan.site, mind=mind, like=1.0)
+        for call in (call for logged in record.turns for call in logged.calls):
+            prompt += call.reply.prompt_tokens
+            completion += call.reply.completion_tokens
+            calls += 1
+    return prompt / max(calls, 1), completion / max(calls, 1)
