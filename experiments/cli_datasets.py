@@ -96,10 +96,10 @@ def _size(dataset: Dataset) -> str:
 
 def _facts(dataset: Dataset) -> Table:
     from rich.markup import escape
+    from rich.table import Table
 
     history = dataset.interactions
-    table = _table("", "")
-    table.show_header = False
+    table = Table.grid(padding=(0, 2))  # without a frame a fingerprint fits on a line of 80
     table.add_row("name", dataset.name)
     table.add_row("size", _size(dataset))
     if len(history):

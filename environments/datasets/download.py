@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import shutil
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ def fetch_url(url: str, what: str, progress: ProgressHook | None) -> bytes | Non
                 if progress is not None:
                     progress(what, len(payload), total)
             return bytes(payload)
-    except (OSError, urllib.error.URLError, ValueError):
+    except (OSError, http.client.HTTPException):
         return None
 
 

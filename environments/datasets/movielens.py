@@ -104,6 +104,6 @@ def build(
 def _rows(column: pd.Series, ids: Sequence[str], kind: str, name: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     rows = pd.Index(ids).get_indexer(pd.Index(column.cat.categories.astype(str)))
     if (rows < 0).any():
-        stranger = column.cat.categories[int(np.argmin(rows))]
-        raise DataError(f"{name}: a rating names {kind} {stranger!r}, who is in no other file; fetch the data again")
+        stranger = str(column.cat.categories[int(np.argmin(rows))])
+        raise DataError(f"{name}: a rating names {kind} {stranger!r}, which no other file knows; fetch the data again")
     return rows.astype(np.int64)[column.cat.codes.to_numpy()]

@@ -146,7 +146,7 @@ def _ratings(column: Column, scale: RatingScale) -> FloatArray:
         steps = (value - scale.low) / scale.step
         if not (scale.low <= value <= scale.high and abs(steps - round(steps)) < 1e-6):
             raise ValueError(wanted)
-        return value
+        return scale.values[round(steps)]  # to the last bit what the site offers: 1 + 3 * 0.1 is not 1.3
 
     return column.parsed(stars, np.float64)
 

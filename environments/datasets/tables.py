@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -155,6 +156,8 @@ def _read_csv(path: Path) -> pa.Table:
     if nul >= 0:
         line = content.count(b"\n", 0, nul) + 1
         raise DataError(f"{path}, line {line}: a zero byte; this is not a text file, or it is damaged")
+    if content.count(b'"') % 2:
+        _refuse_open_quote(path, content.decode("utf-8-sig"))
     first = content.splitlines()[0].decode("utf-8-sig")
     headers = next(csv.reader([first]), [])
     ragged: list[pyarrow.csv.InvalidRow] = []
@@ -178,6 +181,17 @@ def _read_csv(path: Path) -> pa.Table:
             f"expected {row.expected_columns} as in the header; quote cells that hold a comma"
         )
     return data
+
+
+def _refuse_open_quote(path: Path, text: str) -> None:
+    """Arrow ends a quoted cell with the file; a file that was cut short must not pass for a whole one."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    try:
+        for _ in reader:
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"{path}, line {line}: a quotation mark is never closed ({error}); close it") from error
 
 
 def _line_of(path: Path, row: int) -> int:

@@ -1,0 +1,55 @@
+"""The examples of docs/own-data.md are loaded as they stand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from environments.datasets import DatasetConfig, load_dataset
+
+PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A directory with the page's tables under the names it gives them."""
+    (tmp_path / "shop").mkdir()
+    names = ("items.csv", "purchases.csv", "customers.csv")
+    for name, table in zip(names, blocks("csv"), strict=True):
+        (tmp_path / "shop" / name).write_text(table, encoding="utf-8")
+    return tmp_path
+
+
+def test_both_experiment_files_load(folder):
+    full, least = (
+        load_dataset(DatasetConfig.model_validate(yaml.safe_load(block)["dataset"]), base=folder)
+        for block in blocks("yaml")
+    )
+    assert full.people.attributes == ({"age": "34", "town": "Porto"}, {"town": "Leeds"})
+    assert full.catalog[0].genres == ("outdoor", "shoes")
+    assert np.nansum(full.interactions.ratings) == 11.5
+    assert np.isnan(least.interactions.ratings).all()
+    assert least.people.user_ids == full.people.user_ids
+
+
+def test_the_python_example_runs(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    (example,) = blocks("python")
+    exec(compile(example, str(PAGE), "exec"), {})
+    assert capsys.readouterr().out == "2 3 4\n"
+
+
+def test_every_key_of_the_mapping_is_on_the_page():
+    schema = DatasetConfig.model_json_schema()["$defs"]
+    text = PAGE.read_text(encoding="utf-8")
+    for part in ("InteractionColumns", "ItemColumns", "UserColumns", "ScaleConfig"):
+        for key in schema[part]["properties"]:
+            assert re.search(rf"[`.]{key}`", text), key

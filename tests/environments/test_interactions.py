@@ -1,0 +1,93 @@
+"""The one table every recommender learns from: checked when made, the same whoever reads it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from environments.errors import DataError
+from environments.interactions import Interactions
+
+
+def some(users=(0, 1, 1), items=(2, 0, 2), ratings=(4.0, np.nan, 2.5), times=(30, 10, 20), **world) -> Interactions:
+    stars = None if ratings is None else np.array(ratings, dtype=np.float64)
+    size = {"n_users": 2, "n_items": 3} | world
+    return Interactions.of(np.array(users), np.array(items), stars, np.array(times), **size)
+
+
+def test_columns_of_unequal_length_are_refused():
+    with pytest.raises(DataError, match="3 users, but columns of lengths"):
+        some(items=(2, 0))
+
+
+@pytest.mark.parametrize("wrong", [{"users": (0, 1, 2)}, {"users": (0, -1, 1)}, {"items": (0, 1, 3)}])
+def test_row_numbers_outside_the_world_are_refused(wrong):
+    with pytest.raises(DataError, match="numbers must lie in"):
+        some(**wrong)
+
+
+def test_without_ratings_nobody_gave_any():
+    assert np.isnan(some(ratings=None).ratings).all()
+
+
+def test_the_matrix_counts_a_pair_once_and_people_per_item():
+    history = some(users=(0, 0, 1), items=(2, 2, 2))
+    assert history.matrix.toarray().tolist() == [[0, 0, 1], [0, 0, 1]]
+    assert history.item_counts.tolist() == [0, 0, 2]
+
+
+def test_an_empty_history_has_an_empty_matrix():
+    nothing = some().take(np.array([], dtype=np.int64))
+    assert nothing.matrix.nnz == 0
+    assert nothing.item_counts.tolist() == [0, 0, 0]
+
+
+def test_rows_are_taken_by_number_or_mask():
+    history = some()
+    by_mask, by_number = history.take(history.timestamps < 25), history.take(np.array([1, 2]))
+    assert by_mask.fingerprint == by_number.fingerprint
+    assert by_mask.items.tolist() == [0, 2]
+
+
+def test_joining_keeps_order_and_marks():
+    later = Interactions.of(np.array([0]), np.array([1]), None, np.array([99]), n_users=2, n_items=3, synthetic=True)
+    both = some().joined(later)
+    assert both.timestamps.tolist() == [30, 10, 20, 99]
+    assert both.synthetic.tolist() == [False, False, False, True]
+
+
+@pytest.mark.parametrize("world", [{"n_users": 9}, {"n_items": 9}])
+def test_histories_of_two_worlds_cannot_be_joined(world):
+    with pytest.raises(DataError, match="cannot join"):
+        some().joined(some(**world))
+
+
+@given(st.permutations(range(6)))
+def test_chronological_order_does_not_depend_on_the_order_of_rows(order):
+    users, items, times = np.array([0, 0, 1, 1, 0, 1]), np.array([0, 1, 0, 1, 2, 2]), np.array([5, 5, 5, 1, 2, 2])
+    history = Interactions.of(users, items, None, times, n_users=2, n_items=3)
+    ordered = history.take(np.array(order)).chronological()
+    assert ordered.timestamps.tolist() == [1, 2, 2, 5, 5, 5]
+    assert ordered.fingerprint == history.chronological().fingerprint
+
+
+def test_the_fingerprint_notices_every_column():
+    plain = some()
+    changed = [
+        some(users=(1, 1, 1)),
+        some(items=(1, 0, 2)),
+        some(ratings=(4.0, np.nan, 3.0)),
+        some(times=(30, 10, 21)),
+        some(n_users=3),
+        some(synthetic=True),
+    ]
+    assert len({plain.fingerprint, *(each.fingerprint for each in changed)}) == 7
+    assert some().fingerprint == plain.fingerprint
+
+
+def test_the_frame_shows_the_columns():
+    frame = some().frame()
+    assert list(frame.columns) == ["user", "item", "rating", "timestamp", "synthetic"]
+    assert frame["rating"].isna().tolist() == [False, True, False]
