@@ -84,6 +84,11 @@ class Evidence:
     genres: Features
 
     @property
+    def n_users(self) -> int:
+        """People of the data set."""
+        return len(self.lifts)
+
+    @property
     def n_items(self) -> int:
         """Size of the catalog."""
         return len(self.popularity)

@@ -32,6 +32,7 @@ from personas.evidence import FEATURES, Evidence, Features, measure_evidence
 from personas.labels import AppealLabels, choose_labels
 from personas.regression import fit_logistic
 from personas.stars import STAR_FEATURES, StarModel, fit_stars, measure_stars
+from personas.table import TasteTable
 
 HELD_OUT = 0.2
 """Share of each person's training rows, the latest, that serve as labels."""
@@ -71,7 +72,6 @@ class Taste:
         evidence: From all training rows.
         appeal_weights: Of the logistic model.
         stars: The model of ratings, None where nobody gave any.
-        fingerprint: SHA-256 over the training rows, the items and all weights.
     """
 
     evidence: Evidence
@@ -117,6 +117,11 @@ class Taste:
             }
             described["star_labels"] = self.stars.labels
         return described
+
+    @cached_property
+    def table(self) -> TasteTable:
+        """Rows kept once computed; shared by all minds of this taste."""
+        return TasteTable(self)
 
     @cached_property
     def fingerprint(self) -> str:

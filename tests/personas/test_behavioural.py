@@ -1,0 +1,163 @@
+import asyncio
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from environments.actions import LegalActions
+from environments.draws import Draws
+from environments.interactions import Interactions
+from environments.page import Page
+from personas.contract import MindContract
+from personas.mind import KnowsPreference, Situation, SoFar, Visits
+from personas.minds.behavioural import UNRATED_FIND, BehaviouralMind, BehaviouralOptions
+from personas.population import build_population
+from personas.taste import fit_taste
+
+
+@pytest.fixture(scope="module")
+def make_mind(toy_population, toy_taste):
+    def make(**options):
+        return BehaviouralMind(toy_population, toy_taste, BehaviouralOptions(**options))
+
+    return make
+
+
+class TestBehaviouralMind(MindContract):
+    @pytest.fixture(autouse=True)
+    def _world(self, make_mind):
+        self.make_mind = make_mind
+
+
+class TestBehaviouralMindInSmallCohorts(MindContract):
+    @pytest.fixture(autouse=True)
+    def _world(self, make_mind):
+        self.make_mind = lambda: make_mind(cohort_size=3, random_click_rate=0.4)
+
+
+def visit(mind, items, *, page=1, day=0, stars=(1.0, 2.0, 3.0, 4.0, 5.0), agents=None):
+    """What agents (users of the same number) do with the given slates."""
+    agents = np.arange(len(items), dtype=np.int64) if agents is None else agents
+    situation = Situation(
+        visits=Visits(agents, agents % 90, day, Draws.for_visits(5, agents, day)),
+        page=Page(page, 0, np.asarray(items, dtype=np.int32)),
+        actions=LegalActions(stars, np.ones(len(agents), dtype=bool)),
+        so_far=SoFar.nothing(len(agents)),
+        earlier=(),
+    )
+    return asyncio.run(mind.decide(situation))
+
+
+def unmet_slates(population, size, visits):
+    """Random slates of items that nobody has met in training, one a visit."""
+    chance = np.random.default_rng(0)
+    met = population.train.matrix.toarray() > 0
+    return np.array([chance.choice(np.flatnonzero(~met[user % 90]), size, replace=False) for user in range(visits)])
+
+
+def test_random_slates_are_clicked_at_the_stated_rate(make_mind, toy_population):
+    mind = make_mind(random_click_rate=0.1, examination_exponent=0)
+    decision = visit(mind, unmet_slates(toy_population, 10, 9000))
+    assert decision.examined.all()
+    assert decision.clicked.mean() == pytest.approx(0.1, abs=0.005)
+
+
+def test_examination_follows_the_position(make_mind, toy_population):
+    decision = visit(make_mind(examination_exponent=1.0), unmet_slates(toy_population, 10, 9000))
+    assert np.allclose(decision.examined.mean(axis=0), 1 / np.arange(1, 11), atol=0.02)
+
+
+def test_an_item_is_clicked_less_further_down_and_with_the_same_luck(make_mind):
+    items = np.tile(np.arange(10), (90, 1))
+    up, down = visit(make_mind(), items), visit(make_mind(), items[:, ::-1])
+    assert np.array_equal(up.click_draw, down.click_draw[:, ::-1])
+    ratio = down.click_probability[:, ::-1] / up.click_probability
+    assert np.allclose(ratio, np.arange(1, 11) / np.arange(10, 0, -1))
+
+
+def test_ratings_are_drawn_from_the_persons_own_distribution(make_mind, toy_taste):
+    # One person, many days, one item: the shares of the stars are those of the model.
+    mind = make_mind(random_click_rate=0.9, examination_exponent=0)
+    user, item = 4, 7
+    stars = []
+    for day in range(3000):
+        agents = np.array([user])
+        stars.append(visit(mind, [[item]], day=day, agents=agents).stars[0, 0])
+    given = np.array(stars)
+    given = given[~np.isnan(given)]
+    shares = np.array([(given == value).mean() for value in (1, 2, 3, 4, 5)])
+    expected = toy_taste.stars.shares(np.array([user]), np.array([item]))[0]
+    assert np.allclose(shares, expected, atol=0.04)
+
+
+def test_only_some_of_what_is_opened_is_rated(make_mind, toy_population):
+    items = unmet_slates(toy_population, 5, 4000)
+    decision = visit(make_mind(rating_probability=0.3, random_click_rate=0.5), items)
+    rated = ~np.isnan(decision.stars)
+    assert not np.any(rated & ~decision.clicked)
+    assert rated.sum() / decision.clicked.sum() == pytest.approx(0.3, abs=0.03)
+    everything = visit(make_mind(rating_probability=1.0, random_click_rate=0.5), items)
+    assert np.array_equal(everything.clicked, decision.clicked)
+    assert np.array_equal(everything.stars[rated], decision.stars[rated])
+
+
+def test_no_stars_where_the_site_takes_none(make_mind):
+    decision = visit(make_mind(random_click_rate=0.9), np.tile(np.arange(5), (90, 1)), stars=())
+    assert decision.clicked.any()
+    assert np.isnan(decision.stars).all()
+
+
+def test_satisfaction_rises_with_what_was_found(make_mind):
+    decision = visit(make_mind(random_click_rate=0.5, examination_exponent=0), np.tile(np.arange(10), (90, 1)))
+    found = np.where(decision.clicked, (decision.stars - 1) / 4, 0).sum(axis=1)
+    assert np.array_equal(decision.satisfaction, np.rint(1 + 9 * (1 - np.exp(-found))))
+    nothing = visit(make_mind(random_click_rate=1e-9), np.tile(np.arange(10), (90, 1)))
+    assert np.all(nothing.satisfaction == 1)
+
+
+def test_people_leave_sooner_on_later_pages_and_after_poor_ones(make_mind):
+    agents = np.arange(9000)
+    items = np.tile(np.arange(10), (9000, 1))
+    poor = {page: visit(make_mind(random_click_rate=1e-9), items, page=page, agents=agents) for page in (1, 5)}
+    rich = visit(make_mind(random_click_rate=0.9, examination_exponent=0), items, agents=agents)
+    stayed = [decision.goes_on.mean() for decision in (poor[5], poor[1], rich)]
+    assert stayed[0] < stayed[1] < stayed[2]
+    # Page 1, satisfaction 1: logit(0.25) + 1 * (5.5 - 1) / 4.5 = logit(0.25) + 1.
+    assert 1 - poor[1].goes_on.mean() == pytest.approx(1 / (1 + 3 * np.exp(-1)), abs=0.02)
+
+
+def test_preference_ranks_what_brings_likes(make_mind, toy_population):
+    mind = make_mind()
+    assert isinstance(mind, KnowsPreference)
+    preference = mind.preference(np.arange(90))
+    assert preference.shape == (90, 60)
+    assert np.all((preference >= 0) & (preference <= 1))
+    likes = []
+    for order in (-preference, preference):
+        slates = np.tile(np.argsort(order, axis=1)[:, :10], (20, 1))
+        decision = visit(mind, slates, agents=np.arange(1800))
+        likes.append((decision.stars >= 4).sum())
+    assert likes[0] > 5 * max(likes[1], 1)
+
+
+def test_implicit_audiences_click_and_rate_nothing(toy, toy_split):
+    train = toy_split.train
+    implicit = Interactions.of(train.users, train.items, None, train.timestamps, n_users=90, n_items=60)
+    population = build_population(toy, implicit, size="all", seed=1)
+    mind = BehaviouralMind(population, fit_taste(toy, implicit, salt="a", seed=1), BehaviouralOptions())
+    decision = visit(mind, unmet_slates(population, 10, 900))
+    assert decision.clicked.any()
+    assert np.isnan(decision.stars).all()
+    clicks = decision.clicked.sum(axis=1)
+    assert np.array_equal(decision.satisfaction, np.rint(1 + 9 * (1 - np.exp(-UNRATED_FIND * clicks))))
+
+
+def test_a_population_of_one_can_be_calibrated(toy, toy_split, toy_taste):
+    population = build_population(toy, toy_split.train, size=1, seed=1)
+    mind = BehaviouralMind(population, toy_taste, BehaviouralOptions())
+    assert np.isfinite(mind.preference(population.users)).all()
+
+
+def test_misspelt_options_are_refused():
+    with pytest.raises(ValidationError):
+        BehaviouralOptions(fatige=0.1)

@@ -1,0 +1,62 @@
+import asyncio
+
+import numpy as np
+import pytest
+
+from environments.actions import Decision, LegalActions
+from environments.dataset import RatingScale
+from environments.draws import Draws
+from environments.page import Page
+from environments.site import PaginatedSite
+from personas.contract import MindContract
+from personas.mind import Situation, SoFar, Visits
+from personas.minds.scripted import ScriptedMind, ScriptedOptions
+
+
+class TestScriptedMind(MindContract):
+    def make_mind(self):
+        return ScriptedMind(ScriptedOptions(click=(0, 3), stars=4, pages=2, satisfaction=6))
+
+
+class TestScriptedByARule(MindContract):
+    def make_mind(self):
+        return ScriptedMind(rule=lambda situation: Decision.idle(situation.page))
+
+
+def situation(number=1, may_go_on=True):
+    agents = np.arange(6)
+    return Situation(
+        Visits(agents, agents, 0, Draws.for_visits(0, agents, 0)),
+        Page(number, 0, np.tile(np.arange(3, dtype=np.int32), (6, 1))),
+        LegalActions((1.0, 2.0, 3.0, 4.0, 5.0), np.full(6, may_go_on)),
+        SoFar.nothing(6),
+        (),
+    )
+
+
+def decide(number=1, may_go_on=True, **options):
+    return asyncio.run(ScriptedMind(ScriptedOptions(**options)).decide(situation(number, may_go_on)))
+
+
+def test_opens_rates_and_says_what_it_was_told():
+    decision = decide(click=(0, 2, 99), stars=4, satisfaction=7)
+    assert decision.clicked.tolist() == [[True, False, True]] * 6
+    assert np.array_equal(decision.stars, np.tile([4, np.nan, 4], (6, 1)), equal_nan=True)
+    assert np.all(decision.satisfaction == 7)
+
+
+@pytest.mark.parametrize(("number", "goes_on"), [(1, True), (2, True), (3, False)])
+def test_sees_as_many_pages_as_it_was_told(number, goes_on):
+    assert np.all(decide(number, pages=3).goes_on == goes_on)
+
+
+def test_misdeeds_are_taken_in_turn_and_noticed_by_the_site():
+    asked = situation(may_go_on=False)
+    mind = ScriptedMind(ScriptedOptions(misdeeds=("none", "illegal", "unreadable"), stars=5))
+    decision = asyncio.run(mind.decide(asked))
+    assert decision.unreadable.tolist() == [False, False, True] * 2
+    assert not decision.clicked[decision.unreadable].any()
+    illegal = PaginatedSite(3, 2, RatingScale()).check(decision, asked.page, asked.actions).illegal
+    assert [(each.row, each.reason) for each in illegal] == [
+        (row, reason) for row in (1, 4) for reason in ("the page has slots 0 to 2", "there is no next page")
+    ]

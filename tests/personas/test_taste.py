@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+
+from environments.catalog import Catalog
+from environments.dataset import Dataset, RatingScale
+from environments.interactions import Interactions
+from environments.split import people_in_thirds
+from personas.labels import choose_labels
+from personas.table import TasteTable
+from personas.taste import WITHOUT_DATA, fit_taste
+
+
+def likes_own_group(dataset):
+    groups = np.array([attributes["favourite_genre"] for attributes in dataset.people.attributes])
+    return np.array([[group in genres for genres in dataset.catalog.genres] for group in groups])
+
+
+def test_items_of_the_own_group_appeal_more(toy, toy_taste):
+    appeal = toy_taste.appeal(np.arange(90))
+    own = likes_own_group(toy)
+    assert appeal.shape == (90, 60)
+    assert appeal[own].mean() > appeal[~own].mean() + 1
+
+
+def test_items_of_the_own_group_are_expected_to_be_liked(toy, toy_taste):
+    chance = toy_taste.like_probability(np.arange(90))
+    own = likes_own_group(toy)
+    assert chance[own].mean() > chance[~own].mean() + 0.2
+
+
+def test_star_shares_are_a_distribution_and_agree_with_the_like_probability(toy_taste):
+    users, items = np.arange(90), np.arange(90) % 60
+    shares = toy_taste.stars.shares(users, items)
+    assert shares.min() >= 0
+    assert np.allclose(shares.sum(axis=1), 1)
+    likes = toy_taste.like_probability(users)[users, items]
+    assert np.allclose(shares[:, 3:].sum(axis=1), likes, atol=1e-5)
+
+
+def test_the_same_history_gives_the_same_taste(toy, toy_split, toy_taste):
+    again = fit_taste(toy, toy_split.train, salt="a", seed=1)
+    assert again.fingerprint == toy_taste.fingerprint
+    assert np.array_equal(again.appeal(np.arange(5)), toy_taste.appeal(np.arange(5)))
+    assert fit_taste(toy, toy_split.train, salt="b", seed=1).fingerprint != toy_taste.fingerprint
+
+
+def test_people_are_scored_alone_as_in_company(toy_taste):
+    together = toy_taste.appeal(np.arange(90))
+    assert np.allclose(toy_taste.appeal(np.array([41, 7])), together[[41, 7]], atol=1e-5)
+
+
+def test_the_order_of_rows_in_a_file_does_not_matter(toy, toy_split, toy_taste):
+    shuffled = toy_split.train.take(np.random.default_rng(3).permutation(len(toy_split.train)))
+    again = fit_taste(toy, shuffled, salt="a", seed=1)
+    assert np.allclose(again.appeal(np.arange(90)), toy_taste.appeal(np.arange(90)), atol=1e-4)
+
+
+def test_weights_owe_nothing_to_labels_of_the_test_third(toy, toy_split):
+    train = toy_split.train
+    test_third = np.flatnonzero(people_in_thirds(toy.people.user_ids, "a") == 2)
+    held_out = train.take(~np.isin(train.users, test_third))
+    labels = choose_labels(train, held_out, seed=0)
+    assert not np.isin(labels.users, test_third).any()
+
+
+def test_negatives_were_never_met(toy_split):
+    train = toy_split.train
+    labels = choose_labels(train, train.take(train.timestamps > np.median(train.timestamps)), seed=0)
+    known = train.matrix.toarray()[labels.users, labels.items] > 0
+    assert np.array_equal(known, labels.met > 0)
+    assert labels.weights[labels.met > 0].sum() == pytest.approx(labels.weights[labels.met == 0].sum())
+
+
+def test_implicit_data_has_appeal_and_no_stars(toy, toy_split):
+    train = toy_split.train
+    implicit = Interactions.of(train.users, train.items, None, train.timestamps, n_users=90, n_items=60)
+    taste = fit_taste(toy, implicit, salt="a", seed=1)
+    appeal, own = taste.appeal(np.arange(90)), likes_own_group(toy)
+    assert taste.stars is None
+    assert appeal[own].mean() > appeal[~own].mean() + 1
+    assert np.all(taste.like_probability(np.arange(90)) == 1)
+
+
+def test_a_handful_of_rows_falls_back_on_stated_weights(three_people):
+    taste = fit_taste(three_people, three_people.interactions, salt="a", seed=1)
+    assert np.array_equal(taste.appeal_weights.weights, WITHOUT_DATA)
+    assert taste.appeal_weights.labels == 0
+    assert np.all(np.isfinite(taste.appeal(np.arange(3))))
+    assert np.all(np.isfinite(taste.like_probability(np.arange(3))))
+
+
+def test_items_and_people_without_a_row_are_scored(toy, toy_split):
+    # Two more items and one more person that nobody has ever met.
+    catalog = toy.catalog
+    larger = Catalog(
+        (*catalog.item_ids, "new", "newer"),
+        (*catalog.titles, "New", "Newer"),
+        np.append(catalog.years, [np.nan, np.nan]),
+        (*catalog.genres, (), ()),
+    )
+    train = toy_split.train
+    rows = Interactions.of(train.users, train.items, train.ratings, train.timestamps, n_users=90, n_items=62)
+    dataset = Dataset("larger", larger, toy.people, rows, RatingScale(), "a test", "none")
+    appeal = fit_taste(dataset, rows, salt="a", seed=1).appeal(np.arange(90))
+    assert np.all(np.isfinite(appeal))
+
+
+def test_the_table_gives_the_rows_of_the_taste_within_its_memory(toy_taste):
+    table = TasteTable(toy_taste, cache_bytes=8 * 60 * 10)
+    assert table.capacity == 10
+    for users in ([3, 5, 3], list(range(8)), [80, 2, 81, 82], list(range(40, 50))):
+        chosen = np.array(users)
+        rows = table.slots(chosen)
+        assert np.allclose(table.appeal[rows], toy_taste.appeal(chosen), atol=1e-5)
+        assert np.allclose(table.leaning[rows], toy_taste.stars.leaning(chosen), atol=1e-5)
+    with pytest.raises(ValueError, match="memory holds 10"):
+        table.slots(np.arange(11))
