@@ -56,20 +56,16 @@ def _items(config: ItemColumns, base: Path) -> Catalog:
     titles = table.column(config.title, "own.items.title")
     _unique(ids, "an item's id")
     _filled(titles, "a title")
-    n_items = len(ids.codes)
-    years, genres, texts = np.full(n_items, np.nan), [()] * n_items, [None] * n_items
+    nothing = [""] * len(ids.codes)
+    genres = nothing if config.genres is None else table.column(config.genres, "own.items.genres").cells
+    texts = nothing if config.text is None else table.column(config.text, "own.items.text").cells
+    years = None if config.year is None else table.column(config.year, "own.items.year").parsed(_year, np.float64)
     return Catalog(
         item_ids=tuple(ids.cells),
         titles=tuple(titles.cells),
-        years=years if config.year is None else table.column(config.year, "own.items.year").parsed(_year, np.float64),
-        genres=tuple(genres)
-        if config.genres is None
-        else tuple(
-            _cut(cell, config.genre_separator) for cell in table.column(config.genres, "own.items.genres").cells
-        ),
-        texts=tuple(texts)
-        if config.text is None
-        else tuple(cell or None for cell in table.column(config.text, "own.items.text").cells),
+        years=np.full(len(ids.codes), np.nan) if years is None else years,
+        genres=tuple(_cut(cell, config.genre_separator) for cell in genres),
+        texts=tuple(cell or None for cell in texts),
     )
 
 
