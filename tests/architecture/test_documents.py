@@ -1,0 +1,105 @@
+"""Documents, shipped experiments and the command line do not drift apart."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+from experiments import cli
+from experiments.loading import load_config
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SHIPPED = sorted((ROOT / "experiments" / "configs").glob("*.yaml"))
+TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def commands(program: str) -> list[tuple[str, list[str]]]:
+    """Each call of a program in a shell block of the documents: where, and its arguments."""
+    found = []
+    for document in DOCUMENTS:
+        for block in re.findall(r"```(?:bash|sh|shell|console)\n(.*?)```", document.read_text(), re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line.removeprefix("$ "), comments=True)
+                if words and Path(words[0]).name == program:
+                    found.append((f"{document.relative_to(ROOT)}: {line.strip()}", words[1:]))
+    return found
+
+
+def root_command() -> click.Group:
+    """The command line as click has it, with everything mounted."""
+    cli._mount()
+    command = typer.main.get_command(cli.app)
+    assert isinstance(command, click.Group)
+    return command
+
+
+def follow(command: click.Command, words: list[str]) -> tuple[click.Command, list[str]]:
+    """The subcommand that some words lead to, and the words left over for it."""
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        assert words[0] in command.commands, f"no such command: {words[0]}"
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
+
+
+def test_the_documents_show_how_to_begin() -> None:
+    assert any(words == ["demo"] for _, words in commands("make"))
+    assert any(words[:1] == ["run"] for _, words in commands("groundlings"))
+
+
+@pytest.mark.parametrize(("shown", "words"), commands("make"))
+def test_documented_targets_exist(shown: str, words: list[str]) -> None:
+    assert {word for word in words if "=" not in word and not word.startswith("-")} <= TARGETS, shown
+
+
+@pytest.mark.parametrize(("shown", "words"), commands("groundlings"))
+def test_documented_commands_and_options_exist(shown: str, words: list[str]) -> None:
+    command, rest = follow(root_command(), words)
+    options = {option for parameter in command.params for option in parameter.opts} | {"--help", "-h"}
+    assert {word.partition("=")[0] for word in rest if word.startswith("-")} <= options, shown
+
+
+@pytest.mark.parametrize(("shown", "words"), commands("groundlings"))
+def test_documented_experiment_files_are_shipped(shown: str, words: list[str]) -> None:
+    named = [ROOT / word for word in words if word.startswith("experiments/configs/")]
+    assert [path for path in named if not path.exists()] == [], shown
+
+
+def test_help_lists_the_commands_that_scripts_rely_on() -> None:
+    printed = subprocess.run(
+        [Path(sys.executable).with_name("groundlings"), "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    missing = [
+        name for name in ("check", "run", "report", "digest", "doctor", "datasets", "personas") if name not in printed
+    ]
+    assert missing == []
+
+
+def test_the_make_targets_that_scripts_rely_on_are_explained() -> None:
+    printed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    explained = dict(re.findall(r"make (\w+) +(\S.*)", printed))
+    assert {"install", "demo", "test", "check", "bench"} <= set(explained)
+
+
+def test_the_experiments_that_scripts_rely_on_are_shipped() -> None:
+    assert {"quickstart", "audience", "own_data"} <= {path.stem for path in SHIPPED}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_experiments_are_valid(path: Path) -> None:
+    load_config(path, (), None)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_experiments_pass_the_check_from_any_directory(path: Path, tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("groundlings")
+    outcome = subprocess.run([script, "check", path], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    assert list(tmp_path.iterdir()) == [], "a check leaves nothing behind"

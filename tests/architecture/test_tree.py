@@ -1,0 +1,70 @@
+"""What every file of the project has in common."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from experiments.names import PACKAGES
+
+ROOT = Path(__file__).parents[2]
+LONGEST_FILE = 400
+# Assembled from pieces, so that this file does not contain what it looks for.
+REGISTRIES = "|".join((r"py" r"pi\.org", r"python" r"hosted", r"npm" r"js\.", r"ana" r"conda\.org"))
+MACHINE_PATHS = r"(?<![\w.~])/(?:wo" r"rk|tm" r"p|ro" r"ot|ho" r"me|op" r"t|Us" r"ers)/\w"
+
+
+def tracked_files() -> list[Path]:
+    """Every text file that a clone holds."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("only a clone knows which files are the project's")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = [ROOT / name for name in listed.split("\0") if name]
+    return [file for file in files if file.is_file() and file.suffix not in {".png", ".db", ".zip", ".parquet", ".gz"}]
+
+
+def modules() -> list[str]:
+    """Dotted names of all modules in the five packages."""
+    return [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+    ]
+
+
+def test_no_file_is_too_long_to_be_read_at_once() -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in tracked_files() if path.suffix == ".py"}
+    assert {str(path.relative_to(ROOT)): length for path, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
+@pytest.mark.parametrize("pattern", [REGISTRIES, MACHINE_PATHS], ids=["registries", "machine-paths"])
+def test_nothing_depends_on_one_registry_or_one_machine(pattern: str) -> None:
+    hits = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in tracked_files()
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1)
+        if re.search(pattern, line)
+    ]
+    assert hits == []
+
+
+def test_nothing_generated_is_tracked() -> None:
+    generated = re.compile(r"(^|/)(runs|dist|build|\.venv|__pycache__)/|\.(pyc|db|whl|gguf|pkl|npz)$")
+    names = [path.relative_to(ROOT).as_posix() for path in tracked_files()]
+    assert [name for name in names if generated.search(name)] == []
+
+
+@pytest.mark.parametrize("name", modules())
+def test_every_module_imports_and_has_what_it_exports(name: str) -> None:
+    module = importlib.import_module(name)
+    missing = [export for export in getattr(module, "__all__", ()) if not hasattr(module, export)]
+    assert missing == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_package_says_that_it_is_typed(package: str) -> None:
+    assert (ROOT / package / "py.typed").exists()
