@@ -33,8 +33,19 @@ class Recommender(ABC):
     days with the real history followed by all simulated interactions of this arm (`synthetic` is True there).
 
     Between two fits a recommender must not change by being asked: the same request has the same answer.
-    All chance comes from `request.draws`. It must not list an item of `request.seen`.
+    All chance comes from `request.draws`. It must not list an item of `request.seen`. What one visit is
+    answered does not depend on which other visits share the request.
+
+    `contract.RecommenderContract` checks these promises.
+
+    Attributes:
+        randomised: Whether chance has a say in the lists, so that their propensities are not all 1.
+        sees_hidden_preference: Whether it ranks by what the audience secretly likes. Only bounds of an experiment
+            may (`oracle`, `anti_oracle`, and what is built on them); every report marks them.
     """
+
+    randomised: bool = False
+    sees_hidden_preference: bool = False
 
     @abstractmethod
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
@@ -45,7 +56,7 @@ class Recommender(ABC):
         """Rank for every visit of the request; raises `NotFitted` before the first `fit`."""
 
     def observe(self, interactions: Interactions) -> None:  # noqa: B027 - most recommenders learn in `fit` only
-        """Take note of one day's simulated interactions (for those that learn between fits)."""
+        """Take note of simulated interactions after their day, maybe in several parts (for those that learn daily)."""
 
     def state(self) -> str:
         """A short hash of all that has been learnt: the same state gives the same rankings."""
@@ -72,8 +83,9 @@ def fitted(learnt: Learnt | None, recommender: Recommender) -> Learnt:
 
 
 def hash_of(*arrays: NDArray[Any]) -> str:
-    """A short hash over arrays, for `Recommender.state`."""
+    """A short hash over arrays, their shapes and types included, for `Recommender.state`."""
     digest = hashlib.sha256()
     for array in arrays:
+        digest.update(f"{array.dtype.str} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:16]

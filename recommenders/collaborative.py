@@ -1,0 +1,61 @@
+"""What the recommenders that learn from "who met what" have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+import scipy.sparse as sp
+
+from environments.arrays import BoolArray, FloatArray, IntArray
+from environments.catalog import Catalog
+from environments.interactions import Interactions
+from recommenders.base import ScoringRecommender, fitted, hash_of
+
+
+class CollaborativeRecommender(ScoringRecommender):
+    """Learns from the binary matrix of people and items; subclasses write `learn` and `affinity`.
+
+    Who has no history at the time of the fit has no affinity to anything. Such a user is scored by popularity
+    (people per item), so their list is that of `PopularRecommender`. Everybody else is scored by the model alone,
+    and where its scores tie the smaller item number comes first, as everywhere.
+    """
+
+    def __init__(self) -> None:
+        self._people: FloatArray | None = None
+        self._known: BoolArray | None = None
+
+    def fit(self, interactions: Interactions, catalog: Catalog) -> None:  # noqa: ARG002 - as the protocol has it
+        """See `Recommender.fit`."""
+        self.learn(interactions.matrix)
+        self._known = np.diff(interactions.matrix.indptr) > 0
+        self._people = interactions.item_counts.astype(np.float64)
+
+    @abstractmethod
+    def learn(self, matrix: sp.csr_array) -> None:
+        """Learn from who met what, 1.0 for each pair, shape (n_users, n_items), forgetting what was learnt before."""
+
+    @abstractmethod
+    def affinity(self, users: IntArray) -> FloatArray:
+        """Scores of all items for users, shape (n, n_items), a new array; called after `learn` only.
+
+        A row must come out the same to the last bit whatever rows are asked with it. Dense matrix products (BLAS)
+        do not promise that, sums over a sparse row do.
+        """
+
+    def score(self, users: IntArray) -> FloatArray:
+        """See `ScoringRecommender.score`; popularity for users without a history."""
+        people, known = fitted(self._people, self), fitted(self._known, self)
+        scores = self.affinity(users)
+        scores[~known[users]] = people
+        return scores
+
+    def state(self) -> str:
+        """See `Recommender.state`."""
+        if self._people is None or self._known is None:
+            return ""
+        return hash_of(self._people, self._known, *self.learnt())
+
+    @abstractmethod
+    def learnt(self) -> tuple[np.ndarray, ...]:
+        """The arrays that `affinity` works with, for `state`."""

@@ -1,0 +1,66 @@
+"""Item-based nearest neighbours: "people who met this also met that"."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from pydantic import Field, PositiveInt
+
+from environments.arrays import FloatArray, IntArray
+from recommenders.collaborative import CollaborativeRecommender
+
+
+class ItemKnnRecommender(CollaborativeRecommender):
+    """Sums, over the items a user met, the cosine similarity of their nearest neighbours (Sarwar et al. 2001).
+
+    The similarities are those of irspack's `CosineKNNRecommender`.
+
+    Args:
+        neighbours: How many most similar items each item keeps.
+        shrinkage: Added to the denominator of the cosine; damps similarities that few people vouch for.
+        weighting: "tf_idf" lets people who met nearly everything count less, "none" counts everybody alike.
+    """
+
+    def __init__(
+        self,
+        neighbours: PositiveInt = 50,
+        shrinkage: Annotated[float, Field(ge=0)] = 10.0,
+        weighting: Literal["tf_idf", "none"] = "tf_idf",
+    ) -> None:
+        super().__init__()
+        self.neighbours = neighbours
+        self.shrinkage = shrinkage
+        self.weighting = weighting
+        self._histories = sp.csr_array((0, 0))
+        self._similarity = sp.csr_array((0, 0))
+
+    def learn(self, matrix: sp.csr_array) -> None:
+        """See `CollaborativeRecommender.learn`."""
+        from irspack.recommenders.knn import CosineKNNRecommender
+
+        model = CosineKNNRecommender(
+            sp.csr_matrix(matrix),
+            shrinkage=self.shrinkage,
+            normalize=True,
+            top_k=self.neighbours,
+            feature_weighting=self.weighting.upper(),
+            n_threads=1,
+        ).learn()
+        self._histories = matrix
+        self._similarity = sp.csr_array(model.W)
+
+    def affinity(self, users: IntArray) -> FloatArray:
+        """See `CollaborativeRecommender.affinity`."""
+        scores: FloatArray = (self._histories[users] @ self._similarity).toarray()
+        return scores
+
+    def learnt(self) -> tuple[NDArray[Any], ...]:
+        """See `CollaborativeRecommender.learnt`."""
+        return tuple(
+            np.asarray(array)
+            for matrix in (self._histories, self._similarity)
+            for array in (matrix.indptr, matrix.indices, matrix.data)
+        )

@@ -1,0 +1,42 @@
+"""What matrix factorisations have in common: a vector for each person, a vector for each item."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from environments.arrays import FloatArray, IntArray
+from recommenders.collaborative import CollaborativeRecommender
+
+Factors = NDArray[np.floating[Any]]
+
+
+class LatentFactorRecommender(CollaborativeRecommender):
+    """Scores by the inner product of a person's vector and an item's; subclasses write `factorise`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._people_factors = np.zeros((0, 0))
+        self._item_factors = np.zeros((0, 0))
+
+    @abstractmethod
+    def factorise(self, matrix: sp.csr_array) -> tuple[Factors, Factors]:
+        """Vectors of people, shape (n_users, n_factors), and of items, shape (n_items, n_factors)."""
+
+    def learn(self, matrix: sp.csr_array) -> None:
+        """See `CollaborativeRecommender.learn`."""
+        people, items = self.factorise(matrix)
+        self._people_factors = people.astype(np.float64)
+        self._item_factors = np.ascontiguousarray(items.T, dtype=np.float64)
+
+    def affinity(self, users: IntArray) -> FloatArray:
+        """See `CollaborativeRecommender.affinity`; a sparse product, because it adds factor by factor in any batch."""
+        return np.asarray(sp.csr_array(self._people_factors[users]) @ self._item_factors)
+
+    def learnt(self) -> tuple[NDArray[Any], ...]:
+        """See `CollaborativeRecommender.learnt`."""
+        return self._people_factors, self._item_factors

@@ -1,0 +1,30 @@
+"""What most people met: the baseline that anything personal has to beat."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from environments.arrays import FloatArray, IntArray
+from environments.catalog import Catalog
+from environments.interactions import Interactions
+from recommenders.base import ScoringRecommender, fitted, hash_of
+
+
+class PopularRecommender(ScoringRecommender):
+    """Items by the number of people who met them, the same list for everybody but for what they have seen."""
+
+    def __init__(self) -> None:
+        self._people: FloatArray | None = None
+
+    def fit(self, interactions: Interactions, catalog: Catalog) -> None:  # noqa: ARG002 - as the protocol has it
+        """Count the people of each item."""
+        self._people = interactions.item_counts.astype(np.float64)
+
+    def score(self, users: IntArray) -> FloatArray:
+        """People per item, shape (n, n_items)."""
+        people = fitted(self._people, self)
+        return np.broadcast_to(people, (len(users), len(people)))
+
+    def state(self) -> str:
+        """See `Recommender.state`."""
+        return "" if self._people is None else hash_of(self._people)

@@ -1,0 +1,50 @@
+"""What recommenders that change another one's list have in common."""
+
+from __future__ import annotations
+
+from environments.catalog import Catalog
+from environments.errors import ConfigError
+from environments.interactions import Interactions
+from environments.ranking import Ranking, RankingRequest
+from recommenders.base import Recommender
+
+
+class WrappingRecommender(Recommender):
+    """Mixes chance into the lists of another recommender.
+
+    That one must not be randomised itself: the chance of an item would then depend on lists that were never
+    drawn, and no exact propensity could be logged.
+
+    Args:
+        of: The recommender whose lists are changed; it is fitted, and told of each day, through this one.
+    """
+
+    randomised = True
+
+    def __init__(self, of: Recommender) -> None:
+        if of.randomised:
+            raise ConfigError(
+                f"{type(self).__name__} mixes chance into another recommender's lists, and {type(of).__name__} "
+                "draws lots already: the propensities would not be known. Choose one that is not randomised"
+            )
+        self.of = of
+        self.sees_hidden_preference = of.sees_hidden_preference
+
+    def fit(self, interactions: Interactions, catalog: Catalog) -> None:
+        """Fit the recommender inside."""
+        self.of.fit(interactions, catalog)
+
+    def observe(self, interactions: Interactions) -> None:
+        """Tell the recommender inside."""
+        self.of.observe(interactions)
+
+    def state(self) -> str:
+        """The state of the recommender inside; nothing is learnt here."""
+        return self.of.state()
+
+    def inner_ranking(self, request: RankingRequest) -> Ranking:
+        """The list that is to be changed."""
+        ranking = self.of.recommend(request)
+        if ranking.propensity_kind != "deterministic":
+            raise ValueError(f"{type(self.of).__name__} draws lots but does not say so: set `randomised = True` on it")
+        return ranking
