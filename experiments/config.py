@@ -97,24 +97,6 @@ MindConfig = Annotated[
 ]
 
 
-class EpsilonConfig(Section):
-    """Some slots are filled by chance, with known probability."""
-
-    kind: Literal["epsilon"]
-    """`epsilon`."""
-    epsilon: Annotated[float, Field(gt=0, le=1)]
-    """Share of the slots that chance fills."""
-
-
-class PlackettLuceConfig(Section):
-    """The whole list is drawn by score, with known probability."""
-
-    kind: Literal["plackett_luce"]
-    """`plackett_luce`."""
-    temperature: Annotated[float, Field(gt=0)]
-    """In units of the recommender's scores: low follows them, high ignores them."""
-
-
 class ArmConfig(Section):
     """One recommender under test."""
 
@@ -124,8 +106,6 @@ class ArmConfig(Section):
     """A shipped recommender, a plug-in's name, or `module:Class`."""
     options: dict[str, Any] = {}
     """What the recommender's constructor takes."""
-    exploration: Annotated[EpsilonConfig | PlackettLuceConfig, Field(discriminator="kind")] | None = None
-    """Chance in the list, for off-policy evaluation; its propensities are logged."""
 
 
 class ExperimentConfig(Section):

@@ -145,7 +145,7 @@ def _step(place: Any, key: Key, override: str, above: Iterable[Key]) -> Any:
 
 
 def _explain(path: Path, node: yaml.Node, error: ErrorDetails, changed: list[list[Key]]) -> str:
-    tags = {"behavioural", "scripted", "language", "epsilon", "plackett_luce"}
+    tags = {"behavioural", "scripted", "language"}
     location = [part for number, part in enumerate(error["loc"]) if not (number and part in tags)]
     by_hand = any(location[: len(keys)] == keys for keys in changed)
     where = "--set" if by_hand else f"{path}:{_line(node, location)}"

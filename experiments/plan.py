@@ -11,13 +11,11 @@ from environments.arrays import FloatArray, IntArray
 from environments.chat import ChatModel
 from environments.dataset import Dataset
 from environments.datasets import ProgressHook, load_dataset
-from environments.errors import ConfigError
 from environments.site import PaginatedSite
 from environments.split import Split, split_history
 from experiments.config import (
     ArmConfig,
     BehaviouralMindConfig,
-    EpsilonConfig,
     ExperimentConfig,
     LanguageMindConfig,
     ScriptedMindConfig,
@@ -74,7 +72,7 @@ class Plan:
 
                 if model is None:
                     raise ValueError("a language mind needs a model to ask")
-                return LanguageMind(self.population, model, options.model.sampling, options)
+                return LanguageMind(self.population, model, options, options.model.sampling)
 
     @cached_property
     def _preference(self) -> Callable[[IntArray], FloatArray] | None:
@@ -98,17 +96,8 @@ class Plan:
             base_directory=self.config.base,
             preference=self._preference,
         )
-        try:
-            inner = build_recommender(arm.recommender, arm.options, context=context)
-        except ConfigError as fault:
-            raise ConfigError(f"arms: {arm.name}: {fault}") from None
-        if arm.exploration is None:
-            return inner
-        from recommenders.exploration import EpsilonSlots, PlackettLuce
-
-        if isinstance(arm.exploration, EpsilonConfig):
-            return EpsilonSlots(inner, arm.exploration.epsilon)
-        return PlackettLuce(inner, arm.exploration.temperature)
+        where = f"arms[{self.config.arms.index(arm)}]"
+        return build_recommender(arm.recommender, arm.options, context, where=where)
 
     def world(self, arm: ArmConfig, model: ChatModel | None) -> World:
         """A fresh world for one arm: nothing in it is shared with another arm's, but for the model that is asked."""

@@ -22,7 +22,7 @@ from sqlalchemy import Engine
 
 from environments.chat import ChatModel
 from experiments import directory as files
-from experiments.config import ArmConfig, ExperimentConfig
+from experiments.config import ExperimentConfig
 from experiments.loading import config_hash, dump_config
 from experiments.metrics import Summary, summarise
 from experiments.plan import Plan, build_plan, open_model
@@ -126,7 +126,7 @@ def simulate(
     watcher = watcher or Watcher()
     worlds = [(arm, plan.world(arm, model)) for arm in plan.config.arms]
     rows = [
-        ArmRow(arm.name, arm.recommender, _arm_options(arm), world.recommender.sees_hidden_preference)
+        ArmRow(arm.name, arm.recommender, arm.options, world.recommender.sees_hidden_preference)
         for arm, world in worlds
     ]
     with LogWriter(path) as log:
@@ -169,11 +169,6 @@ def _model(plan: Plan, runner: asyncio.Runner, watcher: Watcher) -> Iterator[Cha
     finally:
         if model is not None:
             runner.run(model.close())
-
-
-def _arm_options(arm: ArmConfig) -> dict[str, Any]:
-    exploration = arm.exploration.model_dump(mode="json") if arm.exploration else None
-    return {**arm.options, **({"exploration": exploration} if exploration else {})}
 
 
 def _manifest(plan: Plan, run: dict[str, Any], fingerprint: str, seconds: dict[str, float]) -> dict[str, Any]:
