@@ -7,8 +7,8 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 
@@ -33,17 +33,12 @@ def commands(program: str) -> list[tuple[str, list[str]]]:
     return found
 
 
-def root_command() -> click.Group:
-    """The command line as click has it, with everything mounted."""
+def follow(words: list[str]) -> tuple[Any, list[str]]:
+    """The command that some words lead to, and the words left over for it."""
     cli._mount()
-    command = typer.main.get_command(cli.app)
-    assert isinstance(command, click.Group)
-    return command
-
-
-def follow(command: click.Command, words: list[str]) -> tuple[click.Command, list[str]]:
-    """The subcommand that some words lead to, and the words left over for it."""
-    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+    # Typer's commands are click's or its own copy of click's, by version; both have `commands` and `params`.
+    command: Any = typer.main.get_command(cli.app)
+    while hasattr(command, "commands") and words and not words[0].startswith("-"):
         assert words[0] in command.commands, f"no such command: {words[0]}"
         command, words = command.commands[words[0]], words[1:]
     return command, words
@@ -61,7 +56,7 @@ def test_documented_targets_exist(shown: str, words: list[str]) -> None:
 
 @pytest.mark.parametrize(("shown", "words"), commands("groundlings"))
 def test_documented_commands_and_options_exist(shown: str, words: list[str]) -> None:
-    command, rest = follow(root_command(), words)
+    command, rest = follow(words)
     options = {option for parameter in command.params for option in parameter.opts} | {"--help", "-h"}
     assert {word.partition("=")[0] for word in rest if word.startswith("-")} <= options, shown
 
