@@ -16,9 +16,12 @@ from personas.mind import PageTurn, Situation, Visits
 from personas.minds.language_config import LanguageOptions
 from personas.minds.language_form import PageReply, read_reply, reply_schema
 from personas.minds.language_memory import VisitMemory, page_line, visit_line
+from personas.minds.language_portrait import portrait
 from personas.minds.language_text import item_line, one_line
 from personas.population import Population
 from personas.prompts import load_prompt
+
+__all__ = ["LanguageMind", "LanguageOptions"]
 
 _LARGEST_SEED = 2**31
 _LONGEST_QUOTE = 300
@@ -37,8 +40,8 @@ class LanguageMind:
     Args:
         population: Who the agents are.
         model: Who is asked.
-        sampling: How its replies are drawn.
         options: What the prompt says and how much is remembered.
+        sampling: How replies are drawn.
 
     Agents remember, so every arm of an experiment needs a mind of its own.
     """
@@ -49,16 +52,16 @@ class LanguageMind:
         self,
         population: Population,
         model: ChatModel,
+        options: LanguageOptions,
         sampling: Sampling,
-        options: LanguageOptions | None = None,
     ) -> None:
         self._population = population
         self._model = model
         self._sampling = sampling
-        self._options = options or LanguageOptions()
+        self._options = options
         self._memory = VisitMemory(self._options.memory_visits)
         self._prompt = load_prompt("page")
-        self._descriptions: dict[int, str] = {}
+        self._portraits: dict[int, str] = {}
 
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
@@ -105,7 +108,7 @@ class LanguageMind:
             "max_tokens": self._sampling.max_tokens,
             "template": self._prompt.name,
             "template_sha256": self._prompt.sha256,
-            "options": self._options.model_dump(mode="json"),
+            "options": self._options.model_dump(mode="json", include=set(LanguageOptions.model_fields)),
         }
 
     def _request(self, situation: Situation) -> ChatRequest:
@@ -126,8 +129,8 @@ class LanguageMind:
     def _shared(self, stars: Sequence[float]) -> str:
         """What every agent of a run is told: the longest prefix that all prompts have in common."""
         listed = ", ".join(f"{each:g}" for each in stars)
-        rated = f"the numbers of the {self._options.things} you open, each with your stars ({listed})"
-        unrated = f"the numbers of the {self._options.things} you open"
+        unrated = f"the {self._options.things} you open"
+        rated = f"{unrated}, with your stars ({listed})"
         return self._prompt.fill(
             "shared",
             things=self._options.things,
@@ -141,7 +144,7 @@ class LanguageMind:
         """What this agent alone is told, from what changes least to what changes most."""
         options, catalog = self._options, self._population.catalog
         agent = int(situation.visits.agents[0])
-        parts = [self._prompt.fill("person", description=self._description(agent))]
+        parts = [self._portrait(agent)]
         if visits := self._memory.recall(agent):
             parts.append(self._prompt.fill("memory", visits="\n".join(visits)))
         recent = situation.earlier[-options.memory_pages :] if options.memory_pages else ()
@@ -159,11 +162,12 @@ class LanguageMind:
         )
         return "\n".join(parts)
 
-    def _description(self, agent: int) -> str:
-        if agent not in self._descriptions:
-            text = self._population.persona(agent).description
-            self._descriptions[agent] = one_line(text, self._options.person_characters)
-        return self._descriptions[agent]
+    def _portrait(self, agent: int) -> str:
+        if agent not in self._portraits:
+            population = self._population
+            known = portrait(population.persona(agent), population.catalog, self._prompt, self._options)
+            self._portraits[agent] = known
+        return self._portraits[agent]
 
     def _asked_again(self, request: ChatRequest, reply: ChatReply, error: UnreadableReply) -> ChatRequest:
         """The same question, with the reply and what is wrong with it; each time from the first question on."""

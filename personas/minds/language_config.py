@@ -20,8 +20,10 @@ class LanguageOptions(BaseModel):
     """Earlier visits an agent remembers, one line each; 0 for none."""
     memory_pages: int = Field(default=3, ge=0)
     """Earlier pages of the visit it remembers, one line each; 0 for none."""
-    person_characters: int = Field(default=1200, ge=100)
-    """Longest description of the person in a prompt."""
+    person_examples: int = Field(default=3, ge=0, le=20)
+    """Liked titles, disliked titles, preferred and avoided genres a prompt names, of each at most so many."""
+    demographics: bool = False
+    """Whether a prompt says age, gender and the like; models answer those with stereotypes."""
     title_characters: int = Field(default=80, ge=8)
     """Longest title in a prompt."""
     text_characters: int = Field(default=120, ge=0)

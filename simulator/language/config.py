@@ -29,8 +29,9 @@ class EmbeddedOptions(BaseModel):
 
     path: Path | None = None
     """A GGUF file of your own; none takes SmolLM2-135M-Instruct, fetched once (93 MB, Apache-2.0)."""
-    parallel: int = Field(default=4, ge=1, le=64)
-    """Requests worked on at a time."""
+    parallel: int = Field(default=1, ge=1, le=64)
+    """Requests worked on at a time. With 1, the same seed gives the same replies in whatever order they are asked
+    for; with more, requests are computed together and rounding differs. On a few cores more is not faster."""
     context_tokens: int = Field(default=2048, ge=256)
     """Longest prompt and reply together."""
     threads: int = Field(default=0, ge=0)

@@ -20,13 +20,13 @@ class ServerSettings:
 
     Attributes:
         path: The GGUF file.
-        parallel: Requests it works on at a time.
+        parallel: Requests it works on at a time; 1 makes replies repeatable.
         context_tokens: Prompt and reply of one request together.
         threads: Threads that compute; 0 takes every core this process may use.
     """
 
     path: Path
-    parallel: int = 4
+    parallel: int = 1
     context_tokens: int = 2048
     threads: int = 0
 
