@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Level = Literal["low", "medium", "high"]
 
@@ -75,3 +75,28 @@ class Persona:
     genre_lifts: tuple[tuple[str, float], ...]
     history_length: int
     description: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for the log; item numbers are row numbers of the catalog."""
+        style, traits = self.style, self.traits
+        measured = {"activity": traits.activity, "conformity": traits.conformity, "diversity": traits.diversity}
+        return {
+            "user_id": self.user_id,
+            "demographics": dict(self.demographics),
+            "style": {
+                "mean": style.mean,
+                "spread": style.spread,
+                "shares": {f"{stars:g}": share for stars, share in style.shares.items()},
+                "ratings": style.ratings,
+            },
+            "traits": {
+                name: {"value": trait.value, "level": trait.level}
+                for name, trait in measured.items()
+                if trait is not None
+            },
+            "liked": list(self.liked),
+            "disliked": list(self.disliked),
+            "genre_lifts": dict(self.genre_lifts),
+            "history_length": self.history_length,
+            "description": self.description,
+        }

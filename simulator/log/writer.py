@@ -114,7 +114,7 @@ class LogWriter:
                 "agent_id": first + row,
                 "run_id": self._run_id,
                 "source_user_id": persona.user_id,
-                "persona": _json(asdict(persona)),
+                "persona": _json(persona.as_dict()),
             }
             for row, persona in enumerate(personas)
         ]

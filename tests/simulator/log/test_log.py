@@ -45,6 +45,9 @@ class FewPeople:
 class OnePerson:
     user_id: str
 
+    def as_dict(self):
+        return {"user_id": self.user_id}
+
 
 @pytest.fixture
 def write(tmp_path):
