@@ -24,6 +24,7 @@ help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 install: $(STAMP) ## install Groundlings and its tools into .venv (again only when pyproject.toml changes)
+	@echo "Groundlings is installed in $(VENV). Next: make demo, or $(BIN)/groundlings --help"
 
 demo: $(STAMP) ## run real people and a real language model, then write runs/quickstart/report.html
 	rm -rf runs/quickstart
@@ -48,7 +49,6 @@ $(STAMP): pyproject.toml | $(BIN)/python
 	@echo "Installing groundlings[$(EXTRAS)] into $(VENV); the first time takes a few minutes."
 	@$(BIN)/python -m pip install --quiet --quiet --no-user --editable ".[$(EXTRAS)]"
 	@touch $@
-	@echo "Installed. Next: make demo, or $(BIN)/groundlings --help"
 
 $(BIN)/python:
 	@for candidate in $(PYTHON); do \
