@@ -1,0 +1,213 @@
+"""A few people chosen by rule, and what they did with the pages of every arm."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+CANDIDATES = 1000
+"""People the rule looks at, the first of the log: a gallery need not read a million histories."""
+
+_FIRST_VISITS = """
+SELECT agent_id, arm_id, session_id, likes, clicks
+FROM (SELECT session_id, arm_id, agent_id, min(day) FROM sessions
+      WHERE agent_id IN (SELECT agent_id FROM agents ORDER BY agent_id LIMIT :candidates)
+      GROUP BY arm_id, agent_id)
+LEFT JOIN (
+    SELECT session_id, total(rating >= :like_from) AS likes, total(clicked) AS clicks
+    FROM impressions GROUP BY session_id
+) USING (session_id)
+WHERE likes IS NOT NULL
+ORDER BY agent_id
+"""
+
+_AGENTS = "SELECT agent_id, source_user_id, persona FROM agents WHERE agent_id IN ({})"
+
+_SESSIONS = """
+SELECT session_id, agent_id, name AS arm, day, pages, ended_by, satisfaction
+FROM sessions JOIN arms USING (arm_id)
+WHERE session_id IN ({})
+ORDER BY agent_id, arms.position
+"""
+
+_SLOTS = """
+SELECT session_id, page, position, title, year, genres, clicked, rating
+FROM impressions JOIN items USING (item_id)
+WHERE session_id IN ({})
+ORDER BY session_id, rank
+"""
+
+_EVENTS = """
+SELECT session_id, page, kind, value, detail
+FROM events
+WHERE session_id IN ({}) AND kind IN ('next_page', 'exit', 'unreadable', 'illegal')
+ORDER BY event_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """An item on a page and what came of it; `clicked` is None where the reply was unreadable."""
+
+    title: str
+    year: int | None
+    genres: str
+    clicked: bool | None
+    rating: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPage:
+    """One page of a visit.
+
+    Attributes:
+        number: 1 is the first.
+        slots: Top to bottom.
+        satisfaction: With this page, None = not asked.
+        feeling: In the agent's words, None = not asked.
+        refused: What the agent tried and the site did not offer.
+        unreadable: Whether the reply could not be read.
+    """
+
+    number: int
+    slots: tuple[Slot, ...]
+    satisfaction: float | None
+    feeling: str | None
+    refused: tuple[str, ...]
+    unreadable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One visit to one arm."""
+
+    arm: str
+    day: int
+    ended_by: str
+    satisfaction: float | None
+    pages: tuple[ShownPage, ...]
+
+    @property
+    def clicks(self) -> int:
+        """Items opened."""
+        return sum(slot.clicked is True for page in self.pages for slot in page.slots)
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """One person of the gallery.
+
+    Attributes:
+        why: By which rule they were chosen.
+        user_id: The data set's own id of the person behind the persona.
+        description: The persona in plain words.
+        visits: Their first visit to each arm, arms in YAML order.
+    """
+
+    why: str
+    user_id: str
+    description: str
+    visits: tuple[Visit, ...]
+
+
+def choose_guests(engine: Engine, like_from: float, n_arms: int) -> tuple[Guest, ...]:
+    """Up to four people who visited every arm: seldom, middling and often pleased, and most divided between arms.
+
+    Pleased is who gave many likes (then many clicks) on the first visit to each arm, all arms together; the
+    choice depends on the log alone, so nobody picked these.
+    """
+    likes = pd.read_sql_query(_FIRST_VISITS, engine, params={"candidates": CANDIDATES, "like_from": like_from})
+    by_agent = likes.groupby("agent_id")
+    met_all = by_agent.agent_id.transform("size") == n_arms
+    likes = likes[met_all]
+    if likes.empty:
+        return ()
+    by_agent = likes.groupby("agent_id")
+    totals = by_agent[["likes", "clicks"]].sum().reset_index().sort_values(["likes", "clicks", "agent_id"])
+    order = [int(agent) for agent in totals.agent_id]
+    spread = by_agent.likes.max() - by_agent.likes.min()
+    wanted = [
+        ("Seldom pleased", order[len(order) // 10]),
+        ("In the middle", order[len(order) // 2]),
+        ("Often pleased", order[-1 - len(order) // 10]),
+        ("Most divided between arms", int(spread.index[spread.to_numpy().argmax()])),
+    ]
+    chosen: dict[int, str] = {}
+    for why, agent in wanted:
+        chosen.setdefault(agent, why)
+    sessions = likes.session_id[likes.agent_id.isin(list(chosen))].tolist()
+    return _guests(engine, chosen, sessions)
+
+
+def _guests(engine: Engine, chosen: Mapping[int, str], sessions: Sequence[int]) -> tuple[Guest, ...]:
+    people = {int(row["agent_id"]): row for row in _rows(engine, _AGENTS, list(chosen))}
+    slots, events = (_grouped(_rows(engine, sql, sessions)) for sql in (_SLOTS, _EVENTS))
+    visits: dict[int, list[Visit]] = {agent: [] for agent in chosen}
+    for row in _rows(engine, _SESSIONS, sessions):
+        session = int(row["session_id"])
+        pages = tuple(
+            _page(number, slots[session, number], events.get((session, number), []))
+            for number in range(1, int(row["pages"]) + 1)
+        )
+        visits[int(row["agent_id"])].append(
+            Visit(row["arm"], int(row["day"]), row["ended_by"], _number(row["satisfaction"]), pages)
+        )
+    return tuple(
+        Guest(why, people[agent]["source_user_id"], _description(people[agent]["persona"]), tuple(visits[agent]))
+        for agent, why in chosen.items()
+    )
+
+
+def _page(number: int, slots: Sequence[dict[str, Any]], events: Sequence[dict[str, Any]]) -> ShownPage:
+    closing = next((event for event in events if event["kind"] != "illegal"), None)
+    return ShownPage(
+        number=number,
+        slots=tuple(_slot(row) for row in slots),
+        satisfaction=None if closing is None else _number(closing["value"]),
+        feeling=None if closing is None else _text(closing["detail"]),
+        refused=tuple(str(event["detail"]) for event in events if event["kind"] == "illegal"),
+        unreadable=closing is not None and closing["kind"] == "unreadable",
+    )
+
+
+def _slot(row: dict[str, Any]) -> Slot:
+    year, clicked = _number(row["year"]), _number(row["clicked"])
+    return Slot(
+        title=row["title"],
+        year=None if year is None else int(year),
+        genres=", ".join(filter(None, row["genres"].split("|"))),
+        clicked=None if clicked is None else bool(clicked),
+        rating=_number(row["rating"]),
+    )
+
+
+def _rows(engine: Engine, sql: str, keys: Sequence[int]) -> list[dict[str, Any]]:
+    """The rows of some keys; our own integers are written into the query, because SQLite binds a limited number."""
+    frame = pd.read_sql_query(sql.format(", ".join(map(str, keys))), engine)
+    return [{str(name): value for name, value in row.items()} for row in frame.astype(object).to_dict("records")]
+
+
+def _grouped(rows: Sequence[dict[str, Any]]) -> dict[tuple[int, int], list[dict[str, Any]]]:
+    groups: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((int(row["session_id"]), int(row["page"])), []).append(row)
+    return groups
+
+
+def _description(persona: str) -> str:
+    return str(json.loads(persona).get("description", ""))
+
+
+def _number(value: Any) -> float | None:
+    return None if pd.isna(value) else float(value)
+
+
+def _text(value: Any) -> str | None:
+    return None if pd.isna(value) or not str(value).strip() else str(value)

@@ -1,0 +1,167 @@
+"""The report of a run: one HTML file that needs nothing else, and its pictures as PNG."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.metrics import METRICS, Summary
+from experiments.metrics.pages import clicks_by_position, survival_by_arm
+from experiments.report import wording
+from experiments.report.canvas import Draw, sheet, svg
+from experiments.report.figures import draw_days, draw_key, draw_metric, draw_positions, draw_survival
+from experiments.report.gallery import choose_guests
+from experiments.report.palette import DARK, LIGHT, Style, styles
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from sqlalchemy import Engine
+
+REPORT_NAME = "report.html"
+_MANIFEST_NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One panel of a picture and the same in words."""
+
+    words: str
+    draw: Draw
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Panels that belong together: side by side in a PNG, wrapping in the page.
+
+    Attributes:
+        name: Stem of the PNG's name.
+        title: Of the PNG.
+        panels: Row by row.
+        columns: Panels a row of the PNG.
+        size: Width and height of a panel, in inches.
+    """
+
+    name: str
+    title: str
+    panels: tuple[Panel, ...]
+    columns: int
+    size: tuple[float, float]
+
+    def inline(self) -> list[str]:
+        """Each panel as SVG for the page."""
+        return [
+            svg(panel.draw, f"{self.name}-{number}", panel.words, *self.size)
+            for number, panel in enumerate(self.panels)
+        ]
+
+
+def write_report(run_dir: Path, engine: Engine, summary: Summary) -> Path:
+    """Write `report.html`, `metrics.png`, `pages.png` and, for more than one day, `days.png`.
+
+    Args:
+        run_dir: The run directory; its `manifest.json` is read when there is one.
+        engine: The run's log.
+        summary: What `metrics.summarise` made of it.
+
+    Returns:
+        Where the page lies.
+    """
+    style = styles(summary)
+    pictures = [_metrics(summary, style), _pages(engine, summary, style)]
+    if summary.run["days"] > 1:
+        pictures.append(_days(summary, style))
+    note = f"{wording.opening(summary)} {wording.NOT_VALIDATED.capitalize()}."
+    for picture in pictures:
+        draws = [panel.draw for panel in picture.panels]
+        sheet(draws, run_dir / f"{picture.name}.png", picture.title, note, picture.columns, picture.size)
+    context = {
+        "summary": summary,
+        "run": summary.run,
+        "metrics": METRICS,
+        "style": style,
+        "say": wording,
+        "keys": {picture.name: _keys(picture.name, style) for picture in pictures},
+        "pictures": {picture.name: picture.inline() for picture in pictures},
+        "guests": choose_guests(engine, summary.run["like_from"], len(summary.arms)),
+        "tally": _tally(summary),
+        "manifest": _manifest(run_dir),
+        "light": LIGHT,
+        "dark": DARK,
+    }
+    path = run_dir / REPORT_NAME
+    path.write_text(_template().render(context), encoding="utf-8")
+    return path
+
+
+def _metrics(summary: Summary, style: Mapping[str, Style]) -> Picture:
+    panels = tuple(
+        Panel(wording.spoken(summary, metric), partial(draw_metric, summary=summary, metric=metric, style=style))
+        for metric in METRICS
+    )
+    title = f"{summary.run['experiment']}: mean over agents and 95 % interval"
+    return Picture("metrics", title, panels, columns=3, size=(3.6, 1.05 + 0.27 * max(len(summary.arms), 2)))
+
+
+def _pages(engine: Engine, summary: Summary, style: Mapping[str, Style]) -> Picture:
+    curves = survival_by_arm(engine, summary.run["max_pages"])
+    clicks = clicks_by_position(engine)
+    reached = "; ".join(f"{name} {curve.share[-1]:.0%}" for name, curve in curves.items())
+    first = "; ".join(f"{name} {wording.decimal(found[0].mean, 3)}" for name, found in clicks.items())
+    panels = (
+        Panel(
+            f"Share of visits that reach each page, by arm. Last page, number {summary.run['max_pages']}: {reached}.",
+            partial(draw_survival, curves=curves, style=style),
+        ),
+        Panel(
+            f"Share of impressions opened by slot of the page, by arm. First slot: {first}.",
+            partial(draw_positions, clicks=clicks, style=style),
+        ),
+    )
+    title = f"{summary.run['experiment']}: how far visits go, and where clicks fall"
+    return Picture("pages", title, panels, columns=2, size=(5.2, 3.2))
+
+
+def _days(summary: Summary, style: Mapping[str, Style]) -> Picture:
+    panels = tuple(
+        Panel(
+            f"{metric.label} by day and arm, mean and 95 % interval over agents.",
+            partial(draw_days, summary=summary, metric=metric, style=style),
+        )
+        for metric in METRICS
+    )
+    return Picture("days", f"{summary.run['experiment']}: day by day", panels, columns=3, size=(3.6, 2.4))
+
+
+def _keys(picture: str, style: Mapping[str, Style]) -> dict[str, str]:
+    """Arm name -> its line and mark as a small SVG; one set a picture, because ids may occur only once."""
+    return {
+        name: svg(partial(draw_key, look=look), f"{picture}-key-{number}", "", 0.5, 0.2)
+        for number, (name, look) in enumerate(style.items())
+    }
+
+
+def _tally(summary: Summary) -> dict[str, int]:
+    """How many differences between competitors there are, and how many of them exclude zero."""
+    differences = [each for arm in summary.arms if not arm.bound for each in arm.differences.values()]
+    competing = [] if summary.baseline.bound else differences
+    return {"differences": len(competing), "exclude_zero": sum(each.excludes_zero for each in competing)}
+
+
+def _manifest(run_dir: Path) -> dict[str, Any]:
+    path = run_dir / _MANIFEST_NAME
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("experiments.report")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["tojson_plain"] = partial(json.dumps, ensure_ascii=False, sort_keys=True)
+    return environment.get_template("report.html.j2")
