@@ -101,6 +101,9 @@ def find_recommender(spec: str, *, where: str = "arm") -> type[Recommender]:
     """The class behind a name or `module:Class`; raises `ConfigError` where there is none."""
     here = f"{where}.recommender"
     if ":" in spec:
+        current = str(Path.cwd())
+        if current not in sys.path:
+            sys.path.append(current)  # last, so that your files can hide no installed package
         found = _imported(spec, here)
     else:
         plugins = _plugins()
@@ -133,16 +136,14 @@ def _plugins() -> dict[str, list[EntryPoint]]:
 
 
 def _imported(path: str, here: str) -> object:
-    """What `module:Class` names; the current directory is searched last, so that it can hide nothing."""
+    """What `module:Class` names."""
     module_name, _, class_name = path.partition(":")
-    current = str(Path.cwd())
-    if current not in sys.path:
-        sys.path.append(current)
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except Exception as error:  # whatever happens on import, the YAML names a module that cannot be used
         raise ConfigError(
-            f"{here}: {path} cannot be imported: {error}. Looked among the installed packages and in {current}"
+            f"{here}: {path} cannot be imported: {type(error).__name__}: {error}. "
+            f"Looked among the installed packages and in {Path.cwd()}"
         ) from error
     if not hasattr(module, class_name):
         names = [name for name, value in vars(module).items() if isinstance(value, type)]

@@ -1,0 +1,130 @@
+"""The tutorial works as it is written."""
+
+import csv
+import inspect
+import re
+import subprocess
+import sys
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from recommenders.contract import checkerboard, toy_catalog, toy_request, toy_user_ids
+from recommenders.registry import (
+    ENTRY_POINT_GROUP,
+    SHIPPED,
+    RecommenderContext,
+    available_recommenders,
+    build_recommender,
+    find_recommender,
+)
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "own-recommender.md").read_text()
+BLOCKS = dict(re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', TEXT, flags=re.DOTALL))
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """A directory with every block of the tutorial in the file it is titled with."""
+    for name, block in BLOCKS.items():
+        (tmp_path / name).write_text(block)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    for module in ("my_recommender", "my_shuffle"):
+        sys.modules.pop(module, None)
+
+
+def rank(recommender, users=(0, 1)):
+    recommender.fit(checkerboard(), toy_catalog())
+    request = toy_request(checkerboard(), np.array(users), 3)
+    ranking = recommender.recommend(request)
+    ranking.check(request, len(toy_catalog()))
+    return ranking
+
+
+def test_no_block_is_left_untested():
+    assert len(re.findall(r"^```\w", TEXT, flags=re.MULTILINE)) == len(BLOCKS) == 7
+
+
+def test_the_contract_test_passes(project):
+    outcome = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(project), str(project)],
+        cwd=project,
+        env={"PYTHONPATH": f"{project}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert outcome.returncode == 0, outcome.stdout
+    assert re.search(r"\d\d passed", outcome.stdout)
+
+
+@pytest.mark.parametrize("block", ["arms.yaml", "external.yaml"])
+def test_the_arms_can_be_built_and_asked(project, block):
+    context = RecommenderContext(toy_catalog(), toy_user_ids(), project)
+    arms = yaml.safe_load(BLOCKS[block])["arms"]
+    for arm in arms:
+        rank(build_recommender(arm["recommender"], arm["options"], context, where=arm["name"]))
+
+
+def test_the_option_is_the_one_in_the_yaml(project):
+    arm = yaml.safe_load(BLOCKS["arms.yaml"])["arms"][0]
+    context = RecommenderContext(toy_catalog(), toy_user_ids(), project)
+    assert build_recommender(arm["recommender"], arm["options"], context).damping == 5.0
+
+
+def test_the_shuffle_keeps_the_contract(project):
+    (project / "test_shuffle.py").write_text(
+        BLOCKS["test_my_recommender.py"]
+        .replace("my_recommender", "my_shuffle")
+        .replace("FavouriteGenres", "ShuffledTop")
+        .replace("personalised = True", "personalised = False")
+    )
+    (project / "test_my_recommender.py").unlink()
+    test_the_contract_test_passes(project)
+
+
+def test_the_entry_point_is_found(project, monkeypatch):
+    declared = tomllib.loads(BLOCKS["pyproject.toml"])["project"]
+    info = project / "my_recommender-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {declared['name']}\nVersion: {declared['version']}\n")
+    lines = [f"{name} = {value}" for name, value in declared["entry-points"][ENTRY_POINT_GROUP].items()]
+    (info / "entry_points.txt").write_text("\n".join([f"[{ENTRY_POINT_GROUP}]", *lines]))
+    monkeypatch.syspath_prepend(str(project))
+    assert available_recommenders()["my_genres"].startswith("Scores an item by the share of its genres")
+    rank(build_recommender("my_genres", {}, RecommenderContext(toy_catalog(), toy_user_ids(), project)))
+
+
+def test_the_file_holds_the_ranking_that_comes_out(project):
+    rows = list(csv.DictReader(BLOCKS["rankings.csv"].splitlines()))
+    options = yaml.safe_load(BLOCKS["external.yaml"])["arms"][0]["options"]
+    built = build_recommender("external", options, RecommenderContext(toy_catalog(), toy_user_ids(), project))
+    nothing = checkerboard().take(np.zeros(0, dtype=np.int64))
+    built.fit(nothing, toy_catalog())
+    items = built.recommend(toy_request(nothing, np.array([0]), 2)).items[0]
+    assert [f"i{item}" for item in items] == [row["item_id"] for row in rows if row["user_id"] == "u0"]
+
+
+def table() -> str:
+    """The shipped names with their options, as the tutorial must list them."""
+    filled_in = {field.name for field in fields(RecommenderContext)}
+    rows = []
+    for name in sorted(SHIPPED):
+        options = [
+            f"`{parameter.name}`" + ("" if parameter.default is parameter.empty else f" {parameter.default}")
+            for parameter in inspect.signature(find_recommender(name)).parameters.values()
+            if parameter.name not in filled_in
+        ]
+        rows.append(f"| `{name}` | {', '.join(options) or 'none'} |")
+    return "\n".join(rows)
+
+
+def test_the_table_of_shipped_recommenders_is_complete():
+    assert table() in TEXT
