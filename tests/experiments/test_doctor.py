@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from experiments import doctor
 from experiments.doctor import Finding, print_findings, run_doctor
-from experiments.names import Claim
+from experiments.names import PACKAGES, Claim
 
 
 def finding(subject: str) -> Finding:
@@ -90,3 +91,14 @@ def test_variables_are_named_without_their_values_and_misspelt_ones_noticed(monk
     assert "GROUNDLINGS_REMOTE" in texts[0]
     assert texts[1] == "GROUNDLINGS_OFLINE is set, and nothing reads it did you mean GROUNDLINGS_OFFLINE?"
     assert "hush" not in "".join(texts)
+
+
+def test_every_variable_that_the_code_reads_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(doctor.__file__).parents[1]
+    sources = [path.read_text() for package in PACKAGES for path in (root / package).rglob("*.py")]
+    read = set(re.findall(r'"(GROUNDLINGS_[A-Z]+)"', "\n".join(sources)))
+    assert read, "the search finds nothing any more"
+    for name in read:
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("GROUNDLINGS_REMOTE", "forbid")
+    assert [entry for entry in run_doctor() if entry.subject == "environment" and entry.status != "ok"] == []
