@@ -43,7 +43,7 @@ WINDOW = 20
 DIMENSIONS = 64
 """Length of an item vector."""
 
-SEQUENCE_HALF_LIFE = 7.0
+SEQUENCE_HALF_LIFE = 10.0
 """Steps back in a history at which an item counts half for `sequence`."""
 
 RECENT_HALF_LIFE = 5.0

@@ -111,7 +111,7 @@ def measure_profiles(train: Interactions, catalog: Catalog, scale: RatingScale) 
         ratings=ratings,
         mean=mean,
         spread=np.where(ratings > 1, spread, np.nan),
-        star_counts=_star_counts(rated, scale),
+        star_counts=count_stars(rated, scale),
         genre_lifts=_lifts(genres_met, activity),
         activity_level=_thirds(activity.astype(np.float64), present),
         conformity_level=_thirds(-conformity, ratings > 0),
@@ -131,17 +131,18 @@ def star_columns(ratings: FloatArray, scale: RatingScale) -> IntArray:
     return np.rint((ratings - scale.low) / scale.step).astype(np.int64)
 
 
+def count_stars(rated: Interactions, scale: RatingScale) -> IntArray:
+    """How often each person gave each star value, shape (n_users, n_stars); every row must be rated."""
+    width = len(scale.values)
+    cells = rated.users * width + star_columns(rated.ratings, scale)
+    return np.bincount(cells, minlength=rated.n_users * width).reshape(rated.n_users, width).astype(np.int64)
+
+
 def _mean_of(groups: NDArray[np.integer], values: FloatArray, n_groups: int) -> FloatArray:
     """Mean of the values of each group, shape (n_groups,), NaN for an empty one."""
     counts = np.bincount(groups, minlength=n_groups)
     sums = np.bincount(groups, values, minlength=n_groups)
     return np.divide(sums, counts, out=np.full(n_groups, np.nan), where=counts > 0)
-
-
-def _star_counts(rated: Interactions, scale: RatingScale) -> IntArray:
-    width = len(scale.values)
-    cells = rated.users * width + star_columns(rated.ratings, scale)
-    return np.bincount(cells, minlength=rated.n_users * width).reshape(rated.n_users, width).astype(np.int64)
 
 
 def _lifts(genres_met: FloatArray, activity: IntArray) -> FloatArray:

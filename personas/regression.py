@@ -47,6 +47,14 @@ class OrdinalFit:
     shift: float
     weights: FloatArray
 
+    def scores(self, features: FloatArray, thresholds: FloatArray, categories: IntArray) -> FloatArray:
+        """E[hidden standard normal part | category] of each row, shape (n,)."""
+        place = (self.shift - features @ self.weights)[:, None]
+        edges = np.pad(self.stretch * thresholds + place, ((0, 0), (1, 1)), constant_values=((0, 0), (-np.inf, np.inf)))
+        rows = np.arange(len(categories))
+        bottom, top = edges[rows, categories], edges[rows, categories + 1]
+        return (_normal_density(bottom) - _normal_density(top)) / np.maximum(ndtr(top) - ndtr(bottom), _LEAST)
+
 
 def fit_ordinal(
     features: FloatArray, thresholds: FloatArray, categories: IntArray, *, prior: OrdinalFit, ridge: float

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from threadpoolctl import threadpool_limits
 
 from environments.arrays import FloatArray, IntArray
 from environments.dataset import Dataset
@@ -31,7 +31,8 @@ from environments.split import people_in_thirds, split_history
 from personas.evidence import FEATURES, Evidence, Features, measure_evidence
 from personas.labels import AppealLabels, choose_labels
 from personas.regression import fit_logistic
-from personas.stars import STAR_FEATURES, StarModel, fit_stars, measure_stars
+from personas.star_evidence import STAR_FEATURES, measure_stars
+from personas.stars import StarModel, fit_stars
 from personas.table import TasteTable
 
 HELD_OUT = 0.2
@@ -91,15 +92,6 @@ class Taste:
             total += np.float32(slope) * (column - np.float32(centre))
         return total
 
-    def like_probability(self, users: IntArray) -> FloatArray:
-        """P(stars count as a like | the person rates the item), shape (n, n_items); 1 where nobody rates."""
-        if self.stars is None:
-            return np.ones((len(users), self.n_items))
-        scale = self.stars.scale
-        below = sum(value < scale.like for value in scale.values)
-        cut = self.stars.cuts(users)[:, below - 1 : below]
-        return 1.0 - ndtr(cut - self.stars.leaning(users))
-
     def describe(self) -> Mapping[str, Any]:
         """Weights and numbers of labels, for the manifest."""
         appeal = self.appeal_weights
@@ -113,6 +105,7 @@ class Taste:
             described["stars"] = {
                 "stretch": fit.stretch,
                 "shift": fit.shift,
+                "mood": self.stars.mood,
                 **dict(zip(STAR_FEATURES, fit.weights.tolist(), strict=True)),
             }
             described["star_labels"] = self.stars.labels
@@ -139,7 +132,7 @@ class Taste:
             digest.update(np.ascontiguousarray(array).tobytes())
         if self.stars is not None:
             fit, evidence = self.stars.fit, self.stars.evidence
-            digest.update(np.array([fit.stretch, fit.shift, *fit.weights]).tobytes())
+            digest.update(np.array([fit.stretch, fit.shift, self.stars.mood, *fit.weights]).tobytes())
             for part in (evidence.thresholds, evidence.item_bias, evidence.coefficients):
                 digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
@@ -154,6 +147,12 @@ def fit_taste(dataset: Dataset, train: Interactions, *, salt: str, seed: int) ->
         salt: `split.salt`: it says who is in the test third.
         seed: Of the sampling of negatives.
     """
+    # One thread: faster on so many small matrices, and sums are always taken in the same order.
+    with threadpool_limits(1, "blas"):
+        return _fit(dataset, train, salt, seed)
+
+
+def _fit(dataset: Dataset, train: Interactions, salt: str, seed: int) -> Taste:
     fitting = people_in_thirds(dataset.people.user_ids, salt) != 2
     inner = split_history(train, "per_user_temporal", HELD_OUT)
     earlier_rows = train_without(train, inner.test, fitting)

@@ -6,7 +6,8 @@
        "Unbiased learning-to-rank with biased feedback", WSDM).
     2. Click. P(click | examined) = logistic(appeal + constant): appeal is the person's taste (`personas.taste`),
        the constant makes the mean over random items that the person has not met equal `random_click_rate`.
-    3. Stars. For an opened item they are drawn from the person's own distribution (`personas.stars`).
+    3. Stars. For an opened item they are drawn from the person's own distribution, in the mood of the day
+       (`personas.stars`).
     4. Satisfaction. 1 + 9 * (1 - exp(-found / enough)), rounded; found adds up, over the opened items, how far up
        the scale of stars each one came (0 for the lowest star, 1 for the highest, `UNRATED_FIND` where the data
        set has no ratings).
@@ -24,10 +25,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.optimize import brentq
-from scipy.special import expit, logit, ndtri
+from scipy.special import expit, logit
 
 from environments.actions import Decision, LegalActions
 from environments.arrays import BoolArray, FloatArray, IntArray
@@ -120,9 +120,13 @@ class BehaviouralMind:
 
     def preference(self, users: IntArray) -> FloatArray:
         """P(click | looked at) * P(like | rated) of every item, shape (n, n_items): likes it would bring if seen."""
-        return expit(self._taste.appeal(users).astype(np.float64) + self._constant) * self._taste.like_probability(
-            users
-        )
+        table, stars = self._taste.table, self._taste.stars
+        result = np.empty((len(users), self._taste.n_items))
+        for part, rows in table.parts(users):
+            result[part] = expit(table.appeal[rows].astype(np.float64) + self._constant)
+            if stars is not None and table.leaning is not None:
+                result[part] *= stars.like_probability(users[part], table.leaning[rows])
+        return result
 
     def _examination(self, page: Page) -> FloatArray:
         positions = np.arange(1, page.items.shape[1] + 1)
@@ -139,9 +143,8 @@ class BehaviouralMind:
         visit, slot = np.nonzero(clicked)
         items = page.items[visit, slot]
         here = visits.draws.take(visit)
-        luck = ndtri(np.maximum(here.uniform("stars", items), _NEXT_TO_NOTHING))
-        liking = leaning[rows[visit], items] + luck
-        given = (liking[:, None] > model.cuts(visits.users[visit])).sum(axis=1)
+        leans = leaning[rows[visit], items].astype(np.float64)
+        given = model.draw(visits.users[visit], leans, here.uniform("mood"), here.uniform("stars", items))
         worth = np.zeros(clicked.shape)
         worth[visit, slot] = given / (len(model.scale.values) - 1)
         if actions.stars:
@@ -165,9 +168,9 @@ class BehaviouralMind:
         """The constant that gives random items not yet met the stated click rate, over an even sample of people."""
         users = self._population.users
         some = users[np.unique(np.linspace(0, len(users) - 1, _CALIBRATION_PEOPLE).astype(np.int64))]
-        appeal = self._taste.appeal(some).astype(np.float64)
-        unmet: NDArray[np.bool_] = self._population.train.matrix[some].toarray() == 0
-        known = appeal[unmet]
+        unmet = self._population.train.matrix[some].toarray() == 0
+        table = self._taste.table
+        known = np.concatenate([table.appeal[rows][unmet[part]] for part, rows in table.parts(some)]).astype(np.float64)
         if not len(known):
             return float(logit(self._options.random_click_rate))
 

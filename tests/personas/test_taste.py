@@ -1,18 +1,28 @@
+import dataclasses
+
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 from environments.catalog import Catalog
 from environments.dataset import Dataset, RatingScale
 from environments.interactions import Interactions
 from environments.split import people_in_thirds
 from personas.labels import choose_labels
-from personas.table import TasteTable
+from personas.star_evidence import StarEvidence, star_shares
+from personas.stars import fit_stars
+from personas.table import BLOCK, TasteTable
 from personas.taste import WITHOUT_DATA, fit_taste
 
 
 def likes_own_group(dataset):
     groups = np.array([attributes["favourite_genre"] for attributes in dataset.people.attributes])
     return np.array([[group in genres for genres in dataset.catalog.genres] for group in groups])
+
+
+def likes(taste):
+    users = np.arange(90)
+    return taste.stars.like_probability(users, taste.stars.leaning(users))
 
 
 def test_items_of_the_own_group_appeal_more(toy, toy_taste):
@@ -23,7 +33,7 @@ def test_items_of_the_own_group_appeal_more(toy, toy_taste):
 
 
 def test_items_of_the_own_group_are_expected_to_be_liked(toy, toy_taste):
-    chance = toy_taste.like_probability(np.arange(90))
+    chance = likes(toy_taste)
     own = likes_own_group(toy)
     assert chance[own].mean() > chance[~own].mean() + 0.2
 
@@ -33,8 +43,7 @@ def test_star_shares_are_a_distribution_and_agree_with_the_like_probability(toy_
     shares = toy_taste.stars.shares(users, items)
     assert shares.min() >= 0
     assert np.allclose(shares.sum(axis=1), 1)
-    likes = toy_taste.like_probability(users)[users, items]
-    assert np.allclose(shares[:, 3:].sum(axis=1), likes, atol=1e-5)
+    assert np.allclose(shares[:, 3:].sum(axis=1), likes(toy_taste)[users, items], atol=1e-5)
 
 
 def test_the_same_history_gives_the_same_taste(toy, toy_split, toy_taste):
@@ -78,7 +87,6 @@ def test_implicit_data_has_appeal_and_no_stars(toy, toy_split):
     appeal, own = taste.appeal(np.arange(90)), likes_own_group(toy)
     assert taste.stars is None
     assert appeal[own].mean() > appeal[~own].mean() + 1
-    assert np.all(taste.like_probability(np.arange(90)) == 1)
 
 
 def test_a_handful_of_rows_falls_back_on_stated_weights(three_people):
@@ -86,7 +94,7 @@ def test_a_handful_of_rows_falls_back_on_stated_weights(three_people):
     assert np.array_equal(taste.appeal_weights.weights, WITHOUT_DATA)
     assert taste.appeal_weights.labels == 0
     assert np.all(np.isfinite(taste.appeal(np.arange(3))))
-    assert np.all(np.isfinite(taste.like_probability(np.arange(3))))
+    assert np.allclose(taste.stars.shares(np.arange(3), np.arange(3)).sum(axis=1), 1)
 
 
 def test_items_and_people_without_a_row_are_scored(toy, toy_split):
@@ -106,12 +114,74 @@ def test_items_and_people_without_a_row_are_scored(toy, toy_split):
 
 
 def test_the_table_gives_the_rows_of_the_taste_within_its_memory(toy_taste):
-    table = TasteTable(toy_taste, cache_bytes=8 * 60 * 10)
-    assert table.capacity == 10
-    for users in ([3, 5, 3], list(range(8)), [80, 2, 81, 82], list(range(40, 50))):
+    table = TasteTable(toy_taste, cache_bytes=8 * 60 * BLOCK)
+    assert table.capacity == 1
+    for users in ([3, 5, 3], [80], [2, 1], list(range(64, 90))):
         chosen = np.array(users)
         rows = table.slots(chosen)
         assert np.allclose(table.appeal[rows], toy_taste.appeal(chosen), atol=1e-5)
         assert np.allclose(table.leaning[rows], toy_taste.stars.leaning(chosen), atol=1e-5)
-    with pytest.raises(ValueError, match="memory holds 10"):
-        table.slots(np.arange(11))
+    with pytest.raises(ValueError, match="memory holds 1"):
+        table.slots(np.array([0, 89]))
+
+
+def test_a_row_of_the_table_does_not_depend_on_who_else_was_asked_about(toy_taste):
+    alone, together = TasteTable(toy_taste), TasteTable(toy_taste)
+    rows = together.slots(np.arange(90))
+    for user in (0, 63, 64, 89):
+        (row,) = alone.slots(np.array([user]))
+        assert np.array_equal(alone.appeal[row], together.appeal[rows[user]])
+        assert np.array_equal(alone.leaning[row], together.leaning[rows[user]])
+
+
+def test_mood_makes_one_occasions_ratings_hang_together(toy_taste):
+    stars = dataclasses.replace(toy_taste.stars, mood=0.5)
+    chance = np.random.default_rng(0)
+    users = np.full(40_000, 3)
+    luck, other = chance.random((2, 40_000))
+    mood = chance.random(40_000)
+    first, second, elsewhere = (
+        stars.draw(users, np.zeros(40_000), when, which)
+        for when, which in ((mood, luck), (mood, other), (chance.random(40_000), chance.random(40_000)))
+    )
+    assert np.corrcoef(first, second)[0, 1] > 0.3
+    assert abs(np.corrcoef(first, elsewhere)[0, 1]) < 0.03
+    # Mood says when, not how: the shares of the stars stay the person's.
+    assert first.mean() == pytest.approx(elsewhere.mean(), abs=0.03)
+
+
+def test_mood_is_found_in_held_out_ratings():
+    chance = np.random.default_rng(0)
+    people = np.repeat(np.arange(2000), 12)
+    thresholds = np.broadcast_to(ndtri([0.1, 0.3, 0.6, 0.85]), (len(people), 4))
+    liking = np.sqrt(0.2) * chance.standard_normal(2000)[people] + np.sqrt(0.8) * chance.standard_normal(len(people))
+    evidence = StarEvidence(
+        scale=RatingScale(),
+        thresholds=thresholds[::12],
+        item_bias=np.zeros(1),
+        usual_bias=np.zeros(2000),
+        coefficients=np.zeros((2000, 1), dtype=np.float32),
+        item_features=np.zeros((1, 1), dtype=np.float32),
+        drift=np.zeros(2000),
+    )
+    stars = 1.0 + (liking[:, None] > thresholds).sum(axis=1)
+    rows = Interactions.of(people, np.zeros_like(people), stars, np.zeros_like(people), n_users=2000, n_items=1)
+    assert fit_stars(evidence, rows, evidence).mood == pytest.approx(0.2, abs=0.03)
+
+
+def test_smoothed_shares_keep_the_mean_and_narrow_spread_of_a_person():
+    # Somebody who gave one star thirty times is not expected to give fives, however many others do.
+    rows = Interactions.of(
+        np.array([0] * 30 + [1] * 30),
+        np.arange(60) % 60,
+        np.array([1.0] * 30 + [5.0] * 30),
+        np.arange(60),
+        n_users=3,
+        n_items=60,
+    )
+    shares = star_shares(rows, RatingScale())
+    assert np.allclose(shares.sum(axis=1), 1)
+    assert shares[0, 4] < 0.05  # smoothing towards everybody would say 0.2
+    assert shares[0] == pytest.approx(shares[1][::-1])
+    # Nobody knows the third person: everybody's shares.
+    assert shares[2, 0] == pytest.approx(shares[2, 4])
