@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -29,6 +28,8 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be given often."),
 ]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Take the place of the file's seed.")]
+
+CTRL_C = 130
 
 errors = Console(stderr=True, soft_wrap=True)
 
@@ -140,16 +141,14 @@ def main() -> None:
     try:
         check_names()
         _mount()
-        sys.exit(app(standalone_mode=False) or 0)
+        app()
     except (UserError, BudgetExhausted) as error:
         errors.print(f"[bold red]error[/] {escape(str(error))}")
         sys.exit(2)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        errors.print("stopped by Ctrl-C; every visit that was finished is in the log")
-        sys.exit(130)
+    except SystemExit as leaving:
+        if leaving.code == CTRL_C:
+            errors.print("stopped by Ctrl-C; every visit that was finished is in the log")
+        raise
 
 
 if __name__ == "__main__":

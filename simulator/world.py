@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,6 +24,7 @@ from simulator.session import CohortRecord, browse
 
 SECONDS_A_DAY = 86_400
 
+Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
@@ -85,7 +86,7 @@ class World:
             now = opening + audience.day * SECONDS_A_DAY
             version = self.recommender.state()
             cohorts = self._cohorts(np.array(audience.arrivals, dtype=np.int64), audience.day)
-            async for record in in_order(cohorts, schedule.concurrency):
+            async for record in in_order(self._browse, cohorts, schedule.concurrency):
                 log.write(record, arm=self.arm, sim_time=now, policy_version=version)
                 self.mind.remember(record.visits, tuple(logged.turn for logged in record.turns))
                 self._today.append(self._interactions(record, now))
@@ -93,20 +94,21 @@ class World:
             self._night(audience.day, schedule)
         audience.remove_all_agents()
 
-    def _cohorts(self, agents: IntArray, day: int) -> Iterable[Coroutine[Any, Any, CohortRecord]]:
-        seen = self.history.matrix
+    def _cohorts(self, agents: IntArray, day: int) -> Iterable[Visits]:
         for start in range(0, len(agents), self.mind.cohort_size):
             rows = agents[start : start + self.mind.cohort_size]
             users = self.users[rows]
-            visits = Visits(rows, users, day, Draws.for_visits(self.seed, users, day))
-            yield browse(
-                visits,
-                sp.csr_array(seen[users]),
-                recommender=self.recommender,
-                site=self.site,
-                mind=self.mind,
-                like=self.like,
-            )
+            yield Visits(rows, users, day, Draws.for_visits(self.seed, users, day))
+
+    async def _browse(self, visits: Visits) -> CohortRecord:
+        return await browse(
+            visits,
+            sp.csr_array(self.history.matrix[visits.users]),
+            recommender=self.recommender,
+            site=self.site,
+            mind=self.mind,
+            like=self.like,
+        )
 
     def _interactions(self, record: CohortRecord, now: int) -> Interactions:
         """What a recommender may learn from a cohort: who opened what, and the stars."""
@@ -139,27 +141,29 @@ class World:
             self.recommender.fit(self.history, self.catalog)
 
 
-async def in_order(jobs: Iterable[Coroutine[Any, Any, Result]], concurrency: int) -> AsyncIterator[Result]:
-    """Run jobs side by side and yield their results in the order of the jobs.
+async def in_order(
+    work: Callable[[Task], Awaitable[Result]], tasks: Iterable[Task], concurrency: int
+) -> AsyncIterator[Result]:
+    """Work on tasks side by side and yield the results in the order of the tasks.
 
-    At most `concurrency` are open at once. A slow job holds back the results behind it, not the jobs: up to
+    At most `concurrency` are open at once. A slow one holds back the results behind it, not the work: up to
     eight times as many finished ones wait their turn. When one fails, the others are cancelled.
     """
     gate = asyncio.Semaphore(concurrency)
 
-    async def admitted(job: Coroutine[Any, Any, Result]) -> Result:
+    async def admitted(task: Task) -> Result:
         async with gate:
-            return await job
+            return await work(task)
 
     waiting: deque[asyncio.Task[Result]] = deque()
     try:
-        for job in jobs:
-            waiting.append(asyncio.create_task(admitted(job)))
+        for task in tasks:
+            waiting.append(asyncio.create_task(admitted(task)))
             if len(waiting) >= 8 * concurrency:
                 yield await waiting.popleft()
         while waiting:
             yield await waiting.popleft()
     finally:
-        for task in waiting:
-            task.cancel()
+        for open_task in waiting:
+            open_task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)

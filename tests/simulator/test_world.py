@@ -105,7 +105,8 @@ def test_people_come_by_their_own_draw_which_no_other_person_changes():
 def test_results_come_in_order_and_no_more_jobs_are_open_than_allowed(delays, concurrency):
     open_now, most = 0, 0
 
-    async def job(number, delay):
+    async def job(task):
+        number, delay = task
         nonlocal open_now, most
         open_now += 1
         most = max(most, open_now)
@@ -115,7 +116,7 @@ def test_results_come_in_order_and_no_more_jobs_are_open_than_allowed(delays, co
         return number
 
     async def collect():
-        return [result async for result in in_order((job(*pair) for pair in enumerate(delays)), concurrency)]
+        return [result async for result in in_order(job, enumerate(delays), concurrency)]
 
     assert asyncio.run(collect()) == list(range(len(delays)))
     assert most <= concurrency
@@ -131,7 +132,7 @@ def test_one_failure_cancels_the_others_and_is_raised():
         finished.append(number)
 
     async def collect():
-        return [result async for result in in_order((job(number) for number in (1, 2, 3)), 3)]
+        return [result async for result in in_order(job, (1, 2, 3), 3)]
 
     with pytest.raises(RuntimeError, match="boom"):
         asyncio.run(collect())

@@ -1,0 +1,185 @@
+"""The command as a person meets it: what it prints, how it ends, and one clear message for each mistake."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+COMMAND = Path(sys.executable).with_name("groundlings")
+
+SMALL = {
+    "name": "small",
+    "seed": 3,
+    "dataset": {"name": "toy", "toy": {"n_users": 30, "n_items": 60, "interactions_per_user": 15}},
+    "simulation": {"days": 1},
+    "mind": {"kind": "scripted"},
+    "arms": [{"name": "random", "recommender": "random_order"}, {"name": "popular", "recommender": "popular"}],
+}
+
+
+@pytest.fixture
+def groundlings(tmp_path):
+    """Run the command in a directory that is not the project's."""
+
+    def ran(*arguments: object, preexec=None, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [COMMAND, *map(str, arguments)],
+            cwd=tmp_path,
+            env={**os.environ, "COLUMNS": "200", **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            preexec_fn=preexec,
+        )
+
+    return ran
+
+
+@pytest.fixture
+def config(tmp_path):
+    def written(**sections) -> Path:
+        path = tmp_path / "small.yaml"
+        path.write_text(yaml.safe_dump({**SMALL, **sections}))
+        return path
+
+    return written
+
+
+def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
+    """One clear message, status 2, no traceback."""
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in done.stderr
+
+
+def test_run_report_and_digest_agree(groundlings, config, tmp_path):
+    done = groundlings("run", config(), "--out", "here")
+    assert done.returncode == 0, done.stderr
+    assert "random" in done.stdout
+    assert "popular" in done.stdout
+    printed = groundlings("digest", "here").stdout.strip()
+    assert len(printed) == 64
+    assert printed in done.stdout
+    summary = (tmp_path / "here/summary.json").read_text()
+    assert groundlings("report", "here").returncode == 0
+    assert (tmp_path / "here/summary.json").read_text() == summary
+
+
+def test_without_out_each_run_gets_a_directory_of_its_own(groundlings, config, tmp_path):
+    for _ in range(2):
+        assert groundlings("run", config()).returncode == 0
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["small", "small-2"]
+
+
+def test_check_prints_the_plan_and_writes_nothing(groundlings, config, tmp_path):
+    done = groundlings("check", config(mind={"kind": "language", "model": {"provider": "embedded"}}))
+    assert done.returncode == 0, done.stderr
+    for part in ("60", "300", "tokens", "popular"):
+        assert part in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["small.yaml"]
+
+
+def test_an_existing_run_is_never_overwritten(groundlings, config, tmp_path):
+    assert groundlings("run", config(), "--out", "here").returncode == 0
+    before = (tmp_path / "here/log.db").read_bytes()
+    refused(groundlings("run", config(), "--out", "here"), "not empty", "--out")
+    assert (tmp_path / "here/log.db").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("sections", "parts"),
+    [
+        ({"site": {"page_sise": 3}}, ["small.yaml", "site.page_sise", "page_size"]),
+        ({"population": {"size": 31}}, ["31", "30"]),
+        ({"arms": [{"name": "a", "recommender": "populer"}]}, ["populer", "popular"]),
+        ({"arms": [{"name": "a", "recommender": "ease", "options": {"regg": 3}}]}, ["regg"]),
+        ({"arms": [{"name": "a", "recommender": "nowhere:Class"}]}, ["nowhere"]),
+        ({"arms": [{"name": "a", "recommender": "oracle"}], "mind": {"kind": "scripted"}}, ["oracle", "mind"]),
+        (
+            {"dataset": {"name": "own", "own": {
+                "interactions": {"path": "no.csv", "user": "u", "item": "i", "timestamp": "t"},
+                "items": {"path": "no.csv", "id": "i", "title": "t"},
+            }}},
+            ["no.csv"],
+        ),
+        (
+            {"mind": {"kind": "language", "model": {"provider": "endpoint", "base_url": "http://127.0.0.1:9/v1"}}},
+            ["127.0.0.1:9"],
+        ),
+        (
+            {"mind": {"kind": "language", "model": {"provider": "endpoint", "base_url": "https://example.com/v1"}}},
+            ["GROUNDLINGS_REMOTE"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_mistake_ends_in_one_clear_message_and_leaves_nothing_behind(groundlings, config, tmp_path, sections, parts):
+    refused(groundlings("run", config(**sections), "--out", "here"), *parts)
+    assert not (tmp_path / "here").exists()
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["run", "a", "b"], ["fly"], ["run", "x.yaml", "--seed", "many"]])
+def test_a_mistyped_command_is_explained(groundlings, arguments):
+    refused(groundlings(*arguments))
+
+
+def test_a_directory_that_cannot_be_written_is_named(groundlings, config, tmp_path):
+    (tmp_path / "file").write_text("")
+    refused(groundlings("run", config(), "--out", "file/run"), "file/run", "--out")
+
+
+def test_a_disk_that_fills_up_ends_in_one_message_and_a_readable_log(groundlings, config, tmp_path):
+    def small_disk():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    done = groundlings("run", config(simulation={"days": 60}), "--out", "here", preexec=small_disk)
+    refused(done, "here/log.db", "disk")
+    with sqlite3.connect(tmp_path / "here/log.db") as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_ctrl_c_ends_with_130_and_keeps_what_was_finished(config, tmp_path):
+    path = config(simulation={"days": 5000}, dataset={"name": "toy", "toy": {"n_users": 500}})
+    process = subprocess.Popen([COMMAND, "run", path, "--out", "here"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "here/log.db"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (log.exists() and _sessions(log)):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    assert "Ctrl-C" in stderr
+    assert _sessions(log) > 0
+    with sqlite3.connect(log) as connection:
+        assert connection.execute("SELECT status FROM runs").fetchone() == ("interrupted",)
+
+
+def _sessions(log: Path) -> int:
+    try:
+        with sqlite3.connect(f"file:{log}?mode=ro", uri=True) as connection:
+            return int(connection.execute("SELECT count(*) FROM sessions").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0  # the tables are not there yet
+
+
+def test_digest_of_something_else_is_refused(groundlings, tmp_path):
+    refused(groundlings("digest", tmp_path), "log.db")
+
+
+def test_version_schema_and_help(groundlings):
+    assert groundlings("--version").stdout.startswith("groundlings 0.")
+    assert "page_size" in groundlings("schema").stdout
+    commands = groundlings("--help").stdout
+    for name in ("check", "run", "report", "digest", "doctor", "datasets", "personas", "schema"):
+        assert name in commands
