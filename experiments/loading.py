@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -17,12 +17,19 @@ from environments.errors import ConfigError
 from experiments.config import ExperimentConfig
 
 Key = str | int
+Config = TypeVar("Config", bound=BaseModel)
 
 
 def load_config(path: Path, overrides: Sequence[str] = (), seed: int | None = None) -> ExperimentConfig:
-    """The checked configuration of one experiment.
+    """The checked configuration of one experiment; see `load_as`."""
+    return load_as(ExperimentConfig, path, overrides, seed)
+
+
+def load_as(kind: type[Config], path: Path, overrides: Sequence[str] = (), seed: int | None = None) -> Config:
+    """A checked configuration.
 
     Args:
+        kind: What the file describes; it has the fields `seed` and `base`.
         path: A YAML file.
         overrides: `key.path=value` each; the value is read as YAML, list elements go by number.
         seed: Takes the place of the file's seed.
@@ -38,19 +45,19 @@ def load_config(path: Path, overrides: Sequence[str] = (), seed: int | None = No
     if "base" in content:
         raise ConfigError(f"{path}: base: this key does not exist")
     try:
-        return ExperimentConfig.model_validate({**content, "base": path.resolve().parent})
+        return kind.model_validate({**content, "base": path.resolve().parent})
     except ValidationError as fault:
         changed = [_key_path(override.partition("=")[0]) for override in overrides]
-        lines = [_explain(path, node, error, changed) for error in fault.errors()]
+        lines = [_explain(kind, path, node, error, changed) for error in fault.errors()]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
 
 
-def dump_config(config: ExperimentConfig) -> dict[str, Any]:
+def dump_config(config: BaseModel) -> dict[str, Any]:
     """The configuration as plain values; loading it again gives the same one."""
     return config.model_dump(mode="json", exclude_none=True)
 
 
-def config_hash(config: ExperimentConfig) -> str:
+def config_hash(config: BaseModel) -> str:
     """SHA-256 over every value of the configuration, in hexadecimal."""
     return hashlib.sha256(json.dumps(dump_config(config), sort_keys=True).encode()).hexdigest()
 
@@ -144,7 +151,9 @@ def _step(place: Any, key: Key, override: str, above: Iterable[Key]) -> Any:
     raise ConfigError(f"--set {override}: {where} holds {place!r}, which has no key {key!r}")
 
 
-def _explain(path: Path, node: yaml.Node, error: ErrorDetails, changed: list[list[Key]]) -> str:
+def _explain(
+    kind: type[BaseModel], path: Path, node: yaml.Node, error: ErrorDetails, changed: list[list[Key]]
+) -> str:
     tags = {"behavioural", "scripted", "language"}
     location = [part for number, part in enumerate(error["loc"]) if not (number and part in tags)]
     by_hand = any(location[: len(keys)] == keys for keys in changed)
@@ -152,7 +161,7 @@ def _explain(path: Path, node: yaml.Node, error: ErrorDetails, changed: list[lis
     name = ".".join(map(str, location)) or "the file"
     found = error["input"]
     if error["type"] == "extra_forbidden":
-        allowed = _fields_at(ExperimentConfig, error["loc"][:-1])
+        allowed = _fields_at(kind, error["loc"][:-1])
         return f"{where}: {name}: this key does not exist{_did_you_mean(str(location[-1]), allowed)}"
     if error["type"] == "missing":
         return f"{where}: {name}: this key is missing"
