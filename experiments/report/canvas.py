@@ -8,7 +8,6 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.report.palette import LIGHT
@@ -48,22 +47,27 @@ def svg(draw: Draw, name: str, label: str, width: float, height: float) -> str:
     Args:
         draw: Draws on the axes it is given.
         name: Made part of every id, so that panels can share a page.
-        label: The panel in words; "" for an ornament that says nothing of its own.
+        label: The panel in words.
         width, height: In inches; the page scales it.
     """
     with _figure(width, height) as figure:
         draw(figure.add_subplot())
-        stream = io.StringIO()
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
-    return _inline(stream.getvalue(), name, label)
+        return _inline(_document(figure), name, f'role="img" aria-label="{escape(label)}"')
 
 
-def sheet(draws: Sequence[Draw], path: Path, title: str, note: str, columns: int, panel: tuple[float, float]) -> None:
-    """Panels side by side as a PNG on light paper: title above, note and the names of lines, if there are any, below.
+def ornament(draw: Draw, name: str, width: float, height: float) -> str:
+    """As `svg`, without margins, for what says nothing that the text beside it does not say."""
+    with _figure(width, height) as figure:
+        figure.set_layout_engine("none")
+        draw(figure.add_axes((0.04, 0.0, 0.92, 1.0)))
+        return _inline(_document(figure), name, 'aria-hidden="true"')
+
+
+def sheet(draws: Sequence[Draw], title: str, note: str, columns: int, panel: tuple[float, float]) -> bytes:
+    """Panels side by side as a PNG on light paper: title and names of lines, if there are any, above, a note below.
 
     Args:
         draws: Panels, row by row.
-        path: Where to write.
         title: One line.
         note: Broken into lines where it must be.
         columns: Panels a row.
@@ -89,7 +93,9 @@ def sheet(draws: Sequence[Draw], path: Path, title: str, note: str, columns: int
         figure.set_layout_engine("constrained", rect=area, hspace=0.07, wspace=0.06)
         figure.text(0.018, 1 - 0.18 / height, title, fontsize=14, fontweight="bold", color=LIGHT["ink"], va="top")
         figure.text(0.018, 0.1 / height, "\n".join(lines), fontsize=8.5, color=LIGHT["muted"], va="bottom")
-        figure.savefig(path, format="png", dpi=180, metadata={"Software": None})
+        stream = io.BytesIO()
+        figure.savefig(stream, format="png", dpi=180, metadata={"Software": None})
+    return stream.getvalue()
 
 
 @contextmanager
@@ -105,7 +111,13 @@ def _figure(width: float, height: float) -> Iterator[Figure]:
         yield figure
 
 
-def _inline(document: str, name: str, label: str) -> str:
+def _document(figure: Figure) -> str:
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+    return stream.getvalue()
+
+
+def _inline(document: str, name: str, role: str) -> str:
     body = document[document.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     box = re.search(r'viewBox="([^"]+)"', body)
@@ -118,6 +130,5 @@ def _inline(document: str, name: str, label: str) -> str:
     body = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", body)
     for colour, code in LIGHT.items():
         body = body.replace(code, f"var(--{colour})")
-    spoken = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
     names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-    return f'<svg {names} viewBox="{box[1]}" {spoken}>{body}'
+    return f'<svg {names} viewBox="{box[1]}" {role}>{body}'

@@ -42,7 +42,7 @@ def draw_metric(axes: Axes, summary: Summary, metric: Metric, style: Mapping[str
             xycoords=("axes fraction", "data"),
             xytext=(7, 0),
             textcoords="offset points",
-            va="center",
+            va="center_baseline",
             fontsize=9,
             color=LIGHT["ink"],
             annotation_clip=False,
@@ -51,7 +51,7 @@ def draw_metric(axes: Axes, summary: Summary, metric: Metric, style: Mapping[str
     axes.set_yticks(range(rows), [short(arm.name) for arm in summary.arms])
     axes.tick_params(axis="y", length=0, labelcolor=LIGHT["ink"])
     axes.margins(x=0.12)
-    axes.locator_params(axis="x", nbins=4)
+    axes.locator_params(axis="x", nbins=5)
     axes.grid(axis="x", color=LIGHT["rule"], linewidth=0.7)
 
 
@@ -140,6 +140,7 @@ def _mark(look: Style) -> dict[str, Any]:
         "markeredgewidth": 1.3,
         "elinewidth": 1.6,
         "zorder": 3,
+        "clip_on": False,
     }
 
 
@@ -158,6 +159,6 @@ def _dodged(style: Mapping[str, Style], drawn: Mapping[str, Any]) -> dict[str, t
 def _whole_numbers(axes: Axes, label: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     axes.set_xlabel(label, fontsize=8.5, color=LIGHT["muted"])
     axes.grid(axis="y", color=LIGHT["rule"], linewidth=0.7)

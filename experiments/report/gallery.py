@@ -94,10 +94,9 @@ class Visit:
     satisfaction: float | None
     pages: tuple[ShownPage, ...]
 
-    @property
-    def clicks(self) -> int:
-        """Items opened."""
-        return sum(slot.clicked is True for page in self.pages for slot in page.slots)
+    def opened(self, after: int = 0) -> int:
+        """Items opened, on the pages after the first few."""
+        return sum(slot.clicked is True for page in self.pages[after:] for slot in page.slots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +133,10 @@ def choose_guests(engine: Engine, like_from: float, n_arms: int) -> tuple[Guest,
     order = [int(agent) for agent in totals.agent_id]
     spread = by_agent.likes.max() - by_agent.likes.min()
     wanted = [
-        ("Seldom pleased", order[len(order) // 10]),
+        ("Seldom pleased", order[len(order) // 4]),
         ("In the middle", order[len(order) // 2]),
         ("Often pleased", order[-1 - len(order) // 10]),
-        ("Most divided between arms", int(spread.index[spread.to_numpy().argmax()])),
+        ("Most divided between arms", int(spread.sort_values(ascending=False, kind="stable").index[0])),
     ]
     chosen: dict[int, str] = {}
     for why, agent in wanted:

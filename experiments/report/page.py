@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments import directory as files
 from experiments.metrics import METRICS, Summary
 from experiments.metrics.pages import clicks_by_position, survival_by_arm
 from experiments.report import wording
-from experiments.report.canvas import Draw, sheet, svg
+from experiments.report.canvas import Draw, ornament, sheet, svg
 from experiments.report.figures import draw_days, draw_key, draw_metric, draw_positions, draw_survival
 from experiments.report.gallery import choose_guests
 from experiments.report.palette import DARK, LIGHT, Style, styles
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from sqlalchemy import Engine
 
-REPORT_NAME = "report.html"
-_MANIFEST_NAME = "manifest.json"
+
+_MANY = 0.1
+"""From this share of people left out on, a difference comes with a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ def write_report(run_dir: Path, engine: Engine, summary: Summary) -> Path:
     note = f"{wording.opening(summary)} {wording.NOT_VALIDATED.capitalize()}."
     for picture in pictures:
         draws = [panel.draw for panel in picture.panels]
-        sheet(draws, run_dir / f"{picture.name}.png", picture.title, note, picture.columns, picture.size)
+        png = sheet(draws, picture.title, note, picture.columns, picture.size)
+        files.write_bytes(run_dir / f"{picture.name}.png", png)
     context = {
         "summary": summary,
         "run": summary.run,
@@ -88,12 +91,13 @@ def write_report(run_dir: Path, engine: Engine, summary: Summary) -> Path:
         "pictures": {picture.name: picture.inline() for picture in pictures},
         "guests": choose_guests(engine, summary.run["like_from"], len(summary.arms)),
         "tally": _tally(summary),
+        "selective": _selective(summary),
         "manifest": _manifest(run_dir),
         "light": LIGHT,
         "dark": DARK,
     }
-    path = run_dir / REPORT_NAME
-    path.write_text(_template().render(context), encoding="utf-8")
+    path = run_dir / files.REPORT_NAME
+    files.write_text(path, _template().render(context))
     return path
 
 
@@ -122,7 +126,7 @@ def _pages(engine: Engine, summary: Summary, style: Mapping[str, Style]) -> Pict
         ),
     )
     title = f"{summary.run['experiment']}: how far visits go, and where clicks fall"
-    return Picture("pages", title, panels, columns=2, size=(5.2, 3.2))
+    return Picture("pages", title, panels, columns=2, size=(4.4, 3.0))
 
 
 def _days(summary: Summary, style: Mapping[str, Style]) -> Picture:
@@ -139,20 +143,35 @@ def _days(summary: Summary, style: Mapping[str, Style]) -> Picture:
 def _keys(picture: str, style: Mapping[str, Style]) -> dict[str, str]:
     """Arm name -> its line and mark as a small SVG; one set a picture, because ids may occur only once."""
     return {
-        name: svg(partial(draw_key, look=look), f"{picture}-key-{number}", "", 0.5, 0.2)
+        name: ornament(partial(draw_key, look=look), f"{picture}-key-{number}", 0.5, 0.2)
         for number, (name, look) in enumerate(style.items())
     }
 
 
 def _tally(summary: Summary) -> dict[str, int]:
-    """How many differences between competitors there are, and how many of them exclude zero."""
-    differences = [each for arm in summary.arms if not arm.bound for each in arm.differences.values()]
-    competing = [] if summary.baseline.bound else differences
-    return {"differences": len(competing), "exclude_zero": sum(each.excludes_zero for each in competing)}
+    """How many differences between competitors there are, how many of them exclude zero, and how many bounds."""
+    competing = [each for arm in summary.arms if not arm.bound for each in arm.differences.values()]
+    return {
+        "differences": len(competing),
+        "exclude_zero": sum(each.excludes_zero for each in competing),
+        "bounds": sum(arm.bound for arm in summary.arms),
+    }
+
+
+def _selective(summary: Summary) -> dict[str, float]:
+    """Label of each metric that many people lack -> the largest share left out of a difference."""
+    left_out = {
+        metric.label: max(
+            (arm.differences[metric.name].excluded for arm in summary.arms[1:] if not arm.bound), default=0
+        )
+        for metric in METRICS
+    }
+    agents = max(summary.run["agents"], 1)
+    return {label: number / agents for label, number in left_out.items() if number > _MANY * agents}
 
 
 def _manifest(run_dir: Path) -> dict[str, Any]:
-    path = run_dir / _MANIFEST_NAME
+    path = run_dir / files.MANIFEST_NAME
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 

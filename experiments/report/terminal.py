@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
 from experiments.metrics import METRICS, ArmSummary, Metric, Summary
-from experiments.report.wording import NOT_VALIDATED, decimal, interval, signed, verdict
+from experiments.report.wording import NOT_VALIDATED, decimal, signed, verdict
 
-_COLOURS = {"better": "green", "worse": "red", "higher": "cyan", "lower": "cyan"}
-_SIGNS = {"better": "\N{BLACK UP-POINTING TRIANGLE}", "worse": "\N{BLACK DOWN-POINTING TRIANGLE}"}
+_COLOURS = {"better": "green", "worse": "red", "higher": "cyan", "lower": "cyan", "unclear": "dim"}
+_SIGNS = {
+    "better": "\N{CHECK MARK}",
+    "worse": "\N{MULTIPLICATION X}",
+    "higher": "\N{UPWARDS ARROW}",
+    "lower": "\N{DOWNWARDS ARROW}",
+    "unclear": " ",
+}
 
 
 def render_summary_table(summary: Summary) -> Table:
-    """Arms as rows, metrics as columns: mean, 95 % interval, and difference to the first arm where it is clear."""
+    """Arms as rows, metrics as columns: mean, half the 95 % interval, and the difference to the first arm."""
     caption = (
-        f"Mean over agents, its 95 % interval, and the paired difference to {escape(summary.baseline.name)}"
-        f" where that interval excludes zero. {NOT_VALIDATED.capitalize()}."
+        f"Mean over agents, half its 95 % interval, and the paired difference to {escape(summary.baseline.name)}"
+        f" (dim where its interval includes zero). {NOT_VALIDATED.capitalize()}."
     )
-    table = Table(caption=caption, caption_justify="left", show_lines=True)
-    table.add_column("arm", overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", padding=(0, 1), pad_edge=False)
+    table.add_column("arm", overflow="fold", vertical="top")
     for metric in METRICS:
-        table.add_column(metric.label.lower(), justify="right")
-    for arm in summary.arms:
+        table.add_column("\n".join(metric.label.lower().split()), justify="right", no_wrap=True)
+    for number, arm in enumerate(summary.arms):
+        if number:
+            table.add_row()
         table.add_row(_name(arm), *(_cell(arm, metric) for metric in METRICS))
     return table
 
@@ -34,11 +43,10 @@ def _name(arm: ArmSummary) -> str:
 def _cell(arm: ArmSummary, metric: Metric) -> str:
     found = arm.metrics[metric.name]
     lines = [decimal(found.mean, metric.decimals)]
-    if found.low is not None:
-        lines.append(f"[dim]{escape(interval(found, metric))}[/dim]")
+    if found.mean is not None and found.high is not None:
+        lines.append(f"[dim]\N{PLUS-MINUS SIGN}{decimal(found.high - found.mean, metric.decimals)}[/dim]")
     difference = arm.differences.get(metric.name)
-    if difference is not None and difference.excludes_zero:
+    if difference is not None:
         reading = verdict(difference, metric)
-        sign = f" {_SIGNS[reading]}" if reading in _SIGNS else ""
-        lines.append(f"[{_COLOURS[reading]}]{signed(difference.difference, metric.decimals)}{sign}[/]")
+        lines.append(f"[{_COLOURS[reading]}]{signed(difference.difference, metric.decimals)}{_SIGNS[reading]}[/]")
     return "\n".join(lines)

@@ -12,13 +12,12 @@ from simulator.session import EndedBy
 NOT_VALIDATED = "simulated effect, not validated against humans"
 NOTHING = "\N{EN DASH}"
 
-ENDED = {
-    EndedBy.EXIT: "left",
-    EndedBy.LAST_PAGE: "reached the last page",
-    EndedBy.UNREADABLE: "ended by an unreadable reply",
+_ENDED = {
+    EndedBy.EXIT: "left after page {pages}",
+    EndedBy.LAST_PAGE: "saw page {pages}, the last there was",
+    EndedBy.UNREADABLE: "lost on page {pages} to an unreadable reply",
     EndedBy.NOTHING_SHOWN: "was shown nothing",
 }
-"""How a visit ended, as the end of a sentence about it."""
 
 _MINDS = {
     "behavioural": "a behavioural model of choice decided for them",
@@ -66,12 +65,20 @@ def plural(number: int, one: str, many: str | None = None) -> str:
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
 
 
+def ending(day: int, ended_by: str, pages: int) -> str:
+    """When and how a visit ended."""
+    return f"Day {day + 1}: {_ENDED[EndedBy(ended_by)].format(pages=pages)}."
+
+
 def opening(summary: Summary) -> str:
     """What was simulated, in one sentence."""
     run = summary.run
     people = plural(run["agents"], "simulated person", "simulated people")
     each = "built from one person's history" if run["agents"] == 1 else "each built from one person's history"
     arms = plural(len(summary.arms), "recommender")
+    bounds = sum(arm.bound for arm in summary.arms)
+    if bounds:
+        arms += f" ({bounds} of them {'a bound' if bounds == 1 else 'bounds'})"
     days = plural(run["days"], "day")
     return f"{people}, {each} in {run['dataset']}, visited {arms} over {days}; {deciding(run)}."
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from rich.console import Console
 
 from experiments.metrics import METRICS, summarise
 from experiments.report import render_summary_table, write_report
+from experiments.report.palette import DARK, LIGHT, styles
 from experiments.report.wording import opening, share, signed, verdict
 from simulator.log.store import open_log
 
@@ -115,6 +118,13 @@ def test_the_page_says_what_it_is(page, summary):
         assert metric.definition in page.text
 
 
+def test_metrics_that_many_people_lack_come_with_a_warning(page, summary):
+    (again,) = (arm for arm in summary.arms if arm.name == "again")
+    share_left_out = again.differences["like_ratio"].excluded / summary.run["agents"]
+    assert share_left_out > 0.1
+    assert f"{100 * share_left_out:.1f} % for like ratio" in page.text
+
+
 def test_every_mean_of_the_summary_stands_in_the_page(page, summary):
     for arm in summary.arms:
         for metric in METRICS:
@@ -128,14 +138,43 @@ def test_the_gallery_lays_visits_to_all_arms_side_by_side(page):
     assert [found["aria-label"] for found in visits] == ["chance", "good & <new>", "again", "best"] * len(guests)
 
 
+def luminance(code: str) -> float:
+    """Relative luminance as WCAG 2 defines it."""
+    channels = [int(code[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
+def test_colours_stand_out_from_the_paper(colours):
+    paper = luminance(colours["paper"])
+    for name, code in colours.items():
+        lighter, darker = sorted((luminance(code), paper), reverse=True)
+        contrast = (lighter + 0.05) / (darker + 0.05)
+        if name in ("ink", "muted"):
+            assert contrast >= 4.5
+        elif name not in ("paper", "rule"):
+            assert contrast >= 3.0
+
+
+def test_both_schemes_have_the_same_colours_and_each_occurs_once():
+    assert LIGHT.keys() == DARK.keys()
+    assert len(set(LIGHT.values())) == len(LIGHT)
+
+
+def test_arms_never_differ_by_hue_alone(summary):
+    many = replace(summary, arms=tuple(replace(summary.arms[0], name=f"arm {n}") for n in range(12)))
+    looks = list(styles(many).values())
+    assert len({(look.colour, look.marker) for look in looks}) == len(looks)
+    assert len({(look.marker, look.dash) for look in looks[:8]}) == 8
+
+
 def test_pictures_are_written_as_png(run):
     for name in ("metrics.png", "pages.png", "days.png"):
         assert (run / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_an_interrupted_run_with_an_arm_that_never_ran_says_so(tmp_path, small_run):
-    import sqlite3
-
     shutil.copy(small_run / "log.db", tmp_path)
     with sqlite3.connect(tmp_path / "log.db") as connection:
         connection.execute("UPDATE runs SET status = 'interrupted', finished_at = NULL")
