@@ -43,10 +43,15 @@ def choose_directory(name: str, out: Path | None) -> Path:
 
 
 def write_text(path: Path, content: str) -> None:
+    """As `write_bytes`, in UTF-8."""
+    write_bytes(path, content.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all; a full disk is one clear error."""
     part = path.with_name(path.name + ".part")
     try:
-        part.write_text(content, encoding="utf-8")
+        part.write_bytes(content)
         part.replace(path)
     except OSError as fault:
         part.unlink(missing_ok=True)
