@@ -1,62 +1,58 @@
-"""What everybody's training rows say for and against one person meeting one item: six named features.
+"""What everybody's training rows say for and against one person meeting one item: seven named features.
 
-None of them is the class of a recommender under test. `sequence` and the two tastes come from one count:
-how often two items lie close together in somebody's history. Factorising its positive pointwise mutual
-information gives item vectors as word embeddings are made (Levy and Goldberg 2014, "Neural word embedding as
-implicit matrix factorization", NIPS; for items Barkan and Koenigstein 2016, "Item2vec"). Related to item kNN,
-which also counts pairs: kNN takes them over whole histories, and knows no order and no recency.
+None of them is the class of a recommender under test (popularity, which every audience follows, apart), but some
+are relatives, and a report should say so: `sequence` and `association` count pairs of items as item kNN does, over
+neighbouring steps instead of whole histories and weighed by recency; `recent_taste` factorises as ALS and BPR do,
+pairs of items instead of people and items.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
-import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 from environments.arrays import FloatArray, IntArray
 from environments.catalog import Catalog
 from environments.interactions import Interactions
+from personas.co_occurrence import COUNT_PRIOR, associate, count_neighbours, embed, histories, weigh
 from personas.profile import measure_genre_lifts
 
 Features = NDArray[np.float32]
 
-FEATURES = ("sequence", "recent_taste", "lasting_taste", "popularity", "standing", "genre")
+FEATURES = ("sequence", "association", "recent_taste", "people", "season", "popularity", "genre")
 """Names and order of the features.
 
-sequence: log of a smoothed P(this item lies within `WINDOW` steps of the person's latest items).
-recent_taste: Cosine-like closeness of the item's vector to those of the person's latest items.
-lasting_taste: The same over the whole history.
+sequence: log of a smoothed P(the item is a neighbour of the person's latest items), see `personas.co_occurrence`.
+association: How much more often than by chance it is one, in logs, averaged over the latest items.
+recent_taste: Cosine-like closeness of the item's vector to those of the latest items.
+people: log of the share of the `ALIKE` people of most similar history that met the item.
+season: log of how much more than usual the item was met by everybody around the time of the person's latest item.
 popularity: log(1 + people who met the item).
-standing: Mean stars of the item, pulled towards the overall mean; constant without ratings.
 genre: Mean log genre lift of the person over the item's genres; 0 without genres.
 """
 
-WINDOW = 20
-"""Two items of a history are neighbours when at most this many steps apart."""
-
-DIMENSIONS = 64
-"""Length of an item vector."""
-
 SEQUENCE_HALF_LIFE = 10.0
-"""Steps back in a history at which an item counts half for `sequence`."""
+"""Steps back in a history at which an item counts half, for `sequence`."""
 
 RECENT_HALF_LIFE = 5.0
-"""The same for `recent_taste`."""
+"""The same for `association` and `recent_taste`."""
 
-_FORGOTTEN = 1e-3
-"""Items of less weight than this are left out of a recency-weighted history."""
+ALIKE = 100
+"""People whose histories speak for a person in `people`."""
 
-_COUNT_PRIOR = 10.0
-"""Neighbour counts that the smoothing of `sequence` and of the mutual information adds."""
+SEASON_SECONDS = 14 * 86_400
+"""Length of a period for `season`; longer where a history of more than `_MOST_PERIODS` periods asks for it."""
 
-_STARS_PRIOR = 5.0
-"""Average ratings added to each item for `standing`."""
+_MOST_PERIODS = 100
+_SEASON_PRIOR = 2.0
+_POPULAR_PRIOR = 10.0
+_SHORT_HISTORY = 3.0
+_SHARE_FLOOR = 0.002
+_CHUNK = 128
 
 
 @dataclass(frozen=True)
@@ -64,22 +60,30 @@ class Evidence:
     """The features of every person and item, computed in rows on demand.
 
     Attributes:
-        near: Neighbour counts, shape (n_items, n_items), symmetric, empty diagonal.
-        vectors: Unit item vectors, shape (n_items, d); zero for an item without neighbours.
-        latest, recent, whole: Histories as weights that sum to 1 a person, shape (n_users, n_items): by
-            `SEQUENCE_HALF_LIFE`, by `RECENT_HALF_LIFE` and unweighted.
-        popularity, standing: As in `FEATURES`, shape (n_items,).
+        near: Neighbour counts, shape (n_items, n_items).
+        associations: See `associate`, shape (n_items, n_items).
+        vectors: Unit item vectors, shape (n_items, d).
+        latest, recent: Histories as weights that sum to 1 a person, by `SEQUENCE_HALF_LIFE` and by
+            `RECENT_HALF_LIFE`, shape (n_users, n_items).
+        met: 1 for each pair that occurs, shape (n_users, n_items).
+        rarity: What an item says of how alike two people are: less the more people met it, shape (n_items,).
+        season: The feature by period, shape (n_periods, n_items).
+        period: Of each person's latest item, shape (n_users,).
+        popularity: The feature, shape (n_items,).
         lifts: log genre lifts, shape (n_users, n_genres).
         genres: Membership, each item's row summing to 1 or 0, shape (n_items, n_genres).
     """
 
     near: sp.csr_array
+    associations: sp.csr_array
     vectors: Features
     latest: sp.csr_array
     recent: sp.csr_array
-    whole: sp.csr_array
+    met: sp.csr_array
+    rarity: Features
+    season: Features
+    period: IntArray
     popularity: Features
-    standing: Features
     lifts: Features
     genres: Features
 
@@ -95,20 +99,21 @@ class Evidence:
 
     def columns(self, users: IntArray) -> Iterator[Features]:
         """Each feature of all items for some users, shape (n, n_items), in the order of `FEATURES`."""
-        shape = (len(users), self.n_items)
+        recent = self.recent[users]
         yield self._sequence(users)
-        for history in (self.recent, self.whole):
-            yield (history[users] @ self.vectors) @ self.vectors.T
-        yield np.broadcast_to(self.popularity, shape)
-        yield np.broadcast_to(self.standing, shape)
+        yield (recent @ self.associations).toarray()
+        yield (recent @ self.vectors) @ self.vectors.T
+        yield self._people(users)
+        yield self.season[self.period[users]]
+        yield np.broadcast_to(self.popularity, (len(users), self.n_items))
         yield self.lifts[users] @ self.genres.T
 
     def pairs(self, users: IntArray, items: IntArray) -> FloatArray:
-        """The features of some pairs, shape (n_pairs, n_features); pairs of one user should lie together."""
+        """The features of some pairs, shape (n_pairs, n_features)."""
         people, rows = np.unique(users, return_inverse=True)
         result = np.empty((len(users), len(FEATURES)))
         for first in range(0, len(people), _CHUNK):
-            here = (rows >= first) & (rows < first + _CHUNK)
+            here = np.flatnonzero((rows >= first) & (rows < first + _CHUNK))
             for number, column in enumerate(self.columns(people[first : first + _CHUNK])):
                 result[here, number] = column[rows[here] - first, items[here]]
         return result
@@ -118,88 +123,61 @@ class Evidence:
         degree = self.near.sum(axis=1)
         share = (degree + 1) / (degree + 1).sum()
         history = self.latest[users]
-        weighted = history @ sp.diags_array((1 / (degree + _COUNT_PRIOR)).astype(np.float32))
-        chance = (weighted @ self.near).toarray()
-        unexplained = 1 - history @ (degree / (degree + _COUNT_PRIOR))
-        return np.log(chance + np.outer(unexplained, share), dtype=np.float64).astype(np.float32)
+        weighted = history @ sp.diags_array((1 / (degree + COUNT_PRIOR)).astype(np.float32))
+        unexplained = 1 - history @ (degree / (degree + COUNT_PRIOR))
+        return np.log((weighted @ self.near).toarray() + np.outer(unexplained, share)).astype(np.float32)
 
-
-_CHUNK = 512
+    def _people(self, users: IntArray) -> Features:
+        """See `FEATURES`: likeness is a cosine over items weighted by rarity, and nobody is like themselves."""
+        weighted = self.met @ sp.diags_array(self.rarity)
+        length = np.sqrt((weighted * weighted).sum(axis=1)) + _SHORT_HISTORY * self.rarity.mean()
+        likeness = (weighted[users] @ weighted.T).toarray() / length
+        likeness[np.arange(len(users)), users] = 0
+        if self.n_users > ALIKE:
+            last = np.partition(likeness, -ALIKE, axis=1)[:, -ALIKE]
+            likeness[likeness < last[:, None]] = 0
+        likeness /= np.maximum(likeness.sum(axis=1, keepdims=True), 1e-9)
+        return np.log((sp.csr_array(likeness) @ self.met).toarray() + _SHARE_FLOOR).astype(np.float32)
 
 
 def measure_evidence(train: Interactions, catalog: Catalog) -> Evidence:
     """Take the counts, factorise them, and weigh each person's history."""
-    users, items, age = _histories(train)
-    near = _neighbours(users, items, train.n_items)
+    users, items, age = histories(train)
+    near = count_neighbours(users, items, train.n_items)
+    season, period = _seasons(train)
     lifts = np.nan_to_num(measure_genre_lifts(train, catalog), nan=1.0)
     genres = catalog.genre_matrix.astype(np.float32)
-    rated = train.take(~np.isnan(train.ratings))
-    stars = np.bincount(rated.items, rated.ratings, minlength=train.n_items)
-    given = np.bincount(rated.items, minlength=train.n_items)
-    middle = rated.ratings.mean() if len(rated) else 0.0
     return Evidence(
         near=near,
-        vectors=_vectors(near),
-        latest=_weighted(users, items, 0.5 ** (age / SEQUENCE_HALF_LIFE), train),
-        recent=_weighted(users, items, 0.5 ** (age / RECENT_HALF_LIFE), train),
-        whole=_weighted(users, items, np.ones(len(age)), train),
+        associations=associate(near),
+        vectors=embed(near),
+        latest=weigh(users, items, 0.5 ** (age / SEQUENCE_HALF_LIFE), train),
+        recent=weigh(users, items, 0.5 ** (age / RECENT_HALF_LIFE), train),
+        met=train.matrix.astype(np.float32),
+        rarity=(1 / np.sqrt(train.item_counts + _POPULAR_PRIOR)).astype(np.float32),
+        season=season,
+        period=period,
         popularity=np.log1p(train.item_counts).astype(np.float32),
-        standing=((stars + _STARS_PRIOR * middle) / (given + _STARS_PRIOR)).astype(np.float32),
         lifts=np.log(lifts).astype(np.float32),
         genres=genres / np.maximum(genres.sum(axis=1, keepdims=True), 1),
     )
 
 
-def _histories(train: Interactions) -> tuple[IntArray, IntArray, IntArray]:
-    """Users, items and age of each pair, oldest first within a user; age 0 is the latest item, ties by item number."""
-    order = np.lexsort((train.items, train.timestamps, train.users))
-    users, items = train.users[order], train.items[order].astype(np.int64)
-    # An item met twice stands where it was met last.
-    _, last = np.unique((users * train.n_items + items)[::-1], return_index=True)
-    kept = np.sort(len(users) - 1 - last)
-    users, items = users[kept], items[kept]
-    ends = np.searchsorted(users, users, side="right")
-    return users, items, ends - 1 - np.arange(len(users))
-
-
-def _neighbours(users: IntArray, items: IntArray, n_items: int) -> sp.csr_array:
-    """How often two items lie at most `WINDOW` steps apart, counted both ways."""
-    shape = (n_items, n_items)
-    total: Any = sp.csr_array(shape, dtype=np.float32)  # the stubs lose the shape in a sum
-    for step in range(1, WINDOW + 1):
-        together = users[:-step] == users[step:]
-        earlier, later = items[:-step][together], items[step:][together]
-        once = sp.csr_array((np.ones(len(earlier), dtype=np.float32), (earlier, later)), shape=shape)
-        total = total + once + once.T
-    return total
-
-
-def _vectors(near: sp.csr_array) -> Features:
-    """Leading eigenvectors of the positive pointwise mutual information, scaled and cut to unit length."""
-    n_items = near.shape[0]
-    counts = near.tocoo()
-    degree = near.sum(axis=1).astype(np.float64)
-    rows, columns = counts.coords
-    lift = counts.data * degree.sum() / (degree[rows] * degree[columns])
-    trust = counts.data / (counts.data + _COUNT_PRIOR)
-    information = sp.csr_array((np.maximum(np.log(lift), 0) * trust, (rows, columns)), shape=near.shape)
-    size = min(DIMENSIONS, n_items)
-    if n_items <= 4 * DIMENSIONS:
-        values, vectors = scipy.linalg.eigh(information.toarray())
-    else:
-        # A fixed start makes the iteration, and with it the whole model, repeatable.
-        start = np.random.default_rng(0).standard_normal(n_items)
-        values, vectors = scipy.sparse.linalg.eigsh(information, size, v0=start)
-    leading = np.argsort(-values)[:size]
-    scaled = vectors[:, leading] * np.sqrt(np.maximum(values[leading], 0))
-    lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
-    return np.divide(scaled, lengths, out=np.zeros_like(scaled), where=lengths > 1e-9).astype(np.float32)
-
-
-def _weighted(users: IntArray, items: IntArray, weights: FloatArray, train: Interactions) -> sp.csr_array:
-    """Histories whose weights sum to 1 a person; what is almost forgotten is left out."""
-    kept = weights >= _FORGOTTEN
-    users, items, weights = users[kept], items[kept], weights[kept]
-    totals = np.bincount(users, weights, minlength=train.n_users)
-    shares = (weights / totals[users]).astype(np.float32)
-    return sp.csr_array((shares, (users, items)), shape=(train.n_users, train.n_items))
+def _seasons(train: Interactions) -> tuple[Features, IntArray]:
+    """Lifts of each period, shape (n_periods, n_items), and each person's period, shape (n_users,)."""
+    if not len(train):
+        return np.zeros((1, train.n_items), dtype=np.float32), np.zeros(train.n_users, dtype=np.int64)
+    start, end = train.timestamps.min(), train.timestamps.max()
+    length = max(SEASON_SECONDS, (int(end - start) // _MOST_PERIODS) + 1)
+    periods = (train.timestamps - start) // length
+    n_periods = int(periods.max()) + 1
+    cells = periods * train.n_items + train.items
+    counts = np.bincount(cells, minlength=n_periods * train.n_items).reshape(n_periods, train.n_items)
+    # A period stands for itself and, by half, for the one before and the one after.
+    around = counts.astype(np.float64)
+    around[1:] += counts[:-1] / 2
+    around[:-1] += counts[1:] / 2
+    usual = np.outer(around.sum(axis=1) / len(train), counts.sum(axis=0))
+    latest = np.zeros(train.n_users, dtype=np.int64)
+    np.maximum.at(latest, train.users, periods)
+    return np.log((around + _SEASON_PRIOR) / (usual + _SEASON_PRIOR)).astype(np.float32), latest

@@ -1,6 +1,6 @@
 """Hidden taste: how much each item appeals to each person, and how many stars it would get.
 
-Appeal is the log-odds, in a logistic model on the six features of `personas.evidence`, that an item belongs to
+Appeal is the log-odds, in a logistic model on the seven features of `personas.evidence`, that an item belongs to
 what a person met next rather than to what the person passed by. Stars come from `personas.stars`.
 
 Weights are estimated on people of the fitting and validation thirds alone (`environments.split`), and on their
@@ -61,7 +61,7 @@ class AppealWeights:
     labels: int
 
 
-WITHOUT_DATA = np.array([1.6, 0.5, 0.2, -0.3, 0.0, 0.2])
+WITHOUT_DATA = np.array([0.5, 0.4, 0.4, 1.8, 0.1, -0.6, 0.2])
 """Weights where nothing can be estimated: about what MovieLens-100K and MovieLens-1M give."""
 
 
@@ -124,7 +124,8 @@ class Taste:
             self.evidence.near.data,
             self.evidence.vectors,
             self.evidence.latest.data,
-            self.evidence.whole.indices,
+            self.evidence.met.indices,
+            self.evidence.season,
             self.appeal_weights.weights,
             self.appeal_weights.centre,
             self.appeal_weights.scale,
