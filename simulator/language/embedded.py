@@ -70,6 +70,11 @@ class EmbeddedModel:
         """See `ChatModel.name`: the file's name, which tells model and quantisation."""
         return self._endpoint.name
 
+    @property
+    def base_url(self) -> str:
+        """Where the server listens, for other clients of this machine."""
+        return self._endpoint.base_url
+
     async def ask(self, request: ChatRequest) -> ChatReply:
         """See `ChatModel.ask`."""
         return await self._endpoint.ask(request)

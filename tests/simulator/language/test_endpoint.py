@@ -65,7 +65,7 @@ def test_organisation_and_project_of_the_environment_are_not_told_to_strangers(m
         lambda mock: mock.text_reply("[]", "application/json"),
         lambda mock: mock.text_reply('{"choices":[]}', "application/json"),
     ],
-    ids="429 500 503 reset half hang trickle cut html list empty".split(),
+    ids=["429", "500", "503", "reset", "half", "hang", "trickle", "cut", "html", "list", "empty"],
 )
 def test_a_transient_fault_is_tried_again(mock, request_, make_fault):
     async def scenario():
@@ -80,7 +80,7 @@ def test_a_transient_fault_is_tried_again(mock, request_, make_fault):
 def test_attempts_are_bounded_and_the_last_fault_is_told(mock, request_):
     async def scenario():
         async with mock.Server(*[mock.status(503, "overloaded")] * 9) as server:
-            with pytest.raises(ProviderError, match="after 3 attempts.*HTTP 503: overloaded"):
+            with pytest.raises(ProviderError, match=r"after 3 attempts.*HTTP 503: overloaded"):
                 await _ask(server, request_, max_attempts=3)
             return len(server.bodies)
 
@@ -138,7 +138,7 @@ def test_a_wrong_key_stops_at_once_and_is_not_told(mock, request_, code):
 
     async def scenario():
         async with mock.Server(mock.status(code, said)) as server:
-            with pytest.raises(ProviderError, match="refuses the key.*api_key_env") as caught:
+            with pytest.raises(ProviderError, match=r"refuses the key.*api_key_env") as caught:
                 await _ask(server, request_, api_key=KEY)
             return caught.value, len(server.bodies)
 
@@ -253,7 +253,7 @@ def test_a_server_that_knows_no_forms_is_asked_without(mock, request_):
 def test_a_request_that_is_refused_is_not_repeated(mock, request_):
     async def scenario():
         async with mock.Server(mock.status(400, "context length exceeded")) as server:
-            with pytest.raises(ProviderError, match="refuses the request.*context length"):
+            with pytest.raises(ProviderError, match=r"refuses the request.*context length"):
                 await _ask(server, request_)
             return len(server.bodies)
 

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from pydantic import ValidationError
+
+from environments.chat import Sampling
+from environments.errors import ConfigError
+from simulator.language.config import EmbeddedOptions, ModelConfig, build_chat_model
+
+SECRET = "sk-very-secret"
+
+
+def test_a_dump_reads_back_as_itself():
+    config = ModelConfig(provider="endpoint", base_url="https://models.example.com/v1/", api_key_env="MY_KEY")
+    assert ModelConfig.model_validate(config.model_dump(mode="json")) == config
+    assert config.base_url == "https://models.example.com/v1"
+    assert config.sampling == Sampling(config.temperature, config.max_tokens)
+
+
+@pytest.mark.parametrize("config", [ModelConfig, EmbeddedOptions])
+def test_every_field_is_described(config):
+    assert all(field.description for field in config.model_fields.values())
+
+
+@pytest.mark.parametrize("field", ["api_key", "API-Key", "token", "secret"])
+def test_a_key_in_the_file_is_refused_and_not_repeated(field):
+    with pytest.raises(ValidationError, match="a key does not belong in a file") as caught:
+        ModelConfig.model_validate({"provider": "endpoint", "base_url": "http://127.0.0.1/v1", field: SECRET})
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"provider": "endpoint"}, "needs a base_url"),
+        ({"provider": "embedded", "model": "gpt"}, "model: only provider: endpoint"),
+        ({"provider": "endpoint", "base_url": "127.0.0.1:8000"}, "expected http://HOST:PORT/v1"),
+        ({"provider": "endpoint", "base_url": f"https://me:{SECRET}@host/v1"}, "carries no user, password"),
+        ({"provider": "endpoint", "base_url": "https://host/v1", "api_key_env": SECRET}, "not the key itself"),
+        ({"provider": "openai"}, "'embedded', 'endpoint' or 'scripted'"),
+        ({"temprature": 1}, "temprature"),
+        ({"max_attempts": 0}, "max_attempts"),
+    ],
+)
+def test_what_does_not_fit_is_named(given, message):
+    with pytest.raises(ValidationError, match=message) as caught:
+        ModelConfig.model_validate(given)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_missing_key_variable_is_named(monkeypatch):
+    monkeypatch.delenv("MY_KEY", raising=False)
+    config = ModelConfig(provider="endpoint", base_url="http://127.0.0.1:1/v1", api_key_env="MY_KEY")
+    with pytest.raises(ConfigError, match="variable MY_KEY is not set"):
+        asyncio.run(build_chat_model(config))
+
+
+def test_the_key_comes_from_the_variable(mock, request_, monkeypatch):
+    monkeypatch.setenv("MY_KEY", SECRET)
+
+    async def scenario():
+        async with mock.Server() as server:
+            model = await build_chat_model(ModelConfig(provider="endpoint", base_url=server.url, api_key_env="MY_KEY"))
+            await model.ask(request_)
+            await model.close()
+            return model.name, server.headers[0]["Authorization"]
+
+    assert asyncio.run(scenario()) == ("mock-1", f"Bearer {SECRET}")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    pytest.importorskip("xllamacpp")
+    config = ModelConfig(embedded=EmbeddedOptions(path=tmp_path / "absent.gguf"))
+    with pytest.raises(ConfigError, match=r"there is no file .*absent\.gguf"):
+        asyncio.run(build_chat_model(config))
