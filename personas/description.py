@@ -11,7 +11,7 @@ from personas.persona import RatingStyle, Traits
 EXAMPLES = 6
 """Titles named on each side."""
 
-NOTABLE_LIFT = 1.15
+NOTABLE_LIFT = 1.25
 """A genre is named as a taste from this lift on, and as an aversion from its inverse down."""
 
 NAMED_GENRES = 4

@@ -56,10 +56,10 @@ def choose_labels(train: Interactions, held_out: Interactions, *, seed: int) -> 
     if len(people) > MOST_PEOPLE:
         people = np.sort(chance.choice(people, MOST_PEOPLE, replace=False))
     order = np.argsort(held_out.users, kind="stable")
-    starts = np.searchsorted(held_out.users[order], np.append(people, train.n_users))
+    sorted_users = held_out.users[order]
+    starts, ends = (np.searchsorted(sorted_users, people, side=side) for side in ("left", "right"))
     columns: list[tuple[IntArray, IntArray, FloatArray]] = []
-    for user, first in zip(people, starts[:-1], strict=True):
-        last = np.searchsorted(held_out.users[order], user, side="right")
+    for user, first, last in zip(people, starts, ends, strict=True):
         liked = np.unique(held_out.items[order[first:last]]).astype(np.int64)
         if len(liked) > MOST_PER_PERSON:
             liked = np.sort(chance.choice(liked, MOST_PER_PERSON, replace=False))

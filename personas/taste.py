@@ -14,7 +14,7 @@ recommender, but no label.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from environments.arrays import FloatArray, IntArray
+from environments.arrays import BoolArray, FloatArray, IntArray
 from environments.dataset import Dataset
 from environments.draws import name_key
 from environments.interactions import Interactions
@@ -40,6 +40,12 @@ HELD_OUT = 0.2
 
 FEWEST_LABELS = 100
 """With fewer held-out items than this nothing is estimated, and `WITHOUT_DATA` is used as it stands."""
+
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "items": ("sequence", "association", "recent_taste", "season", "popularity", "genre"),
+    "people": ("people", "popularity", "genre"),
+}
+"""Two tastes that share no collaborative evidence, to see whether a finding depends on how taste is modelled."""
 
 _RIDGE = 5.0
 _STAR_DIMENSIONS = 32
@@ -139,7 +145,9 @@ class Taste:
         return digest.hexdigest()
 
 
-def fit_taste(dataset: Dataset, train: Interactions, *, salt: str, seed: int) -> Taste:
+def fit_taste(
+    dataset: Dataset, train: Interactions, *, salt: str, seed: int, features: Sequence[str] = FEATURES
+) -> Taste:
     """Measure the evidence and estimate the weights.
 
     Args:
@@ -147,13 +155,14 @@ def fit_taste(dataset: Dataset, train: Interactions, *, salt: str, seed: int) ->
         train: The training part of the history.
         salt: `split.salt`: it says who is in the test third.
         seed: Of the sampling of negatives.
+        features: Which of `FEATURES` appeal may use, `FAMILIES` for instance; the others get the weight 0.
     """
     # One thread: faster on so many small matrices, and sums are always taken in the same order.
     with threadpool_limits(1, "blas"):
-        return _fit(dataset, train, salt, seed)
+        return _fit(dataset, train, salt, seed, np.array([name in features for name in FEATURES]))
 
 
-def _fit(dataset: Dataset, train: Interactions, salt: str, seed: int) -> Taste:
+def _fit(dataset: Dataset, train: Interactions, salt: str, seed: int, used: BoolArray) -> Taste:
     fitting = people_in_thirds(dataset.people.user_ids, salt) != 2
     inner = split_history(train, "per_user_temporal", HELD_OUT)
     earlier_rows = train_without(train, inner.test, fitting)
@@ -161,7 +170,7 @@ def _fit(dataset: Dataset, train: Interactions, salt: str, seed: int) -> Taste:
 
     earlier = measure_evidence(earlier_rows, dataset.catalog)
     labels = choose_labels(train, held_out, seed=name_key("labels", salt, seed))
-    weights = _fit_appeal(earlier, labels)
+    weights = _fit_appeal(earlier, labels, used)
     evidence = measure_evidence(train, dataset.catalog)
     return Taste(evidence, weights, _fit_stars(dataset, train, earlier_rows, held_out, earlier, evidence))
 
@@ -173,17 +182,19 @@ def train_without(train: Interactions, held_out: Interactions, fitting: NDArray[
     return train.take(~(np.isin(pairs, taken) & fitting[train.users]))
 
 
-def _fit_appeal(earlier: Evidence, labels: AppealLabels) -> AppealWeights:
+def _fit_appeal(earlier: Evidence, labels: AppealLabels, used: BoolArray) -> AppealWeights:
     if labels.positives < FEWEST_LABELS:
         users = np.arange(min(len(earlier.lifts), 200), dtype=np.int64)
         spread = [(float(column.mean()), float(column.std())) for column in earlier.columns(users)]
         centre, scale = np.array(spread).T
-        return AppealWeights(WITHOUT_DATA, centre, np.where(scale > 0, scale, 1.0), 0)
+        return AppealWeights(np.where(used, WITHOUT_DATA, 0.0), centre, np.where(scale > 0, scale, 1.0), 0)
     features = earlier.pairs(labels.users, labels.items)
     centre, scale = features.mean(axis=0), features.std(axis=0)
     scale = np.where(scale > 1e-9, scale, 1.0)
-    fitted = fit_logistic((features - centre) / scale, labels.met, labels.weights, ridge=_RIDGE)
-    return AppealWeights(fitted[1:], centre, scale, labels.positives)
+    weights = np.zeros(len(FEATURES))
+    standard = ((features - centre) / scale)[:, used]
+    weights[used] = fit_logistic(standard, labels.met, labels.weights, ridge=_RIDGE)[1:]
+    return AppealWeights(weights, centre, scale, labels.positives)
 
 
 def _fit_stars(

@@ -116,7 +116,12 @@ class BehaviouralMind:
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""
         options = BehaviouralOptions(**{name: getattr(self._options, name) for name in BehaviouralOptions.model_fields})
-        return {"kind": "behavioural", **options.model_dump(), "taste": dict(self._taste.describe())}
+        return {
+            "kind": "behavioural",
+            **options.model_dump(),
+            "click_constant": self._constant,
+            "taste": dict(self._taste.describe()),
+        }
 
     def preference(self, users: IntArray) -> FloatArray:
         """P(click | looked at) * P(like | rated) of every item, shape (n, n_items): likes it would bring if seen."""
@@ -169,8 +174,7 @@ class BehaviouralMind:
         users = self._population.users
         some = users[np.unique(np.linspace(0, len(users) - 1, _CALIBRATION_PEOPLE).astype(np.int64))]
         unmet = self._population.train.matrix[some].toarray() == 0
-        table = self._taste.table
-        known = np.concatenate([table.appeal[rows][unmet[part]] for part, rows in table.parts(some)]).astype(np.float64)
+        known = self._taste.appeal(some)[unmet].astype(np.float64)
         if not len(known):
             return float(logit(self._options.random_click_rate))
 

@@ -8,11 +8,12 @@ from environments.catalog import Catalog
 from environments.dataset import Dataset, RatingScale
 from environments.interactions import Interactions
 from environments.split import people_in_thirds
+from personas.evidence import FEATURES
 from personas.labels import choose_labels
 from personas.star_evidence import StarEvidence, star_shares
 from personas.stars import fit_stars
 from personas.table import BLOCK, TasteTable
-from personas.taste import WITHOUT_DATA, fit_taste
+from personas.taste import FAMILIES, WITHOUT_DATA, fit_taste
 
 
 def likes_own_group(dataset):
@@ -87,6 +88,25 @@ def test_implicit_data_has_appeal_and_no_stars(toy, toy_split):
     appeal, own = taste.appeal(np.arange(90)), likes_own_group(toy)
     assert taste.stars is None
     assert appeal[own].mean() > appeal[~own].mean() + 1
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_family_finds_the_own_group_with_its_own_evidence(toy, toy_split, family):
+    taste = fit_taste(toy, toy_split.train, salt="a", seed=1, features=FAMILIES[family])
+    appeal, own = taste.appeal(np.arange(90)), likes_own_group(toy)
+    assert appeal[own].mean() > appeal[~own].mean() + 1
+    weights = dict(zip(FEATURES, taste.appeal_weights.weights, strict=True))
+    assert all(weights[name] == 0 for name in FEATURES if name not in FAMILIES[family])
+    assert weights[FAMILIES[family][0]] != 0
+
+
+def test_ratings_may_be_missing_here_and_there(toy, toy_split):
+    train = toy_split.train
+    stars = np.where(np.arange(len(train)) % 3 == 0, np.nan, train.ratings)
+    partly = Interactions.of(train.users, train.items, stars, train.timestamps, n_users=90, n_items=60)
+    taste = fit_taste(toy, partly, salt="a", seed=1)
+    chance, own = likes(taste), likes_own_group(toy)
+    assert chance[own].mean() > chance[~own].mean() + 0.2
 
 
 def test_a_handful_of_rows_falls_back_on_stated_weights(three_people):
