@@ -1,0 +1,130 @@
+"""What a stranger must know of an export, as JSON for programs and Markdown for people.
+
+The questions are a selection from Gebru et al. 2021, "Datasheets for datasets".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from experiments.exports.registry import Format, Written
+from experiments.exports.source import LogSource
+
+JSON_NAME = "datasheet.json"
+MARKDOWN_NAME = "DATASHEET.md"
+
+DEFINITIONS: Mapping[str, str] = {
+    "session": "one visit of one simulated person under one arm; nobody comes twice on a simulated day",
+    "impression": "one item in one slot of one page that was shown, whether or not anything was done with it",
+    "clicked": "the person opened the item; NULL where the reply for the page could not be read",
+    "rating": "the stars given to an opened item; NULL where none were given",
+    "pscore": "the probability of this item in this slot, given the ranks before it and the request",
+    "timestamp": "seconds since 1970 on the simulated clock, which stands still during a visit; it begins one second "
+    "after the last real interaction of the training data",
+    "arm": "one recommender with a world of its own; the same people live through every arm, so rows of two arms are "
+    "two courses of the same days and never one history",
+}
+
+
+def datasheet(source: LogSource, chosen: Format, written: Written) -> dict[str, Any]:
+    """The facts, as plain JSON values."""
+    run, counts = source.run, source.counts()
+    return {
+        **source.provenance(),
+        "warning": "Every interaction in these files was made by a simulation. None is the behaviour of a real person.",
+        "format": {**asdict(chosen), "files": dict(written.rows), "notes": list(written.notes)},
+        "people": {
+            "mind": run["mind"],
+            "model_fingerprint": run["model_fingerprint"],
+            "agents": sum(1 for _ in source.agents()),
+        },
+        "arms": [
+            {
+                **{key: value for key, value in asdict(arm).items() if key != "arm_id"},
+                **asdict(counts[arm.name]),
+                "unknown": counts[arm.name].unknown,
+            }
+            for arm in source.arms
+        ],
+        "site": {name: run[name] for name in ("page_size", "max_pages", "like_from")},
+        "time": {name: run[name] for name in ("started_at", "finished_at")},
+        "versions": run["versions"],
+        "definitions": dict(DEFINITIONS),
+        "config": run["config"],
+    }
+
+
+def write_datasheet(source: LogSource, chosen: Format, written: Written, directory: Path) -> None:
+    """Write both forms into an export."""
+    facts = datasheet(source, chosen, written)
+    (directory / JSON_NAME).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (directory / MARKDOWN_NAME).write_text(_markdown(facts), encoding="utf-8")
+
+
+def _markdown(facts: Mapping[str, Any]) -> str:
+    chosen, dataset, people = facts["format"], facts["dataset"], facts["people"]
+    mind = people["mind"].get("kind", "unknown")
+    digest = facts["digest"] or "none: the run was not finished when it was exported"
+    parts = [
+        f"# Synthetic interactions: {_plain(facts['experiment'])}",
+        f"**{facts['warning']}** Do not mix these rows with real ones without keeping the mark that tells them apart.",
+        "## What made it",
+        _list(
+            {
+                "Generator": facts["generator"],
+                "Run": f"{facts['run_id']} ({facts['status']})",
+                "Seed": facts["seed"],
+                "Configuration, SHA-256": facts["config_hash"],
+                "Behaviour, SHA-256": digest,
+                "Simulated people": f"{people['agents']}, deciding by: {mind}",
+                "Language model": people["model_fingerprint"] or "none",
+            }
+        ),
+        "## From which data",
+        _list(
+            {
+                "Data set": dataset["name"],
+                "SHA-256": dataset["hash"],
+                "Source": dataset["source"],
+                "Licence": dataset["licence"],
+            }
+        ),
+        "Titles, attributes and ids come from that data, and the simulated people were measured on it: its terms may "
+        "bind these files, too.",
+        "## What is in it",
+        f"Format: {chosen['name']} ({chosen['description']}). A row is {chosen['rows']}.",
+        _list({f"`{name}`": f"{rows:,} rows" for name, rows in chosen["files"].items()}),
+        _arms(facts["arms"]),
+        f"**Unknown outcomes.** {chosen['unknown']}.",
+        f"**The synthetic mark.** {chosen['mark']}.",
+        "\n".join(f"- {note}" for note in chosen["notes"]),
+        "## What the words mean",
+        _list(facts["definitions"]),
+        f"`{JSON_NAME}` holds the same and the whole configuration.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _arms(arms: list[Mapping[str, Any]]) -> str:
+    columns = ("sessions", "impressions", "known", "unknown", "opened", "rated")
+    lines = [f"| arm | folder | recommender | {' | '.join(columns)} |", "|---|---|---|" + "---:|" * len(columns)]
+    for arm in arms:
+        bound = " (a bound: it sees hidden preferences)" if arm["sees_hidden_preference"] else ""
+        cells = [_plain(arm["name"]), arm["folder"], f"{_plain(arm['recommender'])}{bound}"]
+        lines.append(f"| {' | '.join([*cells, *(f'{arm[name]:,}' for name in columns)])} |")
+    return "\n".join(lines)
+
+
+def _list(facts: Mapping[str, Any]) -> str:
+    return "\n".join(f"- {name}: {value}" for name, value in facts.items())
+
+
+def _plain(text: str) -> str:
+    """Names as text, whatever they hold: a datasheet is no place for somebody else's markup."""
+    for mark in ("\\", "`", "*", "_", "[", "]", "|"):
+        text = text.replace(mark, f"\\{mark}")
+    return text.replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,37 @@
+"""LensKit's column names in Parquet: `<arm>/interactions.parquet` and one `items.parquet`.
+
+An interaction is an opened item, in the order of happening. The simulated clock stands still during a visit, so the
+rows of a visit share their timestamp; `session_id` and `rank` keep them apart and in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from experiments.exports.columns import ParquetTable
+from experiments.exports.registry import Written
+from experiments.exports.source import OPENED, LogSource
+
+COLUMNS: Mapping[str, str] = {
+    "user_id": "text", "item_id": "text", "rating": "float", "timestamp": "int", "session_id": "int", "rank": "int",
+}  # fmt: skip
+ITEMS: Mapping[str, str] = {"item_id": "text", "title": "text", "year": "int", "genres": "text"}
+
+
+def write(source: LogSource, directory: Path) -> Written:
+    """See `registry.Writer`."""
+    about = source.provenance()
+    files = {arm.arm_id: f"{arm.folder}/interactions.parquet" for arm in source.arms}
+    with ExitStack() as stack:
+        tables = {
+            arm_id: stack.enter_context(ParquetTable(directory / file, COLUMNS, about))
+            for arm_id, file in files.items()
+        }
+        for arm, rows in source.impressions(tuple(COLUMNS), OPENED):
+            tables[arm.arm_id].write(rows)
+        counts = {file: tables[arm_id].count for arm_id, file in files.items()}
+    with ParquetTable(directory / "items.parquet", ITEMS, about) as items:
+        items.write([(item.source_id, item.title, item.year, "|".join(item.genres)) for item in source.items()])
+        return Written(counts | {"items.parquet": items.count})

@@ -1,0 +1,90 @@
+"""The canonical export: the log's own tables as Parquet, nothing left out.
+
+Layout: `impressions/arm=NAME/part-0.parquet`, likewise `sessions`, `events` and `calls`; `arms.parquet`,
+`agents.parquet` and `items.parquet` beside them. Readers of partitioned sets (PyArrow, pandas, Polars, DuckDB) take
+the column `arm` from the folder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import quote
+
+from experiments.exports.columns import ParquetTable
+from experiments.exports.registry import Written
+from experiments.exports.source import Arm, LogSource, Row
+
+IMPRESSIONS: Mapping[str, str] = {
+    "impression_id": "int", "session_id": "int", "user_id": "text", "day": "int", "timestamp": "int",
+    "policy_version": "text", "pscore_kind": "text", "page": "int", "position": "int", "rank": "int",
+    "item_id": "text", "score": "float", "pscore": "float", "is_random": "bool", "examined": "bool",
+    "clicked": "bool", "rating": "float", "p_click": "float", "u_click": "float",
+}  # fmt: skip
+SESSIONS: Mapping[str, str] = {
+    "session_id": "int", "agent_id": "int", "day": "int", "sim_time": "int", "policy_version": "text",
+    "pscore_kind": "text", "pages": "int", "ended_by": "text", "satisfaction": "float",
+}  # fmt: skip
+EVENTS: Mapping[str, str] = {
+    "event_id": "int", "session_id": "int", "impression_id": "int", "page": "int", "kind": "text",
+    "value": "float", "detail": "text",
+}  # fmt: skip
+CALLS: Mapping[str, str] = {
+    "call_id": "int", "session_id": "int", "page": "int", "template": "text", "prompt_hash": "text",
+    "model": "text", "model_fingerprint": "text", "temperature": "float", "seed": "int", "status": "text",
+    "attempts": "int", "from_store": "bool", "prompt_tokens": "int", "cached_tokens": "int",
+    "completion_tokens": "int", "latency_seconds": "float", "messages": "text", "reply": "text",
+}  # fmt: skip
+ARMS: Mapping[str, str] = {
+    "arm": "text", "recommender": "text", "options": "text", "sees_hidden_preference": "bool",
+}  # fmt: skip
+AGENTS: Mapping[str, str] = {"agent_id": "int", "user_id": "text", "persona": "text"}
+ITEMS: Mapping[str, str] = {"item_id": "text", "title": "text", "year": "int", "genres": "text"}
+
+
+def write(source: LogSource, directory: Path) -> Written:
+    """See `registry.Writer`."""
+    parts = {
+        "impressions": (IMPRESSIONS, source.impressions(tuple(IMPRESSIONS))),
+        "sessions": (SESSIONS, source.table("sessions", "session_id", tuple(SESSIONS))),
+        "events": (EVENTS, source.table("events", "event_id", tuple(EVENTS))),
+        "calls": (CALLS, source.table("calls", "call_id", tuple(CALLS))),
+    }
+    rows: dict[str, int] = {}
+    for name, (columns, chunks) in parts.items():
+        rows |= _partitioned(source, directory, name, columns, chunks)
+    about = source.provenance()
+    agents = ((agent.agent_id, agent.user_id, json.dumps(agent.persona, ensure_ascii=False, sort_keys=True))
+              for agent in source.agents())  # fmt: skip
+    items = ((item.source_id, item.title, item.year, "|".join(item.genres)) for item in source.items())
+    arms = ((arm.name, arm.recommender, json.dumps(dict(arm.options)), arm.sees_hidden_preference)
+            for arm in source.arms)  # fmt: skip
+    whole: tuple[tuple[str, Mapping[str, str], Iterable[Row]], ...] = (
+        ("arms", ARMS, arms), ("agents", AGENTS, agents), ("items", ITEMS, items),
+    )  # fmt: skip
+    for name, columns, found in whole:
+        with ParquetTable(directory / f"{name}.parquet", columns, about) as table:
+            table.write(list(found))
+            rows[f"{name}.parquet"] = table.count
+    return Written(rows)
+
+
+def _partitioned(
+    source: LogSource,
+    directory: Path,
+    name: str,
+    columns: Mapping[str, str],
+    chunks: Iterator[tuple[Arm, list[Row]]],
+) -> dict[str, int]:
+    about = source.provenance()
+    files = {arm.arm_id: f"{name}/arm={quote(arm.name, safe='')}/part-0.parquet" for arm in source.arms}
+    with ExitStack() as stack:
+        tables = {
+            arm_id: stack.enter_context(ParquetTable(directory / file, columns, about))
+            for arm_id, file in files.items()
+        }
+        for arm, rows in chunks:
+            tables[arm.arm_id].write(rows)
+        return {file: tables[arm_id].count for arm_id, file in files.items()}

@@ -1,0 +1,103 @@
+"""Text tables, one file an arm, that refuse what their format cannot carry."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from environments.errors import DataError
+from experiments.exports.source import Arm
+
+Separator = Literal[",", "\t", " "]
+_NAMES: dict[str, str] = {"\t": "tab", " ": "space"}
+
+
+class TextTable:
+    """One text file, UTF-8, lines end with a line feed; use it as a context manager.
+
+    A cell of None is empty. With commas, cells are quoted where they must be; with tabs and spaces there is no
+    quoting in any of our formats, so a cell that holds the separator cannot be written.
+    """
+
+    def __init__(self, path: Path, separator: Separator, header: Sequence[str] = ()) -> None:
+        self.count = 0
+        self._path, self._separator = path, separator
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("w", encoding="utf-8", newline="")
+        self._rows = (
+            csv.writer(self._file, lineterminator="\n")
+            if separator == ","
+            else csv.writer(
+                self._file, delimiter=separator, quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n"
+            )
+        )
+        if header:
+            self._rows.writerow(header)
+
+    def __enter__(self) -> TextTable:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def write(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Add rows.
+
+        Raises:
+            DataError: A cell holds what separates cells.
+        """
+        row: Sequence[Any] = ()
+        try:
+            for row in rows:
+                self._rows.writerow(row)
+                self.count += 1
+        except csv.Error:
+            name = _NAMES.get(self._separator, self._separator)
+            raise DataError(
+                f"{self._path.name}: a cell of {tuple(row)!r} holds a {name} or a line break, and this format has no "
+                "way to write that; export to parquet, or change the id in the data"
+            ) from None
+
+
+class ArmTables:
+    """The same text table for each arm, `<folder of the arm>/<name>`; use it as a context manager."""
+
+    def __init__(
+        self, directory: Path, arms: Sequence[Arm], name: str, separator: Separator, header: Sequence[str] = ()
+    ) -> None:
+        self._stack = ExitStack()
+        self._tables = {
+            arm.arm_id: (
+                f"{arm.folder}/{name}",
+                self._stack.enter_context(TextTable(directory / arm.folder / name, separator, header)),
+            )
+            for arm in arms
+        }
+
+    def __enter__(self) -> ArmTables:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def write(self, arm: Arm, rows: Iterable[Sequence[Any]]) -> None:
+        """Add rows to an arm's file."""
+        self._tables[arm.arm_id][1].write(rows)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """File -> rows so far."""
+        return {name: table.count for name, table in self._tables.values()}
+
+
+def one_line(text: str) -> str:
+    """The text with every run of white space (tabs and line breaks too) as one blank."""
+    return " ".join(text.split())

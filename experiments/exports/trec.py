@@ -1,0 +1,66 @@
+"""TREC qrels and run, `<arm>/qrels.txt` and `<arm>/run.txt`: one topic a visit.
+
+The run holds the ranking as it was shown, the qrels what came of it, so any TREC tool scores how well the visit was
+ranked for the person who made it. Tools sort a run by its score column and break ties as they like, therefore that
+column counts down from the depth of the site and is not the recommender's own score.
+
+A judgement exists only where an item was shown and its outcome is known. Tools count unjudged items as not relevant,
+so these figures describe this run; they do not compare rankings of items that nobody was shown.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from experiments.exports.registry import Written
+from experiments.exports.source import KNOWN, LogSource
+from experiments.exports.text import ArmTables
+
+SHOWN, OPENED, LIKED = 0, 1, 2
+
+
+def write(source: LogSource, directory: Path) -> Written:
+    """See `registry.Writer`."""
+    depth = source.run["page_size"] * source.run["max_pages"]
+    like = source.run["like_from"]
+    columns = ("user_id", "day", "item_id", "rank", "clicked", "rating")
+    with (
+        ArmTables(directory, source.arms, "qrels.txt", " ") as qrels,
+        ArmTables(directory, source.arms, "run.txt", " ") as runs,
+    ):
+        for arm, chunk in source.impressions(columns, KNOWN):
+            topics = [topic(user, day) for user, day, *_ in chunk]
+            tag = f"synthetic-{arm.folder}"
+            qrels.write(
+                arm,
+                (
+                    (name, 0, item, _grade(clicked, stars, like))
+                    for name, (_, _, item, _, clicked, stars) in zip(topics, chunk, strict=True)
+                ),
+            )
+            runs.write(
+                arm,
+                (
+                    (name, "Q0", item, rank + 1, depth - rank, tag)
+                    for name, (_, _, item, rank, _, _) in zip(topics, chunk, strict=True)
+                ),
+            )
+    return Written(
+        qrels.rows | runs.rows,
+        (
+            f"Grade 2 (liked) is a rating of at least {like:g} stars.",
+            f"The score column is {depth} - (rank - 1), not the recommender's score.",
+            "A visit in which nothing was shown, or nothing is known, is no topic.",
+        ),
+    )
+
+
+def topic(user_id: str, day: int) -> str:
+    """The id of a visit: nobody comes twice on a day."""
+    return f"sim-{user_id}-day{day}"
+
+
+def _grade(clicked: int, stars: float | None, like: float) -> int:
+    if stars is not None and stars >= like:
+        return LIKED
+    return OPENED if clicked else SHOWN
