@@ -75,20 +75,21 @@ def sheet(draws: Sequence[Draw], title: str, note: str, columns: int, panel: tup
     """
     rows = -(-len(draws) // columns)
     lines = textwrap.wrap(note, int(panel[0] * columns * _LETTERS_AN_INCH))
-    head, foot = 0.85, 0.2 + 0.15 * len(lines)
-    width, height = panel[0] * columns, panel[1] * rows + head + foot
-    with _figure(width, height) as figure:
+    foot = 0.2 + 0.15 * len(lines)
+    with _figure(panel[0] * columns, panel[1] * rows) as figure:
         figure.set_facecolor(LIGHT["paper"])
         for number, draw in enumerate(draws, start=1):
             draw(figure.add_subplot(rows, columns, number))
         handles, names = figure.axes[0].get_legend_handles_labels()
+        across = max(1, int(panel[0] * columns / (0.75 + 0.08 * max(map(len, names), default=1))))
+        head = 0.55 + (0.1 + 0.2 * -(-len(names) // across) if names else 0.0)
+        height = panel[1] * rows + head + foot
+        figure.set_figheight(height)
         if names:
             corner = (0.01, 1 - 0.42 / height)
             figure.legend(
-                handles, names, loc="upper left", bbox_to_anchor=corner, ncols=8, fontsize=9, handlelength=2.8
+                handles, names, loc="upper left", bbox_to_anchor=corner, ncols=across, fontsize=9, handlelength=2.8
             )
-        else:
-            head = 0.55
         area = (0.01, foot / height, 0.98, 1 - (foot + head) / height)
         figure.set_layout_engine("constrained", rect=area, hspace=0.07, wspace=0.06)
         figure.text(0.018, 1 - 0.18 / height, title, fontsize=14, fontweight="bold", color=LIGHT["ink"], va="top")

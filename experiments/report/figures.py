@@ -51,7 +51,7 @@ def draw_metric(axes: Axes, summary: Summary, metric: Metric, style: Mapping[str
     axes.set_yticks(range(rows), [short(arm.name) for arm in summary.arms])
     axes.tick_params(axis="y", length=0, labelcolor=LIGHT["ink"])
     axes.margins(x=0.12)
-    axes.locator_params(axis="x", nbins=5)
+    axes.locator_params(axis="x", nbins=4)
     axes.grid(axis="x", color=LIGHT["rule"], linewidth=0.7)
 
 

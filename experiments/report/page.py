@@ -150,7 +150,8 @@ def _keys(picture: str, style: Mapping[str, Style]) -> dict[str, str]:
 
 def _tally(summary: Summary) -> dict[str, int]:
     """How many differences between competitors there are, how many of them exclude zero, and how many bounds."""
-    competing = [each for arm in summary.arms if not arm.bound for each in arm.differences.values()]
+    found = [each for arm in summary.arms if not arm.bound for each in arm.differences.values()]
+    competing = [each for each in found if each.low is not None]
     return {
         "differences": len(competing),
         "exclude_zero": sum(each.excludes_zero for each in competing),
@@ -160,12 +161,8 @@ def _tally(summary: Summary) -> dict[str, int]:
 
 def _selective(summary: Summary) -> dict[str, float]:
     """Label of each metric that many people lack -> the largest share left out of a difference."""
-    left_out = {
-        metric.label: max(
-            (arm.differences[metric.name].excluded for arm in summary.arms[1:] if not arm.bound), default=0
-        )
-        for metric in METRICS
-    }
+    rivals = [arm.differences for arm in summary.arms[1:] if not arm.bound and arm.counts.sessions]
+    left_out = {metric.label: max((each[metric.name].excluded for each in rivals), default=0) for metric in METRICS}
     agents = max(summary.run["agents"], 1)
     return {label: number / agents for label, number in left_out.items() if number > _MANY * agents}
 
