@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -35,7 +36,8 @@ def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[Bas
     for name, field in model.model_fields.items():
         for inner in _models_in(field.annotation):
             kind = inner.model_fields.get("kind")
-            tag = f" ({get_args(kind.annotation)[0]})" if kind and get_args(kind.annotation) else ""
+            tags = get_args(kind.annotation) if kind else ()
+            tag = f" ({tags[0]})" if len(tags) == 1 else ""
             listed = "[]" if get_origin(field.annotation) is tuple else ""
             yield from _sections(f"{path}.{name}{listed}".lstrip(".") + tag, inner)
 
@@ -71,9 +73,12 @@ def _default(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True, validated_data={})
     if default is None:
         return "absent"
-    if isinstance(default, BaseModel) or default in ({}, ()):
-        return "its defaults" if isinstance(default, BaseModel) else "none"
-    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+    if isinstance(default, BaseModel):
+        return "its defaults"
+    if default in ({}, (), ""):
+        return "empty"
+    written = json.dumps(default) if isinstance(default, (bool, tuple)) else str(default)
+    return f"`{written}`".replace("|", "\\|")
 
 
 def _meaning(field: FieldInfo) -> str:

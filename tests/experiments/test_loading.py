@@ -138,6 +138,7 @@ def test_any_mutated_file_is_a_configuration_or_a_config_error(tmp_path, data):
     path = tmp_path / "mutated.yaml"
     path.write_text("".join(text), encoding="utf-8")
     try:
-        assert isinstance(load_config(path), ExperimentConfig)
-    except ConfigError as error:
-        assert "mutated.yaml" in str(error) or "dataset" in str(error)
+        loaded = load_config(path)
+    except ConfigError:
+        return  # the one error a bad file may end in; any other fails this test
+    assert isinstance(loaded, ExperimentConfig)
