@@ -1,0 +1,42 @@
+"""The short road to a synthetic log: a run and its export in one step."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from environments.errors import RunDirectoryError
+from experiments.config import ExperimentConfig
+from experiments.exports.export import Exported, check_export, export_run
+from experiments.run import Watcher, run_experiment
+
+
+def synthesise(
+    config: ExperimentConfig, format_name: str, out: Path, log: Path | None = None, watcher: Watcher | None = None
+) -> Exported:
+    """Run an experiment and export its log.
+
+    Args:
+        config: What to simulate.
+        format_name: One of `registry.FORMATS`.
+        out: The new directory.
+        log: Where to keep the run; without it the run is removed once it is exported.
+        watcher: Hears of the progress.
+
+    Raises:
+        UserError: Something that its message tells how to mend; a mistaken format or directory is found before
+            anything is simulated.
+    """
+    check_export(format_name, out)
+    if log is not None:
+        run_experiment(config, log, watcher)
+        return export_run(log, format_name, out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the export and not in the system's temporary directory, which may be small.
+        scratch = tempfile.TemporaryDirectory(prefix=f".{out.name}.run.", dir=out.parent)
+    except OSError as fault:
+        raise RunDirectoryError(f"{out}: cannot be made ({fault.strerror}); choose another --out") from None
+    with scratch as directory:
+        run_experiment(config, Path(directory), watcher)
+        return export_run(Path(directory), format_name, out)
