@@ -35,7 +35,7 @@ class EmbeddedOptions(BaseModel):
     context_tokens: int = Field(default=2048, ge=256)
     """Longest prompt and reply together."""
     threads: int = Field(default=0, ge=0)
-    """Threads that compute; 0 takes every core this process may use."""
+    """Threads that compute; 0 takes all cores but one, because threads that share a core hold each other up."""
 
 
 class ModelConfig(BaseModel):

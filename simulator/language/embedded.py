@@ -22,7 +22,7 @@ class ServerSettings:
         path: The GGUF file.
         parallel: Requests it works on at a time; 1 makes replies repeatable.
         context_tokens: Prompt and reply of one request together.
-        threads: Threads that compute; 0 takes every core this process may use.
+        threads: Threads that compute; 0 takes all cores this process may use but one.
     """
 
     path: Path
@@ -131,7 +131,7 @@ def _start(settings: ServerSettings) -> Any:
     params.port = 0  # a free one
     params.n_parallel = settings.parallel
     params.n_ctx = settings.parallel * settings.context_tokens
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads or _cores()
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads or _free_cores()
     params.cache_ram_mib = 0  # the default keeps old prompts until they fill gigabytes
     params.ui = False
     params.verbosity = -1
@@ -141,6 +141,12 @@ def _start(settings: ServerSettings) -> Any:
         raise ProviderError(f"llama.cpp cannot load {settings.path}: {error}") from None
 
 
-def _cores() -> int:
-    """Cores this process may use; macOS and Windows only know how many there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _free_cores() -> int:
+    """All cores this process may use but one, and at least one.
+
+    llama.cpp's threads wait for each other at every layer: one that has to share its core holds up all others, and
+    a reply takes ten times as long (measured on two cores with a busy neighbour). The rest of a run needs a core
+    anyway. macOS and Windows only know how many cores there are.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores - 1)
