@@ -87,16 +87,16 @@ def run_experiment(config: ExperimentConfig, out: Path | None = None, watcher: W
     try:
         watcher.note("measuring and drawing")
         fingerprint = digest(engine)
+        seconds = {"prepare": ready - began, "simulate": simulated - ready}
+        files.write_json(directory / files.MANIFEST_NAME, _manifest(plan, run, fingerprint, seconds))
         summary = measure(directory, engine)
     finally:
         engine.dispose()
-    seconds = {"prepare": ready - began, "simulate": simulated - ready, "measure": time.monotonic() - simulated}
-    files.write_json(directory / files.MANIFEST_NAME, _manifest(plan, run, fingerprint, seconds))
     return Outcome(directory, summary, fingerprint)
 
 
 def measure(directory: Path, engine: Engine) -> Summary:
-    """Recompute summary and report of a run from its log alone."""
+    """Recompute summary and report of a run from what lies in its directory: the log, and the manifest beside it."""
     from experiments.report import write_report
 
     summary = summarise(engine)
