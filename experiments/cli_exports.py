@@ -1,4 +1,4 @@
-"""The commands `groundlings export`, `formats` and `synthesize`; the app has no name, so they stand at the top level."""
+"""The commands `groundlings export`, `formats` and `synthesize`; the app has no name: they stand at the top level."""
 
 from __future__ import annotations
 

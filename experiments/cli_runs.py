@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ app = typer.Typer(name="runs", help="What was run: list it, look at it, compare 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
 
 _SHORT = 12
+_HASH = re.compile("[0-9a-f]{64}")
 
 
 @app.command("list")
@@ -162,7 +164,10 @@ def _megabytes(run: RunInfo) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    text = str(value)
+    return text[:_SHORT] if _HASH.fullmatch(text) else text
 
 
 def _gap(first: Any, second: Any) -> str:

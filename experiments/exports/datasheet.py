@@ -106,7 +106,8 @@ def _markdown(facts: Mapping[str, Any]) -> str:
         _list(facts["definitions"]),
         f"`{JSON_NAME}` holds the same and the whole configuration.",
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    # Names, licences and notes hold other people's text, and Markdown lets HTML through.
+    return "\n\n".join(part for part in parts if part).replace("<", "&lt;").replace(">", "&gt;") + "\n"
 
 
 def _arms(arms: list[Mapping[str, Any]]) -> str:
@@ -124,7 +125,7 @@ def _list(facts: Mapping[str, Any]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Names as text, whatever they hold: a datasheet is no place for somebody else's markup."""
+    """A name in the text or in a cell of a table, whatever signs it holds."""
     for mark in ("\\", "`", "*", "_", "[", "]", "|"):
         text = text.replace(mark, f"\\{mark}")
-    return text.replace("<", "&lt;").replace(">", "&gt;")
+    return text

@@ -1,7 +1,8 @@
 """LensKit's column names in Parquet: `<arm>/interactions.parquet` and one `items.parquet`.
 
 An interaction is an opened item, in the order of happening. The simulated clock stands still during a visit, so the
-rows of a visit share their timestamp; `session_id` and `rank` keep them apart and in order.
+rows of a visit share their timestamp; `visit` and `rank` keep them apart and in order. (LensKit reads further columns
+as attributes and takes none that ends in `_id`, so the session is called `visit` here.)
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from experiments.exports.registry import Written
 from experiments.exports.source import OPENED, LogSource
 
 COLUMNS: Mapping[str, str] = {
-    "user_id": "text", "item_id": "text", "rating": "float", "timestamp": "int", "session_id": "int", "rank": "int",
+    "user_id": "text", "item_id": "text", "rating": "float", "timestamp": "int", "visit": "int", "rank": "int",
 }  # fmt: skip
+_LOGGED = ("user_id", "item_id", "rating", "timestamp", "session_id", "rank")
 ITEMS: Mapping[str, str] = {"item_id": "text", "title": "text", "year": "int", "genres": "text"}
 
 
@@ -29,7 +31,7 @@ def write(source: LogSource, directory: Path) -> Written:
             arm_id: stack.enter_context(ParquetTable(directory / file, COLUMNS, about))
             for arm_id, file in files.items()
         }
-        for arm, rows in source.impressions(tuple(COLUMNS), OPENED):
+        for arm, rows in source.impressions(_LOGGED, OPENED):
             tables[arm.arm_id].write(rows)
         counts = {file: tables[arm_id].count for arm_id, file in files.items()}
     with ParquetTable(directory / "items.parquet", ITEMS, about) as items:

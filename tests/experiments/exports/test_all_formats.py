@@ -1,0 +1,135 @@
+"""What every format promises: marked, counted, whole or not at all, and nothing made of what is unknown."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+
+import pytest
+
+from environments.errors import ConfigError, DataError, RunDirectoryError
+from experiments.exports.export import export_run
+from experiments.exports.folders import folder_names
+from experiments.exports.registry import FORMATS
+from experiments.exports.synthesis import synthesise
+from experiments.loading import load_config
+
+every_format = pytest.mark.parametrize("name", FORMATS)
+
+PER_ARM = """
+SELECT arms.name, count(DISTINCT session_id), count(*), count(clicked), total(clicked), count(rating)
+FROM impressions JOIN sessions USING (session_id) JOIN arms USING (arm_id) GROUP BY arms.name
+"""
+
+
+@every_format
+def test_the_datasheet_says_what_made_it_and_counts_everything(name, export, run, ask):
+    out = export(name).directory
+    facts = json.loads((out / "datasheet.json").read_text())
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert facts["synthetic"] is True
+    for key in ("run_id", "seed", "config_hash", "digest"):
+        assert facts[key] == manifest[key]
+    assert facts["dataset"]["licence"] == manifest["dataset"]["licence"]
+    assert facts["config"]["seed"] == 3
+    counted = {
+        arm["name"]: tuple(arm[key] for key in ("sessions", "impressions", "known", "opened", "rated"))
+        for arm in facts["arms"]
+    }
+    assert counted == {arm: tuple(counts) for arm, *counts in ask(PER_ARM)}
+    assert all(arm["unknown"] == arm["impressions"] - arm["known"] > 0 for arm in facts["arms"])
+    text = (out / "DATASHEET.md").read_text()
+    assert manifest["digest"] in text
+    assert "None is the behaviour of a real person" in text
+
+
+@every_format
+def test_every_file_is_listed_with_its_rows(name, export):
+    exported = export(name)
+    written = {path.relative_to(exported.directory).as_posix() for path in exported.directory.rglob("*.*")}
+    data = {file for file in written if not file.rpartition("/")[2].lower().startswith(("datasheet", "arm="))}
+    extra = {"user_numbers.csv", "item_numbers.csv"} if name == "movielens" else set()
+    folders = {file for file in data if (exported.directory / file).is_dir()}
+    assert data - folders == set(exported.written.rows) | extra
+
+
+@every_format
+def test_an_existing_directory_is_left_as_it_is(name, export, run, tmp_path):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken/mine.txt").write_text("mine")
+    with pytest.raises(RunDirectoryError, match=r"taken.*--out"):
+        export_run(run, name, tmp_path / "taken")
+    assert [path.name for path in tmp_path.rglob("*")] == ["taken", "mine.txt"]
+
+
+@every_format
+def test_hostile_titles_and_people_who_cannot_be_read_do_no_harm(name, export, small_run):
+    exported = export(name, small_run)
+    assert all(count >= 0 for count in exported.written.rows.values())
+    assert "<new>" not in (exported.directory / "DATASHEET.md").read_text()
+
+
+def test_two_exports_of_a_run_are_equal_byte_by_byte(run, tmp_path):
+    for name in set(FORMATS) - {"open_bandit"}:  # a zip archive holds the time it was made
+        for copy in ("one", "two"):
+            export_run(run, name, tmp_path / name / copy)
+        files = [path for path in (tmp_path / name / "one").rglob("*") if path.is_file()]
+        assert files
+        for path in files:
+            twin = tmp_path / name / "two" / path.relative_to(tmp_path / name / "one")
+            assert path.read_bytes() == twin.read_bytes()
+
+
+def test_a_mistaken_format_is_explained(run, tmp_path):
+    with pytest.raises(ConfigError, match=r"recbol.*did you mean 'recbole'"):
+        export_run(run, "recbol", tmp_path / "out")
+
+
+def test_a_run_that_did_not_finish_needs_a_word(run, tmp_path):
+    shutil.copytree(run, tmp_path / "cut")
+    with sqlite3.connect(tmp_path / "cut/log.db") as connection:
+        connection.execute("UPDATE runs SET status = 'interrupted'")
+    with pytest.raises(RunDirectoryError, match=r"interrupted.*--partial"):
+        export_run(tmp_path / "cut", "parquet", tmp_path / "out")
+    out = export_run(tmp_path / "cut", "parquet", tmp_path / "out", partial=True).directory
+    assert json.loads((out / "datasheet.json").read_text())["status"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("movielens", "UPDATE impressions SET rating = NULL", "nobody gave stars"),
+        ("trec", "UPDATE items SET source_item_id = 'a b' || item_id", "holds a space"),
+        ("recbole", "UPDATE items SET source_item_id = 'a' || char(9) || item_id", "holds a tab"),
+        ("mind", "UPDATE items SET source_item_id = 'a-b' || item_id", "'-'"),
+    ],
+)
+def test_what_a_format_cannot_carry_is_refused_and_leaves_nothing_behind(name, change, said, run, tmp_path):
+    shutil.copytree(run, tmp_path / "changed")
+    with sqlite3.connect(tmp_path / "changed/log.db") as connection:
+        connection.execute(change)
+    with pytest.raises(DataError, match=said):
+        export_run(tmp_path / "changed", name, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["changed"]
+
+
+def test_folder_names_differ_whatever_the_arms_are_called():
+    assert folder_names(["A b", "a/b", "../x", "", "a_B-2", "..."]) == ["A_b", "a_b-2", "x", "arm", "a_B-2-2", "arm-2"]
+
+
+def test_synthesise_gives_what_run_and_export_give(config, run, tmp_path):
+    export_run(run, "trec", tmp_path / "long")
+    loaded = load_config(config)
+    synthesise(loaded, "trec", tmp_path / "short")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["long", "short"]
+    for name in ("popular/qrels.txt", "explored/run.txt"):
+        assert (tmp_path / "short" / name).read_bytes() == (tmp_path / "long" / name).read_bytes()
+    synthesise(loaded, "trec", tmp_path / "again", tmp_path / "kept")
+    assert (tmp_path / "kept/log.db").is_file()
+
+
+def test_synthesise_finds_a_mistake_before_it_simulates(config, tmp_path):
+    with pytest.raises(ConfigError):
+        synthesise(load_config(config), "parqet", tmp_path / "out", tmp_path / "kept")
+    assert list(tmp_path.iterdir()) == []

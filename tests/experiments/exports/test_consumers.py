@@ -1,0 +1,178 @@
+"""Each export is read back by those it is for, and says there what the log says."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import ir_measures
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from ir_measures import RR, P, nDCG
+from ranx import Qrels, Run, evaluate
+
+JOINED = "FROM impressions JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id) JOIN items USING (item_id)"  # noqa: E501
+
+
+def test_parquet_holds_the_log_and_its_nulls(export, ask):
+    out = export("parquet").directory
+    table = pq.read_table(out / "impressions")
+    assert table.schema.metadata[b"synthetic"] == b"true"
+    assert json.loads(table.schema.metadata[b"groundlings"])["seed"] == 3
+    frame = table.to_pandas()
+    assert frame.synthetic.all()
+    columns = "user_id, item_id, clicked, rating, pscore, score, timestamp"
+    logged = ask(
+        "SELECT arms.name, source_user_id, source_item_id, clicked, rating, pscore, score, sim_time "
+        f"{JOINED} ORDER BY impression_id"
+    )
+    names = ["arm", *columns.split(", ")]
+    names = [*names[:-2], "score", "timestamp"]
+    frame = frame.sort_values("impression_id")[names].astype(object)
+    found = frame.where(frame.notna(), None)
+    assert [tuple(row) for row in found.itertuples(index=False)] == logged
+    assert found.clicked.isna().sum() > 0
+    for name in ("sessions", "events", "calls"):
+        assert pq.read_table(out / name).num_rows == ask(f"SELECT count(*) FROM {name}")[0][0]
+
+
+def test_parquet_carries_the_calls_of_language_minds(export, ask, small_run):
+    calls = pq.read_table(export("parquet", small_run).directory / "calls").to_pandas()
+    assert sorted(calls.reply) == sorted(reply for (reply,) in ask("SELECT reply FROM calls", small_run))
+    assert set(calls.arm) == {"chance", "good & <new>", "again", "best"}
+
+
+def test_lenskit_columns_are_the_opened_items(export, ask):
+    out = export("lenskit").directory
+    frame = pd.read_parquet(out / "explored/interactions.parquet")
+    logged = ask(
+        f"SELECT source_user_id, source_item_id, rating, sim_time {JOINED} WHERE clicked AND arms.name = 'explored' "
+        "ORDER BY impression_id"
+    )
+    assert [
+        tuple(row) for row in frame[["user_id", "item_id", "rating", "timestamp"]].itertuples(index=False)
+    ] == logged
+    assert pq.read_schema(out / "explored/interactions.parquet").metadata[b"synthetic"] == b"true"
+
+
+def test_movielens_has_exactly_its_columns_and_the_ratings(export, ask):
+    out = export("movielens").directory
+    assert (out / "popular/ratings.csv").read_text().splitlines()[0] == "userId,movieId,rating,timestamp"
+    ratings = pd.read_csv(out / "popular/ratings.csv")
+    people = pd.read_csv(out / "user_numbers.csv").set_index("userId").source_user_id
+    items = pd.read_csv(out / "item_numbers.csv").set_index("movieId").source_item_id
+    found = list(zip(people[ratings.userId], items[ratings.movieId], ratings.rating, ratings.timestamp, strict=True))
+    assert found == ask(
+        f"SELECT source_user_id, source_item_id, rating, sim_time {JOINED} "
+        "WHERE rating IS NOT NULL AND arms.name = 'popular' ORDER BY impression_id"
+    )
+    movies = pd.read_csv(out / "popular/movies.csv")
+    assert movies.movieId.is_unique
+    assert set(ratings.movieId) <= set(movies.movieId)
+
+
+def atomic_file(path):
+    """RecBole's documented format: tabs, `name:type` in the first line, no quoting; token, float and sequences."""
+    read = {"token": str, "float": lambda cell: float(cell) if cell else None,
+            "token_seq": str.split, "float_seq": lambda cell: [float(part) for part in cell.split()]}  # fmt: skip
+    header, *lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    columns = [column.split(":") for column in header.split("\t")]
+    rows = [line.split("\t") for line in lines]
+    assert all(len(row) == len(columns) for row in rows)
+    return [{name: read[kind](cell) for (name, kind), cell in zip(columns, row, strict=True)} for row in rows]
+
+
+def test_recbole_files_follow_their_documentation(export, ask):
+    out = export("recbole").directory
+    impressions = atomic_file(out / "popular/impressions/impressions.inter")
+    known = f"{JOINED} WHERE clicked IS NOT NULL AND arms.name = 'popular' ORDER BY impression_id"
+    assert [(row["user_id"], row["item_id"], row["label"], row["rating"]) for row in impressions] == ask(
+        f"SELECT source_user_id, source_item_id, clicked, rating {known}"
+    )
+    clicks = atomic_file(out / "popular/clicks/clicks.inter")
+    kept = ("user_id", "item_id", "rating", "timestamp", "session_id", "rank", "synthetic")
+    assert clicks == [{key: row[key] for key in kept} for row in impressions if row["label"]]
+    assert {row["synthetic"] for row in impressions} == {1.0}
+    people, items = (atomic_file(out / f"popular/clicks/clicks.{kind}") for kind in ("user", "item"))
+    assert {row["user_id"] for row in impressions} <= {row["user_id"] for row in people}
+    assert {row["item_id"] for row in impressions} <= {row["item_id"] for row in items}
+    assert {row["synthetic"] for row in [*people, *items]} == {1.0}
+
+
+def test_open_bandit_feedback_gives_the_estimates_of_the_log(export, ask):
+    out = export("open_bandit").directory
+    feedback = np.load(out / "explored/feedback.npz", allow_pickle=False)
+    assert bool(feedback["synthetic"])
+    assert json.loads(str(feedback["provenance"]))["arm"] == "explored"
+    known = f"{JOINED} WHERE clicked IS NOT NULL AND arms.name = 'explored' ORDER BY impression_id"
+    logged = ask(f"SELECT source_item_id, impressions.position, clicked, pscore, source_user_id {known}")
+    assert int(feedback["n_rounds"]) == len(logged)
+    found = zip(
+        feedback["item_ids"][feedback["action"]], feedback["position"], feedback["reward"], feedback["pscore"],
+        feedback["user_ids"][feedback["user"]], strict=True,
+    )  # fmt: skip
+    assert [tuple(row) for row in found] == logged
+    weights = feedback["reward"] / feedback["pscore"]
+    assert np.mean(weights) == pytest.approx(sum(row[2] / row[3] for row in logged) / len(logged))
+    assert 0 < feedback["pscore"].min() < feedback["pscore"].max() <= 1
+    assert feedback["context"].shape == (len(logged), len(feedback["context_columns"]))
+    assert feedback["action_context"].shape[0] == int(feedback["n_actions"]) == len(feedback["item_ids"])
+
+
+def test_trec_files_score_alike_in_ranx_in_trec_eval_and_by_hand(export, ask):
+    out = export("trec").directory
+    qrels, run = out / "explored/qrels.txt", out / "explored/run.txt"
+    by_ranx = evaluate(
+        Qrels.from_file(str(qrels), kind="trec"), Run.from_file(str(run), kind="trec"), ["mrr", "precision@3", "ndcg@8"]
+    )
+    by_trec = ir_measures.calc_aggregate(
+        [RR, P @ 3, nDCG @ 8], list(ir_measures.read_trec_qrels(str(qrels))), list(ir_measures.read_trec_run(str(run)))
+    )
+    visits: dict[int, list[tuple[int, float]]] = {}
+    for session, clicked, rating in ask(
+        f"SELECT session_id, clicked, rating {JOINED} WHERE clicked IS NOT NULL AND arms.name = 'explored' "
+        "ORDER BY impression_id"
+    ):
+        visits.setdefault(session, []).append((clicked, 2.0 if (rating or 0) >= 4 else float(clicked)))
+    by_hand = np.mean([_figures(slots) for slots in visits.values()], axis=0)
+    assert [by_ranx["mrr"], by_ranx["precision@3"], by_ranx["ndcg@8"]] == pytest.approx(by_hand)
+    assert [by_trec[RR], by_trec[P @ 3], by_trec[nDCG @ 8]] == pytest.approx(by_hand)
+
+
+def _figures(slots):
+    clicked, gains = np.array(slots).T
+    discounts = 1 / np.log2(np.arange(len(gains)) + 2)
+    ideal = np.sort(gains)[::-1]
+    ndcg = (gains * discounts)[:8].sum() / (ideal * discounts)[:8].sum() if gains.any() else 0.0
+    first = 1 / (np.flatnonzero(clicked)[0] + 1) if clicked.any() else 0.0
+    return first, clicked[:3].sum() / 3, ndcg
+
+
+def test_trec_ids_cannot_be_taken_for_real_people(export):
+    lines = [line.split() for line in (export("trec").directory / "popular/run.txt").read_text().splitlines()]
+    assert all(line[0].startswith("sim-") and line[5].startswith("synthetic-") for line in lines)
+
+
+def test_mind_lines_are_the_known_pages_with_the_clicks_before_them(export, ask):
+    out = export("mind").directory
+    with (out / "popular/behaviors.tsv").open(newline="") as file:
+        lines = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    assert all(len(line) == 5 for line in lines)
+    shown = [
+        (user.removeprefix("sim-"), *mark.rsplit("-", 1)) for _, user, _, _, marks in lines for mark in marks.split()
+    ]
+    assert [(user, item, int(label)) for user, item, label in shown] == ask(
+        f"SELECT source_user_id, source_item_id, clicked {JOINED} "
+        "WHERE clicked IS NOT NULL AND arms.name = 'popular' ORDER BY impression_id"
+    )
+    opened: dict[str, list[str]] = {}
+    for _, user, _, history, marks in lines:
+        assert history.split() == opened.setdefault(user, [])
+        opened[user] += [mark.rsplit("-", 1)[0] for mark in marks.split() if mark.endswith("-1")]
+    assert any(opened.values())
+    with (out / "popular/news.tsv").open(newline="") as file:
+        news = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    assert all(len(line) == 8 for line in news)
+    assert {item for _, item, _ in shown} <= {line[0] for line in news}
