@@ -37,9 +37,10 @@ class TasteTable:
     def __init__(self, taste: Taste, cache_bytes: int = CACHE_BYTES) -> None:
         self._taste = taste
         blocks = -(-taste.evidence.n_users // BLOCK)
-        # Each of so many people could be in a block of their own.
-        self.capacity = min(blocks, max(cache_bytes // (8 * taste.n_items * BLOCK), 1))
-        self.appeal = np.empty((self.capacity * BLOCK, taste.n_items), dtype=np.float32)
+        self._capacity = min(blocks, max(cache_bytes // (8 * taste.n_items * BLOCK), 1))
+        # Where not all blocks fit, each of the people asked about could be in a block of their own.
+        self.capacity = max(taste.evidence.n_users, 1) if self._capacity == blocks else self._capacity
+        self.appeal = np.empty((self._capacity * BLOCK, taste.n_items), dtype=np.float32)
         self.leaning = np.empty_like(self.appeal) if taste.stars else None
         self._place = np.full(blocks, -1, dtype=np.int64)
         self._used = 0
@@ -48,12 +49,12 @@ class TasteTable:
         """Where each person's row stands in `appeal` and `leaning`, shape (n,); valid until the next call."""
         blocks = users // BLOCK
         missing = np.unique(blocks[self._place[blocks] < 0])
-        if self._used + len(missing) > self.capacity:
+        if self._used + len(missing) > self._capacity:
             self._place[:] = -1
             self._used = 0
             missing = np.unique(blocks)
-            if len(missing) > self.capacity:
-                raise ValueError(f"asked about people of {len(missing)} blocks; memory holds {self.capacity}")
+            if len(missing) > self._capacity:
+                raise ValueError(f"asked about people of {len(missing)} blocks; memory holds {self._capacity}")
         for block in missing:
             self._compute(int(block))
         return self._place[blocks] * BLOCK + users % BLOCK
