@@ -1,0 +1,77 @@
+"""The examination on the terminal: progress, and the table at the end."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from experiments.fidelity.headlines import headlines
+from experiments.fidelity.lab import PARTS, Findings, Observer
+from experiments.fidelity.words import figure, target
+
+_COLOURS = {"validated": "green", "indicative": "cyan", "not supported": "red"}
+
+
+class ExaminationProgress(Observer):
+    """Draws one bar, and says which part is under way."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description:<32}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f} of {task.total:.0f}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._task = self._progress.add_task("examination", total=PARTS)
+
+    def __enter__(self) -> ExaminationProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._progress.update(self._task, completed=PARTS, description="done")
+        self._progress.stop()
+
+    def note(self, line: str) -> None:
+        """See `Observer.note`."""
+        self._progress.console.print(f"[dim]{escape(line)}")
+
+    def download(self, what: str, done: int, total: int | None) -> None:
+        """See `Observer.download`."""
+        amount = f"{done / 1e6:.1f}" + (f" of {total / 1e6:.1f} MB" if total else " MB")
+        self._progress.update(self._task, description=f"{escape(what)}: {amount}")
+
+    def step(self, number: int, name: str) -> None:
+        """See `Observer.step`."""
+        self._progress.update(self._task, completed=number - 1, description=name)
+
+
+def render_findings(findings: Findings) -> Table:
+    """The headline figures: value, interval, what it stands beside, target and word."""
+    about = findings.about
+    gate = "passed" if findings.passed else "did not pass"
+    table = Table(
+        title=f"{about['dataset']}: {about['people_tested']:,} people nothing was fitted on, salt {about['salt']!r}",
+        caption=f"As a whole: {findings.overall}; the mind {gate} the system gate. Targets were set before.",
+        caption_justify="left",
+    )
+    for heading, justify in (("figure", "left"), ("value", "right"), ("beside", "left"), ("target", "left")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    table.add_column("met")
+    table.add_column("verdict")
+    for row in headlines(findings.records):
+        record = row.record
+        met = "" if record.target is None else "yes" if record.target.met else "[red]no"
+        word = record.verdict or ""
+        colour = _COLOURS.get(word, "")
+        said = f"[{colour}]{word}" if colour else word
+        table.add_row(row.label, escape(figure(record)), escape(row.beside), target(record), met, said)
+    return table
