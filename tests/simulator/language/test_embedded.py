@@ -21,6 +21,8 @@ from personas.mind import Situation, SoFar, Visits
 from personas.minds.language import LanguageMind, LanguageOptions
 from personas.population import build_population
 from simulator.language.config import EmbeddedOptions, ModelConfig, build_chat_model
+from simulator.language.reencode import faster_copy, sha256_of
+from simulator.language.weights import fetch_weights
 
 pytestmark = pytest.mark.embedded
 pytest.importorskip("xllamacpp")
@@ -93,6 +95,20 @@ def test_one_process_runs_one_server(world):
     shared, text = asyncio.run(scenario())
     assert shared
     assert text in ('"yes"', '"no"')
+
+
+def test_a_damaged_copy_is_made_again():
+    source = asyncio.run(fetch_weights())
+    first = faster_copy(source, "check-Q8_0.gguf")
+    whole = sha256_of(first)
+    made = first.stat().st_mtime_ns
+    assert faster_copy(source, "check-Q8_0.gguf").stat().st_mtime_ns == made, "a good copy is kept"
+    with first.open("r+b") as stream:
+        stream.truncate(1000)
+    again = faster_copy(source, "check-Q8_0.gguf")
+    assert sha256_of(again) == whole, "the same weights give the same copy"
+    again.unlink()
+    again.with_suffix(".sha256").unlink()
 
 
 def test_a_file_that_is_no_model_is_told(tmp_path):
