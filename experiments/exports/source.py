@@ -170,7 +170,7 @@ class LogSource:
         """The answer to a query, in chunks."""
         with named_faults(self.directory), self._engine.connect() as connection:
             streaming = connection.execution_options(stream_results=True, yield_per=CHUNK_ROWS)
-            for chunk in streaming.exec_driver_sql(query).partitions():
+            for chunk in streaming.exec_driver_sql(query).partitions(CHUNK_ROWS):
                 yield [tuple(row) for row in chunk]
 
     def counts(self) -> dict[str, Counts]:

@@ -9,6 +9,7 @@ import sqlite3
 import pytest
 
 from environments.errors import ConfigError, DataError, RunDirectoryError
+from experiments.exports import source as source_module
 from experiments.exports.export import export_run
 from experiments.exports.folders import folder_names
 from experiments.exports.registry import FORMATS
@@ -133,3 +134,20 @@ def test_synthesise_finds_a_mistake_before_it_simulates(config, tmp_path):
     with pytest.raises(ConfigError):
         synthesise(load_config(config), "parqet", tmp_path / "out", tmp_path / "kept")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_chunks_have_the_size_that_was_set_and_leave_no_trace(run, tmp_path, monkeypatch):
+    texts = ("movielens", "recbole", "trec", "mind")
+    for name in texts:
+        export_run(run, name, tmp_path / name / "whole")
+    monkeypatch.setattr(source_module, "CHUNK_ROWS", 7)
+    with source_module.LogSource(run) as source:
+        sizes = [len(chunk) for chunk in source.rows("SELECT impression_id FROM impressions")]
+    assert len(sizes) > 2
+    assert set(sizes[:-1]) == {7}
+    for name in texts:
+        export_run(run, name, tmp_path / name / "chunked")
+        whole, chunked = tmp_path / name / "whole", tmp_path / name / "chunked"
+        for path in whole.rglob("*.*"):
+            if path.is_file():
+                assert path.read_bytes() == (chunked / path.relative_to(whole)).read_bytes()
