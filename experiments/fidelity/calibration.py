@@ -102,7 +102,9 @@ def _score(
 
         low, high = None, None
         if kind == "mind":
-            low, high = bootstrap(error, len(groups), min(stage.config.bootstrap, 200), stage.chance("ece", task, name))
+            low, high = bootstrap(
+                error, len(groups), min(stage.config.bootstrap, 200), stage.chance("ece", task, name), least=0
+            )
         record = Record(
             PART, task, name, "ece", kind, expected_calibration_error(chance, happened), low, high, len(people),
             "people", _ECE + how,

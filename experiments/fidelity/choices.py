@@ -140,7 +140,7 @@ def _distances(stage: Stage, real: Picks, everybody: Picks, rows: Mapping[str, t
             def off(some: IntArray, own: FloatArray = own, real_mixes: FloatArray = real_mixes) -> float:
                 return jensen_shannon(own[some].sum(axis=0), real_mixes[some].sum(axis=0))
 
-            low, high = bootstrap(off, len(people), stage.config.bootstrap, stage.chance("mix", name, scorer))
+            low, high = bootstrap(off, len(people), stage.config.bootstrap, stage.chance("mix", name, scorer), least=0)
             record = Record(
                 PART, "choices", scorer, name, kind, off(np.arange(len(people))), low, high, len(people), "people",
                 f"{definition} Simulated against real picks.", Baseline(FLOOR, limit),
@@ -174,10 +174,10 @@ def _curve(stage: Stage, real: Picks, rows: Mapping[str, tuple[Kind, Picks]]) ->
 
 def _activity(stage: Stage, mind: Picks) -> list[Record]:
     """Do busy people stay busy? Items a person would open on the whole shelf against items really met next."""
-    if mind.willing is None:
-        return []
     real = np.diff(stage.held_out[stage.testers].indptr).astype(np.float64)
-    rank = float(spearmanr(mind.willing, real).statistic) if mind.willing.std() and real.std() else 0.0
+    if mind.willing is None or not mind.willing.std() or not real.std():
+        return []  # everybody is equally busy: there is nothing to compare
+    rank = float(spearmanr(mind.willing, real).statistic)
     willing = mind.willing
     ratio_ends = bootstrap(
         lambda some: _variation(willing[some]) / _variation(real[some]),

@@ -134,7 +134,7 @@ def _distances(stage: Stage, tables: StarTables) -> list[Record]:
             def off(some: IntArray, stars: FloatArray = stars, distance: Distance = distance) -> float:
                 return distance(stars[some], tables.real[some])
 
-            low, high = bootstrap(off, n, stage.config.bootstrap, stage.chance("ratings", name, scorer))
+            low, high = bootstrap(off, n, stage.config.bootstrap, stage.chance("ratings", name, scorer), least=0)
             wanted = KS_TARGET if name == "ks" else limit
             record = Record(
                 PART, "ratings", scorer, name, kind, distance(stars, tables.real), low, high, n, "people",

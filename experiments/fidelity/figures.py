@@ -28,6 +28,8 @@ _STYLES: Mapping[str, tuple[str, str, Any]] = {
     "genre profile scorer": ("arm-4", "D", (0, (1, 1.2))),
     "user+item bias, rounded": ("arm-2", "s", "--"),
     "own past stars, redrawn": ("arm-3", "^", "-."),
+    "person's share": ("arm-2", "s", "--"),
+    "item's share": ("arm-3", "^", "-."),
 }
 _SPARE = ("arm-6", "P", (0, (3, 2)))
 """How each row is drawn: colour, mark and dash, so that no single one of them must be seen."""

@@ -46,23 +46,37 @@ def counts_by_person(users: IntArray, columns: IntArray, people: IntArray, width
     return sp.csr_array(cells, shape=(len(people), width))
 
 
-def bootstrap(statistic: Callable[[IntArray], float], n: int, times: int, chance: np.random.Generator) -> Interval:
-    """Ends of the percentile interval over people (Efron 1979), None where there is none.
+def bootstrap(
+    statistic: Callable[[IntArray], float],
+    n: int,
+    times: int,
+    chance: np.random.Generator,
+    *,
+    least: float = -np.inf,
+    most: float = np.inf,
+) -> Interval:
+    """Ends of the bootstrap interval over people (Efron 1979), None where there is none.
+
+    The percentile interval, moved by the bootstrap's own estimate of its bias: drawing people again adds noise, which
+    always adds to a distance, so that the bare interval of a small distance can lie above the distance itself.
 
     Args:
         statistic: The figure of some people, given as row numbers, twice for somebody drawn twice.
         n: People.
         times: Resamples.
         chance: Whose luck.
+        least, most: Values that the figure cannot pass.
     """
     if n < 2:
         return None, None
     values = np.array([statistic(chance.integers(0, n, n)) for _ in range(times)])
     known = values[~np.isnan(values)]
-    if not len(known):
+    whole = statistic(np.arange(n))
+    if not len(known) or np.isnan(whole):
         return None, None
-    low, high = np.quantile(known, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
+    ends = np.quantile(known, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]) + whole - known.mean()
+    low, high = np.clip(ends, least, most)
+    return min(float(low), whole), max(float(high), whole)
 
 
 def jackknife(statistic: Callable[[IntArray], float], n: int, chance: np.random.Generator) -> Interval:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from experiments.fidelity.records import Record
 
 
-def figure(record: Record, decimals: int = 3) -> str:
-    """The figure and its interval."""
+def figure(record: Record) -> str:
+    """The figure and its interval, with a fourth decimal where the figure is small."""
     if record.value is None:
         return "no value"
+    decimals = 4 if 0 < abs(record.value) < 0.02 else 3
     ends = ""
     if record.low is not None and record.high is not None:
         ends = f" [{record.low:.{decimals}f}, {record.high:.{decimals}f}]"

@@ -1,0 +1,125 @@
+"""Lists are fair, rules are chosen elsewhere, and scorers of known quality get the figures they must."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from environments.arrays import NO_ITEM
+from environments.interactions import Interactions
+from environments.split import people_in_thirds
+from experiments.fidelity.deciding import choose_rule, list_auc, measure
+from experiments.fidelity.interaction import ask_all, examine_interaction
+from experiments.fidelity.lists import Lists, draw_lists
+from experiments.fidelity.scorers import Scorer, always_yes, catalog_scorer
+
+
+@pytest.fixture(scope="module")
+def lists(stage):
+    return draw_lists(stage, stage.testers, "test")
+
+
+def perfect(stage):
+    return Scorer("perfect", "mind", {"as given": lambda users, items: _met_later(stage, users, items)})
+
+
+def _met_later(stage, users, items):
+    table = stage.held_out[users].toarray()
+    return np.take_along_axis(table, np.where(items == NO_ITEM, 0, items).astype(int), axis=1)
+
+
+def test_everybody_examined_is_of_the_test_third_and_nobody_else(stage):
+    thirds = people_in_thirds(stage.dataset.people.user_ids, stage.config.split.salt)
+    assert set(thirds[stage.testers]) == {2}
+    assert set(thirds[stage.tuners]) == {1}
+
+
+def test_lists_hold_what_they_promise(stage, lists):
+    known, later = stage.train.matrix.toarray() > 0, stage.held_out.toarray() > 0
+    for (_, ratio), each in lists.items():
+        for row, user in enumerate(each.users):
+            real = each.items[row, each.positive[row]]
+            others = each.items[row, each.listed[row] & ~each.positive[row]]
+            assert later[user, real].all()
+            assert not (known[user, others] | later[user, others]).any()
+            assert len(set(real)) + len(set(others)) == each.listed[row].sum()
+            assert len(others) <= ratio * len(real) <= stage.config.lists.length
+
+
+def test_matched_lists_leave_popularity_at_chance_and_uniform_ones_do_not(stage, lists):
+    counts = stage.train.item_counts.astype(float)
+    scores = {task: counts[np.where(each.listed, each.items, 0)] for task, each in lists.items()}
+    matched = np.nanmean(list_auc(scores["popularity-matched", 1], lists["popularity-matched", 1]))
+    uniform = np.nanmean(list_auc(scores["uniform", 1], lists["uniform", 1]))
+    assert matched == pytest.approx(0.5, abs=0.06)
+    assert uniform > matched + 0.05
+
+
+def test_the_perfect_scorer_is_perfect_and_yes_has_its_known_f1(stage):
+    scorers = [always_yes(), perfect(stage)]
+    records = examine_interaction(ask_all(stage, scorers), scorers)
+    for record in records:
+        if record.scorer == "perfect":
+            assert record.value == pytest.approx(1.0)
+            assert record.holds
+    found = {(each.task, each.metric): each.value for each in records if each.scorer == "say yes"}
+    assert found["uniform 1:1", "f1"] == pytest.approx(2 / 3, abs=1e-3)
+    assert found["uniform 1:1", "accuracy"] == pytest.approx(0.5, abs=1e-3)
+    assert found["uniform 1:9", "auc"] == pytest.approx(0.5)
+
+
+def test_a_scorer_of_some_people_is_measured_on_these(stage):
+    def some(users, items):
+        return np.where((users % 2 == 0)[:, None], _met_later(stage, users, items), np.nan)
+
+    scorers = [always_yes(), Scorer("sample", "mind", {"as given": some})]
+    records = [each for each in examine_interaction(ask_all(stage, scorers), scorers) if each.scorer == "sample"]
+    assert {each.n for each in records} == {int((stage.testers % 2 == 0).sum())}
+    assert all(each.value == pytest.approx(1.0) for each in records)
+
+
+def test_no_rule_knows_what_testers_met_later(stage):
+    """The rules stay the same when the held-out rows of the people examined are other ones."""
+    test = stage.split.test
+    of_testers = np.isin(test.users, stage.testers)
+    items = np.where(of_testers, (test.items + 7) % test.n_items, test.items)
+    other = Interactions.of(
+        test.users, items, test.ratings, test.timestamps, n_users=test.n_users, n_items=test.n_items
+    )
+    changed = replace(stage, split=replace(stage.split, test=other))
+    counts = stage.train.item_counts.astype(float)
+
+    def rules(on):
+        scorer = catalog_scorer("popularity", "trivial", lambda users: np.tile(counts, (len(users), 1)), on)
+        return ask_all(on, [scorer]).rules
+
+    assert rules(stage) == rules(changed)
+
+
+def test_the_rank_scale_is_a_share_of_unmet_items(stage):
+    counts = stage.train.item_counts.astype(float)
+    scorer = catalog_scorer("popularity", "trivial", lambda users: np.tile(counts, (len(users), 1)), stage)
+    user = stage.testers[:1]
+    unmet = np.flatnonzero(stage.train.matrix[user].toarray()[0] == 0)
+    shares = scorer.scales["rank"](user, unmet[None].astype(np.int32))[0]
+    assert 0 <= shares.min() < shares.max() <= 1
+    assert shares.mean() == pytest.approx(0.5)
+    assert (np.argsort(counts[unmet], kind="stable") == np.argsort(shares, kind="stable")).all()
+
+
+def test_a_fixed_threshold_stays():
+    lists = Lists(np.array([0]), np.array([[1, 2]], dtype=np.int32), np.array([[True, False]]))
+    assert choose_rule("f1", {"a": np.array([[0.9, 0.1]])}, lists, 0.05).threshold == 0.05
+    assert choose_rule("f1", {"a": np.array([[0.9, 0.1]])}, lists, None).threshold > 0.1
+
+
+def test_counted_by_hand():
+    lists = Lists(
+        np.array([0]), np.array([[4, 5, 6, 7, NO_ITEM]], dtype=np.int32), np.array([[True, True, False, False, False]])
+    )
+    scores = np.array([[0.9, 0.2, 0.5, 0.2, 9.0]])
+    assert measure("f1", scores, lists, 0.4)[0] == pytest.approx(2 * 1 / (2 + 2))
+    assert measure("accuracy", scores, lists, 0.4)[0] == pytest.approx(2 / 4)
+    assert measure("auc", scores, lists, 0.4)[0] == pytest.approx((1 + 1 + 0 + 0.5) / 4)
