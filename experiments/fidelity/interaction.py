@@ -10,7 +10,7 @@ import numpy as np
 from environments.arrays import FloatArray
 from experiments.fidelity.deciding import MEASURES, Rule, choose_rule, measure
 from experiments.fidelity.lists import Lists, Negatives, draw_lists
-from experiments.fidelity.records import Record, Row, compare_rows, target_of
+from experiments.fidelity.records import Record, Row, compare_rows, target_of, without_flips
 from experiments.fidelity.scorers import Scorer
 from experiments.fidelity.stage import Stage
 
@@ -68,7 +68,19 @@ def examine_interaction(asked: Asked, scorers: Sequence[Scorer]) -> list[Record]
                 PART, f"{negatives} 1:{ratio}", name, rows, definition=definition, higher_is_better=True
             )
             records += [_with_target(record, task) for record in found]
-    return records
+    return _steady(records)
+
+
+def _steady(records: list[Record]) -> list[Record]:
+    """A mind's claim on one measure and kind of others must not change sign between ratios."""
+    steady = dict(enumerate(records))
+    claims: dict[tuple[str, str, str], list[int]] = {}
+    for number, record in enumerate(records):
+        if record.holds is not None:
+            claims.setdefault((record.task.partition(" ")[0], record.metric, record.scorer), []).append(number)
+    for numbers in claims.values():
+        steady.update(zip(numbers, without_flips([records[number] for number in numbers]), strict=True))
+    return list(steady.values())
 
 
 def _values(asked: Asked, scorer: str, task: Task, name: str, lists: Lists) -> FloatArray:

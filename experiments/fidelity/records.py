@@ -120,20 +120,23 @@ def verdict(holds: bool | None, gate: bool) -> Verdict | None:
     return "validated" if gate else "indicative"
 
 
-def is_better(difference: Difference, *, higher_is_better: bool, variants: Sequence[float] = ()) -> bool:
+def is_better(difference: Difference, *, higher_is_better: bool) -> bool:
     """Whether the claim "better than the best trivial scorer" holds.
 
     Args:
         difference: Of the row to that scorer, paired over people.
         higher_is_better: Which side is good.
-        variants: The same difference under other lists, seeds or settings; none may have another sign.
     """
-    sign = 1.0 if higher_is_better else -1.0
     low, high = difference.low, difference.high
     if low is None or high is None:
         return False
-    nearest = low if higher_is_better else high
-    return sign * nearest > 0 and all(sign * other > 0 for other in variants)
+    return low > 0 if higher_is_better else high < 0
+
+
+def without_flips(variants: Sequence[Record]) -> list[Record]:
+    """Records of one claim under several settings; where the sign of its difference flips, it holds under none."""
+    signs = {each.baseline.difference > 0 for each in variants if each.baseline and each.baseline.difference}
+    return list(variants) if len(signs) < 2 else [replace(each, holds=False) for each in variants]
 
 
 def is_within(low: float | None, high: float | None, tolerance: tuple[float | None, float | None]) -> bool:

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.compare import Difference, paired_difference
-from experiments.fidelity.records import Record, Row, compare_rows, is_better, is_within, target_of, verdict
+from experiments.fidelity.records import (
+    Baseline,
+    Record,
+    Row,
+    compare_rows,
+    is_better,
+    is_within,
+    target_of,
+    verdict,
+    without_flips,
+)
 
 
 def difference(low, high):
@@ -50,9 +60,12 @@ def test_better_needs_an_interval_on_the_good_side_of_zero(low, high, higher, be
 
 
 def test_a_sign_that_flips_between_variants_supports_nothing():
-    clear = difference(0.01, 0.05)
-    assert is_better(clear, higher_is_better=True, variants=(0.02, 0.001))
-    assert not is_better(clear, higher_is_better=True, variants=(0.02, -0.001))
+    def beside(gap):
+        baseline = Baseline("popularity", 0.5, gap, gap - 0.01, gap + 0.01)
+        return replace(record(0.5 + gap, 0.4, 0.6), baseline=baseline, holds=gap > 0)
+
+    assert [each.holds for each in without_flips([beside(0.1), beside(0.02)])] == [True, True]
+    assert [each.holds for each in without_flips([beside(0.1), beside(-0.02)])] == [False, False]
 
 
 def test_one_person_supports_nothing():
