@@ -44,6 +44,8 @@ class ChatRequest:
         max_tokens: Upper bound on the reply.
         temperature: Sampling temperature.
         seed: Sampling seed; None where the server must not be sent one.
+        answers: Where there are any, the reply is a single token in free form, and how likely each of these words
+            was as that token is what is wanted (`ChatReply.first_token`); the schema is then for the record only.
     """
 
     messages: tuple[Message, ...]
@@ -51,6 +53,7 @@ class ChatRequest:
     max_tokens: int
     temperature: float
     seed: int | None
+    answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ class ChatReply:
         latency_seconds: From sending to the last byte, retries not included.
         attempts: Requests it took, 1 = no retry.
         from_store: True when it was read from a record and not asked.
+        first_token: What could have been the first token, likeliest first, each with its natural log probability;
+            empty unless the request had `answers` and the server gives log probabilities.
     """
 
     text: str
@@ -76,6 +81,7 @@ class ChatReply:
     latency_seconds: float
     attempts: int = 1
     from_store: bool = False
+    first_token: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,9 @@ from simulator.language.guard import is_loopback, refuse_remote
 Structured = Literal["auto", "json_schema", "grammar", "none"]
 Dialect = Literal["llamacpp", "vllm", "other"]
 
+_ALTERNATIVES = 20
+"""Alternatives of the first token that are asked for: the most that OpenAI and vLLM give."""
+
 _logger = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 _ATTEMPT_ERRORS = (openai.OpenAIError, aiohttp.ClientError, GarbledReply, OSError, TimeoutError)
@@ -160,15 +163,18 @@ class EndpointModel:
             "messages": [{"role": message.role, "content": message.content} for message in request.messages],
             "max_tokens": request.max_tokens,
             "temperature": request.temperature,
-            "extra_body": self._form(request.reply_schema, structured),
+            "extra_body": {} if request.answers else self._form(request.reply_schema, structured),
         }
+        if request.answers:
+            body |= {"logprobs": True, "top_logprobs": _ALTERNATIVES}
         if self._send_seed and request.seed is not None:
             body["seed"] = request.seed
         sent = time.perf_counter()
         try:
             raw = await self._client.chat.completions.with_raw_response.create(**body)
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-            if self._structured != "auto" or structured == "none" or not _is_about_form(error):
+            formless = structured == "none" or bool(request.answers)
+            if self._structured != "auto" or formless or not _is_about_form(error):
                 raise
             _logger.warning("%s refuses a reply form (%s): from now on none is sent", self.base_url, structured)
             self._structured = "none"
@@ -246,7 +252,20 @@ def _reply(content: bytes, latency_seconds: float) -> ChatReply:
         cached_tokens=int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0),
         completion_tokens=int(usage.get("completion_tokens") or 0),
         latency_seconds=latency_seconds,
+        first_token=_first_token(body["choices"][0].get("logprobs")),
     )
+
+
+def _first_token(logprobs: Any) -> tuple[tuple[str, float], ...]:
+    """The alternatives of the first token, likeliest first; none where the server gives no log probabilities."""
+    tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
+    if not tokens:
+        return ()
+    try:
+        found = [(str(each["token"]), float(each["logprob"])) for each in tokens[0]["top_logprobs"]]
+    except (KeyError, TypeError, ValueError):
+        raise GarbledReply("log probabilities of another shape") from None
+    return tuple(sorted(found, key=lambda each: -each[1]))
 
 
 def _is_about_form(error: openai.APIStatusError) -> bool:

@@ -52,6 +52,7 @@ class ScriptedModel:
             cached_tokens=0,
             completion_tokens=count_tokens(text),
             latency_seconds=0.0,
+            first_token=_likelihoods(request),
         )
 
     async def close(self) -> None:
@@ -60,8 +61,19 @@ class ScriptedModel:
 
 def legal_reply(request: ChatRequest) -> str:
     """A rule for `ScriptedModel`: any reply the schema allows, drawn by the request's own seed."""
+    if request.answers:
+        return _likelihoods(request)[0][0]
     rng = np.random.default_rng(request.seed or 0)
     return json.dumps(_drawn(request.reply_schema, rng), separators=(",", ":"))
+
+
+def _likelihoods(request: ChatRequest) -> tuple[tuple[str, float], ...]:
+    """Log probabilities of the answers asked for, likeliest first, drawn by the request's own seed."""
+    if not request.answers:
+        return ()
+    shares = np.random.default_rng(request.seed or 0).dirichlet(np.ones(len(request.answers)))
+    found = zip(request.answers, np.log(shares).tolist(), strict=True)
+    return tuple(sorted(found, key=lambda each: -each[1]))
 
 
 def _in_turn(replies: Iterator[str]) -> Rule:
