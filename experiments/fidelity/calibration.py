@@ -17,7 +17,7 @@ from experiments.fidelity.preference import like_probability
 from experiments.fidelity.ratings import RatedPairs, held_out_ratings
 from experiments.fidelity.records import Kind, Record, Row, compare_rows, is_within, target_of
 from experiments.fidelity.scorers import Scorer
-from experiments.fidelity.stage import Stage
+from experiments.fidelity.stage import MIND, Stage
 from experiments.fidelity.visits import decide
 from personas.regression import fit_logistic
 
@@ -152,7 +152,7 @@ def _likes(stage: Stage, records: list[Record], curves: list[Reliability]) -> No
         ("overall share", "trivial", np.full(len(ratings.real), overall)),
         ("person's share", "trivial", share(known.users, known.n_users)[ratings.users]),
         ("item's share", "trivial", share(known.items, known.n_items)[ratings.items]),
-        ("evidence mind", "mind", like_probability(ratings)),
+        (MIND, "mind", like_probability(ratings)),
     ]
     happened = (ratings.real >= ratings.scale.like).astype(np.float64)
     _score(stage, "liked, of rated", ratings.users, happened, said, " Probabilities as they are.", records, curves)
@@ -179,7 +179,7 @@ def _log_loss(stage: Stage, ratings: RatedPairs) -> list[Record]:
         ("overall histogram", "trivial", np.tile(overall, (len(ratings.real), 1))),
         ("person's histogram", "trivial", histogram(known.users, known.n_users)[ratings.users]),
         ("item's histogram", "trivial", histogram(known.items, known.n_items)[ratings.items]),
-        ("evidence mind", "mind", ratings.shares),
+        (MIND, "mind", ratings.shares),
     ]
     people = np.unique(ratings.users)
     rows = [
@@ -218,7 +218,7 @@ def _consistency(stage: Stage, asked: Asked) -> list[Record]:
         found = mean_interval(share)
         claimed = name == "flip rate, graded"
         record = Record(
-            PART, "self-consistency", "evidence mind", name, "mind", found.mean, found.low, found.high, found.n,
+            PART, "self-consistency", MIND, name, "mind", found.mean, found.low, found.high, found.n,
             "people", definition, holds=is_within(found.low, found.high, (None, FLIP_TARGET)) if claimed else None,
         )  # fmt: skip
         records.append(target_of(record, high=FLIP_TARGET) if claimed else record)

@@ -20,7 +20,7 @@ from experiments.fidelity.distances import jensen_shannon, kolmogorov_smirnov
 from experiments.fidelity.distributions import FLOOR, PART, RATIO_TOLERANCE, floor_record
 from experiments.fidelity.people import Interval, bootstrap, counts_by_person, floor, jackknife
 from experiments.fidelity.records import Baseline, Kind, Record, is_within, target_of
-from experiments.fidelity.stage import Stage
+from experiments.fidelity.stage import MIND, Stage
 from experiments.fidelity.visits import PEOPLE_AT_ONCE, decide
 from experiments.metrics.ranking import gini
 
@@ -48,7 +48,7 @@ def examine_choices(stage: Stage) -> list[Record]:
     everybody = _real(stage, np.flatnonzero(np.diff(stage.held_out.indptr)).astype(np.int64))
     mind = _shelf(stage)
     rows: Mapping[str, tuple[Kind, Picks]] = {
-        "evidence mind": ("mind", mind),
+        MIND: ("mind", mind),
         "random picks": ("trivial", _drawn(stage, real, np.ones(stage.train.n_items), "random")),
         "by popularity": ("trivial", _drawn(stage, real, stage.train.item_counts.astype(np.float64), "popular")),
     }
@@ -196,7 +196,7 @@ def _activity(stage: Stage, mind: Picks) -> list[Record]:
     ) -> Record:
         definition = f"{what} of {common}."
         return Record(
-            PART, "activity", "evidence mind", metric, "mind", value, *ends, len(real), "people", definition, against,
+            PART, "activity", MIND, metric, "mind", value, *ends, len(real), "people", definition, against,
             holds=holds,
         )  # fmt: skip
 

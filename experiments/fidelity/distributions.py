@@ -20,7 +20,7 @@ from experiments.fidelity.distances import (
 from experiments.fidelity.people import HALVES, bootstrap, counts_by_person, floor, jackknife
 from experiments.fidelity.ratings import RatedPairs, held_out_ratings, nearest_star
 from experiments.fidelity.records import Baseline, Kind, Record, is_within, target_of
-from experiments.fidelity.stage import Stage
+from experiments.fidelity.stage import MIND, Stage
 from personas.profile import star_columns
 
 PART = "distributions"
@@ -64,7 +64,7 @@ def tabulate_stars(stage: Stage) -> StarTables | None:
         return None
     everybody = held_out_ratings(stage, np.arange(stage.train.n_users))
     rows: dict[str, tuple[Kind, FloatArray]] = {
-        "evidence mind": ("mind", ratings.sample(0)),
+        MIND: ("mind", ratings.sample(0)),
         "user+item bias, rounded": ("trivial", ratings.predictors["user+item bias, rounded"]),
         "item mean, rounded": ("trivial", nearest_star(ratings.predictors["item mean"], ratings.scale)),
         "own past stars, redrawn": ("trivial", _redrawn(stage, ratings)),

@@ -59,6 +59,7 @@ class Headline:
 
 def headlines(records: Sequence[Record]) -> list[Headline]:
     """The mind's headline figures; of two predictions of one mind the better one."""
+    examined = {record.scorer for record in records if record.part == "interaction" and record.kind == "mind"}
     rows = []
     for part, task, metric, label in _CHOSEN:
         found = [
@@ -70,7 +71,7 @@ def headlines(records: Sequence[Record]) -> list[Headline]:
         for record in found:
             name = record.scorer.partition(" (")[0]
             other = by_mind.get(name)
-            if other is None or _better(record, other):
+            if name in examined and (other is None or _better(record, other)):
                 by_mind[name] = record
         rows += [Headline(label, record, _beside(record)) for record in by_mind.values()]
     return rows

@@ -13,7 +13,7 @@ import numpy as np
 from environments.dataset import Dataset
 from environments.people import People
 from experiments.fidelity.records import Record
-from experiments.fidelity.stage import Stage
+from experiments.fidelity.stage import MIND, Stage
 from experiments.fidelity.visits import decide
 from personas.taste import fit_taste
 
@@ -42,7 +42,7 @@ def examine_invariance(stage: Stage) -> list[Record]:
         "of memory: this mind reads no titles and no demographics, which is what the zero says."
     )
     return [
-        Record(PART, "titles swapped, demographics turned round", "evidence mind", "decisions changed", "mind", share,
+        Record(PART, "titles swapped, demographics turned round", MIND, "decisions changed", "mind", share,
                None, None, len(stage.testers), "people", definition, holds=share == 0.0)
     ]  # fmt: skip
 

@@ -14,7 +14,7 @@ from experiments.fidelity.people import mean_by_person, rows_by_person
 from experiments.fidelity.ratings import RatedPairs, held_out_ratings, rated_rows
 from experiments.fidelity.records import Kind, Record, Row, compare_rows, target_of
 from experiments.fidelity.scorers import genre_profile
-from experiments.fidelity.stage import Stage
+from experiments.fidelity.stage import MIND, Stage
 
 PART = "preference"
 MAE_TARGET = 0.70
@@ -65,7 +65,7 @@ def _said(stage: Stage, ratings: RatedPairs) -> dict[str, tuple[Kind, FloatArray
         "genre profile": ("trivial", genres(people)[place, ratings.items]),
         "item mean": ("trivial", ratings.predictors["item mean"]),
         "user+item bias": ("trivial", ratings.predictors["user+item bias"]),
-        "evidence mind": ("mind", like_probability(ratings)),
+        MIND: ("mind", like_probability(ratings)),
     }
 
 
@@ -142,9 +142,7 @@ def _errors(ratings: RatedPairs) -> list[Record]:
     for name, definition in _ERRORS.items():
         records += compare_rows(PART, "rating", name, rows[name], definition=definition, higher_is_better=False)
     return [
-        target_of(record, high=MAE_TARGET)
-        if record.metric == "mae" and record.scorer == "evidence mind (median)"
-        else record
+        target_of(record, high=MAE_TARGET) if record.metric == "mae" and record.scorer == f"{MIND} (median)" else record
         for record in records
     ]
 
@@ -159,6 +157,6 @@ def _predictions(ratings: RatedPairs) -> Sequence[tuple[str, Kind, FloatArray]]:
     trivial: Mapping[str, FloatArray] = ratings.predictors
     return [
         *((name, "trivial", predicted) for name, predicted in trivial.items()),
-        ("evidence mind (median)", "mind", median),
-        ("evidence mind (mean)", "mind", shares @ values),
+        (f"{MIND} (median)", "mind", median),
+        (f"{MIND} (mean)", "mind", shares @ values),
     ]

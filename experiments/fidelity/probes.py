@@ -13,7 +13,7 @@ from environments.ranking import Ranking, RankingRequest
 from environments.site import PaginatedSite
 from experiments.compare import Estimate, mean_interval, paired_difference
 from experiments.fidelity.records import Baseline, Record, is_better, is_within
-from experiments.fidelity.stage import Stage
+from experiments.fidelity.stage import MIND, Stage
 from experiments.fidelity.visits import Days, Visited, visit
 from recommenders.base import Recommender
 from recommenders.degraded import DegradedRecommender
@@ -21,7 +21,6 @@ from recommenders.ease import EaseRecommender
 from recommenders.random_order import RandomOrderRecommender
 
 PART = "probes"
-MIND = "evidence mind"
 POSITIVITY_LIMIT = 0.10
 """Shares of positive action of real people lie below this (OmniBehavior, arXiv 2604.08362)."""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
 from experiments.fidelity.records import Kind
-from experiments.fidelity.stage import Stage
+from experiments.fidelity.stage import MIND, Stage
 
 CatalogScores = Callable[[IntArray], FloatArray]
 """Scores of all items for some users, shape (n, n_items), higher = rather."""
@@ -53,7 +53,7 @@ def interaction_scorers(stage: Stage) -> list[Scorer]:
         catalog_scorer("item kNN", "trivial", neighbours.score, stage),
         catalog_scorer("genre profile", "trivial", genre_profile(stage), stage),
         catalog_scorer("EASE", "reference", ease.score, stage),
-        catalog_scorer("evidence mind", "mind", lambda users: stage.taste.appeal(users).astype(np.float64), stage),
+        catalog_scorer(MIND, "mind", lambda users: stage.taste.appeal(users).astype(np.float64), stage),
     ]
 
 

@@ -20,10 +20,12 @@ from environments.split import Split, people_in_thirds, split_history
 from experiments.fidelity.config import FidelityConfig
 from personas.minds.behavioural import BehaviouralMind, BehaviouralOptions
 from personas.population import Population, build_population
-from personas.taste import Taste, fit_taste
+from personas.taste import FAMILIES, Taste, fit_taste
 from recommenders.registry import RecommenderContext
 
 VALIDATION_THIRD, TEST_THIRD = 1, 2
+MIND = "evidence mind"
+"""The mind under examination, in every record."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,11 @@ class Stage:
             self.taste if taste is None else taste,
             options.model_copy(update=changes),
         )
+
+    def taste_of(self, family: str) -> Taste:
+        """A taste of one family of evidence alone, fitted like the one under examination."""
+        salt = self.config.split.salt
+        return fit_taste(self.dataset, self.train, salt=salt, seed=self.seed, features=FAMILIES[family])
 
     @property
     def site(self) -> PaginatedSite:

@@ -25,12 +25,13 @@ from experiments.fidelity.interaction import Asked
 from experiments.fidelity.people import bootstrap
 from experiments.fidelity.records import Baseline, Kind, Record, is_within, target_of
 from experiments.fidelity.score_mind import ScoreMind
-from experiments.fidelity.scorers import genre_profile
-from experiments.fidelity.stage import Stage
+from experiments.fidelity.scorers import CatalogScores, genre_profile
+from experiments.fidelity.stage import MIND, Stage
 from experiments.fidelity.visits import visit
 from experiments.metrics.ranking import score_rankings
 from personas.mind import Mind
 from personas.regression import fit_logistic
+from personas.taste import FAMILIES
 from recommenders.base import Recommender
 from recommenders.registry import build_recommender
 
@@ -69,24 +70,18 @@ class Utilities:
 
 
 def simulators(stage: Stage, asked: Asked) -> list[Simulator]:
-    """The mind under examination, and simulated people made of one trivial score each."""
+    """The mind under examination, the same with each family of taste alone, and minds of one trivial score each."""
     counts = stage.train.item_counts.astype(np.float64)
-    rows: Sequence[tuple[str, Callable[[IntArray], FloatArray], str]] = (
-        (
-            POPULARITY_SIMULATOR,
-            lambda users: np.broadcast_to(np.log1p(counts), (len(users), len(counts))),
-            "popularity",
-        ),
-        ("genre profile scorer", genre_profile(stage), "genre profile"),
-    )
+    rows: Mapping[str, CatalogScores] = {
+        POPULARITY_SIMULATOR: lambda users: np.broadcast_to(np.log1p(counts), (len(users), len(counts))),
+        "genre profile scorer": genre_profile(stage),
+    }
     options = stage.config.mind
     minds = []
-    for name, scores, _ in rows:
+    for name, scores in rows.items():
         slope = _slope(stage, asked, scores)
 
-        def scaled(
-            users: IntArray, scores: Callable[[IntArray], FloatArray] = scores, slope: float = slope
-        ) -> FloatArray:
+        def scaled(users: IntArray, scores: CatalogScores = scores, slope: float = slope) -> FloatArray:
             return slope * scores(users)
 
         mind = ScoreMind(
@@ -94,7 +89,8 @@ def simulators(stage: Stage, asked: Asked) -> list[Simulator]:
             exponent=options.examination_exponent, leave_rate=options.leave_rate,
         )  # fmt: skip
         minds.append(Simulator(name, "trivial", mind))
-    return [Simulator("evidence mind", "mind", stage.mind), *minds]
+    families = [Simulator(f"{name} family", "mind", stage.mind_with(taste=stage.taste_of(name))) for name in FAMILIES]
+    return [Simulator(MIND, "mind", stage.mind), *families, *minds]
 
 
 def measure_utilities(
@@ -278,7 +274,7 @@ def _real_utility(stage: Stage, recommender: Recommender, users: IntArray, day: 
     return np.concatenate(values)
 
 
-def _slope(stage: Stage, asked: Asked, scores: Callable[[IntArray], FloatArray]) -> float:
+def _slope(stage: Stage, asked: Asked, scores: CatalogScores) -> float:
     """Log-odds of a real item by one unit of the score, on the validation people's even lists."""
     task = ("uniform", min(stage.config.lists.ratios))
     lists = asked.validation[task]  # type: ignore[index]
