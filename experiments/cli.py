@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from environments.errors import BudgetExhausted, UserError
+from environments.errors import BudgetExhausted, ConfigError, UserError
 
 app = typer.Typer(
     name="groundlings",
@@ -67,23 +67,36 @@ def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = 
 
 @app.command()
 def run(
-    config: ConfigArgument,
+    config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="An experiment file (YAML).")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")
     ] = None,
     changes: SetOption = None,
     seed: SeedOption = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was interrupted.")
+    ] = None,
 ) -> None:
     """Simulate all arms, log everything, then write summary and report."""
     from experiments.loading import load_config
     from experiments.progress import ProgressWatcher
     from experiments.report import render_summary_table
-    from experiments.run import run_experiment
+    from experiments.run import resume_experiment, run_experiment
 
-    loaded = load_config(config, changes or (), seed)
+    if (config is None) == (resume is None) or (resume and (out or changes or seed is not None)):
+        raise ConfigError("run: give either CONFIG (with --out, --set, --seed) or --resume RUN alone")
     console = Console()
     with ProgressWatcher(console) as watcher:
-        outcome = run_experiment(loaded, out, watcher)
+        try:
+            if config is not None:
+                outcome = run_experiment(load_config(config, changes or (), seed), out, watcher)
+            elif resume is not None:
+                outcome = resume_experiment(resume, watcher)
+        except (UserError, BudgetExhausted, KeyboardInterrupt):
+            if watcher.directory is not None:
+                errors.print("every visit that was finished is in the log; go on with")
+                errors.print(f"    groundlings run --resume {escape(str(watcher.directory))}")
+            raise
     console.print(render_summary_table(outcome.summary))
     console.print(f"digest  {outcome.digest}")
     console.print(f"report  {escape(str(outcome.directory / 'report.html'))}", soft_wrap=True)
@@ -128,8 +141,13 @@ def doctor() -> None:
 
 
 def _mount() -> None:
-    from experiments import cli_datasets, cli_personas
+    from experiments import cli_compare, cli_datasets, cli_exports, cli_fidelity, cli_personas, cli_runs
 
+    app.command("compare")(cli_compare.compare)
+    app.command("power")(cli_compare.power)
+    app.command("fidelity")(cli_fidelity.fidelity)
+    app.add_typer(cli_exports.app)
+    app.add_typer(cli_runs.app, name="runs", help="What was run: list it, look at it, compare two, delete one.")
     app.add_typer(cli_datasets.app, name="datasets", help="Real data: what there is, fetch it, look at it.")
     app.add_typer(cli_personas.app, name="personas", help="The simulated people.")
 
@@ -147,7 +165,7 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as leaving:
         if leaving.code == CTRL_C:
-            errors.print("stopped by Ctrl-C; every visit that was finished is in the log")
+            errors.print("stopped by Ctrl-C")
         raise
 
 

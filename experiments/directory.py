@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from environments.errors import RunDirectoryError
 from simulator.log.store import LOG_NAME
@@ -13,6 +17,7 @@ from simulator.log.store import LOG_NAME
 CONFIG_NAME = "config.yaml"
 MANIFEST_NAME = "manifest.json"
 SUMMARY_NAME = "summary.json"
+LOCK_NAME = ".lock"
 REPORT_NAME = "report.html"
 
 
@@ -23,7 +28,7 @@ def choose_directory(name: str, out: Path | None) -> Path:
         RunDirectoryError: `out` holds something already, or cannot be written.
     """
     if out is not None:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if out.exists() and (not out.is_dir() or any(not _is_leftover(path) for path in out.iterdir())):
             raise RunDirectoryError(
                 f"{out}: not empty, and a run never overwrites anything; choose another --out or remove it first"
             )
@@ -33,13 +38,46 @@ def choose_directory(name: str, out: Path | None) -> Path:
         directory = next(candidate for candidate in candidates if not candidate.exists())
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / ".writable").touch()
-        (directory / ".writable").unlink()
+        (directory / LOCK_NAME).touch()
     except OSError as fault:
         raise RunDirectoryError(
             f"{directory}: cannot be written ({fault.strerror}); choose another directory with --out"
         ) from None
     return directory
+
+
+def _is_leftover(path: Path) -> bool:
+    """Whether a file is what a run leaves that was killed before it had begun."""
+    return path.name == LOCK_NAME or path.suffix == ".part"
+
+
+def existing_config(directory: Path) -> Path:
+    """The configuration of a run that was begun; raises `RunDirectoryError` where there is none."""
+    path = directory / CONFIG_NAME
+    if not path.is_file():
+        raise RunDirectoryError(
+            f"{directory}: found no {CONFIG_NAME} there; expected a directory that `groundlings run` has begun"
+        )
+    return path
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Keep the directory for this process; a second one gets a `RunDirectoryError` at once."""
+    lock = FileLock(directory / LOCK_NAME)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise RunDirectoryError(
+            f"{directory}: another process is working on this run; wait for it or stop it"
+        ) from None
+    except OSError as fault:
+        raise RunDirectoryError(f"{directory}: cannot be written ({fault.strerror})") from None
+    try:
+        yield
+    finally:
+        lock.release()
+        (directory / LOCK_NAME).unlink(missing_ok=True)
 
 
 def write_text(path: Path, content: str) -> None:

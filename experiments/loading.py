@@ -53,13 +53,31 @@ def load_as(kind: type[Config], path: Path, overrides: Sequence[str] = (), seed:
 
 
 def dump_config(config: BaseModel) -> dict[str, Any]:
-    """The configuration as plain values; loading it again gives the same one."""
-    return config.model_dump(mode="json", exclude_none=True)
+    """The configuration as plain values that mean the same wherever they are read: relative paths are made absolute."""
+    content: dict[str, Any] = _anchored(config.model_dump(mode="json", exclude_none=True), config)
+    return content
+
+
+def as_yaml(config: BaseModel) -> str:
+    """The configuration as a file; loading it gives the same one."""
+    return yaml.safe_dump(dump_config(config), sort_keys=False, allow_unicode=True)
 
 
 def config_hash(config: BaseModel) -> str:
     """SHA-256 over every value of the configuration, in hexadecimal."""
     return hashlib.sha256(json.dumps(dump_config(config), sort_keys=True).encode()).hexdigest()
+
+
+def _anchored(value: Any, config: BaseModel) -> Any:
+    if isinstance(value, dict):
+        base = getattr(config, "base", Path())
+        return {
+            key: str((base / inner).resolve())
+            if key in ("path", "directory") and isinstance(inner, str)
+            else _anchored(inner, config)
+            for key, inner in value.items()
+        }
+    return [_anchored(inner, config) for inner in value] if isinstance(value, list) else value
 
 
 def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
@@ -151,9 +169,7 @@ def _step(place: Any, key: Key, override: str, above: Iterable[Key]) -> Any:
     raise ConfigError(f"--set {override}: {where} holds {place!r}, which has no key {key!r}")
 
 
-def _explain(
-    kind: type[BaseModel], path: Path, node: yaml.Node, error: ErrorDetails, changed: list[list[Key]]
-) -> str:
+def _explain(kind: type[BaseModel], path: Path, node: yaml.Node, error: ErrorDetails, changed: list[list[Key]]) -> str:
     tags = {"behavioural", "scripted", "language"}
     location = [part for number, part in enumerate(error["loc"]) if not (number and part in tags)]
     by_hand = any(location[: len(keys)] == keys for keys in changed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
@@ -12,7 +13,11 @@ from experiments.run import Watcher
 
 
 class ProgressWatcher(Watcher):
-    """Draws a bar for each download and each arm."""
+    """Draws a bar for each download and each arm.
+
+    Attributes:
+        directory: Where the run can be resumed, None while nothing is written.
+    """
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
@@ -23,6 +28,7 @@ class ProgressWatcher(Watcher):
             console=console,
         )
         self._arm: TaskID | None = None
+        self.directory: Path | None = None
         self._downloads: dict[str, TaskID] = {}
 
     def __enter__(self) -> ProgressWatcher:
@@ -44,6 +50,10 @@ class ProgressWatcher(Watcher):
             self._downloads[what] = self._progress.add_task(escape(what), total=total, amount="")
         amount = f"{done / 1e6:.1f}" + (f" of {total / 1e6:.1f} MB" if total else " MB")
         self._progress.update(self._downloads[what], completed=done, total=total, amount=amount)
+
+    def begins(self, directory: Path) -> None:
+        """See `Watcher.begins`."""
+        self.directory = directory
 
     def arm(self, name: str, visits: int) -> None:
         """See `Watcher.arm`."""

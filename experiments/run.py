@@ -17,19 +17,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import yaml
 from sqlalchemy import Engine
 
 from environments.chat import ChatModel
+from environments.errors import ConfigError
 from experiments import directory as files
 from experiments.config import ExperimentConfig
-from experiments.loading import config_hash, dump_config
+from experiments.loading import as_yaml, config_hash, dump_config, load_config
 from experiments.metrics import Summary, summarise
 from experiments.plan import Plan, build_plan, open_model
 from simulator.log.digest import digest
 from simulator.log.migrations import SCHEMA_VERSION
 from simulator.log.store import open_log
-from simulator.log.writer import ArmRow, LogWriter
+from simulator.log.writer import ArmRow, LogWriter, PastRun
 
 PACKAGES = ("groundlings", "mesa", "numpy", "pandas", "scipy", "sqlalchemy", "openai", "implicit", "irspack")
 
@@ -58,6 +58,9 @@ class Watcher:
     def download(self, what: str, done: int, total: int | None) -> None:
         """`done` of `total` bytes of `what` have arrived; `total` is None where it is not known."""
 
+    def begins(self, directory: Path) -> None:
+        """From here on the run can be resumed from this directory."""
+
     def arm(self, name: str, visits: int) -> None:
         """An arm begins, with this many visits at most."""
 
@@ -78,11 +81,38 @@ def run_experiment(config: ExperimentConfig, out: Path | None = None, watcher: W
     plan = build_plan(config, watcher.note, watcher.download)
     with asyncio.Runner() as runner, _model(plan, runner, watcher) as model:
         directory = files.choose_directory(config.name, out)
-        files.write_text(directory / files.CONFIG_NAME, _config_yaml(config))
-        run = run_row(plan, model)
-        ready = time.monotonic()
-        simulate(plan, run, files.log_path(directory), runner, model, watcher)
-        simulated = time.monotonic()
+        with files.locked(directory):
+            files.write_text(directory / files.CONFIG_NAME, as_yaml(config))
+            watcher.begins(directory)
+            return _carry_out(plan, directory, runner, model, watcher, began)
+
+
+def resume_experiment(directory: Path, watcher: Watcher | None = None) -> Outcome:
+    """Go on with a run that was interrupted, wherever it was; a finished one is only measured again.
+
+    Visits that are in the log are not asked again. The outcome has the digest of an uninterrupted run.
+
+    Raises:
+        RunDirectoryError: There is no run, it is damaged, or another process is at it.
+        ConfigError: The configuration or the data are no longer those that the run began with.
+    """
+    watcher = watcher or Watcher()
+    began = time.monotonic()
+    config = load_config(files.existing_config(directory))
+    with files.locked(directory):
+        watcher.begins(directory)
+        plan = build_plan(config, watcher.note, watcher.download)
+        with asyncio.Runner() as runner, _model(plan, runner, watcher) as model:
+            return _carry_out(plan, directory, runner, model, watcher, began)
+
+
+def _carry_out(
+    plan: Plan, directory: Path, runner: asyncio.Runner, model: ChatModel | None, watcher: Watcher, began: float
+) -> Outcome:
+    run = run_row(plan, model)
+    ready = time.monotonic()
+    simulate(plan, run, files.log_path(directory), runner, model, watcher)
+    simulated = time.monotonic()
     engine = open_log(directory)
     try:
         watcher.note("measuring and drawing")
@@ -113,12 +143,12 @@ def simulate(
     model: ChatModel | None = None,
     watcher: Watcher | None = None,
 ) -> None:
-    """Let every arm live through its days, and write the log.
+    """Let every arm live through its days, and write the log; what the log holds already is not done again.
 
     Args:
         plan: What to simulate.
         run: The row of `runs`, from `run_row`.
-        path: The log, a file that does not exist yet.
+        path: The log; it may exist, from the same run interrupted.
         runner: Runs the visits.
         model: Answers for language minds.
         watcher: Hears how far it is.
@@ -130,12 +160,32 @@ def simulate(
         for arm, world in worlds
     ]
     with LogWriter(path) as log:
-        log.begin(run, rows, plan.population)
+        past = log.resume()
+        if past is None:
+            log.begin(run, rows, plan.population)
+        else:
+            _same_experiment(path, run, past)
+            if past.done:
+                return
         while worlds:
             arm, world = worlds.pop(0)  # a world is large: it goes when its days are over
             watcher.arm(arm.name, len(plan.population) * plan.schedule.days)
-            runner.run(world.live(plan.schedule, log, watcher.visits))
+            lived = past.arms[arm.name] if past else None
+            runner.run(world.live(plan.schedule, log, watcher.visits, lived))
         log.close()
+
+
+def _same_experiment(path: Path, run: dict[str, Any], past: PastRun) -> None:
+    """Raise `ConfigError` where going on would mix two experiments in one log."""
+    for what, begun, now in (
+        ("configuration", past.config_hash, run["config_hash"]),
+        ("data set", past.dataset_hash, run["dataset_hash"]),
+    ):
+        if begun != now:
+            raise ConfigError(
+                f"{path}: the run began with another {what} (SHA-256 {begun[:12]}..., now {now[:12]}...); "
+                "put it back as it was, or start a new run"
+            )
 
 
 def run_row(plan: Plan, model: ChatModel | None = None) -> dict[str, Any]:
@@ -193,21 +243,3 @@ def _manifest(plan: Plan, run: dict[str, Any], fingerprint: str, seconds: dict[s
         "platform": platform.platform(),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
     }
-
-
-def _config_yaml(config: ExperimentConfig) -> str:
-    """The configuration as a file that means the same from wherever it lies."""
-    content = dump_config(config)
-    for part in ("dataset", "arms"):
-        content[part] = _anchored(content[part], config.base)
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-
-
-def _anchored(value: Any, base: Path) -> Any:
-    """The same values with relative paths made absolute."""
-    if isinstance(value, dict):
-        return {
-            key: str((base / inner).resolve()) if key in ("path", "directory") else _anchored(inner, base)
-            for key, inner in value.items()
-        }
-    return [_anchored(inner, base) for inner in value] if isinstance(value, list) else value

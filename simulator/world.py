@@ -20,6 +20,7 @@ from personas.mind import Mind, Visits
 from recommenders.base import Recommender
 from simulator.log.writer import LogWriter
 from simulator.model import Audience
+from simulator.past import Past, synthetic_interactions
 from simulator.session import CohortRecord, browse
 
 SECONDS_A_DAY = 86_400
@@ -43,6 +44,10 @@ class Schedule:
     concurrency: int
     refit_every: int
     visit_probability: float
+
+    def refits_after(self, days_done: int) -> bool:
+        """Whether the recommender learns anew once so many days are over."""
+        return self.refit_every > 0 and days_done % self.refit_every == 0
 
 
 @dataclass
@@ -69,29 +74,39 @@ class World:
     seed: int
     like: float
     _today: list[Interactions] = field(default_factory=list)
+    _learnt: bool = False
 
-    async def live(self, schedule: Schedule, log: LogWriter, on_visits: Callable[[int], None]) -> None:
+    async def live(
+        self, schedule: Schedule, log: LogWriter, on_visits: Callable[[int], None], past: Past | None = None
+    ) -> None:
         """Let the days pass.
 
         Args:
             schedule: How many, how busy, how often the recommender learns.
             log: Where cohorts are written, in agent order, as soon as those before them are.
-            on_visits: Told how many visits have just been written.
+            on_visits: Told how many visits have just been written, or were there already.
+            past: What an interrupted run has logged of this arm; it is lived through again, not asked again.
         """
+        past = past or Past(())
         opening = int(self.history.timestamps.max(initial=0)) + 1
         audience = Audience(self.users, schedule.visit_probability, self.seed)
-        self.recommender.fit(self.history, self.catalog)
+        self._learn(schedule, days_done=0, past=past)
         for _ in range(schedule.days):
             audience.step()
             now = opening + audience.day * SECONDS_A_DAY
-            version = self.recommender.state()
-            cohorts = self._cohorts(np.array(audience.arrivals, dtype=np.int64), audience.day)
-            async for record in in_order(self._browse, cohorts, schedule.concurrency):
+            arrivals = np.array(audience.arrivals, dtype=np.int64)
+            done = past.on(audience.day)
+            if done is not None:
+                arrivals = np.setdiff1d(arrivals, done.agents)
+                self._today.append(done.interactions(self.users, self.history, now))
+                on_visits(len(done.agents))
+            version = self.recommender.state() if len(arrivals) else ""
+            async for record in in_order(self._browse, self._cohorts(arrivals, audience.day), schedule.concurrency):
                 log.write(record, arm=self.arm, sim_time=now, policy_version=version)
                 self.mind.remember(record.visits, tuple(logged.turn for logged in record.turns))
                 self._today.append(self._interactions(record, now))
                 on_visits(len(record.visits))
-            self._night(audience.day, schedule)
+            self._night(audience.day, schedule, past)
         audience.remove_all_agents()
 
     def _cohorts(self, agents: IntArray, day: int) -> Iterable[Visits]:
@@ -111,34 +126,43 @@ class World:
         )
 
     def _interactions(self, record: CohortRecord, now: int) -> Interactions:
-        """What a recommender may learn from a cohort: who opened what, and the stars."""
-        users, items, stars = [], [], []
+        """What a recommender may learn from a cohort: who opened what, and the stars; visit by visit, slot by slot."""
+        visits, items, stars = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int32)], [np.zeros(0)]
         for logged in record.turns:
             turn = logged.turn
             rows, slots = np.nonzero(turn.decision.clicked)
-            users.append(record.visits.users[turn.rows[rows]])
+            visits.append(turn.rows[rows])
             items.append(turn.page.items[rows, slots])
             stars.append(turn.decision.stars[rows, slots])
-        who = np.concatenate([np.zeros(0, dtype=np.int64), *users])
-        return Interactions.of(
-            who,
-            np.concatenate([np.zeros(0, dtype=np.int32), *items]),
-            np.concatenate([np.zeros(0), *stars]),
-            np.full(len(who), now),
-            n_users=self.history.n_users,
-            n_items=self.history.n_items,
-            synthetic=True,
+        visit = np.concatenate(visits)
+        order = np.argsort(visit, kind="stable")
+        return synthetic_interactions(
+            record.visits.users[visit[order]],
+            np.concatenate(items)[order],
+            np.concatenate(stars)[order],
+            now,
+            self.history,
         )
 
-    def _night(self, day: int, schedule: Schedule) -> None:
+    def _night(self, day: int, schedule: Schedule, past: Past) -> None:
         """The barrier between two days: the recommender hears of today, and on schedule learns anew."""
         for interactions in self._today:
             self.history = self.history.joined(interactions)
-            self.recommender.observe(interactions)
+            if self._learnt:
+                self.recommender.observe(interactions)
         self._today.clear()
-        days_done = day + 1
-        if schedule.refit_every and days_done % schedule.refit_every == 0 and days_done < schedule.days:
+        if day + 1 < schedule.days and schedule.refits_after(day + 1):
+            self._learn(schedule, days_done=day + 1, past=past)
+
+    def _learn(self, schedule: Schedule, days_done: int, past: Past) -> None:
+        """Fit on everything known, unless the log shows that nobody was asked before the next fit.
+
+        A fit forgets what was learnt before, so in a resumed arm only the last one before its first open day counts.
+        """
+        following = range(days_done + 1, past.whole_days + 1)
+        if not any(schedule.refits_after(day) for day in following):
             self.recommender.fit(self.history, self.catalog)
+            self._learnt = True
 
 
 async def in_order(

@@ -1,8 +1,8 @@
 """Named, append-only steps from the first schema to today's.
 
 An empty database gets today's tables at once. A log of an older version is brought up to date, step by step,
-when it is opened for writing; readers take any version up to their own. Never edit a step that was released: add one, and keep a database of the old version among
-the tests.
+when it is opened for writing; readers take any version up to their own. Never edit a step that was released:
+add one, and keep a database of the old version among the tests.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from environments.errors import RunDirectoryError
@@ -51,6 +51,13 @@ def open_log(run: Path) -> Engine:
             f"{path}: schema version {version}, this Groundlings knows up to {SCHEMA_VERSION}; upgrade to read it"
         )
     return engine
+
+
+def check_integrity(connection: Connection, path: Path) -> None:
+    """Raise `RunDirectoryError` when SQLite finds the file damaged; nothing is changed."""
+    found = connection.execute(text("PRAGMA integrity_check")).scalars().all()
+    if found != ["ok"]:
+        raise RunDirectoryError(f"{path}: the database is damaged ({found[0]}); it was left as it is, restore a copy")
 
 
 @contextmanager

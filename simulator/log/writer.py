@@ -13,11 +13,14 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, insert, select, text, update
 
 from environments.catalog import Catalog
+from environments.errors import BudgetExhausted, RunDirectoryError, UserError
 from personas.population import Population
 from simulator.log import tables
 from simulator.log.blocks import Origin, Rows, block_of
 from simulator.log.migrations import migrate
-from simulator.log.store import create_log, named_faults
+from simulator.log.progress import read_past
+from simulator.log.store import check_integrity, create_log, named_faults
+from simulator.past import Past
 from simulator.session import CohortRecord
 
 
@@ -31,8 +34,28 @@ class ArmRow:
     sees_hidden_preference: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run that was begun earlier.
+
+    Attributes:
+        config_hash, dataset_hash: What it began with.
+        done: Whether nothing is left to simulate.
+        arms: What each arm has lived through.
+    """
+
+    config_hash: str
+    dataset_hash: str
+    done: bool
+    arms: Mapping[str, Past]
+
+
 class LogWriter:
-    """Writes one run. Use it as a context manager; leaving it by an exception marks the run "failed"."""
+    """Writes one run, or goes on with one that was interrupted.
+
+    Use it as a context manager: leaving it by an error that a person can mend, or by Ctrl-C, marks the run as
+    "interrupted", leaving it by any other as "failed". What was committed stays in either case.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -51,7 +74,9 @@ class LogWriter:
     ) -> None:
         try:
             if kind is not None and self._run_id:
-                self.close("interrupted" if issubclass(kind, (KeyboardInterrupt, GeneratorExit)) else "failed")
+                self.close("interrupted" if issubclass(kind, _MENDABLE) else "failed")
+        except RunDirectoryError:
+            pass  # the disk is why we are here; the error on its way says so
         finally:
             self._engine.dispose()
 
@@ -67,14 +92,32 @@ class LogWriter:
                 connection.execute(insert(tables.arms), {"arm_id": self._arms[arm.name], "run_id": self._run_id, **row})
             connection.execute(insert(tables.agents), self._agent_rows(population, first["agents"]))
             connection.execute(insert(tables.items), self._item_rows(population.catalog, first["items"]))
-        self._next = Origin(
-            session=first["sessions"],
-            impression=first["impressions"],
-            event=first["events"],
-            call=first["calls"],
-            agent=first["agents"],
-            item=first["items"],
-        )
+        self._next = _origin(first)
+
+    def resume(self) -> PastRun | None:
+        """Go on with the run in this log; None where nothing has begun yet and `begin` is to be called.
+
+        Raises:
+            RunDirectoryError: The database is damaged.
+        """
+        with named_faults(self._path), self._engine.begin() as connection:
+            check_integrity(connection, self._path)
+            run = connection.execute(select(tables.runs)).first()
+            if run is None:
+                return None
+            self._run_id = run.run_id
+            arms = connection.execute(select(tables.arms.c.name, tables.arms.c.arm_id)).all()
+            self._arms = {arm.name: arm.arm_id for arm in arms}
+            first = {table.name: _next_id(connection, table) for table in _NUMBERED}
+            for table in (tables.agents, tables.items):
+                (key,) = table.primary_key.columns
+                first[table.name] = connection.execute(select(func.min(key))).scalar_one()
+            self._next = _origin(first)
+            past = {name: read_past(connection, arm_id, self._next) for name, arm_id in self._arms.items()}
+            done = run.status == "done"
+            if not done:
+                connection.execute(update(tables.runs).values(status="running", finished_at=None))
+            return PastRun(run.config_hash, run.dataset_hash, done, past)
 
     def write(self, record: CohortRecord, *, arm: str, sim_time: int, policy_version: str) -> None:
         """Commit a cohort's visits: all of their rows or none."""
@@ -134,7 +177,20 @@ class LogWriter:
         ]
 
 
+_MENDABLE = (KeyboardInterrupt, GeneratorExit, UserError, BudgetExhausted)
+
 _NUMBERED = (tables.arms, tables.agents, tables.items, tables.sessions, tables.impressions, tables.events, tables.calls)
+
+
+def _origin(first: Mapping[str, int]) -> Origin:
+    return Origin(
+        session=first["sessions"],
+        impression=first["impressions"],
+        event=first["events"],
+        call=first["calls"],
+        agent=first["agents"],
+        item=first["items"],
+    )
 
 
 def _next_id(connection: Connection, table: Table) -> int:
