@@ -90,38 +90,39 @@ def _score(
     curves: list[Reliability],
 ) -> None:
     """Brier score and calibration error of each row on the same pairs."""
-    people = np.unique(users)
+    people, groups = np.unique(users), rows_by_person(users)
     brier = [Row(name, kind, mean_by_person(users, (chance - happened) ** 2, people)) for name, kind, chance in said]
     records += compare_rows(PART, task, "brier", brier, definition=_BRIER + how, higher_is_better=False)
-    groups = rows_by_person(users)
     for name, kind, chance in said:
+        asked = [rows for rows in groups if not np.isnan(chance[rows]).any()]
 
-        def error(some: IntArray, chance: FloatArray = chance) -> float:
-            rows = np.concatenate([groups[person] for person in some])
+        def error(some: IntArray, chance: FloatArray = chance, asked: list[IntArray] = asked) -> float:
+            rows = np.concatenate([asked[person] for person in some])
             return expected_calibration_error(chance[rows], happened[rows])
 
         low, high = None, None
         if kind == "mind":
             low, high = bootstrap(
-                error, len(groups), min(stage.config.bootstrap, 200), stage.chance("ece", task, name), least=0
+                error, len(asked), min(stage.config.bootstrap, 200), stage.chance("ece", task, name), least=0
             )
         record = Record(
-            PART, task, name, "ece", kind, expected_calibration_error(chance, happened), low, high, len(people),
+            PART, task, name, "ece", kind, error(np.arange(len(asked))), low, high, len(asked),
             "people", _ECE + how,
         )  # fmt: skip
         if kind == "mind":
             record = target_of(replace(record, holds=is_within(low, high, (None, ECE_TARGET))), high=ECE_TARGET)
         records.append(record)
-        curves.append(Reliability(task, name, *reliability(chance, happened)[:2]))
+        known = np.concatenate(asked)
+        curves.append(Reliability(task, name, *reliability(chance[known], happened[known])[:2]))
 
 
 def _recalibrated(asked: Asked, scorer: str, task: Task) -> FloatArray:
     """P(real) of each listed item, by the scale whose logistic curve fits the validation people best."""
     lists = asked.validation[task]
-    listed = lists.listed
-    labels = lists.positive[listed].astype(np.float64)
     best, least = None, np.inf
     for scale, scores in asked.validation_scores[scorer][task].items():
+        listed = lists.listed & ~np.isnan(scores)
+        labels = lists.positive[listed].astype(np.float64)
         centre, spread = scores[listed].mean(), max(float(scores[listed].std()), 1e-12)
         standard = (scores[listed] - centre) / spread
         curve = fit_logistic(standard[:, None], labels, np.ones(len(labels)), ridge=1e-6)

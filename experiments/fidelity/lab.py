@@ -23,7 +23,7 @@ from experiments.fidelity.config import FidelityConfig
 from experiments.fidelity.distributions import StarTables, tabulate_stars
 from experiments.fidelity.published import published_rows
 from experiments.fidelity.records import Record, Verdict, verdict
-from experiments.fidelity.scorers import interaction_scorers
+from experiments.fidelity.scorers import Scorer, interaction_scorers
 from experiments.fidelity.stage import MIND, Stage, set_stage
 from experiments.fidelity.system import Utilities, gate
 from experiments.fidelity.words import sentence
@@ -90,8 +90,17 @@ class Findings:
         }
 
 
-def examine(config: FidelityConfig, observer: Observer | None = None) -> Findings:
+def examine(
+    config: FidelityConfig,
+    observer: Observer | None = None,
+    further: Callable[[Stage], Sequence[Scorer]] = lambda _: (),
+) -> Findings:
     """Read the data, fit, and go through the seven parts.
+
+    Args:
+        config: What to examine.
+        observer: Hears how far it is.
+        further: More rows for parts 1 and 3, such as a language model's answers; a scorer may know some people only.
 
     Raises:
         UserError: Something that its message tells how to mend.
@@ -107,7 +116,7 @@ def examine(config: FidelityConfig, observer: Observer | None = None) -> Finding
         return result
 
     stage: Stage = timed(1, "reading and fitting", lambda: set_stage(config, observer.note, observer.download))
-    scorers = interaction_scorers(stage)
+    scorers = [*interaction_scorers(stage), *further(stage)]
     asked = timed(2, "interaction", lambda: interaction.ask_all(stage, scorers))
     records = interaction.examine_interaction(asked, scorers)
     records += timed(3, "preference", lambda: preference.examine_preference(stage))

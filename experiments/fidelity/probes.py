@@ -26,7 +26,7 @@ POSITIVITY_LIMIT = 0.10
 
 EXPONENT_TOLERANCE = 0.1
 FATIGUE_PAGES = 8
-FEWEST_AT_RISK = 30
+FEWEST_AT_RISK = 50
 """A hazard is not reported of fewer people."""
 
 

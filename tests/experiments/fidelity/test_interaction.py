@@ -10,6 +10,7 @@ import pytest
 from environments.arrays import NO_ITEM
 from environments.interactions import Interactions
 from environments.split import people_in_thirds
+from experiments.fidelity.calibration import examine_calibration
 from experiments.fidelity.deciding import choose_rule, list_auc, measure
 from experiments.fidelity.interaction import ask_all, examine_interaction
 from experiments.fidelity.lists import Lists, draw_lists
@@ -78,6 +79,21 @@ def test_a_scorer_of_some_people_is_measured_on_these(stage):
     records = [each for each in examine_interaction(ask_all(stage, scorers), scorers) if each.scorer == "sample"]
     assert {each.n for each in records} == {int((stage.testers % 2 == 0).sum())}
     assert all(each.value == pytest.approx(1.0) for each in records)
+
+
+def test_a_scorer_of_some_people_goes_through_calibration_as_well(stage):
+    def some(users, items):
+        noise = np.random.default_rng(0).normal(0, 0.5, items.shape)
+        return np.where((users % 2 == 0)[:, None], _met_later(stage, users, items) + noise, np.nan)
+
+    scorers = [always_yes(), Scorer("sample", "mind", {"as given": some})]
+    records, curves = examine_calibration(stage, ask_all(stage, scorers), scorers)
+    own = [each for each in records if each.scorer == "sample"]
+    assert {each.metric for each in own} == {"brier", "ece"}
+    for each in own:
+        assert each.n == int((stage.testers % 2 == 0).sum())
+        assert each.low <= each.value <= each.high
+    assert not any(np.isnan(curve.said).any() for curve in curves)
 
 
 def test_no_rule_knows_what_testers_met_later(stage):
