@@ -16,7 +16,7 @@ from experiments.fidelity.system import Utilities
 from experiments.report.canvas import Draw
 from experiments.report.palette import LIGHT
 
-_STYLES: Mapping[str, tuple[str, str, Any]] = {
+_STYLES: Mapping[str, tuple[str, str, Any]] = {  # colour, mark and dash: no single one of them must be seen
     "evidence mind": ("arm-1", "o", "-"),
     "real people": ("ink", "o", "-"),
     "popularity": ("arm-2", "s", "--"),
@@ -24,6 +24,8 @@ _STYLES: Mapping[str, tuple[str, str, Any]] = {
     "genre profile": ("arm-4", "D", (0, (1, 1.2))),
     "EASE": ("arm-5", "v", (0, (5, 1, 1, 1))),
     "say yes": ("bound", "x", (0, (1, 2))),
+    "items family": ("arm-6", "P", (0, (3, 2))),
+    "people family": ("arm-7", "X", (0, (8, 2))),
     "popularity scorer": ("arm-2", "s", "--"),
     "genre profile scorer": ("arm-4", "D", (0, (1, 1.2))),
     "user+item bias, rounded": ("arm-2", "s", "--"),
@@ -32,7 +34,6 @@ _STYLES: Mapping[str, tuple[str, str, Any]] = {
     "item's share": ("arm-3", "^", "-."),
 }
 _SPARE = ("arm-6", "P", (0, (3, 2)))
-"""How each row is drawn: colour, mark and dash, so that no single one of them must be seen."""
 
 
 def draw_ratios(records: Sequence[Record], negatives: str, metric: str, title: str) -> Draw:
@@ -43,7 +44,7 @@ def draw_ratios(records: Sequence[Record], negatives: str, metric: str, title: s
         ratios = sorted({_ratio(each) for each in records if _is_of(each, negatives, metric)})
         place = {ratio: number for number, ratio in enumerate(ratios)}
         published = dict.fromkeys(each.scorer for each in records if each.kind == "published")
-        marks = {scorer: "*Ph8d"[number % 5] for number, scorer in enumerate(published)}
+        marks = {scorer: "*PdsX"[number % 5] for number, scorer in enumerate(published)}
         for scorer in dict.fromkeys(each.scorer for each in records if _is_of(each, negatives, metric)):
             own = [each for each in records if _is_of(each, negatives, metric) and each.scorer == scorer]
             own = sorted((each for each in own if each.value is not None), key=_ratio)
@@ -116,24 +117,23 @@ def draw_people(tables: StarTables) -> Draw:
 
 
 def draw_order(utilities: Utilities, simulator: str) -> Draw:
-    """Simulated against real utility, one mark a recommender."""
+    """Ranks by real behaviour on the left, by the simulator on the right: lines that cross are pairs put wrongly."""
     real, simulated = utilities.real.mean(axis=0), utilities.simulated[simulator].mean(axis=0)
-    colour, mark, _ = _STYLES.get(simulator, _SPARE)
+    left, right = (np.argsort(np.argsort(-values, kind="stable")) for values in (real, simulated))
+    colour, _, dash = _STYLES.get(simulator, _SPARE)
 
     def draw(axes: Any) -> None:
-        _begin(axes, f"Order by the {simulator}", "expected clicks a visit, against real nDCG@10")
-        axes.plot(real, simulated, linestyle="", marker=mark, color=LIGHT[colour], markersize=6)
-        last = -np.inf
-        for rank, column in enumerate(np.argsort(simulated)):
-            # Names of near-ties would lie on each other: they go to alternate sides.
-            close = simulated[column] - last < 0.04 * np.ptp(simulated)
-            side = rank % 2 == 1 if close else real[column] > 0.7 * real.max()
-            last = simulated[column]
-            axes.annotate(utilities.names[column], (real[column], simulated[column]), xytext=(-7 if side else 7, 0),
-                          textcoords="offset points", ha="right" if side else "left", va="center", fontsize=7.5,
-                          color=LIGHT["ink"])  # fmt: skip
-        axes.margins(x=0.18, y=0.08)
-        _end(axes, "nDCG@10 against what people really met next", legend=False)
+        _begin(axes, f"Order by the {simulator}", "real nDCG@10 on the left, expected clicks a visit on the right")
+        for column, name in enumerate(utilities.names):
+            ranks = left[column], right[column]
+            axes.plot([0, 1], ranks, color=LIGHT[colour], linestyle=dash, linewidth=1.3, marker="o", markersize=3.5)
+            texts = f"{name}  {real[column]:.3f}", f"{simulated[column]:.2f}  {name}"
+            for x, side in enumerate(("right", "left")):
+                axes.annotate(texts[x], (x, ranks[x]), xytext=(14 * x - 7, 0), textcoords="offset points", ha=side,
+                              va="center", fontsize=7.5, color=LIGHT["ink"], annotation_clip=False)  # fmt: skip
+        axes.set_xlim(-1.1, 2.1)
+        axes.set_ylim(len(real) - 0.5, -0.5)
+        axes.axis("off")
 
     return draw
 

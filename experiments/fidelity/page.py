@@ -72,7 +72,7 @@ def _pictures(findings: Findings) -> dict[str, list[tuple[str, Draw]]]:
             for task in dict.fromkeys(curve.task for curve in findings.curves)
         ],
         "system": [
-            (f"Expected clicks of the {name} against real nDCG@10, one mark a recommender.",
+            (f"Order of the recommenders by real nDCG@10 and by expected clicks of the {name}.",
              figures.draw_order(findings.utilities, name))
             for name in findings.utilities.simulated
         ],
