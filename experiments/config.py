@@ -97,6 +97,39 @@ MindConfig = Annotated[
 ]
 
 
+MetricName = Literal["view_ratio", "likes_per_session", "like_ratio", "mean_rating", "exit_page", "satisfaction"]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class PlanConfig(Section):
+    """What the experiment is to decide, declared before it runs and stored in its log."""
+
+    primary: MetricName
+    """The one metric that decides; all others only warn or suggest."""
+    smallest_effect: Share = 0.05
+    """The smallest effect on it that matters, as a share of the first arm's mean."""
+    guardrails: dict[MetricName, Share] = {}
+    """Metrics that must not fall, each with the largest loss that is tolerated, as a share of the first arm's mean."""
+    alpha: Share = 0.05
+    """Chance of a false alarm that is accepted, of all arms and all looks together."""
+    power: Share = 0.8
+    """Wanted chance of finding the smallest effect; for `groundlings power` and the effect a null could have missed."""
+    stopping: Literal["fixed", "group_sequential", "confidence_sequence"] = "fixed"
+    """One look at the end; looks at planned numbers of people; or a look whenever one likes, at wider intervals."""
+    looks: tuple[Annotated[int, Field(ge=2)], ...] = ()
+    """Numbers of people at which a `group_sequential` plan looks, ascending: a run of each, all with one seed."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> PlanConfig:
+        if self.primary in self.guardrails:
+            raise ValueError(f"guardrails: {self.primary} is the primary metric already; name others")
+        if list(self.looks) != sorted(set(self.looks)):
+            raise ValueError(f"looks must rise, found {list(self.looks)}")
+        if (self.stopping == "group_sequential") != bool(self.looks):
+            raise ValueError("looks: needed with stopping: group_sequential, and only with it")
+        return self
+
+
 class ArmConfig(Section):
     """One recommender under test."""
 
@@ -131,6 +164,8 @@ class ExperimentConfig(Section):
     """Who decides."""
     arms: Annotated[tuple[ArmConfig, ...], Field(min_length=1)]
     """The recommenders under test; the others are compared to the first."""
+    plan: PlanConfig | None = None
+    """What is to be decided; without it the comparison explores and never validates."""
     base: Annotated[Path, Field(exclude=True)] = Path()
     """Not a key of the file: the directory it stands in, from which relative paths count."""
 

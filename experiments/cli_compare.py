@@ -1,0 +1,68 @@
+"""The commands `groundlings compare` and `groundlings power`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML).")]
+
+
+def compare(
+    directory: RunArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    fidelity: Annotated[
+        Path | None, typer.Option("--fidelity", metavar="FILE", help="A fidelity.json; RUN/fidelity.json if absent.")
+    ] = None,
+    variant: Annotated[
+        list[Path] | None,
+        typer.Option("--variant", metavar="RUN", help="The same experiment with another prompt, model or seed; often."),
+    ] = None,
+) -> None:
+    """Say which recommender is better, how sure that is, and whether it may be believed."""
+    import json
+
+    from experiments.comparison.comparing import compare_run
+    from experiments.report.verdict_terminal import print_verdict
+    from simulator.log.store import open_log
+
+    found = compare_run(directory, open_log(directory), fidelity, [open_log(run) for run in variant or ()])
+    if as_json:
+        typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, default=str))
+        return
+    from rich.console import Console
+
+    print_verdict(found, Console())
+
+
+def power(
+    config: ConfigArgument,
+    people: Annotated[int, typer.Option("--people", min=20, help="How many agents the pilot has.")] = 100,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be given often."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Run a small pilot and say how many agents the experiment needs, and which effects it can see."""
+    import json
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.markup import escape
+
+    from experiments.comparison.pilot import run_pilot
+    from experiments.loading import load_config
+    from experiments.report.verdict_terminal import print_needs
+
+    console = Console(stderr=as_json)
+    pilot = run_pilot(
+        load_config(config, changes or ()), people, notify=lambda line: console.print(f"[dim]{escape(line)}")
+    )
+    if as_json:
+        typer.echo(json.dumps(asdict(pilot), indent=2, ensure_ascii=False, default=str))
+        return
+    print_needs(pilot, console)

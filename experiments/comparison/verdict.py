@@ -1,0 +1,106 @@
+"""The word for an effect, by rules that leave nothing to taste.
+
+    not supported   the interval includes zero, a variant turns the sign, an integrity check failed, or a guarded metric
+                    is harmed by an arm that is called better
+    validated       none of these; the plan was declared, every check that a validation needs was made and passed, and
+                    the audience passed the system gate of the fidelity lab on these data
+    indicative      everything else: the simulation is sure of itself, and nobody knows how far it is from people
+
+A small p value inside a simulator says nothing about the simulator's bias, so no p value alone makes an effect
+"validated".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Word = Literal["validated", "indicative", "not supported"]
+Status = Literal["passed", "failed", "not run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing a sceptic asks for.
+
+    Attributes:
+        name: What is asked.
+        status: "not run" where the experiment did not hold what the check needs.
+        finding: What was found, in words.
+        spoils: Whether its failure spoils every effect; other failures only keep an effect from being validated.
+    """
+
+    name: str
+    status: Status
+    finding: str
+    spoils: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that the word depends on.
+
+    Attributes:
+        clear: The headline interval excludes zero.
+        same_sign: All variants have the sign of the effect; None without variants.
+        harmed: Guarded metrics that an arm called better harms.
+        declared: A plan was declared before the run.
+        checks: Of the run and of this arm.
+        gate: Whether the audience passed the system gate on these data; None where it was not examined.
+    """
+
+    clear: bool
+    same_sign: bool | None
+    harmed: tuple[str, ...]
+    declared: bool
+    checks: tuple[Check, ...]
+    gate: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The word, and why it is not a better one.
+
+    Attributes:
+        word: One of three.
+        reasons: What stands in the way of "validated"; empty for it.
+    """
+
+    word: Word
+    reasons: tuple[str, ...]
+
+
+def judge(evidence: Evidence) -> Judgement:
+    """The word for one arm's effect on the primary metric."""
+    against = list(_against(evidence))
+    if against:
+        return Judgement("not supported", tuple(against))
+    missing = list(_missing(evidence))
+    return Judgement("indicative" if missing else "validated", tuple(missing))
+
+
+def failed(checks: Sequence[Check]) -> list[Check]:
+    """Checks that failed."""
+    return [check for check in checks if check.status == "failed"]
+
+
+def _against(evidence: Evidence) -> list[str]:
+    """What takes the support away."""
+    found = [] if evidence.clear else ["the interval includes zero"]
+    if evidence.same_sign is False:
+        found.append("the sign turns between variants")
+    found += [f"check failed: {check.name}" for check in failed(evidence.checks) if check.spoils]
+    found += [f"guardrail harmed: {name}" for name in evidence.harmed]
+    return found
+
+
+def _missing(evidence: Evidence) -> list[str]:
+    """What a validation still needs."""
+    found = [] if evidence.declared else ["no primary metric was declared"]
+    found += [f"check {check.status}: {check.name}" for check in evidence.checks if check.status != "passed"]
+    if evidence.gate is None:
+        found.append("the audience was not put to the system gate of the fidelity lab")
+    elif not evidence.gate:
+        found.append("the audience did not pass the system gate of the fidelity lab on these data")
+    return found
