@@ -62,9 +62,10 @@ def choose_rule(name: str, scales: dict[str, FloatArray], lists: Lists, fixed: f
     best, found = Rule(next(iter(scales)), -np.inf), -np.inf
     for scale, scores in scales.items():
         known = scores[lists.listed & ~np.isnan(scores)]
-        if name == "auc" or not len(known):
-            return Rule(scale, -np.inf)
-        for threshold in np.unique(np.append(np.quantile(known, np.linspace(0, 1, CANDIDATES)), known.max() + 1)):
+        if not len(known):
+            continue
+        candidates = np.unique(np.append(np.quantile(known, np.linspace(0, 1, CANDIDATES)), known.max() + 1))
+        for threshold in candidates[:1] if name == "auc" else candidates:
             value = float(np.nanmean(measure(name, scores, lists, threshold)))
             if value > found:
                 best, found = Rule(scale, float(threshold)), value

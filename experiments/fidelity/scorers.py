@@ -15,6 +15,8 @@ CatalogScores = Callable[[IntArray], FloatArray]
 """Scores of all items for some users, shape (n, n_items), higher = rather."""
 
 PEOPLE_AT_ONCE = 256
+ALIKE = 50
+"""Items on each side, in popularity, that count as equally popular."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,13 @@ def genre_profile(stage: Stage) -> CatalogScores:
 
 
 def catalog_scorer(name: str, kind: Kind, scores: CatalogScores, stage: Stage) -> Scorer:
-    """A scorer that can score the whole catalog, on two scales: as given, and as a rank among the person's unmet items.
+    """A scorer that can score the whole catalog, on three scales.
 
-    The second scale makes people comparable whose scores differ in size because their histories do.
+    As given; as a rank among the person's unmet items, which makes people comparable whose scores differ in size
+    because their histories do; and as a rank among unmet items of like popularity, for lists in which popularity
+    tells nothing.
     """
+    around = _alike(stage)
 
     def as_given(users: IntArray, items: ItemArray) -> FloatArray:
         return _in_parts(scores, users, items, lambda _, table, asked: np.take_along_axis(table, asked, axis=1))
@@ -85,7 +90,12 @@ def catalog_scorer(name: str, kind: Kind, scores: CatalogScores, stage: Stage) -
     def as_rank(users: IntArray, items: ItemArray) -> FloatArray:
         return _in_parts(scores, users, items, lambda part, table, asked: _shares_below(stage, part, table, asked))
 
-    return Scorer(name, kind, {"as given": as_given, "rank": as_rank})
+    def as_rank_of_alike(users: IntArray, items: ItemArray) -> FloatArray:
+        return _in_parts(
+            scores, users, items, lambda part, table, asked: _ranks_alike(stage, part, table, asked, around)
+        )
+
+    return Scorer(name, kind, {"as given": as_given, "rank": as_rank, "rank of alike": as_rank_of_alike})
 
 
 def _in_parts(
@@ -114,4 +124,28 @@ def _shares_below(stage: Stage, users: IntArray, table: FloatArray, asked: IntAr
         values = table[row, asked[row]]
         below = np.searchsorted(ordered, values, side="left") + np.searchsorted(ordered, values, side="right")
         result[row] = below / (2 * max(len(ordered), 1))
+    return result
+
+
+def _alike(stage: Stage) -> IntArray:
+    """The `2 * ALIKE` items nearest to each item in training popularity, shape (n_items, at most 2 * ALIKE)."""
+    order = np.argsort(stage.train.item_counts, kind="stable")
+    n_items = len(order)
+    width = min(2 * ALIKE, n_items)
+    first = np.clip(np.arange(n_items) - ALIKE, 0, n_items - width)
+    around = np.empty((n_items, width), dtype=np.int64)
+    around[order] = order[first[:, None] + np.arange(width)]
+    return around
+
+
+def _ranks_alike(stage: Stage, users: IntArray, table: FloatArray, asked: IntArray, around: IntArray) -> FloatArray:
+    """Share of the unmet items of like popularity that score lower; ties count half."""
+    met = stage.train.matrix[users].toarray() > 0
+    result = np.empty(asked.shape)
+    for row in range(len(users)):
+        others = around[asked[row]]
+        unmet = ~met[row, others]
+        values, own = table[row, others], table[row, asked[row]][:, None]
+        below = ((values < own) + 0.5 * (values == own)) * unmet
+        result[row] = below.sum(axis=1) / np.maximum(unmet.sum(axis=1), 1)
     return result

@@ -10,6 +10,7 @@ import pytest
 from environments.arrays import NO_ITEM
 from environments.interactions import Interactions
 from environments.split import people_in_thirds
+from experiments.fidelity import scorers as scorers_module
 from experiments.fidelity.calibration import examine_calibration
 from experiments.fidelity.deciding import choose_rule, list_auc, measure
 from experiments.fidelity.interaction import ask_all, examine_interaction
@@ -123,6 +124,24 @@ def test_the_rank_scale_is_a_share_of_unmet_items(stage):
     assert 0 <= shares.min() < shares.max() <= 1
     assert shares.mean() == pytest.approx(0.5)
     assert (np.argsort(counts[unmet], kind="stable") == np.argsort(shares, kind="stable")).all()
+
+
+def test_the_rank_of_alike_forgets_popularity_and_keeps_taste(stage, lists, monkeypatch):
+    monkeypatch.setattr(scorers_module, "ALIKE", 6)
+    counts = stage.train.item_counts.astype(float)
+    own = np.random.default_rng(0).random((stage.train.n_users, stage.train.n_items))
+    popular = catalog_scorer("popularity", "trivial", lambda users: np.tile(counts, (len(users), 1)), stage)
+    personal = catalog_scorer("own", "mind", lambda users: own[users], stage)
+    each = lists["uniform", 1]
+
+    def auc(scorer, scale):
+        return np.nanmean(list_auc(scorer.scales[scale](each.users, each.items), each))
+
+    assert abs(auc(popular, "rank of alike") - 0.5) < abs(auc(popular, "rank") - 0.5) / 2
+    ranks = personal.scales["rank of alike"](each.users, each.items)[each.listed]
+    assert 0 <= ranks.min() < ranks.max() <= 1
+    values = own[each.users[:, None], np.where(each.listed, each.items, 0)][each.listed]
+    assert np.corrcoef(ranks, values)[0, 1] > 0.8
 
 
 def test_a_fixed_threshold_stays():
