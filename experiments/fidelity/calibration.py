@@ -12,7 +12,7 @@ from experiments.compare import mean_interval
 from experiments.fidelity.deciding import choose_rule
 from experiments.fidelity.interaction import Asked, Task
 from experiments.fidelity.lists import Lists
-from experiments.fidelity.people import bootstrap, mean_by_person, rows_by_person
+from experiments.fidelity.people import bootstrap, mean_by_person
 from experiments.fidelity.preference import like_probability
 from experiments.fidelity.ratings import RatedPairs, held_out_ratings
 from experiments.fidelity.records import Kind, Record, Row, compare_rows, is_within, target_of
@@ -65,18 +65,30 @@ def examine_calibration(stage: Stage, asked: Asked, scorers: list[Scorer]) -> tu
     return records, curves
 
 
-def reliability(said: FloatArray, happened: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Mean probability, frequency and size of each of `BINS` bins of equal mass, in the order of probability."""
+def reliability(
+    said: FloatArray, happened: FloatArray, weights: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Mean probability, frequency and mass of each of `BINS` bins of equal mass, in the order of probability.
+
+    Args:
+        said: Probabilities, shape (n,).
+        happened: 1 or 0, shape (n,).
+        weights: How often each row counts, once if absent.
+    """
     order = np.argsort(said, kind="stable")
-    bins = [some for some in np.array_split(order, BINS) if len(some)]
-    sizes = np.array([len(some) for some in bins], dtype=np.float64)
-    return np.array([said[some].mean() for some in bins]), np.array([happened[some].mean() for some in bins]), sizes
+    mass = np.ones(len(said)) if weights is None else weights[order]
+    middle = np.cumsum(mass) - mass / 2
+    bins = np.minimum((BINS * middle / mass.sum()).astype(np.int64), BINS - 1)
+    size = np.bincount(bins, mass, minlength=BINS).astype(np.float64)
+    sums = [np.bincount(bins, mass * values[order], minlength=BINS) for values in (said, happened)]
+    filled = size > 0
+    return sums[0][filled] / size[filled], sums[1][filled] / size[filled], size[filled]
 
 
-def expected_calibration_error(said: FloatArray, happened: FloatArray) -> float:
-    """Mean distance of probability from frequency over bins of equal mass."""
-    mean, frequency, sizes = reliability(said, happened)
-    return float((np.abs(mean - frequency) * sizes).sum() / sizes.sum())
+def expected_calibration_error(said: FloatArray, happened: FloatArray, weights: FloatArray | None = None) -> float:
+    """Mean distance of probability from frequency over bins of equal mass; arguments as in `reliability`."""
+    mean, frequency, mass = reliability(said, happened, weights)
+    return float((np.abs(mean - frequency) * mass).sum() / mass.sum())
 
 
 def _score(
@@ -90,30 +102,30 @@ def _score(
     curves: list[Reliability],
 ) -> None:
     """Brier score and calibration error of each row on the same pairs."""
-    people, groups = np.unique(users), rows_by_person(users)
+    people, person = np.unique(users, return_inverse=True)
     brier = [Row(name, kind, mean_by_person(users, (chance - happened) ** 2, people)) for name, kind, chance in said]
     records += compare_rows(PART, task, "brier", brier, definition=_BRIER + how, higher_is_better=False)
     for name, kind, chance in said:
-        asked = [rows for rows in groups if not np.isnan(chance[rows]).any()]
+        unknown = np.bincount(person, np.isnan(chance), minlength=len(people)) > 0
+        asked = ~unknown[person]
+        whose = np.unique(person[asked], return_inverse=True)[1]
+        known = chance[asked], happened[asked]
+        n = int((~unknown).sum())
 
-        def error(some: IntArray, chance: FloatArray = chance, asked: list[IntArray] = asked) -> float:
-            rows = np.concatenate([asked[person] for person in some])
-            return expected_calibration_error(chance[rows], happened[rows])
+        def error(some: IntArray, known: tuple[FloatArray, FloatArray] = known, whose: IntArray = whose) -> float:
+            times = np.bincount(some, minlength=int(whose.max()) + 1).astype(np.float64)
+            return expected_calibration_error(*known, times[whose])
 
         low, high = None, None
         if kind == "mind":
-            low, high = bootstrap(
-                error, len(asked), min(stage.config.bootstrap, 200), stage.chance("ece", task, name), least=0
-            )
+            low, high = bootstrap(error, n, stage.config.bootstrap, stage.chance("ece", task, name), least=0)
         record = Record(
-            PART, task, name, "ece", kind, error(np.arange(len(asked))), low, high, len(asked),
-            "people", _ECE + how,
-        )  # fmt: skip
+            PART, task, name, "ece", kind, expected_calibration_error(*known), low, high, n, "people", _ECE + how
+        )
         if kind == "mind":
             record = target_of(replace(record, holds=is_within(low, high, (None, ECE_TARGET))), high=ECE_TARGET)
         records.append(record)
-        known = np.concatenate(asked)
-        curves.append(Reliability(task, name, *reliability(chance[known], happened[known])[:2]))
+        curves.append(Reliability(task, name, *reliability(*known)[:2]))
 
 
 def _recalibrated(asked: Asked, scorer: str, task: Task) -> FloatArray:

@@ -12,7 +12,7 @@ from scipy.special import expit, logit
 from environments.actions import Decision
 from environments.arrays import FloatArray
 from experiments.fidelity.scorers import CatalogScores
-from personas.mind import PageTurn, Situation, Visits
+from personas.mind import Situation
 
 _SAMPLE = 200
 
@@ -72,9 +72,6 @@ class ScoreMind:
             unreadable=np.zeros(len(visits), dtype=np.bool_),
             click_probability=chance,
         )
-
-    def remember(self, visits: Visits, turns: tuple[PageTurn, ...]) -> None:
-        """See `Mind.remember`; nothing is remembered."""
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""

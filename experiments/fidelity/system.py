@@ -176,9 +176,10 @@ def _agreement(
         lambda some: figure(real[some], simulated[some]), n, times, stage.chance(metric, each.name), most=1
     )
     least, most = bootstrap(gap, n, times, stage.chance(metric, each.name))
+    baseline = Baseline(POPULARITY_SIMULATOR, beside, value - beside, least, most)
     record = Record(
         PART, f"order of {len(utilities.names)} recommenders", each.name, metric, each.kind, value, low, high, 0,
-        "recommenders", definition, Baseline(POPULARITY_SIMULATOR, beside, value - beside, least, most),
+        "recommenders", definition, None if each.name == POPULARITY_SIMULATOR else baseline,
     )  # fmt: skip
     if each.kind != "mind":
         return record
