@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from environments.errors import ConfigError
 from experiments.config import ExperimentConfig
+from simulator.language.config import ModelConfig
 
 Key = str | int
 Config = TypeVar("Config", bound=BaseModel)
@@ -64,8 +65,19 @@ def as_yaml(config: BaseModel) -> str:
 
 
 def config_hash(config: BaseModel) -> str:
-    """SHA-256 over every value of the configuration, in hexadecimal."""
-    return hashlib.sha256(json.dumps(dump_config(config), sort_keys=True).encode()).hexdigest()
+    """SHA-256 over every value of the configuration that can change a result, in hexadecimal.
+
+    Budgets, limits, timeouts and concurrency stay out: whoever resumes a run may change them.
+    """
+    content = dump_config(config)
+    for section, idle in (("simulation", {"concurrency"}), ("mind", {"model"})):
+        if isinstance(content.get(section), dict):
+            content[section] = {key: value for key, value in content[section].items() if key not in idle}
+    model = getattr(getattr(config, "mind", None), "model", None)
+    if isinstance(model, ModelConfig):
+        kept = model.model_dump(mode="json", exclude_none=True, exclude=set(ModelConfig.WITHOUT_EFFECT))
+        content["mind"]["model"] = _anchored(kept, config)
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _anchored(value: Any, config: BaseModel) -> Any:

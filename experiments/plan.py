@@ -24,6 +24,7 @@ from personas.mind import KnowsPreference, Mind
 from personas.population import Population, build_population
 from recommenders.base import Recommender
 from recommenders.registry import RecommenderContext, build_recommender
+from simulator.language.budget import Spent
 from simulator.world import Schedule, World
 
 
@@ -148,10 +149,18 @@ def build_plan(
     return plan
 
 
-async def open_model(config: ExperimentConfig, progress: ProgressHook | None = None) -> ChatModel | None:
-    """The model that a configuration's language minds ask, ready to answer; None where nobody asks one."""
+async def open_model(
+    config: ExperimentConfig, progress: ProgressHook | None = None, spent: Spent | None = None
+) -> ChatModel | None:
+    """The model that a configuration's language minds ask, ready to answer; None where nobody asks one.
+
+    Args:
+        config: A checked configuration.
+        progress: Told how far a download is.
+        spent: What the run had taken before it was interrupted; none = it begins.
+    """
     if not isinstance(config.mind, LanguageMindConfig):
         return None
-    from simulator.language.config import build_chat_model
+    from simulator.language.build import build_chat_model
 
-    return await build_chat_model(config.mind.model, progress)
+    return await build_chat_model(config.mind.model, progress, base=config.base, spent=spent)

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, inspect, text
 
 from environments.chat import ChatModel
 from environments.errors import ConfigError
@@ -26,12 +26,18 @@ from experiments.config import ExperimentConfig
 from experiments.loading import as_yaml, config_hash, dump_config, load_config
 from experiments.metrics import Summary, summarise
 from experiments.plan import Plan, build_plan, open_model
+from simulator.language.budget import Spent
 from simulator.log.digest import digest
 from simulator.log.migrations import SCHEMA_VERSION
-from simulator.log.store import open_log
+from simulator.log.store import create_log, named_faults, open_log
 from simulator.log.writer import ArmRow, LogWriter, PastRun
 
 PACKAGES = ("groundlings", "mesa", "numpy", "pandas", "scipy", "sqlalchemy", "openai", "implicit", "irspack")
+
+_SPENT = """
+SELECT count(*), coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0), coalesce(sum(completion_tokens), 0)
+FROM calls WHERE NOT from_store
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,7 @@ def resume_experiment(directory: Path, watcher: Watcher | None = None) -> Outcom
     with files.locked(directory):
         watcher.begins(directory)
         plan = build_plan(config, watcher.note, watcher.download)
-        with asyncio.Runner() as runner, _model(plan, runner, watcher) as model:
+        with asyncio.Runner() as runner, _model(plan, runner, watcher, resumed=directory) as model:
             return _carry_out(plan, directory, runner, model, watcher, began)
 
 
@@ -188,6 +194,18 @@ def _same_experiment(path: Path, run: dict[str, Any], past: PastRun) -> None:
             )
 
 
+def spent_in(path: Path) -> Spent:
+    """What the calls in a log have taken; those read from a store took nothing, nor does a log without calls."""
+    engine = create_log(path)
+    try:
+        with named_faults(path), engine.connect() as connection:
+            if not inspect(connection).has_table("calls"):
+                return Spent()
+            return Spent(*connection.execute(text(_SPENT)).one())
+    finally:
+        engine.dispose()
+
+
 def run_row(plan: Plan, model: ChatModel | None = None) -> dict[str, Any]:
     """The row of `runs` that says what a run is."""
     config, dataset = plan.config, plan.dataset
@@ -212,8 +230,11 @@ def run_row(plan: Plan, model: ChatModel | None = None) -> dict[str, Any]:
 
 
 @contextmanager
-def _model(plan: Plan, runner: asyncio.Runner, watcher: Watcher) -> Iterator[ChatModel | None]:
-    model = runner.run(open_model(plan.config, watcher.download))
+def _model(
+    plan: Plan, runner: asyncio.Runner, watcher: Watcher, resumed: Path | None = None
+) -> Iterator[ChatModel | None]:
+    spent = spent_in(files.log_path(resumed)) if resumed else None
+    model = runner.run(open_model(plan.config, watcher.download, spent))
     try:
         yield model
     finally:

@@ -1,25 +1,24 @@
-"""The `model` part of an experiment file, and the one place that turns it into a `ChatModel`."""
+"""The `model` part of an experiment file."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from environments.chat import ChatModel, Sampling
-from environments.errors import ConfigError
+from environments.chat import Sampling
+from simulator.language.budget import BudgetConfig
+from simulator.language.secrecy import address, environment_name, refuse_secrets
 
-if TYPE_CHECKING:
-    from environments.datasets import ProgressHook
-
-_ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_KEY_FIELDS = frozenset({"api_key", "apikey", "key", "token", "secret", "password", "authorization"})
+_USED_BY = {
+    "base_url": ("endpoint",),
+    "endpoints": ("endpoint",),
+    "model": ("endpoint", "vllm"),
+    "api_key_env": ("endpoint",),
+    "requests_per_minute": ("endpoint",),
+    "tokens_per_minute": ("endpoint",),
+}
 
 
 class EmbeddedOptions(BaseModel):
@@ -39,24 +38,102 @@ class EmbeddedOptions(BaseModel):
     """Threads that compute; 0 takes all cores but one, because threads that share a core hold each other up."""
 
 
+class OfflineOptions(BaseModel):
+    """How vLLM runs in this process."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+
+    batch: int = Field(default=256, ge=1)
+    """Questions answered together at most; `simulation.concurrency` should be as large."""
+    gather_seconds: float = Field(default=0.02, ge=0)
+    """How long to wait for further questions once one is there."""
+    engine: dict[str, Any] = {}
+    """Further arguments of `vllm.LLM`, such as `max_model_len`, `dtype` or `tensor_parallel_size`."""
+
+
+class EndpointOptions(BaseModel):
+    """One endpoint of a pool; what is left out is as in the section above."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+
+    base_url: str
+    """Its address."""
+    model: str | None = None
+    """The model's name there."""
+    api_key_env: str | None = None
+    """Name of the environment variable that holds its key."""
+    concurrency: int | None = Field(default=None, ge=1)
+    """Requests on their way to it at a time."""
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    """Its rate limit in requests."""
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    """Its rate limit in tokens."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_secrets(cls, given: Any) -> Any:
+        return refuse_secrets(given)
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _is_a_name(cls, name: str | None) -> str | None:
+        return environment_name(name)
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        return address(url)
+
+
+class StoreConfig(BaseModel):
+    """A record of every request and its reply, so that nothing is asked twice and a run can be repeated exactly."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+
+    path: Path
+    """A SQLite file."""
+    mode: Literal["live", "record", "replay", "cache"]
+    """`live` leaves the file alone; `record` fills a new file; `replay` asks nobody, and a request that is not in the
+    file is an error; `cache` asks for what is not in the file, and adds it."""
+    replicate: int = Field(default=0, ge=0)
+    """Another number asks every question anew: for the spread between repeated runs of a model."""
+
+
 class ModelConfig(BaseModel):
     """Which language model answers, and how it is asked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
-    provider: Literal["embedded", "endpoint", "scripted"] = "embedded"
-    """`embedded` runs a small model in this process, `endpoint` asks any OpenAI-compatible server, `scripted`
-    draws legal replies without a model, for tests and load."""
+    WITHOUT_EFFECT: ClassVar = (
+        *("api_key_env", "timeout_seconds", "max_attempts", "outage_seconds", "concurrency"),
+        *("requests_per_minute", "tokens_per_minute", "budget"),
+    )
+    """Keys that change how long a run takes and whether it gets through, never what comes out."""
+
+    provider: Literal["embedded", "endpoint", "vllm", "scripted"] = "embedded"
+    """`embedded` runs a small model in this process, `endpoint` asks any OpenAI-compatible server, `vllm` runs
+    vLLM in this process and answers in batches, `scripted` draws legal replies without a model, for tests and
+    load."""
     base_url: str | None = None
     """Address of the endpoint up to and including its version ("http://127.0.0.1:8000/v1"); `endpoint` only."""
     model: str | None = None
-    """The model's name at the endpoint; none takes the only one served. `endpoint` only."""
+    """The model's name at the endpoint; none takes the only one served. With `vllm`, its name or directory."""
     api_key_env: str | None = None
     """Name of the environment variable that holds the endpoint's key; the key itself never stands in a file."""
+    endpoints: tuple[EndpointOptions, ...] = ()
+    """Several endpoints that serve the same model, instead of one `base_url`; each request goes to the one with the
+    least work."""
     timeout_seconds: float = Field(default=120.0, gt=0)
-    """Deadline of one attempt, from sending to the last byte."""
-    max_attempts: int = Field(default=5, ge=1)
+    """Deadline of one attempt, from sending to the last byte. A request that takes ten times as long as the slowest
+    of late, and more than ten seconds, is asked again before that."""
+    max_attempts: int = Field(default=8, ge=1)
     """Attempts at one request, the first included; only transient faults are tried again."""
+    outage_seconds: float = Field(default=60.0, gt=0)
+    """The run stops when every endpoint keeps failing and none has answered for so long."""
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    """Rate limit of an endpoint in requests, retries included; none = no limit."""
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    """Rate limit of an endpoint in tokens, in and out together; none = no limit."""
     concurrency: int = Field(default=8, ge=1)
     """Requests on their way to the endpoint at a time; the embedded model has `embedded.parallel`."""
     structured: Literal["auto", "json_schema", "grammar", "none"] = "auto"
@@ -71,6 +148,12 @@ class ModelConfig(BaseModel):
     """Whether the sampling seed is sent; vLLM on a CPU dies of it."""
     embedded: EmbeddedOptions = EmbeddedOptions()
     """How the embedded model runs; `embedded` only."""
+    vllm: OfflineOptions = OfflineOptions()
+    """How vLLM runs in this process; `vllm` only."""
+    store: StoreConfig | None = None
+    """Where requests and replies are kept; none keeps them in the log only."""
+    budget: BudgetConfig = BudgetConfig()
+    """What the run may take at most."""
 
     @property
     def sampling(self) -> Sampling:
@@ -80,112 +163,26 @@ class ModelConfig(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _no_secrets(cls, given: Any) -> Any:
-        if isinstance(given, Mapping):
-            for field in given:
-                if str(field).lower().replace("-", "_") in _KEY_FIELDS:
-                    raise ValueError(
-                        f"{field}: a key does not belong in a file; put it into an environment variable and write "
-                        f"that variable's name as api_key_env"
-                    )
-        return given
+        return refuse_secrets(given)
 
     @field_validator("api_key_env")
     @classmethod
     def _is_a_name(cls, name: str | None) -> str | None:
-        if name is not None and not _ENVIRONMENT_NAME.match(name):
-            raise ValueError("expected the name of an environment variable, such as MY_API_KEY, not the key itself")
-        return name
+        return environment_name(name)
 
     @field_validator("base_url")
     @classmethod
     def _is_an_address(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.username or parts.password or parts.query:
-            raise ValueError("an address carries no user, password or query; name the key's variable as api_key_env")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("expected http://HOST:PORT/v1 or https://HOST/v1")
-        return url.rstrip("/")
+        return None if url is None else address(url)
 
     @model_validator(mode="after")
     def _fits_together(self) -> ModelConfig:
-        if self.provider == "endpoint" and self.base_url is None:
-            raise ValueError("provider: endpoint needs a base_url")
-        if self.provider != "endpoint":
-            idle = [field for field in ("base_url", "model", "api_key_env") if getattr(self, field) is not None]
-            if idle:
-                raise ValueError(f"{', '.join(idle)}: only provider: endpoint has use for it, found {self.provider}")
+        if self.provider == "endpoint" and (self.base_url is None) == (not self.endpoints):
+            raise ValueError("provider: endpoint needs a base_url, or a list of endpoints instead")
+        if self.provider == "vllm" and self.model is None:
+            raise ValueError("provider: vllm needs a model: its name, or the directory it lies in")
+        idle = [field for field in _USED_BY if getattr(self, field) and self.provider not in _USED_BY[field]]
+        if idle:
+            users = " and ".join(dict.fromkeys(user for field in idle for user in _USED_BY[field]))
+            raise ValueError(f"{', '.join(idle)}: only provider: {users} has use for it, found {self.provider}")
         return self
-
-
-async def build_chat_model(config: ModelConfig, progress: ProgressHook | None = None) -> ChatModel:
-    """The model of a configuration, ready to be asked; whoever builds it closes it.
-
-    Args:
-        config: Which one.
-        progress: Told of the embedded model's download.
-
-    Raises:
-        ConfigError: A variable or an extra is missing, or the model is not named.
-        DataError: The embedded model's weights cannot be had.
-        ProviderError: The endpoint does not answer or refuses the key.
-    """
-    match config.provider:
-        case "scripted":
-            from simulator.language.scripted import ScriptedModel, legal_reply
-
-            return ScriptedModel(legal_reply)
-        case "embedded":
-            return await _build_embedded(config, progress)
-        case "endpoint":
-            return await _build_endpoint(config)
-
-
-async def _build_embedded(config: ModelConfig, progress: ProgressHook | None) -> ChatModel:
-    from simulator.language.embedded import EmbeddedModel, ServerSettings
-
-    options = config.embedded
-    path = options.path.expanduser().resolve() if options.path else await _own_weights(progress)
-    settings = ServerSettings(path, options.parallel, options.context_tokens, options.threads)
-    return await EmbeddedModel.open(
-        settings,
-        timeout_seconds=config.timeout_seconds,
-        max_attempts=config.max_attempts,
-        send_seed=config.send_seed,
-    )
-
-
-async def _own_weights(progress: ProgressHook | None) -> Path:
-    from simulator.language.reencode import faster_copy
-    from simulator.language.weights import SMOLLM2_135M, fetch_weights
-
-    fetched = await fetch_weights(SMOLLM2_135M, progress)
-    return await asyncio.to_thread(faster_copy, fetched, "SmolLM2-135M-Instruct.Q8_0.gguf")
-
-
-async def _build_endpoint(config: ModelConfig) -> ChatModel:
-    from simulator.language.endpoint import EndpointModel
-
-    key = None
-    if config.api_key_env is not None:
-        key = os.environ.get(config.api_key_env)
-        if not key:
-            raise ConfigError(f"api_key_env: the environment variable {config.api_key_env} is not set")
-    assert config.base_url is not None
-    endpoint = EndpointModel(
-        base_url=config.base_url,
-        model=config.model,
-        api_key=key,
-        timeout_seconds=config.timeout_seconds,
-        max_attempts=config.max_attempts,
-        concurrency=config.concurrency,
-        structured=config.structured,
-        send_seed=config.send_seed,
-    )
-    try:
-        await endpoint.start()
-    except BaseException:
-        await endpoint.close()
-        raise
-    return endpoint

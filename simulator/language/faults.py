@@ -35,6 +35,7 @@ class Fault:
         status: HTTP status, None where no answer came.
         refused: Nobody listens at the address, or the address has no name.
         wait_seconds: What the server asked for (`Retry-After`), None where it asked for nothing.
+        spent: The account is empty.
     """
 
     what: str
@@ -42,6 +43,7 @@ class Fault:
     status: int | None = None
     refused: bool = False
     wait_seconds: float | None = None
+    spent: bool = False
 
 
 def fault_of(error: Exception) -> Fault:
@@ -50,10 +52,11 @@ def fault_of(error: Exception) -> Fault:
     status = getattr(error, "status_code", None)
     if response is not None and isinstance(status, int):
         # OpenAI says "too many requests" of an empty account too, and no waiting fills it.
-        transient = status in _TRANSIENT_STATUS and getattr(error, "code", None) != "insufficient_quota"
+        spent = getattr(error, "code", None) == "insufficient_quota"
+        transient = status in _TRANSIENT_STATUS and not spent
         said = " ".join(str(getattr(response, "text", "")).split())[:_LONGEST_EXCERPT]
         wait = _retry_after(response.headers) if transient else None
-        return Fault(f"HTTP {status}: {said or 'no explanation'}", transient, status, wait_seconds=wait)
+        return Fault(f"HTTP {status}: {said or 'no explanation'}", transient, status, wait_seconds=wait, spent=spent)
     if isinstance(error, GarbledReply):
         return Fault(f"a reply that is no chat completion ({error})", transient=True)
     for cause in _causes(error):

@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from environments.chat import Sampling
 from environments.errors import ConfigError
-from simulator.language.config import EmbeddedOptions, ModelConfig, build_chat_model
+from simulator.language.build import build_chat_model
+from simulator.language.config import EmbeddedOptions, ModelConfig
 
 SECRET = "sk-very-secret"
 
@@ -35,11 +36,11 @@ def test_a_key_in_the_file_is_refused_and_not_repeated(field):
     ("given", "message"),
     [
         ({"provider": "endpoint"}, "needs a base_url"),
-        ({"provider": "embedded", "model": "gpt"}, "model: only provider: endpoint"),
+        ({"provider": "embedded", "model": "gpt"}, "model: only provider: endpoint and vllm"),
         ({"provider": "endpoint", "base_url": "127.0.0.1:8000"}, "expected http://HOST:PORT/v1"),
         ({"provider": "endpoint", "base_url": f"https://me:{SECRET}@host/v1"}, "carries no user, password"),
         ({"provider": "endpoint", "base_url": "https://host/v1", "api_key_env": SECRET}, "not the key itself"),
-        ({"provider": "openai"}, "'embedded', 'endpoint' or 'scripted'"),
+        ({"provider": "openai"}, "'embedded', 'endpoint', 'vllm' or 'scripted'"),
         ({"temprature": 1}, "temprature"),
         ({"max_attempts": 0}, "max_attempts"),
     ],

@@ -20,7 +20,8 @@ from environments.split import split_history
 from personas.mind import Situation, SoFar, Visits
 from personas.minds.language import LanguageMind, LanguageOptions
 from personas.population import build_population
-from simulator.language.config import EmbeddedOptions, ModelConfig, build_chat_model
+from simulator.language.build import build_chat_model
+from simulator.language.config import EmbeddedOptions, ModelConfig
 from simulator.language.reencode import faster_copy, sha256_of
 from simulator.language.weights import fetch_weights
 

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from environments.errors import ProviderError
-from simulator.language.config import ModelConfig, build_chat_model
+from simulator.language.build import build_chat_model
+from simulator.language.config import ModelConfig
 from simulator.language.guard import is_loopback, refuse_remote
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from environments.errors import ProviderError
-from simulator.language.config import ModelConfig, build_chat_model
+from simulator.language.build import build_chat_model
+from simulator.language.config import ModelConfig
 from simulator.language.scripted import ScriptedModel, count_tokens
 
 

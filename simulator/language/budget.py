@@ -1,0 +1,168 @@
+"""A hard cap on what a run may take: calls, tokens, money."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from environments.chat import ChatModel, ChatReply, ChatRequest
+from environments.errors import BudgetExhausted
+
+_TOKENS_ROUND_A_MESSAGE = 16
+_A_MILLION = 1_000_000
+
+
+class Prices(BaseModel):
+    """What a million tokens cost, in any one currency."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    prompt: float = Field(ge=0)
+    """Read for the first time."""
+    cached_prompt: float | None = Field(default=None, ge=0)
+    """Found in the provider's prefix cache; none costs as much as the first time."""
+    completion: float = Field(ge=0)
+    """Written."""
+
+    def cost(self, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> float:
+        """What so many tokens cost; `prompt_tokens` holds the cached ones."""
+        cached_price = self.prompt if self.cached_prompt is None else self.cached_prompt
+        fresh = prompt_tokens - cached_tokens
+        return (fresh * self.prompt + cached_tokens * cached_price + completion_tokens * self.completion) / _A_MILLION
+
+
+class BudgetConfig(BaseModel):
+    """What a run may take at most; none = no limit. Replies read from a store take nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    calls: int | None = Field(default=None, ge=0)
+    """Answered calls."""
+    tokens: int | None = Field(default=None, ge=0)
+    """Tokens in and out together."""
+    money: float | None = Field(default=None, ge=0)
+    """In the currency of `prices`."""
+    prices: Prices | None = None
+    """What tokens cost; without it nothing is said of money."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> BudgetConfig:
+        if self.money is not None and self.prices is None:
+            raise ValueError("money: needs prices, what a million tokens cost")
+        return self
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is any cap."""
+        return not (self.calls is None and self.tokens is None and self.money is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What calls have taken.
+
+    Attributes:
+        calls: How many were answered.
+        prompt_tokens, cached_tokens, completion_tokens: As counted by the server; prompt tokens hold the cached ones.
+    """
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.completion_tokens + other.completion_tokens,
+        )
+
+    def __sub__(self, other: Spent) -> Spent:
+        return self + Spent(-other.calls, -other.prompt_tokens, -other.cached_tokens, -other.completion_tokens)
+
+    @property
+    def tokens(self) -> int:
+        """In and out."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def money(self, prices: Prices | None) -> float:
+        """In the currency of the prices; nothing where there are none."""
+        if prices is None:
+            return 0.0
+        return prices.cost(self.prompt_tokens, self.cached_tokens, self.completion_tokens)
+
+
+class BudgetedModel:
+    """Asks only what is still within the cap.
+
+    A request sets aside the most it can take before it is sent, and gives back the rest when it is answered, so
+    that a crowd of requests cannot overshoot together. One that no longer fits waits for those on their way; when
+    none is left, the budget is exhausted.
+
+    Args:
+        model: Who is asked.
+        budget: The cap.
+        spent: What the run had taken before it was interrupted.
+    """
+
+    def __init__(self, model: ChatModel, budget: BudgetConfig, spent: Spent | None = None) -> None:
+        self._model = model
+        self._budget = budget
+        self.spent = spent or Spent()
+        self._set_aside = Spent()
+        self._settled = asyncio.Event()
+
+    @property
+    def name(self) -> str:
+        """See `ChatModel.name`."""
+        return self._model.name
+
+    async def ask(self, request: ChatRequest) -> ChatReply:
+        """See `ChatModel.ask`.
+
+        Raises:
+            BudgetExhausted: The request could take more than is left.
+        """
+        most = _most_of(request)
+        while reached := self._exceeded(self.spent + self._set_aside + most):
+            if not self._set_aside.calls:
+                raise BudgetExhausted(
+                    f"budget: {reached}; everything decided so far is in the log. Raise mind.model.budget to go on"
+                )
+            self._settled.clear()
+            await self._settled.wait()
+        self._set_aside += most
+        try:
+            reply = await self._model.ask(request)
+            self.spent += Spent(1, reply.prompt_tokens, reply.cached_tokens, reply.completion_tokens)
+        finally:
+            self._set_aside -= most
+            self._settled.set()
+        return reply
+
+    async def close(self) -> None:
+        """See `ChatModel.close`."""
+        await self._model.close()
+
+    def _exceeded(self, wanted: Spent) -> str:
+        """Which cap `wanted` would break, in words; "" = none."""
+        budget, so_far = self._budget, self.spent
+        if budget.calls is not None and wanted.calls > budget.calls:
+            return f"{so_far.calls:,} of {budget.calls:,} calls are made"
+        if budget.tokens is not None and wanted.tokens > budget.tokens:
+            used = f"{so_far.tokens:,} of {budget.tokens:,} tokens are used"
+            return f"{used}, and the next call could take more than is left"
+        if budget.money is not None and wanted.money(budget.prices) > budget.money:
+            spent = so_far.money(budget.prices)
+            return f"{spent:,.4f} of {budget.money:,.4f} are spent, and the next call could cost more than is left"
+        return ""
+
+
+def _most_of(request: ChatRequest) -> Spent:
+    """The most that a request can take: no tokenizer makes more tokens than there are bytes."""
+    sent = sum(len(message.content.encode()) + _TOKENS_ROUND_A_MESSAGE for message in request.messages)
+    return Spent(1, sent, 0, request.max_tokens)

@@ -1,0 +1,160 @@
+"""The one place that turns a `ModelConfig` into a `ChatModel`: a provider, then a budget, then a store round it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from environments.chat import ChatModel
+from environments.errors import ConfigError
+from simulator.language.budget import BudgetedModel, Spent
+from simulator.language.config import EndpointOptions, ModelConfig, StoreConfig
+from simulator.language.store import CallStore, StoredModel, refuse_used, replay_name
+
+if TYPE_CHECKING:
+    from environments.datasets import ProgressHook
+
+
+async def build_chat_model(
+    config: ModelConfig,
+    progress: ProgressHook | None = None,
+    *,
+    base: Path | None = None,
+    spent: Spent | None = None,
+) -> ChatModel:
+    """The model of a configuration, ready to be asked; whoever builds it closes it.
+
+    Args:
+        config: Which one.
+        progress: Told of the embedded model's download.
+        base: From where relative paths count; none = from the current directory.
+        spent: What the run had taken before it was interrupted; none = it begins.
+
+    Raises:
+        ConfigError: A variable or an extra is missing, or the model is not named.
+        DataError: The embedded model's weights cannot be had, or the store is not one.
+        ProviderError: The endpoint does not answer or refuses the key.
+    """
+    base = base or Path()
+    if config.store is None or config.store.mode == "live":
+        return await _provider(config, progress, base, spent)
+    store = CallStore(base / config.store.path.expanduser(), writable=config.store.mode != "replay")
+    try:
+        return await _stored(store, config.store, config, progress, base, spent)
+    except BaseException:
+        store.close()
+        raise
+
+
+async def _stored(
+    store: CallStore,
+    options: StoreConfig,
+    config: ModelConfig,
+    progress: ProgressHook | None,
+    base: Path,
+    spent: Spent | None,
+) -> ChatModel:
+    if options.mode == "replay":
+        return StoredModel(store, None, replay_name(store, config.model), options.replicate)
+    if options.mode == "record" and spent is None:
+        refuse_used(store)
+    model = await _provider(config, progress, base, spent)
+    return StoredModel(store, model, model.name, options.replicate)
+
+
+async def _provider(config: ModelConfig, progress: ProgressHook | None, base: Path, spent: Spent | None) -> ChatModel:
+    match config.provider:
+        case "scripted":
+            from simulator.language.scripted import ScriptedModel, legal_reply
+
+            model: ChatModel = ScriptedModel(legal_reply)
+        case "embedded":
+            model = await _embedded(config, progress, base)
+        case "endpoint":
+            model = await _pool(config)
+        case "vllm":
+            from simulator.language.offline import OfflineModel
+
+            assert config.model is not None
+            options = config.vllm
+            model = await OfflineModel.open(
+                config.model,
+                options.engine,
+                batch=options.batch,
+                gather_seconds=options.gather_seconds,
+                structured=config.structured != "none",
+                send_seed=config.send_seed,
+            )
+    return BudgetedModel(model, config.budget, spent) if config.budget.limited else model
+
+
+async def _embedded(config: ModelConfig, progress: ProgressHook | None, base: Path) -> ChatModel:
+    from simulator.language.embedded import EmbeddedModel, ServerSettings
+
+    options = config.embedded
+    path = (base / options.path.expanduser()).resolve() if options.path else await own_weights(progress)
+    settings = ServerSettings(path, options.parallel, options.context_tokens, options.threads)
+    return await EmbeddedModel.open(
+        settings,
+        timeout_seconds=config.timeout_seconds,
+        max_attempts=config.max_attempts,
+        send_seed=config.send_seed,
+    )
+
+
+async def own_weights(progress: ProgressHook | None = None) -> Path:
+    """The shipped model's file in the encoding that runs fastest, fetched first if need be."""
+    from simulator.language.reencode import faster_copy
+    from simulator.language.weights import SMOLLM2_135M, fetch_weights
+
+    fetched = await fetch_weights(SMOLLM2_135M, progress)
+    return await asyncio.to_thread(faster_copy, fetched, "SmolLM2-135M-Instruct.Q8_0.gguf")
+
+
+async def _pool(config: ModelConfig) -> ChatModel:
+    from simulator.language.connection import Connection
+    from simulator.language.pace import Pace
+    from simulator.language.pool import EndpointPool
+
+    listed = config.endpoints
+    if config.base_url is not None:
+        listed = (EndpointOptions(base_url=config.base_url),)
+    # All keys before the first connection: a missing one leaves nothing open.
+    keys = [_key(each.api_key_env or config.api_key_env) for each in listed]
+    pool = EndpointPool(
+        [
+            Connection(
+                base_url=each.base_url,
+                model=each.model or config.model,
+                api_key=key,
+                timeout_seconds=config.timeout_seconds,
+                concurrency=each.concurrency or config.concurrency,
+                structured=config.structured,
+                send_seed=config.send_seed,
+                pace=Pace(
+                    each.requests_per_minute or config.requests_per_minute,
+                    each.tokens_per_minute or config.tokens_per_minute,
+                ),
+            )
+            for each, key in zip(listed, keys, strict=True)
+        ],
+        max_attempts=config.max_attempts,
+        outage_seconds=config.outage_seconds,
+    )
+    try:
+        await pool.start()
+    except BaseException:
+        await pool.close()
+        raise
+    return pool
+
+
+def _key(variable: str | None) -> str | None:
+    if variable is None:
+        return None
+    key = os.environ.get(variable)
+    if not key:
+        raise ConfigError(f"api_key_env: the environment variable {variable} is not set")
+    return key

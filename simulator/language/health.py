@@ -1,0 +1,68 @@
+"""How an endpoint has been doing lately: whether it should be given work, and how long to wait for it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from simulator.language.faults import Fault
+
+_FAULTS_BEFORE_REST = 3
+_LONGEST_REST_SECONDS = 60.0
+_FAULTS_OF_AN_OUTAGE = 5
+_REMEMBERED = 100
+_ENOUGH = 20
+_SLOWER_THAN_USUAL = 10.0
+_LEAST_PATIENCE_SECONDS = 10.0
+
+
+class Health:
+    """Counts what one endpoint got right and wrong.
+
+    Args:
+        timeout_seconds: The longest that one attempt may take in any case.
+    """
+
+    def __init__(self, timeout_seconds: float) -> None:
+        self.outstanding = 0
+        """Requests given to it and not yet over, the waiting ones included."""
+        self._timeout_seconds = timeout_seconds
+        self._faults = 0
+        self._last_good = time.monotonic()
+        self._resting_until = 0.0
+        self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
+
+    def succeeded(self, latency_seconds: float) -> None:
+        """It answered."""
+        self._faults = 0
+        self._resting_until = 0.0
+        self._last_good = time.monotonic()
+        self._latencies.append(latency_seconds)
+
+    def failed(self, fault: Fault) -> None:
+        """It did not. After a few faults in a row, or when it asks for it, it is left alone for a while."""
+        self._faults += 1
+        rest = fault.wait_seconds or 0.0
+        if self._faults >= _FAULTS_BEFORE_REST:
+            rest = max(rest, 2.0 ** (self._faults - _FAULTS_BEFORE_REST))
+        self._resting_until = time.monotonic() + min(rest, _LONGEST_REST_SECONDS)
+
+    @property
+    def resting(self) -> bool:
+        """Whether others should be asked if there are any; requests on their way are not touched."""
+        return time.monotonic() < self._resting_until
+
+    def silent(self, seconds: float) -> bool:
+        """Whether it has failed again and again, and not once answered for so long."""
+        return self._faults >= _FAULTS_OF_AN_OUTAGE and time.monotonic() - self._last_good >= seconds
+
+    def patience_seconds(self, attempt: int) -> float:
+        """The deadline of an attempt (1 = the first): a watchdog for requests that got stuck.
+
+        Ten times the slowest of the last hundred replies, at least ten seconds, twice as much with every further
+        attempt, and never more than the configured timeout, which alone counts until twenty replies are known.
+        """
+        if len(self._latencies) < _ENOUGH:
+            return self._timeout_seconds
+        usual = max(_LEAST_PATIENCE_SECONDS, _SLOWER_THAN_USUAL * max(self._latencies))
+        return min(self._timeout_seconds, usual * 2.0 ** (attempt - 1))
