@@ -21,7 +21,7 @@ def fidelity(config: ConfigArgument, out: OutOption = None, changes: SetOption =
     from rich.console import Console
     from rich.markup import escape
 
-    from experiments.directory import choose_directory, write_json, write_text
+    from experiments.directory import choose_directory, locked, write_json, write_text
     from experiments.fidelity.config import FidelityConfig
     from experiments.fidelity.lab import examine
     from experiments.fidelity.page import render_page
@@ -31,10 +31,11 @@ def fidelity(config: ConfigArgument, out: OutOption = None, changes: SetOption =
     loaded = load_as(FidelityConfig, config, changes or (), seed)
     console = Console()
     directory = choose_directory(loaded.name, out)
-    with ExaminationProgress(console) as progress:
-        findings = examine(loaded, progress)
-    write_json(directory / "fidelity.json", findings.as_dict())
-    write_text(directory / "fidelity.html", render_page(findings))
+    with locked(directory):
+        with ExaminationProgress(console) as progress:
+            findings = examine(loaded, progress)
+        write_json(directory / "fidelity.json", findings.as_dict())
+        write_text(directory / "fidelity.html", render_page(findings))
     console.print(render_findings(findings))
     console.print(f"records  {escape(str(directory / 'fidelity.json'))}", soft_wrap=True)
     console.print(f"page     {escape(str(directory / 'fidelity.html'))}", soft_wrap=True)

@@ -136,6 +136,7 @@ def test_the_command_writes_records_and_page_and_prints_the_table(toy_file, tmp_
     assert "Interaction 1:1, F1" in outcome.output
     assert json.loads((tmp_path / "out" / "fidelity.json").read_text())["about"]["salt"] == "c"
     assert (tmp_path / "out" / "fidelity.html").read_text().startswith("<!doctype html>")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"fidelity.json", "fidelity.html"}
 
 
 @pytest.mark.parametrize("name", ["fidelity_ml100k.yaml", "fidelity_ml1m.yaml"])
