@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.arrays import BoolArray, FloatArray
+from environments.arrays import BoolArray, FloatArray, IntArray
 from environments.chat import CallRecord
 from environments.page import Page
 
@@ -39,7 +39,7 @@ class Exit:
     """Leave the site."""
 
 
-_Array = TypeVar("_Array", BoolArray, FloatArray)
+_Array = TypeVar("_Array", BoolArray, FloatArray, IntArray)
 Action = Click | Rate | NextPage | Exit
 
 
@@ -78,6 +78,38 @@ class Illegal:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """Something about one slot that explains a decision: it is logged and changes nothing.
+
+    Attributes:
+        row: Which visit of the cohort.
+        position: The slot.
+        kind: `reason` in the agent's words; `star_odds` for what stars were drawn from, as JSON.
+        text: What it says.
+    """
+
+    row: int
+    position: int
+    kind: Literal["reason", "star_odds"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mood:
+    """How an agent feels while it decides about a page; see `personas.minds.language_mood` for what moves it.
+
+    Attributes:
+        satisfaction: With the visit so far, 1 to 10.
+        tiredness: 0 rested to 1 exhausted.
+        boredom: Topic (a genre) -> 0 fresh to 1 had enough; topics that do not bore at all are absent.
+    """
+
+    satisfaction: float
+    tiredness: float
+    boredom: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What every visit of a cohort does with its page.
 
@@ -91,6 +123,11 @@ class Decision:
         click_probability: P(click), shape (n_visits, n_slots), None where the mind knows none.
         click_draw: The uniform number it was held against, same shape, None likewise.
         feelings: In the agent's words, one a visit, None where it was not asked.
+        moods: The state each visit was in, None where a mind has none.
+        next_probability: P(next page), shape (n_visits,), None where the mind knows none, NaN where there is none.
+        next_draw: The uniform number it was held against, same shape, None likewise.
+        display: The position at which the mind saw each slot, shape (n_visits, n_slots), None = each at its own.
+        remarks: What explains single slots.
         stray: Actions that name something outside these arrays.
         calls: The calls to a language model behind this decision.
     """
@@ -104,6 +141,11 @@ class Decision:
     click_probability: FloatArray | None = None
     click_draw: FloatArray | None = None
     feelings: tuple[str | None, ...] | None = None
+    moods: tuple[Mood, ...] | None = None
+    next_probability: FloatArray | None = None
+    next_draw: FloatArray | None = None
+    display: IntArray | None = None
+    remarks: tuple[Remark, ...] = ()
     stray: tuple[Illegal, ...] = ()
     calls: tuple[CallRecord, ...] = ()
 
@@ -120,7 +162,7 @@ class Decision:
         )
 
     def take(self, rows: NDArray[np.integer]) -> Decision:
-        """The decisions of some visits, without the calls and strays behind them."""
+        """The decisions of some visits, without the calls, remarks and strays behind them."""
 
         def some(array: _Array | None) -> _Array | None:
             return None if array is None else array[rows]
@@ -135,6 +177,10 @@ class Decision:
             click_probability=some(self.click_probability),
             click_draw=some(self.click_draw),
             feelings=None if self.feelings is None else tuple(self.feelings[row] for row in rows),
+            moods=None if self.moods is None else tuple(self.moods[row] for row in rows),
+            next_probability=some(self.next_probability),
+            next_draw=some(self.next_draw),
+            display=some(self.display),
         )
 
     @classmethod

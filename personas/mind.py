@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from environments.actions import Decision, LegalActions
 from environments.arrays import FloatArray, IntArray
+from environments.chat import CallRecord
 from environments.draws import Draws
 from environments.page import Page
+from personas.memory import Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +100,45 @@ class Situation:
     earlier: tuple[PageTurn, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an agent said to one question of an interview.
+
+    Attributes:
+        row: Which visit of the cohort.
+        question: As asked.
+        answer: In the agent's words, None where the reply could not be read.
+        call: Which of the `Afterthoughts.calls` it came with.
+    """
+
+    row: int
+    question: str
+    answer: str | None
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class Afterthoughts:
+    """What is left of a cohort's visits once they are over.
+
+    Attributes:
+        memories: What the agents keep, in the order of agents.
+        answers: What they said when they were interviewed.
+        calls: The calls to a language model behind both.
+    """
+
+    memories: tuple[Memory, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    calls: tuple[CallRecord, ...] = ()
+
+
 class Mind(Protocol):
     """Decides for agents.
 
     `decide` is called once a page for a cohort of at most `cohort_size` visits, possibly many cohorts at a
     time. It may read the situation and its own population, and nothing else: no clock, no global random
-    numbers, no scores. It must answer for every row and change no array it is given. `remember` is told of
-    finished visits, in agent order; visits of other agents may still be open, so it may change nothing that
-    concerns them.
+    numbers, no scores. It must answer for every row and change no array it is given. A mind that keeps
+    something from one visit to the next follows `LooksBack` as well.
     """
 
     @property
@@ -117,12 +150,27 @@ class Mind(Protocol):
         """What each visit does with its page."""
         ...
 
-    def remember(self, visits: Visits, turns: tuple[PageTurn, ...]) -> None:
-        """Take note of a cohort's finished visits; `PageTurn.rows` says whose turn it was."""
-        ...
-
     def describe(self) -> Mapping[str, Any]:
         """Kind, parameters and versions, for the manifest; plain JSON values."""
+        ...
+
+
+@runtime_checkable
+class LooksBack(Protocol):
+    """A mind that thinks over what it has lived through.
+
+    `look_back` is called once for each cohort, when its visits are over; like `decide` it may ask a model and must
+    not change the mind. Its memories are logged and then handed to `remember`, in agent order, while visits of
+    other agents may still be open. A run that is resumed hands over all memories of its log before anybody
+    comes, so nothing else may be kept.
+    """
+
+    async def look_back(self, visits: Visits, turns: tuple[PageTurn, ...]) -> Afterthoughts:
+        """What stays of the visits; `PageTurn.rows` says whose turn it was, and visits without a page have none."""
+        ...
+
+    def remember(self, memories: Sequence[Memory]) -> None:
+        """Keep memories, oldest first."""
         ...
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from environments.arrays import FloatArray, IntArray, ItemArray
 from environments.interactions import Interactions
+from personas.memory import Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,15 @@ class PastDay:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The days of one arm that are in the log; of the last one perhaps only a part."""
+    """One arm as far as it is in the log.
+
+    Attributes:
+        days: The days lived through; of the last one perhaps only a part.
+        memories: What the agents have kept of them, oldest first.
+    """
 
     days: tuple[PastDay, ...]
+    memories: tuple[Memory, ...] = ()
 
     def on(self, day: int) -> PastDay | None:
         """What is known of a day, None where nobody has been there."""

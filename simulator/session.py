@@ -5,7 +5,7 @@ A language agent is a cohort of one; arithmetic agents come in thousands. Both l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -17,7 +17,7 @@ from environments.arrays import IntArray
 from environments.chat import CallRecord
 from environments.ranking import Ranking, RankingRequest
 from environments.site import Site
-from personas.mind import Mind, PageTurn, Situation, SoFar, Visits
+from personas.mind import Afterthoughts, LooksBack, Mind, PageTurn, Situation, SoFar, Visits
 from recommenders.base import Recommender
 
 
@@ -53,6 +53,7 @@ class CohortRecord:
         turns: Page by page; later turns hold fewer visits.
         pages: Pages seen, shape (n,).
         ended_by: An `EndedBy` value each, shape (n,).
+        afterthoughts: What the agents made of it.
     """
 
     visits: Visits
@@ -60,6 +61,7 @@ class CohortRecord:
     turns: tuple[LoggedTurn, ...]
     pages: IntArray
     ended_by: NDArray[np.object_]
+    afterthoughts: Afterthoughts = field(default_factory=Afterthoughts)
 
 
 async def browse(
@@ -123,7 +125,11 @@ async def browse(
         number += 1
         page = site.paginate(ranking, number)
 
-    return CohortRecord(visits, ranking, tuple(turns), pages, ended_by)
+    # 6. Minds that keep something think it over.
+    afterthoughts = Afterthoughts()
+    if isinstance(mind, LooksBack):
+        afterthoughts = await mind.look_back(visits, tuple(logged.turn for logged in turns))
+    return CohortRecord(visits, ranking, tuple(turns), pages, ended_by, afterthoughts)
 
 
 def _after(so_far: SoFar, turn: PageTurn, like: float) -> SoFar:

@@ -16,7 +16,7 @@ from environments.catalog import Catalog
 from environments.draws import Draws
 from environments.interactions import Interactions
 from environments.site import Site
-from personas.mind import Mind, Visits
+from personas.mind import LooksBack, Mind, Visits
 from recommenders.base import Recommender
 from simulator.log.writer import LogWriter
 from simulator.model import Audience
@@ -90,6 +90,8 @@ class World:
         past = past or Past(())
         opening = int(self.history.timestamps.max(initial=0)) + 1
         audience = Audience(self.users, schedule.visit_probability, self.seed)
+        if isinstance(self.mind, LooksBack):
+            self.mind.remember(past.memories)
         self._learn(schedule, days_done=0, past=past)
         for _ in range(schedule.days):
             audience.step()
@@ -103,7 +105,8 @@ class World:
             version = self.recommender.state() if len(arrivals) else ""
             async for record in in_order(self._browse, self._cohorts(arrivals, audience.day), schedule.concurrency):
                 log.write(record, arm=self.arm, sim_time=now, policy_version=version)
-                self.mind.remember(record.visits, tuple(logged.turn for logged in record.turns))
+                if isinstance(self.mind, LooksBack):
+                    self.mind.remember(record.afterthoughts.memories)
                 self._today.append(self._interactions(record, now))
                 on_visits(len(record.visits))
             self._night(audience.day, schedule, past)

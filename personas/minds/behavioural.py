@@ -32,7 +32,7 @@ from scipy.special import expit, logit
 from environments.actions import Decision, LegalActions
 from environments.arrays import BoolArray, FloatArray, IntArray
 from environments.page import Page
-from personas.mind import PageTurn, Situation, Visits
+from personas.mind import Situation, Visits
 from personas.population import Population
 from personas.taste import Taste
 
@@ -109,9 +109,6 @@ class BehaviouralMind:
             click_probability=probability,
             click_draw=draw,
         )
-
-    def remember(self, visits: Visits, turns: tuple[PageTurn, ...]) -> None:
-        """See `Mind.remember`; nothing is remembered: what was opened is not shown again."""
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""

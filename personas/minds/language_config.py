@@ -2,7 +2,67 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from personas.memory import MemoryOptions
+
+Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+
+
+class MoodOptions(BaseModel):
+    """What moves the mood of an agent; settings, not estimates. Everybody arrives rested and curious about anything."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    weight: float = Field(default=0.5, gt=0, le=1)
+    """How much the last page counts in the satisfaction with the visit so far."""
+    tiring: float = Field(default=0.2, ge=0, le=1)
+    """Share of the strength left that a page takes."""
+    boring: float = Field(default=0.6, ge=0, le=1)
+    """Share of the way to full boredom with a topic that a page full of it goes when nothing of it is opened."""
+    relief: float = Field(default=0.5, ge=0, le=1)
+    """Share of the boredom with a topic that goes when all that a page shows of it is opened."""
+    recovery: float = Field(default=0.2, ge=0, le=1)
+    """Share of the boredom with a topic that a page without it takes away."""
+
+
+class ReflectionOptions(BaseModel):
+    """When an agent makes one thought of its last visits: one more call to the model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    every: int = Field(default=5, ge=0)
+    """At the end of every so many visits of an agent; 0 for never."""
+    characters: int = Field(default=160, ge=40, le=400)
+    """Longest thought."""
+
+
+class InterviewOptions(BaseModel):
+    """What an agent is asked when a visit is over: one more call to the model, for all questions together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    questions: tuple[Question, ...] = ()
+    """Free questions, such as "What was missing?"; none for no interview."""
+    characters: int = Field(default=240, ge=20, le=2000)
+    """Longest answer to one question."""
+
+
+class GradedOptions(BaseModel):
+    """From the log-odds that a model gives to what the platform draws from: P = logistic(slope * log-odds + intercept).
+
+    Models say yes to almost everything, so their log-odds order items better than they tell how many are opened;
+    fit slope and intercept on held-out people before reading levels.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    slope: float = Field(default=1.0, ge=0)
+    """Of opening a slot."""
+    intercept: float = 0.0
+    """Of opening a slot."""
 
 
 class LanguageOptions(BaseModel):
@@ -10,16 +70,32 @@ class LanguageOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    decision: Literal["verdict", "graded"] = "verdict"
+    """`verdict` reads one compact reply a page; `graded` asks a yes-or-no question a slot, reads probabilities from the
+    log-odds of the answer's first token, and draws with the platform's own common random numbers."""
+    graded: GradedOptions = GradedOptions()
+    """How log-odds become probabilities; `graded` only."""
     things: str = Field(default="films", pattern=r"^[\w -]{1,40}$")
     """What the site shows, in the plural; goes into the prompt."""
     feelings: tuple[str, ...] = Field(
         default=("delighted", "curious", "content", "indifferent", "bored", "annoyed"), min_length=2
     )
     """Words to choose a feeling from."""
-    memory_visits: int = Field(default=3, ge=0)
-    """Earlier visits an agent remembers, one line each; 0 for none."""
-    memory_pages: int = Field(default=3, ge=0)
-    """Earlier pages of the visit it remembers, one line each; 0 for none."""
+    stars_optional: bool = False
+    """Whether an opened item may be left without stars; `verdict` only."""
+    reasons: bool = False
+    """Whether the agent may say in a few words why it opens or skips a slot, which costs tokens; `verdict` only."""
+    rotate_slots: bool = False
+    """Whether the slots of a page are shown to the model from another one on in each visit, to measure and cancel a
+    model's liking for the first in a list; the log keeps where each slot stood."""
+    memory: MemoryOptions = MemoryOptions()
+    """What is remembered."""
+    mood: MoodOptions = MoodOptions()
+    """What moves the mood."""
+    reflection: ReflectionOptions = ReflectionOptions()
+    """When visits become a thought."""
+    interview: InterviewOptions = InterviewOptions()
+    """What is asked after a visit."""
     person_examples: int = Field(default=3, ge=0, le=20)
     """Liked titles, disliked titles, preferred and avoided genres a prompt names, of each at most so many."""
     demographics: bool = False

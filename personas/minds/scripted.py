@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from environments.actions import Decision, Illegal
-from personas.mind import PageTurn, Situation, Visits
+from personas.mind import Situation
 
 Misdeed = Literal["none", "illegal", "unreadable"]
 
@@ -50,9 +50,6 @@ class ScriptedMind:
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
         return self._rule(situation)
-
-    def remember(self, visits: Visits, turns: tuple[PageTurn, ...]) -> None:
-        """See `Mind.remember`; the rule needs no memory."""
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""

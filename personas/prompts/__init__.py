@@ -1,8 +1,14 @@
 """Versioned prompt texts: Markdown files whose hash goes into the log with every call.
 
-A file `page.md` begins with a line `version: N` and holds sections, each under a heading `# name`. `$word` marks
+A file `verdict.md` begins with a line `version: N` and holds sections, each under a heading `# name`. `$word` marks
 where values go in; values are put in once and never looked through again, so a title that contains `$person` stays
 what it is. Whoever changes a text raises its version: a test holds the two together.
+
+    agent.md        who the agent is, what it remembers, how it feels, what is before it: in every prompt
+    verdict.md      one reply a page
+    graded.md       one-token questions, read as probabilities
+    reflection.md   what an agent makes of its last visits
+    interview.md    questions after a visit
 """
 
 from __future__ import annotations
@@ -21,11 +27,11 @@ _HEADING = re.compile(r"^# (\w+)\n", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One prompt file.
+    """The text of one kind of question.
 
     Attributes:
-        name: Name and version ("page-1"), as the log has it.
-        sha256: Of the file's text, in hexadecimal.
+        name: Files and versions ("verdict-1+agent-1"), as the log has it.
+        sha256: Of the files' text, in hexadecimal.
         sections: Heading -> text.
     """
 
@@ -39,12 +45,21 @@ class Prompt:
 
 
 @cache
-def load_prompt(name: str) -> Prompt:
-    """The prompt in `personas/prompts/NAME.md`."""
-    text = files(__package__).joinpath(f"{name}.md").read_text(encoding="utf-8")
-    version = _VERSION.match(text)
-    if version is None:
-        raise ValueError(f"{name}.md must begin with a line `version: N`")
-    _, *parts = _HEADING.split(text)
-    sections = {heading: Template(body.strip()) for heading, body in zip(parts[::2], parts[1::2], strict=True)}
-    return Prompt(f"{name}-{version[1]}", hashlib.sha256(text.encode()).hexdigest(), sections)
+def load_prompt(*names: str) -> Prompt:
+    """The sections of `personas/prompts/NAME.md` for all names together; no section may stand in two of them."""
+    known: list[str] = []
+    sections: dict[str, Template] = {}
+    total = hashlib.sha256()
+    for name in names:
+        text = files(__package__).joinpath(f"{name}.md").read_text(encoding="utf-8")
+        version = _VERSION.match(text)
+        if version is None:
+            raise ValueError(f"{name}.md must begin with a line `version: N`")
+        _, *parts = _HEADING.split(text)
+        for heading, body in zip(parts[::2], parts[1::2], strict=True):
+            if heading in sections:
+                raise ValueError(f"{name}.md: the section {heading!r} stands in another file as well")
+            sections[heading] = Template(body.strip())
+        known.append(f"{name}-{version[1]}")
+        total.update(text.encode())
+    return Prompt("+".join(known), total.hexdigest(), sections)

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from environments.arrays import FloatArray, IntArray
 from environments.chat import CallRecord
 from personas.mind import PageTurn
+from simulator.log.inner_life import Rows, interview_rows, memory_rows, mood_rows
 from simulator.session import CohortRecord
 
-Rows = list[tuple[Any, ...]]
 Column = NDArray[Any]
 
-KINDS = ("click", "rate", "illegal", "unreadable", "next_page", "exit")
-_CLICK, _RATE, _ILLEGAL, _UNREADABLE, _NEXT_PAGE, _EXIT = range(len(KINDS))
+KINDS = ("click", "rate", "reason", "star_odds", "illegal", "unreadable", "next_page", "exit")
+_CLICK, _RATE, _, _, _ILLEGAL, _UNREADABLE, _NEXT_PAGE, _EXIT = range(len(KINDS))
 _WHOLE_PAGE = 1 << 20
 """Position of an event that concerns the page and not a slot: it sorts behind all slots."""
 
@@ -44,16 +44,24 @@ class Block:
     impressions: Rows
     events: Rows
     calls: Rows
+    moods: Rows
+    memories: Rows
+    interviews: Rows
 
 
 def block_of(record: CohortRecord, origin: Origin, *, arm_id: int, sim_time: int, policy_version: str) -> Block:
     """Lay out everything a cohort did; the order of rows depends on the record alone."""
     slots = _Slots(record, origin.impression)
+    calls = _calls_in_order(record)
+    ids = {id(call): origin.call + number for number, (_, _, call) in enumerate(calls)}
     return Block(
         sessions=_sessions(record, origin, arm_id, sim_time, policy_version),
         impressions=_impressions(record, slots, origin),
         events=_events(record, slots, origin),
-        calls=_calls(record, origin),
+        calls=_calls(calls, origin),
+        moods=mood_rows(record, origin.session),
+        memories=memory_rows(record, origin.session),
+        interviews=interview_rows(record, origin.session, [ids[id(call)] for call in record.afterthoughts.calls]),
     )
 
 
@@ -66,15 +74,15 @@ class _Slots:
     """
 
     def __init__(self, record: CohortRecord, first_id: int) -> None:
-        self._turns = [logged.turn for logged in record.turns]
-        self._shown = [turn.page.shown for turn in self._turns]
+        self.turns = [logged.turn for logged in record.turns]
+        self._shown = [turn.page.shown for turn in self.turns]
         visit = self._flat(lambda turn: turn.rows[:, None])
         # Stable, so that the slots of a visit stay in the order of pages and positions.
         self._order = np.argsort(visit, kind="stable")
         self.visit = visit[self._order]
         self.ids = np.arange(first_id, first_id + len(visit))
         self.page = self.column(lambda turn: np.full((1, 1), turn.page.number))
-        self.position = self.column(lambda turn: np.arange(turn.page.items.shape[1])[None, :])
+        self.position = self.column(_own)
         self.rank = self.position + self.column(lambda turn: np.full((1, 1), turn.page.first_rank))
 
     def column(self, pick: Callable[[PageTurn], Column]) -> Column:
@@ -83,15 +91,14 @@ class _Slots:
 
     def optional(self, pick: Callable[[PageTurn], Column | None]) -> list[Any]:
         """As `column`, NULL where a mind does not know the value."""
-        parts = [pick(turn) for turn in self._turns]
+        parts = [pick(turn) for turn in self.turns]
         if any(part is None for part in parts):
             return [None] * len(self.ids)
         return nullable(self.column(lambda turn: np.asarray(pick(turn))))
 
     def _flat(self, pick: Callable[[PageTurn], Column]) -> Column:
         parts = [
-            np.broadcast_to(pick(turn), shown.shape)[shown]
-            for turn, shown in zip(self._turns, self._shown, strict=True)
+            np.broadcast_to(pick(turn), shown.shape)[shown] for turn, shown in zip(self.turns, self._shown, strict=True)
         ]
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
@@ -139,8 +146,19 @@ def _impressions(record: CohortRecord, slots: _Slots, origin: Origin) -> Rows:
         nullable(slots.column(lambda turn: turn.decision.stars)),
         slots.optional(lambda turn: turn.decision.click_probability),
         slots.optional(lambda turn: turn.decision.click_draw),
+        _displayed(slots).tolist(),
     )
     return list(zip(*columns, strict=True))
+
+
+def _displayed(slots: _Slots) -> Column:
+    if all(turn.decision.display is None for turn in slots.turns):
+        return slots.position
+    return slots.column(lambda turn: _own(turn) if turn.decision.display is None else turn.decision.display)
+
+
+def _own(turn: PageTurn) -> Column:
+    return np.arange(turn.page.items.shape[1])[None, :]
 
 
 def _events(record: CohortRecord, slots: _Slots, origin: Origin) -> Rows:
@@ -152,7 +170,7 @@ def _events(record: CohortRecord, slots: _Slots, origin: Origin) -> Rows:
         _of_slots(slots, clicks, _CLICK, np.full(len(clicks), np.nan)),
         _of_slots(slots, rates, _RATE, stars[rates]),
         *(_of_page(logged.turn) for logged in record.turns),
-        _refused(record, slots),
+        _told(record, slots),
     ]
     visit, page, position, kind, impression, value, detail = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.lexsort((kind, position, page, visit))
@@ -197,32 +215,43 @@ def _of_page(turn: PageTurn) -> _EventColumns:
     )
 
 
-def _refused(record: CohortRecord, slots: _Slots) -> _EventColumns:
+def _told(record: CohortRecord, slots: _Slots) -> _EventColumns:
+    """What is known of single slots in words: what was refused there, and what explains a decision."""
     first = np.searchsorted(slots.visit, np.arange(len(record.visits) + 1))
     found = []
     for logged in record.turns:
-        for offence in logged.illegal:
-            visit, page = int(logged.turn.rows[offence.row]), logged.turn.page
+        told = [(each.row, each.position, _ILLEGAL, f"{each.said}: {each.reason}") for each in logged.illegal]
+        told += [(each.row, each.position, KINDS.index(each.kind), each.text) for each in logged.turn.decision.remarks]
+        for row, slot, kind, text in told:
+            visit, page = int(logged.turn.rows[row]), logged.turn.page
             impression, position = -1, _WHOLE_PAGE
-            if offence.position is not None:
-                position = offence.position
-                if page.shown[offence.row, position]:
+            if slot is not None:
+                position = slot
+                if page.shown[row, position]:
                     # Shown slots of a visit stand side by side, rank by rank, without gaps.
                     impression = int(slots.ids[first[visit] + page.first_rank + position])
-            found.append((visit, page.number, position, impression, f"{offence.said}: {offence.reason}"))
-    visits, pages, positions, impressions = (np.array([each[n] for each in found], dtype=np.int64) for n in range(4))
-    details = np.array([*(each[4] for each in found), None], dtype=np.object_)[:-1]
+            found.append((visit, page.number, position, kind, impression, text))
+    visits, pages, positions, kinds, impressions = (
+        np.array([each[n] for each in found], dtype=np.int64) for n in range(5)
+    )
+    details = np.array([*(each[5] for each in found), None], dtype=np.object_)[:-1]
     nothing = np.full(len(found), np.nan)
-    return visits, pages, positions, np.full(len(found), _ILLEGAL), impressions, nothing, details
+    return visits, pages, positions, kinds, impressions, nothing, details
 
 
-def _calls(record: CohortRecord, origin: Origin) -> Rows:
+def _calls_in_order(record: CohortRecord) -> list[tuple[int, int, CallRecord]]:
+    """Visit, page and call, in the order of asking within a visit; what was asked after it comes last."""
     found = [
         (int(logged.turn.rows[call.row]), logged.turn.page.number, call)
         for logged in record.turns
         for call in logged.calls
     ]
+    found += [(call.row, int(record.pages[call.row]), call) for call in record.afterthoughts.calls]
     found.sort(key=lambda each: each[:2])
+    return found
+
+
+def _calls(found: list[tuple[int, int, CallRecord]], origin: Origin) -> Rows:
     return [
         (origin.call + number, origin.session + visit, page, *_call(call))
         for number, (visit, page, call) in enumerate(found)
@@ -248,6 +277,7 @@ def _call(call: CallRecord) -> tuple[Any, ...]:
         reply.latency_seconds,
         json.dumps(messages, ensure_ascii=False),
         reply.text,
+        json.dumps(reply.first_token, ensure_ascii=False) if reply.first_token else None,
     )
 
 

@@ -19,7 +19,7 @@ _CANONICAL = (
     """,
     """
     SELECT arms.name, day, source_user_id, page, impressions.position, rank, source_item_id, score, pscore,
-           is_random, examined, clicked, rating, p_click, u_click
+           is_random, examined, clicked, rating, p_click, u_click, display_position
     FROM impressions JOIN items USING (item_id) JOIN sessions USING (session_id) JOIN arms USING (arm_id)
          JOIN agents USING (agent_id)
     ORDER BY arms.name, day, source_user_id, rank
@@ -32,9 +32,24 @@ _CANONICAL = (
     """,
     """
     SELECT arms.name, day, source_user_id, page, template, prompt_hash, model, temperature, calls.seed, calls.status,
-           prompt_tokens, completion_tokens, messages, reply
+           prompt_tokens, completion_tokens, messages, reply, first_token
     FROM calls JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id)
     ORDER BY arms.name, day, source_user_id, call_id
+    """,
+    """
+    SELECT arms.name, day, source_user_id, page, moods.satisfaction, tiredness, boredom, p_next, u_next
+    FROM moods JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id)
+    ORDER BY arms.name, day, source_user_id, page
+    """,
+    """
+    SELECT arms.name, day, source_user_id, place, kind, text, importance
+    FROM memories JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id)
+    ORDER BY arms.name, day, source_user_id, place
+    """,
+    """
+    SELECT arms.name, day, source_user_id, place, question, answer
+    FROM interviews JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id)
+    ORDER BY arms.name, day, source_user_id, place
     """,
 )
 

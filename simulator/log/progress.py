@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy import Connection, Row, select
 
 from simulator.log.blocks import Origin
+from simulator.log.inner_life import read_memories
 from simulator.log.tables import impressions, sessions
 from simulator.past import Past, PastDay
 
@@ -28,7 +29,8 @@ def read_past(connection: Connection, arm_id: int, origin: Origin) -> Past:
         .order_by(sessions.c.day, sessions.c.agent_id, impressions.c.rank)
     )
     clicked = dict(_by_day(clicks))
-    return Past(tuple(_day(day, rows, clicked.get(day, []), origin) for day, rows in _by_day(visits)))
+    days = tuple(_day(day, rows, clicked.get(day, []), origin) for day, rows in _by_day(visits))
+    return Past(days, read_memories(connection, arm_id, origin.agent))
 
 
 def _by_day(rows: Any) -> Iterator[tuple[int, list[Row[Any]]]]:

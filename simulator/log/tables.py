@@ -94,6 +94,7 @@ impressions = Table(
     Column("rating", Float),  # NULL = none given
     Column("p_click", Float),  # NULL = the mind states none
     Column("u_click", Float),  # the uniform number held against it
+    Column("display_position", Integer, nullable=False),  # where the mind saw the slot; `position` unless rotated
 )
 
 events = Table(
@@ -103,9 +104,9 @@ events = Table(
     Column("session_id", ForeignKey("sessions.session_id"), nullable=False),
     Column("impression_id", ForeignKey("impressions.impression_id")),  # NULL = concerns the page
     Column("page", Integer, nullable=False),
-    Column("kind", String, nullable=False),  # click, rate, illegal, unreadable, next_page, exit
+    Column("kind", String, nullable=False),  # click, rate, reason, star_odds, illegal, unreadable, next_page, exit
     Column("value", Float),  # rate: stars; next_page, exit: satisfaction with the page
-    Column("detail", Text),  # illegal: what and why; next_page, exit: the feeling in words
+    Column("detail", Text),  # illegal: what and why; next_page, exit: the feeling in words; reason, star_odds: the text
 )
 
 calls = Table(
@@ -129,6 +130,39 @@ calls = Table(
     Column("latency_seconds", Float, nullable=False),
     Column("messages", Text, nullable=False),  # JSON: all that the model was shown
     Column("reply", Text, nullable=False),  # all that it said
+    Column("first_token", Text),  # JSON: alternatives of the first token with log probabilities; NULL = not asked for
+)
+
+moods = Table(
+    "moods",
+    metadata,
+    Column("session_id", ForeignKey("sessions.session_id"), primary_key=True),
+    Column("page", Integer, primary_key=True),
+    Column("satisfaction", Float, nullable=False),  # with the visit before this page, 1 to 10
+    Column("tiredness", Float, nullable=False),  # 0 rested to 1 exhausted
+    Column("boredom", Text, nullable=False),  # JSON: topic -> 0 to 1
+    Column("p_next", Float),  # P(next page); NULL = the mind states none, or there is none
+    Column("u_next", Float),  # the uniform number held against it
+)
+
+memories = Table(
+    "memories",
+    metadata,
+    Column("session_id", ForeignKey("sessions.session_id"), primary_key=True),
+    Column("place", Integer, primary_key=True),  # order within the session, from 0
+    Column("kind", String, nullable=False),  # visit, reflection
+    Column("text", Text, nullable=False),
+    Column("importance", Float, nullable=False),  # 1 to 10
+)
+
+interviews = Table(
+    "interviews",
+    metadata,
+    Column("session_id", ForeignKey("sessions.session_id"), primary_key=True),
+    Column("place", Integer, primary_key=True),  # order of the questions, from 0
+    Column("question", Text, nullable=False),
+    Column("answer", Text),  # NULL = the reply was unreadable
+    Column("call_id", ForeignKey("calls.call_id"), nullable=False),
 )
 
 INDEXES = {

@@ -16,7 +16,8 @@ from environments.catalog import Catalog
 from environments.errors import BudgetExhausted, RunDirectoryError, UserError
 from personas.population import Population
 from simulator.log import tables
-from simulator.log.blocks import Origin, Rows, block_of
+from simulator.log.blocks import Origin, block_of
+from simulator.log.inner_life import Rows
 from simulator.log.migrations import migrate
 from simulator.log.progress import read_past
 from simulator.log.store import check_integrity, create_log, named_faults
@@ -130,6 +131,9 @@ class LogWriter:
             _pour(connection, tables.impressions, block.impressions)
             _pour(connection, tables.events, block.events)
             _pour(connection, tables.calls, block.calls)
+            _pour(connection, tables.moods, block.moods)
+            _pour(connection, tables.memories, block.memories)
+            _pour(connection, tables.interviews, block.interviews)
         self._next = Origin(
             session=origin.session + len(block.sessions),
             impression=origin.impression + len(block.impressions),

@@ -19,7 +19,6 @@ from environments.dataset import Dataset, RatingScale
 from environments.interactions import Interactions
 from environments.people import People
 from environments.site import PaginatedSite
-from personas.mind import Visits
 from personas.population import build_population
 from recommenders.base import ScoringRecommender
 from simulator.log.store import LOG_NAME, open_log
@@ -82,9 +81,6 @@ class LivelyMind:
             feelings=(HOSTILE_FEELING if page.number == 1 else None,),
             calls=(call,),
         )
-
-    def remember(self, visits: Visits, turns) -> None:
-        pass
 
     def describe(self):
         return {"kind": "language", "model": {"name": "made-up-model"}}

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
+from environments.actions import Decision, LegalActions
 from environments.catalog import Catalog
+from environments.chat import Sampling
 from environments.dataset import Dataset, RatingScale
 from environments.datasets.config import ToyOptions
 from environments.datasets.toy import make_toy
+from environments.draws import Draws
 from environments.interactions import Interactions
+from environments.page import Page
 from environments.people import People
+from environments.site import PaginatedSite
 from environments.split import split_history
-from personas.population import build_population
+from personas.mind import Afterthoughts, PageTurn, Situation, SoFar, Visits
+from personas.minds.language import LanguageMind, LanguageOptions
+from personas.population import Population, build_population
 from personas.taste import fit_taste
+from simulator.language.scripted import ScriptedModel
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +66,64 @@ def three_people():
         n_items=4,
     )
     return Dataset("three", catalog, people, interactions, RatingScale(), "a test", "none")
+
+
+@dataclass
+class Language:
+    """Asks a language mind over `population`, one visit at a time, with a model whose replies are known."""
+
+    population: Population
+    stars: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 5.0)
+
+    @staticmethod
+    def prompt(request) -> str:
+        """All that a request shows to the model."""
+        return "\n".join(message.content for message in request.messages)
+
+    def situation(self, items=(0, 1, 2, 3), *, agent=0, number=1, go=True, day=0, earlier=(), root=7) -> Situation:
+        """A page before one agent."""
+        agents = np.array([agent])
+        visits = Visits(agents, self.population.users[agents], day, Draws.for_visits(root, agents, day))
+        page = Page(number, (number - 1) * len(items), np.array([items], dtype=np.int32))
+        return Situation(visits, page, LegalActions(self.stars, np.array([go])), SoFar.nothing(1), earlier)
+
+    def mind(self, replies, **options) -> tuple[LanguageMind, ScriptedModel]:
+        """A mind, and the model it asks; `replies` may be a model."""
+        model = replies if hasattr(replies, "ask") else ScriptedModel(replies)
+        return LanguageMind(self.population, model, LanguageOptions(**options), Sampling(0.7, 99)), model
+
+    def decide(self, mind: LanguageMind, asked: Situation) -> Decision:
+        return asyncio.run(mind.decide(asked))
+
+    def turn(self, asked: Situation, decision: Decision) -> PageTurn:
+        """The page after the site's check."""
+        site = PaginatedSite(asked.page.items.shape[1], 9, self.population.scale)
+        return PageTurn(np.array([0]), asked.page, site.check(decision, asked.page, asked.actions).decision)
+
+    def visit(
+        self, mind: LanguageMind, *, pages=1, n_items=4, first=0, **where
+    ) -> tuple[list[Decision], Afterthoughts]:
+        """A whole visit of so many pages, thought over and remembered."""
+        earlier: tuple[PageTurn, ...] = ()
+        decisions = []
+        for number in range(1, pages + 1):
+            start = first + (number - 1) * n_items
+            items = tuple((start + place) % len(self.population.catalog) for place in range(n_items))
+            asked = self.situation(items, number=number, earlier=earlier, **where)
+            decisions.append(self.decide(mind, asked))
+            earlier = (*earlier, self.turn(asked, decisions[-1]))
+        after = asyncio.run(mind.look_back(asked.visits, earlier))
+        mind.remember(after.memories)
+        return decisions, after
+
+
+@pytest.fixture
+def language():
+    """`language(population)`: see `Language`."""
+    return Language
+
+
+@pytest.fixture
+def population_of_three(three_people):
+    split = split_history(three_people.interactions, "per_user_temporal", 0.01)
+    return build_population(three_people, split.train, size="all", seed=1)

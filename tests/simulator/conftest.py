@@ -13,7 +13,8 @@ from environments.actions import Decision
 from environments.dataset import RatingScale
 from environments.draws import Draws
 from environments.site import PaginatedSite
-from personas.mind import Visits
+from personas.memory import Memory
+from personas.mind import Afterthoughts, Visits
 from recommenders.base import ScoringRecommender
 from simulator.session import browse
 
@@ -60,8 +61,17 @@ class Scripted:
         satisfaction = np.full(len(situation.visits), 7.0)
         return replace(decision, goes_on=goes_on, satisfaction=satisfaction, unreadable=lost)
 
-    def remember(self, visits, turns):
-        self.remembered.append((visits, turns))
+    async def look_back(self, visits, turns):
+        return Afterthoughts(
+            tuple(
+                Memory(int(agent), visits.day, "visit", f"saw {len(turns)} pages", 5.0)
+                for place, agent in enumerate(visits.agents)
+                if any(place in turn.rows for turn in turns)
+            )
+        )
+
+    def remember(self, memories):
+        self.remembered += memories
 
     def describe(self):
         return {"kind": "scripted"}

@@ -85,7 +85,7 @@ def test_slow_visits_are_written_in_agent_order_all_the_same(live, make_mind, co
     mind = make_mind(pages=2, cohort_size=1, delay_by_user={0: 0.02, 1: 0.0, 2: 0.01})
     _, ledger = live(mind, days=1, concurrency=concurrency)
     assert [record.visits.users.tolist() for record in ledger.records] == [[0], [1], [2]]
-    assert [visits.users.tolist() for visits, _ in mind.remembered] == [[0], [1], [2]]
+    assert [memory.agent for memory in mind.remembered] == [0, 1, 2]
 
 
 def test_people_come_by_their_own_draw_which_no_other_person_changes():

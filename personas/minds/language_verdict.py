@@ -1,0 +1,106 @@
+"""The verdict: one compact reply says what an agent does with a whole page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from environments.actions import Action, Click, Decision, Exit, Illegal, NextPage, Rate, Remark
+from personas.minds.language_asking import Asker, Question
+from personas.minds.language_config import LanguageOptions
+from personas.minds.language_form import REASON_CHARACTERS, PageReply, read_reply, reply_schema
+from personas.minds.language_view import View
+from personas.prompts import load_prompt
+
+PROMPT = load_prompt("verdict", "agent")
+
+_TOKENS_A_REASON = REASON_CHARACTERS // 3
+_WHY = (
+    f"\nwhy: number and reason, at most {REASON_CHARACTERS} characters, of whatever you care to explain; {{}} for none."
+)
+
+
+async def verdict(view: View, asker: Asker, options: LanguageOptions) -> Decision:
+    """Ask once and read the reply; where no reply can be read the page is lost, and no action is made up."""
+    situation = view.situation
+    stars, may_go_on = situation.actions.stars, bool(situation.actions.may_go_on[0])
+    number = situation.page.number
+    question = Question(
+        prompt=PROMPT,
+        shared=_shared(stars, options),
+        told=f"{view.told}\n{PROMPT.fill('ask' if may_go_on else 'ask_last', number=number)}",
+        schema=reply_schema(
+            list(view.slots),
+            stars,
+            may_go_on,
+            options.feelings,
+            stars_optional=options.stars_optional,
+            reasons=options.reasons,
+        ),
+        draws=situation.visits.draws,
+        purpose="reply",
+        number=number,
+        more_tokens=_TOKENS_A_REASON * len(view.slots) if options.reasons else 0,
+    )
+    said, calls = await asker.ask(
+        question,
+        lambda text: read_reply(
+            text,
+            takes_stars=bool(stars),
+            may_go_on=may_go_on,
+            stars_optional=options.stars_optional,
+            reasons=options.reasons,
+        ),
+    )
+    if said is None:
+        return Decision.lost(situation.page, calls)
+    return replace(_decision(view, said), calls=calls)
+
+
+def _shared(stars: Sequence[float], options: LanguageOptions) -> str:
+    """What every agent of a run is told: the longest prefix that all prompts have in common."""
+    meaning = f"the {options.things} you open"
+    if stars:
+        listed = ", ".join(f"{each:g}" for each in stars)
+        meaning += f", with your stars ({listed}{', or null for none' if options.stars_optional else ''})"
+    return PROMPT.fill(
+        "shared",
+        things=options.things,
+        opened='{"NUMBER":STARS}' if stars else "[NUMBER]",
+        opened_nothing="{}" if stars else "[]",
+        opened_meaning=meaning,
+        why='"why":{"NUMBER":TEXT},' if options.reasons else "",
+        why_meaning=_WHY if options.reasons else "",
+        feelings=", ".join(options.feelings),
+    )
+
+
+def _decision(view: View, said: PageReply) -> Decision:
+    page = view.situation.page
+
+    def slot(number: int | str) -> int:
+        # A number that no slot was shown under names no item: it stays, for the site to refuse.
+        return view.slots.get(int(number), int(number) - 1)
+
+    actions: list[Action] = [Click(slot(number)) for number in said.open]
+    if isinstance(said.open, dict):
+        actions += [Rate(slot(number), stars) for number, stars in said.open.items() if stars is not None]
+    actions.append(NextPage() if said.next else Exit())
+    reasons = (said.why or {}).items()
+    decision = Decision.from_actions(page, [actions])
+    return replace(
+        decision,
+        satisfaction=np.array([float(said.satisfaction)]),
+        feelings=(said.feel,),
+        remarks=tuple(Remark(0, slot(number), "reason", why) for number, why in reasons if int(number) in view.slots),
+        stray=(
+            *decision.stray,
+            *(
+                Illegal(0, None, f"reason for {number}", "the page shows no such slot")
+                for number, _ in reasons
+                if int(number) not in view.slots
+            ),
+        ),
+    )
