@@ -99,7 +99,9 @@ class _Comparer:
             Evidence(
                 clear=headline.clear,
                 same_sign=None if variants is None else variants.same_sign,
-                harmed=tuple(guard.metric for guard in guardrails if guard.state == "harmed") if better else (),
+                harmed=tuple(BY_NAME[guard.metric].label.lower() for guard in guardrails if guard.state == "harmed")
+                if better
+                else (),
                 declared=self.outcomes.plan is not None,
                 checks=(*self.checks, *checks),
                 gate=None if self.gate is None else self.gate.opens,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from environments.arrays import FloatArray
-from experiments.compare import Estimate
+from experiments.compare import Difference, Estimate
 from experiments.metrics import Metric, Summary
 from experiments.metrics.pages import Survival
 from experiments.report.palette import LIGHT, Style
@@ -26,7 +26,7 @@ def short(name: str) -> str:
 
 def draw_metric(axes: Axes, summary: Summary, metric: Metric, style: Mapping[str, Style]) -> None:
     """Mean and 95 % interval of each arm, the first arm on top; a fine line marks the first arm's mean."""
-    _title(axes, metric.label, metric.unit)
+    title(axes, metric.label, metric.unit)
     rows = len(summary.arms)
     anchor = summary.baseline.metrics[metric.name].mean
     if anchor is not None:
@@ -35,7 +35,7 @@ def draw_metric(axes: Axes, summary: Summary, metric: Metric, style: Mapping[str
         found = arm.metrics[metric.name]
         if found.mean is None:
             continue
-        axes.errorbar([found.mean], [row], xerr=_reach([found]), **_mark(style[arm.name]))
+        axes.errorbar([found.mean], [row], xerr=reach([found]), **mark(style[arm.name]))
         axes.annotate(
             f"{found.mean:.{metric.decimals}f}",
             (1.0, row),
@@ -57,55 +57,56 @@ def draw_metric(axes: Axes, summary: Summary, metric: Metric, style: Mapping[str
 
 def draw_survival(axes: Axes, curves: Mapping[str, Survival], style: Mapping[str, Style]) -> None:
     """Share of visits that reach each page."""
-    _title(axes, "Who is still here?", "share of visits that reach a page")
-    for name, (shift, look) in _dodged(style, curves).items():
+    title(axes, "Who is still here?", "share of visits that reach a page")
+    for name, (shift, look) in dodged(style, curves).items():
         curve = curves[name]
         pages = np.arange(1, len(curve.share) + 1) + shift
         reach = np.array([curve.share - curve.low, curve.high - curve.share])
-        axes.errorbar(pages, curve.share, yerr=reach, label=short(name), **_line(look))
+        axes.errorbar(pages, curve.share, yerr=reach, label=short(name), **line(look))
     axes.set_ylim(0, 1.03)
-    _whole_numbers(axes, "page")
+    whole_numbers(axes, "page")
 
 
 def draw_positions(axes: Axes, clicks: Mapping[str, Sequence[Estimate]], style: Mapping[str, Style]) -> None:
     """Share of impressions opened, by slot of the page."""
-    _title(axes, "Where do clicks fall?", "share of impressions opened")
-    for name, (shift, look) in _dodged(style, clicks).items():
+    title(axes, "Where do clicks fall?", "share of impressions opened")
+    for name, (shift, look) in dodged(style, clicks).items():
         known = [(slot, found) for slot, found in enumerate(clicks[name], start=1) if found.mean is not None]
         axes.errorbar(
             [slot + shift for slot, _ in known],
-            _means([found for _, found in known]),
-            yerr=_reach([found for _, found in known]),
+            means([found for _, found in known]),
+            yerr=reach([found for _, found in known]),
             label=short(name),
-            **_line(look),
+            **line(look),
         )
     axes.set_ylim(bottom=0)
-    _whole_numbers(axes, "slot of the page")
+    whole_numbers(axes, "slot of the page")
 
 
 def draw_days(axes: Axes, summary: Summary, metric: Metric, style: Mapping[str, Style]) -> None:
     """Mean and interval of each arm, day by day."""
-    _title(axes, metric.label, metric.unit)
-    for name, (shift, look) in _dodged(style, style).items():
+    title(axes, metric.label, metric.unit)
+    for name, (shift, look) in dodged(style, style).items():
         (arm,) = (arm for arm in summary.arms if arm.name == name)
         known = [(day, each[metric.name]) for day, each in enumerate(arm.days, start=1) if each[metric.name].n]
         axes.errorbar(
             [day + shift for day, _ in known],
-            _means([found for _, found in known]),
-            yerr=_reach([found for _, found in known]),
+            means([found for _, found in known]),
+            yerr=reach([found for _, found in known]),
             label=short(name),
-            **_line(look),
+            **line(look),
         )
-    _whole_numbers(axes, "day")
+    whole_numbers(axes, "day")
 
 
 def draw_key(axes: Axes, look: Style) -> None:
     """An arm's line and mark alone, for a legend."""
-    axes.errorbar([0, 1, 2], [0, 0, 0], **{**_line(look), "markevery": [1]})
+    axes.errorbar([0, 1, 2], [0, 0, 0], **{**line(look), "markevery": [1]})
     axes.set_axis_off()
 
 
-def _title(axes: Axes, label: str, unit: str) -> None:
+def title(axes: Axes, label: str, unit: str) -> None:
+    """What a panel shows, and in which unit."""
     axes.set_title(label, loc="left", fontsize=10.5, fontweight="bold", color=LIGHT["ink"], pad=18)
     axes.annotate(
         unit,
@@ -119,18 +120,26 @@ def _title(axes: Axes, label: str, unit: str) -> None:
     )
 
 
-def _means(found: Sequence[Estimate]) -> FloatArray:
+def means(found: Sequence[Estimate]) -> FloatArray:
+    """Means, shape (n,), NaN where there is none."""
     return np.array([each.mean for each in found], dtype=np.float64)
 
 
-def _reach(found: Sequence[Estimate]) -> FloatArray:
+def reach(found: Sequence[Estimate]) -> FloatArray:
     """Distances from mean to the ends of the interval, shape (2, n), NaN where there is none."""
     ends = [(each.mean, each.low, each.high) for each in found]
     cells = np.array(ends, dtype=np.float64).reshape(-1, 3)
     return np.array([cells[:, 0] - cells[:, 1], cells[:, 2] - cells[:, 0]])
 
 
-def _mark(look: Style) -> dict[str, Any]:
+def differences_reach(found: Sequence[Difference]) -> FloatArray:
+    """As `reach`, of differences."""
+    cells = np.array([(each.difference, each.low, each.high) for each in found], dtype=np.float64).reshape(-1, 3)
+    return np.array([cells[:, 0] - cells[:, 1], cells[:, 2] - cells[:, 0]])
+
+
+def mark(look: Style) -> dict[str, Any]:
+    """How matplotlib draws an arm's point and interval."""
     return {
         "fmt": look.marker,
         "color": look.hex,
@@ -144,19 +153,21 @@ def _mark(look: Style) -> dict[str, Any]:
     }
 
 
-def _line(look: Style) -> dict[str, Any]:
-    return {**_mark(look), "fmt": "", "marker": look.marker, "linestyle": look.dash, "markersize": 4.5,
+def line(look: Style) -> dict[str, Any]:
+    """How matplotlib draws an arm's line."""
+    return {**mark(look), "fmt": "", "marker": look.marker, "linestyle": look.dash, "markersize": 4.5,
             "linewidth": 1.5, "elinewidth": 1.0}  # fmt: skip
 
 
-def _dodged(style: Mapping[str, Style], drawn: Mapping[str, Any]) -> dict[str, tuple[float, Style]]:
+def dodged(style: Mapping[str, Style], drawn: Mapping[str, Any]) -> dict[str, tuple[float, Style]]:
     """Arms in order with a small step aside each, so that their intervals do not hide one another."""
     names = [name for name in style if name in drawn]
     steps = np.linspace(-0.5, 0.5, len(names)) * min(0.06 * len(names), 0.3) if len(names) > 1 else np.zeros(1)
     return {name: (float(step), style[name]) for name, step in zip(names, steps, strict=False)}
 
 
-def _whole_numbers(axes: Axes, label: str) -> None:
+def whole_numbers(axes: Axes, label: str) -> None:
+    """Count along the x axis."""
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import directory as files
+from experiments.comparison.comparing import compare_run
+from experiments.comparison.findings import Comparison
 from experiments.metrics import METRICS, Summary
 from experiments.metrics.pages import clicks_by_position, survival_by_arm
-from experiments.report import wording
+from experiments.report import verdict_words, wording
 from experiments.report.canvas import Draw, ornament, sheet, svg
 from experiments.report.figures import draw_days, draw_key, draw_metric, draw_positions, draw_survival
 from experiments.report.gallery import choose_guests
 from experiments.report.palette import DARK, LIGHT, Style, styles
+from experiments.report.verdict_figures import draw_daily, draw_effects, draw_segments, segments_height
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -62,7 +65,8 @@ class Picture:
 
 
 def write_report(run_dir: Path, engine: Engine, summary: Summary) -> Path:
-    """Write `report.html`, `metrics.png`, `pages.png` and, for more than one day, `days.png`.
+    """Write `report.html`, `metrics.png`, `pages.png` and, where there is something to show, `days.png`, `effects.png`
+    and `segments.png`.
 
     Args:
         run_dir: The run directory; its `manifest.json` is read when there is one.
@@ -73,7 +77,8 @@ def write_report(run_dir: Path, engine: Engine, summary: Summary) -> Path:
         Where the page lies.
     """
     style = styles(summary)
-    pictures = [_metrics(summary, style), _pages(engine, summary, style)]
+    comparison = compare_run(run_dir, engine)
+    pictures = [*_compared(comparison, style), _metrics(summary, style), _pages(engine, summary, style)]
     if summary.run["days"] > 1:
         pictures.append(_days(summary, style))
     note = f"{wording.opening(summary)} {wording.NOT_VALIDATED.capitalize()}."
@@ -87,6 +92,10 @@ def write_report(run_dir: Path, engine: Engine, summary: Summary) -> Path:
         "metrics": METRICS,
         "style": style,
         "say": wording,
+        "comparison": comparison,
+        "arm_checks": [check for arm in comparison.arms for check in arm.checks],
+        "words": verdict_words,
+        "primary": verdict_words.primary(comparison),
         "keys": {picture.name: _keys(picture.name, style) for picture in pictures},
         "pictures": {picture.name: picture.inline() for picture in pictures},
         "guests": choose_guests(engine, summary.run["like_from"], len(summary.arms)),
@@ -99,6 +108,32 @@ def write_report(run_dir: Path, engine: Engine, summary: Summary) -> Path:
     path = run_dir / files.REPORT_NAME
     files.write_text(path, _template().render(context))
     return path
+
+
+def _compared(comparison: Comparison, style: Mapping[str, Style]) -> list[Picture]:
+    """The effects, by day and by segment; nothing where no arm competes."""
+    metric = verdict_words.primary(comparison)
+    arms = comparison.arms
+    if not any(arm.headline.effect.difference is not None for arm in arms):
+        return []
+    spoken = " ".join(verdict_words.sentence(comparison, arm) for arm in arms)
+    panels = [Panel(spoken, partial(draw_effects, comparison=comparison, metric=metric, style=style))]
+    if max(len(arm.days) for arm in arms) > 1:
+        daily = "; ".join(f"{arm.name} {verdict_words.days(arm, metric)}" for arm in arms)
+        panels.append(Panel(daily, partial(draw_daily, comparison=comparison, metric=metric, style=style)))
+    title = f"{comparison.run['experiment']}: {metric.label.lower()} against {comparison.baseline}"
+    found = [Picture("effects", title, tuple(panels), columns=len(panels), size=(4.4, 1.3 + 0.3 * max(len(arms), 4)))]
+    if any(arm.segments for arm in arms):
+        parts = tuple(
+            Panel(
+                f"{arm.name}: {verdict_words.segments(arm, metric, comparison.plan.alpha)}.",
+                partial(draw_segments, arm=arm, metric=metric, look=style[arm.name]),
+            )
+            for arm in arms
+        )
+        size = (3.6, segments_height(comparison))
+        found.append(Picture("segments", f"{title}, part by part of the audience", parts, min(3, len(parts)), size))
+    return found
 
 
 def _metrics(summary: Summary, style: Mapping[str, Style]) -> Picture:

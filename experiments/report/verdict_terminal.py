@@ -70,8 +70,8 @@ def print_needs(pilot: Pilot, console: Console) -> None:
         highlight=False,
     )
     console.print(
-        "SD: of the agents' own differences to the first arm. other luck: the first arm twice, the second time with every "
-        "draw anew (A/A); its p values should look like chance.",
+        "SD: of the agents' own differences to the first arm. other luck: the first arm twice, the second time with "
+        "every draw anew (A/A); its p values should look like chance.",
         style="dim",
         highlight=False,
     )

@@ -154,3 +154,10 @@ def segments(arm: ArmFindings, metric: Metric, alpha: float) -> str:
 
 def _segment(found: Segment, metric: Metric) -> str:
     return f"{found.attribute} {found.level} {signed(found.effect.difference, metric.decimals)}"
+
+
+def stamp(comparison: Comparison) -> str:
+    """What the whole report is to be taken for."""
+    if comparison.gate is not None and comparison.gate.opens:
+        return "Simulated effect; this audience puts recommenders in the order that real behaviour does"
+    return NOT_VALIDATED.capitalize()

@@ -102,7 +102,7 @@ def test_titles_feelings_and_names_from_the_data_are_shown_and_not_obeyed(page):
 
 def test_pictures_are_labelled_and_tables_have_captions(page):
     pictures = [found for found in page.all("svg") if found.get("aria-hidden") != "true"]
-    assert len(pictures) == len(METRICS) + 2 + len(METRICS)
+    assert len(pictures) == len(METRICS) + 2 + len(METRICS) + 2, "two pictures of the comparison; no part has 20 people"
     assert all(found["role"] == "img" and found["aria-label"] for found in pictures)
     assert len(page.all("table")) == len(page.all("caption")) >= 4
     assert len(page.all("h1")) == 1
@@ -116,6 +116,27 @@ def test_the_page_says_what_it_is(page, summary):
     assert "d" * 64 in page.text
     for metric in METRICS:
         assert metric.definition in page.text
+
+
+def test_the_page_gives_the_verdict_and_asks_whether_to_believe_it(page):
+    assert "No primary metric was declared" in page.text
+    assert "This audience was not examined on these data" in page.text
+    assert "good & <new>" in page.text
+    checks = [found for found in page.all("li") if (found.get("class") or "").startswith("check ")]
+    assert len(checks) == 5 + 3
+    (word,) = [found["class"] for found in page.all("li") if (found.get("class") or "").startswith("verdict ")]
+    assert word.removeprefix("verdict ") in ("indicative", "not-supported")
+
+
+def test_an_audience_that_passed_changes_the_stamp(tmp_path, small_run):
+    shutil.copy(small_run / "log.db", tmp_path)
+    tau = {"part": "system", "metric": "kendall tau", "kind": "mind", "value": 0.81, "n": 11}
+    (tmp_path / "fidelity.json").write_text(json.dumps({"system_gate_passed": True, "records": [tau]}))
+    engine = open_log(tmp_path)
+    text = Reader(write_report(tmp_path, engine, summarise(engine)).read_text(encoding="utf-8")).text
+    assert "passed the system gate" in text
+    assert "Kendall's tau 0.81" in text
+    assert "this audience puts recommenders in the order that real behaviour does" in text
 
 
 def test_metrics_that_many_people_lack_come_with_a_warning(page, summary):
