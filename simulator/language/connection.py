@@ -7,26 +7,28 @@ import json
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Literal
 
-import openai
-
 from environments.chat import ChatReply, ChatRequest
 from environments.errors import ConfigError
-from simulator.language.faults import Fault, GarbledReply
+from simulator.language.faults import BadStatus, Fault, GarbledReply
 from simulator.language.grammar import grammar_for
-from simulator.language.guard import is_loopback, refuse_remote
+from simulator.language.guard import refuse_remote
 from simulator.language.health import Health
 from simulator.language.pace import Pace
+from simulator.language.wire import Wire
 
 Structured = Literal["auto", "json_schema", "grammar", "none"]
 Dialect = Literal["llamacpp", "vllm", "other"]
 
 _ALTERNATIVES = 20
 """Alternatives of the first token that are asked for: the most that OpenAI and vLLM give."""
+
+_KEEPS_NO_LIST = frozenset({403, 404, 405})
+_REFUSED_AS_WRITTEN = frozenset({400, 422})
 
 _logger = logging.getLogger(__name__)
 
@@ -46,9 +48,6 @@ class Capabilities:
 
 class Connection:
     """One endpoint of a pool: sends a request once and says what came of it.
-
-    The openai client's own retries are off: they would hide from the log how often a server failed, and sleep
-    while they hold a place.
 
     Args:
         base_url: Ends where "/chat/completions" begins, usually in "/v1".
@@ -81,16 +80,9 @@ class Connection:
         self.health = Health(timeout_seconds)
         self.pace = pace or Pace()
         self.capabilities: Capabilities | None = None
-        self._api_key = api_key
         self._structured = structured
         self._send_seed = send_seed
-        # Proxies of the environment are for the outside world; redirects could lead there unnoticed.
-        transport = openai.DefaultAioHttpClient(trust_env=not is_loopback(base_url), follow_redirects=False)
-        self._client = openai.AsyncOpenAI(
-            base_url=base_url, api_key=api_key or "none", max_retries=0, timeout=None, http_client=transport
-        )
-        # The client would tell every endpoint the organisation and project it finds in the environment.
-        self._client.organization = self._client.project = None
+        self._wire = Wire(base_url, api_key)
 
     @property
     def load(self) -> float:
@@ -108,16 +100,18 @@ class Connection:
 
     async def close(self) -> None:
         """Drop its connections."""
-        await self._client.close()
+        await self._wire.close()
 
     async def probe(self) -> Capabilities:
         """Ask who it is, once; a fault is raised as the client tells it, see `faults.fault_of`."""
         try:
-            raw = await self._client.models.with_raw_response.list()
-        except (openai.NotFoundError, openai.PermissionDeniedError) as error:
-            _logger.info("%s keeps no list of models (HTTP %d)", self.base_url, error.status_code)
+            content = await self._wire.get("models")
+        except BadStatus as error:
+            if error.status not in _KEEPS_NO_LIST:
+                raise
+            _logger.info("%s keeps no list of models (HTTP %d)", self.base_url, error.status)
             return Capabilities((), "other")
-        served = _json_object(raw.content).get("data")
+        served = _json_object(content).get("data")
         if not isinstance(served, list) or not all(isinstance(each, dict) for each in served):
             raise GarbledReply("a list of models without data")
         owners = {str(each.get("owned_by")) for each in served}
@@ -132,7 +126,7 @@ class Connection:
             "messages": [{"role": message.role, "content": message.content} for message in request.messages],
             "max_tokens": request.max_tokens,
             "temperature": request.temperature,
-            "extra_body": {} if request.answers else self._form(request.reply_schema, structured),
+            **({} if request.answers else self._form(request.reply_schema, structured)),
         }
         if request.answers:
             body |= {"logprobs": True, "top_logprobs": _ALTERNATIVES}
@@ -140,15 +134,16 @@ class Connection:
             body["seed"] = request.seed
         sent = time.perf_counter()
         try:
-            raw = await self._client.chat.completions.with_raw_response.create(**body)
-        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            content = await self._wire.post("chat/completions", body)
+        except BadStatus as error:
             formless = structured == "none" or bool(request.answers)
             if self._structured != "auto" or formless or not _is_about_form(error):
                 raise
             _logger.warning("%s refuses a reply form (%s): from now on none is sent", self.base_url, structured)
             self._structured = "none"
             return await self.complete(request)
-        return _reply(raw.content, time.perf_counter() - sent)
+        reply = _reply(content, time.perf_counter() - sent)
+        return replace(reply, text=self._wire.without_key(reply.text))
 
     def _structured_now(self) -> Structured:
         if self._structured != "auto":
@@ -186,7 +181,7 @@ class Connection:
             text = f"{where}: gave up after {attempts} attempts, the last one failed with: {fault.what}"
         else:
             text = f"{where} refuses the request: {fault.what}"
-        return text.replace(self._api_key, "(key)") if self._api_key else text
+        return text
 
 
 def _only_model(found: Capabilities, base_url: str) -> str:
@@ -244,9 +239,9 @@ def _first_token(logprobs: Any) -> tuple[tuple[str, float], ...]:
     return tuple(sorted(found, key=lambda each: -each[1]))
 
 
-def _is_about_form(error: openai.APIStatusError) -> bool:
-    said = str(error.response.text)
-    return any(word in said for word in ("response_format", "json_schema", "structured", "grammar", "schema"))
+def _is_about_form(error: BadStatus) -> bool:
+    words = ("response_format", "json_schema", "structured", "grammar", "schema")
+    return error.status in _REFUSED_AS_WRITTEN and any(word in error.said for word in words)
 
 
 def _every_key_required(schema: Mapping[str, Any]) -> bool:

@@ -21,6 +21,22 @@ _LONGEST_DELAY_SECONDS = 60.0
 _LONGEST_EXCERPT = 300
 
 
+class BadStatus(Exception):
+    """An answer whose HTTP status tells of no success.
+
+    Attributes:
+        status: The status.
+        said: The body, without secrets.
+        headers: As they came.
+    """
+
+    def __init__(self, status: int, said: str, headers: Mapping[str, str]) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.said = said
+        self.headers = {name.lower(): value for name, value in headers.items()}
+
+
 class GarbledReply(Exception):
     """A reply that is no chat completion: cut short, of another content type, or empty."""
 
@@ -47,16 +63,15 @@ class Fault:
 
 
 def fault_of(error: Exception) -> Fault:
-    """Read an exception of the openai client, of its transport, or of our own deadline."""
-    response = getattr(error, "response", None)
-    status = getattr(error, "status_code", None)
-    if response is not None and isinstance(status, int):
+    """Read what went wrong on the wire, or our own deadline."""
+    if isinstance(error, BadStatus):
         # OpenAI says "too many requests" of an empty account too, and no waiting fills it.
-        spent = getattr(error, "code", None) == "insufficient_quota"
-        transient = status in _TRANSIENT_STATUS and not spent
-        said = " ".join(str(getattr(response, "text", "")).split())[:_LONGEST_EXCERPT]
-        wait = _retry_after(response.headers) if transient else None
-        return Fault(f"HTTP {status}: {said or 'no explanation'}", transient, status, wait_seconds=wait, spent=spent)
+        spent = '"insufficient_quota"' in error.said
+        transient = error.status in _TRANSIENT_STATUS and not spent
+        said = " ".join(error.said.split())[:_LONGEST_EXCERPT]
+        wait = _retry_after(error.headers) if transient else None
+        what = f"HTTP {error.status}: {said or 'no explanation'}"
+        return Fault(what, transient, error.status, wait_seconds=wait, spent=spent)
     if isinstance(error, GarbledReply):
         return Fault(f"a reply that is no chat completion ({error})", transient=True)
     for cause in _causes(error):

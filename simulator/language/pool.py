@@ -9,17 +9,16 @@ from dataclasses import replace
 from typing import TypeVar
 
 import aiohttp
-import openai
 
 from environments.chat import ChatReply, ChatRequest
 from environments.draws import name_key
 from environments.errors import ProviderError
 from simulator.language.connection import Capabilities, Connection
-from simulator.language.faults import Fault, GarbledReply, back_off_seconds, fault_of
+from simulator.language.faults import BadStatus, Fault, GarbledReply, back_off_seconds, fault_of
 
 Result = TypeVar("Result")
 
-_ATTEMPT_ERRORS = (openai.OpenAIError, aiohttp.ClientError, GarbledReply, OSError, TimeoutError)
+_ATTEMPT_ERRORS = (BadStatus, GarbledReply, aiohttp.ClientError, OSError, TimeoutError)
 _NOBODY_IS_SERVED = frozenset({401, 402, 403, 404})
 _BYTES_A_TOKEN = 4
 _POLL_SECONDS = 0.02
@@ -151,7 +150,6 @@ class EndpointPool:
 
     def _weigh(self, connection: Connection, fault: Fault, attempt: int) -> None:
         """Raise `ProviderError` where trying again cannot help, and open the breaker where it cannot help anybody."""
-        # No cause is chained: the client's exceptions carry the request, and with it the key.
         first_contact = connection.capabilities is None
         if fault.status in _NOBODY_IS_SERVED or fault.spent or (fault.refused and first_contact):
             self._break(connection.explain(fault, attempt))
