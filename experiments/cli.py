@@ -141,8 +141,9 @@ def doctor() -> None:
 
 
 def _mount() -> None:
-    from experiments import cli_compare, cli_datasets, cli_exports, cli_fidelity, cli_personas, cli_runs
+    from experiments import cli_agent, cli_compare, cli_datasets, cli_exports, cli_fidelity, cli_personas, cli_runs
 
+    app.command("agent")(cli_agent.agent)
     app.command("compare")(cli_compare.compare)
     app.command("power")(cli_compare.power)
     app.command("fidelity")(cli_fidelity.fidelity)
