@@ -26,10 +26,12 @@ ALPHA = 0.05
 ALARMS = (0.035, 0.065)
 COVERED = (0.935, 0.965)
 GAIN = 0.5
+NOTHING = "nothing"
+"""Wanted of a figure that is only printed."""
 FEW, MANY = 200, 400
 """Agents of one experiment: for false alarms, and for coverage, where skewness weighs more."""
 LOOKS = (FEW // 3, 2 * FEW // 3, FEW)
-_RESAMPLES = 999
+_RESAMPLES = 499
 _DAYS = 5
 
 
@@ -49,13 +51,14 @@ def false_alarms(
 ) -> Iterator[Promise]:
     """How often each test finds an effect between two arms of one recommender."""
     likes = table.ratio("likes", "sessions")
+    bars = np.array(boundaries(LOOKS))
     counts: dict[str, list[bool]] = {}
     gaps = np.empty((FEW, experiments))
     for number in range(experiments):
         people, luck = _draw(rng, likes, FEW, 4)
         gaps[:, number] = likes[people, luck[:, 0]] - likes[people, luck[:, 1]]
         for name, alarm in {
-            **_paired(table, people, luck, levels),
+            **_paired(table, people, luck, levels, bars),
             **_split(table, people, luck, rng),
             **_together(table, people, luck, rng),
         }.items():
@@ -124,7 +127,7 @@ def gains(tables: Mapping[str, Table]) -> Iterator[Promise]:
                 "paired SE / split SE",
                 f"{first} v {second}: {name}",
                 f"{ratio:.3f}",
-                f"<= {GAIN:g}" if promised else "nothing",
+                f"<= {GAIN:g}" if promised else NOTHING,
                 not promised or ratio <= GAIN,
             )
 
@@ -157,7 +160,9 @@ def _draw(rng: np.random.Generator, values: FloatArray, people: int, lucks: int)
     return chosen, rng.permuted(np.tile(np.arange(values.shape[1]), (people, 1)), axis=1)[:, :lucks]
 
 
-def _paired(table: Table, people: IntArray, luck: IntArray, levels: NDArray[np.str_]) -> dict[str, bool]:
+def _paired(
+    table: Table, people: IntArray, luck: IntArray, levels: NDArray[np.str_], bars: FloatArray
+) -> dict[str, bool]:
     a, b = luck[:, 0], luck[:, 1]
     likes = table.ratio("likes", "sessions")
     gap = likes[people, a] - likes[people, b]
@@ -178,7 +183,7 @@ def _paired(table: Table, people: IntArray, luck: IntArray, levels: NDArray[np.s
         "equivalence, at the margin": _alarm(equivalence_p_value(better, margin)),
         "McNemar (mid-p)": _alarm(attrition_p_value(left[0], left[1])),
         "segments differ (Welch)": _alarm(welch_anova_p_value(groups)),
-        "group-sequential, 3 looks": bool((np.abs(z) > boundaries(LOOKS)).any()),
+        "group-sequential, 3 looks": bool((np.abs(z) > bars).any()),
         f"confidence sequence, {len(every)} looks": bool((np.abs(means) > reach * errors).any()),
     }
 

@@ -20,7 +20,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 # Files for `groundlings fidelity` are another kind, and have a test of their own beside the lab.
 CONFIGS = ROOT / "experiments" / "configs"
 SHIPPED = sorted(set(CONFIGS.glob("*.yaml")) - set(CONFIGS.glob("fidelity_*.yaml")))
-TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def commands(program: str) -> list[tuple[str, list[str]]]:

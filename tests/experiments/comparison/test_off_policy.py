@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import json
+import sqlite3
+import subprocess
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +24,12 @@ from experiments.comparison.off_policy import (
     other_epsilon,
     self_normalised,
 )
+from experiments.config import ExperimentConfig
+from experiments.plan import build_plan
+from experiments.run import run_row, simulate
+
+CONSUMERS = Path(__file__).parents[3] / "build/consumers/bin/python"
+"""An environment of its own, made by `make consumers`."""
 
 ESTIMATORS = [inverse_propensity, self_normalised, cascade]
 
@@ -156,47 +168,87 @@ def test_enumeration_gives_the_truth_that_the_tests_hold_estimates_against():
     assert total == pytest.approx(truth(TARGET))
 
 
-@pytest.mark.slow
-def test_agrees_with_obp_on_one_step_and_on_slates():
-    """Needs the distribution sb-obp, which wants an older NumPy than ours: run it where that is installed."""
-    ope = pytest.importorskip("obp.ope")
-    rng = np.random.default_rng(8)
-    n, actions = 2000, 5
-    behaviour = rng.dirichlet(np.ones(actions), n)
-    target = rng.dirichlet(np.ones(actions), n)
-    guess = rng.random((n, actions))
-    taken = np.array([rng.choice(actions, p=row) for row in behaviour])
-    rows, reward = np.arange(n), rng.random(n)
-    pscore = behaviour[rows, taken]
-    visits = LoggedVisits(rows, (target[rows, taken] / pscore)[:, None], reward[:, None])
-    bandit = {"reward": reward, "action": taken, "pscore": pscore, "action_dist": target[:, :, None]}
-    estimated = {"estimated_rewards_by_reg_model": guess[:, :, None]}
-    assert inverse_propensity(visits).mean == pytest.approx(
-        ope.InverseProbabilityWeighting().estimate_policy_value(**bandit)
-    )
-    assert self_normalised(visits).mean == pytest.approx(
-        ope.SelfNormalizedInverseProbabilityWeighting().estimate_policy_value(**bandit)
-    )
-    assert doubly_robust(
-        visits, guess[rows, taken][:, None], (target * guess).sum(axis=1)[:, None]
-    ).mean == pytest.approx(ope.DoublyRobust().estimate_policy_value(**bandit, **estimated))
+THEIRS = """
+import json, sys
+import numpy as np
+from obp import ope
+d = dict(np.load(sys.argv[1]))
+n, steps = d["clicks"].shape
+bandit = {"reward": d["reward"], "action": d["taken"], "pscore": d["pscore"], "action_dist": d["target"][:, :, None]}
+slate = {"slate_id": np.repeat(np.arange(n), steps), "reward": d["clicks"].ravel(),
+         "position": np.tile(np.arange(steps), n)}
+print(json.dumps([
+    ope.InverseProbabilityWeighting().estimate_policy_value(**bandit),
+    ope.SelfNormalizedInverseProbabilityWeighting().estimate_policy_value(**bandit),
+    ope.DoublyRobust().estimate_policy_value(**bandit, estimated_rewards_by_reg_model=d["guess"][:, :, None]),
+    ope.SlateStandardIPS(len_list=steps).estimate_policy_value(
+        **slate, pscore=np.repeat(d["chances"].prod(axis=1), steps),
+        evaluation_policy_pscore=np.repeat(d["wanted"].prod(axis=1), steps)),
+    ope.SlateRewardInteractionIPS(len_list=steps).estimate_policy_value(
+        **slate, pscore_cascade=d["chances"].cumprod(axis=1).ravel(),
+        evaluation_policy_pscore_cascade=d["wanted"].cumprod(axis=1).ravel()),
+]))
+"""
+"""What Open Bandit Pipeline makes of the same data; it wants an older NumPy than ours."""
 
-    steps = 3
+
+@pytest.mark.heavy
+@pytest.mark.skipif(not CONSUMERS.exists(), reason="make consumers installs sb-obp")
+def test_agrees_with_obp_on_one_step_and_on_slates(tmp_path):
+    rng = np.random.default_rng(8)
+    n, actions, steps = 2000, 5, 3
+    behaviour, target = rng.dirichlet(np.ones(actions), (2, n))
+    guess, reward, rows = rng.random((n, actions)), rng.random(n), np.arange(n)
+    taken = np.array([rng.choice(actions, p=row) for row in behaviour])
+    pscore = behaviour[rows, taken]
     chances, wanted = rng.uniform(0.2, 1, (2, n, steps))
     clicks = (rng.random((n, steps)) < 0.3).astype(float)
-    slate = {"slate_id": np.repeat(rows, steps), "reward": clicks.ravel(), "position": np.tile(np.arange(steps), n)}
-    visits = LoggedVisits(rows, wanted / chances, clicks)
-    assert inverse_propensity(visits).mean == pytest.approx(
-        ope.SlateStandardIPS(len_list=steps).estimate_policy_value(
-            **slate,
-            pscore=np.repeat(chances.prod(axis=1), steps),
-            evaluation_policy_pscore=np.repeat(wanted.prod(axis=1), steps),
+    np.savez(
+        tmp_path / "data.npz", taken=taken, reward=reward, pscore=pscore, target=target, guess=guess,
+        chances=chances, wanted=wanted, clicks=clicks,
+    )  # fmt: skip
+    command = [CONSUMERS, "-c", THEIRS, tmp_path / "data.npz"]
+    printed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    one = LoggedVisits(rows, (target[rows, taken] / pscore)[:, None], reward[:, None])
+    many = LoggedVisits(rows, wanted / chances, clicks)
+    ours = [
+        inverse_propensity(one),
+        self_normalised(one),
+        doubly_robust(one, guess[rows, taken][:, None], (target * guess).sum(axis=1)[:, None]),
+        inverse_propensity(many),
+        cascade(many),
+    ]
+    assert [found.mean for found in ours] == pytest.approx(json.loads(printed.splitlines()[-1]))
+
+
+def test_the_log_of_one_policy_tells_what_another_would_get(tmp_path):
+    """The platform's own self-test: explore with one epsilon, estimate another, then run that one."""
+    config = {
+        "name": "explore", "seed": 5, "dataset": {"name": "toy", "toy": {"n_users": 1500, "n_items": 60}},
+        "mind": "behavioural", "site": {"page_size": 3, "max_pages": 1},
+        "arms": [
+            {"name": f"epsilon {epsilon}", "recommender": "epsilon_slots",
+             "options": {"of": {"recommender": "popular"}, "epsilon": epsilon}}
+            for epsilon in (0.4, 0.1)
+        ],
+    }  # fmt: skip
+    plan = build_plan(ExperimentConfig.model_validate(config))
+    with asyncio.Runner() as runner:
+        simulate(plan, run_row(plan), tmp_path / "log.db", runner)
+    with sqlite3.connect(tmp_path / "log.db") as connection:
+        slots = pd.read_sql_query(
+            "SELECT arm_id, session_id, agent_id, page, pscore, clicked"
+            " FROM impressions JOIN sessions USING (session_id)",
+            connection,
         )
-    )
-    assert cascade(visits).mean == pytest.approx(
-        ope.SlateRewardInteractionIPS(len_list=steps).estimate_policy_value(
-            **slate,
-            pscore_cascade=chances.cumprod(axis=1).ravel(),
-            evaluation_policy_pscore_cascade=wanted.cumprod(axis=1).ravel(),
-        )
-    )
+    explored, target = (slots[slots.arm_id == arm] for arm in sorted(slots.arm_id.unique()))
+    on_policy = target.groupby("session_id").clicked.sum()
+    logged = explored.pscore.to_numpy()
+    visits = LoggedVisits.from_slots(
+        explored.session_id.to_numpy(), explored.agent_id.to_numpy(), explored.page.to_numpy() - 1, logged,
+        other_epsilon(logged, 0.4, 0.1), explored.clicked.to_numpy(float),
+    )  # fmt: skip
+    flat = np.zeros_like(visits.rewards) + visits.rewards.mean()
+    for found in (*(estimate(visits) for estimate in ESTIMATORS), doubly_robust(visits, flat, flat)):
+        error = np.hypot(found.standard_error, on_policy.std() / np.sqrt(len(on_policy)))
+        assert abs(found.mean - on_policy.mean()) < 1.96 * error
