@@ -80,7 +80,7 @@ def catalog_scorer(name: str, kind: Kind, scores: CatalogScores, stage: Stage) -
 
     As given; as a rank among the person's unmet items, which makes people comparable whose scores differ in size
     because their histories do; and as a rank among unmet items of like popularity, for lists in which popularity
-    tells nothing.
+    tells nothing. Ranks are log-odds of the share of items that score lower, so that a logistic curve fits them.
     """
     around = _alike(stage)
 
@@ -114,7 +114,7 @@ def _in_parts(
 
 
 def _shares_below(stage: Stage, users: IntArray, table: FloatArray, asked: IntArray) -> FloatArray:
-    """Share of the items a person has not met in training that score lower; ties count half."""
+    """Log-odds of a rank among the items a person has not met in training; ties count half."""
     result = np.empty(asked.shape)
     matrix = stage.train.matrix
     for row, user in enumerate(users):
@@ -123,8 +123,13 @@ def _shares_below(stage: Stage, users: IntArray, table: FloatArray, asked: IntAr
         ordered = np.sort(table[row, unmet])
         values = table[row, asked[row]]
         below = np.searchsorted(ordered, values, side="left") + np.searchsorted(ordered, values, side="right")
-        result[row] = below / (2 * max(len(ordered), 1))
+        result[row] = _log_odds(below / 2, np.full(len(below), len(ordered)))
     return result
+
+
+def _log_odds(below: FloatArray, of: IntArray) -> FloatArray:
+    """log((below + 1/2) / (of - below + 1/2)): finite at both ends."""
+    return np.asarray(np.log((below + 0.5) / (of - below + 0.5)), dtype=np.float64)
 
 
 def _alike(stage: Stage) -> IntArray:
@@ -139,7 +144,7 @@ def _alike(stage: Stage) -> IntArray:
 
 
 def _ranks_alike(stage: Stage, users: IntArray, table: FloatArray, asked: IntArray, around: IntArray) -> FloatArray:
-    """Share of the unmet items of like popularity that score lower; ties count half."""
+    """Log-odds of a rank among the unmet items of like popularity; ties count half."""
     met = stage.train.matrix[users].toarray() > 0
     result = np.empty(asked.shape)
     for row in range(len(users)):
@@ -147,5 +152,5 @@ def _ranks_alike(stage: Stage, users: IntArray, table: FloatArray, asked: IntArr
         unmet = ~met[row, others]
         values, own = table[row, others], table[row, asked[row]][:, None]
         below = ((values < own) + 0.5 * (values == own)) * unmet
-        result[row] = below.sum(axis=1) / np.maximum(unmet.sum(axis=1), 1)
+        result[row] = _log_odds(below.sum(axis=1), unmet.sum(axis=1))
     return result
