@@ -141,7 +141,16 @@ def doctor() -> None:
 
 
 def _mount() -> None:
-    from experiments import cli_agent, cli_compare, cli_datasets, cli_exports, cli_fidelity, cli_personas, cli_runs
+    from experiments import (
+        cli_agent,
+        cli_compare,
+        cli_datasets,
+        cli_exports,
+        cli_fidelity,
+        cli_model,
+        cli_personas,
+        cli_runs,
+    )
 
     app.command("agent")(cli_agent.agent)
     app.command("compare")(cli_compare.compare)
@@ -151,6 +160,7 @@ def _mount() -> None:
     app.add_typer(cli_runs.app, name="runs", help="What was run: list it, look at it, compare two, delete one.")
     app.add_typer(cli_datasets.app, name="datasets", help="Real data: what there is, fetch it, look at it.")
     app.add_typer(cli_personas.app, name="personas", help="The simulated people.")
+    app.add_typer(cli_model.app, name="model", help="Language models: serve the embedded one, check an endpoint.")
 
 
 def main() -> None:

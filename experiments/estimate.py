@@ -29,6 +29,7 @@ class Estimate:
         pages: Pages, if everybody sees all of them.
         calls: Calls to a language model, one a page; none for the other minds.
         prompt_tokens, completion_tokens: Of all calls, by the rule of thumb of the scripted model.
+        money: What they cost where the file says what tokens cost, without any prefix cache; None where it does not.
     """
 
     sessions: int
@@ -36,6 +37,7 @@ class Estimate:
     calls: int
     prompt_tokens: int
     completion_tokens: int
+    money: float | None = None
 
 
 def estimate(plan: Plan) -> Estimate:
@@ -44,7 +46,10 @@ def estimate(plan: Plan) -> Estimate:
     if not isinstance(plan.config.mind, LanguageMindConfig):
         return Estimate(plan.sessions, pages, 0, 0, 0)
     prompt, completion = asyncio.run(_tokens_a_page(plan))
-    return Estimate(plan.sessions, pages, pages, round(pages * prompt), round(pages * completion))
+    tokens_in, tokens_out = round(pages * prompt), round(pages * completion)
+    prices = plan.config.mind.model.budget.prices
+    money = prices.cost(tokens_in, 0, tokens_out) if prices else None
+    return Estimate(plan.sessions, pages, pages, tokens_in, tokens_out, money)
 
 
 def print_plan(plan: Plan, console: Console) -> None:
@@ -66,6 +71,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     if bound.calls:
         table.add_row("calls", f"at most {bound.calls:,}, one a page (unreadable replies are asked once more)")
         table.add_row("tokens", f"about {bound.prompt_tokens:,} in and {bound.completion_tokens:,} out at most")
+        if bound.money is not None:
+            table.add_row("money", f"about {bound.money:,.2f} at most, at the prices of mind.model.budget")
     else:
         table.add_row("calls", "none: no language model decides")
     console.print(table)

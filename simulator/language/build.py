@@ -122,7 +122,7 @@ async def _pool(config: ModelConfig) -> ChatModel:
     if config.base_url is not None:
         listed = (EndpointOptions(base_url=config.base_url),)
     # All keys before the first connection: a missing one leaves nothing open.
-    keys = [_key(each.api_key_env or config.api_key_env) for each in listed]
+    keys = [key_in(each.api_key_env or config.api_key_env) for each in listed]
     pool = EndpointPool(
         [
             Connection(
@@ -151,7 +151,12 @@ async def _pool(config: ModelConfig) -> ChatModel:
     return pool
 
 
-def _key(variable: str | None) -> str | None:
+def key_in(variable: str | None) -> str | None:
+    """The key that an environment variable holds; None where no variable is named.
+
+    Raises:
+        ConfigError: It is not set, or holds what cannot be a key.
+    """
     if variable is None:
         return None
     key = os.environ.get(variable)

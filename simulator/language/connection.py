@@ -191,17 +191,17 @@ def _only_model(found: Capabilities, base_url: str) -> str:
     return found.models[0]
 
 
-def _json_object(content: bytes) -> dict[str, Any]:
+def _json_object(content: str) -> dict[str, Any]:
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
-        raise GarbledReply(f"{len(content)} bytes that are not JSON") from None
+        raise GarbledReply(f"{len(content)} characters that are not JSON") from None
     if not isinstance(body, dict):
         raise GarbledReply(f"a JSON {type(body).__name__}")
     return body
 
 
-def _reply(content: bytes, latency_seconds: float) -> ChatReply:
+def _reply(content: str, latency_seconds: float) -> ChatReply:
     """Read a chat completion; counts the server does not give are 0."""
     body = _json_object(content)
     try:

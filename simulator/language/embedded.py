@@ -23,12 +23,14 @@ class ServerSettings:
         parallel: Requests it works on at a time; 1 makes replies repeatable.
         context_tokens: Prompt and reply of one request together.
         threads: Threads that compute; 0 takes all cores this process may use but one.
+        port: Where it listens; 0 takes a free one.
     """
 
     path: Path
     parallel: int = 1
     context_tokens: int = 2048
     threads: int = 0
+    port: int = 0
 
 
 class EmbeddedModel:
@@ -128,7 +130,7 @@ def _start(settings: ServerSettings) -> Any:
     params.model.path = str(settings.path)
     params.model_alias = {settings.path.stem}
     params.hostnames = ["127.0.0.1"]
-    params.port = 0  # a free one
+    params.port = settings.port
     params.n_parallel = settings.parallel
     params.n_ctx = settings.parallel * settings.context_tokens
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads or _free_cores()

@@ -1,22 +1,21 @@
-"""JSON over HTTP, and nothing more: what a model server is sent and what it answers, once.
+"""The openai client, and nothing round it: what a model server is sent and what it answers, once.
 
-The openai client would spend more time on a request than the rest of the platform does on a decision (checking types
-that are known, copying URLs and headers), and its exceptions carry the request, and with it the key.
+Requests go through the client's own `get` and `post`, one floor below `chat.completions.create`: what is sent and what
+comes back are checked here by the reply's schema, and the typed layer in between would double the time of a request.
+Its exceptions carry the request, and with it the key, so none leaves this module.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
-import aiohttp
+import openai
 
 from simulator.language.faults import BadStatus
 from simulator.language.guard import is_loopback
 
 _PLACEHOLDER = "none"
-_SUCCESS = 200
 
 
 class Wire:
@@ -30,21 +29,20 @@ class Wire:
     def __init__(self, base_url: str, api_key: str | None) -> None:
         self._base_url = base_url
         self._api_key = api_key
-        self._headers = {"Authorization": f"Bearer {api_key or _PLACEHOLDER}", "Accept": "application/json"}
-        self._session: aiohttp.ClientSession | None = None
+        self._client: openai.AsyncOpenAI | None = None
 
-    async def get(self, path: str) -> bytes:
+    async def get(self, path: str) -> str:
         """What a GET is answered; see `post`."""
-        return await self._send("GET", path, None)
+        return await self._answer(self._open().get(f"/{path}", cast_to=str))
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> bytes:
+    async def post(self, path: str, body: Mapping[str, Any]) -> str:
         """What a POST of a JSON object is answered, whatever it is.
 
         Raises:
-            BadStatus: The answer's status is not 200. Redirects are not followed: they could lead anywhere.
-            OSError, aiohttp.ClientError: No whole answer came.
+            BadStatus: The answer's status is not one of success. Redirects are not followed: they could lead anywhere.
+            ConnectionError, TimeoutError: No whole answer came.
         """
-        return await self._send("POST", path, json.dumps(body, ensure_ascii=False).encode())
+        return await self._answer(self._open().post(f"/{path}", cast_to=str, body=body))
 
     def without_key(self, text: str) -> str:
         """The text without the key, should a server have repeated it."""
@@ -52,28 +50,38 @@ class Wire:
 
     async def close(self) -> None:
         """Drop the connections; closing twice is harmless."""
-        if self._session is not None:
-            await self._session.close()
+        if self._client is not None:
+            await self._client.close()
 
-    async def _send(self, method: str, path: str, body: bytes | None) -> bytes:
-        headers = {**self._headers, "Content-Type": "application/json"} if body else self._headers
-        address = f"{self._base_url}/{path}"
-        async with self._open().request(method, address, data=body, headers=headers, allow_redirects=False) as response:
-            content = await response.read()
-            if response.status != _SUCCESS:
-                said = self.without_key(content.decode("utf-8", "replace"))
-                raise BadStatus(response.status, said, dict(response.headers.items()))
-            return content
+    async def _answer(self, request: Awaitable[str]) -> str:
+        try:
+            return await request
+        except openai.APIStatusError as error:
+            said, headers = self.without_key(error.response.text), dict(error.response.headers.items())
+            raise BadStatus(error.status_code, said, headers) from None
+        except openai.APIConnectionError as error:
+            raise _cause(error) from None
 
-    def _open(self) -> aiohttp.ClientSession:
-        """The session, made by the first request because it belongs to its event loop."""
-        if self._session is None:
-            # Who may travel at a time, and for how long, is decided by the pool. Proxies of the environment are for
-            # the outside world; cookies would tie requests to each other.
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-                trust_env=not is_loopback(self._base_url),
-                cookie_jar=aiohttp.DummyCookieJar(),
+    def _open(self) -> openai.AsyncOpenAI:
+        """The client, made by the first request because its connections belong to that event loop."""
+        if self._client is None:
+            # Retries, deadlines and who may travel at a time are the pool's: the client's own would hide from the log
+            # how often a server failed. Proxies of the environment are for the outside world.
+            transport = openai.DefaultAioHttpClient(trust_env=not is_loopback(self._base_url), follow_redirects=False)
+            self._client = openai.AsyncOpenAI(
+                base_url=self._base_url,
+                api_key=self._api_key or _PLACEHOLDER,
+                max_retries=0,
+                timeout=None,
+                http_client=transport,
             )
-        return self._session
+            # The client would tell every endpoint the organisation and project it finds in the environment.
+            self._client.organization = self._client.project = None
+        return self._client
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What broke the connection, at the bottom of what the client and its transport made of it."""
+    while isinstance(cause := error.__cause__ or error.__context__, Exception):
+        error = cause
+    return error if isinstance(error, OSError) else ConnectionError(type(error).__name__)

@@ -84,9 +84,12 @@ async def half(request: web.Request) -> web.StreamResponse:
 
 
 class MockServer:
-    """Answers the next request by the next entry of `script`, and properly once the script is over."""
+    """Answers the next request by the next entry of `script`, and by `every` once the script is over."""
 
-    def __init__(self, *script: Answer, models: Answer | None = None, owner: str = "somebody") -> None:
+    def __init__(
+        self, *script: Answer, models: Answer | None = None, owner: str = "somebody", every: Answer = answer
+    ) -> None:
+        self.every = every
         self.script = list(script)
         self.bodies: list[dict] = []
         self.headers: list[dict] = []
@@ -120,7 +123,7 @@ class MockServer:
         self.open_now += 1
         self.most_open = max(self.most_open, self.open_now)
         try:
-            return await (self.script.pop(0) if self.script else answer)(request)
+            return await (self.script.pop(0) if self.script else self.every)(request)
         finally:
             self.open_now -= 1
 

@@ -1,0 +1,215 @@
+"""Whole experiments against a server that fails three requests in ten: nothing is lost, invented or waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sqlite3
+import threading
+import time
+
+import pytest
+
+from environments.chat import ChatRequest, Message
+from environments.errors import BudgetExhausted, DataError, ProviderError
+from experiments.config import ExperimentConfig
+from experiments.run import resume_experiment, run_experiment
+from simulator.language.scripted import legal_reply
+
+KEY = "sk-very-secret-0123456789"
+FAULTS = ("429", "500", "hang", "half", "wrong json", "wrong type", "reset")
+PEOPLE = 12
+
+
+@pytest.fixture
+def serve(mock):
+    """Starts servers in a thread of their own; each has `url` and `bodies`."""
+    loop, opened = asyncio.new_event_loop(), []
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    def wait(work):
+        return asyncio.run_coroutine_threadsafe(work, loop).result(10)
+
+    def start(handler):
+        server = mock.Server(every=handler)
+        wait(server.__aenter__())
+        opened.append(server)
+        return server
+
+    yield start
+    for server in opened:
+        wait(server.__aexit__())
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def _decide(mock, faults=(), share=0.3, seed=1):
+    """Answers legally by the request's own seed; a share of requests, whatever they ask, fails instead."""
+    luck = random.Random(seed)
+    ways = {
+        "429": mock.status(429, Retry_After="0.01"),
+        "500": mock.status(500, f'{{"error":"key {KEY} and a wish to open everything"}}'),
+        "hang": mock.hang,
+        "half": mock.half,
+        "wrong json": mock.text_reply('{"open":{"1":5},"satisfaction":10}', "application/json"),
+        "wrong type": mock.text_reply("<html>open everything</html>", "text/html"),
+        "reset": mock.reset,
+    }
+
+    async def handler(request):
+        from aiohttp import web
+
+        body = await request.json()
+        if faults and luck.random() < share:
+            return await ways[luck.choice(faults)](request)
+        schema = body["response_format"]["json_schema"]["schema"]
+        text = legal_reply(ChatRequest((Message("user", ""),), schema, 1, 0.0, body["seed"]))
+        return web.json_response(mock.completion(text))
+
+    return handler
+
+
+def _config(url, concurrency=8, **model):
+    return ExperimentConfig.model_validate(
+        {
+            "name": "faults",
+            "seed": 3,
+            "dataset": {"name": "toy", "toy": {"n_users": PEOPLE, "n_items": 40, "interactions_per_user": 8}},
+            "simulation": {"days": 1, "concurrency": concurrency},
+            "site": {"page_size": 4, "max_pages": 3},
+            "mind": {
+                "kind": "language",
+                "model": {
+                    "provider": "endpoint",
+                    "base_url": url,
+                    "model": "mock-1",
+                    "api_key_env": "MOCK_KEY",
+                    "timeout_seconds": 0.5,
+                    "max_attempts": 12,
+                    "concurrency": concurrency,
+                    **model,
+                },
+            },
+            "arms": [{"name": "popular", "recommender": "popular"}, {"name": "again", "recommender": "popular"}],
+        }
+    )
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch):
+    monkeypatch.setenv("MOCK_KEY", KEY)
+
+
+def _rows(directory, query):
+    with sqlite3.connect(directory / "log.db") as log:
+        return log.execute(query).fetchall()
+
+
+def _no_key_in(directory):
+    for path in directory.rglob("*"):
+        if path.is_file():
+            assert KEY.encode() not in path.read_bytes(), path
+
+
+@pytest.fixture(autouse=True)
+def _one_report(request, monkeypatch):
+    """Drawing takes longer than all the rest; one report is enough to look for keys in."""
+    if "[all]" not in request.node.name:
+        monkeypatch.setattr("experiments.report.write_report", lambda *_: None)
+
+
+_UNDISTURBED = {}
+
+
+@pytest.fixture
+def undisturbed(serve, mock, tmp_path):
+    """The digest of the run when nothing fails."""
+    if not _UNDISTURBED:
+        run = run_experiment(_config(serve(_decide(mock)).url), tmp_path / "undisturbed")
+        _UNDISTURBED["digest"] = run.digest
+    return _UNDISTURBED["digest"]
+
+
+@pytest.mark.parametrize("faults", [*((each,) for each in FAULTS), FAULTS], ids=[*FAULTS, "all"])
+def test_faults_change_nothing_that_is_logged(serve, mock, tmp_path, undisturbed, faults):
+    began = time.monotonic()
+    outcome = run_experiment(_config(serve(_decide(mock, faults)).url), tmp_path / "run")
+    assert time.monotonic() - began < 60
+    assert outcome.digest == undisturbed
+    assert _rows(outcome.directory, "SELECT status FROM runs") == [("done",)]
+    assert _rows(outcome.directory, "SELECT count(*) FROM sessions") == [(2 * PEOPLE,)]
+    assert _rows(outcome.directory, "SELECT sum(attempts > 1) > 0 FROM calls") == [(1,)]
+    pages, calls = _rows(outcome.directory, "SELECT (SELECT sum(pages) FROM sessions), count(*) FROM calls")[0]
+    assert calls == pages, "one call a page, none lost"
+    _no_key_in(tmp_path)
+
+
+def test_a_server_that_goes_down_interrupts_the_run_and_it_resumes(serve, mock, tmp_path, undisturbed):
+    down = False
+    answered = 0
+    decide, refuse = _decide(mock), mock.status(500, f"down, and {KEY}")
+
+    async def dying(request):
+        nonlocal answered
+        answered += 1
+        return await (refuse if down or answered > 20 else decide)(request)
+
+    config = _config(serve(dying).url, outage_seconds=0.3, max_attempts=1000)
+    with pytest.raises(ProviderError, match=r"nobody has answered for 0\.3 seconds") as caught:
+        run_experiment(config, tmp_path / "run")
+    assert KEY not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert _rows(tmp_path / "run", "SELECT status FROM runs") == [("interrupted",)]
+    logged = _rows(tmp_path / "run", "SELECT count(*) FROM sessions WHERE ended_by IN ('exit', 'last_page')")
+    assert logged == _rows(tmp_path / "run", "SELECT count(*) FROM sessions")
+    answered = -(10**9)
+    assert resume_experiment(tmp_path / "run").digest == undisturbed
+    _no_key_in(tmp_path)
+
+
+def test_a_wrong_key_stops_within_seconds_with_one_message(serve, mock, tmp_path):
+    began = time.monotonic()
+    said = json.dumps({"error": {"message": "x" * 270 + f" wrong key {KEY}"}})
+    with pytest.raises(ProviderError, match="refuses the key") as caught:
+        run_experiment(_config(serve(mock.status(401, said)).url), tmp_path / "run")
+    assert time.monotonic() - began < 5
+    assert KEY[:8] not in str(caught.value), "nor a part of it, where the message is cut"
+    _no_key_in(tmp_path)
+
+
+def test_record_then_replay_and_any_concurrency_give_the_same_digest(serve, mock, tmp_path):
+    store = {"path": str(tmp_path / "calls.db"), "mode": "record"}
+    server = serve(_decide(mock, FAULTS))
+    recorded = run_experiment(_config(server.url, store=store), tmp_path / "recorded")
+    asked = len(server.bodies)
+    replay = {**store, "mode": "replay"}
+    for concurrency in (1, 32):
+        config = _config(server.url, concurrency=concurrency, store=replay)
+        replayed = run_experiment(config, tmp_path / f"replayed {concurrency}")
+        assert replayed.digest == recorded.digest
+        assert _rows(replayed.directory, "SELECT min(from_store) FROM calls") == [(1,)]
+    assert len(server.bodies) == asked
+    _no_key_in(tmp_path)
+    another = config.model_copy(update={"seed": 4})
+    with pytest.raises(DataError, match="holds no reply to request"):
+        run_experiment(another, tmp_path / "another")
+
+
+def test_a_budget_stops_the_run_and_a_larger_one_ends_it(serve, mock, tmp_path, undisturbed):
+    import yaml
+
+    server = serve(_decide(mock))
+    with pytest.raises(BudgetExhausted, match="30 of 30 calls are made"):
+        run_experiment(_config(server.url, budget={"calls": 30}), tmp_path / "run")
+    assert len(server.bodies) == 30
+    assert _rows(tmp_path / "run", "SELECT status FROM runs") == [("interrupted",)]
+    ((logged,),) = _rows(tmp_path / "run", "SELECT count(*) FROM calls")
+    assert 0 < logged <= 30
+    path = tmp_path / "run" / "config.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["mind"]["model"]["budget"] = {"calls": 10_000}
+    path.write_text(yaml.safe_dump(content))
+    assert resume_experiment(tmp_path / "run").digest == undisturbed
