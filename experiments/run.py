@@ -32,7 +32,7 @@ from simulator.log.migrations import SCHEMA_VERSION
 from simulator.log.store import create_log, named_faults, open_log
 from simulator.log.writer import ArmRow, LogWriter, PastRun
 
-PACKAGES = ("groundlings", "mesa", "numpy", "pandas", "scipy", "sqlalchemy", "aiohttp", "implicit", "irspack")
+PACKAGES = ("groundlings", "mesa", "numpy", "pandas", "scipy", "sqlalchemy", "openai", "implicit", "irspack")
 
 _SPENT = """
 SELECT count(*), coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0), coalesce(sum(completion_tokens), 0)
