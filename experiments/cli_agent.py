@@ -24,12 +24,12 @@ PromptsOption = Annotated[bool, typer.Option("--prompts", help="Everything a mod
 
 _ENDINGS = {
     "exit": "It left because it wanted to.",
-    "last_page": "The site had no further page; when it would have left, nobody knows.",
+    "last_page": "There was no further page; when it would have left, nobody knows.",
     "unreadable": "The visit was cut short: the model's reply could not be read.",
     "nothing_shown": "The recommender had nothing to show.",
 }
 _TOKENS = 6
-_OUTCOMES = {"next_page": "turned the page", "exit": "stopped here", "unreadable": "the reply could not be read"}
+_OUTCOMES = {"next_page": "turned the page", "exit": "left", "unreadable": "the reply could not be read"}
 
 
 def agent(
@@ -68,7 +68,7 @@ def _visit(visit: StoryVisit, prompts: bool) -> Iterator[RenderableType]:
 
     yield Rule(_text(f"day {visit.day + 1} · {visit.arm}", "bold"), align="left")
     for page in visit.pages:
-        yield from _page(page, prompts)
+        yield from _page(page, prompts, last=visit.ended_by == "last_page" and page is visit.pages[-1])
     yield _text(_ENDINGS.get(visit.ended_by, visit.ended_by), "bold")
     if prompts:
         yield from _calls(visit.calls)
@@ -80,7 +80,7 @@ def _visit(visit: StoryVisit, prompts: bool) -> Iterator[RenderableType]:
     yield ""
 
 
-def _page(page: StoryPage, prompts: bool) -> Iterator[RenderableType]:
+def _page(page: StoryPage, prompts: bool, last: bool) -> Iterator[RenderableType]:
     from rich.table import Table
 
     from personas.minds.language_mood import mood_words
@@ -98,7 +98,7 @@ def _page(page: StoryPage, prompts: bool) -> Iterator[RenderableType]:
     yield table
     for refused in page.refused:
         yield _text(f"  refused by the site: {refused}", "red")
-    yield _text(f"  {_outcome(page)}")
+    yield _text(f"  {_outcome(page, last)}")
 
 
 def _item(slot: StorySlot) -> Text:
@@ -111,12 +111,14 @@ def _item(slot: StorySlot) -> Text:
 
 
 def _deed(slot: StorySlot) -> Text:
+    from personas.minds.language_lines import star_words
+
     if slot.clicked is None:
         deed = _text("nobody knows", "dim")
     elif slot.clicked:
         deed = _text("opened", "green")
         if slot.rating is not None:
-            deed.append(f", {slot.rating:g} stars")
+            deed.append(f", {star_words(slot.rating)}")
     else:
         deed = _text("not looked at" if slot.examined is False else "passed over", "dim")
     if slot.probability is not None:
@@ -126,14 +128,14 @@ def _deed(slot: StorySlot) -> Text:
     return deed
 
 
-def _outcome(page: StoryPage) -> str:
+def _outcome(page: StoryPage, last: bool) -> str:
     said = []
     if page.feeling:
         said.append(f"felt {page.feeling}")
     if page.satisfaction is not None:
         said.append(f"satisfied {page.satisfaction:g} of 10")
     chance = "" if page.next_probability is None else f" (P of going on {page.next_probability:.2f})"
-    said.append(_OUTCOMES[page.outcome] + chance)
+    said.append("came to the end of the site" if last else _OUTCOMES[page.outcome] + chance)
     return "; ".join(said)
 
 

@@ -32,6 +32,7 @@ from environments.errors import ConfigError
 from personas.minds.language_asking import Asker, Question
 from personas.minds.language_config import LanguageOptions
 from personas.minds.language_form import ClosingReply, closing_schema, read_closing
+from personas.minds.language_lines import star_words
 from personas.minds.language_view import Eyes, View
 from personas.prompts import load_prompt
 
@@ -187,7 +188,7 @@ class GradedPage:
     def _done(self, stars: dict[int, float]) -> str:
         page = self._view.situation.page
         named = [
-            self._eyes.title(page, slot) + ("" if np.isnan(given) else f" ({given:g} stars)")
+            self._eyes.title(page, slot) + ("" if np.isnan(given) else f" ({star_words(given)})")
             for slot, given in stars.items()
         ]
         return ", ".join(named) or "nothing"

@@ -86,6 +86,11 @@ def visit_importance(turns: Sequence[PageTurn], row: int, scale: RatingScale) ->
     return round(1 + 4.5 * (felt + rated), 3)
 
 
+def star_words(stars: float) -> str:
+    """ "1 star", "4.5 stars"."""
+    return f"{stars:g} star{'s' * (stars != 1)}"
+
+
 def _opened(turn: PageTurn, row: int) -> list[tuple[int, float]]:
     """Item and stars (NaN for none) of every opened slot of a page."""
     slots = np.flatnonzero(turn.decision.clicked[row])
@@ -98,6 +103,6 @@ def _named(opened: Sequence[tuple[int, float]], catalog: Catalog, most: int) -> 
     named = []
     for item, stars in opened[:most]:
         title = one_line(catalog.titles[item], _TITLE_CHARACTERS)
-        named.append(title if np.isnan(stars) else f"{title} ({stars:g} stars)")
+        named.append(title if np.isnan(stars) else f"{title} ({star_words(stars)})")
     more = f" and {len(opened) - most} more" if len(opened) > most else ""
     return ", ".join(named) + more

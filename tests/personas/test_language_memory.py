@@ -116,7 +116,7 @@ def test_a_visit_leaves_a_bounded_line_of_what_mattered(language, population_of_
     mind, _ = world.mind(['{"open":{"2":5,"1":1},"feel":"delighted","satisfaction":10,"next":false}'])
     _, after = world.visit(mind)
     (memory,) = after.memories
-    assert memory.text == "1 page; opened Beta (5 stars), Alpha (1 stars), mostly Drama; delighted at the end."
+    assert memory.text == "1 page; opened Beta (5 stars), Alpha (1 star), mostly Drama; delighted at the end."
     assert memory.importance == 10
     assert len(memory.text) <= MEMORY_CHARACTERS
 
