@@ -1,0 +1,84 @@
+"""`groundlings model check` believes what an endpoint does, not what it accepts."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiohttp import web
+from typer.testing import CliRunner
+
+from environments.errors import ConfigError, ProviderError
+from experiments.cli_model import app
+from simulator.language.probe import examine
+
+
+def _server(mock, obeys, clever=True):
+    """Enforces the forms in `obeys`, refuses none; a clever one has seeds, log probabilities and a prefix cache."""
+    asked = []
+
+    async def handler(request):
+        body = await request.json()
+        enforced = any(form in body for form in obeys)
+        text = '{"mood":"calm","count":41}' if enforced else f"Waves, {body.get('seed') if clever else len(asked)}."
+        reply = mock.completion(text)
+        asked.append(body)
+        if clever and body.get("logprobs"):
+            reply["choices"][0]["logprobs"] = {"content": [{"top_logprobs": [{"token": "Yes", "logprob": -0.5}]}]}
+        if not clever:
+            del reply["usage"]["prompt_tokens_details"]
+        return web.json_response(reply)
+
+    return mock.Server(every=handler)
+
+
+def _findings(mock, **how):
+    async def scenario():
+        async with _server(mock, **how) as server:
+            return {each.what: each for each in await examine(server.url, None, None, 5.0)}
+
+    return asyncio.run(scenario())
+
+
+def test_what_works_is_found(mock):
+    found = _findings(mock, obeys=("response_format", "grammar"))
+    assert [what for what, each in found.items() if each.works] == [
+        *("chat", "json_schema", "grammar", "logprobs", "seed", "prefix cache")
+    ]
+    assert "mock-1" in found["chat"].detail
+
+
+def test_a_form_that_is_accepted_and_ignored_does_not_count(mock):
+    found = _findings(mock, obeys=("response_format",), clever=False)
+    assert [what for what, each in found.items() if each.works] == ["chat", "json_schema"]
+    assert "accepted, not enforced" in found["grammar"].detail
+    assert "call store" in found["seed"].detail
+
+
+def test_a_refused_form_is_a_finding_and_no_failure(mock):
+    async def scenario():
+        async with mock.Server(every=mock.status(400, "no grammar here")) as server:
+            return await examine(server.url, None, None, 5.0)
+
+    found = asyncio.run(scenario())
+    assert not any(each.works for each in found)
+    assert all("no grammar here" in each.detail for each in found)
+
+
+def test_nobody_there_is_told():
+    result = CliRunner().invoke(app, ["check", "http://127.0.0.1:1/v1"])
+    assert isinstance(result.exception, ProviderError)
+    assert "nothing listens there" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["127.0.0.1:1"], "expected http://HOST:PORT/v1"),
+        (["http://127.0.0.1:1/v1", "--api-key-env", "NO_SUCH_KEY"], "NO_SUCH_KEY is not set"),
+    ],
+)
+def test_what_cannot_be_asked_is_told(arguments, said):
+    result = CliRunner().invoke(app, ["check", *arguments])
+    assert isinstance(result.exception, ConfigError)
+    assert said in str(result.exception)
