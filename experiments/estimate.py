@@ -27,7 +27,7 @@ class Estimate:
     Attributes:
         sessions: Visits, if everybody comes every day.
         pages: Pages, if everybody sees all of them.
-        calls: Calls to a language model, one a page; none for the other minds.
+        calls: Calls to a language model for pages, thoughts and interviews; none for the other minds.
         prompt_tokens, completion_tokens: Of all calls, by the rule of thumb of the scripted model.
         money: What they cost where the file says what tokens cost, without any prefix cache; None where it does not.
     """
@@ -43,13 +43,15 @@ class Estimate:
 def estimate(plan: Plan) -> Estimate:
     """The most that a run can take."""
     pages = plan.sessions * plan.site.max_pages
-    if not isinstance(plan.config.mind, LanguageMindConfig):
+    mind = plan.config.mind
+    if not isinstance(mind, LanguageMindConfig):
         return Estimate(plan.sessions, pages, 0, 0, 0)
-    prompt, completion = asyncio.run(_tokens_a_page(plan))
-    tokens_in, tokens_out = round(pages * prompt), round(pages * completion)
-    prices = plan.config.mind.model.budget.prices
+    calls = mind.calls_at_most(plan.sessions, pages, plan.site.page_size)
+    prompt, completion = asyncio.run(_tokens_a_call(plan))
+    tokens_in, tokens_out = round(calls * prompt), round(calls * completion)
+    prices = mind.model.budget.prices
     money = prices.cost(tokens_in, 0, tokens_out) if prices else None
-    return Estimate(plan.sessions, pages, pages, tokens_in, tokens_out, money)
+    return Estimate(plan.sessions, pages, calls, tokens_in, tokens_out, money)
 
 
 def print_plan(plan: Plan, console: Console) -> None:
@@ -69,7 +71,7 @@ def print_plan(plan: Plan, console: Console) -> None:
     slots = plan.site.page_size
     table.add_row("pages", f"at most {bound.pages:,} of {slots} slots: {bound.pages * slots:,} impressions")
     if bound.calls:
-        table.add_row("calls", f"at most {bound.calls:,}, one a page (unreadable replies are asked once more)")
+        table.add_row("calls", f"at most {bound.calls:,}{_calls_words(plan)}")
         table.add_row("tokens", f"about {bound.prompt_tokens:,} in and {bound.completion_tokens:,} out at most")
         if bound.money is not None:
             table.add_row("money", f"about {bound.money:,.2f} at most, at the prices of mind.model.budget")
@@ -79,13 +81,24 @@ def print_plan(plan: Plan, console: Console) -> None:
     console.print("[green]ok[/] this file runs")
 
 
+def _calls_words(plan: Plan) -> str:
+    mind = plan.config.mind
+    assert isinstance(mind, LanguageMindConfig)
+    parts = ["one a page" if mind.decision == "verdict" else "for every slot, its stars and two a page"]
+    if mind.reflection.every:
+        parts.append(f"a thought every {mind.reflection.every} visits")
+    if mind.interview.questions:
+        parts.append("an interview a visit")
+    return f": {', '.join(parts)} (an unreadable reply is asked for again)"
+
+
 def _refits(plan: Plan) -> str:
     every = plan.schedule.refit_every
     return "never" if not every else "every night" if every == 1 else f"every {every} nights"
 
 
-async def _tokens_a_page(plan: Plan) -> tuple[float, float]:
-    """Mean tokens in and out over the pages of a few agents, asked of the scripted model."""
+async def _tokens_a_call(plan: Plan) -> tuple[float, float]:
+    """Mean tokens in and out over the first visit of a few agents, asked of the scripted model."""
     from simulator.language.scripted import ScriptedModel, legal_reply
 
     mind = plan.make_mind(ScriptedModel(legal_reply))
@@ -98,7 +111,8 @@ async def _tokens_a_page(plan: Plan) -> tuple[float, float]:
         visits = Visits(agents, users, 0, Draws.for_visits(plan.config.seed, users, 0))
         seen = plan.split.train.matrix[users]
         record = await browse(visits, seen, recommender=recommender, site=plan.site, mind=mind, like=1.0)
-        for call in (call for logged in record.turns for call in logged.calls):
+        asked = [call for logged in record.turns for call in logged.calls]
+        for call in (*asked, *record.afterthoughts.calls):
             prompt += call.reply.prompt_tokens
             completion += call.reply.completion_tokens
             calls += 1

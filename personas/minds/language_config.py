@@ -106,3 +106,15 @@ class LanguageOptions(BaseModel):
     """Longest item description in a prompt; 0 for none."""
     reasks: int = Field(default=1, ge=0, le=3)
     """How often an unreadable reply is asked for again; then the page is logged as unreadable."""
+
+    def calls_at_most(self, visits: int, pages: int, slots: int) -> int:
+        """Calls that visits can take, all replies being readable.
+
+        Args:
+            visits: How many.
+            pages: Of all of them together.
+            slots: Of a page; graded, each is asked about, rated, and the page closed and turned.
+        """
+        deciding = pages if self.decision == "verdict" else pages * (2 * slots + 2)
+        thoughts = visits // self.reflection.every if self.reflection.every else 0
+        return deciding + thoughts + (visits if self.interview.questions else 0)

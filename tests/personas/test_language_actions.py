@@ -10,6 +10,7 @@ import pytest
 
 from environments.actions import Remark
 from environments.site import PaginatedSite
+from personas.minds.language import LanguageOptions
 from simulator.language.scripted import legal_reply
 
 REPLY = {"open": {"2": 4}, "feel": "curious", "satisfaction": 7, "next": True}
@@ -164,3 +165,21 @@ def test_a_visit_without_a_readable_page_is_not_thought_over(world):
     after = asyncio.run(mind.look_back(asked.visits, (turn,)))
     assert (after.memories, after.answers, after.calls) == ((), (), ())
     assert len(model.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "calls"),
+    [
+        ({"reflection": {"every": 0}}, 3 * 5),
+        ({"reflection": {"every": 2}, "interview": {"questions": ["a?"]}}, 3 * 5 + 2 + 5),
+        ({"reflection": {"every": 0}, "decision": "graded"}, 3 * 5 * (2 * 4 + 2)),
+    ],
+)
+def test_no_visit_takes_more_calls_than_was_said(language, toy_population, options, calls):
+    world = language(toy_population)
+    mind, model = world.mind(legal_reply, **options)
+    assert LanguageOptions(**options).calls_at_most(visits=5, pages=15, slots=4) == calls
+    for day in range(5):
+        world.visit(mind, pages=3, first=day, day=day)
+    assert len(model.requests) <= calls
+    assert len(model.requests) == calls or options.get("decision") == "graded"
