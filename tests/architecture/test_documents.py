@@ -14,6 +14,7 @@ import typer
 
 from experiments import cli
 from experiments.loading import load_config
+from experiments.plan import build_plan
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -87,6 +88,13 @@ def test_the_make_targets_that_scripts_rely_on_are_explained() -> None:
 
 def test_the_experiments_that_scripts_rely_on_are_shipped() -> None:
     assert {"quickstart", "audience", "own_data"} <= {path.stem for path in SHIPPED}
+
+
+def test_the_experiment_in_readme_is_valid(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    path = tmp_path / "my_first.yaml"
+    path.write_text(block)
+    build_plan(load_config(path))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

@@ -9,7 +9,9 @@ import sqlite3
 import subprocess
 import sys
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import yaml
@@ -124,6 +126,47 @@ def test_an_existing_run_is_never_overwritten(groundlings, config, tmp_path):
 )  # fmt: skip
 def test_a_mistake_ends_in_one_clear_message_and_leaves_nothing_behind(groundlings, config, tmp_path, sections, parts):
     refused(groundlings("run", config(**sections), "--out", "here"), *parts)
+    assert not (tmp_path / "here").exists()
+
+
+def test_a_wrong_key_is_one_message_that_never_shows_the_key(groundlings, config, tmp_path):
+    class Refusing(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = b'{"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}'
+            self.send_response(401)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST  # noqa: N815 - the names are the base class's
+
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/v1"
+    model = {"provider": "endpoint", "base_url": url, "model": "m", "api_key_env": "SOME_KEY"}
+    done = groundlings(
+        "run", config(mind={"kind": "language", "model": model}), "--out", "here", SOME_KEY="sk-quite-secret"
+    )
+    server.shutdown()
+    refused(done, url, "key")
+    assert "sk-quite-secret" not in done.stdout + done.stderr
+    kept = [path for path in (tmp_path / "here").rglob("*") if path.is_file()] if (tmp_path / "here").exists() else []
+    assert all(b"sk-quite-secret" not in path.read_bytes() for path in kept)
+
+
+def test_bad_data_is_one_message_that_names_file_row_and_fix(groundlings, config, tmp_path):
+    (tmp_path / "what.csv").write_text("who,what,when,stars\na,x,1,5\na,y,2,9\n")
+    (tmp_path / "items.csv").write_text("what,name\nx,First\ny,Second\n")
+    tables = {
+        "interactions": {"path": "what.csv", "user": "who", "item": "what", "timestamp": "when", "rating": "stars"},
+        "items": {"path": "items.csv", "id": "what", "title": "name"},
+    }
+    done = groundlings("run", config(dataset={"name": "own", "own": tables}), "--out", "here")
+    refused(done, "what.csv", "3", "9")
     assert not (tmp_path / "here").exists()
 
 
