@@ -97,12 +97,15 @@ class OfflineModel:
         return await question.answer
 
     async def close(self) -> None:
-        """See `ChatModel.close`; the engine goes with its last reference."""
+        """See `ChatModel.close`; closing twice is harmless."""
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.gather(self._worker, return_exceptions=True)
             self._worker = None
-        self._engine = None
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            # The engine has processes of its own. Left to the end of Python, they and it wait for each other.
+            await asyncio.to_thread(engine.llm_engine.engine_core.shutdown)
 
     async def _serve(self) -> None:
         while True:

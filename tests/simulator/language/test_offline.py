@@ -24,7 +24,12 @@ class FakeLLM:
         if model == "broken":
             raise OSError("no such model")
         self.model, self.engine, self.batches = model, engine, []
+        self.shut_down = False
+        self.llm_engine = SimpleNamespace(engine_core=SimpleNamespace(shutdown=self._shut_down))
         FakeLLM.made.append(self)
+
+    def _shut_down(self):
+        self.shut_down = True
 
     def chat(self, conversations, params, use_tqdm):
         assert not use_tqdm
@@ -91,6 +96,7 @@ def test_everybody_gets_their_own_reply_and_batches_are_bounded(request_):
     assert [len(batch) for batch in FakeLLM.made[0].batches] == [4, 4, 2]
     assert (replies[0].prompt_tokens, replies[0].cached_tokens, replies[0].completion_tokens) == (9, 4, 2)
     assert FakeLLM.made[0].engine == {"dtype": "half"}
+    assert FakeLLM.made[0].shut_down
 
 
 def test_form_and_sampling_travel_with_each_question(request_):
