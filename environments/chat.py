@@ -91,7 +91,7 @@ class CallRecord:
     Attributes:
         request: What was asked.
         reply: What came back.
-        template: Name and version of the prompt ("page-1").
+        template: Names and versions of the prompt files ("verdict-1+agent-1").
         prompt_hash: SHA-256 over the prompt templates that made the request.
         status: "ok", "reasked" (unreadable, and asked again) or "unreadable" (given up).
         row: Which visit of the cohort it was for.

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from environments.errors import ProviderError
 from experiments.config import ExperimentConfig
 from experiments.plan import build_plan
-from experiments.run import run_row, simulate
+from experiments.run import Watcher, run_row, simulate
 from simulator.language.scripted import ScriptedModel, legal_reply
 from simulator.log.digest import digest as digest_of
 from simulator.log.inner_life import read_memories
@@ -132,3 +133,27 @@ def test_graded_probabilities_and_draws_explain_clicks_stars_and_exits(tmp_path)
 
 def _path(connection):
     return Path(connection.execute("PRAGMA database_list").fetchone()[2])
+
+
+class _Stops(Watcher):
+    """Breaks off the run once so many visits are written."""
+
+    def __init__(self, after: int) -> None:
+        self._left = after
+
+    def visits(self, count: int) -> None:
+        self._left -= count
+        if self._left <= 0:
+            raise ProviderError("the server is down")
+
+
+@pytest.mark.parametrize("after", [1, 6, 9, 21])
+def test_agents_of_a_resumed_run_remember_what_they_had_lived_through(log, tmp_path, after):
+    _, digest = log
+    plan = build_plan(ExperimentConfig.model_validate(CONFIG))
+    with asyncio.Runner() as runner:
+        model = ScriptedModel(legal_reply)
+        with pytest.raises(ProviderError):
+            simulate(plan, run_row(plan, model), tmp_path / LOG_NAME, runner, model, _Stops(after))
+        simulate(plan, run_row(plan, model), tmp_path / LOG_NAME, runner, model)
+    assert digest_of(open_log(tmp_path)) == digest
