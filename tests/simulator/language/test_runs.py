@@ -41,9 +41,18 @@ def serve(mock):
     yield start
     for server in opened:
         wait(server.__aexit__())
+    wait(_end_what_hangs())
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
+
+
+async def _end_what_hangs():
+    """Requests that the client gave up are still being served; left alone they complain when Python ends."""
+    open_tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in open_tasks:
+        task.cancel()
+    await asyncio.gather(*open_tasks, return_exceptions=True)
 
 
 def _decide(mock, faults=(), share=0.3, seed=1):
