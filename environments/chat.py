@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 ParseStatus = Literal["ok", "reasked", "unreadable"]
 
@@ -123,3 +123,18 @@ class ChatModel(Protocol):
     async def close(self) -> None:
         """Free connections and processes."""
         ...
+
+
+@runtime_checkable
+class Fingerprinted(Protocol):
+    """A model that knows exactly what answers, and not only what it is called."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for two models only if they are the same ("sha256:..." over the weights)."""
+        ...
+
+
+def fingerprint_of(model: ChatModel) -> str:
+    """What tells a model from another of its name; the name alone where nobody knows more (a server elsewhere)."""
+    return model.fingerprint if isinstance(model, Fingerprinted) else model.name

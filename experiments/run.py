@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import Engine, inspect, text
 
-from environments.chat import ChatModel
+from environments.chat import ChatModel, fingerprint_of
 from environments.errors import ConfigError
 from experiments import directory as files
 from experiments.config import ExperimentConfig
@@ -223,7 +223,7 @@ def run_row(plan: Plan, model: ChatModel | None = None) -> dict[str, Any]:
         "max_pages": plan.site.max_pages,
         "like_from": dataset.scale.like,
         "mind": json.dumps(dict(plan.make_mind(model).describe()), ensure_ascii=False, default=str),
-        "model_fingerprint": model.name if model else None,
+        "model_fingerprint": fingerprint_of(model) if model else None,
         "versions": json.dumps({name: version(name) for name in PACKAGES}),
         "synthetic": True,
     }

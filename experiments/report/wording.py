@@ -87,7 +87,7 @@ def deciding(run: Mapping[str, Any]) -> str:
     """Which mind decided, as a clause."""
     kind = str(run["mind"].get("kind", "an unnamed mind"))
     if kind == "language":
-        return f"the language model {run['model_fingerprint'] or 'of an unknown name'} decided for them"
+        return f"the language model {run['mind'].get('model') or 'of an unknown name'} decided for them"
     return _MINDS.get(kind, f"the mind \N{LEFT DOUBLE QUOTATION MARK}{kind}\N{RIGHT DOUBLE QUOTATION MARK} decided")
 
 

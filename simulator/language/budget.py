@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from environments.chat import ChatModel, ChatReply, ChatRequest
+from environments.chat import ChatModel, ChatReply, ChatRequest, fingerprint_of
 from environments.errors import BudgetExhausted
 
 _TOKENS_ROUND_A_MESSAGE = 16
@@ -120,6 +120,11 @@ class BudgetedModel:
     def name(self) -> str:
         """See `ChatModel.name`."""
         return self._model.name
+
+    @property
+    def fingerprint(self) -> str:
+        """See `Fingerprinted.fingerprint`: that of the model it asks."""
+        return fingerprint_of(self._model)
 
     async def ask(self, request: ChatRequest) -> ChatReply:
         """See `ChatModel.ask`.

@@ -6,12 +6,14 @@ import asyncio
 import os
 import threading
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from environments.chat import ChatReply, ChatRequest
 from environments.errors import ConfigError, ProviderError
 from simulator.language.endpoint import EndpointModel
+from simulator.language.reencode import sha256_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,11 @@ class EmbeddedModel:
     def name(self) -> str:
         """See `ChatModel.name`: the file's name, which tells model and quantisation."""
         return self._endpoint.name
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """See `Fingerprinted.fingerprint`: SHA-256 over the weights."""
+        return f"sha256:{sha256_of(self._settings.path)}"
 
     @property
     def base_url(self) -> str:

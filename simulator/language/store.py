@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
-from environments.chat import ChatModel, ChatReply, ChatRequest
+from environments.chat import ChatModel, ChatReply, ChatRequest, fingerprint_of
 from environments.errors import ConfigError, DataError, RunDirectoryError
 
 Mode = Literal["record", "replay", "cache"]
@@ -146,6 +146,11 @@ class StoredModel:
     def name(self) -> str:
         """See `ChatModel.name`."""
         return self._name
+
+    @property
+    def fingerprint(self) -> str:
+        """See `Fingerprinted.fingerprint`: that of the model it asks."""
+        return fingerprint_of(self._model) if self._model else self._name
 
     async def ask(self, request: ChatRequest) -> ChatReply:
         """See `ChatModel.ask`.

@@ -83,7 +83,7 @@ class LivelyMind:
         )
 
     def describe(self):
-        return {"kind": "language", "model": {"name": "made-up-model"}}
+        return {"kind": "language", "model": "made-up-model"}
 
 
 def appeal(n_users: int, n_items: int):
