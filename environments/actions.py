@@ -84,13 +84,14 @@ class Remark:
     Attributes:
         row: Which visit of the cohort.
         position: The slot.
-        kind: `reason` in the agent's words; `star_odds` for what stars were drawn from, as JSON.
+        kind: `reason` in the agent's words; `star_odds` for what stars were drawn from, as JSON; `grounded` where
+            what the person really did later decided.
         text: What it says.
     """
 
     row: int
     position: int
-    kind: Literal["reason", "star_odds"]
+    kind: Literal["reason", "star_odds", "grounded"]
     text: str
 
 

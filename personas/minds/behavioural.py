@@ -1,22 +1,8 @@
 """A mind without a language model: a choice model estimated on real histories, decided for thousands at once.
 
-    1. Examination. A slot is looked at with P = (1 / position) ** examination_exponent, position counted from 1
-       on each page: the position-based model (Craswell, Zoeter, Taylor and Ramsey 2008, "An experimental
-       comparison of click position-bias models", WSDM), in the form of Joachims, Swaminathan and Schnabel (2017,
-       "Unbiased learning-to-rank with biased feedback", WSDM).
-    2. Click. P(click | examined) = logistic(appeal + constant): appeal is the person's taste (`personas.taste`),
-       the constant makes the mean over random items that the person has not met equal `random_click_rate`.
-    3. Stars. For an opened item they are drawn from the person's own distribution, in the mood of the day
-       (`personas.stars`).
-    4. Satisfaction. 1 + 9 * (1 - exp(-found / enough)), rounded; found adds up, over the opened items, how far up
-       the scale of stars each one came (0 for the lowest star, 1 for the highest, `UNRATED_FIND` where the data
-       set has no ratings).
-    5. Going on. P(leave) = logistic(logit(leave_rate) + fatigue * (page - 1) - patience * (satisfaction - 5.5) / 4.5).
-
-Each draw is a function of the agent, the day, the purpose and the item or page (`environments.draws`), so the same
-item meets the same luck in every arm. The log can be audited: `clicked == (click_draw < click_probability)` holds
-exactly, where click_probability is P(examined) * P(click | examined). Examination is drawn after the click, from
-its distribution given the click, which gives the same joint distribution as drawing it first.
+P(click | examined) = logistic(appeal + constant): appeal is the person's taste (`personas.taste`), the constant makes
+the mean over random items that the person has not met equal `random_click_rate`. All else, from examination to
+leaving, is `personas.minds.browsing`.
 """
 
 from __future__ import annotations
@@ -25,58 +11,40 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
-from scipy.optimize import brentq
-from scipy.special import expit, logit
+from scipy.special import expit
 
-from environments.actions import Decision, LegalActions
-from environments.arrays import BoolArray, FloatArray, IntArray
-from environments.page import Page
-from personas.mind import Situation, Visits
+from environments.actions import Decision
+from environments.arrays import FloatArray, IntArray
+from personas.grounding import Grounding
+from personas.mind import Situation
+from personas.minds.browsing import UNRATED_FIND, Browsing, BrowsingOptions, open_constant, unmet_appeal
 from personas.population import Population
 from personas.taste import Taste
 
-UNRATED_FIND = 0.75
-"""What an opened item counts for satisfaction where nobody gives stars: as much as a like."""
-
-_CALIBRATION_PEOPLE = 200
-_NEXT_TO_NOTHING = 2.0**-54
+__all__ = ["UNRATED_FIND", "BehaviouralMind", "BehaviouralOptions"]
 
 
-class BehaviouralOptions(BaseModel):
+class BehaviouralOptions(BrowsingOptions):
     """How people browse; what they like is estimated from the data set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    examination_exponent: float = Field(default=1.0, ge=0)
-    """How fast attention falls down a page: P(look at position k) = (1/k)^exponent; 0 = every slot is looked at.
-    1 is the setting of Joachims, Swaminathan and Schnabel (2017)."""
-    random_click_rate: float = Field(default=0.05, gt=0, lt=1)
-    """Mean P(click | looked at) over items drawn at random from those a person has not met. Real rates of positive
-    action are below 10 % (OmniBehavior, arXiv 2604.08362)."""
-    rating_probability: float = Field(default=1.0, ge=0, le=1)
-    """P(give stars | opened). MovieLens records nothing but ratings, so there every opened item is a rated one."""
-    enough: float = Field(default=1.0, gt=0)
-    """How much must be found on a page for two thirds of full satisfaction, in items of the highest stars."""
-    leave_rate: float = Field(default=0.25, gt=0, lt=1)
-    """P(leave) after the first page when it satisfied middlingly (5.5 of 10). Chosen, not estimated: public data
-    sets do not record exits."""
-    fatigue: float = Field(default=0.2, ge=0)
-    """What each further page adds to the log-odds of leaving. Chosen, not estimated."""
-    patience: float = Field(default=1.0, ge=0)
-    """What a fully satisfying page takes off the log-odds of leaving, and an empty one adds. Chosen, not estimated."""
-    cohort_size: int = Field(default=4096, ge=1)
-    """Visits decided in one go. It changes the speed, never the result."""
 
 
 class BehaviouralMind:
-    """Decides by arithmetic on a taste; see the module for the model."""
+    """Decides by arithmetic on a taste; see the module for the model.
 
-    def __init__(self, population: Population, taste: Taste, options: BehaviouralOptions) -> None:
-        self._population = population
+    Args:
+        population: Who the agents are.
+        taste: What they like.
+        options: How they browse.
+        grounding: What they really met later; only grounded replay may look at it.
+    """
+
+    def __init__(
+        self, population: Population, taste: Taste, options: BehaviouralOptions, grounding: Grounding | None = None
+    ) -> None:
         self._taste = taste
         self._options = options
-        self._constant = self._calibrate()
+        self._browsing = Browsing(taste, options, grounding)
+        self._constant = open_constant(unmet_appeal(population, taste), options.random_click_rate)
 
     @property
     def cohort_size(self) -> int:
@@ -85,30 +53,11 @@ class BehaviouralMind:
 
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
-        visits, page = situation.visits, situation.page
-        rows = self._taste.table.slots(visits.users)
-        shown = page.shown
-        items = np.where(shown, page.items, 0)
-        open_if_seen = expit(self._taste.table.appeal[rows[:, None], items].astype(np.float64) + self._constant)
-        seen = np.broadcast_to(self._examination(page), items.shape)
-        probability = np.where(shown, seen * open_if_seen, 0.0)
-        draw = visits.draws.uniform("click", page.items)
-        clicked = draw < probability
-        # Bayes: P(examined | not clicked), so that one inequality decides a click and examined holds every click.
-        passed = seen * (1 - open_if_seen) / np.maximum(1 - probability, _NEXT_TO_NOTHING)
-        examined = clicked | (shown & (visits.draws.uniform("examine", page.items) < passed))
-        worth, stars = self._rate(visits, page, clicked, rows, situation.actions)
-        satisfaction = self._satisfaction(worth)
-        return Decision(
-            clicked=clicked,
-            stars=stars,
-            goes_on=situation.actions.may_go_on & ~self._leaves(visits, page, satisfaction),
-            satisfaction=satisfaction,
-            unreadable=np.zeros(len(visits), dtype=np.bool_),
-            examined=examined,
-            click_probability=probability,
-            click_draw=draw,
-        )
+        page = situation.page
+        rows = self._taste.table.slots(situation.visits.users)
+        items = np.where(page.shown, page.items, 0)
+        appeal = self._taste.table.appeal[rows[:, None], items].astype(np.float64)
+        return self._browsing.decide(situation, expit(appeal + self._constant))
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""
@@ -129,54 +78,3 @@ class BehaviouralMind:
             if stars is not None and table.leaning is not None:
                 result[part] *= stars.like_probability(users[part], table.leaning[rows])
         return result
-
-    def _examination(self, page: Page) -> FloatArray:
-        positions = np.arange(1, page.items.shape[1] + 1)
-        return positions**-self._options.examination_exponent
-
-    def _rate(
-        self, visits: Visits, page: Page, clicked: BoolArray, rows: IntArray, actions: LegalActions
-    ) -> tuple[FloatArray, FloatArray]:
-        """What each opened item was worth (0 to 1, 0 for the others), and the stars given, NaN for none."""
-        stars = np.full(clicked.shape, np.nan)
-        model, leaning = self._taste.stars, self._taste.table.leaning
-        if model is None or leaning is None:
-            return np.where(clicked, UNRATED_FIND, 0.0), stars
-        visit, slot = np.nonzero(clicked)
-        items = page.items[visit, slot]
-        here = visits.draws.take(visit)
-        leans = leaning[rows[visit], items].astype(np.float64)
-        given = model.draw(visits.users[visit], leans, here.uniform("mood"), here.uniform("stars", items))
-        worth = np.zeros(clicked.shape)
-        worth[visit, slot] = given / (len(model.scale.values) - 1)
-        if actions.stars:
-            rates = here.uniform("rate", items) < self._options.rating_probability
-            stars[visit, slot] = np.where(rates, np.array(model.scale.values)[given], np.nan)
-        return worth, stars
-
-    def _satisfaction(self, worth: FloatArray) -> FloatArray:
-        return np.rint(1 + 9 * (1 - np.exp(-worth.sum(axis=1) / self._options.enough)))
-
-    def _leaves(self, visits: Visits, page: Page, satisfaction: FloatArray) -> BoolArray:
-        options = self._options
-        odds = (
-            logit(options.leave_rate)
-            + options.fatigue * (page.number - 1)
-            - options.patience * (satisfaction - 5.5) / 4.5
-        )
-        return visits.draws.uniform("leave", np.full(len(visits), page.number)) < expit(odds)
-
-    def _calibrate(self) -> float:
-        """The constant that gives random items not yet met the stated click rate, over an even sample of people."""
-        users = self._population.users
-        some = users[np.unique(np.linspace(0, len(users) - 1, _CALIBRATION_PEOPLE).astype(np.int64))]
-        unmet = self._population.train.matrix[some].toarray() == 0
-        known = self._taste.appeal(some)[unmet].astype(np.float64)
-        if not len(known):
-            return float(logit(self._options.random_click_rate))
-
-        def excess(constant: float) -> float:
-            return float(expit(known + constant).mean()) - self._options.random_click_rate
-
-        reach = float(np.abs(known).max()) + abs(float(logit(self._options.random_click_rate))) + 1
-        return float(brentq(excess, -reach, reach, xtol=1e-9))

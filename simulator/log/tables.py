@@ -104,9 +104,9 @@ events = Table(
     Column("session_id", ForeignKey("sessions.session_id"), nullable=False),
     Column("impression_id", ForeignKey("impressions.impression_id")),  # NULL = concerns the page
     Column("page", Integer, nullable=False),
-    Column("kind", String, nullable=False),  # click, rate, reason, star_odds, illegal, unreadable, next_page, exit
+    Column("kind", String, nullable=False),  # as in `blocks.KINDS`
     Column("value", Float),  # rate: stars; next_page, exit: satisfaction with the page
-    Column("detail", Text),  # illegal: what and why; next_page, exit: the feeling in words; reason, star_odds: the text
+    Column("detail", Text),  # illegal: what and why; next_page, exit: the feeling in words; else the text
 )
 
 calls = Table(
