@@ -84,14 +84,14 @@ class Remark:
     Attributes:
         row: Which visit of the cohort.
         position: The slot.
-        kind: `reason` in the agent's words; `star_odds` for what stars were drawn from, as JSON; `grounded` where
-            what the person really did later decided.
+        kind: `reason` in the agent's words; `star_odds` for what stars were drawn from, as JSON; `language_score`
+            for the log-odds that a language model gave; `grounded` where what the person really did later decided.
         text: What it says.
     """
 
     row: int
     position: int
-    kind: Literal["reason", "star_odds", "grounded"]
+    kind: Literal["reason", "star_odds", "language_score", "grounded"]
     text: str
 
 

@@ -98,8 +98,8 @@ class Asker:
         reply = await self.model.ask(request)
         if not reply.first_token:
             raise ConfigError(
-                f"mind.decision: graded reads log probabilities, and {self.model.name} gave none with its reply; "
-                "use another server, or decision: verdict"
+                f"mind: log probabilities are wanted, and {self.model.name} gave none with its reply; use another "
+                "server, or a mind that does without them: kind: language with decision: verdict, or behavioural"
             )
         shares = read_odds(reply.first_token, answers)
         return shares, _record(question, request, reply, "unreadable" if shares is None else "ok")

@@ -6,16 +6,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from environments.catalog import Catalog
 from personas.description import NOTABLE_LIFT
-from personas.minds.language_config import LanguageOptions
 from personas.minds.language_text import one_line
 from personas.persona import Persona
 from personas.prompts import Prompt
 
 
-def portrait(persona: Persona, catalog: Catalog, prompt: Prompt, options: LanguageOptions) -> str:
+class PortraitOptions(Protocol):
+    """How much of a person a prompt tells."""
+
+    @property
+    def person_examples(self) -> int:
+        """Liked items, disliked items and genres, of each so many."""
+        ...
+
+    @property
+    def demographics(self) -> bool:
+        """Whether age, gender and occupation are told."""
+        ...
+
+    @property
+    def title_characters(self) -> int:
+        """Longest title."""
+        ...
+
+    @property
+    def text_characters(self) -> int:
+        """Longest other text."""
+        ...
+
+
+def portrait(persona: Persona, catalog: Catalog, prompt: Prompt, options: PortraitOptions) -> str:
     """The person in the words of the prompt's sections, one line."""
     most = options.person_examples
 

@@ -18,8 +18,19 @@ from simulator.session import CohortRecord
 
 Column = NDArray[Any]
 
-KINDS = ("click", "rate", "reason", "star_odds", "grounded", "illegal", "unreadable", "next_page", "exit")
-_CLICK, _RATE, _, _, _, _ILLEGAL, _UNREADABLE, _NEXT_PAGE, _EXIT = range(len(KINDS))
+KINDS = (
+    "click",
+    "rate",
+    "reason",
+    "star_odds",
+    "language_score",
+    "grounded",
+    "illegal",
+    "unreadable",
+    "next_page",
+    "exit",
+)
+_CLICK, _RATE, _, _, _, _, _ILLEGAL, _UNREADABLE, _NEXT_PAGE, _EXIT = range(len(KINDS))
 _WHOLE_PAGE = 1 << 20
 """Position of an event that concerns the page and not a slot: it sorts behind all slots."""
 

@@ -1,0 +1,221 @@
+"""Estimating a calibrated mind's weights on what validation people really met after training.
+
+Labels are case-control: held-out items of people of the validation third, and equally many items drawn uniformly from
+those the same person met neither before nor after. Sampling so changes the intercept of a logistic model and leaves
+its slopes alone (Prentice and Pyke 1979, "Logistic disease incidence models and case-control studies", Biometrika), so
+slopes are estimated and the intercept is thrown away. Nobody of the test third is looked at.
+
+The evidence's own weights come from training rows (`personas.taste`); here appeal is one column, so that two or three
+numbers are all that held-out rows decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, log_expit
+
+from environments.arrays import FloatArray, IntArray
+from environments.dataset import Dataset
+from environments.draws import name_key
+from environments.errors import DataError
+from environments.split import Split, people_in_thirds
+from personas.calibration import Calibration, Estimate, FittedFor, Labels, RandomItems
+from personas.minds.calibrated_question import LanguageScorer
+from personas.regression import fit_logistic
+from personas.taste import Taste
+
+VALIDATION_THIRD = 1
+
+FEWEST_LABELS = 40
+"""With fewer held-out items than this two weights cannot be told from chance."""
+
+_RIDGE = 5.0
+_FOLDS = 10
+_QUANTILES = (np.arange(20) + 0.5) / 20
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Labelled pairs, rows of one person together.
+
+    Attributes:
+        users, items: Shape (n,).
+        met: 1 for held-out items, 0 for random unmet ones, shape (n,).
+    """
+
+    users: IntArray
+    items: IntArray
+    met: FloatArray
+
+
+def choose_pairs(dataset: Dataset, split: Split, *, salt: str, people: int, pairs: int, seed: int) -> Pairs:
+    """Validation people in the order of a hash, half of each one's pairs held out and half random.
+
+    Args:
+        dataset: For people and the items that occur at all.
+        split: Known and held-out part.
+        salt: Of the thirds.
+        people: How many at most.
+        pairs: How many of each at most, half of them held out.
+        seed: Of the choice.
+    """
+    thirds = people_in_thirds(dataset.people.user_ids, salt)
+    train, later = split.train.matrix, split.test.matrix
+    occurring = np.flatnonzero(dataset.interactions.item_counts)
+    known = np.diff(train.indptr) > 0
+    candidates = np.flatnonzero((thirds == VALIDATION_THIRD) & known & (np.diff(later.indptr) > 0))
+    keys = [name_key("calibration", salt, seed, dataset.people.user_ids[user]) for user in candidates]
+    columns: list[tuple[IntArray, IntArray, FloatArray]] = []
+    for user in candidates[np.argsort(keys, kind="stable")]:
+        chance = np.random.default_rng(name_key("calibration pairs", salt, seed, dataset.people.user_ids[user]))
+        before = train.indices[train.indptr[user] : train.indptr[user + 1]]
+        after = np.setdiff1d(later.indices[later.indptr[user] : later.indptr[user + 1]], before)
+        unmet = np.setdiff1d(occurring, np.union1d(before, after))
+        size = min(pairs // 2, len(after), len(unmet))
+        if not size:
+            continue
+        items = np.concatenate([chance.choice(some, size, replace=False) for some in (after, unmet)])
+        met = (np.arange(2 * size) < size).astype(np.float64)
+        columns.append((np.full(2 * size, user, dtype=np.int64), items.astype(np.int64), met))
+        if len(columns) == people:
+            break
+    if not columns:
+        raise DataError(f"{dataset.name}: nobody of the validation third has held-out items to calibrate on")
+    users, items, met = (np.concatenate(column) for column in zip(*columns, strict=True))
+    return Pairs(users, items, met)
+
+
+async def fit_calibration(
+    fitted_for: FittedFor,
+    dataset: Dataset,
+    split: Split,
+    taste: Taste,
+    scorer: LanguageScorer,
+    *,
+    taste_weights: Mapping[str, Any] | None = None,
+    on_pairs: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Calibration:
+    """Ask the model about validation people's pairs and estimate the weights.
+
+    Args:
+        fitted_for: What is wanted; says how many people and pairs, and the seed.
+        dataset, split: The data.
+        taste: The evidence.
+        scorer: Asks the model.
+        taste_weights: What to keep of the taste in the file.
+        on_pairs: Told how many pairs are done, of how many.
+
+    Raises:
+        DataError: There are too few held-out items, or the model's answers cannot be read.
+    """
+    chosen = choose_pairs(
+        dataset, split, salt=fitted_for.salt, people=fitted_for.people, pairs=fitted_for.pairs, seed=fitted_for.seed
+    )
+    scores = await _ask(chosen, scorer, on_pairs)
+    readable = ~np.isnan(scores)
+    lost = int((~readable).sum())
+    users, met, scores = chosen.users[readable], chosen.met[readable], scores[readable]
+    if met.sum() < FEWEST_LABELS or (1 - met).sum() < FEWEST_LABELS:
+        raise DataError(
+            f"calibration: {int(met.sum())} held-out items of validation people with a readable answer of "
+            f"{fitted_for.model} ({lost} unreadable), needed {FEWEST_LABELS} at least; raise mind.fit_people and "
+            "mind.fit_pairs, choose another model, or use mind: behavioural"
+        )
+    people = np.unique(users)
+    appeal = taste.appeal(people)[np.searchsorted(people, users), chosen.items[readable]].astype(np.float64)
+    centre, spread = float(scores.mean()), float(scores.std())
+    scale = spread if spread > 0 else 1.0
+    said = (scores - centre) / scale
+    evidence, language = _fit(np.column_stack([appeal, said]), met, users)
+    (alone,) = _fit(said[:, None], met, users)
+    return Calibration(
+        fitted_for=fitted_for,
+        labels=Labels(people=len(people), met=int(met.sum()), passed_by=int((1 - met).sum()), unreadable=lost),
+        centre=centre,
+        scale=scale,
+        evidence=evidence,
+        language=language,
+        language_alone=alone,
+        gain=_gain(appeal, said, met, users),
+        random_items=_random_items(appeal[met == 0], said[met == 0]),
+        taste=taste_weights,
+        versions={name: version(name) for name in ("groundlings", "numpy", "scipy")},
+        created=datetime.now(UTC).date().isoformat(),
+    )
+
+
+async def _ask(chosen: Pairs, scorer: LanguageScorer, on_pairs: Callable[[int, int], None]) -> FloatArray:
+    """The score of each pair, person by person so that prefix caches find the person, NaN where unreadable."""
+    starts = np.unique(chosen.users, return_index=True)[1]
+    scores = np.empty(len(chosen.users))
+    done = 0
+    for rows in np.split(np.arange(len(chosen.users)), np.sort(starts)[1:]):
+        said = await scorer.ask(int(chosen.users[rows[0]]), chosen.items[rows].tolist())
+        scores[rows] = [each.score for each in said]
+        done += len(rows)
+        on_pairs(done, len(scores))
+    return scores
+
+
+def _fit(features: FloatArray, met: FloatArray, users: IntArray) -> list[Estimate]:
+    """One weight a column, with standard errors clustered by person (Liang and Zeger 1986, Biometrika)."""
+    centre, scale = features.mean(axis=0), features.std(axis=0)
+    scale = np.where(scale > 1e-9, scale, 1.0)
+    design = np.column_stack([np.ones(len(met)), (features - centre) / scale])
+    weights = fit_logistic(design[:, 1:], met, np.ones(len(met)), ridge=_RIDGE)
+    chance = expit(design @ weights)
+    penalty = np.diag([1e-8, *np.full(features.shape[1], _RIDGE)])
+    bread = np.linalg.inv((design * (chance * (1 - chance))[:, None]).T @ design + penalty)
+    people, whose = np.unique(users, return_inverse=True)
+    slopes = np.zeros((len(people), design.shape[1]))
+    np.add.at(slopes, whose, design * (met - chance)[:, None])
+    errors = np.sqrt(np.diag(bread @ slopes.T @ slopes @ bread) * len(people) / max(len(people) - 1, 1))
+    return [
+        Estimate(value=float(weight), error=float(error))
+        for weight, error in zip(weights[1:] / scale, errors[1:] / scale, strict=True)
+    ]
+
+
+def _gain(appeal: FloatArray, said: FloatArray, met: FloatArray, users: IntArray) -> Estimate:
+    """Mean over people of the log likelihood that the language term adds to labels of people left out, a pair."""
+    people, whose = np.unique(users, return_inverse=True)
+    folds = (np.arange(len(people)) % _FOLDS)[whose]
+    added = np.zeros(len(met))
+    for fold in range(min(_FOLDS, len(people))):
+        out = folds == fold
+        if out.all():
+            continue
+        added[out] = _log_likelihood(np.column_stack([appeal, said]), met, out) - _log_likelihood(
+            appeal[:, None], met, out
+        )
+    by_person = np.bincount(whose, added) / np.bincount(whose)
+    error = float(by_person.std(ddof=1) / np.sqrt(len(people))) if len(people) > 1 else 0.0
+    return Estimate(value=float(by_person.mean()), error=error)
+
+
+def _log_likelihood(features: FloatArray, met: FloatArray, out: np.ndarray) -> FloatArray:
+    """Of the labels in `out`, by weights estimated on the others, in nats, shape (out.sum(),)."""
+    centre, scale = features[~out].mean(axis=0), features[~out].std(axis=0)
+    standard = (features - centre) / np.where(scale > 1e-9, scale, 1.0)
+    weights = fit_logistic(standard[~out], met[~out], np.ones(int((~out).sum())), ridge=_RIDGE)
+    odds = weights[0] + standard[out] @ weights[1:]
+    return np.where(met[out] > 0, log_expit(odds), log_expit(-odds))
+
+
+def _random_items(appeal: FloatArray, said: FloatArray) -> RandomItems:
+    spread = float(appeal.var())
+    slope = float(((appeal - appeal.mean()) * (said - said.mean())).mean()) / spread if spread > 0 else 0.0
+    intercept = float(said.mean()) - slope * float(appeal.mean())
+    left = said - intercept - slope * appeal
+    return RandomItems(
+        intercept=intercept,
+        slope=slope,
+        residuals=tuple(np.quantile(left, _QUANTILES).tolist()),
+        scores=tuple(np.quantile(said, _QUANTILES).tolist()),
+    )

@@ -1,0 +1,155 @@
+"""A mind whose decisions are one calibrated choice of two terms: evidence from real histories, and a language model.
+
+    P(click | examined) = logistic(constant + evidence * appeal + language * standardised score)
+
+The weights were estimated on validation people (`personas.calibration`), so a model that knows nothing of the items
+gets a weight near zero and does no harm. Either term may be left out: with the evidence alone this is the behavioural
+mind, which asks nobody; with the language alone taste is not looked at. All else, from examination to leaving, is
+`personas.minds.browsing`, and stars come from the evidence in any case.
+
+A page with an answer that cannot be read is lost and logged as such, like any unreadable page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+from scipy.special import expit
+
+from environments.actions import Decision, Remark
+from environments.arrays import FloatArray
+from environments.page import Page
+from personas.calibration import Calibration
+from personas.grounding import Grounding
+from personas.mind import Situation
+from personas.minds.browsing import Browsing, BrowsingOptions, open_constant, unmet_appeal
+from personas.minds.calibrated_question import PROMPT, LanguageScorer, QuestionOptions, Scored
+from personas.population import Population
+from personas.taste import Taste
+
+Term = Literal["evidence", "language"]
+
+
+class CalibratedOptions(BrowsingOptions):
+    """How people browse, and what their choice is made of."""
+
+    terms: tuple[Term, ...] = Field(default=("evidence", "language"), min_length=1)
+    """What the choice is made of: `evidence` from real histories, `language` from a model, or both."""
+    question: QuestionOptions = QuestionOptions()
+    """How much of person and item the model is shown."""
+    calibration: Path | None = None
+    """A file of weights, from `groundlings calibrate`; it must be of the same data, split, model and question. Without
+    one, weights that were fitted before are used, or fitted."""
+    fit_people: int = Field(default=100, ge=10)
+    """Validation people at most whose held-out behaviour the weights are fitted on."""
+    fit_pairs: int = Field(default=8, ge=2, le=200)
+    """Pairs of each of them at most that the model is asked about, half held-out items and half random ones."""
+    fit_seed: int = Field(default=0, ge=0)
+    """Of the choice of these people and pairs; another one fits anew."""
+
+    @field_validator("terms")
+    @classmethod
+    def _terms_differ(cls, terms: tuple[Term, ...]) -> tuple[Term, ...]:
+        if len(set(terms)) < len(terms):
+            raise ValueError(f"each term once, found {', '.join(terms)}")
+        return terms
+
+    @property
+    def asks(self) -> bool:
+        """Whether a language model is asked."""
+        return "language" in self.terms
+
+
+class CalibratedMind:
+    """Decides by both terms, or one of them; see the module for the model.
+
+    Args:
+        population: Who the agents are.
+        taste: The evidence.
+        options: How they browse, and which terms count.
+        scorer: Asks the model; None where the language term is left out.
+        calibration: The weights; None likewise.
+        grounding: What they really met later; only grounded replay may look at it.
+    """
+
+    def __init__(
+        self,
+        population: Population,
+        taste: Taste,
+        options: CalibratedOptions,
+        scorer: LanguageScorer | None = None,
+        calibration: Calibration | None = None,
+        grounding: Grounding | None = None,
+    ) -> None:
+        if options.asks and (scorer is None or calibration is None):
+            raise ValueError("the language term needs a model to ask and a calibration")
+        self._taste = taste
+        self._options = options
+        self._scorer = scorer if options.asks else None
+        self._calibration = calibration if options.asks else None
+        self._evidence = "evidence" in options.terms
+        self._browsing = Browsing(taste, options, grounding)
+        known = unmet_appeal(population, taste)
+        if self._calibration is not None:
+            known = self._calibration.random_log_odds(known, evidence=self._evidence)
+        self._constant = open_constant(known, options.random_click_rate)
+
+    @property
+    def cohort_size(self) -> int:
+        """See `Mind.cohort_size`."""
+        return 1 if self._scorer else min(self._options.cohort_size, self._taste.table.capacity)
+
+    async def decide(self, situation: Situation) -> Decision:
+        """See `Mind.decide`."""
+        page = situation.page
+        if self._scorer is None:
+            return self._browsing.decide(situation, expit(self._appeal(situation) + self._constant))
+        if len(situation.visits) != 1:
+            raise ValueError(f"a mind with a language term decides for one visit at a time, found {len(page.items)}")
+        slots = [int(slot) for slot in np.flatnonzero(page.shown[0])]
+        scored = await self._scorer.ask(int(situation.visits.users[0]), page.items[0, slots].tolist())
+        calls = [each.call if not np.isnan(each.score) else replace(each.call, status="unreadable") for each in scored]
+        if any(np.isnan(each.score) for each in scored):
+            return Decision.lost(page, calls)
+        decision = self._browsing.decide(situation, expit(self._log_odds(situation, slots, scored)))
+        said = tuple(
+            Remark(0, slot, "language_score", f"{each.score:.6g}") for slot, each in zip(slots, scored, strict=True)
+        )
+        return replace(decision, calls=tuple(calls), remarks=(*said, *decision.remarks))
+
+    def describe(self) -> Mapping[str, Any]:
+        """See `Mind.describe`."""
+        options = CalibratedOptions(**{name: getattr(self._options, name) for name in CalibratedOptions.model_fields})
+        described: dict[str, Any] = {
+            "kind": "calibrated",
+            **options.model_dump(mode="json", exclude={"calibration"}),
+            "click_constant": self._constant,
+            "taste": dict(self._taste.describe()),
+        }
+        if self._scorer is not None and self._calibration is not None:
+            described["model"] = self._scorer.model.name
+            described["prompts"] = {PROMPT.name: PROMPT.sha256}
+            described["calibration"] = self._calibration.summary()
+        return described
+
+    def _log_odds(self, situation: Situation, slots: list[int], scored: list[Scored]) -> FloatArray:
+        """Of a click if examined, shape (1, n_slots); slots without an item hold the constant."""
+        assert self._calibration is not None
+        said = np.zeros(situation.page.items.shape)
+        said[0, slots] = self._calibration.standardised(np.array([each.score for each in scored]))
+        if not self._evidence:
+            return self._constant + self._calibration.language_alone.value * said
+        appeal = self._calibration.evidence.value * self._appeal(situation)
+        return self._constant + appeal + self._calibration.language.value * said
+
+    def _appeal(self, situation: Situation) -> FloatArray:
+        """Of every slot, shape (n_visits, n_slots); empty slots have that of the first item."""
+        page: Page = situation.page
+        rows = self._taste.table.slots(situation.visits.users)
+        items = np.where(page.shown, page.items, 0)
+        return self._taste.table.appeal[rows[:, None], items].astype(np.float64)

@@ -1,0 +1,123 @@
+"""The one question of the calibrated mind: does this person choose this item?
+
+    score = log P("yes") - log P("no"), of the first token of the answer
+
+The prompt goes from what all share to person to item and holds nothing else: no page, no mood, no day, no arm. So one
+pair has one score wherever it is shown, prefix caches of model servers find everything but the item, a pair is asked
+about once in a run, and a call store answers for it in every other run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from environments.chat import CallRecord, ChatModel, Sampling, fingerprint_of
+from environments.draws import Draws
+from personas.minds.language_asking import Asker, Question
+from personas.minds.language_portrait import portrait
+from personas.minds.language_text import item_line
+from personas.population import Population
+from personas.prompts import load_prompt
+
+PROMPT = load_prompt("score", "agent")
+
+_YES_OR_NO = ("yes", "no")
+_ONE_TOKEN = Sampling(temperature=0.0, max_tokens=1)
+
+
+class QuestionOptions(BaseModel):
+    """How much of person and item the model is shown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    things: str = Field(default="films", pattern=r"^[\w -]{1,40}$")
+    """What the site shows, in the plural; goes into the prompt."""
+    person_examples: int = Field(default=3, ge=0, le=20)
+    """Liked items, disliked items and genres, of each so many, that describe the person; 0 for none."""
+    demographics: bool = False
+    """Whether the prompt tells age, gender and occupation where the data set knows them. Off, because models act out
+    stereotypes."""
+    title_characters: int = Field(default=80, ge=8)
+    """Longest title; the rest is cut off."""
+    text_characters: int = Field(default=120, ge=0)
+    """How much of an item's description is shown, 0 = none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What the model said of one pair.
+
+    Attributes:
+        score: Log-odds of yes, NaN where the answer could not be read.
+        call: The call behind it; `reply.from_store` where the pair had been asked about before.
+    """
+
+    score: float
+    call: CallRecord
+
+
+class LanguageScorer:
+    """Asks a model about pairs of person and item, each pair once.
+
+    Args:
+        population: For personas and items; anybody of `population.people` may be asked about.
+        model: Who is asked; it must give log probabilities.
+        options: How much it is shown.
+    """
+
+    def __init__(self, population: Population, model: ChatModel, options: QuestionOptions) -> None:
+        self.model = model
+        self.options = options
+        self._everybody = replace(population, users=np.arange(population.train.n_users, dtype=np.int64))
+        self._asker = Asker(model, _ONE_TOKEN, reasks=0)
+        self._shared = PROMPT.fill("shared", things=options.things)
+        self._portraits: dict[int, str] = {}
+        self._known: dict[tuple[int, int], Scored] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells the model from another of its name."""
+        return fingerprint_of(self.model)
+
+    async def ask(self, user: int, items: Sequence[int]) -> list[Scored]:
+        """The score of each item for one person, in the order given.
+
+        Raises:
+            ConfigError: The server gives no log probabilities.
+        """
+        return list(await asyncio.gather(*(self._pair(user, item) for item in items)))
+
+    async def _pair(self, user: int, item: int) -> Scored:
+        if (known := self._known.get((user, item))) is not None:
+            return known
+        shares, call = await self._asker.odds(self.question(user, item), _YES_OR_NO)
+        score = np.nan if shares is None else float(np.log(shares[0]) - np.log(shares[1]))
+        # Whoever asks again is told the same, and that nobody was asked for it.
+        self._known[user, item] = Scored(score, replace(call, reply=replace(call.reply, from_store=True)))
+        return Scored(score, call)
+
+    def question(self, user: int, item: int) -> Question:
+        """What the model is asked about a pair."""
+        shown = item_line(self._everybody.catalog[item], self.options.title_characters, self.options.text_characters)
+        asked = PROMPT.fill("ask", item=shown, things=self.options.things)
+        return Question(
+            prompt=PROMPT,
+            shared=self._shared,
+            told="\n".join(filter(None, (self._portrait(user), asked))),
+            schema={"enum": list(_YES_OR_NO)},
+            # Nobody's luck: the question, its seed included, is a function of the pair alone.
+            draws=Draws.for_visits(0, np.array([user]), 0),
+            purpose="score",
+            number=item,
+        )
+
+    def _portrait(self, user: int) -> str:
+        if user not in self._portraits:
+            population = self._everybody
+            self._portraits[user] = portrait(population.persona(user), population.catalog, PROMPT, self.options)
+        return self._portraits[user]
