@@ -70,6 +70,12 @@ def config_hash(config: BaseModel) -> str:
     Budgets, limits, timeouts and concurrency stay out: whoever resumes a run may change them.
     """
     content = dump_config(config)
+    # What every file meant before these keys existed: the runs of then keep their hash.
+    if content.get("design") == {"kind": "parallel"}:
+        del content["design"]
+    for arm in content.get("arms", ()):
+        if arm.get("history") == "all":
+            del arm["history"]
     for section, idle in (("simulation", {"concurrency"}), ("mind", {"model"})):
         if isinstance(content.get(section), dict):
             content[section] = {key: value for key, value in content[section].items() if key not in idle}
@@ -104,7 +110,7 @@ def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if isinstance(node, yaml.MappingNode):
-            _refuse_twins(path, node)
+            _refuse_twins(path, node, {})
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
         mark = getattr(fault, "problem_mark", None)
@@ -123,20 +129,43 @@ def _nearby(path: Path) -> str:
     return f"; did you mean {names[close[0]]}?" if close else ""
 
 
-def _refuse_twins(path: Path, node: yaml.Node) -> None:
-    """YAML readers keep the last of two equal keys without a word; here that is an error."""
+def _refuse_twins(path: Path, node: yaml.Node, sizes: dict[int, int]) -> int:
+    """How many values a node stands for, aliases written out; each node is looked at once.
+
+    YAML readers keep the last of two equal keys without a word; here that is an error. So is a file whose aliases
+    would grow it without bounds, because every reader after this one writes them out.
+
+    Args:
+        path: The file, for messages.
+        node: Where to look.
+        sizes: What is known already, by the identity of nodes; 0 for those that are being looked at.
+    """
+    if id(node) in sizes:
+        if sizes[id(node)] == 0:
+            raise ConfigError(f"{path}:{node.start_mark.line + 1}: an alias stands inside of what it stands for")
+        return sizes[id(node)]
+    sizes[id(node)], size = 0, 1
     if isinstance(node, yaml.MappingNode):
         first: dict[str, int] = {}
         for key, value in node.value:
             line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigError(f"{path}:{line}: a key must be one word, found a list or a mapping")
             if key.value in first:
                 raise ConfigError(f"{path}:{line}: the key {key.value!r} stands already in line {first[key.value]}")
-            if isinstance(key, yaml.ScalarNode):
-                first[key.value] = line
-            _refuse_twins(path, value)
+            first[key.value] = line
+            size += _refuse_twins(path, value, sizes)
     elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _refuse_twins(path, value)
+        size += sum(_refuse_twins(path, value, sizes) for value in node.value)
+    if size > _MOST_VALUES:
+        line = node.start_mark.line + 1
+        raise ConfigError(f"{path}:{line}: with its aliases written out, this is more than {_MOST_VALUES:,} values")
+    sizes[id(node)] = size
+    return size
+
+
+_MOST_VALUES = 100_000
+"""In a file; the largest that make sense have a few hundred."""
 
 
 def _key_path(text: str) -> list[Key]:
@@ -149,7 +178,7 @@ def _override(content: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {override}: expected key.path=value, for instance site.page_size=5")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: an impossible date, too many digits
         raise ConfigError(f"--set {override}: the value is not valid YAML") from None
     *parents, last = _key_path(name)
     place: Any = content
@@ -164,7 +193,7 @@ def _override(content: dict[str, Any], override: str) -> None:
     place[last] = value
 
 
-_SHORTHANDS = {"mind": "kind", "dataset": "name"}
+_SHORTHANDS = {"mind": "kind", "dataset": "name", "design": "kind"}
 """Sections that may be written as one word, and the key which that word stands for."""
 
 
@@ -182,7 +211,7 @@ def _step(place: Any, key: Key, override: str, above: Iterable[Key]) -> Any:
 
 
 def _explain(kind: type[BaseModel], path: Path, node: yaml.Node, error: ErrorDetails, changed: list[list[Key]]) -> str:
-    tags = {"behavioural", "scripted", "language"}
+    tags = {"behavioural", "scripted", "language", "parallel", "split", "interleaving"}
     location = [part for number, part in enumerate(error["loc"]) if not (number and part in tags)]
     by_hand = any(location[: len(keys)] == keys for keys in changed)
     where = "--set" if by_hand else f"{path}:{_line(node, location)}"

@@ -27,6 +27,11 @@ arms:
     recommender: random_order
 """
 
+# The billion laughs: ten lines that mean ten billion values.
+LAUGHS = "laugh0: &laugh0 [ha]\n" + "".join(
+    f"laugh{n}: &laugh{n} [{', '.join([f'*laugh{n - 1}'] * 10)}]\n" for n in range(1, 10)
+)
+
 
 @pytest.fixture
 def write(tmp_path):
@@ -67,6 +72,9 @@ def test_dumping_and_loading_again_changes_nothing(write):
         ("site:", "site: [", ["small.yaml", "not valid YAML"]),
         ("    recommender: popular", "    recomender: popular", ["small.yaml:8", "arms.0.recomender", "recommender"]),
         ("site:", "base: /\nsite:", ["base", "does not exist"]),
+        ("site:", "? [1, 2]\n: 3\nsite:", ["small.yaml:5", "a key must be one word"]),
+        ("site:", "site: &again\n  inner: *again", ["small.yaml:5", "inside of what it stands for"]),
+        ("seed: 1", LAUGHS + "seed: *laugh9", ["small.yaml", "aliases written out", "100,000"]),
     ],
 )
 def test_a_mistake_is_named_with_file_line_key_and_a_way_out(write, old, new, expected):
@@ -108,6 +116,7 @@ def test_set_changes_one_value(write, change, look, value):
         ("arms.name=x", ["list of 2", "name"]),
         ("seed.x=1", ["holds 1"]),
         ("site.page_size=[", ["not valid YAML"]),
+        ("site.page_size=2024-13-45", ["not valid YAML"]),
     ],
 )
 def test_a_bad_set_says_what_is_wrong(write, change, expected):
