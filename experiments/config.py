@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from environments.datasets.config import DatasetConfig
 from environments.split import SplitKind
+from experiments.designs import INTERLEAVED, DesignConfig, InterleavingDesign, ParallelDesign, SplitDesign
 from personas.minds.behavioural import BehaviouralOptions
 from personas.minds.language_config import LanguageOptions
 from personas.minds.scripted import ScriptedOptions
@@ -139,6 +140,9 @@ class ArmConfig(Section):
     """A shipped recommender, a plug-in's name, or `module:Class`."""
     options: dict[str, Any] = {}
     """What the recommender's constructor takes."""
+    history: Literal["all", "none"] = "all"
+    """What it knows on the first morning: `all` of the training part, or `none` of it, as a recommender that starts
+    cold; it then learns from what agents do. Nobody is shown what they already know in either case."""
 
 
 class ExperimentConfig(Section):
@@ -164,6 +168,8 @@ class ExperimentConfig(Section):
     """Who decides."""
     arms: Annotated[tuple[ArmConfig, ...], Field(min_length=1)]
     """The recommenders under test; the others are compared to the first."""
+    design: DesignConfig = ParallelDesign()
+    """How arms meet people: `parallel`, `split` or `interleaving`."""
     plan: PlanConfig | None = None
     """What is to be decided; without it the comparison explores and never validates."""
     base: Annotated[Path, Field(exclude=True)] = Path()
@@ -175,4 +181,26 @@ class ExperimentConfig(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"arm names must differ, found more than once: {', '.join(twice)}")
+        return self
+
+    @model_validator(mode="after")
+    def _design_fits(self) -> ExperimentConfig:
+        names = [arm.name for arm in self.arms]
+        if isinstance(self.design, SplitDesign):
+            if len(names) < 2:
+                raise ValueError(f"design: split divides people between arms, found {len(names)} arm")
+            unknown = sorted(set(self.design.shares) - set(names))
+            if self.design.shares and (unknown or set(names) - set(self.design.shares)):
+                wrong = f"no arm is called {', '.join(unknown)}; " if unknown else ""
+                raise ValueError(f"design.shares: {wrong}give each arm its part: {', '.join(names)}")
+        if isinstance(self.design, InterleavingDesign):
+            if len(names) != 2:
+                raise ValueError(f"design: interleaving needs exactly two arms, found {len(names)}")
+            if INTERLEAVED in names:
+                raise ValueError(f"design: interleaving calls the arms' common world {INTERLEAVED!r}; rename that arm")
+            if self.plan is not None:
+                raise ValueError(
+                    "plan: interleaving says which arm's items are preferred and measures no effect on a metric; take "
+                    "the plan out, or choose the design parallel or split"
+                )
         return self

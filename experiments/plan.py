@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from environments.arrays import FloatArray, IntArray
+from environments.arrays import BoolArray, FloatArray, IntArray
 from environments.chat import ChatModel
 from environments.dataset import Dataset
 from environments.datasets import ProgressHook, load_dataset
@@ -20,11 +20,13 @@ from experiments.config import (
     LanguageMindConfig,
     ScriptedMindConfig,
 )
+from experiments.designs import ParallelDesign, SplitDesign, assigned_arms, shares_of
 from personas.mind import KnowsPreference, Mind
 from personas.population import Population, build_population
 from recommenders.base import Recommender
 from recommenders.registry import RecommenderContext, build_recommender
 from simulator.language.budget import Spent
+from simulator.log.writer import ArmRow
 from simulator.world import Schedule, World
 
 
@@ -51,7 +53,8 @@ class Plan:
     @property
     def sessions(self) -> int:
         """Visits of all arms at most (fewer where people do not come every day)."""
-        return len(self.config.arms) * len(self.population) * self.schedule.days
+        worlds = len(self.config.arms) if isinstance(self.config.design, ParallelDesign) else 1
+        return worlds * len(self.population) * self.schedule.days
 
     def make_mind(self, model: ChatModel | None) -> Mind:
         """A mind for one arm; what it remembers of that arm's days is its own.
@@ -100,8 +103,14 @@ class Plan:
         where = f"arms[{self.config.arms.index(arm)}]"
         return build_recommender(arm.recommender, arm.options, context, where=where)
 
-    def world(self, arm: ArmConfig, model: ChatModel | None) -> World:
-        """A fresh world for one arm: nothing in it is shared with another arm's, but for the model that is asked."""
+    def world(self, arm: ArmConfig, model: ChatModel | None, residents: BoolArray | None = None) -> World:
+        """A fresh world for one arm: nothing in it is shared with another arm's, but for the model that is asked.
+
+        Args:
+            arm: Which.
+            model: Answers for language minds.
+            residents: Who may come, shape (n_agents,); everybody if absent.
+        """
         return World(
             arm=arm.name,
             users=self.population.users,
@@ -112,7 +121,29 @@ class Plan:
             history=self.split.train,
             seed=self.config.seed,
             like=self.dataset.scale.like,
+            residents=residents,
+            starts_cold=arm.history == "none",
         )
+
+    def arm_rows(self) -> list[ArmRow]:
+        """The arms as the log describes them."""
+        return [
+            ArmRow(arm.name, arm.recommender, arm.options, self.recommender(arm).sees_hidden_preference)
+            for arm in self.config.arms
+        ]
+
+    def stages(self, model: ChatModel | None) -> list[list[World]]:
+        """The worlds of the experiment: those of a stage live side by side and share their log, stage after stage."""
+        arms, design = self.config.arms, self.config.design
+        if isinstance(design, ParallelDesign):
+            return [[self.world(arm, model)] for arm in arms]
+        assert isinstance(design, SplitDesign)
+        shares = shares_of(design, [arm.name for arm in arms])
+        home = assigned_arms(
+            self.config.seed, [self.dataset.people.user_ids[user] for user in self.population.users], shares
+        )
+        worlds = [self.world(arm, model, home == place) for place, arm in enumerate(arms)]
+        return [worlds] if design.log == "shared" else [[world] for world in worlds]
 
 
 def build_plan(

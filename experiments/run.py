@@ -30,7 +30,8 @@ from simulator.language.budget import Spent
 from simulator.log.digest import digest
 from simulator.log.migrations import SCHEMA_VERSION
 from simulator.log.store import create_log, named_faults, open_log
-from simulator.log.writer import ArmRow, LogWriter, PastRun
+from simulator.log.writer import LogWriter, PastRun
+from simulator.world import live_together
 
 PACKAGES = ("groundlings", "mesa", "numpy", "pandas", "scipy", "sqlalchemy", "openai", "implicit", "irspack")
 
@@ -160,11 +161,8 @@ def simulate(
         watcher: Hears how far it is.
     """
     watcher = watcher or Watcher()
-    worlds = [(arm, plan.world(arm, model)) for arm in plan.config.arms]
-    rows = [
-        ArmRow(arm.name, arm.recommender, arm.options, world.recommender.sees_hidden_preference)
-        for arm, world in worlds
-    ]
+    stages = plan.stages(model)
+    rows = plan.arm_rows()
     with LogWriter(path) as log:
         past = log.resume()
         if past is None:
@@ -173,11 +171,12 @@ def simulate(
             _same_experiment(path, run, past)
             if past.done:
                 return
-        while worlds:
-            arm, world = worlds.pop(0)  # a world is large: it goes when its days are over
-            watcher.arm(arm.name, len(plan.population) * plan.schedule.days)
-            lived = past.arms[arm.name] if past else None
-            runner.run(world.live(plan.schedule, log, watcher.visits, lived))
+        while stages:
+            worlds = stages.pop(0)  # a world is large: it goes when its days are over
+            visits = sum(world.people for world in worlds) * plan.schedule.days
+            watcher.arm(", ".join(world.arm for world in worlds), visits)
+            lived = [past.arms[world.arm] if past else None for world in worlds]
+            runner.run(live_together(worlds, plan.schedule, log, watcher.visits, lived))
         log.close()
 
 

@@ -1,17 +1,17 @@
-"""One arm's world: the people of every other arm, with a recommender and a history of its own."""
+"""One arm's world, with a recommender of its own: the people of every other arm, or some of them."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
 import scipy.sparse as sp
 
-from environments.arrays import IntArray
+from environments.arrays import BoolArray, IntArray
 from environments.catalog import Catalog
 from environments.draws import Draws
 from environments.interactions import Interactions
@@ -59,9 +59,11 @@ class World:
         users: The real person behind each agent, shape (n_agents,).
         recommender, site, mind: The collaborators.
         catalog: The items.
-        history: What the recommender may know: the training part, then what this arm's agents did.
+        history: What everybody has met: the training part, then what was done here, or in all arms that share a log.
         seed: The run's seed.
         like: From this many stars on, a rating is a like.
+        residents: Who may come, shape (n_agents,); None = everybody.
+        starts_cold: Whether the recommender learns from simulated interactions alone.
     """
 
     arm: str
@@ -73,44 +75,66 @@ class World:
     history: Interactions
     seed: int
     like: float
+    residents: BoolArray | None = None
+    starts_cold: bool = False
     _today: list[Interactions] = field(default_factory=list)
     _learnt: bool = False
+    _opening: int = 0
+
+    @property
+    def people(self) -> int:
+        """How many may come."""
+        return len(self.users) if self.residents is None else int(self.residents.sum())
 
     async def live(
         self, schedule: Schedule, log: LogWriter, on_visits: Callable[[int], None], past: Past | None = None
     ) -> None:
-        """Let the days pass.
+        """Let the days pass; see `live_together`, of which this is the case of one arm."""
+        await live_together((self,), schedule, log, on_visits, (past,))
 
-        Args:
-            schedule: How many, how busy, how often the recommender learns.
-            log: Where cohorts are written, in agent order, as soon as those before them are.
-            on_visits: Told how many visits have just been written, or were there already.
-            past: What an interrupted run has logged of this arm; it is lived through again, not asked again.
-        """
-        past = past or Past(())
-        opening = int(self.history.timestamps.max(initial=0)) + 1
-        audience = Audience(self.users, schedule.visit_probability, self.seed)
+    def wake(self, schedule: Schedule, past: Past) -> Audience:
+        """Before the first day: the audience of this arm, minds that remember, a recommender that has learnt."""
+        self._opening = int(self.history.timestamps.max(initial=0)) + 1
         if isinstance(self.mind, LooksBack):
             self.mind.remember(past.memories)
         self._learn(schedule, days_done=0, past=past)
-        for _ in range(schedule.days):
-            audience.step()
-            now = opening + audience.day * SECONDS_A_DAY
-            arrivals = np.array(audience.arrivals, dtype=np.int64)
-            done = past.on(audience.day)
-            if done is not None:
-                arrivals = np.setdiff1d(arrivals, done.agents)
-                self._today.append(done.interactions(self.users, self.history, now))
-                on_visits(len(done.agents))
-            version = self.recommender.state() if len(arrivals) else ""
-            async for record in in_order(self._browse, self._cohorts(arrivals, audience.day), schedule.concurrency):
-                log.write(record, arm=self.arm, sim_time=now, policy_version=version)
-                if isinstance(self.mind, LooksBack):
-                    self.mind.remember(record.afterthoughts.memories)
-                self._today.append(self._interactions(record, now))
-                on_visits(len(record.visits))
-            self._night(audience.day, schedule, past)
-        audience.remove_all_agents()
+        return Audience(self.users, schedule.visit_probability, self.seed)
+
+    async def day(
+        self, audience: Audience, schedule: Schedule, log: LogWriter, on_visits: Callable[[int], None], past: Past
+    ) -> None:
+        """One day of visits: those that the log holds already, then those that are still to come."""
+        audience.step()
+        now = self._opening + audience.day * SECONDS_A_DAY
+        arrivals = np.array(audience.arrivals, dtype=np.int64)
+        if self.residents is not None:
+            arrivals = arrivals[self.residents[arrivals]]
+        done = past.on(audience.day)
+        if done is not None:
+            arrivals = np.setdiff1d(arrivals, done.agents)
+            self._today.append(done.interactions(self.users, self.history, now))
+            on_visits(len(done.agents))
+        version = self.recommender.state() if len(arrivals) else ""
+        async for record in in_order(self._browse, self._cohorts(arrivals, audience.day), schedule.concurrency):
+            log.write(record, arm=self.arm, sim_time=now, policy_version=version)
+            if isinstance(self.mind, LooksBack):
+                self.mind.remember(record.afterthoughts.memories)
+            self._today.append(self._interactions(record, now))
+            on_visits(len(record.visits))
+
+    def evening(self) -> list[Interactions]:
+        """What was done here today, in agent order; asking takes it away."""
+        today, self._today = self._today, []
+        return today
+
+    def night(self, day: int, heard: Sequence[Interactions], schedule: Schedule, past: Past) -> None:
+        """The barrier between two days: the recommender hears of today, and on schedule learns anew."""
+        for interactions in heard:
+            self.history = self.history.joined(interactions)
+            if self._learnt:
+                self.recommender.observe(interactions)
+        if day + 1 < schedule.days and schedule.refits_after(day + 1):
+            self._learn(schedule, days_done=day + 1, past=past)
 
     def _cohorts(self, agents: IntArray, day: int) -> Iterable[Visits]:
         for start in range(0, len(agents), self.mind.cohort_size):
@@ -147,16 +171,6 @@ class World:
             self.history,
         )
 
-    def _night(self, day: int, schedule: Schedule, past: Past) -> None:
-        """The barrier between two days: the recommender hears of today, and on schedule learns anew."""
-        for interactions in self._today:
-            self.history = self.history.joined(interactions)
-            if self._learnt:
-                self.recommender.observe(interactions)
-        self._today.clear()
-        if day + 1 < schedule.days and schedule.refits_after(day + 1):
-            self._learn(schedule, days_done=day + 1, past=past)
-
     def _learn(self, schedule: Schedule, days_done: int, past: Past) -> None:
         """Fit on everything known, unless the log shows that nobody was asked before the next fit.
 
@@ -164,8 +178,37 @@ class World:
         """
         following = range(days_done + 1, past.whole_days + 1)
         if not any(schedule.refits_after(day) for day in following):
-            self.recommender.fit(self.history, self.catalog)
+            known = self.history.take(self.history.synthetic) if self.starts_cold else self.history
+            self.recommender.fit(known, self.catalog)
             self._learnt = True
+
+
+async def live_together(
+    worlds: Sequence[World],
+    schedule: Schedule,
+    log: LogWriter,
+    on_visits: Callable[[int], None],
+    pasts: Sequence[Past | None],
+) -> None:
+    """Let the days pass in some arms side by side; each night every one of them hears what was done in all.
+
+    Args:
+        worlds: The arms; those that are to learn from themselves alone live one at a time.
+        schedule: How many days, how busy, how often recommenders learn.
+        log: Where cohorts are written, in agent order, as soon as those before them are.
+        on_visits: Told how many visits have just been written, or were there already.
+        pasts: What an interrupted run has logged of each arm; it is lived through again, not asked again.
+    """
+    lived = [past or Past(()) for past in pasts]
+    audiences = [world.wake(schedule, past) for world, past in zip(worlds, lived, strict=True)]
+    for day in range(schedule.days):
+        for world, audience, past in zip(worlds, audiences, lived, strict=True):
+            await world.day(audience, schedule, log, on_visits, past)
+        heard = [interactions for world in worlds for interactions in world.evening()]
+        for world, past in zip(worlds, lived, strict=True):
+            world.night(day, heard, schedule, past)
+    for audience in audiences:
+        audience.remove_all_agents()
 
 
 async def in_order(
