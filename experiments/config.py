@@ -14,6 +14,7 @@ from environments.datasets.config import DatasetConfig
 from environments.split import SplitKind
 from experiments.designs import INTERLEAVED, DesignConfig, InterleavingDesign, ParallelDesign, SplitDesign
 from personas.minds.behavioural import BehaviouralOptions
+from personas.minds.calibrated import CalibratedOptions
 from personas.minds.language_config import LanguageOptions
 from personas.minds.scripted import ScriptedOptions
 from simulator.language.config import ModelConfig
@@ -88,12 +89,24 @@ class LanguageMindConfig(LanguageOptions):
     """Which model answers."""
 
 
+class CalibratedMindConfig(CalibratedOptions):
+    """Evidence from real histories and a language model's score, weighed by what validation people really did."""
+
+    kind: Literal["calibrated"]
+    """`calibrated`."""
+    model: ModelConfig = ModelConfig()
+    """Which model answers; it must give log probabilities."""
+
+
 def _spelled_out(mind: Any) -> Any:
     return {"kind": mind} if isinstance(mind, str) else mind
 
 
 MindConfig = Annotated[
-    Annotated[BehaviouralMindConfig | ScriptedMindConfig | LanguageMindConfig, Field(discriminator="kind")],
+    Annotated[
+        BehaviouralMindConfig | ScriptedMindConfig | LanguageMindConfig | CalibratedMindConfig,
+        Field(discriminator="kind"),
+    ],
     BeforeValidator(_spelled_out),
 ]
 

@@ -76,6 +76,8 @@ def config_hash(config: BaseModel) -> str:
     for arm in content.get("arms", ()):
         if arm.get("history") == "all":
             del arm["history"]
+    if isinstance(content.get("mind"), dict) and content["mind"].get("grounded") is False:
+        del content["mind"]["grounded"]
     for section, idle in (("simulation", {"concurrency"}), ("mind", {"model"})):
         if isinstance(content.get(section), dict):
             content[section] = {key: value for key, value in content[section].items() if key not in idle}
@@ -91,7 +93,7 @@ def _anchored(value: Any, config: BaseModel) -> Any:
         base = getattr(config, "base", Path())
         return {
             key: str((base / inner).resolve())
-            if key in ("path", "directory") and isinstance(inner, str)
+            if key in ("path", "directory", "calibration") and isinstance(inner, str)
             else _anchored(inner, config)
             for key, inner in value.items()
         }
@@ -211,7 +213,7 @@ def _step(place: Any, key: Key, override: str, above: Iterable[Key]) -> Any:
 
 
 def _explain(kind: type[BaseModel], path: Path, node: yaml.Node, error: ErrorDetails, changed: list[list[Key]]) -> str:
-    tags = {"behavioural", "scripted", "language", "parallel", "split", "interleaving"}
+    tags = {"behavioural", "scripted", "language", "calibrated", "parallel", "split", "interleaving"}
     location = [part for number, part in enumerate(error["loc"]) if not (number and part in tags)]
     by_hand = any(location[: len(keys)] == keys for keys in changed)
     where = "--set" if by_hand else f"{path}:{_line(node, location)}"

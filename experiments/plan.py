@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from environments.arrays import BoolArray, FloatArray, IntArray
@@ -13,14 +14,17 @@ from environments.dataset import Dataset
 from environments.datasets import ProgressHook, load_dataset
 from environments.site import PaginatedSite
 from environments.split import Split, split_history
+from experiments.calibrating import CalibrationGround, LanguageTerm, Notify, PairsDone, find_language_term
 from experiments.config import (
     ArmConfig,
     BehaviouralMindConfig,
+    CalibratedMindConfig,
     ExperimentConfig,
     LanguageMindConfig,
     ScriptedMindConfig,
 )
 from experiments.designs import ParallelDesign, SplitDesign, assigned_arms, shares_of
+from personas.grounding import Grounding
 from personas.mind import KnowsPreference, Mind
 from personas.population import Population, build_population
 from recommenders.base import Recommender
@@ -41,6 +45,7 @@ class Plan:
         population: Who comes.
         site: Where they browse.
         schedule: When.
+        language: What a calibrated mind asks and weighs; None until `with_language_term`, and for other minds.
     """
 
     config: ExperimentConfig
@@ -49,6 +54,7 @@ class Plan:
     population: Population
     site: PaginatedSite
     schedule: Schedule
+    language: LanguageTerm | None = None
 
     @property
     def sessions(self) -> int:
@@ -66,7 +72,14 @@ class Plan:
             case BehaviouralMindConfig() as options:
                 from personas.minds.behavioural import BehaviouralMind
 
-                return BehaviouralMind(self.population, self._taste, options)
+                return BehaviouralMind(self.population, self._taste, options, self._grounding)
+            case CalibratedMindConfig() as options:
+                from personas.minds.calibrated import CalibratedMind
+
+                if self.language is None:
+                    return CalibratedMind(self.population, self._taste, options, grounding=self._grounding)
+                scorer, weights = self.language.scorer, self.language.calibration
+                return CalibratedMind(self.population, self._taste, options, scorer, weights, self._grounding)
             case ScriptedMindConfig() as options:
                 from personas.minds.scripted import ScriptedMind
 
@@ -81,16 +94,49 @@ class Plan:
     @cached_property
     def _preference(self) -> Callable[[IntArray], FloatArray] | None:
         """What the bounds rank by: the audience's hidden taste, where its mind has one that can be read."""
-        if isinstance(self.config.mind, LanguageMindConfig):
+        if asks_a_model(self.config):
             return None
         mind = self.make_mind(None)
         return mind.preference if isinstance(mind, KnowsPreference) else None
 
     @cached_property
     def _taste(self) -> Any:
+        return self._taste_of(self.config.seed)
+
+    def _taste_of(self, seed: int) -> Any:
         from personas.taste import fit_taste
 
-        return fit_taste(self.dataset, self.split.train, salt=self.config.split.salt, seed=self.config.seed)
+        return fit_taste(self.dataset, self.split.train, salt=self.config.split.salt, seed=seed)
+
+    @cached_property
+    def _grounding(self) -> Grounding | None:
+        """What people really met later, where the mind replays it; recommenders never see it."""
+        wanted = getattr(self.config.mind, "grounded", False)
+        return Grounding.of(self.split.test) if wanted else None
+
+    @property
+    def calibration_ground(self) -> CalibrationGround:
+        """What the weights of a calibrated mind are fitted on."""
+        return CalibrationGround(self.dataset, self.split, self.config.split, self.population, self._taste_of)
+
+    async def with_language_term(
+        self, model: ChatModel | None, notify: Notify, on_pairs: PairsDone, run: Path | None = None
+    ) -> Plan:
+        """This plan with the weights of its calibrated mind, found or fitted; itself where its mind has none.
+
+        Args:
+            model: Who is asked.
+            notify: Told where the weights came from.
+            on_pairs: Told how far a fit is.
+            run: The directory of a run that is resumed.
+        """
+        options = self.config.mind
+        if not isinstance(options, CalibratedMindConfig) or model is None:
+            return self
+        found = await find_language_term(
+            options, self.calibration_ground, model, base=self.config.base, run=run, notify=notify, on_pairs=on_pairs
+        )
+        return replace(self, language=found)
 
     def recommender(self, arm: ArmConfig) -> Recommender:
         """The recommender of an arm, not yet fitted."""
@@ -180,6 +226,12 @@ def build_plan(
     return plan
 
 
+def asks_a_model(config: ExperimentConfig) -> bool:
+    """Whether a language model takes part in what agents decide."""
+    mind = config.mind
+    return isinstance(mind, LanguageMindConfig) or (isinstance(mind, CalibratedMindConfig) and mind.asks)
+
+
 async def open_model(
     config: ExperimentConfig, progress: ProgressHook | None = None, spent: Spent | None = None
 ) -> ChatModel | None:
@@ -190,8 +242,9 @@ async def open_model(
         progress: Told how far a download is.
         spent: What the run had taken before it was interrupted; none = it begins.
     """
-    if not isinstance(config.mind, LanguageMindConfig):
+    if not asks_a_model(config):
         return None
     from simulator.language.build import build_chat_model
 
+    assert isinstance(config.mind, (LanguageMindConfig, CalibratedMindConfig))
     return await build_chat_model(config.mind.model, progress, base=config.base, spent=spent)

@@ -28,6 +28,7 @@ class ProgressWatcher(Watcher):
             console=console,
         )
         self._arm: TaskID | None = None
+        self._fit: TaskID | None = None
         self.directory: Path | None = None
         self._downloads: dict[str, TaskID] = {}
 
@@ -50,6 +51,12 @@ class ProgressWatcher(Watcher):
             self._downloads[what] = self._progress.add_task(escape(what), total=total, amount="")
         amount = f"{done / 1e6:.1f}" + (f" of {total / 1e6:.1f} MB" if total else " MB")
         self._progress.update(self._downloads[what], completed=done, total=total, amount=amount)
+
+    def calibration(self, done: int, total: int) -> None:
+        """See `Watcher.calibration`."""
+        if self._fit is None:
+            self._fit = self._progress.add_task("calibration", total=total, amount="")
+        self._progress.update(self._fit, completed=done, amount=f"{done}/{total} pairs")
 
     def begins(self, directory: Path) -> None:
         """See `Watcher.begins`."""

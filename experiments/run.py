@@ -22,6 +22,7 @@ from sqlalchemy import Engine, inspect, text
 from environments.chat import ChatModel, fingerprint_of
 from environments.errors import ConfigError
 from experiments import directory as files
+from experiments.calibrating import FILE_NAME as CALIBRATION_NAME
 from experiments.config import ExperimentConfig
 from experiments.loading import as_yaml, config_hash, dump_config, load_config
 from experiments.metrics import Summary, summarise
@@ -65,6 +66,9 @@ class Watcher:
     def download(self, what: str, done: int, total: int | None) -> None:
         """`done` of `total` bytes of `what` have arrived; `total` is None where it is not known."""
 
+    def calibration(self, done: int, total: int) -> None:
+        """`done` of `total` pairs of a calibration have been asked about."""
+
     def begins(self, directory: Path) -> None:
         """From here on the run can be resumed from this directory."""
 
@@ -87,9 +91,12 @@ def run_experiment(config: ExperimentConfig, out: Path | None = None, watcher: W
     began = time.monotonic()
     plan = build_plan(config, watcher.note, watcher.download)
     with asyncio.Runner() as runner, _model(plan, runner, watcher) as model:
+        plan = runner.run(plan.with_language_term(model, watcher.note, watcher.calibration))
         directory = files.choose_directory(config.name, out)
         with files.locked(directory):
             files.write_text(directory / files.CONFIG_NAME, as_yaml(config))
+            if plan.language is not None:
+                files.write_text(directory / CALIBRATION_NAME, plan.language.calibration.as_text())
             watcher.begins(directory)
             return _carry_out(plan, directory, runner, model, watcher, began)
 
@@ -110,6 +117,7 @@ def resume_experiment(directory: Path, watcher: Watcher | None = None) -> Outcom
         watcher.begins(directory)
         plan = build_plan(config, watcher.note, watcher.download)
         with asyncio.Runner() as runner, _model(plan, runner, watcher, resumed=directory) as model:
+            plan = runner.run(plan.with_language_term(model, watcher.note, watcher.calibration, directory))
             return _carry_out(plan, directory, runner, model, watcher, began)
 
 
@@ -208,6 +216,9 @@ def spent_in(path: Path) -> Spent:
 def run_row(plan: Plan, model: ChatModel | None = None) -> dict[str, Any]:
     """The row of `runs` that says what a run is."""
     config, dataset = plan.config, plan.dataset
+    mind = dict(plan.make_mind(model).describe())
+    if plan.language is not None:
+        mind["calibration_source"] = plan.language.source
     return {
         "run_id": f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
         "experiment": config.name,
@@ -221,7 +232,7 @@ def run_row(plan: Plan, model: ChatModel | None = None) -> dict[str, Any]:
         "page_size": plan.site.page_size,
         "max_pages": plan.site.max_pages,
         "like_from": dataset.scale.like,
-        "mind": json.dumps(dict(plan.make_mind(model).describe()), ensure_ascii=False, default=str),
+        "mind": json.dumps(mind, ensure_ascii=False, default=str),
         "model_fingerprint": fingerprint_of(model) if model else None,
         "versions": json.dumps({name: version(name) for name in PACKAGES}),
         "synthetic": True,
@@ -248,6 +259,7 @@ def _manifest(plan: Plan, run: dict[str, Any], fingerprint: str, seconds: dict[s
         "command": shlex.join(["groundlings", *sys.argv[1:]]),
         "mind": json.loads(run["mind"]),
         "model_fingerprint": run["model_fingerprint"],
+        "calibration_source": plan.language.source if plan.language else None,
         "dataset": {
             "name": plan.dataset.name,
             "sha256": plan.dataset.fingerprint,

@@ -44,6 +44,8 @@ class FittedFor(_Part):
     test_fraction: float
     salt: str
     """Of the thirds: the labels are of the validation third."""
+    evidence: tuple[str, ...]
+    """Features that appeal is made of."""
     model: str
     """The model's name."""
     model_fingerprint: str

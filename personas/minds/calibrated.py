@@ -113,14 +113,14 @@ class CalibratedMind:
             raise ValueError(f"a mind with a language term decides for one visit at a time, found {len(page.items)}")
         slots = [int(slot) for slot in np.flatnonzero(page.shown[0])]
         scored = await self._scorer.ask(int(situation.visits.users[0]), page.items[0, slots].tolist())
-        calls = [each.call if not np.isnan(each.score) else replace(each.call, status="unreadable") for each in scored]
+        calls = tuple(each.call for each in scored)
         if any(np.isnan(each.score) for each in scored):
             return Decision.lost(page, calls)
         decision = self._browsing.decide(situation, expit(self._log_odds(situation, slots, scored)))
         said = tuple(
             Remark(0, slot, "language_score", f"{each.score:.6g}") for slot, each in zip(slots, scored, strict=True)
         )
-        return replace(decision, calls=tuple(calls), remarks=(*said, *decision.remarks))
+        return replace(decision, calls=calls, remarks=(*said, *decision.remarks))
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""
