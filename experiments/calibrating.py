@@ -32,6 +32,7 @@ from personas.minds.calibrated import CalibratedOptions
 from personas.minds.calibrated_question import PROMPT, LanguageScorer
 from personas.population import Population
 from personas.taste import Taste
+from simulator.language.config import ModelConfig
 
 FILE_NAME = "calibration.json"
 """What a run's directory calls the weights that it decided by."""
@@ -99,6 +100,7 @@ async def find_language_term(
     *,
     base: Path,
     run: Path | None = None,
+    people_at_once: int = 1,
     notify: Notify = lambda _: None,
     on_pairs: PairsDone = lambda _done, _total: None,
 ) -> LanguageTerm:
@@ -110,6 +112,7 @@ async def find_language_term(
         model: Is asked.
         base: From where the path of `options.calibration` counts.
         run: The directory of a run that is resumed.
+        people_at_once: How many people a fit asks about side by side.
         notify: Told where the weights came from.
         on_pairs: Told how many pairs of a fit are done, of how many.
 
@@ -123,12 +126,20 @@ async def find_language_term(
         found, source = _named(base / options.calibration.expanduser(), wanted), str(options.calibration)
     else:
         kept = next(_fitting(wanted, run), None)
-        found, source = kept or (await _fit(wanted, ground, scorer, notify, on_pairs), "fitted for this run")
+        found, source = kept or (
+            await _fit(wanted, ground, scorer, people_at_once, notify, on_pairs),
+            "fitted for this run",
+        )
     notify(
         f"calibration: {source}; language weight {found.language.value:+.3f} "
         f"(95 % {found.language.interval[0]:+.3f} to {found.language.interval[1]:+.3f}) a standard deviation"
     )
     return LanguageTerm(scorer, found, source)
+
+
+def people_at_once(model: ModelConfig) -> int:
+    """How many people to ask a model about side by side: as many as a server has places for, one in this process."""
+    return 1 if model.provider == "embedded" else max(model.concurrency, model.vllm.batch * (model.provider == "vllm"))
 
 
 def cache_directory() -> Path:
@@ -165,13 +176,24 @@ def _fitting(wanted: FittedFor, run: Path | None) -> Iterator[tuple[Calibration,
 
 
 async def _fit(
-    wanted: FittedFor, ground: CalibrationGround, scorer: LanguageScorer, notify: Notify, on_pairs: PairsDone
+    wanted: FittedFor,
+    ground: CalibrationGround,
+    scorer: LanguageScorer,
+    people_at_once: int,
+    notify: Notify,
+    on_pairs: PairsDone,
 ) -> Calibration:
     from personas.calibration_fit import fit_calibration
 
     notify(f"calibration: fitting on at most {wanted.people} validation people, {wanted.pairs} pairs each")
     found = await fit_calibration(
-        wanted, ground.dataset, ground.split, ground.taste(wanted.seed), scorer, on_pairs=on_pairs
+        wanted,
+        ground.dataset,
+        ground.split,
+        ground.taste(wanted.seed),
+        scorer,
+        people_at_once=people_at_once,
+        on_pairs=on_pairs,
     )
     cache = cache_directory()
     cache.mkdir(parents=True, exist_ok=True)

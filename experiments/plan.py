@@ -14,7 +14,14 @@ from environments.dataset import Dataset
 from environments.datasets import ProgressHook, load_dataset
 from environments.site import PaginatedSite
 from environments.split import Split, split_history
-from experiments.calibrating import CalibrationGround, LanguageTerm, Notify, PairsDone, find_language_term
+from experiments.calibrating import (
+    CalibrationGround,
+    LanguageTerm,
+    Notify,
+    PairsDone,
+    find_language_term,
+    people_at_once,
+)
 from experiments.config import (
     ArmConfig,
     BehaviouralMindConfig,
@@ -134,7 +141,14 @@ class Plan:
         if not isinstance(options, CalibratedMindConfig) or model is None:
             return self
         found = await find_language_term(
-            options, self.calibration_ground, model, base=self.config.base, run=run, notify=notify, on_pairs=on_pairs
+            options,
+            self.calibration_ground,
+            model,
+            base=self.config.base,
+            run=run,
+            people_at_once=people_at_once(options.model),
+            notify=notify,
+            on_pairs=on_pairs,
         )
         return replace(self, language=found)
 

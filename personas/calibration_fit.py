@@ -99,6 +99,7 @@ async def fit_calibration(
     scorer: LanguageScorer,
     *,
     taste_weights: Mapping[str, Any] | None = None,
+    people_at_once: int = 1,
     on_pairs: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Calibration:
     """Ask the model about validation people's pairs and estimate the weights.
@@ -109,6 +110,7 @@ async def fit_calibration(
         taste: The evidence.
         scorer: Asks the model.
         taste_weights: What to keep of the taste in the file.
+        people_at_once: How many people are asked about side by side.
         on_pairs: Told how many pairs are done, of how many.
 
     Raises:
@@ -117,7 +119,7 @@ async def fit_calibration(
     chosen = choose_pairs(
         dataset, split, salt=fitted_for.salt, people=fitted_for.people, pairs=fitted_for.pairs, seed=fitted_for.seed
     )
-    scores = await _ask(chosen, scorer, on_pairs)
+    scores = await scorer.ask_pairs(chosen.users, chosen.items, people_at_once=people_at_once, on_pairs=on_pairs)
     readable = ~np.isnan(scores)
     lost = int((~readable).sum())
     users, met, scores = chosen.users[readable], chosen.met[readable], scores[readable]
@@ -148,19 +150,6 @@ async def fit_calibration(
         versions={name: version(name) for name in ("groundlings", "numpy", "scipy")},
         created=datetime.now(UTC).date().isoformat(),
     )
-
-
-async def _ask(chosen: Pairs, scorer: LanguageScorer, on_pairs: Callable[[int, int], None]) -> FloatArray:
-    """The score of each pair, person by person so that prefix caches find the person, NaN where unreadable."""
-    starts = np.unique(chosen.users, return_index=True)[1]
-    scores = np.empty(len(chosen.users))
-    done = 0
-    for rows in np.split(np.arange(len(chosen.users)), np.sort(starts)[1:]):
-        said = await scorer.ask(int(chosen.users[rows[0]]), chosen.items[rows].tolist())
-        scores[rows] = [each.score for each in said]
-        done += len(rows)
-        on_pairs(done, len(scores))
-    return scores
 
 
 def _fit(features: FloatArray, met: FloatArray, users: IntArray) -> list[Estimate]:

@@ -10,12 +10,13 @@ about once in a run, and a call store answers for it in every other run.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from environments.arrays import FloatArray, IntArray
 from environments.chat import CallRecord, ChatModel, Sampling, fingerprint_of
 from environments.draws import Draws
 from personas.minds.language_asking import Asker, Question
@@ -91,6 +92,39 @@ class LanguageScorer:
             ConfigError: The server gives no log probabilities.
         """
         return list(await asyncio.gather(*(self._pair(user, item) for item in items)))
+
+    async def ask_pairs(
+        self,
+        users: IntArray,
+        items: IntArray,
+        *,
+        people_at_once: int = 1,
+        on_pairs: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> FloatArray:
+        """The score of each pair, shape (n,), NaN where the answer could not be read.
+
+        Args:
+            users, items: The pairs, shape (n,) each.
+            people_at_once: How many people are asked about side by side; one at a time, a small cache finds each.
+            on_pairs: Told how many pairs are done, of how many.
+        """
+        scores = np.full(len(users), np.nan)
+        gate, done = asyncio.Semaphore(people_at_once), 0
+
+        async def about(user: int, rows: IntArray) -> None:
+            nonlocal done
+            async with gate:
+                scores[rows] = [each.score for each in await self.ask(user, items[rows].tolist())]
+            done += len(rows)
+            on_pairs(done, len(users))
+
+        people = [asyncio.create_task(about(int(user), np.flatnonzero(users == user))) for user in np.unique(users)]
+        try:
+            await asyncio.gather(*people)
+        finally:
+            for each in people:
+                each.cancel()
+        return scores
 
     async def _pair(self, user: int, item: int) -> Scored:
         if (known := self._known.get((user, item))) is not None:
