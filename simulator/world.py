@@ -121,6 +121,7 @@ class World:
                 self.mind.remember(record.afterthoughts.memories)
             self._today.append(self._interactions(record, now))
             on_visits(len(record.visits))
+        log.flush()
 
     def evening(self) -> list[Interactions]:
         """What was done here today, in agent order; asking takes it away."""
@@ -196,7 +197,7 @@ async def live_together(
         worlds: The arms; those that are to learn from themselves alone live one at a time.
         schedule: How many days, how busy, how often recommenders learn.
         log: Where cohorts are written, in agent order, as soon as those before them are.
-        on_visits: Told how many visits have just been written, or were there already.
+        on_visits: Told how many visits the log has just taken, or held already.
         pasts: What an interrupted run has logged of each arm; it is lived through again, not asked again.
     """
     lived = [past or Past(()) for past in pasts]

@@ -1,9 +1,9 @@
-"""From the record of a cohort to rows: columns first, one block a table, visits in order."""
+"""From the records of cohorts to rows: columns first, one block a table, visits in order."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from environments.arrays import FloatArray, IntArray
 from environments.chat import CallRecord
+from environments.ranking import Ranking
 from personas.mind import PageTurn
-from simulator.log.inner_life import Rows, interview_rows, memory_rows, mood_rows
-from simulator.session import CohortRecord
+from simulator.log.columns import Columns, Row, unknown_where
+from simulator.log.inner_life import interview_rows, memory_rows, mood_rows
+from simulator.session import CohortRecord, LoggedTurn
 
-Column = NDArray[Any]
+Cells = NDArray[Any]
 
 KINDS = (
     "click",
@@ -48,131 +50,205 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Cohort:
+    """What a cohort did, and what the log must know beside it.
+
+    Attributes:
+        record: The visits.
+        arm_id: Whose.
+        sim_time: Of the day, on the simulated clock.
+        policy_version: What the recommender had learnt.
+    """
+
+    record: CohortRecord
+    arm_id: int
+    sim_time: int
+    policy_version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
-    """Rows of a cohort for each table, columns in the order of `tables.py`."""
+    """Rows for each table, columns in the order of `tables.py`."""
 
-    sessions: Rows
-    impressions: Rows
-    events: Rows
-    calls: Rows
-    moods: Rows
-    memories: Rows
-    interviews: Rows
+    sessions: Columns
+    impressions: Columns
+    events: Columns
+    calls: list[Row]
+    moods: list[Row]
+    memories: list[Row]
+    interviews: list[Row]
 
 
-def block_of(record: CohortRecord, origin: Origin, *, arm_id: int, sim_time: int, policy_version: str) -> Block:
-    """Lay out everything a cohort did; the order of rows depends on the record alone."""
-    slots = _Slots(record, origin.impression)
-    calls = _calls_in_order(record)
-    ids = {id(call): origin.call + number for number, (_, _, call) in enumerate(calls)}
+def block_of(cohorts: Sequence[Cohort], origin: Origin) -> Block:
+    """Lay out everything that cohorts did, one after the other; the order of rows depends on the records alone.
+
+    Many cohorts of one visit cost little more than one cohort of many, because they are laid out together.
+    """
+    slots = _Slots([cohort.record for cohort in cohorts], origin.impression)
+    calls: list[Row] = []
+    moods: list[Row] = []
+    memories: list[Row] = []
+    interviews: list[Row] = []
+    for cohort, first in zip(cohorts, slots.first_visits, strict=False):
+        record, session = cohort.record, origin.session + first
+        found = _calls_in_order(record)
+        ids = {id(call): origin.call + len(calls) + number for number, (_, _, call) in enumerate(found)}
+        calls += _calls(found, origin.call + len(calls), session)
+        moods += mood_rows(record, session)
+        memories += memory_rows(record, session)
+        interviews += interview_rows(record, session, [ids[id(call)] for call in record.afterthoughts.calls])
     return Block(
-        sessions=_sessions(record, origin, arm_id, sim_time, policy_version),
-        impressions=_impressions(record, slots, origin),
-        events=_events(record, slots, origin),
-        calls=_calls(calls, origin),
-        moods=mood_rows(record, origin.session),
-        memories=memory_rows(record, origin.session),
-        interviews=interview_rows(record, origin.session, [ids[id(call)] for call in record.afterthoughts.calls]),
+        sessions=_sessions(cohorts, slots, origin),
+        impressions=_impressions([cohort.record.ranking for cohort in cohorts], slots, origin),
+        events=_events(slots, origin),
+        calls=calls,
+        moods=moods,
+        memories=memories,
+        interviews=interviews,
     )
 
 
 class _Slots:
-    """Every slot shown to a cohort, flattened: by visit, then page, then position.
+    """Every slot shown to some cohorts, flattened: by visit, then page, then position.
+
+    Visits are counted through all cohorts. A showing is one page as one visit saw it.
 
     Attributes:
+        first_visits: The first visit of each cohort, then the number of all visits.
+        logged: The turns of all cohorts, each with the first visit of its cohort.
+        showing_visit, showing_page: Shape (n_showings,) each, by visit, then page.
         visit, page, position, rank: Shape (n_impressions,) each.
         ids: Impression ids, ascending.
     """
 
-    def __init__(self, record: CohortRecord, first_id: int) -> None:
-        self.turns = [logged.turn for logged in record.turns]
-        self._shown = [turn.page.shown for turn in self.turns]
-        visit = self._flat(lambda turn: turn.rows[:, None])
-        # Stable, so that the slots of a visit stay in the order of pages and positions.
+    def __init__(self, records: Sequence[CohortRecord], first_id: int) -> None:
+        self.first_visits = [0]
+        self.logged: list[tuple[int, LoggedTurn]] = []
+        for record in records:
+            self.logged += ((self.first_visits[-1], logged) for logged in record.turns)
+            self.first_visits.append(self.first_visits[-1] + len(record.visits))
+        self._turns = [logged.turn for _, logged in self.logged]
+        self._width = max((turn.page.items.shape[1] for turn in self._turns), default=0)
+        visit = _joined([logged.turn.rows + first for first, logged in self.logged])
+        # Stable, so that the pages of a visit stay in their order.
         self._order = np.argsort(visit, kind="stable")
-        self.visit = visit[self._order]
-        self.ids = np.arange(first_id, first_id + len(visit))
-        self.page = self.column(lambda turn: np.full((1, 1), turn.page.number))
-        self.position = self.column(_own)
-        self.rank = self.position + self.column(lambda turn: np.full((1, 1), turn.page.first_rank))
+        self.showing_visit = visit[self._order]
+        self.showing_page = self._spread(lambda turn: turn.page.number)
+        self._shown = self._stacked([turn.page.shown for turn in self._turns]).astype(np.bool_, copy=False)
+        slots = self._shown.sum(axis=1)
+        self.visit = np.repeat(self.showing_visit, slots)
+        self.page = np.repeat(self.showing_page, slots)
+        self.position = np.broadcast_to(np.arange(self._width), self._shown.shape)[self._shown]
+        self.rank = self.position + np.repeat(self._spread(lambda turn: turn.page.first_rank), slots)
+        self.ids = np.arange(first_id, first_id + len(self.visit))
 
-    def column(self, pick: Callable[[PageTurn], Column]) -> Column:
-        """A value a slot; `pick` gives, for each turn, what broadcasts to the shape of its page."""
-        return self._flat(pick)[self._order]
+    def column(self, pick: Callable[[PageTurn], Cells]) -> Cells:
+        """A value a slot; `pick` gives the values of a turn, in the shape of its page."""
+        return self._stacked([pick(turn) for turn in self._turns])[self._shown]
 
-    def optional(self, pick: Callable[[PageTurn], Column | None]) -> list[Any]:
-        """As `column`, NULL where a mind does not know the value."""
-        parts = [pick(turn) for turn in self.turns]
-        if any(part is None for part in parts):
-            return [None] * len(self.ids)
-        return nullable(self.column(lambda turn: np.asarray(pick(turn))))
+    def optional(self, pick: Callable[[PageTurn], Cells | None]) -> Cells:
+        """As `column`, NULL on the pages for which a mind does not know the value."""
+        parts = [pick(turn) for turn in self._turns]
+        known = [part for part in parts if part is not None]
+        if not known:
+            return np.full(len(self.ids), np.nan)
+        if len(known) < len(parts) and known[0].dtype.kind == "b":
+            known = [part.view(np.int8).astype(np.object_) for part in known]
+        unknown = None if known[0].dtype == np.object_ else np.nan
+        whole = iter(known)
+        return self._stacked(
+            [
+                np.full(turn.page.items.shape, unknown) if part is None else next(whole)
+                for turn, part in zip(self._turns, parts, strict=True)
+            ]
+        )[self._shown]
 
-    def _flat(self, pick: Callable[[PageTurn], Column]) -> Column:
-        parts = [
-            np.broadcast_to(pick(turn), shown.shape)[shown] for turn, shown in zip(self.turns, self._shown, strict=True)
+    def a_showing(self, pick: Callable[[PageTurn], Cells]) -> Cells:
+        """A value a showing; `pick` gives those of a turn, shape (n_visits of the turn,)."""
+        return _joined([pick(turn) for turn in self._turns])[self._order]
+
+    def ranked(self, rankings: Sequence[Ranking], pick: Callable[[Ranking], Cells]) -> Cells:
+        """What the rankings of the cohorts say of each slot."""
+        if not len(self.ids):
+            return np.zeros(0)
+        widths = [ranking.items.shape[1] for ranking in rankings]
+        length = np.repeat(widths, np.diff(self.first_visits))
+        cells = (np.cumsum(length) - length)[self.visit] + self.rank
+        return _joined([pick(ranking).ravel() for ranking in rankings])[cells]
+
+    def _spread(self, pick: Callable[[PageTurn], int]) -> IntArray:
+        """One number a turn, for each of its showings."""
+        numbers = np.array([pick(turn) for turn in self._turns], dtype=np.int64)
+        return np.repeat(numbers, [len(turn.rows) for turn in self._turns])[self._order]
+
+    def _stacked(self, parts: Sequence[Cells]) -> Cells:
+        """One array a turn, below each other in the order of showings, shape (n_showings, n_slots of the widest)."""
+        if not parts:
+            return np.zeros((0, 0), dtype=np.int64)
+        level = [
+            part if part.shape[1] == self._width else np.pad(part, ((0, 0), (0, self._width - part.shape[1])))
+            for part in parts
         ]
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+        return _joined(level)[self._order]
 
 
-def _sessions(record: CohortRecord, origin: Origin, arm_id: int, sim_time: int, policy_version: str) -> Rows:
-    visits = len(record.visits)
-    total, asked = np.zeros(visits), np.zeros(visits)
-    for logged in record.turns:
-        satisfaction = logged.turn.decision.satisfaction
-        given = ~np.isnan(satisfaction)
-        total[logged.turn.rows[given]] += satisfaction[given]
-        asked[logged.turn.rows[given]] += 1
-    mean = np.divide(total, asked, out=np.full(visits, np.nan), where=asked > 0)
-    columns = (
-        range(origin.session, origin.session + visits),
-        [arm_id] * visits,
-        (record.visits.agents + origin.agent).tolist(),
-        [record.visits.day] * visits,
-        [sim_time] * visits,
-        [policy_version] * visits,
-        [record.ranking.propensity_kind] * visits,
-        record.pages.tolist(),
-        map(str, record.ended_by),
-        nullable(mean),
+def _joined(parts: Sequence[Cells]) -> Cells:
+    return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else np.zeros(0, dtype=np.int64)
+
+
+def _sessions(cohorts: Sequence[Cohort], slots: _Slots, origin: Origin) -> Columns:
+    visits = [len(cohort.record.visits) for cohort in cohorts]
+    total = sum(visits)
+    satisfaction = slots.a_showing(lambda turn: turn.decision.satisfaction)
+    given = ~np.isnan(satisfaction)
+    asked = np.bincount(slots.showing_visit[given], minlength=total)
+    felt = np.bincount(slots.showing_visit[given], weights=satisfaction[given], minlength=total)
+
+    def spread(values: Iterable[Any]) -> list[Any]:
+        return [value for value, times in zip(values, visits, strict=True) for _ in range(times)]
+
+    return Columns(
+        range(origin.session, origin.session + total),
+        spread(cohort.arm_id for cohort in cohorts),
+        np.concatenate([cohort.record.visits.agents for cohort in cohorts]) + origin.agent,
+        spread(cohort.record.visits.day for cohort in cohorts),
+        spread(cohort.sim_time for cohort in cohorts),
+        spread(cohort.policy_version for cohort in cohorts),
+        spread(cohort.record.ranking.propensity_kind for cohort in cohorts),
+        np.concatenate([cohort.record.pages for cohort in cohorts]),
+        [str(reason) for cohort in cohorts for reason in cohort.record.ended_by],
+        np.divide(felt, asked, out=np.full(total, np.nan), where=asked > 0),
     )
-    return list(zip(*columns, strict=True))
 
 
-def _impressions(record: CohortRecord, slots: _Slots, origin: Origin) -> Rows:
-    ranking, cell = record.ranking, (slots.visit, slots.rank)
-    clicked = slots.column(lambda turn: turn.decision.clicked)
-    unknown = slots.column(lambda turn: turn.decision.unreadable[:, None])
-    columns = (
-        slots.ids.tolist(),
-        (slots.visit + origin.session).tolist(),
-        slots.page.tolist(),
-        slots.position.tolist(),
-        slots.rank.tolist(),
-        (ranking.items[cell].astype(np.int64) + origin.item).tolist(),
-        nullable(ranking.scores[cell]),
-        ranking.propensities[cell].tolist(),
-        ranking.explored[cell].tolist(),
+def _impressions(rankings: Sequence[Ranking], slots: _Slots, origin: Origin) -> Columns:
+    unknown = slots.column(lambda turn: np.broadcast_to(turn.decision.unreadable[:, None], turn.page.items.shape))
+    return Columns(
+        slots.ids,
+        slots.visit + origin.session,
+        slots.page,
+        slots.position,
+        slots.rank,
+        slots.ranked(rankings, lambda ranking: ranking.items) + origin.item,
+        slots.ranked(rankings, lambda ranking: ranking.scores),
+        slots.ranked(rankings, lambda ranking: ranking.propensities),
+        slots.ranked(rankings, lambda ranking: ranking.explored),
         slots.optional(lambda turn: turn.decision.examined),
-        _null_where(unknown, clicked),
-        nullable(slots.column(lambda turn: turn.decision.stars)),
+        unknown_where(unknown, slots.column(lambda turn: turn.decision.clicked)),
+        slots.column(lambda turn: turn.decision.stars),
         slots.optional(lambda turn: turn.decision.click_probability),
         slots.optional(lambda turn: turn.decision.click_draw),
-        _displayed(slots).tolist(),
+        slots.column(_displayed),
     )
-    return list(zip(*columns, strict=True))
 
 
-def _displayed(slots: _Slots) -> Column:
-    if all(turn.decision.display is None for turn in slots.turns):
-        return slots.position
-    return slots.column(lambda turn: _own(turn) if turn.decision.display is None else turn.decision.display)
+def _displayed(turn: PageTurn) -> Cells:
+    if turn.decision.display is not None:
+        return turn.decision.display
+    return np.broadcast_to(np.arange(turn.page.items.shape[1]), turn.page.items.shape)
 
 
-def _own(turn: PageTurn) -> Column:
-    return np.arange(turn.page.items.shape[1])[None, :]
-
-
-def _events(record: CohortRecord, slots: _Slots, origin: Origin) -> Rows:
+def _events(slots: _Slots, origin: Origin) -> Columns:
     """Within a page slot by slot (click, then rate, then what was refused there), then the page as a whole."""
     stars = slots.column(lambda turn: turn.decision.stars)
     clicks = np.flatnonzero(slots.column(lambda turn: turn.decision.clicked))
@@ -180,24 +256,25 @@ def _events(record: CohortRecord, slots: _Slots, origin: Origin) -> Rows:
     parts = [
         _of_slots(slots, clicks, _CLICK, np.full(len(clicks), np.nan)),
         _of_slots(slots, rates, _RATE, stars[rates]),
-        *(_of_page(logged.turn) for logged in record.turns),
-        _told(record, slots),
+        _of_pages(slots),
+        _told(slots),
     ]
     visit, page, position, kind, impression, value, detail = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.lexsort((kind, position, page, visit))
-    columns = (
+    impression = impression[order]
+    return Columns(
         range(origin.event, origin.event + len(order)),
-        (visit[order] + origin.session).tolist(),
-        _null_where(impression[order] < 0, impression[order]),
-        page[order].tolist(),
-        np.array(KINDS, dtype=np.object_)[kind[order]].tolist(),
-        nullable(value[order]),
-        detail[order].tolist(),
+        visit[order] + origin.session,
+        unknown_where(impression < 0, impression),
+        page[order],
+        _KIND_NAMES[kind[order]],
+        value[order],
+        detail[order],
     )
-    return list(zip(*columns, strict=True))
 
 
-_EventColumns = tuple[Column, Column, Column, Column, Column, Column, Column]
+_KIND_NAMES = np.array(KINDS, dtype=np.object_)
+_EventColumns = tuple[Cells, Cells, Cells, Cells, Cells, Cells, Cells]
 
 
 def _of_slots(slots: _Slots, where: IntArray, kind: int, values: FloatArray) -> _EventColumns:
@@ -208,46 +285,53 @@ def _of_slots(slots: _Slots, where: IntArray, kind: int, values: FloatArray) -> 
         np.full(len(where), kind),
         slots.ids[where],
         values,
-        np.full(len(where), None, dtype=np.object_),
+        np.full(len(where), None),
     )
 
 
-def _of_page(turn: PageTurn) -> _EventColumns:
-    decision, visits = turn.decision, len(turn.rows)
-    feelings = decision.feelings or (None,) * visits
+def _of_pages(slots: _Slots) -> _EventColumns:
+    showings = len(slots.showing_visit)
+    goes_on = slots.a_showing(lambda turn: turn.decision.goes_on)
+    unreadable = slots.a_showing(lambda turn: turn.decision.unreadable)
     return (
-        turn.rows,
-        np.full(visits, turn.page.number),
-        np.full(visits, _WHOLE_PAGE),
-        np.where(decision.unreadable, _UNREADABLE, np.where(decision.goes_on, _NEXT_PAGE, _EXIT)),
-        np.full(visits, -1),
-        decision.satisfaction,
-        np.array([*feelings, None], dtype=np.object_)[:-1],  # the None keeps numpy from guessing a string type
+        slots.showing_visit,
+        slots.showing_page,
+        np.full(showings, _WHOLE_PAGE),
+        np.where(unreadable, _UNREADABLE, np.where(goes_on, _NEXT_PAGE, _EXIT)),
+        np.full(showings, -1),
+        slots.a_showing(lambda turn: turn.decision.satisfaction),
+        slots.a_showing(_feelings),
     )
 
 
-def _told(record: CohortRecord, slots: _Slots) -> _EventColumns:
+def _feelings(turn: PageTurn) -> Cells:
+    told = np.full(len(turn.rows), None)
+    if turn.decision.feelings:
+        told[:] = turn.decision.feelings
+    return told
+
+
+def _told(slots: _Slots) -> _EventColumns:
     """What is known of single slots in words: what was refused there, and what explains a decision."""
-    first = np.searchsorted(slots.visit, np.arange(len(record.visits) + 1))
     found = []
-    for logged in record.turns:
+    for first, logged in slots.logged:
         told = [(each.row, each.position, _ILLEGAL, f"{each.said}: {each.reason}") for each in logged.illegal]
         told += [(each.row, each.position, KINDS.index(each.kind), each.text) for each in logged.turn.decision.remarks]
         for row, slot, kind, text in told:
-            visit, page = int(logged.turn.rows[row]), logged.turn.page
+            visit, page = int(logged.turn.rows[row]) + first, logged.turn.page
             impression, position = -1, _WHOLE_PAGE
             if slot is not None:
                 position = slot
                 if page.shown[row, position]:
                     # Shown slots of a visit stand side by side, rank by rank, without gaps.
-                    impression = int(slots.ids[first[visit] + page.first_rank + position])
+                    before = int(np.searchsorted(slots.visit, visit))
+                    impression = int(slots.ids[before + page.first_rank + position])
             found.append((visit, page.number, position, kind, impression, text))
     visits, pages, positions, kinds, impressions = (
         np.array([each[n] for each in found], dtype=np.int64) for n in range(5)
     )
     details = np.array([*(each[5] for each in found), None], dtype=np.object_)[:-1]
-    nothing = np.full(len(found), np.nan)
-    return visits, pages, positions, kinds, impressions, nothing, details
+    return visits, pages, positions, kinds, impressions, np.full(len(found), np.nan), details
 
 
 def _calls_in_order(record: CohortRecord) -> list[tuple[int, int, CallRecord]]:
@@ -262,9 +346,9 @@ def _calls_in_order(record: CohortRecord) -> list[tuple[int, int, CallRecord]]:
     return found
 
 
-def _calls(found: list[tuple[int, int, CallRecord]], origin: Origin) -> Rows:
+def _calls(found: list[tuple[int, int, CallRecord]], first_call: int, first_session: int) -> list[Row]:
     return [
-        (origin.call + number, origin.session + visit, page, *_call(call))
+        (first_call + number, first_session + visit, page, *_call(call))
         for number, (visit, page, call) in enumerate(found)
     ]
 
@@ -290,16 +374,3 @@ def _call(call: CallRecord) -> tuple[Any, ...]:
         reply.text,
         json.dumps(reply.first_token, ensure_ascii=False) if reply.first_token else None,
     )
-
-
-def nullable(values: Column) -> list[Any]:
-    """NaN becomes NULL; other types have no NaN."""
-    return _null_where(np.isnan(values), values) if values.dtype.kind == "f" else values.tolist()
-
-
-def _null_where(missing: Column, values: Column) -> list[Any]:
-    if not missing.any():
-        return values.tolist()
-    cells = values.astype(np.object_)
-    cells[missing.astype(np.bool_)] = None
-    return cells.tolist()

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, select
 
 from environments.arrays import FloatArray
 from personas.memory import Memory
+from simulator.log.columns import Row
 from simulator.log.tables import memories, sessions
 from simulator.session import CohortRecord
 
-Rows = list[tuple[Any, ...]]
+Rows = list[Row]
 
 
 def mood_rows(record: CohortRecord, first_session: int) -> Rows:

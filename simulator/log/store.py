@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,8 +66,8 @@ def named_faults(path: Path) -> Iterator[None]:
     """Turn what the disk or a damaged file does to SQLite into one clear error."""
     try:
         yield
-    except OperationalError as fault:
-        text = str(fault.orig)
+    except (OperationalError, sqlite3.OperationalError) as fault:
+        text = str(getattr(fault, "orig", fault))
         if "full" in text:
             raise RunDirectoryError(
                 f"{path}: the disk is full; all committed visits are safe, free some space and run again"
@@ -80,7 +81,8 @@ def named_faults(path: Path) -> Iterator[None]:
                 f"{path}: the disk failed while writing ({text}); check its space and health"
             ) from None
         raise RunDirectoryError(f"{path}: {text}") from None
-    except DatabaseError as fault:
+    except (DatabaseError, sqlite3.DatabaseError) as fault:
+        text = str(getattr(fault, "orig", fault))
         raise RunDirectoryError(
-            f"{path}: not a readable SQLite database ({fault.orig}); it was left as it is, restore it from a copy"
+            f"{path}: not a readable SQLite database ({text}); it was left as it is, restore it from a copy"
         ) from None

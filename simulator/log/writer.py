@@ -1,10 +1,12 @@
-"""The one writer of a run's log: rows go in cohort by cohort, a transaction each."""
+"""The one writer of a run's log: whole visits go in, in transactions that a crash cannot cut in two."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -16,13 +18,19 @@ from environments.catalog import Catalog
 from environments.errors import BudgetExhausted, RunDirectoryError, UserError
 from personas.population import Population
 from simulator.log import tables
-from simulator.log.blocks import Origin, block_of
-from simulator.log.inner_life import Rows
+from simulator.log.blocks import Cohort, Origin, block_of
+from simulator.log.columns import Row
 from simulator.log.migrations import migrate
 from simulator.log.progress import read_past
 from simulator.log.store import check_integrity, create_log, named_faults
 from simulator.past import Past
 from simulator.session import CohortRecord
+
+WINDOW_SECONDS = 0.05
+"""How long a decided visit may wait for others to be committed with; a power failure costs no more than this."""
+
+_MOST_PAGES = 2_000
+"""So many pages are enough for a transaction of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,11 @@ class LogWriter:
         self._arms: dict[str, int] = {}
         self._next: Origin | None = None
         self._run_id = ""
+        self._waiting: list[Cohort] = []
+        self._waiting_pages = 0
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._late_fault: Exception | None = None
 
     def __enter__(self) -> LogWriter:
         with named_faults(self._path), self._engine.begin() as connection:
@@ -75,6 +88,7 @@ class LogWriter:
     ) -> None:
         try:
             if kind is not None and self._run_id:
+                self._save_what_was_decided()
                 self.close("interrupted" if issubclass(kind, _MENDABLE) else "failed")
         except RunDirectoryError:
             pass  # the disk is why we are here; the error on its way says so
@@ -121,30 +135,75 @@ class LogWriter:
             return PastRun(run.config_hash, run.dataset_hash, done, past)
 
     def write(self, record: CohortRecord, *, arm: str, sim_time: int, policy_version: str) -> None:
-        """Commit a cohort's visits: all of their rows or none."""
+        """Take a cohort's visits; all of their rows will be committed or none.
+
+        Cohorts that come within moments share a transaction, because a commit takes as long as a hundred visits. In
+        an event loop a cohort waits `WINDOW_SECONDS` at most, without one it is committed at once.
+
+        Raises:
+            RunDirectoryError: It, or a cohort before it, cannot be written.
+        """
         if self._next is None:
             raise RuntimeError("LogWriter.write before LogWriter.begin")
-        origin = self._next
-        block = block_of(record, origin, arm_id=self._arms[arm], sim_time=sim_time, policy_version=policy_version)
-        with named_faults(self._path), self._engine.begin() as connection:
-            _pour(connection, tables.sessions, block.sessions)
-            _pour(connection, tables.impressions, block.impressions)
-            _pour(connection, tables.events, block.events)
-            _pour(connection, tables.calls, block.calls)
-            _pour(connection, tables.moods, block.moods)
-            _pour(connection, tables.memories, block.memories)
-            _pour(connection, tables.interviews, block.interviews)
-        self._next = Origin(
-            session=origin.session + len(block.sessions),
-            impression=origin.impression + len(block.impressions),
-            event=origin.event + len(block.events),
-            call=origin.call + len(block.calls),
-            agent=origin.agent,
-            item=origin.item,
-        )
+        self._raise_late_fault()
+        self._waiting.append(Cohort(record, self._arms[arm], sim_time, policy_version))
+        self._waiting_pages += int(record.pages.sum())
+        now = time.monotonic()
+        self._due = self._due or now + WINDOW_SECONDS
+        if self._waiting_pages >= _MOST_PAGES or now >= self._due or not self._set_timer():
+            self.flush()
+
+    def flush(self) -> None:
+        """Commit every cohort that was taken."""
+        self._raise_late_fault()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._waiting and self._next is not None:
+            origin = self._next
+            block = block_of(self._waiting, origin)
+            with named_faults(self._path), self._engine.begin() as connection:
+                _pour(connection, tables.sessions, block.sessions.rows(nan_is_null=True))
+                _pour(connection, tables.impressions, block.impressions.rows(nan_is_null=True))
+                _pour(connection, tables.events, block.events.rows(nan_is_null=True))
+                _pour(connection, tables.calls, block.calls)
+                _pour(connection, tables.moods, block.moods)
+                _pour(connection, tables.memories, block.memories)
+                _pour(connection, tables.interviews, block.interviews)
+            self._next = replace(
+                origin,
+                session=origin.session + len(block.sessions),
+                impression=origin.impression + len(block.impressions),
+                event=origin.event + len(block.events),
+                call=origin.call + len(block.calls),
+            )
+        self._waiting.clear()
+        self._waiting_pages, self._due = 0, 0.0
+
+    def _set_timer(self) -> bool:
+        """Have the event loop commit in time; False where there is none."""
+        if self._timer is None:
+            try:
+                self._timer = asyncio.get_running_loop().call_later(WINDOW_SECONDS, self._flush_in_time)
+            except RuntimeError:
+                return False
+        return True
+
+    def _flush_in_time(self) -> None:
+        """What the timer calls: nobody would hear an error here, so it is kept for whoever writes next."""
+        self._timer = None
+        try:
+            self.flush()
+        except Exception as fault:
+            self._late_fault = fault
+
+    def _raise_late_fault(self) -> None:
+        if self._late_fault is not None:
+            raise self._late_fault
 
     def close(self, status: str = "done") -> None:
         """Say how the run ended; a finished one gets its indexes and is folded into one file."""
+        self.flush()
         with named_faults(self._path), self._engine.begin() as connection:
             ended = {"status": status, "finished_at": _now()}
             connection.execute(update(tables.runs).where(tables.runs.c.run_id == self._run_id).values(ended))
@@ -153,6 +212,16 @@ class LogWriter:
                     connection.execute(text(f"CREATE INDEX IF NOT EXISTS {name} ON {columns}"))
         with named_faults(self._path), self._engine.connect() as connection:
             connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+
+    def _save_what_was_decided(self) -> None:
+        """Commit what waits, on the way out; where that fails too, the error on its way says why."""
+        if self._late_fault is None:
+            try:
+                self.flush()
+            except Exception as fault:
+                self._late_fault = fault
+        self._waiting.clear()
+        self._late_fault = None
 
     def _agent_rows(self, population: Population, first: int) -> list[dict[str, Any]]:
         personas = map(population.persona, range(len(population)))
@@ -202,11 +271,11 @@ def _next_id(connection: Connection, table: Table) -> int:
     return (connection.execute(select(func.max(key))).scalar_one() or 0) + 1
 
 
-def _pour(connection: Connection, table: Table, rows: Rows) -> None:
-    """Insert tuples as they are: SQLAlchemy's own parameter handling would cost two thirds of the speed."""
-    if rows:
-        marks = ", ".join("?" * len(table.columns))
-        connection.exec_driver_sql(f"INSERT INTO {table.name} VALUES ({marks})", rows)
+def _pour(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+    """Hand tuples to the driver as they come: SQLAlchemy's handling of them would cost two thirds of the speed."""
+    columns, marks = ", ".join(table.columns.keys()), ", ".join("?" * len(table.columns))
+    driver: Any = connection.connection.driver_connection
+    driver.executemany(f"INSERT INTO {table.name} ({columns}) VALUES ({marks})", rows)
 
 
 def _json(value: Any) -> str:

@@ -27,6 +27,9 @@ class Ledger:
         self.records.append(record)
         self.times.append(sim_time)
 
+    def flush(self):
+        pass
+
 
 @pytest.fixture
 def live(recommender):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import time
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,7 +17,7 @@ from environments.errors import RunDirectoryError
 from simulator.log import migrations
 from simulator.log.digest import digest
 from simulator.log.store import LOG_NAME, open_log
-from simulator.log.writer import ArmRow, LogWriter
+from simulator.log.writer import WINDOW_SECONDS, ArmRow, LogWriter
 
 RUN = {
     "run_id": "r1", "experiment": "x", "seed": 1, "config": "{}", "config_hash": "c", "dataset": "toy",
@@ -175,3 +177,84 @@ def test_a_log_from_the_future_is_refused(tmp_path):
 def test_a_read_only_directory_is_one_clear_error(tmp_path):
     with pytest.raises(RunDirectoryError, match="cannot be written"), LogWriter(tmp_path / "absent" / LOG_NAME):
         pass
+
+
+def count(path, table="sessions"):
+    with sqlite3.connect(path) as connection:
+        return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+def test_cohorts_that_come_together_share_a_transaction_and_wait_no_longer_than_the_window(visit, make_mind, tmp_path):
+    path, record = tmp_path / LOG_NAME, visit(make_mind())
+
+    async def written(log):
+        for _ in range(3):
+            log.write(record, arm="first", sim_time=0, policy_version="")
+        before = count(path)
+        deadline = time.monotonic() + 20
+        while count(path) == before and time.monotonic() < deadline:
+            await asyncio.sleep(WINDOW_SECONDS / 5)
+        return before, count(path)
+
+    with LogWriter(path) as log:
+        log.begin(RUN, [ArmRow("first", "popular", {}, False)], FewPeople())
+        assert asyncio.run(written(log)) == (0, 9)
+
+
+def test_ctrl_c_saves_what_was_decided_and_not_yet_committed(visit, make_mind, tmp_path):
+    path, record = tmp_path / LOG_NAME, visit(make_mind())
+
+    async def interrupted():
+        with LogWriter(path) as log:
+            log.begin(RUN, [ArmRow("first", "popular", {}, False)], FewPeople())
+            log.write(record, arm="first", sim_time=0, policy_version="")
+            assert count(path) == 0
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(interrupted())
+    assert count(path) == 3
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT status FROM runs").fetchone() == ("interrupted",)
+
+
+def test_what_goes_wrong_while_nobody_writes_is_told_to_whoever_writes_next(visit, make_mind, tmp_path):
+    path, record = tmp_path / LOG_NAME, visit(make_mind())
+
+    async def cut_off():
+        with LogWriter(path) as log:
+            log.begin(RUN, [ArmRow("first", "popular", {}, False)], FewPeople())
+            with sqlite3.connect(path) as connection:
+                connection.execute("DROP TABLE impressions")
+            log.write(record, arm="first", sim_time=0, policy_version="")
+            await asyncio.sleep(3 * WINDOW_SECONDS)
+            log.write(record, arm="first", sim_time=0, policy_version="")
+
+    with pytest.raises(RunDirectoryError, match="no such table: impressions"):
+        asyncio.run(cut_off())
+
+
+def test_cohorts_committed_together_are_logged_like_cohorts_committed_one_by_one(visit, make_mind, tmp_path):
+    records = [visit(make_mind(pages=2)), visit(make_mind(pages=1, unreadable_users=(1,))), visit(make_mind())]
+
+    async def together(log):
+        for record in records:
+            log.write(record, arm="first", sim_time=1000, policy_version="v")
+        log.flush()
+
+    tables = {}
+    for name in ("one", "together"):
+        with LogWriter(tmp_path / f"{name}.db") as log:
+            log.begin(RUN, [ArmRow("first", "popular", {}, False)], FewPeople())
+            if name == "together":
+                asyncio.run(together(log))
+            else:
+                for record in records:
+                    log.write(record, arm="first", sim_time=1000, policy_version="v")
+        with sqlite3.connect(tmp_path / f"{name}.db") as connection:
+            tables[name] = [
+                connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
+                for table in ("sessions", "impressions", "events", "memories")
+            ]
+    assert tables["one"] == tables["together"]
+    assert len(tables["one"][0]) == 9

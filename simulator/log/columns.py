@@ -1,0 +1,63 @@
+"""Rows that are still columns: they become tuples a few thousand at a time, on their way into the database.
+
+A tuple for every row of a large cohort would fill the memory with millions of objects; a chunk of them stays in the
+processor's cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Row: TypeAlias = tuple[Any, ...]
+Column: TypeAlias = NDArray[Any] | Sequence[Any]
+
+CHUNK = 2048
+"""Rows that exist as Python objects at a time."""
+
+
+class Columns:
+    """Rows of one table, a column for each of its own, in the order of `tables.py`.
+
+    A column is an array or a sequence of values that a database takes. NaN in a column of floats is NULL.
+    """
+
+    def __init__(self, *columns: Column) -> None:
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def rows(self, *, nan_is_null: bool) -> Iterator[Row]:
+        """The rows in their order.
+
+        Args:
+            nan_is_null: Whether the database itself stores NaN as NULL, as SQLite does; otherwise it is given None.
+        """
+        return chain.from_iterable(
+            zip(*(_cells(column[start : start + CHUNK], nan_is_null) for column in self._columns), strict=True)
+            for start in range(0, len(self), CHUNK)
+        )
+
+
+def _cells(column: Column, nan_is_null: bool) -> Sequence[Any]:
+    if not isinstance(column, np.ndarray):
+        return column
+    if column.dtype.kind == "b":
+        return column.view(np.int8).tolist()  # drivers take an int at once, and look twice at a bool
+    if column.dtype.kind == "f" and not nan_is_null:
+        return unknown_where(np.isnan(column), column).tolist()
+    return column.tolist()
+
+
+def unknown_where(unknown: NDArray[np.bool_], values: NDArray[Any]) -> NDArray[Any]:
+    """The values, None where they are unknown."""
+    if not unknown.any():
+        return values
+    cells = (values.view(np.int8) if values.dtype.kind == "b" else values).astype(np.object_)
+    cells[unknown] = None
+    return cells
