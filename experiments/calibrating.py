@@ -27,6 +27,7 @@ from environments.split import Split
 from experiments.config import SplitConfig
 from experiments.directory import write_text
 from personas.calibration import Calibration, FittedFor, read_calibration
+from personas.calibration_fit import fit_calibration
 from personas.evidence import FEATURES
 from personas.minds.calibrated import CalibratedOptions
 from personas.minds.calibrated_question import PROMPT, LanguageScorer
@@ -126,10 +127,9 @@ async def find_language_term(
         found, source = _named(base / options.calibration.expanduser(), wanted), str(options.calibration)
     else:
         kept = next(_fitting(wanted, run), None)
-        found, source = kept or (
-            await _fit(wanted, ground, scorer, people_at_once, notify, on_pairs),
-            "fitted for this run",
-        )
+        if kept is None:
+            kept = await _fit(wanted, ground, scorer, people_at_once, notify, on_pairs), "fitted for this run"
+        found, source = kept
     notify(
         f"calibration: {source}; language weight {found.language.value:+.3f} "
         f"(95 % {found.language.interval[0]:+.3f} to {found.language.interval[1]:+.3f}) a standard deviation"
@@ -183,8 +183,6 @@ async def _fit(
     notify: Notify,
     on_pairs: PairsDone,
 ) -> Calibration:
-    from personas.calibration_fit import fit_calibration
-
     notify(f"calibration: fitting on at most {wanted.people} validation people, {wanted.pairs} pairs each")
     found = await fit_calibration(
         wanted,

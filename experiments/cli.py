@@ -143,6 +143,7 @@ def doctor() -> None:
 def _mount() -> None:
     from experiments import (
         cli_agent,
+        cli_calibrate,
         cli_compare,
         cli_datasets,
         cli_exports,
@@ -155,6 +156,7 @@ def _mount() -> None:
     app.command("agent")(cli_agent.agent)
     app.command("compare")(cli_compare.compare)
     app.command("power")(cli_compare.power)
+    app.command("calibrate")(cli_calibrate.calibrate)
     app.command("fidelity")(cli_fidelity.fidelity)
     app.add_typer(cli_exports.app)
     app.add_typer(cli_runs.app, name="runs", help="What was run: list it, look at it, compare two, delete one.")
