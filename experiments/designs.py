@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from environments.arrays import IntArray
 from environments.draws import name_key
@@ -54,6 +54,12 @@ DesignConfig = Annotated[
     Annotated[ParallelDesign | SplitDesign | InterleavingDesign, Field(discriminator="kind")],
     BeforeValidator(_spelled_out),
 ]
+
+
+def design_of(config: Mapping[str, Any]) -> ParallelDesign | SplitDesign | InterleavingDesign:
+    """The design of a configuration as a log keeps it; files older than this key were all `parallel`."""
+    read: TypeAdapter[ParallelDesign | SplitDesign | InterleavingDesign] = TypeAdapter(DesignConfig)
+    return read.validate_python(config.get("design", "parallel"))
 
 
 def shares_of(design: SplitDesign, arms: Sequence[str]) -> tuple[float, ...]:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from environments.draws import Draws
 from experiments.config import LanguageMindConfig
+from experiments.designs import SplitDesign, shares_of
 from experiments.plan import Plan
 from personas.mind import Visits
 from recommenders.random_order import RandomOrderRecommender
@@ -67,7 +68,9 @@ def print_plan(plan: Plan, console: Console) -> None:
     for number, arm in enumerate(config.arms):
         table.add_row("arms" if not number else "", escape(f"{arm.name} ({arm.recommender})"))
     table.add_row("days", f"{plan.schedule.days}, recommenders refitted {_refits(plan)}")
-    table.add_row("sessions", f"at most {bound.sessions:,} = {len(config.arms)} arms x {people:,} people x days")
+    table.add_row("design", config.design.kind + (_shares(plan) if isinstance(config.design, SplitDesign) else ""))
+    times = f"{len(config.arms)} arms x " if config.design.kind == "parallel" else ""
+    table.add_row("sessions", f"at most {bound.sessions:,} = {times}{people:,} people x days")
     slots = plan.site.page_size
     table.add_row("pages", f"at most {bound.pages:,} of {slots} slots: {bound.pages * slots:,} impressions")
     if bound.calls:
@@ -90,6 +93,13 @@ def _calls_words(plan: Plan) -> str:
     if mind.interview.questions:
         parts.append("an interview a visit")
     return f": {', '.join(parts)} (an unreadable reply is asked for again)"
+
+
+def _shares(plan: Plan) -> str:
+    assert isinstance(plan.config.design, SplitDesign)
+    names = [arm.name for arm in plan.config.arms]
+    shares = zip(names, shares_of(plan.config.design, names), strict=True)
+    return f": {', '.join(f'{name} {100 * share:.0f} %' for name, share in shares)}; log {plan.config.design.log}"
 
 
 def _refits(plan: Plan) -> str:

@@ -6,12 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.compare import Difference, paired_difference
+from environments.arrays import BoolArray
+from experiments.compare import Difference
+from experiments.comparison.estimators import Estimator
 from experiments.comparison.findings import Headline
-from experiments.comparison.integrity import ALARM, attrition_p_value, sample_ratio_p_value
+from experiments.comparison.integrity import (
+    ALARM,
+    attrition_p_value,
+    sample_ratio_p_value,
+    split_attrition_p_value,
+)
 from experiments.comparison.outcomes import ArmOutcomes, Outcomes
+from experiments.comparison.segments import welch_anova_p_value
 from experiments.comparison.verdict import Check
 from experiments.config import PlanConfig
+from experiments.designs import ParallelDesign, SplitDesign
 from experiments.metrics.definitions import METRICS
 
 
@@ -20,17 +29,19 @@ def check_run(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
     return (_finished(outcomes), _assigned(outcomes), _completed(outcomes), _control(outcomes), _twins(outcomes, alpha))
 
 
-def check_arm(arm: ArmOutcomes, baseline: ArmOutcomes, plan: PlanConfig, headline: Headline) -> tuple[Check, ...]:
+def check_arm(arm: ArmOutcomes, outcomes: Outcomes, plan: PlanConfig, headline: Headline) -> tuple[Check, ...]:
     """Checks of one arm against the baseline.
 
     Args:
-        arm, baseline: Their outcomes.
+        arm: Which.
+        outcomes: Of the run.
         plan: What was declared, or stands in for it.
         headline: The effect on the primary metric.
     """
+    baseline, estimator = outcomes.baseline, outcomes.estimator
     return (
-        _attrition(arm, baseline),
-        _left_out(arm, baseline, plan.primary, headline.effect, headline.pooled),
+        _attrition(arm, baseline, outcomes.design),
+        _left_out(arm, baseline, plan.primary, headline, estimator),
         _resampled(arm, headline),
     )
 
@@ -47,19 +58,30 @@ def _finished(outcomes: Outcomes) -> Check:
 
 
 def _assigned(outcomes: Outcomes) -> Check:
-    counts = [int((arm.totals.columns["sessions"] > 0).sum()) for arm in outcomes.arms]
-    return _ratio("as many agents assigned to each arm", counts)
+    """Sample ratio: of the agents assigned where the design assigns them, else of those who came."""
+    split = isinstance(outcomes.design, SplitDesign)
+    counts = [int((arm.assigned if split else _came(arm)).sum()) for arm in outcomes.arms]
+    name = f"as many agents assigned to each arm{' as its share' if split else ''}"
+    strays = [arm.name for arm in outcomes.arms if (_came(arm) & ~arm.assigned).any()]
+    if strays:
+        return Check(name, "failed", f"agents of other arms came to {', '.join(strays)}")
+    return _ratio(name, counts, [arm.share for arm in outcomes.arms])
 
 
 def _completed(outcomes: Outcomes) -> Check:
-    counts = [int((arm.completed & (arm.totals.columns["sessions"] > 0)).sum()) for arm in outcomes.arms]
-    return _ratio("as many agents completed each arm", counts)
+    counts = [int((arm.completed & _came(arm)).sum()) for arm in outcomes.arms]
+    name = f"as many agents completed each arm{' as its share' if isinstance(outcomes.design, SplitDesign) else ''}"
+    return _ratio(name, counts, [arm.share for arm in outcomes.arms])
 
 
-def _ratio(name: str, counts: Sequence[int]) -> Check:
+def _came(arm: ArmOutcomes) -> BoolArray:
+    return np.asarray(arm.totals.columns["sessions"] > 0)
+
+
+def _ratio(name: str, counts: Sequence[int], shares: Sequence[float]) -> Check:
     if len(counts) < 2 or not sum(counts):
         return Check(name, "not run", "fewer than two arms with agents")
-    p_value = sample_ratio_p_value(counts)
+    p_value = sample_ratio_p_value(counts, shares)
     listed = "all " + f"{counts[0]:,}" if len(set(counts)) == 1 else ", ".join(f"{count:,}" for count in counts)
     return Check(name, "passed" if p_value >= ALARM else "failed", f"{listed} (chi-square p {p_value:.2g})")
 
@@ -67,10 +89,18 @@ def _ratio(name: str, counts: Sequence[int]) -> Check:
 def _control(outcomes: Outcomes) -> Check:
     """A negative control: whether people come is drawn before any arm shows them anything."""
     name = "negative control: the number of visits, which no arm can change"
-    base = outcomes.baseline.totals.columns["sessions"]
-    wrong = [arm.name for arm in outcomes.arms[1:] if not np.array_equal(arm.totals.columns["sessions"], base)]
     if len(outcomes.arms) < 2:
         return Check(name, "not run", "there is one arm only")
+    if isinstance(outcomes.design, SplitDesign):
+        groups = [arm.totals.columns["sessions"][arm.assigned] for arm in outcomes.arms]
+        p_value = welch_anova_p_value(groups)
+        if p_value is None:
+            same = len({float(visits) for group in groups for visits in group}) <= 1
+            return Check(name, "passed" if same else "not run", "everybody came equally often" if same else "too few")
+        said = f"means {', '.join(f'{group.mean():.3g}' for group in groups)} (Welch p {p_value:.2g})"
+        return Check(name, "passed" if p_value >= ALARM else "failed", said)
+    base = outcomes.baseline.totals.columns["sessions"]
+    wrong = [arm.name for arm in outcomes.arms[1:] if not np.array_equal(arm.totals.columns["sessions"], base)]
     return Check(
         name, "failed" if wrong else "passed", f"differs in {', '.join(wrong)}" if wrong else "equal, agent by agent"
     )
@@ -83,19 +113,19 @@ def _twins(outcomes: Outcomes, alpha: float) -> Check:
         (first, second)
         for place, first in enumerate(outcomes.arms)
         for second in outcomes.arms[place + 1 :]
-        if first.policy == second.policy
+        if first.policy == second.policy or (place == 0 and second.identical)
     ]
     if not pairs:
         return Check(name, "not run", "no two arms have the same recommender and options; add one to the file")
     tests = [
-        paired_difference(second.values(metric.name), first.values(metric.name)).p_value or 0.0
+        _p_value(outcomes.estimator.difference(second.values(metric.name), first.values(metric.name)))
         for first, second in pairs
         for metric in METRICS
         if not np.isnan(first.values(metric.name)).all()
     ]
     if all(p_value == 1.0 for p_value in tests):
         return Check(name, "passed", f"{pairs[0][1].name} and {pairs[0][0].name} differ by exactly nothing")
-    exact = outcomes.run["mind"].get("kind") != "language"
+    exact = outcomes.run["mind"].get("kind") != "language" and isinstance(outcomes.design, ParallelDesign)
     lowest = min(tests) * len(tests)
     fine = not exact and lowest >= alpha
     return Check(
@@ -105,24 +135,34 @@ def _twins(outcomes: Outcomes, alpha: float) -> Check:
     )
 
 
-def _attrition(arm: ArmOutcomes, baseline: ArmOutcomes) -> Check:
-    came = (arm.totals.columns["sessions"] > 0) & (baseline.totals.columns["sessions"] > 0)
-    p_value = attrition_p_value(arm.completed[came], baseline.completed[came])
-    lost = int((~arm.completed[came]).sum()), int((~baseline.completed[came]).sum())
+def _p_value(found: Difference) -> float:
+    return 0.0 if found.p_value is None else found.p_value
+
+
+def _attrition(arm: ArmOutcomes, baseline: ArmOutcomes, design: object) -> Check:
     name = f"attrition: as many agents lost in {arm.name} as in {baseline.name}"
+    if isinstance(design, SplitDesign):
+        sides = [(int((side.completed & _came(side)).sum()), int(_came(side).sum())) for side in (arm, baseline)]
+        p_value, test = split_attrition_p_value(*sides), "Fisher"
+        lost = sides[0][1] - sides[0][0], sides[1][1] - sides[1][0]
+    else:
+        came = _came(arm) & _came(baseline)
+        p_value, test = attrition_p_value(arm.completed[came], baseline.completed[came]), "McNemar"
+        lost = int((~arm.completed[came]).sum()), int((~baseline.completed[came]).sum())
     return Check(
-        name, "passed" if p_value >= ALARM else "failed", f"{lost[0]:,} and {lost[1]:,} lost (McNemar p {p_value:.2g})"
+        name, "passed" if p_value >= ALARM else "failed", f"{lost[0]:,} and {lost[1]:,} lost ({test} p {p_value:.2g})"
     )
 
 
-def _left_out(
-    arm: ArmOutcomes, baseline: ArmOutcomes, primary: str, headline: Difference, pooled: Difference | None
-) -> Check:
+def _left_out(arm: ArmOutcomes, baseline: ArmOutcomes, primary: str, found: Headline, estimator: Estimator) -> Check:
     """Whether the sign survives when nobody is left out: totals pooled, and the missing counted as zero."""
     name = f"nobody's absence decides: {arm.name}"
+    headline, pooled = found.effect, found.pooled
     if headline.difference is None:
         return Check(name, "not run", "there is no effect to check", spoils=False)
-    zeros = paired_difference(np.nan_to_num(arm.values(primary)), np.nan_to_num(baseline.values(primary)))
+    # Zero for the missing, not for those who live elsewhere.
+    ours, theirs = (np.where(side.assigned, np.nan_to_num(side.values(primary)), np.nan) for side in (arm, baseline))
+    zeros = estimator.difference(ours, theirs)
     others = [zeros.difference] + ([pooled.difference] if pooled is not None else [])
     kept = all(other is not None and other * headline.difference >= 0 for other in others)
     said = f"{headline.excluded:,} agents have no value; counting them as zero gives {zeros.difference:+.4g}"

@@ -11,9 +11,10 @@ import numpy as np
 
 from environments.arrays import FloatArray
 from environments.errors import RunDirectoryError
-from experiments.compare import mean_interval, paired_difference
+from experiments.compare import mean_interval
 from experiments.comparison.checks import check_arm, check_run, competitors
 from experiments.comparison.equivalence import no_loss_p_value
+from experiments.comparison.estimators import Estimator
 from experiments.comparison.findings import ArmFindings, Comparison, Exploration, Guardrail, Harm, Variants
 from experiments.comparison.gate import Gate, find_gate
 from experiments.comparison.headline import Headlines, headlines
@@ -66,6 +67,7 @@ def compare_outcomes(outcomes: Outcomes, gate: Gate | None, others: Sequence[Out
     return Comparison(
         run=outcomes.run,
         plan=plan,
+        design=outcomes.design,
         declared=outcomes.plan is not None,
         baseline=outcomes.baseline.name,
         baseline_mean=mean_interval(outcomes.baseline.values(plan.primary)).mean,
@@ -92,12 +94,14 @@ class _Comparer:
         base, plan = self.outcomes.baseline, self.plan
         headline = self.found.by_arm[arm.name]
         ours, theirs = arm.values(plan.primary), base.values(plan.primary)
-        checks = check_arm(arm, base, plan, headline)
-        guardrails = _guardrails(arm, base, plan)
+        checks = check_arm(arm, self.outcomes, plan, headline)
+        estimator = self.outcomes.estimator
+        guardrails = _guardrails(arm, base, plan, estimator)
         better = (headline.effect.difference or 0.0) > 0
         judgement = judge(
             Evidence(
                 clear=headline.clear,
+                identical=headline.identical,
                 same_sign=None if variants is None else variants.same_sign,
                 harmed=tuple(BY_NAME[guard.metric].label.lower() for guard in guardrails if guard.state == "harmed")
                 if better
@@ -107,11 +111,12 @@ class _Comparer:
                 gate=None if self.gate is None else self.gate.opens,
             )
         )
-        segments, contrasts = effects_by_segment(ours, theirs, self.levels)
+        segments, contrasts = effects_by_segment(ours, theirs, self.levels, estimator)
         metric = BY_NAME[plan.primary]
         by_day = [(mine.values(metric), other.values(metric)) for mine, other in zip(arm.days, base.days, strict=True)]
+        # Of each agent's own change: in a split design only that can be compared between arms.
         first_to_last = (
-            paired_difference(by_day[-1][0] - by_day[-1][1], by_day[0][0] - by_day[0][1]) if by_day else None
+            estimator.difference(by_day[-1][0] - by_day[0][0], by_day[-1][1] - by_day[0][1]) if by_day else None
         )
         return ArmFindings(
             name=arm.name,
@@ -124,18 +129,18 @@ class _Comparer:
             segments=segments,
             contrasts=contrasts,
             harm=_harm(ours, theirs),
-            days=tuple(paired_difference(*day) for day in by_day),
+            days=tuple(estimator.difference(*day) for day in by_day),
             novelty=first_to_last if len(by_day) > 1 else None,
             variants=variants,
             checks=checks,
         )
 
 
-def _guardrails(arm: ArmOutcomes, base: ArmOutcomes, plan: PlanConfig) -> tuple[Guardrail, ...]:
+def _guardrails(arm: ArmOutcomes, base: ArmOutcomes, plan: PlanConfig, estimator: Estimator) -> tuple[Guardrail, ...]:
     found = []
     for name, share in plan.guardrails.items():
         mean = mean_interval(base.values(name)).mean or 0.0
-        effect = paired_difference(arm.values(name), base.values(name), 1 - plan.alpha)
+        effect = estimator.difference(arm.values(name), base.values(name), 1 - plan.alpha)
         found.append((name, share * abs(mean), effect))
     tests = [no_loss_p_value(effect, margin) for _, margin, effect in found]
     # A metric that cannot be tested takes part as a loss that cannot be ruled out.
@@ -153,9 +158,9 @@ def _guardrails(arm: ArmOutcomes, base: ArmOutcomes, plan: PlanConfig) -> tuple[
 
 def _explore(outcomes: Outcomes, arms: Sequence[ArmOutcomes], plan: PlanConfig) -> dict[str, tuple[Exploration, ...]]:
     names = [metric.name for metric in METRICS if metric.name != plan.primary and metric.name not in plan.guardrails]
-    base = outcomes.baseline
+    base, estimator = outcomes.baseline, outcomes.estimator
     found = [
-        (arm.name, Exploration(name, paired_difference(arm.values(name), base.values(name)), None))
+        (arm.name, Exploration(name, estimator.difference(arm.values(name), base.values(name)), None))
         for arm in arms
         for name in names
     ]
@@ -185,7 +190,7 @@ def _variants(outcomes: Outcomes, others: Sequence[Outcomes], arm: ArmOutcomes, 
         lacking = {arm.name, outcomes.baseline.name} - set(sides)
         if lacking:
             raise RunDirectoryError(f"variant {run.run['run_id']}: it has no arm {', '.join(sorted(lacking))}")
-        gap = paired_difference(sides[arm.name].values(metric), sides[outcomes.baseline.name].values(metric))
+        gap = run.estimator.difference(sides[arm.name].values(metric), sides[outcomes.baseline.name].values(metric))
         if gap.difference is None:
             raise RunDirectoryError(f"variant {run.run['run_id']}: nobody has a value of {metric} in {arm.name}")
         effects.append(gap.difference)

@@ -11,6 +11,7 @@ from experiments.comparison.gate import Gate
 from experiments.comparison.segments import Contrast, Segment
 from experiments.comparison.verdict import Check, Word
 from experiments.config import PlanConfig
+from experiments.designs import InterleavingDesign, ParallelDesign, SplitDesign
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Headline:
         detectable: Effect that would have been found with the power planned (the MDE); None without a standard error.
         smallest: The smallest effect that matters, in the metric's unit; None without a plan.
         pooled: The effect as a ratio of totals, by the delta method; None where the metric has no denominator.
+        identical: Whether the arm did exactly what the baseline did, slot by slot: no effect is there to be sought.
     """
 
     effect: Difference
@@ -39,6 +41,7 @@ class Headline:
     detectable: float | None
     smallest: float | None
     pooled: Difference | None
+    identical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ class ArmFindings:
         ranks: Lowest and highest rank among all competitors and the baseline that the resamples allow, 1 is the best.
         guardrails, explored: The other metrics.
         segments, contrasts: Parts of the audience.
-        harm: Who lost.
+        harm: Who lost; None where nobody lived in both arms.
         days: Effect of each day alone.
         novelty: Effect of the last day minus that of the first; None for a single day.
         variants: Other runs; None without any.
@@ -140,6 +143,7 @@ class Comparison:
     Attributes:
         run: The run's row, with "agents" and "days".
         plan: What was declared, or what stands in for it.
+        design: How arms met people.
         declared: Whether it was.
         baseline: Name of the arm that others are compared to.
         baseline_mean: Its mean of the primary metric.
@@ -150,6 +154,7 @@ class Comparison:
 
     run: Mapping[str, Any]
     plan: PlanConfig
+    design: ParallelDesign | SplitDesign | InterleavingDesign
     declared: bool
     baseline: str
     baseline_mean: float | None
@@ -162,6 +167,7 @@ class Comparison:
         return {
             "run": dict(self.run),
             "plan": self.plan.model_dump(mode="json") if self.declared else None,
+            "design": self.design.model_dump(mode="json"),
             "primary": self.plan.primary,
             "baseline": self.baseline,
             "baseline_mean": self.baseline_mean,

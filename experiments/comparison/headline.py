@@ -8,17 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from environments.arrays import FloatArray
-from experiments.compare import CONFIDENCE, Difference, mean_interval, paired_difference
-from experiments.comparison.bootstrap import bca_interval
+from experiments.compare import Difference, mean_interval
+from experiments.comparison.estimators import Estimator, Paired, Split
 from experiments.comparison.findings import Headline, Variants
-from experiments.comparison.multiplicity import benjamini_hochberg, max_t
+from experiments.comparison.multiplicity import benjamini_hochberg
 from experiments.comparison.outcomes import ArmOutcomes, Outcomes
 from experiments.comparison.power import beyond_interval
-from experiments.comparison.ratios import paired_ratio_difference, relative_lift
 from experiments.comparison.sequential import TUNED_FOR, boundaries, sequence_reach
 from experiments.config import PlanConfig
 from experiments.metrics.definitions import METRICS
+
+STUDENT = {Paired: "Student's t", Split: "Welch's t"}
+"""Name of the test behind one difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,39 +56,35 @@ def headlines(
         plan: What was declared, or stands in for it.
         variants: Effects in other runs, by arm name.
     """
-    base = outcomes.baseline.values(plan.primary)
-    gaps = {arm.name: paired_difference(arm.values(plan.primary), base, 1 - plan.alpha) for arm in arms}
-    together = np.array([arm.values(plan.primary) - base for arm in arms]).reshape(len(arms), len(base)).T
-    complete = together[~np.isnan(together).any(axis=1)]
+    base, estimator = outcomes.baseline.values(plan.primary), outcomes.estimator
+    gaps = {arm.name: estimator.difference(arm.values(plan.primary), base, 1 - plan.alpha) for arm in arms}
     ranks: dict[str, tuple[int, int]] = {}
-    rule = _Rule("Student's t", None, {name: gap.p_value for name, gap in gaps.items() if gap.p_value is not None})
-    if len(arms) > 1 and len(complete) > 1:
-        joint = max_t(complete, plan.alpha)
+    student = f"{STUDENT[type(estimator)]}, {estimator.words}"
+    rule = _Rule(student, None, {name: gap.p_value for name, gap in gaps.items() if gap.p_value is not None})
+    joint = estimator.together([arm.values(plan.primary) for arm in arms], base, plan.alpha) if len(arms) > 1 else None
+    if joint is not None:
         names = [arm.name for arm in arms]
         ranks = {name: (int(low), int(high)) for name, (low, high) in zip(names, joint.ranks, strict=True)}
         adjusted = dict(zip(names, map(float, joint.p_values), strict=True))
-        rule = _Rule(f"max-T over {len(arms)} arms", joint.critical, adjusted)
+        rule = _Rule(f"max-T over {len(arms)} arms, {estimator.words}", joint.critical, adjusted)
     if outcomes.plan is None:
         rule = _Rule(
-            "Student's t, p by Benjamini-Hochberg over all metrics and arms", None, _exploring(outcomes, arms, plan)
+            f"{student}, p by Benjamini-Hochberg over all metrics and arms", None, _exploring(outcomes, arms, plan)
         )
     elif plan.stopping != "fixed":
-        rule = _sequential(plan, len(complete), len(arms))
+        rule = _sequential(plan, outcomes.run["agents"], min((gap.n for gap in gaps.values()), default=0), len(arms))
     return Headlines(
-        {
-            arm.name: _headline(arm, outcomes.baseline, outcomes.plan, plan, gaps[arm.name], rule, variants[arm.name])
-            for arm in arms
-        },
+        {arm.name: _headline(arm, outcomes, plan, gaps[arm.name], rule, variants[arm.name]) for arm in arms},
         ranks,
     )
 
 
-def _sequential(plan: PlanConfig, n: int, arms: int) -> _Rule:
+def _sequential(plan: PlanConfig, people: int, n: int, arms: int) -> _Rule:
     """Bonferroni over the arms: the boundaries know of one arm only."""
     alpha = plan.alpha / max(arms, 1)
     if plan.stopping == "confidence_sequence":
         return _Rule("asymptotic confidence sequence", sequence_reach(max(n, 2), TUNED_FOR, alpha), {})
-    look = int(np.searchsorted(plan.looks, n)) if n <= plan.looks[-1] else len(plan.looks) - 1
+    look = int(np.searchsorted(plan.looks, people)) if people <= plan.looks[-1] else len(plan.looks) - 1
     words = f"group-sequential, look {look + 1} of {len(plan.looks)}"
     return _Rule(words, boundaries(plan.looks, alpha)[look], {})
 
@@ -95,7 +92,9 @@ def _sequential(plan: PlanConfig, n: int, arms: int) -> _Rule:
 def _exploring(outcomes: Outcomes, arms: Sequence[ArmOutcomes], plan: PlanConfig) -> dict[str, float]:
     base = outcomes.baseline
     tests = {
-        (arm.name, metric.name): paired_difference(arm.values(metric.name), base.values(metric.name)).p_value
+        (arm.name, metric.name): outcomes.estimator.difference(
+            arm.values(metric.name), base.values(metric.name)
+        ).p_value
         for arm in arms
         for metric in METRICS
     }
@@ -106,13 +105,13 @@ def _exploring(outcomes: Outcomes, arms: Sequence[ArmOutcomes], plan: PlanConfig
 
 def _headline(
     arm: ArmOutcomes,
-    base: ArmOutcomes,
-    declared: PlanConfig | None,
+    outcomes: Outcomes,
     plan: PlanConfig,
     gap: Difference,
     rule: _Rule,
     variants: Variants | None,
 ) -> Headline:
+    base, declared, estimator = outcomes.baseline, outcomes.plan, outcomes.estimator
     ours, theirs = arm.values(plan.primary), base.values(plan.primary)
     critical = rule.critical
     if critical is None:
@@ -127,18 +126,19 @@ def _headline(
     wider = _over_variants(effect, variants, plan.alpha)
     if wider is not None:
         effect, words, clear = wider, f"Student's t over {len(variants.effects)} runs", wider.excludes_zero  # type: ignore[union-attr]
-    low, high = _bootstrap(ours - theirs)
+    low, high = estimator.bootstrap(ours, theirs)
     return Headline(
         effect=effect,
         interval=words,
         adjusted_p=rule.adjusted.get(arm.name),
         clear=clear,
-        lift=relative_lift(ours, theirs),
+        lift=estimator.lift(ours, theirs),
         bootstrap_low=low,
         bootstrap_high=high,
         detectable=_detectable(critical, gap, plan),
         smallest=None if declared is None else declared.smallest_effect * abs(mean_interval(theirs).mean or 0.0),
-        pooled=_pooled(arm, base, plan.primary),
+        pooled=_pooled(arm, base, plan.primary, estimator),
+        identical=arm.identical,
     )
 
 
@@ -152,20 +152,12 @@ def _over_variants(effect: Difference, variants: Variants | None, alpha: float) 
     return replace(effect, difference=over.mean, standard_error=over.standard_error, low=over.low, high=over.high)
 
 
-def _bootstrap(difference: FloatArray) -> tuple[float | None, float | None]:
-    known = difference[~np.isnan(difference)]
-    if len(known) < 2:
-        return None, None
-    found = bca_interval(known, confidence=CONFIDENCE)
-    return float(found.low[0]), float(found.high[0])
-
-
 def _detectable(critical: float, gap: Difference, plan: PlanConfig) -> float | None:
     if gap.standard_error is None:
         return None
     return beyond_interval(critical, gap.standard_error, gap.n, plan.power)
 
 
-def _pooled(arm: ArmOutcomes, base: ArmOutcomes, metric: str) -> Difference | None:
-    found = paired_ratio_difference(arm.parts(metric), base.parts(metric))
+def _pooled(arm: ArmOutcomes, base: ArmOutcomes, metric: str, estimator: Estimator) -> Difference | None:
+    found = estimator.ratio(arm.parts(metric), base.parts(metric))
     return None if found.difference is None else found

@@ -44,3 +44,13 @@ def attrition_p_value(arm: BoolArray, baseline: BoolArray) -> float:
         return 1.0
     below = 2 * float(stats.binom.cdf(fewer, discordant, 0.5))
     return min(below - float(stats.binom.pmf(fewer, discordant, 0.5)), 1.0)
+
+
+def split_attrition_p_value(arm: tuple[int, int], baseline: tuple[int, int]) -> float:
+    """As `attrition_p_value` for different agents in each arm: Fisher's exact test (Fisher 1934).
+
+    Args:
+        arm, baseline: Agents who got to the end, and all who came.
+    """
+    table = np.array([[done, came - done] for done, came in (arm, baseline)])
+    return float(stats.fisher_exact(table).pvalue)

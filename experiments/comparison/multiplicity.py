@@ -73,13 +73,46 @@ def max_t(differences: FloatArray, alpha: float = 0.05, *, resamples: int = _RES
     """
     n = len(differences)
     mean, error = differences.mean(axis=0), differences.std(axis=0, ddof=1) / np.sqrt(n)
-    moving = error > 0
     means, errors = [], []
     for counts in resampled_counts(n, resamples, seed):
         means.append(counts @ differences / n)
         spread = np.maximum(counts @ (differences - mean) ** 2 / n - (means[-1] - mean) ** 2, 0.0)
         errors.append(np.sqrt(spread / (n - 1)))
-    found, own = np.concatenate(means), np.concatenate(errors)
+    return _judged(np.concatenate(means), np.concatenate(errors), mean, error, alpha)
+
+
+def max_t_split(
+    baseline: FloatArray, arms: Sequence[FloatArray], alpha: float = 0.05, *, resamples: int = _RESAMPLES, seed: int = 0
+) -> MaxT:
+    """As `max_t` for arms of different agents: every group is resampled by itself, and Welch's t takes Student's place.
+
+    The arms depend on each other through the baseline that they share (Dunnett 1955), and the resamples carry that.
+
+    Args:
+        baseline: One value an agent, shape (n_baseline,), no NaN, at least two agents.
+        arms: The same of each arm.
+        alpha: Chance of any false alarm.
+        resamples: How many.
+        seed: Equal seeds and sizes give equal resamples.
+    """
+    means, spreads = [], []
+    for place, group in enumerate((baseline, *arms)):
+        n, mean, spread = len(group), [], []
+        for counts in resampled_counts(n, resamples, seed + place):
+            mean.append(counts @ group / n)
+            spread.append(np.maximum(counts @ (group - group.mean()) ** 2 / n - (mean[-1] - group.mean()) ** 2, 0.0))
+        means.append(np.concatenate(mean))
+        spreads.append(np.concatenate(spread) / (n - 1))
+    found = np.column_stack(means[1:]) - means[0][:, None]
+    own = np.sqrt(np.column_stack(spreads[1:]) + spreads[0][:, None])
+    wholes = np.array([group.mean() for group in arms]) - baseline.mean()
+    squares = np.array([group.var(ddof=1) / len(group) for group in arms]) + baseline.var(ddof=1) / len(baseline)
+    return _judged(found, own, wholes, np.sqrt(squares), alpha)
+
+
+def _judged(found: FloatArray, own: FloatArray, mean: FloatArray, error: FloatArray, alpha: float) -> MaxT:
+    """From resampled effects and their standard errors, shape (resamples, n_arms), to a judgement of the real ones."""
+    resamples, moving = len(found), error > 0
     distance = np.divide(np.abs(found - mean), own, out=np.zeros_like(found), where=own > 0)
     largest = distance[:, moving].max(axis=1, initial=0.0)
     observed = np.divide(np.abs(mean), error, out=np.where(mean == 0, 0.0, np.inf), where=moving)

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from sqlalchemy import text
 
 from environments.arrays import BoolArray, FloatArray
 from environments.errors import RunDirectoryError
+from experiments.comparison.estimators import Estimator, estimator_of
 from experiments.config import PlanConfig
+from experiments.designs import (
+    InterleavingDesign,
+    ParallelDesign,
+    SplitDesign,
+    assigned_arms,
+    design_of,
+    shares_of,
+)
 from experiments.metrics.definitions import BY_NAME
 from experiments.metrics.totals import Totals, session_totals
 from simulator.session import EndedBy
@@ -27,6 +37,12 @@ SELECT DISTINCT arm_id, agent_id FROM sessions
 WHERE ended_by IN ('{EndedBy.UNREADABLE}', '{EndedBy.NOTHING_SHOWN}')
 """
 
+_SLOTS = """
+SELECT agent_id, day, rank, item_id, clicked, rating FROM impressions JOIN sessions USING (session_id)
+WHERE arm_id = :{arm}
+"""
+_SLOTS_APART = f"{_SLOTS.format(arm='one')} EXCEPT {_SLOTS.format(arm='other')} LIMIT 1"
+
 
 @dataclass(frozen=True, slots=True)
 class ArmOutcomes:
@@ -39,6 +55,9 @@ class ArmOutcomes:
         totals: Of all days.
         days: Of each day.
         completed: Whether no visit of the agent was lost to an unreadable reply or an empty list, shape (n_agents,).
+        assigned: Whether the agent was to live in this arm, shape (n_agents,).
+        share: Of the people, as planned.
+        identical: Whether every visit was exactly as in the first arm, slot by slot.
     """
 
     name: str
@@ -47,6 +66,9 @@ class ArmOutcomes:
     totals: Totals
     days: tuple[Totals, ...]
     completed: BoolArray
+    assigned: BoolArray
+    share: float
+    identical: bool
 
     def values(self, metric: str) -> FloatArray:
         """One value an agent, shape (n_agents,), NaN where there is none."""
@@ -65,12 +87,16 @@ class Outcomes:
     Attributes:
         run: Its row of `runs`, with "mind" parsed.
         plan: What was declared before it ran; None where nothing was.
+        design: How arms met people.
+        estimator: How two arms of this design are compared.
         arms: In the order of the YAML, the baseline first.
         personas: What is known of each agent, in the order of the log.
     """
 
     run: Mapping[str, Any]
     plan: PlanConfig | None
+    design: ParallelDesign | SplitDesign | InterleavingDesign
+    estimator: Estimator
     arms: tuple[ArmOutcomes, ...]
     personas: tuple[Mapping[str, Any], ...]
 
@@ -90,29 +116,63 @@ def read_outcomes(engine: Engine) -> Outcomes:
     if len(runs) != 1:
         raise RunDirectoryError(f"{engine.url.database}: the log holds {len(runs)} runs; a comparison needs one")
     run = {str(name): value for name, value in runs.astype(object).iloc[0].items()}
-    declared = json.loads(run.pop("config")).get("plan")
-    people = pd.read_sql_query("SELECT agent_id, persona FROM agents ORDER BY agent_id", engine)
+    config = json.loads(run.pop("config"))
+    declared, design = config.get("plan"), design_of(config)
+    people = pd.read_sql_query("SELECT agent_id, source_user_id, persona FROM agents ORDER BY agent_id", engine)
     agents = pd.Index(people.agent_id)
     sessions = session_totals(engine, float(run["like_from"]))
     cut_short = pd.read_sql_query(_CUT_SHORT, engine)
     n_days = int(sessions.day.max()) + 1 if len(sessions) else 0
-    arms = []
-    for arm in pd.read_sql_query(_ARMS, engine).to_dict("records"):
+    found = pd.read_sql_query(_ARMS, engine).to_dict("records")
+    histories = {arm["name"]: arm.get("history", "all") for arm in config.get("arms", ())}
+    names, user_ids = [str(arm["name"]) for arm in found], people.source_user_id.tolist()
+    personas = tuple(json.loads(persona) for persona in people.persona)
+    shares, homes = (1.0,) * len(found), None
+    if isinstance(design, SplitDesign):
+        shares = shares_of(design, names)
+        homes = assigned_arms(int(run["seed"]), user_ids, shares)
+    arms: list[ArmOutcomes] = []
+    for place, arm in enumerate(found):
         rows = sessions[sessions.arm_id == arm["arm_id"]]
         lost = cut_short.agent_id[cut_short.arm_id == arm["arm_id"]]
+        recommender = [arm["recommender"], json.loads(arm["options"]), histories.get(arm["name"], "all")]
+        days = tuple(Totals(rows[rows.day == day], agents) for day in range(n_days))
         arms.append(
             ArmOutcomes(
                 name=str(arm["name"]),
-                policy=json.dumps([arm["recommender"], json.loads(arm["options"])], sort_keys=True),
+                policy=json.dumps(recommender, sort_keys=True),
                 bound=bool(arm["sees_hidden_preference"]),
                 totals=Totals(rows, agents),
-                days=tuple(Totals(rows[rows.day == day], agents) for day in range(n_days)),
+                days=days,
                 completed=np.asarray(~agents.isin(lost)),
+                assigned=np.ones(len(agents), dtype=np.bool_) if homes is None else homes == place,
+                share=shares[place],
+                identical=bool(arms) and _same(days, arms[0].days) and _same_slots(engine, found[0], arm),
             )
         )
     return Outcomes(
         run={**run, "mind": json.loads(run["mind"]), "agents": len(agents), "days": n_days},
         plan=None if declared is None else PlanConfig.model_validate(declared),
+        design=design,
+        estimator=estimator_of(design, int(run["seed"]), names, user_ids, personas),
         arms=tuple(arms),
-        personas=tuple(json.loads(persona) for persona in people.persona),
+        personas=personas,
     )
+
+
+def _same(first: Sequence[Totals], second: Sequence[Totals]) -> bool:
+    """Whether all totals of all agents are equal, day by day."""
+    return all(
+        np.array_equal(one.columns[name], other.columns[name])
+        for one, other in zip(first, second, strict=True)
+        for name in one.columns
+    )
+
+
+def _same_slots(engine: Engine, first: Mapping[Any, Any], second: Mapping[Any, Any]) -> bool:
+    """Whether two arms showed the same in every slot, with the same outcome; asked only of arms whose totals agree."""
+    with engine.connect() as connection:
+        return not any(
+            connection.execute(text(_SLOTS_APART), {"one": one["arm_id"], "other": other["arm_id"]}).first()
+            for one, other in ((first, second), (second, first))
+        )

@@ -14,12 +14,17 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from environments.arrays import FloatArray
 from environments.draws import name_key
+from environments.errors import ConfigError
 from experiments.compare import paired_difference
 from experiments.comparison.checks import competitors
+from experiments.comparison.estimators import known_before
 from experiments.comparison.outcomes import Outcomes, read_outcomes
 from experiments.comparison.power import detectable_effect, needed_agents
+from experiments.comparison.split import adjusted_outcomes
 from experiments.config import BehaviouralMindConfig, ExperimentConfig, PlanConfig
+from experiments.designs import InterleavingDesign, ParallelDesign, SplitDesign, shares_of
 from experiments.metrics.definitions import METRICS
 from experiments.plan import Plan, build_plan
 from experiments.run import run_row
@@ -38,7 +43,7 @@ class Need:
         metric, arm: Which; the arm `OTHER_LUCK` is the A/A pair.
         n: Agents with a value in both.
         baseline_mean: Of the first arm.
-        sd: Standard deviation of the agents' differences.
+        sd: Standard deviation of the agents' differences; in a split design what gives the same standard error.
         p_value: Of the A/A pair's paired t test; None for other arms, whose effects are not looked at.
         smallest: The effect to be found, in the metric's unit.
         agents: How many it takes; None where none would do.
@@ -94,10 +99,17 @@ def run_pilot(config: ExperimentConfig, people: int, notify: Callable[[str], Non
     Raises:
         UserError: Something that its message tells how to mend.
     """
+    if isinstance(config.design, InterleavingDesign):
+        raise ConfigError(
+            "design: interleaving shows a preference and no effect on a metric, so there is no power to plan; ask for "
+            "that of the design parallel or split: --set design=parallel"
+        )
     planned = len(build_plan(config, notify).population)
     kept = config.mind if isinstance(config.mind, BehaviouralMindConfig) else BehaviouralMindConfig(kind="behavioural")
     size = min(people, planned)
-    small = config.model_copy(update={"population": config.population.model_copy(update={"size": size}), "mind": kept})
+    # Whatever the design: few people tell most when each of them meets every arm.
+    parallel = {"mind": kept, "design": ParallelDesign()}
+    small = config.model_copy(update={"population": config.population.model_copy(update={"size": size}), **parallel})
     with TemporaryDirectory() as folder:
         path = Path(folder) / LOG_NAME
         _simulate(build_plan(small), path)
@@ -114,7 +126,7 @@ def run_pilot(config: ExperimentConfig, people: int, notify: Callable[[str], Non
         power=plan.power,
         smallest_effect=plan.smallest_effect,
         comparisons=comparisons,
-        needs=tuple(_needs(outcomes, plan, plan.alpha / comparisons, planned)),
+        needs=tuple(_needs(outcomes, plan, plan.alpha / comparisons, planned, config.design)),
     )
 
 
@@ -134,8 +146,11 @@ def _simulate(plan: Plan, path: Path) -> None:
         log.close()
 
 
-def _needs(outcomes: Outcomes, plan: PlanConfig, alpha: float, planned: int) -> Iterator[Need]:
+def _needs(
+    outcomes: Outcomes, plan: PlanConfig, alpha: float, planned: int, design: ParallelDesign | SplitDesign
+) -> Iterator[Need]:
     base = outcomes.baseline
+    before = known_before(outcomes.personas)
     names = [plan.primary, *(metric.name for metric in METRICS if metric.name != plan.primary)]
     for metric in names:
         for arm in (*competitors(outcomes), outcomes.arms[-1]):
@@ -143,6 +158,8 @@ def _needs(outcomes: Outcomes, plan: PlanConfig, alpha: float, planned: int) -> 
             if gap.standard_error is None:
                 continue
             sd = gap.standard_error * float(np.sqrt(gap.n))
+            if isinstance(design, SplitDesign):
+                sd = _split_sd(arm.values(metric), base.values(metric), before, _parts(arm.name, outcomes, design))
             mean = float(np.nanmean(base.values(metric)))
             smallest = plan.smallest_effect * abs(mean)
             seen = detectable_effect(sd, max(planned, 2), alpha, plan.power)
@@ -158,3 +175,16 @@ def _needs(outcomes: Outcomes, plan: PlanConfig, alpha: float, planned: int) -> 
                 detectable=seen,
                 detectable_share=seen / abs(mean) if mean else float("nan"),
             )
+
+
+def _parts(arm: str, outcomes: Outcomes, design: SplitDesign) -> tuple[float, float]:
+    """The shares of the people that an arm and the first arm get; the second copy of the first one gets as many."""
+    names = [each.name for each in outcomes.arms if each.name != OTHER_LUCK]
+    shares = dict(zip(names, shares_of(design, names), strict=True))
+    return shares.get(arm, shares[names[0]]), shares[names[0]]
+
+
+def _split_sd(arm: FloatArray, baseline: FloatArray, before: FloatArray | None, parts: tuple[float, float]) -> float:
+    """What the spread of differences is to pairs, of a split design: its standard error times sqrt(people)."""
+    sides = (arm, baseline) if before is None else adjusted_outcomes((arm, baseline), before)
+    return float(np.sqrt(sum(np.nanvar(side, ddof=1) / part for side, part in zip(sides, parts, strict=True))))

@@ -56,8 +56,11 @@ def split_ratio_difference(
 ) -> Difference:
     """As `paired_ratio_difference` for two different groups of agents."""
     sides = (arm, baseline)
+    n = sum(len(side[0]) for side in sides)
+    if min(len(side[0]) for side in sides) < 2 or any(side[1].sum() == 0 for side in sides):
+        return Difference(None, None, None, None, None, 0, n)
     error = float(np.sqrt(sum(np.var(influence(*side), ddof=1) / len(side[0]) for side in sides)))
-    return _difference(_ratio(arm) - _ratio(baseline), error, sum(len(side[0]) for side in sides), confidence)
+    return _difference(_ratio(arm) - _ratio(baseline), error, n, confidence)
 
 
 def relative_lift(arm: FloatArray, baseline: FloatArray, confidence: float = CONFIDENCE) -> Estimate:
@@ -73,6 +76,18 @@ def relative_lift(arm: FloatArray, baseline: FloatArray, confidence: float = CON
         return Estimate(None, None, None, None, 0, excluded)
     low, high = (None if end is None else end - 1 for end in (found.low, found.high))
     return Estimate(found.mean - 1, found.standard_error, low, high, found.n, excluded)
+
+
+def split_lift(arm: FloatArray, baseline: FloatArray, confidence: float = CONFIDENCE) -> Estimate:
+    """As `relative_lift` for two different groups of agents, one value each, no NaN."""
+    n = len(arm) + len(baseline)
+    if min(len(arm), len(baseline)) < 2 or baseline.mean() == 0:
+        return Estimate(None, None, None, None, 0, n)
+    quotient = float(arm.mean() / baseline.mean())
+    parts = (arm.var(ddof=1) / len(arm), quotient**2 * baseline.var(ddof=1) / len(baseline))
+    error = float(np.sqrt(sum(parts)) / abs(baseline.mean()))
+    reach = float(stats.norm.ppf((1 + confidence) / 2)) * error
+    return Estimate(quotient - 1, error, quotient - 1 - reach, quotient - 1 + reach, n, 0)
 
 
 def _ratio(side: tuple[FloatArray, FloatArray]) -> float:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
 
 from environments.arrays import FloatArray
-from experiments.compare import Difference, paired_difference
+from experiments.compare import Difference
 from experiments.comparison.multiplicity import benjamini_hochberg, holm
+
+if TYPE_CHECKING:
+    from experiments.comparison.estimators import Estimator
 
 FEWEST = 20
 """Agents a segment needs to be looked at; smaller ones are put together under "others"."""
@@ -30,7 +33,7 @@ class Segment:
 
     Attributes:
         attribute, level: What these agents share, e.g. "activity", "high".
-        effect: Paired difference among them.
+        effect: Among them.
         adjusted_p: By Benjamini and Hochberg over all segments of the arm; None without a p value.
     """
 
@@ -46,7 +49,7 @@ class Contrast:
 
     Attributes:
         attribute: Which.
-        adjusted_p: Of Welch's analysis of variance on the agents' differences, by Holm over the attributes.
+        adjusted_p: Of `Estimator.heterogeneity`, by Holm over the attributes.
     """
 
     attribute: str
@@ -72,13 +75,14 @@ def levels_of(personas: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...
 
 
 def effects_by_segment(
-    arm: FloatArray, baseline: FloatArray, levels: Mapping[str, Sequence[str]]
+    arm: FloatArray, baseline: FloatArray, levels: Mapping[str, Sequence[str]], estimator: Estimator
 ) -> tuple[tuple[Segment, ...], tuple[Contrast, ...]]:
     """The effect on every segment of enough agents, and whether it differs within each attribute.
 
     Args:
         arm, baseline: One value an agent, shape (n_agents,), NaN where there is none.
         levels: As `levels_of` gives them.
+        estimator: How arms of the design are compared.
     """
     segments, attributes, tests = [], [], []
     for attribute, of_agents in levels.items():
@@ -86,12 +90,11 @@ def effects_by_segment(
         groups = []
         for level in _in_order(set(of_agents) - {""}):
             here = names == level
-            effect = paired_difference(arm[here], baseline[here])
+            effect = estimator.among(here).difference(arm[here], baseline[here])
             if effect.n >= FEWEST:
                 segments.append(Segment(attribute, level, effect, None))
-                difference = arm[here] - baseline[here]
-                groups.append(difference[~np.isnan(difference)])
-        p_value = welch_anova_p_value(groups)
+                groups.append((arm[here], baseline[here]))
+        p_value = estimator.heterogeneity(groups)
         if p_value is not None:
             attributes.append(attribute)
             tests.append(p_value)
@@ -119,6 +122,21 @@ def welch_anova_p_value(groups: Sequence[FloatArray]) -> float | None:
     spread = ((1 - weights / weights.sum()) ** 2 / (n - 1)).sum()
     statistic = (weights * (means - centre) ** 2).sum() / (k - 1) / (1 + 2 * (k - 2) / (k**2 - 1) * spread)
     return float(stats.f.sf(statistic, k - 1, (k**2 - 1) / (3 * spread)))
+
+
+def heterogeneity_p_value(effects: Sequence[Difference]) -> float | None:
+    """p of "all groups have the same effect", each with its own standard error; None where fewer than two vary.
+
+    Cochran (1954), "The combination of estimates from different experiments", Biometrics 10: the weighted sum of
+    squares around the common effect is near chi-square.
+    """
+    known = [(each.difference, each.standard_error) for each in effects if each.difference is not None]
+    gaps, errors = (np.array([pair[place] for pair in known if pair[1]], dtype=np.float64) for place in (0, 1))
+    if len(gaps) < 2:
+        return None
+    weights = errors**-2
+    centre = (weights * gaps).sum() / weights.sum()
+    return float(stats.chi2.sf((weights * (gaps - centre) ** 2).sum(), len(gaps) - 1))
 
 
 def _thirds(values: Sequence[str]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The word for an effect, by rules that leave nothing to taste.
 
-    not supported   the interval includes zero, a variant turns the sign, an integrity check failed, or a guarded metric
-                    is harmed by an arm that is called better
+    not supported   the arms are identical, the interval includes zero, a variant turns the sign, an integrity check
+                    failed, or a guarded metric is harmed by an arm that is called better
     validated       none of these; the plan was declared, every check that a validation needs was made and passed, and
                     the audience passed the system gate of the fidelity lab on these data
     indicative      everything else: the simulation is sure of itself, and nobody knows how far it is from people
@@ -48,6 +48,7 @@ class Evidence:
         declared: A plan was declared before the run.
         checks: Of the run and of this arm.
         gate: Whether the audience passed the system gate on these data; None where it was not examined.
+        identical: The arm did exactly what the baseline did.
     """
 
     clear: bool
@@ -56,6 +57,7 @@ class Evidence:
     declared: bool
     checks: tuple[Check, ...]
     gate: bool | None
+    identical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,10 @@ def failed(checks: Sequence[Check]) -> list[Check]:
 
 def _against(evidence: Evidence) -> list[str]:
     """What takes the support away."""
-    found = [] if evidence.clear else ["the interval includes zero"]
+    if evidence.identical:
+        found = ["identical arms: in every slot of every visit the same was shown and done"]
+    else:
+        found = [] if evidence.clear else ["the interval includes zero"]
     if evidence.same_sign is False:
         found.append("the sign turns between variants")
     found += [f"check failed: {check.name}" for check in failed(evidence.checks) if check.spoils]

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from environments.errors import RunDirectoryError
-from experiments.compare import CONFIDENCE, Difference, Estimate, mean_interval, paired_difference
+from experiments.compare import CONFIDENCE, Difference, Estimate, mean_interval
+from experiments.comparison.estimators import Estimator, estimator_of
+from experiments.designs import design_of
 from experiments.metrics.counts import ArmCounts, count_arms
 from experiments.metrics.definitions import METRICS
 from experiments.metrics.totals import Totals, session_totals
@@ -35,7 +37,7 @@ class ArmSummary:
         bound: True where the recommender saw the audience's hidden preference: a bound, not a competitor.
         metrics: Metric name -> estimate over agents, all days together.
         days: The same for each day alone, the first day first.
-        differences: Metric name -> paired difference to the first arm; empty for the first arm itself.
+        differences: Metric name -> difference to the first arm; empty for the first arm itself.
         counts: How much of everything there was.
     """
 
@@ -104,6 +106,7 @@ def summarise(engine: Engine) -> Summary:
     agents = pd.Index(pd.read_sql_query("SELECT agent_id FROM agents ORDER BY agent_id", engine).agent_id)
     sessions = session_totals(engine, run["like_from"])
     n_days = int(sessions.day.max()) + 1 if len(sessions) else 0
+    estimator = _estimator(engine, run["seed"], arms.name.tolist())
     counts = count_arms(engine, sessions, arms.arm_id.tolist())
     baseline: Totals | None = None
     summaries = []
@@ -117,7 +120,7 @@ def summarise(engine: Engine) -> Summary:
                 bound=bool(arm["sees_hidden_preference"]),
                 metrics=_estimates(totals),
                 days=tuple(_estimates(Totals(rows[rows.day == day], agents)) for day in range(n_days)),
-                differences={} if baseline is None else _differences(totals, baseline),
+                differences={} if baseline is None else _differences(totals, baseline, estimator),
                 counts=counts[int(arm["arm_id"])],
             )
         )
@@ -139,5 +142,13 @@ def _estimates(totals: Totals) -> dict[str, Estimate]:
     return {metric.name: mean_interval(totals.values(metric)) for metric in METRICS}
 
 
-def _differences(totals: Totals, baseline: Totals) -> dict[str, Difference]:
-    return {metric.name: paired_difference(totals.values(metric), baseline.values(metric)) for metric in METRICS}
+def _differences(totals: Totals, baseline: Totals, estimator: Estimator) -> dict[str, Difference]:
+    return {metric.name: estimator.difference(totals.values(metric), baseline.values(metric)) for metric in METRICS}
+
+
+def _estimator(engine: Engine, seed: int, arms: list[str]) -> Estimator:
+    """How two arms of the run are compared."""
+    (config,) = pd.read_sql_query("SELECT config FROM runs", engine).config
+    design = design_of(json.loads(config))
+    people = pd.read_sql_query("SELECT source_user_id, persona FROM agents ORDER BY agent_id", engine)
+    return estimator_of(design, seed, arms, people.source_user_id.tolist(), map(json.loads, people.persona))

@@ -22,7 +22,7 @@ _SIGNS = {
 def render_summary_table(summary: Summary) -> Table:
     """Arms as rows, metrics as columns: mean, half the 95 % interval, and the difference to the first arm."""
     caption = (
-        f"Mean over agents, half its 95 % interval, and the paired difference to {escape(summary.baseline.name)}"
+        f"Mean over agents, half its 95 % interval, and the difference to {escape(summary.baseline.name)}"
         f" (dim where its interval includes zero). {NOT_VALIDATED.capitalize()}."
     )
     table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", padding=(0, 1), pad_edge=False)

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from experiments import cli
 from experiments.comparison.comparing import compare_run
+from experiments.comparison.estimators import Paired
 from experiments.comparison.outcomes import read_outcomes
 from experiments.comparison.pilot import OTHER_LUCK, run_pilot
 from experiments.comparison.segments import effects_by_segment, levels_of, welch_anova_p_value
@@ -137,7 +138,7 @@ def test_small_groups_are_pooled_and_names_are_no_groups():
     assert set(levels) == {"job", "age"}
     assert set(levels["job"]) == {"writer", "none", "others"}
     assert len(set(levels["age"])) == 3
-    segments, _ = effects_by_segment(np.arange(120.0), np.zeros(120), levels)
+    segments, _ = effects_by_segment(np.arange(120.0), np.zeros(120), levels, Paired())
     assert [segment.level for segment in segments if segment.attribute == "job"] == ["none", "writer"]
     ages = [segment.level.split()[0] for segment in segments if segment.attribute == "age"]
     assert ages == ["up", "over", "over"]
@@ -147,7 +148,7 @@ def test_a_difference_between_segments_is_found_and_noise_is_not():
     rng = np.random.default_rng(1)
     groups = {"side": ["a", "b"] * 100, "noise": ["x", "y", "y", "x"] * 50}
     effect = np.where(np.arange(200) % 2 == 0, 1.0, 0.0) + rng.normal(0, 1, 200)
-    _, contrasts = effects_by_segment(effect, np.zeros(200), groups)
+    _, contrasts = effects_by_segment(effect, np.zeros(200), groups, Paired())
     found = {contrast.attribute: contrast.adjusted_p for contrast in contrasts}
     assert found["side"] < 0.001
     assert found["noise"] > 0.05

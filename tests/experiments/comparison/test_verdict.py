@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from environments.errors import RunDirectoryError
 from experiments.comparison.comparing import compare_outcomes
+from experiments.comparison.estimators import Paired
 from experiments.comparison.gate import find_gate
 from experiments.comparison.outcomes import ArmOutcomes, Outcomes
 from experiments.comparison.verdict import Check, Evidence, judge
 from experiments.config import PlanConfig
+from experiments.designs import ParallelDesign
 from experiments.metrics import METRICS
 from experiments.metrics.totals import TOTALS, Totals
 
@@ -37,10 +39,11 @@ def totals(likes, satisfaction=6.0, days=1):
     return Totals(frame, pd.Index(range(N)))
 
 
-def arm(name, policy, likes, satisfaction=6.0, completed=None):
+def arm(name, policy, likes, satisfaction=6.0, completed=None, identical=False):
     days = tuple(totals(likes / DAYS, satisfaction) for _ in range(DAYS))
     done = np.ones(N, dtype=bool) if completed is None else completed
-    return ArmOutcomes(name, policy, False, totals(likes, satisfaction, DAYS), days, done)
+    everybody = np.ones(N, dtype=bool)
+    return ArmOutcomes(name, policy, False, totals(likes, satisfaction, DAYS), days, done, everybody, 1.0, identical)
 
 
 def outcomes(shift=1.0, plan=PLAN, twin=True, seed=0, run_id="a", **changed):
@@ -57,7 +60,7 @@ def outcomes(shift=1.0, plan=PLAN, twin=True, seed=0, run_id="a", **changed):
     )
     run = {"run_id": run_id, "experiment": "made up", "status": "done", "agents": N, "days": DAYS, "seed": seed,
            "dataset_hash": "d", "mind": {"kind": "behavioural"}}  # fmt: skip
-    return Outcomes(run, plan, tuple(arms), personas)
+    return Outcomes(run, plan, ParallelDesign(), Paired(), tuple(arms), personas)
 
 
 def fidelity(tmp_path, **changes):
