@@ -8,8 +8,8 @@ pairs of items instead of people and items.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,7 +23,7 @@ from personas.profile import measure_genre_lifts
 
 Features = NDArray[np.float32]
 
-FEATURES = ("sequence", "association", "recent_taste", "people", "season", "popularity", "genre")
+FEATURES = ("sequence", "association", "recent_taste", "people", "season", "popularity", "genre", "activity")
 """Names and order of the features.
 
 sequence: log of a smoothed P(the item is a neighbour of the person's latest items), see `personas.co_occurrence`.
@@ -33,6 +33,7 @@ people: log of the share of the `ALIKE` people of most similar history that met 
 season: log of how much more than usual the item was met by everybody around the time of the person's latest item.
 popularity: log(1 + people who met the item).
 genre: Mean log genre lift of the person over the item's genres; 0 without genres.
+activity: log(1 + items that the person met), the same for every item: busy people meet more of everything.
 """
 
 SEQUENCE_HALF_LIFE = 10.0
@@ -66,6 +67,7 @@ class Evidence:
         latest, recent: Histories as weights that sum to 1 a person, by `SEQUENCE_HALF_LIFE` and by
             `RECENT_HALF_LIFE`, shape (n_users, n_items).
         met: 1 for each pair that occurs, shape (n_users, n_items).
+        activity: The feature, shape (n_users,).
         rarity: What an item says of how alike two people are: less the more people met it, shape (n_items,).
         season: The feature by period, shape (n_periods, n_items).
         period: Of each person's latest item, shape (n_users,).
@@ -80,6 +82,7 @@ class Evidence:
     latest: sp.csr_array
     recent: sp.csr_array
     met: sp.csr_array
+    activity: Features
     rarity: Features
     season: Features
     period: IntArray
@@ -97,47 +100,121 @@ class Evidence:
         """Size of the catalog."""
         return len(self.popularity)
 
-    def columns(self, users: IntArray) -> Iterator[Features]:
-        """Each feature of all items for some users, shape (n, n_items), in the order of `FEATURES`."""
-        recent = self.recent[users]
-        yield self._sequence(users)
-        yield (recent @ self.associations).toarray()
-        yield (recent @ self.vectors) @ self.vectors.T
-        yield self._people(users)
-        yield self.season[self.period[users]]
-        yield np.broadcast_to(self.popularity, (len(users), self.n_items))
-        yield self.lifts[users] @ self.genres.T
+    def column(self, name: str, users: IntArray) -> Features:
+        """One of `FEATURES` of all items for some users, shape (n, n_items)."""
+        match name:
+            case "sequence":
+                return self._sequence(users)
+            case "association":
+                return (self.recent[users] @ self.associations).toarray()
+            case "recent_taste":
+                return (self.recent[users] @ self.vectors) @ self.vectors.T
+            case "people":
+                return np.log((self._alike(users) @ self.met).toarray() + np.float32(_SHARE_FLOOR))
+            case "season":
+                return self.season[self.period[users]]
+            case "popularity":
+                return np.broadcast_to(self.popularity, (len(users), self.n_items))
+            case "genre":
+                return self.lifts[users] @ self.genres.T
+            case "activity":
+                return np.broadcast_to(self.activity[users][:, None], (len(users), self.n_items))
+        raise ValueError(f"found the feature {name!r}, expected one of {', '.join(FEATURES)}")
 
     def pairs(self, users: IntArray, items: IntArray) -> FloatArray:
-        """The features of some pairs, shape (n_pairs, n_features)."""
+        """All features of some pairs, shape (n_pairs, n_features), by way of the whole rows of their people."""
         people, rows = np.unique(users, return_inverse=True)
         result = np.empty((len(users), len(FEATURES)))
         for first in range(0, len(people), _CHUNK):
             here = np.flatnonzero((rows >= first) & (rows < first + _CHUNK))
-            for number, column in enumerate(self.columns(people[first : first + _CHUNK])):
+            for number, name in enumerate(FEATURES):
+                column = self.column(name, people[first : first + _CHUNK])
                 result[here, number] = column[rows[here] - first, items[here]]
         return result
 
-    def _sequence(self, users: IntArray) -> Features:
-        """log of a mixture, over the latest items, of P(neighbour | item) smoothed towards the overall share."""
+    def column_of_pairs(self, name: str, users: IntArray, items: IntArray) -> Features:
+        """One of `FEATURES` of some pairs, shape (n_pairs,), at the cost of the pairs and not of whole rows."""
+        match name:
+            case "sequence":
+                weighted, unexplained = self._latest(users)
+                return np.log(_row_products(weighted, self._before[items]) + unexplained * self._share[items])
+            case "association":
+                return _row_products(self.recent[users], self.associations[items])
+            case "recent_taste":
+                people, rows = np.unique(users, return_inverse=True)
+                return np.einsum("nd,nd->n", (self.recent[people] @ self.vectors)[rows], self.vectors[items])
+            case "people":
+                people, rows = np.unique(users, return_inverse=True)
+                shares = _row_products(self._alike(people)[rows], self._met_by[items])
+                return np.log(shares + np.float32(_SHARE_FLOOR))
+            case "season":
+                return self.season[self.period[users], items]
+            case "popularity":
+                return self.popularity[items]
+            case "genre":
+                return np.einsum("ng,ng->n", self.lifts[users], self.genres[items])
+            case "activity":
+                return self.activity[users]
+        raise ValueError(f"found the feature {name!r}, expected one of {', '.join(FEATURES)}")
+
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """Everything that was measured, for a fingerprint."""
+        sparse = (self.near, self.latest, self.recent, self.met)
+        kept = [part for matrix in sparse for part in (matrix.indptr, matrix.indices, matrix.data)]
+        return (*kept, self.vectors, self.season, self.period, self.activity, self.lifts, self.genres)
+
+    def _latest(self, users: IntArray) -> tuple[sp.csr_array, Features]:
+        """Weight of each latest item's neighbours, one each, and the weight that smoothing takes, shape (n,)."""
         degree = self.near.sum(axis=1)
-        share = (degree + 1) / (degree + 1).sum()
         history = self.latest[users]
         weighted = history @ sp.diags_array((1 / (degree + COUNT_PRIOR)).astype(np.float32))
-        unexplained = 1 - history @ (degree / (degree + COUNT_PRIOR))
-        return np.log((weighted @ self.near).toarray() + np.outer(unexplained, share)).astype(np.float32)
+        return weighted, (1 - history @ (degree / (degree + COUNT_PRIOR))).astype(np.float32)
 
-    def _people(self, users: IntArray) -> Features:
-        """See `FEATURES`: likeness is a cosine over items weighted by rarity, and nobody is like themselves."""
-        weighted = self.met @ sp.diags_array(self.rarity)
-        length = np.sqrt((weighted * weighted).sum(axis=1)) + _SHORT_HISTORY * self.rarity.mean()
+    def _sequence(self, users: IntArray) -> Features:
+        """log of a mixture, over the latest items, of P(neighbour | item) smoothed towards the overall share."""
+        weighted, unexplained = self._latest(users)
+        return np.log((weighted @ self.near).toarray() + np.outer(unexplained, self._share))
+
+    def _alike(self, users: IntArray) -> sp.csr_array:
+        """What each person's word weighs for each user, shape (n, n_users), rows summing to 1 or 0.
+
+        Likeness is a cosine over items weighted by rarity, and nobody is like themselves.
+        """
+        weighted, length = self._rare
         likeness = (weighted[users] @ weighted.T).toarray() / length
         likeness[np.arange(len(users)), users] = 0
         if self.n_users > ALIKE:
             last = np.partition(likeness, -ALIKE, axis=1)[:, -ALIKE]
             likeness[likeness < last[:, None]] = 0
         likeness /= np.maximum(likeness.sum(axis=1, keepdims=True), 1e-9)
-        return np.log((sp.csr_array(likeness) @ self.met).toarray() + _SHARE_FLOOR).astype(np.float32)
+        return sp.csr_array(likeness)
+
+    @cached_property
+    def _share(self) -> Features:
+        """Each item's share of all neighbour counts, smoothed, shape (n_items,)."""
+        count = self.near.sum(axis=0) + 1
+        return (count / count.sum()).astype(np.float32)
+
+    @cached_property
+    def _rare(self) -> tuple[sp.csr_array, Features]:
+        """`met` weighted by rarity, and the length of each person's row, lengthened for short histories."""
+        weighted = sp.csr_array(self.met @ sp.diags_array(self.rarity))
+        return weighted, np.sqrt((weighted * weighted).sum(axis=1)) + _SHORT_HISTORY * self.rarity.mean()
+
+    @cached_property
+    def _before(self) -> sp.csr_array:
+        """`near` with items as rows that come second, shape (n_items, n_items)."""
+        return self.near.T.tocsr()
+
+    @cached_property
+    def _met_by(self) -> sp.csr_array:
+        """`met` by item, shape (n_items, n_users)."""
+        return self.met.T.tocsr()
+
+
+def _row_products(left: sp.csr_array, right: sp.csr_array) -> Features:
+    """Inner product of each row with the row beside it, shape (n,)."""
+    return np.asarray(left.multiply(right).sum(axis=1)).ravel()
 
 
 def measure_evidence(train: Interactions, catalog: Catalog) -> Evidence:
@@ -154,6 +231,7 @@ def measure_evidence(train: Interactions, catalog: Catalog) -> Evidence:
         latest=weigh(users, items, 0.5 ** (age / SEQUENCE_HALF_LIFE), train),
         recent=weigh(users, items, 0.5 ** (age / RECENT_HALF_LIFE), train),
         met=train.matrix.astype(np.float32),
+        activity=np.log1p(np.diff(train.matrix.indptr)).astype(np.float32),
         rarity=(1 / np.sqrt(train.item_counts + _POPULAR_PRIOR)).astype(np.float32),
         season=season,
         period=period,

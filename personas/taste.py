@@ -1,14 +1,13 @@
 """Hidden taste: how much each item appeals to each person, and how many stars it would get.
 
-Appeal is the log-odds, in a logistic model on the seven features of `personas.evidence`, that an item belongs to
-what a person met next rather than to what the person passed by. Stars come from `personas.stars`.
+Appeal is the log-odds, in a logistic model on the features of `personas.evidence`, that an item of the whole shelf
+belongs to what a person met next rather than to what the person passed by. Stars come from `personas.stars`.
 
 Weights are estimated on people of the fitting and validation thirds alone (`environments.split`), and on their
 training rows alone: the latest fifth of each person's training rows is held out as labels, all evidence is
-measured again without these rows, and each held-out item is set against items the person never met in training,
-half of them drawn uniformly and half among items of like popularity. The weights are then applied to evidence
-from all training rows. People of the test third lend their training rows to the counts, as they do to every
-recommender, but no label.
+measured again without these rows (`personas.measured`), and each held-out item is set against items the person never
+met in training, sampled and weighted as `personas.labels` says. The weights are then applied to evidence from all
+training rows.
 """
 
 from __future__ import annotations
@@ -20,55 +19,33 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from environments.arrays import BoolArray, FloatArray, IntArray
+from environments.arrays import FloatArray, IntArray
 from environments.dataset import Dataset
-from environments.draws import name_key
+from environments.errors import DataError
 from environments.interactions import Interactions
-from environments.split import people_in_thirds, split_history
-from personas.evidence import FEATURES, Evidence, Features, measure_evidence
-from personas.labels import AppealLabels, choose_labels
+from personas.evidence import FEATURES, Evidence, Features
+from personas.measured import Measured, measure, measure_rows
 from personas.regression import fit_logistic
-from personas.star_evidence import STAR_FEATURES, measure_stars
+from personas.star_evidence import StarEvidence
 from personas.stars import StarModel, fit_stars
 from personas.table import TasteTable
-
-HELD_OUT = 0.2
-"""Share of each person's training rows, the latest, that serve as labels."""
+from personas.taste_weights import AppealWeights, StarWeights, TasteWeights
 
 FEWEST_LABELS = 100
 """With fewer held-out items than this nothing is estimated, and `WITHOUT_DATA` is used as it stands."""
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
-    "items": ("sequence", "association", "recent_taste", "season", "popularity", "genre"),
-    "people": ("people", "popularity", "genre"),
+    "items": ("sequence", "association", "recent_taste", "season", "popularity", "genre", "activity"),
+    "people": ("people", "popularity", "genre", "activity"),
 }
 """Two tastes that share no collaborative evidence, to see whether a finding depends on how taste is modelled."""
 
-_RIDGE = 5.0
-_STAR_DIMENSIONS = 32
-
-
-@dataclass(frozen=True)
-class AppealWeights:
-    """A logistic model on standardised features.
-
-    Attributes:
-        weights: Log-odds for one standard deviation of each feature, in the order of `FEATURES`.
-        centre, scale: Mean and standard deviation of each feature among the labels.
-        labels: Held-out items the weights were estimated on, 0 = not estimated.
-    """
-
-    weights: FloatArray
-    centre: FloatArray
-    scale: FloatArray
-    labels: int
-
-
-WITHOUT_DATA = np.array([0.5, 0.4, 0.4, 1.8, 0.1, -0.6, 0.2])
+WITHOUT_DATA = np.array([2.0, 0.2, 0.3, 1.1, 0.1, 0.0, 0.1, 1.0])
 """Weights where nothing can be estimated: about what MovieLens-100K and MovieLens-1M give."""
+
+_RIDGE = 5.0
 
 
 @dataclass(frozen=True)
@@ -90,13 +67,35 @@ class Taste:
         """Size of the catalog."""
         return self.evidence.n_items
 
+    @property
+    def weights(self) -> TasteWeights:
+        """All that was estimated; `fit_taste` takes it back."""
+        model = self.stars
+        stars = None if model is None else StarWeights(model.fit, model.mood, model.labels)
+        return TasteWeights(self.appeal_weights, stars)
+
     def appeal(self, users: IntArray) -> Features:
         """Log-odds of interest, up to one constant for everybody, shape (n, n_items)."""
-        slopes = self.appeal_weights.weights / self.appeal_weights.scale
         total = np.zeros((len(users), self.n_items), dtype=np.float32)
-        for slope, centre, column in zip(slopes, self.appeal_weights.centre, self.evidence.columns(users), strict=True):
-            total += np.float32(slope) * (column - np.float32(centre))
+        for name, slope, centre in self._terms():
+            total += slope * (self.evidence.column(name, users) - centre)
         return total
+
+    def appeal_of(self, users: IntArray, items: IntArray) -> FloatArray:
+        """`appeal` of some pairs, shape (n_pairs,), without whole rows: equal up to the rounding of 32-bit sums."""
+        total = np.zeros(len(users))
+        for name, slope, centre in self._terms():
+            total += slope * (self.evidence.column_of_pairs(name, users, items) - centre)
+        return total
+
+    def _terms(self) -> list[tuple[str, np.float32, np.float32]]:
+        """Name, slope and centre of each feature that has a weight."""
+        weights = self.appeal_weights
+        return [
+            (name, np.float32(slope), np.float32(centre))
+            for name, slope, centre in zip(FEATURES, weights.slopes, weights.centre, strict=True)
+            if slope
+        ]
 
     def describe(self) -> Mapping[str, Any]:
         """Weights and numbers of labels, for the manifest."""
@@ -107,14 +106,8 @@ class Taste:
             "fingerprint": self.fingerprint,
         }
         if self.stars is not None:
-            fit = self.stars.fit
-            described["stars"] = {
-                "stretch": fit.stretch,
-                "shift": fit.shift,
-                "mood": self.stars.mood,
-                **dict(zip(STAR_FEATURES, fit.weights.tolist(), strict=True)),
-            }
-            described["star_labels"] = self.stars.labels
+            plain = self.weights.as_dict()
+            described |= {"stars": plain["stars"], "star_labels": plain["star_labels"]}
         return described
 
     @cached_property
@@ -126,16 +119,8 @@ class Taste:
     def fingerprint(self) -> str:
         """SHA-256 over everything that was measured and estimated, in hexadecimal."""
         digest = hashlib.sha256()
-        for array in (
-            self.evidence.near.data,
-            self.evidence.vectors,
-            self.evidence.latest.data,
-            self.evidence.met.indices,
-            self.evidence.season,
-            self.appeal_weights.weights,
-            self.appeal_weights.centre,
-            self.appeal_weights.scale,
-        ):
+        weights = self.appeal_weights
+        for array in (*self.evidence.arrays(), weights.weights, weights.centre, weights.scale):
             digest.update(np.ascontiguousarray(array).tobytes())
         if self.stars is not None:
             fit, evidence = self.stars.fit, self.stars.evidence
@@ -146,7 +131,13 @@ class Taste:
 
 
 def fit_taste(
-    dataset: Dataset, train: Interactions, *, salt: str, seed: int, features: Sequence[str] = FEATURES
+    dataset: Dataset,
+    train: Interactions,
+    *,
+    salt: str,
+    seed: int,
+    features: Sequence[str] = FEATURES,
+    weights: TasteWeights | None = None,
 ) -> Taste:
     """Measure the evidence and estimate the weights.
 
@@ -156,65 +147,53 @@ def fit_taste(
         salt: `split.salt`: it says who is in the test third.
         seed: Of the sampling of negatives.
         features: Which of `FEATURES` appeal may use, `FAMILIES` for instance; the others get the weight 0.
+        weights: Estimated before: then nothing is estimated, and salt, seed and features are not read. With the
+            same history the taste is the one they came from, to the last bit.
+
+    Raises:
+        DataError: The weights know no stars, and the history has some.
     """
-    # One thread: faster on so many small matrices, and sums are always taken in the same order.
+    if weights is None:
+        return estimate(measure(dataset, train, salt=salt, seed=seed), features)
+    return _with_weights(*measure_rows(dataset, train), weights)
+
+
+def estimate(measured: Measured, features: Sequence[str] = FEATURES) -> Taste:
+    """Estimate the weights of one choice of features; nothing is measured again."""
     with threadpool_limits(1, "blas"):
-        return _fit(dataset, train, salt, seed, np.array([name in features for name in FEATURES]))
+        stars = None
+        if measured.stars is not None and measured.earlier_stars is not None:
+            held_out = measured.held_out
+            rated = held_out.take(~np.isnan(held_out.ratings))
+            stars = fit_stars(measured.earlier_stars, rated, measured.stars)
+        return Taste(measured.evidence, _fit_appeal(measured, features), stars)
 
 
-def _fit(dataset: Dataset, train: Interactions, salt: str, seed: int, used: BoolArray) -> Taste:
-    fitting = people_in_thirds(dataset.people.user_ids, salt) != 2
-    inner = split_history(train, "per_user_temporal", HELD_OUT)
-    earlier_rows = train_without(train, inner.test, fitting)
-    held_out = inner.test.take(fitting[inner.test.users])
-
-    earlier = measure_evidence(earlier_rows, dataset.catalog)
-    labels = choose_labels(train, held_out, seed=name_key("labels", salt, seed))
-    weights = _fit_appeal(earlier, labels, used)
-    evidence = measure_evidence(train, dataset.catalog)
-    return Taste(evidence, weights, _fit_stars(dataset, train, earlier_rows, held_out, earlier, evidence))
-
-
-def train_without(train: Interactions, held_out: Interactions, fitting: NDArray[np.bool_]) -> Interactions:
-    """Training rows less the held-out rows of the people that are fitted on."""
-    pairs = train.users * train.n_items + train.items
-    taken = held_out.users * train.n_items + held_out.items
-    return train.take(~(np.isin(pairs, taken) & fitting[train.users]))
+def _with_weights(evidence: Evidence, stars: StarEvidence | None, weights: TasteWeights) -> Taste:
+    known = weights.stars
+    if stars is None:
+        return Taste(evidence, weights.appeal, None)
+    if known is None:
+        raise DataError(
+            "taste weights: found none for stars, but the history has ratings; estimate the weights on a history with "
+            "ratings, or take the ratings out"
+        )
+    return Taste(evidence, weights.appeal, StarModel(stars, known.fit, known.mood, known.labels))
 
 
-def _fit_appeal(earlier: Evidence, labels: AppealLabels, used: BoolArray) -> AppealWeights:
+def _fit_appeal(measured: Measured, features: Sequence[str]) -> AppealWeights:
+    used = np.array([name in features for name in FEATURES])
+    labels, earlier = measured.labels, measured.earlier
     if labels.positives < FEWEST_LABELS:
-        users = np.arange(min(len(earlier.lifts), 200), dtype=np.int64)
-        spread = [(float(column.mean()), float(column.std())) for column in earlier.columns(users)]
-        centre, scale = np.array(spread).T
-        return AppealWeights(np.where(used, WITHOUT_DATA, 0.0), centre, np.where(scale > 0, scale, 1.0), 0)
-    features = earlier.pairs(labels.users, labels.items)
-    centre, scale = features.mean(axis=0), features.std(axis=0)
+        users = np.arange(min(earlier.n_users, 200), dtype=np.int64)
+        columns = [earlier.column(name, users) for name in FEATURES]
+        centre, scale = np.array([(float(column.mean()), float(column.std())) for column in columns]).T
+        return AppealWeights(np.where(used, WITHOUT_DATA, 0.0), centre, np.where(scale > 1e-9, scale, 1.0), 0)
+    values = measured.features
+    centre = np.average(values, axis=0, weights=labels.weights)
+    scale = np.sqrt(np.average((values - centre) ** 2, axis=0, weights=labels.weights))
     scale = np.where(scale > 1e-9, scale, 1.0)
     weights = np.zeros(len(FEATURES))
-    standard = ((features - centre) / scale)[:, used]
+    standard = ((values - centre) / scale)[:, used]
     weights[used] = fit_logistic(standard, labels.met, labels.weights, ridge=_RIDGE)[1:]
     return AppealWeights(weights, centre, scale, labels.positives)
-
-
-def _fit_stars(
-    dataset: Dataset,
-    train: Interactions,
-    earlier_rows: Interactions,
-    held_out: Interactions,
-    earlier: Evidence,
-    evidence: Evidence,
-) -> StarModel | None:
-    """The model of ratings, None where nobody gave any."""
-    before = measure_stars(earlier_rows, dataset.scale, star_features(earlier))
-    final = measure_stars(train, dataset.scale, star_features(evidence))
-    if before is None or final is None:
-        return None
-    return fit_stars(before, held_out.take(~np.isnan(held_out.ratings)), final)
-
-
-def star_features(evidence: Evidence) -> Features:
-    """Item vectors, leading dimensions, beside genres of unit length, shape (n_items, d)."""
-    lengths = np.linalg.norm(evidence.genres, axis=1, keepdims=True)
-    genres = evidence.genres / np.where(lengths > 0, lengths, 1)
-    return np.column_stack([evidence.vectors[:, :_STAR_DIMENSIONS], genres]).astype(np.float32)

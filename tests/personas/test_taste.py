@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -6,14 +7,17 @@ from scipy.special import ndtri
 
 from environments.catalog import Catalog
 from environments.dataset import Dataset, RatingScale
+from environments.errors import DataError
 from environments.interactions import Interactions
 from environments.split import people_in_thirds
 from personas.evidence import FEATURES
 from personas.labels import choose_labels
+from personas.measured import measure
 from personas.star_evidence import StarEvidence, star_shares
 from personas.stars import fit_stars
 from personas.table import BLOCK, TasteTable
-from personas.taste import FAMILIES, WITHOUT_DATA, fit_taste
+from personas.taste import FAMILIES, WITHOUT_DATA, estimate, fit_taste
+from personas.taste_weights import TasteWeights
 
 
 def likes_own_group(dataset):
@@ -54,6 +58,42 @@ def test_the_same_history_gives_the_same_taste(toy, toy_split, toy_taste):
     assert fit_taste(toy, toy_split.train, salt="b", seed=1).fingerprint != toy_taste.fingerprint
 
 
+def test_weights_that_are_given_are_not_estimated_and_give_the_same_taste(toy, toy_split, toy_taste):
+    kept = TasteWeights.from_dict(json.loads(json.dumps(toy_taste.weights.as_dict())))
+    again = fit_taste(toy, toy_split.train, salt="not read", seed=99, weights=kept)
+    assert again.fingerprint == toy_taste.fingerprint
+    assert np.array_equal(again.appeal(np.arange(90)), toy_taste.appeal(np.arange(90)))
+    assert again.describe() == toy_taste.describe()
+    assert again.stars.mood == toy_taste.stars.mood
+
+
+def test_weights_of_an_unknown_feature_are_refused(toy_taste):
+    values = toy_taste.weights.as_dict()
+    values["appeal"]["astrology"] = values["appeal"].pop("season")
+    with pytest.raises(DataError, match=r"appeal: found .*astrology.*; this version knows .*season"):
+        TasteWeights.from_dict(values)
+
+
+def test_weights_without_stars_are_refused_where_people_rate(toy, toy_split, toy_taste):
+    weights = dataclasses.replace(toy_taste.weights, stars=None)
+    with pytest.raises(DataError, match="none for stars"):
+        fit_taste(toy, toy_split.train, salt="a", seed=1, weights=weights)
+
+
+def test_another_family_is_estimated_from_what_was_measured_once(toy, toy_split):
+    measured = measure(toy, toy_split.train, salt="a", seed=1)
+    for features in FAMILIES.values():
+        fitted = fit_taste(toy, toy_split.train, salt="a", seed=1, features=features)
+        assert estimate(measured, features).fingerprint == fitted.fingerprint
+
+
+def test_pairs_are_scored_as_in_whole_rows(toy_taste):
+    chance = np.random.default_rng(0)
+    users, items = chance.integers(0, 90, 200), chance.integers(0, 60, 200)
+    rows = toy_taste.appeal(np.arange(90))
+    assert np.allclose(toy_taste.appeal_of(users, items), rows[users, items], atol=1e-4)
+
+
 def test_people_are_scored_alone_as_in_company(toy_taste):
     together = toy_taste.appeal(np.arange(90))
     assert np.allclose(toy_taste.appeal(np.array([41, 7])), together[[41, 7]], atol=1e-5)
@@ -78,7 +118,36 @@ def test_negatives_were_never_met(toy_split):
     labels = choose_labels(train, train.take(train.timestamps > np.median(train.timestamps)), seed=0)
     known = train.matrix.toarray()[labels.users, labels.items] > 0
     assert np.array_equal(known, labels.met > 0)
-    assert labels.weights[labels.met > 0].sum() == pytest.approx(labels.weights[labels.met == 0].sum())
+    assert np.all(labels.weights[labels.met > 0] == 1)
+
+
+def test_negatives_stand_for_the_whole_shelf_of_unmet_items():
+    # 400 people met 10 of 200 items each, the more popular ones more often; all of it is held out but two.
+    chance = np.random.default_rng(0)
+    popularity = 1 / np.arange(1, 201)
+    items = np.concatenate([chance.choice(200, 10, replace=False, p=popularity / popularity.sum()) for _ in range(400)])
+    users, times = np.repeat(np.arange(400), 10), np.tile(np.arange(10), 400)
+    train = Interactions.of(users, items, None, times, n_users=400, n_items=200)
+    labels = choose_labels(train, train.take(train.timestamps >= 2), seed=1)
+    passed = labels.met == 0
+    stood_for = np.bincount(labels.items[passed], labels.weights[passed], minlength=200)
+    unmet = 400 - train.item_counts
+    popular = np.argsort(-train.item_counts)
+    for some in (popular[:10], popular[10:50], popular[50:]):
+        assert stood_for[some].sum() == pytest.approx(unmet[some].sum(), rel=0.05)
+
+
+def test_busy_people_give_as_small_a_share_of_the_shelf_as_of_what_they_met(toy_split):
+    train = toy_split.train
+    few = np.flatnonzero(train.users == 5)[:3]
+    many = np.flatnonzero(train.users == 6)
+    rows = train.take(np.isin(np.arange(len(train)), np.concatenate([few, many])))
+    labels = choose_labels(rows, rows, seed=0)
+    odds = {}
+    for user in (5, 6):
+        own = labels.users == user
+        odds[user] = labels.met[own].sum() / labels.weights[own & (labels.met == 0)].sum()
+    assert odds[6] / odds[5] == pytest.approx(len(many) / 3 * (60 - 3) / (60 - len(many)), rel=0.5)
 
 
 def test_implicit_data_has_appeal_and_no_stars(toy, toy_split):
