@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo test check check-aa consumers bench bench-tokens bench-saturation test-vllm
+.PHONY: help install demo test check check-aa consumers bench bench-logging bench-tokens bench-saturation test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -50,6 +50,9 @@ check-aa: $(STAMP) ## count false alarms in 2,000 A/A experiments, coverage, gai
 
 bench: $(STAMP) ## measure impressions a second beside raw SQLite
 	$(BIN)/python experiments/benchmarks/impressions.py
+
+bench-logging: $(STAMP) ## measure rows a second that the log takes beside sqlite3.executemany (fails below 0.6 of it)
+	$(BIN)/python experiments/benchmarks/bulk_logging.py $(ARGS)
 
 bench-tokens: $(STAMP) ## count calls and tokens a page of a language agent beside Agent4Rec's published figures
 	$(BIN)/python experiments/benchmarks/tokens.py $(ARGS)

@@ -115,7 +115,8 @@ class _Slots:
 
     Attributes:
         first_visits: The first visit of each cohort, then the number of all visits.
-        logged: The turns of all cohorts, each with the first visit of its cohort.
+        turns: The turns of all cohorts.
+        logged: The same with what was refused and asked, each with the first visit of its cohort.
         showing_visit, showing_page: Shape (n_showings,) each, by visit, then page.
         visit, page, position, rank: Shape (n_impressions,) each.
         ids: Impression ids, ascending.
@@ -127,28 +128,28 @@ class _Slots:
         for record in records:
             self.logged += ((self.first_visits[-1], logged) for logged in record.turns)
             self.first_visits.append(self.first_visits[-1] + len(record.visits))
-        self._turns = [logged.turn for _, logged in self.logged]
-        self._width = max((turn.page.items.shape[1] for turn in self._turns), default=0)
+        self.turns = [logged.turn for _, logged in self.logged]
+        self._width = max((turn.page.items.shape[1] for turn in self.turns), default=0)
         visit = _joined([logged.turn.rows + first for first, logged in self.logged])
         # Stable, so that the pages of a visit stay in their order.
         self._order = np.argsort(visit, kind="stable")
         self.showing_visit = visit[self._order]
         self.showing_page = self._spread(lambda turn: turn.page.number)
-        self._shown = self._stacked([turn.page.shown for turn in self._turns]).astype(np.bool_, copy=False)
-        slots = self._shown.sum(axis=1)
-        self.visit = np.repeat(self.showing_visit, slots)
-        self.page = np.repeat(self.showing_page, slots)
+        self._shown = self._stacked([turn.page.shown for turn in self.turns]).astype(np.bool_, copy=False)
+        self._slots = self._shown.sum(axis=1)
+        self.visit = np.repeat(self.showing_visit, self._slots)
+        self.page = np.repeat(self.showing_page, self._slots)
         self.position = np.broadcast_to(np.arange(self._width), self._shown.shape)[self._shown]
-        self.rank = self.position + np.repeat(self._spread(lambda turn: turn.page.first_rank), slots)
+        self.rank = self.position + np.repeat(self._spread(lambda turn: turn.page.first_rank), self._slots)
         self.ids = np.arange(first_id, first_id + len(self.visit))
 
     def column(self, pick: Callable[[PageTurn], Cells]) -> Cells:
         """A value a slot; `pick` gives the values of a turn, in the shape of its page."""
-        return self._stacked([pick(turn) for turn in self._turns])[self._shown]
+        return self._stacked([pick(turn) for turn in self.turns])[self._shown]
 
     def optional(self, pick: Callable[[PageTurn], Cells | None]) -> Cells:
         """As `column`, NULL on the pages for which a mind does not know the value."""
-        parts = [pick(turn) for turn in self._turns]
+        parts = [pick(turn) for turn in self.turns]
         known = [part for part in parts if part is not None]
         if not known:
             return np.full(len(self.ids), np.nan)
@@ -159,13 +160,17 @@ class _Slots:
         return self._stacked(
             [
                 np.full(turn.page.items.shape, unknown) if part is None else next(whole)
-                for turn, part in zip(self._turns, parts, strict=True)
+                for turn, part in zip(self.turns, parts, strict=True)
             ]
         )[self._shown]
 
+    def on_every_slot(self, pick: Callable[[PageTurn], Cells]) -> Cells:
+        """A value a slot; `pick` gives one for all slots of a visit's page, shape (n_visits of the turn,)."""
+        return np.repeat(self.a_showing(pick), self._slots)
+
     def a_showing(self, pick: Callable[[PageTurn], Cells]) -> Cells:
         """A value a showing; `pick` gives those of a turn, shape (n_visits of the turn,)."""
-        return _joined([pick(turn) for turn in self._turns])[self._order]
+        return _joined([pick(turn) for turn in self.turns])[self._order]
 
     def ranked(self, rankings: Sequence[Ranking], pick: Callable[[Ranking], Cells]) -> Cells:
         """What the rankings of the cohorts say of each slot."""
@@ -178,8 +183,8 @@ class _Slots:
 
     def _spread(self, pick: Callable[[PageTurn], int]) -> IntArray:
         """One number a turn, for each of its showings."""
-        numbers = np.array([pick(turn) for turn in self._turns], dtype=np.int64)
-        return np.repeat(numbers, [len(turn.rows) for turn in self._turns])[self._order]
+        numbers = np.array([pick(turn) for turn in self.turns], dtype=np.int64)
+        return np.repeat(numbers, [len(turn.rows) for turn in self.turns])[self._order]
 
     def _stacked(self, parts: Sequence[Cells]) -> Cells:
         """One array a turn, below each other in the order of showings, shape (n_showings, n_slots of the widest)."""
@@ -222,7 +227,7 @@ def _sessions(cohorts: Sequence[Cohort], slots: _Slots, origin: Origin) -> Colum
 
 
 def _impressions(rankings: Sequence[Ranking], slots: _Slots, origin: Origin) -> Columns:
-    unknown = slots.column(lambda turn: np.broadcast_to(turn.decision.unreadable[:, None], turn.page.items.shape))
+    unknown = slots.on_every_slot(lambda turn: turn.decision.unreadable)
     return Columns(
         slots.ids,
         slots.visit + origin.session,
@@ -238,7 +243,7 @@ def _impressions(rankings: Sequence[Ranking], slots: _Slots, origin: Origin) -> 
         slots.column(lambda turn: turn.decision.stars),
         slots.optional(lambda turn: turn.decision.click_probability),
         slots.optional(lambda turn: turn.decision.click_draw),
-        slots.column(_displayed),
+        slots.position if all(turn.decision.display is None for turn in slots.turns) else slots.column(_displayed),
     )
 
 
@@ -370,7 +375,10 @@ def _call(call: CallRecord) -> tuple[Any, ...]:
         reply.cached_tokens,
         reply.completion_tokens,
         reply.latency_seconds,
-        json.dumps(messages, ensure_ascii=False),
+        _json(messages),
         reply.text,
-        json.dumps(reply.first_token, ensure_ascii=False) if reply.first_token else None,
+        _json(reply.first_token) if reply.first_token else None,
     )
+
+
+_json = json.JSONEncoder(ensure_ascii=False).encode
