@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from environments.arrays import FloatArray, IntArray
@@ -73,6 +74,26 @@ class ScoringRecommender(Recommender):
     def recommend(self, request: RankingRequest) -> Ranking:
         """See `Recommender.recommend`."""
         return top_items(self.score(request.users), request)
+
+
+@runtime_checkable
+class FoldsIn(Protocol):
+    """A recommender that, once fitted, can score items it was not fitted with from the few people who met them.
+
+    Nothing that was learnt changes, so the scores of all other items stay what they were.
+    """
+
+    def score_new(self, users: IntArray, takers: sp.csr_array) -> FloatArray:
+        """Scores of new items for some users, on the scale of `ScoringRecommender.score`, shape (n, n_new).
+
+        Args:
+            users: Row numbers of users, shape (n,).
+            takers: Who met each new item, 1.0 for each pair, shape (n_users, n_new).
+
+        Raises:
+            NotFitted: `fit` was not called before.
+        """
+        ...
 
 
 def fitted(learnt: Learnt | None, recommender: Recommender) -> Learnt:

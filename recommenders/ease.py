@@ -8,8 +8,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import PositiveFloat
+from threadpoolctl import threadpool_limits
 
 from environments.arrays import FloatArray, IntArray
+from recommenders.base import fitted
 from recommenders.collaborative import CollaborativeRecommender
 
 
@@ -28,21 +30,35 @@ class EaseRecommender(CollaborativeRecommender):
         self.regularisation = regularisation
         self._histories = sp.csr_array((0, 0))
         self._weights = np.zeros((0, 0), dtype=np.float32)
+        self._precision: NDArray[np.float32] | None = None
 
     def learn(self, matrix: sp.csr_array) -> None:
         """See `CollaborativeRecommender.learn`."""
         from irspack.recommenders.dense_slim import DenseSLIMRecommender
-        from threadpoolctl import threadpool_limits
 
         # Several threads would add the same numbers in another order; on few cores they are slower, too.
         with threadpool_limits(1, "blas"):
             model = DenseSLIMRecommender(sp.csr_matrix(matrix), reg=self.regularisation).learn()
         self._histories = matrix
+        self._precision = None
         self._weights = np.ascontiguousarray(model.W, dtype=np.float32)
 
     def affinity(self, users: IntArray) -> FloatArray:
         """See `CollaborativeRecommender.affinity`."""
         return np.asarray(self._histories[users].astype(np.float32) @ self._weights, dtype=np.float64)
+
+    def score_new(self, users: IntArray, takers: sp.csr_array) -> FloatArray:
+        """See `FoldsIn.score_new`: the ridge regression of the new item on all others, as in the fit."""
+        fitted(self._people, self)
+        met = np.flatnonzero(np.diff(self._histories.tocsc().indptr))
+        histories = sp.csr_array(self._histories[:, met]).astype(np.float32)
+        with threadpool_limits(1, "blas"):
+            if self._precision is None:
+                gram = (histories.T @ histories).toarray()
+                gram[np.diag_indices_from(gram)] += np.float32(self.regularisation)
+                self._precision = np.linalg.inv(gram)
+            weights = self._precision @ (histories.T @ takers.astype(np.float32)).toarray()
+        return np.asarray(histories[users] @ weights, dtype=np.float64)
 
     def learnt(self) -> tuple[NDArray[Any], ...]:
         """See `CollaborativeRecommender.learnt`."""

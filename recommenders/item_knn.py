@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
 from environments.arrays import FloatArray, IntArray
+from recommenders.base import fitted
 from recommenders.collaborative import CollaborativeRecommender
 
 
@@ -56,6 +57,24 @@ class ItemKnnRecommender(CollaborativeRecommender):
         """See `CollaborativeRecommender.affinity`."""
         scores: FloatArray = (self._histories[users] @ self._similarity).toarray()
         return scores
+
+    def score_new(self, users: IntArray, takers: sp.csr_array) -> FloatArray:
+        """See `FoldsIn.score_new`: its cosines with the items of the fit, of which its own nearest are kept.
+
+        In the fit it is the old items that keep their nearest, and an item of ten people would be among nobody's.
+        """
+        fitted(self._people, self)
+        weights = np.ones(self._histories.shape[0])
+        if self.weighting == "tf_idf":
+            weights = np.log(self._histories.shape[1] / (1 + np.diff(self._histories.indptr)))
+        known, new = (sp.diags_array(weights) @ matrix for matrix in (self._histories, takers))
+        lengths = [np.sqrt(np.asarray((matrix * matrix).sum(axis=0))) for matrix in (known, new)]
+        overlap = (known.T @ new).toarray()
+        cosines = overlap / np.maximum(np.outer(*lengths) + self.shrinkage, 1e-12)
+        if len(cosines) > self.neighbours:
+            least = np.partition(cosines, -self.neighbours, axis=0)[-self.neighbours]
+            cosines[cosines < least] = 0
+        return np.asarray(self._histories[users] @ cosines)
 
     def learnt(self) -> tuple[NDArray[Any], ...]:
         """See `CollaborativeRecommender.learnt`."""

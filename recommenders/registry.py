@@ -35,6 +35,7 @@ SHIPPED = {
     "als": "recommenders.als:AlsRecommender",
     "anti_oracle": "recommenders.oracle:AntiOracleRecommender",
     "bpr": "recommenders.bpr:BprRecommender",
+    "content_knn": "recommenders.content_knn:ContentKnnRecommender",
     "degraded": "recommenders.degraded:DegradedRecommender",
     "ease": "recommenders.ease:EaseRecommender",
     "epsilon_slots": "recommenders.exploration:EpsilonSlots",

@@ -8,6 +8,7 @@ import pytest
 from recommenders.als import AlsRecommender
 from recommenders.base import Recommender, ScoringRecommender
 from recommenders.bpr import BprRecommender
+from recommenders.content_knn import ContentKnnRecommender
 from recommenders.contract import (
     COLD_USER,
     TOY_SIZE,
@@ -75,6 +76,13 @@ class TestBpr(RecommenderContract):
 
     def build(self):
         return BprRecommender(factors=4, learning_rate=0.1, epochs=200)
+
+
+class TestContentKnn(RecommenderContract):
+    personalised = True
+
+    def build(self):
+        return ContentKnnRecommender(ItemKnnRecommender())
 
 
 class TestOracle(RecommenderContract):

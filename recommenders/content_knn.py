@@ -1,0 +1,73 @@
+"""New items by way of old ones that are like them: the simplest honest answer to "nobody has met it yet"."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import PositiveInt
+from threadpoolctl import threadpool_limits
+
+from environments.arrays import FloatArray, IntArray
+from environments.catalog import Catalog
+from environments.content import Content, measure_content
+from environments.interactions import Interactions
+from recommenders.base import ScoringRecommender, fitted, hash_of
+
+
+class ContentKnnRecommender(ScoringRecommender):
+    """Gives an item that nobody met the mean score of the items most like it (as KNN in the ColdRec benchmark).
+
+    Every other item keeps the score that the inner recommender gives it. Likeness is that of
+    `environments.content`: genres, year, and the words of title and text.
+
+    Args:
+        of: Scores the items that people met.
+        neighbours: How many items a new one is likened to.
+    """
+
+    def __init__(self, of: ScoringRecommender, neighbours: PositiveInt = 20) -> None:
+        self.of = of
+        self.neighbours = neighbours
+        self._new: IntArray | None = None
+        self._old = np.zeros(0, dtype=np.int64)
+        self._shares = np.zeros((0, 0))
+
+    def fit(self, interactions: Interactions, catalog: Catalog) -> None:
+        """See `Recommender.fit`."""
+        self.of.fit(interactions, catalog)
+        met = interactions.item_counts > 0
+        self._old, self._new = np.flatnonzero(met), np.flatnonzero(~met)
+        self._shares = neighbour_shares(measure_content(catalog), self._old, self._new, self.neighbours)
+
+    def observe(self, interactions: Interactions) -> None:
+        """See `Recommender.observe`."""
+        self.of.observe(interactions)
+
+    def score(self, users: IntArray) -> FloatArray:
+        """See `ScoringRecommender.score`."""
+        new = fitted(self._new, self)
+        scores = np.array(self.of.score(users), dtype=np.float64)
+        # Row by row, so that a person's scores do not depend on who is asked with them.
+        for row in scores:
+            row[new] = row[self._old] @ self._shares
+        return scores
+
+    def state(self) -> str:
+        """See `Recommender.state`."""
+        if self._new is None:
+            return ""
+        inner = np.frombuffer(self.of.state().encode(), dtype=np.uint8)
+        return hash_of(inner, self._old, self._new, self._shares)
+
+
+def neighbour_shares(content: Content, old: IntArray, new: IntArray, neighbours: int) -> FloatArray:
+    """How much each old item says of each new one, columns summing to 1, shape (len(old), len(new)).
+
+    The nearest share by likeness; where nothing is alike, all of them say the same.
+    """
+    with threadpool_limits(1, "blas"):
+        alike = content.similarity(old, new).astype(np.float64)
+    if len(old) > neighbours:
+        order = np.argsort(-alike, axis=0, kind="stable")[neighbours:]
+        np.put_along_axis(alike, order, 0.0, axis=0)
+    totals = alike.sum(axis=0)
+    return np.divide(alike, totals, out=np.full(alike.shape, 1 / max(len(old), 1)), where=totals > 0)
