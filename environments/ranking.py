@@ -65,6 +65,8 @@ class Ranking:
             sequential estimators need it (McInerney et al. 2020, "Counterfactual evaluation of slate recommendations").
         explored: True where chance, not the score, chose the slot, shape (n, size).
         propensity_kind: "deterministic", "exact" (known in closed form) or "estimated".
+        teams: On a list that several recommenders draft together, whose pick a slot is: 0 for the first of them, -1
+            for `NO_ITEM`, shape (n, size); None on any other list.
     """
 
     items: ItemArray
@@ -72,6 +74,7 @@ class Ranking:
     propensities: FloatArray
     explored: BoolArray
     propensity_kind: PropensityKind = "deterministic"
+    teams: IntArray | None = None
 
     @classmethod
     def deterministic(cls, items: ItemArray, scores: FloatArray) -> Ranking:

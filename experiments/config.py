@@ -47,7 +47,7 @@ class PopulationConfig(Section):
 class SimulationConfig(Section):
     """When things happen."""
 
-    days: Annotated[int, Field(ge=1)] = 1
+    days: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """Steps of the clock. Every agent visits at most once a day."""
     visit_probability: Annotated[float, Field(gt=0, le=1)] = 1.0
     """P(an agent comes on a day); the same draw in every arm."""
@@ -57,6 +57,9 @@ class SimulationConfig(Section):
     """Visits open at once when a language model decides. It changes the speed, never the result."""
 
 
+_MOST_SLOTS = 100_000
+
+
 class SiteConfig(Section):
     """What a visit looks like."""
 
@@ -64,6 +67,14 @@ class SiteConfig(Section):
     """Slots a page."""
     max_pages: Annotated[int, Field(ge=1)] = 5
     """Pages a visit can see at most."""
+
+    @model_validator(mode="after")
+    def _can_be_shown(self) -> SiteConfig:
+        if self.page_size * self.max_pages > _MOST_SLOTS:
+            raise ValueError(
+                f"{self.page_size} slots a page on {self.max_pages} pages are more than {_MOST_SLOTS:,} slots a visit"
+            )
+        return self
 
 
 class BehaviouralMindConfig(BehaviouralOptions):
@@ -211,6 +222,8 @@ class ExperimentConfig(Section):
                 raise ValueError(f"design: interleaving needs exactly two arms, found {len(names)}")
             if INTERLEAVED in names:
                 raise ValueError(f"design: interleaving calls the arms' common world {INTERLEAVED!r}; rename that arm")
+            if self.arms[0].history != self.arms[1].history:
+                raise ValueError("arms: interleaved recommenders learn from one log; give both the same `history`")
             if self.plan is not None:
                 raise ValueError(
                     "plan: interleaving says which arm's items are preferred and measures no effect on a metric; take "

@@ -30,11 +30,19 @@ from experiments.config import (
     LanguageMindConfig,
     ScriptedMindConfig,
 )
-from experiments.designs import ParallelDesign, SplitDesign, assigned_arms, shares_of
+from experiments.designs import (
+    INTERLEAVED,
+    InterleavingDesign,
+    ParallelDesign,
+    SplitDesign,
+    assigned_arms,
+    shares_of,
+)
 from personas.grounding import Grounding
 from personas.mind import KnowsPreference, Mind
 from personas.population import Population, build_population
 from recommenders.base import Recommender
+from recommenders.interleaving import TEAM_DRAFT, TeamDraftRecommender
 from recommenders.registry import RecommenderContext, build_recommender
 from simulator.language.budget import Spent
 from simulator.log.writer import ArmRow
@@ -108,7 +116,14 @@ class Plan:
 
     @cached_property
     def _taste(self) -> Any:
-        return self._taste_of(self.config.seed)
+        if self.language is None:
+            return self._taste_of(self.config.seed)
+        from personas.taste import fit_taste
+        from personas.taste_weights import TasteWeights
+
+        # The weights were fitted with this evidence: another seed's would be a little different.
+        kept = TasteWeights.from_dict(self.language.calibration.taste)
+        return fit_taste(self.dataset, self.split.train, salt=self.config.split.salt, seed=self.config.seed, weights=kept)
 
     def _taste_of(self, seed: int) -> Any:
         from personas.taste import fit_taste
@@ -186,24 +201,36 @@ class Plan:
         )
 
     def arm_rows(self) -> list[ArmRow]:
-        """The arms as the log describes them."""
-        return [
+        """The arms as the log describes them; arms that share lists come before the world in which they do."""
+        rows = [
             ArmRow(arm.name, arm.recommender, arm.options, self.recommender(arm).sees_hidden_preference)
             for arm in self.config.arms
         ]
+        if isinstance(self.config.design, InterleavingDesign):
+            rows.append(ArmRow(INTERLEAVED, TEAM_DRAFT, {}, any(row.sees_hidden_preference for row in rows)))
+        return rows
 
     def stages(self, model: ChatModel | None) -> list[list[World]]:
         """The worlds of the experiment: those of a stage live side by side and share their log, stage after stage."""
-        arms, design = self.config.arms, self.config.design
-        if isinstance(design, ParallelDesign):
-            return [[self.world(arm, model)] for arm in arms]
-        assert isinstance(design, SplitDesign)
-        shares = shares_of(design, [arm.name for arm in arms])
-        home = assigned_arms(
-            self.config.seed, [self.dataset.people.user_ids[user] for user in self.population.users], shares
-        )
-        worlds = [self.world(arm, model, home == place) for place, arm in enumerate(arms)]
-        return [worlds] if design.log == "shared" else [[world] for world in worlds]
+        arms = self.config.arms
+        match self.config.design:
+            case SplitDesign() as design:
+                shares = shares_of(design, [arm.name for arm in arms])
+                user_ids = [self.dataset.people.user_ids[user] for user in self.population.users]
+                home = assigned_arms(self.config.seed, user_ids, shares)
+                worlds = [self.world(arm, model, home == place) for place, arm in enumerate(arms)]
+                return [worlds] if design.log == "shared" else [[world] for world in worlds]
+            case InterleavingDesign():
+                first, second = (self.recommender(arm) for arm in arms)
+                return [
+                    [
+                        replace(
+                            self.world(arms[0], model), arm=INTERLEAVED, recommender=TeamDraftRecommender(first, second)
+                        )
+                    ]
+                ]
+            case ParallelDesign():
+                return [[self.world(arm, model)] for arm in arms]
 
 
 def build_plan(

@@ -41,6 +41,7 @@ _WHOLE_PAGE = 1 << 20
 class Origin:
     """The ids that a block starts from."""
 
+    arm: int
     session: int
     impression: int
     event: int
@@ -244,7 +245,15 @@ def _impressions(rankings: Sequence[Ranking], slots: _Slots, origin: Origin) -> 
         slots.optional(lambda turn: turn.decision.click_probability),
         slots.optional(lambda turn: turn.decision.click_draw),
         slots.position if all(turn.decision.display is None for turn in slots.turns) else slots.column(_displayed),
+        _teams(rankings, slots, origin),
     )
+
+
+def _teams(rankings: Sequence[Ranking], slots: _Slots, origin: Origin) -> Sequence[int | None] | Cells:
+    """The arm behind each slot; the teams of a list are the run's first arms."""
+    if any(ranking.teams is None for ranking in rankings):
+        return [None] * len(slots.ids)
+    return slots.ranked(rankings, lambda ranking: np.asarray(ranking.teams)) + origin.arm
 
 
 def _displayed(turn: PageTurn) -> Cells:

@@ -6,6 +6,8 @@ import hashlib
 
 from sqlalchemy import Engine, text
 
+from recommenders.interleaving import TEAM_DRAFT
+
 # Rows are named by what they are about (arm, day, person, page, slot), never by surrogate id. Left out, because
 # they tell of the machine and not of the behaviour: wall-clock columns, latency, attempts, cache hits.
 _CANONICAL = (
@@ -53,6 +55,16 @@ _CANONICAL = (
     """,
 )
 
+_TEAMS = """
+    SELECT arms.name, day, source_user_id, rank, teams.name AS team
+    FROM impressions JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id)
+         JOIN arms AS teams ON teams.arm_id = team_arm_id
+    ORDER BY arms.name, day, source_user_id, rank
+    """
+"""Asked where arms share lists, so that logs without such lists keep the digest they had before there were any."""
+
+_SHARED_LISTS = f"SELECT 1 FROM arms WHERE recommender = '{TEAM_DRAFT}'"
+
 _CHUNK = 50_000
 
 
@@ -60,7 +72,8 @@ def digest(engine: Engine) -> str:
     """SHA-256 over the canonical rows of a log, in hexadecimal."""
     total = hashlib.sha256()
     with engine.connect() as connection:
-        for query in _CANONICAL:
+        shared = connection.execute(text(_SHARED_LISTS)).first() is not None
+        for query in (*_CANONICAL, *((_TEAMS,) if shared else ())):
             rows = connection.execution_options(yield_per=_CHUNK).execute(text(query))
             for chunk in rows.partitions():
                 total.update("\n".join(repr(tuple(row)) for row in chunk).encode())

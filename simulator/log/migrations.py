@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, func, inspect, select
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, func, inspect, select, text
 
 from environments.errors import RunDirectoryError
 from simulator.log import tables
@@ -21,7 +21,13 @@ _ledger = Table(
     Column("name", String, nullable=False),
 )
 
-STEPS: tuple[tuple[str, Callable[[Connection], None]], ...] = ()
+
+def _teams(connection: Connection) -> None:
+    """Arms may draft a list together; no earlier log has such lists."""
+    connection.execute(text("ALTER TABLE impressions ADD COLUMN team_arm_id INTEGER REFERENCES arms (arm_id)"))
+
+
+STEPS: tuple[tuple[str, Callable[[Connection], None]], ...] = (("teams", _teams),)
 """What changed after the first schema, oldest first: (name, step)."""
 
 _NAMES = ("first_schema", *(name for name, _ in STEPS))

@@ -95,6 +95,7 @@ impressions = Table(
     Column("p_click", Float),  # NULL = the mind states none
     Column("u_click", Float),  # the uniform number held against it
     Column("display_position", Integer, nullable=False),  # where the mind saw the slot; `position` unless rotated
+    Column("team_arm_id", ForeignKey("arms.arm_id")),  # the arm whose pick the slot is; NULL unless arms share lists
 )
 
 events = Table(

@@ -124,7 +124,7 @@ class LogWriter:
             arms = connection.execute(select(tables.arms.c.name, tables.arms.c.arm_id)).all()
             self._arms = {arm.name: arm.arm_id for arm in arms}
             first = {table.name: _next_id(connection, table) for table in _NUMBERED}
-            for table in (tables.agents, tables.items):
+            for table in (tables.arms, tables.agents, tables.items):
                 (key,) = table.primary_key.columns
                 first[table.name] = connection.execute(select(func.min(key))).scalar_one()
             self._next = _origin(first)
@@ -257,6 +257,7 @@ _NUMBERED = (tables.arms, tables.agents, tables.items, tables.sessions, tables.i
 
 def _origin(first: Mapping[str, int]) -> Origin:
     return Origin(
+        arm=first["arms"],
         session=first["sessions"],
         impression=first["impressions"],
         event=first["events"],
