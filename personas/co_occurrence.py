@@ -1,8 +1,9 @@
-"""Which items lie close together in people's histories, and what follows from it.
+"""Which items lie close together in people's histories, and what comes after what.
 
-One count carries three features: how often two items are at most `WINDOW` steps apart. Factorising its positive
-pointwise mutual information gives item vectors as word embeddings are made (Levy and Goldberg 2014, "Neural word
-embedding as implicit matrix factorization", NIPS; for items Barkan and Koenigstein 2016, "Item2vec").
+Two counts carry three features: how often one item comes after another, at most `AHEAD` steps later, and how often
+two are at most `WINDOW` steps apart, whichever comes first. Factorising the positive pointwise mutual information of
+the second gives item vectors as word embeddings are made (Levy and Goldberg 2014, "Neural word embedding as implicit
+matrix factorization", NIPS; for items Barkan and Koenigstein 2016, "Item2vec").
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from environments.interactions import Interactions
 
 WINDOW = 60
 """Two items of a history are neighbours when at most this many steps apart."""
+
+AHEAD = 20
+"""An item of a history follows another when it comes at most this many steps later."""
 
 DIMENSIONS = 64
 """Length of an item vector."""
@@ -56,17 +60,23 @@ def weigh(users: IntArray, items: IntArray, weights: FloatArray, train: Interact
 
 def count_neighbours(users: IntArray, items: IntArray, n_items: int) -> sp.csr_array:
     """How often two items lie at most `WINDOW` steps apart, shape (n_items, n_items), symmetric."""
+    following = count_following(users, items, n_items, WINDOW)
+    return following + following.T
+
+
+def count_following(users: IntArray, items: IntArray, n_items: int, steps: int = AHEAD) -> sp.csr_array:
+    """How often the item of a column comes at most `steps` after that of a row, shape (n_items, n_items)."""
     total: Any = sp.csr_array((n_items, n_items), dtype=np.float32)  # the stubs lose the shape in a sum
     waiting: list[tuple[IntArray, IntArray]] = []
-    for step in range(1, WINDOW + 1):
+    for step in range(1, steps + 1):
         together = users[:-step] == users[step:]
         waiting.append((items[:-step][together], items[step:][together]))
-        if step == WINDOW or sum(len(earlier) for earlier, _ in waiting) > _PAIRS_AT_ONCE:
+        if step == steps or sum(len(earlier) for earlier, _ in waiting) > _PAIRS_AT_ONCE:
             earlier, later = (np.concatenate(side) for side in zip(*waiting, strict=True))
             ones = np.ones(len(earlier), dtype=np.float32)
             total = total + sp.csr_array((ones, (earlier, later)), shape=(n_items, n_items))
             waiting = []
-    return total + total.T
+    return total
 
 
 def associate(near: sp.csr_array) -> sp.csr_array:

@@ -1,4 +1,4 @@
-"""What everybody's training rows say for and against one person meeting one item: seven named features.
+"""What everybody's training rows say for and against one person meeting one item: eight named features.
 
 None of them is the class of a recommender under test (popularity, which every audience follows, apart), but some
 are relatives, and a report should say so: `sequence` and `association` count pairs of items as item kNN does, over
@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from environments.arrays import FloatArray, IntArray
 from environments.catalog import Catalog
 from environments.interactions import Interactions
-from personas.co_occurrence import COUNT_PRIOR, associate, count_neighbours, embed, histories, weigh
+from personas.co_occurrence import (
+    COUNT_PRIOR,
+    associate,
+    count_following,
+    count_neighbours,
+    embed,
+    histories,
+    weigh,
+)
 from personas.profile import measure_genre_lifts
 
 Features = NDArray[np.float32]
@@ -26,8 +34,8 @@ Features = NDArray[np.float32]
 FEATURES = ("sequence", "association", "recent_taste", "people", "season", "popularity", "genre", "activity")
 """Names and order of the features.
 
-sequence: log of a smoothed P(the item is a neighbour of the person's latest items), see `personas.co_occurrence`.
-association: How much more often than by chance it is one, in logs, averaged over the latest items.
+sequence: log of a smoothed P(the item follows the person's latest items), see `personas.co_occurrence`.
+association: How much more often than by chance it is near them, in logs, averaged over the latest items.
 recent_taste: Cosine-like closeness of the item's vector to those of the latest items.
 people: log of the share of the `ALIKE` people of most similar history that met the item.
 season: log of how much more than usual the item was met by everybody around the time of the person's latest item.
@@ -61,7 +69,7 @@ class Evidence:
     """The features of every person and item, computed in rows on demand.
 
     Attributes:
-        near: Neighbour counts, shape (n_items, n_items).
+        following: How often one item comes after another, shape (n_items, n_items).
         associations: See `associate`, shape (n_items, n_items).
         vectors: Unit item vectors, shape (n_items, d).
         latest, recent: Histories as weights that sum to 1 a person, by `SEQUENCE_HALF_LIFE` and by
@@ -76,7 +84,7 @@ class Evidence:
         genres: Membership, each item's row summing to 1 or 0, shape (n_items, n_genres).
     """
 
-    near: sp.csr_array
+    following: sp.csr_array
     associations: sp.csr_array
     vectors: Features
     latest: sp.csr_array
@@ -159,21 +167,21 @@ class Evidence:
 
     def arrays(self) -> tuple[np.ndarray, ...]:
         """Everything that was measured, for a fingerprint."""
-        sparse = (self.near, self.latest, self.recent, self.met)
+        sparse = (self.following, self.associations, self.latest, self.recent, self.met)
         kept = [part for matrix in sparse for part in (matrix.indptr, matrix.indices, matrix.data)]
         return (*kept, self.vectors, self.season, self.period, self.activity, self.lifts, self.genres)
 
     def _latest(self, users: IntArray) -> tuple[sp.csr_array, Features]:
-        """Weight of each latest item's neighbours, one each, and the weight that smoothing takes, shape (n,)."""
-        degree = self.near.sum(axis=1)
+        """Weight of one count after each latest item, shape (n, n_items), and what is left to smoothing, shape (n,)."""
+        degree = self.following.sum(axis=1)
         history = self.latest[users]
         weighted = history @ sp.diags_array((1 / (degree + COUNT_PRIOR)).astype(np.float32))
         return weighted, (1 - history @ (degree / (degree + COUNT_PRIOR))).astype(np.float32)
 
     def _sequence(self, users: IntArray) -> Features:
-        """log of a mixture, over the latest items, of P(neighbour | item) smoothed towards the overall share."""
+        """log of a mixture, over the latest items, of P(following | item) smoothed towards the overall share."""
         weighted, unexplained = self._latest(users)
-        return np.log((weighted @ self.near).toarray() + np.outer(unexplained, self._share))
+        return np.log((weighted @ self.following).toarray() + np.outer(unexplained, self._share))
 
     def _alike(self, users: IntArray) -> sp.csr_array:
         """What each person's word weighs for each user, shape (n, n_users), rows summing to 1 or 0.
@@ -191,8 +199,8 @@ class Evidence:
 
     @cached_property
     def _share(self) -> Features:
-        """Each item's share of all neighbour counts, smoothed, shape (n_items,)."""
-        count = self.near.sum(axis=0) + 1
+        """Each item's share of all that follows, smoothed, shape (n_items,)."""
+        count = self.following.sum(axis=0) + 1
         return (count / count.sum()).astype(np.float32)
 
     @cached_property
@@ -203,8 +211,8 @@ class Evidence:
 
     @cached_property
     def _before(self) -> sp.csr_array:
-        """`near` with items as rows that come second, shape (n_items, n_items)."""
-        return self.near.T.tocsr()
+        """`following` by the item that comes after, shape (n_items, n_items)."""
+        return self.following.T.tocsr()
 
     @cached_property
     def _met_by(self) -> sp.csr_array:
@@ -225,7 +233,7 @@ def measure_evidence(train: Interactions, catalog: Catalog) -> Evidence:
     lifts = np.nan_to_num(measure_genre_lifts(train, catalog), nan=1.0)
     genres = catalog.genre_matrix.astype(np.float32)
     return Evidence(
-        near=near,
+        following=count_following(users, items, train.n_items),
         associations=associate(near),
         vectors=embed(near),
         latest=weigh(users, items, 0.5 ** (age / SEQUENCE_HALF_LIFE), train),
