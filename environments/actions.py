@@ -209,7 +209,7 @@ class Decision:
                         decision.goes_on[row] = True
                     case Exit():
                         decision.goes_on[row] = False
-        return replace(decision, stray=tuple(stray))
+        return replace(decision, stray=tuple(stray)) if stray else decision
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,11 @@ def name_key(*names: object) -> int:
     """A stable integer in [0, 2**63) for names: the same on every machine, process and Python version."""
     text = "\x1f".join(map(str, names))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+
+
+@lru_cache(maxsize=1 << 12)
+def _purpose_key(purpose: str) -> np.uint64:
+    return np.uint64(name_key(purpose))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +77,10 @@ class Draws:
         Returns:
             Shape (n,) without `what`, else the shape of `what`.
         """
-        with np.errstate(over="ignore"):
-            words = _mix(self.who ^ np.uint64(name_key(purpose)))
-            if what is not None:
-                rows = words.reshape((-1,) + (1,) * (what.ndim - 1))
-                words = _mix(rows ^ what.astype(np.uint64))
+        words = _mix(self.who ^ _purpose_key(purpose))
+        if what is not None:
+            rows = words.reshape((-1,) + (1,) * (what.ndim - 1))
+            words = _mix(rows ^ what.astype(np.uint64))
         return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def take(self, rows: NDArray[np.integer]) -> Draws:

@@ -41,6 +41,18 @@ class RankingRequest:
             seen.sum_duplicates()
         return seen.shape[1] - np.diff(seen.indptr).astype(np.int64)
 
+    def any_seen(self, items: ItemArray, where: BoolArray) -> bool:
+        """Whether an item was seen by the visit of its row; both shape (n, size), `where` says which items count."""
+        height = max(1, _BLOCK_CELLS // max(1, self.seen.shape[1]))
+        for first in range(0, len(items), height):
+            rows = slice(first, first + height)
+            fresh = np.zeros((len(items[rows]), self.seen.shape[1]))
+            self.hide_seen(fresh, first)
+            visits, places = where[rows].nonzero()
+            if fresh[visits, items[rows][visits, places]].any():
+                return True
+        return False
+
     def hide_seen(self, scores: FloatArray, first: int = 0) -> None:
         """Put -inf, in place, where a visit has seen the item.
 
@@ -97,9 +109,7 @@ class Ranking:
         ordered = np.sort(np.where(listed, self.items, -1 - np.arange(self.items.shape[1])), axis=1)
         if np.any(ordered[:, 1:] == ordered[:, :-1]):
             raise ValueError("ranking lists an item twice for one user")
-        rows = np.broadcast_to(np.arange(len(request))[:, None], self.items.shape)[listed]
-        # scipy answers an empty question with a sparse array, whose truth numpy cannot tell.
-        if len(rows) and np.any(request.seen[rows, self.items[listed]]):
+        if request.any_seen(self.items, listed):
             raise ValueError("ranking lists an item of request.seen")
         chances = self.propensities[listed]
         if not np.all((chances > 0) & (chances <= 1)):

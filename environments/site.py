@@ -71,10 +71,11 @@ class PaginatedSite:
 
     def actions(self, ranking: Ranking, page: Page) -> LegalActions:
         """See `Site.actions`."""
-        following = self.paginate(ranking, page.number + 1)
-        if following is None:
+        following = page.number * self.page_size
+        if page.number >= self.max_pages or following >= ranking.items.shape[1]:
             return LegalActions(self.scale.values, np.zeros(page.items.shape[0], dtype=np.bool_))
-        return LegalActions(self.scale.values, following.shown[:, 0])
+        # Lists have no gaps: there is a next page where its first slot holds an item.
+        return LegalActions(self.scale.values, ranking.items[:, following] != NO_ITEM)
 
     def check(self, decision: Decision, page: Page, actions: LegalActions) -> Checked:
         """See `Site.check`; each kind of offence has its own reason."""
@@ -83,11 +84,14 @@ class PaginatedSite:
             raise ValueError(f"a mind answered for {decision.clicked.shape} slots, the page has {shape}")
         readable = ~decision.unreadable
         rated = ~np.isnan(decision.stars) & readable[:, None]
-        said_clicked = decision.clicked & readable[:, None]
-        on_nothing = said_clicked & ~page.shown
-        clicked = said_clicked & page.shown
+        clicked = decision.clicked & readable[:, None]
+        on_nothing = clicked & ~page.shown
+        clicked &= page.shown
         unopened = rated & ~clicked
-        off_scale = rated & clicked & ~np.isin(decision.stars, actions.stars)
+        rated &= clicked
+        on_scale = np.zeros(shape, dtype=np.bool_)
+        on_scale[rated] = np.isin(decision.stars[rated], actions.stars)
+        off_scale = rated & ~on_scale
         nowhere = decision.goes_on & ~actions.may_go_on & readable
         offered = (decision.satisfaction >= 1) & (decision.satisfaction <= 10)
         beyond = ~np.isnan(decision.satisfaction) & ~offered & readable
@@ -98,13 +102,13 @@ class PaginatedSite:
             *_offences(
                 off_scale, "rate", f"stars are {', '.join(f'{stars:g}' for stars in actions.stars)}", decision.stars
             ),
-            *(Illegal(int(row), None, "next page", "there is no next page") for row in np.flatnonzero(nowhere)),
-            *(Illegal(int(row), None, "satisfaction", "satisfaction is 1 to 10") for row in np.flatnonzero(beyond)),
+            *(Illegal(row, None, "next page", "there is no next page") for row in nowhere.nonzero()[0].tolist()),
+            *(Illegal(row, None, "satisfaction", "satisfaction is 1 to 10") for row in beyond.nonzero()[0].tolist()),
         ]
         legal = replace(
             decision,
             clicked=clicked,
-            stars=np.where(clicked & rated & ~off_scale, decision.stars, np.nan),
+            stars=np.where(on_scale, decision.stars, np.nan),
             goes_on=decision.goes_on & actions.may_go_on & readable,
             satisfaction=np.where(offered & readable, decision.satisfaction, np.nan),
         )
@@ -112,7 +116,8 @@ class PaginatedSite:
 
 
 def _offences(where: BoolArray, said: str, reason: str, stars: FloatArray | None = None) -> list[Illegal]:
+    rows, slots = where.nonzero()
     return [
-        Illegal(int(row), int(slot), said if stars is None else f"{said} {stars[row, slot]:g}", reason)
-        for row, slot in np.argwhere(where)
+        Illegal(row, slot, said if stars is None else f"{said} {stars[row, slot]:g}", reason)
+        for row, slot in zip(rows.tolist(), slots.tolist(), strict=True)
     ]

@@ -119,9 +119,10 @@ async def browse(
 
         # 5. Who goes on takes along what they have lived through.
         staying = np.flatnonzero(decision.goes_on)
-        so_far = _after(so_far, turn, like).take(staying)
-        earlier = tuple(past.take(staying) for past in (*earlier, turn))
-        here = here[staying]
+        so_far, earlier = _after(so_far, turn, like), (*earlier, turn)
+        if len(staying) < len(here):
+            so_far, earlier = so_far.take(staying), tuple(past.take(staying) for past in earlier)
+            here = here[staying]
         number += 1
         page = site.paginate(ranking, number)
 
@@ -134,7 +135,7 @@ async def browse(
 
 def _after(so_far: SoFar, turn: PageTurn, like: float) -> SoFar:
     decision: Decision = turn.decision
-    stars = np.nan_to_num(decision.stars)
+    stars = np.where(np.isnan(decision.stars), 0.0, decision.stars)
     return SoFar(
         impressions=so_far.impressions + turn.page.shown.sum(axis=1),
         clicks=so_far.clicks + decision.clicked.sum(axis=1),

@@ -73,7 +73,8 @@ class Asker:
         request = self._request(question)
         calls: list[CallRecord] = []
         for attempt in range(self._reasks + 1):
-            request = replace(request, seed=question.seed(attempt))
+            if attempt:
+                request = replace(request, seed=question.seed(attempt))
             reply = await self.model.ask(request)
             try:
                 said = read(reply.text)
@@ -92,9 +93,7 @@ class Asker:
         Raises:
             ConfigError: The server gives no log probabilities.
         """
-        request = replace(
-            self._request(question), answers=tuple(answers), max_tokens=1, temperature=0.0, seed=question.seed(0)
-        )
+        request = replace(self._request(question), answers=tuple(answers), max_tokens=1, temperature=0.0)
         reply = await self.model.ask(request)
         if not reply.first_token:
             raise ConfigError(
@@ -105,6 +104,7 @@ class Asker:
         return shares, _record(question, request, reply, "unreadable" if shares is None else "ok")
 
     def _request(self, question: Question) -> ChatRequest:
+        """The first attempt."""
         return ChatRequest(
             messages=(Message("system", question.shared), Message("user", question.told)),
             reply_schema=question.schema,

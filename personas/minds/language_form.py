@@ -183,7 +183,7 @@ def _json(text: str) -> Any:
     """The value of a text; white space and one Markdown fence round the whole of it are no part of it."""
     fenced = _FENCED.fullmatch(text)
     try:
-        return json.loads(fenced[1] if fenced else text, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
+        return _DECODER.decode(fenced[1] if fenced else text)
     except RecursionError:
         raise UnreadableReply("it is nested too deeply") from None
     except ValueError as error:
@@ -215,3 +215,6 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_constant=_no_constant)

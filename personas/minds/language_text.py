@@ -8,17 +8,21 @@ of chat templates are made of, it stays a title.
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 from environments.catalog import Item
 
 _HARMLESS = str.maketrans({"<": "‹", ">": "›", "`": "'"})  # noqa: RUF001 - look-alikes are the point
 
 
+@lru_cache(maxsize=1 << 14)  # titles and genres come again and again
 def one_line(text: str, most: int) -> str:
     """Text of a data set on one line of at most `most` characters, a cut marked by "…"."""
-    # Category C: control and format characters (bidirectional overrides, zero-width), surrogates, unassigned.
-    visible = "".join(" " if unicodedata.category(character)[0] == "C" else character for character in text)
-    line = " ".join(visible.split()).translate(_HARMLESS)
+    # Category C: control and format characters (bidirectional overrides, zero-width), surrogates, unassigned. Printable
+    # text has none of them.
+    if not text.isprintable():
+        text = "".join(" " if unicodedata.category(character)[0] == "C" else character for character in text)
+    line = " ".join(text.split()).translate(_HARMLESS)
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from environments.actions import Action, Click, Decision, Exit, Illegal, NextPage, Rate, Remark
+from environments.chat import CallRecord
 from personas.minds.language_asking import Asker, Question
 from personas.minds.language_config import LanguageOptions
 from personas.minds.language_form import REASON_CHARACTERS, PageReply, read_reply, reply_schema
@@ -29,16 +32,9 @@ async def verdict(view: View, asker: Asker, options: LanguageOptions) -> Decisio
     number = situation.page.number
     question = Question(
         prompt=PROMPT,
-        shared=_shared(stars, options),
+        shared=_shared(stars, options.things, options.feelings, options.stars_optional, options.reasons),
         told=f"{view.told}\n{PROMPT.fill('ask' if may_go_on else 'ask_last', number=number)}",
-        schema=reply_schema(
-            list(view.slots),
-            stars,
-            may_go_on,
-            options.feelings,
-            stars_optional=options.stars_optional,
-            reasons=options.reasons,
-        ),
+        schema=_schema(tuple(view.slots), stars, may_go_on, options.feelings, options.stars_optional, options.reasons),
         draws=situation.visits.draws,
         purpose="reply",
         number=number,
@@ -56,28 +52,43 @@ async def verdict(view: View, asker: Asker, options: LanguageOptions) -> Decisio
     )
     if said is None:
         return Decision.lost(situation.page, calls)
-    return replace(_decision(view, said), calls=calls)
+    return _decision(view, said, calls)
 
 
-def _shared(stars: Sequence[float], options: LanguageOptions) -> str:
+@lru_cache(maxsize=256)  # pages are alike: a few forms serve a whole run
+def _schema(
+    slots: tuple[int, ...],
+    stars: tuple[float, ...],
+    may_go_on: bool,
+    feelings: tuple[str, ...],
+    stars_optional: bool,
+    reasons: bool,
+) -> Mapping[str, Any]:
+    return reply_schema(slots, stars, may_go_on, feelings, stars_optional=stars_optional, reasons=reasons)
+
+
+@lru_cache(maxsize=64)
+def _shared(
+    stars: tuple[float, ...], things: str, feelings: tuple[str, ...], stars_optional: bool, reasons: bool
+) -> str:
     """What every agent of a run is told: the longest prefix that all prompts have in common."""
-    meaning = f"the {options.things} you open"
+    meaning = f"the {things} you open"
     if stars:
         listed = ", ".join(f"{each:g}" for each in stars)
-        meaning += f", with your stars ({listed}{', or null for none' if options.stars_optional else ''})"
+        meaning += f", with your stars ({listed}{', or null for none' if stars_optional else ''})"
     return PROMPT.fill(
         "shared",
-        things=options.things,
+        things=things,
         opened='{"NUMBER":STARS}' if stars else "[NUMBER]",
         opened_nothing="{}" if stars else "[]",
         opened_meaning=meaning,
-        why='"why":{"NUMBER":TEXT},' if options.reasons else "",
-        why_meaning=_WHY if options.reasons else "",
-        feelings=", ".join(options.feelings),
+        why='"why":{"NUMBER":TEXT},' if reasons else "",
+        why_meaning=_WHY if reasons else "",
+        feelings=", ".join(feelings),
     )
 
 
-def _decision(view: View, said: PageReply) -> Decision:
+def _decision(view: View, said: PageReply, calls: tuple[CallRecord, ...]) -> Decision:
     page = view.situation.page
 
     def slot(number: int | str) -> int:
@@ -103,4 +114,5 @@ def _decision(view: View, said: PageReply) -> Decision:
                 if int(number) not in view.slots
             ),
         ),
+        calls=calls,
     )

@@ -55,6 +55,7 @@ class Eyes:
         self._prompt = prompt
         self._options = options
         self._portraits: dict[int, str] = {}
+        self._items: dict[int, str] = {}
 
     def look(self, situation: Situation) -> View:
         """The page of a situation as its agent sees it."""
@@ -91,8 +92,11 @@ class Eyes:
 
     def item(self, page: Page, slot: int) -> str:
         """What a slot shows, on one line."""
-        item = self._population.catalog[int(page.items[0, slot])]
-        return item_line(item, self._options.title_characters, self._options.text_characters)
+        number = int(page.items[0, slot])
+        if number not in self._items:
+            item, options = self._population.catalog[number], self._options
+            self._items[number] = item_line(item, options.title_characters, options.text_characters)
+        return self._items[number]
 
     def title(self, page: Page, slot: int) -> str:
         """The title in a slot, on one line."""
