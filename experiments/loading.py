@@ -225,8 +225,20 @@ def _explain(kind: type[BaseModel], path: Path, node: yaml.Node, error: ErrorDet
     if error["type"] == "missing":
         return f"{where}: {name}: this key is missing"
     message = error["msg"].removeprefix("Value error, ")
-    shown = "" if isinstance(found, (dict, list)) or error["type"] == "value_error" else f", found {found!r}"
+    shown = "" if isinstance(found, (dict, list)) or error["type"] == "value_error" else f", found {_short(found)}"
     return f"{where}: {name}: {message[0].lower()}{message[1:]}{shown}"
+
+
+def _short(value: Any) -> str:
+    """A value as a message can bear it."""
+    try:
+        told = repr(value)
+    except ValueError:  # Python writes out no number of more than 4,300 digits
+        return "a number of thousands of digits"
+    return told if len(told) <= _LONGEST_SHOWN else f"{told[:_LONGEST_SHOWN]}... ({len(told)} characters)"
+
+
+_LONGEST_SHOWN = 120
 
 
 def _did_you_mean(name: str, allowed: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
 from environments.catalog import Catalog
 from environments.errors import DataError, NotFitted
 from environments.interactions import Interactions
+from environments.paths import NamedPath
 from environments.ranking import Ranking, RankingRequest
 from recommenders.base import Recommender, hash_of
 
@@ -34,7 +35,7 @@ class ExternalRecommender(Recommender):
         base_directory: Where a relative path starts.
     """
 
-    def __init__(self, path: Path, *, catalog: Catalog, user_ids: Sequence[str], base_directory: Path) -> None:
+    def __init__(self, path: NamedPath, *, catalog: Catalog, user_ids: Sequence[str], base_directory: Path) -> None:
         self.path = base_directory / path
         self._user_ids = tuple(user_ids)
         frame = _read(self.path)

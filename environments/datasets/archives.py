@@ -197,6 +197,6 @@ def _read_members(path: Path, members: Mapping[str, Member]) -> dict[str, bytes]
             for role, member in members.items():
                 contents[role] = packed.read(member.path)
                 _check(contents[role], member, str(path))
-    except (zipfile.BadZipFile, KeyError, EOFError, zlib.error, OSError) as error:
+    except (zipfile.BadZipFile, KeyError, EOFError, zlib.error, OSError, RuntimeError) as error:  # Runtime: encrypted
         raise DataError(f"{path}: cannot be read ({error}); the file is damaged: delete it and load again") from error
     return contents

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from environments.dataset import RatingScale
 from environments.errors import ConfigError
+from environments.paths import NamedPath
 
 DatasetName = Literal["ml-100k", "ml-1m", "toy", "own"]
 DATASET_NAMES: tuple[str, ...] = get_args(DatasetName)
@@ -22,7 +22,7 @@ class _Strict(BaseModel):
 class InteractionColumns(_Strict):
     """Which file says who met what, and under which column names."""
 
-    path: Path
+    path: NamedPath
     """A CSV or Parquet file, one row an interaction; relative to the experiment file."""
     user: str
     """Column with the user's id."""
@@ -37,7 +37,7 @@ class InteractionColumns(_Strict):
 class ItemColumns(_Strict):
     """Which file describes the items, and under which column names."""
 
-    path: Path
+    path: NamedPath
     """A CSV or Parquet file, one row an item; relative to the experiment file."""
     id: str
     """Column with the item's id."""
@@ -56,7 +56,7 @@ class ItemColumns(_Strict):
 class UserColumns(_Strict):
     """Which file describes the people, and under which column names."""
 
-    path: Path
+    path: NamedPath
     """A CSV or Parquet file, one row a person; relative to the experiment file."""
     id: str
     """Column with the person's id."""
@@ -105,9 +105,9 @@ class OwnData(_Strict):
 class ToyOptions(_Strict):
     """The size of the made-up world."""
 
-    n_users: int = Field(default=60, ge=1)
+    n_users: int = Field(default=60, ge=1, le=10_000_000)
     """People."""
-    n_items: int = Field(default=80, ge=2)
+    n_items: int = Field(default=80, ge=2, le=10_000_000)
     """Items."""
     n_groups: int = Field(default=4, ge=1)
     """Groups of taste; each is a genre."""
@@ -123,7 +123,16 @@ class ToyOptions(_Strict):
                 raise ValueError(
                     f"{name} is {value}, but there are only {self.n_items} items; lower it or raise n_items"
                 )
+        if self.n_users * self.interactions_per_user > _MOST_MADE_UP:
+            raise ValueError(
+                f"{self.n_users} people with {self.interactions_per_user} ratings each are more than "
+                f"{_MOST_MADE_UP:,} ratings; lower one of the two"
+            )
         return self
+
+
+_MOST_MADE_UP = 200_000_000
+"""Ratings, several gigabytes of them."""
 
 
 class DatasetConfig(_Strict):
@@ -131,7 +140,7 @@ class DatasetConfig(_Strict):
 
     name: DatasetName
     """`ml-100k`, `ml-1m`, `toy` (made up, for tests) or `own` (your own tables)."""
-    directory: Path | None = None
+    directory: NamedPath | None = None
     """Where downloaded data is kept, instead of the user's cache or the environment variable `GROUNDLINGS_DATA`."""
     allow_download: bool = True
     """Whether missing data may be fetched; `GROUNDLINGS_OFFLINE=1` forbids it for every experiment."""

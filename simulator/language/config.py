@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from environments.chat import Sampling
+from environments.paths import NamedPath
 from simulator.language.budget import BudgetConfig
 from simulator.language.secrecy import address, environment_name, refuse_secrets
 
@@ -27,7 +27,7 @@ class EmbeddedOptions(BaseModel):
     # Values are kept out of messages everywhere here: what stands in the wrong place may be a secret.
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
-    path: Path | None = None
+    path: NamedPath | None = None
     """A GGUF file of your own; none takes SmolLM2-135M-Instruct, fetched once (93 MB, Apache-2.0)."""
     parallel: int = Field(default=1, ge=1, le=64)
     """Requests worked on at a time. With 1, the same seed gives the same replies in whatever order they are asked
@@ -90,7 +90,7 @@ class StoreConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
-    path: Path
+    path: NamedPath
     """A SQLite file."""
     mode: Literal["live", "record", "replay", "cache"]
     """`live` leaves the file alone; `record` fills a new file; `replay` asks nobody, and a request that is not in the

@@ -71,7 +71,12 @@ class CallStore:
         """The reply of a request, None where it was never asked."""
         with self._named_faults():
             row = self._connection.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
-        return None if row is None else _reply_of(json.loads(row[0]))
+        try:
+            return None if row is None else _reply_of(json.loads(row[0]))
+        except (AttributeError, TypeError, ValueError) as fault:
+            raise DataError(
+                f"{self.path}: the reply to request {key[:12]} is damaged ({fault}); restore the file from a copy"
+            ) from None
 
     def put(self, key: str, request: str, reply: ChatReply) -> bool:
         """Note a reply; the first one noted for a request stays. Returns whether this is it."""

@@ -74,6 +74,16 @@ def test_dumping_and_loading_again_changes_nothing(write):
         ("site:", "base: /\nsite:", ["base", "does not exist"]),
         ("site:", "? [1, 2]\n: 3\nsite:", ["small.yaml:5", "a key must be one word"]),
         ("site:", "site: &again\n  inner: *again", ["small.yaml:5", "inside of what it stands for"]),
+        ("page_size: 4", "page_size: 1000000000000", ["small.yaml:5", "more than 100,000 slots a visit"]),
+        ("dataset: toy", "dataset: {name: toy, toy: {n_users: 10000000, interactions_per_user: 50}}", ["200,000,000"]),
+        ("page_size: 4", f"page_size: {'x' * 5000}", ["small.yaml:6", "characters)"]),
+        (
+            "dataset: toy",
+            'dataset: {name: ml-100k, directory: "~nobody-here/x"}',
+            ["dataset.directory", "nobody's home"],
+        ),
+        ("dataset: toy", 'dataset: {name: ml-100k, directory: "a\\0b"}', ["dataset.directory", "zero byte"]),
+        ("dataset: toy", f"dataset: {{name: ml-100k, directory: {'x' * 300}}}", ["dataset.directory", "255"]),
         ("seed: 1", LAUGHS + "seed: *laugh9", ["small.yaml", "aliases written out", "100,000"]),
     ],
 )

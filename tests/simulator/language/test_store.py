@@ -52,6 +52,15 @@ def test_the_first_reply_noted_stays(store):
     assert store.get("k") == REPLY
 
 
+@pytest.mark.parametrize("kept", ["", "[]", "{}", '{"text": "yes"}', '{"first_token": 3}'])
+def test_a_damaged_reply_is_named_and_nothing_is_made_of_it(store, kept):
+    store.put("k", '{"messages":[]}', REPLY)
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("UPDATE replies SET reply = ?", (kept,))
+    with pytest.raises(DataError, match=r"store\.db: the reply to request k is damaged"):
+        store.get("k")
+
+
 def test_the_same_question_is_asked_once_even_by_many_at_a_time(store, request_):
     model = OneReply()
     stored = StoredModel(store, model, "m")
