@@ -1,9 +1,10 @@
 """Part 4, choices: what people pick when everything lies before them once, beside what real people met next.
 
-Each tester stands before a shelf with every item they have not met in training, in random order, and looks at all of
-it (no position effect). The first items they open, as many as they really met in the held-out part, are their picks.
-MovieLens does not record what people were shown, so nobody knows the real shelf: the comparison says how the audience
-chooses under even exposure, and real picks carry the exposure of their time as well.
+Each tester stands before a shelf with every item they have not met in training and looks at all of it (no position
+effect). What they open are their picks. The level of clicks is a setting, so here it is set to that of reality: random
+unmet items are opened at the rate at which validation people met theirs in the held-out part. MovieLens does not
+record what people were shown, so nobody knows the real shelf: the comparison says how the audience chooses under even
+exposure, and real picks carry the exposure of their time as well.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.stats import spearmanr
 
-from environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
+from environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray
 from experiments.fidelity.distances import jensen_shannon, kolmogorov_smirnov
 from experiments.fidelity.distributions import FLOOR, PART, RATIO_TOLERANCE, floor_record
 from experiments.fidelity.people import Interval, bootstrap, counts_by_person, floor, jackknife
@@ -34,7 +35,7 @@ class Picks:
 
     Attributes:
         users, items: Shape (n,).
-        willing: Items each tester would have opened on the whole shelf, shape (n_testers,), None where there was none.
+        willing: Items each tester opened, shape (n_testers,), None where there was no shelf.
     """
 
     users: IntArray
@@ -63,29 +64,23 @@ def _real(stage: Stage, users: IntArray) -> Picks:
 
 def _shelf(stage: Stage) -> Picks:
     """The mind's picks."""
-    mind = stage.mind_with(examination_exponent=0.0)
-    chance = stage.chance("shelf")
+    mind = stage.mind_with(examination_exponent=0.0, random_click_rate=_real_rate(stage))
     users, items, willing = [], [], []
     for first in range(0, len(stage.testers), PEOPLE_AT_ONCE):
         people = stage.testers[first : first + PEOPLE_AT_ONCE]
-        shelf = _shelves(stage, people, chance)
+        shelf = np.where(_unmet(stage, people), np.arange(stage.train.n_items), NO_ITEM).astype(np.int32)
         opened = decide(stage, mind, people, shelf, day=0).clicked
-        wanted = np.diff(stage.held_out[people].indptr)
-        picked = opened & (np.cumsum(opened, axis=1) <= wanted[:, None])
-        who, slots = np.nonzero(picked)
+        who, picked = np.nonzero(opened)
         users.append(people[who])
-        items.append(shelf[who, slots].astype(np.int64))
+        items.append(picked)
         willing.append(opened.sum(axis=1).astype(np.float64))
     return Picks(np.concatenate(users), np.concatenate(items), np.concatenate(willing))
 
 
-def _shelves(stage: Stage, people: IntArray, chance: np.random.Generator) -> ItemArray:
-    """All unmet items of each person in random order, `NO_ITEM` behind the last."""
-    shelf = np.full((len(people), stage.train.n_items), NO_ITEM, dtype=np.int32)
-    for row, unmet in enumerate(_unmet(stage, people)):
-        items = chance.permutation(np.flatnonzero(unmet))
-        shelf[row, : len(items)] = items
-    return shelf
+def _real_rate(stage: Stage) -> float:
+    """Share of validation people's unmet items that they met in the held-out part."""
+    unmet = stage.train.n_items - np.diff(stage.train.matrix[stage.tuners].indptr)
+    return float(stage.held_out[stage.tuners].nnz / unmet.sum())
 
 
 def _unmet(stage: Stage, people: IntArray) -> BoolArray:

@@ -1,4 +1,10 @@
-"""Part 1: can it be told which items a person met next?"""
+"""Part 1: can it be told which items a person met next?
+
+Every scorer may be read on its own scales (`experiments.fidelity.scorers`), and on each of them beside the list: the
+score less the log of the summed exponentials of all scores in the list. Of log-odds that is, up to a constant, the log
+of the choice share (Luce 1959, "Individual Choice Behavior"): how much of the list's appeal the item has. Published
+agents see the whole list as well. Which scale is read is decided on validation people, for every row alike.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logsumexp
 
 from environments.arrays import FloatArray
 from experiments.fidelity.deciding import MEASURES, Rule, choose_rule, measure
@@ -105,7 +112,16 @@ def _ask(scorer: Scorer, lists: Mapping[Task, Lists]) -> Scores:
     together = np.concatenate([each.items for each in lists.values()], axis=1)
     edges = np.cumsum([0, *(each.items.shape[1] for each in lists.values())])
     scores = {scale: judge(users, together) for scale, judge in scorer.scales.items()}
-    return {
+    asked = {
         task: {scale: table[:, edges[number] : edges[number + 1]] for scale, table in scores.items()}
         for number, task in enumerate(lists)
+    }
+    return {task: {**tables, **_beside_the_list(tables, lists[task])} for task, tables in asked.items()}
+
+
+def _beside_the_list(scales: Mapping[str, FloatArray], lists: Lists) -> Mapping[str, FloatArray]:
+    """Each scale less the log of the list's summed exponentials; a person who was not asked about stays NaN."""
+    return {
+        f"{scale}, beside the list": table - logsumexp(np.where(lists.listed, table, -np.inf), axis=1, keepdims=True)
+        for scale, table in scales.items()
     }
