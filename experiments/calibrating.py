@@ -29,7 +29,7 @@ from experiments.directory import write_text
 from personas.calibration import Calibration, FittedFor, read_calibration
 from personas.calibration_fit import fit_calibration
 from personas.evidence import FEATURES
-from personas.minds.calibrated import CalibratedOptions
+from personas.minds.calibrated import LanguageTermOptions
 from personas.minds.calibrated_question import PROMPT, LanguageScorer
 from personas.population import Population
 from personas.taste import Taste
@@ -74,7 +74,7 @@ class CalibrationGround:
     population: Population
     taste: Callable[[int], Taste]
 
-    def wanted(self, options: CalibratedOptions, scorer: LanguageScorer) -> FittedFor:
+    def wanted(self, options: LanguageTermOptions, scorer: LanguageScorer) -> FittedFor:
         """What weights must have been fitted for."""
         return FittedFor(
             dataset=self.dataset.name,
@@ -95,7 +95,7 @@ class CalibrationGround:
 
 
 async def find_language_term(
-    options: CalibratedOptions,
+    options: LanguageTermOptions,
     ground: CalibrationGround,
     model: ChatModel,
     *,

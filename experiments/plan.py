@@ -123,7 +123,9 @@ class Plan:
 
         # The weights were fitted with this evidence: another seed's would be a little different.
         kept = TasteWeights.from_dict(self.language.calibration.taste)
-        return fit_taste(self.dataset, self.split.train, salt=self.config.split.salt, seed=self.config.seed, weights=kept)
+        return fit_taste(
+            self.dataset, self.split.train, salt=self.config.split.salt, seed=self.config.seed, weights=kept
+        )
 
     def _taste_of(self, seed: int) -> Any:
         from personas.taste import fit_taste

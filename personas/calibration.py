@@ -135,8 +135,8 @@ class Calibration(_Part):
     gain: Estimate
     """How much likelier, in nats a pair, the labels of people left out become by the language term."""
     random_items: RandomItems
-    taste: Mapping[str, Any] | None = None
-    """Weights of the taste that appeal came from."""
+    taste: Mapping[str, Any]
+    """Weights of the taste that appeal came from (`personas.taste_weights`)."""
     versions: Mapping[str, str]
     """Package -> version."""
     created: str

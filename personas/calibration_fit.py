@@ -1,9 +1,10 @@
 """Estimating a calibrated mind's weights on what validation people really met after training.
 
 Labels are case-control: held-out items of people of the validation third, and equally many items drawn uniformly from
-those the same person met neither before nor after. Sampling so changes the intercept of a logistic model and leaves
-its slopes alone (Prentice and Pyke 1979, "Logistic disease incidence models and case-control studies", Biometrika), so
-slopes are estimated and the intercept is thrown away. Nobody of the test third is looked at.
+those the same person met neither before nor after. Sampling so adds a known number to each person's log-odds, that of
+unmet over met items, and leaves the slopes alone (Prentice and Pyke 1979, "Logistic disease incidence models and
+case-control studies", Biometrika); it enters as an offset, so that busy people may stay busy. The intercept is thrown
+away: it is the mind's constant that sets the level. Nobody of the test third is looked at.
 
 The evidence's own weights come from training rows (`personas.taste`); here appeal is one column, so that two or three
 numbers are all that held-out rows decide.
@@ -11,16 +12,15 @@ numbers are all that held-out rows decide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 from scipy.special import expit, log_expit
 
-from environments.arrays import FloatArray, IntArray
+from environments.arrays import BoolArray, FloatArray, IntArray
 from environments.dataset import Dataset
 from environments.draws import name_key
 from environments.errors import DataError
@@ -47,11 +47,17 @@ class Pairs:
     Attributes:
         users, items: Shape (n,).
         met: 1 for held-out items, 0 for random unmet ones, shape (n,).
+        offset: Log-odds that the sampling adds, shape (n,).
     """
 
     users: IntArray
     items: IntArray
     met: FloatArray
+    offset: FloatArray
+
+    def take(self, rows: BoolArray) -> Pairs:
+        """Some of the pairs."""
+        return Pairs(self.users[rows], self.items[rows], self.met[rows], self.offset[rows])
 
 
 def choose_pairs(dataset: Dataset, split: Split, *, salt: str, people: int, pairs: int, seed: int) -> Pairs:
@@ -71,7 +77,7 @@ def choose_pairs(dataset: Dataset, split: Split, *, salt: str, people: int, pair
     known = np.diff(train.indptr) > 0
     candidates = np.flatnonzero((thirds == VALIDATION_THIRD) & known & (np.diff(later.indptr) > 0))
     keys = [name_key("calibration", salt, seed, dataset.people.user_ids[user]) for user in candidates]
-    columns: list[tuple[IntArray, IntArray, FloatArray]] = []
+    columns: list[tuple[IntArray, IntArray, FloatArray, FloatArray]] = []
     for user in candidates[np.argsort(keys, kind="stable")]:
         chance = np.random.default_rng(name_key("calibration pairs", salt, seed, dataset.people.user_ids[user]))
         before = train.indices[train.indptr[user] : train.indptr[user + 1]]
@@ -82,13 +88,14 @@ def choose_pairs(dataset: Dataset, split: Split, *, salt: str, people: int, pair
             continue
         items = np.concatenate([chance.choice(some, size, replace=False) for some in (after, unmet)])
         met = (np.arange(2 * size) < size).astype(np.float64)
-        columns.append((np.full(2 * size, user, dtype=np.int64), items.astype(np.int64), met))
+        offset = np.full(2 * size, np.log(len(unmet) / len(after)))
+        columns.append((np.full(2 * size, user, dtype=np.int64), items.astype(np.int64), met, offset))
         if len(columns) == people:
             break
     if not columns:
         raise DataError(f"{dataset.name}: nobody of the validation third has held-out items to calibrate on")
-    users, items, met = (np.concatenate(column) for column in zip(*columns, strict=True))
-    return Pairs(users, items, met)
+    users, items, labels, offsets = (np.concatenate(column) for column in zip(*columns, strict=True))
+    return Pairs(users, items, labels, offsets)
 
 
 async def fit_calibration(
@@ -98,7 +105,6 @@ async def fit_calibration(
     taste: Taste,
     scorer: LanguageScorer,
     *,
-    taste_weights: Mapping[str, Any] | None = None,
     people_at_once: int = 1,
     on_pairs: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Calibration:
@@ -109,7 +115,6 @@ async def fit_calibration(
         dataset, split: The data.
         taste: The evidence.
         scorer: Asks the model.
-        taste_weights: What to keep of the taste in the file.
         people_at_once: How many people are asked about side by side.
         on_pairs: Told how many pairs are done, of how many.
 
@@ -122,20 +127,21 @@ async def fit_calibration(
     scores = await scorer.ask_pairs(chosen.users, chosen.items, people_at_once=people_at_once, on_pairs=on_pairs)
     readable = ~np.isnan(scores)
     lost = int((~readable).sum())
-    users, met, scores = chosen.users[readable], chosen.met[readable], scores[readable]
+    known, scores = chosen.take(readable), scores[readable]
+    met = known.met
     if met.sum() < FEWEST_LABELS or (1 - met).sum() < FEWEST_LABELS:
         raise DataError(
             f"calibration: {int(met.sum())} held-out items of validation people with a readable answer of "
             f"{fitted_for.model} ({lost} unreadable), needed {FEWEST_LABELS} at least; raise mind.fit_people and "
             "mind.fit_pairs, choose another model, or use mind: behavioural"
         )
-    people = np.unique(users)
-    appeal = taste.appeal(people)[np.searchsorted(people, users), chosen.items[readable]].astype(np.float64)
+    people = np.unique(known.users)
+    appeal = taste.appeal(people)[np.searchsorted(people, known.users), known.items].astype(np.float64)
     centre, spread = float(scores.mean()), float(scores.std())
     scale = spread if spread > 0 else 1.0
     said = (scores - centre) / scale
-    evidence, language = _fit(np.column_stack([appeal, said]), met, users)
-    (alone,) = _fit(said[:, None], met, users)
+    evidence, language = _fit(np.column_stack([appeal, said]), known)
+    (alone,) = _fit(said[:, None], known)
     return Calibration(
         fitted_for=fitted_for,
         labels=Labels(people=len(people), met=int(met.sum()), passed_by=int((1 - met).sum()), unreadable=lost),
@@ -144,24 +150,25 @@ async def fit_calibration(
         evidence=evidence,
         language=language,
         language_alone=alone,
-        gain=_gain(appeal, said, met, users),
+        gain=_gain(appeal, said, known),
         random_items=_random_items(appeal[met == 0], said[met == 0]),
-        taste=taste_weights,
+        taste=taste.weights.as_dict(),
         versions={name: version(name) for name in ("groundlings", "numpy", "scipy")},
         created=datetime.now(UTC).date().isoformat(),
     )
 
 
-def _fit(features: FloatArray, met: FloatArray, users: IntArray) -> list[Estimate]:
+def _fit(features: FloatArray, known: Pairs) -> list[Estimate]:
     """One weight a column, with standard errors clustered by person (Liang and Zeger 1986, Biometrika)."""
     centre, scale = features.mean(axis=0), features.std(axis=0)
     scale = np.where(scale > 1e-9, scale, 1.0)
+    met = known.met
     design = np.column_stack([np.ones(len(met)), (features - centre) / scale])
-    weights = fit_logistic(design[:, 1:], met, np.ones(len(met)), ridge=_RIDGE)
-    chance = expit(design @ weights)
+    weights = fit_logistic(design[:, 1:], met, np.ones(len(met)), ridge=_RIDGE, offset=known.offset)
+    chance = expit(design @ weights + known.offset)
     penalty = np.diag([1e-8, *np.full(features.shape[1], _RIDGE)])
     bread = np.linalg.inv((design * (chance * (1 - chance))[:, None]).T @ design + penalty)
-    people, whose = np.unique(users, return_inverse=True)
+    people, whose = np.unique(known.users, return_inverse=True)
     slopes = np.zeros((len(people), design.shape[1]))
     np.add.at(slopes, whose, design * (met - chance)[:, None])
     errors = np.sqrt(np.diag(bread @ slopes.T @ slopes @ bread) * len(people) / max(len(people) - 1, 1))
@@ -171,30 +178,31 @@ def _fit(features: FloatArray, met: FloatArray, users: IntArray) -> list[Estimat
     ]
 
 
-def _gain(appeal: FloatArray, said: FloatArray, met: FloatArray, users: IntArray) -> Estimate:
+def _gain(appeal: FloatArray, said: FloatArray, known: Pairs) -> Estimate:
     """Mean over people of the log likelihood that the language term adds to labels of people left out, a pair."""
-    people, whose = np.unique(users, return_inverse=True)
+    people, whose = np.unique(known.users, return_inverse=True)
     folds = (np.arange(len(people)) % _FOLDS)[whose]
-    added = np.zeros(len(met))
+    added = np.zeros(len(said))
     for fold in range(min(_FOLDS, len(people))):
         out = folds == fold
         if out.all():
             continue
-        added[out] = _log_likelihood(np.column_stack([appeal, said]), met, out) - _log_likelihood(
-            appeal[:, None], met, out
+        added[out] = _log_likelihood(np.column_stack([appeal, said]), known, out) - _log_likelihood(
+            appeal[:, None], known, out
         )
     by_person = np.bincount(whose, added) / np.bincount(whose)
     error = float(by_person.std(ddof=1) / np.sqrt(len(people))) if len(people) > 1 else 0.0
     return Estimate(value=float(by_person.mean()), error=error)
 
 
-def _log_likelihood(features: FloatArray, met: FloatArray, out: np.ndarray) -> FloatArray:
+def _log_likelihood(features: FloatArray, known: Pairs, out: BoolArray) -> FloatArray:
     """Of the labels in `out`, by weights estimated on the others, in nats, shape (out.sum(),)."""
     centre, scale = features[~out].mean(axis=0), features[~out].std(axis=0)
     standard = (features - centre) / np.where(scale > 1e-9, scale, 1.0)
-    weights = fit_logistic(standard[~out], met[~out], np.ones(int((~out).sum())), ridge=_RIDGE)
-    odds = weights[0] + standard[out] @ weights[1:]
-    return np.where(met[out] > 0, log_expit(odds), log_expit(-odds))
+    others = known.take(~out)
+    weights = fit_logistic(standard[~out], others.met, np.ones(len(others.met)), ridge=_RIDGE, offset=others.offset)
+    odds = weights[0] + standard[out] @ weights[1:] + known.offset[out]
+    return np.where(known.met[out] > 0, log_expit(odds), log_expit(-odds))
 
 
 def _random_items(appeal: FloatArray, said: FloatArray) -> RandomItems:

@@ -15,7 +15,14 @@ _TOLERANCE = 1e-8
 _LEAST = 1e-12
 
 
-def fit_logistic(features: FloatArray, labels: FloatArray, weights: FloatArray, *, ridge: float) -> FloatArray:
+def fit_logistic(
+    features: FloatArray,
+    labels: FloatArray,
+    weights: FloatArray,
+    *,
+    ridge: float,
+    offset: FloatArray | float = 0.0,
+) -> FloatArray:
     """Intercept and one weight a feature, by Newton's method, shape (1 + n_features,).
 
     Args:
@@ -23,13 +30,15 @@ def fit_logistic(features: FloatArray, labels: FloatArray, weights: FloatArray, 
         labels: 0 or 1, shape (n,).
         weights: How much each row counts, shape (n,).
         ridge: Penalty on the squared weights, in rows; the intercept is free.
+        offset: Log-odds that are known already, shape (n,) or a number.
     """
     design = np.column_stack([np.ones(len(features)), features])
     penalty = np.full(design.shape[1], ridge)
     penalty[0] = _TOLERANCE
     solution = np.zeros(design.shape[1])
+    solution[0] = -float(np.mean(offset))  # Newton's steps go astray from where every chance is near 0 or 1
     for _ in range(_NEWTON_STEPS):
-        chance = expit(design @ solution)
+        chance = expit(design @ solution + offset)
         gradient = design.T @ (weights * (chance - labels)) + penalty * solution
         curvature = (design * (weights * chance * (1 - chance))[:, None]).T @ design + np.diag(penalty)
         step = np.linalg.solve(curvature, gradient)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,8 @@ from experiments.config import (
     SiteConfig,
     SplitConfig,
 )
+from personas.minds.calibrated import LanguageTermOptions
+from simulator.language.config import ModelConfig
 
 FEWEST_RECOMMENDERS = 8
 """With fewer recommenders the order of a perfect simulator could hardly be told from chance."""
@@ -67,6 +69,17 @@ class VisitsConfig(Section):
         return self
 
 
+class LanguageConfig(LanguageTermOptions):
+    """A language model put to the lab beside the evidence, on a sample of people."""
+
+    model: ModelConfig = ModelConfig()
+    """Which model answers; it must give log probabilities."""
+    people: Annotated[int, Field(ge=10)] | Literal["all"] = 60
+    """How many of the test people the model is asked about, and half as many validation people."""
+    calls: Annotated[int, Field(ge=1)] | None = 2000
+    """Questions at most, those of a fit not counted; lists are as long as that allows. None asks about whole lists."""
+
+
 class FidelityConfig(Section):
     """One examination of an audience against the people it was built from."""
 
@@ -92,10 +105,21 @@ class FidelityConfig(Section):
     """The little simulations behind the probes and the system level."""
     recommenders: tuple[ArmConfig, ...] = _DEFAULT_ARMS
     """The recommenders whose order is to be foretold, near-ties among them; at least eight."""
+    language: LanguageConfig | None = None
+    """A language model beside the evidence: evidence only, language only, and both. None leaves it out."""
     bootstrap: Annotated[int, Field(ge=100)] = 500
     """Resamples of people behind intervals that no formula gives."""
     base: Annotated[Path, Field(exclude=True)] = Path()
     """Not a key of the file: the directory it stands in, from which relative paths count."""
+
+    @model_validator(mode="after")
+    def _not_grounded(self) -> FidelityConfig:
+        if self.mind.grounded:
+            raise ValueError(
+                "mind.grounded: grounded replay decides by the held-out behaviour that every figure here is measured "
+                "against; take it out, it is for `groundlings run`"
+            )
+        return self
 
     @model_validator(mode="after")
     def _enough_recommenders(self) -> FidelityConfig:

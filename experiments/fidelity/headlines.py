@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from experiments.fidelity.language_rows import CONTRIBUTION, SAMPLE
 from experiments.fidelity.records import Record
 
 _CHOSEN = (
@@ -36,6 +37,9 @@ _CHOSEN = (
     ("probes", "dose-response", "falling steps", "Dose-response, falling steps"),
     ("system", None, "kendall tau", "Order of recommenders, Kendall's tau"),
     ("system", None, "sign agreement", "Really different pairs, sign agreement"),
+    ("interaction", f"{SAMPLE}: uniform 1:1", "auc", "A language model adds to AUC"),
+    ("interaction", f"{SAMPLE}: popularity-matched 1:1", "auc", "The same, popularity-matched"),
+    ("preference", f"{SAMPLE}: liked or disliked", "auc", "The same, liked or disliked"),
     ("memorisation and stereotype", None, "decisions changed", "Other titles and demographics, decisions changed"),
 )
 
@@ -65,7 +69,7 @@ def headlines(records: Sequence[Record]) -> list[Headline]:
         found = [
             record
             for record in records
-            if (record.part, record.metric, record.kind) == (part, metric, "mind") and task in (None, record.task)
+            if (record.part, record.metric, record.kind) == (part, metric, "mind") and _is_of(record, task)
         ]
         by_mind: dict[str, Record] = {}
         for record in found:
@@ -75,6 +79,13 @@ def headlines(records: Sequence[Record]) -> list[Headline]:
                 by_mind[name] = record
         rows += [Headline(label, record, _beside(record)) for record in by_mind.values()]
     return rows
+
+
+def _is_of(record: Record, task: str | None) -> bool:
+    """Whether a record is of a task, None for any; of the language sample only what the model adds."""
+    if record.task.startswith(SAMPLE):
+        return record.task == task and record.scorer == CONTRIBUTION
+    return task in (None, record.task)
 
 
 def _better(record: Record, other: Record) -> bool:

@@ -14,6 +14,7 @@ from experiments.fidelity import (
     distributions,
     interaction,
     invariance,
+    language_rows,
     preference,
     probes,
     system,
@@ -21,6 +22,7 @@ from experiments.fidelity import (
 from experiments.fidelity.calibration import Reliability
 from experiments.fidelity.config import FidelityConfig
 from experiments.fidelity.distributions import StarTables, tabulate_stars
+from experiments.fidelity.language import LanguageAnswers, ask_language_model
 from experiments.fidelity.published import published_rows
 from experiments.fidelity.records import Record, Verdict, verdict
 from experiments.fidelity.scorers import Scorer, interaction_scorers
@@ -29,8 +31,8 @@ from experiments.fidelity.system import Utilities, gate
 from experiments.fidelity.words import sentence
 from experiments.loading import config_hash, dump_config
 
-PARTS = 8
-"""Steps of progress: reading and fitting, then the seven parts."""
+PARTS = 9
+"""Steps of progress: reading and fitting, the seven parts, then the language model's rows of them."""
 
 
 class Observer:
@@ -41,6 +43,9 @@ class Observer:
 
     def download(self, what: str, done: int, total: int | None) -> None:
         """`done` of `total` bytes of `what` have arrived; `total` is None where it is not known."""
+
+    def pairs(self, done: int, total: int) -> None:
+        """`done` of `total` pairs have been put to the language model."""
 
     def step(self, number: int, name: str) -> None:
         """Step `number` of `PARTS` begins."""
@@ -129,10 +134,20 @@ def examine(
     utilities = timed(7, "system level", lambda: system.measure_utilities(stage, audiences))
     records += system.examine_system(stage, utilities, audiences)
     records += timed(8, "memorisation and stereotype", lambda: invariance.examine_invariance(stage))
+    answers, said = timed(9, "language model", lambda: _language(stage, observer))
+    records += said
     records += published_rows(stage.dataset.name)
     passed = {each.name: gate(records, each.name) for each in audiences if each.kind == "mind"}
     records = [_worded(record, passed) for record in records]
-    return Findings(_about(stage, seconds), records, passed[MIND], curves, utilities, stars)
+    return Findings(_about(stage, seconds, answers), records, passed[MIND], curves, utilities, stars)
+
+
+def _language(stage: Stage, observer: Observer) -> tuple[LanguageAnswers | None, list[Record]]:
+    options = stage.config.language
+    if options is None:
+        return None, []
+    answers = ask_language_model(stage, options, observer.note, observer.pairs, observer.download)
+    return answers, language_rows.examine_language(stage, answers)
 
 
 def _distributions(stage: Stage) -> tuple[StarTables | None, list[Record]]:
@@ -148,7 +163,7 @@ def _worded(record: Record, passed: Mapping[str, bool]) -> Record:
     return replace(judged, words=sentence(judged))
 
 
-def _about(stage: Stage, seconds: Mapping[str, float]) -> dict[str, Any]:
+def _about(stage: Stage, seconds: Mapping[str, float], answers: LanguageAnswers | None) -> dict[str, Any]:
     config = stage.config
     return {
         "name": config.name,
@@ -164,6 +179,7 @@ def _about(stage: Stage, seconds: Mapping[str, float]) -> dict[str, Any]:
         "people_tested": len(stage.testers),
         "people_for_thresholds": len(stage.tuners),
         "mind": dict(stage.mind.describe()),
+        "language": None if answers is None else dict(answers.about),
         "leakage": (
             "Profiles, taste, scorers and recommenders saw the training part alone. Taste weights and thresholds were "
             "chosen on people outside the test third. Every figure is about people of the test third."

@@ -87,6 +87,10 @@ class Stage:
             options.model_copy(update=changes),
         )
 
+    def taste_with(self, seed: int) -> Taste:
+        """The taste under examination, its labels chosen with another seed."""
+        return fit_taste(self.dataset, self.train, salt=self.config.split.salt, seed=seed)
+
     def taste_of(self, family: str) -> Taste:
         """A taste of one family of evidence alone, fitted like the one under examination."""
         salt = self.config.split.salt

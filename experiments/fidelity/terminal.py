@@ -49,6 +49,10 @@ class ExaminationProgress(Observer):
         amount = f"{done / 1e6:.1f}" + (f" of {total / 1e6:.1f} MB" if total else " MB")
         self._progress.update(self._task, description=f"{escape(what)}: {amount}")
 
+    def pairs(self, done: int, total: int) -> None:
+        """See `Observer.pairs`."""
+        self._progress.update(self._task, description=f"language model, {done:,} of {total:,}")
+
     def step(self, number: int, name: str) -> None:
         """See `Observer.step`."""
         self._progress.update(self._task, completed=number - 1, description=name)

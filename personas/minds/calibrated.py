@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scipy.special import expit
 
 from environments.actions import Decision, Remark
@@ -35,11 +35,11 @@ from personas.taste import Taste
 Term = Literal["evidence", "language"]
 
 
-class CalibratedOptions(BrowsingOptions):
-    """How people browse, and what their choice is made of."""
+class LanguageTermOptions(BaseModel):
+    """What the model is asked, and what its weight is fitted on."""
 
-    terms: tuple[Term, ...] = Field(default=("evidence", "language"), min_length=1)
-    """What the choice is made of: `evidence` from real histories, `language` from a model, or both."""
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
     question: QuestionOptions = QuestionOptions()
     """How much of person and item the model is shown."""
     calibration: Path | None = None
@@ -51,6 +51,13 @@ class CalibratedOptions(BrowsingOptions):
     """Pairs of each of them at most that the model is asked about, half held-out items and half random ones."""
     fit_seed: int = Field(default=0, ge=0)
     """Of the choice of these people and pairs; another one fits anew."""
+
+
+class CalibratedOptions(LanguageTermOptions, BrowsingOptions):
+    """How people browse, and what their choice is made of."""
+
+    terms: tuple[Term, ...] = Field(default=("evidence", "language"), min_length=1)
+    """What the choice is made of: `evidence` from real histories, `language` from a model, or both."""
 
     @field_validator("terms")
     @classmethod
