@@ -30,7 +30,8 @@ from experiments.plan import Plan, build_plan, open_model
 from simulator.language.budget import Spent
 from simulator.log.digest import digest
 from simulator.log.migrations import SCHEMA_VERSION
-from simulator.log.store import create_log, named_faults, open_log
+from simulator.log.sqlite import SqliteStore
+from simulator.log.store import Store, named_faults, open_log
 from simulator.log.writer import LogWriter, PastRun
 from simulator.world import live_together
 
@@ -201,11 +202,12 @@ def _same_experiment(path: Path, run: dict[str, Any], past: PastRun) -> None:
             )
 
 
-def spent_in(path: Path) -> Spent:
+def spent_in(path: Path | Store) -> Spent:
     """What the calls in a log have taken; those read from a store took nothing, nor does a log without calls."""
-    engine = create_log(path)
+    store = path if not isinstance(path, Path) else SqliteStore(path)
+    engine = store.for_writing()
     try:
-        with named_faults(path), engine.connect() as connection:
+        with named_faults(store), engine.connect() as connection:
             if not inspect(connection).has_table("calls"):
                 return Spent()
             return Spent(*connection.execute(text(_SPENT)).one())

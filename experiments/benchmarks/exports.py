@@ -24,7 +24,8 @@ from rich.table import Table
 from experiments.exports.export import export_run
 from experiments.exports.registry import FORMATS
 from simulator.log.migrations import migrate
-from simulator.log.store import LOG_NAME, create_log
+from simulator.log.sqlite import SqliteStore
+from simulator.log.store import LOG_NAME
 from simulator.log.tables import INDEXES
 
 GOAL_MEGABYTES = 500
@@ -71,7 +72,7 @@ def measure(run: Path, name: str, out: Path) -> tuple[float, float, float]:
 
 def write_log(path: Path, impressions: int) -> None:
     """A log of full visits: 8 % of the items opened and rated, 1 % of the pages unreadable."""
-    engine = create_log(path)
+    engine = SqliteStore(path).for_writing()
     with engine.begin() as connection:
         migrate(connection)
     engine.dispose()

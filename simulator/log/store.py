@@ -1,33 +1,95 @@
-"""Opening a log: the engine, its settings, and what can go wrong with the file under it."""
+"""Where logs lie: a file in the run directory, or a server that the directory points to."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import ClassVar, Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy import Connection, Engine, Table
 
 from environments.errors import RunDirectoryError
+from simulator.log.columns import Row
+from simulator.log.faults import named_faults
 from simulator.log.migrations import SCHEMA_VERSION, schema_version
+from simulator.log.sqlite import SqliteStore
+
+__all__ = ["ADDRESS_NAME", "LOG_NAME", "Store", "named_faults", "open_log", "store_at"]
 
 LOG_NAME = "log.db"
+ADDRESS_NAME = "log.json"
+"""What stands in a run directory in the place of a log that lies on a server."""
 
 
-def create_log(path: Path) -> Engine:
-    """An engine for writing a SQLite log: write-ahead logging, so that others can read while a run writes."""
-    engine = create_engine(f"sqlite:///{path}")
+class Store(Protocol):
+    """The place of one run's log; as a string it is what messages call it."""
 
-    @event.listens_for(engine, "connect")
-    def _settings(connection: Any, _record: Any) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA cache_size = -65536")
+    nan_is_null: ClassVar[bool]
+    """Whether the database itself stores NaN as NULL."""
 
-    return engine
+    def for_writing(self) -> Engine:
+        """An engine whose connections see the tables of this log and no other's."""
+        ...
+
+    def for_reading(self) -> Engine:
+        """The same, for connections that change nothing."""
+        ...
+
+    def prepare(self, connection: Connection) -> None:
+        """Make room for tables, and keep other writers away for as long as the connection lasts.
+
+        Raises:
+            RunDirectoryError: Another process writes this log.
+        """
+        ...
+
+    def first_id(self, connection: Connection) -> int:
+        """Where the ids of an empty table begin."""
+        ...
+
+    def pour(self, connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+        """Append rows, columns in the order of `table`."""
+        ...
+
+    def check_integrity(self, connection: Connection) -> None:
+        """Raise `RunDirectoryError` when the log is damaged; nothing is changed."""
+        ...
+
+    def settle(self, connection: Connection) -> None:
+        """What is worth doing once nobody writes any more."""
+        ...
+
+    def size_bytes(self) -> int:
+        """What it takes outside of the run directory."""
+        ...
+
+    def remove(self) -> None:
+        """Delete what lies outside of the run directory."""
+        ...
+
+
+def store_at(run: Path) -> Store:
+    """Where the log of a run lies.
+
+    Args:
+        run: A run directory, or a SQLite file.
+
+    Raises:
+        RunDirectoryError: The address in the directory cannot be read.
+    """
+    address = run / ADDRESS_NAME
+    if not address.is_file():
+        return SqliteStore(run / LOG_NAME if run.is_dir() else run)
+    from simulator.log.postgres import PostgresStore
+
+    try:
+        content = json.loads(address.read_text(encoding="utf-8"))
+        return PostgresStore(content["url"], content["schema"])
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise RunDirectoryError(
+            f"{address}: expected the url and the schema of a log as JSON ({fault}); restore it from a copy"
+        ) from None
 
 
 def open_log(run: Path) -> Engine:
@@ -39,50 +101,16 @@ def open_log(run: Path) -> Engine:
     Raises:
         RunDirectoryError: There is no log, or it is not one of ours.
     """
-    path = run / LOG_NAME if run.is_dir() else run
-    if not path.is_file():
-        raise RunDirectoryError(f"{run}: found no {LOG_NAME} there; expected a directory that `groundlings run` wrote")
-    engine = create_engine(f"sqlite:///file:{path.resolve()}?mode=ro&uri=true")
-    with named_faults(path), engine.connect() as connection:
+    store = store_at(run)
+    engine = store.for_reading()
+    with named_faults(store), engine.connect() as connection:
         version = schema_version(connection)
     if version == 0:
-        raise RunDirectoryError(f"{path}: a database, but not a log of Groundlings (it has no schema_migrations table)")
+        raise RunDirectoryError(
+            f"{store}: a database, but not a log of Groundlings (it has no schema_migrations table)"
+        )
     if version > SCHEMA_VERSION:
         raise RunDirectoryError(
-            f"{path}: schema version {version}, this Groundlings knows up to {SCHEMA_VERSION}; upgrade to read it"
+            f"{store}: schema version {version}, this Groundlings knows up to {SCHEMA_VERSION}; upgrade to read it"
         )
     return engine
-
-
-def check_integrity(connection: Connection, path: Path) -> None:
-    """Raise `RunDirectoryError` when SQLite finds the file damaged; nothing is changed."""
-    found = connection.execute(text("PRAGMA integrity_check")).scalars().all()
-    if found != ["ok"]:
-        raise RunDirectoryError(f"{path}: the database is damaged ({found[0]}); it was left as it is, restore a copy")
-
-
-@contextmanager
-def named_faults(path: Path) -> Iterator[None]:
-    """Turn what the disk or a damaged file does to SQLite into one clear error."""
-    try:
-        yield
-    except (OperationalError, sqlite3.OperationalError) as fault:
-        text = str(getattr(fault, "orig", fault))
-        if "full" in text:
-            raise RunDirectoryError(
-                f"{path}: the disk is full; all committed visits are safe, free some space and run again"
-            ) from None
-        if "readonly" in text or "unable to open" in text:
-            raise RunDirectoryError(
-                f"{path}: cannot be written ({text}); choose another directory with --out"
-            ) from None
-        if "disk I/O" in text:
-            raise RunDirectoryError(
-                f"{path}: the disk failed while writing ({text}); check its space and health"
-            ) from None
-        raise RunDirectoryError(f"{path}: {text}") from None
-    except (DatabaseError, sqlite3.DatabaseError) as fault:
-        text = str(getattr(fault, "orig", fault))
-        raise RunDirectoryError(
-            f"{path}: not a readable SQLite database ({text}); it was left as it is, restore it from a copy"
-        ) from None

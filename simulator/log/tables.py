@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, ForeignKey, Integer, MetaData, String, Table, Text
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, MetaData, Table
+from sqlalchemy import Integer as SmallInteger
+from sqlalchemy import String as PlainString
+from sqlalchemy import Text as PlainText
+
+# What SQLite has by itself, PostgreSQL is told: numbers of 64 bits, and text that sorts by its bytes.
+Integer = BigInteger().with_variant(SmallInteger(), "sqlite")
+String = PlainString().with_variant(PlainText(collation="C"), "postgresql")
+Text = PlainText().with_variant(PlainText(collation="C"), "postgresql")
 
 metadata = MetaData()
+
+
+def _key(name: str) -> Column[Any]:
+    """A number that the writer gives."""
+    return Column(name, Integer, primary_key=True, autoincrement=False)
+
 
 runs = Table(
     "runs",
@@ -33,7 +49,7 @@ runs = Table(
 arms = Table(
     "arms",
     metadata,
-    Column("arm_id", Integer, primary_key=True),
+    _key("arm_id"),
     Column("run_id", ForeignKey("runs.run_id"), nullable=False),
     Column("name", String, nullable=False),
     Column("position", Integer, nullable=False),  # in the YAML; 0 is the one others are compared to
@@ -45,7 +61,7 @@ arms = Table(
 agents = Table(
     "agents",
     metadata,
-    Column("agent_id", Integer, primary_key=True),
+    _key("agent_id"),
     Column("run_id", ForeignKey("runs.run_id"), nullable=False),
     Column("source_user_id", String, nullable=False),  # the real person the persona was measured on
     Column("persona", Text, nullable=False),  # JSON
@@ -54,7 +70,7 @@ agents = Table(
 items = Table(
     "items",
     metadata,
-    Column("item_id", Integer, primary_key=True),
+    _key("item_id"),
     Column("run_id", ForeignKey("runs.run_id"), nullable=False),
     Column("source_item_id", String, nullable=False),
     Column("title", Text, nullable=False),
@@ -65,7 +81,7 @@ items = Table(
 sessions = Table(
     "sessions",
     metadata,
-    Column("session_id", Integer, primary_key=True),
+    _key("session_id"),
     Column("arm_id", ForeignKey("arms.arm_id"), nullable=False),
     Column("agent_id", ForeignKey("agents.agent_id"), nullable=False),
     Column("day", Integer, nullable=False),  # 0 is the first
@@ -80,7 +96,7 @@ sessions = Table(
 impressions = Table(
     "impressions",
     metadata,
-    Column("impression_id", Integer, primary_key=True),
+    _key("impression_id"),
     Column("session_id", ForeignKey("sessions.session_id"), nullable=False),
     Column("page", Integer, nullable=False),  # 1 is the first
     Column("position", Integer, nullable=False),  # 0 is the first slot of the page
@@ -101,7 +117,7 @@ impressions = Table(
 events = Table(
     "events",
     metadata,
-    Column("event_id", Integer, primary_key=True),  # ascending in the order of happening within a session
+    _key("event_id"),  # ascending in the order of happening within a session
     Column("session_id", ForeignKey("sessions.session_id"), nullable=False),
     Column("impression_id", ForeignKey("impressions.impression_id")),  # NULL = concerns the page
     Column("page", Integer, nullable=False),
@@ -113,7 +129,7 @@ events = Table(
 calls = Table(
     "calls",
     metadata,
-    Column("call_id", Integer, primary_key=True),
+    _key("call_id"),
     Column("session_id", ForeignKey("sessions.session_id"), nullable=False),
     Column("page", Integer, nullable=False),
     Column("template", String, nullable=False),
@@ -138,7 +154,7 @@ moods = Table(
     "moods",
     metadata,
     Column("session_id", ForeignKey("sessions.session_id"), primary_key=True),
-    Column("page", Integer, primary_key=True),
+    _key("page"),
     Column("satisfaction", Float, nullable=False),  # with the visit before this page, 1 to 10
     Column("tiredness", Float, nullable=False),  # 0 rested to 1 exhausted
     Column("boredom", Text, nullable=False),  # JSON: topic -> 0 to 1
@@ -150,7 +166,7 @@ memories = Table(
     "memories",
     metadata,
     Column("session_id", ForeignKey("sessions.session_id"), primary_key=True),
-    Column("place", Integer, primary_key=True),  # order within the session, from 0
+    _key("place"),  # order within the session, from 0
     Column("kind", String, nullable=False),  # visit, reflection
     Column("text", Text, nullable=False),
     Column("importance", Float, nullable=False),  # 1 to 10
@@ -160,7 +176,7 @@ interviews = Table(
     "interviews",
     metadata,
     Column("session_id", ForeignKey("sessions.session_id"), primary_key=True),
-    Column("place", Integer, primary_key=True),  # order of the questions, from 0
+    _key("place"),  # order of the questions, from 0
     Column("question", Text, nullable=False),
     Column("answer", Text),  # NULL = the reply was unreadable
     Column("call_id", ForeignKey("calls.call_id"), nullable=False),

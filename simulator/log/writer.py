@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,16 +14,17 @@ from types import TracebackType
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, insert, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from environments.catalog import Catalog
 from environments.errors import BudgetExhausted, RunDirectoryError, UserError
 from personas.population import Population
 from simulator.log import tables
 from simulator.log.blocks import Cohort, Origin, block_of
-from simulator.log.columns import Row
 from simulator.log.migrations import migrate
 from simulator.log.progress import read_past
-from simulator.log.store import check_integrity, create_log, named_faults
+from simulator.log.sqlite import SqliteStore
+from simulator.log.store import Store, named_faults
 from simulator.past import Past
 from simulator.session import CohortRecord
 
@@ -66,9 +68,10 @@ class LogWriter:
     "interrupted", leaving it by any other as "failed". What was committed stays in either case.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._engine = create_log(path)
+    def __init__(self, place: Path | Store) -> None:
+        self._store = SqliteStore(place) if isinstance(place, Path) else place
+        self._engine = self._store.for_writing()
+        self._connection: Connection | None = None
         self._arms: dict[str, int] = {}
         self._next: Origin | None = None
         self._run_id = ""
@@ -79,8 +82,16 @@ class LogWriter:
         self._late_fault: Exception | None = None
 
     def __enter__(self) -> LogWriter:
-        with named_faults(self._path), self._engine.begin() as connection:
-            migrate(connection)
+        try:
+            with named_faults(self._store):
+                self._connection = self._engine.connect()
+            with self._transaction() as connection:
+                self._store.prepare(connection)
+            with self._transaction() as connection:
+                migrate(connection)
+        except BaseException:
+            self._leave()
+            raise
         return self
 
     def __exit__(
@@ -93,14 +104,27 @@ class LogWriter:
         except RunDirectoryError:
             pass  # the disk is why we are here; the error on its way says so
         finally:
-            self._engine.dispose()
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._connection is not None:
+            with suppress(DBAPIError):  # a connection that was lost cannot say goodbye
+                self._connection.close()
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """Everything or nothing; what goes wrong with the database is a `RunDirectoryError`."""
+        assert self._connection is not None, "LogWriter is a context manager"
+        with named_faults(self._store), self._connection.begin():
+            yield self._connection
 
     def begin(self, run: Mapping[str, Any], arms: Sequence[ArmRow], population: Population) -> None:
         """Write who takes part: the run (columns of `tables.runs`), its arms, agents and items."""
         self._run_id = run["run_id"]
-        with named_faults(self._path), self._engine.begin() as connection:
+        with self._transaction() as connection:
             connection.execute(insert(tables.runs), [{**run, "status": "running", "started_at": _now()}])
-            first = {table.name: _next_id(connection, table) for table in _NUMBERED}
+            first = {table.name: self._next_id(connection, table) for table in _NUMBERED}
             for position, arm in enumerate(arms):
                 self._arms[arm.name] = first["arms"] + position
                 row = {**asdict(arm), "options": _json(arm.options), "position": position}
@@ -115,15 +139,15 @@ class LogWriter:
         Raises:
             RunDirectoryError: The database is damaged.
         """
-        with named_faults(self._path), self._engine.begin() as connection:
-            check_integrity(connection, self._path)
+        with self._transaction() as connection:
+            self._store.check_integrity(connection)
             run = connection.execute(select(tables.runs)).first()
             if run is None:
                 return None
             self._run_id = run.run_id
             arms = connection.execute(select(tables.arms.c.name, tables.arms.c.arm_id)).all()
             self._arms = {arm.name: arm.arm_id for arm in arms}
-            first = {table.name: _next_id(connection, table) for table in _NUMBERED}
+            first = {table.name: self._next_id(connection, table) for table in _NUMBERED}
             for table in (tables.arms, tables.agents, tables.items):
                 (key,) = table.primary_key.columns
                 first[table.name] = connection.execute(select(func.min(key))).scalar_one()
@@ -162,14 +186,21 @@ class LogWriter:
         if self._waiting and self._next is not None:
             origin = self._next
             block = block_of(self._waiting, origin)
-            with named_faults(self._path), self._engine.begin() as connection:
-                _pour(connection, tables.sessions, block.sessions.rows(nan_is_null=True))
-                _pour(connection, tables.impressions, block.impressions.rows(nan_is_null=True))
-                _pour(connection, tables.events, block.events.rows(nan_is_null=True))
-                _pour(connection, tables.calls, block.calls)
-                _pour(connection, tables.moods, block.moods)
-                _pour(connection, tables.memories, block.memories)
-                _pour(connection, tables.interviews, block.interviews)
+            with self._transaction() as connection:
+                for table, part in (
+                    (tables.sessions, block.sessions),
+                    (tables.impressions, block.impressions),
+                    (tables.events, block.events),
+                ):
+                    self._store.pour(connection, table, part.rows(nan_is_null=self._store.nan_is_null))
+                for table, rows in (
+                    (tables.calls, block.calls),
+                    (tables.moods, block.moods),
+                    (tables.memories, block.memories),
+                    (tables.interviews, block.interviews),
+                ):
+                    if rows:
+                        self._store.pour(connection, table, rows)
             self._next = replace(
                 origin,
                 session=origin.session + len(block.sessions),
@@ -204,14 +235,14 @@ class LogWriter:
     def close(self, status: str = "done") -> None:
         """Say how the run ended; a finished one gets its indexes and is folded into one file."""
         self.flush()
-        with named_faults(self._path), self._engine.begin() as connection:
+        with self._transaction() as connection:
             ended = {"status": status, "finished_at": _now()}
             connection.execute(update(tables.runs).where(tables.runs.c.run_id == self._run_id).values(ended))
             if status == "done":
                 for name, columns in tables.INDEXES.items():
                     connection.execute(text(f"CREATE INDEX IF NOT EXISTS {name} ON {columns}"))
-        with named_faults(self._path), self._engine.connect() as connection:
-            connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        with self._transaction() as connection:
+            self._store.settle(connection)
 
     def _save_what_was_decided(self) -> None:
         """Commit what waits, on the way out; where that fails too, the error on its way says why."""
@@ -222,6 +253,11 @@ class LogWriter:
                 self._late_fault = fault
         self._waiting.clear()
         self._late_fault = None
+
+    def _next_id(self, connection: Connection, table: Table) -> int:
+        (key,) = table.primary_key.columns
+        last = connection.execute(select(func.max(key))).scalar_one()
+        return self._store.first_id(connection) if last is None else last + 1
 
     def _agent_rows(self, population: Population, first: int) -> list[dict[str, Any]]:
         personas = map(population.persona, range(len(population)))
@@ -265,18 +301,6 @@ def _origin(first: Mapping[str, int]) -> Origin:
         agent=first["agents"],
         item=first["items"],
     )
-
-
-def _next_id(connection: Connection, table: Table) -> int:
-    (key,) = table.primary_key.columns
-    return (connection.execute(select(func.max(key))).scalar_one() or 0) + 1
-
-
-def _pour(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
-    """Hand tuples to the driver as they come: SQLAlchemy's handling of them would cost two thirds of the speed."""
-    columns, marks = ", ".join(table.columns.keys()), ", ".join("?" * len(table.columns))
-    driver: Any = connection.connection.driver_connection
-    driver.executemany(f"INSERT INTO {table.name} ({columns}) VALUES ({marks})", rows)
 
 
 def _json(value: Any) -> str:

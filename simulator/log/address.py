@@ -1,0 +1,30 @@
+"""Addresses of PostgreSQL databases, as they may stand in a configuration: without a password."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlsplit
+
+_SCHEMES = ("postgresql", "postgresql+psycopg")
+_SECRETS = frozenset({"password", "sslpassword", "passfile"})
+
+
+def postgres_address(url: str) -> str:
+    """The address with the driver we use; ValueError, which never repeats it, where it will not do."""
+    try:
+        parts = urlsplit(url)
+        password, path = parts.password, parts.path
+        secret = _SECRETS & {name.lower() for name, _ in parse_qsl(parts.query)}
+        _ = parts.port
+    except ValueError:
+        raise ValueError(_EXPECTED) from None
+    if password is not None or secret:
+        raise ValueError(
+            "an address carries no password, because it is written into every run; put the password into the "
+            "environment variable PGPASSWORD or into ~/.pgpass"
+        )
+    if parts.scheme not in _SCHEMES or not path.strip("/") or "/" in path.strip("/") or "@" in path:
+        raise ValueError(_EXPECTED)
+    return f"postgresql+psycopg://{parts.netloc}{path}{'?' + parts.query if parts.query else ''}"
+
+
+_EXPECTED = "expected postgresql://USER@HOST:PORT/DATABASE; a run without `log` keeps a SQLite file"

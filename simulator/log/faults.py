@@ -1,0 +1,96 @@
+"""What can go wrong with a database, said so that somebody can mend it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+
+from environments.errors import RunDirectoryError
+
+_SAFE = "all committed visits are safe"
+
+_BY_STATE = {
+    "53100": f"the server's disk is full; {_SAFE}, free some space and resume the run",
+    "53300": f"the server takes no further connections; {_SAFE}, close some or raise max_connections",
+    "42501": "the user lacks a right; runs need CREATE on the database, and the schema groundlings belongs to "
+    "whoever logged there first",
+    "25006": "the server takes no writes; it may be a standby",
+    "XX001": "the database is damaged; restore it from a backup",
+    "XX002": "an index of the database is damaged; REINDEX it, or restore a backup",
+}
+"""PostgreSQL's SQLSTATE -> what to do."""
+
+_BY_WORDS = {
+    "password": "the server refused the password, or none was given; put it into PGPASSWORD or ~/.pgpass",
+    "does not exist": "create what is missing (`createdb`, `createuser`), or mend log.url",
+    "no pg_hba.conf entry": "the server lets nobody in from here; mend its pg_hba.conf or log.url",
+    "NUL": "PostgreSQL stores no NUL characters, and something in this visit holds one; log this run to SQLite",
+    "0x00": "PostgreSQL stores no NUL characters, and something in this visit holds one; log this run to SQLite",
+}
+
+
+@contextmanager
+def named_faults(where: object) -> Iterator[None]:
+    """Turn what a disk, a server or a damaged file does to a log into one clear error.
+
+    Args:
+        where: The log, as a message calls it.
+
+    Raises:
+        RunDirectoryError: The database failed.
+    """
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as fault:
+        cause = fault.orig if isinstance(fault, DBAPIError) else fault
+        lost = isinstance(fault, DBAPIError) and fault.connection_invalidated
+        explained = _of_sqlite(cause) if isinstance(cause, sqlite3.Error) else _of_postgres(cause, lost)
+        raise RunDirectoryError(f"{where}: {explained}") from None
+    except Exception as fault:
+        # COPY goes to the driver itself, past SQLAlchemy; its errors are known by their module, which may be absent.
+        if not type(fault).__module__.startswith("psycopg"):
+            raise
+        raise RunDirectoryError(f"{where}: {_of_postgres(fault)}") from None
+
+
+def _of_sqlite(fault: sqlite3.Error) -> str:
+    text = str(fault)
+    if not isinstance(fault, sqlite3.OperationalError):
+        return f"not a readable SQLite database ({text}); it was left as it is, restore it from a copy"
+    if "full" in text:
+        return f"the disk is full; {_SAFE}, free some space and run again"
+    if "readonly" in text or "unable to open" in text:
+        return f"cannot be written ({text}); choose another directory with --out"
+    if "disk I/O" in text:
+        return f"the disk failed while writing ({text}); check its space and health"
+    return text
+
+
+def _of_postgres(fault: Any, lost: bool = False) -> str:
+    text = " ".join(str(fault).split())
+    state = getattr(fault, "sqlstate", None)
+    if state in _BY_STATE:
+        return f"{_BY_STATE[state]} ({text})"
+    connecting = state is None and "connection failed" in text
+    if not connecting and (lost or state is None or state.startswith(("08", "57P"))) and type(fault).__name__ in _LOST:
+        return f"the connection to the server was lost; {_SAFE}, resume the run when the server is back ({text})"
+    for words, advice in _BY_WORDS.items():
+        if words in text:
+            return f"{advice} ({text})"
+    if connecting:
+        return f"the server cannot be reached; start it, or mend log.url ({text})"
+    return text
+
+
+_LOST = (
+    "OperationalError",
+    "AdminShutdown",
+    "InterfaceError",
+    "CrashShutdown",
+    "CannotConnectNow",
+    "IdleSessionTimeout",
+)
