@@ -22,12 +22,12 @@ from typing import cast
 
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import create_engine
 
 from experiments.config import ExperimentConfig
 from experiments.plan import Plan, build_plan
 from experiments.run import run_row
 from simulator.log.columns import Row
+from simulator.log.sqlite import SqliteStore
 from simulator.log.tables import metadata
 from simulator.log.writer import LogWriter
 from simulator.session import CohortRecord
@@ -111,7 +111,7 @@ def _read(path: Path) -> dict[str, list[Row]]:
 
 def _insert(rows: dict[str, list[Row]], path: Path) -> float:
     """Seconds for plain `executemany` of ready tuples."""
-    engine = create_engine(f"sqlite:///{path}")
+    engine = SqliteStore(path).for_writing()
     metadata.create_all(engine)
     engine.dispose()
     connection = sqlite3.connect(path)
