@@ -90,7 +90,7 @@ class PaginatedSite:
         unopened = rated & ~clicked
         rated &= clicked
         on_scale = np.zeros(shape, dtype=np.bool_)
-        on_scale[rated] = np.isin(decision.stars[rated], actions.stars)
+        on_scale[rated] = (decision.stars[rated][:, None] == np.array(actions.stars)).any(axis=1)
         off_scale = rated & ~on_scale
         nowhere = decision.goes_on & ~actions.may_go_on & readable
         offered = (decision.satisfaction >= 1) & (decision.satisfaction <= 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from environments.catalog import Catalog
@@ -108,8 +109,8 @@ def _examples(opening: str, items: Sequence[int], catalog: Catalog) -> str:
 
 
 def _title(item: int, catalog: Catalog) -> str:
-    shown = catalog[item]
-    return f"{shown.title} ({shown.year})" if shown.year is not None else shown.title
+    title, year = catalog.titles[item], float(catalog.years[item])
+    return title if math.isnan(year) else f"{title} ({int(year)})"
 
 
 def _listed(words: Sequence[str]) -> str:

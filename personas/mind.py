@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from functools import cache
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,6 +173,16 @@ class LooksBack(Protocol):
     def remember(self, memories: Sequence[Memory]) -> None:
         """Keep memories, oldest first."""
         ...
+
+
+def looks_back(mind: Mind) -> TypeGuard[LooksBack]:
+    """Whether a mind follows `LooksBack`; asked at every visit, so a class is looked at once."""
+    return _follows_looks_back(type(mind))
+
+
+@cache
+def _follows_looks_back(kind: type) -> bool:
+    return issubclass(kind, LooksBack)
 
 
 @runtime_checkable

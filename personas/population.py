@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from typing import Literal
 
 import numpy as np
@@ -110,15 +111,12 @@ class Population:
     def _examples(self, user: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Liked and disliked items: the most extreme stars first, then the newest; an item's newest rating counts."""
         rows = self._order[self._starts[user] : self._starts[user + 1]]
-        _, newest = np.unique(self.train.items[rows], return_index=True)
-        rows = rows[np.sort(newest)]
-        stars = self.train.ratings[rows]
-        items = self.train.items[rows]
-        best_first = np.argsort(-stars, kind="stable")
-        worst_first = np.argsort(stars, kind="stable")
-        liked = tuple(int(items[place]) for place in best_first if stars[place] >= self.scale.like)
-        disliked = tuple(int(items[place]) for place in worst_first if stars[place] <= _dislike(self.scale))
-        return liked, disliked
+        newest: dict[int, float] = {}
+        for item, stars in zip(self.train.items[rows].tolist(), self.train.ratings[rows].tolist(), strict=True):
+            newest.setdefault(item, stars)
+        liked = [(-stars, item) for item, stars in newest.items() if stars >= self.scale.like]
+        disliked = [(stars, item) for item, stars in newest.items() if stars <= _dislike(self.scale)]
+        return _by_stars(liked), _by_stars(disliked)
 
     def _genre_lifts(self, user: int) -> tuple[tuple[str, float], ...]:
         lifts = self.profiles.genre_lifts[user]
@@ -153,6 +151,11 @@ def build_population(dataset: Dataset, train: Interactions, *, size: int | Liter
         scale=dataset.scale,
         profiles=measure_profiles(train, dataset.catalog, dataset.scale),
     )
+
+
+def _by_stars(rated: list[tuple[float, int]]) -> tuple[int, ...]:
+    """The items by their first entry, in the order given where it is the same."""
+    return tuple(item for _, item in sorted(rated, key=itemgetter(0)))
 
 
 def _dislike(scale: RatingScale) -> float:

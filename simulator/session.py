@@ -17,7 +17,7 @@ from environments.arrays import IntArray
 from environments.chat import CallRecord
 from environments.ranking import Ranking, RankingRequest
 from environments.site import Site
-from personas.mind import Afterthoughts, LooksBack, Mind, PageTurn, Situation, SoFar, Visits
+from personas.mind import Afterthoughts, Mind, PageTurn, Situation, SoFar, Visits, looks_back
 from recommenders.base import Recommender
 
 
@@ -128,7 +128,7 @@ async def browse(
 
     # 6. Minds that keep something think it over.
     afterthoughts = Afterthoughts()
-    if isinstance(mind, LooksBack):
+    if looks_back(mind):
         afterthoughts = await mind.look_back(visits, tuple(logged.turn for logged in turns))
     return CohortRecord(visits, ranking, tuple(turns), pages, ended_by, afterthoughts)
 

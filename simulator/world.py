@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
-import scipy.sparse as sp
 
 from environments.arrays import BoolArray, IntArray
 from environments.catalog import Catalog
 from environments.draws import Draws
 from environments.interactions import Interactions
 from environments.site import Site
-from personas.mind import LooksBack, Mind, Visits
+from personas.mind import Mind, Visits, looks_back
 from recommenders.base import Recommender
 from simulator.log.writer import LogWriter
 from simulator.model import Audience
@@ -95,7 +94,7 @@ class World:
     def wake(self, schedule: Schedule, past: Past) -> Audience:
         """Before the first day: the audience of this arm, minds that remember, a recommender that has learnt."""
         self._opening = int(self.history.timestamps.max(initial=0)) + 1
-        if isinstance(self.mind, LooksBack):
+        if looks_back(self.mind):
             self.mind.remember(past.memories)
         self._learn(schedule, days_done=0, past=past)
         return Audience(self.users, schedule.visit_probability, self.seed)
@@ -117,7 +116,7 @@ class World:
         version = self.recommender.state() if len(arrivals) else ""
         async for record in in_order(self._browse, self._cohorts(arrivals, audience.day), schedule.concurrency):
             log.write(record, arm=self.arm, sim_time=now, policy_version=version)
-            if isinstance(self.mind, LooksBack):
+            if looks_back(self.mind):
                 self.mind.remember(record.afterthoughts.memories)
             self._today.append(self._interactions(record, now))
             on_visits(len(record.visits))
@@ -130,9 +129,10 @@ class World:
 
     def night(self, day: int, heard: Sequence[Interactions], schedule: Schedule, past: Past) -> None:
         """The barrier between two days: the recommender hears of today, and on schedule learns anew."""
-        for interactions in heard:
-            self.history = self.history.joined(interactions)
-            if self._learnt:
+        if heard:
+            self.history = self.history.joined(*heard)
+        if self._learnt:
+            for interactions in heard:
                 self.recommender.observe(interactions)
         if day + 1 < schedule.days and schedule.refits_after(day + 1):
             self._learn(schedule, days_done=day + 1, past=past)
@@ -146,7 +146,7 @@ class World:
     async def _browse(self, visits: Visits) -> CohortRecord:
         return await browse(
             visits,
-            sp.csr_array(self.history.matrix[visits.users]),
+            self.history.met_by(visits.users),
             recommender=self.recommender,
             site=self.site,
             mind=self.mind,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -47,7 +48,7 @@ def page_line(turn: PageTurn, row: int, catalog: Catalog) -> str:
     parts = [f"opened {_named(_opened(turn, row), catalog, _NAMED_ON_PAGE)}"]
     if decision.feelings is not None and decision.feelings[row] is not None:
         parts.append(f"felt {one_line(decision.feelings[row] or '', _TITLE_CHARACTERS)}")
-    if not np.isnan(decision.satisfaction[row]):
+    if not math.isnan(decision.satisfaction[row]):
         parts.append(f"satisfaction {decision.satisfaction[row]:g} of 10")
     return f"Page {turn.page.number}: {'; '.join(parts)}."
 
@@ -61,7 +62,7 @@ def visit_line(turns: Sequence[PageTurn], row: int, catalog: Catalog) -> str:
         catalog: For titles and genres.
     """
     opened = [each for turn in turns for each in _opened(turn, row)]
-    best_first = sorted(opened, key=lambda each: -np.nan_to_num(each[1]))
+    best_first = sorted(opened, key=lambda each: 0.0 if math.isnan(each[1]) else -each[1])
     text = f"{len(turns)} page{'s' * (len(turns) != 1)}; opened {_named(best_first, catalog, _NAMED_IN_VISIT)}"
     topics = Counter(topic for item, _ in opened for topic in catalog.genres[item])
     if topics:
@@ -78,10 +79,11 @@ def visit_importance(turns: Sequence[PageTurn], row: int, scale: RatingScale) ->
     1 + 4.5 * (|mean satisfaction - 5.5| / 4.5 + max |stars - middle of the scale| / half its width); what was not
     said counts 0.
     """
-    said = [float(turn.decision.satisfaction[row]) for turn in turns if not np.isnan(turn.decision.satisfaction[row])]
+    said = [float(turn.decision.satisfaction[row]) for turn in turns]
+    said = [each for each in said if not math.isnan(each)]
     felt = abs(float(np.mean(said)) - 5.5) / 4.5 if said else 0.0
     middle, half = (scale.low + scale.high) / 2, (scale.high - scale.low) / 2
-    stars = [stars for turn in turns for _, stars in _opened(turn, row) if not np.isnan(stars)]
+    stars = [stars for turn in turns for _, stars in _opened(turn, row) if not math.isnan(stars)]
     rated = max((abs(each - middle) / half for each in stars), default=0.0) if half > 0 else 0.0
     return round(1 + 4.5 * (felt + rated), 3)
 
@@ -93,8 +95,8 @@ def star_words(stars: float) -> str:
 
 def _opened(turn: PageTurn, row: int) -> list[tuple[int, float]]:
     """Item and stars (NaN for none) of every opened slot of a page."""
-    slots = np.flatnonzero(turn.decision.clicked[row])
-    return [(int(turn.page.items[row, slot]), float(turn.decision.stars[row, slot])) for slot in slots]
+    slots = turn.decision.clicked[row].nonzero()[0]
+    return list(zip(turn.page.items[row, slots].tolist(), turn.decision.stars[row, slots].tolist(), strict=True))
 
 
 def _named(opened: Sequence[tuple[int, float]], catalog: Catalog, most: int) -> str:
@@ -103,6 +105,6 @@ def _named(opened: Sequence[tuple[int, float]], catalog: Catalog, most: int) -> 
     named = []
     for item, stars in opened[:most]:
         title = one_line(catalog.titles[item], _TITLE_CHARACTERS)
-        named.append(title if np.isnan(stars) else f"{title} ({star_words(stars)})")
+        named.append(title if math.isnan(stars) else f"{title} ({star_words(stars)})")
     more = f" and {len(opened) - most} more" if len(opened) > most else ""
     return ", ".join(named) + more

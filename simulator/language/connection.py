@@ -143,7 +143,8 @@ class Connection:
             self._structured = "none"
             return await self.complete(request)
         reply = _reply(content, time.perf_counter() - sent)
-        return replace(reply, text=self._wire.without_key(reply.text))
+        said = self._wire.without_key(reply.text)
+        return reply if said == reply.text else replace(reply, text=said)
 
     def _structured_now(self) -> Structured:
         if self._structured != "auto":
@@ -154,10 +155,11 @@ class Connection:
     def _form(self, schema: Mapping[str, Any], structured: Structured) -> dict[str, Any]:
         if structured == "none":
             return {}
+        text = _as_text(schema)
         if structured == "json_schema":
-            described = {"name": "reply", "schema": schema, "strict": _every_key_required(schema)}
+            described = {"name": "reply", "schema": schema, "strict": _is_strict(text)}
             return {"response_format": {"type": "json_schema", "json_schema": described}}
-        grammar = _cached_grammar(json.dumps(schema))
+        grammar = _cached_grammar(text)
         if self.capabilities is not None and self.capabilities.dialect == "vllm":
             return {"structured_outputs": {"grammar": grammar}}
         return {"grammar": grammar}
@@ -249,6 +251,14 @@ def _every_key_required(schema: Mapping[str, Any]) -> bool:
     parts = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
     required = set(schema.get("properties", {})) == set(schema.get("required", ()))
     return required and all(_every_key_required(part) for part in parts)
+
+
+_as_text = json.JSONEncoder().encode
+
+
+@lru_cache(maxsize=1024)
+def _is_strict(schema: str) -> bool:
+    return _every_key_required(json.loads(schema))
 
 
 @lru_cache(maxsize=1024)

@@ -24,6 +24,8 @@ class Pace:
 
     def reserve(self, tokens: int) -> float:
         """Seconds to wait before sending a request of so many tokens at most; its turn is taken at once."""
+        if not (self._seconds_a_request or self._seconds_a_token):
+            return 0.0
         now = time.monotonic()
         start = max(now, self._requests_free_at, self._tokens_free_at)
         self._requests_free_at = start + self._seconds_a_request

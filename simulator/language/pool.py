@@ -78,7 +78,6 @@ class EndpointPool:
         """See `ChatModel.ask`."""
         if not self._started:
             await self.start()
-        key = name_key(request.seed, *(message.content for message in request.messages))
         reserved = _tokens_at_most(request)
 
         async def send(connection: Connection) -> ChatReply:
@@ -87,8 +86,8 @@ class EndpointPool:
             connection.pace.settle(reserved, reply.prompt_tokens + reply.completion_tokens)
             return reply
 
-        reply, attempts = await self._persistently(send, key, reserved)
-        return replace(reply, attempts=attempts)
+        reply, attempts = await self._persistently(send, lambda: _key(request), reserved)
+        return reply if attempts == 1 else replace(reply, attempts=attempts)
 
     async def drain(self, base_url: str) -> None:
         """Take an endpoint out of the pool for good; returns when it has finished what it had begun.
@@ -114,17 +113,21 @@ class EndpointPool:
         async def probe(connection: Connection) -> Capabilities:
             return await connection.probe()
 
-        found, _ = await self._persistently(probe, key=0, tokens=0, only=connection)
+        found, _ = await self._persistently(probe, key=lambda: 0, tokens=0, only=connection)
         connection.know(found)
 
     async def _persistently(
-        self, send: Callable[[Connection], Awaitable[Result]], key: int, tokens: int, only: Connection | None = None
+        self,
+        send: Callable[[Connection], Awaitable[Result]],
+        key: Callable[[], int],
+        tokens: int,
+        only: Connection | None = None,
     ) -> tuple[Result, int]:
-        """The result of the first attempt that succeeds, and how many it took."""
+        """The result of the first attempt that succeeds, and how many it took; `key` tells its jitter from others'."""
         attempt = 1
         while True:
             self._refuse_if_broken()
-            connection = only or min(self._connections, key=_reluctance)
+            connection = only or self._least_reluctant()
             try:
                 return await self._attempt(connection, send, attempt, tokens), attempt
             except _ATTEMPT_ERRORS as error:
@@ -132,7 +135,7 @@ class EndpointPool:
             self._refuse_if_broken()
             connection.health.failed(fault)
             self._weigh(connection, fault, attempt)
-            await self._sleep(back_off_seconds(self._for_this_request(fault), attempt, key))
+            await self._sleep(back_off_seconds(self._for_this_request(fault), attempt, key()))
             attempt += 1
 
     async def _attempt(
@@ -140,13 +143,17 @@ class EndpointPool:
     ) -> Result:
         connection.health.outstanding += 1
         try:
-            await self._sleep(connection.pace.reserve(tokens))
+            if wait := connection.pace.reserve(tokens):
+                await self._sleep(wait)
             async with connection.places:
                 self._refuse_if_broken()
                 async with self._deadline(connection.health.patience_seconds(attempt)):
                     return await send(connection)
         finally:
             connection.health.outstanding -= 1
+
+    def _least_reluctant(self) -> Connection:
+        return min(self._connections, key=_reluctance) if len(self._connections) > 1 else self._connections[0]
 
     def _weigh(self, connection: Connection, fault: Fault, attempt: int) -> None:
         """Raise `ProviderError` where trying again cannot help, and open the breaker where it cannot help anybody."""
@@ -205,6 +212,10 @@ async def _kept(work: Awaitable[None]) -> Exception | None:
 
 def _reluctance(connection: Connection) -> tuple[bool, float]:
     return connection.health.resting, connection.load
+
+
+def _key(request: ChatRequest) -> int:
+    return name_key(request.seed, *(message.content for message in request.messages))
 
 
 def _tokens_at_most(request: ChatRequest) -> int:
