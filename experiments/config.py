@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from environments.datasets.config import DatasetConfig
 from environments.split import SplitKind
@@ -18,6 +18,7 @@ from personas.minds.calibrated import CalibratedOptions
 from personas.minds.language_config import LanguageOptions
 from personas.minds.scripted import ScriptedOptions
 from simulator.language.config import ModelConfig
+from simulator.log.address import postgres_address
 
 
 class Section(BaseModel):
@@ -169,6 +170,17 @@ class ArmConfig(Section):
     cold; it then learns from what agents do. Nobody is shown what they already know in either case."""
 
 
+class LogConfig(Section):
+    """A log on a server instead of a file; the results are the same."""
+
+    # Values are kept out of messages: what stands in the wrong place may be a password.
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+
+    url: Annotated[str, AfterValidator(postgres_address)]
+    """`postgresql://USER@HOST:PORT/DATABASE`, with `groundlings[postgres]` installed. The password stands in PGPASSWORD
+    or ~/.pgpass, never here. Each run gets a schema of its own in the database; its directory says which."""
+
+
 class ExperimentConfig(Section):
     """One experiment."""
 
@@ -196,6 +208,8 @@ class ExperimentConfig(Section):
     """How arms meet people: `parallel`, `split` or `interleaving`."""
     plan: PlanConfig | None = None
     """What is to be decided; without it the comparison explores and never validates."""
+    log: LogConfig | None = None
+    """Where the log lies, if not in the SQLite file `log.db` of the run's directory."""
     base: Annotated[Path, Field(exclude=True)] = Path()
     """Not a key of the file: the directory it stands in, from which relative paths count."""
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from environments.errors import RunDirectoryError
-from simulator.log.store import LOG_NAME
+from environments.errors import ConfigError, RunDirectoryError
+from simulator.log.sqlite import SqliteStore
+from simulator.log.store import ADDRESS_NAME, LOG_NAME, Store, store_at
 
 CONFIG_NAME = "config.yaml"
 MANIFEST_NAME = "manifest.json"
@@ -102,6 +105,30 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
-def log_path(directory: Path) -> Path:
-    """Where the log of a run lies."""
-    return directory / LOG_NAME
+def log_store(directory: Path, url: str | None) -> Store:
+    """Where the log of a run lies, or is to lie.
+
+    Args:
+        directory: The run's.
+        url: The database that the configuration names; None for a file in the directory.
+
+    Raises:
+        ConfigError: The run began in another place.
+    """
+    address = directory / ADDRESS_NAME
+    began_on = str(store_at(directory)) if address.is_file() or (directory / LOG_NAME).is_file() else None
+    if url is None:
+        if address.is_file():
+            raise ConfigError(
+                f"{directory}: the run began on {began_on}, and its configuration names no log.url; put it back"
+            )
+        return SqliteStore(directory / LOG_NAME)
+    if began_on is None:
+        schema = f"run_{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(4)}"
+        write_json(address, {"url": url, "schema": schema})
+    elif not began_on.startswith(url):
+        raise ConfigError(
+            f"{directory}: the run began on {began_on}, and its configuration names {url}; put log.url back, or where "
+            f"the database has moved, mend both {CONFIG_NAME} and {ADDRESS_NAME}"
+        )
+    return store_at(directory)

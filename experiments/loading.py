@@ -67,9 +67,11 @@ def as_yaml(config: BaseModel) -> str:
 def config_hash(config: BaseModel) -> str:
     """SHA-256 over every value of the configuration that can change a result, in hexadecimal.
 
-    Budgets, limits, timeouts and concurrency stay out: whoever resumes a run may change them.
+    Budgets, limits, timeouts and concurrency stay out: whoever resumes a run may change them. So does the place of the
+    log: a run is the same wherever it is written down.
     """
     content = dump_config(config)
+    content.pop("log", None)
     # What every file meant before these keys existed: the runs of then keep their hash.
     if content.get("design") == {"kind": "parallel"}:
         del content["design"]

@@ -30,8 +30,7 @@ from experiments.plan import Plan, build_plan, open_model
 from simulator.language.budget import Spent
 from simulator.log.digest import digest
 from simulator.log.migrations import SCHEMA_VERSION
-from simulator.log.sqlite import SqliteStore
-from simulator.log.store import Store, named_faults, open_log
+from simulator.log.store import Store, named_faults, open_log, store_at
 from simulator.log.writer import LogWriter, PastRun
 from simulator.world import live_together
 
@@ -90,6 +89,7 @@ def run_experiment(config: ExperimentConfig, out: Path | None = None, watcher: W
     """
     watcher = watcher or Watcher()
     began = time.monotonic()
+    _check_server(config)
     plan = build_plan(config, watcher.note, watcher.download)
     with asyncio.Runner() as runner, _model(plan, runner, watcher) as model:
         plan = runner.run(plan.with_language_term(model, watcher.note, watcher.calibration))
@@ -127,7 +127,7 @@ def _carry_out(
 ) -> Outcome:
     run = run_row(plan, model)
     ready = time.monotonic()
-    simulate(plan, run, files.log_path(directory), runner, model, watcher)
+    simulate(plan, run, files.log_store(directory, _log_url(plan.config)), runner, model, watcher)
     simulated = time.monotonic()
     engine = open_log(directory)
     try:
@@ -139,6 +139,18 @@ def _carry_out(
     finally:
         engine.dispose()
     return Outcome(directory, summary, fingerprint)
+
+
+def _log_url(config: ExperimentConfig) -> str | None:
+    return config.log.url if config.log else None
+
+
+def _check_server(config: ExperimentConfig) -> None:
+    """Before there is a directory: whether the server that is to hold the log answers, and lets us write."""
+    if config.log is not None:
+        from simulator.log.postgres import PostgresStore
+
+        PostgresStore(config.log.url, "groundlings").check_server()
 
 
 def measure(directory: Path, engine: Engine) -> Summary:
@@ -154,7 +166,7 @@ def measure(directory: Path, engine: Engine) -> Summary:
 def simulate(
     plan: Plan,
     run: dict[str, Any],
-    path: Path,
+    place: Path | Store,
     runner: asyncio.Runner,
     model: ChatModel | None = None,
     watcher: Watcher | None = None,
@@ -164,7 +176,7 @@ def simulate(
     Args:
         plan: What to simulate.
         run: The row of `runs`, from `run_row`.
-        path: The log; it may exist, from the same run interrupted.
+        place: The log, or its file; it may exist, from the same run interrupted.
         runner: Runs the visits.
         model: Answers for language minds.
         watcher: Hears how far it is.
@@ -172,12 +184,12 @@ def simulate(
     watcher = watcher or Watcher()
     stages = plan.stages(model)
     rows = plan.arm_rows()
-    with LogWriter(path) as log:
+    with LogWriter(place) as log:
         past = log.resume()
         if past is None:
             log.begin(run, rows, plan.population)
         else:
-            _same_experiment(path, run, past)
+            _same_experiment(place, run, past)
             if past.done:
                 return
         while stages:
@@ -189,7 +201,7 @@ def simulate(
         log.close()
 
 
-def _same_experiment(path: Path, run: dict[str, Any], past: PastRun) -> None:
+def _same_experiment(place: Path | Store, run: dict[str, Any], past: PastRun) -> None:
     """Raise `ConfigError` where going on would mix two experiments in one log."""
     for what, begun, now in (
         ("configuration", past.config_hash, run["config_hash"]),
@@ -197,14 +209,13 @@ def _same_experiment(path: Path, run: dict[str, Any], past: PastRun) -> None:
     ):
         if begun != now:
             raise ConfigError(
-                f"{path}: the run began with another {what} (SHA-256 {begun[:12]}..., now {now[:12]}...); "
+                f"{place}: the run began with another {what} (SHA-256 {begun[:12]}..., now {now[:12]}...); "
                 "put it back as it was, or start a new run"
             )
 
 
-def spent_in(path: Path | Store) -> Spent:
-    """What the calls in a log have taken; those read from a store took nothing, nor does a log without calls."""
-    store = path if not isinstance(path, Path) else SqliteStore(path)
+def spent_in(store: Store) -> Spent:
+    """What the calls in a log have taken; those read from a record took nothing, nor does a log without calls."""
     engine = store.for_writing()
     try:
         with named_faults(store), engine.connect() as connection:
@@ -245,7 +256,7 @@ def run_row(plan: Plan, model: ChatModel | None = None) -> dict[str, Any]:
 def _model(
     plan: Plan, runner: asyncio.Runner, watcher: Watcher, resumed: Path | None = None
 ) -> Iterator[ChatModel | None]:
-    spent = spent_in(files.log_path(resumed)) if resumed else None
+    spent = spent_in(store_at(resumed)) if resumed else None
     model = runner.run(open_model(plan.config, watcher.download, spent))
     try:
         yield model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qsl, urlsplit
 
 _SCHEMES = ("postgresql", "postgresql+psycopg")
@@ -25,6 +26,13 @@ def postgres_address(url: str) -> str:
     if parts.scheme not in _SCHEMES or not path.strip("/") or "/" in path.strip("/") or "@" in path:
         raise ValueError(_EXPECTED)
     return f"postgresql+psycopg://{parts.netloc}{path}{'?' + parts.query if parts.query else ''}"
+
+
+def schema_name(name: str) -> str:
+    """The name of a run's schema; ValueError where it is none of ours."""
+    if not re.fullmatch("[a-z_][a-z0-9_]{0,62}", name):
+        raise ValueError(f"{name!r} is not the name of a run's schema")
+    return name
 
 
 _EXPECTED = "expected postgresql://USER@HOST:PORT/DATABASE; a run without `log` keeps a SQLite file"

@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol
 from sqlalchemy import Connection, Engine, Table
 
 from environments.errors import RunDirectoryError
+from simulator.log.address import postgres_address, schema_name
 from simulator.log.columns import Row
 from simulator.log.faults import named_faults
 from simulator.log.migrations import SCHEMA_VERSION, schema_version
@@ -85,7 +86,7 @@ def store_at(run: Path) -> Store:
 
     try:
         content = json.loads(address.read_text(encoding="utf-8"))
-        return PostgresStore(content["url"], content["schema"])
+        return PostgresStore(postgres_address(content["url"]), schema_name(content["schema"]))
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise RunDirectoryError(
             f"{address}: expected the url and the schema of a log as JSON ({fault}); restore it from a copy"
