@@ -82,7 +82,7 @@ def _draft(lists: list[Ranking], request: RankingRequest, kind: str) -> Ranking:
             items[:, slot] = picked
             teams[:, slot] = np.where(drawn == 0, orders[0].teams[place], orders[1].teams[place])
             same = [(order.items[: place + 1] == items[:, 2 * number : slot + 1].T).all(axis=0) for order in orders]
-            chances[:, slot] = (same[0] + same[1]) / 2
+            chances[:, slot] = np.mean(same, axis=0)
         chances[:, 2 * number + 1] /= chances[:, 2 * number]
         board.take(items[:, 2 * number : 2 * number + 2])
     teams[items == NO_ITEM] = -1

@@ -17,15 +17,21 @@ from experiments.comparison.integrity import (
     split_attrition_p_value,
 )
 from experiments.comparison.outcomes import ArmOutcomes, Outcomes
+from experiments.comparison.preference import Preference
 from experiments.comparison.segments import welch_anova_p_value
 from experiments.comparison.verdict import Check
 from experiments.config import PlanConfig
 from experiments.designs import ParallelDesign, SplitDesign
 from experiments.metrics.definitions import METRICS
 
+_UNEVEN = 0.02
+"""Further than this from one half, one of two teams has had less to offer, and clicks compare quantity."""
+
 
 def check_run(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
     """Checks that concern all arms."""
+    if outcomes.preference is not None:
+        return (_finished(outcomes), _drafted(outcomes.preference))
     return (_finished(outcomes), _assigned(outcomes), _completed(outcomes), _control(outcomes), _twins(outcomes, alpha))
 
 
@@ -55,6 +61,13 @@ def competitors(outcomes: Outcomes) -> list[ArmOutcomes]:
 def _finished(outcomes: Outcomes) -> Check:
     status = outcomes.run["status"]
     return Check("the run is finished", "passed" if status == "done" else "failed", f"status {status}")
+
+
+def _drafted(found: Preference) -> Check:
+    """Both teams pick in every round, so neither can have more than its half unless its list ran out."""
+    fair = abs(found.shown - 0.5) <= _UNEVEN
+    said = f"{100 * found.shown:.1f} % of the slots are picks of {found.arm}"
+    return Check("both arms picked as many slots", "passed" if fair else "failed", said)
 
 
 def _assigned(outcomes: Outcomes) -> Check:

@@ -74,6 +74,7 @@ def compare_outcomes(outcomes: Outcomes, gate: Gate | None, others: Sequence[Out
         arms=tuple(comparer.findings(arm, seen[arm.name]) for arm in arms),
         checks=checks,
         gate=gate,
+        preference=outcomes.preference,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from experiments.compare import Difference, Estimate
 from experiments.comparison.gate import Gate
+from experiments.comparison.preference import Preference
 from experiments.comparison.segments import Contrast, Segment
 from experiments.comparison.verdict import Check, Word
 from experiments.config import PlanConfig
@@ -150,6 +151,7 @@ class Comparison:
         arms: Competitors, in the order of the YAML; bounds and copies of the baseline are not among them.
         checks: Of the run as a whole.
         gate: What the fidelity lab says of the audience; None where it was not asked.
+        preference: What interleaved lists tell; None in any other design.
     """
 
     run: Mapping[str, Any]
@@ -161,6 +163,7 @@ class Comparison:
     arms: tuple[ArmFindings, ...]
     checks: tuple[Check, ...]
     gate: Gate | None
+    preference: Preference | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -173,5 +176,6 @@ class Comparison:
             "baseline_mean": self.baseline_mean,
             "arms": [asdict(arm) for arm in self.arms],
             "checks": [asdict(check) for check in self.checks],
+            "preference": None if self.preference is None else asdict(self.preference),
             "fidelity": None if self.gate is None else asdict(self.gate),
         }

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from environments.arrays import BoolArray, FloatArray
 from environments.errors import RunDirectoryError
 from experiments.comparison.estimators import Estimator, estimator_of
+from experiments.comparison.preference import Preference, read_preference
 from experiments.config import PlanConfig
 from experiments.designs import (
     InterleavingDesign,
@@ -91,6 +92,7 @@ class Outcomes:
         estimator: How two arms of this design are compared.
         arms: In the order of the YAML, the baseline first.
         personas: What is known of each agent, in the order of the log.
+        preference: What interleaved lists tell; None in any other design.
     """
 
     run: Mapping[str, Any]
@@ -99,6 +101,7 @@ class Outcomes:
     estimator: Estimator
     arms: tuple[ArmOutcomes, ...]
     personas: tuple[Mapping[str, Any], ...]
+    preference: Preference | None = None
 
     @property
     def baseline(self) -> ArmOutcomes:
@@ -125,6 +128,10 @@ def read_outcomes(engine: Engine) -> Outcomes:
     n_days = int(sessions.day.max()) + 1 if len(sessions) else 0
     found = pd.read_sql_query(_ARMS, engine).to_dict("records")
     histories = {arm["name"]: arm.get("history", "all") for arm in config.get("arms", ())}
+    preference = None
+    if isinstance(design, InterleavingDesign):
+        first, second, *found = found  # nobody visits the two alone
+        preference = read_preference(engine, (str(first["name"]), str(second["name"])))
     names, user_ids = [str(arm["name"]) for arm in found], people.source_user_id.tolist()
     personas = tuple(json.loads(persona) for persona in people.persona)
     shares, homes = (1.0,) * len(found), None
@@ -157,6 +164,7 @@ def read_outcomes(engine: Engine) -> Outcomes:
         estimator=estimator_of(design, int(run["seed"]), names, user_ids, personas),
         arms=tuple(arms),
         personas=personas,
+        preference=preference,
     )
 
 

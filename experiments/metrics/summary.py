@@ -16,6 +16,7 @@ from experiments.designs import design_of
 from experiments.metrics.counts import ArmCounts, count_arms
 from experiments.metrics.definitions import METRICS
 from experiments.metrics.totals import Totals, session_totals
+from recommenders.interleaving import TEAM_DRAFT
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -25,7 +26,12 @@ SELECT run_id, experiment, status, started_at, finished_at, seed, config_hash, d
        dataset_licence, page_size, max_pages, like_from, mind, model_fingerprint, versions
 FROM runs
 """
-_ARMS = "SELECT arm_id, name, recommender, sees_hidden_preference FROM arms ORDER BY position"
+_ARMS = f"""
+SELECT arm_id, name, recommender, sees_hidden_preference FROM arms
+WHERE recommender = '{TEAM_DRAFT}' OR NOT EXISTS (SELECT 1 FROM arms WHERE recommender = '{TEAM_DRAFT}')
+ORDER BY position
+"""
+"""Where two arms draft every list together, nobody visits one of them alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,20 @@ def print_verdict(comparison: Comparison, console: Console) -> None:
     """What was declared, what was checked, what was found, and the words for it."""
     run, metric = comparison.run, say.primary(comparison)
     mean = decimal(comparison.baseline_mean, metric.decimals)
+    against = f", against {escape(comparison.baseline)} ({metric.label.lower()} {mean})"
     console.print(
-        f"[bold]{escape(str(run['experiment']))}[/]  {plural(run['agents'], 'agent')}, {plural(run['days'], 'day')}, "
-        f"against {escape(comparison.baseline)} ({metric.label.lower()} {mean})"
+        f"[bold]{escape(str(run['experiment']))}[/]  {plural(run['agents'], 'agent')}, {plural(run['days'], 'day')}"
+        f"{against if comparison.preference is None else ''}"
     )
-    _line(console, "plan", escape(say.plan(comparison)))
+    _line(console, "plan" if comparison.preference is None else "design", escape(say.plan(comparison)))
     _line(console, "checks", _checks([*comparison.checks, *(check for arm in comparison.arms for check in arm.checks)]))
     _line(console, "audience", escape(say.gate(comparison.gate)))
+    if comparison.preference is not None:
+        found = comparison.preference
+        colour = "bold yellow" if found.clear else "bold"
+        console.print(f"\n[{colour}]{escape(say.preferred(found))}[/]  [dim]a screen, not an effect size[/]")
+        _line(console, "clicks", escape(say.preference(found)))
+        return
     if not comparison.arms:
         console.print("\nNo arm competes with the baseline: bounds and copies of it are not compared.")
         return

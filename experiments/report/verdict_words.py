@@ -5,8 +5,10 @@ from __future__ import annotations
 from experiments.compare import Difference, Estimate
 from experiments.comparison.findings import ArmFindings, Comparison, Guardrail, Headline
 from experiments.comparison.gate import Gate
+from experiments.comparison.preference import Preference
 from experiments.comparison.segments import Segment
 from experiments.config import PlanConfig
+from experiments.designs import InterleavingDesign, SplitDesign
 from experiments.metrics import BY_NAME, Metric
 from experiments.report.wording import NOT_VALIDATED, NOTHING, count, decimal, plural, signed
 
@@ -53,10 +55,12 @@ def plan(comparison: Comparison) -> str:
     """What was declared, in a sentence."""
     declared: PlanConfig = comparison.plan
     metric = primary(comparison)
+    if comparison.preference is not None:
+        return f"{design(comparison)} {SCREEN}"
     if not comparison.declared:
         return (
             f"No primary metric was declared: this is exploration. {metric.label} stands first only because it is the "
-            "first of the metrics."
+            f"first of the metrics. {design(comparison)}"
         )
     smallest = comparison.arms[0].headline.smallest if comparison.arms else None
     size = f" ({decimal(smallest, metric.decimals)} {metric.unit})" if smallest is not None else ""
@@ -67,8 +71,53 @@ def plan(comparison: Comparison) -> str:
     return (
         f"Primary metric: {metric.label.lower()}. Smallest effect that matters: {100 * declared.smallest_effect:g} % "
         f"of the mean of {comparison.baseline}{size}. Guardrails: {guards or 'none'}. "
-        f"Alpha {declared.alpha:g}, {_STOPPING[declared.stopping].format(looks=looks)}."
+        f"Alpha {declared.alpha:g}, {_STOPPING[declared.stopping].format(looks=looks)}. {design(comparison)}"
     )
+
+
+def preferred(found: Preference) -> str:
+    """The word for a preference."""
+    if not found.clear or found.share.mean is None:
+        return "no preference found"
+    return f"{found.arm if found.share.mean > 0.5 else found.baseline} is preferred"
+
+
+def preference(found: Preference) -> str:
+    """What interleaved lists tell, in sentences."""
+    people = (
+        f"{count(found.prefer_arm)} agents opened more of {found.arm}'s picks, {count(found.prefer_baseline)} more of "
+    )
+    return (
+        f"{people}{found.baseline}'s, {count(found.prefer_neither)} as many of both: a share of "
+        f"{_share(found.share)} for {found.arm}, one half being no preference (sign test over agents, "
+        f"p {p_text(found.p_value)}). Of all opened items, {_share(found.credit)} were its picks."
+    )
+
+
+SCREEN = (
+    "A screen and not an effect: on lists that both drafted, clicks say whose items people would rather open. By how "
+    "much a metric would change if everybody got one of them alone, and what it does to exits or satisfaction, only the "
+    "designs parallel and split tell."
+)
+
+
+def _share(found: Estimate) -> str:
+    if found.mean is None:
+        return NOTHING
+    ends = "" if found.low is None or found.high is None else f" [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+    return f"{100 * found.mean:.1f} %{ends}"
+
+
+def design(comparison: Comparison) -> str:
+    """How arms met people, in a sentence."""
+    match comparison.design:
+        case SplitDesign(log=log):
+            learnt = "its own agents" if log == "own" else "everybody, so arms help and harm each other"
+            return f"Split design: every agent lived in one arm; each recommender learnt from {learnt}."
+        case InterleavingDesign():
+            return "Interleaving: both arms drafted every list together, and both learnt from all of it."
+        case _:
+            return "Parallel worlds: every agent lived in every arm, with the same luck."
 
 
 def sentence(comparison: Comparison, arm: ArmFindings) -> str:
@@ -77,6 +126,8 @@ def sentence(comparison: Comparison, arm: ArmFindings) -> str:
     if found.effect.difference is None:
         return f"{arm.name}: nobody has a value of {metric.label.lower()} in both arms."
     size = f"{signed(found.effect.difference, metric.decimals)} {metric.unit} {bounds(found.effect, metric)}"
+    if found.identical:
+        return f"{arm.name} and {comparison.baseline} are identical arms: {identical()}"
     said = f"{arm.name} against {comparison.baseline}: {size}, {percent(found.lift.mean)}."
     if not found.clear:
         return f"{said} {missed(found, metric)}".rstrip()
@@ -85,8 +136,15 @@ def sentence(comparison: Comparison, arm: ArmFindings) -> str:
     return said
 
 
+def identical() -> str:
+    """What is said of arms that did the same."""
+    return "they showed the same in every slot of every visit, and the same was done with it."
+
+
 def missed(found: Headline, metric: Metric) -> str:
     """What a null result could have seen."""
+    if found.identical:
+        return f"Identical arms: {identical()}"
     if found.detectable is None:
         return ""
     size = decimal(found.detectable, metric.decimals)
