@@ -123,6 +123,10 @@ def _deed(slot: StorySlot) -> Text:
         deed = _text("not looked at" if slot.examined is False else "passed over", "dim")
     if slot.probability is not None:
         deed.append(f"  P {slot.probability:.2f}", "dim")
+    if slot.yes is not None:
+        deed.append(f"  model's yes {slot.yes:.2f}", "dim")
+    if slot.grounded:
+        deed.append("  as it really did later", "italic")
     if slot.reason:
         deed.append_text(_text(f"  “{slot.reason}”", "italic"))
     return deed

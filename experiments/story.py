@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -28,6 +29,8 @@ class StorySlot:
         rating: Stars, None = none.
         reason: In the agent's words, None = none given.
         probability: The mind's P(click), None = it states none.
+        yes: What a language model gave for yes, of yes and no, where a calibrated mind asked it.
+        grounded: Whether what the person really did later decided.
     """
 
     place: int
@@ -39,6 +42,8 @@ class StorySlot:
     rating: float | None
     reason: str | None
     probability: float | None
+    yes: float | None = None
+    grounded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,12 +221,12 @@ def _visit(visit: Mapping[str, Any], of: _Session) -> StoryVisit:
 def _page(number: int, of: _Session, calls: tuple[StoryCall, ...]) -> StoryPage:
     events = [event for event in of.events if event["page"] == number]
     end = next((event for event in events if event["kind"] in ("next_page", "exit", "unreadable")), {})
-    reasons = {event["impression_id"]: event["detail"] for event in events if event["kind"] == "reason"}
+    marks = {(event["impression_id"], event["kind"]): event["detail"] for event in events}
     mood = of.moods.get(number)
     return StoryPage(
         number=number,
         mood=Mood(mood["satisfaction"], mood["tiredness"], json.loads(mood["boredom"])) if mood else None,
-        slots=tuple(_slot(row, reasons) for row in of.slots if row["page"] == number),
+        slots=tuple(_slot(row, marks) for row in of.slots if row["page"] == number),
         refused=tuple(str(event["detail"]) for event in events if event["kind"] == "illegal"),
         feeling=end.get("detail"),
         satisfaction=end.get("value"),
@@ -231,7 +236,8 @@ def _page(number: int, of: _Session, calls: tuple[StoryCall, ...]) -> StoryPage:
     )
 
 
-def _slot(row: Mapping[str, Any], reasons: Mapping[int, str]) -> StorySlot:
+def _slot(row: Mapping[str, Any], marks: Mapping[tuple[int, str], str]) -> StorySlot:
+    score = marks.get((row["impression_id"], "language_score"))
     return StorySlot(
         place=row["display_position"] + 1,
         title=row["title"],
@@ -240,8 +246,10 @@ def _slot(row: Mapping[str, Any], reasons: Mapping[int, str]) -> StorySlot:
         examined=None if row["examined"] is None else bool(row["examined"]),
         clicked=None if row["clicked"] is None else bool(row["clicked"]),
         rating=row["rating"],
-        reason=reasons.get(row["impression_id"]),
+        reason=marks.get((row["impression_id"], "reason")),
         probability=row["p_click"],
+        yes=None if score is None else 1 / (1 + math.exp(-float(score))),
+        grounded=(row["impression_id"], "grounded") in marks,
     )
 
 

@@ -18,16 +18,16 @@ PERCENTILES = (50, 90, 99)
 
 _ENDED = "SELECT arm_id, ended_by, count(*) AS sessions FROM sessions GROUP BY arm_id, ended_by"
 
-_MISBEHAVED = """
+_MARKED = """
 SELECT arm_id, kind, count(*) AS events
 FROM events JOIN sessions USING (session_id)
-WHERE kind IN ('illegal', 'unreadable')
+WHERE kind IN ('illegal', 'unreadable', 'grounded')
 GROUP BY arm_id, kind
 """
 
 _CALLS = """
-SELECT arm_id, count(*) AS calls, sum(from_store) AS from_store, sum(attempts - 1) AS retries,
-       sum(status = 'reasked') AS reasked, sum(prompt_tokens) AS prompt_tokens,
+SELECT arm_id, count(*) AS calls, count(CASE WHEN from_store THEN 1 END) AS from_store, sum(attempts - 1) AS retries,
+       count(CASE WHEN status = 'reasked' THEN 1 END) AS reasked, sum(prompt_tokens) AS prompt_tokens,
        sum(cached_tokens) AS cached_tokens, sum(completion_tokens) AS completion_tokens
 FROM calls JOIN sessions USING (session_id)
 GROUP BY arm_id
@@ -50,6 +50,7 @@ class ArmCounts:
         unknown_impressions: Impressions whose outcome is unknown, because the reply was unreadable.
         illegal: Actions that were refused.
         unreadable: Pages whose reply could not be read.
+        grounded: Impressions that grounded replay decided: what the person really did later.
         ended_by: `EndedBy` value -> sessions, every value present.
         calls, from_store, retries, reasked: Calls to a language model; those read from a record; repeated
             requests; replies that had to be asked for again.
@@ -66,6 +67,7 @@ class ArmCounts:
     likes: int
     illegal: int
     unreadable: int
+    grounded: int
     ended_by: Mapping[str, int]
     calls: int
     from_store: int
@@ -91,7 +93,7 @@ def count_arms(engine: Engine, sessions: pd.DataFrame, arm_ids: list[int]) -> di
         arm_ids: The arms wanted; one without a session has zeros.
     """
     ended = _spread(engine, _ENDED, "ended_by", "sessions")
-    misbehaved = _spread(engine, _MISBEHAVED, "kind", "events")
+    marked = _spread(engine, _MARKED, "kind", "events")
     calls = pd.read_sql_query(_CALLS, engine).set_index("arm_id").reindex(arm_ids, fill_value=0)
     latency = pd.read_sql_query(_LATENCY, engine)
     counts = {}
@@ -106,8 +108,9 @@ def count_arms(engine: Engine, sessions: pd.DataFrame, arm_ids: list[int]) -> di
             clicks=int(rows.clicks.sum()),
             ratings=int(rows.ratings.sum()),
             likes=int(rows.likes.sum()),
-            illegal=misbehaved.get((arm_id, "illegal"), 0),
-            unreadable=misbehaved.get((arm_id, "unreadable"), 0),
+            illegal=marked.get((arm_id, "illegal"), 0),
+            unreadable=marked.get((arm_id, "unreadable"), 0),
+            grounded=marked.get((arm_id, "grounded"), 0),
             ended_by={reason.value: ended.get((arm_id, reason.value), 0) for reason in EndedBy},
             latency_seconds=_percentiles(latency.latency_seconds[latency.arm_id == arm_id].to_numpy(np.float64)),
             **asked,
