@@ -1,9 +1,9 @@
 """Part 1: can it be told which items a person met next?
 
-Every scorer may be read on its own scales (`experiments.fidelity.scorers`), and on each of them beside the list: the
-score less the log of the summed exponentials of all scores in the list. Of log-odds that is, up to a constant, the log
-of the choice share (Luce 1959, "Individual Choice Behavior"): how much of the list's appeal the item has. Published
-agents see the whole list as well. Which scale is read is decided on validation people, for every row alike.
+Every scorer may be read on its own scales (`experiments.fidelity.scorers`), and on each of them against the list, which
+published agents see as a whole too: the score less the list's mean; and less the log of the list's summed exponentials,
+which of log-odds is, up to a constant, the log of the choice share (Luce 1959, "Individual Choice Behavior"). Which
+scale is read is decided on validation people, for every row alike.
 """
 
 from __future__ import annotations
@@ -116,12 +116,16 @@ def _ask(scorer: Scorer, lists: Mapping[Task, Lists]) -> Scores:
         task: {scale: table[:, edges[number] : edges[number + 1]] for scale, table in scores.items()}
         for number, task in enumerate(lists)
     }
-    return {task: {**tables, **_beside_the_list(tables, lists[task])} for task, tables in asked.items()}
+    return {task: {**tables, **_against_the_list(tables, lists[task])} for task, tables in asked.items()}
 
 
-def _beside_the_list(scales: Mapping[str, FloatArray], lists: Lists) -> Mapping[str, FloatArray]:
-    """Each scale less the log of the list's summed exponentials; a person who was not asked about stays NaN."""
-    return {
-        f"{scale}, beside the list": table - logsumexp(np.where(lists.listed, table, -np.inf), axis=1, keepdims=True)
-        for scale, table in scales.items()
-    }
+def _against_the_list(scales: Mapping[str, FloatArray], lists: Lists) -> Mapping[str, FloatArray]:
+    """Each scale less what is usual in the list; a person who was not asked about stays NaN."""
+    listed = lists.listed
+    size = np.maximum(listed.sum(axis=1, keepdims=True), 1)
+    against: dict[str, FloatArray] = {}
+    for scale, table in scales.items():
+        usual = np.where(listed, table, 0.0).sum(axis=1, keepdims=True) / size
+        total = logsumexp(np.where(listed, table, -np.inf), axis=1, keepdims=True)
+        against |= {f"{scale}, less the list's mean": table - usual, f"{scale}, share of the list": table - total}
+    return against

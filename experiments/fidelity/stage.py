@@ -18,9 +18,10 @@ from environments.interactions import Interactions
 from environments.site import PaginatedSite
 from environments.split import Split, people_in_thirds, split_history
 from experiments.fidelity.config import FidelityConfig
+from personas.measured import Measured, measure
 from personas.minds.behavioural import BehaviouralMind, BehaviouralOptions
 from personas.population import Population, build_population
-from personas.taste import FAMILIES, Taste, fit_taste
+from personas.taste import FAMILIES, Taste, estimate, fit_taste
 from recommenders.registry import RecommenderContext
 
 VALIDATION_THIRD, TEST_THIRD = 1, 2
@@ -38,6 +39,7 @@ class Stage:
         split: That history in a known and a held-out part.
         testers: People of the test third, with training and held-out rows, ascending: every figure is about them.
         tuners: As many people of the validation third, ascending: thresholds are chosen on their held-out rows.
+        measured: What tastes are estimated from.
         taste: The taste model under examination.
     """
 
@@ -46,6 +48,7 @@ class Stage:
     split: Split
     testers: IntArray
     tuners: IntArray
+    measured: Measured
     taste: Taste
 
     @property
@@ -93,8 +96,7 @@ class Stage:
 
     def taste_of(self, family: str) -> Taste:
         """A taste of one family of evidence alone, fitted like the one under examination."""
-        salt = self.config.split.salt
-        return fit_taste(self.dataset, self.train, salt=salt, seed=self.seed, features=FAMILIES[family])
+        return estimate(self.measured, FAMILIES[family])
 
     @property
     def site(self) -> PaginatedSite:
@@ -126,8 +128,8 @@ def set_stage(
     usable = (np.bincount(split.train.users, minlength=len(thirds)) > 0) & (np.diff(new.indptr) > 0)
     testers = _choose(np.flatnonzero(usable & (thirds == TEST_THIRD)), config, dataset, "test")
     tuners = _choose(np.flatnonzero(usable & (thirds == VALIDATION_THIRD)), config, dataset, "validation")
-    taste = fit_taste(dataset, split.train, salt=config.split.salt, seed=config.seed)
-    return Stage(config, dataset, split, testers, tuners, taste)
+    measured = measure(dataset, split.train, salt=config.split.salt, seed=config.seed)
+    return Stage(config, dataset, split, testers, tuners, measured, estimate(measured))
 
 
 def only_new(held_out: Interactions, train: Interactions) -> sp.csr_array:
