@@ -65,10 +65,12 @@ def choose_rule(name: str, scales: dict[str, FloatArray], lists: Lists, fixed: f
         if not len(known):
             continue
         candidates = np.unique(np.append(np.quantile(known, np.linspace(0, 1, CANDIDATES)), known.max() + 1))
-        for threshold in candidates[:1] if name == "auc" else candidates:
-            value = float(np.nanmean(measure(name, scores, lists, threshold)))
-            if value > found:
-                best, found = Rule(scale, float(threshold)), value
+        if name == "auc":
+            values = np.array([np.nanmean(measure(name, scores, lists, candidates[0]))])
+        else:
+            values = _means(name, scores, lists, candidates)
+        if values.max() > found:
+            best, found = Rule(scale, float(candidates[values.argmax()])), float(values.max())
     return best
 
 
@@ -80,6 +82,29 @@ def list_auc(scores: FloatArray, lists: Lists) -> FloatArray:
     wins = (ranks * lists.positive).sum(axis=1) - positives * (positives + 1) / 2
     pairs = positives * negatives
     return np.divide(wins, pairs, out=np.full(len(wins), np.nan), where=pairs > 0)
+
+
+def _means(name: str, scores: FloatArray, lists: Lists, thresholds: FloatArray) -> FloatArray:
+    """`measure` averaged over people, for each of many thresholds at once, shape (n_thresholds,).
+
+    An item gets a yes from all thresholds up to its score, so that counting items by how many that are and adding up
+    from above gives the yeses of a person at every threshold.
+    """
+    asked = ~np.isnan(np.where(lists.listed, scores, 0.0)).any(axis=1)
+    listed, positive = lists.listed[asked], lists.positive[asked]
+    n, width = len(listed), len(thresholds) + 1
+    reached = np.searchsorted(thresholds, np.where(listed, scores[asked], -np.inf), side="right")
+    cells = np.arange(n)[:, None] * width + reached
+
+    def yeses(which: BoolArray) -> FloatArray:
+        counts = np.bincount(cells[which], minlength=n * width).reshape(n, width)
+        return np.asarray(np.cumsum(counts[:, ::-1], axis=1)[:, ::-1][:, 1:], dtype=np.float64)
+
+    hits, said = yeses(positive), yeses(listed)
+    real, size = positive.sum(axis=1, keepdims=True), listed.sum(axis=1, keepdims=True)
+    if name == "f1":
+        return np.asarray((2 * hits / np.maximum(said + real, 1)).mean(axis=0))
+    return np.asarray(((size - said - real + 2 * hits) / size).mean(axis=0))
 
 
 def _decided(name: str, yes: BoolArray, lists: Lists) -> FloatArray:

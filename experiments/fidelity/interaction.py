@@ -51,8 +51,8 @@ def ask_all(stage: Stage, scorers: Sequence[Scorer]) -> Asked:
     """Draw the lists, let every scorer judge them, and choose rules on the validation people."""
     test = draw_lists(stage, stage.testers, "test")
     validation = draw_lists(stage, stage.tuners, "validation")
-    test_scores = {scorer.name: _ask(scorer, test) for scorer in scorers}
-    validation_scores = {scorer.name: _ask(scorer, validation) for scorer in scorers}
+    test_scores = {scorer.name: ask(scorer, test) for scorer in scorers}
+    validation_scores = {scorer.name: ask(scorer, validation) for scorer in scorers}
     rules = {
         (scorer.name, task, name): choose_rule(
             name, dict(validation_scores[scorer.name][task]), validation[task], scorer.threshold
@@ -106,7 +106,7 @@ def _with_target(record: Record, task: Task) -> Record:
     return record
 
 
-def _ask(scorer: Scorer, lists: Mapping[Task, Lists]) -> Scores:
+def ask(scorer: Scorer, lists: Mapping[Task, Lists]) -> Scores:
     """Judge all lists of a group of people in one go, because a block of people is scored for the whole catalog."""
     users = next(iter(lists.values())).users
     together = np.concatenate([each.items for each in lists.values()], axis=1)

@@ -55,8 +55,21 @@ def interaction_scorers(stage: Stage) -> list[Scorer]:
         catalog_scorer("item kNN", "trivial", neighbours.score, stage),
         catalog_scorer("genre profile", "trivial", genre_profile(stage), stage),
         catalog_scorer("EASE", "reference", ease.score, stage),
-        catalog_scorer(MIND, "mind", lambda users: stage.taste.appeal(users).astype(np.float64), stage),
+        catalog_scorer(MIND, "mind", _appeal(stage), stage),
     ]
+
+
+def _appeal(stage: Stage) -> CatalogScores:
+    """The mind's taste, by the rows that its other parts read as well."""
+    table = stage.taste.table
+
+    def score(users: IntArray) -> FloatArray:
+        rows = np.empty((len(users), stage.train.n_items))
+        for part, slots in table.parts(users):
+            rows[part] = table.appeal[slots]
+        return rows
+
+    return score
 
 
 def always_yes() -> Scorer:

@@ -13,7 +13,7 @@ from environments.split import people_in_thirds
 from experiments.fidelity import scorers as scorers_module
 from experiments.fidelity.calibration import examine_calibration
 from experiments.fidelity.deciding import choose_rule, list_auc, measure
-from experiments.fidelity.interaction import ask_all, examine_interaction
+from experiments.fidelity.interaction import ask, ask_all, examine_interaction
 from experiments.fidelity.lists import Lists, draw_lists
 from experiments.fidelity.scorers import Scorer, always_yes, catalog_scorer
 
@@ -148,6 +148,40 @@ def test_a_fixed_threshold_stays():
     lists = Lists(np.array([0]), np.array([[1, 2]], dtype=np.int32), np.array([[True, False]]))
     assert choose_rule("f1", {"a": np.array([[0.9, 0.1]])}, lists, 0.05).threshold == 0.05
     assert choose_rule("f1", {"a": np.array([[0.9, 0.1]])}, lists, None).threshold > 0.1
+
+
+@pytest.mark.parametrize("name", ["f1", "accuracy"])
+def test_no_threshold_that_is_tried_does_better_than_the_one_chosen(name):
+    chance = np.random.default_rng(0)
+    listed = chance.random((60, 12)) < 0.9
+    listed[:, 0] = True
+    items = np.where(listed, np.arange(12), NO_ITEM).astype(np.int32)
+    lists = Lists(np.arange(60), items, listed & (chance.random((60, 12)) < 0.3))
+    good, poor = lists.positive + chance.normal(size=(60, 12)), chance.normal(size=(60, 12)).round(1)
+    good[4] = np.nan  # a person that the scorer was not asked about
+    rule = choose_rule(name, {"poor": poor, "good": good}, lists, None)
+    chosen = np.nanmean(measure(name, good, lists, rule.threshold))
+    tried = np.quantile(good[listed & ~np.isnan(good)], np.linspace(0, 1, 400))
+    assert rule.scale == "good"
+    assert chosen == pytest.approx(max(np.nanmean(measure(name, good, lists, each)) for each in tried))
+
+
+def test_scores_are_read_against_their_list():
+    # One person finds everything a hundred times as likely as the other does: only against the list are they alike.
+    level = np.array([0.0, np.log(100.0)])
+
+    def judge(users, items):
+        return np.where(items == NO_ITEM, -50.0, np.log1p(np.maximum(items, 0))) + level[:, None]
+
+    users = np.array([3, 7])
+    items = np.array([[1, 2, 3, NO_ITEM], [1, 2, 3, NO_ITEM]], dtype=np.int32)
+    each = Lists(users, items, np.array([[True, False, False, False]] * 2))
+    tables = ask(Scorer("made up", "trivial", {"as given": judge}), {("uniform", 1): each})["uniform", 1]
+    share = tables["as given, share of the list"]
+    assert np.allclose(np.exp(share[0, :3]), np.array([2, 3, 4]) / 9)
+    for scale in ("as given, share of the list", "as given, less the list's mean"):
+        assert np.allclose(tables[scale][0, :3], tables[scale][1, :3])
+    assert not np.allclose(tables["as given"][0], tables["as given"][1])
 
 
 def test_counted_by_hand():
