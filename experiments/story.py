@@ -12,7 +12,7 @@ from typing import Any
 
 from environments.actions import Mood
 from environments.errors import ConfigError
-from simulator.log.store import named_faults, open_log
+from simulator.log.store import named_faults, open_log, rows_of
 
 Rows = list[Mapping[str, Any]]
 
@@ -145,17 +145,19 @@ def read_story(run: Path, user: str, arm: str | None = None, day: int | None = N
     try:
         with named_faults(run), engine.connect() as connection:
 
-            def rows(sql: str, *values: Any) -> Rows:
-                return [dict(row) for row in connection.exec_driver_sql(sql, values).mappings()]
+            def rows(sql: str, **values: Any) -> Rows:
+                return [*rows_of(connection, sql, **values)]
 
             agent = _agent(rows, user)
             _check_arm(rows, arm)
             visits = rows(
                 "SELECT session_id, name AS arm, day, pages, ended_by FROM sessions JOIN arms USING (arm_id)"
-                " WHERE agent_id = ? AND (? IS NULL OR name = ?) AND (? IS NULL OR day = ?)"
-                " ORDER BY arms.position, day",
-                agent["agent_id"], arm, arm, day, day,
-            )  # fmt: skip
+                " WHERE agent_id = :agent AND (CAST(:arm AS TEXT) IS NULL OR name = :arm)"
+                " AND (CAST(:day AS INTEGER) IS NULL OR day = :day) ORDER BY arms.position, day",
+                agent=agent["agent_id"],
+                arm=arm,
+                day=day,
+            )
             told = tuple(_visit(visit, _Session(rows, visit["session_id"])) for visit in visits)
     finally:
         engine.dispose()
@@ -168,21 +170,21 @@ class _Session:
 
     def __init__(self, rows: Any, session_id: int) -> None:
         def of(sql: str) -> Rows:
-            return list(rows(sql, session_id))
+            return list(rows(sql, session=session_id))
 
         self.slots = of(
             "SELECT impression_id, page, display_position, title, year, genres, examined, clicked, rating, p_click"
-            " FROM impressions JOIN items USING (item_id) WHERE session_id = ? ORDER BY page, display_position"
+            " FROM impressions JOIN items USING (item_id) WHERE session_id = :session ORDER BY page, display_position"
         )
-        self.events = of("SELECT * FROM events WHERE session_id = ? ORDER BY event_id")
-        self.moods = {row["page"]: row for row in of("SELECT * FROM moods WHERE session_id = ?")}
-        self.calls = of("SELECT * FROM calls WHERE session_id = ? ORDER BY call_id")
-        self.memories = of("SELECT kind, text FROM memories WHERE session_id = ? ORDER BY place")
-        self.answers = of("SELECT question, answer FROM interviews WHERE session_id = ? ORDER BY place")
+        self.events = of("SELECT * FROM events WHERE session_id = :session ORDER BY event_id")
+        self.moods = {row["page"]: row for row in of("SELECT * FROM moods WHERE session_id = :session")}
+        self.calls = of("SELECT * FROM calls WHERE session_id = :session ORDER BY call_id")
+        self.memories = of("SELECT kind, text FROM memories WHERE session_id = :session ORDER BY place")
+        self.answers = of("SELECT question, answer FROM interviews WHERE session_id = :session ORDER BY place")
 
 
 def _agent(rows: Any, user: str) -> Mapping[str, Any]:
-    found = rows("SELECT agent_id, source_user_id, persona FROM agents WHERE source_user_id = ?", user)
+    found = rows("SELECT agent_id, source_user_id, persona FROM agents WHERE source_user_id = :user", user=user)
     if found:
         return dict(found[0])
     known = [row["source_user_id"] for row in rows("SELECT source_user_id FROM agents ORDER BY agent_id")]

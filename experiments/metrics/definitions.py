@@ -56,7 +56,7 @@ METRICS: tuple[Metric, ...] = (
         numerator="clicks",
         denominator="known",
         sql="""\
-SELECT arm_id, agent_id, avg(clicked) AS value
+SELECT arm_id, agent_id, avg(CAST(clicked AS INTEGER)) AS value
 FROM impressions JOIN sessions USING (session_id)
 GROUP BY arm_id, agent_id""",
     ),
@@ -73,10 +73,10 @@ GROUP BY arm_id, agent_id""",
         sql="""\
 SELECT arm_id, agent_id, avg(likes) AS value
 FROM (
-  SELECT arm_id, agent_id, session_id, total(rating >= (SELECT like_from FROM runs)) AS likes
+  SELECT arm_id, agent_id, count(CASE WHEN rating >= (SELECT like_from FROM runs) THEN 1 END) AS likes
   FROM sessions LEFT JOIN impressions USING (session_id)
-  GROUP BY session_id
-)
+  GROUP BY sessions.session_id
+) AS visits
 GROUP BY arm_id, agent_id""",
     ),
     Metric(
@@ -90,7 +90,7 @@ GROUP BY arm_id, agent_id""",
         numerator="likes",
         denominator="ratings",
         sql="""\
-SELECT arm_id, agent_id, avg(rating >= (SELECT like_from FROM runs)) AS value
+SELECT arm_id, agent_id, avg(CAST(rating >= (SELECT like_from FROM runs) AS INTEGER)) AS value
 FROM impressions JOIN sessions USING (session_id)
 GROUP BY arm_id, agent_id""",
     ),
@@ -160,5 +160,5 @@ WITH per_agent AS (
 )
 SELECT arms.name AS arm, count(*) AS n, mean, sum((value - mean) * (value - mean)) / (count(*) - 1) AS variance
 FROM centred JOIN arms USING (arm_id)
-GROUP BY arm_id
+GROUP BY arms.arm_id, arms.name, arms.position
 ORDER BY arms.position"""

@@ -26,11 +26,11 @@ WHERE pages > 0
 _POSITIONS = """
 SELECT name, position, agent_id, value
 FROM (
-    SELECT arm_id, agent_id, impressions.position, avg(clicked) AS value
+    SELECT arm_id, agent_id, impressions.position, avg(CAST(clicked AS INTEGER)) AS value
     FROM impressions JOIN sessions USING (session_id)
     GROUP BY arm_id, agent_id, impressions.position
-)
-JOIN (SELECT arm_id, name FROM arms) USING (arm_id)
+) AS agents_positions
+JOIN (SELECT arm_id, name FROM arms) AS named USING (arm_id)
 """
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from sqlalchemy import text
 
 from environments.arrays import FloatArray
 from experiments.metrics.definitions import Metric
@@ -27,8 +28,8 @@ FROM sessions
 """
 
 _IMPRESSIONS = """
-SELECT session_id, count(*) AS shown, count(clicked) AS known, sum(clicked) AS clicks, count(rating) AS ratings,
-       sum(rating >= :like_from) AS likes, sum(rating) AS stars
+SELECT session_id, count(*) AS shown, count(clicked) AS known, count(CASE WHEN clicked THEN 1 END) AS clicks,
+       count(rating) AS ratings, count(CASE WHEN rating >= :like_from THEN 1 END) AS likes, sum(rating) AS stars
 FROM impressions
 GROUP BY session_id
 """
@@ -36,7 +37,7 @@ GROUP BY session_id
 
 def session_totals(engine: Engine, like_from: float) -> pd.DataFrame:
     """One row a session: arm_id, agent_id, day and `TOTALS` as numbers."""
-    sums = pd.read_sql_query(_IMPRESSIONS, engine, params={"like_from": like_from})
+    sums = pd.read_sql_query(text(_IMPRESSIONS), engine, params={"like_from": like_from})
     # Joined here and not in SQL: SQLite would build an index over the sums first.
     frame = pd.read_sql_query(_SESSIONS, engine).merge(sums, on="session_id", how="left")
     frame[list(TOTALS)] = frame[list(TOTALS)].astype(np.float64).fillna(0.0)

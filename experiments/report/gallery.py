@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from sqlalchemy import text
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -17,13 +18,15 @@ CANDIDATES = 1000
 
 _FIRST_VISITS = """
 SELECT agent_id, arm_id, session_id, likes, clicks
-FROM (SELECT session_id, arm_id, agent_id, min(day) FROM sessions
+FROM sessions
+JOIN (SELECT arm_id, agent_id, min(day) AS day FROM sessions
       WHERE agent_id IN (SELECT agent_id FROM agents ORDER BY agent_id LIMIT :candidates)
-      GROUP BY arm_id, agent_id)
+      GROUP BY arm_id, agent_id) AS firsts USING (arm_id, agent_id, day)
 LEFT JOIN (
-    SELECT session_id, total(rating >= :like_from) AS likes, total(clicked) AS clicks
+    SELECT session_id, count(CASE WHEN rating >= :like_from THEN 1 END) AS likes,
+           count(CASE WHEN clicked THEN 1 END) AS clicks
     FROM impressions GROUP BY session_id
-) USING (session_id)
+) AS seen USING (session_id)
 WHERE likes IS NOT NULL
 ORDER BY agent_id
 """
@@ -122,7 +125,7 @@ def choose_guests(engine: Engine, like_from: float, n_arms: int) -> tuple[Guest,
     Pleased is who gave many likes (then many clicks) on the first visit to each arm, all arms together; the
     choice depends on the log alone, so nobody picked these.
     """
-    likes = pd.read_sql_query(_FIRST_VISITS, engine, params={"candidates": CANDIDATES, "like_from": like_from})
+    likes = pd.read_sql_query(text(_FIRST_VISITS), engine, params={"candidates": CANDIDATES, "like_from": like_from})
     by_agent = likes.groupby("agent_id")
     met_all = by_agent.agent_id.transform("size") == n_arms
     likes = likes[met_all]

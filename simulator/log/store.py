@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import Connection, Engine, Table, text
 
 from environments.errors import RunDirectoryError
 from simulator.log.address import postgres_address, schema_name
@@ -16,7 +16,7 @@ from simulator.log.faults import named_faults
 from simulator.log.migrations import SCHEMA_VERSION, schema_version
 from simulator.log.sqlite import SqliteStore
 
-__all__ = ["ADDRESS_NAME", "LOG_NAME", "Store", "named_faults", "open_log", "store_at"]
+__all__ = ["ADDRESS_NAME", "LOG_NAME", "Store", "named_faults", "open_log", "rows_of", "store_at"]
 
 LOG_NAME = "log.db"
 ADDRESS_NAME = "log.json"
@@ -115,3 +115,8 @@ def open_log(run: Path) -> Engine:
             f"{store}: schema version {version}, this Groundlings knows up to {SCHEMA_VERSION}; upgrade to read it"
         )
     return engine
+
+
+def rows_of(connection: Connection, sql: str, **values: Any) -> list[dict[str, Any]]:
+    """The answer to a query that names its values `:so`, a dict a row."""
+    return [dict(row) for row in connection.execute(text(sql), values).mappings()]
