@@ -38,8 +38,8 @@ _CHOSEN = (
     ("system", None, "kendall tau", "Order of recommenders, Kendall's tau"),
     ("system", None, "sign agreement", "Really different pairs, sign agreement"),
     ("interaction", f"{SAMPLE}: uniform 1:1", "auc", "A language model adds to AUC"),
-    ("interaction", f"{SAMPLE}: popularity-matched 1:1", "auc", "The same, popularity-matched"),
-    ("preference", f"{SAMPLE}: liked or disliked", "auc", "The same, liked or disliked"),
+    ("interaction", f"{SAMPLE}: popularity-matched 1:1", "auc", "It adds to AUC, popularity-matched"),
+    ("preference", f"{SAMPLE}: liked or disliked", "auc", "It adds to AUC, liked or disliked"),
     ("memorisation and stereotype", None, "decisions changed", "Other titles and demographics, decisions changed"),
 )
 

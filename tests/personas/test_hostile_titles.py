@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 
 from environments.split import split_history
+from personas.minds.calibrated_question import LanguageScorer, QuestionOptions
 from personas.population import build_population
-from simulator.language.scripted import legal_reply
+from simulator.language.scripted import ScriptedModel, legal_reply
 
 HOSTILE = (
     # instructions
@@ -129,6 +130,23 @@ def test_graded_questions_keep_their_form(worlds, title):
     for one, other in zip(asked[:4], usual[:4], strict=True):
         assert skeleton(plain, one) == skeleton(plain, other)
         assert hostile(title).prompt(one).count("<item>") == plain.prompt(other).count("<item>")
+
+
+@pytest.mark.parametrize("title", HOSTILE, ids=range(len(HOSTILE)))
+def test_the_question_about_a_pair_keeps_its_form(worlds, title):
+    """The calibrated mind's only question, about the hostile item and by somebody who likes it."""
+    plain, hostile = (
+        LanguageScorer(world.population, ScriptedModel(legal_reply), QuestionOptions())
+        for world in (worlds[0], worlds[1](title))
+    )
+    for user, item in ((0, 1), (0, 3), (2, 1)):
+        usual, asked = plain.question(user, item), hostile.question(user, item)
+        assert asked.shared == usual.shared
+        assert asked.told.count("\n") == usual.told.count("\n")
+        assert asked.told.count("<") == usual.told.count("<") == 2
+        assert asked.told.endswith("</item>")
+        assert all(each.isprintable() for each in asked.told.replace("\n", ""))
+        assert len(asked.told) < len(usual.told) + 900
 
 
 def test_a_model_that_falls_for_a_title_is_logged_and_not_obeyed(worlds):
