@@ -79,9 +79,9 @@ def run(
 ) -> None:
     """Simulate all arms, log everything, then write summary and report."""
     from experiments.loading import load_config
+    from experiments.matrix import MatrixOutcome, go_on_with, run_as_configured
     from experiments.progress import ProgressWatcher
     from experiments.report import render_summary_table
-    from experiments.run import resume_experiment, run_experiment
 
     if (config is None) == (resume is None) or (resume and (out or changes or seed is not None)):
         raise ConfigError("run: give either CONFIG (with --out, --set, --seed) or --resume RUN alone")
@@ -89,39 +89,53 @@ def run(
     with ProgressWatcher(console) as watcher:
         try:
             if config is not None:
-                outcome = run_experiment(load_config(config, changes or (), seed), out, watcher)
+                outcome = run_as_configured(load_config(config, changes or (), seed), out, watcher)
             elif resume is not None:
-                outcome = resume_experiment(resume, watcher)
+                outcome = go_on_with(resume, watcher)
         except (UserError, BudgetExhausted, KeyboardInterrupt):
             if watcher.directory is not None:
                 errors.print("every visit that was finished is in the log; go on with")
                 errors.print(f"    groundlings run --resume {escape(str(watcher.directory))}")
             raise
-    console.print(render_summary_table(outcome.summary))
-    console.print(f"digest  {outcome.digest}")
+    if isinstance(outcome, MatrixOutcome):
+        for name, each in outcome.cells.items():
+            console.print(f"digest  {each.digest}  {escape(name)}", soft_wrap=True)
+    else:
+        console.print(render_summary_table(outcome.summary))
+        console.print(f"digest  {outcome.digest}")
     console.print(f"report  {escape(str(outcome.directory / 'report.html'))}", soft_wrap=True)
 
 
 @app.command()
 def report(directory: RunArgument) -> None:
     """Measure and draw a run again, from its log alone."""
+    from experiments.damage import reading
+    from experiments.matrix import has_cells, write_reports
     from experiments.report import render_summary_table
     from experiments.run import measure
     from simulator.log.store import open_log
 
-    engine = open_log(directory)
     console = Console()
-    console.print(render_summary_table(measure(directory, engine)))
+    if has_cells(directory):
+        write_reports(directory)
+    else:
+        with reading(directory):
+            console.print(render_summary_table(measure(directory, open_log(directory))))
     console.print(f"report  {escape(str(directory / 'report.html'))}", soft_wrap=True)
 
 
 @app.command("digest")
 def print_digest(directory: RunArgument) -> None:
     """Print the SHA-256 over what happened in a run: equal when two runs behaved alike."""
+    from experiments.damage import reading
+    from experiments.matrix import runs_in
     from simulator.log.digest import digest
     from simulator.log.store import open_log
 
-    typer.echo(digest(open_log(directory)))
+    runs = runs_in(directory)
+    for run in runs:
+        with reading(run):
+            typer.echo(digest(open_log(run)) + (f"  {run.name}" if len(runs) > 1 else ""))
 
 
 @app.command()
@@ -151,6 +165,7 @@ def _mount() -> None:
         cli_model,
         cli_personas,
         cli_runs,
+        cli_warmup,
     )
 
     app.command("agent")(cli_agent.agent)
@@ -158,6 +173,7 @@ def _mount() -> None:
     app.command("power")(cli_compare.power)
     app.command("calibrate")(cli_calibrate.calibrate)
     app.command("fidelity")(cli_fidelity.fidelity)
+    app.command("warmup")(cli_warmup.warmup)
     app.add_typer(cli_exports.app)
     app.add_typer(cli_runs.app, name="runs", help="What was run: list it, look at it, compare two, delete one.")
     app.add_typer(cli_datasets.app, name="datasets", help="Real data: what there is, fetch it, look at it.")

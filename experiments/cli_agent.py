@@ -38,10 +38,12 @@ def agent(
     """Tell a person's visits page by page: what was shown, felt, done, remembered and answered."""
     from rich.console import Console
 
+    from experiments.damage import reading
     from experiments.story import read_story
 
-    story = read_story(run, user, arm, None if day is None else day - 1)
     console = Console()
+    with reading(run):
+        story = read_story(run, user, arm, None if day is None else day - 1)
     for part in render_story(story, prompts):
         console.print(part)
 

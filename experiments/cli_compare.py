@@ -26,16 +26,28 @@ def compare(
     import json
 
     from experiments.comparison.comparing import compare_run
+    from experiments.damage import reading
+    from experiments.matrix import runs_in
     from experiments.report.verdict_terminal import print_verdict
     from simulator.log.store import open_log
 
-    found = compare_run(directory, open_log(directory), fidelity, [open_log(run) for run in variant or ()])
+    first, *others = (*runs_in(directory), *(run for each in variant or () for run in runs_in(each)))
+    with reading(first, *others):
+        found = compare_run(first, open_log(first), fidelity or _beside(directory), [open_log(run) for run in others])
     if as_json:
         typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, default=str))
         return
     from rich.console import Console
 
     print_verdict(found, Console())
+
+
+def _beside(directory: Path) -> Path | None:
+    """An examination that lies with a matrix counts for its cells."""
+    from experiments.comparison.gate import FIDELITY_NAME
+
+    found = directory / FIDELITY_NAME
+    return found if found.is_file() else None
 
 
 def power(

@@ -9,7 +9,7 @@ import secrets
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from environments.errors import ConfigError
 from experiments import directory as files
 from experiments.calibrating import FILE_NAME as CALIBRATION_NAME
 from experiments.config import ExperimentConfig
+from experiments.damage import reading
 from experiments.loading import as_yaml, config_hash, dump_config, load_config
 from experiments.metrics import Summary, summarise
 from experiments.plan import Plan, build_plan, open_model
@@ -79,10 +80,18 @@ class Watcher:
         """Visits of the current arm have been written."""
 
 
-def run_experiment(config: ExperimentConfig, out: Path | None = None, watcher: Watcher | None = None) -> Outcome:
+def run_experiment(
+    config: ExperimentConfig, out: Path | None = None, watcher: Watcher | None = None, *, spent: Spent | None = None
+) -> Outcome:
     """Simulate all arms, then measure and draw.
 
     Nothing is written before the data is read, the recommenders are known and the model answers.
+
+    Args:
+        config: What to run, without variants.
+        out: The directory; one under `runs` if absent.
+        watcher: Hears how far it is.
+        spent: What other runs have taken of the budget.
 
     Raises:
         UserError: Something that its message tells how to mend; what was logged before stays readable.
@@ -91,7 +100,7 @@ def run_experiment(config: ExperimentConfig, out: Path | None = None, watcher: W
     began = time.monotonic()
     _check_server(config)
     plan = build_plan(config, watcher.note, watcher.download)
-    with asyncio.Runner() as runner, _model(plan, runner, watcher) as model:
+    with asyncio.Runner() as runner, _model(plan, runner, watcher, spent) as model:
         plan = runner.run(plan.with_language_term(model, watcher.note, watcher.calibration))
         directory = files.choose_directory(config.name, out)
         with files.locked(directory):
@@ -102,10 +111,15 @@ def run_experiment(config: ExperimentConfig, out: Path | None = None, watcher: W
             return _carry_out(plan, directory, runner, model, watcher, began)
 
 
-def resume_experiment(directory: Path, watcher: Watcher | None = None) -> Outcome:
+def resume_experiment(directory: Path, watcher: Watcher | None = None, *, spent: Spent | None = None) -> Outcome:
     """Go on with a run that was interrupted, wherever it was; a finished one is only measured again.
 
     Visits that are in the log are not asked again. The outcome has the digest of an uninterrupted run.
+
+    Args:
+        directory: The run's.
+        watcher: Hears how far it is.
+        spent: What other runs have taken of the budget.
 
     Raises:
         RunDirectoryError: There is no run, it is damaged, or another process is at it.
@@ -114,10 +128,10 @@ def resume_experiment(directory: Path, watcher: Watcher | None = None) -> Outcom
     watcher = watcher or Watcher()
     began = time.monotonic()
     config = load_config(files.existing_config(directory))
-    with files.locked(directory):
+    with reading(directory), files.locked(directory):
         watcher.begins(directory)
         plan = build_plan(config, watcher.note, watcher.download)
-        with asyncio.Runner() as runner, _model(plan, runner, watcher, resumed=directory) as model:
+        with asyncio.Runner() as runner, _model(plan, runner, watcher, spent, directory) as model:
             plan = runner.run(plan.with_language_term(model, watcher.note, watcher.calibration, directory))
             return _carry_out(plan, directory, runner, model, watcher, began)
 
@@ -153,13 +167,19 @@ def _check_server(config: ExperimentConfig) -> None:
         PostgresStore(config.log.url, "groundlings").check_server()
 
 
-def measure(directory: Path, engine: Engine) -> Summary:
-    """Recompute summary and report of a run from what lies in its directory: the log, and the manifest beside it."""
+def measure(directory: Path, engine: Engine, variants: Sequence[Engine] = ()) -> Summary:
+    """Recompute summary and report of a run from what lies in its directory: the log, and the manifest beside it.
+
+    Args:
+        directory: The run's.
+        engine: Its log.
+        variants: Logs of the same experiment with other prompts, models or seeds, for the report's verdict.
+    """
     from experiments.report import write_report
 
     summary = summarise(engine)
     files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
-    write_report(directory, engine, summary)
+    write_report(directory, engine, summary, variants)
     return summary
 
 
@@ -254,9 +274,9 @@ def run_row(plan: Plan, model: ChatModel | None = None) -> dict[str, Any]:
 
 @contextmanager
 def _model(
-    plan: Plan, runner: asyncio.Runner, watcher: Watcher, resumed: Path | None = None
+    plan: Plan, runner: asyncio.Runner, watcher: Watcher, elsewhere: Spent | None, resumed: Path | None = None
 ) -> Iterator[ChatModel | None]:
-    spent = spent_in(store_at(resumed)) if resumed else None
+    spent = (elsewhere or Spent()) + (spent_in(store_at(resumed)) if resumed else Spent())
     model = runner.run(open_model(plan.config, watcher.download, spent))
     try:
         yield model

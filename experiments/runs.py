@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from environments.errors import RunDirectoryError
-from experiments.directory import CONFIG_NAME, SUMMARY_NAME
+from experiments.damage import reading
+from experiments.directory import CELLS, CONFIG_NAME, SUMMARY_NAME
 from experiments.exports.source import Counts, LogSource
 from simulator.log.store import LOG_NAME, open_log
 
@@ -65,7 +66,7 @@ class Contrast:
 
 
 def find_runs(root: Path) -> Iterator[RunInfo]:
-    """Every run directly under a directory, damaged ones too, by name.
+    """Every run directly under a directory, damaged ones too, by name; of replicates, each one.
 
     Raises:
         RunDirectoryError: There is no such directory.
@@ -73,8 +74,10 @@ def find_runs(root: Path) -> Iterator[RunInfo]:
     if not root.is_dir():
         raise RunDirectoryError(f"{root}: there is no such directory; name the one that holds your runs with --dir")
     for directory in sorted(root.iterdir()):
-        if looks_like_a_run(directory):
-            yield look_at(directory)
+        cells = directory / CELLS
+        for run in sorted(cells.iterdir()) if cells.is_dir() else (directory,):
+            if looks_like_a_run(run):
+                yield look_at(run)
 
 
 def looks_like_a_run(directory: Path) -> bool:
@@ -96,7 +99,7 @@ def read_run(directory: Path) -> RunInfo:
     Raises:
         RunDirectoryError: It is no run, or its log cannot be read.
     """
-    with LogSource(directory, partial=True) as source:
+    with reading(directory), LogSource(directory, partial=True) as source:
         return RunInfo(
             directory=directory,
             status=source.run["status"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.damage import reading
 from experiments.exports.datasheet import write_datasheet
 from experiments.exports.folders import check_free, new_directory
 from experiments.exports.registry import Written, find_format
@@ -45,7 +46,7 @@ def export_run(run: Path, format_name: str, out: Path, *, partial: bool = False)
     """
     chosen = find_format(format_name)
     check_free(out)
-    with LogSource(run, partial=partial) as source, new_directory(out) as draft:
+    with reading(run), LogSource(run, partial=partial) as source, new_directory(out) as draft:
         written = chosen.write(source, draft)
         write_datasheet(source, chosen, written, draft)
     return Exported(out, written)

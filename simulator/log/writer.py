@@ -21,6 +21,7 @@ from environments.errors import BudgetExhausted, RunDirectoryError, UserError
 from personas.population import Population
 from simulator.log import tables
 from simulator.log.blocks import Cohort, Origin, block_of
+from simulator.log.damage import damage_in
 from simulator.log.migrations import migrate
 from simulator.log.progress import read_past
 from simulator.log.sqlite import SqliteStore
@@ -141,6 +142,9 @@ class LogWriter:
         """
         with self._transaction() as connection:
             self._store.check_integrity(connection)
+            damage = damage_in(connection)
+            if damage is not None:
+                raise RunDirectoryError(f"{self._store}: the log is damaged: {damage}; restore it from a copy")
             run = connection.execute(select(tables.runs)).first()
             if run is None:
                 return None
