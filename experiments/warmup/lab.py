@@ -1,0 +1,212 @@
+"""The measurement from beginning to end: seeds one after another, then records, claims and a log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from environments.arrays import FloatArray
+from environments.content import measure_content
+from environments.dataset import Dataset
+from environments.datasets import load_dataset
+from experiments.loading import config_hash, dump_config
+from experiments.warmup.config import WarmRecommenderConfig, WarmupConfig
+from experiments.warmup.outcomes import Setting
+from experiments.warmup.records import Claim, How, Key, Ledger, Record
+from experiments.warmup.trial import (
+    ACTIVE,
+    AUDIENCE,
+    CHOOSING,
+    CONTENT_KNN,
+    FILTER,
+    NONE,
+    ORACLE,
+    RANDOM,
+    Bench,
+    Trial,
+    begin_trial,
+)
+
+RIVALS = (NONE, CONTENT_KNN, RANDOM, ACTIVE)
+"""Arms that the audience must beat."""
+
+LEAKAGE = (
+    "Recommenders, recall, taste and profiles saw training rows on old items alone. Whoever may be chosen is of the "
+    "panel, whoever is tested is not, so no test pair stands in a pool. The panel's own real rows on new items were "
+    "seen by the oracle and by the measures of choice. Synthetic rows are masked for nobody."
+)
+
+
+class Observer:
+    """Hears how far a measurement is; this one is not interested."""
+
+    def note(self, line: str) -> None:
+        """Something must be known, or takes time."""
+
+    def download(self, what: str, done: int, total: int | None) -> None:
+        """`done` of `total` bytes of `what` have arrived; `total` is None where it is not known."""
+
+    def step(self, done: int, total: int, name: str) -> None:
+        """`done` of `total` steps are over, and the one called `name` begins."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A finished measurement.
+
+    Attributes:
+        about: What was measured, plain JSON values.
+        records: One for each key.
+        claims: About the audience at the headline volume.
+        gains: What each new item adds to the audience's lead over random_n, all seeds, shape (n_items,).
+        notes: What was tried beside, in words with figures.
+    """
+
+    about: Mapping[str, Any]
+    records: Sequence[Record]
+    claims: Sequence[Claim]
+    gains: FloatArray
+
+    @property
+    def wins(self) -> bool:
+        """Whether every claim that decides holds."""
+        return all(claim.holds for claim in self.claims if decides(claim, str(self.about["recommender"])))
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `warmup.json` holds; nothing in it depends on the clock."""
+        return {
+            "about": dict(self.about),
+            "wins": self.wins,
+            "records": [record.as_dict() for record in self.records],
+            "claims": [claim.as_dict() for claim in self.claims],
+        }
+
+
+def decides(claim: Claim, recommender: str) -> bool:
+    """Whether a claim is one of those that were set down beforehand: new items, NDCG, and what old items lose."""
+    key = claim.key
+    if key.recommender != recommender or key.metric != "ndcg":
+        return False
+    if claim.what == "loses nothing":
+        return True
+    return key.setting == "cold" and key.how == "folded in" and claim.against not in (FILTER, ORACLE)
+
+
+def measure_warm_up(config: WarmupConfig, observer: Observer | None = None, directory: Path | None = None) -> Findings:
+    """Read the data and go through the seeds.
+
+    Raises:
+        UserError: Something that its message tells how to mend.
+    """
+    observer = observer or Observer()
+    dataset = load_dataset(config.dataset, observer.download, notify=observer.note, base=config.base)
+    content = measure_content(dataset.catalog)
+    ledger = Ledger(config.bootstrap)
+    steps = config.seeds * 4
+    described: dict[str, Any] = {}
+    for number in range(config.seeds):
+        begun = number * 4
+        observer.step(begun, steps, f"seed {number + 1}: fitting")
+        trial = begin_trial(config, dataset, content, number)
+        ledger.begin_seed(trial.split.new)
+        observer.step(begun + 1, steps, f"seed {number + 1}: arms")
+        _measure_arms(trial, ledger)
+        observer.step(begun + 2, steps, f"seed {number + 1}: other recommenders")
+        for spec in config.others:
+            _measure_at(trial, ledger, spec, Bench(trial, spec))
+        observer.step(begun + 3, steps, f"seed {number + 1}: fitting anew")
+        if config.refit:
+            _refit(trial, ledger)
+        described = dict(trial.taste.describe())
+    main = config.recommender.recommender
+    lead = Key(AUDIENCE, config.headline, "cold", "ndcg", main, "folded in")
+    gains = ledger.item_gains(lead, Key(RANDOM, config.headline, "cold", "ndcg", main, "folded in"))
+    return Findings(_about(config, dataset, described), ledger.records(), make_claims(config, ledger), gains)
+
+
+def make_claims(config: WarmupConfig, ledger: Ledger) -> list[Claim]:
+    """Everything that is said of the audience at the headline volume."""
+    main, claims = config.recommender.recommender, []
+    names = list(dict.fromkeys([main, *(each.recommender for each in config.others)]))
+    for recommender in names:
+        settings: tuple[Setting, ...] = ("cold", "cold in all", "overall") if recommender == main else ("cold",)
+        for setting in settings:
+            for metric in ("ndcg", "recall"):
+                key = Key(AUDIENCE, config.headline, setting, metric, recommender, "folded in")
+                claims += [ledger.better(key, against) for against in (*RIVALS, FILTER, ORACLE)]
+                if setting == "cold":
+                    claims.append(ledger.closes_gap(key, RANDOM, ORACLE))
+    ways: tuple[How, ...] = ("folded in", "refitted") if config.refit else ("folded in",)
+    old: tuple[Setting, ...] = ("warm", "warm in all")
+    for how in ways:
+        for setting in old:
+            key = Key(AUDIENCE, config.headline, setting, "ndcg", main, how)
+            claims.append(ledger.loses_nothing(key, NONE, config.margin))
+    return claims
+
+
+def _measure_arms(trial: Trial, ledger: Ledger) -> None:
+    """Every arm at every volume, new items folded in, and how well the people were chosen."""
+    spec = trial.config.recommender
+    bench = Bench(trial, spec, trial.recommender)
+    without = {NONE: bench.without_warm_up(), CONTENT_KNN: bench.content_knn()}
+    for volume in trial.config.volumes:
+        for arm, outcome in without.items():
+            ledger.add_outcome(outcome, _parts(arm, volume, spec), trial.split.new)
+        for arm in CHOOSING:
+            chosen = trial.choose(arm, volume)
+            ledger.add_outcome(bench.fold_in(chosen), _parts(arm, volume, spec), trial.split.new)
+            found = trial.judge(arm, chosen)
+            ledger.add(Key(setting="choice", metric="enrichment", **_parts(arm, volume, spec)), found.enrichment)
+            if found.auc is not None:
+                ledger.add(Key(setting="choice", metric="auc", **_parts(arm, volume, spec)), found.auc)
+
+
+def _measure_at(trial: Trial, ledger: Ledger, spec: WarmRecommenderConfig, bench: Bench) -> None:
+    """Every arm at the headline volume, with another recommender."""
+    parts = {arm: _parts(arm, trial.config.headline, spec) for arm in (NONE, CONTENT_KNN, *CHOOSING)}
+    ledger.add_outcome(bench.without_warm_up(), parts[NONE], trial.split.new)
+    ledger.add_outcome(bench.content_knn(), parts[CONTENT_KNN], trial.split.new)
+    for arm in CHOOSING:
+        chosen = trial.choose(arm, trial.config.headline)
+        ledger.add_outcome(bench.fold_in(chosen), parts[arm], trial.split.new)
+
+
+def _refit(trial: Trial, ledger: Ledger) -> None:
+    """Every arm that chooses at the headline volume, with everything learnt anew."""
+    spec = trial.config.recommender
+    bench = Bench(trial, spec, trial.recommender)
+    for arm in (NONE, *CHOOSING):
+        chosen = None if arm == NONE else trial.choose(arm, trial.config.headline)
+        ledger.add_outcome(bench.refit(chosen), _parts(arm, trial.config.headline, spec, "refitted"), trial.split.new)
+
+
+def _parts(arm: str, volume: int, spec: WarmRecommenderConfig, how: How = "folded in") -> dict[str, Any]:
+    return {"arm": arm, "volume": volume, "recommender": spec.recommender, "how": how}
+
+
+def _about(config: WarmupConfig, dataset: Dataset, taste: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": config.name,
+        "description": config.description,
+        "seed": config.seed,
+        "seeds": config.seeds,
+        "salt": config.salt,
+        "headline": config.headline,
+        "volumes": list(config.volumes),
+        "recommender": config.recommender.recommender,
+        "depth": config.depth,
+        "margin": config.margin,
+        "config": dump_config(config),
+        "config_hash": config_hash(config),
+        "dataset": dataset.name,
+        "dataset_source": dataset.source,
+        "dataset_licence": dataset.licence,
+        "dataset_hash": dataset.fingerprint,
+        "taste": dict(taste),
+        "leakage": LEAKAGE,
+        "versions": {name: version(name) for name in ("groundlings", "numpy", "scipy", "implicit", "irspack")},
+    }
