@@ -34,6 +34,9 @@ class EndedBy(StrEnum):
     """The recommender had no item for this person."""
 
 
+_ENDINGS = np.array([EndedBy.EXIT, EndedBy.LAST_PAGE, EndedBy.UNREADABLE], dtype=np.object_)
+
+
 @dataclass(frozen=True, slots=True)
 class LoggedTurn:
     """One page of the visits that got so far: what was shown, done, refused and asked."""
@@ -111,14 +114,10 @@ async def browse(
         turn = PageTurn(here, situation.page, decision)
         turns.append(LoggedTurn(turn, checked.illegal, answer.calls))
         pages[here] = number
-        ended_by[here] = np.where(
-            decision.unreadable,
-            EndedBy.UNREADABLE,
-            np.where(actions.may_go_on, EndedBy.EXIT, EndedBy.LAST_PAGE),
-        )
+        ended_by[here] = _ENDINGS[np.where(decision.unreadable, 2, np.where(actions.may_go_on, 0, 1))]
 
         # 5. Who goes on takes along what they have lived through.
-        staying = np.flatnonzero(decision.goes_on)
+        staying = decision.goes_on.nonzero()[0]
         so_far, earlier = _after(so_far, turn, like), (*earlier, turn)
         if len(staying) < len(here):
             so_far, earlier = so_far.take(staying), tuple(past.take(staying) for past in earlier)

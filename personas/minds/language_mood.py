@@ -14,10 +14,9 @@ A page of one topic where nothing is opened moves boredom with it by `boring`; o
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
-
-import numpy as np
 
 from environments.actions import Mood
 from environments.catalog import Catalog
@@ -57,9 +56,9 @@ def mood_words(mood: Mood) -> str:
 def _after_page(mood: Mood, turn: PageTurn, row: int, catalog: Catalog, options: MoodOptions) -> Mood:
     said = float(turn.decision.satisfaction[row])
     satisfaction = (
-        mood.satisfaction if np.isnan(said) else mood.satisfaction + options.weight * (said - mood.satisfaction)
+        mood.satisfaction if math.isnan(said) else mood.satisfaction + options.weight * (said - mood.satisfaction)
     )
-    slots = np.flatnonzero(turn.page.shown[row])
+    slots = turn.page.shown[row].nonzero()[0]
     shown: Counter[str] = Counter()
     opened: Counter[str] = Counter()
     for slot in slots:

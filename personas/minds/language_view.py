@@ -75,7 +75,7 @@ class Eyes:
         It is recalled for the first page and stays for the visit, so that the prompts of later pages begin alike.
         """
         parts = [self.portrait(agent)]
-        occasion = " ".join(self.item(first_page, int(slot)) for slot in np.flatnonzero(first_page.shown[0]))
+        occasion = " ".join(self.item(first_page, int(slot)) for slot in first_page.shown[0].nonzero()[0])
         if recalled := self._memory.recall(agent, day, occasion):
             memories = "\n".join(map(memory_line, recalled))
             parts.append(self._prompt.fill("memory", memories=memories, today=day + 1))
@@ -112,14 +112,15 @@ class Eyes:
 
     def _arranged(self, situation: Situation) -> tuple[dict[int, int], IntArray]:
         """Which slot stands where: in the site's order, or from another slot on, the same one all through a visit."""
-        shown = np.flatnonzero(situation.page.shown[0])
+        shown = situation.page.shown[0].nonzero()[0]
         turned = shown
         if self._options.rotate_slots:
             luck = float(situation.visits.draws.uniform("rotate")[0])
             turned = np.roll(shown, -int(luck * situation.page.items.shape[1]))
         display = np.arange(situation.page.items.shape[1])
         display[turned] = shown
-        return {int(place) + 1: int(slot) for place, slot in zip(shown, turned, strict=True)}, display[None, :]
+        numbers = zip(shown.tolist(), turned.tolist(), strict=True)
+        return {place + 1: slot for place, slot in numbers}, display[None, :]
 
 
 def memory_line(memory: Memory) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -50,6 +50,7 @@ class EndpointPool:
         self._started = False
         self._broken = ""
         self._deadlines: set[asyncio.Timeout] = set()
+        """Of whatever is waited for; those who open the breaker end them all."""
 
     @property
     def name(self) -> str:
@@ -147,8 +148,12 @@ class EndpointPool:
                 await self._sleep(wait)
             async with connection.places:
                 self._refuse_if_broken()
-                async with self._deadline(connection.health.patience_seconds(attempt)):
-                    return await send(connection)
+                async with asyncio.timeout(connection.health.patience_seconds(attempt)) as deadline:
+                    self._deadlines.add(deadline)
+                    try:
+                        return await send(connection)
+                    finally:
+                        self._deadlines.discard(deadline)
         finally:
             connection.health.outstanding -= 1
 
@@ -187,18 +192,12 @@ class EndpointPool:
         """Wait, or less where the breaker opens meanwhile."""
         if seconds > 0:
             with suppress(TimeoutError):
-                async with self._deadline(None):
-                    await asyncio.sleep(seconds)
-
-    @asynccontextmanager
-    async def _deadline(self, seconds: float | None) -> AsyncIterator[None]:
-        """Raises `TimeoutError` after so long, or when the breaker opens."""
-        async with asyncio.timeout(seconds) as deadline:
-            self._deadlines.add(deadline)
-            try:
-                yield
-            finally:
-                self._deadlines.discard(deadline)
+                async with asyncio.timeout(None) as deadline:
+                    self._deadlines.add(deadline)
+                    try:
+                        await asyncio.sleep(seconds)
+                    finally:
+                        self._deadlines.discard(deadline)
 
 
 async def _kept(work: Awaitable[None]) -> Exception | None:
