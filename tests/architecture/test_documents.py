@@ -18,9 +18,9 @@ from experiments.plan import build_plan
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-# Files for `groundlings fidelity` are another kind, and have a test of their own beside the lab.
+# Files for `groundlings fidelity` and `groundlings warmup` are other kinds, with tests of their own beside each lab.
 CONFIGS = ROOT / "experiments" / "configs"
-SHIPPED = sorted(set(CONFIGS.glob("*.yaml")) - set(CONFIGS.glob("fidelity_*.yaml")))
+SHIPPED = sorted({*CONFIGS.glob("*.yaml")} - {*CONFIGS.glob("fidelity_*.yaml"), *CONFIGS.glob("warmup_*.yaml")})
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
