@@ -17,6 +17,17 @@ Messages say what was found, what was expected, where, and what to do about it.
 
 from __future__ import annotations
 
+_LONGEST_SHOWN = 120
+
+
+def shown(value: object) -> str:
+    """A value as a message can bear it, however long it is."""
+    try:
+        told = repr(value)
+    except ValueError:  # Python writes out no number of more than 4,300 digits
+        return "a number of thousands of digits"
+    return told if len(told) <= _LONGEST_SHOWN else f"{told[:_LONGEST_SHOWN]}... ({len(told):,} characters)"
+
 
 class GroundlingsError(Exception):
     """The root of the tree above."""

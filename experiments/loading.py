@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from environments.errors import ConfigError
+from environments.errors import ConfigError, shown
 from experiments.config import ExperimentConfig
 from simulator.language.config import ModelConfig
 
@@ -50,7 +50,14 @@ def load_as(kind: type[Config], path: Path, overrides: Sequence[str] = (), seed:
     except ValidationError as fault:
         changed = [_key_path(override.partition("=")[0]) for override in overrides]
         lines = [_explain(kind, path, node, error, changed) for error in fault.errors()]
-        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+        told = list(dict.fromkeys(lines))
+        if len(told) > _MOST_COMPLAINTS:
+            told[_MOST_COMPLAINTS:] = [f"and {len(told) - _MOST_COMPLAINTS} more complaints"]
+        raise ConfigError("\n".join(told)) from None
+
+
+_MOST_COMPLAINTS = 20
+"""About one file at a time; whoever mends these sees the next."""
 
 
 def dump_config(config: BaseModel) -> dict[str, Any]:
@@ -80,6 +87,8 @@ def config_hash(config: BaseModel) -> str:
             del arm["history"]
     if isinstance(content.get("mind"), dict) and content["mind"].get("grounded") is False:
         del content["mind"]["grounded"]
+    if isinstance(content.get("mind"), dict) and content["mind"].get("wording") == "standard":
+        del content["mind"]["wording"]
     for section, idle in (("simulation", {"concurrency"}), ("mind", {"model"})):
         if isinstance(content.get(section), dict):
             content[section] = {key: value for key, value in content[section].items() if key not in idle}
@@ -227,20 +236,8 @@ def _explain(kind: type[BaseModel], path: Path, node: yaml.Node, error: ErrorDet
     if error["type"] == "missing":
         return f"{where}: {name}: this key is missing"
     message = error["msg"].removeprefix("Value error, ")
-    shown = "" if isinstance(found, (dict, list)) or error["type"] == "value_error" else f", found {_short(found)}"
-    return f"{where}: {name}: {message[0].lower()}{message[1:]}{shown}"
-
-
-def _short(value: Any) -> str:
-    """A value as a message can bear it."""
-    try:
-        told = repr(value)
-    except ValueError:  # Python writes out no number of more than 4,300 digits
-        return "a number of thousands of digits"
-    return told if len(told) <= _LONGEST_SHOWN else f"{told[:_LONGEST_SHOWN]}... ({len(told)} characters)"
-
-
-_LONGEST_SHOWN = 120
+    told = "" if isinstance(found, (dict, list)) or error["type"] == "value_error" else f", found {shown(found)}"
+    return f"{where}: {name}: {message[0].lower()}{message[1:]}{told}"
 
 
 def _did_you_mean(name: str, allowed: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
 from environments.catalog import Catalog
-from environments.errors import DataError, NotFitted
+from environments.errors import DataError, NotFitted, shown
 from environments.interactions import Interactions
 from environments.paths import NamedPath
 from environments.ranking import Ranking, RankingRequest
@@ -121,7 +121,7 @@ def _numbers(frame: pd.DataFrame, column: str, ids: Sequence[str], path: Path) -
     if rows.isna().any():
         bad = int(np.flatnonzero(rows.isna())[0])
         raise DataError(
-            f"{path}, row {bad + 1}: {column} {frame[column].iloc[bad]!r} is not in the data set "
+            f"{path}, row {bad + 1}: {column} {shown(frame[column].iloc[bad])} is not in the data set "
             f"({int(rows.isna().sum())} such rows); ids are those of the data set's own files"
         )
     return np.asarray(rows, dtype=np.int64)
@@ -136,7 +136,7 @@ def _values(frame: pd.DataFrame, column: str, path: Path) -> FloatArray:
     values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64)
     if np.isnan(values).any():
         bad = int(np.flatnonzero(np.isnan(values))[0])
-        raise DataError(f"{path}, row {bad + 1}: {column} {frame[column].iloc[bad]!r} is not a number")
+        raise DataError(f"{path}, row {bad + 1}: {column} {shown(frame[column].iloc[bad])} is not a number")
     return values
 
 
@@ -144,5 +144,5 @@ def _refuse_twice(frame: pd.DataFrame, columns: list[str], path: Path) -> None:
     twice = frame.duplicated(columns)
     if twice.any():
         bad = int(np.flatnonzero(twice)[0])
-        pair = ", ".join(f"{column} {frame[column].iloc[bad]!r}" for column in columns)
+        pair = ", ".join(f"{column} {shown(frame[column].iloc[bad])}" for column in columns)
         raise DataError(f"{path}, row {bad + 1}: {pair} occur together a second time; once is expected")

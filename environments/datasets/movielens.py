@@ -11,7 +11,7 @@ import pandas as pd
 from environments.catalog import Catalog
 from environments.dataset import Dataset, RatingScale
 from environments.datasets.titles import read_title
-from environments.errors import DataError
+from environments.errors import DataError, shown
 from environments.interactions import Interactions
 from environments.people import People
 
@@ -105,5 +105,7 @@ def _rows(column: pd.Series, ids: Sequence[str], kind: str, name: str) -> np.nda
     rows = pd.Index(ids).get_indexer(pd.Index(column.cat.categories.astype(str)))
     if (rows < 0).any():
         stranger = str(column.cat.categories[int(np.argmin(rows))])
-        raise DataError(f"{name}: a rating names {kind} {stranger!r}, which no other file knows; fetch the data again")
+        raise DataError(
+            f"{name}: a rating names {kind} {shown(stranger)}, which no other file knows; fetch the data again"
+        )
     return rows.astype(np.int64)[column.cat.codes.to_numpy()]

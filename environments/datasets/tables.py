@@ -17,7 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from environments.arrays import IntArray
-from environments.errors import DataError
+from environments.errors import DataError, shown
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Column:
         if problems:
             row = int(np.flatnonzero(np.isin(self.codes, list(problems)))[0])
             code = int(self.codes[row])
-            self.fail(row, f"found {self.values[code]!r}, expected {problems[code]}")
+            self.fail(row, f"found {shown(self.values[code])}, expected {problems[code]}")
         return np.array(results, dtype=kind)[self.codes]
 
     def fail(self, row: int, complaint: str) -> NoReturn:
