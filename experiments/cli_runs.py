@@ -39,8 +39,9 @@ def list_runs(
     for run in find_runs(root):
         started = str(run.facts.get("started_at", ""))[:16].replace("T", " ")
         seed = str(run.facts.get("seed", ""))
+        name = str(run.directory.relative_to(root))
         table.add_row(
-            escape(run.directory.name), run.status, started, seed, f"{run.sessions:,}" if run.counts else "",
+            escape(name), run.status, started, seed, f"{run.sessions:,}" if run.counts else "",
             _megabytes(run), (run.digest or "")[:_SHORT],
         )  # fmt: skip
         if run.problem:

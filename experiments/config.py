@@ -15,7 +15,7 @@ from environments.split import SplitKind
 from experiments.designs import INTERLEAVED, DesignConfig, InterleavingDesign, ParallelDesign, SplitDesign
 from personas.minds.behavioural import BehaviouralOptions
 from personas.minds.calibrated import CalibratedOptions
-from personas.minds.language_config import LanguageOptions
+from personas.minds.language_config import LanguageOptions, Wording
 from personas.minds.scripted import ScriptedOptions
 from simulator.language.config import ModelConfig
 from simulator.log.address import postgres_address
@@ -156,6 +156,25 @@ class PlanConfig(Section):
         return self
 
 
+class VariantsConfig(Section):
+    """The same experiment under other circumstances, which must not decide: each combination is a run of its own."""
+
+    prompts: tuple[Wording, ...] = ()
+    """Wordings of a language mind's prompts, as in `mind.wording`; the mind's own if empty."""
+    models: tuple[ModelConfig, ...] = ()
+    """Language models, each as in `mind.model`; the mind's own if empty."""
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = ()
+    """Seeds, as the file's own; the file's own if empty."""
+
+    @model_validator(mode="after")
+    def _vary(self) -> VariantsConfig:
+        for name in ("prompts", "models", "seeds"):
+            values = getattr(self, name)
+            if len(values) > len({repr(value) for value in values}):
+                raise ValueError(f"variants.{name}: the same one stands there twice; it would count as two runs")
+        return self
+
+
 class ArmConfig(Section):
     """One recommender under test."""
 
@@ -210,6 +229,8 @@ class ExperimentConfig(Section):
     """What is to be decided; without it the comparison explores and never validates."""
     log: LogConfig | None = None
     """Where the log lies, if not in the SQLite file `log.db` of the run's directory."""
+    variants: VariantsConfig | None = None
+    """Replicates as a matrix of prompts, models and seeds: an effect has to hold over all of them."""
     base: Annotated[Path, Field(exclude=True)] = Path()
     """Not a key of the file: the directory it stands in, from which relative paths count."""
 
@@ -243,4 +264,13 @@ class ExperimentConfig(Section):
                     "plan: interleaving says which arm's items are preferred and measures no effect on a metric; take "
                     "the plan out, or choose the design parallel or split"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _variants_fit(self) -> ExperimentConfig:
+        asked = self.variants
+        if asked is not None and not isinstance(self.mind, LanguageMindConfig) and (asked.prompts or asked.models):
+            raise ValueError(
+                f"variants: a {self.mind.kind} mind reads no prompt and asks no model on its own; give seeds alone"
+            )
         return self

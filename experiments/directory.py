@@ -22,6 +22,8 @@ MANIFEST_NAME = "manifest.json"
 SUMMARY_NAME = "summary.json"
 LOCK_NAME = ".lock"
 REPORT_NAME = "report.html"
+CELLS = "cells"
+"""Replicates of one experiment lie under this, a run directory each."""
 
 
 def choose_directory(name: str, out: Path | None) -> Path:

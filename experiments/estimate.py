@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.console import Console
@@ -11,8 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from environments.draws import Draws
-from experiments.config import LanguageMindConfig
+from experiments.config import CalibratedMindConfig, LanguageMindConfig
 from experiments.designs import SplitDesign, shares_of
+from experiments.matrix import cells_of
 from experiments.plan import Plan
 from personas.mind import Visits
 from recommenders.random_order import RandomOrderRecommender
@@ -42,17 +44,37 @@ class Estimate:
 
 
 def estimate(plan: Plan) -> Estimate:
-    """The most that a run can take."""
+    """The most that a run can take; of all its replicates together, where the configuration asks for some."""
+    if plan.config.variants is not None:
+        return _together([estimate(replace(plan, config=cell.config)) for cell in cells_of(plan.config)])
     pages = plan.sessions * plan.site.max_pages
     mind = plan.config.mind
-    if not isinstance(mind, LanguageMindConfig):
-        return Estimate(plan.sessions, pages, 0, 0, 0)
-    calls = mind.calls_at_most(plan.sessions, pages, plan.site.page_size)
-    prompt, completion = asyncio.run(_tokens_a_call(plan))
+    match mind:
+        case LanguageMindConfig():
+            calls = mind.calls_at_most(plan.sessions, pages, plan.site.page_size)
+            prompt, completion = asyncio.run(_tokens_a_call(plan))
+        case CalibratedMindConfig(asks=True):
+            # A pair is asked about once in a run, wherever it is shown; these bounds know nothing of that.
+            calls = pages * plan.site.page_size + (0 if mind.calibration else mind.fit_people * mind.fit_pairs)
+            prompt, completion = asyncio.run(_tokens_a_pair(plan, mind))
+        case _:
+            return Estimate(plan.sessions, pages, 0, 0, 0)
     tokens_in, tokens_out = round(calls * prompt), round(calls * completion)
     prices = mind.model.budget.prices
     money = prices.cost(tokens_in, 0, tokens_out) if prices else None
     return Estimate(plan.sessions, pages, calls, tokens_in, tokens_out, money)
+
+
+def _together(runs: Sequence[Estimate]) -> Estimate:
+    prices = [run.money for run in runs]
+    return Estimate(
+        sessions=sum(run.sessions for run in runs),
+        pages=sum(run.pages for run in runs),
+        calls=sum(run.calls for run in runs),
+        prompt_tokens=sum(run.prompt_tokens for run in runs),
+        completion_tokens=sum(run.completion_tokens for run in runs),
+        money=None if any(price is None for price in prices) else sum(price or 0.0 for price in prices),
+    )
 
 
 def print_plan(plan: Plan, console: Console) -> None:
@@ -69,7 +91,11 @@ def print_plan(plan: Plan, console: Console) -> None:
         table.add_row("arms" if not number else "", escape(f"{arm.name} ({arm.recommender})"))
     table.add_row("days", f"{plan.schedule.days}, recommenders refitted {_refits(plan)}")
     table.add_row("design", config.design.kind + (_shares(plan) if isinstance(config.design, SplitDesign) else ""))
-    times = f"{len(config.arms)} arms x " if config.design.kind == "parallel" else ""
+    cells = cells_of(config)
+    if config.variants is not None:
+        table.add_row("variants", f"{len(cells)} runs: {escape(', '.join(cell.name for cell in cells))}")
+    times = f"{len(cells)} runs x " if len(cells) > 1 else ""
+    times += f"{len(config.arms)} arms x " if config.design.kind == "parallel" else ""
     table.add_row("sessions", f"at most {bound.sessions:,} = {times}{people:,} people x days")
     slots = plan.site.page_size
     table.add_row("pages", f"at most {bound.pages:,} of {slots} slots: {bound.pages * slots:,} impressions")
@@ -86,6 +112,13 @@ def print_plan(plan: Plan, console: Console) -> None:
 
 def _calls_words(plan: Plan) -> str:
     mind = plan.config.mind
+    if isinstance(mind, CalibratedMindConfig):
+        fit = (
+            ""
+            if mind.calibration
+            else f"; {mind.fit_people * mind.fit_pairs:,} of them only if weights are to be fitted"
+        )
+        return f": one for each person and item, the first time it is shown{fit}"
     assert isinstance(mind, LanguageMindConfig)
     parts = ["one a page" if mind.decision == "verdict" else "for every slot, its stars and two a page"]
     if mind.reflection.every:
@@ -105,6 +138,23 @@ def _shares(plan: Plan) -> str:
 def _refits(plan: Plan) -> str:
     every = plan.schedule.refit_every
     return "never" if not every else "every night" if every == 1 else f"every {every} nights"
+
+
+async def _tokens_a_pair(plan: Plan, mind: CalibratedMindConfig) -> tuple[float, float]:
+    """Mean tokens in and out of the question about a pair, asked of the scripted model."""
+    from personas.minds.calibrated_question import LanguageScorer
+    from simulator.language.scripted import ScriptedModel, legal_reply
+
+    scorer = LanguageScorer(plan.population, ScriptedModel(legal_reply), mind.question)
+    asked = [
+        each.call.reply
+        for user in plan.population.users[:_SAMPLE]
+        for each in await scorer.ask(int(user), range(min(_SAMPLE, len(plan.dataset.catalog))))
+    ]
+    return (
+        sum(reply.prompt_tokens for reply in asked) / len(asked),
+        sum(reply.completion_tokens for reply in asked) / len(asked),
+    )
 
 
 async def _tokens_a_call(plan: Plan) -> tuple[float, float]:

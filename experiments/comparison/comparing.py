@@ -60,7 +60,7 @@ def compare_outcomes(outcomes: Outcomes, gate: Gate | None, others: Sequence[Out
     arms = competitors(outcomes)
     seen = {arm.name: _variants(outcomes, others, arm, plan.primary) for arm in arms}
     found = headlines(outcomes, arms, plan, seen)
-    checks = (*check_run(outcomes, plan.alpha), *_looked(outcomes, plan))
+    checks = (*check_run(outcomes, plan.alpha), *_looked(outcomes, plan), *_variants_finished(others))
     comparer = _Comparer(
         outcomes, plan, found, checks, gate, levels_of(outcomes.personas), _explore(outcomes, arms, plan)
     )
@@ -199,7 +199,29 @@ def _variants(outcomes: Outcomes, others: Sequence[Outcomes], arm: ArmOutcomes, 
         raise RunDirectoryError("variants: the same run is named twice; each variant must be a run of its own")
     over = mean_interval(np.array(effects))
     same = all(effect * effects[0] > 0 for effect in effects)
-    return Variants(tuple(effects), over.low, over.high, same)
+    return Variants(tuple(effects), tuple(_circumstances((outcomes, *others))), over.low, over.high, same)
+
+
+def _circumstances(runs: Sequence[Outcomes]) -> list[str]:
+    """What each run has that not all have, in words."""
+    facts = [
+        {
+            "seed": run.run["seed"],
+            "prompt": run.run["mind"].get("options", {}).get("wording", "standard"),
+            "model": run.run["mind"].get("model"),
+        }
+        for run in runs
+    ]
+    vary = [name for name in facts[0] if len({each[name] for each in facts}) > 1]
+    return [", ".join(f"{name} {each[name]}" for name in vary) or str(each["seed"]) for each in facts]
+
+
+def _variants_finished(others: Sequence[Outcomes]) -> tuple[Check, ...]:
+    if not others:
+        return ()
+    open_runs = [str(run.run["run_id"]) for run in others if run.run["status"] != "done"]
+    said = f"not {', '.join(open_runs)}" if open_runs else f"all {len(others) + 1} runs"
+    return (Check("every variant is finished", "failed" if open_runs else "passed", said),)
 
 
 def _looked(outcomes: Outcomes, plan: PlanConfig) -> tuple[Check, ...]:

@@ -92,11 +92,13 @@ class Variants:
 
     Attributes:
         effects: Of each run, this one first.
+        names: By what each run differs: its seed, prompt and model.
         low, high: Student's interval over the runs; None with fewer than two.
         same_sign: Whether all have the sign of the first.
     """
 
     effects: tuple[float, ...]
+    names: tuple[str, ...]
     low: float | None
     high: float | None
     same_sign: bool

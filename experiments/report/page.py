@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -64,7 +64,7 @@ class Picture:
         ]
 
 
-def write_report(run_dir: Path, engine: Engine, summary: Summary) -> Path:
+def write_report(run_dir: Path, engine: Engine, summary: Summary, variants: Sequence[Engine] = ()) -> Path:
     """Write `report.html`, `metrics.png`, `pages.png` and, where there is something to show, `days.png`, `effects.png`
     and `segments.png`.
 
@@ -72,12 +72,13 @@ def write_report(run_dir: Path, engine: Engine, summary: Summary) -> Path:
         run_dir: The run directory; its `manifest.json` is read when there is one.
         engine: The run's log.
         summary: What `metrics.summarise` made of it.
+        variants: Logs of the same experiment with other prompts, models or seeds, which the verdict hears.
 
     Returns:
         Where the page lies.
     """
     style = styles(summary)
-    comparison = compare_run(run_dir, engine)
+    comparison = compare_run(run_dir, engine, variants=variants)
     pictures = [*_compared(comparison, style), _metrics(summary, style), _pages(engine, summary, style)]
     if summary.run["days"] > 1:
         pictures.append(_days(summary, style))

@@ -119,8 +119,7 @@ def _details(arm: ArmFindings, comparison: Comparison, console: Console) -> None
     if arm.guardrails:
         _line(console, "guarded", escape("; ".join(map(say.guardrail, arm.guardrails))))
     if arm.variants is not None:
-        effects = ", ".join(signed(effect, metric.decimals) for effect in arm.variants.effects)
-        _line(console, "variants", f"{effects}; {'one sign' if arm.variants.same_sign else 'the sign turns'}")
+        _line(console, "variants", escape(say.variants(arm.variants, metric)))
     if len(arm.days) > 1:
         _line(console, "days", escape(say.days(arm, metric)))
     _line(console, "segments", escape(say.segments(arm, metric, comparison.plan.alpha)))

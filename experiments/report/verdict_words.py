@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from experiments.compare import Difference, Estimate
-from experiments.comparison.findings import ArmFindings, Comparison, Guardrail, Headline
+from experiments.comparison.findings import ArmFindings, Comparison, Guardrail, Headline, Variants
 from experiments.comparison.gate import Gate
 from experiments.comparison.preference import Preference
 from experiments.comparison.segments import Segment
@@ -96,8 +96,8 @@ def preference(found: Preference) -> str:
 
 SCREEN = (
     "A screen and not an effect: on lists that both drafted, clicks say whose items people would rather open. By how "
-    "much a metric would change if everybody got one of them alone, and what it does to exits or satisfaction, only the "
-    "designs parallel and split tell."
+    "much a metric would change if everybody got one of them alone, and what it does to exits or satisfaction, only "
+    "the designs parallel and split tell."
 )
 
 
@@ -194,6 +194,17 @@ def days(arm: ArmFindings, metric: Metric) -> str:
     trend = "clear" if arm.novelty.excludes_zero else "not clear"
     change = f"{signed(arm.novelty.difference, metric.decimals)} {bounds(arm.novelty, metric)}"
     return f"{each}; last day against first {change}, {trend}"
+
+
+def variants(found: Variants, metric: Metric) -> str:
+    """The effect of every run and whether its sign holds."""
+    each = "; ".join(
+        f"{name} {signed(effect, metric.decimals)}" for name, effect in zip(found.names, found.effects, strict=True)
+    )
+    ends = ""
+    if found.low is not None and found.high is not None:
+        ends = f", 95 % over runs [{signed(found.low, metric.decimals)}, {signed(found.high, metric.decimals)}]"
+    return f"{each}: {'one sign' if found.same_sign else 'the sign turns'}{ends}"
 
 
 def segments(arm: ArmFindings, metric: Metric, alpha: float) -> str:

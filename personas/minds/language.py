@@ -55,7 +55,8 @@ class LanguageMind:
     ) -> None:
         self._options = options
         self._memory = MemoryStore(options.memory, load_embedder(options.memory.embedder))
-        self._prompt = (language_verdict if options.decision == "verdict" else language_graded).PROMPT
+        asks = language_verdict if options.decision == "verdict" else language_graded
+        self._prompt = asks.prompt_of(options.wording)
         self._eyes = Eyes(population, self._memory, self._prompt, options)
         self._asker = Asker(model, sampling, options.reasks)
         self._looking_back = LookingBack(population, self._memory, self._eyes, self._asker, options)

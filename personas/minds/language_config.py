@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from personas.memory import MemoryOptions
 
+Wording = Literal["standard", "plain", "story"]
 Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 
 
@@ -73,6 +74,9 @@ class LanguageOptions(BaseModel):
     decision: Literal["verdict", "graded"] = "verdict"
     """`verdict` reads one compact reply a page; `graded` asks a yes-or-no question a slot, reads probabilities from the
     log-odds of the answer's first token, and draws with the platform's own common random numbers."""
+    wording: Wording = "standard"
+    """In which words an agent is told who it is and what to do: `standard`, or `plain` and `story`, which mean the
+    same. An effect that turns with the words is not about recommenders; `variants.prompts` runs several."""
     graded: GradedOptions = GradedOptions()
     """How log-odds become probabilities; `graded` only."""
     things: str = Field(default="films", pattern=r"^[\w -]{1,40}$")

@@ -30,13 +30,17 @@ from environments.arrays import FloatArray
 from environments.chat import CallRecord
 from environments.errors import ConfigError
 from personas.minds.language_asking import Asker, Question
-from personas.minds.language_config import LanguageOptions
+from personas.minds.language_config import LanguageOptions, Wording
 from personas.minds.language_form import ClosingReply, closing_schema, read_closing
 from personas.minds.language_lines import star_words
 from personas.minds.language_view import Eyes, View
-from personas.prompts import load_prompt
+from personas.prompts import Prompt, worded_prompt
 
-PROMPT = load_prompt("graded", "agent")
+
+def prompt_of(wording: Wording) -> Prompt:
+    """What is asked for grades, in these words."""
+    return worded_prompt(wording, "graded", "agent")
+
 
 _YES_OR_NO = ("yes", "no")
 _MOST_STARS = 10
@@ -174,10 +178,11 @@ class GradedPage:
         return self._question(section, int(page.items[0, slot]), slot=number, title=title, **told)
 
     def _question(self, section: str, about: int, **told: object) -> Question:
-        wanted = PROMPT.fill(section, number=self._number, **told)
+        prompt = prompt_of(self._options.wording)
+        wanted = prompt.fill(section, number=self._number, **told)
         return Question(
-            prompt=PROMPT,
-            shared=PROMPT.fill("shared", things=self._options.things),
+            prompt=prompt,
+            shared=prompt.fill("shared", things=self._options.things),
             told=f"{self._view.told}\n{wanted}",
             schema={"enum": list(_YES_OR_NO)},
             draws=self._view.situation.visits.draws,

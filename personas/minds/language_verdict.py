@@ -12,12 +12,16 @@ import numpy as np
 from environments.actions import Action, Click, Decision, Exit, Illegal, NextPage, Rate, Remark
 from environments.chat import CallRecord
 from personas.minds.language_asking import Asker, Question
-from personas.minds.language_config import LanguageOptions
+from personas.minds.language_config import LanguageOptions, Wording
 from personas.minds.language_form import REASON_CHARACTERS, PageReply, read_reply, reply_schema
 from personas.minds.language_view import View
-from personas.prompts import load_prompt
+from personas.prompts import Prompt, worded_prompt
 
-PROMPT = load_prompt("verdict", "agent")
+
+def prompt_of(wording: Wording) -> Prompt:
+    """What is asked for a verdict, in these words."""
+    return worded_prompt(wording, "verdict", "agent")
+
 
 _TOKENS_A_REASON = REASON_CHARACTERS // 3
 _WHY = (
@@ -29,11 +33,13 @@ async def verdict(view: View, asker: Asker, options: LanguageOptions) -> Decisio
     """Ask once and read the reply; where no reply can be read the page is lost, and no action is made up."""
     situation = view.situation
     stars, may_go_on = situation.actions.stars, bool(situation.actions.may_go_on[0])
-    number = situation.page.number
+    number, prompt = situation.page.number, prompt_of(options.wording)
     question = Question(
-        prompt=PROMPT,
-        shared=_shared(stars, options.things, options.feelings, options.stars_optional, options.reasons),
-        told=f"{view.told}\n{PROMPT.fill('ask' if may_go_on else 'ask_last', number=number)}",
+        prompt=prompt,
+        shared=_shared(
+            options.wording, stars, options.things, options.feelings, options.stars_optional, options.reasons
+        ),
+        told=f"{view.told}\n{prompt.fill('ask' if may_go_on else 'ask_last', number=number)}",
         schema=_schema(tuple(view.slots), stars, may_go_on, options.feelings, options.stars_optional, options.reasons),
         draws=situation.visits.draws,
         purpose="reply",
@@ -69,14 +75,19 @@ def _schema(
 
 @lru_cache(maxsize=64)
 def _shared(
-    stars: tuple[float, ...], things: str, feelings: tuple[str, ...], stars_optional: bool, reasons: bool
+    wording: Wording,
+    stars: tuple[float, ...],
+    things: str,
+    feelings: tuple[str, ...],
+    stars_optional: bool,
+    reasons: bool,
 ) -> str:
     """What every agent of a run is told: the longest prefix that all prompts have in common."""
     meaning = f"the {things} you open"
     if stars:
         listed = ", ".join(f"{each:g}" for each in stars)
         meaning += f", with your stars ({listed}{', or null for none' if stars_optional else ''})"
-    return PROMPT.fill(
+    return prompt_of(wording).fill(
         "shared",
         things=things,
         opened='{"NUMBER":STARS}' if stars else "[NUMBER]",

@@ -9,6 +9,7 @@ what it is. Whoever changes a text raises its version: a test holds the two toge
     graded.md       one-token questions, read as probabilities
     reflection.md   what an agent makes of its last visits
     interview.md    questions after a visit
+    plain.md, story.md   the same told in other words: their sections take the place of those above
 """
 
 from __future__ import annotations
@@ -63,3 +64,24 @@ def load_prompt(*names: str) -> Prompt:
         known.append(f"{name}-{version[1]}")
         total.update(text.encode())
     return Prompt("+".join(known), total.hexdigest(), sections)
+
+
+@cache
+def worded_prompt(wording: str, *names: str) -> Prompt:
+    """As `load_prompt`, told in other words: an effect that depends on the words is not about recommenders.
+
+    Sections of `WORDING.md` take the place of those of the same name, and the one named like the first of the files
+    takes the place of `shared`, the instruction.
+
+    Args:
+        wording: `standard` for the files as they are, or another wording of them.
+        names: As for `load_prompt`.
+    """
+    prompt = load_prompt(*names)
+    if wording == "standard":
+        return prompt
+    other = load_prompt(wording)
+    sections = {name: other.sections.get(name, text) for name, text in prompt.sections.items()}
+    sections["shared"] = other.sections[names[0]]
+    sha256 = hashlib.sha256(f"{prompt.sha256} {other.sha256}".encode()).hexdigest()
+    return Prompt(f"{prompt.name}+{other.name}", sha256, sections)

@@ -23,7 +23,7 @@ from personas.minds.language import LanguageMind, LanguageOptions
 from personas.minds.language_form import read_reply, reply_schema
 from personas.minds.language_text import item_line, one_line
 from personas.population import build_population
-from personas.prompts import load_prompt
+from personas.prompts import load_prompt, worded_prompt
 from simulator.language.scripted import ScriptedModel, count_tokens, legal_reply
 
 STARS = (1.0, 2.0, 3.0, 4.0, 5.0)
@@ -35,6 +35,8 @@ KNOWN_PROMPTS = {
     "verdict-1": "590cd007894aa985d3aac537a2a05cefd3ba887b06329675acd8638bf99e954d",
     "graded-1": "77c9ad98cff1897eed5c9c71fa459d119a35b6791bc0de0920456f1be9220895",
     "reflection-1": "074d6dbddbe350ddb9502e1202ff272147682cfbdd0c5a7d18b1bde0bb9a337d",
+    "plain-1": "e19490e5dbc18ca55945f1cf51fbad950296b12f738dea3b5aa1d6d268266f5e",
+    "story-1": "3ad36fefd85316f5ecbdf83a23790674ecd37587a75148d6e33c3b2114af518b",
     "interview-1": "c9fd5632c8654ef29ec9052cb516e7fad24300cbe3e6c29fc6e90c6ed88faae9",
 }
 
@@ -338,10 +340,22 @@ def test_a_mind_says_what_it_is(population):
     assert "interview-1+agent-1" not in said["prompts"], "nobody is interviewed unless questions are given"
 
 
-@pytest.mark.parametrize("name", ["agent", "verdict", "graded", "reflection", "interview"])
+@pytest.mark.parametrize("name", ["agent", "verdict", "graded", "reflection", "interview", "plain", "story"])
 def test_a_changed_prompt_has_a_new_version(name):
     prompt = load_prompt(name)
     assert KNOWN_PROMPTS.get(prompt.name) == prompt.sha256, f"raise `version` in {name}.md and note the new hash here"
+
+
+@pytest.mark.parametrize("wording", ["plain", "story"])
+@pytest.mark.parametrize("kind", ["verdict", "graded"])
+def test_other_words_ask_for_the_same_with_the_same_values(wording, kind):
+    known, other = load_prompt(kind, "agent"), worded_prompt(wording, kind, "agent")
+    assert worded_prompt("standard", kind, "agent") == known
+    assert set(other.sections) == set(known.sections)
+    for name, text in known.sections.items():
+        assert set(other.sections[name].get_identifiers()) == set(text.get_identifiers()), name
+    assert other.sections["shared"].template != known.sections["shared"].template
+    assert (other.name, other.sha256 != known.sha256) == (f"{kind}-1+agent-1+{wording}-1", True)
 
 
 def test_cohorts_are_single(population):
