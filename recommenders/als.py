@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 import numpy as np
 import scipy.sparse as sp
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat
 
 from environments.arrays import FloatArray, IntArray
 from recommenders.base import fitted
-from recommenders.latent import Factors, LatentFactorRecommender
+from recommenders.latent import Factors, LatentFactorRecommender, Rounds, VectorLength
 
 
 class AlsRecommender(LatentFactorRecommender):
@@ -33,10 +33,10 @@ class AlsRecommender(LatentFactorRecommender):
 
     def __init__(
         self,
-        factors: PositiveInt = 32,
+        factors: VectorLength = 32,
         regularisation: Annotated[float, Field(ge=0)] = 10.0,
         confidence: PositiveFloat = 1.0,
-        iterations: PositiveInt = 15,
+        iterations: Rounds = 15,
         seed: NonNegativeInt = 0,
         new_items: Literal["takers", "least_squares"] = "takers",
         new_length: PositiveFloat = 2.0,

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import numpy as np
 import scipy.sparse as sp
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat
 
-from recommenders.latent import Factors, LatentFactorRecommender
+from recommenders.latent import Factors, LatentFactorRecommender, Rounds, VectorLength
 
 
 class BprRecommender(LatentFactorRecommender):
@@ -27,10 +27,10 @@ class BprRecommender(LatentFactorRecommender):
 
     def __init__(
         self,
-        factors: PositiveInt = 32,
+        factors: VectorLength = 32,
         learning_rate: PositiveFloat = 0.02,
         regularisation: Annotated[float, Field(ge=0)] = 0.01,
-        epochs: PositiveInt = 60,
+        epochs: Rounds = 60,
         seed: NonNegativeInt = 0,
     ) -> None:
         super().__init__()

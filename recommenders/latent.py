@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from pydantic import Field
 
 from environments.arrays import FloatArray, IntArray
+from environments.errors import ConfigError
 from recommenders.collaborative import CollaborativeRecommender
 
 Factors = NDArray[np.floating[Any]]
+VectorLength = Annotated[int, Field(ge=1, le=4096)]
+Rounds = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class LatentFactorRecommender(CollaborativeRecommender):
@@ -29,7 +33,14 @@ class LatentFactorRecommender(CollaborativeRecommender):
 
     def learn(self, matrix: sp.csr_array) -> None:
         """See `CollaborativeRecommender.learn`."""
-        people, items = self.factorise(matrix)
+        from implicit.recommender_base import ModelFitError
+
+        try:
+            people, items = self.factorise(matrix)
+        except ModelFitError as fault:
+            raise ConfigError(
+                f"{type(self).__name__}: the fit ran beyond all numbers ({fault}); its options are too extreme"
+            ) from None
         self._people_factors = people.astype(np.float64)
         self._item_factors = np.ascontiguousarray(items.T, dtype=np.float64)
 

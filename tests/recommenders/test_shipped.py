@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from environments.errors import ConfigError
 from recommenders.als import AlsRecommender
 from recommenders.base import Recommender, ScoringRecommender
 from recommenders.bpr import BprRecommender
@@ -210,3 +211,9 @@ def test_hyperparameters_reach_the_libraries():
     for kind, options in changes.items():
         for name, value in options.items():
             assert state(kind(**{name: value})) != state(kind()), f"{kind.__name__}.{name} changes nothing"
+
+
+def test_a_fit_that_runs_beyond_all_numbers_is_a_mistake_of_the_options():
+    recommender = AlsRecommender(regularisation=1e300)
+    with pytest.raises(ConfigError, match="AlsRecommender: the fit ran beyond all numbers"):
+        recommender.fit(checkerboard(), toy_catalog())
