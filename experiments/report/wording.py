@@ -88,6 +88,10 @@ def deciding(run: Mapping[str, Any]) -> str:
     kind = str(run["mind"].get("kind", "an unnamed mind"))
     if kind == "language":
         return f"the language model {run['mind'].get('model') or 'of an unknown name'} decided for them"
+    if kind == "calibrated" and "model" in run["mind"]:
+        return f"their histories and the language model {run['mind']['model']}, weighed by fit, decided for them"
+    if kind == "calibrated":
+        return _MINDS["behavioural"]
     return _MINDS.get(kind, f"the mind \N{LEFT DOUBLE QUOTATION MARK}{kind}\N{RIGHT DOUBLE QUOTATION MARK} decided")
 
 
