@@ -9,7 +9,9 @@ from environments.catalog import Catalog
 from environments.dataset import Dataset, RatingScale
 from environments.errors import DataError
 from environments.interactions import Interactions
+from environments.people import People
 from environments.split import people_in_thirds
+from personas.co_occurrence import count_following, count_neighbours
 from personas.evidence import FEATURES
 from personas.labels import choose_labels
 from personas.measured import measure
@@ -85,6 +87,45 @@ def test_another_family_is_estimated_from_what_was_measured_once(toy, toy_split)
     for features in FAMILIES.values():
         fitted = fit_taste(toy, toy_split.train, salt="a", seed=1, features=features)
         assert estimate(measured, features).fingerprint == fitted.fingerprint
+
+
+@pytest.fixture(scope="module")
+def crowd():
+    """People who differ in how much they meet, and know nothing of items but how popular they are."""
+    chance = np.random.default_rng(2)
+    strength = chance.permutation(np.exp(np.linspace(-2, 2, 150)))
+    amounts = np.where(np.arange(600) % 2, 10, 30)
+    picks = [chance.choice(150, amount, replace=False, p=strength / strength.sum()) for amount in amounts]
+    users = np.repeat(np.arange(600), amounts)
+    times = np.concatenate([np.arange(amount) for amount in amounts])
+    rows = Interactions.of(users, np.concatenate(picks), None, times, n_users=600, n_items=150)
+    names = tuple(str(number) for number in range(600))
+    catalog = Catalog(names[:150], names[:150], np.full(150, np.nan), ((),) * 150)
+    dataset = Dataset("crowd", catalog, People(names, ({},) * 600), rows, RatingScale(), "a test", "none")
+    return strength, fit_taste(dataset, rows, salt="a", seed=1)
+
+
+def test_popularity_weighs_as_much_as_it_does_with_people(crowd):
+    strength, taste = crowd
+    unmet = taste.evidence.met.toarray() == 0
+    appeal = np.where(unmet, taste.appeal(np.arange(600)), np.nan)
+    slope = np.polyfit(np.log(strength), np.nanmean(appeal, axis=0), 1)[0]
+    assert slope == pytest.approx(1, abs=0.2)
+
+
+def test_busy_people_find_more_of_everything(crowd):
+    _, taste = crowd
+    unmet = taste.evidence.met.toarray() == 0
+    odds = np.where(unmet, np.exp(taste.appeal(np.arange(600)).astype(np.float64)), 0).sum(axis=1)
+    # Three times as busy, and with a smaller shelf of less popular items left to find it on.
+    assert odds[::2].mean() / odds[1::2].mean() == pytest.approx(3, rel=0.25)
+
+
+def test_what_follows_is_told_from_what_went_before():
+    users, items = np.repeat(np.arange(3), 4), np.tile([0, 1, 2, 3], 3)
+    following = count_following(users, items, 4, steps=2).toarray()
+    assert np.array_equal(following, 3 * (np.eye(4, k=1) + np.eye(4, k=2)))
+    assert np.array_equal(count_neighbours(users, items, 4).toarray(), 3 * (1 - np.eye(4)))
 
 
 def test_pairs_are_scored_as_in_whole_rows(toy_taste):
