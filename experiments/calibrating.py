@@ -28,7 +28,7 @@ from experiments.config import SplitConfig
 from experiments.directory import write_text
 from personas.calibration import Calibration, FittedFor, read_calibration
 from personas.calibration_fit import fit_calibration
-from personas.evidence import FEATURES
+from personas.evidence import FEATURES, VERSION
 from personas.minds.calibrated import LanguageTermOptions
 from personas.minds.calibrated_question import PROMPT, LanguageScorer
 from personas.population import Population
@@ -83,6 +83,7 @@ class CalibrationGround:
             test_fraction=self.split_config.test_fraction,
             salt=self.split_config.salt,
             evidence=FEATURES,
+            evidence_version=VERSION,
             model=scorer.model.name,
             model_fingerprint=scorer.fingerprint,
             prompt=PROMPT.name,

@@ -46,6 +46,8 @@ class FittedFor(_Part):
     """Of the thirds: the labels are of the validation third."""
     evidence: tuple[str, ...]
     """Features that appeal is made of."""
+    evidence_version: int
+    """Of their meaning (`personas.evidence.VERSION`)."""
     model: str
     """The model's name."""
     model_fingerprint: str

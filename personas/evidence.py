@@ -44,6 +44,9 @@ genre: Mean log genre lift of the person over the item's genres; 0 without genre
 activity: log(1 + items that the person met), the same for every item: busy people meet more of everything.
 """
 
+VERSION = 1
+"""Raised whenever a feature changes its meaning and keeps its name: weights fitted before are then fitted anew."""
+
 SEQUENCE_HALF_LIFE = 10.0
 """Steps back in a history at which an item counts half, for `sequence`."""
 

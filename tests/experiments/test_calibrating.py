@@ -20,7 +20,7 @@ from experiments.loading import load_as, load_config
 from experiments.plan import build_plan
 from experiments.run import Watcher, resume_experiment, run_experiment
 from personas.calibration import read_calibration
-from personas.evidence import FEATURES
+from personas.evidence import FEATURES, VERSION
 from personas.minds.calibrated_question import PROMPT
 from simulator.log.writer import LogWriter
 
@@ -229,7 +229,8 @@ def test_the_shipped_weights_are_those_of_the_quickstart(monkeypatch):
     assert (fitted.dataset, fitted.split_kind, fitted.test_fraction, fitted.salt) == (
         config.dataset.name, config.split.kind, config.split.test_fraction, config.split.salt
     )  # fmt: skip
-    assert (fitted.prompt, fitted.prompt_hash, fitted.evidence) == (PROMPT.name, PROMPT.sha256, FEATURES)
+    assert (fitted.prompt, fitted.prompt_hash) == (PROMPT.name, PROMPT.sha256)
+    assert (fitted.evidence, fitted.evidence_version) == (FEATURES, VERSION)
     assert fitted.question == mind.question.model_dump(mode="json")
     assert (fitted.people, fitted.pairs, fitted.seed) == (mind.fit_people, mind.fit_pairs, mind.fit_seed)
 

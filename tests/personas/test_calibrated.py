@@ -18,7 +18,7 @@ from environments.split import people_in_thirds
 from personas.calibration import FittedFor, read_calibration
 from personas.calibration_fit import choose_pairs, fit_calibration
 from personas.contract import MindContract
-from personas.evidence import FEATURES
+from personas.evidence import FEATURES, VERSION
 from personas.grounding import Grounding
 from personas.mind import Situation, SoFar, Visits
 from personas.minds.behavioural import BehaviouralMind, BehaviouralOptions
@@ -54,7 +54,7 @@ class Knower:
 def needed(dataset, model, **changed):
     values = {
         "dataset": dataset.name, "dataset_hash": dataset.fingerprint, "split_kind": "per_user_temporal",
-        "test_fraction": 0.2, "salt": SALT, "evidence": FEATURES, "model": model.name,
+        "test_fraction": 0.2, "salt": SALT, "evidence": FEATURES, "evidence_version": VERSION, "model": model.name,
         "model_fingerprint": fingerprint_of(model), "prompt": PROMPT.name, "prompt_hash": PROMPT.sha256,
         "question": QuestionOptions().model_dump(), "people": 60, "pairs": 8, "seed": 0, **changed,
     }  # fmt: skip
