@@ -11,9 +11,9 @@ from typing import Any
 
 from environments.errors import RunDirectoryError
 from experiments.damage import reading
-from experiments.directory import CELLS, CONFIG_NAME, SUMMARY_NAME
+from experiments.directory import CELLS, CONFIG_NAME, SUMMARY_NAME, locked
 from experiments.exports.source import Counts, LogSource
-from simulator.log.store import LOG_NAME, open_log
+from simulator.log.store import ADDRESS_NAME, LOG_NAME, open_log, store_at
 
 DAMAGED = "damaged"
 """The status of a directory whose log cannot be read."""
@@ -26,7 +26,7 @@ class RunInfo:
     Attributes:
         directory: Where it lies.
         status: As in the log (running, done, interrupted, failed), or `DAMAGED`.
-        size_bytes: All of its files.
+        size_bytes: All of its files, and what its log takes on a server.
         problem: Why a damaged one cannot be read; None for others.
         facts: The row of `runs`, JSON columns parsed; empty for a damaged one, as are `counts`.
         counts: What each arm holds, in the order of the YAML.
@@ -82,7 +82,7 @@ def find_runs(root: Path) -> Iterator[RunInfo]:
 
 def looks_like_a_run(directory: Path) -> bool:
     """Whether a directory holds a log, or at least the configuration that a run writes first."""
-    return (directory / LOG_NAME).is_file() or (directory / CONFIG_NAME).is_file()
+    return any((directory / name).is_file() for name in (LOG_NAME, ADDRESS_NAME, CONFIG_NAME))
 
 
 def look_at(directory: Path) -> RunInfo:
@@ -103,7 +103,7 @@ def read_run(directory: Path) -> RunInfo:
         return RunInfo(
             directory=directory,
             status=source.run["status"],
-            size_bytes=_size(directory),
+            size_bytes=_size(directory) + store_at(directory).size_bytes(),
             problem=None,
             facts=source.run,
             counts=source.counts(),
@@ -143,7 +143,8 @@ def check_deletable(directory: Path) -> RunInfo:
     if directory.is_symlink():
         raise RunDirectoryError(f"{directory}: a link, not a run directory; delete {directory.resolve()} itself")
     info = look_at(directory)
-    if info.status == DAMAGED and not all((directory / name).is_file() for name in (CONFIG_NAME, LOG_NAME)):
+    logged = any((directory / name).is_file() for name in (LOG_NAME, ADDRESS_NAME))
+    if info.status == DAMAGED and not (logged and (directory / CONFIG_NAME).is_file()):
         raise RunDirectoryError(
             f"{directory}: not a run directory (it would hold {LOG_NAME} and {CONFIG_NAME}); nothing was deleted"
         )
@@ -151,14 +152,16 @@ def check_deletable(directory: Path) -> RunInfo:
 
 
 def delete_run(directory: Path) -> None:
-    """Remove a run and everything in its directory.
+    """Remove a run, its log on a server included, and everything in its directory.
 
     Raises:
-        RunDirectoryError: It is no run directory, or cannot be removed.
+        RunDirectoryError: It is no run directory, somebody is at work in it, or it cannot be removed.
     """
     check_deletable(directory)
     try:
-        shutil.rmtree(directory)
+        with locked(directory):
+            store_at(directory).remove()
+            shutil.rmtree(directory)
     except OSError as fault:
         raise RunDirectoryError(f"{directory}: cannot be removed whole ({fault.strerror}: {fault.filename})") from None
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
 from sqlalchemy.pool import NullPool
 
-from environments.errors import ConfigError, RunDirectoryError
+from environments.errors import RunDirectoryError
 from simulator.log import tables
 from simulator.log.columns import Row
 from simulator.log.faults import named_faults
@@ -64,8 +64,7 @@ class PostgresStore:
         """Return if a log could be written here.
 
         Raises:
-            RunDirectoryError: The server, the database or the right to write is missing.
-            ConfigError: The driver is missing.
+            RunDirectoryError: The driver, the server, the database or the right to write is missing.
         """
         engine = self.for_writing()
         try:
@@ -147,8 +146,8 @@ class PostgresStore:
         try:
             engine = create_engine(self.url, poolclass=NullPool, connect_args={"connect_timeout": _CONNECT_SECONDS})
         except ModuleNotFoundError:
-            raise ConfigError(
-                "log.url: PostgreSQL's driver is missing; install it with: pip install 'groundlings[postgres]'"
+            raise RunDirectoryError(
+                f"{self}: PostgreSQL's driver is missing; install it with: pip install 'groundlings[postgres]'"
             ) from None
         schema = self.schema
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 import yaml
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from environments.errors import RunDirectoryError
@@ -121,6 +122,15 @@ def test_a_damaged_run_can_be_deleted(runs):
     assert check_deletable(runs / "one").status == DAMAGED
     delete_run(runs / "one")
     assert sorted(path.name for path in runs.iterdir()) == ["other", "twin"]
+
+
+def test_a_run_that_somebody_is_working_on_is_not_deleted(runs):
+    before = sorted(path.name for path in (runs / "one").iterdir())
+    with FileLock(runs / "one" / ".lock"), pytest.raises(RunDirectoryError, match="another process"):
+        delete_run(runs / "one")
+    assert set(before) <= {path.name for path in (runs / "one").iterdir()}
+    delete_run(runs / "one")
+    assert not (runs / "one").exists()
 
 
 def test_delete_asks_first(command, runs):
