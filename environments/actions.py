@@ -154,11 +154,14 @@ class Decision:
     def idle(cls, page: Page) -> Decision:
         """Nobody does anything, and everybody leaves."""
         visits = page.items.shape[0]
+        stars, satisfaction = np.empty(page.items.shape), np.empty(visits)
+        stars.fill(np.nan)
+        satisfaction.fill(np.nan)
         return cls(
             clicked=np.zeros(page.items.shape, dtype=np.bool_),
-            stars=np.full(page.items.shape, np.nan),
+            stars=stars,
             goes_on=np.zeros(visits, dtype=np.bool_),
-            satisfaction=np.full(visits, np.nan),
+            satisfaction=satisfaction,
             unreadable=np.zeros(visits, dtype=np.bool_),
         )
 

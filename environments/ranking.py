@@ -102,17 +102,19 @@ class Ranking:
             if getattr(self, name).shape != self.items.shape:
                 raise ValueError(f"ranking.{name} has another shape than ranking.items {self.items.shape}")
         listed = self.items != NO_ITEM
-        if np.any(listed[:, 1:] & ~listed[:, :-1]):
+        if (listed[:, 1:] & ~listed[:, :-1]).any():
             raise ValueError("a ranking may be short, but it has no gaps: NO_ITEM only at the end of a row")
-        if np.any(self.items[listed] < 0) or np.any(self.items[listed] >= n_items):
+        named = self.items[listed]
+        if ((named < 0) | (named >= n_items)).any():
             raise ValueError(f"ranking names an item outside 0..{n_items - 1}")
-        ordered = np.sort(np.where(listed, self.items, -1 - np.arange(self.items.shape[1])), axis=1)
-        if np.any(ordered[:, 1:] == ordered[:, :-1]):
+        ordered = np.where(listed, self.items, -1 - np.arange(self.items.shape[1]))
+        ordered.sort(axis=1)
+        if (ordered[:, 1:] == ordered[:, :-1]).any():
             raise ValueError("ranking lists an item twice for one user")
         if request.any_seen(self.items, listed):
             raise ValueError("ranking lists an item of request.seen")
         chances = self.propensities[listed]
-        if not np.all((chances > 0) & (chances <= 1)):
+        if not ((chances > 0) & (chances <= 1)).all():
             raise ValueError("propensities must lie in (0, 1]")
 
 
@@ -152,25 +154,26 @@ def _best(scores: FloatArray, size: int) -> tuple[ItemArray, FloatArray]:
         raise ValueError(f"the score of item {item} is NaN (row {row} of its block); hide an item with -inf instead")
     floor = np.maximum(highest[:, 0], np.finfo(np.float64).min)  # so that -inf is never good enough
     enough = scores >= floor[:, None]
-    counts = np.count_nonzero(enough, axis=1)
+    counts = enough.sum(axis=1)
     rows = np.repeat(np.arange(n_rows), counts)
-    places = np.flatnonzero(enough)  # row by row, item numbers ascending
+    places = enough.ravel().nonzero()[0]  # row by row, item numbers ascending
     values = scores.ravel()[places]
     if counts.max(initial=0) > size:
         # Too many tie with the last place: those of the smaller numbers get it.
         above = values > floor[rows]
         wanted = size - np.bincount(rows[above], minlength=n_rows)
         ties = np.cumsum(~above)
-        ties_before = np.concatenate([[0], ties])[np.cumsum(counts) - counts]
+        ties_before = np.concatenate([[0], ties])[counts.cumsum() - counts]
         fits = above | (ties - ties_before[rows] <= wanted[rows])
         rows, places, values = rows[fits], places[fits], values[fits]
         counts = np.bincount(rows, minlength=n_rows)
-    columns = np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
+    columns = np.arange(len(rows)) - (counts.cumsum() - counts)[rows]
     items = np.full((n_rows, size), NO_ITEM, dtype=np.int32)
     kept = np.full((n_rows, size), -np.inf)
     items[rows, columns] = places - rows * n_items
     kept[rows, columns] = values
-    order = np.argsort(-kept, axis=1, kind="stable")
-    kept = np.take_along_axis(kept, order, axis=1)
-    kept[np.isneginf(kept)] = np.nan
-    return np.take_along_axis(items, order, axis=1), kept
+    order = (-kept).argsort(axis=1, kind="stable")
+    each_row = np.arange(n_rows)[:, None]
+    kept = kept[each_row, order]
+    kept[kept == -np.inf] = np.nan
+    return items[each_row, order], kept

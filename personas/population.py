@@ -21,6 +21,8 @@ from personas.description import describe_person
 from personas.persona import Persona
 from personas.profile import Profiles, measure_profiles
 
+_PERSONAS_KEPT = 1 << 12
+
 
 @dataclass(frozen=True)
 class Population:
@@ -47,6 +49,18 @@ class Population:
 
     def persona(self, row: int) -> Persona:
         """The person in one row, 0 to len - 1."""
+        if row not in self._made:
+            if len(self._made) >= _PERSONAS_KEPT:
+                self._made.clear()
+            self._made[row] = self._persona(row)
+        return self._made[row]
+
+    @cached_property
+    def _made(self) -> dict[int, Persona]:
+        """Personas by row: the log wants one before the first visit, a language mind at the first page."""
+        return {}
+
+    def _persona(self, row: int) -> Persona:
         user = int(self.users[row])
         style, traits = self.profiles.style(user), self.profiles.traits(user)
         liked, disliked = self._examples(user)
