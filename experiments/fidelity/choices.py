@@ -47,7 +47,7 @@ def examine_choices(stage: Stage) -> list[Record]:
     """Records of part 4 on choices."""
     real = _real(stage, stage.testers)
     everybody = _real(stage, np.flatnonzero(np.diff(stage.held_out.indptr)).astype(np.int64))
-    mind = _shelf(stage)
+    mind = open_shelf(stage)
     rows: Mapping[str, tuple[Kind, Picks]] = {
         MIND: ("mind", mind),
         "random picks": ("trivial", _drawn(stage, real, np.ones(stage.train.n_items), "random")),
@@ -62,8 +62,8 @@ def _real(stage: Stage, users: IntArray) -> Picks:
     return Picks(users[chosen.coords[0][order]], chosen.coords[1][order].astype(np.int64))
 
 
-def _shelf(stage: Stage) -> Picks:
-    """The mind's picks."""
+def open_shelf(stage: Stage) -> Picks:
+    """What the testers open when all unmet items lie before them."""
     mind = stage.mind_with(examination_exponent=0.0, random_click_rate=_real_rate(stage))
     users, items, willing = [], [], []
     for first in range(0, len(stage.testers), PEOPLE_AT_ONCE):

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from environments.errors import ConfigError
 from experiments.cli_fidelity import fidelity
+from experiments.fidelity.choices import open_shelf
 from experiments.fidelity.config import FidelityConfig
 from experiments.fidelity.headlines import headlines
 from experiments.fidelity.invariance import examine_invariance, with_other_demographics, with_other_titles
@@ -156,6 +157,14 @@ def test_shipped_files_are_valid(name):
 def test_what_does_not_fit_is_said_before_anything_is_read(toy_file, changes, message):
     with pytest.raises(ConfigError, match=message):
         load_as(FidelityConfig, toy_file, changes)
+
+
+def test_the_shelf_is_opened_as_often_as_people_meet_items_whatever_the_click_rate_of_a_page(stage):
+    picks = open_shelf(stage)
+    real = stage.held_out[stage.testers].nnz
+    assert picks.willing.sum() == len(picks.items) == pytest.approx(real, rel=0.3)
+    assert set(picks.users) <= set(stage.testers)
+    assert not stage.train.matrix[picks.users, picks.items].any()
 
 
 def test_more_people_than_the_test_third_has_is_an_error_that_says_how_many(toy_file):
