@@ -24,7 +24,8 @@ from simulator.log.address import postgres_address
 class Section(BaseModel):
     """A part of the experiment file: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # Values are kept out of messages: what stands in the wrong place may be a password. `loading` shows what it may.
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
 
 class SplitConfig(Section):
@@ -140,6 +141,9 @@ class PlanConfig(Section):
     """Chance of a false alarm that is accepted, of all arms and all looks together."""
     power: Share = 0.8
     """Wanted chance of finding the smallest effect; for `groundlings power` and the effect a null could have missed."""
+    take_out_luck: bool = False
+    """Whether outcomes are compared less the luck of opening (opened minus expected), for minds that state P(open):
+    the same effect, more precisely."""
     stopping: Literal["fixed", "group_sequential", "confidence_sequence"] = "fixed"
     """One look at the end; looks at planned numbers of people; or a look whenever one likes, at wider intervals."""
     looks: tuple[Annotated[int, Field(ge=2)], ...] = ()
@@ -191,9 +195,6 @@ class ArmConfig(Section):
 
 class LogConfig(Section):
     """A log on a server instead of a file; the results are the same."""
-
-    # Values are kept out of messages: what stands in the wrong place may be a password.
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
     url: Annotated[str, AfterValidator(postgres_address)]
     """`postgresql://USER@HOST:PORT/DATABASE`, with `groundlings[postgres]` installed. The password stands in PGPASSWORD

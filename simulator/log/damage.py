@@ -71,8 +71,8 @@ def _wrong_kind(connection: Connection, table: Table, column: Column[object]) ->
 
 
 def _no_json(connection: Connection, table: Table, column: Column[object]) -> Iterator[str]:
-    streamed = connection.execution_options(yield_per=1000)
-    for (content,) in streamed.execute(select(column).where(column.is_not(None))):
+    query = select(column).where(column.is_not(None))
+    for (content,) in connection.execute(query, execution_options={"yield_per": 1000}):
         try:
             known = isinstance(json.loads(str(content)), dict | list)
         except ValueError:

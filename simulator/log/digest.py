@@ -74,7 +74,7 @@ def digest(engine: Engine) -> str:
     with engine.connect() as connection:
         shared = connection.execute(text(_SHARED_LISTS)).first() is not None
         for query in (*_CANONICAL, *((_TEAMS,) if shared else ())):
-            rows = connection.execution_options(yield_per=_CHUNK).execute(text(query))
+            rows = connection.execute(text(query), execution_options={"yield_per": _CHUNK})
             # Nothing stands between two rows, so that it does not matter where a driver cuts its chunks.
             for chunk in rows.partitions(_CHUNK):
                 total.update("".join(repr(tuple(row)) for row in chunk).encode())

@@ -129,7 +129,7 @@ def run_and_die(path: Path, out: Path, point: int) -> str:
 def finish(path: Path, out: Path, draw: bool) -> str:
     """What a person would do next: resume, or where nothing had begun yet, run again."""
     if not draw:  # most of the time would go into pictures that nobody looks at
-        experiments.report.write_report = lambda directory, engine, summary: directory
+        experiments.report.write_report = lambda directory, *_: directory
     try:
         return resume_experiment(out).digest
     except RunDirectoryError as error:

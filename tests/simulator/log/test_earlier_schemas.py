@@ -73,7 +73,7 @@ def test_it_is_exported_whole(earlier, tmp_path, version, name):
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_an_interrupted_one_ends_like_the_run_that_nobody_interrupted(earlier, monkeypatch, version):
-    monkeypatch.setattr("experiments.report.write_report", lambda directory, engine, summary: directory)
+    monkeypatch.setattr("experiments.report.write_report", lambda directory, *_: directory)
     run, about = earlier(version, "then")
     assert resume_experiment(run).digest == about["digest"]
 
