@@ -15,13 +15,14 @@ class Choice:
     """Shares over items that somebody in their pool really took.
 
     Attributes:
-        enrichment: Of the chosen, how many more took the item than of the whole pool: 1 = as by chance.
+        enrichment: Of the chosen, how many more took the item than of the whole pool: 1 = as by chance; None without
+            such an item.
         auc: P(someone of the pool who took the item is ranked before someone who did not), mean over items; None for an
             arm that ranks nobody.
         items: How many items these are.
     """
 
-    enrichment: float
+    enrichment: float | None
     auc: float | None
     items: int
 
@@ -42,7 +43,7 @@ def judge_choice(chosen: IntArray, took: BoolArray, inside: BoolArray, order: Fl
     auc = None
     if order is not None and len(judged):
         auc = float(np.mean([_auc(order[inside[:, item], item], took[inside[:, item], item]) for item in judged]))
-    enrichment = float(found.sum() / rates.sum()) if len(judged) else float("nan")
+    enrichment = float(found.sum() / rates.sum()) if len(judged) else None
     return Choice(enrichment, auc, len(judged))
 
 

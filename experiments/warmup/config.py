@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from environments.datasets.config import DatasetConfig
-from experiments.config import Section, SiteConfig
+from experiments.config import Section
 from simulator.language.config import ModelConfig
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -54,10 +54,8 @@ class PagesConfig(Section):
 
     people: Annotated[int, Field(ge=1)] = 200
     """Best people of each item's pool who are sent a page; those asked directly for comparison are the same."""
-    items: Annotated[int, Field(ge=1)] = 200
-    """New items that are met on pages, at most."""
-    site: SiteConfig = SiteConfig(page_size=10, max_pages=1)
-    """The page: the new item in a random slot, the recommender's own items in the others."""
+    page_size: Annotated[int, Field(ge=2)] = 10
+    """Slots of the page: the new item stands in one by lot, the recommender's own items in the others."""
 
 
 class WarmRecommenderConfig(Section):

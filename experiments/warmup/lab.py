@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +13,10 @@ from environments.content import measure_content
 from environments.dataset import Dataset
 from environments.datasets import load_dataset
 from experiments.loading import config_hash, dump_config
+from experiments.warmup.casting import cast
 from experiments.warmup.config import WarmRecommenderConfig, WarmupConfig
+from experiments.warmup.log import write_log
+from experiments.warmup.meeting import Meeting, meet_new_items
 from experiments.warmup.outcomes import Setting
 from experiments.warmup.records import Claim, How, Key, Ledger, Record
 from experiments.warmup.trial import (
@@ -32,6 +35,11 @@ from experiments.warmup.trial import (
 
 RIVALS = (NONE, CONTENT_KNN, RANDOM, ACTIVE)
 """Arms that the audience must beat."""
+
+VERSIONS = {name: version(name) for name in ("groundlings", "numpy", "scipy", "implicit", "irspack")}
+
+STEPS = ("fitting", "arms", "other recommenders", "fitting anew", "meeting on pages")
+"""Of each seed."""
 
 LEAKAGE = (
     "Recommenders, recall, taste and profiles saw training rows on old items alone. Whoever may be chosen is of the "
@@ -62,7 +70,6 @@ class Findings:
         records: One for each key.
         claims: About the audience at the headline volume.
         gains: What each new item adds to the audience's lead over random_n, all seeds, shape (n_items,).
-        notes: What was tried beside, in words with figures.
     """
 
     about: Mapping[str, Any]
@@ -92,11 +99,16 @@ def decides(claim: Claim, recommender: str) -> bool:
         return False
     if claim.what == "loses nothing":
         return True
-    return key.setting == "cold" and key.how == "folded in" and claim.against not in (FILTER, ORACLE)
+    return key.arm == AUDIENCE and key.setting == "cold" and claim.against not in (FILTER, ORACLE)
 
 
 def measure_warm_up(config: WarmupConfig, observer: Observer | None = None, directory: Path | None = None) -> Findings:
     """Read the data and go through the seeds.
+
+    Args:
+        config: What to measure.
+        observer: Hears how far it is.
+        directory: Where the simulated interactions of the first seed are written as a log; None = nowhere.
 
     Raises:
         UserError: Something that its message tells how to mend.
@@ -105,21 +117,26 @@ def measure_warm_up(config: WarmupConfig, observer: Observer | None = None, dire
     dataset = load_dataset(config.dataset, observer.download, notify=observer.note, base=config.base)
     content = measure_content(dataset.catalog)
     ledger = Ledger(config.bootstrap)
-    steps = config.seeds * 4
+    steps = config.seeds * len(STEPS)
     described: dict[str, Any] = {}
     for number in range(config.seeds):
-        begun = number * 4
-        observer.step(begun, steps, f"seed {number + 1}: fitting")
+        tell = _teller(observer, number, steps)
+        tell(0)
         trial = begin_trial(config, dataset, content, number)
         ledger.begin_seed(trial.split.new)
-        observer.step(begun + 1, steps, f"seed {number + 1}: arms")
+        tell(1)
         _measure_arms(trial, ledger)
-        observer.step(begun + 2, steps, f"seed {number + 1}: other recommenders")
+        tell(2)
         for spec in config.others:
             _measure_at(trial, ledger, spec, Bench(trial, spec))
-        observer.step(begun + 3, steps, f"seed {number + 1}: fitting anew")
+        tell(3)
         if config.refit:
             _refit(trial, ledger)
+        tell(4)
+        meetings = meet_new_items(trial, config.pages) if config.pages else []
+        _measure_meetings(trial, ledger, meetings)
+        if directory is not None and number == 0:
+            write_log(directory, trial, meetings, VERSIONS)
         described = dict(trial.taste.describe())
     main = config.recommender.recommender
     lead = Key(AUDIENCE, config.headline, "cold", "ndcg", main, "folded in")
@@ -139,6 +156,9 @@ def make_claims(config: WarmupConfig, ledger: Ledger) -> list[Claim]:
                 claims += [ledger.better(key, against) for against in (*RIVALS, FILTER, ORACLE)]
                 if setting == "cold":
                     claims.append(ledger.closes_gap(key, RANDOM, ORACLE))
+    if config.pages is not None:
+        key = Key("audience_asked", config.headline, "cold", "ndcg", main, "folded in")
+        claims.append(ledger.better(key, "audience_pages"))
     ways: tuple[How, ...] = ("folded in", "refitted") if config.refit else ("folded in",)
     old: tuple[Setting, ...] = ("warm", "warm in all")
     for how in ways:
@@ -146,6 +166,13 @@ def make_claims(config: WarmupConfig, ledger: Ledger) -> list[Claim]:
             key = Key(AUDIENCE, config.headline, setting, "ndcg", main, how)
             claims.append(ledger.loses_nothing(key, NONE, config.margin))
     return claims
+
+
+def _teller(observer: Observer, number: int, steps: int) -> Callable[[int], None]:
+    def tell(step: int) -> None:
+        observer.step(number * len(STEPS) + step, steps, f"seed {number + 1}: {STEPS[step]}")
+
+    return tell
 
 
 def _measure_arms(trial: Trial, ledger: Ledger) -> None:
@@ -160,9 +187,9 @@ def _measure_arms(trial: Trial, ledger: Ledger) -> None:
             chosen = trial.choose(arm, volume)
             ledger.add_outcome(bench.fold_in(chosen), _parts(arm, volume, spec), trial.split.new)
             found = trial.judge(arm, chosen)
-            ledger.add(Key(setting="choice", metric="enrichment", **_parts(arm, volume, spec)), found.enrichment)
-            if found.auc is not None:
-                ledger.add(Key(setting="choice", metric="auc", **_parts(arm, volume, spec)), found.auc)
+            for metric, value in (("enrichment", found.enrichment), ("auc", found.auc)):
+                if value is not None:
+                    ledger.add(Key(setting="choice", metric=metric, **_parts(arm, volume, spec)), value)
 
 
 def _measure_at(trial: Trial, ledger: Ledger, spec: WarmRecommenderConfig, bench: Bench) -> None:
@@ -182,6 +209,21 @@ def _refit(trial: Trial, ledger: Ledger) -> None:
     for arm in (NONE, *CHOOSING):
         chosen = None if arm == NONE else trial.choose(arm, trial.config.headline)
         ledger.add_outcome(bench.refit(chosen), _parts(arm, trial.config.headline, spec, "refitted"), trial.split.new)
+
+
+def _measure_meetings(trial: Trial, ledger: Ledger, meetings: Sequence[Meeting]) -> None:
+    """Casts of those who opened the item when they met it in one way, and who these were."""
+    spec, volume = trial.config.recommender, trial.config.headline
+    bench = Bench(trial, spec, trial.recommender) if meetings else None
+    for meeting in meetings:
+        parts = _parts(f"audience_{meeting.way}", volume, spec)
+        chosen = cast(trial.people, trial.chance, meeting.took, volume)
+        if bench is not None:
+            ledger.add_outcome(bench.fold_in(chosen), parts, trial.split.new)
+        ledger.add(Key(setting="choice", metric="take rate", **parts), float(meeting.took.sum() / meeting.met.sum()))
+        if meeting.took.any() and trial.took[meeting.met].any():
+            lift = trial.took[meeting.took].mean() / trial.took[meeting.met].mean()
+            ledger.add(Key(setting="choice", metric="taker lift", **parts), float(lift))
 
 
 def _parts(arm: str, volume: int, spec: WarmRecommenderConfig, how: How = "folded in") -> dict[str, Any]:
@@ -208,5 +250,5 @@ def _about(config: WarmupConfig, dataset: Dataset, taste: Mapping[str, Any]) -> 
         "dataset_hash": dataset.fingerprint,
         "taste": dict(taste),
         "leakage": LEAKAGE,
-        "versions": {name: version(name) for name in ("groundlings", "numpy", "scipy", "implicit", "irspack")},
+        "versions": VERSIONS,
     }

@@ -37,7 +37,7 @@ class Key:
         arm: Who chose the people.
         volume: Interactions an item.
         setting: One of `outcomes.SETTINGS`, or "choice" for measures of the people chosen.
-        metric: "ndcg", "recall", "exposure", "enrichment" or "auc".
+        metric: "ndcg", "recall", "exposure", "enrichment", "auc", "take rate" or "taker lift".
         recommender: What was warmed up.
         how: Whether the new items were taken in by themselves or everything was fitted anew.
     """
