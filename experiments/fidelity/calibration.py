@@ -109,7 +109,9 @@ def _score(
         unknown = np.bincount(person, np.isnan(chance), minlength=len(people)) > 0
         asked = ~unknown[person]
         whose = np.unique(person[asked], return_inverse=True)[1]
-        known = chance[asked], happened[asked]
+        # In the order of probability once, so that every resample finds them sorted.
+        order = np.argsort(chance[asked], kind="stable")
+        known, whose = (chance[asked][order], happened[asked][order]), whose[order]
         n = int((~unknown).sum())
 
         def error(some: IntArray, known: tuple[FloatArray, FloatArray] = known, whose: IntArray = whose) -> float:
