@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from environments.dataset import RatingScale
-from environments.errors import ConfigError
+from environments.errors import ConfigError, shown
 from environments.paths import NamedPath
 
 DatasetName = Literal["ml-100k", "ml-1m", "toy", "own"]
@@ -160,7 +160,7 @@ class DatasetConfig(_Strict):
         if value not in DATASET_NAMES:
             near = get_close_matches(str(value).lower(), DATASET_NAMES, n=1, cutoff=0.4)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"dataset.name: found {value!r}, expected one of {', '.join(DATASET_NAMES)}{hint}")
+            raise ConfigError(f"dataset.name: found {shown(value)}, expected one of {', '.join(DATASET_NAMES)}{hint}")
         return value
 
     @model_validator(mode="after")

@@ -23,6 +23,10 @@ DEFINITIONS: Mapping[str, str] = {
     "clicked": "the person opened the item; NULL where the reply for the page could not be read",
     "rating": "the stars given to an opened item; NULL where none were given",
     "pscore": "the probability of this item in this slot, given the ranks before it and the request",
+    "display_position": "where on the page the person saw the slot, 0 is the top; other than `position` only where a "
+    "language mind was shown rotated pages",
+    "mood, memory, interview": "state of a simulated person and words of a language model about itself; no feeling, "
+    "thought or opinion of a real person, and none where the mind keeps none",
     "timestamp": "seconds since 1970 on the simulated clock, which stands still during a visit; it begins one second "
     "after the last real interaction of the training data",
     "arm": "one recommender with a world of its own; the same people live through every arm, so rows of two arms are "

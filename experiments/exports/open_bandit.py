@@ -34,6 +34,7 @@ _POURED: Mapping[str, tuple[type, tuple[int, ...]]] = {
     "pscore": (np.float64, ()),
     "context": (np.float64, (len(CONTEXT),)),
     "rank": (np.int64, ()),
+    "display_position": (np.int64, ()),
     "session_id": (np.int64, ()),
     "user": (np.int64, ()),
     "rating": (np.float64, ()),
@@ -49,7 +50,8 @@ def write(source: LogSource, directory: Path) -> Written:
     actions = {item.item_id: item.number for item in items}
     rows_of = {agent_id: row for row, (agent_id, _, _) in enumerate(people)}
     known = {name: count.known for name, count in source.counts().items()}
-    columns = ("item_number", "position", "clicked", "pscore", "day", "rank", "session_id", "agent_id", "rating")
+    columns = ("item_number", "position", "clicked", "pscore", "day", "rank", "session_id", "agent_id", "rating",
+               "display_position")  # fmt: skip
     kinds: dict[str, set[str]] = {}
     with ExitStack() as stack:
         rounds = {
@@ -108,7 +110,7 @@ class _Rounds:
 def _arrays(
     chunk: Sequence[Row], actions: Mapping[int, int], rows_of: Mapping[int, int], traits: FloatArray
 ) -> dict[str, np.ndarray[Any, Any]]:
-    item, position, clicked, pscore, day, rank, session, agent, rating, _ = zip(*chunk, strict=True)
+    item, position, clicked, pscore, day, rank, session, agent, rating, displayed, _ = zip(*chunk, strict=True)
     user = np.array([rows_of[who] for who in agent])
     return {
         "action": np.array([actions[one] for one in item]),
@@ -117,6 +119,7 @@ def _arrays(
         "pscore": np.array(pscore),
         "context": np.column_stack([np.array(day, dtype=np.float64), traits[user]]),
         "rank": np.array(rank),
+        "display_position": np.array(displayed),
         "session_id": np.array(session),
         "user": user,
         "rating": np.array(rating, dtype=np.float64),  # None becomes NaN
@@ -148,6 +151,7 @@ def _notes(arms: Sequence[Arm], kinds: Mapping[str, set[str]]) -> tuple[str, ...
         "`action` counts in `item_ids`, `user` in `user_ids`; `position` is the slot of the page, `rank` of the visit.",
         "`context` is measured on real histories; what a simulated person did before in this run is not in it.",
         "`rating` is NaN where no stars were given.",
+        "`display_position` is where the person saw the slot; it is `position` unless slots were rotated.",
     ]
     fixed = [arm.name for arm in arms if kinds.get(arm.name) == {"deterministic"}]
     if fixed:

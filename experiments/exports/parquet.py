@@ -1,8 +1,8 @@
 """The canonical export: the log's own tables as Parquet, nothing left out.
 
-Layout: `impressions/arm=NAME/part-0.parquet`, likewise `sessions`, `events` and `calls`; `arms.parquet`,
-`agents.parquet` and `items.parquet` beside them. Readers of partitioned sets (PyArrow, pandas, Polars, DuckDB) take
-the column `arm` from the folder.
+Layout: `impressions/arm=NAME/part-0.parquet`, likewise `sessions`, `events`, `calls`, `moods`, `memories` and
+`interviews`; `arms.parquet`, `agents.parquet` and `items.parquet` beside them. Readers of partitioned sets (PyArrow,
+pandas, Polars, DuckDB) take the column `arm` from the folder.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ IMPRESSIONS: Mapping[str, str] = {
     "impression_id": "int", "session_id": "int", "user_id": "text", "day": "int", "timestamp": "int",
     "policy_version": "text", "pscore_kind": "text", "page": "int", "position": "int", "rank": "int",
     "item_id": "text", "score": "float", "pscore": "float", "is_random": "bool", "examined": "bool",
-    "clicked": "bool", "rating": "float", "p_click": "float", "u_click": "float",
+    "clicked": "bool", "rating": "float", "p_click": "float", "u_click": "float", "display_position": "int",
 }  # fmt: skip
 SESSIONS: Mapping[str, str] = {
     "session_id": "int", "agent_id": "int", "day": "int", "sim_time": "int", "policy_version": "text",
@@ -36,6 +36,17 @@ CALLS: Mapping[str, str] = {
     "model": "text", "model_fingerprint": "text", "temperature": "float", "seed": "int", "status": "text",
     "attempts": "int", "from_store": "bool", "prompt_tokens": "int", "cached_tokens": "int",
     "completion_tokens": "int", "latency_seconds": "float", "messages": "text", "reply": "text",
+    "first_token": "text",
+}  # fmt: skip
+MOODS: Mapping[str, str] = {
+    "session_id": "int", "page": "int", "satisfaction": "float", "tiredness": "float", "boredom": "text",
+    "p_next": "float", "u_next": "float",
+}  # fmt: skip
+MEMORIES: Mapping[str, str] = {
+    "session_id": "int", "place": "int", "kind": "text", "text": "text", "importance": "float",
+}  # fmt: skip
+INTERVIEWS: Mapping[str, str] = {
+    "session_id": "int", "place": "int", "question": "text", "answer": "text", "call_id": "int",
 }  # fmt: skip
 ARMS: Mapping[str, str] = {
     "arm": "text", "recommender": "text", "options": "text", "sees_hidden_preference": "bool",
@@ -46,15 +57,18 @@ ITEMS: Mapping[str, str] = {"item_id": "text", "title": "text", "year": "int", "
 
 def write(source: LogSource, directory: Path) -> Written:
     """See `registry.Writer`."""
-    parts = {
-        "impressions": (IMPRESSIONS, source.impressions(tuple(IMPRESSIONS))),
-        "sessions": (SESSIONS, source.table("sessions", "session_id", tuple(SESSIONS))),
-        "events": (EVENTS, source.table("events", "event_id", tuple(EVENTS))),
-        "calls": (CALLS, source.table("calls", "call_id", tuple(CALLS))),
+    impressions = {**IMPRESSIONS, "team": "text"} if source.has_teams else IMPRESSIONS
+    rows = _partitioned(source, directory, "impressions", impressions, source.impressions(tuple(impressions)))
+    parts: Mapping[str, tuple[Mapping[str, str], tuple[str, ...]]] = {
+        "sessions": (SESSIONS, ("session_id",)),
+        "events": (EVENTS, ("event_id",)),
+        "calls": (CALLS, ("call_id",)),
+        "moods": (MOODS, ("session_id", "page")),
+        "memories": (MEMORIES, ("session_id", "place")),
+        "interviews": (INTERVIEWS, ("session_id", "place")),
     }
-    rows: dict[str, int] = {}
-    for name, (columns, chunks) in parts.items():
-        rows |= _partitioned(source, directory, name, columns, chunks)
+    for name, (columns, key) in parts.items():
+        rows |= _partitioned(source, directory, name, columns, source.table(name, key, tuple(columns)))
     about = source.provenance()
     agents = ((agent.agent_id, agent.user_id, json.dumps(agent.persona, ensure_ascii=False, sort_keys=True))
               for agent in source.agents())  # fmt: skip

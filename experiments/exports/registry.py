@@ -67,7 +67,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             Format(
                 "parquet",
                 "The whole log as Parquet tables, partitioned by arm",
-                "as in the log: an impression, a session, an event, a call",
+                "as in the log: an impression, a session, an event, a call, a mood, a memory, an answer",
                 "NULL in `clicked`, as in the log; no row is left out",
                 "a column `synthetic`, and `synthetic` and `groundlings` in the metadata of every file",
             ),

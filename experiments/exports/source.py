@@ -14,6 +14,7 @@ from typing import Any
 from environments.errors import RunDirectoryError
 from experiments.directory import MANIFEST_NAME
 from experiments.exports.folders import folder_names
+from simulator.log.migrations import schema_version
 from simulator.log.store import named_faults, open_log
 
 Row = tuple[Any, ...]
@@ -43,8 +44,10 @@ IMPRESSION_COLUMNS: Mapping[str, str] = {
     "rating": "impressions.rating",
     "p_click": "impressions.p_click",
     "u_click": "impressions.u_click",
+    "display_position": "impressions.display_position",
+    "team": "(SELECT name FROM arms WHERE arms.arm_id = impressions.team_arm_id)",
 }
-"""What an export may ask of an impression, and where it stands in the log."""
+"""What an export may ask of an impression, and where it stands in the log; logs of the first schema have no `team`."""
 
 KNOWN, OPENED, RATED = "clicked IS NOT NULL", "clicked", "rating IS NOT NULL"
 """Conditions on impressions: the outcome is known, the item was opened, stars were given."""
@@ -116,6 +119,9 @@ class LogSource:
         directory: The run.
         partial: Whether a run that did not finish will do.
 
+    Attributes:
+        has_teams: Whether the log says whose pick a slot was.
+
     Raises:
         RunDirectoryError: There is no such run, or it is not finished and `partial` was not asked for.
     """
@@ -123,6 +129,8 @@ class LogSource:
     def __init__(self, directory: Path, *, partial: bool = False) -> None:
         self.directory = directory
         self._engine = open_log(directory)
+        with named_faults(directory), self._engine.connect() as connection:
+            self.has_teams = schema_version(connection) > 1
         self.manifest = _read_manifest(directory)
         self.run = self._read_run()
         if self.run["status"] != "done" and not partial:
@@ -160,9 +168,9 @@ class LogSource:
             *("items.item_id = impressions.item_id" for join in joins if "items" in join),
             *((f"impressions.{where}",) if where else ()),
         ]
-        yield from self._by_arm("impressions", "impression_id", wanted, "".join(joins), conditions)
+        yield from self._by_arm("impressions", ("impression_id",), wanted, "".join(joins), conditions)
 
-    def table(self, name: str, key: str, columns: Sequence[str]) -> Iterator[tuple[Arm, list[Row]]]:
+    def table(self, name: str, key: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[Arm, list[Row]]]:
         """Another table that hangs on sessions, in the order of its key, chunk by chunk and arm by arm."""
         yield from self._by_arm(name, key, [f"{name}.{column}" for column in columns])
 
@@ -224,7 +232,7 @@ class LogSource:
         return [row for chunk in self.rows(query) for row in chunk]
 
     def _by_arm(
-        self, table: str, key: str, columns: Sequence[str], joins: str = "", conditions: Sequence[str] = ()
+        self, table: str, key: Sequence[str], columns: Sequence[str], joins: str = "", conditions: Sequence[str] = ()
     ) -> Iterator[tuple[Arm, list[Row]]]:
         # CROSS JOIN and the unary plus keep SQLite from starting at an index of sessions: it walks the large table in
         # the order of its key, which is the order of happening, and sorts nothing. To PostgreSQL they mean no more
@@ -236,7 +244,7 @@ class LogSource:
         where = " AND ".join([*link, f"+sessions.arm_id IN ({self._arm_ids})", *conditions])
         query = (
             f"SELECT {', '.join(['sessions.arm_id', *columns])} FROM {origin}{joins} WHERE {where} "
-            f"ORDER BY {table}.{key}"
+            f"ORDER BY {', '.join(f'{table}.{column}' for column in key)}"
         )
         for chunk in self.rows(query):
             for arm_id, rows in groupby(chunk, key=itemgetter(0)):

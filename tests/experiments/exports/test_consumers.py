@@ -13,6 +13,10 @@ import pytest
 from ir_measures import RR, P, nDCG
 from ranx import Qrels, Run, evaluate
 
+from experiments.config import ExperimentConfig
+from experiments.exports import source as source_module
+from experiments.run import run_experiment
+
 JOINED = "FROM impressions JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id) JOIN items USING (item_id)"  # noqa: E501
 
 
@@ -36,6 +40,71 @@ def test_parquet_holds_the_log_and_its_nulls(export, ask):
     assert found.clicked.isna().sum() > 0
     for name in ("sessions", "events", "calls"):
         assert pq.read_table(out / name).num_rows == ask(f"SELECT count(*) FROM {name}")[0][0]
+
+
+LANGUAGE = {
+    "name": "inner",
+    "seed": 3,
+    "dataset": {"name": "toy", "toy": {"n_users": 6, "n_items": 30, "interactions_per_user": 6}},
+    "simulation": {"days": 2},
+    "site": {"page_size": 3, "max_pages": 2},
+    "mind": {
+        "kind": "language",
+        "rotate_slots": True,
+        "reflection": {"every": 2},
+        "interview": {"questions": ["What was missing?"]},
+        "model": {"provider": "scripted"},
+    },
+    "arms": [{"name": "popular", "recommender": "popular"}, {"name": "by chance", "recommender": "random_order"}],
+}
+
+
+@pytest.fixture(scope="module")
+def language_run(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.report.write_report", lambda *_: None)  # drawing takes longer than all the rest
+        config = ExperimentConfig.model_validate(LANGUAGE)
+        return run_experiment(config, tmp_path_factory.mktemp("language") / "inner").directory
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "key"),
+    [
+        ("moods", "session_id, page, satisfaction, tiredness, boredom, p_next, u_next", "session_id, page"),
+        ("memories", "session_id, place, kind, text, importance", "session_id, place"),
+        ("interviews", "session_id, place, question, answer, call_id", "session_id, place"),
+        ("calls", "call_id, session_id, page, reply, first_token", "call_id"),
+        ("impressions", "impression_id, position, display_position", "impression_id"),
+    ],
+)
+def test_parquet_carries_what_language_agents_saw_felt_kept_and_said(
+    export, ask, language_run, monkeypatch, table, columns, key
+):
+    monkeypatch.setattr(source_module, "CHUNK_ROWS", 3)
+    out = export("parquet", language_run).directory
+    for arm, folder in (("popular", "popular"), ("by chance", "by%20chance")):
+        read = pq.read_table(out / table / f"arm={folder}", partitioning=None)
+        assert read.schema.metadata[b"synthetic"] == b"true"
+        wanted, order = ([f"{table}.{name}" for name in names.split(", ")] for names in (columns, key))
+        logged = ask(
+            f"SELECT {', '.join(wanted)} FROM {table} JOIN sessions USING (session_id) JOIN arms USING (arm_id) "
+            f"WHERE arms.name = '{arm}' ORDER BY {', '.join(order)}",
+            language_run,
+        )
+        assert logged
+        assert [tuple(row.values()) for row in read.select(columns.split(", ")).to_pylist()] == logged
+
+
+def test_rotated_slots_are_told_from_their_places(export, ask, language_run):
+    out = export("open_bandit", language_run).directory
+    feedback = np.load(out / "popular/feedback.npz")
+    logged = ask(
+        "SELECT impressions.position, display_position FROM impressions JOIN sessions USING (session_id) "
+        "WHERE arm_id = 1 AND clicked IS NOT NULL ORDER BY impression_id",
+        language_run,
+    )
+    assert list(zip(feedback["position"], feedback["display_position"], strict=True)) == logged
+    assert (feedback["position"] != feedback["display_position"]).any()
 
 
 def test_parquet_carries_the_calls_of_language_minds(export, ask, small_run):
