@@ -235,7 +235,7 @@ def _impressions(rankings: Sequence[Ranking], slots: _Slots, origin: Origin) -> 
         slots.page,
         slots.position,
         slots.rank,
-        slots.ranked(rankings, lambda ranking: ranking.items) + origin.item,
+        slots.ranked(rankings, lambda ranking: ranking.items).astype(np.int64) + origin.item,
         slots.ranked(rankings, lambda ranking: ranking.scores),
         slots.ranked(rankings, lambda ranking: ranking.propensities),
         slots.ranked(rankings, lambda ranking: ranking.explored),
@@ -249,11 +249,11 @@ def _impressions(rankings: Sequence[Ranking], slots: _Slots, origin: Origin) -> 
     )
 
 
-def _teams(rankings: Sequence[Ranking], slots: _Slots, origin: Origin) -> Sequence[int | None] | Cells:
+def _teams(rankings: Sequence[Ranking], slots: _Slots, origin: Origin) -> Cells:
     """The arm behind each slot; the teams of a list are the run's first arms."""
     if any(ranking.teams is None for ranking in rankings):
-        return [None] * len(slots.ids)
-    return slots.ranked(rankings, lambda ranking: np.asarray(ranking.teams)) + origin.arm
+        return np.full(len(slots.ids), np.nan)
+    return slots.ranked(rankings, lambda ranking: np.asarray(ranking.teams)).astype(np.int64) + origin.arm
 
 
 def _displayed(turn: PageTurn) -> Cells:

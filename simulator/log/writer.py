@@ -250,7 +250,13 @@ class LogWriter:
 
     def _save_what_was_decided(self) -> None:
         """Commit what waits, on the way out; where that fails too, the error on its way says why."""
-        if self._late_fault is None:
+        assert self._connection is not None
+        if self._connection.invalidated:  # the server may be back already
+            self._late_fault = None
+            with self._transaction() as connection:
+                self._store.prepare(connection)
+            self.flush()
+        elif self._late_fault is None:
             try:
                 self.flush()
             except Exception as fault:
