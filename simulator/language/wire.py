@@ -18,7 +18,7 @@ import openai
 
 from simulator.language.faults import BadStatus
 from simulator.language.guard import is_loopback
-from simulator.language.transport import Courier
+from simulator.language.transport import Client, Courier
 
 _PLACEHOLDER = "none"
 _as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -35,7 +35,7 @@ class Wire:
     def __init__(self, base_url: str, api_key: str | None) -> None:
         self._base_url = base_url.rstrip("/")
         self._api_key = api_key
-        self._client: openai.AsyncOpenAI | None = None
+        self._client: Client | None = None
 
     async def get(self, path: str) -> str:
         """What a GET is answered; see `post`."""
@@ -70,21 +70,19 @@ class Wire:
         except (openai.APIConnectionError, aiohttp.ClientError) as error:
             raise _cause(error) from None
 
-    def _open(self) -> openai.AsyncOpenAI:
+    def _open(self) -> Client:
         """The client, made by the first request because its connections belong to that event loop."""
         if self._client is None:
             # Retries, deadlines and who may travel at a time are the pool's: the client's own would hide from the log
             # how often a server failed. Proxies of the environment are for the outside world.
             transport = Courier(trust_env=not is_loopback(self._base_url))
-            self._client = openai.AsyncOpenAI(
+            self._client = Client(
                 base_url=self._base_url,
                 api_key=self._api_key or _PLACEHOLDER,
                 max_retries=0,
                 timeout=None,
                 http_client=transport,
             )
-            # The client would tell every endpoint the organisation and project it finds in the environment.
-            self._client.organization = self._client.project = None
         return self._client
 
 
