@@ -36,7 +36,7 @@ def warmup(config: ConfigArgument, out: OutOption = None, changes: SetOption = N
             findings = measure_warm_up(loaded, progress, directory)
         write_json(directory / "warmup.json", findings.as_dict())
         write_text(directory / "warmup.html", render_page(findings))
-    console.print(render_findings(findings))
+    console.print(render_findings(findings, console.width))
     console.print(render_claims(findings))
     console.print(f"records  {escape(str(directory / 'warmup.json'))}", soft_wrap=True)
     console.print(f"page     {escape(str(directory / 'warmup.html'))}", soft_wrap=True)

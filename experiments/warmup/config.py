@@ -76,6 +76,8 @@ class LanguageConfig(Section):
     """New items it is asked about."""
     shortlist: Annotated[int, Field(ge=2)] = 20
     """Interested people of each item it is asked about, one question each."""
+    known_pairs: Annotated[int, Field(ge=10)] = 100
+    """Pairs with hidden items it is asked about first; how much its word counts is estimated on them."""
 
 
 class MetadataConfig(Section):

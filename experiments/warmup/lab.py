@@ -14,7 +14,8 @@ from environments.dataset import Dataset
 from environments.datasets import load_dataset
 from experiments.loading import config_hash, dump_config
 from experiments.warmup.casting import cast
-from experiments.warmup.config import WarmRecommenderConfig, WarmupConfig
+from experiments.warmup.config import LanguageConfig, WarmRecommenderConfig, WarmupConfig
+from experiments.warmup.language import ask_language_model, language_gain
 from experiments.warmup.log import write_log
 from experiments.warmup.meeting import Meeting, meet_new_items
 from experiments.warmup.outcomes import Setting
@@ -119,6 +120,7 @@ def measure_warm_up(config: WarmupConfig, observer: Observer | None = None, dire
     ledger = Ledger(config.bootstrap)
     steps = config.seeds * len(STEPS)
     described: dict[str, Any] = {}
+    described_language: dict[str, Any] | None = None
     for number in range(config.seeds):
         tell = _teller(observer, number, steps)
         tell(0)
@@ -135,13 +137,17 @@ def measure_warm_up(config: WarmupConfig, observer: Observer | None = None, dire
         tell(4)
         meetings = meet_new_items(trial, config.pages) if config.pages else []
         _measure_meetings(trial, ledger, meetings)
-        if directory is not None and number == 0:
-            write_log(directory, trial, meetings, VERSIONS)
+        if number == 0:
+            if directory is not None:
+                write_log(directory, trial, meetings, VERSIONS)
+            if config.language is not None:
+                described_language = _measure_language(trial, ledger, config.language, observer)
         described = dict(trial.taste.describe())
     main = config.recommender.recommender
     lead = Key(AUDIENCE, config.headline, "cold", "ndcg", main, "folded in")
     gains = ledger.item_gains(lead, Key(RANDOM, config.headline, "cold", "ndcg", main, "folded in"))
-    return Findings(_about(config, dataset, described), ledger.records(), make_claims(config, ledger), gains)
+    about = {**_about(config, dataset, described), "language": described_language}
+    return Findings(about, ledger.records(), make_claims(config, ledger), gains)
 
 
 def make_claims(config: WarmupConfig, ledger: Ledger) -> list[Claim]:
@@ -224,6 +230,16 @@ def _measure_meetings(trial: Trial, ledger: Ledger, meetings: Sequence[Meeting])
         if meeting.took.any() and trial.took[meeting.met].any():
             lift = trial.took[meeting.took].mean() / trial.took[meeting.met].mean()
             ledger.add(Key(setting="choice", metric="taker lift", **parts), float(lift))
+
+
+def _measure_language(trial: Trial, ledger: Ledger, options: LanguageConfig, observer: Observer) -> dict[str, Any]:
+    """The first seed's arms with and without a language model's answers, and what they cost."""
+    spec = trial.config.recommender
+    found = ask_language_model(trial, options, observer.note, observer.download)
+    bench = Bench(trial, spec, trial.recommender)
+    for arm, chosen in found.chosen.items():
+        ledger.add_outcome(bench.fold_in(chosen), _parts(arm, trial.config.headline, spec), trial.split.new)
+    return {**found.about, **language_gain(bench, found)}
 
 
 def _parts(arm: str, volume: int, spec: WarmRecommenderConfig, how: How = "folded in") -> dict[str, Any]:

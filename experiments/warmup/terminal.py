@@ -23,7 +23,15 @@ COLUMNS = (
     ("choice", "enrichment", "enrichment"),
     ("choice", "auc", "AUC"),
 )
-"""Setting, metric and heading of the table's columns."""
+"""Setting, metric and heading of the columns of a wide table."""
+
+_NARROW = (
+    ("cold", "ndcg", "new, NDCG"),
+    ("cold in all", "ndcg", "new in all"),
+    ("warm in all", "ndcg", "old in all"),
+    ("choice", "enrichment", "enrichment"),
+)
+_WIDE_ENOUGH = 150
 
 
 class WarmUpProgress(Observer):
@@ -64,9 +72,10 @@ class WarmUpProgress(Observer):
         self._progress.update(self._task, completed=done, total=total, description=name)
 
 
-def render_findings(findings: Findings) -> Table:
-    """All arms at the headline volume."""
+def render_findings(findings: Findings, width: int = _WIDE_ENOUGH) -> Table:
+    """All arms at the headline volume; fewer columns where the terminal is narrow."""
     about = findings.about
+    columns = COLUMNS if width >= _WIDE_ENOUGH else _NARROW
     table = Table(
         title=f"{about['dataset']}: {about['headline']} first interactions an item, {about['recommender']}, "
         f"{about['seeds']} seeds",
@@ -74,11 +83,11 @@ def render_findings(findings: Findings) -> Table:
         caption_justify="left",
     )
     table.add_column("arm")
-    for _, _, heading in COLUMNS:
+    for _, _, heading in columns:
         table.add_column(heading, justify="right")
     for arm in dict.fromkeys(record.key.arm for record in findings.records):
         cells = []
-        for setting, metric, _ in COLUMNS:
+        for setting, metric, _ in columns:
             found = find(
                 findings.records, arm=arm, volume=about["headline"], setting=setting, metric=metric,
                 recommender=about["recommender"], how="folded in",

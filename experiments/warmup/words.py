@@ -18,6 +18,7 @@ NAMES = {
     "audience": "calibrated audience",
     "audience_asked": "audience, asked",
     "audience_pages": "audience, on pages",
+    "audience_shortlist": "audience, shortlist",
     "audience_language": "with language model",
     "oracle_n": "real first people",
 }
