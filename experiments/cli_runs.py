@@ -134,6 +134,7 @@ def _facts(run: RunInfo) -> dict[str, Any]:
         "status": run.status,
         "started": about["started_at"],
         "finished": about["finished_at"] or "not yet",
+        **({} if run.status == "done" else {"cut short": _cut_short(run)}),
         "seed": about["seed"],
         "digest": run.digest or "none: the run is not done",
         "config hash": about["config_hash"],
@@ -145,6 +146,20 @@ def _facts(run: RunInfo) -> dict[str, Any]:
         "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
         "size": _megabytes(run),
     }
+
+
+def _cut_short(run: RunInfo) -> str:
+    """The visits that were open when the run stopped."""
+    if run.cut_short is None:
+        return "not known; a visit that was open is not in the log, and begins anew with --resume"
+    some = [f"{each['arm']} day {each['day'] + 1} user {each['user_id']}" for each in run.cut_short[:_SOME]]
+    more = f", and {len(run.cut_short) - _SOME} more" if len(run.cut_short) > _SOME else ""
+    return (
+        f"{len(run.cut_short)} open visits, which begin anew with --resume: {', '.join(some)}{more}" if some else "none"
+    )
+
+
+_SOME = 5
 
 
 def _table(*headers: str) -> Table:

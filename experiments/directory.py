@@ -20,6 +20,7 @@ from simulator.log.store import ADDRESS_NAME, LOG_NAME, Store, store_at
 CONFIG_NAME = "config.yaml"
 MANIFEST_NAME = "manifest.json"
 SUMMARY_NAME = "summary.json"
+STOPPED_NAME = "interrupted.json"
 LOCK_NAME = ".lock"
 REPORT_NAME = "report.html"
 CELLS = "cells"

@@ -10,8 +10,8 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import Engine, inspect, text
 
 from environments.chat import ChatModel, fingerprint_of
-from environments.errors import ConfigError
+from environments.errors import ConfigError, RunDirectoryError
 from experiments import directory as files
 from experiments.calibrating import FILE_NAME as CALIBRATION_NAME
 from experiments.config import ExperimentConfig
@@ -56,6 +56,21 @@ class Outcome:
     directory: Path
     summary: Summary
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class CutShort:
+    """A visit that was open when a run stopped: nothing of it is in the log, and resuming begins it anew.
+
+    Attributes:
+        arm: Where.
+        day: When, 0 is the first.
+        user_id: Who, by the data set's own id.
+    """
+
+    arm: str
+    day: int
+    user_id: str
 
 
 class Watcher:
@@ -141,7 +156,14 @@ def _carry_out(
 ) -> Outcome:
     run = run_row(plan, model)
     ready = time.monotonic()
-    simulate(plan, run, files.log_store(directory, _log_url(plan.config)), runner, model, watcher)
+    cut_short: list[CutShort] = []
+    try:
+        simulate(plan, run, files.log_store(directory, _log_url(plan.config)), runner, model, watcher, cut_short)
+    except BaseException:
+        with suppress(RunDirectoryError):  # a full disk may be why we are here
+            files.write_json(directory / files.STOPPED_NAME, {"cut_short": [asdict(each) for each in cut_short]})
+        raise
+    (directory / files.STOPPED_NAME).unlink(missing_ok=True)
     simulated = time.monotonic()
     engine = open_log(directory)
     try:
@@ -190,6 +212,7 @@ def simulate(
     runner: asyncio.Runner,
     model: ChatModel | None = None,
     watcher: Watcher | None = None,
+    cut_short: list[CutShort] | None = None,
 ) -> None:
     """Let every arm live through its days, and write the log; what the log holds already is not done again.
 
@@ -200,6 +223,7 @@ def simulate(
         runner: Runs the visits.
         model: Answers for language minds.
         watcher: Hears how far it is.
+        cut_short: Filled, where it ends early, with the visits that were open.
     """
     watcher = watcher or Watcher()
     stages = plan.stages(model)
@@ -217,7 +241,14 @@ def simulate(
             visits = sum(world.people for world in worlds) * plan.schedule.days
             watcher.arm(", ".join(world.arm for world in worlds), visits)
             lived = [past.arms[world.arm] if past else None for world in worlds]
-            runner.run(live_together(worlds, plan.schedule, log, watcher.visits, lived))
+            try:
+                runner.run(live_together(worlds, plan.schedule, log, watcher.visits, lived))
+            finally:
+                if cut_short is not None:
+                    ids = plan.dataset.people.user_ids
+                    cut_short += [
+                        CutShort(world.arm, day, ids[user]) for world in worlds for day, user in world.cut_short
+                    ]
         log.close()
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from environments.errors import RunDirectoryError
 from experiments.damage import reading
-from experiments.directory import CELLS, CONFIG_NAME, SUMMARY_NAME, locked
+from experiments.directory import CELLS, CONFIG_NAME, STOPPED_NAME, SUMMARY_NAME, locked
 from experiments.exports.source import Counts, LogSource
 from simulator.log.store import ADDRESS_NAME, LOG_NAME, open_log, store_at
 
@@ -32,6 +32,8 @@ class RunInfo:
         counts: What each arm holds, in the order of the YAML.
         digest: SHA-256 of what happened; None before a run is done.
         versions: Package -> version, Python's own included where it is known.
+        cut_short: Arm, day and user of each visit that was open when the run stopped; None where nobody wrote it down
+            (a killed process cannot), empty where none was.
     """
 
     directory: Path
@@ -42,6 +44,7 @@ class RunInfo:
     counts: Mapping[str, Counts]
     digest: str | None
     versions: Mapping[str, str]
+    cut_short: Sequence[Mapping[str, Any]] | None = None
 
     @property
     def sessions(self) -> int:
@@ -109,7 +112,18 @@ def read_run(directory: Path) -> RunInfo:
             counts=source.counts(),
             digest=source.manifest.get("digest"),
             versions={**source.run["versions"], **source.manifest.get("versions", {})},
+            cut_short=_cut_short(directory, source.run["status"]),
         )
+
+
+def _cut_short(directory: Path, status: str) -> list[dict[str, Any]] | None:
+    if status == "done":
+        return []
+    try:
+        content = json.loads((directory / STOPPED_NAME).read_text(encoding="utf-8"))
+        return [{name: each[name] for name in ("arm", "day", "user_id")} for each in content["cut_short"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def diff_runs(first: Path, second: Path) -> list[Contrast]:
@@ -182,26 +196,33 @@ def _data(run: RunInfo) -> dict[str, Any]:
 def _means(directory: Path) -> dict[str, float | None]:
     """Means over agents by "arm: metric", from the summary; measured anew where a run has none yet."""
     path = directory / SUMMARY_NAME
-    if path.is_file():
-        try:
-            summary = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as fault:
-            raise RunDirectoryError(
-                f"{path}: cannot be read as JSON ({fault}); `groundlings report {directory}` writes it again"
-            ) from None
-    else:
+    if not path.is_file():
         from experiments.metrics import summarise
 
         engine = open_log(directory)
         try:
-            summary = summarise(engine).as_dict()
+            with reading(directory):
+                return _means_in(summarise(engine).as_dict())
         finally:
             engine.dispose()
-    return {
+    try:
+        return _means_in(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise RunDirectoryError(
+            f"{path}: cannot be read as a summary in JSON ({fault}); `groundlings report {directory}` writes it again"
+        ) from None
+
+
+def _means_in(summary: Mapping[str, Any]) -> dict[str, float | None]:
+    found = {
         f"{arm['name']}: {name}": estimate["mean"]
         for arm in summary["arms"]
         for name, estimate in arm["metrics"].items()
     }
+    strange = next((mean for mean in found.values() if not isinstance(mean, int | float | None)), None)
+    if strange is not None:
+        raise ValueError(f"found {strange!r} for a mean")
+    return found
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

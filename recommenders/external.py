@@ -104,7 +104,7 @@ def _read(path: Path) -> pd.DataFrame:
             frame = pd.read_parquet(path).astype(str)
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file; the path starts at the experiment file") from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, LookupError, TypeError, AttributeError) as error:  # the last three: Parquet metadata
         raise DataError(f"{path}: cannot be read as {path.suffix[1:]}: {error}") from error
     missing = {"user_id", "item_id"} - set(frame.columns)
     if missing or not {"rank", "score"} & set(frame.columns):

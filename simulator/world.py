@@ -64,6 +64,7 @@ class World:
         like: From this many stars on, a rating is a like.
         residents: Who may come, shape (n_agents,); None = everybody.
         starts_cold: Whether the recommender learns from simulated interactions alone.
+        cut_short: Day and user of each visit that was open when everything stopped; nothing of them is in the log.
     """
 
     arm: str
@@ -77,6 +78,7 @@ class World:
     like: float
     residents: BoolArray | None = None
     starts_cold: bool = False
+    cut_short: list[tuple[int, int]] = field(default_factory=list)
     _today: list[Interactions] = field(default_factory=list)
     _learnt: bool = False
     _opening: int = 0
@@ -122,6 +124,8 @@ class World:
             self._today.append(self._interactions(record, now))
             on_visits(len(record.visits))
         log.flush()
+        if done is not None and self._today:
+            self._today = [_by_agent(self._today)]
 
     def evening(self) -> list[Interactions]:
         """What was done here today, in agent order; asking takes it away."""
@@ -145,14 +149,18 @@ class World:
             yield Visits(rows, users, day, Draws.for_visits(self.seed, users, day))
 
     async def _browse(self, visits: Visits) -> CohortRecord:
-        return await browse(
-            visits,
-            self.history.met_by(visits.users),
-            recommender=self.recommender,
-            site=self.site,
-            mind=self.mind,
-            like=self.like,
-        )
+        try:
+            return await browse(
+                visits,
+                self.history.met_by(visits.users),
+                recommender=self.recommender,
+                site=self.site,
+                mind=self.mind,
+                like=self.like,
+            )
+        except BaseException:
+            self.cut_short.extend((visits.day, int(user)) for user in visits.users)
+            raise
 
     def _interactions(self, record: CohortRecord, now: int) -> Interactions:
         """What a recommender may learn from a cohort: who opened what, and the stars; visit by visit, slot by slot."""
@@ -219,13 +227,20 @@ async def live_together(
         audience.remove_all_agents()
 
 
+def _by_agent(today: Sequence[Interactions]) -> Interactions:
+    """A day's interactions in agent order: what a stopped run has logged of a day has gaps that were filled later."""
+    whole = today[0].joined(*today[1:])
+    return whole.take(np.argsort(whole.users, kind="stable"))
+
+
 async def in_order(
     work: Callable[[Task], Awaitable[Result]], tasks: Iterable[Task], concurrency: int
 ) -> AsyncIterator[Result]:
     """Work on tasks side by side and yield the results in the order of the tasks.
 
     At most `concurrency` are open at once. A slow one holds back the results behind it, not the work: up to
-    eight times as many finished ones wait their turn. When one fails, the others are cancelled.
+    eight times as many finished ones wait their turn. When one fails, the open ones are cancelled, and those that were
+    finished are yielded before the failure is raised: what was decided, and paid for, is not thrown away.
     """
     gate = asyncio.Semaphore(concurrency)
 
@@ -241,6 +256,13 @@ async def in_order(
                 yield await waiting.popleft()
         while waiting:
             yield await waiting.popleft()
+    except (Exception, asyncio.CancelledError):
+        for open_task in waiting:
+            open_task.cancel()
+        for result in await asyncio.gather(*waiting, return_exceptions=True):
+            if not isinstance(result, BaseException):
+                yield result
+        raise
     finally:
         for open_task in waiting:
             open_task.cancel()

@@ -125,6 +125,26 @@ def test_results_come_in_order_and_no_more_jobs_are_open_than_allowed(delays, co
     assert most <= concurrency
 
 
+@pytest.mark.parametrize("fault", [RuntimeError("boom"), asyncio.CancelledError()])
+def test_what_was_finished_behind_a_failure_is_not_thrown_away(fault):
+    collected = []
+
+    async def job(number):
+        if number == 1:
+            await asyncio.sleep(0.05)
+            raise fault
+        await asyncio.sleep(5 if number == 3 else 0)
+        return number
+
+    async def collect():
+        async for result in in_order(job, range(6), 6):
+            collected.append(result)  # noqa: PERF401 - what comes before the failure is kept
+
+    with pytest.raises(type(fault)):
+        asyncio.run(collect())
+    assert collected == [0, 2, 4, 5]
+
+
 def test_one_failure_cancels_the_others_and_is_raised():
     finished = []
 

@@ -10,11 +10,14 @@ import threading
 import time
 
 import pytest
+from typer.testing import CliRunner
 
 from environments.chat import ChatRequest, Message
 from environments.errors import BudgetExhausted, DataError, ProviderError
+from experiments import cli_runs
 from experiments.config import ExperimentConfig
 from experiments.run import resume_experiment, run_experiment
+from experiments.runs import read_run
 from simulator.language.scripted import legal_reply
 
 KEY = "sk-very-secret-0123456789"
@@ -130,6 +133,9 @@ def _one_report(request, monkeypatch):
         monkeypatch.setattr("experiments.report.write_report", lambda *_: None)
 
 
+_VISITS = """
+SELECT arms.name, day, source_user_id FROM sessions JOIN arms USING (arm_id) JOIN agents USING (agent_id)
+"""
 _UNDISTURBED = {}
 
 
@@ -174,8 +180,17 @@ def test_a_server_that_goes_down_interrupts_the_run_and_it_resumes(serve, mock, 
     assert _rows(tmp_path / "run", "SELECT status FROM runs") == [("interrupted",)]
     logged = _rows(tmp_path / "run", "SELECT count(*) FROM sessions WHERE ended_by IN ('exit', 'last_page')")
     assert logged == _rows(tmp_path / "run", "SELECT count(*) FROM sessions")
+    stopped = read_run(tmp_path / "run")
+    cut_short = {(each["arm"], each["day"], each["user_id"]) for each in stopped.cut_short}
+    logged = set(_rows(tmp_path / "run", _VISITS))
+    assert cut_short, "visits that were open are recorded"
+    assert not cut_short & logged, "and nothing of them is in the log"
+    shown = CliRunner().invoke(cli_runs.app, ["show", str(tmp_path / "run")], env={"COLUMNS": "200"}).stdout
+    assert f"{len(cut_short)} open visits, which begin anew with --resume" in shown
     answered = -(10**9)
     assert resume_experiment(tmp_path / "run").digest == undisturbed
+    assert set(_rows(tmp_path / "run", _VISITS)) > cut_short | logged
+    assert read_run(tmp_path / "run").cut_short == []
     _no_key_in(tmp_path)
 
 
