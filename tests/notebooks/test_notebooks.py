@@ -21,6 +21,10 @@ CLAIMS = {
         "assert (same.difference, same.low, same.high) == (0, 0, 0)",
         "assert losses[0] == 0",
     ],
+    "warming_up": [
+        'assert not pool & test, "no test pair stands in a pool"',
+        "assert all(one > other for one, other in zip(audience.seeds, chance_arm.seeds, strict=True))",
+    ],
 }
 
 
@@ -38,7 +42,7 @@ def read(path: Path) -> nbformat.NotebookNode:
     return nbformat.read(path, as_version=4)
 
 
-def test_the_three_notebooks_are_there() -> None:
+def test_the_notebooks_are_there() -> None:
     assert {path.stem for path in NOTEBOOKS} == set(CLAIMS)
 
 
