@@ -126,7 +126,7 @@ def _deed(slot: StorySlot) -> Text:
     if slot.probability is not None:
         deed.append(f"  P {slot.probability:.2f}", "dim")
     if slot.yes is not None:
-        deed.append(f"  model's yes {slot.yes:.2f}", "dim")
+        deed.append(f"  model {slot.yes:.2f}", "dim")
     if slot.grounded:
         deed.append("  as it really did later", "italic")
     if slot.reason:
