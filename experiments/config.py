@@ -268,6 +268,19 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _luck_is_known(self) -> ExperimentConfig:
+        silent = isinstance(self.mind, ScriptedMindConfig) or (
+            isinstance(self.mind, LanguageMindConfig) and self.mind.decision == "verdict"
+        )
+        if self.plan is not None and self.plan.take_out_luck and silent:
+            raise ValueError(
+                f"plan.take_out_luck: this {self.mind.kind} mind states no chance of opening, so nobody knows what "
+                "was luck; take the key out, or let a mind decide that does (behavioural, or language with graded "
+                "decisions)"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _variants_fit(self) -> ExperimentConfig:
         asked = self.variants
         if asked is not None and not isinstance(self.mind, LanguageMindConfig) and (asked.prompts or asked.models):

@@ -89,6 +89,8 @@ def config_hash(config: BaseModel) -> str:
         del content["mind"]["grounded"]
     if isinstance(content.get("mind"), dict) and content["mind"].get("wording") == "standard":
         del content["mind"]["wording"]
+    if isinstance(content.get("plan"), dict) and content["plan"].get("take_out_luck") is False:
+        del content["plan"]["take_out_luck"]
     for section, idle in (("simulation", {"concurrency"}), ("mind", {"model"})):
         if isinstance(content.get(section), dict):
             content[section] = {key: value for key, value in content[section].items() if key not in idle}

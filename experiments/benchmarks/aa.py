@@ -2,10 +2,10 @@
 
     python experiments/benchmarks/aa.py [--experiments 2000] [--lucks 8] [--people all]
 
-Five questions, all about behavioural agents made from the people of MovieLens-100K: how often does each test find an
-effect where there is none (A/A); how often do intervals cover an effect that is known; how much sharper are paired
-worlds than split ones; does the effect of a degraded recommender grow with the dose; do the bounds bound. Exit status 1
-where a promise is broken.
+Five questions, all about behavioural agents made from the people of MovieLens-100K: how often does each test of each
+design find an effect where there is none (A/A); how often do intervals cover an effect that is known; how much sharper
+are paired worlds than a split test of the same people; does the effect of a degraded recommender grow with the dose; do
+the bounds bound. Exit status 1 where a promise is broken.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table as Print
 
+from experiments.benchmarks.designed import designed
+from experiments.benchmarks.gain import gains
 from experiments.benchmarks.luck import play
-from experiments.benchmarks.promises import NOTHING, Promise, coverage, false_alarms, gains, planted
+from experiments.benchmarks.promises import NOTHING, Promise, coverage, false_alarms, planted
 from experiments.config import ExperimentConfig
 from experiments.plan import build_plan
 
@@ -38,7 +40,8 @@ def main() -> None:
     promises = [
         *false_alarms(tables["popular"], np.array(levels), arguments.experiments, rng),
         *coverage(tables, arguments.experiments, rng),
-        *gains(tables),
+        *designed(plan, tables, arguments.lucks, arguments.experiments, rng),
+        *gains(),
         *planted(tables, [f"degraded {dose:g}" for dose in DOSES]),
     ]
     _print(console, promises)

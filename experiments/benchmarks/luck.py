@@ -9,7 +9,7 @@ who got which is a coin flip: no effect is there to be found, yet everything tha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,10 +20,12 @@ from environments.draws import Draws
 from experiments.config import ArmConfig
 from experiments.plan import Plan
 from personas.mind import Visits
+from recommenders.interleaving import TeamDraftRecommender
 from simulator.session import CohortRecord, EndedBy, browse
+from simulator.world import World
 
-NAMES = ("sessions", "known", "clicks", "likes", "ratings", "stars", "pages", "satisfaction", "asked", "left")
-"""As in `metrics.totals.TOTALS`; "left" is 1 where the person chose to leave."""
+NAMES = ("sessions", "known", "clicks", "likes", "ratings", "stars", "pages", "satisfaction", "asked", "left", "luck")
+"""As in `metrics.totals.TOTALS`; "left" is 1 where the person chose to leave, "luck" is opened minus expected."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,36 @@ def play(plan: Plan, arms: Sequence[ArmConfig], lucks: int) -> dict[str, Table]:
     return {arm.name: _play(plan, arm, lucks) for arm in arms}
 
 
+def play_drafts(plan: Plan, arm: ArmConfig, lucks: int) -> tuple[FloatArray, FloatArray]:
+    """What people opened of each team's picks, where both teams are the same recommender, shape (n_people, n_lucks)."""
+    world = plan.world(arm, None)
+    world.recommender = TeamDraftRecommender(plan.recommender(arm), plan.recommender(arm))
+    clicks = np.zeros((2, len(world.users), lucks))
+    for rows, luck, record in _visits(world, lucks):
+        teams = record.ranking.teams
+        assert teams is not None
+        for logged in record.turns:
+            turn = logged.turn
+            slots = turn.page.first_rank + np.arange(turn.page.items.shape[1])
+            picked = teams[turn.rows][:, slots]
+            for team in (0, 1):
+                clicks[team, rows[turn.rows], luck] += (turn.decision.clicked & (picked == team)).sum(axis=1)
+    return clicks[0], clicks[1]
+
+
 def _play(plan: Plan, arm: ArmConfig, lucks: int) -> Table:
     world = plan.world(arm, None)
+    sums = {name: np.zeros((len(world.users), lucks)) for name in NAMES}
+    for rows, luck, record in _visits(world, lucks):
+        _add(sums, rows, luck, record, world.like)
+    return Table(sums)
+
+
+def _visits(world: World, lucks: int) -> Iterator[tuple[IntArray, int, CohortRecord]]:
+    """Everybody's visits with each luck, cohort by cohort: who, which luck, what happened."""
     world.recommender.fit(world.history, world.catalog)
     users = world.users
     known = sp.csr_array(world.history.matrix)
-    sums = {name: np.zeros((len(users), lucks)) for name in NAMES}
     for luck in range(lucks):
         for start in range(0, len(users), world.mind.cohort_size):
             rows = np.arange(start, min(start + world.mind.cohort_size, len(users)))
@@ -63,8 +89,7 @@ def _play(plan: Plan, arm: ArmConfig, lucks: int) -> Table:
                     mind=world.mind, like=world.like,
                 )
             )  # fmt: skip
-            _add(sums, rows, luck, record, world.like)
-    return Table(sums)
+            yield rows, luck, record
 
 
 def _add(sums: dict[str, FloatArray], rows: IntArray, luck: int, record: CohortRecord, like: float) -> None:
@@ -81,6 +106,8 @@ def _add(sums: dict[str, FloatArray], rows: IntArray, luck: int, record: CohortR
         sums["ratings"][here, luck] += (stars > 0).sum(axis=1)
         sums["likes"][here, luck] += (stars >= like).sum(axis=1)
         sums["stars"][here, luck] += stars.sum(axis=1)
+        if decision.click_probability is not None:
+            sums["luck"][here, luck] += (decision.clicked - decision.click_probability).sum(axis=1)
         felt[turn.rows] += np.nan_to_num(decision.satisfaction)
         pages_asked[turn.rows] += ~np.isnan(decision.satisfaction)
     asked = pages_asked > 0

@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 from environments.arrays import BoolArray, FloatArray
 from environments.errors import RunDirectoryError
-from experiments.comparison.estimators import Estimator, estimator_of
+from experiments.comparison.estimators import Estimator, estimator_of, known_before
+from experiments.comparison.luck import controls, read_luck, without_luck
 from experiments.comparison.preference import Preference, read_preference
 from experiments.config import PlanConfig
 from experiments.designs import (
@@ -59,6 +60,7 @@ class ArmOutcomes:
         assigned: Whether the agent was to live in this arm, shape (n_agents,).
         share: Of the people, as planned.
         identical: Whether every visit was exactly as in the first arm, slot by slot.
+        luck: What the plan has taken out of outcomes (`luck.controls`), shape (n_agents, n_controls); None = nothing.
     """
 
     name: str
@@ -70,10 +72,12 @@ class ArmOutcomes:
     assigned: BoolArray
     share: float
     identical: bool
+    luck: FloatArray | None = None
 
     def values(self, metric: str) -> FloatArray:
         """One value an agent, shape (n_agents,), NaN where there is none."""
-        return self.totals.values(BY_NAME[metric])
+        found = self.totals.values(BY_NAME[metric])
+        return found if self.luck is None else without_luck(found, self.luck)
 
     def parts(self, metric: str) -> tuple[FloatArray, FloatArray]:
         """Numerator and denominator of the metric's pooled ratio, shape (n_agents,) each."""
@@ -138,23 +142,29 @@ def read_outcomes(engine: Engine) -> Outcomes:
     if isinstance(design, SplitDesign):
         shares = shares_of(design, names)
         homes = assigned_arms(int(run["seed"]), user_ids, shares)
+    luck = read_luck(engine) if declared and declared.get("take_out_luck") else None
+    known = known_before(personas)
     arms: list[ArmOutcomes] = []
     for place, arm in enumerate(found):
         rows = sessions[sessions.arm_id == arm["arm_id"]]
         lost = cut_short.agent_id[cut_short.arm_id == arm["arm_id"]]
         recommender = [arm["recommender"], json.loads(arm["options"]), histories.get(arm["name"], "all")]
+        totals = Totals(rows, agents)
         days = tuple(Totals(rows[rows.day == day], agents) for day in range(n_days))
         arms.append(
             ArmOutcomes(
                 name=str(arm["name"]),
                 policy=json.dumps(recommender, sort_keys=True),
                 bound=bool(arm["sees_hidden_preference"]),
-                totals=Totals(rows, agents),
+                totals=totals,
                 days=days,
                 completed=np.asarray(~agents.isin(lost)),
                 assigned=np.ones(len(agents), dtype=np.bool_) if homes is None else homes == place,
                 share=shares[place],
                 identical=bool(arms) and _same(days, arms[0].days) and _same_slots(engine, found[0], arm),
+                luck=None
+                if luck is None
+                else controls(_a_session(luck[luck.arm_id == arm["arm_id"]], totals, agents), known),
             )
         )
     return Outcomes(
@@ -166,6 +176,13 @@ def read_outcomes(engine: Engine) -> Outcomes:
         personas=personas,
         preference=preference,
     )
+
+
+def _a_session(luck: pd.DataFrame, totals: Totals, agents: pd.Index[int]) -> FloatArray:
+    """Of one arm: luck a session, shape (n_agents,), NaN for those who never came."""
+    total = luck.set_index("agent_id").luck.reindex(agents, fill_value=0.0).to_numpy(np.float64)
+    visits = totals.columns["sessions"]
+    return np.divide(total, visits, out=np.full(len(total), np.nan), where=visits > 0)
 
 
 def _same(first: Sequence[Totals], second: Sequence[Totals]) -> bool:

@@ -72,6 +72,7 @@ def plan(comparison: Comparison) -> str:
         f"Primary metric: {metric.label.lower()}. Smallest effect that matters: {100 * declared.smallest_effect:g} % "
         f"of the mean of {comparison.baseline}{size}. Guardrails: {guards or 'none'}. "
         f"Alpha {declared.alpha:g}, {_STOPPING[declared.stopping].format(looks=looks)}. {design(comparison)}"
+        f"{' Luck of opening taken out of every outcome.' if declared.take_out_luck else ''}"
     )
 
 
