@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import resource
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -112,6 +115,44 @@ def test_a_damaged_log_is_explained_and_left_as_it_is(interrupted):
     with pytest.raises(RunDirectoryError, match=r"damaged|not a readable SQLite"):
         resume_experiment(interrupted)
     assert log.read_bytes() == content
+
+
+def resumed_in_a_process(run: Path, prepare) -> subprocess.CompletedProcess[str]:
+    """`groundlings run --resume`, in a process that something is done to first."""
+    code = "import sys; from experiments.cli import main; sys.argv[0] = 'groundlings'; main()"
+    arguments = [sys.executable, "-c", code, "run", "--resume", run]
+    return subprocess.run(arguments, preexec_fn=prepare, capture_output=True, text=True)
+
+
+def test_a_disk_that_fills_up_while_resuming_is_one_message_and_the_run_goes_on_later(config, interrupted, tmp_path):
+    def small_disk():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, 90_000))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    done = resumed_in_a_process(interrupted, small_disk)
+    assert done.returncode == 2, done.stderr
+    assert f"{interrupted}/log.db: the disk" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("error ") == 1, done.stderr
+    assert resume_experiment(interrupted).digest == run_experiment(config, tmp_path / "whole").digest
+
+
+def test_a_read_only_directory_while_resuming_is_one_message_and_the_run_goes_on_later(config, interrupted, tmp_path):
+    def without_privileges():
+        """Root writes whatever the permissions say, unless it gives CAP_DAC_OVERRIDE away (PR_CAPBSET_DROP)."""
+        ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
+
+    before = {path.name: path.read_bytes() for path in interrupted.iterdir()}
+    interrupted.chmod(0o500)
+    try:
+        done = resumed_in_a_process(interrupted, without_privileges)
+    finally:
+        interrupted.chmod(0o700)
+    assert done.returncode == 2, done.stderr
+    assert f"{interrupted}: cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert {path.name: path.read_bytes() for path in interrupted.iterdir()} == before
+    assert resume_experiment(interrupted).digest == run_experiment(config, tmp_path / "whole").digest
 
 
 @pytest.mark.parametrize("content", [{}, {"log.db": ""}])
