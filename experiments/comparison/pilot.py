@@ -28,6 +28,7 @@ from experiments.designs import InterleavingDesign, ParallelDesign, SplitDesign,
 from experiments.metrics.definitions import METRICS
 from experiments.plan import Plan, build_plan
 from experiments.run import run_row
+from personas.minds.browsing import BrowsingOptions
 from simulator.log.store import LOG_NAME, open_log
 from simulator.log.writer import ArmRow, LogWriter
 
@@ -105,7 +106,9 @@ def run_pilot(config: ExperimentConfig, people: int, notify: Callable[[str], Non
             "that of the design parallel or split: --set design=parallel"
         )
     planned = len(build_plan(config, notify).population)
-    kept = config.mind if isinstance(config.mind, BehaviouralMindConfig) else BehaviouralMindConfig(kind="behavioural")
+    kept = BehaviouralMindConfig(kind="behavioural")
+    if isinstance(config.mind, BrowsingOptions):
+        kept = kept.model_copy(update={name: getattr(config.mind, name) for name in BrowsingOptions.model_fields})
     size = min(people, planned)
     # Whatever the design: few people tell most when each of them meets every arm.
     parallel = {"mind": kept, "design": ParallelDesign()}

@@ -187,6 +187,9 @@ def test_grounded_decisions_are_counted(run):
     arms = json.loads((grounded.directory / "summary.json").read_text())["arms"]
     assert sum(arm["counts"]["grounded"] for arm in arms) == logged > 0
     assert grounded.digest != plain.digest
+    page = (grounded.directory / "report.html").read_text()
+    assert "decided by what the person really did later" in page
+    assert "really did later" not in (plain.directory / "report.html").read_text()
     really = query(
         grounded.directory,
         "SELECT count(*) FROM impressions JOIN events USING (impression_id)"
