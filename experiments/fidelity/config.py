@@ -76,8 +76,8 @@ class LanguageConfig(LanguageTermOptions):
     """Which model answers; it must give log probabilities."""
     people: Annotated[int, Field(ge=10)] | Literal["all"] = 60
     """How many of the test people the model is asked about, and half as many validation people."""
-    calls: Annotated[int, Field(ge=1)] | None = 2000
-    """Questions at most, those of a fit not counted; lists are as long as that allows. None asks about whole lists."""
+    calls: Annotated[int, Field(ge=1)] | Literal["all"] = 2000
+    """Questions at most, those of a fit not counted; lists are as long as that allows. `all` asks about whole lists."""
 
 
 class FidelityConfig(Section):

@@ -197,7 +197,7 @@ class _Asking:
     def _items_a_half(self) -> int:
         """Held-out items a list: as many as the budget allows, half of `lists.length` at most."""
         most, calls = self._stage.config.lists.length // 2, self._options.calls
-        if calls is None:
+        if not isinstance(calls, int):
             return most
         kinds = len(get_args(Negatives))
         people = len(self._testers) + len(self._tuners)

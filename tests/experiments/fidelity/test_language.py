@@ -124,7 +124,7 @@ def test_the_budget_is_kept_and_decides_how_long_lists_are(asked):
     assert asked(0.0, calls=600)[0].about["items_a_list"] < longer
     with pytest.raises(ConfigError, match=r"language.calls: 50 are too few for 45 people"):
         asked(0.0, calls=50)
-    whole = asked(0.0, calls=None, people="all")[0].about
+    whole = asked(0.0, calls="all", people="all")[0].about
     assert whole["items_a_list"] == 20
     assert whole["people"] > 40
 
