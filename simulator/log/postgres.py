@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
 from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import AddConstraint
 
 from environments.errors import RunDirectoryError
 from simulator.log import tables
@@ -115,6 +116,12 @@ class PostgresStore:
         missing = [table.name for table in tables.metadata.sorted_tables if not inspector.has_table(table.name)]
         if missing:
             raise RunDirectoryError(f"{self}: the log is damaged (no table {missing[0]}); restore it from a backup")
+
+    def add_references(self, connection: Connection) -> None:
+        """Have the server check every reference of the run, and keep them from now on."""
+        for table in tables.metadata.sorted_tables:
+            for reference in table.foreign_key_constraints:
+                connection.execute(AddConstraint(reference, isolate_from_table=False))
 
     def settle(self, connection: Connection) -> None:
         """Let the planner know what it deals with, before the first report asks."""

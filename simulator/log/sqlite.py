@@ -64,6 +64,9 @@ class SqliteStore:
                 f"{self.path}: the database is damaged ({found[0]}); it was left as it is, restore a copy"
             )
 
+    def add_references(self, connection: Connection) -> None:
+        """They are part of the tables."""
+
     def settle(self, connection: Connection) -> None:
         """Fold the write-ahead log into the one file."""
         connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))

@@ -57,6 +57,10 @@ class Store(Protocol):
         """Raise `RunDirectoryError` when the log is damaged; nothing is changed."""
         ...
 
+    def add_references(self, connection: Connection) -> None:
+        """Complete the tables of a finished run with what would have slowed it down."""
+        ...
+
     def settle(self, connection: Connection) -> None:
         """What is worth doing once nobody writes any more."""
         ...

@@ -245,6 +245,7 @@ class LogWriter:
             if status == "done":
                 for name, columns in tables.INDEXES.items():
                     connection.execute(text(f"CREATE INDEX IF NOT EXISTS {name} ON {columns}"))
+                self._store.add_references(connection)
         with self._transaction() as connection:
             self._store.settle(connection)
 
