@@ -1,11 +1,12 @@
 """What people make of items that nobody has met: judged by what the items are like, and by nothing else.
 
-P(a person meets an item) is a logistic model on four features:
+P(a person meets an item) is a logistic model on five features:
 
     alike      log of the share of like items that the person met: kernel ridge regression of the person's own row on
                the similarity of items (`environments.content`), which is the mean of a Gaussian process
     smoothed   the same of the row as 32 singular vectors of everybody's rows tell it, which fills in what the
                person would probably have met too
+    nearest    log of the mean of that smoothed row over the `NEAREST` items most like the item
     activity   log(1 + items the person met)
     crowd      log of the mean of `alike` over everybody: how many such items find
 
@@ -33,8 +34,11 @@ from environments.errors import DataError
 from environments.interactions import Interactions
 from personas.regression import fit_logistic
 
-FEATURES = ("alike", "smoothed", "activity", "crowd")
+FEATURES = ("alike", "smoothed", "nearest", "activity", "crowd")
 """Names and order of the features; see the module."""
+
+NEAREST = 10
+"""Items most like a new one whose smoothed rows speak for it."""
 
 FEWEST_LABELS = 50
 """With fewer meetings of hidden items than this no weights are estimated."""
@@ -59,10 +63,10 @@ class ContentTaste:
         items: The items nobody had met, ascending.
         histories: Who met which of the other items, shape (n_users, n_old).
         latent, loadings: The histories' leading singular parts, shapes (n_users, d) and (d, n_old).
-        pull, smoothed_pull: What each old item says of each new one, shape (n_old, n_new).
+        pull, smoothed_pull, nearest: What each old item says of each new one, shape (n_old, n_new).
         crowd: The feature, shape (n_new,).
-        weights: Intercept and one weight a standardised feature, shape (5,).
-        centre, scale: Mean and standard deviation of each feature among the labels, shape (4,).
+        weights: Intercept and one weight a standardised feature, shape (1 + n_features,).
+        centre, scale: Mean and standard deviation of each feature among the labels, shape (n_features,).
         labels: Meetings that the weights were estimated on.
     """
 
@@ -72,6 +76,7 @@ class ContentTaste:
     loadings: Shares
     pull: Shares
     smoothed_pull: Shares
+    nearest: Shares
     crowd: FloatArray
     weights: FloatArray
     centre: FloatArray
@@ -104,16 +109,18 @@ class ContentTaste:
         if not np.isin(items, self.items).all():
             raise DataError("content taste: asked about items that it was not made for; name them in fit_content_taste")
         places = np.searchsorted(self.items, items)
-        pull, smoothed_pull = self.pull[:, places], self.smoothed_pull[:, places]
+        pull, smoothed_pull, nearest = (each[:, places] for each in (self.pull, self.smoothed_pull, self.nearest))
         with threadpool_limits(1, "blas"):
             for first in range(0, len(users), _CHUNK):
                 part = slice(first, first + _CHUNK)
                 rows = self.histories[users[part]].toarray()
+                smoothed = self.latent[users[part]] @ self.loadings
                 yield (
                     part,
                     (
                         _log_share(_regress(rows, pull)),
-                        _log_share(_regress(self.latent[users[part]] @ self.loadings, smoothed_pull)),
+                        _log_share(_regress(smoothed, smoothed_pull)),
+                        _log_share(np.asarray(smoothed @ nearest, dtype=np.float64)),
                         np.log1p(rows.sum(axis=1, dtype=np.float64))[:, None],
                         self.crowd[places][None],
                     ),
@@ -173,12 +180,22 @@ def _measure(train: Interactions, content: Content, items: IntArray) -> ContentT
         towards = content.similarity(old, items).astype(np.float64)
         pulls = [_pull(alike, towards, ridge) for ridge in (_RIDGE, _SMOOTHED_RIDGE)]
         latent, loadings = _singular_parts(histories)
+        nearest = _nearest(towards)
         mean_row = np.asarray(histories.mean(axis=0), dtype=np.float32)[None]
         crowd = _log_share(_regress(mean_row, pulls[0]))[0]
     nothing = np.zeros(len(FEATURES))
+    weightless = np.zeros(1 + len(FEATURES))
     return ContentTaste(
-        items, histories, latent, loadings, pulls[0], pulls[1], crowd, np.zeros(1 + len(FEATURES)), nothing, nothing, 0
+        items, histories, latent, loadings, pulls[0], pulls[1], nearest, crowd, weightless, nothing, nothing, 0
     )
+
+
+def _nearest(towards: FloatArray) -> Shares:
+    """The items most like each new one, weighing by how alike they are, columns summing to 1."""
+    alike = towards.copy()
+    np.put_along_axis(alike, np.argsort(-alike, axis=0, kind="stable")[NEAREST:], 0.0, axis=0)
+    totals = alike.sum(axis=0)
+    return np.divide(alike, totals, out=np.full(alike.shape, 1 / len(alike)), where=totals > 0).astype(np.float32)
 
 
 def _pull(alike: FloatArray, towards: FloatArray, ridge: float) -> Shares:

@@ -45,8 +45,9 @@ class RecallConfig(Section):
 class AudienceConfig(Section):
     """How simulated people meet a new item."""
 
-    visits: Annotated[int, Field(ge=1)] = 10
-    """How often each person of the pool meets it; whoever takes it once is interested, and a cast of them is chosen."""
+    takers: Annotated[float, Field(gt=0, le=1)] = 0.75
+    """Share of an item's pool that has taken it when its cast is chosen. Whoever meets it again and again takes it in
+    the end; how soon depends on their chance, so the likely come first, but not alone."""
 
 
 class PagesConfig(Section):
@@ -54,6 +55,8 @@ class PagesConfig(Section):
 
     people: Annotated[int, Field(ge=1)] = 200
     """Best people of each item's pool who are sent a page; those asked directly for comparison are the same."""
+    seeds: Annotated[int, Field(ge=1)] = 2
+    """In how many of the seeds, from the first."""
     page_size: Annotated[int, Field(ge=2)] = 10
     """Slots of the page: the new item stands in one by lot, the recommender's own items in the others."""
 

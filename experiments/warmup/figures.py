@@ -22,6 +22,7 @@ STYLES: Mapping[str, tuple[str, str, Any]] = {  # colour, mark and dash: no sing
     "filter_only": ("arm-5", "v", (0, (5, 1, 1, 1))),
     "none": ("bound", "x", (0, (1, 2))),
     "oracle_n": ("ink", "P", (0, (8, 2))),
+    "judgement": ("arm-6", "X", (0, (3, 2))),
 }
 
 

@@ -26,6 +26,7 @@ from experiments.warmup.trial import (
     CHOOSING,
     CONTENT_KNN,
     FILTER,
+    JUDGEMENT,
     NONE,
     ORACLE,
     RANDOM,
@@ -135,7 +136,7 @@ def measure_warm_up(config: WarmupConfig, observer: Observer | None = None, dire
         if config.refit:
             _refit(trial, ledger)
         tell(4)
-        meetings = meet_new_items(trial, config.pages) if config.pages else []
+        meetings = meet_new_items(trial, config.pages) if config.pages and number < config.pages.seeds else []
         _measure_meetings(trial, ledger, meetings)
         if number == 0:
             if directory is not None:
@@ -185,7 +186,7 @@ def _measure_arms(trial: Trial, ledger: Ledger) -> None:
     """Every arm at every volume, new items folded in, and how well the people were chosen."""
     spec = trial.config.recommender
     bench = Bench(trial, spec, trial.recommender)
-    without = {NONE: bench.without_warm_up(), CONTENT_KNN: bench.content_knn()}
+    without = {NONE: bench.without_warm_up(), CONTENT_KNN: bench.content_knn(), JUDGEMENT: bench.judgement()}
     for volume in trial.config.volumes:
         for arm, outcome in without.items():
             ledger.add_outcome(outcome, _parts(arm, volume, spec), trial.split.new)
@@ -209,10 +210,10 @@ def _measure_at(trial: Trial, ledger: Ledger, spec: WarmRecommenderConfig, bench
 
 
 def _refit(trial: Trial, ledger: Ledger) -> None:
-    """Every arm that chooses at the headline volume, with everything learnt anew."""
+    """Both bounds and the audience at the headline volume, with everything learnt anew."""
     spec = trial.config.recommender
     bench = Bench(trial, spec, trial.recommender)
-    for arm in (NONE, *CHOOSING):
+    for arm in (NONE, RANDOM, AUDIENCE, ORACLE):
         chosen = None if arm == NONE else trial.choose(arm, trial.config.headline)
         ledger.add_outcome(bench.refit(chosen), _parts(arm, trial.config.headline, spec, "refitted"), trial.split.new)
 

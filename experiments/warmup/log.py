@@ -102,7 +102,7 @@ def cast_visits(trial: Trial, chosen: IntArray, population: Population) -> list[
 
 def _run_row(trial: Trial, versions: Mapping[str, str]) -> dict[str, Any]:
     config, dataset = trial.config, trial.dataset
-    mind = {"kind": "warm-up audience", "visits": config.audience.visits, **trial.taste.describe()}
+    mind = {"kind": "warm-up audience", "takers": config.audience.takers, **trial.taste.describe()}
     return {
         "run_id": f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
         "experiment": config.name,

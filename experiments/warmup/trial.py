@@ -27,8 +27,8 @@ from recommenders.content_knn import neighbour_shares
 from recommenders.registry import RecommenderContext, build_recommender
 
 NONE, CONTENT_KNN, RANDOM, ACTIVE = "none", "content_knn", "random_n", "most_active_n"
-FILTER, AUDIENCE, ORACLE = "filter_only", "audience", "oracle_n"
-ARMS = (NONE, CONTENT_KNN, RANDOM, ACTIVE, FILTER, AUDIENCE, ORACLE)
+FILTER, AUDIENCE, ORACLE, JUDGEMENT = "filter_only", "audience", "oracle_n", "judgement"
+ARMS = (NONE, CONTENT_KNN, RANDOM, ACTIVE, FILTER, AUDIENCE, ORACLE, JUDGEMENT)
 """Names of the arms that every seed measures at every volume."""
 
 CHOOSING = (RANDOM, ACTIVE, FILTER, AUDIENCE, ORACLE)
@@ -69,16 +69,23 @@ class Trial:
 
     @cached_property
     def chance(self) -> FloatArray:
-        """P(each of the panel takes each new item, met once), shape (n_panel, n_new)."""
+        """P(each of the panel takes each new item), shape (n_panel, n_new)."""
         return self.taste.chance(self.split.panel, self.split.new)
 
     @cached_property
     def interested(self) -> BoolArray:
-        """Who of the pool took the item in one of the visits when asked directly, shape (n_panel, n_new)."""
+        """Who of the pool took the item before its cast was chosen, shape (n_panel, n_new).
+
+        A race: each person's waiting time is exponential, its rate -log(1 - chance), which is what meeting the item
+        again and again with that chance comes to.
+        """
         draws = Draws.for_visits(name_key("warmup", self.config.seed, self.number), self.split.panel, 0)
-        items = np.broadcast_to(self.split.new, self.chance.shape)
-        takes = [draws.uniform(f"meets {visit}", items) < self.chance for visit in range(self.config.audience.visits)]
-        return self.pools.inside & np.any(takes, axis=0)
+        luck = draws.uniform("takes", np.broadcast_to(self.split.new, self.chance.shape))
+        waiting = np.where(self.pools.inside, np.log1p(-luck) / np.log1p(-self.chance), np.inf)
+        count = max(1, round(self.config.audience.takers * int(self.pools.inside[:, 0].sum())))
+        takers = np.zeros(self.chance.shape, dtype=np.bool_)
+        np.put_along_axis(takers, np.argsort(waiting, axis=0, kind="stable")[:count], True, axis=0)
+        return takers
 
     @cached_property
     def took(self) -> BoolArray:
@@ -189,6 +196,14 @@ class Bench:
         old = np.flatnonzero(self._trial.split.train.item_counts > 0)
         shares = neighbour_shares(self._trial.content, old, self._trial.split.new, NEIGHBOURS)
         return self._measure(self._scores[:, old] @ shares)
+
+    def judgement(self) -> Outcome:
+        """The arm judgement: tested people's lists in the order of the audience's own chances, without a recommender.
+
+        It shows what the judgement knows, and so how much gets lost on the way through a few interactions. On the
+        recommender's scale it says nothing, so all new items stay behind the old ones in lists of the catalogue.
+        """
+        return self._measure(_UNSCORED + self._trial.taste.log_odds(self._trial.split.tested, self._trial.split.new))
 
     def fold_in(self, chosen: IntArray) -> Outcome:
         """An arm's interactions taken in, all else as it was; a recommender that cannot is fitted anew."""

@@ -21,6 +21,7 @@ NAMES = {
     "audience_shortlist": "audience, shortlist",
     "audience_language": "with language model",
     "oracle_n": "real first people",
+    "judgement": "the judgement itself",
 }
 """Arms as tables and pictures call them."""
 
