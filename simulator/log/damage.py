@@ -33,7 +33,10 @@ def find_damage(engine: Engine) -> str | None:
 
 def damage_in(connection: Connection) -> str | None:
     """As `find_damage`, of a log in which nothing may have begun yet."""
-    return next(_complaints(connection), None)
+    try:
+        return next(_complaints(connection), None)
+    except UnicodeDecodeError:
+        return "the names of its tables are no text"
 
 
 def _complaints(connection: Connection) -> Iterator[str]:

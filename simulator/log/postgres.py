@@ -27,13 +27,12 @@ _IDS_A_RUN = 2**36
 """Ids of one kind that a run may need: 69 billion rows, and 131,072 runs before an id has more bits than a float."""
 
 _SHARED = "groundlings"
-_SHARED_TABLES = f"""
-CREATE SCHEMA IF NOT EXISTS {_SHARED};
-CREATE TABLE IF NOT EXISTS {_SHARED}.logs (
+_LOGS = f"""
+CREATE TABLE {_SHARED}.logs (
     number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     schema TEXT NOT NULL UNIQUE,
     created_at TIMESTAMPTZ NOT NULL DEFAULT now()
-);
+)
 """
 
 
@@ -87,8 +86,9 @@ class PostgresStore:
         self._lock(connection)
         # Two runs that begin at once would both find nothing shared and both create it.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _key(_SHARED)})
-        for statement in filter(str.strip, _SHARED_TABLES.split(";")):
-            connection.execute(text(statement))
+        if not inspect(connection).has_table("logs", schema=_SHARED):
+            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {_SHARED}"))
+            connection.execute(text(_LOGS))
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {self.schema}"))
         connection.execute(
             text(f"INSERT INTO {_SHARED}.logs (schema) VALUES (:schema) ON CONFLICT DO NOTHING"),

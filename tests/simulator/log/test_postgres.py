@@ -275,6 +275,21 @@ def test_what_is_wrong_with_a_server_is_said_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_second_user_logs_into_the_same_database_once_that_is_granted(server, database):
+    with LogWriter(PostgresStore(server.url(database), "run_of_the_first")):
+        pass
+    server.run("CREATE ROLE second LOGIN")
+    server.run(f"GRANT CREATE ON DATABASE {database} TO second")
+    store = PostgresStore(server.url(database, user="second"), "run_of_the_second")
+    with pytest.raises(RunDirectoryError, match=r"lacks a right.*schema groundlings"), LogWriter(store):
+        pass
+    server.run("GRANT USAGE ON SCHEMA groundlings TO second", database)
+    server.run("GRANT SELECT, INSERT, DELETE ON groundlings.logs TO second", database)
+    with LogWriter(store):
+        pass
+    store.remove()
+
+
 def test_a_database_that_cannot_hold_every_title_is_refused(server, tmp_path):
     server.run("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
     with pytest.raises(RunDirectoryError, match=r"LATIN1.*expected UTF8"):
