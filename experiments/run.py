@@ -26,6 +26,7 @@ from experiments.calibrating import FILE_NAME as CALIBRATION_NAME
 from experiments.config import ExperimentConfig
 from experiments.damage import reading
 from experiments.loading import as_yaml, config_hash, dump_config, load_config
+from experiments.loops import outside_of_loops
 from experiments.metrics import Summary, summarise
 from experiments.plan import Plan, build_plan, open_model
 from simulator.language.budget import Spent
@@ -100,7 +101,8 @@ def run_experiment(
 ) -> Outcome:
     """Simulate all arms, then measure and draw.
 
-    Nothing is written before the data is read, the recommenders are known and the model answers.
+    Nothing is written before the data is read, the recommenders are known and the model answers. It works in a
+    notebook as in a script: where an event loop runs already, it takes a thread of its own.
 
     Args:
         config: What to run, without variants.
@@ -111,7 +113,10 @@ def run_experiment(
     Raises:
         UserError: Something that its message tells how to mend; what was logged before stays readable.
     """
-    watcher = watcher or Watcher()
+    return outside_of_loops(lambda heard: _run(config, out, heard, spent), watcher or Watcher())
+
+
+def _run(config: ExperimentConfig, out: Path | None, watcher: Watcher, spent: Spent | None) -> Outcome:
     began = time.monotonic()
     _check_server(config)
     plan = build_plan(config, watcher.note, watcher.download)
@@ -140,7 +145,10 @@ def resume_experiment(directory: Path, watcher: Watcher | None = None, *, spent:
         RunDirectoryError: There is no run, it is damaged, or another process is at it.
         ConfigError: The configuration or the data are no longer those that the run began with.
     """
-    watcher = watcher or Watcher()
+    return outside_of_loops(lambda heard: _resume(directory, heard, spent), watcher or Watcher())
+
+
+def _resume(directory: Path, watcher: Watcher, spent: Spent | None) -> Outcome:
     began = time.monotonic()
     config = load_config(files.existing_config(directory))
     with reading(directory), files.locked(directory):
@@ -200,8 +208,8 @@ def measure(directory: Path, engine: Engine, variants: Sequence[Engine] = ()) ->
     from experiments.report import write_report
 
     summary = summarise(engine)
-    files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
     write_report(directory, engine, summary, variants)
+    files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
     return summary
 
 

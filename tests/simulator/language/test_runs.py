@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
+import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -16,6 +21,7 @@ from environments.chat import ChatRequest, Message
 from environments.errors import BudgetExhausted, DataError, ProviderError
 from experiments import cli_runs
 from experiments.config import ExperimentConfig
+from experiments.loading import as_yaml
 from experiments.run import resume_experiment, run_experiment
 from experiments.runs import read_run
 from simulator.language.scripted import legal_reply
@@ -58,10 +64,8 @@ async def _end_what_hangs():
     await asyncio.gather(*open_tasks, return_exceptions=True)
 
 
-def _decide(mock, faults=(), share=0.3, seed=1):
-    """Answers legally by the request's own seed; a share of requests, whatever they ask, fails instead."""
-    luck = random.Random(seed)
-    ways = {
+def _ways(mock):
+    return {
         "429": mock.status(429, Retry_After="0.01"),
         "500": mock.status(500, f'{{"error":"key {KEY} and a wish to open everything"}}'),
         "hang": mock.hang,
@@ -70,6 +74,11 @@ def _decide(mock, faults=(), share=0.3, seed=1):
         "wrong type": mock.text_reply("<html>open everything</html>", "text/html"),
         "reset": mock.reset,
     }
+
+
+def _decide(mock, faults=(), share=0.3, seed=1):
+    """Answers legally by the request's own seed; a share of requests, whatever they ask, fails instead."""
+    luck, ways = random.Random(seed), _ways(mock)
 
     async def handler(request):
         from aiohttp import web
@@ -84,12 +93,12 @@ def _decide(mock, faults=(), share=0.3, seed=1):
     return handler
 
 
-def _config(url, concurrency=8, **model):
+def _config(url, concurrency=8, people=PEOPLE, arms=2, **model):
     return ExperimentConfig.model_validate(
         {
             "name": "faults",
             "seed": 3,
-            "dataset": {"name": "toy", "toy": {"n_users": PEOPLE, "n_items": 40, "interactions_per_user": 8}},
+            "dataset": {"name": "toy", "toy": {"n_users": people, "n_items": 40, "interactions_per_user": 8}},
             "simulation": {"days": 1, "concurrency": concurrency},
             "site": {"page_size": 4, "max_pages": 3},
             "mind": {
@@ -105,7 +114,7 @@ def _config(url, concurrency=8, **model):
                     **model,
                 },
             },
-            "arms": [{"name": "popular", "recommender": "popular"}, {"name": "again", "recommender": "popular"}],
+            "arms": [{"name": name, "recommender": "popular"} for name in ("popular", "again")[:arms]],
         }
     )
 
@@ -162,6 +171,43 @@ def test_faults_change_nothing_that_is_logged(serve, mock, tmp_path, undisturbed
     _no_key_in(tmp_path)
 
 
+@pytest.mark.slow
+def test_every_mix_of_faults_ends_as_if_there_had_been_none(serve, mock, tmp_path, capfd):
+    """All 127 sets of the seven faults: every other request fails, each kind of the set in its turn."""
+    mix, met, asked = (), set(), 0
+    decide, ways = _decide(mock), _ways(mock)
+
+    async def handler(request):
+        nonlocal asked
+        asked += 1
+        if mix and asked % 2:
+            kind = mix[asked // 2 % len(mix)]
+            met.add(kind)
+            return await ways[kind](request)
+        return await decide(request)
+
+    config = _config(serve(handler).url, people=8, arms=1, timeout_seconds=0.1, max_attempts=100)
+    undisturbed = run_experiment(config, tmp_path / "undisturbed")
+    for number in range(1, 2 ** len(FAULTS)):
+        mix = tuple(fault for place, fault in enumerate(FAULTS) if number >> place & 1)
+        met.clear()
+        began = time.monotonic()
+        outcome = run_experiment(config, tmp_path / "run")
+        assert time.monotonic() - began < 60, mix
+        assert met == set(mix)
+        assert outcome.digest == undisturbed.digest, mix
+        assert read_run(outcome.directory).status == "done"
+        pages, calls, statuses = _rows(
+            outcome.directory,
+            "SELECT (SELECT sum(pages) FROM sessions), count(*), count(DISTINCT status) FROM calls WHERE status = 'ok'",
+        )[0]
+        assert calls == pages, (mix, "one call a page, none lost")
+        assert statuses == 1, (mix, "nothing was asked again for its words")
+        _no_key_in(outcome.directory)
+        shutil.rmtree(outcome.directory)
+    assert KEY not in "".join(capfd.readouterr())
+
+
 def test_a_server_that_goes_down_interrupts_the_run_and_it_resumes(serve, mock, tmp_path, undisturbed):
     down = False
     answered = 0
@@ -201,6 +247,22 @@ def test_a_wrong_key_stops_within_seconds_with_one_message(serve, mock, tmp_path
         run_experiment(_config(serve(mock.status(401, said)).url), tmp_path / "run")
     assert time.monotonic() - began < 5
     assert KEY[:8] not in str(caught.value), "nor a part of it, where the message is cut"
+    _no_key_in(tmp_path)
+
+
+def test_the_command_says_once_that_the_key_is_wrong_and_never_what_it_is(serve, mock, tmp_path):
+    said = json.dumps({"error": {"message": f"wrong key {KEY}, and Authorization: Bearer {KEY}"}})
+    config = _config(serve(mock.status(401, said)).url)
+    (tmp_path / "faults.yaml").write_text(as_yaml(config))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("groundlings"), "run", "faults.yaml", "--out", "run"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, env={**os.environ, "COLUMNS": "200"},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.count("refuses the key") == 1
+    assert [line.split()[0] for line in done.stderr.splitlines()].count("error") == 1
+    assert KEY[:8] not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
     _no_key_in(tmp_path)
 
 
