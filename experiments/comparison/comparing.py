@@ -129,7 +129,7 @@ class _Comparer:
             explored=self.explored[arm.name],
             segments=segments,
             contrasts=contrasts,
-            harm=_harm(ours, theirs),
+            harm=_harm(arm.totals.values(metric), base.totals.values(metric)),
             days=tuple(estimator.difference(*day) for day in by_day),
             novelty=first_to_last if len(by_day) > 1 else None,
             variants=variants,

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 CANDIDATES = 1000
 """People the rule looks at, the first of the log: a gallery need not read a million histories."""
+DOZEN = 12
+"""People in the gallery."""
+_RANKS = (5, 15, 35, 65, 75, 95)
 
 _FIRST_VISITS = """
 SELECT agent_id, arm_id, session_id, likes, clicks
@@ -120,7 +123,7 @@ class Guest:
 
 
 def choose_guests(engine: Engine, like_from: float, n_arms: int) -> tuple[Guest, ...]:
-    """Up to four people who visited every arm: seldom, middling and often pleased, and most divided between arms.
+    """Up to a dozen people who visited every arm: from seldom to often pleased, and most divided between arms.
 
     Pleased is who gave many likes (then many clicks) on the first visit to each arm, all arms together; the
     choice depends on the log alone, so nobody picked these.
@@ -135,15 +138,20 @@ def choose_guests(engine: Engine, like_from: float, n_arms: int) -> tuple[Guest,
     totals = by_agent[["likes", "clicks"]].sum().reset_index().sort_values(["likes", "clicks", "agent_id"])
     order = [int(agent) for agent in totals.agent_id]
     spread = by_agent.likes.max() - by_agent.likes.min()
+    divided = [int(agent) for agent in spread.sort_values(ascending=False, kind="stable").index]
+    # The first few stand for all: a reader who stops early has met every kind.
     wanted = [
         ("Seldom pleased", order[len(order) // 4]),
         ("In the middle", order[len(order) // 2]),
         ("Often pleased", order[-1 - len(order) // 10]),
-        ("Most divided between arms", int(spread.sort_values(ascending=False, kind="stable").index[0])),
+        ("Most divided between arms", divided[0]),
     ]
+    wanted += [(f"More pleased than {share} in 100", order[len(order) * share // 100]) for share in _RANKS]
+    wanted += [("Divided between arms", agent) for agent in divided[1:]]
     chosen: dict[int, str] = {}
     for why, agent in wanted:
-        chosen.setdefault(agent, why)
+        if len(chosen) < DOZEN:
+            chosen.setdefault(agent, why)
     sessions = likes.session_id[likes.agent_id.isin(list(chosen))].tolist()
     return _guests(engine, chosen, sessions)
 

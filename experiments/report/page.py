@@ -9,9 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
 from experiments import directory as files
-from experiments.comparison.comparing import compare_run
+from experiments.comparison.comparing import compare_outcomes
 from experiments.comparison.findings import Comparison
+from experiments.comparison.gate import find_gate
+from experiments.comparison.outcomes import Outcomes, read_outcomes
 from experiments.metrics import METRICS, Summary
 from experiments.metrics.pages import clicks_by_position, survival_by_arm
 from experiments.report import verdict_words, wording
@@ -19,7 +24,15 @@ from experiments.report.canvas import Draw, ornament, sheet, svg
 from experiments.report.figures import draw_days, draw_key, draw_metric, draw_positions, draw_survival
 from experiments.report.gallery import choose_guests
 from experiments.report.palette import DARK, LIGHT, Style, styles
-from experiments.report.verdict_figures import draw_daily, draw_effects, draw_segments, segments_height
+from experiments.report.sparkline import sparkline
+from experiments.report.verdict_figures import (
+    draw_daily,
+    draw_effects,
+    draw_gaps,
+    draw_people,
+    draw_segments,
+    segments_height,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -65,8 +78,8 @@ class Picture:
 
 
 def write_report(run_dir: Path, engine: Engine, summary: Summary, variants: Sequence[Engine] = ()) -> Path:
-    """Write `report.html`, `metrics.png`, `pages.png` and, where there is something to show, `days.png`, `effects.png`
-    and `segments.png`.
+    """Write `report.html`, `metrics.png`, `pages.png` and, where there is something to show, `days.png`, `effects.png`,
+    `people.png` and `segments.png`.
 
     Args:
         run_dir: The run directory; its `manifest.json` is read when there is one.
@@ -78,8 +91,15 @@ def write_report(run_dir: Path, engine: Engine, summary: Summary, variants: Sequ
         Where the page lies.
     """
     style = styles(summary)
-    comparison = compare_run(run_dir, engine, variants=variants)
-    pictures = [*_compared(comparison, style), _metrics(summary, style), _pages(engine, summary, style)]
+    outcomes = read_outcomes(engine)
+    gate = find_gate(run_dir, None, outcomes.run["dataset_hash"], outcomes.run["mind"])
+    comparison = compare_outcomes(outcomes, gate, [read_outcomes(variant) for variant in variants])
+    pictures = [
+        *_compared(comparison, style),
+        *_people(comparison, outcomes, style),
+        _metrics(summary, style),
+        _pages(engine, summary, style),
+    ]
     if summary.run["days"] > 1:
         pictures.append(_days(summary, style))
     note = f"{wording.opening(summary)} {wording.NOT_VALIDATED.capitalize()}."
@@ -100,6 +120,8 @@ def write_report(run_dir: Path, engine: Engine, summary: Summary, variants: Sequ
         "keys": {picture.name: _keys(picture.name, style) for picture in pictures},
         "pictures": {picture.name: picture.inline() for picture in pictures},
         "guests": choose_guests(engine, summary.run["like_from"], len(summary.arms)),
+        "sparks": _sparks(summary, style),
+        "description": _description(engine),
         "tally": _tally(summary),
         "selective": _selective(summary),
         "manifest": _manifest(run_dir),
@@ -135,6 +157,56 @@ def _compared(comparison: Comparison, style: Mapping[str, Style]) -> list[Pictur
         size = (3.6, segments_height(comparison))
         found.append(Picture("segments", f"{title}, part by part of the audience", parts, min(3, len(parts)), size))
     return found
+
+
+def _people(comparison: Comparison, outcomes: Outcomes, style: Mapping[str, Style]) -> list[Picture]:
+    """How agents are spread over the primary metric, and, where the same agents were in both arms, who gained."""
+    metric = verdict_words.primary(comparison)
+    values = {arm.name: arm.totals.values(metric) for arm in outcomes.arms}
+    known = {name: found[~np.isnan(found)] for name, found in values.items()}
+    if not any(map(len, known.values())):
+        return []
+    middle = "; ".join(
+        f"{name} {wording.decimal(float(np.median(found)), metric.decimals)}"
+        for name, found in known.items()
+        if len(found)
+    )
+    panels = [
+        Panel(
+            f"Distribution of {metric.label.lower()} over people, by arm. Medians: {middle}.",
+            partial(draw_people, values=values, metric=metric, style=style),
+        )
+    ]
+    base = values[comparison.baseline]
+    panels += [
+        Panel(
+            f"{arm.name}: {verdict_words.harm(arm, metric.higher_is_better)}.",
+            partial(draw_gaps, gaps=values[arm.name] - base, name=arm.name, metric=metric, look=style[arm.name]),
+        )
+        for arm in comparison.arms
+        if arm.harm is not None
+    ]
+    title = f"{comparison.run['experiment']}: {metric.label.lower()}, person by person"
+    return [Picture("people", title, tuple(panels), columns=min(2, len(panels)), size=(4.4, 2.6))]
+
+
+def _sparks(summary: Summary, style: Mapping[str, Style]) -> dict[str, dict[str, str]]:
+    """Arm -> metric -> its course over the days; all arms on one scale."""
+    found: dict[str, dict[str, str]] = {arm.name: {} for arm in summary.arms}
+    for metric in METRICS:
+        courses = {arm.name: [day[metric.name].mean for day in arm.days] for arm in summary.arms}
+        known = [value for course in courses.values() for value in course if value is not None]
+        for name, course in courses.items():
+            told = ", ".join(wording.decimal(value, metric.decimals) for value in course)
+            scale = (min(known), max(known)) if known else (0.0, 1.0)
+            found[name][metric.name] = sparkline(course, f"By day: {told}", scale, style[name].colour)
+    return found
+
+
+def _description(engine: Engine) -> str:
+    """What the experiment is for, in the words of its file."""
+    (config,) = pd.read_sql_query("SELECT config FROM runs", engine).config
+    return str(json.loads(config).get("description", ""))
 
 
 def _metrics(summary: Summary, style: Mapping[str, Style]) -> Picture:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from environments.arrays import FloatArray
 from experiments.compare import Difference
 from experiments.comparison.findings import ArmFindings, Comparison
 from experiments.metrics import Metric
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _ROW_INCHES = 0.21
+_BINS = 31
 
 
 def draw_effects(axes: Axes, comparison: Comparison, metric: Metric, style: Mapping[str, Style]) -> None:
@@ -74,6 +76,46 @@ def draw_segments(axes: Axes, arm: ArmFindings, metric: Metric, look: Style) -> 
     for label, (_, effect, _) in zip(axes.get_yticklabels(), rows, strict=True):
         label.set_fontweight("bold" if effect is None or effect is arm.headline.effect else "normal")
     axes.tick_params(axis="y", labelsize=8)
+
+
+def draw_people(axes: Axes, values: Mapping[str, FloatArray], metric: Metric, style: Mapping[str, Style]) -> None:
+    """How agents are spread over a metric: the share of them with at most so much, arm by arm."""
+    title(axes, "How people differ", f"share of people with at most so many {metric.unit}")
+    for name, look in style.items():
+        known = np.sort(values[name][~np.isnan(values[name])]) if name in values else np.zeros(0)
+        if len(known):
+            shares = np.arange(1, len(known) + 1) / len(known)
+            axes.step(
+                known, shares, where="post", color=look.hex, linestyle=look.dash, linewidth=1.5, label=short(name)
+            )
+    axes.set_ylim(0, 1.03)
+    axes.set_xlabel(metric.label.lower(), fontsize=8.5, color=LIGHT["muted"])
+    axes.grid(axis="y", color=LIGHT["rule"], linewidth=0.7)
+
+
+def draw_gaps(axes: Axes, gaps: FloatArray, name: str, metric: Metric, look: Style) -> None:
+    """The agents' own differences to the baseline; the line is their mean, left of zero are those who lost."""
+    title(axes, f"{short(name)}: who gains, who loses", "people, by their own difference")
+    known = gaps[~np.isnan(gaps)]
+    reach = float(np.quantile(np.abs(known), 0.995)) or 1.0
+    edges = _bins(known, reach)
+    counts, _ = np.histogram(np.clip(known, edges[0], edges[-1]), bins=edges)
+    axes.bar(edges[:-1], counts, width=np.diff(edges), align="edge", color=look.hex, alpha=0.55, linewidth=0)
+    _zero(axes, vertical=True)
+    axes.axvline(float(known.mean()), color=look.hex, linewidth=1.6, linestyle=(0, (4, 2)))
+    axes.set_xlabel(f"{metric.label.lower()}, difference", fontsize=8.5, color=LIGHT["muted"])
+    axes.grid(axis="y", color=LIGHT["rule"], linewidth=0.7)
+
+
+def _bins(values: FloatArray, reach: float) -> FloatArray:
+    """Edges of equal bins, zero in the middle of one; where values come in steps, every bin holds as many steps."""
+    distinct = np.unique(values.round(9))
+    width = 2 * reach / _BINS
+    if 1 < len(distinct) < len(values) / 4:
+        step = float(np.diff(distinct).min())
+        width = step * max(1, round(width / step))
+    each_side = int(np.ceil(reach / width - 0.5))
+    return np.asarray((np.arange(-each_side, each_side + 2) - 0.5) * width, dtype=np.float64)
 
 
 def segments_height(comparison: Comparison) -> float:

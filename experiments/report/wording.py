@@ -65,9 +65,10 @@ def plural(number: int, one: str, many: str | None = None) -> str:
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
 
 
-def ending(day: int, ended_by: str, pages: int) -> str:
-    """When and how a visit ended."""
-    return f"Day {day + 1}: {_ENDED[EndedBy(ended_by)].format(pages=pages)}."
+def ending(day: int, ended_by: str, pages: int, satisfaction: float | None = None) -> str:
+    """When and how a visit ended, and how satisfied the person was with it."""
+    felt = "" if satisfaction is None else f", satisfied {decimal(satisfaction, 1)} of 10"
+    return f"Day {day + 1}: {_ENDED[EndedBy(ended_by)].format(pages=pages)}{felt}."
 
 
 def opening(summary: Summary) -> str:
