@@ -83,14 +83,14 @@ def _weights(answers: LanguageAnswers) -> list[Record]:
 def _interaction(stage: Stage, answers: LanguageAnswers, kind: Negatives) -> list[Record]:
     test, validation = answers.test[kind], answers.validation[kind]
     here, before = _scales(stage, answers, test), _scales(stage, answers, validation)
-    width = test.lists.items.shape[1]
+    width, tuners = test.lists.items.shape[1], len(validation.lists.users)
     records = []
     for name, definition in MEASURES.items():
         values = {}
         for scorer, scores in here.items():
             rule = choose_rule(name, before[scorer], validation.lists, None)
             values[scorer] = measure(name, scores[rule.scale], test.lists, rule.threshold)
-        definition = f"{definition} Lists of at most {width} items."
+        definition = f"{definition} Lists of at most {width} items; thresholds are those of {tuners} validation people."
         records += _compared("interaction", _task(f"{kind} 1:1"), name, values, definition, higher_is_better=True)
     return records
 
