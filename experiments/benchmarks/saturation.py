@@ -1,6 +1,6 @@
 """Decisions a second of the whole platform, beside a bare loop that only asks.
 
-    python experiments/benchmarks/saturation.py [--people 2000] [--rounds 5]
+    python experiments/benchmarks/saturation.py [--people 3000] [--rounds 5]
 
 Two servers: one of ours that answers every question after 50 ms, in a process of its own, and the real embedded model.
 The yardstick sends the very questions that the platform sent before, ready made, through asyncio and the openai client
@@ -293,7 +293,7 @@ async def _complete(request: web.Request) -> web.Response:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--people", type=int, default=2000, help="agents that ask the mock server")
+    parser.add_argument("--people", type=int, default=3000, help="agents that ask the mock server")
     parser.add_argument("--embedded-people", type=int, default=8, help="agents that ask the embedded model")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--mock-only", action="store_true", help="leave the embedded model out")
