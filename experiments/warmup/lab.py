@@ -13,8 +13,9 @@ from environments.content import measure_content
 from environments.dataset import Dataset
 from environments.datasets import load_dataset
 from experiments.loading import config_hash, dump_config
+from experiments.warmup import metadata
 from experiments.warmup.casting import cast
-from experiments.warmup.config import LanguageConfig, WarmRecommenderConfig, WarmupConfig
+from experiments.warmup.config import LanguageConfig, MetadataConfig, WarmRecommenderConfig, WarmupConfig
 from experiments.warmup.language import ask_language_model, language_gain
 from experiments.warmup.log import write_log
 from experiments.warmup.meeting import Meeting, meet_new_items
@@ -122,6 +123,7 @@ def measure_warm_up(config: WarmupConfig, observer: Observer | None = None, dire
     steps = config.seeds * len(STEPS)
     described: dict[str, Any] = {}
     described_language: dict[str, Any] | None = None
+    described_metadata: dict[str, Any] | None = None
     for number in range(config.seeds):
         tell = _teller(observer, number, steps)
         tell(0)
@@ -141,13 +143,16 @@ def measure_warm_up(config: WarmupConfig, observer: Observer | None = None, dire
         if number == 0:
             if directory is not None:
                 write_log(directory, trial, meetings, VERSIONS)
+            if config.metadata is not None:
+                described_metadata = _measure_metadata(trial, ledger, config.metadata, observer, directory)
             if config.language is not None:
                 described_language = _measure_language(trial, ledger, config.language, observer)
         described = dict(trial.taste.describe())
     main = config.recommender.recommender
     lead = Key(AUDIENCE, config.headline, "cold", "ndcg", main, "folded in")
     gains = ledger.item_gains(lead, Key(RANDOM, config.headline, "cold", "ndcg", main, "folded in"))
-    about = {**_about(config, dataset, described), "language": described_language}
+    about = _about(config, dataset, described)
+    about |= {"language": described_language, "metadata": described_metadata}
     return Findings(about, ledger.records(), make_claims(config, ledger), gains)
 
 
@@ -241,6 +246,30 @@ def _measure_language(trial: Trial, ledger: Ledger, options: LanguageConfig, obs
     for arm, chosen in found.chosen.items():
         ledger.add_outcome(bench.fold_in(chosen), _parts(arm, trial.config.headline, spec), trial.split.new)
     return {**found.about, **language_gain(bench, found)}
+
+
+def _measure_metadata(
+    trial: Trial, ledger: Ledger, options: MetadataConfig, observer: Observer, directory: Path | None
+) -> dict[str, Any]:
+    """The first seed's arms that read what items are like, with what a model wrote about them."""
+    spec, volume = trial.config.recommender, trial.config.headline
+    written = metadata.write_metadata(trial, options, observer.note, observer.download)
+    if directory is not None:
+        metadata.keep(written, directory)
+    content = measure_content(metadata.with_texts(trial.dataset.catalog, written))
+    other = begin_trial(trial.config, trial.dataset, content, trial.number)
+    bench = Bench(other, spec, other.recommender)
+    for arm, outcome in (
+        ("content_knn_written", bench.content_knn()),
+        ("audience_written", bench.fold_in(other.choose(AUDIENCE, volume))),
+    ):
+        ledger.add_outcome(outcome, _parts(arm, volume, spec), trial.split.new)
+    plain = Bench(trial, spec, trial.recommender)
+    without = {"content_knn": plain.content_knn(), "audience": plain.fold_in(trial.choose(AUDIENCE, volume))}
+    return {
+        **metadata.describe(written),
+        "without": {arm: outcome.value("cold", "ndcg") for arm, outcome in without.items()},
+    }
 
 
 def _parts(arm: str, volume: int, spec: WarmRecommenderConfig, how: How = "folded in") -> dict[str, Any]:

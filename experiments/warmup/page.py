@@ -11,6 +11,7 @@ from experiments.warmup import figures
 from experiments.warmup.lab import Findings
 from experiments.warmup.records import Record, find
 from experiments.warmup.terminal import COLUMNS
+from experiments.warmup.trial import AUDIENCE
 from experiments.warmup.words import claim_words, deciding, figure, headline, name_of
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _pictures(findings: Findings) -> list[tuple[str, Draw]]:
     main = about["recommender"]
     leads = [
         claim for claim in findings.claims
-        if claim.what == "better" and claim.key.setting == "cold" and claim.key.metric == "ndcg"
+        if (claim.what, claim.arm, claim.key.setting, claim.key.metric) == ("better", AUDIENCE, "cold", "ndcg")
         and claim.key.recommender == main
     ]  # fmt: skip
     recommenders = list(dict.fromkeys(record.key.recommender for record in records))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from experiments.warmup.lab import RIVALS, Findings, decides
@@ -20,6 +21,8 @@ NAMES = {
     "audience_pages": "audience, on pages",
     "audience_shortlist": "audience, shortlist",
     "audience_language": "with language model",
+    "content_knn_written": "content kNN, texts written",
+    "audience_written": "audience, texts written",
     "oracle_n": "real first people",
     "judgement": "the judgement itself",
 }
@@ -38,7 +41,7 @@ def figure(record: Record | None, decimals: int = 4) -> str:
     ends = (
         "" if record.low is None or record.high is None else f" [{record.low:.{decimals}f}, {record.high:.{decimals}f}]"
     )
-    return f"{record.value:.{decimals}f}{ends}".replace("-", MINUS)
+    return _signed(f"{record.value:.{decimals}f}{ends}")
 
 
 def headline(findings: Findings) -> str:
@@ -67,15 +70,13 @@ def claim_words(claim: Claim) -> str:
     where = f"{key.metric.upper()} {key.setting}, {key.recommender} {key.how}"
     if claim.what == "closes half of the gap":
         ends = f"[{100 * (claim.items_low or 0):.0f} %, {100 * (claim.items_high or 0):.0f} %] over items"
-        return f"{where}: closes {100 * claim.value:.0f} % of the gap from {_gap(claim.against)}, {ends}".replace(
-            "-", MINUS
-        )
+        return _signed(f"{where}: closes {100 * claim.value:.0f} % of the gap from {_gap(claim.against)}, {ends}")
     seeds = _interval(claim.seeds_low, claim.seeds_high)
     items = _interval(claim.items_low, claim.items_high)
     text = f"{where}: {claim.value:+.4f} against {name_of(claim.against)}; {seeds} over seeds, {items} over items"
     if claim.what == "loses nothing" and claim.p is not None and claim.p_equivalence is not None:
         text += f"; p of a loss beyond the margin {claim.p:.2g}, of both tests {claim.p_equivalence:.2g}"
-    return text.replace("-", MINUS)
+    return _signed(text)
 
 
 def deciding(findings: Findings) -> list[Claim]:
@@ -88,6 +89,11 @@ def deciding(findings: Findings) -> list[Claim]:
 def _gap(against: str) -> str:
     bottom, _, top = against.partition(" to ")
     return f"{name_of(bottom)} to {name_of(top)}"
+
+
+def _signed(text: str) -> str:
+    """With a minus before numbers, and hyphens left in names."""
+    return re.sub(r"-(?=\d)", MINUS, text)
 
 
 def _interval(low: float | None, high: float | None) -> str:
