@@ -3,10 +3,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
 
+from environments.chat import Message
 from environments.errors import ConfigError, ProviderError
 from simulator.language.endpoint import EndpointModel
 
@@ -36,6 +38,38 @@ def test_a_reply_carries_text_counts_and_build(mock, request_):
     assert (body["model"], body["max_tokens"], body["temperature"], body["seed"]) == ("mock-1", 16, 0.5, 11)
     assert body["messages"] == [{"role": "system", "content": "Answer."}, {"role": "user", "content": "Well?"}]
     assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
+
+
+def test_later_requests_differ_from_the_first_by_their_bodies_alone(mock, request_):
+    longer = replace(request_, messages=(Message("user", "Well? " * 500),), seed=12)
+
+    async def scenario():
+        async with mock.Server() as server:
+            model = EndpointModel(base_url=server.url, model="mock-1", timeout_seconds=5.0, api_key=KEY)
+            for each in (request_, longer, request_):
+                await model.ask(each)
+            await model.close()
+            return server
+
+    server = asyncio.run(scenario())
+    assert [body["seed"] for body in server.bodies] == [11, 12, 11]
+    assert server.bodies[1]["messages"] == [{"role": "user", "content": "Well? " * 500}]
+    first, second, third = server.headers
+    assert first == third
+    assert {name: value for name, value in first.items() if second[name] != value}.keys() == {"Content-Length"}
+
+
+def test_a_compressed_reply_is_unpacked(mock, request_):
+    async def packed(_request):
+        response = web.json_response(mock.completion())
+        response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    async def scenario():
+        async with mock.Server(packed) as server:
+            return await _ask(server, request_)
+
+    assert asyncio.run(scenario()).text == '{"ok":true}'
 
 
 def test_organisation_and_project_of_the_environment_are_not_told_to_strangers(mock, request_, monkeypatch):
