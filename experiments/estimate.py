@@ -107,6 +107,9 @@ def print_plan(plan: Plan, console: Console) -> None:
     else:
         table.add_row("calls", "none: no language model decides")
     console.print(table)
+    warning = plan.size_warning
+    if warning is not None:
+        console.print(f"[yellow]note[/] {warning}", soft_wrap=True)
     console.print("[green]ok[/] this file runs")
 
 

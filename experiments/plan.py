@@ -48,6 +48,10 @@ from simulator.language.budget import Spent
 from simulator.log.writer import ArmRow
 from simulator.world import Schedule, World
 
+_MANY_IMPRESSIONS = 50_000_000
+_BYTES_AN_IMPRESSION = 100
+"""Of a behavioural mind's log, with the events and indexes that belong to an impression."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -70,6 +74,18 @@ class Plan:
     site: PaginatedSite
     schedule: Schedule
     language: LanguageTerm | None = None
+
+    @property
+    def size_warning(self) -> str | None:
+        """A line about a run that may fill a disk or take days, None for any other."""
+        impressions = self.sessions * min(self.site.depth, len(self.dataset.catalog))
+        if impressions < _MANY_IMPRESSIONS:
+            return None
+        gigabytes = impressions * _BYTES_AN_IMPRESSION / 1e9
+        return (
+            f"this is large: up to {impressions:,} impressions, about {gigabytes:,.0f} GB of log; "
+            "fewer days, people or pages (simulation, population, site) make it smaller"
+        )
 
     @property
     def sessions(self) -> int:

@@ -120,6 +120,8 @@ def _run(config: ExperimentConfig, out: Path | None, watcher: Watcher, spent: Sp
     began = time.monotonic()
     _check_server(config)
     plan = build_plan(config, watcher.note, watcher.download)
+    if plan.size_warning is not None:
+        watcher.note(plan.size_warning)
     with asyncio.Runner() as runner, _model(plan, runner, watcher, spent) as model:
         plan = runner.run(plan.with_language_term(model, watcher.note, watcher.calibration))
         directory = files.choose_directory(config.name, out)
