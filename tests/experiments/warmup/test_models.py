@@ -106,7 +106,7 @@ def writer(monkeypatch):
     """Writes the item's genre, except about items whose number ends in 3."""
 
     def reply(request):
-        told = request.messages[-1].content
+        told = request.messages[1].content  # the question, also when it is asked again
         return "no JSON" if re.search(r"3\b", told) else json.dumps({"text": f"for those who like {told[-7:]}"})
 
     model = ScriptedModel(reply, "writer")
