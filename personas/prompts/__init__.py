@@ -9,6 +9,7 @@ what it is. Whoever changes a text raises its version: a test holds the two toge
     graded.md       one-token questions, read as probabilities
     reflection.md   what an agent makes of its last visits
     interview.md    questions after a visit
+    metadata.md     a line about an item that has no text
     plain.md, story.md   the same told in other words: their sections take the place of those above
 """
 
