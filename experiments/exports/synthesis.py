@@ -38,5 +38,6 @@ def synthesise(
     except OSError as fault:
         raise RunDirectoryError(f"{out}: cannot be made ({fault.strerror}); choose another --out") from None
     with scratch as directory:
-        run_experiment(config, Path(directory), watcher)
+        # A log that nobody keeps goes into the directory that goes away, wherever others are to lie.
+        run_experiment(config.model_copy(update={"log": None}), Path(directory), watcher)
         return export_run(Path(directory), format_name, out)

@@ -17,6 +17,7 @@ from experiments.comparison.comparing import compare_run
 from experiments.config import ExperimentConfig
 from experiments.directory import choose_directory
 from experiments.exports.export import export_run
+from experiments.exports.synthesis import synthesise
 from experiments.loading import as_yaml, load_config
 from experiments.run import resume_experiment, run_experiment
 from experiments.runs import DAMAGED, delete_run, diff_runs, look_at, read_run
@@ -231,6 +232,11 @@ def test_a_log_without_one_of_its_tables_is_not_resumed(server, database, cut):
     server.run(f"DROP TABLE {schema(run)}.memories", database)
     with pytest.raises(RunDirectoryError, match=r"damaged.*memories"):
         resume_experiment(run)
+
+
+def test_a_run_that_is_only_exported_leaves_nothing_on_the_server(server, database, tmp_path, undrawn):
+    synthesise(small(log={"url": server.url(database)}), "movielens", tmp_path / "out")
+    assert server.run("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'run\\_%'", database) == [(0,)]
 
 
 def test_deleting_a_run_drops_its_schema_and_no_other(server, database, tmp_path, undrawn):
