@@ -12,9 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from environments.draws import Draws
+from experiments.cells import cells_of
 from experiments.config import CalibratedMindConfig, LanguageMindConfig
 from experiments.designs import SplitDesign, shares_of
-from experiments.matrix import cells_of
 from experiments.plan import Plan
 from personas.mind import Visits
 from recommenders.random_order import RandomOrderRecommender

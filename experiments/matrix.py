@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from environments.errors import RunDirectoryError
 from experiments import directory as files
-from experiments.config import ExperimentConfig, LanguageMindConfig, VariantsConfig
+from experiments.cells import cells_of
+from experiments.config import ExperimentConfig
 from experiments.loading import as_yaml, load_config
 from experiments.run import Outcome, Watcher, measure, resume_experiment, run_experiment, spent_in
 from simulator.language.budget import Spent
@@ -28,19 +28,6 @@ from simulator.log.store import ADDRESS_NAME, LOG_NAME, open_log, store_at
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One combination.
-
-    Attributes:
-        name: Of its directory ("prompt-plain_model-2_seed-8"); dimensions that do not vary are left out.
-        config: Of its run, without `variants`.
-    """
-
-    name: str
-    config: ExperimentConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +41,6 @@ class MatrixOutcome:
 
     directory: Path
     cells: dict[str, Outcome]
-
-
-def cells_of(config: ExperimentConfig) -> tuple[Cell, ...]:
-    """Every combination of a configuration's variants, the seeds varying fastest; itself where nothing varies."""
-    asked = config.variants or VariantsConfig()
-    mind, found = config.mind, []
-    for prompt, (number, model), seed in product(
-        asked.prompts or (None,), enumerate(asked.models or (None,), start=1), asked.seeds or (None,)
-    ):
-        parts = [f"prompt-{prompt}"] if prompt else []
-        parts += [f"model-{number}"] if model else []
-        parts += [f"seed-{seed}"] if seed is not None else []
-        told = mind
-        if isinstance(mind, LanguageMindConfig):
-            told = mind.model_copy(update={"wording": prompt or mind.wording, "model": model or mind.model})
-        cell = config.model_copy(update={"variants": None, "mind": told, "seed": config.seed if seed is None else seed})
-        found.append(Cell("_".join(parts) or "only", cell))
-    return tuple(found)
 
 
 def run_as_configured(

@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 
 from environments.errors import ConfigError, RunDirectoryError
 from experiments import cli
+from experiments.cells import cells_of
 from experiments.comparison.comparing import compare_run
 from experiments.estimate import estimate, print_plan
 from experiments.loading import config_hash, load_config
-from experiments.matrix import cell_directories, cells_of, go_on_with, has_cells, resume_matrix, run_matrix
+from experiments.matrix import cell_directories, go_on_with, has_cells, resume_matrix, run_matrix
 from experiments.plan import build_plan
 from experiments.run import Watcher, run_experiment
 from experiments.runs import find_runs
