@@ -9,6 +9,7 @@ runs of a database and gives each a number, from which its ids begin: they are u
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -25,6 +26,12 @@ from simulator.log.faults import named_faults
 _CONNECT_SECONDS = 10
 _IDS_A_RUN = 2**36
 """Ids of one kind that a run may need: 69 billion rows, and 131,072 runs before an id has more bits than a float."""
+
+_LOCK_ATTEMPTS, _LOCK_SECONDS = 8, 0.25
+"""A writer that was just killed is still there for a moment."""
+
+_KEEPALIVES = (("tcp_keepalives_idle", "30"), ("tcp_keepalives_interval", "10"), ("tcp_keepalives_count", "3"))
+"""How the server finds out that a machine is gone which cannot say so."""
 
 _SHARED = "groundlings"
 _LOGS = f"""
@@ -160,16 +167,23 @@ class PostgresStore:
 
         @event.listens_for(engine, "connect")
         def _settings(connection: Any, _record: Any) -> None:
-            connection.execute("SELECT set_config('search_path', %s, false)", (schema,))
-            connection.execute("SELECT set_config('default_transaction_read_only', %s, false)", (read_only,))
+            for name, value in (("search_path", schema), ("default_transaction_read_only", read_only), *_KEEPALIVES):
+                connection.execute("SELECT set_config(%s, %s, false)", (name, value))
             connection.commit()
             _as_in_sqlite(connection)
 
         return engine
 
     def _lock(self, connection: Connection) -> None:
-        if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _key(self.schema)}).scalar_one():
-            raise RunDirectoryError(f"{self}: another process is working on this run; wait for it or stop it")
+        attempt = text("SELECT pg_try_advisory_lock(:key)")
+        for _ in range(_LOCK_ATTEMPTS):
+            if connection.execute(attempt, {"key": _key(self.schema)}).scalar_one():
+                return
+            time.sleep(_LOCK_SECONDS)
+        raise RunDirectoryError(
+            f"{self}: another process is working on this run; wait for it or stop it (of a machine that is gone, the "
+            "server notices after about a minute)"
+        )
 
     def _refuse_other_encodings(self, connection: Connection) -> None:
         encoding = connection.execute(text("SHOW server_encoding")).scalar_one()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -182,6 +183,25 @@ def test_a_server_that_goes_away_for_good_leaves_what_was_committed(server, data
     assert rows(server, database, run, "sessions") == 40
     assert look_at(run).status == "running"
     assert resume_experiment(run).digest == digest(open_log(on_file))
+
+
+def test_a_run_that_was_killed_goes_on_at_once(server, database, on_file, tmp_path, undrawn):
+    (tmp_path / "killed.yaml").write_text(as_yaml(small(log={"url": server.url(database)})))
+    code = (
+        "import os, signal, sys; from pathlib import Path; from experiments.run import run_experiment\n"
+        "from experiments.loading import load_config; from simulator.log.postgres import PostgresStore\n"
+        "pour = PostgresStore.pour\n"
+        "def last_words(self, connection, table, rows):\n"
+        "    pour(self, connection, table, rows)\n"
+        "    tables.append(table.name)\n"
+        "    tables.count('impressions') == 3 and os.kill(os.getpid(), signal.SIGKILL)\n"
+        "tables, PostgresStore.pour = [], last_words\n"
+        "run_experiment(load_config(Path(sys.argv[1])), Path(sys.argv[2]))"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, tmp_path / "killed.yaml", tmp_path / "killed"])
+    assert killed.returncode == -signal.SIGKILL
+    assert rows(server, database, tmp_path / "killed", "sessions") == 40
+    assert resume_experiment(tmp_path / "killed").digest == digest(open_log(on_file))
 
 
 def test_a_full_disk_of_the_server_ends_the_run_clearly_and_it_goes_on_from_there(server, database, cut, on_file):
