@@ -16,7 +16,7 @@ from rich.console import Console
 from world import EARLIER, TOY, Campaign, Work, World
 
 from environments.datasets import DatasetConfig, load_dataset
-from experiments.config import ExperimentConfig, LanguageMindConfig
+from experiments.config import CalibratedMindConfig, ExperimentConfig, LanguageMindConfig
 from experiments.estimate import print_plan
 from experiments.fidelity.config import FidelityConfig
 from experiments.loading import load_as, load_config
@@ -98,7 +98,7 @@ def _look_at(path: Path, kind: type[Any]) -> str:
 
 def _play(world: World, path: Path, drawn: bool) -> str:
     config = load_config(path)
-    if isinstance(config.mind, LanguageMindConfig):
+    if isinstance(config.mind, LanguageMindConfig | CalibratedMindConfig):
         config = _without_a_model(config)
     plan = build_plan(config)
     print_plan(plan, Console(file=io.StringIO()))
@@ -115,7 +115,7 @@ def _play(world: World, path: Path, drawn: bool) -> str:
 
 def _without_a_model(config: ExperimentConfig) -> ExperimentConfig:
     """The same, answered by the scripted model: what a real one would answer is not what is examined here."""
-    assert isinstance(config.mind, LanguageMindConfig)
+    assert isinstance(config.mind, LanguageMindConfig | CalibratedMindConfig)
     model = config.mind.model.model_copy(update={"provider": "scripted"})
     return config.model_copy(update={"mind": config.mind.model_copy(update={"model": model})})
 
