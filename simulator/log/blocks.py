@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from environments.arrays import FloatArray, IntArray
 from environments.chat import CallRecord
@@ -16,9 +15,8 @@ from environments.ranking import Ranking
 from personas.mind import PageTurn
 from simulator.log.columns import Columns, Row, unknown_where
 from simulator.log.inner_life import interview_rows, memory_rows, mood_rows
-from simulator.session import CohortRecord, LoggedTurn
-
-Cells = NDArray[Any]
+from simulator.log.slots import Cells, Slots
+from simulator.session import CohortRecord
 
 KINDS = (
     "click",
@@ -85,7 +83,7 @@ def block_of(cohorts: Sequence[Cohort], origin: Origin) -> Block:
 
     Many cohorts of one visit cost little more than one cohort of many, because they are laid out together.
     """
-    slots = _Slots([cohort.record for cohort in cohorts], origin.impression)
+    slots = Slots([cohort.record for cohort in cohorts], origin.impression)
     calls: list[Row] = []
     moods: list[Row] = []
     memories: list[Row] = []
@@ -109,100 +107,7 @@ def block_of(cohorts: Sequence[Cohort], origin: Origin) -> Block:
     )
 
 
-class _Slots:
-    """Every slot shown to some cohorts, flattened: by visit, then page, then position.
-
-    Visits are counted through all cohorts. A showing is one page as one visit saw it.
-
-    Attributes:
-        first_visits: The first visit of each cohort, then the number of all visits.
-        turns: The turns of all cohorts.
-        logged: The same with what was refused and asked, each with the first visit of its cohort.
-        showing_visit, showing_page: Shape (n_showings,) each, by visit, then page.
-        visit, page, position, rank: Shape (n_impressions,) each.
-        ids: Impression ids, ascending.
-    """
-
-    def __init__(self, records: Sequence[CohortRecord], first_id: int) -> None:
-        self.first_visits = [0]
-        self.logged: list[tuple[int, LoggedTurn]] = []
-        for record in records:
-            self.logged += ((self.first_visits[-1], logged) for logged in record.turns)
-            self.first_visits.append(self.first_visits[-1] + len(record.visits))
-        self.turns = [logged.turn for _, logged in self.logged]
-        self._width = max((turn.page.items.shape[1] for turn in self.turns), default=0)
-        visit = _joined([logged.turn.rows + first for first, logged in self.logged])
-        # Stable, so that the pages of a visit stay in their order.
-        self._order = np.argsort(visit, kind="stable")
-        self.showing_visit = visit[self._order]
-        self.showing_page = self._spread(lambda turn: turn.page.number)
-        self._shown = self._stacked([turn.page.shown for turn in self.turns]).astype(np.bool_, copy=False)
-        self._slots = self._shown.sum(axis=1)
-        self.visit = np.repeat(self.showing_visit, self._slots)
-        self.page = np.repeat(self.showing_page, self._slots)
-        self.position = np.broadcast_to(np.arange(self._width), self._shown.shape)[self._shown]
-        self.rank = self.position + np.repeat(self._spread(lambda turn: turn.page.first_rank), self._slots)
-        self.ids = np.arange(first_id, first_id + len(self.visit))
-
-    def column(self, pick: Callable[[PageTurn], Cells]) -> Cells:
-        """A value a slot; `pick` gives the values of a turn, in the shape of its page."""
-        return self._stacked([pick(turn) for turn in self.turns])[self._shown]
-
-    def optional(self, pick: Callable[[PageTurn], Cells | None]) -> Cells:
-        """As `column`, NULL on the pages for which a mind does not know the value."""
-        parts = [pick(turn) for turn in self.turns]
-        known = [part for part in parts if part is not None]
-        if not known:
-            return np.full(len(self.ids), np.nan)
-        if len(known) < len(parts) and known[0].dtype.kind == "b":
-            known = [part.view(np.int8).astype(np.object_) for part in known]
-        unknown = None if known[0].dtype == np.object_ else np.nan
-        whole = iter(known)
-        return self._stacked(
-            [
-                np.full(turn.page.items.shape, unknown) if part is None else next(whole)
-                for turn, part in zip(self.turns, parts, strict=True)
-            ]
-        )[self._shown]
-
-    def on_every_slot(self, pick: Callable[[PageTurn], Cells]) -> Cells:
-        """A value a slot; `pick` gives one for all slots of a visit's page, shape (n_visits of the turn,)."""
-        return np.repeat(self.a_showing(pick), self._slots)
-
-    def a_showing(self, pick: Callable[[PageTurn], Cells]) -> Cells:
-        """A value a showing; `pick` gives those of a turn, shape (n_visits of the turn,)."""
-        return _joined([pick(turn) for turn in self.turns])[self._order]
-
-    def ranked(self, rankings: Sequence[Ranking], pick: Callable[[Ranking], Cells]) -> Cells:
-        """What the rankings of the cohorts say of each slot."""
-        if not len(self.ids):
-            return np.zeros(0)
-        widths = [ranking.items.shape[1] for ranking in rankings]
-        length = np.repeat(widths, np.diff(self.first_visits))
-        cells = (np.cumsum(length) - length)[self.visit] + self.rank
-        return _joined([pick(ranking).ravel() for ranking in rankings])[cells]
-
-    def _spread(self, pick: Callable[[PageTurn], int]) -> IntArray:
-        """One number a turn, for each of its showings."""
-        numbers = np.array([pick(turn) for turn in self.turns], dtype=np.int64)
-        return np.repeat(numbers, [len(turn.rows) for turn in self.turns])[self._order]
-
-    def _stacked(self, parts: Sequence[Cells]) -> Cells:
-        """One array a turn, below each other in the order of showings, shape (n_showings, n_slots of the widest)."""
-        if not parts:
-            return np.zeros((0, 0), dtype=np.int64)
-        level = [
-            part if part.shape[1] == self._width else np.pad(part, ((0, 0), (0, self._width - part.shape[1])))
-            for part in parts
-        ]
-        return _joined(level)[self._order]
-
-
-def _joined(parts: Sequence[Cells]) -> Cells:
-    return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else np.zeros(0, dtype=np.int64)
-
-
-def _sessions(cohorts: Sequence[Cohort], slots: _Slots, origin: Origin) -> Columns:
+def _sessions(cohorts: Sequence[Cohort], slots: Slots, origin: Origin) -> Columns:
     visits = [len(cohort.record.visits) for cohort in cohorts]
     total = sum(visits)
     satisfaction = slots.a_showing(lambda turn: turn.decision.satisfaction)
@@ -227,7 +132,7 @@ def _sessions(cohorts: Sequence[Cohort], slots: _Slots, origin: Origin) -> Colum
     )
 
 
-def _impressions(rankings: Sequence[Ranking], slots: _Slots, origin: Origin) -> Columns:
+def _impressions(rankings: Sequence[Ranking], slots: Slots, origin: Origin) -> Columns:
     unknown = slots.on_every_slot(lambda turn: turn.decision.unreadable)
     return Columns(
         slots.ids,
@@ -249,7 +154,7 @@ def _impressions(rankings: Sequence[Ranking], slots: _Slots, origin: Origin) -> 
     )
 
 
-def _teams(rankings: Sequence[Ranking], slots: _Slots, origin: Origin) -> Cells:
+def _teams(rankings: Sequence[Ranking], slots: Slots, origin: Origin) -> Cells:
     """The arm behind each slot; the teams of a list are the run's first arms."""
     if any(ranking.teams is None for ranking in rankings):
         return np.full(len(slots.ids), np.nan)
@@ -262,7 +167,7 @@ def _displayed(turn: PageTurn) -> Cells:
     return np.broadcast_to(np.arange(turn.page.items.shape[1]), turn.page.items.shape)
 
 
-def _events(slots: _Slots, origin: Origin) -> Columns:
+def _events(slots: Slots, origin: Origin) -> Columns:
     """Within a page slot by slot (click, then rate, then what was refused there), then the page as a whole."""
     stars = slots.column(lambda turn: turn.decision.stars)
     clicks = np.flatnonzero(slots.column(lambda turn: turn.decision.clicked))
@@ -291,7 +196,7 @@ _KIND_NAMES = np.array(KINDS, dtype=np.object_)
 _EventColumns = tuple[Cells, Cells, Cells, Cells, Cells, Cells, Cells]
 
 
-def _of_slots(slots: _Slots, where: IntArray, kind: int, values: FloatArray) -> _EventColumns:
+def _of_slots(slots: Slots, where: IntArray, kind: int, values: FloatArray) -> _EventColumns:
     return (
         slots.visit[where],
         slots.page[where],
@@ -303,7 +208,7 @@ def _of_slots(slots: _Slots, where: IntArray, kind: int, values: FloatArray) -> 
     )
 
 
-def _of_pages(slots: _Slots) -> _EventColumns:
+def _of_pages(slots: Slots) -> _EventColumns:
     showings = len(slots.showing_visit)
     goes_on = slots.a_showing(lambda turn: turn.decision.goes_on)
     unreadable = slots.a_showing(lambda turn: turn.decision.unreadable)
@@ -325,7 +230,7 @@ def _feelings(turn: PageTurn) -> Cells:
     return told
 
 
-def _told(slots: _Slots) -> _EventColumns:
+def _told(slots: Slots) -> _EventColumns:
     """What is known of single slots in words: what was refused there, and what explains a decision."""
     found = []
     for first, logged in slots.logged:
