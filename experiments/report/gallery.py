@@ -123,10 +123,15 @@ class Guest:
 
 
 def choose_guests(engine: Engine, like_from: float, n_arms: int) -> tuple[Guest, ...]:
-    """Up to a dozen people who visited every arm: from seldom to often pleased, and most divided between arms.
+    """Up to a dozen people: from seldom to often pleased, and most divided between arms where they visited several.
 
     Pleased is who gave many likes (then many clicks) on the first visit to each arm, all arms together; the
     choice depends on the log alone, so nobody picked these.
+
+    Args:
+        engine: The log.
+        like_from: From this many stars on, a rating is a like.
+        n_arms: How many arms each of them must have visited.
     """
     likes = pd.read_sql_query(text(_FIRST_VISITS), engine, params={"candidates": CANDIDATES, "like_from": like_from})
     by_agent = likes.groupby("agent_id")
@@ -138,14 +143,14 @@ def choose_guests(engine: Engine, like_from: float, n_arms: int) -> tuple[Guest,
     totals = by_agent[["likes", "clicks"]].sum().reset_index().sort_values(["likes", "clicks", "agent_id"])
     order = [int(agent) for agent in totals.agent_id]
     spread = by_agent.likes.max() - by_agent.likes.min()
-    divided = [int(agent) for agent in spread.sort_values(ascending=False, kind="stable").index]
     # The first few stand for all: a reader who stops early has met every kind.
     wanted = [
         ("Seldom pleased", order[len(order) // 4]),
         ("In the middle", order[len(order) // 2]),
         ("Often pleased", order[-1 - len(order) // 10]),
-        ("Most divided between arms", divided[0]),
     ]
+    divided = [int(agent) for agent in spread.sort_values(ascending=False, kind="stable").index] if n_arms > 1 else []
+    wanted += [("Most divided between arms", agent) for agent in divided[:1]]
     wanted += [(f"More pleased than {share} in 100", order[len(order) * share // 100]) for share in _RANKS]
     wanted += [("Divided between arms", agent) for agent in divided[1:]]
     chosen: dict[int, str] = {}

@@ -17,6 +17,7 @@ from experiments.comparison.comparing import compare_outcomes
 from experiments.comparison.findings import Comparison
 from experiments.comparison.gate import find_gate
 from experiments.comparison.outcomes import Outcomes, read_outcomes
+from experiments.designs import ParallelDesign
 from experiments.metrics import METRICS, Summary
 from experiments.metrics.pages import clicks_by_position, survival_by_arm
 from experiments.report import verdict_words, wording
@@ -107,6 +108,7 @@ def write_report(run_dir: Path, engine: Engine, summary: Summary, variants: Sequ
         draws = [panel.draw for panel in picture.panels]
         png = sheet(draws, picture.title, note, picture.columns, picture.size)
         files.write_bytes(run_dir / f"{picture.name}.png", png)
+    worlds = len(summary.arms) if isinstance(outcomes.design, ParallelDesign) else 1
     context = {
         "summary": summary,
         "run": summary.run,
@@ -119,7 +121,7 @@ def write_report(run_dir: Path, engine: Engine, summary: Summary, variants: Sequ
         "primary": verdict_words.primary(comparison),
         "keys": {picture.name: _keys(picture.name, style) for picture in pictures},
         "pictures": {picture.name: picture.inline() for picture in pictures},
-        "guests": choose_guests(engine, summary.run["like_from"], len(summary.arms)),
+        "guests": choose_guests(engine, summary.run["like_from"], worlds),
         "sparks": _sparks(summary, style),
         "description": _description(engine),
         "tally": _tally(summary),

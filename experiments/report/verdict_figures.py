@@ -80,7 +80,7 @@ def draw_segments(axes: Axes, arm: ArmFindings, metric: Metric, look: Style) -> 
 
 def draw_people(axes: Axes, values: Mapping[str, FloatArray], metric: Metric, style: Mapping[str, Style]) -> None:
     """How agents are spread over a metric: the share of them with at most so much, arm by arm."""
-    title(axes, "How people differ", f"share of people with at most so many {metric.unit}")
+    title(axes, "How people differ", "share of people with at most this much")
     for name, look in style.items():
         known = np.sort(values[name][~np.isnan(values[name])]) if name in values else np.zeros(0)
         if len(known):

@@ -7,6 +7,7 @@ from typing import Any
 
 from experiments.compare import Difference, Estimate
 from experiments.metrics import Metric, Summary
+from recommenders.interleaving import TEAM_DRAFT
 from simulator.session import EndedBy
 
 NOT_VALIDATED = "simulated effect, not validated against humans"
@@ -80,6 +81,8 @@ def opening(summary: Summary) -> str:
     bounds = sum(arm.bound for arm in summary.arms)
     if bounds:
         arms += f" ({bounds} of them {'a bound' if bounds == 1 else 'bounds'})"
+    if summary.baseline.recommender == TEAM_DRAFT:
+        arms = "lists that 2 recommenders had drafted together"
     days = plural(run["days"], "day")
     return f"{people}, {each} in {run['dataset']}, visited {arms} over {days}; {deciding(run)}."
 
