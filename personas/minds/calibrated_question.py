@@ -3,8 +3,8 @@
     score = log P("yes") - log P("no"), of the first token of the answer
 
 The prompt goes from what all share to person to item and holds nothing else: no page, no mood, no day, no arm. So a
-pair is asked about once in a run and keeps its score wherever it is shown, prefix caches of model servers find everything
-but the item, and a call store answers for it in every other run. Asked anew, a server may round a little differently.
+pair is asked about once in a run and keeps its score wherever it is shown, prefix caches of model servers find all but
+the item, and a call store answers for it in every other run. Asked anew, a server may round a little differently.
 """
 
 from __future__ import annotations
