@@ -23,8 +23,10 @@ from experiments.comparison.pilot import run_pilot
 from experiments.comparison.preference import preference
 from experiments.comparison.split import adjusted_outcomes, split_difference
 from experiments.designs import assigned_arms
+from experiments.estimate import print_plan
 from experiments.exports.export import export_run
 from experiments.loading import config_hash, load_config
+from experiments.plan import build_plan
 from experiments.report.page import write_report
 from experiments.report.verdict_terminal import print_verdict
 from experiments.run import resume_experiment, run_experiment
@@ -356,3 +358,12 @@ def test_a_plan_may_take_luck_out_where_the_log_tells_what_was_luck(ran, tmp_pat
 def test_luck_cannot_be_taken_out_of_what_a_script_decides(configured):
     with pytest.raises(ConfigError, match="states no chance of opening"):
         configured(mind={"kind": "scripted"}, plan={"primary": "view_ratio", "take_out_luck": True})
+
+
+def test_check_says_how_people_are_divided(configured):
+    config = configured(design={"kind": "split", "shares": {"popular": 1, "knn": 3}, "log": "shared"})
+    console = Console(record=True, width=120)
+    print_plan(build_plan(config), console)
+    text = " ".join(console.export_text().split())
+    assert "split: popular 25 %, knn 75 %; log shared" in text
+    assert "at most 300 = 150 people x days" in text
