@@ -12,6 +12,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -70,14 +71,16 @@ class Written:
 def write_metadata(
     trial: Trial, options: MetadataConfig, notify: Callable[[str], None], progress: ProgressHook | None = None
 ) -> list[Written]:
-    """Have a line written about items without text, new ones first.
+    """Have a line written about items without text, in turn a new one and the next most met old one.
 
     Raises:
         UserError: The model cannot be asked.
     """
     catalog = trial.dataset.catalog
-    rest = np.setdiff1d(np.arange(len(catalog)), trial.split.new)
-    order = [*trial.split.new.tolist(), *trial.chance_of("metadata").permutation(rest).tolist()]
+    counts = trial.split.train.item_counts
+    old = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
+    # In turn: a word is worth something only where a new item shares it with an old one.
+    order = [item for pair in zip_longest(trial.split.new.tolist(), old.tolist()) for item in pair if item is not None]
     wanted = [item for item in order if not catalog.texts[item]][: options.items]
 
     async def written() -> list[Written]:
