@@ -57,8 +57,8 @@ def headline(findings: Findings) -> str:
     if beaten:
         parts.append(f"{about['headline']} simulated interactions an item beat {_listed(beaten)} on new items")
     if unbeaten:
-        subject = "they do" if beaten else f"{about['headline']} simulated interactions an item do"
-        parts.append(f"{subject} not beat {_listed(unbeaten)}")
+        subject = "they" if beaten else f"{about['headline']} simulated interactions an item"
+        parts.append(f"{subject} are not shown to beat {_listed(unbeaten)}")
     parts.append(f"they go {100 * gap.value:.0f} % of the way from random people to the real first ones")
     parts.append("old items lose nothing" if kept else "that old items lose nothing is not shown")
     return _sentence(parts)
