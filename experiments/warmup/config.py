@@ -89,7 +89,7 @@ class MetadataConfig(Section):
     model: ModelConfig = ModelConfig()
     """Which model writes."""
     items: Annotated[int, Field(ge=1)] = 50
-    """Items it writes about, at most: in turn a new one and the next most met old one."""
+    """Items it writes about, at most: in turn a new one and an old one by lot."""
 
 
 class WarmupConfig(Section):

@@ -71,15 +71,15 @@ class Written:
 def write_metadata(
     trial: Trial, options: MetadataConfig, notify: Callable[[str], None], progress: ProgressHook | None = None
 ) -> list[Written]:
-    """Have a line written about items without text, in turn a new one and the next most met old one.
+    """Have a line written about items without text, in turn a new one and an old one by lot.
 
     Raises:
         UserError: The model cannot be asked.
     """
     catalog = trial.dataset.catalog
-    counts = trial.split.train.item_counts
-    old = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
-    # In turn: a word is worth something only where a new item shares it with an old one.
+    # In turn: a word is worth something only where a new item shares it with an old one. The old ones come by lot, or
+    # to have a text at all would tell something of them.
+    old = trial.chance_of("metadata").permutation(np.flatnonzero(trial.split.train.item_counts))
     order = [item for pair in zip_longest(trial.split.new.tolist(), old.tolist()) for item in pair if item is not None]
     wanted = [item for item in order if not catalog.texts[item]][: options.items]
 

@@ -121,8 +121,7 @@ def writer(monkeypatch):
 def test_what_is_written_says_that_it_was_generated(trial, writer, tmp_path):
     written = metadata.write_metadata(trial, MetadataConfig(items=20), print)
     assert [each.item for each in written[::2]] == trial.split.new.tolist()[:10]
-    counts = trial.split.train.item_counts[[each.item for each in written[1::2]]]
-    assert counts.tolist() == sorted(trial.split.train.item_counts.tolist(), reverse=True)[:10]
+    assert (trial.split.train.item_counts[[each.item for each in written[1::2]]] > 0).all()
     metadata.keep(written, tmp_path)
     lines = [json.loads(line) for line in (tmp_path / metadata.FILE_NAME).read_text().splitlines()]
     assert len(lines) == 20
