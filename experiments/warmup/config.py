@@ -147,4 +147,7 @@ class WarmupConfig(Section):
             raise ValueError(f"volumes must rise, found {list(self.volumes)}")
         if self.headline not in self.volumes:
             raise ValueError(f"headline: found {self.headline}, expected one of volumes {list(self.volumes)}")
+        names = [self.recommender.recommender, *(other.recommender for other in self.others)]
+        if len(set(names)) < len(names):
+            raise ValueError(f"others: each recommender once, found {', '.join(names)}")
         return self

@@ -136,6 +136,7 @@ def test_the_shipped_files_can_be_read(path):
         ("cold.choose=list", "items: needed with choose: list"),
         ("cold.shar=0.3", "did you mean 'share'"),
         ("recall.channels=[tastes]", "channels"),
+        ("others=[{recommender: als}]", "others: each recommender once, found als, als"),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_reason(toy_file, change, message):
