@@ -8,6 +8,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 EXTRAS ?= embedded,dev
+# Tests share two workers, a file at a time, so that a file's server or run is made once; WORKERS=0 runs them in this process.
+WORKERS ?= 2
 # Tried in this order; the first that is new enough and can make a virtual environment is used.
 PYTHON ?= python3.11 python3.12 python3.13 python3 python
 ARGS   ?=
@@ -31,14 +33,14 @@ demo: $(STAMP) ## run real people and a real language model, then write runs/qui
 	$(BIN)/groundlings run experiments/configs/quickstart.yaml --out runs/quickstart
 
 test: $(STAMP) ## run the tests; ARGS="..." is handed to pytest
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(STAMP) ## run everything that must pass before a change is merged
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 consumers: $(STAMP) ## install RecBole, LensKit and sb-obp (6 GB) into build/consumers, and read exports back by them
 	$(BIN)/python -m venv build/consumers

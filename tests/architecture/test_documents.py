@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -95,6 +96,16 @@ def test_the_experiment_in_readme_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "my_first.yaml"
     path.write_text(block)
     build_plan(load_config(path))
+
+
+def test_the_weights_in_readme_are_the_shipped_ones() -> None:
+    (path,) = (ROOT / "experiments" / "calibrations").glob("*.json")
+    shipped = json.loads(path.read_text())
+    told = " ".join((ROOT / "README.md").read_text().split())
+    for weight in (shipped["language"], shipped["evidence"]):
+        middle, reach = weight["value"], 1.96 * weight["error"]
+        figures = ", ".join(f"{end:.2f}" for end in (middle - reach, middle + reach))
+        assert f"{middle:.2f} [{figures}]".replace("0.", ".") in told
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

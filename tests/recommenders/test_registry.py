@@ -90,7 +90,7 @@ def test_available_recommenders_lists_a_line_each():
         ("als", {"factor": 3}, r"arms\[1\].options.factor: als has no such option \(did you mean 'factors'\?\); it"),
         ("popular", {"size": 3}, r"arms\[1\].options.size: popular has no such option; it has no options"),
         ("random_order", {"seed": 3}, "random_order has no such option"),
-        ("als", {"factors": 0}, r"arms\[1\].options.factors: found 0; input should be greater than 0"),
+        ("als", {"factors": 0}, r"arms\[1\].options.factors: found 0; input should be greater than or equal to 1"),
         ("als", {"factors": "64"}, "found '64'; input should be a valid integer"),
         ("als", {"factors": True}, "found True; input should be a valid integer"),
         ("als", {"seed": -1}, "found -1; input should be greater than or equal to 0"),
