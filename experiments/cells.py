@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
-from experiments.config import ExperimentConfig, LanguageMindConfig, VariantsConfig
+from experiments.config import CalibratedMindConfig, ExperimentConfig, LanguageMindConfig, VariantsConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ def cells_of(config: ExperimentConfig) -> tuple[Cell, ...]:
         told = mind
         if isinstance(mind, LanguageMindConfig):
             told = mind.model_copy(update={"wording": prompt or mind.wording, "model": model or mind.model})
+        elif isinstance(mind, CalibratedMindConfig):
+            told = mind.model_copy(update={"model": model or mind.model})
         cell = config.model_copy(update={"variants": None, "mind": told, "seed": config.seed if seed is None else seed})
         found.append(Cell("_".join(parts) or "only", cell))
     return tuple(found)

@@ -166,7 +166,7 @@ class VariantsConfig(Section):
     prompts: tuple[Wording, ...] = ()
     """Wordings of a language mind's prompts, as in `mind.wording`; the mind's own if empty."""
     models: tuple[ModelConfig, ...] = ()
-    """Language models, each as in `mind.model`; the mind's own if empty."""
+    """Language models, each as in `mind.model` of a language or calibrated mind; the mind's own if empty."""
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = ()
     """Seeds, as the file's own; the file's own if empty."""
 
@@ -282,9 +282,10 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _variants_fit(self) -> ExperimentConfig:
-        asked = self.variants
-        if asked is not None and not isinstance(self.mind, LanguageMindConfig) and (asked.prompts or asked.models):
-            raise ValueError(
-                f"variants: a {self.mind.kind} mind reads no prompt and asks no model on its own; give seeds alone"
-            )
+        asked = self.variants or VariantsConfig()
+        if asked.models and not isinstance(self.mind, LanguageMindConfig | CalibratedMindConfig):
+            raise ValueError(f"variants.models: a {self.mind.kind} mind asks no model; give seeds alone")
+        if asked.prompts and not isinstance(self.mind, LanguageMindConfig):
+            others = "models and seeds" if isinstance(self.mind, CalibratedMindConfig) else "seeds alone"
+            raise ValueError(f"variants.prompts: a {self.mind.kind} mind has one wording; give {others}")
         return self

@@ -65,10 +65,18 @@ def test_every_combination_is_a_cell_of_its_own_name(configured):
     assert (cells[-1].config.seed, cells[-1].config.variants) == (4, None)
 
 
+def test_a_calibrated_mind_can_hear_other_models(configured):
+    models = [{"provider": "scripted", "temperature": heat} for heat in (0.5, 0.9)]
+    cells = cells_of(configured({"models": models}, {"kind": "calibrated"}))
+    assert [(cell.name, cell.config.mind.model.temperature) for cell in cells] == [("model-1", 0.5), ("model-2", 0.9)]
+
+
 @pytest.mark.parametrize(
     ("variants", "mind", "said"),
     [
         ({"prompts": ["plain"]}, "behavioural", "give seeds alone"),
+        ({"prompts": ["plain"]}, {"kind": "calibrated"}, "give models and seeds"),
+        ({"models": [{"provider": "scripted"}]}, "behavioural", "asks no model"),
         ({"seeds": [1, 1]}, "behavioural", "stands there twice"),
         ({"prompts": ["poem"]}, LANGUAGE, "'standard', 'plain' or 'story'"),
         ({"seed": [1]}, "behavioural", "did you mean 'seeds'"),
