@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-REQUIRED = "GROUNDLINGS_TEST_POSTGRES"
+REQUIRED = "TEST_POSTGRES"
 """Set to `require` where a missing server is a failure and no reason to skip, as in CI."""
 
 PASSWORD = "correct horse"
