@@ -2,52 +2,23 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from experiments.fidelity.headlines import headlines
 from experiments.fidelity.lab import PARTS, Findings, Observer
 from experiments.fidelity.words import figure, target
+from experiments.one_bar import OneBar
 
 _COLOURS = {"validated": "green", "indicative": "cyan", "not supported": "red"}
 
 
-class ExaminationProgress(Observer):
+class ExaminationProgress(OneBar, Observer):
     """Draws one bar, and says which part is under way."""
 
     def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description:<32}"),
-            BarColumn(),
-            TextColumn("{task.completed:.0f} of {task.total:.0f}"),
-            TimeElapsedColumn(),
-            console=console,
-        )
-        self._task = self._progress.add_task("examination", total=PARTS)
-
-    def __enter__(self) -> ExaminationProgress:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self._progress.update(self._task, completed=PARTS, description="done")
-        self._progress.stop()
-
-    def note(self, line: str) -> None:
-        """See `Observer.note`."""
-        self._progress.console.print(f"[dim]{escape(line)}")
-
-    def download(self, what: str, done: int, total: int | None) -> None:
-        """See `Observer.download`."""
-        amount = f"{done / 1e6:.1f}" + (f" of {total / 1e6:.1f} MB" if total else " MB")
-        self._progress.update(self._task, description=f"{escape(what)}: {amount}")
+        super().__init__(console, "examination", PARTS)
 
     def pairs(self, done: int, total: int) -> None:
         """See `Observer.pairs`."""

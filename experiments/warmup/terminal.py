@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from experiments.one_bar import OneBar
 from experiments.warmup.lab import Findings, Observer
 from experiments.warmup.records import find
 from experiments.warmup.words import claim_words, deciding, figure, headline, name_of
@@ -34,38 +32,11 @@ _NARROW = (
 _WIDE_ENOUGH = 150
 
 
-class WarmUpProgress(Observer):
+class WarmUpProgress(OneBar, Observer):
     """Draws one bar, and says which step is under way."""
 
     def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description:<32}"),
-            BarColumn(),
-            TextColumn("{task.completed:.0f} of {task.total:.0f}"),
-            TimeElapsedColumn(),
-            console=console,
-        )
-        self._task = self._progress.add_task("reading", total=1)
-
-    def __enter__(self) -> WarmUpProgress:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self._progress.update(self._task, completed=self._progress.tasks[0].total, description="done")
-        self._progress.stop()
-
-    def note(self, line: str) -> None:
-        """See `Observer.note`."""
-        self._progress.console.print(f"[dim]{escape(line)}")
-
-    def download(self, what: str, done: int, total: int | None) -> None:
-        """See `Observer.download`."""
-        amount = f"{done / 1e6:.1f}" + (f" of {total / 1e6:.1f} MB" if total else " MB")
-        self._progress.update(self._task, description=f"{escape(what)}: {amount}")
+        super().__init__(console, "reading", 1)
 
     def step(self, done: int, total: int, name: str) -> None:
         """See `Observer.step`."""
