@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import platform
-import secrets
 import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,9 +23,10 @@ from experiments import directory as files
 from experiments.calibrating import FILE_NAME as CALIBRATION_NAME
 from experiments.config import ExperimentConfig
 from experiments.damage import reading
-from experiments.loading import as_yaml, config_hash, dump_config, load_config
+from experiments.loading import as_yaml, load_config
 from experiments.loops import outside_of_loops
 from experiments.metrics import Summary, summarise
+from experiments.origin import origin_row
 from experiments.plan import Plan, build_plan, open_model
 from simulator.language.budget import Spent
 from simulator.log.digest import digest
@@ -294,22 +293,12 @@ def run_row(plan: Plan, model: ChatModel | None = None) -> dict[str, Any]:
     if plan.language is not None:
         mind["calibration_source"] = plan.language.source
     return {
-        "run_id": f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
-        "experiment": config.name,
-        "seed": config.seed,
-        "config": json.dumps(dump_config(config), ensure_ascii=False),
-        "config_hash": config_hash(config),
-        "dataset": dataset.name,
-        "dataset_hash": dataset.fingerprint,
-        "dataset_source": dataset.source,
-        "dataset_licence": dataset.licence,
+        **origin_row(config.name, config.seed, config, dataset),
         "page_size": plan.site.page_size,
         "max_pages": plan.site.max_pages,
-        "like_from": dataset.scale.like,
         "mind": json.dumps(mind, ensure_ascii=False, default=str),
         "model_fingerprint": fingerprint_of(model) if model else None,
         "versions": json.dumps({name: version(name) for name in PACKAGES}),
-        "synthetic": True,
     }
 
 

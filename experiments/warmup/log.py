@@ -7,9 +7,7 @@ to a page of one; "asked" and "pages", every visit of `meeting`, with what was p
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from environments.draws import Draws
 from environments.ranking import Ranking
 from environments.site import PaginatedSite
 from experiments.directory import MANIFEST_NAME, write_json
-from experiments.loading import config_hash, dump_config
+from experiments.origin import origin_row
 from experiments.warmup.meeting import Meeting
 from experiments.warmup.trial import AUDIENCE, Trial
 from personas.mind import PageTurn, Visits
@@ -104,20 +102,10 @@ def _run_row(trial: Trial, versions: Mapping[str, str]) -> dict[str, Any]:
     config, dataset = trial.config, trial.dataset
     mind = {"kind": "warm-up audience", "takers": config.audience.takers, **trial.taste.describe()}
     return {
-        "run_id": f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
-        "experiment": config.name,
-        "seed": config.seed,
-        "config": json.dumps(dump_config(config), ensure_ascii=False),
-        "config_hash": config_hash(config),
-        "dataset": dataset.name,
-        "dataset_hash": dataset.fingerprint,
-        "dataset_source": dataset.source,
-        "dataset_licence": dataset.licence,
+        **origin_row(config.name, config.seed, config, dataset),
         "page_size": config.pages.page_size if config.pages else 1,
         "max_pages": 1,
-        "like_from": dataset.scale.like,
         "mind": json.dumps(mind, ensure_ascii=False),
         "model_fingerprint": None,
         "versions": json.dumps(dict(versions)),
-        "synthetic": True,
     }
