@@ -108,6 +108,25 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """The manifest of a finished run; a run that was cut short has none, and its log tells all that is needed.
+
+    Raises:
+        RunDirectoryError: It is damaged.
+    """
+    path = directory / MANIFEST_NAME
+    if not path.is_file():
+        return {}
+    mended = f"restore it from a copy, or write it anew with `groundlings run --resume {directory}`"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as fault:
+        raise RunDirectoryError(f"{path}: cannot be read as JSON ({fault}); {mended}") from None
+    if not isinstance(content, dict):
+        raise RunDirectoryError(f"{path}: expected a JSON object; {mended}")
+    return content
+
+
 def log_store(directory: Path, url: str | None) -> Store:
     """Where the log of a run lies, or is to lie.
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from environments.errors import RunDirectoryError
-from experiments.directory import MANIFEST_NAME
+from experiments.directory import read_manifest
 from experiments.exports.folders import folder_names
 from simulator.log.migrations import schema_version
 from simulator.log.store import named_faults, open_log
@@ -131,7 +131,7 @@ class LogSource:
         self._engine = open_log(directory)
         with named_faults(directory), self._engine.connect() as connection:
             self.has_teams = schema_version(connection) > 1
-        self.manifest = _read_manifest(directory)
+        self.manifest = read_manifest(directory)
         self.run = self._read_run()
         if self.run["status"] != "done" and not partial:
             raise RunDirectoryError(
@@ -272,17 +272,3 @@ class LogSource:
             Arm(arm_id, name, recommender, json.loads(options), bool(bound), folder)
             for (arm_id, name, recommender, options, bound), folder in zip(found, folders, strict=True)
         )
-
-
-def _read_manifest(directory: Path) -> dict[str, Any]:
-    """The manifest of a finished run; a run that was cut short has none, and its log tells all that is needed."""
-    path = directory / MANIFEST_NAME
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as fault:
-        raise RunDirectoryError(f"{path}: cannot be read as JSON ({fault}); restore it from a copy") from None
-    if not isinstance(content, dict):
-        raise RunDirectoryError(f"{path}: expected a JSON object; restore it from a copy")
-    return content

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -126,7 +126,7 @@ def write_report(run_dir: Path, engine: Engine, summary: Summary, variants: Sequ
         "description": _description(engine),
         "tally": _tally(summary),
         "selective": _selective(summary),
-        "manifest": _manifest(run_dir),
+        "manifest": files.read_manifest(run_dir),
         "light": LIGHT,
         "dark": DARK,
     }
@@ -275,11 +275,6 @@ def _selective(summary: Summary) -> dict[str, float]:
     left_out = {metric.label: max((each[metric.name].excluded for each in rivals), default=0) for metric in METRICS}
     agents = max(summary.run["agents"], 1)
     return {label: number / agents for label, number in left_out.items() if number > _MANY * agents}
-
-
-def _manifest(run_dir: Path) -> dict[str, Any]:
-    path = run_dir / files.MANIFEST_NAME
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _template() -> Template:

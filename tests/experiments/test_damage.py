@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -82,6 +83,18 @@ def test_a_finished_log_that_differs_from_its_manifest_is_named(run):
     change(run, "UPDATE impressions SET rating = 5.0")
     with pytest.raises(RunDirectoryError, match=r"its digest is \w+\.\.\., and manifest\.json says"), reading(run):
         raise ValueError("something that this change might lead to")
+
+
+@pytest.mark.parametrize("garbage", [b"", b'{"digest": "\x80"}', b"[]"])
+def test_a_damaged_manifest_is_named_and_written_anew_on_resuming(run, garbage):
+    whole = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_bytes(garbage)
+    for name, *options in (["report"], ["export", "--format", "trec", "--out", f"{run}.out"]):
+        error = CliRunner().invoke(_app(), [name, str(run), *options]).exception
+        assert isinstance(error, RunDirectoryError), repr(error)
+        assert "manifest.json" in str(error)
+    resume_experiment(run)
+    assert json.loads((run / "manifest.json").read_text())["digest"] == whole["digest"]
 
 
 def test_a_fault_of_our_own_stays_what_it_is(run):
