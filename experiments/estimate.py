@@ -96,7 +96,9 @@ def print_plan(plan: Plan, console: Console) -> None:
         table.add_row("variants", f"{len(cells)} runs: {escape(', '.join(cell.name for cell in cells))}")
     times = f"{len(cells)} runs x " if len(cells) > 1 else ""
     times += f"{len(config.arms)} arms x " if config.design.kind == "parallel" else ""
-    table.add_row("sessions", f"at most {bound.sessions:,} = {times}{people:,} people x days")
+    table.add_row(
+        "sessions", f"at most {bound.sessions:,} = {times}{people:,} people x {_days(config.simulation.days)}"
+    )
     slots = plan.site.page_size
     table.add_row("pages", f"at most {bound.pages:,} of {slots} slots: {bound.pages * slots:,} impressions")
     if bound.calls:
@@ -111,6 +113,10 @@ def print_plan(plan: Plan, console: Console) -> None:
     if warning is not None:
         console.print(f"[yellow]note[/] {warning}", soft_wrap=True)
     console.print("[green]ok[/] this file runs")
+
+
+def _days(count: int) -> str:
+    return f"{count:,} day{'s' if count != 1 else ''}"
 
 
 def _calls_words(plan: Plan) -> str:

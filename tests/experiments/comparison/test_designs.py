@@ -366,4 +366,4 @@ def test_check_says_how_people_are_divided(configured):
     print_plan(build_plan(config), console)
     text = " ".join(console.export_text().split())
     assert "split: popular 25 %, knn 75 %; log shared" in text
-    assert "at most 300 = 150 people x days" in text
+    assert "at most 300 = 150 people x 2 days" in text
