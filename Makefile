@@ -51,19 +51,19 @@ fuzz: $(STAMP) ## spoil 10,000 experiment files and 1,000 data files and runs; a
 	$(BIN)/python tests/fuzz/fuzz.py $(ARGS)
 
 check-aa: $(STAMP) ## count false alarms in 2,000 A/A experiments, coverage, gain and planted effects (a few minutes)
-	$(BIN)/python experiments/benchmarks/aa.py $(ARGS)
+	$(BIN)/python benchmarks/aa.py $(ARGS)
 
 bench: $(STAMP) ## measure impressions a second beside raw SQLite
-	$(BIN)/python experiments/benchmarks/impressions.py
+	$(BIN)/python benchmarks/impressions.py
 
 bench-logging: $(STAMP) ## measure rows a second that the log takes beside sqlite3.executemany (fails below 0.6 of it)
-	$(BIN)/python experiments/benchmarks/bulk_logging.py $(ARGS)
+	$(BIN)/python benchmarks/bulk_logging.py $(ARGS)
 
 bench-tokens: $(STAMP) ## count calls and tokens a page of a language agent beside Agent4Rec's published figures
-	$(BIN)/python experiments/benchmarks/tokens.py $(ARGS)
+	$(BIN)/python benchmarks/tokens.py $(ARGS)
 
 bench-saturation: $(STAMP) ## measure decisions a second beside a bare loop that asks the same model server
-	$(BIN)/python experiments/benchmarks/saturation.py
+	$(BIN)/python benchmarks/saturation.py
 
 # torchvision comes with vLLM and does not fit its torch; the numpy that vLLM's requirements want is older than ours.
 test-vllm: $(BIN)/python ## install vLLM for CPUs (3.5 GB) into .venv-vllm, and run fifty people against it

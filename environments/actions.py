@@ -9,9 +9,9 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.arrays import BoolArray, FloatArray, IntArray
-from environments.chat import CallRecord
-from environments.page import Page
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
+from groundlings.environments.chat import CallRecord
+from groundlings.environments.page import Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Mood:
-    """How an agent feels while it decides about a page; see `personas.minds.language_mood` for what moves it.
+    """How an agent feels while it decides about a page; see `groundlings.personas.minds.language.mood` for what moves it.
 
     Attributes:
         satisfaction: With the visit so far, 1 to 10.

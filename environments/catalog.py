@@ -10,8 +10,8 @@ from functools import cached_property
 
 import numpy as np
 
-from environments.arrays import BoolArray, FloatArray
-from environments.errors import DataError
+from groundlings.environments.arrays import BoolArray, FloatArray
+from groundlings.environments.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)

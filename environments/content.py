@@ -14,8 +14,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from environments.arrays import FloatArray, IntArray
-from environments.catalog import Catalog
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.catalog import Catalog
 
 Similarities = NDArray[np.float32]
 

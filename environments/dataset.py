@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
-from environments.catalog import Catalog
-from environments.interactions import Interactions
-from environments.people import People
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.people import People
 
 
 @dataclass(frozen=True, slots=True)

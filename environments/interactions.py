@@ -11,8 +11,8 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from environments.arrays import BoolArray, FloatArray, IntArray, ItemArray
-from environments.errors import DataError
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray
+from groundlings.environments.errors import DataError
 
 USER = "user"
 ITEM = "item"

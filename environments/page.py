@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.arrays import NO_ITEM, BoolArray, ItemArray
+from groundlings.environments.arrays import NO_ITEM, BoolArray, ItemArray
 
 
 @dataclass(frozen=True, slots=True)

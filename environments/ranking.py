@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 import scipy.sparse as sp
 
-from environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
-from environments.draws import Draws
+from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
+from groundlings.environments.random_streams import Draws
 
 PropensityKind = Literal["deterministic", "exact", "estimated"]
 

@@ -7,10 +7,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from environments.arrays import BoolArray, IntArray
-from environments.draws import name_key
-from environments.errors import ConfigError, DataError
-from environments.interactions import Interactions
+from groundlings.environments.arrays import BoolArray, IntArray
+from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.random_streams import name_key
 
 SplitKind = Literal["per_user_temporal", "global_temporal"]
 

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from environments.actions import Decision, LegalActions
-from environments.arrays import NO_ITEM, IntArray
-from environments.dataset import RatingScale
-from environments.draws import Draws
-from environments.page import Page
-from environments.site import PaginatedSite
-from personas.mind import Mind, Situation, SoFar, Visits
+from groundlings.environments.actions import Decision, LegalActions
+from groundlings.environments.arrays import NO_ITEM, IntArray
+from groundlings.environments.dataset import RatingScale
+from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.page import Page
+from groundlings.environments.random_streams import Draws
+from groundlings.personas.mind import Mind, Situation, SoFar, Visits
 
 
 class MindContract:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from environments.catalog import Catalog
-from environments.dataset import RatingScale
-from personas.persona import RatingStyle, Traits
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.dataset import RatingScale
+from groundlings.personas.persona import RatingStyle, Traits
 
 EXAMPLES = 6
 """Titles named on each side."""

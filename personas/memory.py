@@ -9,7 +9,7 @@ with each of the three brought to [0, 1] over the agent's memories (min-max; 0 w
 by default. Recency falls by 0.995 for every hour, as there; a day has 24. Three things differ, so that a run can be
 repeated, resumed and paid for: recency counts from the day a memory was made and not from when it was last recalled
 (recalling changes nothing); importance follows from what was done and felt, not from a call to a model; and relevance
-is lexical unless an embedding is named (`personas.memory_relevance`).
+is lexical unless an embedding is named (`groundlings.personas.memory_relevance`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from environments.arrays import FloatArray
-from personas.memory_relevance import Embedder, LexicalEmbedder
+from groundlings.environments.arrays import FloatArray
+from groundlings.personas.memory_relevance import Embedder, LexicalEmbedder
 
 MemoryKind = Literal["visit", "reflection"]
 
@@ -71,7 +71,7 @@ class MemoryOptions(BaseModel):
     importance: float = Field(default=1.0, ge=0)
     """Weight of importance."""
     embedder: str | None = None
-    """`module:Class` of an embedding of texts (`personas.memory_relevance.Embedder`); none compares words."""
+    """`module:Class` of an embedding of texts (`groundlings.personas.memory_relevance.Embedder`); none compares words."""
 
 
 class MemoryStore:

@@ -9,9 +9,9 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from environments.arrays import FloatArray
-from environments.draws import name_key
-from environments.errors import ConfigError
+from groundlings.environments.arrays import FloatArray
+from groundlings.environments.errors import ConfigError
+from groundlings.environments.random_streams import name_key
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _EMPTY = frozenset(

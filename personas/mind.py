@@ -10,12 +10,12 @@ from typing import Any, Protocol, TypeGuard, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.actions import Decision, LegalActions
-from environments.arrays import FloatArray, IntArray
-from environments.chat import CallRecord
-from environments.draws import Draws
-from environments.page import Page
-from personas.memory import Memory
+from groundlings.environments.actions import Decision, LegalActions
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.chat import CallRecord
+from groundlings.environments.page import Page
+from groundlings.environments.random_streams import Draws
+from groundlings.personas.memory import Memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ class Trait:
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """The social traits of Agent4Rec (Zhang et al. 2024, section 3.1.1); formulas in `personas.profile`.
+    """The social traits of Agent4Rec (Zhang et al. 2024, section 3.1.1); formulas in `groundlings.personas.profile`.
 
     Attributes:
         activity: How much the person uses the site.

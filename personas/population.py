@@ -10,16 +10,16 @@ from typing import Literal
 
 import numpy as np
 
-from environments.arrays import IntArray
-from environments.catalog import Catalog
-from environments.dataset import Dataset, RatingScale
-from environments.draws import name_key
-from environments.errors import ConfigError
-from environments.interactions import Interactions
-from environments.people import People
-from personas.description import describe_person
-from personas.persona import Persona
-from personas.profile import Profiles, measure_profiles
+from groundlings.environments.arrays import IntArray
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.dataset import Dataset, RatingScale
+from groundlings.environments.errors import ConfigError
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.people import People
+from groundlings.environments.random_streams import name_key
+from groundlings.personas.description import describe_person
+from groundlings.personas.persona import Persona
+from groundlings.personas.profile import Profiles, measure_profiles
 
 _PERSONAS_KEPT = 1 << 12
 

@@ -19,11 +19,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.arrays import FloatArray, IntArray
-from environments.catalog import Catalog
-from environments.dataset import RatingScale
-from environments.interactions import Interactions
-from personas.persona import Level, RatingStyle, Trait, Traits
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.dataset import RatingScale
+from groundlings.environments.interactions import Interactions
+from groundlings.personas.persona import Level, RatingStyle, Trait, Traits
 
 LEVELS: Final[tuple[Level, Level, Level]] = ("low", "medium", "high")
 

@@ -8,9 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 from pydantic import Field, NonNegativeInt, PositiveFloat
 
-from environments.arrays import FloatArray, IntArray
-from recommenders.base import fitted
-from recommenders.latent import Factors, LatentFactorRecommender, Rounds, VectorLength
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.recommenders.base import fitted
+from groundlings.recommenders.latent import Factors, LatentFactorRecommender, Rounds, VectorLength
 
 
 class AlsRecommender(LatentFactorRecommender):

@@ -17,11 +17,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from environments.arrays import FloatArray, IntArray
-from environments.catalog import Catalog
-from environments.errors import NotFitted
-from environments.interactions import Interactions
-from environments.ranking import Ranking, RankingRequest, top_items
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.errors import NotFitted
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.ranking import Ranking, RankingRequest, top_items
 
 Learnt = TypeVar("Learnt")
 

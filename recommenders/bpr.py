@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from pydantic import Field, NonNegativeInt, PositiveFloat
 
-from recommenders.latent import Factors, LatentFactorRecommender, Rounds, VectorLength
+from groundlings.recommenders.latent import Factors, LatentFactorRecommender, Rounds, VectorLength
 
 
 class BprRecommender(LatentFactorRecommender):

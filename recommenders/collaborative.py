@@ -7,10 +7,10 @@ from abc import abstractmethod
 import numpy as np
 import scipy.sparse as sp
 
-from environments.arrays import BoolArray, FloatArray, IntArray
-from environments.catalog import Catalog
-from environments.interactions import Interactions
-from recommenders.base import ScoringRecommender, fitted, hash_of
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.interactions import Interactions
+from groundlings.recommenders.base import ScoringRecommender, fitted, hash_of
 
 
 class CollaborativeRecommender(ScoringRecommender):

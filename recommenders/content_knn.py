@@ -6,18 +6,18 @@ import numpy as np
 from pydantic import PositiveInt
 from threadpoolctl import threadpool_limits
 
-from environments.arrays import FloatArray, IntArray
-from environments.catalog import Catalog
-from environments.content import Content, measure_content
-from environments.interactions import Interactions
-from recommenders.base import ScoringRecommender, fitted, hash_of
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.content import Content, measure_content
+from groundlings.environments.interactions import Interactions
+from groundlings.recommenders.base import ScoringRecommender, fitted, hash_of
 
 
 class ContentKnnRecommender(ScoringRecommender):
     """Gives an item that nobody met the mean score of the items most like it (as KNN in the ColdRec benchmark).
 
     Every other item keeps the score that the inner recommender gives it. Likeness is that of
-    `environments.content`: genres, year, and the words of title and text.
+    `groundlings.environments.content`: genres, year, and the words of title and text.
 
     Args:
         of: Scores the items that people met.

@@ -1,6 +1,6 @@
 """The promises of a recommender as tests, to be inherited by the tests of your own.
 
-    from recommenders.contract import RecommenderContract
+    from groundlings.recommenders.contract import RecommenderContract
 
     class TestMine(RecommenderContract):
         personalised = True
@@ -18,13 +18,13 @@ from abc import ABC, abstractmethod
 import numpy as np
 import scipy.sparse as sp
 
-from environments.arrays import NO_ITEM, IntArray, ItemArray
-from environments.catalog import Catalog
-from environments.draws import Draws
-from environments.errors import NotFitted
-from environments.interactions import Interactions
-from environments.ranking import Ranking, RankingRequest
-from recommenders.base import Recommender
+from groundlings.environments.arrays import NO_ITEM, IntArray, ItemArray
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.errors import NotFitted
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.random_streams import Draws
+from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.recommenders.base import Recommender
 
 TOY_SIZE = 20
 """Users and items of the toy world; the last user has no history."""

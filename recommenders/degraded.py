@@ -8,10 +8,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from environments.arrays import NO_ITEM
-from environments.ranking import Ranking, RankingRequest, top_items
-from recommenders.base import Recommender
-from recommenders.wrapping import WrappingRecommender
+from groundlings.environments.arrays import NO_ITEM
+from groundlings.environments.ranking import Ranking, RankingRequest, top_items
+from groundlings.recommenders.base import Recommender
+from groundlings.recommenders.wrapping import WrappingRecommender
 
 
 class DegradedRecommender(WrappingRecommender):

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from pydantic import PositiveFloat
 from threadpoolctl import threadpool_limits
 
-from environments.arrays import FloatArray, IntArray
-from recommenders.base import fitted
-from recommenders.collaborative import CollaborativeRecommender
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.recommenders.base import fitted
+from groundlings.recommenders.collaborative import CollaborativeRecommender
 
 
 class EaseRecommender(CollaborativeRecommender):

@@ -8,11 +8,11 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, PositiveFloat
 
-from environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
-from environments.errors import ConfigError
-from environments.ranking import Ranking, RankingRequest, top_items
-from recommenders.base import Recommender, ScoringRecommender
-from recommenders.wrapping import WrappingRecommender
+from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
+from groundlings.environments.errors import ConfigError
+from groundlings.environments.ranking import Ranking, RankingRequest, top_items
+from groundlings.recommenders.base import Recommender, ScoringRecommender
+from groundlings.recommenders.wrapping import WrappingRecommender
 
 
 class EpsilonSlots(WrappingRecommender):

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
-from environments.catalog import Catalog
-from environments.errors import DataError, NotFitted, shown
-from environments.interactions import Interactions
-from environments.paths import NamedPath
-from environments.ranking import Ranking, RankingRequest
-from recommenders.base import Recommender, hash_of
+from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.errors import DataError, NotFitted, shown
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.paths import NamedPath
+from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.recommenders.base import Recommender, hash_of
 
 if TYPE_CHECKING:
     import pandas as pd

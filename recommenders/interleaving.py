@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
-from environments.catalog import Catalog
-from environments.interactions import Interactions
-from environments.ranking import Ranking, RankingRequest
-from recommenders.base import Recommender
+from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.recommenders.base import Recommender
 
 TEAM_DRAFT = "team_draft"
 """How a log calls this recommender."""

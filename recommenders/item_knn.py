@@ -9,9 +9,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
-from environments.arrays import FloatArray, IntArray
-from recommenders.base import fitted
-from recommenders.collaborative import CollaborativeRecommender
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.recommenders.base import fitted
+from groundlings.recommenders.collaborative import CollaborativeRecommender
 
 
 class ItemKnnRecommender(CollaborativeRecommender):

@@ -10,9 +10,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field
 
-from environments.arrays import FloatArray, IntArray
-from environments.errors import ConfigError
-from recommenders.collaborative import CollaborativeRecommender
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.errors import ConfigError
+from groundlings.recommenders.collaborative import CollaborativeRecommender
 
 Factors = NDArray[np.floating[Any]]
 VectorLength = Annotated[int, Field(ge=1, le=4096)]

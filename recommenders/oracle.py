@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from environments.arrays import FloatArray, IntArray
-from environments.catalog import Catalog
-from environments.interactions import Interactions
-from recommenders.base import ScoringRecommender, fitted
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.interactions import Interactions
+from groundlings.recommenders.base import ScoringRecommender, fitted
 
 Preference = Callable[[IntArray], FloatArray]
 """How much users (row numbers, shape (n,)) like every item, shape (n, n_items), finite, higher = more."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from environments.arrays import FloatArray, IntArray
-from environments.catalog import Catalog
-from environments.interactions import Interactions
-from recommenders.base import ScoringRecommender, fitted, hash_of
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.interactions import Interactions
+from groundlings.recommenders.base import ScoringRecommender, fitted, hash_of
 
 
 class PopularRecommender(ScoringRecommender):

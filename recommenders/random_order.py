@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from environments.arrays import NO_ITEM
-from environments.catalog import Catalog
-from environments.interactions import Interactions
-from environments.ranking import Ranking, RankingRequest, top_items
-from recommenders.base import Recommender, fitted
+from groundlings.environments.arrays import NO_ITEM
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.ranking import Ranking, RankingRequest, top_items
+from groundlings.recommenders.base import Recommender, fitted
 
 
 class RandomOrderRecommender(Recommender):

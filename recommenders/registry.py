@@ -24,27 +24,27 @@ from typing import Any, get_type_hints
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
-from environments.catalog import Catalog
-from environments.errors import ConfigError
-from recommenders.base import Recommender
-from recommenders.oracle import Preference
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.errors import ConfigError
+from groundlings.recommenders.base import Recommender
+from groundlings.recommenders.oracle import Preference
 
 ENTRY_POINT_GROUP = "groundlings.recommenders"
 
 SHIPPED = {
-    "als": "recommenders.als:AlsRecommender",
-    "anti_oracle": "recommenders.oracle:AntiOracleRecommender",
-    "bpr": "recommenders.bpr:BprRecommender",
-    "content_knn": "recommenders.content_knn:ContentKnnRecommender",
-    "degraded": "recommenders.degraded:DegradedRecommender",
-    "ease": "recommenders.ease:EaseRecommender",
-    "epsilon_slots": "recommenders.exploration:EpsilonSlots",
-    "external": "recommenders.external:ExternalRecommender",
-    "item_knn": "recommenders.item_knn:ItemKnnRecommender",
-    "oracle": "recommenders.oracle:OracleRecommender",
-    "plackett_luce": "recommenders.exploration:PlackettLuce",
-    "popular": "recommenders.popular:PopularRecommender",
-    "random_order": "recommenders.random_order:RandomOrderRecommender",
+    "als": "groundlings.recommenders.als:AlsRecommender",
+    "anti_oracle": "groundlings.recommenders.oracle:AntiOracleRecommender",
+    "bpr": "groundlings.recommenders.bpr:BprRecommender",
+    "content_knn": "groundlings.recommenders.content_knn:ContentKnnRecommender",
+    "degraded": "groundlings.recommenders.degraded:DegradedRecommender",
+    "ease": "groundlings.recommenders.ease:EaseRecommender",
+    "epsilon_slots": "groundlings.recommenders.exploration:EpsilonSlots",
+    "external": "groundlings.recommenders.external:ExternalRecommender",
+    "item_knn": "groundlings.recommenders.item_knn:ItemKnnRecommender",
+    "oracle": "groundlings.recommenders.oracle:OracleRecommender",
+    "plackett_luce": "groundlings.recommenders.exploration:PlackettLuce",
+    "popular": "groundlings.recommenders.popular:PopularRecommender",
+    "random_order": "groundlings.recommenders.random_order:RandomOrderRecommender",
 }
 
 
@@ -122,7 +122,7 @@ def find_recommender(spec: str, *, where: str = "arm") -> type[Recommender]:
             )
         found = _imported(SHIPPED.get(spec) or plugins[spec][0].value, here)
     if not (isinstance(found, type) and issubclass(found, Recommender)):
-        raise ConfigError(f"{here}: {spec} is not a subclass of recommenders.base.Recommender")
+        raise ConfigError(f"{here}: {spec} is not a subclass of groundlings.recommenders.base.Recommender")
     if inspect.isabstract(found):
         missing = ", ".join(sorted(found.__abstractmethods__))
         raise ConfigError(f"{here}: {spec} does not yet have the required methods: {missing}")

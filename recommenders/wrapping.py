@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from environments.catalog import Catalog
-from environments.errors import ConfigError
-from environments.interactions import Interactions
-from environments.ranking import Ranking, RankingRequest
-from recommenders.base import Recommender
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.errors import ConfigError
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.recommenders.base import Recommender
 
 
 class WrappingRecommender(Recommender):

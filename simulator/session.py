@@ -12,13 +12,13 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from environments.actions import Decision, Illegal
-from environments.arrays import IntArray
-from environments.chat import CallRecord
-from environments.ranking import Ranking, RankingRequest
-from environments.site import Site
-from personas.mind import Afterthoughts, Mind, PageTurn, Situation, SoFar, Visits, looks_back
-from recommenders.base import Recommender
+from groundlings.environments.actions import Decision, Illegal
+from groundlings.environments.arrays import IntArray
+from groundlings.environments.chat import CallRecord
+from groundlings.environments.feed import Site
+from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.personas.mind import Afterthoughts, Mind, PageTurn, Situation, SoFar, Visits, looks_back
+from groundlings.recommenders.base import Recommender
 
 
 class EndedBy(StrEnum):

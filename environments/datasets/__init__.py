@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from environments.datasets.config import DatasetConfig, OwnData, ToyOptions
-from environments.datasets.download import ProgressHook
-from environments.datasets.registry import DATASETS, DatasetEntry, load_dataset
+from groundlings.environments.datasets.config import DatasetConfig, OwnData, ToyOptions
+from groundlings.environments.datasets.download import ProgressHook
+from groundlings.environments.datasets.registry import DATASETS, DatasetEntry, load_dataset
 
 __all__ = ["DATASETS", "DatasetConfig", "DatasetEntry", "OwnData", "ProgressHook", "ToyOptions", "load_dataset"]

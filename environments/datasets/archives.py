@@ -20,8 +20,8 @@ from typing import IO, Literal
 
 import platformdirs
 
-from environments.datasets.download import ProgressHook, fetch_members, fetch_url
-from environments.errors import DataError
+from groundlings.environments.datasets.download import ProgressHook, fetch_members, fetch_url
+from groundlings.environments.errors import DataError
 
 DIRECTORY_VARIABLE = "GROUNDLINGS_DATA"
 OFFLINE_VARIABLE = "GROUNDLINGS_OFFLINE"

@@ -7,9 +7,9 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from environments.dataset import RatingScale
-from environments.errors import ConfigError, shown
-from environments.paths import NamedPath
+from groundlings.environments.dataset import RatingScale
+from groundlings.environments.errors import ConfigError, shown
+from groundlings.environments.paths import NamedPath
 
 DatasetName = Literal["ml-100k", "ml-1m", "toy", "own"]
 DATASET_NAMES: tuple[str, ...] = get_args(DatasetName)

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from environments.errors import DataError
+from groundlings.environments.errors import DataError
 
 _CONNECT_SECONDS = 4.0
 _PACKAGE_SECONDS = 900.0

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from environments.catalog import Catalog
-from environments.dataset import Dataset, RatingScale
-from environments.datasets.titles import read_title
-from environments.errors import DataError, shown
-from environments.interactions import Interactions
-from environments.people import People
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.dataset import Dataset, RatingScale
+from groundlings.environments.datasets.titles import read_title
+from groundlings.environments.errors import DataError, shown
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.people import People
 
 LICENCE = (
     "GroupLens terms: research use, acknowledge GroupLens (Harper and Konstan 2015), no commercial use and no "

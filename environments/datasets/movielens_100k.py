@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from environments.dataset import Dataset
-from environments.datasets import movielens
-from environments.datasets.archives import Archive, Files, Member, OfficialArchive, WheelArchive
-from environments.people import People
+from groundlings.environments.dataset import Dataset
+from groundlings.environments.datasets import movielens
+from groundlings.environments.datasets.archives import Archive, Files, Member, OfficialArchive, WheelArchive
+from groundlings.environments.people import People
 
 _FOLDER = "recbole/dataset_example/ml-100k/ml-100k"
 

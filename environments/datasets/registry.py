@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from environments.dataset import Dataset
-from environments.datasets import movielens, movielens_1m, movielens_100k
-from environments.datasets.archives import Archive, Files, cache_directory, read_files
-from environments.datasets.config import DatasetConfig, OwnData, ToyOptions
-from environments.datasets.download import ProgressHook
-from environments.datasets.own import OWN_LICENCE, load_own
-from environments.datasets.toy import TOY_LICENCE, make_toy
+from groundlings.environments.dataset import Dataset
+from groundlings.environments.datasets import movielens, movielens_1m, movielens_100k
+from groundlings.environments.datasets.archives import Archive, Files, cache_directory, read_files
+from groundlings.environments.datasets.config import DatasetConfig, OwnData, ToyOptions
+from groundlings.environments.datasets.download import ProgressHook
+from groundlings.environments.datasets.own import OWN_LICENCE, load_own
+from groundlings.environments.datasets.toy import TOY_LICENCE, make_toy
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from environments.arrays import IntArray
-from environments.errors import DataError, shown
+from groundlings.environments.arrays import IntArray
+from groundlings.environments.errors import DataError, shown
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from environments.arrays import FloatArray, IntArray
-from environments.catalog import Catalog
-from environments.dataset import Dataset, RatingScale
-from environments.datasets.config import ToyOptions
-from environments.interactions import Interactions
-from environments.people import People
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.dataset import Dataset, RatingScale
+from groundlings.environments.datasets.config import ToyOptions
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.people import People
 
 TOY_LICENCE = "Made up by Groundlings; do with it what you like."
 

@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from experiments.exports.registry import Format, Written
-from experiments.exports.source import LogSource
+from groundlings.experiments.exports.registry import Format, Written
+from groundlings.experiments.exports.source import LogSource
 
 JSON_NAME = "datasheet.json"
 MARKDOWN_NAME = "DATASHEET.md"

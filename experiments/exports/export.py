@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.damage import reading
-from experiments.exports.datasheet import write_datasheet
-from experiments.exports.folders import check_free, new_directory
-from experiments.exports.registry import Written, find_format
-from experiments.exports.source import LogSource
+from groundlings.experiments.archive.integrity import reading
+from groundlings.experiments.exports.datasheet import write_datasheet
+from groundlings.experiments.exports.folders import check_free, new_directory
+from groundlings.experiments.exports.registry import Written, find_format
+from groundlings.experiments.exports.source import LogSource
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from environments.errors import RunDirectoryError
+from groundlings.environments.errors import RunDirectoryError
 
 
 def check_free(out: Path) -> None:

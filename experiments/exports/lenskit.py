@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from experiments.exports.columns import ParquetTable
-from experiments.exports.registry import Written
-from experiments.exports.source import OPENED, LogSource
+from groundlings.experiments.exports.columns import ParquetTable
+from groundlings.experiments.exports.registry import Written
+from groundlings.experiments.exports.source import OPENED, LogSource
 
 COLUMNS: Mapping[str, str] = {
     "user_id": "text", "item_id": "text", "rating": "float", "timestamp": "int", "visit": "int", "rank": "int",

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from environments.errors import DataError
-from experiments.exports.registry import Written
-from experiments.exports.source import KNOWN, Arm, LoggedItem, LogSource, Row
-from experiments.exports.text import ArmTables, one_line
+from groundlings.environments.errors import DataError
+from groundlings.experiments.exports.registry import Written
+from groundlings.experiments.exports.source import KNOWN, Arm, LoggedItem, LogSource, Row
+from groundlings.experiments.exports.text import ArmTables, one_line
 
 
 def write(source: LogSource, directory: Path) -> Written:

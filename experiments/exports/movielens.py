@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from environments.errors import DataError
-from experiments.exports.registry import Written
-from experiments.exports.source import RATED, LoggedItem, LogSource
-from experiments.exports.text import ArmTables, TextTable
+from groundlings.environments.errors import DataError
+from groundlings.experiments.exports.registry import Written
+from groundlings.experiments.exports.source import RATED, LoggedItem, LogSource
+from groundlings.experiments.exports.text import ArmTables, TextTable
 
 RATINGS = ("userId", "movieId", "rating", "timestamp")
 MOVIES = ("movieId", "title", "genres")

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from environments.arrays import FloatArray
-from experiments.exports.registry import Written
-from experiments.exports.source import KNOWN, Agent, Arm, LoggedItem, LogSource, Row
+from groundlings.environments.arrays import FloatArray
+from groundlings.experiments.exports.registry import Written
+from groundlings.experiments.exports.source import KNOWN, Agent, Arm, LoggedItem, LogSource, Row
 
 CONTEXT = ("day", "history_length", "activity", "diversity")
 """Columns of `context`: the day, and three measurements of the real person's training history."""

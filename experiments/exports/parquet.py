@@ -13,9 +13,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
 
-from experiments.exports.columns import ParquetTable
-from experiments.exports.registry import Written
-from experiments.exports.source import Arm, LogSource, Row
+from groundlings.experiments.exports.columns import ParquetTable
+from groundlings.experiments.exports.registry import Written
+from groundlings.experiments.exports.source import Arm, LogSource, Row
 
 IMPRESSIONS: Mapping[str, str] = {
     "impression_id": "int", "session_id": "int", "user_id": "text", "day": "int", "timestamp": "int",

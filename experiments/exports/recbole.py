@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from experiments.exports.registry import Written
-from experiments.exports.source import KNOWN, OPENED, Arm, LoggedItem, LogSource
-from experiments.exports.text import ArmTables, TextTable, one_line
+from groundlings.experiments.exports.registry import Written
+from groundlings.experiments.exports.source import KNOWN, OPENED, Arm, LoggedItem, LogSource
+from groundlings.experiments.exports.text import ArmTables, TextTable, one_line
 
 CLICKS = (
     "user_id:token", "item_id:token", "rating:float", "timestamp:float", "session_id:token", "rank:float",

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError
 
 if TYPE_CHECKING:
-    from experiments.exports.source import LogSource
+    from groundlings.experiments.exports.source import LogSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Written:
 
 
 class Writer(Protocol):
-    """Every format is a module `experiments.exports.NAME` with a function `write` of this kind."""
+    """Every format is a module `groundlings.experiments.exports.NAME` with a function `write` of this kind."""
 
     def __call__(self, source: LogSource, directory: Path) -> Written:
         """Write one run into an empty directory, reading the log in chunks."""
@@ -56,7 +56,7 @@ class Format:
 
     def write(self, source: LogSource, directory: Path) -> Written:
         """Write a run into an empty directory."""
-        writer: Writer = import_module(f"experiments.exports.{self.name}").write
+        writer: Writer = import_module(f"groundlings.experiments.exports.{self.name}").write
         return writer(source, directory)
 
 

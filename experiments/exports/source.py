@@ -11,11 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from environments.errors import RunDirectoryError
-from experiments.directory import read_manifest
-from experiments.exports.folders import folder_names
-from simulator.log.migrations import schema_version
-from simulator.log.store import named_faults, open_log
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.archive.directory import read_manifest
+from groundlings.experiments.exports.folders import folder_names
+from groundlings.simulator.log.migrations import schema_version
+from groundlings.simulator.log.store import named_faults, open_log
 
 Row = tuple[Any, ...]
 

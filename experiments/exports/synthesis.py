@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from environments.errors import RunDirectoryError
-from experiments.config import ExperimentConfig
-from experiments.exports.export import Exported, check_export, export_run
-from experiments.run import Watcher, run_experiment
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.exports.export import Exported, check_export, export_run
+from groundlings.experiments.running.run import Watcher, run_experiment
 
 
 def synthesise(

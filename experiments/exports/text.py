@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from environments.errors import DataError
-from experiments.exports.source import Arm
+from groundlings.environments.errors import DataError
+from groundlings.experiments.exports.source import Arm
 
 Separator = Literal[",", "\t", " "]
 _NAMES: dict[str, str] = {"\t": "tab", " ": "space"}

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.exports.registry import Written
-from experiments.exports.source import KNOWN, LogSource
-from experiments.exports.text import ArmTables
+from groundlings.experiments.exports.registry import Written
+from groundlings.experiments.exports.source import KNOWN, LogSource
+from groundlings.experiments.exports.text import ArmTables
 
 SHOWN, OPENED, LIKED = 0, 1, 2
 

@@ -1,8 +1,8 @@
 """A mind without a language model: a choice model estimated on real histories, decided for thousands at once.
 
-P(click | examined) = logistic(appeal + constant): appeal is the person's taste (`personas.taste`), the constant makes
+P(click | examined) = logistic(appeal + constant): appeal is the person's taste (`groundlings.personas.taste.model`), the constant makes
 the mean over random items that the person has not met equal `random_click_rate`. All else, from examination to
-leaving, is `personas.minds.browsing`.
+leaving, is `groundlings.personas.minds.click_model`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from environments.actions import Decision
-from environments.arrays import FloatArray, IntArray
-from personas.grounding import Grounding
-from personas.mind import Situation
-from personas.minds.browsing import UNRATED_FIND, Browsing, BrowsingOptions, open_constant, unmet_appeal
-from personas.population import Population
-from personas.taste import Taste
+from groundlings.environments.actions import Decision
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.personas.held_out_replay import Grounding
+from groundlings.personas.mind import Situation
+from groundlings.personas.minds.click_model import UNRATED_FIND, Browsing, BrowsingOptions, open_constant, unmet_appeal
+from groundlings.personas.population import Population
+from groundlings.personas.taste.model import Taste
 
 __all__ = ["UNRATED_FIND", "BehaviouralMind", "BehaviouralOptions"]
 

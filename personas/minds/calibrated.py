@@ -2,10 +2,10 @@
 
     P(click | examined) = logistic(constant + evidence * appeal + language * standardised score)
 
-The weights were estimated on validation people (`personas.calibration`), so a model that knows nothing of the items
+The weights were estimated on validation people (`groundlings.personas.taste.calibration`), so a model that knows nothing of the items
 gets a weight near zero and does no harm. Either term may be left out: with the evidence alone this is the behavioural
 mind, which asks nobody; with the language alone taste is not looked at. All else, from examination to leaving, is
-`personas.minds.browsing`, and stars come from the evidence in any case.
+`groundlings.personas.minds.click_model`, and stars come from the evidence in any case.
 
 A page with an answer that cannot be read is lost and logged as such, like any unreadable page.
 """
@@ -21,16 +21,16 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scipy.special import expit
 
-from environments.actions import Decision, Remark
-from environments.arrays import FloatArray
-from environments.page import Page
-from personas.calibration import Calibration
-from personas.grounding import Grounding
-from personas.mind import Situation
-from personas.minds.browsing import Browsing, BrowsingOptions, open_constant, unmet_appeal
-from personas.minds.calibrated_question import PROMPT, LanguageScorer, QuestionOptions, Scored
-from personas.population import Population
-from personas.taste import Taste
+from groundlings.environments.actions import Decision, Remark
+from groundlings.environments.arrays import FloatArray
+from groundlings.environments.page import Page
+from groundlings.personas.held_out_replay import Grounding
+from groundlings.personas.mind import Situation
+from groundlings.personas.minds.calibrated_question import PROMPT, LanguageScorer, QuestionOptions, Scored
+from groundlings.personas.minds.click_model import Browsing, BrowsingOptions, open_constant, unmet_appeal
+from groundlings.personas.population import Population
+from groundlings.personas.taste.calibration import Calibration
+from groundlings.personas.taste.model import Taste
 
 Term = Literal["evidence", "language"]
 

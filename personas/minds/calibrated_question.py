@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from environments.arrays import FloatArray, IntArray
-from environments.chat import CallRecord, ChatModel, Sampling, fingerprint_of
-from environments.draws import Draws
-from personas.minds.language_asking import Asker, Question
-from personas.minds.language_portrait import portrait
-from personas.minds.language_text import item_line
-from personas.population import Population
-from personas.prompts import load_prompt
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.chat import CallRecord, ChatModel, Sampling, fingerprint_of
+from groundlings.environments.random_streams import Draws
+from groundlings.personas.minds.language.ask import Asker, Question
+from groundlings.personas.minds.language.portrait import portrait
+from groundlings.personas.minds.language.text import item_line
+from groundlings.personas.population import Population
+from groundlings.personas.prompts import load_prompt
 
 PROMPT = load_prompt("score", "agent")
 

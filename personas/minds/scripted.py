@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from environments.actions import Decision, Illegal
-from personas.mind import Situation
+from groundlings.environments.actions import Decision, Illegal
+from groundlings.personas.mind import Situation
 
 Misdeed = Literal["none", "illegal", "unreadable"]
 

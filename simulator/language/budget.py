@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from environments.chat import ChatModel, ChatReply, ChatRequest, fingerprint_of
-from environments.errors import BudgetExhausted
+from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest, fingerprint_of
+from groundlings.environments.errors import BudgetExhausted
 
 _TOKENS_ROUND_A_MESSAGE = 16
 _A_MILLION = 1_000_000

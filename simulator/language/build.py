@@ -7,14 +7,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from environments.chat import ChatModel
-from environments.errors import ConfigError
-from simulator.language.budget import BudgetedModel, Spent
-from simulator.language.config import EndpointOptions, ModelConfig, StoreConfig
-from simulator.language.store import CallStore, StoredModel, refuse_used, replay_name
+from groundlings.environments.chat import ChatModel
+from groundlings.environments.errors import ConfigError
+from groundlings.simulator.language.budget import BudgetedModel, Spent
+from groundlings.simulator.language.call_store import CallStore, StoredModel, refuse_used, replay_name
+from groundlings.simulator.language.config import EndpointOptions, ModelConfig, StoreConfig
 
 if TYPE_CHECKING:
-    from environments.datasets import ProgressHook
+    from groundlings.environments.datasets import ProgressHook
 
 
 async def build_chat_model(
@@ -67,7 +67,7 @@ async def _stored(
 async def _provider(config: ModelConfig, progress: ProgressHook | None, base: Path, spent: Spent | None) -> ChatModel:
     match config.provider:
         case "scripted":
-            from simulator.language.scripted import ScriptedModel, legal_reply
+            from groundlings.simulator.language.scripted import ScriptedModel, legal_reply
 
             model: ChatModel = ScriptedModel(legal_reply)
         case "embedded":
@@ -75,7 +75,7 @@ async def _provider(config: ModelConfig, progress: ProgressHook | None, base: Pa
         case "endpoint":
             model = await _pool(config)
         case "vllm":
-            from simulator.language.offline import OfflineModel
+            from groundlings.simulator.language.offline import OfflineModel
 
             assert config.model is not None
             options = config.vllm
@@ -91,7 +91,7 @@ async def _provider(config: ModelConfig, progress: ProgressHook | None, base: Pa
 
 
 async def _embedded(config: ModelConfig, progress: ProgressHook | None, base: Path) -> ChatModel:
-    from simulator.language.embedded import EmbeddedModel, ServerSettings
+    from groundlings.simulator.language.embedded import EmbeddedModel, ServerSettings
 
     options = config.embedded
     path = (base / options.path.expanduser()).resolve() if options.path else await own_weights(progress)
@@ -106,17 +106,17 @@ async def _embedded(config: ModelConfig, progress: ProgressHook | None, base: Pa
 
 async def own_weights(progress: ProgressHook | None = None) -> Path:
     """The shipped model's file in the encoding that runs fastest, fetched first if need be."""
-    from simulator.language.reencode import faster_copy
-    from simulator.language.weights import SMOLLM2_135M, fetch_weights
+    from groundlings.simulator.language.weight_encoding import faster_copy
+    from groundlings.simulator.language.weights import SMOLLM2_135M, fetch_weights
 
     fetched = await fetch_weights(SMOLLM2_135M, progress)
     return await asyncio.to_thread(faster_copy, fetched, "SmolLM2-135M-Instruct.Q8_0.gguf")
 
 
 async def _pool(config: ModelConfig) -> ChatModel:
-    from simulator.language.connection import Connection
-    from simulator.language.pace import Pace
-    from simulator.language.pool import EndpointPool
+    from groundlings.simulator.language.connection import Connection
+    from groundlings.simulator.language.pool import EndpointPool
+    from groundlings.simulator.language.rate_limit import Pace
 
     listed = config.endpoints
     if config.base_url is not None:

@@ -6,10 +6,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from environments.chat import Sampling
-from environments.paths import NamedPath
-from simulator.language.budget import BudgetConfig
-from simulator.language.secrecy import address, environment_name, refuse_secrets
+from groundlings.environments.chat import Sampling
+from groundlings.environments.paths import NamedPath
+from groundlings.simulator.language.budget import BudgetConfig
+from groundlings.simulator.language.key_redaction import address, environment_name, refuse_secrets
 
 _USED_BY = {
     "base_url": ("endpoint",),

@@ -12,14 +12,14 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Literal
 
-from environments.chat import ChatReply, ChatRequest
-from environments.errors import ConfigError
-from simulator.language.faults import BadStatus, Fault, GarbledReply
-from simulator.language.grammar import grammar_for
-from simulator.language.guard import refuse_remote
-from simulator.language.health import Health
-from simulator.language.pace import Pace
-from simulator.language.wire import Wire
+from groundlings.environments.chat import ChatReply, ChatRequest
+from groundlings.environments.errors import ConfigError
+from groundlings.simulator.language.faults import BadStatus, Fault, GarbledReply
+from groundlings.simulator.language.gbnf import grammar_for
+from groundlings.simulator.language.health import Health
+from groundlings.simulator.language.http_client import Wire
+from groundlings.simulator.language.rate_limit import Pace
+from groundlings.simulator.language.remote_guard import refuse_remote
 
 Structured = Literal["auto", "json_schema", "grammar", "none"]
 Dialect = Literal["llamacpp", "vllm", "other"]
@@ -55,7 +55,7 @@ class Connection:
         api_key: None sends a placeholder, which servers without keys ignore.
         timeout_seconds: Deadline of one attempt.
         concurrency: Requests on their way at a time.
-        structured: How the reply's form is enforced; see `simulator.language.config.ModelConfig`.
+        structured: How the reply's form is enforced; see `groundlings.simulator.language.config.ModelConfig`.
         send_seed: Whether the request's seed is sent along.
         pace: Its rate limits.
     """

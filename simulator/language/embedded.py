@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from environments.chat import ChatReply, ChatRequest
-from environments.errors import ConfigError, ProviderError
-from simulator.language.endpoint import EndpointModel
-from simulator.language.reencode import sha256_of
+from groundlings.environments.chat import ChatReply, ChatRequest
+from groundlings.environments.errors import ConfigError, ProviderError
+from groundlings.simulator.language.endpoint import EndpointModel
+from groundlings.simulator.language.weight_encoding import sha256_of
 
 
 @dataclass(frozen=True, slots=True)

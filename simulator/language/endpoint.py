@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.language.connection import Connection
-from simulator.language.pool import EndpointPool
+from groundlings.simulator.language.connection import Connection
+from groundlings.simulator.language.pool import EndpointPool
 
 
 class EndpointModel(EndpointPool):

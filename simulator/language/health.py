@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from simulator.language.faults import Fault
+from groundlings.simulator.language.faults import Fault
 
 _FAULTS_BEFORE_REST = 3
 _LONGEST_REST_SECONDS = 60.0

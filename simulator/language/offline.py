@@ -14,9 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from environments.chat import ChatReply, ChatRequest
-from environments.errors import ConfigError, ProviderError
-from simulator.language.grammar import grammar_for
+from groundlings.environments.chat import ChatReply, ChatRequest
+from groundlings.environments.errors import ConfigError, ProviderError
+from groundlings.simulator.language.gbnf import grammar_for
 
 _ALTERNATIVES = 20
 

@@ -10,11 +10,11 @@ from typing import TypeVar
 
 import aiohttp
 
-from environments.chat import ChatReply, ChatRequest
-from environments.draws import name_key
-from environments.errors import ProviderError
-from simulator.language.connection import Capabilities, Connection
-from simulator.language.faults import BadStatus, Fault, GarbledReply, back_off_seconds, fault_of
+from groundlings.environments.chat import ChatReply, ChatRequest
+from groundlings.environments.errors import ProviderError
+from groundlings.environments.random_streams import name_key
+from groundlings.simulator.language.connection import Capabilities, Connection
+from groundlings.simulator.language.faults import BadStatus, Fault, GarbledReply, back_off_seconds, fault_of
 
 Result = TypeVar("Result")
 

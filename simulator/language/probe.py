@@ -6,10 +6,10 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from environments.chat import ChatReply, ChatRequest, Message
-from environments.errors import ProviderError
-from simulator.language.connection import Connection, Structured
-from simulator.language.pool import EndpointPool
+from groundlings.environments.chat import ChatReply, ChatRequest, Message
+from groundlings.environments.errors import ProviderError
+from groundlings.simulator.language.connection import Connection, Structured
+from groundlings.simulator.language.pool import EndpointPool
 
 _SCHEMA = {
     "type": "object",

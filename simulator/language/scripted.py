@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from environments.chat import ChatReply, ChatRequest
-from environments.errors import ProviderError
+from groundlings.environments.chat import ChatReply, ChatRequest
+from groundlings.environments.errors import ProviderError
 
 Rule = Callable[[ChatRequest], str]
 
@@ -87,7 +87,7 @@ def _in_turn(replies: Iterator[str]) -> Rule:
 
 
 def _drawn(schema: Mapping[str, Any], rng: np.random.Generator) -> Any:
-    """One value of a schema of the subset in `simulator.language.grammar`."""
+    """One value of a schema of the subset in `groundlings.simulator.language.gbnf`."""
     if "enum" in schema:
         return schema["enum"][rng.integers(len(schema["enum"]))]
     match schema["type"]:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_dir
 
-from environments.errors import DataError
-from simulator.language.reencode import sha256_of
+from groundlings.environments.errors import DataError
+from groundlings.simulator.language.weight_encoding import sha256_of
 
 if TYPE_CHECKING:
-    from environments.datasets import ProgressHook
+    from groundlings.environments.datasets import ProgressHook
 
 CACHE_VARIABLE = "GROUNDLINGS_CACHE"
 OFFLINE_VARIABLE = "GROUNDLINGS_OFFLINE"

@@ -6,7 +6,7 @@ import hashlib
 
 from sqlalchemy import Engine, text
 
-from recommenders.interleaving import TEAM_DRAFT
+from groundlings.recommenders.interleaving import TEAM_DRAFT
 
 # Rows are named by what they are about (arm, day, person, page, slot), never by surrogate id. Left out, because
 # they tell of the machine and not of the behaviour: wall-clock columns, latency, attempts, cache hits.

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from environments.errors import RunDirectoryError
+from groundlings.environments.errors import RunDirectoryError
 
 _SAFE = "all committed visits are safe"
 

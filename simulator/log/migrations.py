@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, func, inspect, select, text
 
-from environments.errors import RunDirectoryError
-from simulator.log import tables
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.simulator.log import tables
 
 _ledger = Table(
     "schema_migrations",

@@ -18,10 +18,10 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect,
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import AddConstraint
 
-from environments.errors import RunDirectoryError
-from simulator.log import tables
-from simulator.log.columns import Row
-from simulator.log.faults import named_faults
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.simulator.log import tables
+from groundlings.simulator.log.columns import Row
+from groundlings.simulator.log.faults import named_faults
 
 _CONNECT_SECONDS = 10
 _IDS_A_RUN = 2**36

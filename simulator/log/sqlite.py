@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 
-from environments.errors import RunDirectoryError
-from simulator.log.columns import Row
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.simulator.log.columns import Row
 
 
 @dataclass(frozen=True, slots=True)

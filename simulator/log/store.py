@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Protocol
 
 from sqlalchemy import Connection, Engine, Table, text
 
-from environments.errors import RunDirectoryError
-from simulator.log.address import postgres_address, schema_name
-from simulator.log.columns import Row
-from simulator.log.faults import named_faults
-from simulator.log.migrations import SCHEMA_VERSION, schema_version
-from simulator.log.sqlite import SqliteStore
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.simulator.log.address import postgres_address, schema_name
+from groundlings.simulator.log.columns import Row
+from groundlings.simulator.log.faults import named_faults
+from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
+from groundlings.simulator.log.sqlite import SqliteStore
 
 __all__ = ["ADDRESS_NAME", "LOG_NAME", "Store", "named_faults", "open_log", "rows_of", "store_at"]
 
@@ -86,7 +86,7 @@ def store_at(run: Path) -> Store:
     address = run / ADDRESS_NAME
     if not address.is_file():
         return SqliteStore(run / LOG_NAME if run.is_dir() else run)
-    from simulator.log.postgres import PostgresStore
+    from groundlings.simulator.log.postgres import PostgresStore
 
     try:
         content = json.loads(address.read_text(encoding="utf-8"))

@@ -16,18 +16,18 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from environments.catalog import Catalog
-from environments.errors import BudgetExhausted, RunDirectoryError, UserError
-from personas.population import Population
-from simulator.log import tables
-from simulator.log.blocks import Cohort, Origin, block_of
-from simulator.log.damage import damage_in
-from simulator.log.migrations import migrate
-from simulator.log.progress import read_past
-from simulator.log.sqlite import SqliteStore
-from simulator.log.store import Store, named_faults
-from simulator.past import Past
-from simulator.session import CohortRecord
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.errors import BudgetExhausted, RunDirectoryError, UserError
+from groundlings.personas.population import Population
+from groundlings.simulator.log import tables
+from groundlings.simulator.log.integrity import damage_in
+from groundlings.simulator.log.migrations import migrate
+from groundlings.simulator.log.resume_reader import read_past
+from groundlings.simulator.log.row_layout import Cohort, Origin, block_of
+from groundlings.simulator.log.sqlite import SqliteStore
+from groundlings.simulator.log.store import Store, named_faults
+from groundlings.simulator.resume_state import Past
+from groundlings.simulator.session import CohortRecord
 
 WINDOW_SECONDS = 0.05
 """How long a decided visit may wait for others to be committed with; a power failure costs no more than this."""

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import typer
 
-from experiments import cli
-from experiments.loading import load_config
-from experiments.plan import build_plan
+from groundlings.experiments.cli import main as cli
+from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.running.plan import build_plan
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

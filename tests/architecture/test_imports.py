@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from experiments.names import PACKAGES
+from groundlings.experiments.cli.name_conflicts import PACKAGES
 
 ROOT = Path(__file__).parents[2]
 VIOLATIONS = {
-    "layers": ("recommenders/base.py", "import personas.persona"),
+    "layers": ("recommenders/base.py", "import groundlings.personas.persona"),
     "mesa": ("simulator/session.py", "import mesa"),
-    "sqlalchemy": ("experiments/cli.py", "from sqlalchemy import text"),
+    "sqlalchemy": ("experiments/cli/main.py", "from sqlalchemy import text"),
     "language_models": ("personas/mind.py", "import openai"),
     "no_second_door": ("simulator/session.py", "import requests"),
-    "learning": ("simulator/world.py", "from implicit.als import AlternatingLeastSquares"),
-    "outermost": ("environments/site.py", "import yaml"),
-    "plotting": ("experiments/run.py", "import matplotlib.pyplot"),
+    "learning": ("simulator/arm.py", "from implicit.als import AlternatingLeastSquares"),
+    "outermost": ("environments/feed.py", "import yaml"),
+    "plotting": ("experiments/running/run.py", "import matplotlib.pyplot"),
 }
 
 

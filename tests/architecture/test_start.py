@@ -25,10 +25,10 @@ def loaded_by(code: str, directory: Path) -> set[str]:
 @pytest.mark.parametrize(
     "code",
     [
-        "import experiments.cli",
-        "from experiments.names import check_names; check_names()",
+        "import groundlings.experiments.cli.main",
+        "from groundlings.experiments.cli.name_conflicts import check_names; check_names()",
         "import sys; sys.argv = ['groundlings', '--help']\n"
-        "from experiments.cli import main\n"
+        "from groundlings.experiments.cli.main import main\n"
         "try: main()\n"
         "except SystemExit: pass",
     ],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.names import PACKAGES
+from groundlings.experiments.cli.name_conflicts import PACKAGES
 
 ROOT = Path(__file__).parents[2]
 LONGEST_FILE = 400

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from environments.catalog import Catalog, Item
-from environments.errors import DataError
+from groundlings.environments.catalog import Catalog, Item
+from groundlings.environments.errors import DataError
 
 
 def films(**changes) -> Catalog:

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from environments.datasets import DatasetConfig, archives, download, load_dataset
-from environments.datasets.archives import Archive, Member, OfficialArchive, WheelArchive, read_files
-from environments.errors import DataError
+from groundlings.environments.datasets import DatasetConfig, archives, download, load_dataset
+from groundlings.environments.datasets.archives import Archive, Member, OfficialArchive, WheelArchive, read_files
+from groundlings.environments.errors import DataError
 
 RATINGS, ITEMS = b"1\t2\t3\t4\n", b"a b c\n"
 CLOSED = "http://127.0.0.1:9/made-up.zip"  # nobody listens on the discard port
@@ -242,7 +242,7 @@ def test_a_place_that_cannot_be_written_is_named(publisher, tmp_path):
 
 def test_the_licence_is_shown_once_a_directory(tmp_path, monkeypatch):
     files = archives.Files("official", _tiny_100k(), "a test")
-    monkeypatch.setattr("environments.datasets.registry.read_files", lambda *_, **__: files)
+    monkeypatch.setattr("groundlings.environments.datasets.registry.read_files", lambda *_, **__: files)
     shown: list[str] = []
     for folder in ("a", "a", "b"):
         (tmp_path / folder).mkdir(exist_ok=True)

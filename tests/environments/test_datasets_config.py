@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from environments.datasets import DATASETS, DatasetConfig, load_dataset
-from environments.datasets.config import DATASET_NAMES, ScaleConfig, ToyOptions
-from environments.errors import ConfigError
+from groundlings.environments.datasets import DATASETS, DatasetConfig, load_dataset
+from groundlings.environments.datasets.config import DATASET_NAMES, ScaleConfig, ToyOptions
+from groundlings.environments.errors import ConfigError
 
 OWN = {
     "interactions": {"path": "h.csv", "user": "u", "item": "i", "timestamp": "t"},

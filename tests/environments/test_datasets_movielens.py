@@ -7,10 +7,10 @@ import os
 import numpy as np
 import pytest
 
-from environments.datasets import DatasetConfig, load_dataset, movielens_1m, movielens_100k
-from environments.datasets.archives import Files, cache_directory
-from environments.datasets.titles import read_title
-from environments.errors import DataError
+from groundlings.environments.datasets import DatasetConfig, load_dataset, movielens_1m, movielens_100k
+from groundlings.environments.datasets.archives import Files, cache_directory
+from groundlings.environments.datasets.titles import read_title
+from groundlings.environments.errors import DataError
 
 online = pytest.mark.skipif(
     os.environ.get("GROUNDLINGS_OFFLINE", "") not in ("", "0"), reason="GROUNDLINGS_OFFLINE forbids downloads"

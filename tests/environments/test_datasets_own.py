@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from environments.dataset import Dataset
-from environments.datasets import DatasetConfig, load_dataset
-from environments.errors import DataError
+from groundlings.environments.dataset import Dataset
+from groundlings.environments.datasets import DatasetConfig, load_dataset
+from groundlings.environments.errors import DataError
 
 DATA = Path(__file__).parent / "data"
 HISTORY = {"path": "history.csv", "user": "customer", "item": "sku", "rating": "stars", "timestamp": "when"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from environments.datasets import DatasetConfig, load_dataset
+from groundlings.environments.datasets import DatasetConfig, load_dataset
 
 PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from environments.datasets import DatasetConfig, ToyOptions, load_dataset
+from groundlings.environments.datasets import DatasetConfig, ToyOptions, load_dataset
 
 
 def toy(**options):

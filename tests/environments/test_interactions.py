@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments.errors import DataError
-from environments.interactions import Interactions
+from groundlings.environments.errors import DataError
+from groundlings.environments.interactions import Interactions
 
 
 def some(users=(0, 1, 1), items=(2, 0, 2), ratings=(4.0, np.nan, 2.5), times=(30, 10, 20), **world) -> Interactions:

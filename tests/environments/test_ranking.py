@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from environments.arrays import NO_ITEM
-from environments.draws import Draws
-from environments.ranking import Ranking, RankingRequest, top_items
+from groundlings.environments.arrays import NO_ITEM
+from groundlings.environments.random_streams import Draws
+from groundlings.environments.ranking import Ranking, RankingRequest, top_items
 
 
 def request_for(seen, size: int) -> RankingRequest:

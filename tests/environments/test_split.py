@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments import split as splits
-from environments.errors import ConfigError, DataError
-from environments.interactions import Interactions
-from environments.split import split_history
+from groundlings.environments import split as splits
+from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.split import split_history
 
 N_USERS, N_ITEMS = 5, 7
 KINDS = ("per_user_temporal", "global_temporal")

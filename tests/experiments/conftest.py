@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine
 
-from environments.actions import Click, Decision, Exit, NextPage, Rate
-from environments.arrays import NO_ITEM
-from environments.catalog import Catalog
-from environments.chat import CallRecord, ChatReply, ChatRequest, Message
-from environments.dataset import Dataset, RatingScale
-from environments.interactions import Interactions
-from environments.people import People
-from environments.site import PaginatedSite
-from personas.population import build_population
-from recommenders.base import ScoringRecommender
-from simulator.log.store import LOG_NAME, open_log
-from simulator.log.writer import ArmRow, LogWriter
-from simulator.world import Schedule, World
+from groundlings.environments.actions import Click, Decision, Exit, NextPage, Rate
+from groundlings.environments.arrays import NO_ITEM
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.chat import CallRecord, ChatReply, ChatRequest, Message
+from groundlings.environments.dataset import Dataset, RatingScale
+from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.people import People
+from groundlings.personas.population import build_population
+from groundlings.recommenders.base import ScoringRecommender
+from groundlings.simulator.arm import Schedule, World
+from groundlings.simulator.log.store import LOG_NAME, open_log
+from groundlings.simulator.log.writer import ArmRow, LogWriter
 
 PEOPLE, ITEMS, DAYS = 16, 48, 2
 NEVER_RATES, NEVER_READABLE, NOTHING_LEFT = 3, 5, 7

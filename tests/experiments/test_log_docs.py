@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.metrics import METRICS, per_arm_sql, summarise
-from simulator.log.tables import metadata
+from groundlings.experiments.analysis.metrics import METRICS, per_arm_sql, summarise
+from groundlings.simulator.log.tables import metadata
 
 PAGE = (Path(__file__).parents[2] / "docs" / "log.md").read_text(encoding="utf-8")
 QUERIES = [query.strip().removesuffix(";") for query in re.findall(r"```sql\n(.*?)```", PAGE, flags=re.DOTALL)]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from experiments.loading import load_config
-from experiments.run import run_experiment
+from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.running.run import run_experiment
 
 SMALL = {
     "name": "small",

@@ -16,11 +16,11 @@ import pandas as pd
 import yaml
 from world import EARLIER, TOY, Campaign, Work, World
 
-from environments.datasets import DATASETS, DatasetConfig, load_dataset
-from environments.datasets.archives import Files
-from experiments.config import ExperimentConfig
-from experiments.loading import load_config
-from experiments.run import run_experiment
+from groundlings.environments.datasets import DATASETS, DatasetConfig, load_dataset
+from groundlings.environments.datasets.archives import Files
+from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.run import run_experiment
 
 PLAYED_EVERY = 4
 

@@ -33,7 +33,7 @@ from run_directories import run_directories
 from world import Campaign, World
 from yaml_files import yaml_files
 
-from environments.errors import BudgetExhausted, UserError
+from groundlings.environments.errors import BudgetExhausted, UserError
 
 SECONDS_A_FILE = 60
 """Many times what one of these tiny runs takes: whoever is still at it hangs."""

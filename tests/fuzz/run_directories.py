@@ -16,10 +16,10 @@ import mutation
 from typer.testing import CliRunner
 from world import EARLIER, Campaign, Work, World
 
-from experiments import cli
-from experiments.config import ExperimentConfig
-from experiments.exports.registry import FORMATS
-from experiments.run import Watcher, run_experiment
+from groundlings.experiments.cli import main as cli
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.exports.registry import FORMATS
+from groundlings.experiments.running.run import Watcher, run_experiment
 
 DRAWN_EVERY = 10
 
@@ -81,7 +81,7 @@ def _ask(run: Path, commands: list[list[str]]) -> str:
             raise AssertionError(f"{' '.join(command)} changed {', '.join(changed)}")
         if error is not None and not isinstance(error, SystemExit):
             first = first or error
-            if type(error).__module__ != "environments.errors":
+            if type(error).__module__ != "groundlings.environments.errors":
                 error.args = (f"{' '.join(command[:2])}: {error}",)
                 raise error
     if first is not None:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import experiments
-import experiments.report
-from experiments.config import ExperimentConfig
-from experiments.run import run_experiment
+import groundlings.experiments
+import groundlings.experiments.analysis.report
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.run import run_experiment
 
 Work = Callable[[], str]
 """Opens the spoilt file by the public doors; returns a word for a good end, or raises."""
@@ -70,9 +70,9 @@ class World:
     def __init__(self, root: Path) -> None:
         self.root = root
         os.chdir(root)
-        shipped = Path(experiments.__file__).parent / "configs"
+        shipped = Path(groundlings.experiments.__file__).parent / "configs"
         self.configs = Path(shutil.copytree(shipped, root / "configs"))
-        self.write_report = experiments.report.write_report
+        self.write_report = groundlings.experiments.analysis.report.write_report
         config = ExperimentConfig.model_validate({**EARLIER, "base": self.configs})
         self.earlier = run_experiment(config).directory.resolve()
         self._whole = self._fingerprints()
@@ -90,7 +90,7 @@ class World:
 
     def draw(self, wanted: bool) -> None:
         """Whether reports are drawn: that takes longer than all the rest, so only some are."""
-        experiments.report.write_report = self.write_report if wanted else lambda *_: None
+        groundlings.experiments.analysis.report.write_report = self.write_report if wanted else lambda *_: None
 
     def _fingerprints(self) -> dict[str, str]:
         files = [path for path in self.earlier.rglob("*") if path.is_file()]

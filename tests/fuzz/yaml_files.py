@@ -15,15 +15,15 @@ from pydantic import BaseModel
 from rich.console import Console
 from world import EARLIER, TOY, Campaign, Work, World
 
-from environments.datasets import DatasetConfig, load_dataset
-from experiments.config import CalibratedMindConfig, ExperimentConfig, LanguageMindConfig
-from experiments.estimate import print_plan
-from experiments.fidelity.config import FidelityConfig
-from experiments.loading import load_as, load_config
-from experiments.plan import Plan, build_plan
-from experiments.run import run_experiment
-from experiments.warmup.config import WarmupConfig
-from recommenders.registry import SHIPPED, find_recommender
+from groundlings.environments.datasets import DatasetConfig, load_dataset
+from groundlings.experiments.config.loading import load_as, load_config
+from groundlings.experiments.config.schema import CalibratedMindConfig, ExperimentConfig, LanguageMindConfig
+from groundlings.experiments.labs.fidelity.config import FidelityConfig
+from groundlings.experiments.labs.warmup.config import WarmupConfig
+from groundlings.experiments.running.cost import print_plan
+from groundlings.experiments.running.plan import Plan, build_plan
+from groundlings.experiments.running.run import run_experiment
+from groundlings.recommenders.registry import SHIPPED, find_recommender
 
 LARGEST_RUN = 20_000
 """Impressions and ratings of a run that is played; a larger one is only planned and estimated."""
@@ -167,7 +167,14 @@ def _values(annotation: Any) -> Iterator[Any]:
     elif annotation is float:
         yield from (0, 1e-9, 0.1, 0.5, 0.99, 1, 3.5, 1e9, 1e300)
     elif annotation is str:
-        yield from ("popular", "x", "🎭", "[red]", "recommenders.popular:PopularRecommender", "http://127.0.0.1:9/v1")
+        yield from (
+            "popular",
+            "x",
+            "🎭",
+            "[red]",
+            "groundlings.recommenders.popular:PopularRecommender",
+            "http://127.0.0.1:9/v1",
+        )
     elif annotation is Path:
         yield from (*mutation.ODD_PATHS, "own_data/items.csv", "../runs/quickstart/log.db", "../runs/quickstart")
     elif get_origin(annotation) is Literal:

@@ -8,23 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from environments.actions import Decision, LegalActions
-from environments.catalog import Catalog
-from environments.chat import Sampling
-from environments.dataset import Dataset, RatingScale
-from environments.datasets.config import ToyOptions
-from environments.datasets.toy import make_toy
-from environments.draws import Draws
-from environments.interactions import Interactions
-from environments.page import Page
-from environments.people import People
-from environments.site import PaginatedSite
-from environments.split import split_history
-from personas.mind import Afterthoughts, PageTurn, Situation, SoFar, Visits
-from personas.minds.language import LanguageMind, LanguageOptions
-from personas.population import Population, build_population
-from personas.taste import fit_taste
-from simulator.language.scripted import ScriptedModel
+from groundlings.environments.actions import Decision, LegalActions
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.chat import Sampling
+from groundlings.environments.dataset import Dataset, RatingScale
+from groundlings.environments.datasets.config import ToyOptions
+from groundlings.environments.datasets.toy import make_toy
+from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.page import Page
+from groundlings.environments.people import People
+from groundlings.environments.random_streams import Draws
+from groundlings.environments.split import split_history
+from groundlings.personas.mind import Afterthoughts, PageTurn, Situation, SoFar, Visits
+from groundlings.personas.minds.language.mind import LanguageMind, LanguageOptions
+from groundlings.personas.population import Population, build_population
+from groundlings.personas.taste.model import fit_taste
+from groundlings.simulator.language.scripted import ScriptedModel
 
 
 @pytest.fixture(scope="session")

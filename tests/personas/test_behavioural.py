@@ -6,16 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from environments.actions import LegalActions
-from environments.arrays import NO_ITEM
-from environments.draws import Draws
-from environments.interactions import Interactions
-from environments.page import Page
-from personas.contract import MindContract
-from personas.mind import KnowsPreference, Situation, SoFar, Visits
-from personas.minds.behavioural import UNRATED_FIND, BehaviouralMind, BehaviouralOptions
-from personas.population import build_population
-from personas.taste import fit_taste
+from groundlings.environments.actions import LegalActions
+from groundlings.environments.arrays import NO_ITEM
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.page import Page
+from groundlings.environments.random_streams import Draws
+from groundlings.personas.contract import MindContract
+from groundlings.personas.mind import KnowsPreference, Situation, SoFar, Visits
+from groundlings.personas.minds.behavioural import UNRATED_FIND, BehaviouralMind, BehaviouralOptions
+from groundlings.personas.population import build_population
+from groundlings.personas.taste.model import fit_taste
 
 
 @pytest.fixture(scope="module")

@@ -8,24 +8,24 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from environments.actions import LegalActions
-from environments.arrays import NO_ITEM
-from environments.chat import ChatReply, fingerprint_of
-from environments.draws import Draws
-from environments.errors import ConfigError, DataError
-from environments.page import Page
-from environments.split import people_in_thirds
-from personas.calibration import FittedFor, read_calibration
-from personas.calibration_fit import choose_pairs, fit_calibration
-from personas.contract import MindContract
-from personas.evidence import FEATURES, VERSION
-from personas.grounding import Grounding
-from personas.mind import Situation, SoFar, Visits
-from personas.minds.behavioural import BehaviouralMind, BehaviouralOptions
-from personas.minds.calibrated import CalibratedMind, CalibratedOptions
-from personas.minds.calibrated_question import PROMPT, LanguageScorer, QuestionOptions
-from simulator.language.build import build_chat_model
-from simulator.language.config import ModelConfig
+from groundlings.environments.actions import LegalActions
+from groundlings.environments.arrays import NO_ITEM
+from groundlings.environments.chat import ChatReply, fingerprint_of
+from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.page import Page
+from groundlings.environments.random_streams import Draws
+from groundlings.environments.split import people_in_thirds
+from groundlings.personas.contract import MindContract
+from groundlings.personas.held_out_replay import Grounding
+from groundlings.personas.mind import Situation, SoFar, Visits
+from groundlings.personas.minds.behavioural import BehaviouralMind, BehaviouralOptions
+from groundlings.personas.minds.calibrated import CalibratedMind, CalibratedOptions
+from groundlings.personas.minds.calibrated_question import PROMPT, LanguageScorer, QuestionOptions
+from groundlings.personas.taste.calibration import FittedFor, read_calibration
+from groundlings.personas.taste.calibration_fit import choose_pairs, fit_calibration
+from groundlings.personas.taste.features import FEATURES, VERSION
+from groundlings.simulator.language.build import build_chat_model
+from groundlings.simulator.language.config import ModelConfig
 
 SALT = "a"
 

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments.errors import ConfigError
-from environments.interactions import Interactions
-from personas.population import build_population
+from groundlings.environments.errors import ConfigError
+from groundlings.environments.interactions import Interactions
+from groundlings.personas.population import build_population
 
 
 def test_only_people_with_a_training_history_come(three_people):

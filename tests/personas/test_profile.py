@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments.dataset import RatingScale
-from environments.interactions import Interactions
-from personas.profile import GENRE_PRIOR, measure_profiles
+from groundlings.environments.dataset import RatingScale
+from groundlings.environments.interactions import Interactions
+from groundlings.personas.profile import GENRE_PRIOR, measure_profiles
 
 CLEO = 2
 
@@ -87,6 +87,6 @@ def test_shares_sum_to_one_on_any_scale(three_people_catalog, stars):
 
 @pytest.fixture(scope="module")
 def three_people_catalog(toy):
-    from environments.catalog import Catalog
+    from groundlings.environments.catalog import Catalog
 
     return Catalog(("a", "b", "c", "d"), ("A", "B", "C", "D"), np.full(4, np.nan), ((),) * 4)

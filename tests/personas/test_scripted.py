@@ -3,14 +3,14 @@ import asyncio
 import numpy as np
 import pytest
 
-from environments.actions import Decision, LegalActions
-from environments.dataset import RatingScale
-from environments.draws import Draws
-from environments.page import Page
-from environments.site import PaginatedSite
-from personas.contract import MindContract
-from personas.mind import Situation, SoFar, Visits
-from personas.minds.scripted import ScriptedMind, ScriptedOptions
+from groundlings.environments.actions import Decision, LegalActions
+from groundlings.environments.dataset import RatingScale
+from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.page import Page
+from groundlings.environments.random_streams import Draws
+from groundlings.personas.contract import MindContract
+from groundlings.personas.mind import Situation, SoFar, Visits
+from groundlings.personas.minds.scripted import ScriptedMind, ScriptedOptions
 
 
 class TestScriptedMind(MindContract):

@@ -9,10 +9,10 @@ import pytest
 PROGRAM = """
 import sys
 import numpy as np
-from environments.catalog import Catalog
-from environments.interactions import Interactions
-from recommenders.contract import toy_request
-from recommenders.registry import find_recommender
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.interactions import Interactions
+from groundlings.recommenders.contract import toy_request
+from groundlings.recommenders.registry import find_recommender
 
 rng = np.random.default_rng(3)
 taste = rng.normal(size=(150, 4)) @ rng.normal(size=(4, 120))

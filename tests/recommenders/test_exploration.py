@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from environments.arrays import NO_ITEM
-from environments.draws import Draws
-from environments.errors import ConfigError
-from environments.ranking import Ranking, RankingRequest
-from recommenders.base import Recommender, ScoringRecommender
-from recommenders.contract import checkerboard, toy_catalog
-from recommenders.degraded import DegradedRecommender
-from recommenders.exploration import EpsilonSlots, PlackettLuce
-from recommenders.random_order import RandomOrderRecommender
+from groundlings.environments.arrays import NO_ITEM
+from groundlings.environments.errors import ConfigError
+from groundlings.environments.random_streams import Draws
+from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.recommenders.base import Recommender, ScoringRecommender
+from groundlings.recommenders.contract import checkerboard, toy_catalog
+from groundlings.recommenders.degraded import DegradedRecommender
+from groundlings.recommenders.exploration import EpsilonSlots, PlackettLuce
+from groundlings.recommenders.random_order import RandomOrderRecommender
 
 
 class Fixed(ScoringRecommender):

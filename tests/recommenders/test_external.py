@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from environments.arrays import NO_ITEM
-from environments.draws import Draws
-from environments.errors import DataError
-from environments.ranking import RankingRequest
-from recommenders.contract import TOY_SIZE, checkerboard, toy_catalog, toy_user_ids
-from recommenders.external import ExternalRecommender
+from groundlings.environments.arrays import NO_ITEM
+from groundlings.environments.errors import DataError
+from groundlings.environments.random_streams import Draws
+from groundlings.environments.ranking import RankingRequest
+from groundlings.recommenders.contract import TOY_SIZE, checkerboard, toy_catalog, toy_user_ids
+from groundlings.recommenders.external import ExternalRecommender
 
 
 def load(path: Path) -> ExternalRecommender:

@@ -11,11 +11,11 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments.arrays import NO_ITEM
-from environments.draws import Draws
-from environments.ranking import Ranking, RankingRequest
-from recommenders.base import Recommender
-from recommenders.interleaving import TeamDraftRecommender
+from groundlings.environments.arrays import NO_ITEM
+from groundlings.environments.random_streams import Draws
+from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.recommenders.base import Recommender
+from groundlings.recommenders.interleaving import TeamDraftRecommender
 
 
 class Listed(Recommender):

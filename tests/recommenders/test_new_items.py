@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from environments.catalog import Catalog
-from environments.content import measure_content
-from environments.errors import NotFitted
-from environments.interactions import Interactions
-from recommenders.als import AlsRecommender
-from recommenders.base import FoldsIn
-from recommenders.content_knn import ContentKnnRecommender, neighbour_shares
-from recommenders.contract import checkerboard, toy_catalog
-from recommenders.ease import EaseRecommender
-from recommenders.item_knn import ItemKnnRecommender
-from recommenders.popular import PopularRecommender
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.content import measure_content
+from groundlings.environments.errors import NotFitted
+from groundlings.environments.interactions import Interactions
+from groundlings.recommenders.als import AlsRecommender
+from groundlings.recommenders.base import FoldsIn
+from groundlings.recommenders.content_knn import ContentKnnRecommender, neighbour_shares
+from groundlings.recommenders.contract import checkerboard, toy_catalog
+from groundlings.recommenders.ease import EaseRecommender
+from groundlings.recommenders.item_knn import ItemKnnRecommender
+from groundlings.recommenders.popular import PopularRecommender
 
 NEW = 0
 USERS = np.arange(1, 19)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import yaml
 
-from recommenders.contract import checkerboard, toy_catalog, toy_request, toy_user_ids
-from recommenders.registry import (
+from groundlings.recommenders.contract import checkerboard, toy_catalog, toy_request, toy_user_ids
+from groundlings.recommenders.registry import (
     ENTRY_POINT_GROUP,
     SHIPPED,
     RecommenderContext,

@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from environments.errors import ConfigError
-from recommenders.als import AlsRecommender
-from recommenders.contract import toy_catalog, toy_user_ids
-from recommenders.degraded import DegradedRecommender
-from recommenders.ease import EaseRecommender
-from recommenders.exploration import EpsilonSlots, PlackettLuce
-from recommenders.oracle import OracleRecommender
-from recommenders.popular import PopularRecommender
-from recommenders.registry import (
+from groundlings.environments.errors import ConfigError
+from groundlings.recommenders.als import AlsRecommender
+from groundlings.recommenders.contract import toy_catalog, toy_user_ids
+from groundlings.recommenders.degraded import DegradedRecommender
+from groundlings.recommenders.ease import EaseRecommender
+from groundlings.recommenders.exploration import EpsilonSlots, PlackettLuce
+from groundlings.recommenders.oracle import OracleRecommender
+from groundlings.recommenders.popular import PopularRecommender
+from groundlings.recommenders.registry import (
     SHIPPED,
     RecommenderContext,
     available_recommenders,
@@ -52,7 +52,7 @@ def plugins(tmp_path, monkeypatch):
 
 def test_listing_recommenders_loads_no_heavy_library():
     program = (
-        "import sys; from recommenders.registry import available_recommenders; available_recommenders(); "
+        "import sys; from groundlings.recommenders.registry import available_recommenders; available_recommenders(); "
         "print({'irspack', 'implicit', 'torch'} & set(sys.modules))"
     )
     printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
@@ -128,12 +128,20 @@ def test_available_recommenders_lists_a_line_each():
         ("external", {"path": "rankings.csv", "catalog": 1}, r"arms\[1\].options.catalog: external has no such option"),
         ("external", {"path": 3}, r"arms\[1\].options.path: found 3; input should be a valid string"),
         ("no_such_module:Mine", {}, "no_such_module:Mine cannot be imported: ModuleNotFoundError: No module named"),
-        ("recommenders.ease:EaseRecomender", {}, r"has no class 'EaseRecomender' \(did you mean 'EaseRecommender'\?\)"),
-        ("recommenders.ease:PositiveFloat", {}, "is not a subclass of recommenders.base.Recommender"),
         (
-            "recommenders.base:ScoringRecommender",
+            "groundlings.recommenders.ease:EaseRecomender",
             {},
-            "recommenders.base:ScoringRecommender does not yet have the required methods: fit, score",
+            r"has no class 'EaseRecomender' \(did you mean 'EaseRecommender'\?\)",
+        ),
+        (
+            "groundlings.recommenders.ease:PositiveFloat",
+            {},
+            "is not a subclass of groundlings.recommenders.base.Recommender",
+        ),
+        (
+            "groundlings.recommenders.base:ScoringRecommender",
+            {},
+            "groundlings.recommenders.base:ScoringRecommender does not yet have the required methods: fit, score",
         ),
     ],
 )
@@ -163,7 +171,7 @@ def test_the_preference_goes_to_the_oracles_alone(context):
 
 def test_a_class_that_peeks_must_say_so(context, tmp_path, monkeypatch):
     (tmp_path / "peeking_module.py").write_text(
-        "from recommenders.popular import PopularRecommender\n"
+        "from groundlings.recommenders.popular import PopularRecommender\n"
         "class Peeking(PopularRecommender):\n"
         "    def __init__(self, preference):\n"
         "        super().__init__()\n"
@@ -182,7 +190,7 @@ def test_external_finds_its_file_beside_the_experiment(context, tmp_path):
 
 def test_a_class_of_the_current_directory(context, tmp_path, monkeypatch):
     (tmp_path / "own_current_module.py").write_text(
-        "from recommenders.popular import PopularRecommender\n"
+        "from groundlings.recommenders.popular import PopularRecommender\n"
         "class Own(PopularRecommender):\n"
         "    def __init__(self, strength: float = 1.0, untyped=None):\n"
         "        super().__init__()\n"
@@ -205,7 +213,7 @@ def test_a_plugin_is_found_by_name(context, plugins):
     plugins(
         "plug",
         "my_popular = plug_module:Mine",
-        'from recommenders.popular import PopularRecommender\nclass Mine(PopularRecommender):\n    """My own."""\n',
+        'from groundlings.recommenders.popular import PopularRecommender\nclass Mine(PopularRecommender):\n    """My own."""\n',
     )
     assert isinstance(build_recommender("my_popular", {}, context), PopularRecommender)
     assert available_recommenders()["my_popular"] == "My own."

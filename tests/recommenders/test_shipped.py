@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from environments.errors import ConfigError
-from recommenders.als import AlsRecommender
-from recommenders.base import Recommender, ScoringRecommender
-from recommenders.bpr import BprRecommender
-from recommenders.content_knn import ContentKnnRecommender
-from recommenders.contract import (
+from groundlings.environments.errors import ConfigError
+from groundlings.recommenders.als import AlsRecommender
+from groundlings.recommenders.base import Recommender, ScoringRecommender
+from groundlings.recommenders.bpr import BprRecommender
+from groundlings.recommenders.content_knn import ContentKnnRecommender
+from groundlings.recommenders.contract import (
     COLD_USER,
     TOY_SIZE,
     RecommenderContract,
@@ -19,14 +19,14 @@ from recommenders.contract import (
     toy_request,
     toy_user_ids,
 )
-from recommenders.degraded import DegradedRecommender
-from recommenders.ease import EaseRecommender
-from recommenders.exploration import EpsilonSlots, PlackettLuce
-from recommenders.external import ExternalRecommender
-from recommenders.item_knn import ItemKnnRecommender
-from recommenders.oracle import AntiOracleRecommender, OracleRecommender
-from recommenders.popular import PopularRecommender
-from recommenders.random_order import RandomOrderRecommender
+from groundlings.recommenders.degraded import DegradedRecommender
+from groundlings.recommenders.ease import EaseRecommender
+from groundlings.recommenders.exploration import EpsilonSlots, PlackettLuce
+from groundlings.recommenders.external import ExternalRecommender
+from groundlings.recommenders.item_knn import ItemKnnRecommender
+from groundlings.recommenders.oracle import AntiOracleRecommender, OracleRecommender
+from groundlings.recommenders.popular import PopularRecommender
+from groundlings.recommenders.random_order import RandomOrderRecommender
 
 
 def liking(users):

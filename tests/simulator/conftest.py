@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from environments.actions import Decision
-from environments.dataset import RatingScale
-from environments.draws import Draws
-from environments.site import PaginatedSite
-from personas.memory import Memory
-from personas.mind import Afterthoughts, Visits
-from recommenders.base import ScoringRecommender
-from simulator.session import browse
+from groundlings.environments.actions import Decision
+from groundlings.environments.dataset import RatingScale
+from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.random_streams import Draws
+from groundlings.personas.memory import Memory
+from groundlings.personas.mind import Afterthoughts, Visits
+from groundlings.recommenders.base import ScoringRecommender
+from groundlings.simulator.session import browse
 
 N_ITEMS = 6
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.session import EndedBy
+from groundlings.simulator.session import EndedBy
 
 
 def test_a_visit_turns_pages_until_the_mind_leaves(visit, make_mind):

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.loading import load_config
-from experiments.run import Outcome, run_experiment
-from simulator.language.weights import cache_directory, fetch_weights
+from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.running.run import Outcome, run_experiment
+from groundlings.simulator.language.weights import cache_directory, fetch_weights
 
 PEOPLE = 50
 MODEL = "smollm2"

@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from environments.chat import ChatRequest, Message
-from experiments.loading import load_config
-from experiments.run import run_experiment
-from simulator.language.build import build_chat_model
-from simulator.language.config import ModelConfig, OfflineOptions
+from groundlings.environments.chat import ChatRequest, Message
+from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.running.run import run_experiment
+from groundlings.simulator.language.build import build_chat_model
+from groundlings.simulator.language.config import ModelConfig, OfflineOptions
 
 pytestmark = pytest.mark.vllm
 

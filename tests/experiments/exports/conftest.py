@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from experiments.exports.export import Exported, export_run
-from experiments.loading import load_config
-from experiments.run import run_experiment
+from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.exports.export import Exported, export_run
+from groundlings.experiments.running.run import run_experiment
 
 SMALL = {
     "name": "small",

@@ -8,13 +8,13 @@ import sqlite3
 
 import pytest
 
-from environments.errors import ConfigError, DataError, RunDirectoryError
-from experiments.exports import source as source_module
-from experiments.exports.export import export_run
-from experiments.exports.folders import folder_names
-from experiments.exports.registry import FORMATS
-from experiments.exports.synthesis import synthesise
-from experiments.loading import load_config
+from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError
+from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.exports import source as source_module
+from groundlings.experiments.exports.export import export_run
+from groundlings.experiments.exports.folders import folder_names
+from groundlings.experiments.exports.registry import FORMATS
+from groundlings.experiments.exports.synthesis import synthesise
 
 every_format = pytest.mark.parametrize("name", FORMATS)
 

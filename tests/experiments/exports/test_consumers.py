@@ -13,9 +13,9 @@ import pytest
 from ir_measures import RR, P, nDCG
 from ranx import Qrels, Run, evaluate
 
-from experiments.config import ExperimentConfig
-from experiments.exports import source as source_module
-from experiments.run import run_experiment
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.exports import source as source_module
+from groundlings.experiments.running.run import run_experiment
 
 JOINED = "FROM impressions JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id) JOIN items USING (item_id)"  # noqa: E501
 
@@ -62,7 +62,9 @@ LANGUAGE = {
 @pytest.fixture(scope="module")
 def language_run(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.report.write_report", lambda *_: None)  # drawing takes longer than all the rest
+        patch.setattr(
+            "groundlings.experiments.analysis.report.write_report", lambda *_: None
+        )  # drawing takes longer than all the rest
         config = ExperimentConfig.model_validate(LANGUAGE)
         return run_experiment(config, tmp_path_factory.mktemp("language") / "inner").directory
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.exports.registry import FORMATS
+from groundlings.experiments.exports.registry import FORMATS
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = (ROOT / "docs/exports.md").read_text()

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from environments.chat import ChatRequest, Message
+from groundlings.environments.chat import ChatRequest, Message
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -161,4 +161,4 @@ def request_() -> ChatRequest:
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back-off as ever, a hundred times faster."""
-    monkeypatch.setattr("simulator.language.faults._FIRST_DELAY_SECONDS", 0.005)
+    monkeypatch.setattr("groundlings.simulator.language.faults._FIRST_DELAY_SECONDS", 0.005)

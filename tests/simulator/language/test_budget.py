@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from environments.chat import ChatReply, ChatRequest, Message
-from environments.errors import BudgetExhausted, ProviderError
-from simulator.language.budget import BudgetConfig, BudgetedModel, Prices, Spent
+from groundlings.environments.chat import ChatReply, ChatRequest, Message
+from groundlings.environments.errors import BudgetExhausted, ProviderError
+from groundlings.simulator.language.budget import BudgetConfig, BudgetedModel, Prices, Spent
 
 PRICES = Prices(prompt=1.0, cached_prompt=0.1, completion=4.0)
 

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 from pydantic import ValidationError
 
-from environments.chat import Sampling
-from environments.errors import ConfigError
-from simulator.language.build import build_chat_model
-from simulator.language.config import EmbeddedOptions, ModelConfig
+from groundlings.environments.chat import Sampling
+from groundlings.environments.errors import ConfigError
+from groundlings.simulator.language.build import build_chat_model
+from groundlings.simulator.language.config import EmbeddedOptions, ModelConfig
 
 SECRET = "sk-very-secret"
 

@@ -8,22 +8,22 @@ import os
 import numpy as np
 import pytest
 
-from environments.actions import LegalActions
-from environments.chat import ChatRequest, Message
-from environments.datasets.config import ToyOptions
-from environments.datasets.toy import make_toy
-from environments.draws import Draws
-from environments.errors import ProviderError
-from environments.page import Page
-from environments.site import PaginatedSite
-from environments.split import split_history
-from personas.mind import Situation, SoFar, Visits
-from personas.minds.language import LanguageMind, LanguageOptions
-from personas.population import build_population
-from simulator.language.build import build_chat_model
-from simulator.language.config import EmbeddedOptions, ModelConfig
-from simulator.language.reencode import faster_copy, sha256_of
-from simulator.language.weights import fetch_weights
+from groundlings.environments.actions import LegalActions
+from groundlings.environments.chat import ChatRequest, Message
+from groundlings.environments.datasets.config import ToyOptions
+from groundlings.environments.datasets.toy import make_toy
+from groundlings.environments.errors import ProviderError
+from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.page import Page
+from groundlings.environments.random_streams import Draws
+from groundlings.environments.split import split_history
+from groundlings.personas.mind import Situation, SoFar, Visits
+from groundlings.personas.minds.language.mind import LanguageMind, LanguageOptions
+from groundlings.personas.population import build_population
+from groundlings.simulator.language.build import build_chat_model
+from groundlings.simulator.language.config import EmbeddedOptions, ModelConfig
+from groundlings.simulator.language.weight_encoding import faster_copy, sha256_of
+from groundlings.simulator.language.weights import fetch_weights
 
 pytestmark = pytest.mark.embedded
 pytest.importorskip("xllamacpp")

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
-from environments.chat import Message
-from environments.errors import ConfigError, ProviderError
-from simulator.language.endpoint import EndpointModel
+from groundlings.environments.chat import Message
+from groundlings.environments.errors import ConfigError, ProviderError
+from groundlings.simulator.language.endpoint import EndpointModel
 
 KEY = "sk-very-secret"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from environments.chat import fingerprint_of
-from simulator.language.budget import BudgetConfig, BudgetedModel
-from simulator.language.embedded import EmbeddedModel, ServerSettings
-from simulator.language.endpoint import EndpointModel
-from simulator.language.scripted import ScriptedModel, legal_reply
+from groundlings.environments.chat import fingerprint_of
+from groundlings.simulator.language.budget import BudgetConfig, BudgetedModel
+from groundlings.simulator.language.embedded import EmbeddedModel, ServerSettings
+from groundlings.simulator.language.endpoint import EndpointModel
+from groundlings.simulator.language.scripted import ScriptedModel, legal_reply
 
 
 def embedded(weights: Path) -> EmbeddedModel:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from environments.errors import ProviderError
-from simulator.language.endpoint import EndpointModel
-from simulator.language.scripted import ScriptedModel, legal_reply
+from groundlings.environments.errors import ProviderError
+from groundlings.simulator.language.endpoint import EndpointModel
+from groundlings.simulator.language.scripted import ScriptedModel, legal_reply
 
 
 def answering(mock, logprobs):

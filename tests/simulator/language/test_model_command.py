@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 from typer.testing import CliRunner
 
-from environments.errors import ConfigError, ProviderError
-from experiments.cli_model import app
-from simulator.language.probe import examine
+from groundlings.environments.errors import ConfigError, ProviderError
+from groundlings.experiments.cli.model import app
+from groundlings.simulator.language.probe import examine
 
 
 def _server(mock, obeys, clever=True):

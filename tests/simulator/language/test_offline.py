@@ -11,10 +11,10 @@ from typing import ClassVar
 import pytest
 from pydantic import ValidationError
 
-from environments.errors import ConfigError, ProviderError
-from simulator.language.build import build_chat_model
-from simulator.language.config import ModelConfig, OfflineOptions
-from simulator.language.grammar import grammar_for
+from groundlings.environments.errors import ConfigError, ProviderError
+from groundlings.simulator.language.build import build_chat_model
+from groundlings.simulator.language.config import ModelConfig, OfflineOptions
+from groundlings.simulator.language.gbnf import grammar_for
 
 
 class FakeLLM:

@@ -9,12 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from aiohttp import web
 
-from environments.errors import ProviderError
-from simulator.language.connection import Connection
-from simulator.language.faults import Fault
-from simulator.language.health import Health
-from simulator.language.pace import Pace
-from simulator.language.pool import EndpointPool
+from groundlings.environments.errors import ProviderError
+from groundlings.simulator.language.connection import Connection
+from groundlings.simulator.language.faults import Fault
+from groundlings.simulator.language.health import Health
+from groundlings.simulator.language.pool import EndpointPool
+from groundlings.simulator.language.rate_limit import Pace
 
 
 @asynccontextmanager
@@ -159,7 +159,7 @@ def test_a_wrong_key_of_one_endpoint_is_found_at_first_contact(mock, request_):
 
 
 def test_a_stuck_request_is_asked_again_long_before_the_timeout(mock, request_, monkeypatch):
-    monkeypatch.setattr("simulator.language.health._LEAST_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("groundlings.simulator.language.health._LEAST_PATIENCE_SECONDS", 0.2)
 
     async def scenario():
         async with _pool(mock.Server(*[mock.answer] * 25, mock.hang), timeout_seconds=60) as pool:

@@ -17,14 +17,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from environments.chat import ChatRequest, Message
-from environments.errors import BudgetExhausted, DataError, ProviderError
-from experiments import cli_runs
-from experiments.config import ExperimentConfig
-from experiments.loading import as_yaml
-from experiments.run import resume_experiment, run_experiment
-from experiments.runs import read_run
-from simulator.language.scripted import legal_reply
+from groundlings.environments.chat import ChatRequest, Message
+from groundlings.environments.errors import BudgetExhausted, DataError, ProviderError
+from groundlings.experiments.archive.inventory import read_run
+from groundlings.experiments.cli import runs as cli_runs
+from groundlings.experiments.config.loading import as_yaml
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.run import resume_experiment, run_experiment
+from groundlings.simulator.language.scripted import legal_reply
 
 KEY = "sk-very-secret-0123456789"
 FAULTS = ("429", "500", "hang", "half", "wrong json", "wrong type", "reset")
@@ -139,7 +139,7 @@ def _no_key_in(directory):
 def _one_report(request, monkeypatch):
     """Drawing takes longer than all the rest; one report is enough to look for keys in."""
     if "[all]" not in request.node.name:
-        monkeypatch.setattr("experiments.report.write_report", lambda *_: None)
+        monkeypatch.setattr("groundlings.experiments.analysis.report.write_report", lambda *_: None)
 
 
 _VISITS = """

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from environments.errors import ProviderError
-from simulator.language.build import build_chat_model
-from simulator.language.config import ModelConfig
-from simulator.language.scripted import ScriptedModel, count_tokens
+from groundlings.environments.errors import ProviderError
+from groundlings.simulator.language.build import build_chat_model
+from groundlings.simulator.language.config import ModelConfig
+from groundlings.simulator.language.scripted import ScriptedModel, count_tokens
 
 
 def test_a_list_is_said_in_order_and_then_over(request_):

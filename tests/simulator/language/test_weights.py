@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from environments.errors import DataError
-from simulator.language.weights import SMOLLM2_135M, Weights, cache_directory, fetch_weights
+from groundlings.environments.errors import DataError
+from groundlings.simulator.language.weights import SMOLLM2_135M, Weights, cache_directory, fetch_weights
 
 BODY = b"GGUF" + b"\x00" * 5000
 

@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import create_engine, inspect
 
-from experiments.exports.export import export_run
-from experiments.exports.source import LogSource
-from experiments.run import resume_experiment
-from simulator.log.digest import digest
-from simulator.log.migrations import SCHEMA_VERSION, migrate, schema_version
-from simulator.log.store import LOG_NAME, open_log
-from simulator.log.tables import metadata
+from groundlings.experiments.exports.export import export_run
+from groundlings.experiments.exports.source import LogSource
+from groundlings.experiments.running.run import resume_experiment
+from groundlings.simulator.log.digest import digest
+from groundlings.simulator.log.migrations import SCHEMA_VERSION, migrate, schema_version
+from groundlings.simulator.log.store import LOG_NAME, open_log
+from groundlings.simulator.log.tables import metadata
 
 DATA = Path(__file__).parent / "data"
 VERSIONS = sorted(int(folder.name.removeprefix("schema_")) for folder in DATA.glob("schema_*"))
@@ -73,7 +73,7 @@ def test_it_is_exported_whole(earlier, tmp_path, version, name):
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_an_interrupted_one_ends_like_the_run_that_nobody_interrupted(earlier, monkeypatch, version):
-    monkeypatch.setattr("experiments.report.write_report", lambda directory, *_: directory)
+    monkeypatch.setattr("groundlings.experiments.analysis.report.write_report", lambda directory, *_: directory)
     run, about = earlier(version, "then")
     assert resume_experiment(run).digest == about["digest"]
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from sqlalchemy import create_engine, text
 
-from environments.actions import Click, Decision, NextPage, Rate
-from environments.catalog import Catalog
-from environments.errors import RunDirectoryError
-from simulator.log import migrations
-from simulator.log.digest import digest
-from simulator.log.store import LOG_NAME, open_log
-from simulator.log.writer import WINDOW_SECONDS, ArmRow, LogWriter
+from groundlings.environments.actions import Click, Decision, NextPage, Rate
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.simulator.log import migrations
+from groundlings.simulator.log.digest import digest
+from groundlings.simulator.log.store import LOG_NAME, open_log
+from groundlings.simulator.log.writer import WINDOW_SECONDS, ArmRow, LogWriter
 
 RUN = {
     "run_id": "r1", "experiment": "x", "seed": 1, "config": "{}", "config_hash": "c", "dataset": "toy",

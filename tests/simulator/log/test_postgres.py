@@ -13,21 +13,21 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from environments.errors import RunDirectoryError
-from experiments.comparison.comparing import compare_run
-from experiments.config import ExperimentConfig
-from experiments.directory import choose_directory
-from experiments.exports.export import export_run
-from experiments.exports.synthesis import synthesise
-from experiments.loading import as_yaml, load_config
-from experiments.run import resume_experiment, run_experiment
-from experiments.runs import DAMAGED, delete_run, diff_runs, look_at, read_run
-from experiments.story import read_story
-from simulator.log.digest import digest
-from simulator.log.postgres import PostgresStore
-from simulator.log.store import named_faults, open_log, store_at
-from simulator.log.tables import memories
-from simulator.log.writer import LogWriter
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.analysis.comparison.comparing import compare_run
+from groundlings.experiments.archive.agent_history import read_story
+from groundlings.experiments.archive.directory import choose_directory
+from groundlings.experiments.archive.inventory import DAMAGED, delete_run, diff_runs, look_at, read_run
+from groundlings.experiments.config.loading import as_yaml, load_config
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.exports.export import export_run
+from groundlings.experiments.exports.synthesis import synthesise
+from groundlings.experiments.running.run import resume_experiment, run_experiment
+from groundlings.simulator.log.digest import digest
+from groundlings.simulator.log.postgres import PostgresStore
+from groundlings.simulator.log.store import named_faults, open_log, store_at
+from groundlings.simulator.log.tables import memories
+from groundlings.simulator.log.writer import LogWriter
 
 SMALL = {
     "name": "small", "seed": 3,
@@ -55,7 +55,7 @@ def small(**changes) -> ExperimentConfig:
 @pytest.fixture
 def undrawn(monkeypatch):
     """Most of the time would go into pictures that nobody looks at."""
-    monkeypatch.setattr("experiments.report.write_report", lambda directory, *_: directory)
+    monkeypatch.setattr("groundlings.experiments.analysis.report.write_report", lambda directory, *_: directory)
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +108,9 @@ def test_two_runs_at_once_never_meet(server, database, tmp_path, undrawn):
     for seed, config in configs.items():
         (tmp_path / f"{seed}.yaml").write_text(as_yaml(config))
         code = (
-            "import sys, experiments.report; from pathlib import Path; from experiments.run import run_experiment\n"
-            "from experiments.loading import load_config\n"
-            "experiments.report.write_report = lambda directory, *_: directory\n"
+            "import sys, groundlings.experiments.analysis.report; from pathlib import Path; from groundlings.experiments.running.run import run_experiment\n"
+            "from groundlings.experiments.config.loading import load_config\n"
+            "groundlings.experiments.analysis.report.write_report = lambda directory, *_: directory\n"
             "run_experiment(load_config(Path(sys.argv[1])), Path(sys.argv[2]))"
         )
         arguments = [sys.executable, "-c", code, tmp_path / f"{seed}.yaml", tmp_path / f"at-once-{seed}"]
@@ -188,8 +188,8 @@ def test_a_server_that_goes_away_for_good_leaves_what_was_committed(server, data
 def test_a_run_that_was_killed_goes_on_at_once(server, database, on_file, tmp_path, undrawn):
     (tmp_path / "killed.yaml").write_text(as_yaml(small(log={"url": server.url(database)})))
     code = (
-        "import os, signal, sys; from pathlib import Path; from experiments.run import run_experiment\n"
-        "from experiments.loading import load_config; from simulator.log.postgres import PostgresStore\n"
+        "import os, signal, sys; from pathlib import Path; from groundlings.experiments.running.run import run_experiment\n"
+        "from groundlings.experiments.config.loading import load_config; from groundlings.simulator.log.postgres import PostgresStore\n"
         "pour = PostgresStore.pour\n"
         "def last_words(self, connection, table, rows):\n"
         "    pour(self, connection, table, rows)\n"

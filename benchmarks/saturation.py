@@ -1,0 +1,304 @@
+"""Decisions a second of the whole platform, beside a bare loop that only asks.
+
+    python benchmarks/saturation.py [--people 3000] [--rounds 5]
+
+Two servers: one of ours that answers every question after 50 ms, in a process of its own, and the real embedded model.
+The yardstick sends the very questions that the platform sent before, ready made, through asyncio and the openai client
+with as many on their way at a time, and reads nothing but the text. The platform recommends, writes the prompt, asks,
+checks the reply and logs. Both take turns, and the median of the ratios of neighbours counts. The yardstick uses the
+openai client's faster transport, aiohttp. There are enough people that the first page and the last visits, when fewer
+are on their way, hardly count. Beside the mock server stands the processor time that this process took for a decision:
+where other programs keep the machine busy, it says more than the rate. Exits with 1 where a bar is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import multiprocessing
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openai
+from aiohttp import web
+from rich.console import Console
+from rich.table import Table
+
+from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest, Message
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.plan import Plan, build_plan
+from groundlings.experiments.running.run import run_row, simulate
+from groundlings.simulator.language.build import build_chat_model
+from groundlings.simulator.language.gbnf import grammar_for
+from groundlings.simulator.language.scripted import legal_reply
+from groundlings.simulator.log.store import LOG_NAME
+
+LATENCY_SECONDS = 0.05
+BARS = {"mock": 0.9, "embedded": 0.95}
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One comparison.
+
+    Attributes:
+        server: "mock" or "embedded".
+        concurrency: Requests on their way at a time.
+        people: Agents, one visit each.
+        model: The `model` part of the experiment file.
+    """
+
+    server: str
+    concurrency: int
+    people: int
+    model: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One side, once.
+
+    Attributes:
+        rate: Decisions a second.
+        busy: Milliseconds of processor time a decision, of this process alone.
+    """
+
+    rate: float
+    busy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Medians; ratios are of neighbours in time."""
+
+    course: Course
+    platform: Pass
+    bare: Pass
+    ratio: float
+
+
+class Eavesdropper:
+    """Passes questions on and remembers them."""
+
+    def __init__(self, model: ChatModel, requests: list[ChatRequest]) -> None:
+        self._model = model
+        self._requests = requests
+
+    @property
+    def name(self) -> str:
+        """See `ChatModel.name`."""
+        return self._model.name
+
+    async def ask(self, request: ChatRequest) -> ChatReply:
+        """See `ChatModel.ask`."""
+        self._requests.append(request)
+        return await self._model.ask(request)
+
+    async def close(self) -> None:
+        """See `ChatModel.close`."""
+        await self._model.close()
+
+
+def main() -> None:
+    """Measure and print; exit with 1 where a bar is missed."""
+    arguments = _arguments()
+    console = Console()
+    outcomes = []
+    with _mock_server() as url:
+        for concurrency in (64, 256):
+            model = {"provider": "endpoint", "base_url": url, "concurrency": concurrency}
+            course = Course("mock", concurrency, arguments.people, model)
+            outcomes.append(_compare(course, arguments.rounds, url, console))
+    if not arguments.mock_only:
+        outcomes.append(_compare_embedded(arguments, console))
+    columns = (
+        "server",
+        "on their way",
+        "bare loop /s",
+        "platform /s",
+        "ratio",
+        "bar",
+        "bare CPU ms",
+        "platform CPU ms",
+    )
+    table = Table(*columns, title="saturation")
+    for each in outcomes:
+        course, bare, platform = each.course, each.bare, each.platform
+        # The embedded server computes in this very process.
+        busy = [f"{side.busy:.2f}" if course.server == "mock" else "-" for side in (bare, platform)]
+        table.add_row(
+            *(course.server, str(course.concurrency), f"{bare.rate:,.2f}", f"{platform.rate:,.2f}"),
+            *(f"{each.ratio:.3f}", f"{BARS[course.server]:.2f}", *busy),
+        )
+    console.print(table)
+    missed = [each for each in outcomes if each.ratio < BARS[each.course.server]]
+    console.print("bar missed" if missed else "all bars reached")
+    sys.exit(1 if missed else 0)
+
+
+def _compare_embedded(arguments: argparse.Namespace, console: Console) -> Outcome:
+    from groundlings.simulator.language.build import own_weights
+    from groundlings.simulator.language.embedded import EmbeddedModel, ServerSettings
+
+    settings = ServerSettings(asyncio.run(own_weights()))
+    # Models with equal settings share a server: this one keeps it running from round to round.
+    server = asyncio.run(EmbeddedModel.open(settings))
+    course = Course("embedded", 1, arguments.embedded_people, {"provider": "embedded"})
+    return _compare(course, arguments.rounds, server.base_url, console)
+
+
+def _compare(course: Course, rounds: int, url: str, console: Console) -> Outcome:
+    plan = _plan(course)
+    requests: list[ChatRequest] = []
+    _platform(plan, requests)  # not measured: it fills caches and collects the questions
+    platform, bare = [], []
+    for number in range(rounds):
+        if number % 2:
+            platform.append(_platform(plan))
+        bare.append(_bare(requests, course, url))
+        if not number % 2:
+            platform.append(_platform(plan))
+        mine, other = platform[-1], bare[-1]
+        line = f"{course.server} {course.concurrency}: platform {mine.rate:,.2f}, bare {other.rate:,.2f} a second"
+        console.print(f"[dim]{line}; CPU ms {mine.busy:.2f}, {other.busy:.2f}")
+    ratio = statistics.median(mine.rate / other.rate for mine, other in zip(platform, bare, strict=True))
+    return Outcome(course, _median(platform), _median(bare), ratio)
+
+
+def _median(passes: Sequence[Pass]) -> Pass:
+    return Pass(statistics.median(each.rate for each in passes), statistics.median(each.busy for each in passes))
+
+
+def _platform(plan: Plan, requests: list[ChatRequest] | None = None) -> Pass:
+    """One run of the platform, everything logged; what it asks is added to `requests`."""
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
+        model: ChatModel = runner.run(build_chat_model(plan.config.mind.model))  # type: ignore[union-attr]
+        if requests is not None:
+            model = Eavesdropper(model, requests)
+        run, path = run_row(plan, model), Path(folder) / LOG_NAME
+        began, busy = time.perf_counter(), time.process_time()
+        simulate(plan, run, path, runner, model)
+        seconds, busy = time.perf_counter() - began, time.process_time() - busy
+        runner.run(model.close())
+        with closing(sqlite3.connect(path)) as log:
+            (calls,) = log.execute("SELECT count(*) FROM calls").fetchone()
+    return Pass(calls / seconds, 1000 * busy / calls)
+
+
+def _bare(requests: Sequence[ChatRequest], course: Course, url: str) -> Pass:
+    """A loop that does nothing but ask."""
+    bodies = [_body(each, course.server) for each in requests]
+
+    async def loop() -> Pass:
+        client = openai.AsyncOpenAI(base_url=url, api_key="none", http_client=openai.DefaultAioHttpClient())
+        left = iter(bodies)
+
+        async def asker() -> None:
+            for body in left:
+                reply = await client.chat.completions.create(**body)
+                assert reply.choices[0].message.content
+
+        began, busy = time.perf_counter(), time.process_time()
+        await asyncio.gather(*(asker() for _ in range(course.concurrency)))
+        seconds, busy = time.perf_counter() - began, time.process_time() - busy
+        await client.close()
+        return Pass(len(bodies) / seconds, 1000 * busy / len(bodies))
+
+    return asyncio.run(loop())
+
+
+def _body(request: ChatRequest, server: str) -> dict[str, Any]:
+    described = {"name": "reply", "schema": request.reply_schema, "strict": False}
+    form = {"response_format": {"type": "json_schema", "json_schema": described}}
+    return {
+        "model": "mock",
+        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "seed": request.seed,
+        "extra_body": form if server == "mock" else {"grammar": grammar_for(request.reply_schema)},
+    }
+
+
+def _plan(course: Course) -> Plan:
+    return build_plan(
+        ExperimentConfig.model_validate(
+            {
+                "name": "saturation",
+                "seed": 1,
+                "dataset": {"name": "toy", "toy": {"n_users": course.people, "n_items": 500}},
+                "simulation": {"concurrency": course.concurrency},
+                "site": {"page_size": 4, "max_pages": 5},
+                "mind": {"kind": "language", "model": course.model},
+                "arms": [{"name": "popular", "recommender": "popular"}],
+            }
+        )
+    )
+
+
+@contextmanager
+def _mock_server() -> Iterator[str]:
+    """The address of a server in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{ours.recv()}/v1"
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _serve(pipe: Any) -> None:
+    asyncio.run(_serve_forever(pipe))
+
+
+async def _serve_forever(pipe: Any) -> None:
+    application = web.Application()
+    application.router.add_get("/v1/models", _models)
+    application.router.add_post("/v1/chat/completions", _complete)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
+    pipe.send(runner.addresses[0][1])
+    await asyncio.Event().wait()
+
+
+async def _models(_request: web.Request) -> web.Response:
+    return web.json_response({"object": "list", "data": [{"id": "mock", "object": "model", "owned_by": "bench"}]})
+
+
+async def _complete(request: web.Request) -> web.Response:
+    """A legal reply, `LATENCY_SECONDS` after the question came."""
+    due = asyncio.get_running_loop().time() + LATENCY_SECONDS
+    body = await request.json()
+    schema = body["response_format"]["json_schema"]["schema"]
+    text = legal_reply(ChatRequest((Message("user", ""),), schema, 1, 0.0, body["seed"]))
+    await asyncio.sleep(due - asyncio.get_running_loop().time())
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+    usage = {"prompt_tokens": 300, "completion_tokens": 30, "total_tokens": 330}
+    return web.json_response(
+        {"id": "1", "object": "chat.completion", "created": 0, "model": "mock", "choices": [choice], "usage": usage}
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--people", type=int, default=3000, help="agents that ask the mock server")
+    parser.add_argument("--embedded-people", type=int, default=8, help="agents that ask the embedded model")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--mock-only", action="store_true", help="leave the embedded model out")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Common random numbers: every draw is a pure function of who, when, why and what.
+
+Two arms that show the same item to the same agent on the same day meet the same luck, whatever else the
+arm did before, in whatever order visits finish. That is what makes the difference between two arms precise
+(common random numbers: Law and Kelton, Simulation Modeling and Analysis, chapter on variance reduction).
+The arm and the call order are therefore never part of a key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groundlings.environments.arrays import FloatArray
+
+_Words = NDArray[np.uint64]
+
+# The finaliser of SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators").
+_WEYL = np.uint64(0x9E3779B97F4A7C15)
+_FIRST = np.uint64(0xBF58476D1CE4E5B9)
+_SECOND = np.uint64(0x94D049BB133111EB)
+
+
+def _mix(words: _Words) -> _Words:
+    """Scramble 64-bit words so that neighbouring keys share nothing visible; works in place on its copy."""
+    mixed = words + _WEYL
+    mixed ^= mixed >> np.uint64(30)
+    mixed *= _FIRST
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= _SECOND
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
+
+
+def name_key(*names: object) -> int:
+    """A stable integer in [0, 2**63) for names: the same on every machine, process and Python version."""
+    text = "\x1f".join(map(str, names))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+
+
+@lru_cache(maxsize=1 << 12)
+def _purpose_key(purpose: str) -> np.uint64:
+    return np.uint64(name_key(purpose))
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """A source of uniform numbers addressed by key instead of by call order.
+
+    Attributes:
+        root: The run's seed.
+        who: One word a row, shape (n,): who draws and on which occasion (agent, day).
+    """
+
+    root: int
+    who: _Words
+
+    @classmethod
+    def for_visits(cls, root: int, agents: NDArray[np.integer], day: int) -> Draws:
+        """The draws of agents (shape (n,)) on their visit of one day."""
+        with np.errstate(over="ignore"):
+            start = _mix(np.full(1, root % 2**64, dtype=np.uint64))
+            who = _mix(_mix(agents.astype(np.uint64) ^ start) ^ np.uint64(day))
+        return cls(root, who)
+
+    def uniform(self, purpose: str, what: NDArray[np.integer] | None = None) -> FloatArray:
+        """Uniform numbers in [0, 1).
+
+        Args:
+            purpose: Why the number is drawn ("examine", "click", "stars", ...); purposes never share luck.
+            what: What it is about, usually item indices, shape (n,) or (n, m).
+
+        Returns:
+            Shape (n,) without `what`, else the shape of `what`.
+        """
+        words = _mix(self.who ^ _purpose_key(purpose))
+        if what is not None:
+            rows = words.reshape((-1,) + (1,) * (what.ndim - 1))
+            words = _mix(rows ^ what.astype(np.uint64))
+        return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+    def take(self, rows: NDArray[np.integer]) -> Draws:
+        """The draws of some rows, in the order given."""
+        return Draws(self.root, self.who[rows])

@@ -1,0 +1,1 @@
+"""What a log says: metrics, comparisons and reports."""

@@ -1,0 +1,195 @@
+"""The checks that an experiment has to pass before its effects are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from groundlings.environments.arrays import BoolArray
+from groundlings.experiments.analysis.compare import Difference
+from groundlings.experiments.analysis.comparison.effects import Headline
+from groundlings.experiments.analysis.comparison.estimators import Estimator
+from groundlings.experiments.analysis.comparison.integrity import (
+    ALARM,
+    attrition_p_value,
+    sample_ratio_p_value,
+    split_attrition_p_value,
+)
+from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes
+from groundlings.experiments.analysis.comparison.preference import Preference
+from groundlings.experiments.analysis.comparison.segments import welch_anova_p_value
+from groundlings.experiments.analysis.comparison.verdict import Check
+from groundlings.experiments.analysis.metrics.definitions import METRICS
+from groundlings.experiments.config.designs import ParallelDesign, SplitDesign
+from groundlings.experiments.config.schema import PlanConfig
+
+_UNEVEN = 0.02
+"""Further than this from one half, one of two teams has had less to offer, and clicks compare quantity."""
+
+
+def check_run(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
+    """Checks that concern all arms."""
+    if outcomes.preference is not None:
+        return (_finished(outcomes), _drafted(outcomes.preference))
+    return (_finished(outcomes), _assigned(outcomes), _completed(outcomes), _control(outcomes), _twins(outcomes, alpha))
+
+
+def check_arm(arm: ArmOutcomes, outcomes: Outcomes, plan: PlanConfig, headline: Headline) -> tuple[Check, ...]:
+    """Checks of one arm against the baseline.
+
+    Args:
+        arm: Which.
+        outcomes: Of the run.
+        plan: What was declared, or stands in for it.
+        headline: The effect on the primary metric.
+    """
+    baseline, estimator = outcomes.baseline, outcomes.estimator
+    return (
+        _attrition(arm, baseline, outcomes.design),
+        _left_out(arm, baseline, plan.primary, headline, estimator),
+        _resampled(arm, headline),
+    )
+
+
+def competitors(outcomes: Outcomes) -> list[ArmOutcomes]:
+    """Arms that an effect is claimed for: no bounds, and no second copy of the baseline."""
+    base = outcomes.baseline
+    return [arm for arm in outcomes.arms[1:] if not arm.bound and arm.policy != base.policy]
+
+
+def _finished(outcomes: Outcomes) -> Check:
+    status = outcomes.run["status"]
+    return Check("the run is finished", "passed" if status == "done" else "failed", f"status {status}")
+
+
+def _drafted(found: Preference) -> Check:
+    """Both teams pick in every round, so neither can have more than its half unless its list ran out."""
+    fair = abs(found.shown - 0.5) <= _UNEVEN
+    said = f"{100 * found.shown:.1f} % of the slots are picks of {found.arm}"
+    return Check("both arms picked as many slots", "passed" if fair else "failed", said)
+
+
+def _assigned(outcomes: Outcomes) -> Check:
+    """Sample ratio: of the agents assigned where the design assigns them, else of those who came."""
+    split = isinstance(outcomes.design, SplitDesign)
+    counts = [int((arm.assigned if split else _came(arm)).sum()) for arm in outcomes.arms]
+    name = f"as many agents assigned to each arm{' as its share' if split else ''}"
+    strays = [arm.name for arm in outcomes.arms if (_came(arm) & ~arm.assigned).any()]
+    if strays:
+        return Check(name, "failed", f"agents of other arms came to {', '.join(strays)}")
+    return _ratio(name, counts, [arm.share for arm in outcomes.arms])
+
+
+def _completed(outcomes: Outcomes) -> Check:
+    counts = [int((arm.completed & _came(arm)).sum()) for arm in outcomes.arms]
+    name = f"as many agents completed each arm{' as its share' if isinstance(outcomes.design, SplitDesign) else ''}"
+    return _ratio(name, counts, [arm.share for arm in outcomes.arms])
+
+
+def _came(arm: ArmOutcomes) -> BoolArray:
+    return np.asarray(arm.totals.columns["sessions"] > 0)
+
+
+def _ratio(name: str, counts: Sequence[int], shares: Sequence[float]) -> Check:
+    if len(counts) < 2 or not sum(counts):
+        return Check(name, "not run", "fewer than two arms with agents")
+    p_value = sample_ratio_p_value(counts, shares)
+    listed = "all " + f"{counts[0]:,}" if len(set(counts)) == 1 else ", ".join(f"{count:,}" for count in counts)
+    return Check(name, "passed" if p_value >= ALARM else "failed", f"{listed} (chi-square p {p_value:.2g})")
+
+
+def _control(outcomes: Outcomes) -> Check:
+    """A negative control: whether people come is drawn before any arm shows them anything."""
+    name = "negative control: the number of visits, which no arm can change"
+    if len(outcomes.arms) < 2:
+        return Check(name, "not run", "there is one arm only")
+    if isinstance(outcomes.design, SplitDesign):
+        groups = [arm.totals.columns["sessions"][arm.assigned] for arm in outcomes.arms]
+        p_value = welch_anova_p_value(groups)
+        if p_value is None:
+            same = len({float(visits) for group in groups for visits in group}) <= 1
+            return Check(name, "passed" if same else "not run", "everybody came equally often" if same else "too few")
+        said = f"means {', '.join(f'{group.mean():.3g}' for group in groups)} (Welch p {p_value:.2g})"
+        return Check(name, "passed" if p_value >= ALARM else "failed", said)
+    base = outcomes.baseline.totals.columns["sessions"]
+    wrong = [arm.name for arm in outcomes.arms[1:] if not np.array_equal(arm.totals.columns["sessions"], base)]
+    return Check(
+        name, "failed" if wrong else "passed", f"differs in {', '.join(wrong)}" if wrong else "equal, agent by agent"
+    )
+
+
+def _twins(outcomes: Outcomes, alpha: float) -> Check:
+    """A/A: two arms of one policy have to agree, exactly where nothing but the arm's name differs."""
+    name = "A/A: two arms of the same recommender agree"
+    pairs = [
+        (first, second)
+        for place, first in enumerate(outcomes.arms)
+        for second in outcomes.arms[place + 1 :]
+        if first.policy == second.policy or (place == 0 and second.identical)
+    ]
+    if not pairs:
+        return Check(name, "not run", "no two arms have the same recommender and options; add one to the file")
+    tests = [
+        _p_value(outcomes.estimator.difference(second.values(metric.name), first.values(metric.name)))
+        for first, second in pairs
+        for metric in METRICS
+        if not np.isnan(first.values(metric.name)).all()
+    ]
+    if all(p_value == 1.0 for p_value in tests):
+        return Check(name, "passed", f"{pairs[0][1].name} and {pairs[0][0].name} differ by exactly nothing")
+    exact = outcomes.run["mind"].get("kind") != "language" and isinstance(outcomes.design, ParallelDesign)
+    lowest = min(tests) * len(tests)
+    fine = not exact and lowest >= alpha
+    return Check(
+        name,
+        "passed" if fine else "failed",
+        f"lowest p of {len(tests)} metrics and pairs, corrected: {min(lowest, 1):.2g}",
+    )
+
+
+def _p_value(found: Difference) -> float:
+    return 0.0 if found.p_value is None else found.p_value
+
+
+def _attrition(arm: ArmOutcomes, baseline: ArmOutcomes, design: object) -> Check:
+    name = f"attrition: as many agents lost in {arm.name} as in {baseline.name}"
+    if isinstance(design, SplitDesign):
+        sides = [(int((side.completed & _came(side)).sum()), int(_came(side).sum())) for side in (arm, baseline)]
+        p_value, test = split_attrition_p_value(*sides), "Fisher"
+        lost = sides[0][1] - sides[0][0], sides[1][1] - sides[1][0]
+    else:
+        came = _came(arm) & _came(baseline)
+        p_value, test = attrition_p_value(arm.completed[came], baseline.completed[came]), "McNemar"
+        lost = int((~arm.completed[came]).sum()), int((~baseline.completed[came]).sum())
+    return Check(
+        name, "passed" if p_value >= ALARM else "failed", f"{lost[0]:,} and {lost[1]:,} lost ({test} p {p_value:.2g})"
+    )
+
+
+def _left_out(arm: ArmOutcomes, baseline: ArmOutcomes, primary: str, found: Headline, estimator: Estimator) -> Check:
+    """Whether the sign survives when nobody is left out: totals pooled, and the missing counted as zero."""
+    name = f"nobody's absence decides: {arm.name}"
+    headline, pooled = found.effect, found.pooled
+    if headline.difference is None:
+        return Check(name, "not run", "there is no effect to check", spoils=False)
+    # Zero for the missing, not for those who live elsewhere.
+    ours, theirs = (np.where(side.assigned, np.nan_to_num(side.values(primary)), np.nan) for side in (arm, baseline))
+    zeros = estimator.difference(ours, theirs)
+    others = [zeros.difference] + ([pooled.difference] if pooled is not None else [])
+    kept = all(other is not None and other * headline.difference >= 0 for other in others)
+    said = f"{headline.excluded:,} agents have no value; counting them as zero gives {zeros.difference:+.4g}"
+    if pooled is not None and pooled.difference is not None:
+        said += f", totals of all agents {pooled.difference:+.4g}"
+    # A sign that turns in noise says nothing about who is missing.
+    return Check(name, "passed" if kept or not headline.excludes_zero else "failed", said, spoils=False)
+
+
+def _resampled(arm: ArmOutcomes, headline: Headline) -> Check:
+    """Student's interval leans on many agents; the bootstrap leans on them less."""
+    name = f"the bootstrap agrees: {arm.name}"
+    low, high = headline.bootstrap_low, headline.bootstrap_high
+    if low is None or high is None:
+        return Check(name, "not run", "too few agents to resample", spoils=False)
+    agrees = not headline.clear or not low <= 0 <= high
+    return Check(name, "passed" if agrees else "failed", f"BCa interval [{low:+.4g}, {high:+.4g}]", spoils=False)

@@ -1,0 +1,240 @@
+"""From the log of a run to its findings: one arm after the other against the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from groundlings.environments.arrays import FloatArray
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.analysis.compare import mean_interval
+from groundlings.experiments.analysis.comparison.checks import check_arm, check_run, competitors
+from groundlings.experiments.analysis.comparison.effects import (
+    ArmFindings,
+    Comparison,
+    Exploration,
+    Guardrail,
+    Harm,
+    Variants,
+)
+from groundlings.experiments.analysis.comparison.equivalence import no_loss_p_value
+from groundlings.experiments.analysis.comparison.estimators import Estimator
+from groundlings.experiments.analysis.comparison.fidelity_gate import Gate, find_gate
+from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg, holm
+from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes, read_outcomes
+from groundlings.experiments.analysis.comparison.primary_effect import Headlines, headlines
+from groundlings.experiments.analysis.comparison.segments import effects_by_segment, levels_of
+from groundlings.experiments.analysis.comparison.verdict import Check, Evidence, judge
+from groundlings.experiments.analysis.metrics.definitions import BY_NAME, METRICS
+from groundlings.experiments.config.schema import PlanConfig
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+def compare_run(
+    directory: Path, engine: Engine, fidelity: Path | None = None, variants: Sequence[Engine] = ()
+) -> Comparison:
+    """Everything that can be said about the arms of a run.
+
+    Args:
+        directory: The run's; a `fidelity.json` in it is read.
+        engine: Its log.
+        fidelity: Another fidelity.json, or the directory that holds one.
+        variants: Logs of the same experiment with other prompts, models or seeds.
+
+    Raises:
+        RunDirectoryError: A log or the fidelity file cannot be read, or a variant lacks an arm.
+    """
+    outcomes = read_outcomes(engine)
+    run = outcomes.run
+    gate = find_gate(directory, fidelity, run["dataset_hash"], run["mind"])
+    return compare_outcomes(outcomes, gate, [read_outcomes(variant) for variant in variants])
+
+
+def compare_outcomes(outcomes: Outcomes, gate: Gate | None, others: Sequence[Outcomes] = ()) -> Comparison:
+    """As `compare_run`, from what was read.
+
+    Raises:
+        RunDirectoryError: A variant lacks an arm, or is the same run again.
+    """
+    # Without a plan some metric has to stand first; the words say that nobody chose it.
+    plan = outcomes.plan or PlanConfig(primary="view_ratio")
+    arms = competitors(outcomes)
+    seen = {arm.name: _variants(outcomes, others, arm, plan.primary) for arm in arms}
+    found = headlines(outcomes, arms, plan, seen)
+    checks = (*check_run(outcomes, plan.alpha), *_looked(outcomes, plan), *_variants_finished(others))
+    comparer = _Comparer(
+        outcomes, plan, found, checks, gate, levels_of(outcomes.personas), _explore(outcomes, arms, plan)
+    )
+    return Comparison(
+        run=outcomes.run,
+        plan=plan,
+        design=outcomes.design,
+        declared=outcomes.plan is not None,
+        baseline=outcomes.baseline.name,
+        baseline_mean=mean_interval(outcomes.baseline.values(plan.primary)).mean,
+        arms=tuple(comparer.findings(arm, seen[arm.name]) for arm in arms),
+        checks=checks,
+        gate=gate,
+        preference=outcomes.preference,
+    )
+
+
+@dataclass(frozen=True)
+class _Comparer:
+    """What all arms have in common."""
+
+    outcomes: Outcomes
+    plan: PlanConfig
+    found: Headlines
+    checks: tuple[Check, ...]
+    gate: Gate | None
+    levels: Mapping[str, Sequence[str]]
+    explored: Mapping[str, tuple[Exploration, ...]]
+
+    def findings(self, arm: ArmOutcomes, variants: Variants | None) -> ArmFindings:
+        """All about one arm."""
+        base, plan = self.outcomes.baseline, self.plan
+        headline = self.found.by_arm[arm.name]
+        ours, theirs = arm.values(plan.primary), base.values(plan.primary)
+        checks = check_arm(arm, self.outcomes, plan, headline)
+        estimator = self.outcomes.estimator
+        guardrails = _guardrails(arm, base, plan, estimator)
+        better = (headline.effect.difference or 0.0) > 0
+        judgement = judge(
+            Evidence(
+                clear=headline.clear,
+                identical=headline.identical,
+                same_sign=None if variants is None else variants.same_sign,
+                harmed=tuple(BY_NAME[guard.metric].label.lower() for guard in guardrails if guard.state == "harmed")
+                if better
+                else (),
+                declared=self.outcomes.plan is not None,
+                checks=(*self.checks, *checks),
+                gate=None if self.gate is None else self.gate.opens,
+            )
+        )
+        segments, contrasts = effects_by_segment(ours, theirs, self.levels, estimator)
+        metric = BY_NAME[plan.primary]
+        by_day = [(mine.values(metric), other.values(metric)) for mine, other in zip(arm.days, base.days, strict=True)]
+        # Of each agent's own change: in a split design only that can be compared between arms.
+        first_to_last = (
+            estimator.difference(by_day[-1][0] - by_day[0][0], by_day[-1][1] - by_day[0][1]) if by_day else None
+        )
+        return ArmFindings(
+            name=arm.name,
+            word=judgement.word,
+            reasons=judgement.reasons,
+            headline=headline,
+            ranks=self.found.ranks.get(arm.name),
+            guardrails=guardrails,
+            explored=self.explored[arm.name],
+            segments=segments,
+            contrasts=contrasts,
+            harm=_harm(arm.totals.values(metric), base.totals.values(metric)),
+            days=tuple(estimator.difference(*day) for day in by_day),
+            novelty=first_to_last if len(by_day) > 1 else None,
+            variants=variants,
+            checks=checks,
+        )
+
+
+def _guardrails(arm: ArmOutcomes, base: ArmOutcomes, plan: PlanConfig, estimator: Estimator) -> tuple[Guardrail, ...]:
+    found = []
+    for name, share in plan.guardrails.items():
+        mean = mean_interval(base.values(name)).mean or 0.0
+        effect = estimator.difference(arm.values(name), base.values(name), 1 - plan.alpha)
+        found.append((name, share * abs(mean), effect))
+    tests = [no_loss_p_value(effect, margin) for _, margin, effect in found]
+    # A metric that cannot be tested takes part as a loss that cannot be ruled out.
+    adjusted = holm([1.0 if test is None else test for test in tests])
+    guardrails = []
+    for (name, margin, effect), test, p_value in zip(found, tests, adjusted, strict=True):
+        state: Literal["held", "unclear", "harmed"] = "unclear"
+        if effect.high is not None and effect.high < -margin:
+            state = "harmed"
+        elif test is not None and p_value < plan.alpha:
+            state = "held"
+        guardrails.append(Guardrail(name, margin, effect, None if test is None else float(p_value), state))
+    return tuple(guardrails)
+
+
+def _explore(outcomes: Outcomes, arms: Sequence[ArmOutcomes], plan: PlanConfig) -> dict[str, tuple[Exploration, ...]]:
+    names = [metric.name for metric in METRICS if metric.name != plan.primary and metric.name not in plan.guardrails]
+    base, estimator = outcomes.baseline, outcomes.estimator
+    found = [
+        (arm.name, Exploration(name, estimator.difference(arm.values(name), base.values(name)), None))
+        for arm in arms
+        for name in names
+    ]
+    tested = [(place, each.effect.p_value) for place, (_, each) in enumerate(found) if each.effect.p_value is not None]
+    adjusted = dict(zip((place for place, _ in tested), benjamini_hochberg([p for _, p in tested]), strict=True))
+    result: dict[str, list[Exploration]] = {arm.name: [] for arm in arms}
+    for place, (arm_name, each) in enumerate(found):
+        p_value = float(adjusted[place]) if place in adjusted else None
+        result[arm_name].append(Exploration(each.metric, each.effect, p_value))
+    return {name: tuple(each) for name, each in result.items()}
+
+
+def _harm(arm: FloatArray, baseline: FloatArray) -> Harm | None:
+    difference = arm - baseline
+    known = difference[~np.isnan(difference)]
+    if not len(known):
+        return None
+    return Harm(float((known < 0).mean()), float((known == 0).mean()), float((known > 0).mean()))
+
+
+def _variants(outcomes: Outcomes, others: Sequence[Outcomes], arm: ArmOutcomes, metric: str) -> Variants | None:
+    if not others:
+        return None
+    effects = []
+    for run in (outcomes, *others):
+        sides = {each.name: each for each in run.arms}
+        lacking = {arm.name, outcomes.baseline.name} - set(sides)
+        if lacking:
+            raise RunDirectoryError(f"variant {run.run['run_id']}: it has no arm {', '.join(sorted(lacking))}")
+        gap = run.estimator.difference(sides[arm.name].values(metric), sides[outcomes.baseline.name].values(metric))
+        if gap.difference is None:
+            raise RunDirectoryError(f"variant {run.run['run_id']}: nobody has a value of {metric} in {arm.name}")
+        effects.append(gap.difference)
+    if len({run.run["run_id"] for run in (outcomes, *others)}) < len(effects):
+        raise RunDirectoryError("variants: the same run is named twice; each variant must be a run of its own")
+    over = mean_interval(np.array(effects))
+    same = all(effect * effects[0] > 0 for effect in effects)
+    return Variants(tuple(effects), tuple(_circumstances((outcomes, *others))), over.low, over.high, same)
+
+
+def _circumstances(runs: Sequence[Outcomes]) -> list[str]:
+    """What each run has that not all have, in words."""
+    facts = [
+        {
+            "seed": run.run["seed"],
+            "prompt": run.run["mind"].get("options", {}).get("wording", "standard"),
+            "model": run.run["mind"].get("model"),
+        }
+        for run in runs
+    ]
+    vary = [name for name in facts[0] if len({each[name] for each in facts}) > 1]
+    return [", ".join(f"{name} {each[name]}" for name in vary) or str(each["seed"]) for each in facts]
+
+
+def _variants_finished(others: Sequence[Outcomes]) -> tuple[Check, ...]:
+    if not others:
+        return ()
+    open_runs = [str(run.run["run_id"]) for run in others if run.run["status"] != "done"]
+    said = f"not {', '.join(open_runs)}" if open_runs else f"all {len(others) + 1} runs"
+    return (Check("every variant is finished", "failed" if open_runs else "passed", said),)
+
+
+def _looked(outcomes: Outcomes, plan: PlanConfig) -> tuple[Check, ...]:
+    """A sequential plan may be looked at where it said it would, and nowhere else."""
+    if not plan.looks:
+        return ()
+    agents = outcomes.run["agents"]
+    said = f"{agents:,} people; planned looks at {', '.join(f'{look:,}' for look in plan.looks)}"
+    return (Check("looked when planned", "passed" if agents in plan.looks else "failed", said),)

@@ -1,0 +1,183 @@
+"""What a comparison found, as plain values: the one thing that terminal, report and JSON are written from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from groundlings.experiments.analysis.compare import Difference, Estimate
+from groundlings.experiments.analysis.comparison.fidelity_gate import Gate
+from groundlings.experiments.analysis.comparison.preference import Preference
+from groundlings.experiments.analysis.comparison.segments import Contrast, Segment
+from groundlings.experiments.analysis.comparison.verdict import Check, Word
+from groundlings.experiments.config.designs import InterleavingDesign, ParallelDesign, SplitDesign
+from groundlings.experiments.config.schema import PlanConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The effect on the primary metric.
+
+    Attributes:
+        effect: With the interval that the word rests on: corrected for the number of arms and looks, or for variants.
+        interval: What kind of interval that is, in words.
+        adjusted_p: Corrected for the number of arms (or, without a plan, of metrics, too); None without a p value.
+        clear: Whether the effect counts as found.
+        lift: The same relative to the baseline's mean, each agent's arm over baseline by the delta method, 95 %.
+        bootstrap_low, bootstrap_high: Ends of the BCa interval over agents, uncorrected; None without one.
+        detectable: Effect that would have been found with the power planned (the MDE); None without a standard error.
+        smallest: The smallest effect that matters, in the metric's unit; None without a plan.
+        pooled: The effect as a ratio of totals, by the delta method; None where the metric has no denominator.
+        identical: Whether the arm did exactly what the baseline did, slot by slot: no effect is there to be sought.
+    """
+
+    effect: Difference
+    interval: str
+    adjusted_p: float | None
+    clear: bool
+    lift: Estimate
+    bootstrap_low: float | None
+    bootstrap_high: float | None
+    detectable: float | None
+    smallest: float | None
+    pooled: Difference | None
+    identical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Guardrail:
+    """A metric that must not fall.
+
+    Attributes:
+        metric: Its name.
+        margin: Largest loss tolerated, in the metric's unit.
+        effect: Paired difference.
+        adjusted_p: Of "the loss is larger", by Holm over the arm's guardrails.
+        state: "held" where no loss beyond the margin is shown, "harmed" where the whole interval lies beyond it.
+    """
+
+    metric: str
+    margin: float
+    effect: Difference
+    adjusted_p: float | None
+    state: Literal["held", "unclear", "harmed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """A metric that nobody declared, with its p value by Benjamini and Hochberg over all of these and all arms."""
+
+    metric: str
+    effect: Difference
+    adjusted_p: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """How many agents fared worse, the same and better; noise of single visits is in it.
+
+    Attributes:
+        worse, same, better: Shares of the agents with a value in both arms; they add up to 1.
+    """
+
+    worse: float
+    same: float
+    better: float
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """The effect in other runs of the same experiment: other prompts, models or seeds.
+
+    Attributes:
+        effects: Of each run, this one first.
+        names: By what each run differs: its seed, prompt and model.
+        low, high: Student's interval over the runs; None with fewer than two.
+        same_sign: Whether all have the sign of the first.
+    """
+
+    effects: tuple[float, ...]
+    names: tuple[str, ...]
+    low: float | None
+    high: float | None
+    same_sign: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ArmFindings:
+    """One arm against the baseline.
+
+    Attributes:
+        name: The arm.
+        word: validated, indicative or not supported.
+        reasons: Why it is no better word.
+        headline: The primary metric.
+        ranks: Lowest and highest rank among all competitors and the baseline that the resamples allow, 1 is the best.
+        guardrails, explored: The other metrics.
+        segments, contrasts: Parts of the audience.
+        harm: Who lost; None where nobody lived in both arms.
+        days: Effect of each day alone.
+        novelty: Effect of the last day minus that of the first; None for a single day.
+        variants: Other runs; None without any.
+        checks: Of this arm.
+    """
+
+    name: str
+    word: Word
+    reasons: tuple[str, ...]
+    headline: Headline
+    ranks: tuple[int, int] | None
+    guardrails: tuple[Guardrail, ...]
+    explored: tuple[Exploration, ...]
+    segments: tuple[Segment, ...]
+    contrasts: tuple[Contrast, ...]
+    harm: Harm | None
+    days: tuple[Difference, ...]
+    novelty: Difference | None
+    variants: Variants | None
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All arms against the baseline.
+
+    Attributes:
+        run: The run's row, with "agents" and "days".
+        plan: What was declared, or what stands in for it.
+        design: How arms met people.
+        declared: Whether it was.
+        baseline: Name of the arm that others are compared to.
+        baseline_mean: Its mean of the primary metric.
+        arms: Competitors, in the order of the YAML; bounds and copies of the baseline are not among them.
+        checks: Of the run as a whole.
+        gate: What the fidelity lab says of the audience; None where it was not asked.
+        preference: What interleaved lists tell; None in any other design.
+    """
+
+    run: Mapping[str, Any]
+    plan: PlanConfig
+    design: ParallelDesign | SplitDesign | InterleavingDesign
+    declared: bool
+    baseline: str
+    baseline_mean: float | None
+    arms: tuple[ArmFindings, ...]
+    checks: tuple[Check, ...]
+    gate: Gate | None
+    preference: Preference | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "run": dict(self.run),
+            "plan": self.plan.model_dump(mode="json") if self.declared else None,
+            "design": self.design.model_dump(mode="json"),
+            "primary": self.plan.primary,
+            "baseline": self.baseline,
+            "baseline_mean": self.baseline_mean,
+            "arms": [asdict(arm) for arm in self.arms],
+            "checks": [asdict(check) for check in self.checks],
+            "preference": None if self.preference is None else asdict(self.preference),
+            "fidelity": None if self.gate is None else asdict(self.gate),
+        }

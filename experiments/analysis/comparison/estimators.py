@@ -1,0 +1,206 @@
+"""One question, two designs: how far are two arms apart, and how sure is that?
+
+Everything else in a comparison (guardrails, segments, days, the headline) asks an estimator and does not know whether
+the same people were in both arms. Arms come as one value an agent of the whole run, NaN for those who were not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
+from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate, paired_difference
+from groundlings.experiments.analysis.comparison.bootstrap import bca_interval, bca_split_interval
+from groundlings.experiments.analysis.comparison.multiplicity import MaxT, max_t, max_t_split
+from groundlings.experiments.analysis.comparison.ratios import (
+    paired_ratio_difference,
+    relative_lift,
+    split_lift,
+    split_ratio_difference,
+)
+from groundlings.experiments.analysis.comparison.segments import heterogeneity_p_value, welch_anova_p_value
+from groundlings.experiments.analysis.comparison.split import adjusted_outcomes, split_difference
+from groundlings.experiments.config.designs import SplitDesign, assigned_arms, shares_of
+
+_COVARIATES = ("history_length", "mean", "spread", "activity", "conformity", "diversity")
+
+Parts = tuple[FloatArray, FloatArray]
+
+
+class Estimator(Protocol):
+    """How two arms of one design are compared; shapes are (n_agents,) throughout."""
+
+    words: str
+    """What is compared with what."""
+
+    def among(self, agents: BoolArray) -> Estimator:
+        """The same for some of the agents."""
+        ...
+
+    def difference(self, arm: FloatArray, baseline: FloatArray, confidence: float = CONFIDENCE) -> Difference:
+        """Mean of the arm minus mean of the baseline."""
+        ...
+
+    def ratio(self, arm: Parts, baseline: Parts) -> Difference:
+        """As `difference`, for ratios of totals, by the delta method."""
+        ...
+
+    def lift(self, arm: FloatArray, baseline: FloatArray) -> Estimate:
+        """Mean of the arm over mean of the baseline, minus 1."""
+        ...
+
+    def bootstrap(self, arm: FloatArray, baseline: FloatArray) -> tuple[float | None, float | None]:
+        """Ends of the BCa interval of the difference; None with too few agents."""
+        ...
+
+    def together(self, arms: Sequence[FloatArray], baseline: FloatArray, alpha: float) -> MaxT | None:
+        """Several arms against one baseline, judged together; None with too few agents."""
+        ...
+
+    def heterogeneity(self, groups: Sequence[tuple[FloatArray, FloatArray]]) -> float | None:
+        """p of "the effect is the same in all groups of agents"; None where it cannot be tested."""
+        ...
+
+
+class Paired:
+    """The same agents in both arms: what they share cancels out."""
+
+    words = "paired"
+
+    def among(self, agents: BoolArray) -> Paired:  # noqa: ARG002 - pairs are pairs
+        """See `Estimator.among`."""
+        return self
+
+    def difference(self, arm: FloatArray, baseline: FloatArray, confidence: float = CONFIDENCE) -> Difference:
+        """See `Estimator.difference`."""
+        return paired_difference(arm, baseline, confidence)
+
+    def ratio(self, arm: Parts, baseline: Parts) -> Difference:
+        """See `Estimator.ratio`."""
+        return paired_ratio_difference(arm, baseline)
+
+    def lift(self, arm: FloatArray, baseline: FloatArray) -> Estimate:
+        """See `Estimator.lift`."""
+        return relative_lift(arm, baseline)
+
+    def bootstrap(self, arm: FloatArray, baseline: FloatArray) -> tuple[float | None, float | None]:
+        """See `Estimator.bootstrap`."""
+        known = _known(arm - baseline)
+        if len(known) < 2:
+            return None, None
+        found = bca_interval(known)
+        return float(found.low[0]), float(found.high[0])
+
+    def together(self, arms: Sequence[FloatArray], baseline: FloatArray, alpha: float) -> MaxT | None:
+        """See `Estimator.together`; agents with a value in all arms count."""
+        gaps = np.column_stack([arm - baseline for arm in arms])
+        complete = gaps[~np.isnan(gaps).any(axis=1)]
+        return max_t(complete, alpha) if len(complete) > 1 else None
+
+    def heterogeneity(self, groups: Sequence[tuple[FloatArray, FloatArray]]) -> float | None:
+        """See `Estimator.heterogeneity`; Welch's analysis of variance on the agents' differences."""
+        return welch_anova_p_value([_known(arm - baseline) for arm, baseline in groups])
+
+
+@dataclass(frozen=True)
+class Split:
+    """Different agents in each arm, by Welch, after taking out what was known of them beforehand (CUPED).
+
+    Attributes:
+        homes: The arm that each agent was assigned to, shape (n_agents,).
+        before: What is known of each agent from their history, shape (n_agents, n_covariates), no NaN; None = nothing.
+    """
+
+    homes: IntArray
+    before: FloatArray | None = None
+    words = "between groups, adjusted for histories (CUPED)"
+
+    def among(self, agents: BoolArray) -> Split:
+        """See `Estimator.among`."""
+        return Split(self.homes[agents], None if self.before is None else self.before[agents])
+
+    def difference(self, arm: FloatArray, baseline: FloatArray, confidence: float = CONFIDENCE) -> Difference:
+        """See `Estimator.difference`."""
+        ours, theirs = self._adjusted(arm, baseline)
+        found = split_difference(ours, theirs, confidence)
+        concerned = np.isin(self.homes, self.homes[~np.isnan(arm) | ~np.isnan(baseline)])
+        return replace(found, excluded=int(concerned.sum()) - found.n)
+
+    def ratio(self, arm: Parts, baseline: Parts) -> Difference:
+        """See `Estimator.ratio`."""
+        sides = [tuple(part[side[1] > 0] for part in side) for side in (arm, baseline)]
+        return split_ratio_difference((sides[0][0], sides[0][1]), (sides[1][0], sides[1][1]))
+
+    def lift(self, arm: FloatArray, baseline: FloatArray) -> Estimate:
+        """See `Estimator.lift`."""
+        ours, theirs = self._adjusted(arm, baseline)
+        return split_lift(_known(ours), _known(theirs))
+
+    def bootstrap(self, arm: FloatArray, baseline: FloatArray) -> tuple[float | None, float | None]:
+        """See `Estimator.bootstrap`; the agents of each arm are resampled among themselves."""
+        ours, theirs = self._adjusted(arm, baseline)
+        return bca_split_interval(_known(ours), _known(theirs))
+
+    def together(self, arms: Sequence[FloatArray], baseline: FloatArray, alpha: float) -> MaxT | None:
+        """See `Estimator.together`."""
+        groups = [_known(each) for each in self._adjusted(baseline, *arms)]
+        return max_t_split(groups[0], groups[1:], alpha) if min(map(len, groups)) > 1 else None
+
+    def heterogeneity(self, groups: Sequence[tuple[FloatArray, FloatArray]]) -> float | None:
+        """See `Estimator.heterogeneity`; Cochran's Q over the groups' effects."""
+        return heterogeneity_p_value([split_difference(arm, baseline) for arm, baseline in groups])
+
+    def _adjusted(self, *groups: FloatArray) -> tuple[FloatArray, ...]:
+        return groups if self.before is None else adjusted_outcomes(groups, self.before)
+
+
+def estimator_of(
+    design: object, seed: int, arms: Sequence[str], user_ids: Sequence[str], personas: Iterable[Mapping[str, Any]]
+) -> Estimator:
+    """The estimator of a run.
+
+    Args:
+        design: As configured.
+        seed: The run's.
+        arms: Names in the order of the YAML.
+        user_ids: The data set's own id of each agent.
+        personas: As logged, in the same order; read in a split design only.
+    """
+    if not isinstance(design, SplitDesign):
+        return Paired()
+    return Split(assigned_arms(seed, user_ids, shares_of(design, arms)), known_before(list(personas)))
+
+
+def known_before(personas: Sequence[Mapping[str, Any]]) -> FloatArray | None:
+    """What the training histories tell of each agent, shape (n_agents, n_covariates), standardised, no NaN.
+
+    Length of the history (its logarithm), mean and spread of the stars, and the measured traits. What is unknown of
+    somebody is set to the mean; what does not vary is left out. Settled before anybody was assigned to an arm.
+    """
+    rows = [
+        [
+            np.log1p(float(person.get("history_length") or 0)),
+            *(_number(person.get("style", {}).get(name)) for name in _COVARIATES[1:3]),
+            *(_number(person.get("traits", {}).get(name, {}).get("value")) for name in _COVARIATES[3:]),
+        ]
+        for person in personas
+    ]
+    table = np.array(rows, dtype=np.float64).reshape(len(rows), len(_COVARIATES))
+    known = ~np.isnan(table)
+    counts = np.maximum(known.sum(axis=0), 1)
+    centred = np.where(known, table - np.where(known, table, 0).sum(axis=0) / counts, 0.0)
+    spread = np.sqrt((centred**2).sum(axis=0) / counts)
+    varies: BoolArray = spread > 0
+    return centred[:, varies] / spread[varies] if varies.any() else None
+
+
+def _known(values: FloatArray) -> FloatArray:
+    return values[~np.isnan(values)]
+
+
+def _number(value: Any) -> float:
+    return np.nan if value is None else float(value)

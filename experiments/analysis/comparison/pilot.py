@@ -1,0 +1,193 @@
+"""A small run before the real one: how much do agents' differences vary, and how many agents does that ask for?
+
+The pilot plays the arms of the file before few people, and the first arm a second time with other luck. It reports
+spreads and not effects: a plan made after a look at effects would be no plan.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from groundlings.environments.arrays import FloatArray
+from groundlings.environments.errors import ConfigError
+from groundlings.environments.random_streams import name_key
+from groundlings.experiments.analysis.compare import paired_difference
+from groundlings.experiments.analysis.comparison.checks import competitors
+from groundlings.experiments.analysis.comparison.estimators import known_before
+from groundlings.experiments.analysis.comparison.outcomes import Outcomes, read_outcomes
+from groundlings.experiments.analysis.comparison.power import detectable_effect, needed_agents
+from groundlings.experiments.analysis.comparison.split import adjusted_outcomes
+from groundlings.experiments.analysis.metrics.definitions import METRICS
+from groundlings.experiments.config.designs import InterleavingDesign, ParallelDesign, SplitDesign, shares_of
+from groundlings.experiments.config.schema import BehaviouralMindConfig, ExperimentConfig, PlanConfig
+from groundlings.experiments.running.plan import Plan, build_plan
+from groundlings.experiments.running.run import run_row
+from groundlings.personas.minds.click_model import BrowsingOptions
+from groundlings.simulator.log.store import LOG_NAME, open_log
+from groundlings.simulator.log.writer import ArmRow, LogWriter
+
+OTHER_LUCK = "other luck"
+"""Name of the first arm's second copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one metric asks for, for one arm against the first.
+
+    Attributes:
+        metric, arm: Which; the arm `OTHER_LUCK` is the A/A pair.
+        n: Agents with a value in both.
+        baseline_mean: Of the first arm.
+        sd: Standard deviation of the agents' differences; in a split design what gives the same standard error.
+        p_value: Of the A/A pair's paired t test; None for other arms, whose effects are not looked at.
+        smallest: The effect to be found, in the metric's unit.
+        agents: How many it takes; None where none would do.
+        detectable: Effect that the planned number of agents finds (the MDE).
+        detectable_share: The same as a share of the baseline's mean.
+    """
+
+    metric: str
+    arm: str
+    n: int
+    baseline_mean: float
+    sd: float
+    p_value: float | None
+    smallest: float
+    agents: int | None
+    detectable: float
+    detectable_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pilot:
+    """What a pilot found.
+
+    Attributes:
+        people: Agents of the pilot.
+        planned: Agents that the file plans.
+        primary: The declared metric; None where none was.
+        alpha: Of one comparison: the plan's, divided by the number of arms compared (Bonferroni, hence cautious).
+        power, smallest_effect: Of the plan, or its defaults.
+        comparisons: Arms compared with the first.
+        needs: Metric by metric.
+    """
+
+    people: int
+    planned: int
+    primary: str | None
+    alpha: float
+    power: float
+    smallest_effect: float
+    comparisons: int
+    needs: tuple[Need, ...]
+
+
+def run_pilot(config: ExperimentConfig, people: int, notify: Callable[[str], None] | None = None) -> Pilot:
+    """Play an experiment before few people with the behavioural mind, and work out what it needs.
+
+    Args:
+        config: The experiment. A language mind is replaced: its pilot would cost what the pilot is to save, and agents
+            who talk vary at least as much.
+        people: Agents of the pilot.
+        notify: Told what must be known, in a line each.
+
+    Raises:
+        UserError: Something that its message tells how to mend.
+    """
+    if isinstance(config.design, InterleavingDesign):
+        raise ConfigError(
+            "design: interleaving shows a preference and no effect on a metric, so there is no power to plan; ask for "
+            "that of the design parallel or split: --set design=parallel"
+        )
+    planned = len(build_plan(config, notify).population)
+    kept = BehaviouralMindConfig(kind="behavioural")
+    if isinstance(config.mind, BrowsingOptions):
+        kept = kept.model_copy(update={name: getattr(config.mind, name) for name in BrowsingOptions.model_fields})
+    size = min(people, planned)
+    # Whatever the design: few people tell most when each of them meets every arm.
+    parallel = {"mind": kept, "design": ParallelDesign()}
+    small = config.model_copy(update={"population": config.population.model_copy(update={"size": size}), **parallel})
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / LOG_NAME
+        _simulate(build_plan(small), path)
+        engine = open_log(path)
+        outcomes = read_outcomes(engine)
+        engine.dispose()
+    plan = config.plan or PlanConfig(primary="view_ratio")
+    comparisons = len(competitors(outcomes)) or 1
+    return Pilot(
+        people=size,
+        planned=planned,
+        primary=None if config.plan is None else config.plan.primary,
+        alpha=plan.alpha / comparisons,
+        power=plan.power,
+        smallest_effect=plan.smallest_effect,
+        comparisons=comparisons,
+        needs=tuple(_needs(outcomes, plan, plan.alpha / comparisons, planned, config.design)),
+    )
+
+
+def _simulate(plan: Plan, path: Path) -> None:
+    first = plan.config.arms[0]
+    worlds = [(arm.name, arm, plan.world(arm, None)) for arm in plan.config.arms]
+    again = replace(plan.world(first, None), arm=OTHER_LUCK, seed=name_key("other luck", plan.config.seed))
+    worlds.append((OTHER_LUCK, first, again))
+    rows = [
+        ArmRow(name, arm.recommender, arm.options, world.recommender.sees_hidden_preference)
+        for name, arm, world in worlds
+    ]
+    with LogWriter(path) as log:
+        log.begin(run_row(plan), rows, plan.population)
+        for _, _, world in worlds:
+            asyncio.run(world.live(plan.schedule, log, lambda _: None))
+        log.close()
+
+
+def _needs(
+    outcomes: Outcomes, plan: PlanConfig, alpha: float, planned: int, design: ParallelDesign | SplitDesign
+) -> Iterator[Need]:
+    base = outcomes.baseline
+    before = known_before(outcomes.personas)
+    names = [plan.primary, *(metric.name for metric in METRICS if metric.name != plan.primary)]
+    for metric in names:
+        for arm in (*competitors(outcomes), outcomes.arms[-1]):
+            gap = paired_difference(arm.values(metric), base.values(metric))
+            if gap.standard_error is None:
+                continue
+            sd = gap.standard_error * float(np.sqrt(gap.n))
+            if isinstance(design, SplitDesign):
+                sd = _split_sd(arm.values(metric), base.values(metric), before, _parts(arm.name, outcomes, design))
+            mean = float(np.nanmean(base.values(metric)))
+            smallest = plan.smallest_effect * abs(mean)
+            seen = detectable_effect(sd, max(planned, 2), alpha, plan.power)
+            yield Need(
+                metric=metric,
+                arm=arm.name,
+                n=gap.n,
+                baseline_mean=mean,
+                sd=sd,
+                p_value=gap.p_value if arm.name == OTHER_LUCK else None,
+                smallest=smallest,
+                agents=needed_agents(smallest, sd, alpha, plan.power),
+                detectable=seen,
+                detectable_share=seen / abs(mean) if mean else float("nan"),
+            )
+
+
+def _parts(arm: str, outcomes: Outcomes, design: SplitDesign) -> tuple[float, float]:
+    """The shares of the people that an arm and the first arm get; the second copy of the first one gets as many."""
+    names = [each.name for each in outcomes.arms if each.name != OTHER_LUCK]
+    shares = dict(zip(names, shares_of(design, names), strict=True))
+    return shares.get(arm, shares[names[0]]), shares[names[0]]
+
+
+def _split_sd(arm: FloatArray, baseline: FloatArray, before: FloatArray | None, parts: tuple[float, float]) -> float:
+    """What the spread of differences is to pairs, of a split design: its standard error times sqrt(people)."""
+    sides = (arm, baseline) if before is None else adjusted_outcomes((arm, baseline), before)
+    return float(np.sqrt(sum(np.nanvar(side, ddof=1) / part for side, part in zip(sides, parts, strict=True))))

@@ -1,0 +1,96 @@
+"""Whose picks do agents open? What interleaved lists tell: an order of two recommenders, and no size of an effect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from groundlings.environments.arrays import FloatArray
+from groundlings.experiments.analysis.compare import CONFIDENCE, Estimate, mean_interval
+from groundlings.experiments.analysis.comparison.integrity import attrition_p_value
+from groundlings.experiments.analysis.comparison.ratios import ratio_estimate
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+_CREDIT = """
+SELECT agent_id, teams.position AS team, count(*) AS shown, sum(CAST(clicked AS INTEGER)) AS clicks
+FROM impressions JOIN sessions USING (session_id) JOIN arms AS teams ON teams.arm_id = team_arm_id
+GROUP BY agent_id, teams.position
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """One arm against the other, on the lists that both drafted.
+
+    Attributes:
+        arm, baseline: Their names; the baseline is the first arm.
+        share: Share of the agents who opened more of the arm's picks than of the baseline's, with its interval; who
+            opened as many of both counts as half. One half is no preference.
+        credit: Share of all opened items that the arm had picked, with its interval by the delta method.
+        p_value: Of "as many agents prefer one as the other", by the sign test.
+        prefer_arm, prefer_neither, prefer_baseline: Agents.
+        shown: Share of the slots that the arm had picked: near one half, or the draft was not fair.
+    """
+
+    arm: str
+    baseline: str
+    share: Estimate
+    credit: Estimate
+    p_value: float
+    prefer_arm: int
+    prefer_neither: int
+    prefer_baseline: int
+    shown: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether a preference was found, at 5 %."""
+        return self.p_value < 1 - CONFIDENCE
+
+
+def read_preference(engine: Engine, names: tuple[str, str]) -> Preference:
+    """The preference in a log of interleaved lists.
+
+    Args:
+        engine: The log.
+        names: Of the first arm and of the other.
+    """
+    credit = pd.read_sql_query(_CREDIT, engine).fillna(0)
+    wide = credit.pivot_table(index="agent_id", columns="team", values=["shown", "clicks"], fill_value=0.0)
+    wide = wide.reindex(columns=pd.MultiIndex.from_product([["shown", "clicks"], [0, 1]]), fill_value=0.0)
+    clicks = wide["clicks"].to_numpy(np.float64)
+    shown = wide["shown"].to_numpy(np.float64).sum(axis=0)
+    return preference(clicks[:, 1], clicks[:, 0], names, float(shown[1] / max(shown.sum(), 1)))
+
+
+def preference(
+    arm: FloatArray, baseline: FloatArray, names: tuple[str, str] = ("first", "second"), shown: float = 0.5
+) -> Preference:
+    """The preference of agents by what they opened.
+
+    The agent is the unit: clicks of one person depend on each other. The sign test asks nothing of their distribution;
+    it comes in the mid-p form, because the exact one finds less than it may. Preference as a share follows Chapelle,
+    Joachims, Radlinski and Yue (2012), "Large-scale validation and analysis of interleaved search evaluation", TOIS 30.
+
+    Args:
+        arm, baseline: Clicks on each one's picks, shape (n_agents,).
+        names: Of the baseline and of the arm.
+        shown: Share of the slots that the arm had picked.
+    """
+    prefers_arm, prefers_baseline = arm > baseline, arm < baseline
+    return Preference(
+        arm=names[1],
+        baseline=names[0],
+        share=mean_interval(np.where(prefers_arm, 1.0, np.where(prefers_baseline, 0.0, 0.5))),
+        credit=ratio_estimate(arm, arm + baseline),
+        p_value=attrition_p_value(prefers_arm, prefers_baseline),  # McNemar's test is the sign test of discordant pairs
+        prefer_arm=int(prefers_arm.sum()),
+        prefer_neither=int((arm == baseline).sum()),
+        prefer_baseline=int(prefers_baseline.sum()),
+        shown=shown,
+    )

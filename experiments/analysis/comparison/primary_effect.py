@@ -1,0 +1,163 @@
+"""The effect on the primary metric, with the interval that the verdict rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import stats
+
+from groundlings.experiments.analysis.compare import Difference, mean_interval
+from groundlings.experiments.analysis.comparison.effects import Headline, Variants
+from groundlings.experiments.analysis.comparison.estimators import Estimator, Paired, Split
+from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg
+from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes
+from groundlings.experiments.analysis.comparison.power import beyond_interval
+from groundlings.experiments.analysis.comparison.sequential import TUNED_FOR, boundaries, sequence_reach
+from groundlings.experiments.analysis.metrics.definitions import METRICS
+from groundlings.experiments.config.schema import PlanConfig
+
+STUDENT = {Paired: "Student's t", Split: "Welch's t"}
+"""Name of the test behind one difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headlines:
+    """The headline of each arm, and the ranks that the resamples allow, by arm name; no ranks for a single arm."""
+
+    by_arm: Mapping[str, Headline]
+    ranks: Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """How wide an interval must be.
+
+    Attributes:
+        words: What it is.
+        critical: Half its width in standard errors; None = Student's.
+        adjusted: Arm name -> corrected p value, where there is one.
+    """
+
+    words: str
+    critical: float | None
+    adjusted: Mapping[str, float]
+
+
+def headlines(
+    outcomes: Outcomes, arms: Sequence[ArmOutcomes], plan: PlanConfig, variants: Mapping[str, Variants | None]
+) -> Headlines:
+    """One headline an arm.
+
+    Args:
+        outcomes: The run.
+        arms: The competitors.
+        plan: What was declared, or stands in for it.
+        variants: Effects in other runs, by arm name.
+    """
+    base, estimator = outcomes.baseline.values(plan.primary), outcomes.estimator
+    gaps = {arm.name: estimator.difference(arm.values(plan.primary), base, 1 - plan.alpha) for arm in arms}
+    ranks: dict[str, tuple[int, int]] = {}
+    student = f"{STUDENT[type(estimator)]}, {estimator.words}"
+    rule = _Rule(student, None, {name: gap.p_value for name, gap in gaps.items() if gap.p_value is not None})
+    joint = estimator.together([arm.values(plan.primary) for arm in arms], base, plan.alpha) if len(arms) > 1 else None
+    if joint is not None:
+        names = [arm.name for arm in arms]
+        ranks = {name: (int(low), int(high)) for name, (low, high) in zip(names, joint.ranks, strict=True)}
+        adjusted = dict(zip(names, map(float, joint.p_values), strict=True))
+        rule = _Rule(f"max-T over {len(arms)} arms, {estimator.words}", joint.critical, adjusted)
+    if outcomes.plan is None:
+        rule = _Rule(
+            f"{student}, p by Benjamini-Hochberg over all metrics and arms", None, _exploring(outcomes, arms, plan)
+        )
+    elif plan.stopping != "fixed":
+        rule = _sequential(plan, outcomes.run["agents"], min((gap.n for gap in gaps.values()), default=0), len(arms))
+    return Headlines(
+        {arm.name: _headline(arm, outcomes, plan, gaps[arm.name], rule, variants[arm.name]) for arm in arms},
+        ranks,
+    )
+
+
+def _sequential(plan: PlanConfig, people: int, n: int, arms: int) -> _Rule:
+    """Bonferroni over the arms: the boundaries know of one arm only."""
+    alpha = plan.alpha / max(arms, 1)
+    if plan.stopping == "confidence_sequence":
+        return _Rule("asymptotic confidence sequence", sequence_reach(max(n, 2), TUNED_FOR, alpha), {})
+    look = int(np.searchsorted(plan.looks, people)) if people <= plan.looks[-1] else len(plan.looks) - 1
+    words = f"group-sequential, look {look + 1} of {len(plan.looks)}"
+    return _Rule(words, boundaries(plan.looks, alpha)[look], {})
+
+
+def _exploring(outcomes: Outcomes, arms: Sequence[ArmOutcomes], plan: PlanConfig) -> dict[str, float]:
+    base = outcomes.baseline
+    tests = {
+        (arm.name, metric.name): outcomes.estimator.difference(
+            arm.values(metric.name), base.values(metric.name)
+        ).p_value
+        for arm in arms
+        for metric in METRICS
+    }
+    known = {key: p_value for key, p_value in tests.items() if p_value is not None}
+    adjusted = dict(zip(known, benjamini_hochberg(list(known.values())), strict=True))
+    return {arm: float(p_value) for (arm, metric), p_value in adjusted.items() if metric == plan.primary}
+
+
+def _headline(
+    arm: ArmOutcomes,
+    outcomes: Outcomes,
+    plan: PlanConfig,
+    gap: Difference,
+    rule: _Rule,
+    variants: Variants | None,
+) -> Headline:
+    base, declared, estimator = outcomes.baseline, outcomes.plan, outcomes.estimator
+    ours, theirs = arm.values(plan.primary), base.values(plan.primary)
+    critical = rule.critical
+    if critical is None:
+        critical = float(stats.t.ppf(1 - plan.alpha / 2, max(gap.n - 1, 1)))
+    effect, words = gap, rule.words
+    if gap.difference is not None and gap.standard_error is not None:
+        reach = critical * gap.standard_error
+        effect = replace(gap, low=gap.difference - reach, high=gap.difference + reach)
+    clear = effect.excludes_zero
+    if declared is None:
+        clear = clear and rule.adjusted.get(arm.name, 1.0) < plan.alpha
+    wider = _over_variants(effect, variants, plan.alpha)
+    if wider is not None:
+        effect, words, clear = wider, f"Student's t over {len(variants.effects)} runs", wider.excludes_zero  # type: ignore[union-attr]
+    low, high = estimator.bootstrap(ours, theirs)
+    return Headline(
+        effect=effect,
+        interval=words,
+        adjusted_p=rule.adjusted.get(arm.name),
+        clear=clear,
+        lift=estimator.lift(ours, theirs),
+        bootstrap_low=low,
+        bootstrap_high=high,
+        detectable=_detectable(critical, gap, plan),
+        smallest=None if declared is None else declared.smallest_effect * abs(mean_interval(theirs).mean or 0.0),
+        pooled=_pooled(arm, base, plan.primary, estimator),
+        identical=arm.identical,
+    )
+
+
+def _over_variants(effect: Difference, variants: Variants | None, alpha: float) -> Difference | None:
+    """The effect over runs, where its interval is wider than the one over agents."""
+    if variants is None or effect.low is None or effect.high is None:
+        return None
+    over = mean_interval(np.array(variants.effects), 1 - alpha)
+    if over.low is None or over.high is None or over.high - over.low <= effect.high - effect.low:
+        return None
+    return replace(effect, difference=over.mean, standard_error=over.standard_error, low=over.low, high=over.high)
+
+
+def _detectable(critical: float, gap: Difference, plan: PlanConfig) -> float | None:
+    if gap.standard_error is None:
+        return None
+    return beyond_interval(critical, gap.standard_error, gap.n, plan.power)
+
+
+def _pooled(arm: ArmOutcomes, base: ArmOutcomes, metric: str, estimator: Estimator) -> Difference | None:
+    found = estimator.ratio(arm.parts(metric), base.parts(metric))
+    return None if found.difference is None else found

@@ -1,0 +1,129 @@
+"""How much of everything an arm held: the figures that say whether its means can be trusted, and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from groundlings.simulator.session import EndedBy
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+PERCENTILES = (50, 90, 99)
+
+_ENDED = "SELECT arm_id, ended_by, count(*) AS sessions FROM sessions GROUP BY arm_id, ended_by"
+
+_MARKED = """
+SELECT arm_id, kind, count(*) AS events
+FROM events JOIN sessions USING (session_id)
+WHERE kind IN ('illegal', 'unreadable', 'grounded')
+GROUP BY arm_id, kind
+"""
+
+_CALLS = """
+SELECT arm_id, count(*) AS calls, count(CASE WHEN from_store THEN 1 END) AS from_store, sum(attempts - 1) AS retries,
+       count(CASE WHEN status = 'reasked' THEN 1 END) AS reasked, sum(prompt_tokens) AS prompt_tokens,
+       sum(cached_tokens) AS cached_tokens, sum(completion_tokens) AS completion_tokens
+FROM calls JOIN sessions USING (session_id)
+GROUP BY arm_id
+"""
+
+_LATENCY = """
+SELECT arm_id, latency_seconds
+FROM calls JOIN sessions USING (session_id)
+WHERE NOT from_store
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ArmCounts:
+    """Counts of one arm.
+
+    Attributes:
+        agents: Agents with a session at least.
+        sessions, impressions, clicks, ratings, likes: As logged.
+        unknown_impressions: Impressions whose outcome is unknown, because the reply was unreadable.
+        illegal: Actions that were refused.
+        unreadable: Pages whose reply could not be read.
+        grounded: Impressions that grounded replay decided: what the person really did later.
+        ended_by: `EndedBy` value -> sessions, every value present.
+        calls, from_store, retries, reasked: Calls to a language model; those read from a record; repeated
+            requests; replies that had to be asked for again.
+        prompt_tokens, cached_tokens, completion_tokens: As counted by the server.
+        latency_seconds: "p50", "p90", "p99" of the calls that were not read from a record; empty without any.
+    """
+
+    agents: int
+    sessions: int
+    impressions: int
+    unknown_impressions: int
+    clicks: int
+    ratings: int
+    likes: int
+    illegal: int
+    unreadable: int
+    grounded: int
+    ended_by: Mapping[str, int]
+    calls: int
+    from_store: int
+    retries: int
+    reasked: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    latency_seconds: Mapping[str, float]
+
+    @property
+    def censored(self) -> int:
+        """Sessions that the agent did not end: nobody knows when that person would have left."""
+        return sum(sessions for reason, sessions in self.ended_by.items() if reason != EndedBy.EXIT)
+
+
+def count_arms(engine: Engine, sessions: pd.DataFrame, arm_ids: list[int]) -> dict[int, ArmCounts]:
+    """The counts of each arm.
+
+    Args:
+        engine: The log.
+        sessions: What `totals.session_totals` read from it.
+        arm_ids: The arms wanted; one without a session has zeros.
+    """
+    ended = _spread(engine, _ENDED, "ended_by", "sessions")
+    marked = _spread(engine, _MARKED, "kind", "events")
+    calls = pd.read_sql_query(_CALLS, engine).set_index("arm_id").reindex(arm_ids, fill_value=0)
+    latency = pd.read_sql_query(_LATENCY, engine)
+    counts = {}
+    for arm_id in arm_ids:
+        rows = sessions[sessions.arm_id == arm_id]
+        asked = {str(name): int(number) for name, number in calls.loc[arm_id].to_dict().items()}
+        counts[arm_id] = ArmCounts(
+            agents=int(rows.agent_id.nunique()),
+            sessions=len(rows),
+            impressions=int(rows.shown.sum()),
+            unknown_impressions=int(rows.shown.sum() - rows.known.sum()),
+            clicks=int(rows.clicks.sum()),
+            ratings=int(rows.ratings.sum()),
+            likes=int(rows.likes.sum()),
+            illegal=marked.get((arm_id, "illegal"), 0),
+            unreadable=marked.get((arm_id, "unreadable"), 0),
+            grounded=marked.get((arm_id, "grounded"), 0),
+            ended_by={reason.value: ended.get((arm_id, reason.value), 0) for reason in EndedBy},
+            latency_seconds=_percentiles(latency.latency_seconds[latency.arm_id == arm_id].to_numpy(np.float64)),
+            **asked,
+        )
+    return counts
+
+
+def _spread(engine: Engine, sql: str, key: str, value: str) -> dict[tuple[int, str], int]:
+    frame = pd.read_sql_query(sql, engine)
+    return dict(zip(zip(frame.arm_id, frame[key], strict=True), map(int, frame[value]), strict=True))
+
+
+def _percentiles(seconds: np.ndarray[tuple[int], np.dtype[np.float64]]) -> dict[str, float]:
+    if not len(seconds):
+        return {}
+    return {f"p{share}": float(np.percentile(seconds, share)) for share in PERCENTILES}

@@ -1,0 +1,119 @@
+"""Figures and facts in words: every number that a report shows passes through here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from groundlings.experiments.analysis.compare import Difference, Estimate
+from groundlings.experiments.analysis.metrics import Metric, Summary
+from groundlings.recommenders.interleaving import TEAM_DRAFT
+from groundlings.simulator.session import EndedBy
+
+NOT_VALIDATED = "simulated effect, not validated against humans"
+NOTHING = "\N{EN DASH}"
+
+_ENDED = {
+    EndedBy.EXIT: "left after page {pages}",
+    EndedBy.LAST_PAGE: "saw page {pages}, the last there was",
+    EndedBy.UNREADABLE: "lost on page {pages} to an unreadable reply",
+    EndedBy.NOTHING_SHOWN: "was shown nothing",
+}
+
+_MINDS = {
+    "behavioural": "a behavioural model of choice decided for them",
+    "scripted": "a script decided for them",
+}
+
+
+def decimal(value: float | None, decimals: int) -> str:
+    """A number with a fixed count of decimals and a true minus sign, a dash for None."""
+    if value is None:
+        return NOTHING
+    rounded = round(value, decimals) + 0.0  # adding zero takes the sign off a negative zero
+    return f"{rounded:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def signed(value: float | None, decimals: int) -> str:
+    """As `decimal`, with a sign unless it rounds to zero."""
+    text = decimal(value, decimals)
+    return f"+{text}" if value is not None and round(value, decimals) > 0 else text
+
+
+def interval(found: Estimate | Difference, metric: Metric) -> str:
+    """The 95 % interval in brackets, "" where there is none."""
+    if found.low is None or found.high is None:
+        return ""
+    write = signed if isinstance(found, Difference) else decimal
+    return f"[{write(found.low, metric.decimals)}, {write(found.high, metric.decimals)}]"
+
+
+def count(number: float) -> str:
+    """A whole number with separators."""
+    return f"{number:,.0f}"
+
+
+def share(part: float, whole: float) -> str:
+    """A percentage, a dash of nothing."""
+    if not whole:
+        return NOTHING
+    percent = 100 * part / whole
+    return f"{percent:.0f} %" if part in (0, whole) else f"{percent:.1f} %"
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """A count and its noun."""
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def ending(day: int, ended_by: str, pages: int, satisfaction: float | None = None) -> str:
+    """When and how a visit ended, and how satisfied the person was with it."""
+    felt = "" if satisfaction is None else f", satisfied {decimal(satisfaction, 1)} of 10"
+    return f"Day {day + 1}: {_ENDED[EndedBy(ended_by)].format(pages=pages)}{felt}."
+
+
+def opening(summary: Summary) -> str:
+    """What was simulated, in one sentence."""
+    run = summary.run
+    people = plural(run["agents"], "simulated person", "simulated people")
+    each = "built from one person's history" if run["agents"] == 1 else "each built from one person's history"
+    arms = plural(len(summary.arms), "recommender")
+    bounds = sum(arm.bound for arm in summary.arms)
+    if bounds:
+        arms += f" ({bounds} of them {'a bound' if bounds == 1 else 'bounds'})"
+    if summary.baseline.recommender == TEAM_DRAFT:
+        arms = "lists that 2 recommenders had drafted together"
+    days = plural(run["days"], "day")
+    return f"{people}, {each} in {run['dataset']}, visited {arms} over {days}; {deciding(run)}."
+
+
+def deciding(run: Mapping[str, Any]) -> str:
+    """Which mind decided, as a clause."""
+    kind = str(run["mind"].get("kind", "an unnamed mind"))
+    if kind == "language":
+        return f"the language model {run['mind'].get('model') or 'of an unknown name'} decided for them"
+    if kind == "calibrated" and "model" in run["mind"]:
+        return f"their histories and the language model {run['mind']['model']}, weighed by fit, decided for them"
+    if kind == "calibrated":
+        return _MINDS["behavioural"]
+    return _MINDS.get(kind, f"the mind \N{LEFT DOUBLE QUOTATION MARK}{kind}\N{RIGHT DOUBLE QUOTATION MARK} decided")
+
+
+def verdict(difference: Difference, metric: Metric) -> str:
+    """How a difference is to be read: "better", "worse", "higher", "lower" or "unclear"."""
+    if not difference.excludes_zero or difference.difference is None:
+        return "unclear"
+    up = difference.difference > 0
+    if metric.higher_is_better is None:
+        return "higher" if up else "lower"
+    return "better" if up == metric.higher_is_better else "worse"
+
+
+def spoken(summary: Summary, metric: Metric) -> str:
+    """A panel of the picture in words, for those who do not see it."""
+    parts = [
+        f"{arm.name} {decimal(arm.metrics[metric.name].mean, metric.decimals)}"
+        f" {interval(arm.metrics[metric.name], metric)}".rstrip()
+        for arm in summary.arms
+    ]
+    return f"{metric.label}, mean and 95 % interval over agents: {'; '.join(parts)}."

@@ -1,0 +1,233 @@
+"""A comparison in words; terminal and page say the same."""
+
+from __future__ import annotations
+
+from groundlings.experiments.analysis.compare import Difference, Estimate
+from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison, Guardrail, Headline, Variants
+from groundlings.experiments.analysis.comparison.fidelity_gate import Gate
+from groundlings.experiments.analysis.comparison.preference import Preference
+from groundlings.experiments.analysis.comparison.segments import Segment
+from groundlings.experiments.analysis.metrics import BY_NAME, Metric
+from groundlings.experiments.analysis.report.formatting import NOT_VALIDATED, NOTHING, count, decimal, plural, signed
+from groundlings.experiments.config.designs import InterleavingDesign, SplitDesign
+from groundlings.experiments.config.schema import PlanConfig
+
+_STOPPING = {
+    "fixed": "one look at the end",
+    "group_sequential": "looks at {looks} people",
+    "confidence_sequence": "a look at any time",
+}
+
+
+def percent(value: float | None, decimals: int = 0) -> str:
+    """A share as a percentage with its sign."""
+    return NOTHING if value is None else f"{signed(100 * value, decimals)} %"
+
+
+def p_text(p_value: float | None) -> str:
+    """A p value with two figures."""
+    if p_value is None:
+        return NOTHING
+    return "< .001" if p_value < 0.001 else f"{p_value:.3f}".lstrip("0") if p_value < 0.9995 else "1"
+
+
+def bounds(found: Difference, metric: Metric) -> str:
+    """An interval of a difference in brackets, "" where there is none."""
+    if found.low is None or found.high is None:
+        return ""
+    return f"[{signed(found.low, metric.decimals)}, {signed(found.high, metric.decimals)}]"
+
+
+def lift(found: Estimate) -> str:
+    """A relative lift with its interval."""
+    if found.mean is None or found.low is None or found.high is None:
+        return NOTHING
+    ends = (signed(100 * found.low, 0), signed(100 * found.high, 0))
+    return f"{percent(found.mean)} [{ends[0]}, {ends[1]}]"
+
+
+def primary(comparison: Comparison) -> Metric:
+    """The metric that decides, or stands first where none was declared."""
+    return BY_NAME[comparison.plan.primary]
+
+
+def plan(comparison: Comparison) -> str:
+    """What was declared, in a sentence."""
+    declared: PlanConfig = comparison.plan
+    metric = primary(comparison)
+    if comparison.preference is not None:
+        return f"{design(comparison)} {SCREEN}"
+    if not comparison.declared:
+        return (
+            f"No primary metric was declared: this is exploration. {metric.label} stands first only because it is the "
+            f"first of the metrics. {design(comparison)}"
+        )
+    smallest = comparison.arms[0].headline.smallest if comparison.arms else None
+    size = f" ({decimal(smallest, metric.decimals)} {metric.unit})" if smallest is not None else ""
+    guards = ", ".join(
+        f"{BY_NAME[name].label.lower()} (loss up to {100 * margin:g} %)" for name, margin in declared.guardrails.items()
+    )
+    looks = ", ".join(count(look) for look in declared.looks)
+    return (
+        f"Primary metric: {metric.label.lower()}. Smallest effect that matters: {100 * declared.smallest_effect:g} % "
+        f"of the mean of {comparison.baseline}{size}. Guardrails: {guards or 'none'}. "
+        f"Alpha {declared.alpha:g}, {_STOPPING[declared.stopping].format(looks=looks)}. {design(comparison)}"
+        f"{' Luck of opening taken out of every outcome.' if declared.take_out_luck else ''}"
+    )
+
+
+def preferred(found: Preference) -> str:
+    """The word for a preference."""
+    if not found.clear or found.share.mean is None:
+        return "no preference found"
+    return f"{found.arm if found.share.mean > 0.5 else found.baseline} is preferred"
+
+
+def preference(found: Preference) -> str:
+    """What interleaved lists tell, in sentences."""
+    people = (
+        f"{count(found.prefer_arm)} agents opened more of {found.arm}'s picks, {count(found.prefer_baseline)} more of "
+    )
+    return (
+        f"{people}{found.baseline}'s, {count(found.prefer_neither)} as many of both: a share of "
+        f"{_share(found.share)} for {found.arm}, one half being no preference (sign test over agents, "
+        f"p {p_text(found.p_value)}). Of all opened items, {_share(found.credit)} were its picks."
+    )
+
+
+SCREEN = (
+    "A screen and not an effect: on lists that both drafted, clicks say whose items people would rather open. By how "
+    "much a metric would change if everybody got one of them alone, and what it does to exits or satisfaction, only "
+    "the designs parallel and split tell."
+)
+
+
+def _share(found: Estimate) -> str:
+    if found.mean is None:
+        return NOTHING
+    ends = "" if found.low is None or found.high is None else f" [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+    return f"{100 * found.mean:.1f} %{ends}"
+
+
+def design(comparison: Comparison) -> str:
+    """How arms met people, in a sentence."""
+    match comparison.design:
+        case SplitDesign(log=log):
+            learnt = "its own agents" if log == "own" else "everybody, so arms help and harm each other"
+            return f"Split design: every agent lived in one arm; each recommender learnt from {learnt}."
+        case InterleavingDesign():
+            return "Interleaving: both arms drafted every list together, and both learnt from all of it."
+        case _:
+            return "Parallel worlds: every agent lived in every arm, with the same luck."
+
+
+def sentence(comparison: Comparison, arm: ArmFindings) -> str:
+    """The finding about one arm."""
+    metric, found = primary(comparison), arm.headline
+    if found.effect.difference is None:
+        return f"{arm.name}: nobody has a value of {metric.label.lower()} in both arms."
+    size = f"{signed(found.effect.difference, metric.decimals)} {metric.unit} {bounds(found.effect, metric)}"
+    if found.identical:
+        return f"{arm.name} and {comparison.baseline} are identical arms: {identical()}"
+    said = f"{arm.name} against {comparison.baseline}: {size}, {percent(found.lift.mean)}."
+    if not found.clear:
+        return f"{said} {missed(found, metric)}".rstrip()
+    if found.smallest is not None and abs(found.effect.difference) < found.smallest:
+        return f"{said} Clear, but smaller than the plan calls worth having."
+    return said
+
+
+def identical() -> str:
+    """What is said of arms that did the same."""
+    return "they showed the same in every slot of every visit, and the same was done with it."
+
+
+def missed(found: Headline, metric: Metric) -> str:
+    """What a null result could have seen."""
+    if found.identical:
+        return f"Identical arms: {identical()}"
+    if found.detectable is None:
+        return ""
+    size = decimal(found.detectable, metric.decimals)
+    return f"Only an effect of {size} or more would have been found with the power wanted."
+
+
+def harm(arm: ArmFindings, higher_is_better: bool | None) -> str:
+    """Who lost, in a clause."""
+    if arm.harm is None:
+        return ""
+    worse, better = (
+        (arm.harm.better, arm.harm.worse) if higher_is_better is False else (arm.harm.worse, arm.harm.better)
+    )
+    words = ("worse", "better") if higher_is_better is not None else ("lower", "higher")
+    return f"{100 * worse:.0f} % {words[0]}, {100 * arm.harm.same:.0f} % the same, {100 * better:.0f} % {words[1]}"
+
+
+def guardrail(found: Guardrail) -> str:
+    """A guardrail and how it stands."""
+    metric = BY_NAME[found.metric]
+    effect = f"{signed(found.effect.difference, metric.decimals)} {bounds(found.effect, metric)}"
+    return f"{metric.label.lower()} {found.state} ({effect})"
+
+
+def gate(found: Gate | None) -> str:
+    """Whether the audience may be believed, in a sentence."""
+    if found is None:
+        return (
+            "This audience was not examined on these data: put a fidelity.json beside the run, or name one with "
+            f"--fidelity. Until then: {NOT_VALIDATED}."
+        )
+    tau = "" if found.tau is None else f" Kendall's tau {found.tau:.2f}"
+    if found.tau is not None and found.tau_low is not None and found.tau_high is not None:
+        tau += f" [{found.tau_low:.2f}, {found.tau_high:.2f}]"
+    sign = "" if found.sign_agreement is None else f", sign agreement {found.sign_agreement:.2f}"
+    over = "" if found.recommenders is None else f" over {plural(int(found.recommenders), 'recommender')}"
+    state = "passed" if found.passed else "did not pass"
+    fit = "" if found.fits is not False else f" That examination was about {found.mismatch}, so it does not count here."
+    return f"The audience {state} the system gate of the fidelity lab:{tau}{sign}{over}.{fit}".replace("lab:.", "lab.")
+
+
+def days(arm: ArmFindings, metric: Metric) -> str:
+    """The effect day by day, and whether it fades."""
+    each = " ".join(signed(day.difference, metric.decimals) for day in arm.days)
+    if arm.novelty is None or arm.novelty.difference is None:
+        return each
+    trend = "clear" if arm.novelty.excludes_zero else "not clear"
+    change = f"{signed(arm.novelty.difference, metric.decimals)} {bounds(arm.novelty, metric)}"
+    return f"{each}; last day against first {change}, {trend}"
+
+
+def variants(found: Variants, metric: Metric) -> str:
+    """The effect of every run and whether its sign holds."""
+    each = "; ".join(
+        f"{name} {signed(effect, metric.decimals)}" for name, effect in zip(found.names, found.effects, strict=True)
+    )
+    ends = ""
+    if found.low is not None and found.high is not None:
+        ends = f", 95 % over runs [{signed(found.low, metric.decimals)}, {signed(found.high, metric.decimals)}]"
+    return f"{each}: {'one sign' if found.same_sign else 'the sign turns'}{ends}"
+
+
+def segments(arm: ArmFindings, metric: Metric, alpha: float) -> str:
+    """Where the effect is smallest and largest, and by what it differs."""
+    known = [segment for segment in arm.segments if segment.effect.difference is not None]
+    if not known:
+        return "no part of the audience has enough agents"
+    known.sort(key=lambda segment: segment.effect.difference or 0.0)
+    differs = [contrast.attribute for contrast in arm.contrasts if contrast.adjusted_p < alpha]
+    clear = sum(segment.adjusted_p is not None and segment.adjusted_p < alpha for segment in known)
+    return (
+        f"least {_segment(known[0], metric)}, most {_segment(known[-1], metric)}; "
+        f"clear in {clear} of {len(known)} segments; differs by {', '.join(differs) or 'nothing looked at'}"
+    )
+
+
+def _segment(found: Segment, metric: Metric) -> str:
+    return f"{found.attribute} {found.level} {signed(found.effect.difference, metric.decimals)}"
+
+
+def stamp(comparison: Comparison) -> str:
+    """What the whole report is to be taken for."""
+    if comparison.gate is not None and comparison.gate.opens:
+        return "Simulated effect; this audience puts recommenders in the order that real behaviour does"
+    return NOT_VALIDATED.capitalize()

@@ -1,0 +1,151 @@
+"""A comparison on one screen of the terminal."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
+from groundlings.experiments.analysis.comparison.pilot import Pilot
+from groundlings.experiments.analysis.comparison.verdict import Check
+from groundlings.experiments.analysis.metrics import BY_NAME
+from groundlings.experiments.analysis.report import verdict_sentences as say
+from groundlings.experiments.analysis.report.formatting import NOTHING, count, decimal, plural, signed
+
+COLOURS = {"validated": "bold green", "indicative": "bold yellow", "not supported": "bold red"}
+_MARKS = {"passed": "[green]\N{CHECK MARK}[/]", "failed": "[red]\N{MULTIPLICATION X}[/]", "not run": "[yellow]?[/]"}
+
+
+def print_verdict(comparison: Comparison, console: Console) -> None:
+    """What was declared, what was checked, what was found, and the words for it."""
+    run, metric = comparison.run, say.primary(comparison)
+    mean = decimal(comparison.baseline_mean, metric.decimals)
+    against = f", against {escape(comparison.baseline)} ({metric.label.lower()} {mean})"
+    console.print(
+        f"[bold]{escape(str(run['experiment']))}[/]  {plural(run['agents'], 'agent')}, {plural(run['days'], 'day')}"
+        f"{against if comparison.preference is None else ''}"
+    )
+    _line(console, "plan" if comparison.preference is None else "design", escape(say.plan(comparison)))
+    _line(console, "checks", _checks([*comparison.checks, *(check for arm in comparison.arms for check in arm.checks)]))
+    _line(console, "audience", escape(say.gate(comparison.gate)))
+    if comparison.preference is not None:
+        found = comparison.preference
+        colour = "bold yellow" if found.clear else "bold"
+        console.print(f"\n[{colour}]{escape(say.preferred(found))}[/]  [dim]a screen, not an effect size[/]")
+        _line(console, "clicks", escape(say.preference(found)))
+        return
+    if not comparison.arms:
+        console.print("\nNo arm competes with the baseline: bounds and copies of it are not compared.")
+        return
+    console.print(_table(comparison))
+    for arm in comparison.arms:
+        console.print(f"[bold]{escape(arm.name)}[/]  [{COLOURS[arm.word]}]{arm.word}[/]" + _why(arm))
+        _details(arm, comparison, console)
+    console.print(f"[dim]{escape(interval_note(comparison))}[/]", soft_wrap=False)
+
+
+def print_needs(pilot: Pilot, console: Console) -> None:
+    """How many agents an experiment needs, metric by metric."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("metric and arm", "baseline", "SD", "agents needed", "MDE", "A/A p"):
+        table.add_column(name, justify="left" if name == "metric and arm" else "right")
+    seen = ""
+    for need in pilot.needs:
+        metric = BY_NAME[need.metric]
+        places = metric.decimals + 1
+        if need.metric != seen:
+            role = "  [dim](primary)[/]" if need.metric == pilot.primary else ""
+            table.add_row(f"[bold]{metric.label}[/]{role}", decimal(need.baseline_mean, places))
+        seen = need.metric
+        table.add_row(
+            f"  {escape(need.arm)}",
+            "",
+            decimal(need.sd, places),
+            NOTHING if need.agents is None else count(need.agents),
+            f"{decimal(need.detectable, places)} ({100 * need.detectable_share:.1f} %)",
+            "" if need.p_value is None else say.p_text(need.p_value),
+        )
+    console.print(table)
+    each = " a comparison" if pilot.comparisons > 1 else ""
+    console.print(
+        f"Pilot of {plural(pilot.people, 'agent')}; alpha {pilot.alpha:g}{each}, "
+        f"power {pilot.power:g}, smallest effect {100 * pilot.smallest_effect:g} % of the baseline. "
+        f"MDE: what {plural(pilot.planned, 'agent')}, as the file plans, can see. Effects were not looked at.",
+        highlight=False,
+    )
+    console.print(
+        "SD: of the agents' own differences to the first arm. other luck: the first arm twice, the second time with "
+        "every draw anew (A/A); its p values should look like chance.",
+        style="dim",
+        highlight=False,
+    )
+
+
+def interval_note(comparison: Comparison) -> str:
+    """What the intervals are."""
+    kinds = dict.fromkeys(arm.headline.interval for arm in comparison.arms)
+    return (
+        f"Interval: {', '.join(kinds)}; over agents, {100 * (1 - comparison.plan.alpha):g} %. "
+        "Segments by Benjamini-Hochberg, guardrails by Holm. A simulation can be sure of itself and wrong about people."
+    )
+
+
+def _table(comparison: Comparison) -> Table:
+    metric = say.primary(comparison)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("arm", "effect", "interval", "lift", "p", "rank"):
+        table.add_column(name, justify="left" if name == "arm" else "right", overflow="fold")
+    for arm in comparison.arms:
+        found = arm.headline
+        ranks = NOTHING if arm.ranks is None else "-".join(map(str, dict.fromkeys(arm.ranks)))
+        table.add_row(
+            escape(arm.name),
+            signed(found.effect.difference, metric.decimals),
+            escape(say.bounds(found.effect, metric)),
+            escape(say.lift(found.lift)),
+            say.p_text(found.adjusted_p),
+            ranks,
+        )
+    return table
+
+
+def _details(arm: ArmFindings, comparison: Comparison, console: Console) -> None:
+    metric = say.primary(comparison)
+    if not arm.headline.clear:
+        _line(console, "power", escape(say.missed(arm.headline, metric)))
+    if arm.guardrails:
+        _line(console, "guarded", escape("; ".join(map(say.guardrail, arm.guardrails))))
+    if arm.variants is not None:
+        _line(console, "variants", escape(say.variants(arm.variants, metric)))
+    if len(arm.days) > 1:
+        _line(console, "days", escape(say.days(arm, metric)))
+    _line(console, "segments", escape(say.segments(arm, metric, comparison.plan.alpha)))
+    if arm.harm is not None:
+        _line(console, "agents", say.harm(arm, metric.higher_is_better))
+
+
+def _checks(checks: list[Check]) -> str:
+    """Passed ones as a count, the others one by one."""
+    passed = [check for check in checks if check.status == "passed"]
+    lines = [f"{_MARKS['passed']} {len(passed)} of {len(checks)} passed"]
+    lines += [
+        f"{_MARKS[check.status]} {escape(check.name)}: {escape(check.finding)}"
+        for check in checks
+        if check.status != "passed"
+    ]
+    return "\n".join(lines)
+
+
+def _why(arm: ArmFindings) -> str:
+    return f"  [dim]because {escape('; '.join(arm.reasons))}[/]" if arm.reasons else ""
+
+
+def _line(console: Console, label: str, text: str) -> None:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=8, style="dim")
+    grid.add_column()
+    grid.add_row(label, text)
+    console.print(Padding(grid, (0, 0, 0, 2)))

@@ -1,0 +1,265 @@
+"""One person's visits as the log tells them: every page, what was felt and done, and every word to and from a model."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from groundlings.environments.actions import Mood
+from groundlings.environments.errors import ConfigError
+from groundlings.simulator.log.store import named_faults, open_log, rows_of
+
+Rows = list[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class StorySlot:
+    """An item as it was shown, and what came of it.
+
+    Attributes:
+        place: Where it stood before the agent's eyes, 1 is the top.
+        title, year, genres: As in the catalog.
+        examined: Whether it was looked at, None = not known.
+        clicked: Whether it was opened, None = the reply was unreadable.
+        rating: Stars, None = none.
+        reason: In the agent's words, None = none given.
+        probability: The mind's P(click), None = it states none.
+        yes: What a language model gave for yes, of yes and no, where a calibrated mind asked it.
+        grounded: Whether what the person really did later decided.
+    """
+
+    place: int
+    title: str
+    year: int | None
+    genres: tuple[str, ...]
+    examined: bool | None
+    clicked: bool | None
+    rating: float | None
+    reason: str | None
+    probability: float | None
+    yes: float | None = None
+    grounded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoryCall:
+    """One question to a model.
+
+    Attributes:
+        template: The prompt's name and version.
+        status: `ok`, `reasked` or `unreadable`.
+        messages: (role, content) of all that it was shown.
+        reply: All that it said.
+        first_token: The likeliest first tokens and their log probabilities, none where they were not asked for.
+    """
+
+    template: str
+    status: str
+    messages: tuple[tuple[str, str], ...]
+    reply: str
+    first_token: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoryPage:
+    """One page.
+
+    Attributes:
+        number: 1 is the first.
+        mood: The state in which the agent decided, None for minds without one.
+        slots: As they were shown, top to bottom.
+        refused: What the agent tried and the site did not offer.
+        feeling, satisfaction: What it said of the page, None = not asked.
+        outcome: `next_page`, `exit` or `unreadable`.
+        next_probability: P(next page), None = the mind states none.
+        calls: What a model was asked about it.
+    """
+
+    number: int
+    mood: Mood | None
+    slots: tuple[StorySlot, ...]
+    refused: tuple[str, ...]
+    feeling: str | None
+    satisfaction: float | None
+    outcome: str
+    next_probability: float | None
+    calls: tuple[StoryCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoryVisit:
+    """One visit.
+
+    Attributes:
+        arm, day: Where and when, 0 is the first day.
+        ended_by: As in `sessions.ended_by`.
+        pages: In order.
+        memories: (kind, text) of what the agent kept.
+        answers: (question, answer) of the interview; None for an answer that could not be read.
+        calls: What a model was asked when the visit was over.
+    """
+
+    arm: str
+    day: int
+    ended_by: str
+    pages: tuple[StoryPage, ...]
+    memories: tuple[tuple[str, str], ...]
+    answers: tuple[tuple[str, str | None], ...]
+    calls: tuple[StoryCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One person.
+
+    Attributes:
+        user_id: The data set's own id of the person behind the persona.
+        description: The persona in plain words.
+        visits: By arm in the order of the YAML, then by day.
+    """
+
+    user_id: str
+    description: str
+    visits: tuple[StoryVisit, ...]
+
+
+def read_story(run: Path, user: str, arm: str | None = None, day: int | None = None) -> Story:
+    """What a person of a run lived through.
+
+    Args:
+        run: The run directory, or its log.
+        user: The data set's own id.
+        arm: One arm only.
+        day: One day only, 0 is the first.
+
+    Raises:
+        RunDirectoryError: There is no readable log.
+        ConfigError: Nobody of that id took part, or there is no such arm.
+    """
+    engine = open_log(run)
+    try:
+        with named_faults(run), engine.connect() as connection:
+
+            def rows(sql: str, **values: Any) -> Rows:
+                return [*rows_of(connection, sql, **values)]
+
+            agent = _agent(rows, user)
+            _check_arm(rows, arm)
+            visits = rows(
+                "SELECT session_id, name AS arm, day, pages, ended_by FROM sessions JOIN arms USING (arm_id)"
+                " WHERE agent_id = :agent AND (CAST(:arm AS TEXT) IS NULL OR name = :arm)"
+                " AND (CAST(:day AS INTEGER) IS NULL OR day = :day) ORDER BY arms.position, day",
+                agent=agent["agent_id"],
+                arm=arm,
+                day=day,
+            )
+            told = tuple(_visit(visit, _Session(rows, visit["session_id"])) for visit in visits)
+    finally:
+        engine.dispose()
+    description = str(json.loads(agent["persona"]).get("description", ""))
+    return Story(agent["source_user_id"], description, told)
+
+
+class _Session:
+    """The rows of one visit, table by table."""
+
+    def __init__(self, rows: Any, session_id: int) -> None:
+        def of(sql: str) -> Rows:
+            return list(rows(sql, session=session_id))
+
+        self.slots = of(
+            "SELECT impression_id, page, display_position, title, year, genres, examined, clicked, rating, p_click"
+            " FROM impressions JOIN items USING (item_id) WHERE session_id = :session ORDER BY page, display_position"
+        )
+        self.events = of("SELECT * FROM events WHERE session_id = :session ORDER BY event_id")
+        self.moods = {row["page"]: row for row in of("SELECT * FROM moods WHERE session_id = :session")}
+        self.calls = of("SELECT * FROM calls WHERE session_id = :session ORDER BY call_id")
+        self.memories = of("SELECT kind, text FROM memories WHERE session_id = :session ORDER BY place")
+        self.answers = of("SELECT question, answer FROM interviews WHERE session_id = :session ORDER BY place")
+
+
+def _agent(rows: Any, user: str) -> Mapping[str, Any]:
+    found = rows("SELECT agent_id, source_user_id, persona FROM agents WHERE source_user_id = :user", user=user)
+    if found:
+        return dict(found[0])
+    known = [row["source_user_id"] for row in rows("SELECT source_user_id FROM agents ORDER BY agent_id")]
+    near = get_close_matches(user, known, n=3) or known[:3]
+    raise ConfigError(
+        f"--user: nobody of the id {user!r} is among the {len(known)} agents of this run; try {_or(near)}"
+    )
+
+
+def _check_arm(rows: Any, arm: str | None) -> None:
+    known = [row["name"] for row in rows("SELECT name FROM arms ORDER BY position")]
+    if arm is not None and arm not in known:
+        near = get_close_matches(arm, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"--arm: found {arm!r}, this run has {_or(known)}{hint}")
+
+
+def _visit(visit: Mapping[str, Any], of: _Session) -> StoryVisit:
+    calls = [(call["page"], _call(call)) for call in of.calls]
+    after = {call for _, call in calls if call.template.startswith(("reflection", "interview"))}
+    pages = tuple(
+        _page(number, of, tuple(call for page, call in calls if page == number and call not in after))
+        for number in range(1, visit["pages"] + 1)
+    )
+    return StoryVisit(
+        arm=visit["arm"],
+        day=visit["day"],
+        ended_by=visit["ended_by"],
+        pages=pages,
+        memories=tuple((row["kind"], row["text"]) for row in of.memories),
+        answers=tuple((row["question"], row["answer"]) for row in of.answers),
+        calls=tuple(call for _, call in calls if call in after),
+    )
+
+
+def _page(number: int, of: _Session, calls: tuple[StoryCall, ...]) -> StoryPage:
+    events = [event for event in of.events if event["page"] == number]
+    end = next((event for event in events if event["kind"] in ("next_page", "exit", "unreadable")), {})
+    marks = {(event["impression_id"], event["kind"]): event["detail"] for event in events}
+    mood = of.moods.get(number)
+    return StoryPage(
+        number=number,
+        mood=Mood(mood["satisfaction"], mood["tiredness"], json.loads(mood["boredom"])) if mood else None,
+        slots=tuple(_slot(row, marks) for row in of.slots if row["page"] == number),
+        refused=tuple(str(event["detail"]) for event in events if event["kind"] == "illegal"),
+        feeling=end.get("detail"),
+        satisfaction=end.get("value"),
+        outcome=end.get("kind", "unreadable"),
+        next_probability=mood["p_next"] if mood else None,
+        calls=calls,
+    )
+
+
+def _slot(row: Mapping[str, Any], marks: Mapping[tuple[int, str], str]) -> StorySlot:
+    score = marks.get((row["impression_id"], "language_score"))
+    return StorySlot(
+        place=row["display_position"] + 1,
+        title=row["title"],
+        year=row["year"],
+        genres=tuple(filter(None, row["genres"].split("|"))),
+        examined=None if row["examined"] is None else bool(row["examined"]),
+        clicked=None if row["clicked"] is None else bool(row["clicked"]),
+        rating=row["rating"],
+        reason=marks.get((row["impression_id"], "reason")),
+        probability=row["p_click"],
+        yes=None if score is None else 1 / (1 + math.exp(-float(score))),
+        grounded=(row["impression_id"], "grounded") in marks,
+    )
+
+
+def _call(row: Mapping[str, Any]) -> StoryCall:
+    messages = tuple((message["role"], message["content"]) for message in json.loads(row["messages"]))
+    first_token = tuple((token, odds) for token, odds in json.loads(row["first_token"] or "[]"))
+    return StoryCall(row["template"], row["status"], messages, row["reply"], first_token)
+
+
+def _or(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names))

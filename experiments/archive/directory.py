@@ -1,0 +1,156 @@
+"""A run's directory: who may write it, and what lies in it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.simulator.log.sqlite import SqliteStore
+from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, Store, store_at
+
+CONFIG_NAME = "config.yaml"
+MANIFEST_NAME = "manifest.json"
+SUMMARY_NAME = "summary.json"
+STOPPED_NAME = "interrupted.json"
+LOCK_NAME = ".lock"
+REPORT_NAME = "report.html"
+CELLS = "cells"
+"""Replicates of one experiment lie under this, a run directory each."""
+
+
+def choose_directory(name: str, out: Path | None) -> Path:
+    """Where a run goes: `out`, or the first free one of runs/NAME, runs/NAME-2, ...; nothing is overwritten.
+
+    Raises:
+        RunDirectoryError: `out` holds something already, or cannot be written.
+    """
+    if out is not None:
+        if out.exists() and (not out.is_dir() or any(not _is_leftover(path) for path in out.iterdir())):
+            raise RunDirectoryError(
+                f"{out}: not empty, and a run never overwrites anything; choose another --out or remove it first"
+            )
+        directory = out
+    else:
+        candidates = (Path("runs") / (name if number == 1 else f"{name}-{number}") for number in range(1, 10_000))
+        directory = next(candidate for candidate in candidates if not candidate.exists())
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / LOCK_NAME).touch()
+    except OSError as fault:
+        raise RunDirectoryError(
+            f"{directory}: cannot be written ({fault.strerror}); choose another directory with --out"
+        ) from None
+    return directory
+
+
+def _is_leftover(path: Path) -> bool:
+    """Whether a file is what a run leaves that was killed before it had begun."""
+    return path.name == LOCK_NAME or path.suffix == ".part"
+
+
+def existing_config(directory: Path) -> Path:
+    """The configuration of a run that was begun; raises `RunDirectoryError` where there is none."""
+    path = directory / CONFIG_NAME
+    if not path.is_file():
+        raise RunDirectoryError(
+            f"{directory}: found no {CONFIG_NAME} there; expected a directory that `groundlings run` has begun"
+        )
+    return path
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Keep the directory for this process; a second one gets a `RunDirectoryError` at once."""
+    lock = FileLock(directory / LOCK_NAME)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise RunDirectoryError(
+            f"{directory}: another process is working on this run; wait for it or stop it"
+        ) from None
+    except OSError as fault:
+        raise RunDirectoryError(f"{directory}: cannot be written ({fault.strerror})") from None
+    try:
+        yield
+    finally:
+        lock.release()
+        (directory / LOCK_NAME).unlink(missing_ok=True)
+
+
+def write_text(path: Path, content: str) -> None:
+    """As `write_bytes`, in UTF-8."""
+    write_bytes(path, content.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; a full disk is one clear error."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as fault:
+        part.unlink(missing_ok=True)
+        free = shutil.disk_usage(path.parent).free >> 20
+        raise RunDirectoryError(f"{path}: cannot be written ({fault.strerror}; {free} MiB free)") from None
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write values as readable JSON."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """The manifest of a finished run; a run that was cut short has none, and its log tells all that is needed.
+
+    Raises:
+        RunDirectoryError: It is damaged.
+    """
+    path = directory / MANIFEST_NAME
+    if not path.is_file():
+        return {}
+    mended = f"restore it from a copy, or write it anew with `groundlings run --resume {directory}`"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as fault:
+        raise RunDirectoryError(f"{path}: cannot be read as JSON ({fault}); {mended}") from None
+    if not isinstance(content, dict):
+        raise RunDirectoryError(f"{path}: expected a JSON object; {mended}")
+    return content
+
+
+def log_store(directory: Path, url: str | None) -> Store:
+    """Where the log of a run lies, or is to lie.
+
+    Args:
+        directory: The run's.
+        url: The database that the configuration names; None for a file in the directory.
+
+    Raises:
+        ConfigError: The run began in another place.
+    """
+    address = directory / ADDRESS_NAME
+    began_on = str(store_at(directory)) if address.is_file() or (directory / LOG_NAME).is_file() else None
+    if url is None:
+        if address.is_file():
+            raise ConfigError(
+                f"{directory}: the run began on {began_on}, and its configuration names no log.url; put it back"
+            )
+        return SqliteStore(directory / LOG_NAME)
+    if began_on is None:
+        schema = f"run_{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(4)}"
+        write_json(address, {"url": url, "schema": schema})
+    elif not began_on.startswith(url):
+        raise ConfigError(
+            f"{directory}: the run began on {began_on}, and its configuration names {url}; put log.url back, or where "
+            f"the database has moved, mend both {CONFIG_NAME} and {ADDRESS_NAME}"
+        )
+    return store_at(directory)

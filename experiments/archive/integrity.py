@@ -1,0 +1,65 @@
+"""Reading a run that somebody or something may have changed: what is wrong is said, and nothing is mended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from groundlings.environments.errors import GroundlingsError, RunDirectoryError
+from groundlings.experiments.archive.directory import MANIFEST_NAME
+from groundlings.simulator.log.digest import digest
+from groundlings.simulator.log.integrity import find_damage
+from groundlings.simulator.log.store import named_faults, store_at
+
+
+@contextmanager
+def reading(*runs: Path) -> Iterator[None]:
+    """Turn what a damaged log makes of us into one clear error; a fault of our own stays what it is.
+
+    Nothing is checked until something fails: then the whole log is, which takes a while for a large one.
+
+    Args:
+        runs: Run directories, or logs.
+
+    Raises:
+        RunDirectoryError: The log holds what no run writes, or not what its run has written.
+    """
+    try:
+        with named_faults(store_at(runs[0])):
+            yield
+    except GroundlingsError:
+        raise
+    except Exception as fault:
+        for run in runs:
+            damage = _damage(run)
+            if damage is not None:
+                raise RunDirectoryError(
+                    f"{store_at(run)}: the log is damaged: {damage}; it was left as it is, restore it from a copy"
+                ) from fault
+        raise
+
+
+def _damage(run: Path) -> str | None:
+    """What is wrong with a log; of a finished run also that it is not the one that its manifest speaks of."""
+    engine = store_at(run).for_reading()
+    try:
+        with named_faults(store_at(run)):
+            damage = find_damage(engine)
+            if damage is not None:
+                return damage
+            found, written = digest(engine), _written(run)
+            if written in (None, found):
+                return None
+            return f"its digest is {found[:12]}..., and {MANIFEST_NAME} says {written[:12]}..."
+    finally:
+        engine.dispose()
+
+
+def _written(run: Path) -> str | None:
+    """The digest in a run's manifest, None where none can be read."""
+    try:
+        return str(json.loads((run / MANIFEST_NAME).read_text(encoding="utf-8"))["digest"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,236 @@
+"""Looking after runs: which there are, what one holds, how two differ, and removing one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.archive.directory import CELLS, CONFIG_NAME, STOPPED_NAME, SUMMARY_NAME, locked
+from groundlings.experiments.archive.integrity import reading
+from groundlings.experiments.exports.source import Counts, LogSource
+from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, open_log, store_at
+
+DAMAGED = "damaged"
+"""The status of a directory whose log cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """A run at a glance.
+
+    Attributes:
+        directory: Where it lies.
+        status: As in the log (running, done, interrupted, failed), or `DAMAGED`.
+        size_bytes: All of its files, and what its log takes on a server.
+        problem: Why a damaged one cannot be read; None for others.
+        facts: The row of `runs`, JSON columns parsed; empty for a damaged one, as are `counts`.
+        counts: What each arm holds, in the order of the YAML.
+        digest: SHA-256 of what happened; None before a run is done.
+        versions: Package -> version, Python's own included where it is known.
+        cut_short: Arm, day and user of each visit that was open when the run stopped; None where nobody wrote it down
+            (a killed process cannot), empty where none was.
+    """
+
+    directory: Path
+    status: str
+    size_bytes: int
+    problem: str | None
+    facts: Mapping[str, Any]
+    counts: Mapping[str, Counts]
+    digest: str | None
+    versions: Mapping[str, str]
+    cut_short: Sequence[Mapping[str, Any]] | None = None
+
+    @property
+    def sessions(self) -> int:
+        """Visits in the log."""
+        return sum(count.sessions for count in self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """Something that two runs do not share; None where a run has no such thing.
+
+    Attributes:
+        part: behaviour, config, data, versions or results.
+        name: What of it, a key path or "arm: metric".
+        first, second: What each run has.
+    """
+
+    part: str
+    name: str
+    first: Any
+    second: Any
+
+
+def find_runs(root: Path) -> Iterator[RunInfo]:
+    """Every run directly under a directory, damaged ones too, by name; of replicates, each one.
+
+    Raises:
+        RunDirectoryError: There is no such directory.
+    """
+    if not root.is_dir():
+        raise RunDirectoryError(f"{root}: there is no such directory; name the one that holds your runs with --dir")
+    for directory in sorted(root.iterdir()):
+        cells = directory / CELLS
+        for run in sorted(cells.iterdir()) if cells.is_dir() else (directory,):
+            if looks_like_a_run(run):
+                yield look_at(run)
+
+
+def looks_like_a_run(directory: Path) -> bool:
+    """Whether a directory holds a log, or at least the configuration that a run writes first."""
+    return any((directory / name).is_file() for name in (LOG_NAME, ADDRESS_NAME, CONFIG_NAME))
+
+
+def look_at(directory: Path) -> RunInfo:
+    """As `read_run`, but a log that cannot be read is told and not raised."""
+    try:
+        return read_run(directory)
+    except RunDirectoryError as fault:
+        return RunInfo(directory, DAMAGED, _size(directory), str(fault), {}, {}, None, {})
+
+
+def read_run(directory: Path) -> RunInfo:
+    """What a run is and how much it holds.
+
+    Raises:
+        RunDirectoryError: It is no run, or its log cannot be read.
+    """
+    with reading(directory), LogSource(directory, partial=True) as source:
+        return RunInfo(
+            directory=directory,
+            status=source.run["status"],
+            size_bytes=_size(directory) + store_at(directory).size_bytes(),
+            problem=None,
+            facts=source.run,
+            counts=source.counts(),
+            digest=source.manifest.get("digest"),
+            versions={**source.run["versions"], **source.manifest.get("versions", {})},
+            cut_short=_cut_short(directory, source.run["status"]),
+        )
+
+
+def _cut_short(directory: Path, status: str) -> list[dict[str, Any]] | None:
+    if status == "done":
+        return []
+    try:
+        content = json.loads((directory / STOPPED_NAME).read_text(encoding="utf-8"))
+        return [{name: each[name] for name in ("arm", "day", "user_id")} for each in content["cut_short"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def diff_runs(first: Path, second: Path) -> list[Contrast]:
+    """What two runs do not share: behaviour, configuration (seeds included), data, versions and mean results.
+
+    Raises:
+        RunDirectoryError: One of them is no run, or its log cannot be read.
+    """
+    one, other = read_run(first), read_run(second)
+    pairs: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any]], ...] = (
+        ("behaviour", _behaviour(one), _behaviour(other)),
+        ("config", dict(_flat(one.facts["config"])), dict(_flat(other.facts["config"]))),
+        ("data", _data(one), _data(other)),
+        ("versions", one.versions, other.versions),
+        ("results", _means(first), _means(second)),
+    )
+    return [
+        Contrast(part, name, before.get(name), after.get(name))
+        for part, before, after in pairs
+        for name in dict.fromkeys((*before, *after))
+        if before.get(name) != after.get(name)
+    ]
+
+
+def check_deletable(directory: Path) -> RunInfo:
+    """The run that `delete_run` would remove.
+
+    Raises:
+        RunDirectoryError: It is no run directory, or only a link to one.
+    """
+    if directory.is_symlink():
+        raise RunDirectoryError(f"{directory}: a link, not a run directory; delete {directory.resolve()} itself")
+    info = look_at(directory)
+    logged = any((directory / name).is_file() for name in (LOG_NAME, ADDRESS_NAME))
+    if info.status == DAMAGED and not (logged and (directory / CONFIG_NAME).is_file()):
+        raise RunDirectoryError(
+            f"{directory}: not a run directory (it would hold {LOG_NAME} and {CONFIG_NAME}); nothing was deleted"
+        )
+    return info
+
+
+def delete_run(directory: Path) -> None:
+    """Remove a run, its log on a server included, and everything in its directory.
+
+    Raises:
+        RunDirectoryError: It is no run directory, somebody is at work in it, or it cannot be removed.
+    """
+    check_deletable(directory)
+    try:
+        with locked(directory):
+            store_at(directory).remove()
+            shutil.rmtree(directory)
+    except OSError as fault:
+        raise RunDirectoryError(f"{directory}: cannot be removed whole ({fault.strerror}: {fault.filename})") from None
+
+
+def _size(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def _behaviour(run: RunInfo) -> dict[str, Any]:
+    return {"digest": run.digest, "status": run.status, "sessions": run.sessions}
+
+
+def _data(run: RunInfo) -> dict[str, Any]:
+    names = ("dataset", "dataset_hash", "dataset_source", "dataset_licence", "model_fingerprint")
+    return {name: run.facts[name] for name in names}
+
+
+def _means(directory: Path) -> dict[str, float | None]:
+    """Means over agents by "arm: metric", from the summary; measured anew where a run has none yet."""
+    path = directory / SUMMARY_NAME
+    if not path.is_file():
+        from groundlings.experiments.analysis.metrics import summarise
+
+        engine = open_log(directory)
+        try:
+            with reading(directory):
+                return _means_in(summarise(engine).as_dict())
+        finally:
+            engine.dispose()
+    try:
+        return _means_in(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise RunDirectoryError(
+            f"{path}: cannot be read as a summary in JSON ({fault}); `groundlings report {directory}` writes it again"
+        ) from None
+
+
+def _means_in(summary: Mapping[str, Any]) -> dict[str, float | None]:
+    found = {
+        f"{arm['name']}: {name}": estimate["mean"]
+        for arm in summary["arms"]
+        for name, estimate in arm["metrics"].items()
+    }
+    strange = next((mean for mean in found.values() if not isinstance(mean, int | float | None)), None)
+    if strange is not None:
+        raise ValueError(f"found {strange!r} for a mean")
+    return found
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves of nested values by their key path, as `--set` takes it."""
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = False
+    for key, inner in children:
+        found = True
+        yield from _flat(inner, f"{path}.{key}" if path else str(key))
+    if not found:
+        yield path, value

@@ -1,0 +1,170 @@
+"""The command `groundlings agent`."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+    from groundlings.experiments.archive.agent_history import Story, StoryCall, StoryPage, StorySlot, StoryVisit
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
+UserOption = Annotated[str, typer.Option("--user", metavar="ID", help="The data set's own id of the person.")]
+ArmOption = Annotated[str | None, typer.Option("--arm", metavar="NAME", help="This arm only.")]
+DayOption = Annotated[int | None, typer.Option("--day", metavar="N", min=1, help="This day only, 1 is the first.")]
+PromptsOption = Annotated[bool, typer.Option("--prompts", help="Everything a model was shown and said as well.")]
+
+_ENDINGS = {
+    "exit": "It left because it wanted to.",
+    "last_page": "There was no further page; when it would have left, nobody knows.",
+    "unreadable": "The visit was cut short: the model's reply could not be read.",
+    "nothing_shown": "The recommender had nothing to show.",
+}
+_TOKENS = 6
+_OUTCOMES = {"next_page": "turned the page", "exit": "left", "unreadable": "the reply could not be read"}
+
+
+def agent(
+    run: RunArgument, user: UserOption, arm: ArmOption = None, day: DayOption = None, prompts: PromptsOption = False
+) -> None:
+    """Tell a person's visits page by page: what was shown, felt, done, remembered and answered."""
+    from rich.console import Console
+
+    from groundlings.experiments.archive.agent_history import read_story
+    from groundlings.experiments.archive.integrity import reading
+
+    console = Console()
+    with reading(run):
+        story = read_story(run, user, arm, None if day is None else day - 1)
+    for part in render_story(story, prompts):
+        console.print(part)
+
+
+def render_story(story: Story, prompts: bool = False) -> Iterator[RenderableType]:
+    """The story, part by part.
+
+    Args:
+        story: Whose.
+        prompts: Whether to print what a model was shown and said.
+    """
+    from rich.panel import Panel
+
+    title = _text(f"user {story.user_id}")
+    yield Panel(_text(story.description or "Nothing is known of this person."), title=title, title_align="left")
+    if not story.visits:
+        yield _text("No such visit is in the log.")
+    for visit in story.visits:
+        yield from _visit(visit, prompts)
+
+
+def _visit(visit: StoryVisit, prompts: bool) -> Iterator[RenderableType]:
+    from rich.rule import Rule
+
+    yield Rule(_text(f"day {visit.day + 1} · {visit.arm}", "bold"), align="left")
+    for page in visit.pages:
+        yield from _page(page, prompts, last=visit.ended_by == "last_page" and page is visit.pages[-1])
+    yield _text(_ENDINGS.get(visit.ended_by, visit.ended_by), "bold")
+    if prompts:
+        yield from _calls(visit.calls)
+    for kind, text in visit.memories:
+        yield _text(f"{'It thought' if kind == 'reflection' else 'It keeps'}: {text}", "italic")
+    for question, answer in visit.answers:
+        yield _text(f"Asked: {question}")
+        yield _text(f"  “{answer}”" if answer is not None else "  (the answer could not be read)", "italic")
+    yield ""
+
+
+def _page(page: StoryPage, prompts: bool, last: bool) -> Iterator[RenderableType]:
+    from rich.table import Table
+
+    from groundlings.personas.minds.language.mood import mood_words
+
+    mood = f", {mood_words(page.mood)}" if page.mood else ""
+    yield _text(f"Page {page.number}{mood}", "underline")
+    if prompts:
+        yield from _calls(page.calls)
+    table = Table(show_header=False, box=None, padding=(0, 1))
+    table.add_column(justify="right", style="dim")
+    table.add_column(ratio=3)
+    table.add_column(ratio=2)
+    for slot in page.slots:
+        table.add_row(str(slot.place), _item(slot), _deed(slot))
+    yield table
+    for refused in page.refused:
+        yield _text(f"  refused by the site: {refused}", "red")
+    yield _text(f"  {_outcome(page, last)}")
+
+
+def _item(slot: StorySlot) -> Text:
+    shown = _text(slot.title, "bold" if slot.clicked else "")
+    if slot.year is not None:
+        shown.append(f" ({slot.year})")
+    if slot.genres:
+        shown.append_text(_text(f"  {', '.join(slot.genres)}", "dim"))
+    return shown
+
+
+def _deed(slot: StorySlot) -> Text:
+    from groundlings.personas.minds.language.lines import star_words
+
+    if slot.clicked is None:
+        deed = _text("nobody knows", "dim")
+    elif slot.clicked:
+        deed = _text("opened", "green")
+        if slot.rating is not None:
+            deed.append(f", {star_words(slot.rating)}")
+    else:
+        deed = _text("not looked at" if slot.examined is False else "passed over", "dim")
+    if slot.probability is not None:
+        deed.append(f"  P {slot.probability:.2f}", "dim")
+    if slot.yes is not None:
+        deed.append(f"  model {slot.yes:.2f}", "dim")
+    if slot.grounded:
+        deed.append("  as it really did later", "italic")
+    if slot.reason:
+        deed.append_text(_text(f"  “{slot.reason}”", "italic"))
+    return deed
+
+
+def _outcome(page: StoryPage, last: bool) -> str:
+    said = []
+    if page.feeling:
+        said.append(f"felt {page.feeling}")
+    if page.satisfaction is not None:
+        said.append(f"satisfied {page.satisfaction:g} of 10")
+    chance = "" if page.next_probability is None else f" (P of going on {page.next_probability:.2f})"
+    said.append("came to the end of the site" if last else _OUTCOMES[page.outcome] + chance)
+    return "; ".join(said)
+
+
+def _calls(calls: tuple[StoryCall, ...]) -> Iterator[RenderableType]:
+    from rich.panel import Panel
+    from rich.text import Text
+
+    for call in calls:
+        told = Text()
+        for role, content in call.messages:
+            told.append(f"{role}\n", "bold dim")
+            told.append_text(_text(f"{content}\n", "dim"))
+        told.append("reply\n", "bold")
+        told.append_text(_text(call.reply))
+        if call.first_token:
+            listed = ", ".join(f"{token} {math.exp(odds):.3f}" for token, odds in call.first_token[:_TOKENS])
+            told.append_text(_text(f"\nlikeliest first tokens: {listed}", "dim"))
+        yield Panel(told, title=_text(f"{call.template}, {call.status}"), title_align="left", border_style="dim")
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Text as it stands, without markup; control characters of data or model show as a dot."""
+    from rich.text import Text
+
+    harmless = (each if each == "\n" or unicodedata.category(each)[0] != "C" else "·" for each in text)
+    return Text("".join(harmless), style=style)

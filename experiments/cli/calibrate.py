@@ -1,0 +1,102 @@
+"""The command `groundlings calibrate`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from groundlings.experiments.cli.progress import ProgressWatcher
+    from groundlings.experiments.config.schema import ExperimentConfig
+    from groundlings.experiments.running.calibration import LanguageTerm
+    from groundlings.personas.taste.calibration import Calibration, Estimate
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML), mind: calibrated.")]
+OutOption = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where to write the weights as well.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be given often."),
+]
+
+
+def calibrate(config: ConfigArgument, out: OutOption = None, changes: SetOption = None) -> None:
+    """Fit the weights of a calibrated mind on validation people, or read them where they were fitted before."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from groundlings.environments.errors import ConfigError
+    from groundlings.experiments.archive.directory import write_text
+    from groundlings.experiments.cli.progress import ProgressWatcher
+    from groundlings.experiments.config.loading import load_config
+    from groundlings.experiments.running.plan import asks_a_model
+
+    loaded = load_config(config, changes or ())
+    if loaded.mind.kind != "calibrated" or not asks_a_model(loaded):
+        raise ConfigError(
+            f"{config}: mind: found {loaded.mind.kind}; expected kind: calibrated with `language` among its terms, "
+            "because nothing else has weights to fit"
+        )
+    console = Console()
+    with ProgressWatcher(console) as watcher:
+        term = find_term(loaded, watcher)
+    console.print(render_calibration(term.calibration))
+    if out is not None:
+        write_text(out, term.calibration.as_text())
+        console.print(f"weights  {escape(str(out))}", soft_wrap=True)
+
+
+def find_term(config: ExperimentConfig, watcher: ProgressWatcher) -> LanguageTerm:
+    """The weights of an experiment, and who was asked for them."""
+    from groundlings.experiments.running.plan import build_plan, open_model
+
+    plan = build_plan(config, watcher.note, watcher.download)
+
+    async def found() -> LanguageTerm:
+        model = await open_model(config, watcher.download)
+        assert model is not None
+        try:
+            term = (await plan.with_language_term(model, watcher.note, watcher.calibration)).language
+        finally:
+            await model.close()
+        assert term is not None
+        return term
+
+    return asyncio.run(found())
+
+
+def render_calibration(calibration: Calibration) -> Table:
+    """Weights with intervals, and what they rest on."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    fitted, labels = calibration.fitted_for, calibration.labels
+    table = Table(
+        title=f"{escape(fitted.dataset)}, {escape(fitted.model)}, salt {escape(repr(fitted.salt))}",
+        caption=(
+            f"{labels.met:,} held-out items and {labels.passed_by:,} random ones of {labels.people:,} validation "
+            f"people, {labels.unreadable:,} unreadable. Intervals are 95 %, clustered by person.\n"
+            f"SHA-256 {calibration.sha256}"
+        ),
+        caption_justify="left",
+    )
+    for heading in ("weight", "log-odds", "95 %", "for"):
+        table.add_column(heading, justify="left" if heading in ("weight", "for") else "right")
+    rows = (
+        ("evidence", calibration.evidence, "one unit of appeal, beside the language term"),
+        ("language", calibration.language, "one standard deviation of the score, beside appeal"),
+        ("language alone", calibration.language_alone, "one standard deviation of the score"),
+        ("gain", calibration.gain, "nats a pair that the language term adds, people left out"),
+    )
+    for name, estimate, meaning in rows:
+        table.add_row(name, *_figures(estimate), meaning)
+    return table
+
+
+def _figures(estimate: Estimate) -> tuple[str, str]:
+    low, high = estimate.interval
+    return f"{estimate.value:+.3f}", f"{low:+.3f} to {high:+.3f}"

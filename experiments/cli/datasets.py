@@ -1,0 +1,171 @@
+"""The commands `groundlings datasets list | fetch | show`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from groundlings.environments.dataset import Dataset
+
+app = typer.Typer(name="datasets", help="Real data: what there is, fetch it, look at it.", no_args_is_help=True)
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A data set, as `groundlings datasets list` has it.")]
+DirectoryOption = Annotated[
+    Path | None,
+    typer.Option("--directory", metavar="DIR", help="Where downloads are kept, instead of the user's cache."),
+]
+
+_EXAMPLES = 5
+_BAR_WIDTH = 40
+
+
+@app.command("list")
+def list_datasets() -> None:
+    """Say what data there is, how large, and on what terms."""
+    from rich.console import Console
+
+    from groundlings.environments.datasets import DATASETS
+
+    table = _table("name", "what", "size", "licence")
+    for entry in DATASETS.values():
+        table.add_row(entry.name, entry.description, entry.size, entry.licence)
+    Console().print(table)
+
+
+@app.command("fetch")
+def fetch_dataset(name: NameArgument, directory: DirectoryOption = None) -> None:
+    """Download a data set once, check its hashes and read it through."""
+    from rich.console import Console
+
+    console = Console()
+    dataset = _load(name, directory, console)
+    console.print(f"{dataset.name}: ready, {_size(dataset)}", highlight=False)
+
+
+@app.command("show")
+def show_dataset(name: NameArgument, directory: DirectoryOption = None) -> None:
+    """Print what a data set holds: sizes, ratings, terms and a few rows."""
+    from rich.console import Console
+
+    console = Console()
+    dataset = _load(name, directory, console)
+    console.print(_facts(dataset))
+    console.print(_histogram(dataset))
+    console.print(_people(dataset))
+    console.print(_items(dataset))
+    console.print(_history(dataset))
+
+
+def _load(name: str, directory: Path | None, console: Console) -> Dataset:
+    from rich.markup import escape
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    from groundlings.environments.datasets import DatasetConfig, load_dataset
+
+    config = DatasetConfig.model_validate({"name": name, "directory": directory})
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        task = bars.add_task(escape(name), total=None, visible=False)
+
+        def progress(what: str, done: int, total: int | None) -> None:
+            bars.update(task, description=f"fetching {escape(what)}", completed=done, total=total, visible=True)
+
+        return load_dataset(config, progress, notify=lambda terms: bars.console.print(f"[dim]{escape(terms)}"))
+
+
+def _table(*headers: str, title: str | None = None) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    return table
+
+
+def _size(dataset: Dataset) -> str:
+    return f"{len(dataset.people):,} users, {len(dataset.catalog):,} items, {len(dataset.interactions):,} interactions"
+
+
+def _facts(dataset: Dataset) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    history = dataset.interactions
+    table = Table.grid(padding=(0, 2))  # without a frame a fingerprint fits on a line of 80
+    table.add_row("name", dataset.name)
+    table.add_row("size", _size(dataset))
+    if len(history):
+        table.add_row("time", f"{_day(int(history.timestamps.min()))} to {_day(int(history.timestamps.max()))} (UTC)")
+    table.add_row("genres", escape(", ".join(dataset.catalog.genre_names)) or "none given")
+    table.add_row("licence", escape(dataset.licence))
+    table.add_row("source", escape(dataset.source))
+    table.add_row("fingerprint", dataset.fingerprint)
+    return table
+
+
+def _histogram(dataset: Dataset) -> Table:
+    """Every star of the scale with its count; what was met without being rated has a line of its own."""
+    import numpy as np
+
+    table = _table("stars", "ratings", "", title="Ratings")
+    given = dataset.interactions.ratings
+    counts = {f"{stars:g}": int(np.isclose(given, stars).sum()) for stars in dataset.scale.values}
+    counts["none"] = int(np.isnan(given).sum())
+    largest = max(*counts.values(), 1)
+    for stars, count in counts.items():
+        if count or stars != "none":
+            table.add_row(stars, f"{count:,}", "█" * round(_BAR_WIDTH * count / largest))
+    return table
+
+
+def _people(dataset: Dataset) -> Table:
+    from rich.markup import escape
+
+    table = _table("user", "what is known", title="The first people")
+    people = dataset.people
+    for user_id, known in zip(people.user_ids[:_EXAMPLES], people.attributes[:_EXAMPLES], strict=True):
+        said = ", ".join(f"{name} {value}" for name, value in known.items())
+        table.add_row(escape(user_id), escape(said) or "nothing")
+    return table
+
+
+def _items(dataset: Dataset) -> Table:
+    from rich.markup import escape
+
+    table = _table("item", "title", "year", "genres", title="The first items")
+    for index in range(min(_EXAMPLES, len(dataset.catalog))):
+        item = dataset.catalog[index]
+        year = "" if item.year is None else str(item.year)
+        table.add_row(escape(item.item_id), escape(item.title), year, escape(", ".join(item.genres)))
+    return table
+
+
+def _history(dataset: Dataset) -> Table:
+    import math
+
+    from rich.markup import escape
+
+    table = _table("when (UTC)", "user", "item", "stars", title="The first interactions")
+    history = dataset.interactions
+    for row in range(min(_EXAMPLES, len(history))):
+        stars = float(history.ratings[row])
+        moment = datetime.fromtimestamp(int(history.timestamps[row]), UTC)
+        table.add_row(
+            f"{moment:%Y-%m-%d %H:%M:%S}",
+            escape(dataset.people.user_ids[history.users[row]]),
+            escape(dataset.catalog.titles[history.items[row]]),
+            "" if math.isnan(stars) else f"{stars:g}",
+        )
+    return table
+
+
+def _day(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"

@@ -1,0 +1,100 @@
+"""The commands `groundlings export`, `formats` and `synthesize`; the app has no name: they stand at the top level."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from groundlings.experiments.exports.export import Exported
+
+app = typer.Typer(no_args_is_help=True)
+
+FormatOption = Annotated[
+    str,
+    typer.Option("--format", metavar="NAME", help="parquet, movielens, recbole, lenskit, open_bandit, trec or mind."),
+]
+OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="A new directory.")]
+
+
+@app.command("formats")
+def formats() -> None:
+    """Say in which formats a log can be exported, and what each does with unknown outcomes."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from groundlings.experiments.exports.registry import FORMATS
+
+    table = Table("name", "what it is", "unknown outcomes", box=box.SIMPLE_HEAD)
+    for entry in FORMATS.values():
+        table.add_row(entry.name, entry.description, entry.unknown)
+    Console().print(table)
+
+
+@app.command("export")
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")],
+    format_name: FormatOption,
+    out: OutOption,
+    partial: Annotated[bool, typer.Option("--partial", help="Take a run that did not finish as it is.")] = False,
+) -> None:
+    """Write a run's log in a format that other tools read, marked as synthetic."""
+    from rich.console import Console
+
+    from groundlings.experiments.exports.export import export_run
+
+    _say(export_run(run, format_name, out, partial=partial), Console())
+
+
+@app.command("synthesize")
+def synthesize(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML).")],
+    format_name: FormatOption,
+    out: OutOption,
+    people: Annotated[
+        int | None, typer.Option("--people", min=1, help="How many people; the file's if absent.")
+    ] = None,
+    days: Annotated[int | None, typer.Option("--days", min=1, help="How many days; the file's if absent.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Take the place of the file's seed.")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be given often."),
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option("--keep-log", metavar="DIR", help="Keep the run there; it is removed without this.")
+    ] = None,
+) -> None:
+    """Simulate people for some days and keep what they did in another tool's format."""
+    from rich.console import Console
+
+    from groundlings.experiments.cli.progress import ProgressWatcher
+    from groundlings.experiments.config.loading import load_config
+    from groundlings.experiments.exports.synthesis import synthesise
+
+    sizes = [
+        *([f"population.size={people}"] if people else []),
+        *([f"simulation.days={days}"] if days else []),
+    ]
+    console = Console()
+    with ProgressWatcher(console) as watcher:
+        done = synthesise(load_config(config, [*(changes or ()), *sizes], seed), format_name, out, log, watcher)
+    _say(done, console)
+    if log is not None:
+        console.print(f"run        {log}", highlight=False, soft_wrap=True)
+
+
+def _say(done: Exported, console: Console) -> None:
+    from rich.markup import escape
+
+    from groundlings.experiments.exports.datasheet import MARKDOWN_NAME
+
+    for file, rows in done.written.rows.items():
+        console.print(f"{rows:>12,}  {escape(file)}", highlight=False, soft_wrap=True)
+    for note in done.written.notes:
+        console.print(f"[dim]{escape(note)}[/]", soft_wrap=True)
+    console.print(f"datasheet  {escape(str(done.directory / MARKDOWN_NAME))}", highlight=False, soft_wrap=True)

@@ -1,0 +1,41 @@
+"""The command `groundlings fidelity`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A fidelity file (YAML).")]
+OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be given often."),
+]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Take the place of the file's seed.")]
+
+
+def fidelity(config: ConfigArgument, out: OutOption = None, changes: SetOption = None, seed: SeedOption = None) -> None:
+    """Hold the simulated audience against real people, trivial scorers and the noise of real data."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from groundlings.experiments.archive.directory import choose_directory, locked, write_json, write_text
+    from groundlings.experiments.config.loading import load_as
+    from groundlings.experiments.labs.fidelity.config import FidelityConfig
+    from groundlings.experiments.labs.fidelity.lab import examine
+    from groundlings.experiments.labs.fidelity.page import render_page
+    from groundlings.experiments.labs.fidelity.terminal import ExaminationProgress, render_findings
+
+    loaded = load_as(FidelityConfig, config, changes or (), seed)
+    console = Console()
+    directory = choose_directory(loaded.name, out)
+    with locked(directory):
+        with ExaminationProgress(console) as progress:
+            findings = examine(loaded, progress)
+        write_json(directory / "fidelity.json", findings.as_dict())
+        write_text(directory / "fidelity.html", render_page(findings))
+    console.print(render_findings(findings))
+    console.print(f"records  {escape(str(directory / 'fidelity.json'))}", soft_wrap=True)
+    console.print(f"page     {escape(str(directory / 'fidelity.html'))}", soft_wrap=True)

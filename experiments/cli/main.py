@@ -1,0 +1,202 @@
+"""The command `groundlings`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from groundlings.environments.errors import BudgetExhausted, ConfigError, UserError
+
+app = typer.Typer(
+    name="groundlings",
+    help="Give a recommender an audience before it meets people.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML).")]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be given often."),
+]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Take the place of the file's seed.")]
+
+CTRL_C = 130
+
+errors = Console(stderr=True, soft_wrap=True)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"groundlings {version('groundlings')}")
+        raise typer.Exit
+
+
+@app.callback()
+def groundlings(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Give a recommender an audience before it meets people."""
+
+
+@app.command()
+def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = None) -> None:
+    """Validate an experiment file and print what running it would do."""
+    from groundlings.experiments.config.loading import load_config
+    from groundlings.experiments.running.cost import print_plan
+    from groundlings.experiments.running.plan import build_plan
+
+    console = Console()
+    plan = build_plan(
+        load_config(config, changes or (), seed), notify=lambda line: console.print(f"[dim]{escape(line)}")
+    )
+    print_plan(plan, console)
+
+
+@app.command()
+def run(
+    config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="An experiment file (YAML).")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")
+    ] = None,
+    changes: SetOption = None,
+    seed: SeedOption = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was interrupted.")
+    ] = None,
+) -> None:
+    """Simulate all arms, log everything, then write summary and report."""
+    from groundlings.experiments.analysis.report import render_summary_table
+    from groundlings.experiments.cli.progress import ProgressWatcher
+    from groundlings.experiments.config.loading import load_config
+    from groundlings.experiments.running.replicates import MatrixOutcome, go_on_with, run_as_configured
+
+    if (config is None) == (resume is None) or (resume and (out or changes or seed is not None)):
+        raise ConfigError("run: give either CONFIG (with --out, --set, --seed) or --resume RUN alone")
+    console = Console()
+    with ProgressWatcher(console) as watcher:
+        try:
+            if config is not None:
+                outcome = run_as_configured(load_config(config, changes or (), seed), out, watcher)
+            elif resume is not None:
+                outcome = go_on_with(resume, watcher)
+        except (UserError, BudgetExhausted, KeyboardInterrupt):
+            if watcher.directory is not None:
+                errors.print("every visit that was finished is in the log; go on with")
+                errors.print(f"    groundlings run --resume {escape(str(watcher.directory))}")
+            raise
+    if isinstance(outcome, MatrixOutcome):
+        for name, each in outcome.cells.items():
+            console.print(f"digest  {each.digest}  {escape(name)}", soft_wrap=True)
+    else:
+        console.print(render_summary_table(outcome.summary))
+        console.print(f"digest  {outcome.digest}")
+    console.print(f"report  {escape(str(outcome.directory / 'report.html'))}", soft_wrap=True)
+
+
+@app.command()
+def report(directory: RunArgument) -> None:
+    """Measure and draw a run again, from its log alone."""
+    from groundlings.experiments.analysis.report import render_summary_table
+    from groundlings.experiments.archive.integrity import reading
+    from groundlings.experiments.running.replicates import has_cells, write_reports
+    from groundlings.experiments.running.run import measure
+    from groundlings.simulator.log.store import open_log
+
+    console = Console()
+    if has_cells(directory):
+        write_reports(directory)
+    else:
+        with reading(directory):
+            console.print(render_summary_table(measure(directory, open_log(directory))))
+    console.print(f"report  {escape(str(directory / 'report.html'))}", soft_wrap=True)
+
+
+@app.command("digest")
+def print_digest(directory: RunArgument) -> None:
+    """Print the SHA-256 over what happened in a run: equal when two runs behaved alike."""
+    from groundlings.experiments.archive.integrity import reading
+    from groundlings.experiments.running.replicates import runs_in
+    from groundlings.simulator.log.digest import digest
+    from groundlings.simulator.log.store import open_log
+
+    runs = runs_in(directory)
+    for run in runs:
+        with reading(run):
+            typer.echo(digest(open_log(run)) + (f"  {run.name}" if len(runs) > 1 else ""))
+
+
+@app.command()
+def schema() -> None:
+    """Print every key of an experiment file with its meaning."""
+    from groundlings.experiments.config.reference import reference
+
+    typer.echo(reference(), nl=False)
+
+
+@app.command()
+def doctor() -> None:
+    """Look at this installation and say what is missing or in the way."""
+    from groundlings.experiments.cli.doctor import print_findings
+
+    raise typer.Exit(print_findings(Console()))
+
+
+def _mount() -> None:
+    from groundlings.experiments.cli import (
+        agent,
+        calibrate,
+        compare,
+        datasets,
+        exports,
+        fidelity,
+        model,
+        personas,
+        runs,
+        warmup,
+    )
+
+    app.command("agent")(agent.agent)
+    app.command("compare")(compare.compare)
+    app.command("power")(compare.power)
+    app.command("calibrate")(calibrate.calibrate)
+    app.command("fidelity")(fidelity.fidelity)
+    app.command("warmup")(warmup.warmup)
+    app.add_typer(exports.app)
+    app.add_typer(runs.app, name="runs", help="What was run: list it, look at it, compare two, delete one.")
+    app.add_typer(datasets.app, name="datasets", help="Real data: what there is, fetch it, look at it.")
+    app.add_typer(personas.app, name="personas", help="The simulated people.")
+    app.add_typer(model.app, name="model", help="Language models: serve the embedded one, check an endpoint.")
+
+
+def main() -> None:
+    """Run the command: 0 done, 2 something the user can mend, 1 a fault of ours, 130 Ctrl-C."""
+    from groundlings.experiments.cli.name_conflicts import check_names
+
+    try:
+        check_names()
+        _mount()
+        app()
+    except (UserError, BudgetExhausted) as error:
+        errors.print(f"[bold red]error[/] {escape(str(error))}")
+        sys.exit(2)
+    except SystemExit as leaving:
+        if leaving.code == CTRL_C:
+            errors.print("stopped by Ctrl-C")
+        raise
+
+
+if __name__ == "__main__":
+    main()

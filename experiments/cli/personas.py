@@ -1,0 +1,122 @@
+"""The command `groundlings personas show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from groundlings.personas.persona import Persona, Trait
+    from groundlings.personas.population import Population
+
+app = typer.Typer(name="personas", help="The simulated people.", no_args_is_help=True)
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file.")]
+UserOption = Annotated[str | None, typer.Option("--user", metavar="ID", help="The data set's id; default: the first.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change one value of the file; may be repeated."),
+]
+
+_SHOWN = 10
+_BAR_WIDTH = 30
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `show` a subcommand: with one command only, typer would drop its name."""
+
+
+@app.command("show")
+def show_persona(config: ConfigArgument, user: UserOption = None, changes: SetOption = None) -> None:
+    """Print one person of an experiment, as measured on their training history."""
+    from rich.console import Console
+
+    from groundlings.environments.datasets import load_dataset
+    from groundlings.environments.split import split_history
+    from groundlings.experiments.config.loading import load_config
+    from groundlings.personas.population import build_population
+
+    loaded = load_config(config, changes or ())
+    console = Console()
+    dataset = load_dataset(loaded.dataset, base=loaded.base, notify=console.print)
+    split = split_history(dataset.interactions, loaded.split.kind, loaded.split.test_fraction)
+    population = build_population(dataset, split.train, size=loaded.population.size, seed=loaded.seed)
+    row = 0 if user is None else population.row_of(user)
+    console.print(render_persona(population.persona(row), population))
+
+
+def render_persona(persona: Persona, population: Population) -> RenderableType:
+    """A persona as a panel: measurements, stars, tastes, examples and the description."""
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.text import Text
+
+    parts: list[RenderableType] = [_facts(persona), ""]
+    if persona.style.shares:
+        parts += [_stars(persona), ""]
+    if persona.liked or persona.disliked:
+        parts += [_examples(persona, population), ""]
+    parts.append(Text(persona.description))
+    return Panel(Group(*parts), title=f"user {persona.user_id}", title_align="left", expand=False)
+
+
+def _facts(persona: Persona) -> Table:
+    table = _columns()
+    for name, value in persona.demographics.items():
+        table.add_row(name, value)
+    style, traits = persona.style, persona.traits
+    table.add_row("activity", f"{traits.activity.value:.0f} items, {traits.activity.level}")
+    table.add_row("conformity", _conformity(traits.conformity))
+    table.add_row("diversity", f"{traits.diversity.value:.0f} genres, {traits.diversity.level}")
+    if style.mean is not None:
+        spread = "" if style.spread is None else f", standard deviation {style.spread:.2f}"
+        table.add_row("ratings", f"{style.ratings}, mean {style.mean:.2f}{spread}")
+    if persona.genre_lifts:
+        lifts = persona.genre_lifts
+        named = lifts if len(lifts) <= _SHOWN else (*lifts[: _SHOWN // 2], *lifts[-_SHOWN // 2 :])
+        table.add_row("genre lifts", ", ".join(f"{genre} {lift:.2f}" for genre, lift in named))
+    return table
+
+
+def _conformity(trait: Trait | None) -> str:
+    if trait is None:
+        return "unknown: no ratings"
+    return f"mean squared distance from other people's stars {trait.value:.2f}, {trait.level}"
+
+
+def _stars(persona: Persona) -> Table:
+    table = _columns()
+    top = max(persona.style.shares.values())
+    for stars, share in sorted(persona.style.shares.items(), reverse=True):
+        table.add_row(f"{stars:g} stars", f"{'█' * round(_BAR_WIDTH * share / top)} {100 * share:.0f} %")
+    return table
+
+
+def _examples(persona: Persona, population: Population) -> Table:
+    from rich.table import Table
+
+    table = Table("liked, most telling first", "disliked, most telling first")
+    for place in range(min(_SHOWN, max(len(persona.liked), len(persona.disliked)))):
+        table.add_row(*(_title(items, place, population) for items in (persona.liked, persona.disliked)))
+    return table
+
+
+def _title(items: tuple[int, ...], place: int, population: Population) -> str:
+    from rich.markup import escape
+
+    if place >= len(items):
+        return ""
+    item = population.catalog[items[place]]
+    return escape(item.title if item.year is None else f"{item.title} ({item.year})")
+
+
+def _columns() -> Table:
+    from rich.table import Table
+
+    return Table(show_header=False, box=None, pad_edge=False)

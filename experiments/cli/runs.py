@@ -1,0 +1,190 @@
+"""The commands `groundlings runs list | show | diff | delete`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from groundlings.experiments.archive.inventory import RunInfo
+
+app = typer.Typer(name="runs", help="What was run: list it, look at it, compare two, delete one.", no_args_is_help=True)
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
+
+_SHORT = 12
+_HASH = re.compile("[0-9a-f]{64}")
+
+
+@app.command("list")
+def list_runs(
+    root: Annotated[Path, typer.Option("--dir", metavar="DIR", help="The directory that holds the runs.")] = Path(
+        "runs"
+    ),
+) -> None:
+    """Say which runs there are, how each ended and how large it is."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from groundlings.experiments.archive.inventory import find_runs
+
+    console = Console()
+    table = _table("run", "status", "started (UTC)", "seed", "sessions", "size", "digest")
+    damaged = []
+    for run in find_runs(root):
+        started = str(run.facts.get("started_at", ""))[:16].replace("T", " ")
+        seed = str(run.facts.get("seed", ""))
+        name = str(run.directory.relative_to(root))
+        table.add_row(
+            escape(name), run.status, started, seed, f"{run.sessions:,}" if run.counts else "",
+            _megabytes(run), (run.digest or "")[:_SHORT],
+        )  # fmt: skip
+        if run.problem:
+            damaged.append(run.problem)
+    if not table.row_count:
+        console.print(f"no runs in {escape(str(root))}", highlight=False)
+        return
+    console.print(table)
+    for problem in damaged:
+        console.print(f"[red]damaged[/] {escape(problem)}", soft_wrap=True)
+
+
+@app.command("show")
+def show_run(directory: RunArgument) -> None:
+    """Print what a run is: its seed, data, people, arms and how much it logged."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from groundlings.experiments.archive.inventory import read_run
+
+    run = read_run(directory)
+    facts = Table.grid(padding=(0, 2))
+    for name, value in _facts(run).items():
+        facts.add_row(name, escape(str(value)))
+    console = Console()
+    console.print(facts)
+    arms = _table("arm", "sessions", "impressions", "unknown", "opened", "rated")
+    for name, count in run.counts.items():
+        cells = (count.sessions, count.impressions, count.unknown, count.opened, count.rated)
+        arms.add_row(escape(name), *(f"{cell:,}" for cell in cells))
+    console.print(arms)
+
+
+@app.command("diff")
+def diff(first: RunArgument, second: RunArgument) -> None:
+    """Say what differs between two runs: behaviour, configuration, data, versions and results."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from groundlings.experiments.archive.inventory import diff_runs
+
+    console = Console()
+    found = diff_runs(first, second)
+    if not found:
+        console.print("no difference: the same configuration, data, versions, behaviour and results")
+        return
+    table = _table("part", "what", str(first), str(second), "difference")
+    part = ""
+    for contrast in found:
+        table.add_row(
+            contrast.part if contrast.part != part else "",
+            escape(contrast.name),
+            escape(_cell(contrast.first)),
+            escape(_cell(contrast.second)),
+            _gap(contrast.first, contrast.second) if contrast.part == "results" else "",
+        )
+        part = contrast.part
+    console.print(table)
+
+
+@app.command("delete")
+def delete(
+    directory: RunArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove a run and everything in its directory."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from groundlings.experiments.archive.inventory import check_deletable, delete_run
+
+    run = check_deletable(directory)
+    files = sum(1 for path in directory.rglob("*") if path.is_file())
+    still = " It says that it is running: another process may be writing it." if run.status == "running" else ""
+    if not yes:
+        typer.confirm(
+            f"Delete {directory} ({run.status}, {run.sessions:,} sessions, {files} files, {_megabytes(run)})?{still}",
+            abort=True,
+        )
+    delete_run(directory)
+    Console().print(f"deleted {escape(str(directory))}", highlight=False, soft_wrap=True)
+
+
+def _facts(run: RunInfo) -> dict[str, Any]:
+    about = run.facts
+    return {
+        "run": about["run_id"],
+        "experiment": about["experiment"],
+        "status": run.status,
+        "started": about["started_at"],
+        "finished": about["finished_at"] or "not yet",
+        **({} if run.status == "done" else {"cut short": _cut_short(run)}),
+        "seed": about["seed"],
+        "digest": run.digest or "none: the run is not done",
+        "config hash": about["config_hash"],
+        "data": f"{about['dataset']} ({about['dataset_hash'][:_SHORT]})",
+        "licence": about["dataset_licence"],
+        "mind": about["mind"].get("kind", "unknown"),
+        "model": about["model_fingerprint"] or "none",
+        "site": f"{about['page_size']} slots a page, {about['max_pages']} pages at most",
+        "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
+        "size": _megabytes(run),
+    }
+
+
+def _cut_short(run: RunInfo) -> str:
+    """The visits that were open when the run stopped."""
+    if run.cut_short is None:
+        return "not known; a visit that was open is not in the log, and begins anew with --resume"
+    some = [f"{each['arm']} day {each['day'] + 1} user {each['user_id']}" for each in run.cut_short[:_SOME]]
+    more = f", and {len(run.cut_short) - _SOME} more" if len(run.cut_short) > _SOME else ""
+    return (
+        f"{len(run.cut_short)} open visits, which begin anew with --resume: {', '.join(some)}{more}" if some else "none"
+    )
+
+
+_SOME = 5
+
+
+def _table(*headers: str) -> Table:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for header in headers:
+        table.add_column(escape(header), overflow="fold")
+    return table
+
+
+def _megabytes(run: RunInfo) -> str:
+    return f"{run.size_bytes / 1e6:,.1f} MB"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    text = str(value)
+    return text[:_SHORT] if _HASH.fullmatch(text) else text
+
+
+def _gap(first: Any, second: Any) -> str:
+    return f"{second - first:+.4f}" if first is not None and second is not None else ""

@@ -1,0 +1,42 @@
+"""The command `groundlings warmup`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A warm-up file (YAML).")]
+OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be given often."),
+]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Take the place of the file's seed.")]
+
+
+def warmup(config: ConfigArgument, out: OutOption = None, changes: SetOption = None, seed: SeedOption = None) -> None:
+    """Let simulated people meet new items first, and say what that is worth beside simpler ways."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from groundlings.experiments.archive.directory import choose_directory, locked, write_json, write_text
+    from groundlings.experiments.config.loading import load_as
+    from groundlings.experiments.labs.warmup.config import WarmupConfig
+    from groundlings.experiments.labs.warmup.lab import measure_warm_up
+    from groundlings.experiments.labs.warmup.page import render_page
+    from groundlings.experiments.labs.warmup.terminal import WarmUpProgress, render_claims, render_findings
+
+    loaded = load_as(WarmupConfig, config, changes or (), seed)
+    console = Console()
+    directory = choose_directory(loaded.name, out)
+    with locked(directory):
+        with WarmUpProgress(console) as progress:
+            findings = measure_warm_up(loaded, progress, directory)
+        write_json(directory / "warmup.json", findings.as_dict())
+        write_text(directory / "warmup.html", render_page(findings))
+    console.print(render_findings(findings, console.width))
+    console.print(render_claims(findings))
+    console.print(f"records  {escape(str(directory / 'warmup.json'))}", soft_wrap=True)
+    console.print(f"page     {escape(str(directory / 'warmup.html'))}", soft_wrap=True)

@@ -1,0 +1,292 @@
+"""From a YAML file to an `ExperimentConfig`, or to an error that says where and what to do."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from groundlings.environments.errors import ConfigError, shown
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.simulator.language.config import ModelConfig
+
+Key = str | int
+Config = TypeVar("Config", bound=BaseModel)
+
+
+def load_config(path: Path, overrides: Sequence[str] = (), seed: int | None = None) -> ExperimentConfig:
+    """The checked configuration of one experiment; see `load_as`."""
+    return load_as(ExperimentConfig, path, overrides, seed)
+
+
+def load_as(kind: type[Config], path: Path, overrides: Sequence[str] = (), seed: int | None = None) -> Config:
+    """A checked configuration.
+
+    Args:
+        kind: What the file describes; it has the fields `seed` and `base`.
+        path: A YAML file.
+        overrides: `key.path=value` each; the value is read as YAML, list elements go by number.
+        seed: Takes the place of the file's seed.
+
+    Raises:
+        ConfigError: The file cannot be read, or says something that does not fit.
+    """
+    node, content = _read(path)
+    for override in overrides:
+        _override(content, override)
+    if seed is not None:
+        content["seed"] = seed
+    if "base" in content:
+        raise ConfigError(f"{path}: base: this key does not exist")
+    try:
+        return kind.model_validate({**content, "base": path.resolve().parent})
+    except ValidationError as fault:
+        changed = [_key_path(override.partition("=")[0]) for override in overrides]
+        lines = [_explain(kind, path, node, error, changed) for error in fault.errors()]
+        told = list(dict.fromkeys(lines))
+        if len(told) > _MOST_COMPLAINTS:
+            told[_MOST_COMPLAINTS:] = [f"and {len(told) - _MOST_COMPLAINTS} more complaints"]
+        raise ConfigError("\n".join(told)) from None
+
+
+_MOST_COMPLAINTS = 20
+"""About one file at a time; whoever mends these sees the next."""
+
+
+def dump_config(config: BaseModel) -> dict[str, Any]:
+    """The configuration as plain values that mean the same wherever they are read: relative paths are made absolute."""
+    content: dict[str, Any] = _anchored(config.model_dump(mode="json", exclude_none=True), config)
+    return content
+
+
+def as_yaml(config: BaseModel) -> str:
+    """The configuration as a file; loading it gives the same one."""
+    return yaml.safe_dump(dump_config(config), sort_keys=False, allow_unicode=True)
+
+
+def config_hash(config: BaseModel) -> str:
+    """SHA-256 over every value of the configuration that can change a result, in hexadecimal.
+
+    Budgets, limits, timeouts and concurrency stay out: whoever resumes a run may change them. So does the place of the
+    log: a run is the same wherever it is written down.
+    """
+    content = dump_config(config)
+    content.pop("log", None)
+    # What every file meant before these keys existed: the runs of then keep their hash.
+    if content.get("design") == {"kind": "parallel"}:
+        del content["design"]
+    for arm in content.get("arms", ()):
+        if arm.get("history") == "all":
+            del arm["history"]
+    if isinstance(content.get("mind"), dict) and content["mind"].get("grounded") is False:
+        del content["mind"]["grounded"]
+    if isinstance(content.get("mind"), dict) and content["mind"].get("wording") == "standard":
+        del content["mind"]["wording"]
+    if isinstance(content.get("plan"), dict) and content["plan"].get("take_out_luck") is False:
+        del content["plan"]["take_out_luck"]
+    for section, idle in (("simulation", {"concurrency"}), ("mind", {"model"})):
+        if isinstance(content.get(section), dict):
+            content[section] = {key: value for key, value in content[section].items() if key not in idle}
+    model = getattr(getattr(config, "mind", None), "model", None)
+    if isinstance(model, ModelConfig):
+        kept = model.model_dump(mode="json", exclude_none=True, exclude=set(ModelConfig.WITHOUT_EFFECT))
+        content["mind"]["model"] = _anchored(kept, config)
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _anchored(value: Any, config: BaseModel) -> Any:
+    if isinstance(value, dict):
+        base = getattr(config, "base", Path())
+        return {
+            key: str((base / inner).resolve())
+            if key in ("path", "directory", "calibration") and isinstance(inner, str)
+            else _anchored(inner, config)
+            for key, inner in value.items()
+        }
+    return [_anchored(inner, config) for inner in value] if isinstance(value, list) else value
+
+
+def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file{_nearby(path)}") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: this is a directory; expected a YAML file") from None
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ConfigError(f"{path}: cannot be read as UTF-8 text ({fault})") from None
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if isinstance(node, yaml.MappingNode):
+            _refuse_twins(path, node, {})
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as fault:
+        mark = getattr(fault, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        problem = getattr(fault, "problem", None) or str(fault) or type(fault).__name__
+        raise ConfigError(f"{where}: this is not valid YAML: {problem}") from None
+    if node is None or not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a mapping of keys such as `name`, `seed`, `dataset`, `mind`, `arms`")
+    return node, content
+
+
+def _nearby(path: Path) -> str:
+    shipped = Path(__file__).parent / "configs"
+    names = {file.name: file for folder in (path.parent, shipped) if folder.is_dir() for file in folder.glob("*.yaml")}
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f"; did you mean {names[close[0]]}?" if close else ""
+
+
+def _refuse_twins(path: Path, node: yaml.Node, sizes: dict[int, int]) -> int:
+    """How many values a node stands for, aliases written out; each node is looked at once.
+
+    YAML readers keep the last of two equal keys without a word; here that is an error. So is a file whose aliases
+    would grow it without bounds, because every reader after this one writes them out.
+
+    Args:
+        path: The file, for messages.
+        node: Where to look.
+        sizes: What is known already, by the identity of nodes; 0 for those that are being looked at.
+    """
+    if id(node) in sizes:
+        if sizes[id(node)] == 0:
+            raise ConfigError(f"{path}:{node.start_mark.line + 1}: an alias stands inside of what it stands for")
+        return sizes[id(node)]
+    sizes[id(node)], size = 0, 1
+    if isinstance(node, yaml.MappingNode):
+        first: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigError(f"{path}:{line}: a key must be one word, found a list or a mapping")
+            if key.value in first:
+                raise ConfigError(f"{path}:{line}: the key {key.value!r} stands already in line {first[key.value]}")
+            first[key.value] = line
+            size += _refuse_twins(path, value, sizes)
+    elif isinstance(node, yaml.SequenceNode):
+        size += sum(_refuse_twins(path, value, sizes) for value in node.value)
+    if size > _MOST_VALUES:
+        line = node.start_mark.line + 1
+        raise ConfigError(f"{path}:{line}: with its aliases written out, this is more than {_MOST_VALUES:,} values")
+    sizes[id(node)] = size
+    return size
+
+
+_MOST_VALUES = 100_000
+"""In a file; the largest that make sense have a few hundred."""
+
+
+def _key_path(text: str) -> list[Key]:
+    return [int(part) if part.isdecimal() else part for part in text.split(".")]
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    name, equals, text = override.partition("=")
+    if not equals or not name or "" in name.split("."):
+        raise ConfigError(f"--set {override}: expected key.path=value, for instance site.page_size=5")
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: an impossible date, too many digits
+        raise ConfigError(f"--set {override}: the value is not valid YAML") from None
+    *parents, last = _key_path(name)
+    place: Any = content
+    for depth, key in enumerate(parents):
+        if isinstance(place, dict) and isinstance(place.get(key), str):
+            place[key] = {_SHORTHANDS.get(str(key), "name"): place[key]}
+        place = _step(place, key, override, parents[:depth])
+    if isinstance(place, list):
+        _step(place, last, override, parents)
+    elif not isinstance(place, dict):
+        raise ConfigError(f"--set {override}: {'.'.join(map(str, parents))} holds {place!r}, which has no keys")
+    place[last] = value
+
+
+_SHORTHANDS = {"mind": "kind", "dataset": "name", "design": "kind"}
+"""Sections that may be written as one word, and the key which that word stands for."""
+
+
+def _step(place: Any, key: Key, override: str, above: Iterable[Key]) -> Any:
+    where = ".".join(map(str, above)) or "the file"
+    if isinstance(place, dict):
+        return place.setdefault(key, {})
+    if isinstance(place, list) and isinstance(key, int) and key < len(place):
+        return place[key]
+    if isinstance(place, list):
+        raise ConfigError(
+            f"--set {override}: {where} is a list of {len(place)}; expected a number below that, found {key}"
+        )
+    raise ConfigError(f"--set {override}: {where} holds {place!r}, which has no key {key!r}")
+
+
+def _explain(kind: type[BaseModel], path: Path, node: yaml.Node, error: ErrorDetails, changed: list[list[Key]]) -> str:
+    tags = {"behavioural", "scripted", "language", "calibrated", "parallel", "split", "interleaving"}
+    location = [part for number, part in enumerate(error["loc"]) if not (number and part in tags)]
+    by_hand = any(location[: len(keys)] == keys for keys in changed)
+    where = "--set" if by_hand else f"{path}:{_line(node, location)}"
+    name = ".".join(map(str, location)) or "the file"
+    found = error["input"]
+    if error["type"] == "extra_forbidden":
+        allowed = _fields_at(kind, error["loc"][:-1])
+        return f"{where}: {name}: this key does not exist{_did_you_mean(str(location[-1]), allowed)}"
+    if error["type"] == "missing":
+        return f"{where}: {name}: this key is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    told = "" if isinstance(found, (dict, list)) or error["type"] == "value_error" else f", found {shown(found)}"
+    return f"{where}: {name}: {message[0].lower()}{message[1:]}{told}"
+
+
+def _did_you_mean(name: str, allowed: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, allowed, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{hint} Allowed here: {', '.join(allowed)}" if allowed else hint
+
+
+def _line(node: yaml.Node, location: Sequence[Key]) -> int:
+    """The line of a key, or of the innermost section that should hold it."""
+    line = node.start_mark.line
+    for key in location:
+        if isinstance(node, yaml.MappingNode):
+            found = [(name, value) for name, value in node.value if name.value == str(key)]
+            if not found:
+                break
+            line, node = found[0][0].start_mark.line, found[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            node = node.value[key]
+            line = node.start_mark.line
+        else:
+            break
+    return line + 1
+
+
+def _fields_at(model: type[BaseModel], location: Sequence[Key]) -> list[str]:
+    """The keys that the section at a location allows."""
+    sections: list[type[BaseModel]] = [model]
+    for part in location:
+        if isinstance(part, int):
+            continue
+        inner = [
+            field.annotation for section in sections for name, field in section.model_fields.items() if name == part
+        ]
+        if inner:
+            sections = [section for annotation in inner for section in _sections_in(annotation)]
+        else:  # the tag of a union: keep the member that carries it
+            sections = [section for section in sections if _is_tagged(section, part)] or sections
+    return [name for section in sections for name in section.model_fields if name != "base"]
+
+
+def _sections_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [section for argument in get_args(annotation) for section in _sections_in(argument)]
+
+
+def _is_tagged(section: type[BaseModel], tag: str) -> bool:
+    kind = section.model_fields.get("kind")
+    return kind is not None and tag in get_args(kind.annotation)

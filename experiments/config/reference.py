@@ -1,0 +1,85 @@
+"""The reference of the experiment file, made from the configuration's own docstrings."""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from groundlings.experiments.config.schema import ExperimentConfig
+
+HEADER = """# Every key of an experiment file
+
+Printed by `groundlings schema`. A key without a default must be given; a key that is not listed is refused.
+"""
+
+
+def reference() -> str:
+    """The whole reference as Markdown: a table a section."""
+    lines = [HEADER]
+    for path, section in _sections("", ExperimentConfig):
+        heading = f"`{path}`" if path else "The file"
+        lines += [f"\n## {heading}\n", f"{(section.__doc__ or '').strip().splitlines()[0]}\n"]
+        lines += ["| key | value | default | meaning |", "|---|---|---|---|"]
+        for name, field in section.model_fields.items():
+            if not field.exclude:
+                lines.append(f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {_meaning(field)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    yield path, model
+    for name, field in model.model_fields.items():
+        for inner in _models_in(field.annotation):
+            kind = inner.model_fields.get("kind")
+            tags = get_args(kind.annotation) if kind else ()
+            tag = f" ({tags[0]})" if len(tags) == 1 else ""
+            listed = "[]" if get_origin(field.annotation) is tuple else ""
+            yield from _sections(f"{path}.{name}{listed}".lstrip(".") + tag, inner)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models_in(argument)]
+
+
+def _type(annotation: Any) -> str:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _type(get_args(annotation)[0])
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(annotation))
+    if origin in (Union, types.UnionType):
+        kinds = dict.fromkeys(_type(argument) for argument in get_args(annotation) if argument is not type(None))
+        return " or ".join(kinds)
+    if origin is tuple:
+        return f"list of {_type(get_args(annotation)[0])}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "section"
+    names = {int: "whole number", float: "number", str: "text", bool: "`true` or `false`"}
+    if annotation in names:
+        return names[annotation]
+    return "path" if getattr(annotation, "__name__", "") == "Path" else "mapping"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "**required**"
+    default = field.get_default(call_default_factory=True, validated_data={})
+    if default is None:
+        return "absent"
+    if isinstance(default, BaseModel):
+        return "its defaults"
+    if default in ({}, (), ""):
+        return "empty"
+    written = json.dumps(default) if isinstance(default, (bool, tuple)) else str(default)
+    return f"`{written}`".replace("|", "\\|")
+
+
+def _meaning(field: FieldInfo) -> str:
+    return " ".join((field.description or "").split()).replace("|", "\\|")

@@ -1,0 +1,1 @@
+"""Examinations of the audience itself: fidelity to real people, and warm-up of new items."""

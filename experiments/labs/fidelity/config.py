@@ -1,0 +1,131 @@
+"""The file that `groundlings fidelity` reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from groundlings.environments.datasets.config import DatasetConfig
+from groundlings.experiments.config.schema import (
+    ArmConfig,
+    BehaviouralMindConfig,
+    PopulationConfig,
+    Section,
+    SiteConfig,
+    SplitConfig,
+)
+from groundlings.personas.minds.calibrated import LanguageTermOptions
+from groundlings.simulator.language.config import ModelConfig
+
+FEWEST_RECOMMENDERS = 8
+"""With fewer recommenders the order of a perfect simulator could hardly be told from chance."""
+
+_DEFAULT_ARMS = (
+    ArmConfig(name="random_order", recommender="random_order"),
+    ArmConfig(name="popular", recommender="popular"),
+    ArmConfig(name="item_knn", recommender="item_knn"),
+    ArmConfig(name="item_knn_5", recommender="item_knn", options={"neighbours": 5}),
+    ArmConfig(name="ease", recommender="ease"),
+    ArmConfig(name="ease_2000", recommender="ease", options={"regularisation": 2000.0}),
+    ArmConfig(name="als", recommender="als"),
+    ArmConfig(name="als_8", recommender="als", options={"factors": 8}),
+    ArmConfig(name="bpr", recommender="bpr"),
+    ArmConfig(
+        name="ease_20_random",
+        recommender="degraded",
+        options={"of": {"recommender": "ease"}, "share": 0.2},
+    ),
+    ArmConfig(
+        name="popular_50_random",
+        recommender="degraded",
+        options={"of": {"recommender": "popular"}, "share": 0.5},
+    ),
+)
+
+
+class ListsConfig(Section):
+    """The lists in which real items must be told from others."""
+
+    length: Annotated[int, Field(ge=4)] = 20
+    """Items a list at most: `length // (m + 1)` held-out items and m times as many others."""
+    ratios: Annotated[tuple[Annotated[int, Field(ge=1, le=50)], ...], Field(min_length=1)] = (1, 2, 3, 9)
+    """Each m is one task 1:m, once with uniform and once with popularity-matched others."""
+
+
+class VisitsConfig(Section):
+    """The little simulations behind the probes and the system level."""
+
+    days: Annotated[int, Field(ge=2)] = 4
+    """Days of the filter-bubble probe, and visits a person that the system level averages over."""
+    doses: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=2)] = (0.25, 0.5, 0.75, 1.0)
+    """Shares of slots that the dose-response probe fills at random, ascending."""
+
+    @model_validator(mode="after")
+    def _doses_rise(self) -> VisitsConfig:
+        if list(self.doses) != sorted(set(self.doses)):
+            raise ValueError(f"doses must rise, found {list(self.doses)}")
+        return self
+
+
+class LanguageConfig(LanguageTermOptions):
+    """A language model put to the lab beside the evidence, on a sample of people."""
+
+    model: ModelConfig = ModelConfig()
+    """Which model answers; it must give log probabilities."""
+    people: Annotated[int, Field(ge=10)] | Literal["all"] = 60
+    """How many of the test people the model is asked about, and half as many validation people."""
+    calls: Annotated[int, Field(ge=1)] | Literal["all"] = 2000
+    """Questions at most, those of a fit not counted; lists are as long as that allows. `all` asks about whole lists."""
+
+
+class FidelityConfig(Section):
+    """One examination of an audience against the people it was built from."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    """Names the directory of the results."""
+    description: str = ""
+    """For the people who read the page."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    """Where all chance comes from."""
+    dataset: DatasetConfig
+    """Which people, items and history."""
+    split: SplitConfig = SplitConfig()
+    """What is held out; `split.salt` decides which third of the people is tested and never fitted on."""
+    population: PopulationConfig = PopulationConfig()
+    """How many people of the test third are examined; thresholds are chosen on as many of the validation third."""
+    lists: ListsConfig = ListsConfig()
+    """The lists in which real items must be told from others."""
+    mind: BehaviouralMindConfig = BehaviouralMindConfig(kind="behavioural")
+    """The mind that browses in probes and on the system level."""
+    site: SiteConfig = SiteConfig(page_size=10, max_pages=2)
+    """What a visit looks like there."""
+    visits: VisitsConfig = VisitsConfig()
+    """The little simulations behind the probes and the system level."""
+    recommenders: tuple[ArmConfig, ...] = _DEFAULT_ARMS
+    """The recommenders whose order is to be foretold, near-ties among them; at least eight."""
+    language: LanguageConfig | None = None
+    """A language model beside the evidence: evidence only, language only, and both. None leaves it out."""
+    bootstrap: Annotated[int, Field(ge=100)] = 500
+    """Resamples of people behind intervals that no formula gives."""
+    base: Annotated[Path, Field(exclude=True)] = Path()
+    """Not a key of the file: the directory it stands in, from which relative paths count."""
+
+    @model_validator(mode="after")
+    def _not_grounded(self) -> FidelityConfig:
+        if self.mind.grounded:
+            raise ValueError(
+                "mind.grounded: grounded replay decides by the held-out behaviour that every figure here is measured "
+                "against; take it out, it is for `groundlings run`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _enough_recommenders(self) -> FidelityConfig:
+        names = [arm.name for arm in self.recommenders]
+        if len(set(names)) < len(names):
+            raise ValueError("recommenders: names must differ")
+        if len(names) < FEWEST_RECOMMENDERS:
+            raise ValueError(f"recommenders: found {len(names)}, expected at least {FEWEST_RECOMMENDERS}")
+        return self

@@ -1,0 +1,100 @@
+"""Which records stand in the table at the end and at the head of the page, in the order of the seven parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from groundlings.experiments.labs.fidelity.language_rows import CONTRIBUTION, SAMPLE
+from groundlings.experiments.labs.fidelity.records import Record
+
+_CHOSEN = (
+    ("interaction", "uniform 1:1", "f1", "Interaction 1:1, F1"),
+    ("interaction", "uniform 1:2", "f1", "Interaction 1:2, F1"),
+    ("interaction", "uniform 1:3", "f1", "Interaction 1:3, F1"),
+    ("interaction", "uniform 1:9", "f1", "Interaction 1:9, F1"),
+    ("interaction", "uniform 1:1", "auc", "Interaction, AUC"),
+    ("interaction", "popularity-matched 1:1", "accuracy", "Popularity-matched 1:1, accuracy"),
+    ("interaction", "popularity-matched 1:1", "auc", "Popularity-matched, AUC"),
+    ("preference", "liked or disliked", "auc", "Liked or disliked, AUC"),
+    ("preference", "rating", "mae", "Rating, MAE"),
+    ("preference", "rating", "rmse", "Rating, RMSE"),
+    ("calibration", "interaction, uniform 1:1", "ece", "Calibration of interaction, ECE"),
+    ("calibration", "interaction, popularity-matched 1:1", "ece", "The same, popularity-matched"),
+    ("calibration", "liked, of rated", "ece", "Calibration of likes, ECE"),
+    ("calibration", "self-consistency", "flip rate, graded", "Self-consistency, flips"),
+    ("distributions", "ratings", "jsd", "Stars, JSD"),
+    ("distributions", "ratings", "ks", "Stars, KS"),
+    ("distributions", "ratings", "w1", "Stars, earth mover's distance"),
+    ("distributions", "homogeneity", "icc ratio", "ICC, simulated over real"),
+    ("distributions", "homogeneity", "sd ratio, between people", "SD between people, ratio"),
+    ("distributions", "homogeneity", "sd ratio, within people", "SD within people, ratio"),
+    ("distributions", "choices", "popularity curve jsd", "Choices, popularity curve JSD"),
+    ("distributions", "choices", "genre mix jsd", "Choices, genre mix JSD"),
+    ("distributions", "choices", "gini ratio", "Choices, Gini ratio"),
+    ("distributions", "activity", "variation ratio", "Activity, variation ratio"),
+    ("probes", "random slates", "click rate", "Random slates, click rate"),
+    ("probes", "dose-response", "falling steps", "Dose-response, falling steps"),
+    ("system", None, "kendall tau", "Order of recommenders, Kendall's tau"),
+    ("system", None, "sign agreement", "Really different pairs, sign agreement"),
+    ("interaction", f"{SAMPLE}: uniform 1:1", "auc", "A language model adds to AUC"),
+    ("interaction", f"{SAMPLE}: popularity-matched 1:1", "auc", "It adds to AUC, popularity-matched"),
+    ("preference", f"{SAMPLE}: liked or disliked", "auc", "It adds to AUC, liked or disliked"),
+    ("memorisation and stereotype", None, "decisions changed", "Other titles and demographics, decisions changed"),
+)
+
+_LOWER_IS_BETTER = {"mae", "rmse", "brier", "log loss"}
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """A row of the table.
+
+    Attributes:
+        label: In words.
+        record: The mind's figure.
+        beside: What it stands beside, in words: a trivial scorer, the floor, real people.
+    """
+
+    label: str
+    record: Record
+    beside: str
+
+
+def headlines(records: Sequence[Record]) -> list[Headline]:
+    """The mind's headline figures; of two predictions of one mind the better one."""
+    examined = {record.scorer for record in records if record.part == "interaction" and record.kind == "mind"}
+    rows = []
+    for part, task, metric, label in _CHOSEN:
+        found = [
+            record
+            for record in records
+            if (record.part, record.metric, record.kind) == (part, metric, "mind") and _is_of(record, task)
+        ]
+        by_mind: dict[str, Record] = {}
+        for record in found:
+            name = record.scorer.partition(" (")[0]
+            other = by_mind.get(name)
+            if name in examined and (other is None or _better(record, other)):
+                by_mind[name] = record
+        rows += [Headline(label, record, _beside(record)) for record in by_mind.values()]
+    return rows
+
+
+def _is_of(record: Record, task: str | None) -> bool:
+    """Whether a record is of a task, None for any; of the language sample only what the model adds."""
+    if record.task.startswith(SAMPLE):
+        return record.task == task and record.scorer == CONTRIBUTION
+    return task in (None, record.task)
+
+
+def _better(record: Record, other: Record) -> bool:
+    sign = -1 if record.metric in _LOWER_IS_BETTER else 1
+    return sign * (record.value or 0.0) > sign * (other.value or 0.0)
+
+
+def _beside(record: Record) -> str:
+    if record.baseline is None:
+        return ""
+    name = "floor, real v real" if record.baseline.scorer.endswith("quantile") else record.baseline.scorer
+    return f"{record.baseline.value:.3f} {name}"

@@ -1,0 +1,189 @@
+"""The examination from beginning to end: seven parts, one list of records, one verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+from groundlings.experiments.config.loading import config_hash, dump_config
+from groundlings.experiments.labs.fidelity import (
+    calibration,
+    choices,
+    distributions,
+    interaction,
+    invariance,
+    language_rows,
+    preference,
+    probes,
+    system,
+)
+from groundlings.experiments.labs.fidelity.calibration import Reliability
+from groundlings.experiments.labs.fidelity.config import FidelityConfig
+from groundlings.experiments.labs.fidelity.distributions import StarTables, tabulate_stars
+from groundlings.experiments.labs.fidelity.language import LanguageAnswers, ask_language_model
+from groundlings.experiments.labs.fidelity.published import published_rows
+from groundlings.experiments.labs.fidelity.records import Record, Verdict, verdict
+from groundlings.experiments.labs.fidelity.scorers import Scorer, interaction_scorers
+from groundlings.experiments.labs.fidelity.sentences import sentence
+from groundlings.experiments.labs.fidelity.stage import MIND, Stage, set_stage
+from groundlings.experiments.labs.fidelity.system import Utilities, gate
+
+PARTS = 9
+"""Steps of progress: reading and fitting, the seven parts, then the language model's rows of them."""
+
+
+class Observer:
+    """Hears how far an examination is; this one is not interested."""
+
+    def note(self, line: str) -> None:
+        """Something must be known, or takes time."""
+
+    def download(self, what: str, done: int, total: int | None) -> None:
+        """`done` of `total` bytes of `what` have arrived; `total` is None where it is not known."""
+
+    def pairs(self, done: int, total: int) -> None:
+        """`done` of `total` pairs have been put to the language model."""
+
+    def step(self, number: int, name: str) -> None:
+        """Step `number` of `PARTS` begins."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A finished examination.
+
+    Attributes:
+        about: What was examined, plain JSON values.
+        records: One for each (task, scorer, metric).
+        passed: Whether the mind passed the system gate.
+        curves: Reliability curves, for the page.
+        utilities: Of recommenders, for the page.
+        stars: Star tables, for the page; None where nobody rates.
+    """
+
+    about: Mapping[str, Any]
+    records: Sequence[Record]
+    passed: bool
+    curves: Sequence[Reliability]
+    utilities: Utilities
+    stars: StarTables | None
+
+    @property
+    def overall(self) -> Verdict:
+        """The word for using this audience to compare recommenders on this data set."""
+        order = [record for record in self.records if record.part == system.PART and record.scorer == MIND]
+        claims = [record.holds for record in order if record.holds is not None]
+        return verdict(bool(claims) and all(claims), self.passed) or "not supported"
+
+    def find(self, part: str, task: str, scorer: str, metric: str) -> Record | None:
+        """One record, None where there is none."""
+        for record in self.records:
+            if (record.part, record.task, record.scorer, record.metric) == (part, task, scorer, metric):
+                return record
+        return None
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `fidelity.json` holds."""
+        return {
+            "about": dict(self.about),
+            "verdict": self.overall,
+            "system_gate_passed": self.passed,
+            "records": [record.as_dict() for record in self.records],
+        }
+
+
+def examine(
+    config: FidelityConfig,
+    observer: Observer | None = None,
+    further: Callable[[Stage], Sequence[Scorer]] = lambda _: (),
+) -> Findings:
+    """Read the data, fit, and go through the seven parts.
+
+    Args:
+        config: What to examine.
+        observer: Hears how far it is.
+        further: More rows for parts 1 and 3, such as a language model's answers; a scorer may know some people only.
+
+    Raises:
+        UserError: Something that its message tells how to mend.
+    """
+    observer = observer or Observer()
+    seconds: dict[str, float] = {}
+
+    def timed(number: int, name: str, work: Callable[[], Any]) -> Any:
+        observer.step(number, name)
+        began = time.monotonic()
+        result = work()
+        seconds[name] = round(time.monotonic() - began, 2)
+        return result
+
+    stage: Stage = timed(1, "reading and fitting", lambda: set_stage(config, observer.note, observer.download))
+    scorers = [*interaction_scorers(stage), *further(stage)]
+    asked = timed(2, "interaction", lambda: interaction.ask_all(stage, scorers))
+    records = interaction.examine_interaction(asked, scorers)
+    records += timed(3, "preference", lambda: preference.examine_preference(stage))
+    calibrated, curves = timed(4, "calibration", lambda: calibration.examine_calibration(stage, asked, scorers))
+    records += calibrated
+    stars, distributed = timed(5, "distributions", lambda: _distributions(stage))
+    records += distributed
+    records += timed(6, "probes", lambda: probes.examine_probes(stage))
+    audiences = system.simulators(stage, asked)
+    utilities = timed(7, "system level", lambda: system.measure_utilities(stage, audiences))
+    records += system.examine_system(stage, utilities, audiences)
+    records += timed(8, "memorisation and stereotype", lambda: invariance.examine_invariance(stage))
+    answers, said = timed(9, "language model", lambda: _language(stage, observer))
+    records += said
+    records += published_rows(stage.dataset.name)
+    passed = {each.name: gate(records, each.name) for each in audiences if each.kind == "mind"}
+    records = [_worded(record, passed) for record in records]
+    return Findings(_about(stage, seconds, answers), records, passed[MIND], curves, utilities, stars)
+
+
+def _language(stage: Stage, observer: Observer) -> tuple[LanguageAnswers | None, list[Record]]:
+    options = stage.config.language
+    if options is None:
+        return None, []
+    answers = ask_language_model(stage, options, observer.note, observer.pairs, observer.download)
+    return answers, language_rows.examine_language(stage, answers)
+
+
+def _distributions(stage: Stage) -> tuple[StarTables | None, list[Record]]:
+    stars = tabulate_stars(stage)
+    rated = [] if stars is None else distributions.examine_ratings(stage, stars)
+    return stars, [*rated, *choices.examine_choices(stage)]
+
+
+def _worded(record: Record, passed: Mapping[str, bool]) -> Record:
+    """With the verdict and a sentence; "evidence mind (median)" passes with "evidence mind"."""
+    through = any(record.scorer.startswith(name) and fine for name, fine in passed.items())
+    judged = replace(record, verdict=verdict(record.holds, through))
+    return replace(judged, words=sentence(judged))
+
+
+def _about(stage: Stage, seconds: Mapping[str, float], answers: LanguageAnswers | None) -> dict[str, Any]:
+    config = stage.config
+    return {
+        "name": config.name,
+        "description": config.description,
+        "seed": config.seed,
+        "salt": config.split.salt,
+        "config": dump_config(config),
+        "config_hash": config_hash(config),
+        "dataset": stage.dataset.name,
+        "dataset_source": stage.dataset.source,
+        "dataset_licence": stage.dataset.licence,
+        "dataset_hash": stage.dataset.fingerprint,
+        "people_tested": len(stage.testers),
+        "people_for_thresholds": len(stage.tuners),
+        "mind": dict(stage.mind.describe()),
+        "language": None if answers is None else dict(answers.about),
+        "leakage": (
+            "Profiles, taste, scorers and recommenders saw the training part alone. Taste weights and thresholds were "
+            "chosen on people outside the test third. Every figure is about people of the test third."
+        ),
+        "seconds": dict(seconds),
+        "versions": {name: version(name) for name in ("groundlings", "numpy", "scipy", "implicit", "irspack")},
+    }

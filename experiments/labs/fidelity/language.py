@@ -1,0 +1,254 @@
+"""The language model's part of the lab: who is asked about what, within a budget of calls.
+
+A sample of test people (all of them without a budget) gets lists as in part 1, one half held-out items, once with
+uniform and once with popularity-matched others. As many pairs as the budget allows are asked about, and half as many
+validation people's, on whom thresholds and curves are chosen. A third of the sample is asked three times more, for part
+7: with titles taken away, with the demographics of each person, and with these turned round.
+
+Three minds are made of the same answers, on the same people: evidence only, language only, and both, with the weights
+of `groundlings calibrate`. What the third has over the first is what the language model adds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import numpy as np
+from scipy.special import expit
+
+from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray
+from groundlings.environments.chat import ChatModel
+from groundlings.environments.datasets import ProgressHook
+from groundlings.environments.errors import ConfigError
+from groundlings.environments.random_streams import name_key
+from groundlings.experiments.labs.fidelity.config import LanguageConfig, ListsConfig
+from groundlings.experiments.labs.fidelity.invariance import with_other_demographics
+from groundlings.experiments.labs.fidelity.lists import Lists, Negatives, draw_lists
+from groundlings.experiments.labs.fidelity.stage import Stage
+from groundlings.experiments.running.calibration import CalibrationGround, find_language_term, people_at_once
+from groundlings.personas.minds.calibrated_question import LanguageScorer
+from groundlings.personas.minds.click_model import open_constant, unmet_appeal
+from groundlings.personas.population import Population, build_population
+from groundlings.personas.taste.calibration import Calibration
+from groundlings.simulator.language.build import build_chat_model
+
+EVIDENCE, LANGUAGE, BOTH = "evidence only", "language only", "both"
+"""The three ablations, in every record."""
+
+_SHARE_OF_VALIDATION, _SHARE_ASKED_AGAIN, _TIMES_AGAIN = 2, 3, 3
+_FEWEST_ITEMS = 2
+
+
+@dataclass(frozen=True)
+class AskedLists:
+    """Lists of one group of people with what the terms say of each item.
+
+    Attributes:
+        lists: The lists.
+        appeal: Of the evidence, shape as `lists.items`.
+        usual: Mean appeal of the whole catalog to each person, shape (n,).
+        said: Standardised score of the language model, same shape, NaN where unreadable.
+    """
+
+    lists: Lists
+    appeal: FloatArray
+    usual: FloatArray
+    said: FloatArray
+
+    def log_odds(self, calibration: Calibration, *, above_usual: bool = False) -> dict[str, FloatArray]:
+        """Of each ablation, up to a constant, shape as `lists.items`; the same pairs are unknown to all of them.
+
+        Args:
+            calibration: The weights.
+            above_usual: Appeal above the person's own mean over the catalog, which makes busy and idle people alike.
+        """
+        unknown = np.where(np.isnan(self.said), np.nan, 0.0)
+        appeal = self.appeal - (self.usual[:, None] if above_usual else 0.0)
+        return {
+            EVIDENCE: appeal + unknown,
+            LANGUAGE: calibration.language_alone.value * self.said,
+            BOTH: calibration.evidence.value * appeal + calibration.language.value * self.said,
+        }
+
+
+@dataclass(frozen=True)
+class LanguageAnswers:
+    """Everything that was asked.
+
+    Attributes:
+        calibration: The weights.
+        about: Model, source of the weights and calls, for the file.
+        test, validation: Kind of others -> lists with answers.
+        constants: Ablation -> what makes random unmet items be opened at the stated rate.
+        again: What was changed -> the uniform lists of some of the test people, asked again.
+    """
+
+    calibration: Calibration
+    about: Mapping[str, object]
+    test: Mapping[Negatives, AskedLists]
+    validation: Mapping[Negatives, AskedLists]
+    constants: Mapping[str, float]
+    again: Mapping[str, AskedLists]
+
+    def open_if_seen(self, asked: AskedLists) -> dict[str, FloatArray]:
+        """P(click | examined) of each ablation, shape as the lists."""
+        odds = asked.log_odds(self.calibration)
+        return {name: expit(values + self.constants[name]) for name, values in odds.items()}
+
+
+def ask_language_model(
+    stage: Stage,
+    options: LanguageConfig,
+    notify: Callable[[str], None],
+    on_pairs: Callable[[int, int], None],
+    progress: ProgressHook | None = None,
+) -> LanguageAnswers:
+    """Open the model, find its weights, and ask all that the budget allows.
+
+    Raises:
+        ConfigError: The budget is too small for two items a list, or the weights do not fit.
+    """
+
+    async def asked() -> LanguageAnswers:
+        model = await build_chat_model(options.model, progress, base=stage.config.base)
+        try:
+            return await _Asking(stage, options, model, notify, on_pairs).everything()
+        finally:
+            await model.close()
+
+    return asyncio.run(asked())
+
+
+class _Asking:
+    def __init__(
+        self,
+        stage: Stage,
+        options: LanguageConfig,
+        model: ChatModel,
+        notify: Callable[[str], None],
+        on_pairs: Callable[[int, int], None],
+    ) -> None:
+        self._stage, self._options, self._model = stage, options, model
+        self._notify, self._on_pairs = notify, on_pairs
+        self._testers = _some(stage, stage.testers, options.people)
+        half = max(len(self._testers) // _SHARE_OF_VALIDATION, 1)
+        self._tuners = _some(stage, stage.tuners, half if options.people != "all" else "all")
+        self._population = build_population(stage.dataset, stage.train, size="all", seed=stage.seed)
+        self._done, self._planned = 0, 0
+
+    async def everything(self) -> LanguageAnswers:
+        stage, options = self._stage, self._options
+        half = self._items_a_half()
+        here = replace(
+            stage, config=stage.config.model_copy(update={"lists": ListsConfig(length=2 * half, ratios=(1,))})
+        )
+        test = _by_kind(draw_lists(here, self._testers, "language test"))
+        validation = _by_kind(draw_lists(here, self._tuners, "language validation"))
+        whole, third = test["uniform"], slice(None, None, _SHARE_ASKED_AGAIN)
+        some = Lists(whole.users[third], whole.items[third], whole.positive[third])
+        changes = self._changes()
+        groups = (*test.values(), *validation.values())
+        self._planned = sum(int(each.listed.sum()) for each in groups) + len(changes) * int(some.listed.sum())
+        term = await find_language_term(
+            options, self._ground, self._model, base=stage.config.base,
+            people_at_once=people_at_once(options.model), notify=self._notify, on_pairs=self._on_pairs,
+        )  # fmt: skip
+        calibration = term.calibration
+
+        async def ask(lists: Lists, scorer: LanguageScorer = term.scorer) -> AskedLists:
+            return await self._ask(lists, scorer, calibration)
+
+        asked_test = {kind: await ask(lists) for kind, lists in test.items()}
+        asked_validation = {kind: await ask(lists) for kind, lists in validation.items()}
+        again = {name: await ask(some, scorer) for name, scorer in changes.items()}
+        if changes:
+            again["as they are"] = await ask(some)
+        known = unmet_appeal(stage.population, stage.taste)
+        rate = stage.config.mind.random_click_rate
+        return LanguageAnswers(
+            calibration=calibration,
+            about={
+                "model": self._model.name,
+                "model_fingerprint": term.scorer.fingerprint,
+                "calibration": {**calibration.summary(), "source": term.source},
+                "people": len(self._testers),
+                "validation_people": len(self._tuners),
+                "items_a_list": 2 * half,
+                "pairs": self._planned,
+            },
+            test=asked_test,
+            validation=asked_validation,
+            constants={
+                EVIDENCE: open_constant(known, rate),
+                LANGUAGE: open_constant(calibration.random_log_odds(known, evidence=False), rate),
+                BOTH: open_constant(calibration.random_log_odds(known, evidence=True), rate),
+            },
+            again=again,
+        )
+
+    @property
+    def _ground(self) -> CalibrationGround:
+        stage = self._stage
+        return CalibrationGround(stage.dataset, stage.split, stage.config.split, self._population, stage.taste_with)
+
+    def _items_a_half(self) -> int:
+        """Held-out items a list: as many as the budget allows, half of `lists.length` at most."""
+        most, calls = self._stage.config.lists.length // 2, self._options.calls
+        if not isinstance(calls, int):
+            return most
+        kinds = len(get_args(Negatives))
+        people = len(self._testers) + len(self._tuners)
+        again = _TIMES_AGAIN * -(-len(self._testers) // _SHARE_ASKED_AGAIN)
+        half = calls // (2 * (kinds * people + again))
+        if half < _FEWEST_ITEMS:
+            raise ConfigError(
+                f"language.calls: {calls:,} are too few for {people} people; lists of {2 * _FEWEST_ITEMS} items take "
+                f"{2 * _FEWEST_ITEMS * (kinds * people + again):,}; raise it, or lower language.people"
+            )
+        return min(half, most)
+
+    def _changes(self) -> dict[str, LanguageScorer]:
+        """Askers for part 7: what is changed -> who asks."""
+        stage, question = self._stage, self._options.question
+        chance = stage.chance("language", "demographics")
+        nameless = tuple(f"Title {number + 1}" for number in range(len(stage.dataset.catalog)))
+        catalog = replace(stage.dataset.catalog, titles=nameless, texts=("",) * len(nameless))
+        changed = {
+            "titles taken away": LanguageScorer(replace(self._population, catalog=catalog), self._model, question)
+        }
+        if any(stage.dataset.people.attributes):
+            told = question.model_copy(update={"demographics": True})
+            turned: Population = replace(self._population, people=with_other_demographics(stage.dataset, chance).people)
+            changed["demographics told"] = LanguageScorer(self._population, self._model, told)
+            changed["demographics turned round"] = LanguageScorer(turned, self._model, told)
+        return changed
+
+    async def _ask(self, lists: Lists, scorer: LanguageScorer, calibration: Calibration) -> AskedLists:
+        rows, slots = np.nonzero(lists.listed)
+        users, items = lists.users[rows], lists.items[rows, slots].astype(np.int64)
+        before = self._done
+        scores = await scorer.ask_pairs(
+            users, items, people_at_once=people_at_once(self._options.model),
+            on_pairs=lambda done, _: self._on_pairs(before + done, self._planned),
+        )  # fmt: skip
+        self._done += len(users)
+        said = np.zeros(lists.items.shape)
+        said[rows, slots] = calibration.standardised(scores)
+        table = self._stage.taste.appeal(lists.users).astype(np.float64)
+        places = np.where(lists.items == NO_ITEM, 0, lists.items).astype(np.int64)
+        return AskedLists(lists, np.take_along_axis(table, places, axis=1), table.mean(axis=1), said)
+
+
+def _some(stage: Stage, people: IntArray, size: int | str) -> IntArray:
+    """As many of the people, in the order of a hash of seed and id, then ascending; all where there are fewer."""
+    if not isinstance(size, int):
+        return people
+    keys = [name_key("language person", stage.seed, stage.dataset.people.user_ids[user]) for user in people]
+    return np.sort(people[np.argsort(keys, kind="stable")][:size])
+
+
+def _by_kind(lists: Mapping[tuple[Negatives, int], Lists]) -> dict[Negatives, Lists]:
+    return {kind: each for (kind, _), each in lists.items()}

@@ -1,0 +1,107 @@
+"""Lists in which the items a person really met next must be told from others.
+
+As in Agent4Rec (Zhang et al. 2024, section 3.1): `length // (m + 1)` held-out items, drawn at random, fewer where a
+person has fewer, and m times as many items that the person never met, in training or after. The others are drawn
+either uniformly from all items that occur in the history, or matched in popularity: for each held-out item from those
+nearest to it in the order of training popularity, so that popularity alone tells nothing. No item stands twice in a
+list. The order of a list carries no information: positives come first, and no scorer is told positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray, ItemArray
+from groundlings.experiments.labs.fidelity.stage import Stage
+
+Negatives = Literal["uniform", "popularity-matched"]
+
+NEAREST = 10
+"""How many neighbours on each side, in popularity, may stand in for a held-out item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """One list a person.
+
+    Attributes:
+        users: Shape (n,).
+        items: Item numbers, shape (n, width), `NO_ITEM` behind the last.
+        positive: What the person really met (or liked), shape (n, width).
+    """
+
+    users: IntArray
+    items: ItemArray
+    positive: BoolArray
+
+    @property
+    def listed(self) -> BoolArray:
+        """Where a list holds an item."""
+        return self.items != NO_ITEM
+
+
+def draw_lists(stage: Stage, users: IntArray, group: str) -> Mapping[tuple[Negatives, int], Lists]:
+    """The lists of all tasks for some people.
+
+    Args:
+        stage: The data.
+        users: Who.
+        group: "test" or "validation", so that the two share no luck.
+    """
+    settings = stage.config.lists
+    return {
+        (negatives, ratio): _draw(stage, users, negatives, ratio, settings.length, group)
+        for negatives in get_args(Negatives)
+        for ratio in settings.ratios
+    }
+
+
+def _draw(stage: Stage, users: IntArray, negatives: Negatives, ratio: int, length: int, group: str) -> Lists:
+    most = max(length // (ratio + 1), 1)
+    chance = stage.chance("lists", group, negatives, ratio)
+    occurring = np.flatnonzero(stage.dataset.interactions.item_counts)
+    counts = stage.train.item_counts[occurring]
+    # Items of equal popularity stand in random order, so that item numbers carry nothing over.
+    by_popularity = occurring[np.lexsort((chance.random(len(occurring)), counts))]
+    items = np.full((len(users), most * (ratio + 1)), NO_ITEM, dtype=np.int32)
+    positive = np.zeros(items.shape, dtype=np.bool_)
+    held_out, train = stage.held_out, stage.train.matrix
+    for row, user in enumerate(users):
+        ahead = held_out.indices[held_out.indptr[user] : held_out.indptr[user + 1]]
+        behind = train.indices[train.indptr[user] : train.indptr[user + 1]]
+        chosen = chance.permutation(np.sort(ahead))[:most]
+        unmet = np.ones(stage.train.n_items, dtype=np.bool_)
+        unmet[ahead] = unmet[behind] = False
+        if negatives == "uniform":
+            pool = occurring[unmet[occurring]]
+            others = chance.choice(pool, min(ratio * len(chosen), len(pool)), replace=False)
+        else:
+            others = _nearby(by_popularity, unmet, chosen, ratio, chance)
+        both = np.concatenate([chosen, others])
+        items[row, : len(both)] = both
+        positive[row, : len(chosen)] = True
+    return Lists(users, items, positive)
+
+
+def _nearby(
+    by_popularity: IntArray, unmet: BoolArray, chosen: IntArray, ratio: int, chance: np.random.Generator
+) -> IntArray:
+    """For each chosen item `ratio` unmet ones from its neighbourhood in popularity, none twice."""
+    place = np.empty(len(unmet), dtype=np.int64)
+    place[by_popularity] = np.arange(len(by_popularity))
+    free = unmet[by_popularity]
+    taken: list[int] = []
+    reach = max(NEAREST, ratio)
+    for item in chance.permutation(chosen):
+        here = place[item]
+        below = np.flatnonzero(free[:here])[-reach:]
+        above = here + 1 + np.flatnonzero(free[here + 1 :])[:reach]
+        near = np.concatenate([below, above])
+        picked = chance.choice(near, min(ratio, len(near)), replace=False)
+        free[picked] = False
+        taken.extend(by_popularity[picked].tolist())
+    return np.array(taken, dtype=np.int64)

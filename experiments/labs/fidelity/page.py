@@ -1,0 +1,112 @@
+"""The examination as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from groundlings.experiments.analysis.report.palette import DARK, LIGHT
+from groundlings.experiments.analysis.report.svg import Draw, svg
+from groundlings.experiments.labs.fidelity import figures
+from groundlings.experiments.labs.fidelity.headlines import headlines
+from groundlings.experiments.labs.fidelity.lab import Findings
+from groundlings.experiments.labs.fidelity.records import Record
+from groundlings.experiments.labs.fidelity.sentences import figure, target
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+PARTS = {
+    "interaction": "Which items did they meet next?",
+    "preference": "What did they like, and how many stars?",
+    "calibration": "Are probabilities honest?",
+    "distributions": "Do populations look alike?",
+    "probes": "What moves the audience?",
+    "system": "Does it put recommenders in order?",
+    "memorisation and stereotype": "Memory and stereotype",
+}
+"""The seven parts, each under the question that it answers."""
+
+_SIZE = (4.6, 3.5)
+
+
+def render_page(findings: Findings) -> str:
+    """The page as text."""
+    return _template().render(
+        about=findings.about,
+        findings=findings,
+        headlines=headlines(findings.records),
+        parts=[(name, question, _tables(findings.records, name)) for name, question in PARTS.items()],
+        pictures={part: _inline(part, panels) for part, panels in _pictures(findings).items()},
+        figure=figure,
+        target=target,
+        light=LIGHT,
+        dark=DARK,
+    )
+
+
+def _tables(records: Sequence[Record], part: str) -> list[tuple[str, list[Record]]]:
+    """The records of a part by task, in the order in which tasks first occur."""
+    own = [record for record in records if record.part == part]
+    order = {task: number for number, task in enumerate(dict.fromkeys(record.task for record in own))}
+    own = [record for record in own if record.kind != "real" or not record.task.startswith("utility")]
+    own = [record for record in own if not record.task.startswith("utility")]
+    return [(task, list(rows)) for task, rows in groupby(sorted(own, key=lambda each: order[each.task]), _task)]
+
+
+def _task(record: Record) -> str:
+    return record.task
+
+
+def _pictures(findings: Findings) -> dict[str, list[tuple[str, Draw]]]:
+    records = findings.records
+    pictures: dict[str, list[tuple[str, Draw]]] = {
+        "interaction": [
+            (f"{title}: F1 of every scorer by the ratio of real items to others; the table below has the figures.",
+             figures.draw_ratios(records, negatives, "f1", title))
+            for negatives, title in (("uniform", "Uniform others"), ("popularity-matched", "Popularity-matched others"))
+        ],
+        "calibration": [
+            (f"Reliability of {task}.", figures.draw_reliability(findings.curves, task, f"Reliability: {task}"))
+            for task in dict.fromkeys(curve.task for curve in findings.curves)
+        ],
+        "system": [
+            (f"Order of the recommenders by real nDCG@10 and by expected clicks of the {name}.",
+             figures.draw_order(findings.utilities, name))
+            for name in findings.utilities.simulated
+        ],
+        "probes": [
+            ("Click rate by slot when every item stands in every slot once.",
+             figures.draw_series(records, "position rotation", "click rate, slot", "Position", "share opened", "slot")),
+            ("Chance to leave after each page.",
+             figures.draw_series(records, "fatigue", "exit hazard", "Fatigue", "share that leaves", "after page")),
+            ("Expected clicks a visit as more slots are filled at random.",
+             figures.draw_series(records, "dose-response", "clicks", "Dose-response", "expected clicks a visit",
+                                 "share of slots filled at random")),
+        ],
+    }  # fmt: skip
+    if findings.stars is not None:
+        pictures["distributions"] = [
+            ("Histogram of stars: real, mind, point prediction.", figures.draw_stars(findings.stars)),
+            ("Distribution of people's mean stars: real, mind, point prediction.", figures.draw_people(findings.stars)),
+        ]
+    return pictures
+
+
+def _inline(part: str, panels: Sequence[tuple[str, Draw]]) -> list[str]:
+    return [svg(draw, f"{part}-{number}", words, *_SIZE) for number, (words, draw) in enumerate(panels)]
+
+
+def _template() -> Template:
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    # The style sheet is that of the run report, so that both pages look alike.
+    loaders: list[Any] = [
+        PackageLoader("groundlings.experiments.labs.fidelity"),
+        PackageLoader("groundlings.experiments.analysis.report"),
+    ]
+    environment = Environment(
+        loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("fidelity.html.j2")

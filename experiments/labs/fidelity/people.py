@@ -1,0 +1,114 @@
+"""Figures of one number a person, and intervals and floors for figures of whole samples of people.
+
+A figure of a sample is computed from a table with one row a person, so that people can be drawn again, left out or
+set against other people without going back to single ratings. People are the unit, always: rows of one person
+depend on each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import scipy.sparse as sp
+from scipy import stats
+
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.experiments.analysis.compare import CONFIDENCE
+
+HALVES = 200
+"""Pairs of disjoint samples of real people behind each floor."""
+
+GROUPS = 40
+"""Groups of people that the jackknife leaves out in turn."""
+
+Interval = tuple[float | None, float | None]
+
+
+def mean_by_person(users: IntArray, values: FloatArray, people: IntArray) -> FloatArray:
+    """Mean of the values of each person, shape as `people` (ascending), NaN for somebody without any."""
+    place = np.searchsorted(people, users)
+    counts = np.bincount(place, minlength=len(people))
+    sums = np.bincount(place, values, minlength=len(people))
+    return np.divide(sums, counts, out=np.full(len(people), np.nan), where=counts > 0)
+
+
+def rows_by_person(users: IntArray) -> list[IntArray]:
+    """The rows of each person who occurs, people ascending."""
+    order = np.argsort(users, kind="stable")
+    _, starts = np.unique(users[order], return_index=True)
+    return [np.asarray(rows, dtype=np.int64) for rows in np.split(order, starts[1:])]
+
+
+def counts_by_person(users: IntArray, columns: IntArray, people: IntArray, width: int) -> sp.csr_array:
+    """How often each column occurs with each person, shape (n_people, width); `people` ascending."""
+    cells = (np.ones(len(users)), (np.searchsorted(people, users), columns))
+    return sp.csr_array(cells, shape=(len(people), width))
+
+
+def bootstrap(
+    statistic: Callable[[IntArray], float],
+    n: int,
+    times: int,
+    chance: np.random.Generator,
+    *,
+    least: float = -np.inf,
+    most: float = np.inf,
+) -> Interval:
+    """Ends of the bootstrap interval over people (Efron 1979), None where there is none.
+
+    The percentile interval, moved by the bootstrap's own estimate of its bias: drawing people again adds noise, which
+    always adds to a distance, so that the bare interval of a small distance can lie above the distance itself.
+
+    Args:
+        statistic: The figure of some people, given as row numbers, twice for somebody drawn twice.
+        n: People.
+        times: Resamples.
+        chance: Whose luck.
+        least, most: Values that the figure cannot pass.
+    """
+    if n < 2:
+        return None, None
+    values = np.array([statistic(chance.integers(0, n, n)) for _ in range(times)])
+    known = values[~np.isnan(values)]
+    whole = statistic(np.arange(n))
+    if not len(known) or np.isnan(whole):
+        return None, None
+    ends = np.quantile(known, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]) + whole - known.mean()
+    low, high = np.clip(ends, least, most)
+    return min(float(low), whole), max(float(high), whole)
+
+
+def jackknife(statistic: Callable[[IntArray], float], n: int, chance: np.random.Generator) -> Interval:
+    """Ends of the delete-a-group jackknife interval over people (Quenouille 1956, Tukey 1958), with Student's t.
+
+    For figures that drawing people twice would distort, such as how concentrated their picks are.
+    """
+    groups = min(GROUPS, n)
+    if groups < 2:
+        return None, None
+    parts = np.array_split(chance.permutation(n), groups)
+    whole = statistic(np.arange(n))
+    values = np.array([statistic(np.sort(np.concatenate(parts[:k] + parts[k + 1 :]))) for k in range(groups)])
+    error = np.sqrt((groups - 1) / groups * ((values - values.mean()) ** 2).sum())
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, groups - 1)) * float(error)
+    return (None, None) if np.isnan(reach) else (whole - reach, whole + reach)
+
+
+def floor(
+    distance: Callable[[IntArray, IntArray], float], n_all: int, n_sample: int, chance: np.random.Generator
+) -> tuple[float, float, int]:
+    """How far two samples of real people are apart: mean, 95 % quantile, and people a sample.
+
+    Args:
+        distance: Between two samples, given as row numbers.
+        n_all: Real people there are.
+        n_sample: People a sample; half of all where there are too few for two such samples.
+        chance: Whose luck.
+    """
+    size = min(n_sample, n_all // 2)
+    values = []
+    for _ in range(HALVES):
+        order = chance.permutation(n_all)
+        values.append(distance(order[:size], order[n_all - size :]))
+    return float(np.mean(values)), float(np.quantile(values, 0.95)), size

@@ -1,0 +1,200 @@
+"""What the lab finds, one record for each (task, scorer, metric), and the words it may use for it.
+
+The words are given by rule, never by hand:
+
+    not supported  the claim does not hold: its interval touches no difference, lies on the wrong side, or leaves the
+                   tolerance; or its sign flips between variants
+    indicative     the claim holds on held-out behaviour of people that nothing was fitted on, but the audience has not
+                   passed the system gate, or was not put to it
+    validated      the claim holds, and the same audience passed the system gate on this data set (`system.gate`)
+
+A claim is one of two kinds. "Better than the best trivial scorer": the 95 % interval of the paired difference over
+people excludes zero on the good side. "Within a tolerance": the whole 95 % interval of the figure lies in it. Only
+minds make claims; trivial scorers, real people and published figures stand beside them without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from groundlings.environments.arrays import FloatArray
+from groundlings.experiments.analysis.compare import Difference, mean_interval, paired_difference
+
+Verdict = Literal["validated", "indicative", "not supported"]
+Kind = Literal["trivial", "reference", "mind", "real", "published"]
+"""Of a row: a trivial scorer, a recommender shown for orientation, a mind, real people, a published figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a figure stands beside.
+
+    Attributes:
+        scorer: Whose figure it is: the best trivial scorer, or "real people".
+        value: The figure.
+        difference, low, high: How much higher the row is than it, paired over people, with a 95 % interval; None
+            where people cannot be paired.
+    """
+
+    scorer: str
+    value: float
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the figure was wanted to reach, set down before it was measured.
+
+    Attributes:
+        low, high: The tolerance; None = open on that side.
+        met: The figure lies in it.
+        surely: Its whole interval does.
+    """
+
+    low: float | None
+    high: float | None
+    met: bool
+    surely: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One figure.
+
+    Attributes:
+        part: Which of the lab's seven parts.
+        task, scorer, metric: What it is a figure of.
+        kind: What kind of row the scorer is.
+        value, low, high: The figure and its 95 % interval over people; None where there is none.
+        n: How many of `unit` it rests on.
+        unit: "people", "pairs" or "recommenders".
+        definition: What the metric is.
+        baseline: What it stands beside.
+        target: What was wanted.
+        holds: Whether its claim holds, by the rule of this module; None where it makes none.
+        verdict: The word for it; None without a claim.
+        words: A sentence.
+        source: Where a published figure was read.
+    """
+
+    part: str
+    task: str
+    scorer: str
+    metric: str
+    kind: Kind
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    unit: str
+    definition: str
+    baseline: Baseline | None = None
+    target: Target | None = None
+    holds: bool | None = None
+    verdict: Verdict | None = None
+    words: str = ""
+    source: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+def verdict(holds: bool | None, gate: bool) -> Verdict | None:
+    """The word for a claim.
+
+    Args:
+        holds: Whether the claim holds; None where nothing is claimed.
+        gate: Whether the same audience passed the system gate.
+    """
+    if holds is None:
+        return None
+    if not holds:
+        return "not supported"
+    return "validated" if gate else "indicative"
+
+
+def is_better(difference: Difference, *, higher_is_better: bool) -> bool:
+    """Whether the claim "better than the best trivial scorer" holds.
+
+    Args:
+        difference: Of the row to that scorer, paired over people.
+        higher_is_better: Which side is good.
+    """
+    low, high = difference.low, difference.high
+    if low is None or high is None:
+        return False
+    return low > 0 if higher_is_better else high < 0
+
+
+def without_flips(variants: Sequence[Record]) -> list[Record]:
+    """Records of one claim under several settings; where the sign of its difference flips, it holds under none."""
+    signs = {each.baseline.difference > 0 for each in variants if each.baseline and each.baseline.difference}
+    return list(variants) if len(signs) < 2 else [replace(each, holds=False) for each in variants]
+
+
+def is_within(low: float | None, high: float | None, tolerance: tuple[float | None, float | None]) -> bool:
+    """Whether the claim "within the tolerance" holds: the whole interval lies in it; without an interval never."""
+    if low is None or high is None or np.isnan(low) or np.isnan(high):
+        return False
+    return (tolerance[0] is None or low >= tolerance[0]) and (tolerance[1] is None or high <= tolerance[1])
+
+
+def target_of(record: Record, low: float | None = None, high: float | None = None) -> Record:
+    """The record with a target; a figure without an interval is met or not, and surely so."""
+    value = record.value
+    met = value is not None and (low is None or value >= low) and (high is None or value <= high)
+    surely = is_within(record.low, record.high, (low, high)) if record.low is not None else met
+    return replace(record, target=Target(low, high, met, surely))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One scorer's values of one metric.
+
+    Attributes:
+        scorer: Its name.
+        kind: What kind of row it is.
+        values: One a person, shape (n,), NaN for a person it was not asked about or has no value for.
+    """
+
+    scorer: str
+    kind: Kind
+    values: FloatArray
+
+
+def compare_rows(
+    part: str, task: str, metric: str, rows: Sequence[Row], *, definition: str, higher_is_better: bool
+) -> list[Record]:
+    """Records of all scorers on one metric; the minds are claimed to be better than the best trivial one.
+
+    The best trivial scorer is the one with the best mean over all people. A mind that was asked about a sample of
+    people is compared with it on these people alone.
+    """
+    sign = 1.0 if higher_is_better else -1.0
+    trivial = [row for row in rows if row.kind == "trivial" and not np.isnan(row.values).all()]
+    best = max(trivial, key=lambda row: sign * float(np.nanmean(row.values))) if trivial else None
+    records = []
+    for row in rows:
+        found = mean_interval(row.values)
+        baseline, holds = None, None
+        if best is not None and row is not best:
+            gap = paired_difference(row.values, best.values)
+            shared = best.values[~np.isnan(row.values)]
+            if gap.n:
+                baseline = Baseline(best.scorer, float(np.nanmean(shared)), gap.difference, gap.low, gap.high)
+            if row.kind == "mind":
+                holds = is_better(gap, higher_is_better=higher_is_better)
+        records.append(
+            Record(
+                part, task, row.scorer, metric, row.kind, found.mean, found.low, found.high, found.n, "people",
+                definition, baseline, holds=holds,
+            )
+        )  # fmt: skip
+    return records

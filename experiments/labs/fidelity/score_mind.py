@@ -1,0 +1,78 @@
+"""A simulated person made of one score: what a mind must beat on the system level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit, logit
+
+from groundlings.environments.actions import Decision
+from groundlings.environments.arrays import FloatArray
+from groundlings.experiments.labs.fidelity.scorers import CatalogScores
+from groundlings.personas.mind import Situation
+
+_SAMPLE = 200
+
+
+class ScoreMind:
+    """Opens items by P = (1 / slot) ** exponent * logistic(score + constant), and leaves at a constant rate.
+
+    The same position-based model as the behavioural mind, with one score in the place of its taste and no memory of
+    the page; the constant gives random unmet items the same click rate. No stars, no satisfaction.
+
+    Args:
+        name: For the records.
+        scores: Log-odds of interest up to a constant, for all items.
+        users: People to set the constant on.
+        met: What they met in training, shape (n_users, n_items), sparse.
+        random_click_rate, exponent, leave_rate: As in the behavioural mind's options.
+    """
+
+    cohort_size = 1024
+
+    def __init__(
+        self,
+        name: str,
+        scores: CatalogScores,
+        users: np.ndarray,
+        met: Any,
+        *,
+        random_click_rate: float,
+        exponent: float,
+        leave_rate: float,
+    ) -> None:
+        self.name = name
+        self._scores = scores
+        self._exponent = exponent
+        self._leave_rate = leave_rate
+        some = users[:: max(len(users) // _SAMPLE, 1)]
+        known = np.asarray(scores(some), dtype=np.float64)[met[some].toarray() == 0]
+        reach = float(np.abs(known).max()) + abs(float(logit(random_click_rate))) + 1
+        self._constant = float(
+            brentq(lambda constant: float(expit(known + constant).mean()) - random_click_rate, -reach, reach)
+        )
+
+    async def decide(self, situation: Situation) -> Decision:
+        """See `Mind.decide`."""
+        visits, page = situation.visits, situation.page
+        scores: FloatArray = np.asarray(self._scores(visits.users), dtype=np.float64)
+        asked = np.where(page.shown, page.items, 0).astype(np.int64)
+        attention = np.arange(1, page.items.shape[1] + 1) ** -self._exponent
+        chance = attention * expit(np.take_along_axis(scores, asked, axis=1) + self._constant)
+        chance = np.where(page.shown, chance, 0.0)
+        stays = visits.draws.uniform("leave", np.full(len(visits), page.number)) >= self._leave_rate
+        return Decision(
+            clicked=visits.draws.uniform("click", page.items) < chance,
+            stars=np.full(page.items.shape, np.nan),
+            goes_on=situation.actions.may_go_on & stays,
+            satisfaction=np.full(len(visits), np.nan),
+            unreadable=np.zeros(len(visits), dtype=np.bool_),
+            click_probability=chance,
+        )
+
+    def describe(self) -> Mapping[str, Any]:
+        """See `Mind.describe`."""
+        return {"kind": "score", "name": self.name}

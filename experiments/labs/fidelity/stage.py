@@ -1,0 +1,154 @@
+"""What every part of the lab stands on: the data, the split, and who is examined by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from groundlings.environments.arrays import IntArray
+from groundlings.environments.dataset import Dataset
+from groundlings.environments.datasets import ProgressHook, load_dataset
+from groundlings.environments.errors import ConfigError
+from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.random_streams import name_key
+from groundlings.environments.split import Split, people_in_thirds, split_history
+from groundlings.experiments.labs.fidelity.config import FidelityConfig
+from groundlings.personas.minds.behavioural import BehaviouralMind, BehaviouralOptions
+from groundlings.personas.population import Population, build_population
+from groundlings.personas.taste.model import FAMILIES, Taste, estimate, fit_taste
+from groundlings.personas.taste.training_data import Measured, measure
+from groundlings.recommenders.registry import RecommenderContext
+
+VALIDATION_THIRD, TEST_THIRD = 1, 2
+MIND = "evidence mind"
+"""The mind under examination, in every record."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The data of one examination. Profiles, taste and recommenders see `split.train` and nothing else.
+
+    Attributes:
+        config: What was asked for.
+        dataset: People, items and their history.
+        split: That history in a known and a held-out part.
+        testers: People of the test third, with training and held-out rows, ascending: every figure is about them.
+        tuners: As many people of the validation third, ascending: thresholds are chosen on their held-out rows.
+        measured: What tastes are estimated from.
+        taste: The taste model under examination.
+    """
+
+    config: FidelityConfig
+    dataset: Dataset
+    split: Split
+    testers: IntArray
+    tuners: IntArray
+    measured: Measured
+    taste: Taste
+
+    @property
+    def seed(self) -> int:
+        """Where all chance comes from."""
+        return self.config.seed
+
+    @property
+    def train(self) -> Interactions:
+        """The known part of the history."""
+        return self.split.train
+
+    @cached_property
+    def held_out(self) -> sp.csr_array:
+        """Pairs of the held-out part that training does not know already, shape (n_users, n_items)."""
+        return only_new(self.split.test, self.train)
+
+    @cached_property
+    def population(self) -> Population:
+        """The testers as simulated people."""
+        everybody = build_population(self.dataset, self.train, size="all", seed=self.seed)
+        return replace(everybody, users=self.testers)
+
+    @cached_property
+    def mind(self) -> BehaviouralMind:
+        """The mind under examination."""
+        return self.mind_with()
+
+    def mind_with(
+        self, taste: Taste | None = None, population: Population | None = None, **changes: float
+    ) -> BehaviouralMind:
+        """The mind under examination with other options or another taste."""
+        options = BehaviouralOptions(
+            **{name: getattr(self.config.mind, name) for name in BehaviouralOptions.model_fields}
+        )
+        return BehaviouralMind(
+            self.population if population is None else population,
+            self.taste if taste is None else taste,
+            options.model_copy(update=changes),
+        )
+
+    def taste_with(self, seed: int) -> Taste:
+        """The taste under examination, its labels chosen with another seed."""
+        return fit_taste(self.dataset, self.train, salt=self.config.split.salt, seed=seed)
+
+    def taste_of(self, family: str) -> Taste:
+        """A taste of one family of evidence alone, fitted like the one under examination."""
+        return estimate(self.measured, FAMILIES[family])
+
+    @property
+    def site(self) -> PaginatedSite:
+        """Where probes and the system level let people browse."""
+        return PaginatedSite(self.config.site.page_size, self.config.site.max_pages, self.dataset.scale)
+
+    @property
+    def context(self) -> RecommenderContext:
+        """What constructors of recommenders may ask for; nobody's hidden preference."""
+        return RecommenderContext(self.dataset.catalog, self.dataset.people.user_ids, self.config.base)
+
+    def chance(self, *purpose: object) -> np.random.Generator:
+        """Random numbers of one purpose, the same in every run of the same seed and salt."""
+        return np.random.default_rng(name_key("fidelity", self.seed, self.config.split.salt, *purpose))
+
+
+def set_stage(
+    config: FidelityConfig, notify: Callable[[str], None] | None = None, progress: ProgressHook | None = None
+) -> Stage:
+    """Read, split, choose people, and fit the taste on the fitting and validation thirds' training rows.
+
+    Raises:
+        ConfigError: The test third has fewer people than asked for.
+    """
+    dataset = load_dataset(config.dataset, progress, notify=notify, base=config.base)
+    split = split_history(dataset.interactions, config.split.kind, config.split.test_fraction)
+    thirds = people_in_thirds(dataset.people.user_ids, config.split.salt)
+    new = only_new(split.test, split.train)
+    usable = (np.bincount(split.train.users, minlength=len(thirds)) > 0) & (np.diff(new.indptr) > 0)
+    testers = _choose(np.flatnonzero(usable & (thirds == TEST_THIRD)), config, dataset, "test")
+    tuners = _choose(np.flatnonzero(usable & (thirds == VALIDATION_THIRD)), config, dataset, "validation")
+    measured = measure(dataset, split.train, salt=config.split.salt, seed=config.seed)
+    return Stage(config, dataset, split, testers, tuners, measured, estimate(measured))
+
+
+def only_new(held_out: Interactions, train: Interactions) -> sp.csr_array:
+    """Held-out pairs that do not stand in training, 1.0 each, shape (n_users, n_items)."""
+    matrix = held_out.matrix
+    return sp.csr_array(matrix - matrix.multiply(train.matrix))
+
+
+def _choose(people: IntArray, config: FidelityConfig, dataset: Dataset, third: str) -> IntArray:
+    """As many people as asked for, in the order of a hash of seed and id, then ascending."""
+    size = config.population.size
+    if not len(people):
+        raise ConfigError(f"split: nobody in the {third} third of {dataset.name} has both known and held-out rows")
+    if size == "all":
+        return people
+    if size > len(people) and third == "test":
+        raise ConfigError(
+            f"population.size: found {size}, but the test third of {dataset.name} under split.salt "
+            f"{config.split.salt!r} has {len(people)} people with held-out rows; write a number up to that, or all"
+        )
+    keys = [name_key("person", config.seed, dataset.people.user_ids[user]) for user in people]
+    return np.sort(people[np.argsort(keys, kind="stable")][:size])

@@ -1,0 +1,308 @@
+"""Part 6, the gate: does the audience put recommenders in the order in which real people's later behaviour does?
+
+Real utility of a recommender is nDCG@10 of its list against what each tester really met in the held-out part, training
+items taken out. Simulated utility is the expected number of clicks of a visit: the sum of the click probabilities of
+the pages seen, mean over visits with other luck (clicks themselves where a mind knows no probabilities). Recommenders
+are fitted on training rows; neither they nor the minds see the held-out part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import scipy.sparse as sp
+from scipy import stats
+
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.random_streams import Draws
+from groundlings.environments.ranking import RankingRequest
+from groundlings.experiments.analysis.compare import mean_interval, paired_difference
+from groundlings.experiments.analysis.metrics.ranking import score_rankings
+from groundlings.experiments.labs.fidelity.config import FEWEST_RECOMMENDERS
+from groundlings.experiments.labs.fidelity.interaction import Asked
+from groundlings.experiments.labs.fidelity.people import bootstrap
+from groundlings.experiments.labs.fidelity.records import Baseline, Kind, Record, target_of
+from groundlings.experiments.labs.fidelity.score_mind import ScoreMind
+from groundlings.experiments.labs.fidelity.scorers import CatalogScores, genre_profile
+from groundlings.experiments.labs.fidelity.stage import MIND, Stage
+from groundlings.experiments.labs.fidelity.visits import visit
+from groundlings.personas.mind import Mind
+from groundlings.personas.taste.model import FAMILIES
+from groundlings.personas.taste.regression import fit_logistic
+from groundlings.recommenders.base import Recommender
+from groundlings.recommenders.registry import build_recommender
+
+PART = "system"
+CUT = 10
+SIGNIFICANT = 0.05
+TAU_TARGET, SIGN_TARGET = 0.8, 0.9
+POPULARITY_SIMULATOR = "popularity scorer"
+OTHER_PEOPLE = "other real people"
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """Somebody whose order of recommenders is examined; `kind` as in `Record`."""
+
+    name: str
+    kind: Kind
+    mind: Mind
+
+
+@dataclass(frozen=True)
+class Utilities:
+    """What each recommender is worth to each person.
+
+    Attributes:
+        names: The recommenders, in the order of the YAML.
+        real: nDCG, shape (n_people, n_recommenders).
+        others: nDCG of the validation people, for what other real people would say, shape (n_others, n_recommenders).
+        simulated: Simulator -> expected clicks, same shape.
+    """
+
+    names: tuple[str, ...]
+    real: FloatArray
+    others: FloatArray
+    simulated: Mapping[str, FloatArray]
+
+
+def simulators(stage: Stage, asked: Asked) -> list[Simulator]:
+    """The mind under examination, the same with each family of taste alone, and minds of one trivial score each."""
+    counts = stage.train.item_counts.astype(np.float64)
+    rows: Mapping[str, CatalogScores] = {
+        POPULARITY_SIMULATOR: lambda users: np.broadcast_to(np.log1p(counts), (len(users), len(counts))),
+        "genre profile scorer": genre_profile(stage),
+    }
+    options = stage.config.mind
+    minds = []
+    for name, scores in rows.items():
+        slope = _slope(stage, asked, scores)
+
+        def scaled(users: IntArray, scores: CatalogScores = scores, slope: float = slope) -> FloatArray:
+            return slope * scores(users)
+
+        mind = ScoreMind(
+            name, scaled, stage.testers, stage.train.matrix, random_click_rate=options.random_click_rate,
+            exponent=options.examination_exponent, leave_rate=options.leave_rate,
+        )  # fmt: skip
+        minds.append(Simulator(name, "trivial", mind))
+    families = [Simulator(f"{name} family", "mind", stage.mind_with(taste=stage.taste_of(name))) for name in FAMILIES]
+    return [Simulator(MIND, "mind", stage.mind), *families, *minds]
+
+
+def measure_utilities(
+    stage: Stage, audiences: Sequence[Simulator], on_recommender: Callable[[str], None] = lambda _: None
+) -> Utilities:
+    """Fit every recommender once and let it be judged by real people's later behaviour and by each simulator."""
+    real: list[FloatArray] = []
+    others: list[FloatArray] = []
+    simulated: dict[str, list[FloatArray]] = {each.name: [] for each in audiences}
+    for number, arm in enumerate(stage.config.recommenders):
+        on_recommender(arm.name)
+        recommender = build_recommender(arm.recommender, arm.options, stage.context, where=f"recommenders[{number}]")
+        recommender.fit(stage.train, stage.dataset.catalog)
+        days = range(stage.config.visits.days if recommender.randomised else 1)
+        for users, columns in ((stage.testers, real), (stage.tuners, others)):
+            columns.append(np.mean([_real_utility(stage, recommender, users, day) for day in days], axis=0))
+        for each in audiences:
+            visits = [
+                visit(stage, recommender, each.mind, stage.site, day=day).expected_clicks
+                for day in range(stage.config.visits.days)
+            ]
+            simulated[each.name].append(np.mean(visits, axis=0))
+    return Utilities(
+        tuple(arm.name for arm in stage.config.recommenders),
+        np.column_stack(real),
+        np.column_stack(others),
+        {name: np.column_stack(columns) for name, columns in simulated.items()},
+    )
+
+
+def examine_system(stage: Stage, utilities: Utilities, audiences: Sequence[Simulator]) -> list[Record]:
+    """Records of part 6; `gate` reads them."""
+    different = really_different(utilities.real)
+    records = [
+        _utility(name, "real people", f"nDCG@{CUT}", "real", column)
+        for name, column in zip(utilities.names, utilities.real.T, strict=True)
+    ]
+    records += _ceiling(utilities, different)
+    for each in audiences:
+        simulated = utilities.simulated[each.name]
+        records += [
+            _utility(name, each.name, "expected clicks", each.kind, column)
+            for name, column in zip(utilities.names, simulated.T, strict=True)
+        ]
+        p = kendall(utilities.real, simulated)[1]
+        wrong = _false_signs(simulated, utilities.real, different)
+        tau = _agreement(
+            stage, utilities, each, "kendall tau", lambda real, said: kendall(real, said)[0],
+            f"Kendall's tau-b between simulated and real utilities; exact two-sided p = {p:.2g}; leaving out one "
+            f"recommender it lies between {_left_out(utilities.real, simulated)}. The claim: significant, and "
+            "above the popularity scorer's.",
+        )  # fmt: skip
+        if tau.holds and p >= SIGNIFICANT:
+            tau = replace(tau, holds=False)
+        sign = _agreement(
+            stage, utilities, each, "sign agreement", lambda real, said: sign_agreement(real, said, different),
+            f"Share of the pairs of recommenders that really differ (paired t, p < {SIGNIFICANT:g}) which the "
+            f"simulator orders alike; {wrong} of them it reverses with confidence. The claim: above the popularity "
+            "scorer's.",
+        )  # fmt: skip
+        records += [replace(tau, n=len(utilities.names)), replace(sign, n=len(different), unit="pairs")]
+    return records
+
+
+def _agreement(
+    stage: Stage,
+    utilities: Utilities,
+    each: Simulator,
+    metric: str,
+    figure: Callable[[FloatArray, FloatArray], float],
+    definition: str,
+) -> Record:
+    """How well a simulator foretells the order, beside the popularity scorer on the same resamples of people."""
+    real, simulated = utilities.real, utilities.simulated[each.name]
+    popular = utilities.simulated[POPULARITY_SIMULATOR]
+    n, times = len(real), stage.config.bootstrap
+    value, beside = figure(real, simulated), figure(real, popular)
+
+    def gap(some: IntArray) -> float:
+        return figure(real[some], simulated[some]) - figure(real[some], popular[some])
+
+    low, high = bootstrap(
+        lambda some: figure(real[some], simulated[some]), n, times, stage.chance(metric, each.name), most=1
+    )
+    least, most = bootstrap(gap, n, times, stage.chance(metric, each.name))
+    baseline = Baseline(POPULARITY_SIMULATOR, beside, value - beside, least, most)
+    record = Record(
+        PART, f"order of {len(utilities.names)} recommenders", each.name, metric, each.kind, value, low, high, 0,
+        "recommenders", definition, None if each.name == POPULARITY_SIMULATOR else baseline,
+    )  # fmt: skip
+    if each.kind != "mind":
+        return record
+    target = TAU_TARGET if metric == "kendall tau" else SIGN_TARGET
+    return target_of(replace(record, holds=least is not None and least > 0), low=target)
+
+
+def _ceiling(utilities: Utilities, different: Sequence[tuple[int, int]]) -> list[Record]:
+    """How well as many other real people foretell the order: no audience can be expected to do better."""
+    k, n = len(utilities.names), len(utilities.others)
+    definition = f"The same of the real utilities of {n:,} other real people (validation third): a ceiling."
+    order = f"order of {k} recommenders"
+    tau = kendall(utilities.real, utilities.others)[0]
+    agreement = sign_agreement(utilities.real, utilities.others, different)
+    return [
+        Record(PART, order, OTHER_PEOPLE, "kendall tau", "real", tau, None, None, k, "recommenders", definition),
+        Record(
+            PART, order, OTHER_PEOPLE, "sign agreement", "real", agreement, None, None, len(different), "pairs",
+            definition,
+        ),
+    ]  # fmt: skip
+
+
+def gate(records: Sequence[Record], scorer: str) -> bool:
+    """Whether an audience may be believed about the order of recommenders on this data set.
+
+    All of: at least eight recommenders; Kendall's tau of at least 0.8, or as high as other real people reach where
+    near-ties put 0.8 out of reach, and significant by its exact p; sign agreement of at least 0.9 on the pairs that
+    really differ; and neither below that of the popularity scorer.
+    """
+    own = {record.metric: record for record in records if record.part == PART and record.scorer == scorer}
+    tau, sign = own.get("kendall tau"), own.get("sign agreement")
+    if tau is None or sign is None or tau.value is None or sign.value is None or not sign.n:
+        return False
+    above = all(each.baseline is not None and (each.value or 0.0) >= each.baseline.value for each in (tau, sign))
+    others = [each.value for each in records if each.scorer == OTHER_PEOPLE and each.metric == "kendall tau"]
+    ceiling = min([TAU_TARGET, *(value for value in others if value is not None)])
+    reached = tau.value >= ceiling and sign.value >= SIGN_TARGET
+    return tau.n >= FEWEST_RECOMMENDERS and bool(tau.holds) and reached and above
+
+
+def really_different(real: FloatArray) -> list[tuple[int, int]]:
+    """Pairs of columns whose paired difference over people is significant, not corrected for their number."""
+    pairs = combinations(range(real.shape[1]), 2)
+    found = []
+    for first, second in pairs:
+        p = paired_difference(real[:, first], real[:, second]).p_value
+        if p is not None and p < SIGNIFICANT:
+            found.append((first, second))
+    return found
+
+
+def kendall(real: FloatArray, simulated: FloatArray) -> tuple[float, float]:
+    """Kendall's tau-b of the columns' means, and its two-sided p: exact, asymptotic only where means tie."""
+    x, y = np.nanmean(real, axis=0), np.nanmean(simulated, axis=0)
+    tied = len(np.unique(x)) < len(x) or len(np.unique(y)) < len(y)
+    found = stats.kendalltau(x, y, method="asymptotic" if tied else "exact")
+    return float(np.nan_to_num(found.statistic)), float(found.pvalue)
+
+
+def sign_agreement(real: FloatArray, simulated: FloatArray, pairs: Sequence[tuple[int, int]]) -> float:
+    """Share of the pairs that both put in the same order; NaN without a pair."""
+    x, y = np.nanmean(real, axis=0), np.nanmean(simulated, axis=0)
+    return float(np.mean([(x[a] - x[b]) * (y[a] - y[b]) > 0 for a, b in pairs])) if pairs else float("nan")
+
+
+def _false_signs(simulated: FloatArray, real: FloatArray, pairs: Sequence[tuple[int, int]]) -> int:
+    wrong = 0
+    for first, second in pairs:
+        gap = paired_difference(simulated[:, first], simulated[:, second])
+        truth = np.nanmean(real[:, first]) - np.nanmean(real[:, second])
+        wrong += bool(gap.excludes_zero and gap.difference is not None and gap.difference * truth < 0)
+    return wrong
+
+
+def _left_out(real: FloatArray, simulated: FloatArray) -> str:
+    columns = np.arange(real.shape[1])
+    taus = [kendall(real[:, columns != left], simulated[:, columns != left])[0] for left in columns]
+    return f"{min(taus):.2f} and {max(taus):.2f}"
+
+
+def _utility(name: str, scorer: str, metric: str, kind: Kind, values: FloatArray) -> Record:
+    found = mean_interval(values)
+    definition = (
+        f"nDCG@{CUT} of the recommender's list against the held-out items, per person; mean over people."
+        if kind == "real"
+        else "Expected clicks a visit, per person; mean over people."
+    )
+    return Record(
+        PART,
+        f"utility of {name}",
+        scorer,
+        metric,
+        kind,
+        found.mean,
+        found.low,
+        found.high,
+        found.n,
+        "people",
+        definition,
+    )
+
+
+def _real_utility(stage: Stage, recommender: Recommender, users: IntArray, day: int) -> FloatArray:
+    seen = stage.train.matrix
+    values = []
+    for first in range(0, len(users), 256):
+        some = users[first : first + 256]
+        request = RankingRequest(some, CUT, sp.csr_array(seen[some]), Draws.for_visits(stage.seed, some, day))
+        ranking = recommender.recommend(request)
+        values.append(score_rankings(ranking.items, sp.csr_array(stage.held_out[some]), CUT).values["ndcg"])
+    return np.concatenate(values)
+
+
+def _slope(stage: Stage, asked: Asked, scores: CatalogScores) -> float:
+    """Log-odds of a real item by one unit of the score, on the validation people's even lists."""
+    task = ("uniform", min(stage.config.lists.ratios))
+    lists = asked.validation[task]  # type: ignore[index]
+    listed = lists.listed
+    table = np.take_along_axis(
+        np.asarray(scores(lists.users)), np.where(listed, lists.items, 0).astype(np.int64), axis=1
+    )
+    values, labels = table[listed], lists.positive[listed].astype(np.float64)
+    spread = max(float(values.std()), 1e-12)
+    fitted = fit_logistic(((values - values.mean()) / spread)[:, None], labels, np.ones(len(labels)), ridge=1e-6)
+    return float(fitted[1]) / spread

@@ -1,0 +1,163 @@
+"""Small simulations for the lab: one page at a time, a visit, or some days, all through the platform's own doors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.sparse as sp
+
+from groundlings.environments.actions import Decision, LegalActions
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray
+from groundlings.environments.feed import Site
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.page import Page
+from groundlings.environments.random_streams import Draws
+from groundlings.experiments.labs.fidelity.stage import Stage
+from groundlings.personas.mind import Mind, Situation, SoFar, Visits
+from groundlings.recommenders.base import Recommender
+from groundlings.simulator.session import CohortRecord, browse
+
+PEOPLE_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Visited:
+    """One visit of each person.
+
+    Attributes:
+        users: Shape (n,).
+        clicks: Items opened, shape (n,).
+        expected_clicks: Sum of the click probabilities of the pages seen, `clicks` where the mind knows none.
+        pages: Pages seen, shape (n,).
+        left: Left by choice and not because the pages ended, shape (n,).
+        shown, clicked: What was seen and opened, shape (n, depth) each: items, and marks.
+        chances: Click probabilities of the slots seen, else as `clicked`, shape (n, depth).
+    """
+
+    users: IntArray
+    clicks: FloatArray
+    expected_clicks: FloatArray
+    pages: IntArray
+    left: BoolArray
+    shown: ItemArray
+    clicked: BoolArray
+    chances: FloatArray
+
+
+def visit(
+    stage: Stage, recommender: Recommender, mind: Mind, site: Site, *, day: int, seen: sp.csr_array | None = None
+) -> Visited:
+    """Let every tester come once; the recommender is fitted already.
+
+    Args:
+        stage: Who, and with which luck.
+        recommender: Ranks.
+        mind: Decides.
+        site: Where.
+        day: Another day is other luck.
+        seen: What must not be shown again, shape (n_users, n_items); the training part if absent.
+    """
+    known = stage.train.matrix if seen is None else seen
+    records = [
+        asyncio.run(
+            browse(
+                Visits(rows, users, day, Draws.for_visits(stage.seed, users, day)),
+                sp.csr_array(known[users]),
+                recommender=recommender,
+                site=site,
+                mind=mind,
+                like=stage.dataset.scale.like,
+            )
+        )
+        for rows, users in _cohorts(stage.testers, mind)
+    ]
+    return _joined([_summed(record, site.depth) for record in records])
+
+
+def decide(stage: Stage, mind: Mind, users: IntArray, items: ItemArray, *, day: int) -> Decision:
+    """What people do with one page each, shape (n, n_slots) of everything; each comes without a visit before it."""
+    parts = []
+    for rows, some in _cohorts(users, mind):
+        page = Page(1, 0, items[rows])
+        actions = LegalActions(stage.dataset.scale.values, np.zeros(len(some), dtype=np.bool_))
+        visits = Visits(rows, some, day, Draws.for_visits(stage.seed, some, day))
+        parts.append(asyncio.run(mind.decide(Situation(visits, page, actions, SoFar.nothing(len(some)), ()))))
+    if any(part.click_probability is None for part in parts):
+        probability = None
+    else:
+        probability = np.concatenate([np.asarray(part.click_probability) for part in parts])
+    return Decision(
+        clicked=np.concatenate([part.clicked for part in parts]),
+        stars=np.concatenate([part.stars for part in parts]),
+        goes_on=np.concatenate([part.goes_on for part in parts]),
+        satisfaction=np.concatenate([part.satisfaction for part in parts]),
+        unreadable=np.concatenate([part.unreadable for part in parts]),
+        click_probability=probability,
+    )
+
+
+@dataclass
+class Days:
+    """Some days in a row, after each of which the recommender learns from what its own people did.
+
+    Attributes:
+        stage: Who, and with which luck.
+        recommender, mind, site: The collaborators.
+    """
+
+    stage: Stage
+    recommender: Recommender
+    mind: Mind
+    site: Site
+    _history: Interactions = field(init=False)
+
+    def live(self, days: int) -> Iterator[Visited]:
+        """Each day's visits."""
+        self._history = self.stage.train
+        now = int(self._history.timestamps.max()) + 1
+        for day in range(days):
+            self.recommender.fit(self._history, self.stage.dataset.catalog)
+            today = visit(self.stage, self.recommender, self.mind, self.site, day=day, seen=self._history.matrix)
+            who, slots = np.nonzero(today.clicked)
+            opened = Interactions.of(
+                today.users[who],
+                today.shown[who, slots],
+                None,
+                np.full(len(who), now + day),
+                n_users=self._history.n_users,
+                n_items=self._history.n_items,
+                synthetic=True,
+            )
+            self._history = self._history.joined(opened)
+            yield today
+
+
+def _cohorts(users: IntArray, mind: Mind) -> Iterator[tuple[IntArray, IntArray]]:
+    size = min(mind.cohort_size, PEOPLE_AT_ONCE)
+    for first in range(0, len(users), size):
+        some = users[first : first + size]
+        yield np.arange(first, first + len(some)), some
+
+
+def _summed(record: CohortRecord, depth: int) -> Visited:
+    n = len(record.visits)
+    chances = np.zeros((n, depth))
+    shown = np.full((n, depth), -1, dtype=np.int32)
+    clicked = np.zeros((n, depth), dtype=np.bool_)
+    for logged in record.turns:
+        rows, page, decision = logged.turn.rows, logged.turn.page, logged.turn.decision
+        here = slice(page.first_rank, page.first_rank + page.items.shape[1])
+        shown[rows, here] = page.items
+        clicked[rows, here] = decision.clicked
+        chances[rows, here] = decision.clicked if decision.click_probability is None else decision.click_probability
+    left = np.array([str(why) == "exit" for why in record.ended_by], dtype=np.bool_)
+    clicks = clicked.sum(axis=1).astype(np.float64)
+    return Visited(record.visits.users, clicks, chances.sum(axis=1), record.pages, left, shown, clicked, chances)
+
+
+def _joined(parts: list[Visited]) -> Visited:
+    names = ("users", "clicks", "expected_clicks", "pages", "left", "shown", "clicked", "chances")
+    return Visited(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

@@ -1,0 +1,201 @@
+"""What a language model adds to the audience's judgement of new items, on a sample, and what it costs.
+
+For each sampled item a shortlist of interested people is cast. The model is asked about each pair, and its score is
+weighed against the audience's own log-odds by a logistic model that is fitted on pairs with hidden items, whose answer
+is known: a model that knows nothing gets a weight near zero. Of the same shortlist the likeliest are then chosen once
+by the audience alone and once by both. All other new items keep the audience's cast.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest, fingerprint_of
+from groundlings.environments.datasets import ProgressHook
+from groundlings.environments.errors import DataError
+from groundlings.experiments.labs.warmup.config import LanguageConfig
+from groundlings.experiments.labs.warmup.replicate import AUDIENCE, Bench, Trial
+from groundlings.experiments.labs.warmup.selection_quality import judge_choice
+from groundlings.experiments.labs.warmup.user_selection import cast
+from groundlings.personas.minds.calibrated_question import LanguageScorer, QuestionOptions
+from groundlings.personas.population import build_population
+from groundlings.personas.taste.regression import fit_logistic
+from groundlings.simulator.language.build import build_chat_model
+
+SHORTLIST, BOTH = "audience_shortlist", "audience_language"
+"""Arms of the first seed: the likeliest of the shortlists by the audience alone, and by both."""
+
+_RIDGE = 1.0
+
+
+@dataclass(frozen=True)
+class LanguageFindings:
+    """What was found.
+
+    Attributes:
+        chosen: Arm -> the people of every new item, rows of the panel, shape (n_new, volume).
+        about: Model, weights, tokens and AUC, plain JSON values.
+        tokens: Prompt and completion tokens of all questions.
+    """
+
+    chosen: Mapping[str, IntArray]
+    about: Mapping[str, Any]
+    tokens: int
+
+
+class CountingModel:
+    """Passes questions on and adds up the tokens of the answers."""
+
+    def __init__(self, model: ChatModel) -> None:
+        self._model = model
+        self.tokens = 0
+        self.questions = 0
+
+    @property
+    def name(self) -> str:
+        """See `ChatModel.name`."""
+        return self._model.name
+
+    @property
+    def fingerprint(self) -> str:
+        """See `Fingerprinted.fingerprint`."""
+        return fingerprint_of(self._model)
+
+    async def ask(self, request: ChatRequest) -> ChatReply:
+        """See `ChatModel.ask`."""
+        reply = await self._model.ask(request)
+        self.tokens += reply.prompt_tokens + reply.completion_tokens
+        self.questions += 1
+        return reply
+
+    async def close(self) -> None:
+        """See `ChatModel.close`."""
+        await self._model.close()
+
+
+def ask_language_model(
+    trial: Trial, options: LanguageConfig, notify: Callable[[str], None], progress: ProgressHook | None = None
+) -> LanguageFindings:
+    """Ask about a sample, and choose with and without the answers.
+
+    Raises:
+        UserError: The model cannot be asked, or gives no log probabilities.
+    """
+
+    async def asked() -> LanguageFindings:
+        model = CountingModel(await build_chat_model(options.model, progress, base=trial.config.base))
+        try:
+            return await _ask(trial, options, model, notify)
+        finally:
+            await model.close()
+
+    return asyncio.run(asked())
+
+
+async def _ask(
+    trial: Trial, options: LanguageConfig, model: CountingModel, notify: Callable[[str], None]
+) -> LanguageFindings:
+    split, volume = trial.split, trial.config.headline
+    population = build_population(trial.dataset, split.train, size="all", seed=trial.config.seed)
+    scorer = LanguageScorer(population, model, QuestionOptions())
+    chance = trial.chance_of("language")
+    size = max(options.shortlist, volume)
+    sampled = np.sort(chance.choice(len(split.new), min(options.items, len(split.new)), replace=False))
+    shortlists = cast(trial.people, trial.chance[:, sampled], trial.interested[:, sampled], size)
+
+    users, items, met = _known_pairs(trial, options.known_pairs, chance)
+    notify(f"language model: {len(users)} pairs with hidden items and {shortlists.size} with new ones, {model.name}")
+    said = await scorer.ask_pairs(users, items)
+    fit = _weigh(trial, users, items, met, said)
+    before = model.tokens
+    rows, columns = shortlists.ravel(), np.repeat(sampled, size)
+    said = await scorer.ask_pairs(split.panel[rows], split.new[columns])
+    own = np.log(trial.chance / (1 - trial.chance))[rows, columns]
+    both = fit.combine(own, said)
+
+    chosen = {arm: trial.choose(AUDIENCE, volume) for arm in (SHORTLIST, BOTH)}
+    for arm, score in ((SHORTLIST, own), (BOTH, both)):
+        order = np.argsort(-score.reshape(shortlists.shape), axis=1, kind="stable")[:, :volume]
+        chosen[arm][sampled] = np.take_along_axis(shortlists, order, axis=1)
+    about = {
+        "model": model.name,
+        "fingerprint": model.fingerprint,
+        "items": len(sampled),
+        "questions": model.questions,
+        "unreadable": int(np.isnan(said).sum()),
+        "tokens": model.tokens,
+        "tokens_per_item": (model.tokens - before) / len(sampled),
+        "weights": {"audience": float(fit.weights[1]), "language": float(fit.weights[2])},
+        "auc_audience": _auc(trial, sampled, shortlists, own),
+        "auc_both": _auc(trial, sampled, shortlists, both),
+    }
+    return LanguageFindings(chosen, about, model.tokens)
+
+
+def language_gain(bench: Bench, found: LanguageFindings) -> dict[str, Any]:
+    """What the answers bring in NDCG on new items, all of it and for 1,000 tokens."""
+    with_it, without = (bench.fold_in(found.chosen[arm]).value("cold", "ndcg") for arm in (BOTH, SHORTLIST))
+    gain = with_it - without
+    return {"gain": gain, "gain_per_1000_tokens": gain / (found.tokens / 1000) if found.tokens else 0.0}
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A logistic model of both scores, standardised."""
+
+    weights: FloatArray
+    centre: FloatArray
+    scale: FloatArray
+
+    def combine(self, own: FloatArray, said: FloatArray) -> FloatArray:
+        """Log-odds of both; an answer that could not be read counts as an average one."""
+        values = np.column_stack([own, np.where(np.isnan(said), self.centre[1], said)])
+        return np.asarray(self.weights[0] + (values - self.centre) / self.scale @ self.weights[1:])
+
+
+def _known_pairs(trial: Trial, count: int, chance: np.random.Generator) -> tuple[IntArray, IntArray, FloatArray]:
+    """Pairs of panel and hidden items, half of them met."""
+    split = trial.split
+    met = np.argwhere(split.labels.matrix[split.panel][:, split.hidden].toarray() > 0)
+    if not len(met):
+        raise DataError("language model: nobody met the hidden items, so its answers cannot be weighed")
+    half = min(count // 2, len(met))
+    met = met[np.sort(chance.choice(len(met), half, replace=False))]
+    # Passed-by pairs of the same people, so that who is busy does not tell the halves apart.
+    rows = met[:, 0]
+    passed = np.column_stack([rows, chance.integers(0, len(split.hidden), half)])
+    known = np.asarray(split.labels.matrix[split.panel[passed[:, 0]], split.hidden[passed[:, 1]]]).ravel() > 0
+    pairs = np.concatenate([met, passed[~known]])
+    answers = np.concatenate([np.ones(half), np.zeros(int((~known).sum()))])
+    return split.panel[pairs[:, 0]], split.hidden[pairs[:, 1]], answers
+
+
+def _weigh(trial: Trial, users: IntArray, items: IntArray, met: FloatArray, said: FloatArray) -> _Fit:
+    people, rows = np.unique(users, return_inverse=True)
+    named, columns = np.unique(items, return_inverse=True)
+    own = trial.taste.log_odds(people, named)[rows, columns]
+    readable = ~np.isnan(said)
+    values = np.column_stack([own, said])[readable]
+    if len(values) < 2:
+        raise DataError(
+            f"language model: {int(readable.sum())} of {len(said)} answers could be read; choose another one"
+        )
+    centre, scale = values.mean(axis=0), values.std(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    weights = fit_logistic((values - centre) / scale, met[readable], np.ones(len(values)), ridge=_RIDGE)
+    return _Fit(weights, centre, scale)
+
+
+def _auc(trial: Trial, sampled: IntArray, shortlists: IntArray, score: FloatArray) -> float | None:
+    """Mean over the sampled items, within their shortlists."""
+    inside = np.zeros((len(trial.split.panel), len(sampled)), dtype=np.bool_)
+    order = np.zeros(inside.shape)
+    np.put_along_axis(inside, shortlists.T, True, axis=0)
+    np.put_along_axis(order, shortlists.T, score.reshape(shortlists.shape).T, axis=0)
+    return judge_choice(shortlists[:, :1], trial.took[:, sampled], inside, order).auc

@@ -1,0 +1,146 @@
+"""Let a language model write a line about items that have none, marked as generated, and measure what that changes.
+
+Acharya, Singh and Onoe 2023, "LLM based generation of item-description for recommendation system" (RecSys): written
+descriptions did about as well as collected ones there. Here nothing is taken for granted: the judgement is fitted once
+with and once without what was written, on the same split, and both are recorded. Every call is kept in
+`metadata.jsonl`, and what was written goes into no data set and no log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from groundlings.environments.arrays import IntArray
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.chat import CallRecord, ChatModel, Sampling, fingerprint_of
+from groundlings.environments.datasets import ProgressHook
+from groundlings.environments.errors import UnreadableReply
+from groundlings.environments.random_streams import Draws
+from groundlings.experiments.archive.directory import write_text
+from groundlings.experiments.labs.warmup.config import MetadataConfig
+from groundlings.experiments.labs.warmup.replicate import Trial
+from groundlings.personas.minds.language.ask import Asker, Question
+from groundlings.personas.minds.language.text import item_line
+from groundlings.personas.prompts import load_prompt
+from groundlings.simulator.language.build import build_chat_model
+
+PROMPT = load_prompt("metadata")
+FILE_NAME = "metadata.jsonl"
+
+_WORDS, _TITLE_CHARACTERS, _TOKENS, _REASKS = 25, 80, 80, 1
+_SCHEMA = {
+    "type": "object",
+    "properties": {"text": {"type": "string", "maxLength": 300}},
+    "required": ["text"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a model wrote about one item.
+
+    Attributes:
+        item: Its row in the catalog.
+        item_id: The data set's own id.
+        text: None where no reply could be read.
+        model, fingerprint, template, prompt_hash: Who wrote it, asked how.
+        tokens: Prompt and completion, second tries included.
+        generated: Always true: nobody took this from a source.
+    """
+
+    item: int
+    item_id: str
+    text: str | None
+    model: str
+    fingerprint: str
+    template: str
+    prompt_hash: str
+    tokens: int
+    generated: bool = True
+
+
+def write_metadata(
+    trial: Trial, options: MetadataConfig, notify: Callable[[str], None], progress: ProgressHook | None = None
+) -> list[Written]:
+    """Have a line written about items without text, in turn a new one and an old one by lot.
+
+    Raises:
+        UserError: The model cannot be asked.
+    """
+    catalog = trial.dataset.catalog
+    # In turn: a word is worth something only where a new item shares it with an old one. The old ones come by lot, or
+    # to have a text at all would tell something of them.
+    old = trial.chance_of("metadata").permutation(np.flatnonzero(trial.split.train.item_counts))
+    order = [item for pair in zip_longest(trial.split.new.tolist(), old.tolist()) for item in pair if item is not None]
+    wanted = [item for item in order if not catalog.texts[item]][: options.items]
+
+    async def written() -> list[Written]:
+        model = await build_chat_model(options.model, progress, base=trial.config.base)
+        try:
+            notify(f"metadata: {model.name} writes about {len(wanted)} items")
+            asker = Asker(model, Sampling(0.0, _TOKENS), _REASKS)
+            return [await _write(asker, model, catalog, item, trial.config.seed) for item in wanted]
+        finally:
+            await model.close()
+
+    return asyncio.run(written())
+
+
+def with_texts(catalog: Catalog, written: Sequence[Written]) -> Catalog:
+    """The catalog with what was written beside what it had."""
+    texts = list(catalog.texts)
+    for each in written:
+        texts[each.item] = texts[each.item] or each.text
+    return replace(catalog, texts=tuple(texts))
+
+
+def keep(written: Sequence[Written], directory: Path) -> None:
+    """One line an item, in a run's directory."""
+    write_text(directory / FILE_NAME, "".join(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in written))
+
+
+def describe(written: Sequence[Written]) -> dict[str, Any]:
+    """How much was written, at what cost; plain JSON values."""
+    readable = sum(each.text is not None for each in written)
+    model = written[0].model if written else ""
+    return {"model": model, "items": len(written), "readable": readable, "tokens": sum(each.tokens for each in written)}
+
+
+async def _write(asker: Asker, model: ChatModel, catalog: Catalog, item: int, seed: int) -> Written:
+    shown = item_line(catalog[item], _TITLE_CHARACTERS, 0)
+    people: IntArray = np.zeros(1, dtype=np.int64)
+    question = Question(
+        prompt=PROMPT,
+        shared=PROMPT.fill("shared", things="items", words=_WORDS),
+        told=PROMPT.fill("ask", item=shown),
+        schema=_SCHEMA,
+        draws=Draws.for_visits(seed, people, 0),
+        purpose="metadata",
+        number=item,
+    )
+    text, calls = await asker.ask(question, _read)
+    last: CallRecord = calls[-1]
+    return Written(
+        item, catalog.item_ids[item], text, last.reply.model, fingerprint_of(model), last.template, last.prompt_hash,
+        sum(call.reply.prompt_tokens + call.reply.completion_tokens for call in calls),
+    )  # fmt: skip
+
+
+def _read(reply: str) -> str:
+    try:
+        content = json.loads(reply)
+    except json.JSONDecodeError as error:
+        raise UnreadableReply(f"not JSON ({error.msg}); expected one line of JSON with the key text") from None
+    text = content.get("text") if isinstance(content, dict) else None
+    if not isinstance(text, str) or not text.strip():
+        raise UnreadableReply('expected {"text": "..."} with words in it')
+    return " ".join(text.split())

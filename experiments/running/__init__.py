@@ -1,0 +1,1 @@
+"""From a plan to a log: runs, replicates, resumption and their cost."""

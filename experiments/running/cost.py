@@ -1,0 +1,188 @@
+"""What running a configuration would do, before anything is asked or written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from groundlings.environments.random_streams import Draws
+from groundlings.experiments.config.designs import SplitDesign, shares_of
+from groundlings.experiments.config.schema import CalibratedMindConfig, LanguageMindConfig
+from groundlings.experiments.config.variants import cells_of
+from groundlings.experiments.running.plan import Plan
+from groundlings.personas.mind import Visits
+from groundlings.recommenders.random_order import RandomOrderRecommender
+from groundlings.simulator.session import browse
+
+_SAMPLE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Upper bounds, and the size of a call measured on a few prompts.
+
+    Attributes:
+        sessions: Visits, if everybody comes every day.
+        pages: Pages, if everybody sees all of them.
+        calls: Calls to a language model for pages, thoughts and interviews; none for the other minds.
+        prompt_tokens, completion_tokens: Of all calls, by the rule of thumb of the scripted model.
+        money: What they cost where the file says what tokens cost, without any prefix cache; None where it does not.
+    """
+
+    sessions: int
+    pages: int
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    money: float | None = None
+
+
+def estimate(plan: Plan) -> Estimate:
+    """The most that a run can take; of all its replicates together, where the configuration asks for some."""
+    if plan.config.variants is not None:
+        return _together([estimate(replace(plan, config=cell.config)) for cell in cells_of(plan.config)])
+    pages = plan.sessions * plan.site.max_pages
+    mind = plan.config.mind
+    match mind:
+        case LanguageMindConfig():
+            calls = mind.calls_at_most(plan.sessions, pages, plan.site.page_size)
+            prompt, completion = asyncio.run(_tokens_a_call(plan))
+        case CalibratedMindConfig(asks=True):
+            # A pair is asked about once in a run, wherever it is shown; these bounds know nothing of that.
+            calls = pages * plan.site.page_size + (0 if mind.calibration else mind.fit_people * mind.fit_pairs)
+            prompt, completion = asyncio.run(_tokens_a_pair(plan, mind))
+        case _:
+            return Estimate(plan.sessions, pages, 0, 0, 0)
+    tokens_in, tokens_out = round(calls * prompt), round(calls * completion)
+    prices = mind.model.budget.prices
+    money = prices.cost(tokens_in, 0, tokens_out) if prices else None
+    return Estimate(plan.sessions, pages, calls, tokens_in, tokens_out, money)
+
+
+def _together(runs: Sequence[Estimate]) -> Estimate:
+    prices = [run.money for run in runs]
+    return Estimate(
+        sessions=sum(run.sessions for run in runs),
+        pages=sum(run.pages for run in runs),
+        calls=sum(run.calls for run in runs),
+        prompt_tokens=sum(run.prompt_tokens for run in runs),
+        completion_tokens=sum(run.completion_tokens for run in runs),
+        money=None if any(price is None for price in prices) else sum(price or 0.0 for price in prices),
+    )
+
+
+def print_plan(plan: Plan, console: Console) -> None:
+    """Print the plan and its estimate."""
+    config, bound = plan.config, estimate(plan)
+    table = Table(title=escape(config.name), title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column()
+    people, items, rows = len(plan.population), len(plan.dataset.catalog), len(plan.split.train)
+    table.add_row("data", f"{plan.dataset.name}: {items:,} items, {rows:,} training interactions")
+    table.add_row("people", f"{people:,} agents, each measured on one real training history")
+    table.add_row("mind", str(config.mind.kind))
+    for number, arm in enumerate(config.arms):
+        table.add_row("arms" if not number else "", escape(f"{arm.name} ({arm.recommender})"))
+    table.add_row("days", f"{plan.schedule.days}, recommenders refitted {_refits(plan)}")
+    table.add_row("design", config.design.kind + (_shares(plan) if isinstance(config.design, SplitDesign) else ""))
+    cells = cells_of(config)
+    if config.variants is not None:
+        table.add_row("variants", f"{len(cells)} runs: {escape(', '.join(cell.name for cell in cells))}")
+    times = f"{len(cells)} runs x " if len(cells) > 1 else ""
+    times += f"{len(config.arms)} arms x " if config.design.kind == "parallel" else ""
+    table.add_row(
+        "sessions", f"at most {bound.sessions:,} = {times}{people:,} people x {_days(config.simulation.days)}"
+    )
+    slots = plan.site.page_size
+    table.add_row("pages", f"at most {bound.pages:,} of {slots} slots: {bound.pages * slots:,} impressions")
+    if bound.calls:
+        table.add_row("calls", f"at most {bound.calls:,}{_calls_words(plan)}")
+        table.add_row("tokens", f"about {bound.prompt_tokens:,} in and {bound.completion_tokens:,} out at most")
+        if bound.money is not None:
+            table.add_row("money", f"about {bound.money:,.2f} at most, at the prices of mind.model.budget")
+    else:
+        table.add_row("calls", "none: no language model decides")
+    console.print(table)
+    warning = plan.size_warning
+    if warning is not None:
+        console.print(f"[yellow]note[/] {warning}", soft_wrap=True)
+    console.print("[green]ok[/] this file runs")
+
+
+def _days(count: int) -> str:
+    return f"{count:,} day{'s' if count != 1 else ''}"
+
+
+def _calls_words(plan: Plan) -> str:
+    mind = plan.config.mind
+    if isinstance(mind, CalibratedMindConfig):
+        fit = (
+            ""
+            if mind.calibration
+            else f"; {mind.fit_people * mind.fit_pairs:,} of them only if weights are to be fitted"
+        )
+        return f": one for each person and item, the first time it is shown{fit}"
+    assert isinstance(mind, LanguageMindConfig)
+    parts = ["one a page" if mind.decision == "verdict" else "for every slot, its stars and two a page"]
+    if mind.reflection.every:
+        parts.append(f"a thought every {mind.reflection.every} visits")
+    if mind.interview.questions:
+        parts.append("an interview a visit")
+    return f": {', '.join(parts)} (an unreadable reply is asked for again)"
+
+
+def _shares(plan: Plan) -> str:
+    assert isinstance(plan.config.design, SplitDesign)
+    names = [arm.name for arm in plan.config.arms]
+    shares = zip(names, shares_of(plan.config.design, names), strict=True)
+    return f": {', '.join(f'{name} {100 * share:.0f} %' for name, share in shares)}; log {plan.config.design.log}"
+
+
+def _refits(plan: Plan) -> str:
+    every = plan.schedule.refit_every
+    return "never" if not every else "every night" if every == 1 else f"every {every} nights"
+
+
+async def _tokens_a_pair(plan: Plan, mind: CalibratedMindConfig) -> tuple[float, float]:
+    """Mean tokens in and out of the question about a pair, asked of the scripted model."""
+    from groundlings.personas.minds.calibrated_question import LanguageScorer
+    from groundlings.simulator.language.scripted import ScriptedModel, legal_reply
+
+    scorer = LanguageScorer(plan.population, ScriptedModel(legal_reply), mind.question)
+    asked = [
+        each.call.reply
+        for user in plan.population.users[:_SAMPLE]
+        for each in await scorer.ask(int(user), range(min(_SAMPLE, len(plan.dataset.catalog))))
+    ]
+    return (
+        sum(reply.prompt_tokens for reply in asked) / len(asked),
+        sum(reply.completion_tokens for reply in asked) / len(asked),
+    )
+
+
+async def _tokens_a_call(plan: Plan) -> tuple[float, float]:
+    """Mean tokens in and out over the first visit of a few agents, asked of the scripted model."""
+    from groundlings.simulator.language.scripted import ScriptedModel, legal_reply
+
+    mind = plan.make_mind(ScriptedModel(legal_reply))
+    recommender = RandomOrderRecommender()
+    recommender.fit(plan.split.train, plan.dataset.catalog)
+    prompt, completion, calls = 0, 0, 0
+    for agent in range(min(_SAMPLE, len(plan.population))):
+        agents = np.array([agent])
+        users = plan.population.users[agents]
+        visits = Visits(agents, users, 0, Draws.for_visits(plan.config.seed, users, 0))
+        seen = plan.split.train.matrix[users]
+        record = await browse(visits, seen, recommender=recommender, site=plan.site, mind=mind, like=1.0)
+        asked = [call for logged in record.turns for call in logged.calls]
+        for call in (*asked, *record.afterthoughts.calls):
+            prompt += call.reply.prompt_tokens
+            completion += call.reply.completion_tokens
+            calls += 1
+    return prompt / max(calls, 1), completion / max(calls, 1)

@@ -1,0 +1,1 @@
+"""The mind that a language model decides for: prompts, replies, moods and memory."""

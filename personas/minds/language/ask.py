@@ -1,0 +1,149 @@
+"""Asking a language model: a checked reply with a bounded number of second tries, or the odds of one-token answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from groundlings.environments.arrays import FloatArray
+from groundlings.environments.chat import CallRecord, ChatModel, ChatReply, ChatRequest, Message, ParseStatus, Sampling
+from groundlings.environments.errors import ConfigError, UnreadableReply
+from groundlings.environments.random_streams import Draws
+from groundlings.personas.minds.language.text import one_line
+from groundlings.personas.prompts import Prompt
+
+_LARGEST_SEED = 2**31
+_LONGEST_QUOTE = 300
+_LEAST = 1e-9
+
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question to a model.
+
+    Attributes:
+        prompt: The text it was made from.
+        shared: What all agents of a run are told, which comes first so that prefix caches find it.
+        told: What this agent is told: person, memories, this visit, mood, page, and last what is wanted.
+        schema: JSON Schema of the reply.
+        draws: The visit's luck, from which sampling seeds come; never the arm and never the order of asking.
+        purpose: With `number`, which of the visit's questions this is.
+        number: A page, or an item.
+        more_tokens: What the reply may take beyond the model's own bound.
+    """
+
+    prompt: Prompt
+    shared: str
+    told: str
+    schema: Mapping[str, Any]
+    draws: Draws
+    purpose: str
+    number: int
+    more_tokens: int = 0
+
+    def seed(self, attempt: int) -> int:
+        """The sampling seed of an attempt, 0 for the first."""
+        luck = self.draws.uniform(f"{self.purpose} {attempt}", np.array([self.number]))
+        return int(luck[0] * _LARGEST_SEED)
+
+
+class Asker:
+    """Puts questions to a model and reads what comes back.
+
+    Args:
+        model: Who is asked.
+        sampling: How replies are drawn.
+        reasks: How often an unreadable reply is asked for again.
+    """
+
+    def __init__(self, model: ChatModel, sampling: Sampling, reasks: int) -> None:
+        self.model = model
+        self.sampling = sampling
+        self._reasks = reasks
+
+    async def ask(
+        self, question: Question, read: Callable[[str], _Read]
+    ) -> tuple[_Read | None, tuple[CallRecord, ...]]:
+        """What was said, None where no attempt could be read, and every call it took."""
+        request = self._request(question)
+        calls: list[CallRecord] = []
+        for attempt in range(self._reasks + 1):
+            if attempt:
+                request = replace(request, seed=question.seed(attempt))
+            reply = await self.model.ask(request)
+            try:
+                said = read(reply.text)
+            except UnreadableReply as error:
+                status: ParseStatus = "reasked" if attempt < self._reasks else "unreadable"
+                calls.append(_record(question, request, reply, status))
+                request = _asked_again(question, request, reply, error)
+            else:
+                calls.append(_record(question, request, reply, "ok"))
+                return said, tuple(calls)
+        return None, tuple(calls)
+
+    async def odds(self, question: Question, answers: Sequence[str]) -> tuple[FloatArray | None, CallRecord]:
+        """How likely each answer was as the first token, adding up to 1, None where none of them was in sight.
+
+        Raises:
+            ConfigError: The server gives no log probabilities.
+        """
+        request = replace(self._request(question), answers=tuple(answers), max_tokens=1, temperature=0.0)
+        reply = await self.model.ask(request)
+        if not reply.first_token:
+            raise ConfigError(
+                f"mind: log probabilities are wanted, and {self.model.name} gave none with its reply; use another "
+                "server, or a mind that does without them: kind: language with decision: verdict, or behavioural"
+            )
+        shares = read_odds(reply.first_token, answers)
+        return shares, _record(question, request, reply, "unreadable" if shares is None else "ok")
+
+    def _request(self, question: Question) -> ChatRequest:
+        """The first attempt."""
+        return ChatRequest(
+            messages=(Message("system", question.shared), Message("user", question.told)),
+            reply_schema=question.schema,
+            max_tokens=self.sampling.max_tokens + question.more_tokens,
+            temperature=self.sampling.temperature,
+            seed=question.seed(0),
+        )
+
+
+def read_odds(first_token: Sequence[tuple[str, float]], answers: Sequence[str]) -> FloatArray | None:
+    """The probability of each answer among the answers, shape (n_answers,), None where none of them is listed.
+
+    Spellings of one answer ("Yes", " yes") are added up. A server lists the likeliest tokens only: an answer that is
+    not among them is no likelier than the last of them, nor than all that the listed ones leave, and is counted with
+    the smaller of these bounds, never with 0, which no draw could tell from certainty. What was listed is logged.
+
+    Args:
+        first_token: Tokens and natural log probabilities, likeliest first.
+        answers: In lower case.
+    """
+    found: dict[str, float] = {}
+    for token, log_probability in first_token:
+        word = token.strip().lower()
+        found[word] = float(np.logaddexp(found.get(word, -np.inf), log_probability))
+    if not any(answer in found for answer in answers):
+        return None
+    left = 1 - float(np.exp([log_probability for _, log_probability in first_token]).sum())
+    bound = min(first_token[-1][1], float(np.log(max(left, _LEAST))))
+    logs = np.array([found.get(answer, bound) for answer in answers])
+    shares = np.exp(logs - logs.max())
+    return shares / shares.sum()
+
+
+def _asked_again(question: Question, request: ChatRequest, reply: ChatReply, error: UnreadableReply) -> ChatRequest:
+    """The same question, with the reply and what is wrong with it; each time from the first question on."""
+    again = question.prompt.fill("again", error=one_line(str(error), _LONGEST_QUOTE))
+    said = Message("assistant", one_line(reply.text, _LONGEST_QUOTE))
+    return replace(request, messages=(*request.messages[:2], said, Message("user", again)))
+
+
+def _record(question: Question, request: ChatRequest, reply: ChatReply, status: ParseStatus) -> CallRecord:
+    return CallRecord(request, reply, question.prompt.name, question.prompt.sha256, status)

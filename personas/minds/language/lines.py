@@ -1,0 +1,110 @@
+"""What happened to an agent, in lines of bounded length: earlier pages of a visit, and whole visits."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.dataset import RatingScale
+from groundlings.personas.mind import PageTurn
+from groundlings.personas.minds.language.text import one_line
+
+MEMORY_CHARACTERS = 160
+"""Longest line that a visit leaves behind."""
+
+_NAMED_ON_PAGE, _NAMED_IN_VISIT = 4, 2
+_TITLE_CHARACTERS = 36
+
+
+def page_lines(turns: Sequence[PageTurn], row: int, most: int, catalog: Catalog) -> list[str]:
+    """Earlier pages of a visit, the last few in a line each and those before in one line; empty for `most` = 0.
+
+    Args:
+        turns: The pages, oldest first.
+        row: The visit's row in each of them.
+        most: How many pages have a line of their own.
+        catalog: For titles.
+    """
+    if not most or not turns:
+        return []
+    before, last = turns[:-most], turns[-most:]
+    lines = [page_line(turn, row, catalog) for turn in last]
+    if before:
+        opened = sum(int(turn.decision.clicked[row].sum()) for turn in before)
+        shown = sum(int(turn.page.shown[row].sum()) for turn in before)
+        first, final = before[0].page.number, before[-1].page.number
+        pages = f"Page {first}" if first == final else f"Pages {first} to {final}"
+        lines.insert(0, f"{pages}: opened {opened} of {shown}.")
+    return lines
+
+
+def page_line(turn: PageTurn, row: int, catalog: Catalog) -> str:
+    """One page as its visitor remembers it ("Page 1: opened Heat (4 stars); felt curious; satisfaction 7 of 10.")."""
+    decision = turn.decision
+    parts = [f"opened {_named(_opened(turn, row), catalog, _NAMED_ON_PAGE)}"]
+    if decision.feelings is not None and decision.feelings[row] is not None:
+        parts.append(f"felt {one_line(decision.feelings[row] or '', _TITLE_CHARACTERS)}")
+    if not math.isnan(decision.satisfaction[row]):
+        parts.append(f"satisfaction {decision.satisfaction[row]:g} of 10")
+    return f"Page {turn.page.number}: {'; '.join(parts)}."
+
+
+def visit_line(turns: Sequence[PageTurn], row: int, catalog: Catalog) -> str:
+    """A whole visit in one line of at most `MEMORY_CHARACTERS`: pages, what was opened, of what kind, how it felt.
+
+    Args:
+        turns: Every readable page of the visit, oldest first; at least one.
+        row: The visit's row in each of them.
+        catalog: For titles and genres.
+    """
+    opened = [each for turn in turns for each in _opened(turn, row)]
+    best_first = sorted(opened, key=lambda each: 0.0 if math.isnan(each[1]) else -each[1])
+    text = f"{len(turns)} page{'s' * (len(turns) != 1)}; opened {_named(best_first, catalog, _NAMED_IN_VISIT)}"
+    topics = Counter(topic for item, _ in opened for topic in catalog.genres[item])
+    if topics:
+        text += f", mostly {one_line(min(topics, key=lambda topic: (-topics[topic], topic)), _TITLE_CHARACTERS)}"
+    last = turns[-1].decision
+    if last.feelings is not None and last.feelings[row]:
+        text += f"; {one_line(last.feelings[row] or '', _TITLE_CHARACTERS)} at the end"
+    return one_line(f"{text}.", MEMORY_CHARACTERS)
+
+
+def visit_importance(turns: Sequence[PageTurn], row: int, scale: RatingScale) -> float:
+    """How much a visit mattered, 1 to 10: half for how far its satisfaction was from indifference, half for its stars.
+
+    1 + 4.5 * (|mean satisfaction - 5.5| / 4.5 + max |stars - middle of the scale| / half its width); what was not
+    said counts 0.
+    """
+    said = [float(turn.decision.satisfaction[row]) for turn in turns]
+    said = [each for each in said if not math.isnan(each)]
+    felt = abs(float(np.mean(said)) - 5.5) / 4.5 if said else 0.0
+    middle, half = (scale.low + scale.high) / 2, (scale.high - scale.low) / 2
+    stars = [stars for turn in turns for _, stars in _opened(turn, row) if not math.isnan(stars)]
+    rated = max((abs(each - middle) / half for each in stars), default=0.0) if half > 0 else 0.0
+    return round(1 + 4.5 * (felt + rated), 3)
+
+
+def star_words(stars: float) -> str:
+    """ "1 star", "4.5 stars"."""
+    return f"{stars:g} star{'s' * (stars != 1)}"
+
+
+def _opened(turn: PageTurn, row: int) -> list[tuple[int, float]]:
+    """Item and stars (NaN for none) of every opened slot of a page."""
+    slots = turn.decision.clicked[row].nonzero()[0]
+    return list(zip(turn.page.items[row, slots].tolist(), turn.decision.stars[row, slots].tolist(), strict=True))
+
+
+def _named(opened: Sequence[tuple[int, float]], catalog: Catalog, most: int) -> str:
+    if not opened:
+        return "nothing"
+    named = []
+    for item, stars in opened[:most]:
+        title = one_line(catalog.titles[item], _TITLE_CHARACTERS)
+        named.append(title if math.isnan(stars) else f"{title} ({star_words(stars)})")
+    more = f" and {len(opened) - most} more" if len(opened) > most else ""
+    return ", ".join(named) + more

@@ -1,0 +1,105 @@
+"""A language model decides: one checked call a page, or graded answers from which the platform draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from groundlings.environments.actions import Decision
+from groundlings.environments.chat import ChatModel, Sampling
+from groundlings.personas.memory import Memory, MemoryStore
+from groundlings.personas.memory_relevance import load_embedder
+from groundlings.personas.mind import Afterthoughts, PageTurn, Situation, Visits
+from groundlings.personas.minds.language import logprob_decision
+from groundlings.personas.minds.language import reflection as language_looking_back
+from groundlings.personas.minds.language import verdict as language_verdict
+from groundlings.personas.minds.language.ask import Asker
+from groundlings.personas.minds.language.config import LanguageOptions
+from groundlings.personas.minds.language.logprob_decision import GradedPage
+from groundlings.personas.minds.language.prompt_rendering import Eyes
+from groundlings.personas.minds.language.reflection import LookingBack
+from groundlings.personas.minds.language.verdict import verdict
+from groundlings.personas.population import Population
+
+__all__ = ["LanguageMind", "LanguageOptions"]
+
+
+class LanguageMind:
+    """Puts a page before a language model as one real person would see it, and reads what that person does.
+
+    Four parts, each to be read alone: who the agent is (`portrait`), what it remembers (`groundlings.personas.memory`),
+    how it feels (`mood`), and how it decides (`verdict`, `logprob_decision`). A prompt goes from what
+    all share to what one page has, so that prefix caches of model servers find most of it (`prompt_rendering`). The
+    legal actions travel with the question as the schema of the reply, and the reply is checked whatever the server
+    promises. An unreadable reply is asked for once more with its error; after that the page is lost, and logged as
+    such: no action is made up.
+
+    A small model decides badly. That is what the log is for; nothing here mends it.
+
+    Args:
+        population: Who the agents are.
+        model: Who is asked.
+        options: What the prompt says, how much is remembered, how a decision is read.
+        sampling: How replies are drawn.
+
+    Agents remember, so every arm of an experiment needs a mind of its own.
+    """
+
+    cohort_size = 1
+
+    def __init__(
+        self,
+        population: Population,
+        model: ChatModel,
+        options: LanguageOptions,
+        sampling: Sampling,
+    ) -> None:
+        self._options = options
+        self._memory = MemoryStore(options.memory, load_embedder(options.memory.embedder))
+        asks = language_verdict if options.decision == "verdict" else logprob_decision
+        self._prompt = asks.prompt_of(options.wording)
+        self._eyes = Eyes(population, self._memory, self._prompt, options)
+        self._asker = Asker(model, sampling, options.reasks)
+        self._looking_back = LookingBack(population, self._memory, self._eyes, self._asker, options)
+
+    async def decide(self, situation: Situation) -> Decision:
+        """See `Mind.decide`."""
+        _refuse_company(situation.visits)
+        view = self._eyes.look(situation)
+        if self._options.decision == "verdict":
+            decision = await verdict(view, self._asker, self._options)
+        else:
+            decision = await GradedPage(view, self._eyes, self._asker, self._options).decide()
+        return replace(decision, moods=(view.mood,), display=view.display)
+
+    async def look_back(self, visits: Visits, turns: tuple[PageTurn, ...]) -> Afterthoughts:
+        """See `LooksBack.look_back`."""
+        _refuse_company(visits)
+        return await self._looking_back.think(visits, turns)
+
+    def remember(self, memories: Sequence[Memory]) -> None:
+        """See `LooksBack.remember`."""
+        for memory in memories:
+            self._memory.add(memory)
+
+    def describe(self) -> Mapping[str, Any]:
+        """See `Mind.describe`."""
+        prompts = [self._prompt]
+        if self._options.reflection.every:
+            prompts.append(language_looking_back.REFLECTION)
+        if self._options.interview.questions:
+            prompts.append(language_looking_back.INTERVIEW)
+        return {
+            "kind": "language",
+            "model": self._asker.model.name,
+            "temperature": self._asker.sampling.temperature,
+            "max_tokens": self._asker.sampling.max_tokens,
+            "prompts": {prompt.name: prompt.sha256 for prompt in prompts},
+            "options": self._options.model_dump(mode="json", include=set(LanguageOptions.model_fields)),
+        }
+
+
+def _refuse_company(visits: Visits) -> None:
+    if len(visits) != 1:
+        raise ValueError(f"a language mind decides for one visit at a time, found {len(visits)}")

@@ -1,0 +1,129 @@
+"""What an agent has before its eyes: person, memories, this visit, mood and page, from what changes least to most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from groundlings.environments.actions import Mood
+from groundlings.environments.arrays import IntArray
+from groundlings.environments.page import Page
+from groundlings.personas.memory import Memory, MemoryStore
+from groundlings.personas.mind import PageTurn, Situation
+from groundlings.personas.minds.language.config import LanguageOptions
+from groundlings.personas.minds.language.lines import page_lines
+from groundlings.personas.minds.language.mood import mood_after, mood_words
+from groundlings.personas.minds.language.portrait import portrait
+from groundlings.personas.minds.language.text import item_line, one_line
+from groundlings.personas.population import Population
+from groundlings.personas.prompts import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One page as one agent sees it.
+
+    Attributes:
+        situation: Where it stands in the simulation; a cohort of one.
+        told: All that the agent is told before it is asked something.
+        mood: How it feels.
+        slots: Number under which a slot is shown (from 1, top to bottom) -> the slot of the page.
+        display: The position at which each slot is shown, shape (1, n_slots).
+    """
+
+    situation: Situation
+    told: str
+    mood: Mood
+    slots: dict[int, int]
+    display: IntArray
+
+
+class Eyes:
+    """Puts into words what an agent is, remembers, feels and sees.
+
+    Args:
+        population: Who the agents are.
+        memory: What they remember.
+        prompt: Any prompt that holds the sections of `agent.md`.
+        options: How much is said.
+    """
+
+    def __init__(self, population: Population, memory: MemoryStore, prompt: Prompt, options: LanguageOptions) -> None:
+        self._population = population
+        self._memory = memory
+        self._prompt = prompt
+        self._options = options
+        self._portraits: dict[int, str] = {}
+        self._items: dict[int, str] = {}
+
+    def look(self, situation: Situation) -> View:
+        """The page of a situation as its agent sees it."""
+        agent, day = int(situation.visits.agents[0]), situation.visits.day
+        mood = self.mood(situation.earlier)
+        slots, display = self._arranged(situation)
+        first = situation.earlier[0].page if situation.earlier else situation.page
+        parts = [*self.person(agent, day, first), *self.visit(situation.earlier)]
+        parts.append(self._prompt.fill("mood", mood=mood_words(mood)))
+        lines = [f"{number}. {self.item(situation.page, slot)}" for number, slot in slots.items()]
+        parts.append(self._prompt.fill("page", items="\n".join(lines)))
+        return View(situation, "\n".join(parts), mood, slots, display)
+
+    def person(self, agent: int, day: int, first_page: Page) -> list[str]:
+        """Who the agent is, and what comes back to its mind at the first page of the visit.
+
+        It is recalled for the first page and stays for the visit, so that the prompts of later pages begin alike.
+        """
+        parts = [self.portrait(agent)]
+        occasion = " ".join(self.item(first_page, int(slot)) for slot in first_page.shown[0].nonzero()[0])
+        if recalled := self._memory.recall(agent, day, occasion):
+            memories = "\n".join(map(memory_line, recalled))
+            parts.append(self._prompt.fill("memory", memories=memories, today=day + 1))
+        return parts
+
+    def visit(self, turns: tuple[PageTurn, ...]) -> list[str]:
+        """The working memory: this visit up to now, nothing where there is nothing to tell."""
+        lines = page_lines(turns, 0, self._options.memory.pages, self._population.catalog)
+        return [self._prompt.fill("visit", pages="\n".join(lines))] if lines else []
+
+    def mood(self, turns: tuple[PageTurn, ...]) -> Mood:
+        """How the agent feels after these pages."""
+        return mood_after(turns, 0, self._population.catalog, self._options.mood)
+
+    def item(self, page: Page, slot: int) -> str:
+        """What a slot shows, on one line."""
+        number = int(page.items[0, slot])
+        if number not in self._items:
+            item, options = self._population.catalog[number], self._options
+            self._items[number] = item_line(item, options.title_characters, options.text_characters)
+        return self._items[number]
+
+    def title(self, page: Page, slot: int) -> str:
+        """The title in a slot, on one line."""
+        return one_line(self._population.catalog.titles[int(page.items[0, slot])], self._options.title_characters)
+
+    def portrait(self, agent: int) -> str:
+        """Who the agent is, on one line."""
+        if agent not in self._portraits:
+            population = self._population
+            known = portrait(population.persona(agent), population.catalog, self._prompt, self._options)
+            self._portraits[agent] = known
+        return self._portraits[agent]
+
+    def _arranged(self, situation: Situation) -> tuple[dict[int, int], IntArray]:
+        """Which slot stands where: in the site's order, or from another slot on, the same one all through a visit."""
+        shown = situation.page.shown[0].nonzero()[0]
+        turned = shown
+        if self._options.rotate_slots:
+            luck = float(situation.visits.draws.uniform("rotate")[0])
+            turned = np.roll(shown, -int(luck * situation.page.items.shape[1]))
+        display = np.arange(situation.page.items.shape[1])
+        display[turned] = shown
+        numbers = zip(shown.tolist(), turned.tolist(), strict=True)
+        return {place + 1: slot for place, slot in numbers}, display[None, :]
+
+
+def memory_line(memory: Memory) -> str:
+    """A memory as its owner recalls it."""
+    made = "" if memory.kind == "visit" else " (a thought)"
+    return f"Day {memory.day + 1}{made}: {memory.text}"

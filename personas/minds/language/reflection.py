@@ -1,0 +1,129 @@
+"""After a visit: what stays of it, the thought that several visits become, and the interview."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from groundlings.environments.chat import CallRecord
+from groundlings.personas.memory import Memory, MemoryStore
+from groundlings.personas.mind import Afterthoughts, Answer, PageTurn, Visits
+from groundlings.personas.minds.language.ask import Asker, Question
+from groundlings.personas.minds.language.config import LanguageOptions
+from groundlings.personas.minds.language.lines import visit_importance, visit_line
+from groundlings.personas.minds.language.mood import mood_words
+from groundlings.personas.minds.language.prompt_rendering import Eyes, memory_line
+from groundlings.personas.minds.language.reply_schema import (
+    interview_schema,
+    read_interview,
+    read_thought,
+    thought_schema,
+)
+from groundlings.personas.minds.language.text import one_line
+from groundlings.personas.population import Population
+from groundlings.personas.prompts import load_prompt
+
+REFLECTION = load_prompt("reflection", "agent")
+INTERVIEW = load_prompt("interview", "agent")
+
+_MOST_VISITS = 20
+"""Visits that a thought is made of at most, the newest."""
+
+
+class LookingBack:
+    """Thinks a finished visit over.
+
+    Args:
+        population: For titles and stars.
+        memory: What the agent remembers of earlier visits.
+        eyes: Puts into words what an agent is, remembers and feels.
+        asker: Asks the model.
+        options: When to reflect and what to ask.
+    """
+
+    def __init__(
+        self, population: Population, memory: MemoryStore, eyes: Eyes, asker: Asker, options: LanguageOptions
+    ) -> None:
+        self._population = population
+        self._memory = memory
+        self._eyes = eyes
+        self._asker = asker
+        self._options = options
+
+    async def think(self, visits: Visits, turns: tuple[PageTurn, ...]) -> Afterthoughts:
+        """What stays of a visit; pages whose reply was unreadable leave nothing, because nothing is known of them."""
+        lived = tuple(turn for turn in turns if not turn.decision.unreadable[0])
+        if not lived:
+            return Afterthoughts()
+        catalog = self._population.catalog
+        visit = Memory(
+            agent=int(visits.agents[0]),
+            day=visits.day,
+            kind="visit",
+            text=visit_line(lived, 0, catalog),
+            importance=visit_importance(lived, 0, self._population.scale),
+        )
+        thought, calls = await self._reflect(visits, visit)
+        answers, asked = await self._interview(visits, lived, first_call=len(calls))
+        return Afterthoughts((visit, *thought), answers, (*calls, *asked))
+
+    async def _reflect(self, visits: Visits, visit: Memory) -> tuple[tuple[Memory, ...], tuple[CallRecord, ...]]:
+        """One thought in the place of the visits since the last one, when it is time."""
+        every = self._options.reflection.every
+        since = [*(each for each in self._memory.kept(visit.agent) if each.kind == "visit"), visit]
+        if not every or len(since) < every:
+            return (), ()
+        characters = self._options.reflection.characters
+        thoughts = [each for each in self._memory.kept(visit.agent) if each.kind == "reflection"][-1:]
+        lines = [memory_line(each) for each in (*thoughts, *since[-_MOST_VISITS:])]
+        question = Question(
+            prompt=REFLECTION,
+            shared=REFLECTION.fill("shared", things=self._options.things, characters=characters),
+            told="\n".join(
+                [
+                    self._eyes.portrait(visit.agent),
+                    REFLECTION.fill("visits", visits="\n".join(lines)),
+                    REFLECTION.fill("ask"),
+                ]
+            ),
+            schema=thought_schema(characters),
+            draws=visits.draws,
+            purpose="reflection",
+            number=visits.day,
+        )
+        said, calls = await self._asker.ask(question, lambda text: read_thought(text, characters))
+        if said is None:
+            return (), calls
+        text = one_line(said.thought, characters)
+        return (Memory(visit.agent, visits.day, "reflection", text, float(said.importance)),), calls
+
+    async def _interview(
+        self, visits: Visits, lived: Sequence[PageTurn], first_call: int
+    ) -> tuple[tuple[Answer, ...], tuple[CallRecord, ...]]:
+        """All questions at once, asked while the visit is fresh; a reply that cannot be read answers none of them."""
+        asked, characters = self._options.interview.questions, self._options.interview.characters
+        if not asked:
+            return (), ()
+        listed = "\n".join(f"{number}. {one_line(text, 300)}" for number, text in enumerate(asked, start=1))
+        mood = mood_words(self._eyes.mood(tuple(lived)))
+        question = Question(
+            prompt=INTERVIEW,
+            shared=INTERVIEW.fill("shared", things=self._options.things, characters=characters),
+            told="\n".join(
+                [
+                    *self._eyes.person(int(visits.agents[0]), visits.day, lived[0].page),
+                    *self._eyes.visit(tuple(lived)),
+                    INTERVIEW.fill("mood", mood=mood),
+                    INTERVIEW.fill("ask", questions=listed),
+                ]
+            ),
+            schema=interview_schema(len(asked), characters),
+            draws=visits.draws,
+            purpose="interview",
+            number=visits.day,
+            more_tokens=len(asked) * characters // 2,
+        )
+        said, calls = await self._asker.ask(question, lambda text: read_interview(text, len(asked), characters))
+        last = first_call + len(calls) - 1
+        replies: Sequence[str | None] = said if said is not None else [None] * len(asked)
+        answers = tuple(Answer(0, text, reply, last) for text, reply in zip(asked, replies, strict=True))
+        return answers, calls

@@ -1,0 +1,220 @@
+"""The form of a reply: what the model may answer, and how an answer is read.
+
+Each reply has one definition (`PageReply`, `ClosingReply`, `Thought`). A schema narrows its fields to what one
+question offers and goes with the question; the reader takes whatever came back by the same fields. A reply of another
+shape is *unreadable*. A reply of the right shape that says what the page does not offer (slot 9 of 4, seven stars) is
+*readable*: it becomes actions, and the site's check refuses and logs them. Nothing is repaired either way.
+
+Opened slots are the keys of an object and their stars the values, `{"2":4}`, so that slots and stars cannot be out of
+step and no slot can be named twice; `null` is no stars. Where a site takes no stars, opened slots are a plain list.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from groundlings.environments.errors import UnreadableReply
+
+REASON_CHARACTERS = 60
+
+_SLOT = re.compile(r"0|[1-9][0-9]{0,8}")
+_FENCED = re.compile(r"\s*```(?:json)?\n(.*)\n```\s*", re.DOTALL)
+_LONGEST_FEELING = 40
+
+
+class Reply(BaseModel):
+    """A line of JSON, read strictly."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class PageReply(Reply):
+    """What a visitor answers to a page; the order of fields is the order of writing."""
+
+    open: dict[str, float | None] | list[int]
+    why: dict[str, str] | None = None
+    feel: str
+    satisfaction: int
+    next: bool | None = None
+
+
+class ClosingReply(Reply):
+    """What a visitor says of a page whose slots were asked for one by one."""
+
+    feel: str
+    satisfaction: int = Field(ge=1, le=10)
+
+
+class Thought(Reply):
+    """What a visitor makes of its last visits."""
+
+    thought: str = Field(min_length=1)
+    importance: int = Field(ge=1, le=10)
+
+
+_Form = TypeVar("_Form", bound=Reply)
+_ONE_TO_TEN = {"type": "integer", "minimum": 1, "maximum": 10}
+
+
+def reply_schema(
+    slots: Sequence[int],
+    stars: Sequence[float],
+    may_go_on: bool,
+    feelings: Sequence[str],
+    *,
+    stars_optional: bool = False,
+    reasons: bool = False,
+) -> dict[str, Any]:
+    """JSON Schema of the replies that are legal on one page.
+
+    Args:
+        slots: Numbers of the slots that hold an item, from 1.
+        stars: Legal ratings, none where the site takes no ratings.
+        may_go_on: Whether there is a next page.
+        feelings: Words to choose from.
+        stars_optional: Whether an opened slot may be left without stars.
+        reasons: Whether slots may be explained.
+    """
+    if stars:
+        listed: list[float | None] = [int(each) if each == int(each) else each for each in stars]
+        rating = {"enum": [*listed, None] if stars_optional else listed}
+        opened = _object({str(slot): rating for slot in slots}, required=())
+    else:
+        opened = {"type": "array", "items": {"enum": list(slots)}, "uniqueItems": True, "maxItems": len(slots)}
+    legal = {
+        "open": opened,
+        "why": _object({str(slot): _text(REASON_CHARACTERS) for slot in slots}, required=()),
+        "feel": {"enum": list(feelings)},
+        "satisfaction": _ONE_TO_TEN,
+        "next": {"type": "boolean"},
+    }
+    asked = {"why": reasons, "next": may_go_on}
+    return _object({name: legal[name] for name in PageReply.model_fields if asked.get(name, True)})
+
+
+def closing_schema(feelings: Sequence[str]) -> dict[str, Any]:
+    """JSON Schema of a `ClosingReply`."""
+    return _object({"feel": {"enum": list(feelings)}, "satisfaction": _ONE_TO_TEN})
+
+
+def thought_schema(characters: int) -> dict[str, Any]:
+    """JSON Schema of a `Thought`."""
+    return _object({"thought": _text(characters), "importance": _ONE_TO_TEN})
+
+
+def interview_schema(questions: int, characters: int) -> dict[str, Any]:
+    """JSON Schema of the answers to so many questions."""
+    return _object({str(number): _text(characters) for number in range(1, questions + 1)})
+
+
+def read_reply(
+    text: str, *, takes_stars: bool, may_go_on: bool, stars_optional: bool = False, reasons: bool = False
+) -> PageReply:
+    """Read the reply to a page.
+
+    Raises:
+        UnreadableReply: It is not the form; the message tells the model what is wrong with it.
+    """
+    reply = read_form(text, PageReply)
+    if isinstance(reply.open, dict) and not takes_stars:
+        raise UnreadableReply("open: expected a list of slot numbers")
+    if isinstance(reply.open, list) and takes_stars and reply.open:
+        raise UnreadableReply("open: expected an object of slot number and stars")
+    if isinstance(reply.open, list) and len(set(reply.open)) < len(reply.open):
+        raise UnreadableReply("open: a slot is named twice")
+    if isinstance(reply.open, dict) and not stars_optional and None in reply.open.values():
+        raise UnreadableReply("open: an opened slot needs stars")
+    if (reply.why is not None) != reasons:
+        raise UnreadableReply("why is missing" if reasons else "why: was not asked for")
+    for slot in (*reply.open, *(reply.why or ())):
+        if not _SLOT.fullmatch(str(slot)):
+            raise UnreadableReply(f"{slot!r:.20} is not a slot number")
+    for reason in (reply.why or {}).values():
+        _refuse_long(reason, "why", REASON_CHARACTERS)
+    _refuse_long(reply.feel, "feel", _LONGEST_FEELING)
+    if may_go_on and reply.next is None:
+        raise UnreadableReply("next is missing")
+    return reply
+
+
+def read_closing(text: str) -> ClosingReply:
+    """Read what a visitor says of a page; `UnreadableReply` as for `read_reply`."""
+    reply = read_form(text, ClosingReply)
+    _refuse_long(reply.feel, "feel", _LONGEST_FEELING)
+    return reply
+
+
+def read_thought(text: str, characters: int) -> Thought:
+    """Read a thought; `UnreadableReply` as for `read_reply`."""
+    reply = read_form(text, Thought)
+    _refuse_long(reply.thought, "thought", characters)
+    return reply
+
+
+def read_interview(text: str, questions: int, characters: int) -> tuple[str, ...]:
+    """Read the answers, in the order of the questions; `UnreadableReply` as for `read_reply`."""
+    value = _json(text)
+    wanted = [str(number) for number in range(1, questions + 1)]
+    if not isinstance(value, dict) or sorted(value) != sorted(wanted):
+        raise UnreadableReply(f"expected an object with the keys {', '.join(wanted)}")
+    for number in wanted:
+        if not isinstance(value[number], str):
+            raise UnreadableReply(f"{number}: expected a text")
+        _refuse_long(value[number], number, characters)
+    return tuple(value[number] for number in wanted)
+
+
+def read_form(text: str, form: type[_Form]) -> _Form:
+    """One line of JSON as `form`; raises `UnreadableReply`."""
+    try:
+        return form.model_validate(_json(text))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the reply"
+        raise UnreadableReply(f"{where}: {first['msg']}") from None
+
+
+def _json(text: str) -> Any:
+    """The value of a text; white space and one Markdown fence round the whole of it are no part of it."""
+    fenced = _FENCED.fullmatch(text)
+    try:
+        return _DECODER.decode(fenced[1] if fenced else text)
+    except RecursionError:
+        raise UnreadableReply("it is nested too deeply") from None
+    except ValueError as error:
+        raise UnreadableReply(f"it is not JSON ({error})") from None
+
+
+def _object(properties: Mapping[str, Any], required: Sequence[str] | None = None) -> dict[str, Any]:
+    """A closed object; all its keys are required unless said otherwise."""
+    needed = list(properties if required is None else required)
+    named = {"required": needed} if needed else {}
+    return {"type": "object", "properties": dict(properties), **named, "additionalProperties": False}
+
+
+def _text(characters: int) -> dict[str, Any]:
+    return {"type": "string", "maxLength": characters}
+
+
+def _refuse_long(text: str, where: str, characters: int) -> None:
+    if not text.isprintable() or len(text) > characters:
+        raise UnreadableReply(f"{where}: expected at most {characters} characters on one line")
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) < len(keys):
+        raise ValueError("a key stands there twice")
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_constant=_no_constant)

@@ -1,0 +1,129 @@
+"""The verdict: one compact reply says what an agent does with a whole page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from groundlings.environments.actions import Action, Click, Decision, Exit, Illegal, NextPage, Rate, Remark
+from groundlings.environments.chat import CallRecord
+from groundlings.personas.minds.language.ask import Asker, Question
+from groundlings.personas.minds.language.config import LanguageOptions, Wording
+from groundlings.personas.minds.language.prompt_rendering import View
+from groundlings.personas.minds.language.reply_schema import REASON_CHARACTERS, PageReply, read_reply, reply_schema
+from groundlings.personas.prompts import Prompt, worded_prompt
+
+
+def prompt_of(wording: Wording) -> Prompt:
+    """What is asked for a verdict, in these words."""
+    return worded_prompt(wording, "verdict", "agent")
+
+
+_TOKENS_A_REASON = REASON_CHARACTERS // 3
+_WHY = (
+    f"\nwhy: number and reason, at most {REASON_CHARACTERS} characters, of whatever you care to explain; {{}} for none."
+)
+
+
+async def verdict(view: View, asker: Asker, options: LanguageOptions) -> Decision:
+    """Ask once and read the reply; where no reply can be read the page is lost, and no action is made up."""
+    situation = view.situation
+    stars, may_go_on = situation.actions.stars, bool(situation.actions.may_go_on[0])
+    number, prompt = situation.page.number, prompt_of(options.wording)
+    question = Question(
+        prompt=prompt,
+        shared=_shared(
+            options.wording, stars, options.things, options.feelings, options.stars_optional, options.reasons
+        ),
+        told=f"{view.told}\n{prompt.fill('ask' if may_go_on else 'ask_last', number=number)}",
+        schema=_schema(tuple(view.slots), stars, may_go_on, options.feelings, options.stars_optional, options.reasons),
+        draws=situation.visits.draws,
+        purpose="reply",
+        number=number,
+        more_tokens=_TOKENS_A_REASON * len(view.slots) if options.reasons else 0,
+    )
+    said, calls = await asker.ask(
+        question,
+        lambda text: read_reply(
+            text,
+            takes_stars=bool(stars),
+            may_go_on=may_go_on,
+            stars_optional=options.stars_optional,
+            reasons=options.reasons,
+        ),
+    )
+    if said is None:
+        return Decision.lost(situation.page, calls)
+    return _decision(view, said, calls)
+
+
+@lru_cache(maxsize=256)  # pages are alike: a few forms serve a whole run
+def _schema(
+    slots: tuple[int, ...],
+    stars: tuple[float, ...],
+    may_go_on: bool,
+    feelings: tuple[str, ...],
+    stars_optional: bool,
+    reasons: bool,
+) -> Mapping[str, Any]:
+    return reply_schema(slots, stars, may_go_on, feelings, stars_optional=stars_optional, reasons=reasons)
+
+
+@lru_cache(maxsize=64)
+def _shared(
+    wording: Wording,
+    stars: tuple[float, ...],
+    things: str,
+    feelings: tuple[str, ...],
+    stars_optional: bool,
+    reasons: bool,
+) -> str:
+    """What every agent of a run is told: the longest prefix that all prompts have in common."""
+    meaning = f"the {things} you open"
+    if stars:
+        listed = ", ".join(f"{each:g}" for each in stars)
+        meaning += f", with your stars ({listed}{', or null for none' if stars_optional else ''})"
+    return prompt_of(wording).fill(
+        "shared",
+        things=things,
+        opened='{"NUMBER":STARS}' if stars else "[NUMBER]",
+        opened_nothing="{}" if stars else "[]",
+        opened_meaning=meaning,
+        why='"why":{"NUMBER":TEXT},' if reasons else "",
+        why_meaning=_WHY if reasons else "",
+        feelings=", ".join(feelings),
+    )
+
+
+def _decision(view: View, said: PageReply, calls: tuple[CallRecord, ...]) -> Decision:
+    page = view.situation.page
+
+    def slot(number: int | str) -> int:
+        # A number that no slot was shown under names no item: it stays, for the site to refuse.
+        return view.slots.get(int(number), int(number) - 1)
+
+    actions: list[Action] = [Click(slot(number)) for number in said.open]
+    if isinstance(said.open, dict):
+        actions += [Rate(slot(number), stars) for number, stars in said.open.items() if stars is not None]
+    actions.append(NextPage() if said.next else Exit())
+    reasons = (said.why or {}).items()
+    decision = Decision.from_actions(page, [actions])
+    return replace(
+        decision,
+        satisfaction=np.array([float(said.satisfaction)]),
+        feelings=(said.feel,),
+        remarks=tuple(Remark(0, slot(number), "reason", why) for number, why in reasons if int(number) in view.slots),
+        stray=(
+            *decision.stray,
+            *(
+                Illegal(0, None, f"reason for {number}", "the page shows no such slot")
+                for number, _ in reasons
+                if int(number) not in view.slots
+            ),
+        ),
+        calls=calls,
+    )

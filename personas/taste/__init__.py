@@ -1,0 +1,1 @@
+"""How much each person would like each item, measured on real histories."""

@@ -1,0 +1,199 @@
+"""Hidden taste: how much each item appeals to each person, and how many stars it would get.
+
+Appeal is the log-odds, in a logistic model on the features of `groundlings.personas.taste.features`, that an item of the whole shelf
+belongs to what a person met next rather than to what the person passed by. Stars come from `groundlings.personas.taste.star_model`.
+
+Weights are estimated on people of the fitting and validation thirds alone (`groundlings.environments.split`), and on their
+training rows alone: the latest fifth of each person's training rows is held out as labels, all evidence is
+measured again without these rows (`groundlings.personas.taste.training_data`), and each held-out item is set against items the person never
+met in training, sampled and weighted as `groundlings.personas.taste.negative_sampling` says. The weights are then applied to evidence from all
+training rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.dataset import Dataset
+from groundlings.environments.errors import DataError
+from groundlings.environments.interactions import Interactions
+from groundlings.personas.taste.features import FEATURES, Evidence, Features
+from groundlings.personas.taste.regression import fit_logistic
+from groundlings.personas.taste.row_cache import TasteTable
+from groundlings.personas.taste.star_features import StarEvidence
+from groundlings.personas.taste.star_model import StarModel, fit_stars
+from groundlings.personas.taste.training_data import Measured, measure, measure_rows
+from groundlings.personas.taste.weights import AppealWeights, StarWeights, TasteWeights
+
+FEWEST_LABELS = 100
+"""With fewer held-out items than this nothing is estimated, and `WITHOUT_DATA` is used as it stands."""
+
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "items": ("sequence", "association", "recent_taste", "season", "popularity", "genre", "activity"),
+    "people": ("people", "popularity", "genre", "activity"),
+}
+"""Two tastes that share no collaborative evidence, to see whether a finding depends on how taste is modelled."""
+
+WITHOUT_DATA = np.array([3.0, 0.2, 0.2, 0.9, 0.1, -0.2, 0.1, 1.0])
+"""Weights where nothing can be estimated: about what MovieLens-100K and MovieLens-1M give."""
+
+_RIDGE = 5.0
+
+
+@dataclass(frozen=True)
+class Taste:
+    """The fitted model.
+
+    Attributes:
+        evidence: From all training rows.
+        appeal_weights: Of the logistic model.
+        stars: The model of ratings, None where nobody gave any.
+    """
+
+    evidence: Evidence
+    appeal_weights: AppealWeights
+    stars: StarModel | None
+
+    @property
+    def n_items(self) -> int:
+        """Size of the catalog."""
+        return self.evidence.n_items
+
+    @property
+    def weights(self) -> TasteWeights:
+        """All that was estimated; `fit_taste` takes it back."""
+        model = self.stars
+        stars = None if model is None else StarWeights(model.fit, model.mood, model.labels)
+        return TasteWeights(self.appeal_weights, stars)
+
+    def appeal(self, users: IntArray) -> Features:
+        """Log-odds of interest, up to one constant for everybody, shape (n, n_items)."""
+        total = np.zeros((len(users), self.n_items), dtype=np.float32)
+        for name, slope, centre in self._terms():
+            total += slope * (self.evidence.column(name, users) - centre)
+        return total
+
+    def appeal_of(self, users: IntArray, items: IntArray) -> FloatArray:
+        """`appeal` of some pairs, shape (n_pairs,), without whole rows: equal up to the rounding of 32-bit sums."""
+        total = np.zeros(len(users))
+        for name, slope, centre in self._terms():
+            total += slope * (self.evidence.column_of_pairs(name, users, items) - centre)
+        return total
+
+    def _terms(self) -> list[tuple[str, np.float32, np.float32]]:
+        """Name, slope and centre of each feature that has a weight."""
+        weights = self.appeal_weights
+        return [
+            (name, np.float32(slope), np.float32(centre))
+            for name, slope, centre in zip(FEATURES, weights.slopes, weights.centre, strict=True)
+            if slope
+        ]
+
+    def describe(self) -> Mapping[str, Any]:
+        """Weights and numbers of labels, for the manifest."""
+        appeal = self.appeal_weights
+        described: dict[str, Any] = {
+            "appeal": dict(zip(FEATURES, appeal.weights.tolist(), strict=True)),
+            "appeal_labels": appeal.labels,
+            "fingerprint": self.fingerprint,
+        }
+        if self.stars is not None:
+            plain = self.weights.as_dict()
+            described |= {"stars": plain["stars"], "star_labels": plain["star_labels"]}
+        return described
+
+    @cached_property
+    def table(self) -> TasteTable:
+        """Rows kept once computed; shared by all minds of this taste."""
+        return TasteTable(self)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over everything that was measured and estimated, in hexadecimal."""
+        digest = hashlib.sha256()
+        weights = self.appeal_weights
+        for array in (*self.evidence.arrays(), weights.weights, weights.centre, weights.scale):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        if self.stars is not None:
+            fit, evidence = self.stars.fit, self.stars.evidence
+            digest.update(np.array([fit.stretch, fit.shift, self.stars.mood, *fit.weights]).tobytes())
+            for part in (evidence.thresholds, evidence.item_bias, evidence.coefficients):
+                digest.update(np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()
+
+
+def fit_taste(
+    dataset: Dataset,
+    train: Interactions,
+    *,
+    salt: str,
+    seed: int,
+    features: Sequence[str] = FEATURES,
+    weights: TasteWeights | None = None,
+) -> Taste:
+    """Measure the evidence and estimate the weights.
+
+    Args:
+        dataset: For items, people and scale; its `interactions` are not read.
+        train: The training part of the history.
+        salt: `split.salt`: it says who is in the test third.
+        seed: Of the sampling of negatives.
+        features: Which of `FEATURES` appeal may use, `FAMILIES` for instance; the others get the weight 0.
+        weights: Estimated before: then nothing is estimated, and salt, seed and features are not read. With the
+            same history the taste is the one they came from, to the last bit.
+
+    Raises:
+        DataError: The weights know no stars, and the history has some.
+    """
+    if weights is None:
+        return estimate(measure(dataset, train, salt=salt, seed=seed), features)
+    return _with_weights(*measure_rows(dataset, train), weights)
+
+
+def estimate(measured: Measured, features: Sequence[str] = FEATURES) -> Taste:
+    """Estimate the weights of one choice of features; nothing is measured again."""
+    with threadpool_limits(1, "blas"):
+        stars = None
+        if measured.stars is not None and measured.earlier_stars is not None:
+            held_out = measured.held_out
+            rated = held_out.take(~np.isnan(held_out.ratings))
+            stars = fit_stars(measured.earlier_stars, rated, measured.stars)
+        return Taste(measured.evidence, _fit_appeal(measured, features), stars)
+
+
+def _with_weights(evidence: Evidence, stars: StarEvidence | None, weights: TasteWeights) -> Taste:
+    known = weights.stars
+    if stars is None:
+        return Taste(evidence, weights.appeal, None)
+    if known is None:
+        raise DataError(
+            "taste weights: found none for stars, but the history has ratings; estimate the weights on a history with "
+            "ratings, or take the ratings out"
+        )
+    return Taste(evidence, weights.appeal, StarModel(stars, known.fit, known.mood, known.labels))
+
+
+def _fit_appeal(measured: Measured, features: Sequence[str]) -> AppealWeights:
+    used = np.array([name in features for name in FEATURES])
+    labels, earlier = measured.labels, measured.earlier
+    if labels.positives < FEWEST_LABELS:
+        users = np.arange(min(earlier.n_users, 200), dtype=np.int64)
+        columns = [earlier.column(name, users) for name in FEATURES]
+        centre, scale = np.array([(float(column.mean()), float(column.std())) for column in columns]).T
+        return AppealWeights(np.where(used, WITHOUT_DATA, 0.0), centre, np.where(scale > 1e-9, scale, 1.0), 0)
+    values = measured.features
+    centre = np.average(values, axis=0, weights=labels.weights)
+    scale = np.sqrt(np.average((values - centre) ** 2, axis=0, weights=labels.weights))
+    scale = np.where(scale > 1e-9, scale, 1.0)
+    weights = np.zeros(len(FEATURES))
+    standard = ((values - centre) / scale)[:, used]
+    weights[used] = fit_logistic(standard, labels.met, labels.weights, ridge=_RIDGE)[1:]
+    return AppealWeights(weights, centre, scale, labels.positives)

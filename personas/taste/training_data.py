@@ -1,0 +1,82 @@
+"""What a taste is estimated from: measured once for a history, then fitted as often as one likes.
+
+People of the test third lend their training rows to the counts, as they do to every recommender, but no label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from groundlings.environments.arrays import BoolArray, FloatArray
+from groundlings.environments.dataset import Dataset
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.random_streams import name_key
+from groundlings.environments.split import people_in_thirds, split_history
+from groundlings.personas.taste.features import Evidence, Features, measure_evidence
+from groundlings.personas.taste.negative_sampling import AppealLabels, choose_labels
+from groundlings.personas.taste.star_features import StarEvidence, measure_stars
+
+HELD_OUT = 0.2
+"""Share of each person's training rows, the latest, that serve as labels."""
+
+_STAR_DIMENSIONS = 32
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Evidence with and without the labels.
+
+    Attributes:
+        evidence, stars: From all training rows; `stars` is None where nobody gave any.
+        earlier, earlier_stars: The same without the rows that serve as labels.
+        labels: Held-out items against passed-by ones.
+        features: Of the labels, from the earlier evidence, shape (n_labels, n_features).
+        held_out: The rows that serve as labels.
+    """
+
+    evidence: Evidence
+    stars: StarEvidence | None
+    earlier: Evidence
+    earlier_stars: StarEvidence | None
+    labels: AppealLabels
+    features: FloatArray
+    held_out: Interactions
+
+
+def measure(dataset: Dataset, train: Interactions, *, salt: str, seed: int) -> Measured:
+    """Measure everything that `fit_taste` needs; arguments as there."""
+    # One thread: faster on so many small matrices, and sums are always taken in the same order.
+    with threadpool_limits(1, "blas"):
+        fitting = people_in_thirds(dataset.people.user_ids, salt) != 2
+        inner = split_history(train, "per_user_temporal", HELD_OUT)
+        earlier_rows = train_without(train, inner.test, fitting)
+        held_out = inner.test.take(fitting[inner.test.users])
+        earlier, earlier_stars = measure_rows(dataset, earlier_rows)
+        labels = choose_labels(train, held_out, seed=name_key("labels", salt, seed))
+        features = earlier.pairs(labels.users, labels.items)
+        evidence, stars = measure_rows(dataset, train)
+        return Measured(evidence, stars, earlier, earlier_stars, labels, features, held_out)
+
+
+def measure_rows(dataset: Dataset, rows: Interactions) -> tuple[Evidence, StarEvidence | None]:
+    """The evidence of some rows, and that of their stars, None where nobody gave any."""
+    with threadpool_limits(1, "blas"):
+        evidence = measure_evidence(rows, dataset.catalog)
+        return evidence, measure_stars(rows, dataset.scale, star_features(evidence))
+
+
+def train_without(train: Interactions, held_out: Interactions, fitting: BoolArray) -> Interactions:
+    """Training rows less the held-out rows of the people that are fitted on."""
+    pairs = train.users * train.n_items + train.items
+    taken = held_out.users * train.n_items + held_out.items
+    return train.take(~(np.isin(pairs, taken) & fitting[train.users]))
+
+
+def star_features(evidence: Evidence) -> Features:
+    """Item vectors, leading dimensions, beside genres of unit length, shape (n_items, d)."""
+    lengths = np.linalg.norm(evidence.genres, axis=1, keepdims=True)
+    genres = evidence.genres / np.where(lengths > 0, lengths, 1)
+    return np.column_stack([evidence.vectors[:, :_STAR_DIMENSIONS], genres]).astype(np.float32)

@@ -1,0 +1,93 @@
+"""The openai client, and nothing round it: what a model server is sent and what it answers, once.
+
+Requests go through the client's own `get` and `post`, one floor below `chat.completions.create`, and on a transport of
+ours (`groundlings.simulator.language.transport`): what is sent and what comes back are checked here by the reply's schema, and the
+layers above and below would take three quarters of the time of a request. Exceptions of the client and of aiohttp
+carry the request, and with it the key, so none leaves this module.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+import aiohttp
+import httpx2
+import openai
+
+from groundlings.simulator.language.faults import BadStatus
+from groundlings.simulator.language.remote_guard import is_loopback
+from groundlings.simulator.language.transport import Client, Courier
+
+_PLACEHOLDER = "none"
+_as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+class Wire:
+    """Connections to one address, kept open between requests.
+
+    Args:
+        base_url: What every path is put behind.
+        api_key: None sends a placeholder, which servers without keys ignore.
+    """
+
+    def __init__(self, base_url: str, api_key: str | None) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._api_key = api_key
+        self._client: Client | None = None
+
+    async def get(self, path: str) -> str:
+        """What a GET is answered; see `post`."""
+        return await self._answer(self._open().get(f"{self._base_url}/{path}", cast_to=httpx2.Response))
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> str:
+        """What a POST of a JSON object is answered, whatever it is.
+
+        Raises:
+            BadStatus: The answer's status is not one of success. Redirects are not followed: they could lead anywhere.
+            ConnectionError, TimeoutError: No whole answer came.
+        """
+        content = _as_json(body).encode()
+        sent = self._open().post(f"{self._base_url}/{path}", cast_to=httpx2.Response, content=content)
+        return await self._answer(sent)
+
+    def without_key(self, text: str) -> str:
+        """The text without the key, should a server have repeated it."""
+        return text.replace(self._api_key, "(key)") if self._api_key else text
+
+    async def close(self) -> None:
+        """Drop the connections; closing twice is harmless."""
+        if self._client is not None:
+            await self._client.close()
+
+    async def _answer(self, request: Awaitable[httpx2.Response]) -> str:
+        try:
+            return (await request).content.decode(errors="replace")  # JSON is UTF-8 (RFC 8259)
+        except openai.APIStatusError as error:
+            said, headers = self.without_key(error.response.text), dict(error.response.headers.items())
+            raise BadStatus(error.status_code, said, headers) from None
+        except (openai.APIConnectionError, aiohttp.ClientError) as error:
+            raise _cause(error) from None
+
+    def _open(self) -> Client:
+        """The client, made by the first request because its connections belong to that event loop."""
+        if self._client is None:
+            # Retries, deadlines and who may travel at a time are the pool's: the client's own would hide from the log
+            # how often a server failed. Proxies of the environment are for the outside world.
+            transport = Courier(trust_env=not is_loopback(self._base_url))
+            self._client = Client(
+                base_url=self._base_url,
+                api_key=self._api_key or _PLACEHOLDER,
+                max_retries=0,
+                timeout=None,
+                http_client=transport,
+            )
+        return self._client
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What broke the connection, at the bottom of what the client and its transport made of it."""
+    while isinstance(cause := error.__cause__ or error.__context__, Exception):
+        error = cause
+    return error if isinstance(error, OSError) else ConnectionError(type(error).__name__)

@@ -1,0 +1,73 @@
+"""The same weights in another encoding: what is smallest to fetch is not what is fastest to run.
+
+llama.cpp reads a prompt 1.7 times faster in Q8_0 than in Q4_1 (one core with AVX-512: 180 tokens in 0.52 and in 0.87
+seconds). The rounding this adds is at most 1/254 of the largest weight in a block of 32, far below what the four bits
+took away before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+from groundlings.environments.errors import ConfigError
+
+
+def faster_copy(source: Path, name: str) -> Path:
+    """The Q8_0 copy of a checked GGUF file, kept beside it under `name`.
+
+    It is made when it is missing, or when it is not what was once made from this source: a copy can always be made
+    again, so a damaged one is no error.
+    """
+    target = source.with_name(name)
+    note = target.with_suffix(".sha256")
+    if target.exists() and note.exists() and note.read_text(encoding="utf-8") == sha256_of(target):
+        return target
+    with tempfile.TemporaryDirectory(dir=source.parent, prefix="encoding-") as workplace:
+        copy = Path(workplace) / name
+        reencode_as_q8(source, copy)
+        note.write_text(sha256_of(copy), encoding="utf-8")
+        copy.replace(target)
+    return target
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def reencode_as_q8(source: Path, target: Path) -> None:
+    """Write the GGUF model in `source` to `target` with every quantised tensor as Q8_0; metadata are kept."""
+    try:
+        import gguf
+    except ImportError:
+        raise ConfigError(
+            'the embedded model needs an extra that is not installed: pip install "groundlings[embedded]"'
+        ) from None
+    reader = gguf.GGUFReader(source)
+    writer = gguf.GGUFWriter(target, reader.fields["general.architecture"].contents())
+    for field in reader.fields.values():
+        # The writer adds these itself; the file type would no longer be true.
+        if field.name.startswith("GGUF.") or field.name in ("general.architecture", "general.file_type"):
+            continue
+        kind = field.types[0]
+        writer.add_key_value(
+            field.name,
+            field.contents(),
+            kind,
+            sub_type=field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None,
+        )
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
+    eight_bits = gguf.GGMLQuantizationType.Q8_0
+    for tensor in reader.tensors:
+        if tensor.tensor_type == gguf.GGMLQuantizationType.F32:
+            writer.add_tensor(tensor.name, tensor.data)
+        else:
+            values = gguf.dequantize(tensor.data, tensor.tensor_type)
+            writer.add_tensor(tensor.name, gguf.quantize(values, eight_bits), raw_dtype=eight_bits)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()

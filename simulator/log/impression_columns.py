@@ -1,0 +1,109 @@
+"""Everything shown to some cohorts of visits, flattened to one entry a slot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groundlings.environments.arrays import IntArray
+from groundlings.environments.ranking import Ranking
+from groundlings.personas.mind import PageTurn
+from groundlings.simulator.session import CohortRecord, LoggedTurn
+
+Cells = NDArray[Any]
+
+
+class Slots:
+    """Every slot shown to some cohorts, flattened: by visit, then page, then position.
+
+    Visits are counted through all cohorts. A showing is one page as one visit saw it.
+
+    Attributes:
+        first_visits: The first visit of each cohort, then the number of all visits.
+        turns: The turns of all cohorts.
+        logged: The same with what was refused and asked, each with the first visit of its cohort.
+        showing_visit, showing_page: Shape (n_showings,) each, by visit, then page.
+        visit, page, position, rank: Shape (n_impressions,) each.
+        ids: Impression ids, ascending.
+    """
+
+    def __init__(self, records: Sequence[CohortRecord], first_id: int) -> None:
+        self.first_visits = [0]
+        self.logged: list[tuple[int, LoggedTurn]] = []
+        for record in records:
+            self.logged += ((self.first_visits[-1], logged) for logged in record.turns)
+            self.first_visits.append(self.first_visits[-1] + len(record.visits))
+        self.turns = [logged.turn for _, logged in self.logged]
+        self._width = max((turn.page.items.shape[1] for turn in self.turns), default=0)
+        visit = _joined([logged.turn.rows + first for first, logged in self.logged])
+        # Stable, so that the pages of a visit stay in their order.
+        self._order = np.argsort(visit, kind="stable")
+        self.showing_visit = visit[self._order]
+        self.showing_page = self._spread(lambda turn: turn.page.number)
+        self._shown = self._stacked([turn.page.shown for turn in self.turns]).astype(np.bool_, copy=False)
+        self._slots = self._shown.sum(axis=1)
+        self.visit = np.repeat(self.showing_visit, self._slots)
+        self.page = np.repeat(self.showing_page, self._slots)
+        self.position = np.broadcast_to(np.arange(self._width), self._shown.shape)[self._shown]
+        self.rank = self.position + np.repeat(self._spread(lambda turn: turn.page.first_rank), self._slots)
+        self.ids = np.arange(first_id, first_id + len(self.visit))
+
+    def column(self, pick: Callable[[PageTurn], Cells]) -> Cells:
+        """A value a slot; `pick` gives the values of a turn, in the shape of its page."""
+        return self._stacked([pick(turn) for turn in self.turns])[self._shown]
+
+    def optional(self, pick: Callable[[PageTurn], Cells | None]) -> Cells:
+        """As `column`, NULL on the pages for which a mind does not know the value."""
+        parts = [pick(turn) for turn in self.turns]
+        known = [part for part in parts if part is not None]
+        if not known:
+            return np.full(len(self.ids), np.nan)
+        if len(known) < len(parts) and known[0].dtype.kind == "b":
+            known = [part.view(np.int8).astype(np.object_) for part in known]
+        unknown = None if known[0].dtype == np.object_ else np.nan
+        whole = iter(known)
+        return self._stacked(
+            [
+                np.full(turn.page.items.shape, unknown) if part is None else next(whole)
+                for turn, part in zip(self.turns, parts, strict=True)
+            ]
+        )[self._shown]
+
+    def on_every_slot(self, pick: Callable[[PageTurn], Cells]) -> Cells:
+        """A value a slot; `pick` gives one for all slots of a visit's page, shape (n_visits of the turn,)."""
+        return np.repeat(self.a_showing(pick), self._slots)
+
+    def a_showing(self, pick: Callable[[PageTurn], Cells]) -> Cells:
+        """A value a showing; `pick` gives those of a turn, shape (n_visits of the turn,)."""
+        return _joined([pick(turn) for turn in self.turns])[self._order]
+
+    def ranked(self, rankings: Sequence[Ranking], pick: Callable[[Ranking], Cells]) -> Cells:
+        """What the rankings of the cohorts say of each slot."""
+        if not len(self.ids):
+            return np.zeros(0)
+        widths = [ranking.items.shape[1] for ranking in rankings]
+        length = np.repeat(widths, np.diff(self.first_visits))
+        cells = (np.cumsum(length) - length)[self.visit] + self.rank
+        return _joined([pick(ranking).ravel() for ranking in rankings])[cells]
+
+    def _spread(self, pick: Callable[[PageTurn], int]) -> IntArray:
+        """One number a turn, for each of its showings."""
+        numbers = np.array([pick(turn) for turn in self.turns], dtype=np.int64)
+        return np.repeat(numbers, [len(turn.rows) for turn in self.turns])[self._order]
+
+    def _stacked(self, parts: Sequence[Cells]) -> Cells:
+        """One array a turn, below each other in the order of showings, shape (n_showings, n_slots of the widest)."""
+        if not parts:
+            return np.zeros((0, 0), dtype=np.int64)
+        level = [
+            part if part.shape[1] == self._width else np.pad(part, ((0, 0), (0, self._width - part.shape[1])))
+            for part in parts
+        ]
+        return _joined(level)[self._order]
+
+
+def _joined(parts: Sequence[Cells]) -> Cells:
+    return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else np.zeros(0, dtype=np.int64)

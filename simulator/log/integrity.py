@@ -1,0 +1,85 @@
+"""Looking for what a hand, a tool or a failing disk has done to a log: asked once something could not be read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from sqlalchemy import Boolean, Column, Connection, Engine, Float, Integer, Table, inspect, select, text
+
+from groundlings.simulator.log import tables
+from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
+
+_JSON = {
+    "runs": ("config", "mind", "versions"),
+    "arms": ("options",),
+    "agents": ("persona",),
+    "calls": ("messages", "first_token"),
+    "moods": ("boredom",),
+}
+"""Text columns that hold JSON, by table."""
+
+
+def find_damage(engine: Engine) -> str | None:
+    """What no run of ours would have written, None where there is no such thing.
+
+    It reads the whole log, so ask only when reading it has failed.
+    """
+    with engine.connect() as connection:
+        damage = damage_in(connection)
+        empty = damage is None and connection.execute(select(tables.runs.c.run_id)).first() is None
+        return "no run has begun in it" if empty else damage
+
+
+def damage_in(connection: Connection) -> str | None:
+    """As `find_damage`, of a log in which nothing may have begun yet."""
+    try:
+        return next(_complaints(connection), None)
+    except UnicodeDecodeError:
+        return "the names of its tables are no text"
+
+
+def _complaints(connection: Connection) -> Iterator[str]:
+    here, sqlite = inspect(connection), connection.dialect.name == "sqlite"
+    version = schema_version(connection)
+    if not str(version).isdecimal() or version < 1:  # SQLite keeps a word in a column of numbers, too
+        yield "the table schema_migrations names no version"
+        return
+    for table in tables.metadata.sorted_tables:
+        if not here.has_table(table.name):
+            yield f"the table {table.name} is missing"
+            continue
+        found = {column["name"] for column in here.get_columns(table.name)}
+        for column in table.columns:
+            if column.name in found:
+                yield from _wrong_kind(connection, table, column) if sqlite else ()
+                yield from _no_json(connection, table, column) if column.name in _JSON.get(table.name, ()) else ()
+            elif version == SCHEMA_VERSION:
+                yield f"the table {table.name} has no column {column.name}"
+    for row in connection.execute(text("PRAGMA foreign_key_check")) if sqlite else ():
+        yield f"a row of {row[0]} belongs to a row of {row[2]} that is not there"
+
+
+def _wrong_kind(connection: Connection, table: Table, column: Column[object]) -> Iterator[str]:
+    """SQLite keeps anything in any column; PostgreSQL does not."""
+    kinds = (
+        ("integer",) if isinstance(column.type, Integer | Boolean)
+        else ("real", "integer") if isinstance(column.type, Float)
+        else ("text",)
+    )  # fmt: skip
+    listed = ", ".join(f"'{kind}'" for kind in (*kinds, *(("null",) if column.nullable else ())))
+    query = f"SELECT typeof({column.name}) FROM {table.name} WHERE typeof({column.name}) NOT IN ({listed}) LIMIT 1"
+    for (kind,) in connection.execute(text(query)):
+        yield f"{table.name}.{column.name} holds a value of the kind {kind}, expected {' or '.join(kinds)}"
+
+
+def _no_json(connection: Connection, table: Table, column: Column[object]) -> Iterator[str]:
+    query = select(column).where(column.is_not(None))
+    for (content,) in connection.execute(query, execution_options={"yield_per": 1000}):
+        try:
+            known = isinstance(json.loads(str(content)), dict | list)
+        except ValueError:
+            known = False
+        if not known:
+            yield f"{table.name}.{column.name} holds no JSON object or list"
+            return

@@ -1,0 +1,47 @@
+"""How far an interrupted run has come: the log read back as the past of its arms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Row, select
+
+from groundlings.simulator.log.agent_state_rows import read_memories
+from groundlings.simulator.log.row_layout import Origin
+from groundlings.simulator.log.tables import impressions, sessions
+from groundlings.simulator.resume_state import Past, PastDay
+
+
+def read_past(connection: Connection, arm_id: int, origin: Origin) -> Past:
+    """What one arm has lived through; a visit counts once all of it is committed, so there are no halves."""
+    visits = connection.execute(
+        select(sessions.c.day, sessions.c.agent_id)
+        .where(sessions.c.arm_id == arm_id)
+        .order_by(sessions.c.day, sessions.c.agent_id)
+    )
+    clicks = connection.execute(
+        select(sessions.c.day, sessions.c.agent_id, impressions.c.item_id, impressions.c.rating)
+        .join(sessions, sessions.c.session_id == impressions.c.session_id)
+        .where(sessions.c.arm_id == arm_id, impressions.c.clicked)
+        .order_by(sessions.c.day, sessions.c.agent_id, impressions.c.rank)
+    )
+    clicked = dict(_by_day(clicks))
+    days = tuple(_day(day, rows, clicked.get(day, []), origin) for day, rows in _by_day(visits))
+    return Past(days, read_memories(connection, arm_id, origin.agent))
+
+
+def _by_day(rows: Any) -> Iterator[tuple[int, list[Row[Any]]]]:
+    return ((day, list(group)) for day, group in groupby(rows, key=lambda row: row.day))
+
+
+def _day(day: int, visits: list[Row[Any]], clicks: list[Row[Any]], origin: Origin) -> PastDay:
+    return PastDay(
+        day=day,
+        agents=np.array([row.agent_id for row in visits], dtype=np.int64) - origin.agent,
+        clickers=np.array([row.agent_id for row in clicks], dtype=np.int64) - origin.agent,
+        items=np.array([row.item_id - origin.item for row in clicks], dtype=np.int32),
+        stars=np.array([np.nan if row.rating is None else row.rating for row in clicks], dtype=np.float64),
+    )

@@ -1,0 +1,117 @@
+import inspect
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from groundlings.environments.random_streams import Draws, name_key
+
+ITEMS = np.arange(200)
+
+PINNED_KEY = 468115105103525782
+PINNED_VISITS = [0.4920113540372536, 0.7055137071107762]
+PINNED_ITEMS = [[0.7405012291346107, 0.43210915019495677], [0.519380117972436, 0.839158047284187]]
+
+
+def draws(agents: int = 500, *, root: int = 7, day: int = 0) -> Draws:
+    return Draws.for_visits(root, np.arange(agents), day)
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        draws(20_000).uniform("click"),
+        draws(1).uniform("click", np.arange(20_000)[None])[0],
+        draws(200).uniform("click", np.arange(100)[None]).ravel(),
+        np.array([draws(1, root=root).uniform("click")[0] for root in range(3_000)]),
+        np.array([draws(1, day=day).uniform("click")[0] for day in range(3_000)]),
+    ],
+    ids=["agents", "items", "both", "roots", "days"],
+)
+def test_every_part_of_the_key_gives_uniform_numbers(sample):
+    assert np.all((sample >= 0) & (sample < 1))
+    assert stats.kstest(sample, "uniform").pvalue > 0.001
+    assert abs(np.corrcoef(sample[1:], sample[:-1])[0, 1]) < 4 / np.sqrt(len(sample))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        draws().uniform("stars", ITEMS[None]),
+        draws(root=8).uniform("click", ITEMS[None]),
+        draws(day=1).uniform("click", ITEMS[None]),
+        draws().uniform("click", ITEMS[None] + 200),
+        Draws.for_visits(7, np.arange(500) + 500, 0).uniform("click", ITEMS[None]),
+    ],
+    ids=["purpose", "root", "day", "items", "agents"],
+)
+def test_another_purpose_root_day_item_or_agent_is_independent_luck(other):
+    one = draws().uniform("click", ITEMS[None])
+    assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 4 / np.sqrt(one.size)
+    table = np.histogram2d(one.ravel(), other.ravel(), bins=8)[0]
+    assert stats.chisquare(table.ravel()).pvalue > 0.001
+
+
+def test_numbers_stay_what_they_are():
+    """Pinned: a change here changes every result ever logged with the same seed."""
+    assert name_key("click") == PINNED_KEY
+    np.testing.assert_array_equal(draws(2).uniform("click"), PINNED_VISITS)
+    np.testing.assert_array_equal(draws(2).uniform("click", np.array([0, 1681])[None]), PINNED_ITEMS)
+
+
+def test_numbers_are_the_same_in_another_process():
+    program = (
+        "import numpy as np; from groundlings.environments.random_streams import Draws; "
+        "print(Draws.for_visits(7, np.arange(500), 0).uniform('click').tobytes().hex())"
+    )
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", program], check=True, capture_output=True, text=True, env={"PYTHONHASHSEED": seed}
+        ).stdout.strip()
+        for seed in ("1", "2")
+    ]
+    assert printed == [draws().uniform("click").tobytes().hex()] * 2
+
+
+def test_the_arm_can_be_no_part_of_a_key():
+    """Common random numbers: nothing but who, when, why and what may be told to a draw."""
+    assert list(inspect.signature(Draws.for_visits).parameters) == ["root", "agents", "day"]
+    assert list(inspect.signature(Draws.uniform).parameters) == ["self", "purpose", "what"]
+
+
+@given(rows=st.lists(st.integers(0, 19), max_size=30), wide=st.booleans())
+def test_take_is_taking_rows_of_the_answer(rows, wide):
+    rows = np.array(rows, dtype=np.int64)
+    everybody = draws(20)
+    what = np.arange(60).reshape(20, 3) if wide else np.arange(20)
+    taken = everybody.take(rows)
+    np.testing.assert_array_equal(taken.uniform("click"), everybody.uniform("click")[rows])
+    np.testing.assert_array_equal(taken.uniform("click", what[rows]), everybody.uniform("click", what)[rows])
+
+
+def test_the_luck_of_an_item_does_not_depend_on_what_else_is_asked():
+    whole = draws(5).uniform("click", ITEMS[None])
+    page = np.array([[17, 3], [3, 99], [0, 1], [199, 5], [17, 18]])
+    np.testing.assert_array_equal(draws(5).uniform("click", page), np.take_along_axis(whole, page, axis=1))
+    np.testing.assert_array_equal(draws(5).uniform("click", page[:, 0]), whole[np.arange(5), page[:, 0]])
+
+
+def test_types_of_numbers_do_not_matter():
+    wide = Draws.for_visits(7, np.arange(9, dtype=np.int64), 3).uniform("click", np.arange(9, dtype=np.int64))
+    narrow = Draws.for_visits(7, np.arange(9, dtype=np.int32), 3).uniform("click", np.arange(9, dtype=np.int32))
+    np.testing.assert_array_equal(wide, narrow)
+
+
+@given(root=st.integers(-(2**70), 2**70))
+def test_any_integer_is_a_seed(root):
+    number = Draws.for_visits(root, np.arange(1), 0).uniform("click")[0]
+    assert 0 <= number < 1
+
+
+def test_name_keys_keep_names_apart():
+    assert name_key("ab", "c") != name_key("a", "bc")
+    assert len({name_key("purpose", number) for number in range(5_000)}) == 5_000

@@ -1,0 +1,162 @@
+"""The comparison of a real log, and the commands that print it."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from groundlings.experiments.analysis.comparison.comparing import compare_run
+from groundlings.experiments.analysis.comparison.estimators import Paired
+from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
+from groundlings.experiments.analysis.comparison.pilot import OTHER_LUCK, run_pilot
+from groundlings.experiments.analysis.comparison.segments import effects_by_segment, levels_of, welch_anova_p_value
+from groundlings.experiments.analysis.metrics import METRICS, summarise
+from groundlings.experiments.analysis.report.verdict_terminal import print_needs, print_verdict
+from groundlings.experiments.cli import main as cli
+from groundlings.experiments.config.schema import ExperimentConfig, MetricName, PlanConfig
+from groundlings.simulator.log.store import open_log
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _commands():
+    cli._mount()
+
+
+def test_the_metrics_that_a_plan_may_name_are_those_there_are():
+    assert set(MetricName.__args__) == {metric.name for metric in METRICS}
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        ({"primary": "satisfaction", "guardrails": {"satisfaction": 0.1}}, "primary metric already"),
+        ({"primary": "satisfaction", "stopping": "group_sequential"}, "looks: needed"),
+        ({"primary": "satisfaction", "looks": [10, 20]}, "looks: needed"),
+        ({"primary": "satisfaction", "stopping": "group_sequential", "looks": [20, 10]}, "must rise"),
+        ({"primary": "clicks"}, "view_ratio"),
+    ],
+)
+def test_a_plan_that_does_not_fit_together_is_refused(plan, said):
+    with pytest.raises(ValueError, match=said):
+        PlanConfig.model_validate(plan)
+
+
+def test_effects_are_those_of_the_summary(small_run, small_log):
+    found = compare_run(small_run, small_log)
+    expected = {arm.name: arm.differences["view_ratio"] for arm in summarise(small_log).arms[1:]}
+    assert [arm.name for arm in found.arms] == ["good & <new>"], "bounds and copies of the baseline do not compete"
+    effect = found.arms[0].headline.effect
+    assert (effect.difference, effect.low, effect.high) == pytest.approx(
+        (expected["good & <new>"].difference, expected["good & <new>"].low, expected["good & <new>"].high)
+    )
+    assert not found.declared
+
+
+def test_two_arms_of_one_recommender_pass_the_a_a_check_with_exactly_nothing(small_run, small_log):
+    (twins,) = (check for check in compare_run(small_run, small_log).checks if check.name.startswith("A/A"))
+    assert twins.status == "passed"
+    assert "exactly nothing" in twins.finding
+
+
+def test_people_who_were_lost_are_known(small_log):
+    completed = read_outcomes(small_log).baseline.completed
+    assert np.flatnonzero(~completed).tolist() == [5, 7]
+
+
+def test_compare_prints_one_screen_and_json(small_run):
+    runner = CliRunner()
+    printed = runner.invoke(cli.app, ["compare", str(small_run)])
+    assert printed.exit_code == 0, printed.output
+    assert "No primary metric was declared" in " ".join(printed.output.split())
+    assert "not examined" in printed.output
+    assert len(printed.output.splitlines()) < 45
+    as_json = json.loads(runner.invoke(cli.app, ["compare", str(small_run), "--json"]).output)
+    assert as_json["plan"] is None
+    assert as_json["arms"][0]["word"] in ("indicative", "not supported")
+
+
+def test_arm_names_from_the_file_are_shown_and_not_obeyed(small_run, small_log):
+    console = Console(width=100, record=True, file=io.StringIO())
+    print_verdict(compare_run(small_run, small_log), console)
+    assert "good & <new>" in console.export_text()
+
+
+def test_a_file_beside_the_run_opens_the_gate(small_run, tmp_path):
+    shutil.copy(small_run / "log.db", tmp_path)
+    (tmp_path / "fidelity.json").write_text(json.dumps({"system_gate_passed": True, "records": []}))
+    found = compare_run(tmp_path, open_log(tmp_path))
+    assert found.gate.opens
+    assert found.gate.tau is None
+
+
+def toy(**changes):
+    return ExperimentConfig.model_validate(
+        {
+            "name": "toy", "seed": 3, "dataset": {"name": "toy", "toy": {"n_users": 60}}, "mind": "behavioural",
+            "simulation": {"days": 2}, "site": {"page_size": 5, "max_pages": 2},
+            "arms": [{"name": name, "recommender": name} for name in ("popular", "ease", "oracle")], **changes,
+        }
+    )  # fmt: skip
+
+
+def test_a_pilot_says_what_each_metric_needs_and_shows_no_effect():
+    pilot = run_pilot(toy(plan={"primary": "satisfaction", "smallest_effect": 0.1}), 40)
+    assert (pilot.people, pilot.planned, pilot.primary, pilot.comparisons) == (40, 60, "satisfaction", 1)
+    assert pilot.needs[0].metric == "satisfaction"
+    assert {need.arm for need in pilot.needs} == {"ease", OTHER_LUCK}, "a bound needs no power"
+    for need in pilot.needs:
+        assert need.sd > 0
+        assert (need.p_value is None) == (need.arm != OTHER_LUCK)
+        assert need.smallest == pytest.approx(0.1 * need.baseline_mean)
+        assert (need.agents <= 60) == (need.detectable <= need.smallest)
+    console = Console(width=100, record=True, file=io.StringIO())
+    print_needs(pilot, console)
+    assert "Pilot of 40 agents" in console.export_text()
+
+
+def test_the_power_command_prints_json(tmp_path):
+    path = tmp_path / "toy.yaml"
+    path.write_text(json.dumps(toy().model_dump(mode="json", exclude_none=True)))
+    printed = CliRunner().invoke(cli.app, ["power", str(path), "--people", "20", "--json"])
+    assert printed.exit_code == 0, printed.output
+    assert json.loads(printed.stdout)["people"] == 20
+
+
+def test_small_groups_are_pooled_and_names_are_no_groups():
+    people = [
+        {"traits": {}, "demographics": {"job": "lawyer" if n < 5 else "writer" if n < 60 else "none", "zip": str(n),
+                                        "age": str(18 + n % 50)}}
+        for n in range(120)
+    ]  # fmt: skip
+    levels = levels_of(people)
+    assert set(levels) == {"job", "age"}
+    assert set(levels["job"]) == {"writer", "none", "others"}
+    assert len(set(levels["age"])) == 3
+    segments, _ = effects_by_segment(np.arange(120.0), np.zeros(120), levels, Paired())
+    assert [segment.level for segment in segments if segment.attribute == "job"] == ["none", "writer"]
+    ages = [segment.level.split()[0] for segment in segments if segment.attribute == "age"]
+    assert ages == ["up", "over", "over"]
+
+
+def test_a_difference_between_segments_is_found_and_noise_is_not():
+    rng = np.random.default_rng(1)
+    groups = {"side": ["a", "b"] * 100, "noise": ["x", "y", "y", "x"] * 50}
+    effect = np.where(np.arange(200) % 2 == 0, 1.0, 0.0) + rng.normal(0, 1, 200)
+    _, contrasts = effects_by_segment(effect, np.zeros(200), groups, Paired())
+    found = {contrast.attribute: contrast.adjusted_p for contrast in contrasts}
+    assert found["side"] < 0.001
+    assert found["noise"] > 0.05
+
+
+def test_welchs_analysis_of_variance_agrees_with_statsmodels():
+    oneway = pytest.importorskip("statsmodels.stats.oneway").anova_oneway
+    rng = np.random.default_rng(2)
+    groups = [rng.normal(mean, spread, n) for mean, spread, n in ((0, 1, 30), (0.5, 2, 50), (0.2, 0.5, 25))]
+    assert welch_anova_p_value(groups) == pytest.approx(oneway(groups, use_var="unequal").pvalue)
+    assert welch_anova_p_value(groups[:1]) is None

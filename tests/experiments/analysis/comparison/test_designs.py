@@ -1,0 +1,369 @@
+"""Split and interleaved experiments from the YAML to the verdict."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+
+import numpy as np
+import pytest
+import yaml
+from rich.console import Console
+from typer.testing import CliRunner
+
+from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.experiments.analysis.compare import paired_difference
+from groundlings.experiments.analysis.comparison.comparing import compare_run
+from groundlings.experiments.analysis.comparison.control_variate import controls, without_luck
+from groundlings.experiments.analysis.comparison.estimators import Paired, Split, known_before
+from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
+from groundlings.experiments.analysis.comparison.pilot import run_pilot
+from groundlings.experiments.analysis.comparison.preference import preference
+from groundlings.experiments.analysis.comparison.split import adjusted_outcomes, split_difference
+from groundlings.experiments.analysis.report.page import write_report
+from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
+from groundlings.experiments.cli import main as cli
+from groundlings.experiments.config.designs import assigned_arms
+from groundlings.experiments.config.loading import config_hash, load_config
+from groundlings.experiments.exports.export import export_run
+from groundlings.experiments.running.cost import print_plan
+from groundlings.experiments.running.plan import build_plan
+from groundlings.experiments.running.run import resume_experiment, run_experiment
+from groundlings.simulator.log.store import open_log
+from groundlings.simulator.log.writer import LogWriter
+
+ARMS = [{"name": "popular", "recommender": "popular"}, {"name": "knn", "recommender": "item_knn"}]
+TWINS = [ARMS[0], {"name": "popular again", "recommender": "popular"}]
+PLAN = {"primary": "likes_per_session", "guardrails": {"satisfaction": 0.5}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _commands():
+    cli._mount()
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(monkeypatch):
+    """Pictures take longer than these runs; the test that looks at them writes the report itself."""
+    monkeypatch.setattr("groundlings.experiments.analysis.report.write_report", lambda *_: None)
+
+
+@pytest.fixture
+def configured(tmp_path):
+    def configure(people=150, days=2, items=60, **changes):
+        content = {
+            "name": "designed", "seed": 3, "mind": "behavioural", "arms": ARMS, "simulation": {"days": days},
+            "dataset": {"name": "toy", "toy": {"n_users": people, "n_items": items, "interactions_per_user": 12}},
+            **changes,
+        }  # fmt: skip
+        path = tmp_path / "designed.yaml"
+        path.write_text(yaml.safe_dump(content))
+        return load_config(path)
+
+    return configure
+
+
+@pytest.fixture
+def ran(configured, tmp_path):
+    def run(**changes):
+        directory = tmp_path / "run"
+        return directory, run_experiment(configured(**changes), directory)
+
+    return run
+
+
+def visits(directory, arm):
+    query = "SELECT agent_id, day FROM sessions JOIN arms USING (arm_id) WHERE name = ?"
+    with sqlite3.connect(directory / "log.db") as log:
+        return set(log.execute(query, (arm,)).fetchall())
+
+
+def test_shares_hold_and_a_smaller_population_keeps_its_arms():
+    ids = [f"u{n}" for n in range(4000)]
+    home = assigned_arms(7, ids, (0.2, 0.5, 0.3))
+    counts = np.bincount(home) / 4000
+    assert counts == pytest.approx([0.2, 0.5, 0.3], abs=0.03)
+    assert np.array_equal(home[:100], assigned_arms(7, ids[:100], (0.2, 0.5, 0.3)))
+    assert not np.array_equal(home, assigned_arms(8, ids, (0.2, 0.5, 0.3)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"design": {"kind": "split", "shares": {"popular": 1}}}, "each arm its part"),
+        ({"design": {"kind": "split", "shares": {"popular": 1, "knm": 1}}}, "no arm is called knm"),
+        ({"design": {"kind": "split", "logs": "own"}}, "did you mean 'log'"),
+        ({"design": "split", "arms": ARMS[:1]}, "found 1 arm"),
+        ({"design": "interleaving", "arms": ARMS[:1]}, "exactly two arms"),
+        ({"design": "interleaving", "plan": PLAN}, "no effect on a metric"),
+        ({"design": "interleaving", "arms": [ARMS[0], {**ARMS[1], "history": "none"}]}, "same `history`"),
+    ],
+)
+def test_a_design_that_does_not_fit_is_refused(configured, changes, said):
+    with pytest.raises(ConfigError, match=said):
+        configured(**changes)
+
+
+def test_files_from_before_there_were_designs_keep_their_hash(configured):
+    assert config_hash(configured()) == config_hash(configured(design={"kind": "parallel"}))
+    assert config_hash(configured()) != config_hash(configured(design="split"))
+    assert config_hash(configured()) != config_hash(configured(arms=[ARMS[0], {**ARMS[1], "history": "none"}]))
+
+
+def test_every_agent_lives_in_one_arm_and_the_verdict_is_welchs(ran):
+    directory, outcome = ran(design={"kind": "split", "shares": {"popular": 1, "knn": 2}}, plan=PLAN)
+    here = [{agent for agent, _ in visits(directory, arm)} for arm in ("popular", "knn")]
+    assert not here[0] & here[1]
+    assert len(here[0] | here[1]) == 150
+    assert 0.5 < len(here[1]) / 150 < 0.83
+    found = compare_run(directory, open_log(directory))
+    assert all(check.status == "passed" for check in found.checks if not check.name.startswith("A/A"))
+    (knn,) = found.arms
+    assert knn.harm is None, "nobody lived in both arms"
+    assert "Welch" in knn.headline.interval
+    summary = outcome.summary.arms[1].differences["likes_per_session"]
+    assert knn.headline.effect.difference == pytest.approx(summary.difference)
+    assert knn.headline.effect.n == 150
+    assert json.loads(json.dumps(found.as_dict(), default=str))["design"]["kind"] == "split"
+    assert "every agent lived in one arm" in " ".join(shown(found).split())
+
+
+def shown(found):
+    console = Console(record=True, width=200)
+    print_verdict(found, console)
+    return console.export_text()
+
+
+def test_an_agent_of_another_arm_is_noticed(ran):
+    directory, _ = ran(design="split")
+    with sqlite3.connect(directory / "log.db") as log:
+        log.execute("UPDATE sessions SET arm_id = 3 - arm_id WHERE session_id = 1")
+    found = compare_run(directory, open_log(directory))
+    (assigned,) = [check for check in found.checks if "assigned" in check.name]
+    assert (assigned.status, found.arms[0].word) == ("failed", "not supported")
+
+
+def test_a_shared_log_lets_each_arm_learn_from_the_others_people(ran, configured, tmp_path):
+    own, _ = ran(design={"kind": "split", "log": "own"}, days=3)
+    run_experiment(configured(design={"kind": "split", "log": "shared"}, days=3), tmp_path / "shared")
+    query = """SELECT arms.name, day, agent_id, rank, item_id
+               FROM impressions JOIN sessions USING (session_id) JOIN arms USING (arm_id)"""
+    days = []
+    for directory in (own, tmp_path / "shared"):
+        with sqlite3.connect(directory / "log.db") as log:
+            rows = log.execute(query).fetchall()
+        days.append([{row for row in rows if row[1] == day} for day in range(3)])
+    assert days[0][0] == days[1][0], "nobody has learnt anything on the first day"
+    assert days[0][1] != days[1][1]
+
+
+@pytest.mark.parametrize("design", [{"kind": "split", "log": "shared"}, {"kind": "split"}, "interleaving"])
+@pytest.mark.parametrize("stop", [2, 3])
+def test_an_interrupted_run_of_any_design_ends_like_an_uninterrupted_one(
+    configured, tmp_path, monkeypatch, design, stop
+):
+    config = configured(design=design, days=3, people=40)
+    write, count = LogWriter.write, 0
+
+    def failing(self, *arguments, **named):
+        nonlocal count
+        count += 1
+        if count == stop:
+            raise RunDirectoryError("out of luck")
+        write(self, *arguments, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LogWriter, "write", failing)
+        with pytest.raises(RunDirectoryError, match="out of luck"):
+            run_experiment(config, tmp_path / "cut")
+    whole = run_experiment(config, tmp_path / "whole")
+    assert resume_experiment(tmp_path / "cut").digest == whole.digest
+
+
+def test_interleaving_prefers_what_is_better_and_calls_itself_a_screen(ran, tmp_path):
+    directory, outcome = ran(
+        design="interleaving", people=200,
+        arms=[{"name": "worst", "recommender": "anti_oracle"}, {"name": "best", "recommender": "oracle"}],
+    )  # fmt: skip
+    assert [arm.name for arm in outcome.summary.arms] == ["interleaved"]
+    found = compare_run(directory, open_log(directory))
+    assert found.arms == ()
+    assert found.preference.clear
+    assert found.preference.share.low > 0.5
+    assert found.preference.credit.low > 0.5
+    assert found.preference.shown == pytest.approx(0.5, abs=0.01)
+    text = " ".join(shown(found).split())
+    assert "best is preferred" in text
+    assert "not an effect" in text
+    assert "screen" in write_report(directory, open_log(directory), outcome.summary).read_text()
+    export_run(directory, "parquet", tmp_path / "out")
+    shows = CliRunner().invoke(cli.app, ["runs", "show", str(directory)])
+    assert "interleaved" in shows.output
+    with sqlite3.connect(directory / "log.db") as log:
+        teams = Counter(dict(log.execute("SELECT team_arm_id, count(*) FROM impressions GROUP BY team_arm_id")))
+    assert set(teams) == {1, 2}
+
+
+def test_two_teams_of_one_recommender_are_not_preferred_to_each_other(ran):
+    directory, _ = ran(design="interleaving", people=200, arms=TWINS)
+    found = compare_run(directory, open_log(directory)).preference
+    assert found.share.low < 0.5 < found.share.high
+    assert found.p_value > 0.05
+
+
+def test_the_preference_of_agents_is_counted_by_heads():
+    found = preference(np.array([5.0, 2, 0, 1]), np.array([1.0, 1, 0, 2]))
+    assert (found.prefer_arm, found.prefer_neither, found.prefer_baseline) == (2, 1, 1)
+    assert found.share.mean == pytest.approx((2 + 0.5) / 4)
+    assert found.credit.mean == pytest.approx(8 / 12)
+
+
+def test_a_covariate_that_foretells_the_outcome_narrows_the_interval_and_keeps_the_effect():
+    rng = np.random.default_rng(4)
+    before = rng.normal(0, 1, (400, 3))
+    outcome = 2 + before @ [1.0, -0.5, 0.0] + rng.normal(0, 0.5, 400)
+    home = rng.integers(0, 2, 400)
+    arm, base = np.where(home == 1, outcome + 0.3, np.nan), np.where(home == 0, outcome, np.nan)
+    plain, adjusted = Split(home).difference(arm, base), Split(home, before).difference(arm, base)
+    assert adjusted.standard_error < 0.6 * plain.standard_error
+    assert adjusted.low < 0.3 < adjusted.high
+    assert (plain.low, plain.high) == (split_difference(arm, base).low, split_difference(arm, base).high)
+    assert (plain.n, plain.excluded) == (400, 0), "agents of the other arm are not missing"
+    few = adjusted_outcomes((arm[:40], base[:40]), before[:40])
+    assert np.array_equal(few[0], arm[:40], equal_nan=True), "too few agents for slopes"
+
+
+def test_false_alarms_and_coverage_of_the_adjusted_split_are_nominal():
+    rng = np.random.default_rng(6)
+    alarms, covered, together = 0, 0, 0
+    for _ in range(600):
+        before = rng.normal(0, 1, (150, 2))
+        outcome = before @ [0.8, 0.4] + rng.exponential(1, 150)
+        home = rng.integers(0, 3, 150)
+        sides = [np.where(home == place, outcome, np.nan) for place in range(3)]
+        split = Split(home, before)
+        found = split.difference(sides[1], sides[0])
+        alarms += found.p_value < 0.05
+        covered += found.low <= 0 <= found.high
+    for number in range(150):
+        rng = np.random.default_rng(number)
+        home, outcome = rng.integers(0, 4, 200), rng.normal(0, 1, 200)
+        sides = [np.where(home == place, outcome, np.nan) for place in range(4)]
+        together += Split(home).together(sides[1:], sides[0], 0.05).p_values.min() < 0.05
+    assert alarms / 600 == pytest.approx(0.05, abs=0.03)
+    assert covered / 600 == pytest.approx(0.95, abs=0.03)
+    assert together / 150 == pytest.approx(0.05, abs=0.055)
+
+
+def test_what_is_not_known_of_somebody_changes_nothing():
+    people = [{"history_length": n, "style": {"mean": None if n == 3 else n % 5}, "traits": {}} for n in range(30)]
+    table = known_before(people)
+    assert table.shape == (30, 2)
+    assert table[3, 1] == 0
+    assert np.abs(table.mean(axis=0)).max() < 1e-9
+    assert known_before([{}, {}]) is None
+
+
+def test_arms_that_do_the_same_are_called_identical_and_pass_as_a_a(ran):
+    arms = [
+        {"name": "knn", "recommender": "item_knn"},
+        {"name": "degraded by nothing", "recommender": "degraded",
+         "options": {"of": {"recommender": "item_knn"}, "share": 0.0}},
+        {"name": "degraded", "recommender": "degraded", "options": {"of": {"recommender": "item_knn"}, "share": 0.5}},
+    ]  # fmt: skip
+    directory, _ = ran(arms=arms, plan=PLAN, items=200)
+    found = compare_run(directory, open_log(directory))
+    same, other = found.arms
+    assert same.headline.identical
+    assert not other.headline.identical
+    assert (same.headline.effect.difference, same.word) == (0.0, "not supported")
+    assert same.reasons[0].startswith("identical arms")
+    (twins,) = [check for check in found.checks if check.name.startswith("A/A")]
+    assert twins.status == "passed"
+    assert "an effect of 0.00 or more" not in shown(found)
+
+
+def test_a_recommender_may_start_cold_and_then_learns(ran):
+    arms = [{"name": "warm", "recommender": "popular"}, {"name": "cold", "recommender": "popular", "history": "none"}]
+    directory, _ = ran(arms=arms, days=3)
+    outcomes = read_outcomes(open_log(directory))
+    assert outcomes.arms[0].policy != outcomes.arms[1].policy
+    query = """SELECT day, count(*) FROM sessions JOIN impressions USING (session_id) JOIN arms USING (arm_id)
+               WHERE name = ? AND rank = 0 AND item_id = (SELECT min(item_id) FROM items) GROUP BY day"""
+    with sqlite3.connect(directory / "log.db") as log:
+        seen_before = log.execute(
+            "SELECT count(*) FROM (SELECT agent_id, item_id FROM impressions JOIN sessions USING (session_id) "
+            "WHERE clicked GROUP BY arm_id, agent_id, item_id HAVING count(*) > 1)"
+        ).fetchone()
+        first_item = {name: dict(log.execute(query, (name,)).fetchall()) for name in ("warm", "cold")}
+    assert seen_before == (0,), "nobody opens an item twice, cold or not"
+    # Who knows nothing ranks by item number: the first item stands first for whoever has not met it.
+    assert first_item["cold"].get(0, 0) > first_item["warm"].get(0, 0)
+    assert first_item["cold"].get(2, 0) < first_item["cold"][0]
+
+
+def test_a_pilot_plans_a_split_test_with_more_people_than_a_paired_one(configured):
+    paired, split = (
+        run_pilot(configured(design=design, plan={"primary": "view_ratio"}), people=100)
+        for design in ("parallel", "split")
+    )
+    assert split.needs[0].sd > 1.5 * paired.needs[0].sd
+    assert split.needs[0].agents > paired.needs[0].agents
+    with pytest.raises(ConfigError, match="no power to plan"):
+        run_pilot(configured(design="interleaving"), people=100)
+
+
+def test_paired_is_the_estimator_of_parallel_worlds(ran):
+    directory, _ = ran()
+    assert isinstance(read_outcomes(open_log(directory)).estimator, Paired)
+
+
+def test_luck_is_taken_out_without_moving_the_effect():
+    """300 experiments with a true effect of 0.18 likes: unbiased, narrower, and covered as often as it says."""
+    rng = np.random.default_rng(8)
+    plain, calm, covered = [], [], 0
+    for _ in range(300):
+        taste, before = rng.normal(0, 0.1, 300), rng.normal(0, 1, (300, 2))
+        sides = []
+        for shift in (0.0, 0.02):
+            chance = np.clip(0.2 + taste[:, None] / 5 + shift, 0.01, 0.99) * np.ones((1, 15))
+            opened = rng.random((300, 15)) < chance
+            liked = opened & (rng.random((300, 15)) < 0.6)
+            outcome = liked.sum(axis=1).astype(float)
+            sides.append((outcome, without_luck(outcome, controls((opened - chance).sum(axis=1), before))))
+        plain.append((sides[1][0] - sides[0][0]).mean())
+        found = paired_difference(sides[1][1], sides[0][1])
+        calm.append(found.difference)
+        covered += found.low <= 0.6 * 15 * 0.02 <= found.high
+    assert np.mean(calm) == pytest.approx(0.6 * 15 * 0.02, abs=3 * np.std(calm) / np.sqrt(300))
+    assert np.std(calm) < 0.8 * np.std(plain)
+    assert covered / 300 == pytest.approx(0.95, abs=0.04)
+
+
+def test_a_plan_may_take_luck_out_where_the_log_tells_what_was_luck(ran, tmp_path):
+    directory, _ = ran(people=300, items=120, plan={"primary": "view_ratio", "take_out_luck": True})
+    narrow = compare_run(directory, open_log(directory))
+    with sqlite3.connect(directory / "log.db") as log:
+        config = json.loads(log.execute("SELECT config FROM runs").fetchone()[0])
+        config["plan"]["take_out_luck"] = False
+        log.execute("UPDATE runs SET config = ?", (json.dumps(config),))
+    wide = compare_run(directory, open_log(directory))
+    effects = [found.arms[0].headline.effect for found in (narrow, wide)]
+    assert effects[0].standard_error < 0.9 * effects[1].standard_error
+    assert abs(effects[0].difference - effects[1].difference) < 2 * effects[1].standard_error
+    assert "Luck of opening taken out" in " ".join(shown(narrow).split())
+
+
+def test_luck_cannot_be_taken_out_of_what_a_script_decides(configured):
+    with pytest.raises(ConfigError, match="states no chance of opening"):
+        configured(mind={"kind": "scripted"}, plan={"primary": "view_ratio", "take_out_luck": True})
+
+
+def test_check_says_how_people_are_divided(configured):
+    config = configured(design={"kind": "split", "shares": {"popular": 1, "knn": 3}, "log": "shared"})
+    console = Console(record=True, width=120)
+    print_plan(build_plan(config), console)
+    text = " ".join(console.export_text().split())
+    assert "split: popular 25 %, knn 75 %; log shared" in text
+    assert "at most 300 = 150 people x 2 days" in text

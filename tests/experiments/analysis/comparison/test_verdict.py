@@ -1,0 +1,237 @@
+"""The three words and the rules behind them, from made-up outcomes whose truth is known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
+from groundlings.experiments.analysis.comparison.estimators import Paired
+from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate
+from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes
+from groundlings.experiments.analysis.comparison.verdict import Check, Evidence, judge
+from groundlings.experiments.analysis.metrics import METRICS
+from groundlings.experiments.analysis.metrics.totals import TOTALS, Totals
+from groundlings.experiments.config.designs import ParallelDesign
+from groundlings.experiments.config.schema import PlanConfig
+
+N, DAYS = 120, 3
+PLAN = PlanConfig(primary="likes_per_session", smallest_effect=0.1, guardrails={"satisfaction": 0.05})
+LEVELS = ("low", "medium", "high")
+
+
+def totals(likes, satisfaction=6.0, days=1):
+    """Totals of people who came each day and saw ten items a visit."""
+    columns = {name: np.zeros(N) for name in TOTALS}
+    columns |= {
+        "sessions": np.full(N, float(days)), "asked": np.full(N, float(days)), "pages": np.full(N, float(days)),
+        "shown": np.full(N, 10.0 * days), "known": np.full(N, 10.0 * days), "likes": likes, "clicks": likes + days,
+        "ratings": likes + days, "stars": 3 * (likes + days), "satisfaction": np.full(N, satisfaction * days),
+    }  # fmt: skip
+    frame = pd.DataFrame({**columns, "agent_id": np.arange(N)})
+    return Totals(frame, pd.Index(range(N)))
+
+
+def arm(name, policy, likes, satisfaction=6.0, completed=None, identical=False):
+    days = tuple(totals(likes / DAYS, satisfaction) for _ in range(DAYS))
+    done = np.ones(N, dtype=bool) if completed is None else completed
+    everybody = np.ones(N, dtype=bool)
+    return ArmOutcomes(name, policy, False, totals(likes, satisfaction, DAYS), days, done, everybody, 1.0, identical)
+
+
+def outcomes(shift=1.0, plan=PLAN, twin=True, seed=0, run_id="a", **changed):
+    """A baseline, an arm that brings `shift` more likes on average, and a copy of the baseline."""
+    rng = np.random.default_rng(seed)
+    base = rng.poisson(6, N).astype(float)
+    better = np.maximum(base + rng.normal(shift, 1.0, N), 0)
+    arms = [arm("base", "popular", base), arm("new", "ease", better, **changed)]
+    if twin:
+        arms.append(arm("base again", "popular", base))
+    personas = tuple(
+        {"traits": {"activity": {"level": LEVELS[n % 3]}}, "demographics": {"gender": "FM"[n % 2], "zip": str(n)}}
+        for n in range(N)
+    )
+    run = {"run_id": run_id, "experiment": "made up", "status": "done", "agents": N, "days": DAYS, "seed": seed,
+           "dataset_hash": "d", "mind": {"kind": "behavioural"}}  # fmt: skip
+    return Outcomes(run, plan, ParallelDesign(), Paired(), tuple(arms), personas)
+
+
+def fidelity(tmp_path, **changes):
+    content = {
+        "about": {"dataset_hash": "d", "mind": {"kind": "behavioural", "click_constant": 1.0}},
+        "system_gate_passed": True,
+        "records": [
+            {"part": "system", "metric": "kendall tau", "kind": "mind", "value": 0.8, "low": 0.6, "high": 0.9, "n": 11},
+            {"part": "system", "metric": "sign agreement", "kind": "mind", "value": 0.95, "n": 40},
+        ],
+        **changes,
+    }
+    (tmp_path / "fidelity.json").write_text(json.dumps(content))
+    return find_gate(tmp_path, None, "d", {"kind": "behavioural", "click_constant": 2.0})
+
+
+def word(run, gate=None, others=()):
+    (new,) = compare_outcomes(run, gate, others).arms
+    return new.word, new.reasons
+
+
+def test_validated_needs_a_plan_all_checks_an_effect_and_an_audience_that_passed(tmp_path):
+    assert word(outcomes(), fidelity(tmp_path)) == ("validated", ())
+
+
+def test_indicative_without_an_examined_audience():
+    found, reasons = word(outcomes())
+    assert found == "indicative"
+    assert reasons == ("the audience was not put to the system gate of the fidelity lab",)
+
+
+def test_not_supported_where_the_interval_includes_zero(tmp_path):
+    found, reasons = word(outcomes(shift=0.0, seed=1), fidelity(tmp_path))
+    assert (found, reasons) == ("not supported", ("the interval includes zero",))
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"system_gate_passed": False}, "did not pass"),
+        ({"about": {"dataset_hash": "another", "mind": {"kind": "behavioural"}}}, "did not pass"),
+        ({"about": {"dataset_hash": "d", "mind": {"kind": "language"}}}, "did not pass"),
+    ],
+)
+def test_a_gate_that_failed_or_is_about_something_else_does_not_open(tmp_path, change, why):
+    found, reasons = word(outcomes(), fidelity(tmp_path, **change))
+    assert found == "indicative"
+    assert why in reasons[0]
+
+
+def test_the_gate_is_read_with_its_figures(tmp_path):
+    gate = fidelity(tmp_path)
+    assert (gate.tau, gate.tau_low, gate.sign_agreement, gate.recommenders, gate.fits) == (0.8, 0.6, 0.95, 11, True)
+    with pytest.raises(RunDirectoryError, match="no such file"):
+        find_gate(tmp_path, tmp_path / "elsewhere.json", "d", {})
+    (tmp_path / "fidelity.json").write_text("[1, 2]")
+    with pytest.raises(RunDirectoryError, match="not a file of the fidelity lab"):
+        find_gate(tmp_path, tmp_path, "d", {})
+
+
+def test_without_a_plan_nothing_is_validated_and_the_words_say_so(tmp_path):
+    found, reasons = word(outcomes(plan=None), fidelity(tmp_path))
+    assert found == "indicative"
+    assert reasons == ("no primary metric was declared",)
+
+
+def test_without_an_a_a_pair_nothing_is_validated(tmp_path):
+    found, reasons = word(outcomes(twin=False), fidelity(tmp_path))
+    assert found == "indicative"
+    assert reasons == ("check not run: A/A: two arms of the same recommender agree",)
+
+
+def test_a_copy_that_differs_spoils_every_effect(tmp_path):
+    run = outcomes()
+    off = replace(run.arms[2], totals=totals(run.arms[1].totals.columns["likes"], days=DAYS))
+    found, reasons = word(replace(run, arms=(*run.arms[:2], off)), fidelity(tmp_path))
+    assert found == "not supported"
+    assert "A/A" in reasons[0]
+
+
+def test_a_harmed_guardrail_takes_the_support_away_from_an_arm_called_better(tmp_path):
+    assert word(outcomes(satisfaction=5.0), fidelity(tmp_path)) == (
+        "not supported",
+        ("guardrail harmed: satisfaction",),
+    )
+    worse, _ = word(outcomes(shift=-1.0, satisfaction=5.0), fidelity(tmp_path))
+    assert worse == "validated"
+
+
+def test_attrition_in_one_arm_spoils_its_effect(tmp_path):
+    found, reasons = word(outcomes(completed=np.arange(N) >= 30), fidelity(tmp_path))
+    assert found == "not supported"
+    assert any("attrition" in reason for reason in reasons)
+
+
+def test_visits_that_depend_on_the_arm_spoil_every_effect(tmp_path):
+    run = outcomes()
+    more = run.arms[1].totals
+    more.columns["sessions"] = more.columns["sessions"] + (np.arange(N) < 5)
+    found, reasons = word(run, fidelity(tmp_path))
+    assert found == "not supported"
+    assert any("negative control" in reason for reason in reasons)
+
+
+def test_a_run_that_was_interrupted_supports_nothing():
+    run = outcomes()
+    assert word(replace(run, run={**run.run, "status": "interrupted"}))[0] == "not supported"
+
+
+def test_a_sign_that_turns_between_variants_supports_nothing(tmp_path):
+    found, reasons = word(outcomes(), fidelity(tmp_path), [outcomes(shift=-1.0, seed=5, run_id="b")])
+    assert found == "not supported"
+    assert "the sign turns between variants" in reasons
+
+
+def test_the_headline_is_the_wider_of_agents_and_variants():
+    others = [outcomes(shift=shift, seed=seed, run_id=str(seed)) for seed, shift in ((1, 0.5), (2, 2.5))]
+    alone = compare_outcomes(outcomes(), None).arms[0].headline.effect
+    together = compare_outcomes(outcomes(), None, others).arms[0].headline
+    assert together.effect.high - together.effect.low > alone.high - alone.low
+    assert "3 runs" in together.interval
+    with pytest.raises(RunDirectoryError, match="named twice"):
+        compare_outcomes(outcomes(), None, [outcomes()])
+
+
+def test_a_sequential_plan_is_wider_and_may_be_looked_at_only_where_it_said():
+    looking = PLAN.model_copy(update={"stopping": "group_sequential", "looks": (N, 10 * N)})
+    fixed = compare_outcomes(outcomes(), None).arms[0].headline.effect
+    early = compare_outcomes(outcomes(plan=looking), None)
+    assert early.arms[0].headline.effect.high > fixed.high
+    assert "look 1 of 2" in early.arms[0].headline.interval
+    unplanned = looking.model_copy(update={"looks": (N - 1, 10 * N)})
+    assert word(outcomes(plan=unplanned))[0] == "not supported"
+    anytime = PLAN.model_copy(update={"stopping": "confidence_sequence"})
+    assert compare_outcomes(outcomes(plan=anytime), None).arms[0].headline.effect.high > fixed.high
+
+
+def test_segments_harm_days_and_json_are_complete():
+    found = compare_outcomes(outcomes(), None)
+    (new,) = found.arms
+    assert {segment.attribute for segment in new.segments} == {"activity", "gender"}
+    assert sum(segment.effect.n for segment in new.segments) == 2 * N
+    assert len(new.days) == DAYS
+    assert new.harm.worse + new.harm.same + new.harm.better == pytest.approx(1.0)
+    assert new.headline.detectable > 0
+    assert new.headline.smallest == pytest.approx(0.1 * found.baseline_mean)
+    assert {each.metric for each in new.explored} | {"likes_per_session", "satisfaction"} == {m.name for m in METRICS}
+    assert json.loads(json.dumps(found.as_dict()))["arms"][0]["word"] == "indicative"
+
+
+checks = st.lists(
+    st.builds(Check, st.just("c"), st.sampled_from(["passed", "failed", "not run"]), st.just(""), st.booleans()),
+    max_size=4,
+).map(tuple)
+evidence = st.builds(
+    Evidence, st.booleans(), st.sampled_from([None, True, False]), st.sampled_from([(), ("m",)]), st.booleans(), checks,
+    st.sampled_from([None, True, False]),
+)  # fmt: skip
+
+
+@given(evidence)
+def test_the_rules_are_monotone_and_every_lesser_word_has_a_reason(given_evidence):
+    order = ["not supported", "indicative", "validated"]
+    found = judge(given_evidence)
+    assert bool(found.reasons) == (found.word != "validated")
+    for better in (
+        replace(given_evidence, clear=True), replace(given_evidence, gate=True), replace(given_evidence, declared=True),
+        replace(given_evidence, harmed=()), replace(given_evidence, checks=()),
+    ):  # fmt: skip
+        assert order.index(judge(better).word) >= order.index(found.word)
+    if found.word == "validated":
+        assert given_evidence.clear
+        assert given_evidence.gate
+        assert given_evidence.declared

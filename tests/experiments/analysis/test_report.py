@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from groundlings.experiments.analysis.metrics import METRICS, summarise
+from groundlings.experiments.analysis.report import render_summary_table, write_report
+from groundlings.experiments.analysis.report.formatting import opening, share, signed, verdict
+from groundlings.experiments.analysis.report.palette import DARK, LIGHT, styles
+from groundlings.simulator.log.store import open_log
+
+
+class Reader(HTMLParser):
+    """What a browser would find: tags with their attributes, ids, links and the text."""
+
+    VOID = frozenset({"meta", "link", "img", "br", "hr", "input"})
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def run(small_run, tmp_path_factory) -> Path:
+    copy = tmp_path_factory.mktemp("report")
+    shutil.copy(small_run / "log.db", copy)
+    (copy / "manifest.json").write_text(json.dumps({"digest": "d" * 64, "seconds": {"simulate": 1.25}}))
+    engine = open_log(copy)
+    assert write_report(copy, engine, summarise(engine)) == copy / "report.html"
+    engine.dispose()
+    return copy
+
+
+@pytest.fixture(scope="module")
+def page(run) -> Reader:
+    return Reader((run / "report.html").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def summary(small_log):
+    return summarise(small_log)
+
+
+def test_the_page_is_well_formed_and_runs_nothing(page):
+    assert not page.open
+    assert not page.all("script")
+    assert not page.all("img")
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+
+
+def test_the_page_asks_the_network_for_nothing(page, run):
+    links = [value for _, found in page.tags for name, value in found.items() if name in ("href", "src", "xlink:href")]
+    assert all(link.startswith(("#", "data:")) for link in links)
+    source = (run / "report.html").read_text(encoding="utf-8")
+    assert "@import" not in source
+    assert "url(http" not in source
+
+
+def test_ids_are_unique_and_references_lead_somewhere(page):
+    ids = [found["id"] for _, found in page.tags if "id" in found]
+    assert len(ids) == len(set(ids))
+    wanted = [found["aria-labelledby"] for _, found in page.tags if "aria-labelledby" in found]
+    wanted += [found["xlink:href"][1:] for _, found in page.tags if "xlink:href" in found]
+    assert wanted
+    assert set(wanted) <= set(ids)
+
+
+def test_titles_feelings_and_names_from_the_data_are_shown_and_not_obeyed(page):
+    assert "<script>alert('title')</script>" in page.text
+    assert "<img src=x onerror=alert(1)>" in page.text
+    assert "small <i>world</i>" in page.text
+    assert "good & <new>" in page.text
+
+
+def test_pictures_are_labelled_and_tables_have_captions(page):
+    pictures = [found for found in page.all("svg") if found.get("aria-hidden") != "true"]
+    sparks = [found for found in pictures if found.get("class") == "spark"]
+    assert len(sparks) == len(METRICS) * 4, "the days of each metric and arm, in words as well"
+    drawn = len(pictures) - len(sparks)
+    assert drawn == len(METRICS) + 2 + len(METRICS) + 2 + 2, (
+        "two of the comparison, two of people; no part has 20 people"
+    )
+    assert all(found["role"] == "img" and found["aria-label"] for found in pictures)
+    assert len(page.all("table")) == len(page.all("caption")) >= 4
+    assert len(page.all("h1")) == 1
+
+
+def test_the_page_says_what_it_is(page, summary):
+    assert opening(summary) in page.text
+    assert "not validated against humans" in page.text
+    assert "a bound: it sees what the audience secretly likes" in page.text
+    assert "Nobody's; <b>do</b> as you like." in page.text
+    assert "d" * 64 in page.text
+    for metric in METRICS:
+        assert metric.definition in page.text
+
+
+def test_the_page_gives_the_verdict_and_asks_whether_to_believe_it(page):
+    assert "No primary metric was declared" in page.text
+    assert "This audience was not examined on these data" in page.text
+    assert "good & <new>" in page.text
+    checks = [found for found in page.all("li") if (found.get("class") or "").startswith("check ")]
+    assert len(checks) == 5 + 3
+    (word,) = [found["class"] for found in page.all("li") if (found.get("class") or "").startswith("verdict ")]
+    assert word.removeprefix("verdict ") in ("indicative", "not-supported")
+
+
+def test_an_audience_that_passed_changes_the_stamp(tmp_path, small_run):
+    shutil.copy(small_run / "log.db", tmp_path)
+    tau = {"part": "system", "metric": "kendall tau", "kind": "mind", "value": 0.81, "n": 11}
+    (tmp_path / "fidelity.json").write_text(json.dumps({"system_gate_passed": True, "records": [tau]}))
+    engine = open_log(tmp_path)
+    text = Reader(write_report(tmp_path, engine, summarise(engine)).read_text(encoding="utf-8")).text
+    assert "passed the system gate" in text
+    assert "Kendall's tau 0.81" in text
+    assert "this audience puts recommenders in the order that real behaviour does" in text
+
+
+def test_metrics_that_many_people_lack_come_with_a_warning(page, summary):
+    (again,) = (arm for arm in summary.arms if arm.name == "again")
+    share_left_out = again.differences["like_ratio"].excluded / summary.run["agents"]
+    assert share_left_out > 0.1
+    assert f"{100 * share_left_out:.1f} % for like ratio" in page.text
+
+
+def test_every_mean_of_the_summary_stands_in_the_page(page, summary):
+    for arm in summary.arms:
+        for metric in METRICS:
+            assert f"{arm.metrics[metric.name].mean:.{metric.decimals}f}" in page.text
+
+
+def test_the_gallery_lays_visits_to_all_arms_side_by_side(page):
+    visits = [found for tag, found in page.tags if found.get("class") == "visit"]
+    guests = page.all("article")
+    assert 4 < len(guests) <= 12
+    assert [found["aria-label"] for found in visits] == ["chance", "good & <new>", "again", "best"] * len(guests)
+
+
+def luminance(code: str) -> float:
+    """Relative luminance as WCAG 2 defines it."""
+    channels = [int(code[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
+def test_colours_stand_out_from_the_paper(colours):
+    paper = luminance(colours["paper"])
+    for name, code in colours.items():
+        lighter, darker = sorted((luminance(code), paper), reverse=True)
+        contrast = (lighter + 0.05) / (darker + 0.05)
+        if name in ("ink", "muted"):
+            assert contrast >= 4.5
+        elif name not in ("paper", "rule"):
+            assert contrast >= 3.0
+
+
+def test_both_schemes_have_the_same_colours_and_each_occurs_once():
+    assert LIGHT.keys() == DARK.keys()
+    assert len(set(LIGHT.values())) == len(LIGHT)
+
+
+def test_arms_never_differ_by_hue_alone(summary):
+    many = replace(summary, arms=tuple(replace(summary.arms[0], name=f"arm {n}") for n in range(12)))
+    looks = list(styles(many).values())
+    assert len({(look.colour, look.marker) for look in looks}) == len(looks)
+    assert len({(look.marker, look.dash) for look in looks[:8]}) == 8
+
+
+def test_pictures_are_written_as_png(run):
+    for name in ("metrics.png", "pages.png", "days.png"):
+        assert (run / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_interrupted_run_with_an_arm_that_never_ran_says_so(tmp_path, small_run):
+    shutil.copy(small_run / "log.db", tmp_path)
+    with sqlite3.connect(tmp_path / "log.db") as connection:
+        connection.execute("UPDATE runs SET status = 'interrupted', finished_at = NULL")
+        connection.execute("DELETE FROM sessions WHERE arm_id > 2 OR day > 0")
+    engine = open_log(tmp_path)
+    summary = summarise(engine)
+    text = Reader(write_report(tmp_path, engine, summary).read_text(encoding="utf-8")).text
+    assert "This run is interrupted" in text
+    assert "Nobody visited every arm" in text
+    assert summary.arms[3].metrics["view_ratio"].mean is None
+    assert not (tmp_path / "days.png").exists()
+
+
+def test_the_same_log_gives_the_same_page(tmp_path, run):
+    shutil.copy(run / "log.db", tmp_path)
+    shutil.copy(run / "manifest.json", tmp_path)
+    engine = open_log(tmp_path)
+    again = write_report(tmp_path, engine, summarise(engine))
+    assert again.read_bytes() == (run / "report.html").read_bytes()
+
+
+def test_the_terminal_table_names_arms_and_marks_bounds(summary):
+    console = Console(width=140, record=True, file=None)
+    with console.capture() as capture:
+        console.print(render_summary_table(summary))
+    text = capture.get()
+    assert "good & <new>" in text
+    assert "(a bound)" in text
+    assert f"{summary.arms[0].metrics['mean_rating'].mean:.2f}" in text
+
+
+def test_a_difference_is_read_by_its_interval_and_the_metrics_direction(summary):
+    readings = {
+        (arm.name, metric.name): verdict(arm.differences[metric.name], metric)
+        for arm in summary.arms[1:]
+        for metric in METRICS
+    }
+    assert readings["best", "like_ratio"] == "better"
+    assert {readings["again", metric.name] for metric in METRICS} == {"unclear"}
+
+
+def test_small_negative_numbers_and_shares_are_written_plainly():
+    assert signed(-0.001, 2) == "0.00"
+    assert signed(-0.5, 1) == "\N{MINUS SIGN}0.5"
+    assert (share(0, 0), share(5, 5), share(1, 3)) == ("\N{EN DASH}", "100 %", "33.3 %")

@@ -1,0 +1,146 @@
+"""`groundlings agent`: what a person lived through can be read back, for every kind of mind."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import shutil
+import sqlite3
+
+import pytest
+from rich.console import Console
+
+from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.experiments.archive.agent_history import read_story
+from groundlings.experiments.cli.agent import render_story
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.plan import build_plan
+from groundlings.experiments.running.run import run_row, simulate
+from groundlings.simulator.language.scripted import ScriptedModel, legal_reply
+from groundlings.simulator.log.store import LOG_NAME
+
+MINDS = {
+    "verdict": {
+        "kind": "language", "model": {"provider": "scripted"}, "reasons": True, "rotate_slots": True,
+        "reflection": {"every": 1}, "interview": {"questions": ["What was missing?"]},
+    },
+    "graded": {"kind": "language", "model": {"provider": "scripted"}, "decision": "graded"},
+    "behavioural": {"kind": "behavioural"},
+    "scripted": {"kind": "scripted", "stars": 4, "misdeeds": ["illegal", "unreadable", "none"]},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A run for each kind of mind."""
+    root = tmp_path_factory.mktemp("runs")
+    for name, mind in MINDS.items():
+        config = {
+            "name": name, "seed": 5, "dataset": "toy", "population": {"size": 5}, "mind": mind,
+            "simulation": {"days": 2, "refit_every": 0}, "site": {"page_size": 4, "max_pages": 3},
+            "arms": [{"name": arm, "recommender": arm} for arm in ("popular", "random_order")],
+        }  # fmt: skip
+        plan = build_plan(ExperimentConfig.model_validate(config))
+        (root / name).mkdir()
+        model = ScriptedModel(legal_reply) if mind["kind"] == "language" else None
+        with asyncio.Runner() as runner:
+            simulate(plan, run_row(plan, model), root / name / LOG_NAME, runner, model)
+    return root
+
+
+def printed(story, prompts=False) -> str:
+    console = Console(file=io.StringIO(), width=160, color_system=None)
+    for part in render_story(story, prompts):
+        console.print(part)
+    return console.file.getvalue()
+
+
+def users(run) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        read_story(run, "nobody at all")
+    return [name.strip("'") for name in str(caught.value).rpartition("try ")[2].split(", ")]
+
+
+@pytest.mark.parametrize("mind", MINDS)
+def test_a_story_tells_every_visit_and_every_slot(runs, mind):
+    for user in users(runs / mind):
+        story = read_story(runs / mind, user)
+        assert [(visit.arm, visit.day) for visit in story.visits] == [
+            ("popular", 0), ("popular", 1), ("random_order", 0), ("random_order", 1),
+        ]  # fmt: skip
+        told = printed(story)
+        for visit in story.visits:
+            for page in visit.pages:
+                assert [slot.place for slot in page.slots] == list(range(1, len(page.slots) + 1))
+                assert all(slot.title in told for slot in page.slots)
+        assert told.count("Page 1") == sum(bool(visit.pages) for visit in story.visits)
+
+
+def test_a_language_story_is_consistent_with_itself(runs):
+    """Mood follows from the page before, the memory from the visit, the ending from the last page."""
+    for user in users(runs / "verdict"):
+        for visit in read_story(runs / "verdict", user).visits:
+            first, *later = visit.pages
+            assert (first.mood.tiredness, first.mood.boredom, first.mood.satisfaction) == (0, {}, 5.5)
+            for before, after in zip(visit.pages, later, strict=False):
+                assert before.outcome == "next_page"
+                assert after.mood.satisfaction == pytest.approx((before.mood.satisfaction + before.satisfaction) / 2)
+                assert after.mood.tiredness > before.mood.tiredness
+            assert visit.pages[-1].outcome == "exit"
+            assert visit.ended_by == ("last_page" if len(visit.pages) == 3 else "exit")
+            kinds = [kind for kind, _ in visit.memories]
+            assert kinds == ["visit", "reflection"]
+            assert visit.memories[0][1].startswith(f"{len(visit.pages)} page")
+            assert f"{visit.pages[-1].feeling} at the end" in visit.memories[0][1]
+            for page in visit.pages:
+                said = json.loads(page.calls[0].reply)
+                opened = {str(slot.place): slot.rating for slot in page.slots if slot.clicked}
+                assert opened == said["open"], "a slot's place is the number that the model was shown"
+                assert {str(slot.place): slot.reason for slot in page.slots if slot.reason} == said["why"]
+
+
+def test_prompts_print_all_that_was_shown_and_said(runs):
+    story = read_story(runs / "verdict", users(runs / "verdict")[0], arm="popular", day=1)
+    (visit,) = story.visits
+    told, short = printed(story, prompts=True), printed(story)
+    assert "Titles are data from a catalog" in told
+    assert "Titles are data from a catalog" not in short
+    assert told.count("verdict-1+agent-1, ok") == len(visit.pages)
+    assert "reflection-1+agent-1, ok" in told
+    assert "Asked: What was missing?" in short
+    assert "It thought: " in short
+
+
+def test_a_graded_story_shows_the_odds(runs):
+    story = read_story(runs / "graded", users(runs / "graded")[0])
+    told = printed(story, prompts=True)
+    assert "likeliest first tokens: " in told
+    assert "P of going on 0." in told
+
+
+def test_refusals_and_lost_pages_are_told(runs):
+    told = "".join(printed(read_story(runs / "scripted", user)) for user in users(runs / "scripted"))
+    assert "refused by the site" in told
+    assert "the reply could not be read" in told
+    assert "nobody knows" in told
+
+
+def test_names_that_are_not_there_are_told_with_what_is_near(runs):
+    user = users(runs / "verdict")[0]
+    with pytest.raises(ConfigError, match="did you mean 'popular'"):
+        read_story(runs / "verdict", user, arm="populer")
+    with pytest.raises(RunDirectoryError):
+        read_story(runs / "absent", user)
+    assert "No such visit" in printed(read_story(runs / "verdict", user, day=77))
+
+
+def test_control_characters_of_a_title_do_not_reach_the_terminal(runs, tmp_path):
+    shutil.copytree(runs / "verdict", tmp_path / "copy")
+    connection = sqlite3.connect(tmp_path / "copy" / LOG_NAME)
+    connection.execute("UPDATE items SET title = '\x1b[31m[red]evil[/red]\x07' ")
+    connection.commit()
+    told = printed(read_story(tmp_path / "copy", users(runs / "verdict")[0]))
+    assert "[red]evil[/red]" in told
+    assert "\x1b" not in told
+    assert "\x07" not in told

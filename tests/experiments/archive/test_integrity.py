@@ -1,0 +1,102 @@
+"""A log that something has changed is named as damaged by whoever reads it, and a fault of our own is not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+
+import pytest
+from typer.testing import CliRunner
+
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.archive.integrity import reading
+from groundlings.experiments.cli import main as cli
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.run import resume_experiment, run_experiment
+
+SMALL = {
+    "name": "small",
+    "seed": 3,
+    "dataset": {"name": "toy", "toy": {"n_users": 6, "n_items": 20, "interactions_per_user": 6}},
+    "site": {"page_size": 3, "max_pages": 2},
+    "mind": {"kind": "scripted", "stars": 4},
+    "arms": [{"name": "popular", "recommender": "popular"}, {"name": "again", "recommender": "popular"}],
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return run_experiment(ExperimentConfig.model_validate(SMALL), tmp_path_factory.mktemp("made") / "run").directory
+
+
+@pytest.fixture
+def run(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "run")
+
+
+def change(run, statement):
+    with closing(sqlite3.connect(run / "log.db")) as log, log:
+        log.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DROP TABLE agents", "no such table|the table agents is missing"),
+        ("ALTER TABLE sessions RENAME COLUMN ended_by TO how", "no such column|has no column ended_by"),
+        ("UPDATE runs SET config = '{'", r"runs\.config holds no JSON"),
+        ("UPDATE sessions SET satisfaction = 'x'", r"sessions\.satisfaction holds a value of the kind text"),
+        ("UPDATE impressions SET item_id = 999", "belongs to a row of items that is not there"),
+        ("DELETE FROM runs", "belongs to a row of runs|no run"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_every_reader_ends_well_or_names_the_damage_and_leaves_it(run, statement, said):
+    change(run, statement)
+    before = (run / "log.db").read_bytes()
+    commands = [
+        ["digest"],
+        ["compare"],
+        ["agent", "--user", "1"],
+        ["export", "--format", "trec", "--out", f"{run}.out"],
+    ]
+    refused = []
+    for name, *options in [*commands, ["report"]]:
+        error = CliRunner().invoke(_app(), [name, str(run), *options]).exception
+        assert error is None or type(error).__module__ == "groundlings.environments.errors", repr(error)
+        refused += [str(error)] if isinstance(error, RunDirectoryError) else []
+    with pytest.raises(RunDirectoryError, match=said):
+        resume_experiment(run)
+    assert refused
+    assert (run / "log.db").read_bytes() == before
+
+
+def _app():
+    if not any(command.name == "agent" for command in cli.app.registered_commands):
+        cli._mount()
+    return cli.app
+
+
+def test_a_finished_log_that_differs_from_its_manifest_is_named(run):
+    change(run, "UPDATE impressions SET rating = 5.0")
+    with pytest.raises(RunDirectoryError, match=r"its digest is \w+\.\.\., and manifest\.json says"), reading(run):
+        raise ValueError("something that this change might lead to")
+
+
+@pytest.mark.parametrize("garbage", [b"", b'{"digest": "\x80"}', b"[]"])
+def test_a_damaged_manifest_is_named_and_written_anew_on_resuming(run, garbage):
+    whole = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_bytes(garbage)
+    for name, *options in (["report"], ["export", "--format", "trec", "--out", f"{run}.out"]):
+        error = CliRunner().invoke(_app(), [name, str(run), *options]).exception
+        assert isinstance(error, RunDirectoryError), repr(error)
+        assert "manifest.json" in str(error)
+    resume_experiment(run)
+    assert json.loads((run / "manifest.json").read_text())["digest"] == whole["digest"]
+
+
+def test_a_fault_of_our_own_stays_what_it_is(run):
+    with pytest.raises(ValueError, match="ours"), reading(run):
+        raise ValueError("ours")

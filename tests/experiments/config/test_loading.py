@@ -1,0 +1,163 @@
+"""An experiment file becomes a configuration, or an error that a person can act on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from groundlings.environments.errors import ConfigError
+from groundlings.experiments.config.loading import config_hash, dump_config, load_config
+from groundlings.experiments.config.schema import ExperimentConfig
+
+SMALL = """\
+name: small
+seed: 1
+dataset: toy
+mind: behavioural
+site:
+  page_size: 4
+arms:
+  - name: first
+    recommender: popular
+  - name: second
+    recommender: random_order
+"""
+
+# The billion laughs: ten lines that mean ten billion values.
+LAUGHS = "laugh0: &laugh0 [ha]\n" + "".join(
+    f"laugh{n}: &laugh{n} [{', '.join([f'*laugh{n - 1}'] * 10)}]\n" for n in range(1, 10)
+)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def written(text: str, name: str = "small.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return written
+
+
+def test_a_small_file_gets_every_default(write):
+    config = load_config(write(SMALL))
+    assert (config.site.page_size, config.site.max_pages, config.simulation.days) == (4, 5, 1)
+    assert config.mind.kind == "behavioural"
+    assert [arm.name for arm in config.arms] == ["first", "second"]
+
+
+def test_dumping_and_loading_again_changes_nothing(write):
+    config = load_config(write(SMALL))
+    again = load_config(write(yaml.safe_dump(dump_config(config)), "again.yaml"))
+    assert dump_config(again) == dump_config(config)
+    assert config_hash(again) == config_hash(config)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("page_size: 4", "page_sise: 4", ["small.yaml:6", "site.page_sise", "did you mean 'page_size'"]),
+        ("page_size: 4", "page_size: 0", ["small.yaml:6", "site.page_size", "greater than or equal to 1", "found 0"]),
+        ("page_size: 4", "page_size: four", ["small.yaml:6", "site.page_size", "found 'four'"]),
+        ("seed: 1\n", "", ["seed", "missing"]),
+        ("name: second", "name: first", ["arm names must differ", "first"]),
+        ("mind: behavioural", "mind: behavioral", ["small.yaml:4", "mind", "behavioural"]),
+        ("mind: behavioural", "mind: {kind: scripted, clicc: [0]}", ["small.yaml:4", "mind.clicc", "did you mean"]),
+        ("dataset: toy", "dataset: ml-100", ["ml-100", "did you mean 'ml-100k'"]),
+        ("site:", "name: twice\nsite:", ["small.yaml:5", "'name'", "line 1"]),
+        ("site:", "site: [", ["small.yaml", "not valid YAML"]),
+        ("    recommender: popular", "    recomender: popular", ["small.yaml:8", "arms.0.recomender", "recommender"]),
+        ("site:", "base: /\nsite:", ["base", "does not exist"]),
+        ("site:", "? [1, 2]\n: 3\nsite:", ["small.yaml:5", "a key must be one word"]),
+        ("site:", "site: &again\n  inner: *again", ["small.yaml:5", "inside of what it stands for"]),
+        ("page_size: 4", "page_size: 1000000000000", ["small.yaml:5", "more than 100,000 slots a visit"]),
+        ("dataset: toy", "dataset: {name: toy, toy: {n_users: 10000000, interactions_per_user: 50}}", ["200,000,000"]),
+        ("page_size: 4", f"page_size: {'x' * 5000}", ["small.yaml:6", "characters)"]),
+        (
+            "dataset: toy",
+            'dataset: {name: ml-100k, directory: "~nobody-here/x"}',
+            ["dataset.directory", "nobody's home"],
+        ),
+        ("dataset: toy", 'dataset: {name: ml-100k, directory: "a\\0b"}', ["dataset.directory", "zero byte"]),
+        ("dataset: toy", f"dataset: {{name: ml-100k, directory: {'x' * 300}}}", ["dataset.directory", "255"]),
+        ("seed: 1", LAUGHS + "seed: *laugh9", ["small.yaml", "aliases written out", "100,000"]),
+    ],
+)
+def test_a_mistake_is_named_with_file_line_key_and_a_way_out(write, old, new, expected):
+    with pytest.raises(ConfigError) as error:
+        load_config(write(SMALL.replace(old, new)))
+    for part in expected:
+        assert part in str(error.value)
+
+
+def test_a_missing_file_suggests_its_neighbour(write):
+    path = write(SMALL)
+    with pytest.raises(ConfigError, match=r"no such file; did you mean .*small\.yaml"):
+        load_config(path.with_name("smal.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("change", "look", "value"),
+    [
+        ("site.page_size=7", lambda config: config.site.page_size, 7),
+        ("simulation.days=3", lambda config: config.simulation.days, 3),
+        ("arms.1.recommender=ease", lambda config: config.arms[1].recommender, "ease"),
+        ("split.salt=other", lambda config: config.split.salt, "other"),
+        ("dataset.toy.n_users=30", lambda config: config.dataset.toy.n_users, 30),
+        ("mind=scripted", lambda config: config.mind.kind, "scripted"),
+        ("arms.0.options={a: 1}", lambda config: config.arms[0].options, {"a": 1}),
+    ],
+)
+def test_set_changes_one_value(write, change, look, value):
+    assert look(load_config(write(SMALL), [change])) == value
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("site.page_sise=3", ["--set", "site.page_sise", "page_size"]),
+        ("site", ["key.path=value"]),
+        ("site..x=1", ["key.path=value"]),
+        ("arms.7.name=x", ["list of 2", "7"]),
+        ("arms.name=x", ["list of 2", "name"]),
+        ("seed.x=1", ["holds 1"]),
+        ("site.page_size=[", ["not valid YAML"]),
+        ("site.page_size=2024-13-45", ["not valid YAML"]),
+    ],
+)
+def test_a_bad_set_says_what_is_wrong(write, change, expected):
+    with pytest.raises(ConfigError) as error:
+        load_config(write(SMALL), [change])
+    for part in expected:
+        assert part in str(error.value)
+
+
+def test_seed_option_wins_over_the_file(write):
+    assert load_config(write(SMALL), seed=99).seed == 99
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@given(data=st.data())
+def test_any_mutated_file_is_a_configuration_or_a_config_error(tmp_path, data):
+    text = list(SMALL)
+    for _ in range(data.draw(st.integers(1, 6))):
+        place = data.draw(st.integers(0, len(text) - 1))
+        what = data.draw(st.sampled_from(["drop", "swap", "insert"]))
+        character = data.draw(st.sampled_from(list("\n :-[]{}#&*!|>'\"%@,?0aé\t\x00")))
+        if what == "drop":
+            del text[place]
+        elif what == "swap":
+            text[place] = character
+        else:
+            text.insert(place, character)
+    path = tmp_path / "mutated.yaml"
+    path.write_text("".join(text), encoding="utf-8")
+    try:
+        loaded = load_config(path)
+    except ConfigError:
+        return  # the one error a bad file may end in; any other fails this test
+    assert isinstance(loaded, ExperimentConfig)

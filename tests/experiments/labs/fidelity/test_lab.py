@@ -1,0 +1,177 @@
+"""An examination from file to page, on a made-up world."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from groundlings.environments.errors import ConfigError
+from groundlings.experiments.cli.fidelity import fidelity
+from groundlings.experiments.config.loading import load_as
+from groundlings.experiments.labs.fidelity.choices import open_shelf
+from groundlings.experiments.labs.fidelity.config import FidelityConfig
+from groundlings.experiments.labs.fidelity.headlines import headlines
+from groundlings.experiments.labs.fidelity.invariance import (
+    examine_invariance,
+    with_other_demographics,
+    with_other_titles,
+)
+from groundlings.experiments.labs.fidelity.lab import PARTS
+from groundlings.experiments.labs.fidelity.page import render_page
+from groundlings.experiments.labs.fidelity.probes import examine_probes
+from groundlings.experiments.labs.fidelity.published import published_rows
+from groundlings.experiments.labs.fidelity.stage import set_stage
+
+WIDE = {"COLUMNS": "200"}
+CONFIGS = Path(__file__).parents[4] / "experiments" / "configs"
+
+
+def test_all_seven_parts_are_there_in_order(findings, steps):
+    assert steps.seen == list(range(1, PARTS + 1))
+    parts = list(dict.fromkeys(record.part for record in findings.records))
+    assert parts == [
+        "interaction", "preference", "calibration", "distributions", "probes", "system", "memorisation and stereotype"
+    ]  # fmt: skip
+
+
+def test_there_is_one_record_for_each_task_scorer_and_metric(findings):
+    keys = Counter((each.part, each.task, each.scorer, each.metric) for each in findings.records)
+    assert [key for key, count in keys.items() if count > 1] == []
+
+
+def test_only_minds_are_judged_and_every_judgement_has_its_ground(findings):
+    for record in findings.records:
+        assert record.definition
+        assert record.words.endswith(".")
+        if record.kind != "mind":
+            assert record.verdict is None
+        if record.verdict is not None:
+            assert record.holds is not None
+            assert (record.verdict == "not supported") is not record.holds
+        if record.low is not None and record.high is not None:
+            assert record.low <= record.value <= record.high
+    assert any(record.verdict for record in findings.records)
+
+
+def test_the_word_for_the_whole_follows_the_gate(findings):
+    assert findings.overall != "validated" or findings.passed
+    assert replace(findings, passed=False).overall != "validated"
+
+
+def test_the_json_is_plain_and_complete(findings):
+    content = json.loads(json.dumps(findings.as_dict(), allow_nan=False))
+    assert content["verdict"] == findings.overall
+    assert len(content["records"]) == len(findings.records)
+    assert {"salt", "seed", "config_hash", "dataset_hash", "leakage", "seconds"} <= content["about"].keys()
+
+
+def test_the_page_needs_nothing_else_and_shows_every_headline(findings):
+    page = render_page(findings)
+    assert not re.search(r'(?:src|href)="(?!#|data:)', page)
+    assert "<b>hostile</b>" not in page
+    assert "&lt;b&gt;hostile" in page
+    for row in headlines(findings.records):
+        assert row.label in page or row.label.replace("'", "&#39;") in page
+    identifiers = re.findall(r'\bid="([^"]+)"', page)
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_published_figures_carry_their_source_and_are_quoted_for_their_data_set_alone():
+    rows = published_rows("ml-1m")
+    assert published_rows("toy") == []
+    assert {row.kind for row in rows} == {"published"}
+    assert all(row.source and row.n == 0 for row in rows)
+
+
+def test_a_mind_that_reads_neither_titles_nor_demographics_does_not_change(stage, findings):
+    (record,) = examine_invariance(stage)
+    assert record.value == 0.0
+    assert record.verdict is None
+    (judged,) = (each for each in findings.records if each.part == "memorisation and stereotype")
+    assert judged.verdict in {"indicative", "validated"}
+
+
+def test_the_changes_of_the_invariance_test_are_real(stage):
+    rng = np.random.default_rng(0)
+    dataset = stage.dataset
+    titles = with_other_titles(dataset, rng).catalog.titles
+    assert sorted(titles) == sorted(dataset.catalog.titles)
+    assert titles != dataset.catalog.titles
+    people = with_other_demographics(dataset, rng).people
+    assert people.user_ids == dataset.people.user_ids
+    changed = sum(a != b for a, b in zip(people.attributes, dataset.people.attributes, strict=True))
+    assert changed > len(people) / 2
+
+
+def test_another_salt_examines_other_people_and_the_same_salt_the_same(stage, config):
+    other = config.model_copy(update={"split": config.split.model_copy(update={"salt": "b"})})
+    assert set(set_stage(other).testers) != set(stage.testers)
+    again = set_stage(config)
+    assert (again.testers == stage.testers).all()
+    assert again.taste.fingerprint == stage.taste.fingerprint
+
+
+def test_probes_repeat_themselves(stage):
+    assert examine_probes(stage) == examine_probes(stage)
+
+
+def test_clicks_fall_with_the_dose_and_the_first_slot_is_seen_best(findings):
+    values = {each.metric: each.value for each in findings.records if each.task == "dose-response"}
+    assert values["clicks, 0% random"] > values["clicks, 50% random"] > values["clicks, 100% random"]
+    slots = [each.value for each in findings.records if each.metric.startswith("click rate, slot")]
+    assert slots == sorted(slots, reverse=True)
+    assert findings.find("probes", "position rotation", "evidence mind", "examination exponent").holds
+
+
+def test_the_command_writes_records_and_page_and_prints_the_table(toy_file, tmp_path):
+    app = typer.Typer()
+    app.command()(fidelity)
+    outcome = CliRunner().invoke(
+        app, [str(toy_file), "--out", str(tmp_path / "out"), "--set", "split.salt=c"], env=WIDE
+    )
+    assert outcome.exit_code == 0, outcome.output
+    assert "Interaction 1:1, F1" in outcome.output
+    assert json.loads((tmp_path / "out" / "fidelity.json").read_text())["about"]["salt"] == "c"
+    assert (tmp_path / "out" / "fidelity.html").read_text().startswith("<!doctype html>")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"fidelity.json", "fidelity.html"}
+
+
+@pytest.mark.parametrize("name", ["fidelity_ml100k.yaml", "fidelity_ml1m.yaml"])
+def test_shipped_files_are_valid(name):
+    assert len(load_as(FidelityConfig, CONFIGS / name).recommenders) >= 8
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["ratios=1"], "ratios: this key does not exist"),
+        (["lists.ratio=1"], r"lists.ratio: this key does not exist; did you mean 'ratios'"),
+        (["visits.doses=[0.5, 0.2]"], "doses must rise"),
+        (["recommenders=[{name: a, recommender: popular}]"], "found 1, expected at least 8"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_anything_is_read(toy_file, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        load_as(FidelityConfig, toy_file, changes)
+
+
+def test_the_shelf_is_opened_as_often_as_people_meet_items_whatever_the_click_rate_of_a_page(stage):
+    picks = open_shelf(stage)
+    real = stage.held_out[stage.testers].nnz
+    assert picks.willing.sum() == len(picks.items) == pytest.approx(real, rel=0.3)
+    assert set(picks.users) <= set(stage.testers)
+    assert not stage.train.matrix[picks.users, picks.items].any()
+
+
+def test_more_people_than_the_test_third_has_is_an_error_that_says_how_many(toy_file):
+    config = load_as(FidelityConfig, toy_file, ["population.size=149"])
+    with pytest.raises(ConfigError, match=r"found 149, but the test third of toy .* has \d+ people"):
+        set_stage(config)

@@ -1,0 +1,160 @@
+"""A language model as judge and as writer: models whose worth is known."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+import numpy as np
+import pytest
+
+from groundlings.environments.chat import ChatReply
+from groundlings.environments.errors import DataError
+from groundlings.experiments.labs.warmup import language, metadata
+from groundlings.experiments.labs.warmup.config import LanguageConfig, MetadataConfig
+from groundlings.experiments.labs.warmup.lab import measure_warm_up
+from groundlings.experiments.labs.warmup.language import BOTH, SHORTLIST, ask_language_model
+from groundlings.experiments.labs.warmup.page import render_page
+from groundlings.experiments.labs.warmup.records import find
+from groundlings.personas.minds.calibrated_question import LanguageScorer, QuestionOptions
+from groundlings.personas.population import build_population
+from groundlings.simulator.language.scripted import ScriptedModel
+
+PROMPT_HASH = "b5c1cf94becd803494100f2406cc434879670d40f77fc27ccacb65497620a6f7"
+
+
+class Reader:
+    """Says yes to what a person really met, as loudly as it is told, and nothing at all at strength 0."""
+
+    def __init__(self, trial, strength):
+        self.name = f"reader {strength}"
+        met = trial.dataset.interactions.matrix
+        catalog = trial.dataset.catalog
+        population = build_population(trial.dataset, trial.split.train, size="all", seed=trial.config.seed)
+        scorer = LanguageScorer(population, self, QuestionOptions())
+        items = np.concatenate([trial.split.new, trial.split.hidden])
+        self._odds = {
+            scorer.question(int(user), int(item)).told: strength * (2.0 * (met[user, item] > 0) - 1.0)
+            for user in trial.split.panel
+            for item in items
+        }
+        assert len(set(catalog.titles)) == len(catalog)
+        self.closed = False
+
+    async def ask(self, request):
+        odds = self._odds[request.messages[-1].content]
+        no = -float(np.logaddexp(0, odds))
+        return ChatReply("Yes", self.name, "", 90, 0, 10, 0.0, first_token=(("Yes", no + odds), ("No", no)))
+
+    async def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def asked(trial, monkeypatch):
+    def ask(strength, **options):
+        model = Reader(trial, strength)
+
+        async def built(*_args, **_options):
+            return model
+
+        monkeypatch.setattr(language, "build_chat_model", built)
+        found = ask_language_model(trial, LanguageConfig(items=8, shortlist=15, known_pairs=60, **options), print)
+        assert model.closed
+        return found
+
+    return ask
+
+
+def test_a_model_that_knows_is_listened_to(asked, trial):
+    found = asked(4.0)
+    assert found.about["weights"]["language"] > found.about["weights"]["audience"]
+    assert found.about["auc_both"] == 1.0
+    hits = {arm: trial.judge("random_n", chosen).enrichment for arm, chosen in found.chosen.items()}
+    assert hits[BOTH] > hits[SHORTLIST]
+
+
+def test_a_model_that_knows_nothing_changes_nothing(asked):
+    found = asked(0.0)
+    assert found.about["weights"]["language"] == pytest.approx(0, abs=1e-9)
+    np.testing.assert_array_equal(found.chosen[BOTH], found.chosen[SHORTLIST])
+
+
+def test_every_token_is_counted(asked):
+    about = asked(1.0).about
+    assert about["tokens"] == 100 * about["questions"]
+    assert about["tokens_per_item"] == 100 * 15
+    assert about["unreadable"] == 0
+
+
+def test_a_model_that_cannot_be_read_is_refused(trial, monkeypatch):
+    class Mumbling(Reader):
+        async def ask(self, request):
+            return ChatReply("Hm", self.name, "", 1, 0, 1, 0.0, first_token=(("Hm", -0.1),))
+
+    async def built(*_args, **_options):
+        return Mumbling(trial, 1.0)
+
+    monkeypatch.setattr(language, "build_chat_model", built)
+    with pytest.raises(DataError, match="answers could be read"):
+        ask_language_model(trial, LanguageConfig(items=2, shortlist=6, known_pairs=10), print)
+
+
+@pytest.fixture
+def writer(monkeypatch):
+    """Writes the item's genre, except about items whose number ends in 3."""
+
+    def reply(request):
+        told = request.messages[1].content  # the question, also when it is asked again
+        return "no JSON" if re.search(r"3\b", told) else json.dumps({"text": f"for those who like {told[-7:]}"})
+
+    model = ScriptedModel(reply, "writer")
+
+    async def built(*_args, **_options):
+        return model
+
+    monkeypatch.setattr(metadata, "build_chat_model", built)
+    return model
+
+
+def test_what_is_written_says_that_it_was_generated(trial, writer, tmp_path):
+    written = metadata.write_metadata(trial, MetadataConfig(items=20), print)
+    assert [each.item for each in written[::2]] == trial.split.new.tolist()[:10]
+    assert (trial.split.train.item_counts[[each.item for each in written[1::2]]] > 0).all()
+    metadata.keep(written, tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / metadata.FILE_NAME).read_text().splitlines()]
+    assert len(lines) == 20
+    assert all(line["generated"] and line["model"] == "writer" and line["prompt_hash"] for line in lines)
+    unread = [each for each in written if each.text is None]
+    assert unread
+    assert len(writer.requests) == 20 + len(unread), "an unreadable reply is asked for once more, and then left out"
+    texts = metadata.with_texts(trial.dataset.catalog, written).texts
+    assert sum(text is not None for text in texts) == 20 - len(unread)
+
+
+def test_a_text_of_the_catalog_is_never_replaced(trial, writer):
+    catalog = trial.dataset.catalog
+    own = metadata.with_texts(catalog, [metadata.Written(0, "a", "mine", "m", "", "t", "h", 1)])
+    again = metadata.with_texts(own, [metadata.Written(0, "a", "other", "m", "", "t", "h", 1)])
+    assert again.texts[0] == "mine"
+    assert not writer.requests
+
+
+def test_a_changed_prompt_has_a_new_version():
+    assert (metadata.PROMPT.name, metadata.PROMPT.sha256) == ("metadata-1", PROMPT_HASH)
+    assert len(PROMPT_HASH) == hashlib.sha256().digest_size * 2
+
+
+@pytest.mark.usefixtures("writer")
+def test_the_ablation_stands_in_records_and_page(config, tmp_path):
+    wanted = config.model_copy(
+        update={"metadata": MetadataConfig(items=15), "pages": None, "others": (), "refit": False}
+    )
+    found = measure_warm_up(wanted, directory=tmp_path)
+    record = find(found.records, arm="audience_written", setting="cold", metric="ndcg")
+    assert record is not None
+    assert len(record.seeds) == 1
+    assert found.about["metadata"]["readable"] < 15
+    assert (tmp_path / metadata.FILE_NAME).is_file()
+    assert "writer wrote about" in render_page(found)

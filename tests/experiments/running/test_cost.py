@@ -1,0 +1,47 @@
+"""What a run would take is said before it takes it."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.cost import print_plan
+from groundlings.experiments.running.plan import build_plan
+from groundlings.experiments.running.run import Watcher, run_experiment
+
+SMALL = {
+    "name": "small",
+    "seed": 3,
+    "dataset": {"name": "toy", "toy": {"n_users": 50, "n_items": 200, "interactions_per_user": 6}},
+    "mind": {"kind": "scripted"},
+    "arms": [{"name": "popular", "recommender": "popular"}],
+}
+HUGE = "50,000,000 impressions, about 5 GB of log"
+
+
+def config(days):
+    return ExperimentConfig.model_validate(SMALL | {"simulation": {"days": days}})
+
+
+@pytest.mark.parametrize(("days", "large"), [(10, False), (20_000, True)])
+def test_check_says_when_a_run_is_large(days, large):
+    console = Console(file=io.StringIO(), width=200)
+    print_plan(build_plan(config(days)), console)
+    assert (HUGE in console.file.getvalue()) == large
+
+
+def test_a_large_run_says_so_before_it_begins(tmp_path):
+    class Leaving(Watcher):
+        def note(self, line):
+            heard.append(line)
+
+        def begins(self, directory):
+            raise KeyboardInterrupt
+
+    heard = []
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(config(20_000), tmp_path / "run", Leaving())
+    assert any(HUGE in line for line in heard)
