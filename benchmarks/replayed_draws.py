@@ -16,13 +16,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.environment import EndedBy
 from groundlings.environments.random_streams import Draws
+from groundlings.environments.visits import Visits
 from groundlings.experiments.config.schema import ArmConfig
 from groundlings.experiments.running.plan import Plan
-from groundlings.personas.mind import Visits
 from groundlings.recommenders.interleaving import TeamDraftRecommender
 from groundlings.simulator.arm import World
-from groundlings.simulator.session import CohortRecord, EndedBy, browse
+from groundlings.simulator.session import CohortRecord, browse
 
 NAMES = ("sessions", "known", "clicks", "likes", "ratings", "stars", "pages", "satisfaction", "asked", "left", "luck")
 """As in `metrics.totals.TOTALS`; "left" is 1 where the person chose to leave, "luck" is opened minus expected."""
@@ -55,14 +56,11 @@ def play_drafts(plan: Plan, arm: ArmConfig, lucks: int) -> tuple[FloatArray, Flo
     world.recommender = TeamDraftRecommender(plan.recommender(arm), plan.recommender(arm))
     clicks = np.zeros((2, len(world.users), lucks))
     for rows, luck, record in _visits(world, lucks):
-        teams = record.ranking.teams
-        assert teams is not None
         for logged in record.turns:
-            turn = logged.turn
-            slots = turn.page.first_rank + np.arange(turn.page.items.shape[1])
-            picked = teams[turn.rows][:, slots]
+            turn, teams = logged.turn, logged.served.teams
+            assert teams is not None
             for team in (0, 1):
-                clicks[team, rows[turn.rows], luck] += (turn.decision.clicked & (picked == team)).sum(axis=1)
+                clicks[team, rows[turn.rows], luck] += (turn.decision["click"] & (teams == team)).sum(axis=1)
     return clicks[0], clicks[1]
 
 
@@ -85,8 +83,8 @@ def _visits(world: World, lucks: int) -> Iterator[tuple[IntArray, int, CohortRec
             visits = Visits(rows, users[rows], luck, Draws.for_visits(world.seed, users[rows], luck))
             record = asyncio.run(
                 browse(
-                    visits, sp.csr_array(known[users[rows]]), recommender=world.recommender, site=world.site,
-                    mind=world.mind, like=world.like,
+                    visits, sp.csr_array(known[users[rows]]), recommender=world.recommender, environment=world.site,
+                    mind=world.mind,
                 )
             )  # fmt: skip
             yield rows, luck, record
@@ -100,16 +98,17 @@ def _add(sums: dict[str, FloatArray], rows: IntArray, luck: int, record: CohortR
     for logged in record.turns:
         turn = logged.turn
         here, decision = rows[turn.rows], turn.decision
-        stars = np.nan_to_num(decision.stars)
+        stars = np.nan_to_num(decision["rate"])
         sums["known"][here, luck] += (turn.page.shown & ~decision.unreadable[:, None]).sum(axis=1)
-        sums["clicks"][here, luck] += decision.clicked.sum(axis=1)
+        sums["clicks"][here, luck] += decision["click"].sum(axis=1)
         sums["ratings"][here, luck] += (stars > 0).sum(axis=1)
         sums["likes"][here, luck] += (stars >= like).sum(axis=1)
         sums["stars"][here, luck] += stars.sum(axis=1)
-        if decision.click_probability is not None:
-            sums["luck"][here, luck] += (decision.clicked - decision.click_probability).sum(axis=1)
-        felt[turn.rows] += np.nan_to_num(decision.satisfaction)
-        pages_asked[turn.rows] += ~np.isnan(decision.satisfaction)
+        probability = decision.trace.probability("click")
+        if probability is not None:
+            sums["luck"][here, luck] += (decision["click"] - probability).sum(axis=1)
+        felt[turn.rows] += np.nan_to_num(decision["satisfaction"])
+        pages_asked[turn.rows] += ~np.isnan(decision["satisfaction"])
     asked = pages_asked > 0
     sums["asked"][rows, luck] += asked
     sums["satisfaction"][rows, luck] += np.divide(felt, pages_asked, out=np.zeros(len(rows)), where=asked)

@@ -37,9 +37,10 @@ from rich.table import Table
 from groundlings.environments.chat import CallRecord, ChatRequest, Message
 from groundlings.environments.errors import UserError
 from groundlings.environments.random_streams import Draws
+from groundlings.environments.visits import Visits
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.plan import Plan, build_plan
-from groundlings.personas.mind import LooksBack, Visits
+from groundlings.personas.mind import LooksBack
 from groundlings.recommenders.random_order import RandomOrderRecommender
 from groundlings.simulator.language.build import build_chat_model
 from groundlings.simulator.language.config import ModelConfig
@@ -195,7 +196,7 @@ def _play(plan: Plan) -> Asked:
             users = plan.population.users[agents]
             visits = Visits(agents, users, day, Draws.for_visits(plan.config.seed, users, day))
             seen = sp.csr_array(plan.split.train.matrix[users])
-            record = asyncio.run(browse(visits, seen, recommender=recommender, site=plan.site, mind=mind, like=4.0))
+            record = asyncio.run(browse(visits, seen, recommender=recommender, environment=plan.site, mind=mind))
             mind.remember(record.afterthoughts.memories)
             asked += [(day, agent, turn.turn.page.number, call) for turn in record.turns for call in turn.calls]
             asked += [(day, agent, 0, call) for call in record.afterthoughts.calls]

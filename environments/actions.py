@@ -1,63 +1,187 @@
-"""What a person can do with a page, and a cohort's decisions as arrays."""
+"""What people may do, declared once, and what a cohort did, as columns.
+
+An environment declares its actions in an `ActionSchema`. Minds answer with `Actions`, a table with a column for each
+declared action. A new action is one `ActionSpec` in an environment's schema: the loop, the check, the log and the
+exports carry it without knowing its name.
+
+    BUY = ActionSpec("buy", per="slot", kind="flag", needs="add_to_cart")
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
-from groundlings.environments.chat import CallRecord
+from groundlings.environments.arrays import BoolArray
 from groundlings.environments.page import Page
 
+Cells: TypeAlias = NDArray[Any]
+"""A column: bool for a flag, float64 with NaN = not given for a number, object with None = not said for a text."""
 
-@dataclass(frozen=True, slots=True)
-class Click:
-    """Open the item in a slot (0 is the first slot of the page)."""
-
-    position: int
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """Give stars to an item that was opened."""
+class ActionSpec:
+    """One action, declared.
 
-    position: int
-    stars: float
+    Attributes:
+        name: In code and in the log: lower-case letters, digits and underscores.
+        per: `slot`, one cell per slot of the page, or `page`, one cell per visit and page.
+        kind: `flag` (done or not), `number` or `text`.
+        values: The legal numbers, ascending; empty where `within` or nothing limits them.
+        within: Smallest and largest legal number, both included; None = no limit.
+        needs: An action of the same slot without which this one is illegal.
+        optional: Whether a mind that cannot take it may visit all the same.
+        said: The action in words, for messages; the name if empty.
+        refusals: Why it is illegal, in words, where what it `needs` was not done (key `needs`), where it is not
+            offered (`offered`) and with another value (`values`); told from the declaration where absent.
+    """
+
+    name: str
+    per: Literal["slot", "page"]
+    kind: Literal["flag", "number", "text"] = "flag"
+    values: tuple[float, ...] = ()
+    within: tuple[float, float] | None = None
+    needs: str | None = None
+    optional: bool = False
+    said: str = ""
+    refusals: Mapping[Literal["needs", "offered", "values"], str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"action {self.name!r}: a name has lower-case letters, digits and underscores")
+        if (self.values or self.within) and self.kind != "number":
+            raise ValueError(f"action {self.name}: only a number has `values` or `within`")
+
+    @property
+    def words(self) -> str:
+        """The action as a message names it."""
+        return self.said or self.name.replace("_", " ")
+
+    def idle(self, page: Page) -> Cells:
+        """The column of visits that do not take the action."""
+        shape = page.items.shape if self.per == "slot" else page.items.shape[:1]
+        if self.kind == "flag":
+            return np.zeros(shape, dtype=np.bool_)
+        cells: Cells = np.empty(shape, dtype=np.float64 if self.kind == "number" else np.object_)
+        cells.fill(np.nan if self.kind == "number" else None)
+        return cells
+
+    def taken(self, cells: Cells) -> BoolArray:
+        """Where the action was taken, in the shape of its column."""
+        if self.kind == "flag":
+            return cells
+        if self.kind == "number":
+            return ~np.isnan(cells)
+        said = [cell is not None for cell in cells.flat]
+        return np.array(said, dtype=np.bool_).reshape(cells.shape)
+
+    def legal_values(self, cells: Cells) -> BoolArray | None:
+        """Where a cell holds a legal value; None where every value is legal. Cells that are not taken may be either."""
+        if self.values:
+            return (cells[..., None] == np.array(self.values)).any(axis=-1)
+        if self.within is not None:
+            return (cells >= self.within[0]) & (cells <= self.within[1])
+        return None
 
 
 @dataclass(frozen=True, slots=True)
-class NextPage:
-    """Turn to the next page."""
+class ActionSchema:
+    """All that may be done in an environment.
 
+    Attributes:
+        specs: The actions, in the order in which they happen in a slot and stand in the log; what an action `needs`
+            stands before it.
+        interaction: The flag per slot that makes an interaction of user and item: recommenders learn from it.
+        strength: The number per slot that comes with an interaction (stars), None where there is none.
+    """
 
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """Leave the site."""
+    specs: tuple[ActionSpec, ...]
+    interaction: str
+    strength: str | None = None
+    _by_name: Mapping[str, ActionSpec] = field(init=False, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        by_name: dict[str, ActionSpec] = {}
+        for spec in self.specs:
+            needed = by_name.get(spec.needs) if spec.needs else None
+            if spec.name in by_name:
+                raise ValueError(f"action {spec.name} is declared twice")
+            if spec.needs and (needed is None or needed.per != "slot" or spec.per != "slot"):
+                raise ValueError(
+                    f"action {spec.name} needs {spec.needs}, which is no action per slot declared before it"
+                )
+            by_name[spec.name] = spec
+        object.__setattr__(self, "_by_name", MappingProxyType(by_name))
+        for role, name, kind in (("interaction", self.interaction, "flag"), ("strength", self.strength, "number")):
+            if name is not None and (name not in self or self[name].per != "slot" or self[name].kind != kind):
+                raise ValueError(f"{role}: {name} is no declared {kind} per slot")
 
-_Array = TypeVar("_Array", BoolArray, FloatArray, IntArray)
-Action = Click | Rate | NextPage | Exit
+    def __contains__(self, name: str) -> bool:
+        return name in self._by_name
+
+    def __getitem__(self, name: str) -> ActionSpec:
+        return self._by_name[name]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All actions, in their order."""
+        return tuple(self._by_name)
+
+    def beyond(self, known: Iterable[str]) -> tuple[str, ...]:
+        """The actions that a mind which takes only the `known` ones lacks; optional ones are not missed."""
+        able = frozenset(known)
+        return tuple(spec.name for spec in self.specs if not spec.optional and spec.name not in able)
 
 
 @dataclass(frozen=True, slots=True)
 class LegalActions:
-    """What a page offers; it travels with every question so that the mind and the check agree.
+    """What one page offers; it travels with every question, so that the mind and the check agree.
 
     Attributes:
-        stars: Every legal rating, ascending; empty where the site takes no ratings.
-        may_go_on: Whether there is a next page, shape (n_visits,).
+        schema: What may be done in this environment at all.
+        available: Action -> where it is offered, in the shape of its column; an action that is absent here is offered
+            on every slot that holds an item, or to every visit.
     """
 
-    stars: tuple[float, ...]
-    may_go_on: BoolArray
+    schema: ActionSchema
+    available: Mapping[str, BoolArray] = field(default_factory=dict)
 
     def take(self, rows: NDArray[np.integer]) -> LegalActions:
         """What is offered to some visits."""
-        return LegalActions(self.stars, self.may_go_on[rows])
+        return LegalActions(self.schema, {name: where[rows] for name, where in self.available.items()})
+
+    def values(self, name: str) -> tuple[float, ...]:
+        """The legal numbers of an action, ascending; empty where the environment does not know the action."""
+        return self.schema[name].values if name in self.schema else ()
+
+    def offers(self, name: str, page: Page) -> BoolArray:
+        """Where an action is offered, in the shape of its column."""
+        spec = self.schema[name]
+        if name in self.available:
+            return self.available[name]
+        return page.shown if spec.per == "slot" else np.ones(len(page.items), dtype=np.bool_)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action in words of a reply: which, on which slot (0 is the first; None = the page), with which value."""
+
+    name: str
+    position: int | None = None
+    value: float | str | None = None
+
+    def __str__(self) -> str:
+        where = "" if self.position is None else f" slot {self.position}"
+        with_value = f"{self.value:g}" if isinstance(self.value, float | int) else self.value
+        return f"{self.name.replace('_', ' ')}{where}{'' if self.value is None else f' with {with_value}'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,146 +202,144 @@ class Illegal:
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
-    """Something about one slot that explains a decision: it is logged and changes nothing.
+class Actions:
+    """What the visits of a cohort do with their page: a column for each declared action.
 
     Attributes:
-        row: Which visit of the cohort.
-        position: The slot.
-        kind: `reason` in the agent's words; `star_odds` for what stars were drawn from, as JSON; `language_score`
-            for the log-odds that a language model gave; `grounded` where what the person really did later decided.
-        text: What it says.
+        schema: What was declared.
+        columns: Action -> cells, shape (n_visits, n_slots) per slot, (n_visits,) per page; see `Cells`.
     """
 
-    row: int
-    position: int
-    kind: Literal["reason", "star_odds", "language_score", "grounded"]
-    text: str
+    schema: ActionSchema
+    columns: Mapping[str, Cells]
+
+    def __getitem__(self, name: str) -> Cells:
+        return self.columns[name]
+
+    def get(self, name: str) -> Cells | None:
+        """A column, None where the environment does not declare the action."""
+        return self.columns.get(name)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    @classmethod
+    def of(cls, schema: ActionSchema, page: Page, taken: Mapping[str, Cells]) -> Actions:
+        """The given columns, and idle ones for all other declared actions; columns of undeclared actions are an error.
+
+        Raises:
+            ValueError: A column has another shape than the page.
+        """
+        columns = {}
+        for spec in schema.specs:
+            cells = taken.get(spec.name)
+            wanted = page.items.shape if spec.per == "slot" else page.items.shape[:1]
+            if cells is not None and cells.shape != wanted:
+                raise ValueError(f"{spec.name}: a mind answered in shape {cells.shape}, the page has {wanted}")
+            columns[spec.name] = spec.idle(page) if cells is None else cells
+        unknown = [name for name in taken if name not in columns]
+        if unknown:
+            raise ValueError(f"not declared by this environment: {', '.join(unknown)}")
+        return cls(schema, columns)
+
+    def take(self, rows: NDArray[np.integer]) -> Actions:
+        """The actions of some visits."""
+        return Actions(self.schema, {name: cells[rows] for name, cells in self.columns.items()})
+
+    def replaced(self, columns: Mapping[str, Cells]) -> Actions:
+        """The same with other cells for some actions."""
+        return Actions(self.schema, {**self.columns, **columns})
 
 
-@dataclass(frozen=True, slots=True)
-class Mood:
-    """How an agent feels while it decides about a page; see `groundlings.personas.minds.language.mood` for what moves it.
+def lay_out(schema: ActionSchema, page: Page, said: Sequence[Sequence[Action]]) -> tuple[Actions, tuple[Illegal, ...]]:
+    """The actions of each visit as columns, and those that name no slot of the page."""
+    actions = Actions.of(schema, page, {})
+    width = page.items.shape[1]
+    stray: list[Illegal] = []
+    for row, each_said in enumerate(said):
+        for action in each_said:
+            spec, cells = schema[action.name], actions[action.name]
+            value = True if spec.kind == "flag" else action.value
+            if spec.per == "page":
+                cells[row] = value
+            elif action.position is not None and 0 <= action.position < width:
+                cells[row, action.position] = value
+            else:
+                stray.append(Illegal(row, None, str(action), f"the page has slots 0 to {width - 1}"))
+    return actions, tuple(stray)
 
-    Attributes:
-        satisfaction: With the visit so far, 1 to 10.
-        tiredness: 0 rested to 1 exhausted.
-        boredom: Topic (a genre) -> 0 fresh to 1 had enough; topics that do not bore at all are absent.
+
+def legal_only(
+    actions: Actions, unreadable: BoolArray, page: Page, legal: LegalActions
+) -> tuple[Actions, list[Illegal]]:
+    """Take out what the page did not offer, and say what it was.
+
+    Args:
+        actions: What the mind said.
+        unreadable: Visits whose reply could not be read, shape (n_visits,): they do nothing.
+        page: What was shown.
+        legal: What was offered.
+
+    Returns:
+        The legal actions, and the others in the order of the schema.
     """
-
-    satisfaction: float
-    tiredness: float
-    boredom: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What every visit of a cohort does with its page.
-
-    Attributes:
-        clicked: Opened items, shape (n_visits, n_slots).
-        stars: Ratings given, shape (n_visits, n_slots), NaN = none.
-        goes_on: Turns to the next page, else leaves, shape (n_visits,).
-        satisfaction: With this page, 1 to 10, shape (n_visits,), NaN = not asked.
-        unreadable: Visits whose reply could not be read: nothing else about their page is known, shape (n_visits,).
-        examined: Slots that were looked at, shape (n_visits, n_slots), None = not known.
-        click_probability: P(click), shape (n_visits, n_slots), None where the mind knows none.
-        click_draw: The uniform number it was held against, same shape, None likewise.
-        feelings: In the agent's words, one a visit, None where it was not asked.
-        moods: The state each visit was in, None where a mind has none.
-        next_probability: P(next page), shape (n_visits,), None where the mind knows none, NaN where there is none.
-        next_draw: The uniform number it was held against, same shape, None likewise.
-        display: The position at which the mind saw each slot, shape (n_visits, n_slots), None = each at its own.
-        remarks: What explains single slots.
-        stray: Actions that name something outside these arrays.
-        calls: The calls to a language model behind this decision.
-    """
-
-    clicked: BoolArray
-    stars: FloatArray
-    goes_on: BoolArray
-    satisfaction: FloatArray
-    unreadable: BoolArray
-    examined: BoolArray | None = None
-    click_probability: FloatArray | None = None
-    click_draw: FloatArray | None = None
-    feelings: tuple[str | None, ...] | None = None
-    moods: tuple[Mood, ...] | None = None
-    next_probability: FloatArray | None = None
-    next_draw: FloatArray | None = None
-    display: IntArray | None = None
-    remarks: tuple[Remark, ...] = ()
-    stray: tuple[Illegal, ...] = ()
-    calls: tuple[CallRecord, ...] = ()
-
-    @classmethod
-    def idle(cls, page: Page) -> Decision:
-        """Nobody does anything, and everybody leaves."""
-        visits = page.items.shape[0]
-        stars, satisfaction = np.empty(page.items.shape), np.empty(visits)
-        stars.fill(np.nan)
-        satisfaction.fill(np.nan)
-        return cls(
-            clicked=np.zeros(page.items.shape, dtype=np.bool_),
-            stars=stars,
-            goes_on=np.zeros(visits, dtype=np.bool_),
-            satisfaction=satisfaction,
-            unreadable=np.zeros(visits, dtype=np.bool_),
-        )
-
-    def take(self, rows: NDArray[np.integer]) -> Decision:
-        """The decisions of some visits, without the calls, remarks and strays behind them."""
-
-        def some(array: _Array | None) -> _Array | None:
-            return None if array is None else array[rows]
-
-        return Decision(
-            clicked=self.clicked[rows],
-            stars=self.stars[rows],
-            goes_on=self.goes_on[rows],
-            satisfaction=self.satisfaction[rows],
-            unreadable=self.unreadable[rows],
-            examined=some(self.examined),
-            click_probability=some(self.click_probability),
-            click_draw=some(self.click_draw),
-            feelings=None if self.feelings is None else tuple(self.feelings[row] for row in rows),
-            moods=None if self.moods is None else tuple(self.moods[row] for row in rows),
-            next_probability=some(self.next_probability),
-            next_draw=some(self.next_draw),
-            display=some(self.display),
-        )
-
-    @classmethod
-    def lost(cls, page: Page, calls: Sequence[CallRecord]) -> Decision:
-        """Every reply of the cohort was unreadable."""
-        everyone = np.ones(page.items.shape[0], dtype=np.bool_)
-        return replace(cls.idle(page), unreadable=everyone, calls=tuple(calls))
-
-    @classmethod
-    def from_actions(cls, page: Page, actions: Sequence[Sequence[Action]]) -> Decision:
-        """Lay the actions of each visit into arrays; what names no slot of the page becomes stray."""
-        decision = cls.idle(page)
-        width = page.items.shape[1]
-        stray: list[Illegal] = []
-        for row, said in enumerate(actions):
-            for action in said:
-                match action:
-                    case Click(position) | Rate(position) if not 0 <= position < width:
-                        stray.append(Illegal(row, None, str(action), f"the page has slots 0 to {width - 1}"))
-                    case Click(position):
-                        decision.clicked[row, position] = True
-                    case Rate(position, stars):
-                        decision.stars[row, position] = stars
-                    case NextPage():
-                        decision.goes_on[row] = True
-                    case Exit():
-                        decision.goes_on[row] = False
-        return replace(decision, stray=tuple(stray)) if stray else decision
+    readable, silent = ~unreadable, bool(unreadable.any())
+    shown = page.shown
+    columns: dict[str, Cells] = {}
+    refused: list[Illegal] = []
+    done: dict[str, BoolArray] = {}
+    for spec in actions.schema.specs:
+        cells = actions[spec.name]
+        asked = spec.taken(cells)
+        if silent:
+            asked = asked & (readable[:, None] if spec.per == "slot" else readable)
+        kept = asked
+        if not asked.any():
+            done[spec.name] = asked
+            columns[spec.name] = spec.idle(page) if silent else cells
+            continue
+        if spec.needs is not None:
+            reason = spec.refusals.get("needs") or f"it needs {spec.needs} on the same slot"
+            kept = _refuse(refused, spec, cells, kept, done[spec.needs], reason)
+        elif spec.per == "slot":
+            kept = _refuse(refused, spec, cells, kept, shown, "the slot is empty")
+        if spec.name in legal.available:
+            reason = spec.refusals.get("offered") or "it is not offered"
+            kept = _refuse(refused, spec, cells, kept, legal.available[spec.name], reason)
+        right = spec.legal_values(cells)
+        if right is not None:
+            kept = _refuse(refused, spec, cells, kept, right, spec.refusals.get("values") or _limits(spec))
+        done[spec.name] = kept
+        columns[spec.name] = cells if kept is asked and not silent else _only(spec, cells, kept, page)
+    return Actions(actions.schema, columns), refused
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A decision after the site's check: only legal actions are left, the others are listed."""
+def _refuse(
+    refused: list[Illegal], spec: ActionSpec, cells: Cells, asked: BoolArray, allowed: BoolArray, reason: str
+) -> BoolArray:
+    """Where an action stays; `asked` itself where all of it is allowed."""
+    outside = asked & ~allowed
+    if not outside.any():
+        return asked
+    for place in np.argwhere(outside).tolist():
+        value = cells[tuple(place)]
+        said = spec.words if spec.kind == "flag" or spec.per == "page" else f"{spec.words} {_worded(value)}"
+        refused.append(Illegal(place[0], place[1] if spec.per == "slot" else None, said, reason))
+    return asked & allowed
 
-    decision: Decision
-    illegal: tuple[Illegal, ...] = field(default=())
+
+def _only(spec: ActionSpec, cells: Cells, kept: BoolArray, page: Page) -> Cells:
+    if spec.kind == "flag":
+        return kept
+    return np.where(kept, cells, spec.idle(page))
+
+
+def _limits(spec: ActionSpec) -> str:
+    if spec.values:
+        return f"{spec.words} is one of {', '.join(f'{value:g}' for value in spec.values)}"
+    low, high = spec.within or (np.nan, np.nan)
+    return f"{spec.words} is {low:g} to {high:g}"
+
+
+def _worded(value: Any) -> str:
+    return str(value) if isinstance(value, str) else f"{value:g}"

@@ -1,123 +1,188 @@
-"""Where people browse: how a ranking becomes pages, and what may be done with them."""
+"""The paginated feed: a ranked list cut into pages, on which items can be opened and rated."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
+import scipy.sparse as sp
 
-from groundlings.environments.actions import Checked, Decision, Illegal, LegalActions
-from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray
+from groundlings.environments.actions import ActionSchema, ActionSpec, LegalActions
+from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray, ItemArray
 from groundlings.environments.dataset import RatingScale
+from groundlings.environments.decision import Decision
+from groundlings.environments.environment import EndedBy, Observation, Rank, Served, VisitState
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.page import Page
-from groundlings.environments.ranking import Ranking
+from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.environments.visits import Visits
+
+Asks = Literal["visit", "page"]
+
+CLICK = ActionSpec("click", per="slot")
+NEXT_PAGE = ActionSpec("next_page", per="page", said="next page", refusals={"offered": "there is no next page"})
+SATISFACTION = ActionSpec("satisfaction", per="page", kind="number", within=(1, 10), optional=True)
+
+_ENDINGS = np.array([EndedBy.EXIT, EndedBy.LAST_PAGE, EndedBy.UNREADABLE], dtype=np.object_)
 
 
-class Site(Protocol):
-    """A place with pages. Pure: the same ranking always becomes the same pages."""
+def rate(stars: tuple[float, ...]) -> ActionSpec:
+    """Giving stars, one of these, to an opened item."""
+    return ActionSpec(
+        "rate",
+        per="slot",
+        kind="number",
+        values=stars,
+        needs="click",
+        refusals={
+            "needs": "only an opened item can be rated",
+            "values": f"stars are {', '.join(f'{each:g}' for each in stars)}",
+        },
+    )
 
-    @property
-    def depth(self) -> int:
-        """How many items one visit can see at most: the size of list to ask a recommender for."""
-        ...
 
-    def paginate(self, ranking: Ranking, number: int) -> Page | None:
-        """Page `number` (from 1) of every visit, None when no visit has such a page."""
-        ...
+def feed_schema(stars: tuple[float, ...]) -> ActionSchema:
+    """Click, rate where there are stars to give, turn the page, and say how satisfying the page was."""
+    rated = (rate(stars),) if stars else ()
+    return ActionSchema(
+        (CLICK, *rated, NEXT_PAGE, SATISFACTION), interaction="click", strength="rate" if rated else None
+    )
 
-    def actions(self, ranking: Ranking, page: Page) -> LegalActions:
-        """What the page offers, all visits of the ranking."""
-        ...
 
-    def check(self, decision: Decision, page: Page, actions: LegalActions) -> Checked:
-        """Take out of a decision what was not offered, and say what it was."""
-        ...
+def feed_actions(stars: tuple[float, ...], may_go_on: BoolArray) -> LegalActions:
+    """What a page of a feed offers; `may_go_on` says who has a next page, shape (n_visits,)."""
+    return LegalActions(feed_schema(stars), {"next_page": may_go_on})
 
 
 @dataclass(frozen=True, slots=True)
-class PaginatedSite:
+class FeedState(VisitState):
+    """How far the visits to a feed are.
+
+    Attributes:
+        ranking: The list of each visit, one row per visit; None where every page is asked for by itself.
+        number: The page to be shown next, 1 for the first.
+        shown: What the visits that are still here have been shown, shape (n_here, n_shown); None before the first page
+            and where one list serves the visit.
+    """
+
+    ranking: Ranking | None
+    number: int = 1
+    shown: ItemArray | None = None
+
+
+@dataclass(frozen=True)
+class PaginatedFeed:
     """A ranked list cut into pages of equal size, as in Agent4Rec (Zhang et al. 2024, section 3.2).
 
     Attributes:
-        page_size: Slots a page.
+        page_size: Slots per page.
         max_pages: Pages a visit can see at most.
         scale: The stars that may be given.
+        asks: Whether the recommender is asked once per `visit`, for all pages, or anew for each `page`.
     """
 
     page_size: int
     max_pages: int
     scale: RatingScale
+    asks: Asks = "visit"
 
     def __post_init__(self) -> None:
         if self.page_size < 1 or self.max_pages < 1:
             raise ConfigError(f"site: page_size and max_pages must be at least 1, found {self}")
 
+    @cached_property
+    def schema(self) -> ActionSchema:
+        """See `Environment.schema`."""
+        return feed_schema(self.scale.values)
+
     @property
     def depth(self) -> int:
-        """See `Site.depth`."""
+        """See `Environment.depth`."""
         return self.page_size * self.max_pages
 
-    def paginate(self, ranking: Ranking, number: int) -> Page | None:
-        """See `Site.paginate`; the last page may have empty slots."""
-        first = (number - 1) * self.page_size
-        if not 1 <= number <= self.max_pages:
+    async def open(self, visits: Visits, seen: sp.csr_array, rank: Rank) -> FeedState:
+        """See `Environment.open`."""
+        if self.asks == "page":
+            return FeedState.arrived(visits, seen, ranking=None)
+        request = RankingRequest(visits.users, self.depth, seen, visits.draws, sim_time=visits.sim_time)
+        return FeedState.arrived(visits, seen, ranking=await rank(request))
+
+    async def observe(self, state: FeedState, rank: Rank) -> Observation | None:
+        """See `Environment.observe`; the last page may have empty slots."""
+        if not len(state.here) or state.number > self.max_pages:
             return None
-        items = np.full((ranking.items.shape[0], self.page_size), NO_ITEM, dtype=np.int32)
-        listed = ranking.items[:, first : first + self.page_size]
+        if state.ranking is not None:
+            return self._part(state, state.ranking, state.here, (state.number - 1) * self.page_size)
+        ranking = await rank(self._page_request(state))
+        return self._part(state, ranking, np.arange(len(state.here), dtype=np.int64), 0)
+
+    def apply(self, state: FeedState, observation: Observation, decision: Decision) -> FeedState:
+        """See `Environment.apply`."""
+        may_go_on = observation.legal.available["next_page"]
+        endings = _ENDINGS[np.where(decision.unreadable, 2, np.where(may_go_on, 0, 1))]
+        staying = decision["next_page"]
+        shown = None if state.ranking is not None else self._shown_after(state, observation, staying)
+        return state.after(observation, staying, endings, number=state.number + 1, shown=shown)
+
+    def describe(self) -> Mapping[str, Any]:
+        """See `Environment.describe`."""
+        return {"kind": "feed", "page_size": self.page_size, "max_pages": self.max_pages, "asks": self.asks}
+
+    def _part(self, state: FeedState, ranking: Ranking, lists: IntArray, first: int) -> Observation | None:
+        """The page that begins at rank `first` of the lists in the rows `lists`, one for each visit that is here."""
+        items = np.full((len(lists), self.page_size), NO_ITEM, dtype=np.int32)
+        listed = ranking.items[lists, first : first + self.page_size]
         items[:, : listed.shape[1]] = listed
-        return Page(number, first, items) if (items != NO_ITEM).any() else None
+        # Lists have no gaps: a visit sees something where its first slot holds an item.
+        something = items[:, 0] != NO_ITEM
+        rows = state.here
+        if not something.all():
+            rows, lists, items = rows[something], lists[something], items[something]
+        if not len(rows):
+            return None
+        page = Page(state.number, (state.number - 1) * self.page_size, items)
+        legal = LegalActions(self.schema, {"next_page": self._may_go_on(state, ranking, lists, page)})
+        return Observation(rows, page, legal, Served.part_of(ranking, lists, first, page))
 
-    def actions(self, ranking: Ranking, page: Page) -> LegalActions:
-        """See `Site.actions`."""
-        following = page.number * self.page_size
-        if page.number >= self.max_pages or following >= ranking.items.shape[1]:
-            return LegalActions(self.scale.values, np.zeros(page.items.shape[0], dtype=np.bool_))
-        # Lists have no gaps: there is a next page where its first slot holds an item.
-        return LegalActions(self.scale.values, ranking.items[:, following] != NO_ITEM)
+    def _may_go_on(self, state: FeedState, ranking: Ranking, lists: IntArray, page: Page) -> BoolArray:
+        """Who has a next page; where each page is asked for, whoever has a full one may look for another."""
+        following = state.number * self.page_size
+        if state.number >= self.max_pages:
+            return np.zeros(len(lists), dtype=np.bool_)
+        if state.ranking is None:
+            return page.items[:, -1] != NO_ITEM
+        if following >= ranking.items.shape[1]:
+            return np.zeros(len(lists), dtype=np.bool_)
+        return ranking.items[lists, following] != NO_ITEM
 
-    def check(self, decision: Decision, page: Page, actions: LegalActions) -> Checked:
-        """See `Site.check`; each kind of offence has its own reason."""
-        shape = page.items.shape
-        if decision.clicked.shape != shape or decision.stars.shape != shape:
-            raise ValueError(f"a mind answered for {decision.clicked.shape} slots, the page has {shape}")
-        readable = ~decision.unreadable
-        rated = ~np.isnan(decision.stars) & readable[:, None]
-        clicked = decision.clicked & readable[:, None]
-        on_nothing = clicked & ~page.shown
-        clicked &= page.shown
-        unopened = rated & ~clicked
-        rated &= clicked
-        on_scale = np.zeros(shape, dtype=np.bool_)
-        on_scale[rated] = (decision.stars[rated][:, None] == np.array(actions.stars)).any(axis=1)
-        off_scale = rated & ~on_scale
-        nowhere = decision.goes_on & ~actions.may_go_on & readable
-        offered = (decision.satisfaction >= 1) & (decision.satisfaction <= 10)
-        beyond = ~np.isnan(decision.satisfaction) & ~offered & readable
-        illegal = [
-            *decision.stray,
-            *_offences(on_nothing, "click", "the slot is empty"),
-            *_offences(unopened, "rate", "only an opened item can be rated", decision.stars),
-            *_offences(
-                off_scale, "rate", f"stars are {', '.join(f'{stars:g}' for stars in actions.stars)}", decision.stars
-            ),
-            *(Illegal(row, None, "next page", "there is no next page") for row in nowhere.nonzero()[0].tolist()),
-            *(Illegal(row, None, "satisfaction", "satisfaction is 1 to 10") for row in beyond.nonzero()[0].tolist()),
-        ]
-        legal = replace(
-            decision,
-            clicked=clicked,
-            stars=np.where(on_scale, decision.stars, np.nan),
-            goes_on=decision.goes_on & actions.may_go_on & readable,
-            satisfaction=np.where(offered & readable, decision.satisfaction, np.nan),
+    def _page_request(self, state: FeedState) -> RankingRequest:
+        visits, seen = state.visits, state.seen
+        if len(state.here) < len(visits):
+            visits, seen = visits.take(state.here), seen[state.here]
+        return RankingRequest(
+            users=visits.users,
+            size=self.page_size,
+            seen=seen if state.shown is None else _with_shown(seen, state.shown),
+            draws=visits.draws,
+            page=state.number,
+            shown=state.shown,
+            sim_time=visits.sim_time,
         )
-        return Checked(legal, tuple(sorted(illegal, key=lambda each: each.row)))
+
+    def _shown_after(self, state: FeedState, observation: Observation, staying: BoolArray) -> ItemArray:
+        """What the visits that stay have been shown, this page included."""
+        if state.shown is None:
+            return observation.page.items[staying]
+        # `here` is ascending and holds every row of the observation.
+        earlier = state.shown[np.searchsorted(state.here, observation.rows)]
+        return np.concatenate([earlier, observation.page.items], axis=1)[staying]
 
 
-def _offences(where: BoolArray, said: str, reason: str, stars: FloatArray | None = None) -> list[Illegal]:
-    rows, slots = where.nonzero()
-    return [
-        Illegal(row, slot, said if stars is None else f"{said} {stars[row, slot]:g}", reason)
-        for row, slot in zip(rows.tolist(), slots.tolist(), strict=True)
-    ]
+def _with_shown(seen: sp.csr_array, shown: ItemArray) -> sp.csr_array:
+    """What a visit must not be shown, with what it has been shown already."""
+    rows, places = np.nonzero(shown != NO_ITEM)
+    marks = np.ones(len(rows), dtype=seen.dtype)
+    return seen + sp.csr_array((marks, (rows, shown[rows, places])), shape=seen.shape)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +23,14 @@ class Page:
         number: 1 for the first page.
         first_rank: How many slots came before this page.
         items: Item numbers, shape (n_visits, n_slots), `NO_ITEM` where a slot is empty.
+        further: What an environment shows besides (a price per slot, a message per visit), by name; the first
+            dimension of each array is the visit.
     """
 
     number: int
     first_rank: int
     items: ItemArray
+    further: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
     def shown(self) -> BoolArray:
@@ -34,4 +39,5 @@ class Page:
 
     def take(self, rows: NDArray[np.integer]) -> Page:
         """The page of some visits."""
-        return Page(self.number, self.first_rank, self.items[rows])
+        further = {name: cells[rows] for name, cells in self.further.items()}
+        return Page(self.number, self.first_rank, self.items[rows], further)

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
+from groundlings.environments.chat import CallRecord
 from groundlings.environments.random_streams import Draws
 
 PropensityKind = Literal["deterministic", "exact", "estimated"]
@@ -22,13 +23,22 @@ class RankingRequest:
         users: Row numbers of users, shape (n,); a user may occur once at most.
         size: How many items each list may hold.
         seen: Items that must not be listed, shape (n, n_items), a stored entry means "seen".
-        draws: The only source of chance a recommender may use, one row a visit.
+        draws: The only source of chance a recommender may use, one row per visit.
+        page: The page that the lists are for, 1 for the first; 1 where one list serves a whole visit.
+        shown: What each visit was shown on its earlier pages, shape (n, n_shown), filled up with `NO_ITEM`; None on
+            the first page. These items are in `seen` as well.
+        queries: What each visit asked for in words, None where it asked for nothing in particular.
+        sim_time: When the visits take place, in seconds since 1970 on the simulated clock.
     """
 
     users: IntArray
     size: int
     seen: sp.csr_array
     draws: Draws
+    page: int = 1
+    shown: ItemArray | None = None
+    queries: tuple[str | None, ...] | None = None
+    sim_time: int = 0
 
     def __len__(self) -> int:
         return len(self.users)
@@ -79,6 +89,7 @@ class Ranking:
         propensity_kind: "deterministic", "exact" (known in closed form) or "estimated".
         teams: On a list that several recommenders draft together, whose pick a slot is: 0 for the first of them, -1
             for `NO_ITEM`, shape (n, size); None on any other list.
+        calls: The calls to a language model behind the lists; `CallRecord.row` is the row of the request.
     """
 
     items: ItemArray
@@ -87,6 +98,7 @@ class Ranking:
     explored: BoolArray
     propensity_kind: PropensityKind = "deterministic"
     teams: IntArray | None = None
+    calls: tuple[CallRecord, ...] = ()
 
     @classmethod
     def deterministic(cls, items: ItemArray, scores: FloatArray) -> Ranking:

@@ -12,18 +12,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
-from groundlings.environments.actions import Decision, LegalActions
+from groundlings.environments.actions import Actions, Cells
 from groundlings.environments.arrays import NO_ITEM, IntArray
 from groundlings.environments.dataset import RatingScale
-from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.decision import Decision, checked
+from groundlings.environments.feed import feed_actions
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
-from groundlings.personas.mind import Mind, Situation, SoFar, Visits
+from groundlings.environments.trace import Chance, Trace
+from groundlings.environments.visits import Visits
+from groundlings.personas.mind import Mind, Situation
 
 
 class MindContract:
@@ -47,9 +49,8 @@ class MindContract:
         return Situation(
             visits=Visits(agents, agents.copy(), day, Draws.for_visits(7, agents, day)),
             page=Page(1, 0, items),
-            actions=LegalActions(self.scale.values, np.full(self.n_users, may_go_on)),
-            so_far=SoFar.nothing(self.n_users),
-            earlier=(),
+            legal=feed_actions(self.scale.values, np.full(self.n_users, may_go_on)),
+            rows=agents.copy(),
         )
 
     def decide(self, situation: Situation) -> Decision:
@@ -67,21 +68,29 @@ class MindContract:
         """Shapes follow the page; satisfaction lies in 1 to 10 or is NaN."""
         situation = self.situation()
         decision = self.decide(situation)
-        assert decision.clicked.shape == decision.stars.shape == situation.page.items.shape
-        for answer in (decision.goes_on, decision.satisfaction, decision.unreadable):
-            assert answer.shape == (self.n_users,)
-        asked = decision.satisfaction[~np.isnan(decision.satisfaction)]
+        for spec in situation.legal.schema.specs:
+            assert decision[spec.name].shape == spec.idle(situation.page).shape, f"{spec.name} has another shape"
+        assert decision.unreadable.shape == (self.n_users,)
+        satisfaction = decision["satisfaction"]
+        asked = satisfaction[~np.isnan(satisfaction)]
         assert np.all((asked >= 1) & (asked <= 10))
 
     def test_does_only_what_the_page_offers(self) -> None:
-        """The site finds nothing to take out."""
+        """The check finds nothing to take out."""
         situation = self.situation()
-        site = PaginatedSite(self.page_size, 5, self.scale)
-        assert site.check(self.decide(situation), situation.page, situation.actions).illegal == ()
+        assert checked(self.decide(situation), situation.page, situation.legal).illegal == ()
+
+    def test_takes_no_action_that_it_does_not_name(self) -> None:
+        """What `Mind.actions` leaves out stays idle."""
+        situation = self.situation()
+        decision, able = self.decide(situation), self.make_mind().actions
+        for spec in situation.legal.schema.specs:
+            if spec.name not in able:
+                assert not spec.taken(decision[spec.name]).any(), f"{spec.name} is taken and not named"
 
     def test_leaves_where_there_is_no_next_page(self) -> None:
-        """`goes_on` is False for everybody on a last page."""
-        assert not self.decide(self.situation(may_go_on=False)).goes_on.any()
+        """Nobody turns the page after the last one."""
+        assert not self.decide(self.situation(may_go_on=False))["next_page"].any()
 
     def test_decides_the_same_twice(self) -> None:
         """Two minds made alike agree on the same situation."""
@@ -100,27 +109,28 @@ class MindContract:
         situation, untouched = self.situation(), self.situation()
         self.decide(situation)
         assert np.array_equal(situation.page.items, untouched.page.items)
-        assert np.array_equal(situation.actions.may_go_on, untouched.actions.may_go_on)
+        for name, where in situation.legal.available.items():
+            assert np.array_equal(where, untouched.legal.available[name])
         assert np.array_equal(situation.visits.agents, untouched.visits.agents)
         assert np.array_equal(situation.visits.users, untouched.visits.users)
         assert np.array_equal(situation.visits.draws.who, untouched.visits.draws.who)
-        for part in fields(SoFar):
-            assert np.array_equal(getattr(situation.so_far, part.name), getattr(untouched.so_far, part.name))
+        assert np.array_equal(situation.rows, untouched.rows)
 
     def test_looks_at_all_that_it_opens(self) -> None:
         """Where examination is known, it holds every click and no empty slot."""
         situation = self.situation()
         decision = self.decide(situation)
-        if decision.examined is not None:
-            assert not np.any(decision.clicked & ~decision.examined)
-            assert not np.any(decision.examined & ~situation.page.shown)
+        examined = decision.trace.examined
+        if examined is not None:
+            assert not np.any(decision["click"] & ~examined)
+            assert not np.any(examined & ~situation.page.shown)
 
-    def test_clicks_can_be_audited(self) -> None:
-        """Where a probability is known, so is the draw, and a click is exactly draw < probability."""
+    def test_draws_can_be_audited(self) -> None:
+        """Where a mind says what an action was drawn from, the flag is exactly draw < probability."""
         decision = self.decide(self.situation())
-        assert (decision.click_probability is None) == (decision.click_draw is None)
-        if decision.click_probability is not None and decision.click_draw is not None:
-            assert np.array_equal(decision.clicked, decision.click_draw < decision.click_probability)
+        for name, chance in decision.trace.chances.items():
+            if decision.actions.schema[name].kind == "flag":
+                assert np.array_equal(decision[name], chance.draw < chance.probability), name
 
     def test_describes_itself_in_plain_values(self) -> None:
         """The manifest can hold it, and it names its kind."""
@@ -134,42 +144,47 @@ def take(situation: Situation, rows: IntArray) -> Situation:
     return Situation(
         situation.visits.take(rows),
         situation.page.take(rows),
-        situation.actions.take(rows),
-        situation.so_far.take(rows),
-        tuple(turn.take(rows) for turn in situation.earlier),
+        situation.legal.take(rows),
+        situation.rows[rows],
+        situation.turns,
     )
-
-
-_ARRAYS = (
-    "clicked",
-    "stars",
-    "goes_on",
-    "satisfaction",
-    "unreadable",
-    "examined",
-    "click_probability",
-    "click_draw",
-)
 
 
 def joined(parts: list[Decision]) -> Decision:
     """Decisions of several cohorts, one below the other, without their calls."""
-    arrays: dict[str, Any] = {}
-    for name in _ARRAYS:
-        some = [getattr(part, name) for part in parts]
-        arrays[name] = None if some[0] is None else np.concatenate(some)
-    return Decision(**arrays, stray=tuple(stray for part in parts for stray in part.stray))
+    schema, first = parts[0].actions.schema, parts[0].trace
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in schema.names}
+    chances = {
+        name: Chance(
+            np.concatenate([part.trace.chances[name].probability for part in parts]),
+            np.concatenate([part.trace.chances[name].draw for part in parts]),
+        )
+        for name in first.chances
+    }
+    looked = [part.trace.examined for part in parts if part.trace.examined is not None]
+    return Decision(
+        Actions(schema, columns),
+        np.concatenate([part.unreadable for part in parts]),
+        Trace(chances=chances, examined=np.concatenate(looked) if looked else None),
+        stray=tuple(stray for part in parts for stray in part.stray),
+    )
 
 
 def same(first: Decision, second: Decision) -> bool:
     """Whether two decisions agree in every array."""
-    for name in _ARRAYS:
-        one, other = getattr(first, name), getattr(second, name)
-        if (one is None) != (other is None):
-            return False
-        if one is not None and not np.array_equal(one, other, equal_nan=one.dtype.kind == "f"):
-            return False
-    return True
+    one, other = _arrays(first), _arrays(second)
+    return one.keys() == other.keys() and all(
+        np.array_equal(one[name], other[name], equal_nan=one[name].dtype.kind == "f") for name in one
+    )
+
+
+def _arrays(decision: Decision) -> dict[str, Cells]:
+    arrays = {"unreadable": decision.unreadable, **decision.actions.columns}
+    if decision.trace.examined is not None:
+        arrays["examined"] = decision.trace.examined
+    for name, chance in decision.trace.chances.items():
+        arrays |= {f"P({name})": chance.probability, f"draw of {name}": chance.draw}
+    return arrays
 
 
 def is_plain(value: Any) -> bool:

@@ -10,62 +10,18 @@ from typing import Any, Protocol, TypeGuard, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from groundlings.environments.actions import Decision, LegalActions
+from groundlings.environments.actions import LegalActions
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.chat import CallRecord
+from groundlings.environments.decision import Decision
 from groundlings.environments.page import Page
-from groundlings.environments.random_streams import Draws
+from groundlings.environments.visits import Visits
 from groundlings.personas.memory import Memory
 
 
 @dataclass(frozen=True, slots=True)
-class Visits:
-    """Who is here and on which occasion, one row a visit.
-
-    Attributes:
-        agents: Row numbers in the population, shape (n,).
-        users: Row numbers of the real people they are built from, shape (n,).
-        day: 0 for the first day.
-        draws: Their luck, one row a visit; the only source of chance a mind may use.
-    """
-
-    agents: IntArray
-    users: IntArray
-    day: int
-    draws: Draws
-
-    def __len__(self) -> int:
-        return len(self.agents)
-
-    def take(self, rows: NDArray[np.integer]) -> Visits:
-        """Some of the visits."""
-        return Visits(self.agents[rows], self.users[rows], self.day, self.draws.take(rows))
-
-
-@dataclass(frozen=True, slots=True)
-class SoFar:
-    """What happened on the earlier pages of each visit, shape (n,) each."""
-
-    impressions: IntArray
-    clicks: IntArray
-    likes: IntArray
-    stars: FloatArray
-    """Sum of the stars given."""
-
-    @classmethod
-    def nothing(cls, visits: int) -> SoFar:
-        """The state on arrival."""
-        zeros = np.zeros(visits, dtype=np.int64)
-        return cls(zeros, zeros, zeros, np.zeros(visits))
-
-    def take(self, rows: NDArray[np.integer]) -> SoFar:
-        """The state of some visits."""
-        return SoFar(self.impressions[rows], self.clicks[rows], self.likes[rows], self.stars[rows])
-
-
-@dataclass(frozen=True, slots=True)
 class PageTurn:
-    """A page, and what was done with it after the site's check, one row a visit.
+    """A page, and what was done with it after the check, one row per visit.
 
     Attributes:
         rows: The place of each visit in its cohort, shape (n,): visits drop out, places stay.
@@ -87,18 +43,27 @@ class Situation:
     """All that a mind may know when it decides; row r of every part is the same visit.
 
     Attributes:
-        visits: Who, when and their luck.
+        visits: Who, when and their random streams.
         page: What is in front of them.
-        actions: What the page offers.
-        so_far: Their visit up to now, in numbers.
-        earlier: Their earlier pages of this visit, oldest first.
+        legal: What may be done with it.
+        rows: The place of each visit in its cohort, ascending, shape (n,).
+        turns: The cohort's earlier pages, oldest first, also of visits that are over; `earlier` has those of `visits`.
     """
 
     visits: Visits
     page: Page
-    actions: LegalActions
-    so_far: SoFar
-    earlier: tuple[PageTurn, ...]
+    legal: LegalActions
+    rows: IntArray
+    turns: tuple[PageTurn, ...] = ()
+
+    @property
+    def earlier(self) -> tuple[PageTurn, ...]:
+        """The earlier pages of these visits, oldest first."""
+        # Places are ascending, and whoever is here now was there on every earlier page.
+        return tuple(
+            turn if len(turn.rows) == len(self.rows) else turn.take(np.searchsorted(turn.rows, self.rows))
+            for turn in self.turns
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +98,10 @@ class Afterthoughts:
     calls: tuple[CallRecord, ...] = ()
 
 
+FEED_ACTIONS = frozenset({"click", "rate", "next_page", "satisfaction"})
+"""What can be done on a paginated feed."""
+
+
 class Mind(Protocol):
     """Decides for agents.
 
@@ -145,6 +114,11 @@ class Mind(Protocol):
     @property
     def cohort_size(self) -> int:
         """How many visits one call may carry: thousands for arithmetic, 1 for language."""
+        ...
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """The actions it can take, by name; an environment that declares others (and misses them) is refused."""
         ...
 
     async def decide(self, situation: Situation) -> Decision:

@@ -2,6 +2,7 @@
 
 Most recommenders give every item a score; they subclass `ScoringRecommender` and write `fit` and `score`.
 Whoever builds lists in another way subclasses `Recommender` and writes `fit` and `recommend`.
+Whoever must wait for something, such as a language model, subclasses `AsyncRecommender` and writes `fit` and `rank`.
 
 A recommender learns from logged behaviour alone. It is handed row numbers of users, never a persona, and this
 package cannot import `personas`: what an audience secretly likes cannot leak into what it is shown.
@@ -26,12 +27,13 @@ from groundlings.environments.ranking import Ranking, RankingRequest, top_items
 Learnt = TypeVar("Learnt")
 
 
-class Recommender(ABC):
-    """Ranks items for users.
+class AsyncRecommender(ABC):
+    """Ranks items for users, and may take its time: `rank` may await a language model, a server, a search index.
 
-    The simulator calls `fit` once before the first day with the training part of the real history, `recommend`
+    The simulator calls `fit` once before the first day with the training part of the real history, `rank`
     many times during a day, `observe` after each day, and `fit` again after every `simulation.refit_every`
     days with the real history followed by all simulated interactions of this arm (`synthetic` is True there).
+    An environment asks once per visit, per page or per query, and many requests may be open at a time.
 
     Between two fits a recommender must not change by being asked: the same request has the same answer.
     All chance comes from `request.draws`. It must not list an item of `request.seen`. What one visit is
@@ -53,8 +55,11 @@ class Recommender(ABC):
         """Learn from everything known now, forgetting what was learnt before."""
 
     @abstractmethod
-    def recommend(self, request: RankingRequest) -> Ranking:
-        """Rank for every visit of the request; raises `NotFitted` before the first `fit`."""
+    async def rank(self, request: RankingRequest) -> Ranking:
+        """Rank for every visit of the request; raises `NotFitted` before the first `fit`.
+
+        Calls to a language model go into `Ranking.calls`: they are logged, recorded and replayed under the arm's name.
+        """
 
     def observe(self, interactions: Interactions) -> None:  # noqa: B027 - most recommenders learn in `fit` only
         """Take note of simulated interactions after their day, maybe in several parts (for those that learn daily)."""
@@ -62,6 +67,18 @@ class Recommender(ABC):
     def state(self) -> str:
         """A short hash of all that has been learnt: the same state gives the same rankings."""
         return ""
+
+
+class Recommender(AsyncRecommender):
+    """A recommender that answers at once: most of them. Subclasses write `fit` and `recommend`."""
+
+    @abstractmethod
+    def recommend(self, request: RankingRequest) -> Ranking:
+        """Rank for every visit of the request; raises `NotFitted` before the first `fit`."""
+
+    async def rank(self, request: RankingRequest) -> Ranking:
+        """See `AsyncRecommender.rank`."""
+        return self.recommend(request)
 
 
 class ScoringRecommender(Recommender):
@@ -96,7 +113,7 @@ class FoldsIn(Protocol):
         ...
 
 
-def fitted(learnt: Learnt | None, recommender: Recommender) -> Learnt:
+def fitted(learnt: Learnt | None, recommender: AsyncRecommender) -> Learnt:
     """What `fit` left behind, or `NotFitted`."""
     if learnt is None:
         raise NotFitted(f"{type(recommender).__name__}.recommend was called before fit")

@@ -8,11 +8,13 @@
         def build(self):
             return MyRecommender()
 
-pytest then runs every `test_...` below on it. Nothing here needs pytest to be imported.
+pytest then runs every `test_...` below on it, whether it answers at once (`Recommender`) or has to be waited for
+(`AsyncRecommender`). Nothing here needs pytest to be imported.
 """
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -24,7 +26,7 @@ from groundlings.environments.errors import NotFitted
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
-from groundlings.recommenders.base import Recommender
+from groundlings.recommenders.base import AsyncRecommender
 
 TOY_SIZE = 20
 """Users and items of the toy world; the last user has no history."""
@@ -89,10 +91,10 @@ class RecommenderContract(ABC):
     knows_everybody = True
 
     @abstractmethod
-    def build(self) -> Recommender:
+    def build(self) -> AsyncRecommender:
         """A new, unfitted recommender of the toy world (`toy_catalog`, `toy_user_ids`)."""
 
-    def fitted(self, shift: int = 0) -> Recommender:
+    def fitted(self, shift: int = 0) -> AsyncRecommender:
         """One fitted on the checkerboard."""
         recommender = self.build()
         recommender.fit(checkerboard(shift), toy_catalog())
@@ -102,10 +104,10 @@ class RecommenderContract(ABC):
         """Everybody it can rank for."""
         return np.arange(TOY_SIZE if self.knows_everybody else COLD_USER, dtype=np.int64)
 
-    def ask(self, recommender: Recommender, users: IntArray | None = None, size: int = 5, day: int = 0) -> Ranking:
+    def ask(self, recommender: AsyncRecommender, users: IntArray | None = None, size: int = 5, day: int = 0) -> Ranking:
         """A checked answer: shapes, nobody's seen items, none twice, no gaps, propensities in (0, 1]."""
         request = toy_request(checkerboard(), self.users() if users is None else users, size, day=day)
-        ranking = recommender.recommend(request)
+        ranking = asyncio.run(recommender.rank(request))
         ranking.check(request, TOY_SIZE)
         return ranking
 
@@ -115,7 +117,7 @@ class RecommenderContract(ABC):
             self.ask(self.build())
         except NotFitted:
             return
-        raise AssertionError("recommend must raise NotFitted before the first fit")
+        raise AssertionError("a ranking must raise NotFitted before the first fit")
 
     def test_keeps_the_promises_of_a_ranking(self) -> None:
         """At every size, from one item to more than there are."""
@@ -130,7 +132,7 @@ class RecommenderContract(ABC):
         seen = np.ones((len(users), TOY_SIZE))
         seen[:, :2] = 0
         request = RankingRequest(users, 5, sp.csr_array(seen), Draws.for_visits(1, users, 0))
-        ranking = recommender.recommend(request)
+        ranking = asyncio.run(recommender.rank(request))
         ranking.check(request, TOY_SIZE)
         assert np.all((ranking.items != NO_ITEM).sum(axis=1) <= 2), "an item was listed that must not be"
 
@@ -161,7 +163,7 @@ class RecommenderContract(ABC):
         before = recommender.state()
         self.ask(recommender)
         self.ask(recommender, day=1)
-        assert recommender.state() == before, "recommend must not change what has been learnt"
+        assert recommender.state() == before, "ranking must not change what has been learnt"
 
     def test_refit_forgets(self) -> None:
         """Fitted on one history and then on another, it is as if it had known only the other."""

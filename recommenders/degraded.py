@@ -10,7 +10,7 @@ from pydantic import Field
 
 from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.ranking import Ranking, RankingRequest, top_items
-from groundlings.recommenders.base import Recommender
+from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.wrapping import WrappingRecommender
 
 
@@ -34,13 +34,12 @@ class DegradedRecommender(WrappingRecommender):
         share: How many of its slots are replaced, 0 = none, 1 = all.
     """
 
-    def __init__(self, of: Recommender, share: Annotated[float, Field(ge=0, le=1)]) -> None:
+    def __init__(self, of: AsyncRecommender, share: Annotated[float, Field(ge=0, le=1)]) -> None:
         super().__init__(of)
         self.share = share
 
-    def recommend(self, request: RankingRequest) -> Ranking:
-        """See `Recommender.recommend`."""
-        inner = self.inner_ranking(request)
+    def mix(self, request: RankingRequest, inner: Ranking) -> Ranking:
+        """See `WrappingRecommender.mix`."""
         visits, size = inner.items.shape
         n_items = request.seen.shape[1]
         listed = inner.items != NO_ITEM

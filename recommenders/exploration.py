@@ -11,7 +11,7 @@ from pydantic import Field, PositiveFloat
 from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.ranking import Ranking, RankingRequest, top_items
-from groundlings.recommenders.base import Recommender, ScoringRecommender
+from groundlings.recommenders.base import AsyncRecommender, ScoringRecommender
 from groundlings.recommenders.wrapping import WrappingRecommender
 
 
@@ -35,13 +35,12 @@ class EpsilonSlots(WrappingRecommender):
         epsilon: How many of the slots are left to chance, 0 = none, 1 = all.
     """
 
-    def __init__(self, of: Recommender, epsilon: Annotated[float, Field(ge=0, le=1)]) -> None:
+    def __init__(self, of: AsyncRecommender, epsilon: Annotated[float, Field(ge=0, le=1)]) -> None:
         super().__init__(of)
         self.epsilon = epsilon
 
-    def recommend(self, request: RankingRequest) -> Ranking:
-        """See `Recommender.recommend`."""
-        inner = self.inner_ranking(request)
+    def mix(self, request: RankingRequest, inner: Ranking) -> Ranking:
+        """See `WrappingRecommender.mix`."""
         visits, size = inner.items.shape
         n_items = request.seen.shape[1]
         lots = request.draws.uniform("epsilon_item", np.arange(n_items)[None])
@@ -99,8 +98,8 @@ class PlackettLuce(WrappingRecommender):
         self._scorer = of
         self.temperature = temperature
 
-    def recommend(self, request: RankingRequest) -> Ranking:
-        """See `Recommender.recommend`."""
+    def mix(self, request: RankingRequest, inner: Ranking) -> Ranking:  # noqa: ARG002 - see the docstring
+        """See `WrappingRecommender.mix`; all scores count, and not the inner list alone."""
         scores = self._scorer.score(request.users)
         utilities = np.array(scores, dtype=np.float64) / self.temperature
         request.hide_seen(utilities)

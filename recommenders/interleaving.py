@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,13 +12,13 @@ from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntA
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import Ranking, RankingRequest
-from groundlings.recommenders.base import Recommender
+from groundlings.recommenders.base import AsyncRecommender
 
 TEAM_DRAFT = "team_draft"
 """How a log calls this recommender."""
 
 
-class TeamDraftRecommender(Recommender):
+class TeamDraftRecommender(AsyncRecommender):
     """Team-draft interleaving (Radlinski, Kurup and Joachims 2008, "How does clickthrough data reflect retrieval
     quality?", CIKM, section 3.3).
 
@@ -39,7 +41,7 @@ class TeamDraftRecommender(Recommender):
 
     randomised = True
 
-    def __init__(self, first: Recommender, second: Recommender) -> None:
+    def __init__(self, first: AsyncRecommender, second: AsyncRecommender) -> None:
         self.teams = (first, second)
         self.sees_hidden_preference = first.sees_hidden_preference or second.sees_hidden_preference
 
@@ -57,11 +59,12 @@ class TeamDraftRecommender(Recommender):
         """What both teams have learnt."""
         return "+".join(team.state() for team in self.teams)
 
-    def recommend(self, request: RankingRequest) -> Ranking:
-        """See `Recommender.recommend`."""
-        lists = [team.recommend(request) for team in self.teams]
+    async def rank(self, request: RankingRequest) -> Ranking:
+        """See `AsyncRecommender.rank`; both teams are asked at once."""
+        lists = await asyncio.gather(*(team.rank(request) for team in self.teams))
         kinds = {ranking.propensity_kind for ranking in lists}
-        return _draft(lists, request, "exact" if kinds == {"deterministic"} else "estimated")
+        drafted = _draft(lists, request, "exact" if kinds == {"deterministic"} else "estimated")
+        return replace(drafted, calls=tuple(call for ranking in lists for call in ranking.calls))
 
 
 def _draft(lists: list[Ranking], request: RankingRequest, kind: str) -> Ranking:

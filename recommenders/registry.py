@@ -26,7 +26,7 @@ from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.errors import ConfigError
-from groundlings.recommenders.base import Recommender
+from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.oracle import Preference
 
 ENTRY_POINT_GROUP = "groundlings.recommenders"
@@ -67,7 +67,7 @@ class RecommenderContext:
 
 def build_recommender(
     spec: str, options: Mapping[str, Any], context: RecommenderContext, *, where: str = "arm"
-) -> Recommender:
+) -> AsyncRecommender:
     """A new, unfitted recommender.
 
     Args:
@@ -98,7 +98,7 @@ def available_recommenders() -> dict[str, str]:
     return lines
 
 
-def find_recommender(spec: str, *, where: str = "arm") -> type[Recommender]:
+def find_recommender(spec: str, *, where: str = "arm") -> type[AsyncRecommender]:
     """The class behind a name or `module:Class`; raises `ConfigError` where there is none."""
     here = f"{where}.recommender"
     if ":" in spec:
@@ -121,7 +121,7 @@ def find_recommender(spec: str, *, where: str = "arm") -> type[Recommender]:
                 f"Known: {', '.join(names)}; or your own class as module:Class"
             )
         found = _imported(SHIPPED.get(spec) or plugins[spec][0].value, here)
-    if not (isinstance(found, type) and issubclass(found, Recommender)):
+    if not (isinstance(found, type) and issubclass(found, AsyncRecommender)):
         raise ConfigError(f"{here}: {spec} is not a subclass of groundlings.recommenders.base.Recommender")
     if inspect.isabstract(found):
         missing = ", ".join(sorted(found.__abstractmethods__))
@@ -153,7 +153,7 @@ def _imported(path: str, here: str) -> object:
 
 
 def _arguments(
-    recommender_class: type[Recommender],
+    recommender_class: type[AsyncRecommender],
     spec: str,
     options: Mapping[str, Any],
     context: RecommenderContext,
@@ -195,7 +195,7 @@ def _arguments(
 
 def _option(hint: Any, value: Any, context: RecommenderContext, where: str) -> Any:
     """The value of one option, checked against the type in the constructor's signature."""
-    if isinstance(hint, type) and issubclass(hint, Recommender):
+    if isinstance(hint, type) and issubclass(hint, AsyncRecommender):
         return _inner(hint, value, context, where)
     try:
         # By way of JSON, pydantic is strict (no "3" for 3, no yes for 1) and still reads a path from text.
@@ -207,7 +207,7 @@ def _option(hint: Any, value: Any, context: RecommenderContext, where: str) -> A
         raise ConfigError(f"{where}: found {value!r}; {message[0].lower()}{message[1:]}") from error
 
 
-def _inner(kind: type[Recommender], value: Any, context: RecommenderContext, where: str) -> Recommender:
+def _inner(kind: type[AsyncRecommender], value: Any, context: RecommenderContext, where: str) -> AsyncRecommender:
     """The recommender inside another one."""
     if not isinstance(value, Mapping) or not isinstance(value.get("recommender"), str):
         raise ConfigError(f"{where}: found {value!r}; expected a recommender, {{recommender: NAME, options: {{...}}}}")
@@ -226,7 +226,9 @@ def _inner(kind: type[Recommender], value: Any, context: RecommenderContext, whe
     return inner
 
 
-def _guard_preference(recommender_class: type[Recommender], spec: str, context: RecommenderContext, where: str) -> None:
+def _guard_preference(
+    recommender_class: type[AsyncRecommender], spec: str, context: RecommenderContext, where: str
+) -> None:
     if not recommender_class.sees_hidden_preference:
         raise ConfigError(
             f"{where}.recommender: {spec} asks for the hidden preference of the audience without saying so; "

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from dataclasses import replace
+
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import Ranking, RankingRequest
-from groundlings.recommenders.base import Recommender
+from groundlings.recommenders.base import AsyncRecommender, Recommender
 
 
 class WrappingRecommender(Recommender):
@@ -21,7 +24,7 @@ class WrappingRecommender(Recommender):
 
     randomised = True
 
-    def __init__(self, of: Recommender) -> None:
+    def __init__(self, of: AsyncRecommender) -> None:
         if of.randomised:
             raise ConfigError(
                 f"{type(self).__name__} mixes chance into another recommender's lists, and {type(of).__name__} "
@@ -42,9 +45,22 @@ class WrappingRecommender(Recommender):
         """The state of the recommender inside; nothing is learnt here."""
         return self.of.state()
 
-    def inner_ranking(self, request: RankingRequest) -> Ranking:
-        """The list that is to be changed."""
-        ranking = self.of.recommend(request)
-        if ranking.propensity_kind != "deterministic":
+    @abstractmethod
+    def mix(self, request: RankingRequest, inner: Ranking) -> Ranking:
+        """The list that is shown in place of the inner one."""
+
+    def recommend(self, request: RankingRequest) -> Ranking:
+        """See `Recommender.recommend`; TypeError where the recommender inside has to be waited for."""
+        if not isinstance(self.of, Recommender):
+            raise TypeError(f"{type(self.of).__name__} takes its time: await `rank` instead of calling `recommend`")
+        return self._mixed(request, self.of.recommend(request))
+
+    async def rank(self, request: RankingRequest) -> Ranking:
+        """See `AsyncRecommender.rank`."""
+        return self._mixed(request, await self.of.rank(request))
+
+    def _mixed(self, request: RankingRequest, inner: Ranking) -> Ranking:
+        if inner.propensity_kind != "deterministic":
             raise ValueError(f"{type(self.of).__name__} draws lots but does not say so: set `randomised = True` on it")
-        return ranking
+        mixed = self.mix(request, inner)
+        return replace(mixed, calls=inner.calls) if inner.calls else mixed

@@ -8,17 +8,18 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.catalog import Catalog
-from groundlings.environments.feed import Site
+from groundlings.environments.environment import Environment
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
-from groundlings.personas.mind import Mind, Visits, looks_back
-from groundlings.recommenders.base import Recommender
+from groundlings.environments.visits import Visits
+from groundlings.personas.mind import Mind, looks_back
+from groundlings.recommenders.base import AsyncRecommender
 from groundlings.simulator.log.writer import LogWriter
 from groundlings.simulator.resume_state import Past, synthetic_interactions
 from groundlings.simulator.session import CohortRecord, browse
@@ -72,8 +73,8 @@ class World:
 
     arm: str
     users: IntArray
-    recommender: Recommender
-    site: Site
+    recommender: AsyncRecommender
+    site: Environment[Any]
     mind: Mind
     catalog: Catalog
     history: Interactions
@@ -149,7 +150,7 @@ class World:
         for start in range(0, len(agents), self.mind.cohort_size):
             rows = agents[start : start + self.mind.cohort_size]
             users = self.users[rows]
-            yield Visits(rows, users, day, Draws.for_visits(self.seed, users, day))
+            yield Visits(rows, users, day, Draws.for_visits(self.seed, users, day), self._opening + day * SECONDS_A_DAY)
 
     async def _browse(self, visits: Visits) -> CohortRecord:
         try:
@@ -157,9 +158,8 @@ class World:
                 visits,
                 self.history.met_by(visits.users),
                 recommender=self.recommender,
-                site=self.site,
+                environment=self.site,
                 mind=self.mind,
-                like=self.like,
             )
         except BaseException:
             self.cut_short.extend((visits.day, int(user)) for user in visits.users)
@@ -167,13 +167,15 @@ class World:
 
     def _interactions(self, record: CohortRecord, now: int) -> Interactions:
         """What a recommender may learn from a cohort: who opened what, and the stars; visit by visit, slot by slot."""
+        strength = record.schema.strength
         visits, items, stars = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int32)], [np.zeros(0)]
         for logged in record.turns:
             turn = logged.turn
-            rows, slots = np.nonzero(turn.decision.clicked)
+            rows, slots = np.nonzero(turn.decision[record.schema.interaction])
             visits.append(turn.rows[rows])
             items.append(turn.page.items[rows, slots])
-            stars.append(turn.decision.stars[rows, slots])
+            given = turn.decision.get(strength) if strength else None
+            stars.append(np.full(len(rows), np.nan) if given is None else given[rows, slots])
         visit = np.concatenate(visits)
         order = np.argsort(visit, kind="stable")
         return synthetic_interactions(

@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from groundlings.environments.actions import Mood
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.trace import Mood
 from groundlings.simulator.log.store import named_faults, open_log, rows_of
 
 Rows = list[Mapping[str, Any]]

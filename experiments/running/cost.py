@@ -12,11 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from groundlings.environments.random_streams import Draws
+from groundlings.environments.visits import Visits
 from groundlings.experiments.config.designs import SplitDesign, shares_of
 from groundlings.experiments.config.schema import CalibratedMindConfig, LanguageMindConfig
 from groundlings.experiments.config.variants import cells_of
 from groundlings.experiments.running.plan import Plan
-from groundlings.personas.mind import Visits
 from groundlings.recommenders.random_order import RandomOrderRecommender
 from groundlings.simulator.session import browse
 
@@ -179,7 +179,7 @@ async def _tokens_a_call(plan: Plan) -> tuple[float, float]:
         users = plan.population.users[agents]
         visits = Visits(agents, users, 0, Draws.for_visits(plan.config.seed, users, 0))
         seen = plan.split.train.matrix[users]
-        record = await browse(visits, seen, recommender=recommender, site=plan.site, mind=mind, like=1.0)
+        record = await browse(visits, seen, recommender=recommender, environment=plan.site, mind=mind)
         asked = [call for logged in record.turns for call in logged.calls]
         for call in (*asked, *record.afterthoughts.calls):
             prompt += call.reply.prompt_tokens

@@ -12,7 +12,7 @@ from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.chat import ChatModel
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets import ProgressHook, load_dataset
-from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.split import Split, split_history
 from groundlings.experiments.config.designs import (
     INTERLEAVED,
@@ -41,7 +41,7 @@ from groundlings.experiments.running.calibration import (
 from groundlings.personas.held_out_replay import Grounding
 from groundlings.personas.mind import KnowsPreference, Mind
 from groundlings.personas.population import Population, build_population
-from groundlings.recommenders.base import Recommender
+from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.interleaving import TEAM_DRAFT, TeamDraftRecommender
 from groundlings.recommenders.registry import RecommenderContext, build_recommender
 from groundlings.simulator.arm import Schedule, World
@@ -71,7 +71,7 @@ class Plan:
     dataset: Dataset
     split: Split
     population: Population
-    site: PaginatedSite
+    site: PaginatedFeed
     schedule: Schedule
     language: LanguageTerm | None = None
 
@@ -185,7 +185,7 @@ class Plan:
         )
         return replace(self, language=found)
 
-    def recommender(self, arm: ArmConfig) -> Recommender:
+    def recommender(self, arm: ArmConfig) -> AsyncRecommender:
         """The recommender of an arm, not yet fitted."""
         context = RecommenderContext(
             catalog=self.dataset.catalog,
@@ -272,7 +272,7 @@ def build_plan(
         dataset=dataset,
         split=split,
         population=population,
-        site=PaginatedSite(config.site.page_size, config.site.max_pages, dataset.scale),
+        site=PaginatedFeed(config.site.page_size, config.site.max_pages, dataset.scale),
         schedule=Schedule(
             days=simulation.days,
             concurrency=simulation.concurrency,

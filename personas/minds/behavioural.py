@@ -7,16 +7,17 @@ leaving, is `groundlings.personas.minds.click_model`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from scipy.special import expit
 
-from groundlings.environments.actions import Decision
+from groundlings.environments.actions import Cells
 from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.decision import Decision
 from groundlings.personas.held_out_replay import Grounding
-from groundlings.personas.mind import Situation
+from groundlings.personas.mind import FEED_ACTIONS, Situation
 from groundlings.personas.minds.click_model import UNRATED_FIND, Browsing, BrowsingOptions, open_constant, unmet_appeal
 from groundlings.personas.population import Population
 from groundlings.personas.taste.model import Taste
@@ -28,8 +29,20 @@ class BehaviouralOptions(BrowsingOptions):
     """How people browse; what they like is estimated from the data set."""
 
 
+Handler: TypeAlias = "Callable[[BehaviouralMind, Situation, Decision], Cells]"
+"""The column of one action: from the mind, the situation, and what has been decided about the actions before it."""
+
+
 class BehaviouralMind:
     """Decides by arithmetic on a taste; see the module for the model.
+
+    A subclass takes further actions by adding a handler for each:
+
+        class Shopper(BehaviouralMind):
+            handlers = {"buy": buy}    # def buy(mind, situation, decision) -> cells
+
+    Attributes:
+        handlers: Action -> how it is decided, for actions beyond those of a paginated feed.
 
     Args:
         population: Who the agents are.
@@ -37,6 +50,8 @@ class BehaviouralMind:
         options: How they browse.
         grounding: What they really met later; only grounded replay may look at it.
     """
+
+    handlers: ClassVar[Mapping[str, Handler]] = {}
 
     def __init__(
         self, population: Population, taste: Taste, options: BehaviouralOptions, grounding: Grounding | None = None
@@ -51,13 +66,22 @@ class BehaviouralMind:
         """See `Mind.cohort_size`."""
         return min(self._options.cohort_size, self._taste.table.capacity)
 
+    @property
+    def actions(self) -> frozenset[str]:
+        """See `Mind.actions`."""
+        return FEED_ACTIONS | self.handlers.keys()
+
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
         page = situation.page
         rows = self._taste.table.slots(situation.visits.users)
         items = np.where(page.shown, page.items, 0)
         appeal = self._taste.table.appeal[rows[:, None], items].astype(np.float64)
-        return self._browsing.decide(situation, expit(appeal + self._constant))
+        decision = self._browsing.decide(situation, expit(appeal + self._constant))
+        for name in situation.legal.schema.names:
+            if name in self.handlers:
+                decision = decision.taking(**{name: self.handlers[name](self, situation, decision)})
+        return decision
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""

@@ -21,11 +21,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scipy.special import expit
 
-from groundlings.environments.actions import Decision, Remark
 from groundlings.environments.arrays import FloatArray
+from groundlings.environments.decision import Decision
 from groundlings.environments.page import Page
+from groundlings.environments.trace import Remark
 from groundlings.personas.held_out_replay import Grounding
-from groundlings.personas.mind import Situation
+from groundlings.personas.mind import FEED_ACTIONS, Situation
 from groundlings.personas.minds.calibrated_question import PROMPT, LanguageScorer, QuestionOptions, Scored
 from groundlings.personas.minds.click_model import Browsing, BrowsingOptions, open_constant, unmet_appeal
 from groundlings.personas.population import Population
@@ -111,6 +112,11 @@ class CalibratedMind:
         """See `Mind.cohort_size`."""
         return 1 if self._scorer else min(self._options.cohort_size, self._taste.table.capacity)
 
+    @property
+    def actions(self) -> frozenset[str]:
+        """See `Mind.actions`."""
+        return FEED_ACTIONS
+
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
         page = situation.page
@@ -122,12 +128,13 @@ class CalibratedMind:
         scored = await self._scorer.ask(int(situation.visits.users[0]), page.items[0, slots].tolist())
         calls = tuple(each.call for each in scored)
         if any(np.isnan(each.score) for each in scored):
-            return Decision.lost(page, calls)
+            return Decision.lost(situation.legal, page, calls)
         decision = self._browsing.decide(situation, expit(self._log_odds(situation, slots, scored)))
         said = tuple(
             Remark(0, slot, "language_score", f"{each.score:.6g}") for slot, each in zip(slots, scored, strict=True)
         )
-        return replace(decision, calls=calls, remarks=(*said, *decision.remarks))
+        trace = replace(decision.trace, calls=calls, remarks=(*said, *decision.trace.remarks))
+        return replace(decision, trace=trace)
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""

@@ -25,11 +25,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from groundlings.environments.actions import Decision, LegalActions, Remark
+from groundlings.environments.actions import LegalActions
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
+from groundlings.environments.decision import Decision
 from groundlings.environments.page import Page
+from groundlings.environments.trace import Chance, Remark, Trace
+from groundlings.environments.visits import Visits
 from groundlings.personas.held_out_replay import Grounding
-from groundlings.personas.mind import Situation, Visits
+from groundlings.personas.mind import Situation
 from groundlings.personas.population import Population
 from groundlings.personas.profile import star_columns
 from groundlings.personas.taste.model import Taste
@@ -105,21 +108,24 @@ class Browsing:
         # Bayes: P(examined | not clicked), so that one inequality decides a click and examined holds every click.
         passed = seen * (1 - open_if_seen) / np.maximum(1 - probability, _NEXT_TO_NOTHING)
         examined = clicked | (shown & (visits.draws.uniform("examine", page.items) < passed))
-        worth, stars = self._rate(visits, page, clicked, real_stars, situation.actions)
+        worth, stars = self._rate(visits, page, clicked, real_stars, situation.legal)
         satisfaction = np.rint(1 + 9 * (1 - np.exp(-worth.sum(axis=1) / self._options.enough)))
-        return Decision(
-            clicked=clicked,
-            stars=stars,
-            goes_on=situation.actions.may_go_on & ~self._leaves(visits, page, satisfaction),
-            satisfaction=satisfaction,
-            unreadable=np.zeros(len(visits), dtype=np.bool_),
-            examined=examined,
-            click_probability=probability,
-            click_draw=draw,
-            remarks=tuple(
-                Remark(int(row), int(slot), "grounded", _really_words(real_stars[row, slot]))
-                for row, slot in np.argwhere(known)
-            ),
+        remarks = tuple(
+            Remark(int(row), int(slot), "grounded", _really_words(real_stars[row, slot]))
+            for row, slot in np.argwhere(known)
+        )
+        schema = situation.legal.schema
+        goes_on = None
+        if "next_page" in schema:
+            goes_on = situation.legal.offers("next_page", page) & ~self._leaves(visits, page, satisfaction)
+        return Decision.of(
+            situation.legal,
+            page,
+            Trace(chances={"click": Chance(probability, draw)}, examined=examined, remarks=remarks),
+            click=clicked,
+            rate=stars if "rate" in schema else None,
+            next_page=goes_on,
+            satisfaction=satisfaction if "satisfaction" in schema else None,
         )
 
     def _really(self, visits: Visits, page: Page) -> tuple[BoolArray, FloatArray]:
@@ -133,7 +139,7 @@ class Browsing:
         return positions**-self._options.examination_exponent
 
     def _rate(
-        self, visits: Visits, page: Page, clicked: BoolArray, real_stars: FloatArray, actions: LegalActions
+        self, visits: Visits, page: Page, clicked: BoolArray, real_stars: FloatArray, legal: LegalActions
     ) -> tuple[FloatArray, FloatArray]:
         """What each opened item was worth (0 to 1, 0 for the others), and the stars given, NaN for none."""
         stars = np.full(clicked.shape, np.nan)
@@ -150,7 +156,7 @@ class Browsing:
         given = np.where(rated, star_columns(np.where(rated, really, model.scale.low), model.scale), given)
         worth = np.zeros(clicked.shape)
         worth[visit, slot] = given / (len(model.scale.values) - 1)
-        if actions.stars:
+        if legal.values("rate"):
             rates = rated | (here.uniform("rate", items) < self._options.rating_probability)
             stars[visit, slot] = np.where(rates, np.array(model.scale.values)[given], np.nan)
         return worth, stars

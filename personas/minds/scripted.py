@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from groundlings.environments.actions import Decision, Illegal
-from groundlings.personas.mind import Situation
+from groundlings.environments.actions import Action, Illegal
+from groundlings.environments.decision import Decision
+from groundlings.personas.mind import FEED_ACTIONS, Situation
 
 Misdeed = Literal["none", "illegal", "unreadable"]
 
@@ -47,6 +48,11 @@ class ScriptedMind:
         """See `Mind.cohort_size`."""
         return 4096
 
+    @property
+    def actions(self) -> frozenset[str]:
+        """See `Mind.actions`."""
+        return FEED_ACTIONS
+
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
         return self._rule(situation)
@@ -59,13 +65,18 @@ class ScriptedMind:
     def _follow(self, situation: Situation) -> Decision:
         page, options = situation.page, self._options
         opened = [position for position in options.click if position < page.items.shape[1]]
-        decision = Decision.idle(page)
-        decision.clicked[:, opened] = page.shown[:, opened]
-        if options.stars is not None and situation.actions.stars:
-            decision.stars[decision.clicked] = options.stars
-        if options.satisfaction is not None:
-            decision.satisfaction[:] = options.satisfaction
-        decision.goes_on[:] = situation.actions.may_go_on & (page.number < options.pages)
+        click = np.zeros(page.items.shape, dtype=np.bool_)
+        click[:, opened] = page.shown[:, opened]
+        stars = options.stars if options.stars is not None and situation.legal.values("rate") else None
+        visits = len(page.items)
+        decision = Decision.of(
+            situation.legal,
+            page,
+            click=click,
+            rate=None if stars is None else np.where(click, stars, np.nan),
+            satisfaction=None if options.satisfaction is None else np.full(visits, options.satisfaction),
+            next_page=situation.legal.offers("next_page", page) & (page.number < options.pages),
+        )
         return self._misbehave(decision, situation) if options.misdeeds else decision
 
     def _misbehave(self, decision: Decision, situation: Situation) -> Decision:
@@ -73,16 +84,19 @@ class ScriptedMind:
         pattern = np.array(self._options.misdeeds)[situation.visits.agents % len(self._options.misdeeds)]
         illegal, unreadable = pattern == "illegal", pattern == "unreadable"
         width = situation.page.items.shape[1]
+        beyond = illegal & ~situation.legal.offers("next_page", situation.page)
+        stray = str(Action("click", width))
         silent = unreadable[:, None]
+        said = {"click": decision["click"] & ~silent, "next_page": (decision["next_page"] | beyond) & ~unreadable}
+        if decision.get("rate") is not None:
+            said["rate"] = np.where(silent, np.nan, decision["rate"])
+        if decision.get("satisfaction") is not None:
+            said["satisfaction"] = np.where(unreadable, np.nan, decision["satisfaction"])
         return replace(
-            decision,
-            clicked=decision.clicked & ~silent,
-            stars=np.where(silent, np.nan, decision.stars),
-            satisfaction=np.where(unreadable, np.nan, decision.satisfaction),
-            goes_on=(decision.goes_on | (illegal & ~situation.actions.may_go_on)) & ~unreadable,
+            decision.taking(**said),
             unreadable=unreadable,
             stray=tuple(
-                Illegal(int(row), None, f"Click(position={width})", f"the page has slots 0 to {width - 1}")
+                Illegal(int(row), None, stray, f"the page has slots 0 to {width - 1}")
                 for row in np.flatnonzero(illegal)
             ),
         )

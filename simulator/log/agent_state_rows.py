@@ -24,8 +24,8 @@ def mood_rows(record: CohortRecord, first_session: int) -> Rows:
     """One row a page that an agent with a mood has seen, visit by visit."""
     found = []
     for logged in record.turns:
-        decision, number = logged.turn.decision, logged.turn.page.number
-        for row, mood in enumerate(decision.moods or ()):
+        trace, number = logged.turn.decision.trace, logged.turn.page.number
+        for row, mood in enumerate(trace.moods or ()):
             boredom = {topic: round(felt, 6) for topic, felt in sorted(mood.boredom.items())}
             found.append(
                 (
@@ -34,8 +34,8 @@ def mood_rows(record: CohortRecord, first_session: int) -> Rows:
                     mood.satisfaction,
                     mood.tiredness,
                     json.dumps(boredom, ensure_ascii=False),
-                    _known(decision.next_probability, row),
-                    _known(decision.next_draw, row),
+                    _known(trace.probability("next_page"), row),
+                    _known(trace.draw("next_page"), row),
                 )
             )
     return sorted(found, key=lambda each: each[:2])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundlings.environments.arrays import IntArray
-from groundlings.environments.ranking import Ranking
+from groundlings.environments.environment import Served
 from groundlings.personas.mind import PageTurn
 from groundlings.simulator.session import CohortRecord, LoggedTurn
 
@@ -24,7 +24,7 @@ class Slots:
     Attributes:
         first_visits: The first visit of each cohort, then the number of all visits.
         turns: The turns of all cohorts.
-        logged: The same with what was refused and asked, each with the first visit of its cohort.
+        logged: The same with where items came from and what was refused, each with the first visit of its cohort.
         showing_visit, showing_page: Shape (n_showings,) each, by visit, then page.
         visit, page, position, rank: Shape (n_impressions,) each.
         ids: Impression ids, ascending.
@@ -52,8 +52,12 @@ class Slots:
         self.ids = np.arange(first_id, first_id + len(self.visit))
 
     def column(self, pick: Callable[[PageTurn], Cells]) -> Cells:
-        """A value a slot; `pick` gives the values of a turn, in the shape of its page."""
+        """A value per slot; `pick` gives the values of a turn, in the shape of its page."""
         return self._stacked([pick(turn) for turn in self.turns])[self._shown]
+
+    def served(self, pick: Callable[[Served], Cells]) -> Cells:
+        """A value per slot of where its item comes from; `pick` gives them in the shape of the page."""
+        return self._stacked([pick(logged.served) for _, logged in self.logged])[self._shown]
 
     def optional(self, pick: Callable[[PageTurn], Cells | None]) -> Cells:
         """As `column`, NULL on the pages for which a mind does not know the value."""
@@ -73,21 +77,12 @@ class Slots:
         )[self._shown]
 
     def on_every_slot(self, pick: Callable[[PageTurn], Cells]) -> Cells:
-        """A value a slot; `pick` gives one for all slots of a visit's page, shape (n_visits of the turn,)."""
+        """A value per slot; `pick` gives one for all slots of a visit's page, shape (n_visits of the turn,)."""
         return np.repeat(self.a_showing(pick), self._slots)
 
     def a_showing(self, pick: Callable[[PageTurn], Cells]) -> Cells:
-        """A value a showing; `pick` gives those of a turn, shape (n_visits of the turn,)."""
+        """A value per showing; `pick` gives those of a turn, shape (n_visits of the turn,)."""
         return _joined([pick(turn) for turn in self.turns])[self._order]
-
-    def ranked(self, rankings: Sequence[Ranking], pick: Callable[[Ranking], Cells]) -> Cells:
-        """What the rankings of the cohorts say of each slot."""
-        if not len(self.ids):
-            return np.zeros(0)
-        widths = [ranking.items.shape[1] for ranking in rankings]
-        length = np.repeat(widths, np.diff(self.first_visits))
-        cells = (np.cumsum(length) - length)[self.visit] + self.rank
-        return _joined([pick(ranking).ravel() for ranking in rankings])[cells]
 
     def _spread(self, pick: Callable[[PageTurn], int]) -> IntArray:
         """One number a turn, for each of its showings."""

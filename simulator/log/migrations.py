@@ -27,7 +27,12 @@ def _teams(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE impressions ADD COLUMN team_arm_id INTEGER REFERENCES arms (arm_id)"))
 
 
-STEPS: tuple[tuple[str, Callable[[Connection], None]], ...] = (("teams", _teams),)
+def _askers(connection: Connection) -> None:
+    """Recommenders may ask language models, too; in every earlier log agents did."""
+    connection.execute(text("ALTER TABLE calls ADD COLUMN asked_by VARCHAR DEFAULT 'agent' NOT NULL"))
+
+
+STEPS: tuple[tuple[str, Callable[[Connection], None]], ...] = (("teams", _teams), ("askers", _askers))
 """What changed after the first schema, oldest first: (name, step)."""
 
 _NAMES = ("first_schema", *(name for name, _ in STEPS))

@@ -121,8 +121,8 @@ events = Table(
     Column("session_id", ForeignKey("sessions.session_id"), nullable=False),
     Column("impression_id", ForeignKey("impressions.impression_id")),  # NULL = concerns the page
     Column("page", Integer, nullable=False),
-    Column("kind", String, nullable=False),  # as in `blocks.KINDS`
-    Column("value", Float),  # rate: stars; next_page, exit: satisfaction with the page
+    Column("kind", String, nullable=False),  # an action of the environment's schema, or as in `row_layout.EventKinds`
+    Column("value", Float),  # the number given (rate: stars); next_page, exit: satisfaction with the page
     Column("detail", Text),  # illegal: what and why; next_page, exit: the feeling in words; else the text
 )
 
@@ -148,6 +148,7 @@ calls = Table(
     Column("messages", Text, nullable=False),  # JSON: all that the model was shown
     Column("reply", Text, nullable=False),  # all that it said
     Column("first_token", Text),  # JSON: alternatives of the first token with log probabilities; NULL = not asked for
+    Column("asked_by", String, nullable=False, server_default="agent"),  # agent, recommender
 )
 
 moods = Table(

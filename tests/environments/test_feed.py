@@ -1,104 +1,175 @@
-"""Pages and the check of what is done with them."""
+"""Pages of a feed, and the check of what is done with them."""
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundlings.environments.actions import Click, Decision, Exit, NextPage, Rate
+from groundlings.environments.actions import Action, lay_out
 from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.dataset import RatingScale
+from groundlings.environments.decision import Decision, checked
+from groundlings.environments.environment import EndedBy
 from groundlings.environments.errors import ConfigError
-from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.feed import PaginatedFeed
+from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking
+from groundlings.environments.visits import Visits
 
 
-def ranking_of(*rows: list[int]) -> Ranking:
-    width = max(map(len, rows))
-    items = np.array([row + [NO_ITEM] * (width - len(row)) for row in rows], dtype=np.int32).reshape(len(rows), width)
-    return Ranking.deterministic(items, np.zeros(items.shape))
+class Lists:
+    """Answers every request with the first unseen items of fixed lists, and remembers what it was asked."""
+
+    def __init__(self, *lists: list[int]):
+        self.lists, self.requests = lists, []
+
+    async def rank(self, request):
+        self.requests.append(request)
+        items = np.full((len(request), request.size), NO_ITEM, dtype=np.int32)
+        for row, user in enumerate(request.users):
+            seen = set(request.seen[[row]].indices.tolist())
+            left = [item for item in self.lists[user] if item not in seen][: request.size]
+            items[row, : len(left)] = left
+        ranking = Ranking.deterministic(items, np.where(items == NO_ITEM, np.nan, -items.astype(float)))
+        ranking.check(request, 40)
+        return ranking
+
+
+def visits_of(n: int) -> Visits:
+    agents = np.arange(n)
+    return Visits(agents, agents, 0, Draws.for_visits(1, agents, 0), sim_time=77)
+
+
+def walk(feed: PaginatedFeed, lists: Lists, leaves_after: list[int]):
+    """Everybody turns pages, visit r until page `leaves_after[r]`: observations, and the last state."""
+
+    async def walked():
+        visits = visits_of(len(lists.lists))
+        state = await feed.open(visits, sp.csr_array((len(visits), 40)), lists.rank)
+        found = []
+        while (observation := await feed.observe(state, lists.rank)) is not None:
+            found.append(observation)
+            wants = np.array([observation.page.number < leaves_after[row] for row in observation.rows])
+            turned = Decision.of(observation.legal, observation.page, next_page=wants)
+            state = feed.apply(state, observation, checked(turned, observation.page, observation.legal).decision)
+        return found, state
+
+    return asyncio.run(walked())
 
 
 @given(
     lengths=st.lists(st.integers(0, 30), min_size=1, max_size=6),
     page_size=st.integers(1, 7),
     max_pages=st.integers(1, 6),
+    leaves=st.integers(1, 7),
+    asks=st.sampled_from(["visit", "page"]),
 )
-def test_pages_show_each_ranking_in_order_once_and_no_deeper_than_allowed(lengths, page_size, max_pages):
-    site = PaginatedSite(page_size, max_pages, RatingScale())
-    ranking = ranking_of(*(list(range(length)) for length in lengths))
+def test_pages_show_each_list_in_order_once_and_no_deeper_than_allowed(lengths, page_size, max_pages, leaves, asks):
+    feed = PaginatedFeed(page_size, max_pages, RatingScale(), asks)
+    lists = Lists(*(list(range(length)) for length in lengths))
+    leaves_after = [leaves + row % 2 for row in range(len(lengths))]
+    observations, state = walk(feed, lists, leaves_after)
     shown: list[list[int]] = [[] for _ in lengths]
-    number = 1
-    while (page := site.paginate(ranking, number)) is not None:
-        offered = site.actions(ranking, page).may_go_on
-        following = site.paginate(ranking, number + 1)
-        for row in range(len(lengths)):
-            shown[row] += page.items[row][page.shown[row]].tolist()
-            assert offered[row] == (following is not None and bool(following.shown[row].any()))
-        number += 1
-    assert number - 1 <= max_pages
-    assert shown == [list(range(min(length, site.depth))) for length in lengths]
+    for observation in observations:
+        assert observation.page.first_rank == (observation.page.number - 1) * page_size
+        for place, row in enumerate(observation.rows):
+            slots = observation.page.shown[place]
+            assert np.array_equal(observation.served.scores[place][slots], -observation.page.items[place][slots])
+            shown[row] += observation.page.items[place][slots].tolist()
+    pages = [min(each, max_pages) for each in leaves_after]
+    assert shown == [list(range(min(length, n * page_size))) for length, n in zip(lengths, pages, strict=True)]
+    assert len(lists.requests) <= (1 if asks == "visit" else max_pages)
+    for row, length in enumerate(lengths):
+        if not length:
+            assert state.ended_by[row] == EndedBy.NOTHING_SHOWN
+        elif pages[row] * page_size < length and pages[row] < max_pages:
+            assert state.ended_by[row] == EndedBy.EXIT
 
 
-def decided(*actions):
-    site = PaginatedSite(2, 1, RatingScale())
-    ranking = ranking_of([5, 6], [7])
-    page = site.paginate(ranking, 1)
-    decision = Decision.from_actions(page, actions)
-    return site.check(decision, page, site.actions(ranking, page))
+def test_a_feed_that_asks_for_each_page_says_which_page_and_what_was_shown():
+    lists = Lists([0, 1, 2, 3, 4], [5, 6], [7, 8, 9, 10])
+    observations, _ = walk(PaginatedFeed(2, 2, RatingScale(), "page"), lists, [2, 2, 1])
+    first, second = lists.requests
+    assert (first.page, first.shown, first.size, first.sim_time) == (1, None, 2, 77)
+    assert second.page == 2
+    assert second.users.tolist() == [0, 1], "visit 2 has left, and visit 1 had a full page and may look for another"
+    assert second.shown.tolist() == [[0, 1], [5, 6]]
+    assert second.seen.toarray()[0].nonzero()[0].tolist() == [0, 1]
+    assert observations[1].rows.tolist() == [0]
+    assert observations[1].page.items.tolist() == [[2, 3]]
+
+
+def decided(*said):
+    feed, lists = PaginatedFeed(2, 1, RatingScale()), Lists([5, 6], [7])
+
+    async def observed():
+        state = await feed.open(visits_of(2), sp.csr_array((2, 40)), lists.rank)
+        return await feed.observe(state, lists.rank)
+
+    observation = asyncio.run(observed())
+    actions, stray = lay_out(feed.schema, observation.page, said)
+    decision = Decision(actions, np.zeros(2, dtype=np.bool_), stray=stray)
+    return checked(decision, observation.page, observation.legal)
 
 
 def test_legal_actions_pass_unchanged():
-    checked = decided([Click(1), Rate(1, 4.0), Exit()], [Click(0)])
-    assert checked.illegal == ()
-    assert checked.decision.clicked.tolist() == [[False, True], [True, False]]
-    assert checked.decision.stars[0, 1] == 4.0
+    found = decided([Action("click", 1), Action("rate", 1, 4.0)], [Action("click", 0)])
+    assert found.illegal == ()
+    assert found.decision["click"].tolist() == [[False, True], [True, False]]
+    assert found.decision["rate"][0, 1] == 4.0
 
 
 @pytest.mark.parametrize(
     ("action", "position", "reason"),
     [
-        (Click(9), None, "slots 0 to 1"),
-        (Click(-1), None, "slots 0 to 1"),
-        (Click(1), 1, "empty"),
-        (Rate(0, 4.0), 0, "opened"),
-        (NextPage(), None, "no next page"),
+        (Action("click", 9), None, "slots 0 to 1"),
+        (Action("click", -1), None, "slots 0 to 1"),
+        (Action("click", 1), 1, "empty"),
+        (Action("rate", 0, 4.0), 0, "opened"),
+        (Action("next_page"), None, "no next page"),
+        (Action("satisfaction", value=11.0), None, "satisfaction is 1 to 10"),
     ],
 )
 def test_what_the_page_does_not_offer_is_refused_named_and_not_carried_out(action, position, reason):
-    checked = decided([], [action])
-    (illegal,) = checked.illegal
+    found = decided([], [action])
+    (illegal,) = found.illegal
     assert (illegal.row, illegal.position) == (1, position)
     assert reason in illegal.reason
-    assert not checked.decision.clicked.any()
-    assert not checked.decision.goes_on.any()
-    assert np.isnan(checked.decision.stars).all()
+    for spec in found.decision.actions.schema.specs:
+        assert not spec.taken(found.decision[spec.name]).any()
 
 
 @given(st.floats(-10, 10))
 def test_only_stars_on_the_scale_are_given(stars):
-    checked = decided([Click(0), Rate(0, stars)], [])
+    found = decided([Action("click", 0), Action("rate", 0, stars)], [])
     if stars in RatingScale().values:
-        assert checked.decision.stars[0, 0] == stars
-        assert not checked.illegal
+        assert found.decision["rate"][0, 0] == stars
+        assert not found.illegal
     else:
-        assert np.isnan(checked.decision.stars[0, 0])
-        assert f"{stars:g}" in checked.illegal[0].said
-        assert checked.decision.clicked[0, 0]
+        assert np.isnan(found.decision["rate"][0, 0])
+        assert f"{stars:g}" in found.illegal[0].said
+        assert found.decision["click"][0, 0]
 
 
 def test_an_unreadable_reply_leaves_no_action_behind():
-    site = PaginatedSite(2, 2, RatingScale())
-    ranking = ranking_of([1, 2, 3, 4])
-    page = site.paginate(ranking, 1)
-    checked = site.check(Decision.lost(page, ()), page, site.actions(ranking, page))
-    assert checked.decision.unreadable.all()
-    assert not checked.decision.clicked.any()
-    assert not checked.decision.goes_on.any()
+    feed, lists = PaginatedFeed(2, 2, RatingScale()), Lists([1, 2, 3, 4])
+    (observation, *_), _ = walk(feed, lists, [1])
+    everything = lay_out(
+        feed.schema, observation.page, [[Action("click", 0), Action("rate", 0, 3.0), Action("next_page")]]
+    )[0]
+    lost = Decision(everything, np.array([True]))
+    found = checked(lost, observation.page, observation.legal)
+    assert found.decision.unreadable.all()
+    assert found.illegal == ()
+    for spec in feed.schema.specs:
+        assert not spec.taken(found.decision[spec.name]).any()
 
 
-def test_a_site_without_slots_is_a_config_error():
+def test_a_feed_without_slots_is_a_config_error():
     with pytest.raises(ConfigError, match="page_size"):
-        PaginatedSite(0, 3, RatingScale())
+        PaginatedFeed(0, 3, RatingScale())

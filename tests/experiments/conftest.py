@@ -11,14 +11,17 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine
 
-from groundlings.environments.actions import Click, Decision, Exit, NextPage, Rate
+from groundlings.environments.actions import Action, lay_out
 from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import CallRecord, ChatReply, ChatRequest, Message
 from groundlings.environments.dataset import Dataset, RatingScale
-from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.decision import Decision
+from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.people import People
+from groundlings.environments.trace import Trace
+from groundlings.personas.mind import FEED_ACTIONS
 from groundlings.personas.population import build_population
 from groundlings.recommenders.base import ScoringRecommender
 from groundlings.simulator.arm import Schedule, World
@@ -56,31 +59,29 @@ class LivelyMind:
     """Clicks what appeals, talks like a language model, now and then breaks the rules."""
 
     cohort_size = 1
+    actions = FEED_ACTIONS
 
     async def decide(self, situation):
         user, page, draws = int(situation.visits.users[0]), situation.page, situation.visits.draws
         appeals = appeal(PEOPLE, ITEMS)[user]
         call = CallRecord(request_for(page.number), reply_for(user, page.number), "page-1", "p" * 64, "ok")
         if user == NEVER_READABLE:
-            return Decision.lost(page, [replace(call, status="unreadable")])
+            return Decision.lost(situation.legal, page, [replace(call, status="unreadable")])
         luck = draws.uniform("click", page.items)[0]
-        actions: list[Click | Rate | NextPage | Exit] = []
+        told: list[Action] = []
         for slot, item in enumerate(page.items[0]):
             if item != NO_ITEM and luck[slot] < 0.15 + 0.6 * appeals[item]:
-                actions.append(Click(slot))
+                told.append(Action("click", slot))
                 if user != NEVER_RATES:
-                    actions.append(Rate(slot, float(1 + np.floor(4.99 * appeals[item]))))
+                    told.append(Action("rate", slot, float(1 + np.floor(4.99 * appeals[item]))))
         if user % 4 == 1:
-            actions.append(Click(99))
-        actions.append(NextPage() if draws.uniform("leave")[0] < 0.75 else Exit())
-        decision = Decision.from_actions(page, [actions])
-        return replace(
-            decision,
-            goes_on=decision.goes_on & situation.actions.may_go_on,
-            satisfaction=np.array([1.0 + round(9 * float(appeals[page.items[0]].mean()))]),
-            feelings=(HOSTILE_FEELING if page.number == 1 else None,),
-            calls=(call,),
-        )
+            told.append(Action("click", 99))
+        if draws.uniform("leave")[0] < 0.75 and situation.legal.offers("next_page", page)[0]:
+            told.append(Action("next_page"))
+        told.append(Action("satisfaction", value=1.0 + round(9 * float(appeals[page.items[0]].mean()))))
+        actions, stray = lay_out(situation.legal.schema, page, [told])
+        trace = Trace(feelings=(HOSTILE_FEELING if page.number == 1 else None,), calls=(call,))
+        return Decision(actions, np.zeros(1, dtype=np.bool_), trace, stray)
 
     def describe(self):
         return {"kind": "language", "model": "made-up-model"}
@@ -139,7 +140,7 @@ def write_log(run_dir: Path, arms: dict[str, tuple[str, FixedScores, bool]], day
         log.begin(run, rows, population)
         for name, (_, recommender, _) in arms.items():
             world = World(
-                name, population.users, recommender, PaginatedSite(4, 3, dataset.scale), LivelyMind(), dataset.catalog,
+                name, population.users, recommender, PaginatedFeed(4, 3, dataset.scale), LivelyMind(), dataset.catalog,
                 dataset.interactions, seed=11, like=dataset.scale.like,
             )  # fmt: skip
             asyncio.run(world.live(schedule, log, lambda _: None))

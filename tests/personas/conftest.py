@@ -8,19 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from groundlings.environments.actions import Decision, LegalActions
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import Sampling
 from groundlings.environments.dataset import Dataset, RatingScale
 from groundlings.environments.datasets.config import ToyOptions
 from groundlings.environments.datasets.toy import make_toy
-from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.decision import Decision, checked
+from groundlings.environments.feed import feed_actions
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.page import Page
 from groundlings.environments.people import People
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.split import split_history
-from groundlings.personas.mind import Afterthoughts, PageTurn, Situation, SoFar, Visits
+from groundlings.environments.visits import Visits
+from groundlings.personas.mind import Afterthoughts, PageTurn, Situation
 from groundlings.personas.minds.language.mind import LanguageMind, LanguageOptions
 from groundlings.personas.population import Population, build_population
 from groundlings.personas.taste.model import fit_taste
@@ -85,7 +86,7 @@ class Language:
         agents = np.array([agent])
         visits = Visits(agents, self.population.users[agents], day, Draws.for_visits(root, agents, day))
         page = Page(number, (number - 1) * len(items), np.array([items], dtype=np.int32))
-        return Situation(visits, page, LegalActions(self.stars, np.array([go])), SoFar.nothing(1), earlier)
+        return Situation(visits, page, feed_actions(self.stars, np.array([go])), np.arange(1), earlier)
 
     def mind(self, replies, **options) -> tuple[LanguageMind, ScriptedModel]:
         """A mind, and the model it asks; `replies` may be a model."""
@@ -97,8 +98,7 @@ class Language:
 
     def turn(self, asked: Situation, decision: Decision) -> PageTurn:
         """The page after the site's check."""
-        site = PaginatedSite(asked.page.items.shape[1], 9, self.population.scale)
-        return PageTurn(np.array([0]), asked.page, site.check(decision, asked.page, asked.actions).decision)
+        return PageTurn(np.array([0]), asked.page, checked(decision, asked.page, asked.legal).decision)
 
     def visit(
         self, mind: LanguageMind, *, pages=1, n_items=4, first=0, **where

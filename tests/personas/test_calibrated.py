@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from groundlings.environments.actions import LegalActions
 from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.chat import ChatReply, fingerprint_of
 from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.feed import feed_actions
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.split import people_in_thirds
-from groundlings.personas.contract import MindContract
+from groundlings.environments.visits import Visits
+from groundlings.personas.contract import MindContract, same
 from groundlings.personas.held_out_replay import Grounding
-from groundlings.personas.mind import Situation, SoFar, Visits
+from groundlings.personas.mind import Situation
 from groundlings.personas.minds.behavioural import BehaviouralMind, BehaviouralOptions
 from groundlings.personas.minds.calibrated import CalibratedMind, CalibratedOptions
 from groundlings.personas.minds.calibrated_question import PROMPT, LanguageScorer, QuestionOptions
@@ -100,8 +101,8 @@ def world(toy, toy_split, toy_population, toy_taste):
             users = np.array([user])
             visits = Visits(users, users, day, Draws.for_visits(7, users, day))
             page = Page(1, 0, np.array([items], dtype=np.int32))
-            actions = LegalActions(toy.scale.values, np.array([True]))
-            return Situation(visits, page, actions, SoFar.nothing(1), ())
+            actions = feed_actions(toy.scale.values, np.array([True]))
+            return Situation(visits, page, actions, np.arange(1))
 
         def decide(self, mind, user, items, day=0):
             return asyncio.run(mind.decide(self.situation(user, items, day)))
@@ -209,14 +210,13 @@ def test_evidence_alone_is_the_behavioural_mind_and_asks_nobody(world):
     agents = np.arange(90)
     visits = Visits(agents, agents, 1, Draws.for_visits(7, agents, 1))
     page = Page(1, 0, items.astype(np.int32))
-    asked = Situation(visits, page, LegalActions(world.dataset.scale.values, agents < 50), SoFar.nothing(90), ())
+    asked = Situation(visits, page, feed_actions(world.dataset.scale.values, agents < 50), np.arange(90))
     mind = world.mind(terms=("evidence",))
     plain = BehaviouralMind(world.population, world.taste, BehaviouralOptions())
     one, other = (asyncio.run(each.decide(asked)) for each in (mind, plain))
     assert mind.cohort_size == plain.cohort_size
-    for name in ("clicked", "stars", "goes_on", "satisfaction", "examined", "click_probability", "click_draw"):
-        assert np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True), name
-    assert one.calls == ()
+    assert same(one, other)
+    assert one.trace.calls == ()
 
 
 def test_language_alone_looks_at_no_taste(world, informed):
@@ -225,11 +225,11 @@ def test_language_alone_looks_at_no_taste(world, informed):
     mind = world.mind(calibration=calibration, scorer=world.scorer(model), terms=("language",), random_click_rate=0.2)
     decision = world.decide(mind, 3, (1, 2, 3, 4))
     seen = 1 / np.arange(1, 5)
-    assert len(set(np.round(decision.click_probability[0] / seen, 9))) == 1  # the model says the same of each
+    assert len(set(np.round(decision.trace.probability("click")[0] / seen, 9))) == 1  # the model says the same of each
     titled = world.scorer(model).question(3, 2).told
     model.odds[titled] = 3.0
     keen = world.mind(calibration=calibration, scorer=world.scorer(model), terms=("language",), random_click_rate=0.2)
-    changed = world.decide(keen, 3, (1, 2, 3, 4)).click_probability[0] > decision.click_probability[0]
+    changed = world.decide(keen, 3, (1, 2, 3, 4)).trace.probability("click")[0] > decision.trace.probability("click")[0]
     assert changed.tolist() == [False, True, False, False]
 
 
@@ -238,7 +238,7 @@ def test_both_terms_add_up_on_the_log_odds(world, informed):
     model = Knower()
     model.odds[world.scorer(model).question(3, 2).told] = 2.5
     mind = world.mind(calibration=calibration, scorer=world.scorer(model), examination_exponent=0)
-    chance = world.decide(mind, 3, (1, 2)).click_probability[0]
+    chance = world.decide(mind, 3, (1, 2)).trace.probability("click")[0]
     appeal = world.taste.appeal(np.array([3]))[0, [1, 2]].astype(float)
     expected = (
         calibration.evidence.value * (appeal[1] - appeal[0]) + calibration.language.value * 2.5 / calibration.scale
@@ -257,7 +257,7 @@ def test_random_slates_are_opened_at_the_stated_rate(world, informed, terms):
     chances = []
     for user in range(90):
         slate = chance.choice(np.flatnonzero(~known[user]), 10, replace=False)
-        chances.append(world.decide(mind, user, slate).click_probability[0])
+        chances.append(world.decide(mind, user, slate).trace.probability("click")[0])
     assert np.mean(chances) == pytest.approx(0.1, abs=0.03)
 
 
@@ -266,10 +266,10 @@ def test_the_log_can_be_audited(world, informed):
     mind = world.mind(calibration=calibration, scorer=scorer, random_click_rate=0.4)
     for day in range(20):
         decision = world.decide(mind, day, (5, 6, NO_ITEM, 7), day)
-        assert np.array_equal(decision.clicked, decision.click_draw < decision.click_probability)
-        assert not (decision.clicked & ~decision.examined).any()
-        assert [remark.position for remark in decision.remarks] == [0, 1, 3]
-        assert len(decision.calls) == 3
+        assert np.array_equal(decision["click"], decision.trace.draw("click") < decision.trace.probability("click"))
+        assert not (decision["click"] & ~decision.trace.examined).any()
+        assert [remark.position for remark in decision.trace.remarks] == [0, 1, 3]
+        assert len(decision.trace.calls) == 3
 
 
 def test_a_pair_is_asked_about_once_wherever_it_is_shown(world, informed):
@@ -278,9 +278,9 @@ def test_a_pair_is_asked_about_once_wherever_it_is_shown(world, informed):
     mind = world.mind(calibration=calibration, scorer=world.scorer(model))
     first, second = world.decide(mind, 3, (1, 2, 3)), world.decide(mind, 3, (3, 9, 1), day=4)
     assert len(model.asked) == 4
-    assert [call.reply.from_store for call in first.calls] == [False] * 3
-    assert [call.reply.from_store for call in second.calls] == [True, False, True]
-    assert first.calls[2].request == second.calls[0].request
+    assert [call.reply.from_store for call in first.trace.calls] == [False] * 3
+    assert [call.reply.from_store for call in second.trace.calls] == [True, False, True]
+    assert first.trace.calls[2].request == second.trace.calls[0].request
 
 
 def test_the_prompt_goes_from_what_all_share_to_the_item(world):
@@ -300,8 +300,8 @@ def test_an_answer_that_cannot_be_read_loses_the_page_and_invents_nothing(world,
     )
     decision = world.decide(mind, 3, (1, 2, 3))
     assert decision.unreadable.tolist() == [True]
-    assert not decision.clicked.any()
-    assert [call.status for call in decision.calls] == ["ok", "unreadable", "ok"]
+    assert not decision["click"].any()
+    assert [call.status for call in decision.trace.calls] == ["ok", "unreadable", "ok"]
 
 
 def test_grounded_replay_lets_later_behaviour_decide_and_says_where(world):
@@ -314,13 +314,13 @@ def test_grounded_replay_lets_later_behaviour_decide_and_says_where(world):
         terms=("evidence",), grounded=True, grounding=Grounding.of(later), examination_exponent=0, rating_probability=0
     )
     decision = world.decide(mind, user, items)
-    assert decision.click_probability[0, 0] == 1
-    assert decision.clicked[0, 0]
+    assert decision.trace.probability("click")[0, 0] == 1
+    assert decision["click"][0, 0]
     given = later.ratings[(later.users == user) & (later.items == items[0])]
-    assert decision.stars[0, 0] == given[-1]
-    assert [(each.position, each.kind) for each in decision.remarks] == [(0, "grounded")]
+    assert decision["rate"][0, 0] == given[-1]
+    assert [(each.position, each.kind) for each in decision.trace.remarks] == [(0, "grounded")]
     plain = world.decide(world.mind(terms=("evidence",), examination_exponent=0), user, items)
-    assert np.array_equal(decision.click_probability[0, 1:], plain.click_probability[0, 1:])
+    assert np.array_equal(decision.trace.probability("click")[0, 1:], plain.trace.probability("click")[0, 1:])
     with pytest.raises(ValueError, match="held-out"):
         world.mind(terms=("evidence",), grounded=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections import Counter
 
@@ -36,7 +37,7 @@ class Listed(Recommender):
 def drafted(first, second, size, visits=400, n_items=9, seed=5):
     users = np.arange(visits)
     request = RankingRequest(users, size, sp.csr_array((visits, n_items)), Draws.for_visits(seed, users, 0))
-    ranking = TeamDraftRecommender(Listed(first), Listed(second)).recommend(request)
+    ranking = asyncio.run(TeamDraftRecommender(Listed(first), Listed(second)).rank(request))
     ranking.check(request, n_items)
     return ranking
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from groundlings.environments.actions import Decision
 from groundlings.environments.dataset import RatingScale
-from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.decision import Decision
+from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.random_streams import Draws
+from groundlings.environments.visits import Visits
 from groundlings.personas.memory import Memory
-from groundlings.personas.mind import Afterthoughts, Visits
+from groundlings.personas.mind import FEED_ACTIONS, Afterthoughts
 from groundlings.recommenders.base import ScoringRecommender
 from groundlings.simulator.session import browse
 
@@ -46,6 +47,8 @@ class Scripted:
     unreadable_users: tuple[int, ...] = ()
     delay_by_user: dict[int, float] | None = None
 
+    actions = FEED_ACTIONS
+
     def __post_init__(self):
         self.situations, self.remembered = [], []
 
@@ -53,13 +56,18 @@ class Scripted:
         if self.delay_by_user:
             await asyncio.sleep(self.delay_by_user[int(situation.visits.users[0])])
         self.situations.append(situation)
-        decision = Decision.idle(situation.page)
-        decision.clicked[:, 0] = True
-        decision.stars[:, 0] = 5.0
-        goes_on = situation.actions.may_go_on & (situation.page.number < self.pages)
-        lost = np.isin(situation.visits.users, self.unreadable_users)
-        satisfaction = np.full(len(situation.visits), 7.0)
-        return replace(decision, goes_on=goes_on, satisfaction=satisfaction, unreadable=lost)
+        page = situation.page
+        first = np.zeros(page.items.shape, dtype=np.bool_)
+        first[:, 0] = True
+        decision = Decision.of(
+            situation.legal,
+            page,
+            click=first,
+            rate=np.where(first, 5.0, np.nan),
+            next_page=situation.legal.offers("next_page", page) & (page.number < self.pages),
+            satisfaction=np.full(len(situation.visits), 7.0),
+        )
+        return replace(decision, unreadable=np.isin(situation.visits.users, self.unreadable_users))
 
     async def look_back(self, visits, turns):
         return Afterthoughts(
@@ -98,7 +106,7 @@ def visit(recommender):
         if seen:
             rows, items = zip(*seen, strict=True)
             mask = sp.csr_array((np.ones(len(rows)), (rows, items)), shape=(3, N_ITEMS))
-        site = PaginatedSite(page_size, max_pages, RatingScale())
-        return asyncio.run(browse(visits, mask, recommender=recommender, site=site, mind=mind, like=4.0))
+        site = PaginatedFeed(page_size, max_pages, RatingScale())
+        return asyncio.run(browse(visits, mask, recommender=recommender, environment=site, mind=mind))
 
     return visited

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import RatingScale
-from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
 from groundlings.simulator.arm import SECONDS_A_DAY, Schedule, World, in_order
 from groundlings.simulator.visit_schedule import Audience
@@ -41,7 +41,7 @@ def live(recommender):
             arm="only",
             users=np.arange(3),
             recommender=recommender,
-            site=PaginatedSite(2, 2, RatingScale()),
+            site=PaginatedFeed(2, 2, RatingScale()),
             mind=mind,
             catalog=Catalog(tuple("abcdef"), tuple("ABCDEF"), np.full(6, np.nan), ((),) * 6),
             history=history,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from groundlings.simulator.session import EndedBy
+from groundlings.environments.environment import EndedBy
 
 
 def test_a_visit_turns_pages_until_the_mind_leaves(visit, make_mind):
@@ -39,8 +39,8 @@ def test_an_unreadable_reply_ends_that_visit_alone_and_invents_nothing(visit, ma
     assert record.ended_by[1] == EndedBy.UNREADABLE
     assert record.pages.tolist() == [2, 1, 2]
     first = record.turns[0].turn
-    assert not first.decision.clicked[1].any()
-    assert np.isnan(first.decision.stars[1]).all()
+    assert not first.decision["click"][1].any()
+    assert np.isnan(first.decision["rate"][1]).all()
     assert record.turns[1].turn.rows.tolist() == [0, 2]
 
 
@@ -49,10 +49,6 @@ def test_the_mind_is_told_what_came_before_row_by_row(visit, make_mind):
     visit(mind)
     second = mind.situations[1]
     assert second.visits.users.tolist() == [1, 2]
-    assert second.so_far.impressions.tolist() == [2, 2]
-    assert second.so_far.clicks.tolist() == [1, 1]
-    assert second.so_far.likes.tolist() == [1, 1]
-    assert second.so_far.stars.tolist() == [5.0, 5.0]
     (page,) = second.earlier
     assert page.rows.tolist() == [1, 2]
     assert page.page.items.tolist() == [[0, 1], [0, 1]]

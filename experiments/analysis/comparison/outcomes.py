@@ -12,6 +12,7 @@ import pandas as pd
 from sqlalchemy import text
 
 from groundlings.environments.arrays import BoolArray, FloatArray
+from groundlings.environments.environment import EndedBy
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.comparison.control_variate import controls, read_luck, without_luck
 from groundlings.experiments.analysis.comparison.estimators import Estimator, estimator_of, known_before
@@ -27,7 +28,6 @@ from groundlings.experiments.config.designs import (
     shares_of,
 )
 from groundlings.experiments.config.schema import PlanConfig
-from groundlings.simulator.session import EndedBy
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

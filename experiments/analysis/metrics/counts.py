@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from groundlings.simulator.session import EndedBy
+from groundlings.environments.environment import EndedBy
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -11,8 +11,8 @@ import pandas as pd
 from scipy import stats
 
 from groundlings.environments.arrays import FloatArray
+from groundlings.environments.environment import EndedBy
 from groundlings.experiments.analysis.compare import CONFIDENCE, Estimate, mean_interval
-from groundlings.simulator.session import EndedBy
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from groundlings.environments.environment import EndedBy
 from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.metrics import Metric, Summary
 from groundlings.recommenders.interleaving import TEAM_DRAFT
-from groundlings.simulator.session import EndedBy
 
 NOT_VALIDATED = "simulated effect, not validated against humans"
 NOTHING = "\N{EN DASH}"

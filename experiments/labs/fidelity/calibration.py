@@ -212,10 +212,11 @@ def _consistency(stage: Stage, asked: Asked) -> list[Record]:
 
     def graded(lists: Lists, pages: ItemArray, places: IntArray, day: int) -> tuple[FloatArray, BoolArray]:
         decision = decide(stage, mind, lists.users, pages, day=day)
-        if decision.click_probability is None:
+        probability = decision.trace.probability("click")
+        if probability is None:
             raise ValueError("a graded answer needs a click probability")
         rows = np.arange(len(places))[:, None]
-        return decision.click_probability[rows, places], decision.clicked[rows, places]
+        return probability[rows, places], decision["click"][rows, places]
 
     validation, test = asked.validation[task], asked.test[task]
     rule = choose_rule("f1", {"graded": graded(validation, *_page(stage, validation, 0), 0)[0]}, validation, None)

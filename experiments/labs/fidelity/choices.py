@@ -69,7 +69,7 @@ def open_shelf(stage: Stage) -> Picks:
     for first in range(0, len(stage.testers), PEOPLE_AT_ONCE):
         people = stage.testers[first : first + PEOPLE_AT_ONCE]
         shelf = np.where(_unmet(stage, people), np.arange(stage.train.n_items), NO_ITEM).astype(np.int32)
-        opened = decide(stage, mind, people, shelf, day=0).clicked
+        opened = decide(stage, mind, people, shelf, day=0)["click"]
         who, picked = np.nonzero(opened)
         users.append(people[who])
         items.append(picked)

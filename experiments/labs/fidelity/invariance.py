@@ -32,8 +32,9 @@ def examine_invariance(stage: Stage) -> list[Record]:
     population = replace(stage.population, people=changed.people, catalog=changed.catalog)
     mind = stage.mind_with(taste=taste, population=population)
     after = decide(stage, mind, stage.testers, pages.astype(np.int32), day=0)
-    same = (before.clicked == after.clicked) & (
-        (before.stars == after.stars) | (np.isnan(before.stars) & np.isnan(after.stars))
+    stars, changed_stars = before["rate"], after["rate"]
+    same = (before["click"] == after["click"]) & (
+        (stars == changed_stars) | (np.isnan(stars) & np.isnan(changed_stars))
     )
     share = float((~same).mean())
     definition = (

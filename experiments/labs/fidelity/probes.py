@@ -8,7 +8,7 @@ import numpy as np
 
 from groundlings.environments.arrays import NO_ITEM, FloatArray, ItemArray
 from groundlings.environments.catalog import Catalog
-from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.experiments.analysis.compare import Estimate, mean_interval, paired_difference
@@ -82,7 +82,7 @@ def _record(
 def _position(stage: Stage, random_order: Recommender) -> list[Record]:
     """Each item of a page stands once in each slot, so what differs between slots is the slot."""
     task, size = "position rotation", stage.config.site.page_size
-    site = PaginatedSite(size, 1, stage.dataset.scale)
+    site = PaginatedFeed(size, 1, stage.dataset.scale)
     slates = np.zeros((stage.train.n_users, size), dtype=np.int32)
     slates[stage.testers] = visit(stage, random_order, stage.mind, site, day=0).shown
     rates = np.zeros((len(stage.testers), size))
@@ -118,7 +118,7 @@ def _position(stage: Stage, random_order: Recommender) -> list[Record]:
 
 def _random_slates(stage: Stage, random_order: Recommender) -> list[Record]:
     """How often people open what chance shows them."""
-    site = PaginatedSite(stage.config.site.page_size, 1, stage.dataset.scale)
+    site = PaginatedFeed(stage.config.site.page_size, 1, stage.dataset.scale)
     today = visit(stage, random_order, stage.mind, site, day=0)
     shown = (today.shown != NO_ITEM).sum(axis=1)
     found = mean_interval(today.clicks / np.maximum(shown, 1))
@@ -140,7 +140,7 @@ def _random_slates(stage: Stage, random_order: Recommender) -> list[Record]:
 
 def _fatigue(stage: Stage, ease: Recommender) -> list[Record]:
     """The chance to leave after each page, among those who saw it and could have gone on."""
-    site = PaginatedSite(stage.config.site.page_size, FATIGUE_PAGES, stage.dataset.scale)
+    site = PaginatedFeed(stage.config.site.page_size, FATIGUE_PAGES, stage.dataset.scale)
     visits = visit(stage, ease, stage.mind, site, day=0)
     definition = (
         "Share of those who see this page that leave after it (Kaplan and Meier 1958: visits cut short by the last "

@@ -9,8 +9,9 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from groundlings.environments.actions import Decision
 from groundlings.environments.arrays import FloatArray
+from groundlings.environments.decision import Decision
+from groundlings.environments.trace import Chance, Trace
 from groundlings.experiments.labs.fidelity.scorers import CatalogScores
 from groundlings.personas.mind import Situation
 
@@ -32,6 +33,7 @@ class ScoreMind:
     """
 
     cohort_size = 1024
+    actions = frozenset({"click", "next_page"})
 
     def __init__(
         self,
@@ -64,13 +66,13 @@ class ScoreMind:
         chance = attention * expit(np.take_along_axis(scores, asked, axis=1) + self._constant)
         chance = np.where(page.shown, chance, 0.0)
         stays = visits.draws.uniform("leave", np.full(len(visits), page.number)) >= self._leave_rate
-        return Decision(
-            clicked=visits.draws.uniform("click", page.items) < chance,
-            stars=np.full(page.items.shape, np.nan),
-            goes_on=situation.actions.may_go_on & stays,
-            satisfaction=np.full(len(visits), np.nan),
-            unreadable=np.zeros(len(visits), dtype=np.bool_),
-            click_probability=chance,
+        draw = visits.draws.uniform("click", page.items)
+        return Decision.of(
+            situation.legal,
+            page,
+            Trace({"click": Chance(chance, draw)}),
+            click=draw < chance,
+            next_page=situation.legal.offers("next_page", page) & stays,
         )
 
     def describe(self) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from groundlings.environments.arrays import IntArray
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets import ProgressHook, load_dataset
 from groundlings.environments.errors import ConfigError
-from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
 from groundlings.environments.split import Split, people_in_thirds, split_history
@@ -99,9 +99,9 @@ class Stage:
         return estimate(self.measured, FAMILIES[family])
 
     @property
-    def site(self) -> PaginatedSite:
+    def site(self) -> PaginatedFeed:
         """Where probes and the system level let people browse."""
-        return PaginatedSite(self.config.site.page_size, self.config.site.max_pages, self.dataset.scale)
+        return PaginatedFeed(self.config.site.page_size, self.config.site.max_pages, self.dataset.scale)
 
     @property
     def context(self) -> RecommenderContext:

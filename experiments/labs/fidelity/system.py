@@ -8,6 +8,7 @@ are fitted on training rows; neither they nor the minds see the held-out part.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -32,7 +33,7 @@ from groundlings.experiments.labs.fidelity.visits import visit
 from groundlings.personas.mind import Mind
 from groundlings.personas.taste.model import FAMILIES
 from groundlings.personas.taste.regression import fit_logistic
-from groundlings.recommenders.base import Recommender
+from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.registry import build_recommender
 
 PART = "system"
@@ -283,13 +284,13 @@ def _utility(name: str, scorer: str, metric: str, kind: Kind, values: FloatArray
     )
 
 
-def _real_utility(stage: Stage, recommender: Recommender, users: IntArray, day: int) -> FloatArray:
+def _real_utility(stage: Stage, recommender: AsyncRecommender, users: IntArray, day: int) -> FloatArray:
     seen = stage.train.matrix
     values = []
     for first in range(0, len(users), 256):
         some = users[first : first + 256]
         request = RankingRequest(some, CUT, sp.csr_array(seen[some]), Draws.for_visits(stage.seed, some, day))
-        ranking = recommender.recommend(request)
+        ranking = asyncio.run(recommender.rank(request))
         values.append(score_rankings(ranking.items, sp.csr_array(stage.held_out[some]), CUT).values["ndcg"])
     return np.concatenate(values)
 

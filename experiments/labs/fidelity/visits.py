@@ -9,15 +9,18 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy.sparse as sp
 
-from groundlings.environments.actions import Decision, LegalActions
+from groundlings.environments.actions import Actions, LegalActions
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray
-from groundlings.environments.feed import Site
+from groundlings.environments.decision import Decision
+from groundlings.environments.feed import PaginatedFeed, feed_schema
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
+from groundlings.environments.trace import Chance, Trace
+from groundlings.environments.visits import Visits
 from groundlings.experiments.labs.fidelity.stage import Stage
-from groundlings.personas.mind import Mind, Situation, SoFar, Visits
-from groundlings.recommenders.base import Recommender
+from groundlings.personas.mind import Mind, Situation
+from groundlings.recommenders.base import AsyncRecommender
 from groundlings.simulator.session import CohortRecord, browse
 
 PEOPLE_AT_ONCE = 256
@@ -48,7 +51,13 @@ class Visited:
 
 
 def visit(
-    stage: Stage, recommender: Recommender, mind: Mind, site: Site, *, day: int, seen: sp.csr_array | None = None
+    stage: Stage,
+    recommender: AsyncRecommender,
+    mind: Mind,
+    site: PaginatedFeed,
+    *,
+    day: int,
+    seen: sp.csr_array | None = None,
 ) -> Visited:
     """Let every tester come once; the recommender is fitted already.
 
@@ -67,9 +76,8 @@ def visit(
                 Visits(rows, users, day, Draws.for_visits(stage.seed, users, day)),
                 sp.csr_array(known[users]),
                 recommender=recommender,
-                site=site,
+                environment=site,
                 mind=mind,
-                like=stage.dataset.scale.like,
             )
         )
         for rows, users in _cohorts(stage.testers, mind)
@@ -80,23 +88,26 @@ def visit(
 def decide(stage: Stage, mind: Mind, users: IntArray, items: ItemArray, *, day: int) -> Decision:
     """What people do with one page each, shape (n, n_slots) of everything; each comes without a visit before it."""
     parts = []
+    schema = feed_schema(stage.dataset.scale.values)
     for rows, some in _cohorts(users, mind):
         page = Page(1, 0, items[rows])
-        actions = LegalActions(stage.dataset.scale.values, np.zeros(len(some), dtype=np.bool_))
+        legal = LegalActions(schema, {"next_page": np.zeros(len(some), dtype=np.bool_)})
         visits = Visits(rows, some, day, Draws.for_visits(stage.seed, some, day))
-        parts.append(asyncio.run(mind.decide(Situation(visits, page, actions, SoFar.nothing(len(some)), ()))))
-    if any(part.click_probability is None for part in parts):
-        probability = None
-    else:
-        probability = np.concatenate([np.asarray(part.click_probability) for part in parts])
-    return Decision(
-        clicked=np.concatenate([part.clicked for part in parts]),
-        stars=np.concatenate([part.stars for part in parts]),
-        goes_on=np.concatenate([part.goes_on for part in parts]),
-        satisfaction=np.concatenate([part.satisfaction for part in parts]),
-        unreadable=np.concatenate([part.unreadable for part in parts]),
-        click_probability=probability,
-    )
+        parts.append(asyncio.run(mind.decide(Situation(visits, page, legal, np.arange(len(some))))))
+    chances = [part.trace.chances.get("click") for part in parts]
+    known = [chance for chance in chances if chance is not None]
+    trace = Trace()
+    if len(known) == len(parts):
+        trace = Trace(
+            {
+                "click": Chance(
+                    np.concatenate([chance.probability for chance in known]),
+                    np.concatenate([chance.draw for chance in known]),
+                )
+            }
+        )
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in schema.names}
+    return Decision(Actions(schema, columns), np.concatenate([part.unreadable for part in parts]), trace)
 
 
 @dataclass
@@ -109,9 +120,9 @@ class Days:
     """
 
     stage: Stage
-    recommender: Recommender
+    recommender: AsyncRecommender
     mind: Mind
-    site: Site
+    site: PaginatedFeed
     _history: Interactions = field(init=False)
 
     def live(self, days: int) -> Iterator[Visited]:
@@ -151,8 +162,9 @@ def _summed(record: CohortRecord, depth: int) -> Visited:
         rows, page, decision = logged.turn.rows, logged.turn.page, logged.turn.decision
         here = slice(page.first_rank, page.first_rank + page.items.shape[1])
         shown[rows, here] = page.items
-        clicked[rows, here] = decision.clicked
-        chances[rows, here] = decision.clicked if decision.click_probability is None else decision.click_probability
+        clicked[rows, here] = decision["click"]
+        probability = decision.trace.probability("click")
+        chances[rows, here] = decision["click"] if probability is None else probability
     left = np.array([str(why) == "exit" for why in record.ended_by], dtype=np.bool_)
     clicks = clicked.sum(axis=1).astype(np.float64)
     return Visited(record.visits.users, clicks, chances.sum(axis=1), record.pages, left, shown, clicked, chances)

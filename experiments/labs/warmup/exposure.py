@@ -16,13 +16,13 @@ import scipy.sparse as sp
 
 from groundlings.environments.arrays import BoolArray, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
-from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws, name_key
 from groundlings.environments.ranking import Ranking, RankingRequest, top_items
+from groundlings.environments.visits import Visits
 from groundlings.experiments.labs.warmup.config import PagesConfig
 from groundlings.experiments.labs.warmup.replicate import Trial
-from groundlings.personas.mind import Visits
 from groundlings.personas.minds.behavioural import BehaviouralMind, BehaviouralOptions
 from groundlings.personas.population import Population, build_population
 from groundlings.personas.taste.cold_start import with_new_items
@@ -94,7 +94,7 @@ def meet_new_items(trial: Trial, pages: PagesConfig) -> list[Meeting]:
     met = _shortlists(trial, pages.people)
     lists = _own_lists(trial, pages.page_size)
     scale = trial.dataset.scale
-    sites = {"asked": PaginatedSite(1, 1, scale), "pages": PaginatedSite(pages.page_size, 1, scale)}
+    sites = {"asked": PaginatedFeed(1, 1, scale), "pages": PaginatedFeed(pages.page_size, 1, scale)}
     meetings = []
     for way in WAYS:
         took = np.zeros_like(met)
@@ -104,7 +104,7 @@ def meet_new_items(trial: Trial, pages: PagesConfig) -> list[Meeting]:
             placed[visits.users] = trial.split.new[columns]
             record = asyncio.run(_visit(trial, visits, PlacedItems(lists, placed), sites[way], mind))
             turn = record.turns[0].turn
-            opened = turn.decision.clicked & (turn.page.items == placed[visits.users][:, None])
+            opened = turn.decision["click"] & (turn.page.items == placed[visits.users][:, None])
             took[rows, columns] = opened.any(axis=1)
             records.append(record)
         meetings.append(Meeting(way, met, took, tuple(records)))
@@ -118,11 +118,10 @@ def make_mind(trial: Trial, population: Population) -> BehaviouralMind:
 
 
 async def _visit(
-    trial: Trial, visits: Visits, recommender: Recommender, site: PaginatedSite, mind: BehaviouralMind
+    trial: Trial, visits: Visits, recommender: Recommender, site: PaginatedFeed, mind: BehaviouralMind
 ) -> CohortRecord:
     seen = sp.csr_array(trial.split.train.matrix[visits.users])
-    like = trial.dataset.scale.like
-    return await browse(visits, seen, recommender=recommender, site=site, mind=mind, like=like)
+    return await browse(visits, seen, recommender=recommender, environment=site, mind=mind)
 
 
 def _shortlists(trial: Trial, people: int) -> BoolArray:

@@ -6,29 +6,37 @@ to a page of one; "asked" and "pages", every visit of `meeting`, with what was p
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
-from groundlings.environments.actions import Decision
-from groundlings.environments.arrays import IntArray
-from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.arrays import IntArray, ItemArray
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.decision import Decision
+from groundlings.environments.feed import PaginatedFeed
+from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
-from groundlings.environments.ranking import Ranking
+from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.environments.trace import Trace
+from groundlings.environments.visits import Visits
 from groundlings.experiments.archive.directory import MANIFEST_NAME, write_json
 from groundlings.experiments.archive.provenance import origin_row
 from groundlings.experiments.labs.warmup.exposure import Meeting
 from groundlings.experiments.labs.warmup.replicate import AUDIENCE, Trial
-from groundlings.personas.mind import PageTurn, Visits
+from groundlings.personas.mind import Situation
+from groundlings.personas.minds.scripted import ScriptedMind
 from groundlings.personas.population import Population, build_population
+from groundlings.recommenders.base import Recommender
 from groundlings.simulator.arm import SECONDS_A_DAY
 from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.store import LOG_NAME, open_log
 from groundlings.simulator.log.writer import ArmRow, LogWriter
-from groundlings.simulator.session import CohortRecord, EndedBy, LoggedTurn
+from groundlings.simulator.session import CohortRecord, browse
 
 
 def write_log(directory: Path, trial: Trial, meetings: Sequence[Meeting], versions: Mapping[str, str]) -> None:
@@ -71,31 +79,41 @@ def cast_visits(trial: Trial, chosen: IntArray, population: Population) -> list[
     order = np.lexsort((items, rows))
     rows, items = rows[order], items[order]
     day = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    site = PaginatedSite(1, 1, trial.dataset.scale)
+    feed, opens = PaginatedFeed(1, 1, trial.dataset.scale), ScriptedMind(rule=_open_everything)
+    seen = sp.csr_array((trial.split.train.n_users, trial.split.train.n_items))
     records = []
     for number in range(int(day.max(initial=-1)) + 1):
         here = np.flatnonzero(day == number)
         users = trial.split.panel[rows[here]]
+        given = np.zeros((trial.split.train.n_users, 1), dtype=np.int32)
+        given[users, 0] = items[here]
         visits = Visits(
             np.searchsorted(population.users, users), users, number, Draws.for_visits(trial.config.seed, users, number)
         )
-        ranking = Ranking.deterministic(items[here, None].astype(np.int32), np.full((len(here), 1), np.nan))
-        page = site.paginate(ranking, 1)
-        if page is None:
-            continue
-        shape = page.items.shape
-        decision = Decision(
-            clicked=np.ones(shape, dtype=np.bool_),
-            stars=np.full(shape, np.nan),
-            goes_on=np.zeros(len(here), dtype=np.bool_),
-            satisfaction=np.full(len(here), np.nan),
-            unreadable=np.zeros(len(here), dtype=np.bool_),
-            examined=np.ones(shape, dtype=np.bool_),
+        records.append(
+            asyncio.run(browse(visits, seen[users], recommender=GivenItems(given), environment=feed, mind=opens))
         )
-        turn = LoggedTurn(PageTurn(np.arange(len(here)), page, decision), (), ())
-        ended = np.full(len(here), EndedBy.LAST_PAGE, dtype=np.object_)
-        records.append(CohortRecord(visits, ranking, (turn,), np.ones(len(here), dtype=np.int64), ended))
     return records
+
+
+class GivenItems(Recommender):
+    """Shows each user the items that stand in their row, shape (n_users, size)."""
+
+    def __init__(self, items: ItemArray) -> None:
+        self._items = items
+
+    def fit(self, interactions: Interactions, catalog: Catalog) -> None:
+        """Nothing is learnt: the items are given."""
+
+    def recommend(self, request: RankingRequest) -> Ranking:
+        """See `Recommender.recommend`."""
+        items = self._items[request.users, : request.size]
+        return Ranking.deterministic(items, np.full(items.shape, np.nan))
+
+
+def _open_everything(situation: Situation) -> Decision:
+    shown = situation.page.shown
+    return Decision.of(situation.legal, situation.page, Trace(examined=shown), click=shown)
 
 
 def _run_row(trial: Trial, versions: Mapping[str, str]) -> dict[str, Any]:

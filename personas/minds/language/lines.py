@@ -34,7 +34,7 @@ def page_lines(turns: Sequence[PageTurn], row: int, most: int, catalog: Catalog)
     before, last = turns[:-most], turns[-most:]
     lines = [page_line(turn, row, catalog) for turn in last]
     if before:
-        opened = sum(int(turn.decision.clicked[row].sum()) for turn in before)
+        opened = sum(int(turn.decision["click"][row].sum()) for turn in before)
         shown = sum(int(turn.page.shown[row].sum()) for turn in before)
         first, final = before[0].page.number, before[-1].page.number
         pages = f"Page {first}" if first == final else f"Pages {first} to {final}"
@@ -46,10 +46,11 @@ def page_line(turn: PageTurn, row: int, catalog: Catalog) -> str:
     """One page as its visitor remembers it ("Page 1: opened Heat (4 stars); felt curious; satisfaction 7 of 10.")."""
     decision = turn.decision
     parts = [f"opened {_named(_opened(turn, row), catalog, _NAMED_ON_PAGE)}"]
-    if decision.feelings is not None and decision.feelings[row] is not None:
-        parts.append(f"felt {one_line(decision.feelings[row] or '', _TITLE_CHARACTERS)}")
-    if not math.isnan(decision.satisfaction[row]):
-        parts.append(f"satisfaction {decision.satisfaction[row]:g} of 10")
+    feelings, satisfaction = decision.trace.feelings, float(decision["satisfaction"][row])
+    if feelings is not None and feelings[row] is not None:
+        parts.append(f"felt {one_line(feelings[row] or '', _TITLE_CHARACTERS)}")
+    if not math.isnan(satisfaction):
+        parts.append(f"satisfaction {satisfaction:g} of 10")
     return f"Page {turn.page.number}: {'; '.join(parts)}."
 
 
@@ -67,9 +68,9 @@ def visit_line(turns: Sequence[PageTurn], row: int, catalog: Catalog) -> str:
     topics = Counter(topic for item, _ in opened for topic in catalog.genres[item])
     if topics:
         text += f", mostly {one_line(min(topics, key=lambda topic: (-topics[topic], topic)), _TITLE_CHARACTERS)}"
-    last = turns[-1].decision
-    if last.feelings is not None and last.feelings[row]:
-        text += f"; {one_line(last.feelings[row] or '', _TITLE_CHARACTERS)} at the end"
+    feelings = turns[-1].decision.trace.feelings
+    if feelings is not None and feelings[row]:
+        text += f"; {one_line(feelings[row] or '', _TITLE_CHARACTERS)} at the end"
     return one_line(f"{text}.", MEMORY_CHARACTERS)
 
 
@@ -79,7 +80,7 @@ def visit_importance(turns: Sequence[PageTurn], row: int, scale: RatingScale) ->
     1 + 4.5 * (|mean satisfaction - 5.5| / 4.5 + max |stars - middle of the scale| / half its width); what was not
     said counts 0.
     """
-    said = [float(turn.decision.satisfaction[row]) for turn in turns]
+    said = [float(turn.decision["satisfaction"][row]) for turn in turns]
     said = [each for each in said if not math.isnan(each)]
     felt = abs(float(np.mean(said)) - 5.5) / 4.5 if said else 0.0
     middle, half = (scale.low + scale.high) / 2, (scale.high - scale.low) / 2
@@ -95,8 +96,10 @@ def star_words(stars: float) -> str:
 
 def _opened(turn: PageTurn, row: int) -> list[tuple[int, float]]:
     """Item and stars (NaN for none) of every opened slot of a page."""
-    slots = turn.decision.clicked[row].nonzero()[0]
-    return list(zip(turn.page.items[row, slots].tolist(), turn.decision.stars[row, slots].tolist(), strict=True))
+    slots = turn.decision["click"][row].nonzero()[0]
+    given = turn.decision.get("rate")
+    stars = np.full(len(slots), np.nan) if given is None else given[row, slots]
+    return list(zip(turn.page.items[row, slots].tolist(), stars.tolist(), strict=True))
 
 
 def _named(opened: Sequence[tuple[int, float]], catalog: Catalog, most: int) -> str:

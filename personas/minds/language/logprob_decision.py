@@ -25,10 +25,11 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import expit
 
-from groundlings.environments.actions import Decision, Remark
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.chat import CallRecord
+from groundlings.environments.decision import Decision
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.trace import Chance, Remark, Trace
 from groundlings.personas.minds.language.ask import Asker, Question
 from groundlings.personas.minds.language.config import LanguageOptions, Wording
 from groundlings.personas.minds.language.lines import star_words
@@ -69,32 +70,37 @@ class GradedPage:
         page, draws = situation.page, situation.visits.draws
         opening = await self._opening()
         if opening is None:
-            return Decision.lost(page, self._calls)
+            return Decision.lost(situation.legal, page, self._calls)
         luck = draws.uniform("click", page.items)
         clicked = luck < opening
         rated = await self._rate([int(slot) for slot in np.flatnonzero(clicked[0])])
         if rated is None:
-            return Decision.lost(page, self._calls)
+            return Decision.lost(situation.legal, page, self._calls)
         stars, remarks = rated
         done = self._done(stars)
         closing = await self._close(done)
         going_on = None if closing is None else await self._going_on(done, closing)
         if closing is None or going_on is None:
-            return Decision.lost(page, self._calls)
+            return Decision.lost(situation.legal, page, self._calls)
         leaving_luck = draws.uniform("next", np.array([page.number]))
-        return Decision(
-            clicked=clicked,
-            stars=np.array([[stars.get(slot, np.nan) for slot in range(page.items.shape[1])]]),
-            goes_on=situation.actions.may_go_on & (leaving_luck < going_on),
-            satisfaction=np.array([float(closing.satisfaction)]),
-            unreadable=np.zeros(1, dtype=np.bool_),
-            click_probability=opening,
-            click_draw=luck,
+        trace = Trace(
+            chances={
+                "click": Chance(opening, luck),
+                "next_page": Chance(going_on, np.where(np.isnan(going_on), np.nan, leaving_luck)),
+            },
             feelings=(closing.feel,),
-            next_probability=going_on,
-            next_draw=np.where(np.isnan(going_on), np.nan, leaving_luck),
             remarks=remarks,
             calls=tuple(self._calls),
+        )
+        given = np.array([[stars.get(slot, np.nan) for slot in range(page.items.shape[1])]])
+        return Decision.of(
+            situation.legal,
+            page,
+            trace,
+            click=clicked,
+            rate=given if "rate" in situation.legal.schema else None,
+            next_page=situation.legal.offers("next_page", page) & (leaving_luck < going_on),
+            satisfaction=np.array([float(closing.satisfaction)]),
         )
 
     async def _opening(self) -> FloatArray | None:
@@ -115,7 +121,7 @@ class GradedPage:
     async def _rate(self, opened: Sequence[int]) -> tuple[dict[int, float], tuple[Remark, ...]] | None:
         """The stars of every opened slot (NaN where the site takes none), and what they were drawn from."""
         situation = self._view.situation
-        values = situation.actions.stars
+        values = situation.legal.values("rate")
         if not values:
             return dict.fromkeys(opened, np.nan), ()
         if len(values) > _MOST_STARS:
@@ -156,7 +162,8 @@ class GradedPage:
 
     async def _going_on(self, done: str, closing: ClosingReply) -> FloatArray | None:
         """P(next page), shape (1,), NaN where there is none."""
-        if not self._view.situation.actions.may_go_on[0]:
+        situation = self._view.situation
+        if not situation.legal.offers("next_page", situation.page)[0]:
             return np.array([np.nan])
         question = self._question(
             "next", self._number, opened=done, feeling=closing.feel, satisfaction=closing.satisfaction

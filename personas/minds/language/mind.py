@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from groundlings.environments.actions import Decision
 from groundlings.environments.chat import ChatModel, Sampling
+from groundlings.environments.decision import Decision
+from groundlings.environments.visits import Visits
 from groundlings.personas.memory import Memory, MemoryStore
 from groundlings.personas.memory_relevance import load_embedder
-from groundlings.personas.mind import Afterthoughts, PageTurn, Situation, Visits
+from groundlings.personas.mind import FEED_ACTIONS, Afterthoughts, PageTurn, Situation
 from groundlings.personas.minds.language import logprob_decision
 from groundlings.personas.minds.language import reflection as language_looking_back
 from groundlings.personas.minds.language import verdict as language_verdict
@@ -47,6 +48,7 @@ class LanguageMind:
     """
 
     cohort_size = 1
+    actions = FEED_ACTIONS
 
     def __init__(
         self,
@@ -71,7 +73,7 @@ class LanguageMind:
             decision = await verdict(view, self._asker, self._options)
         else:
             decision = await GradedPage(view, self._eyes, self._asker, self._options).decide()
-        return replace(decision, moods=(view.mood,), display=view.display)
+        return replace(decision, trace=replace(decision.trace, moods=(view.mood,), display=view.display))
 
     async def look_back(self, visits: Visits, turns: tuple[PageTurn, ...]) -> Afterthoughts:
         """See `LooksBack.look_back`."""

@@ -18,8 +18,8 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from groundlings.environments.actions import Mood
 from groundlings.environments.catalog import Catalog
+from groundlings.environments.trace import Mood
 from groundlings.personas.mind import PageTurn
 from groundlings.personas.minds.language.config import MoodOptions
 from groundlings.personas.minds.language.text import one_line
@@ -54,7 +54,7 @@ def mood_words(mood: Mood) -> str:
 
 
 def _after_page(mood: Mood, turn: PageTurn, row: int, catalog: Catalog, options: MoodOptions) -> Mood:
-    said = float(turn.decision.satisfaction[row])
+    said = float(turn.decision["satisfaction"][row])
     satisfaction = (
         mood.satisfaction if math.isnan(said) else mood.satisfaction + options.weight * (said - mood.satisfaction)
     )
@@ -64,7 +64,7 @@ def _after_page(mood: Mood, turn: PageTurn, row: int, catalog: Catalog, options:
     for slot in slots:
         topics = set(catalog.genres[int(turn.page.items[row, slot])])
         shown.update(topics)
-        if turn.decision.clicked[row, slot]:
+        if turn.decision["click"][row, slot]:
             opened.update(topics)
     boredom = {}
     for topic in sorted({*mood.boredom, *shown}):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from groundlings.environments.actions import Mood
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.page import Page
+from groundlings.environments.trace import Mood
 from groundlings.personas.memory import Memory, MemoryStore
 from groundlings.personas.mind import PageTurn, Situation
 from groundlings.personas.minds.language.config import LanguageOptions

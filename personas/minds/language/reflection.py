@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from groundlings.environments.chat import CallRecord
+from groundlings.environments.visits import Visits
 from groundlings.personas.memory import Memory, MemoryStore
-from groundlings.personas.mind import Afterthoughts, Answer, PageTurn, Visits
+from groundlings.personas.mind import Afterthoughts, Answer, PageTurn
 from groundlings.personas.minds.language.ask import Asker, Question
 from groundlings.personas.minds.language.config import LanguageOptions
 from groundlings.personas.minds.language.lines import visit_importance, visit_line

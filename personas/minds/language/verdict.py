@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from groundlings.environments.actions import Action, Click, Decision, Exit, Illegal, NextPage, Rate, Remark
+from groundlings.environments.actions import Action, Illegal, lay_out
 from groundlings.environments.chat import CallRecord
+from groundlings.environments.decision import Decision
+from groundlings.environments.trace import Remark, Trace
 from groundlings.personas.minds.language.ask import Asker, Question
 from groundlings.personas.minds.language.config import LanguageOptions, Wording
 from groundlings.personas.minds.language.prompt_rendering import View
@@ -32,7 +33,8 @@ _WHY = (
 async def verdict(view: View, asker: Asker, options: LanguageOptions) -> Decision:
     """Ask once and read the reply; where no reply can be read the page is lost, and no action is made up."""
     situation = view.situation
-    stars, may_go_on = situation.actions.stars, bool(situation.actions.may_go_on[0])
+    stars = situation.legal.values("rate")
+    may_go_on = bool(situation.legal.offers("next_page", situation.page)[0])
     number, prompt = situation.page.number, prompt_of(options.wording)
     question = Question(
         prompt=prompt,
@@ -57,7 +59,7 @@ async def verdict(view: View, asker: Asker, options: LanguageOptions) -> Decisio
         ),
     )
     if said is None:
-        return Decision.lost(situation.page, calls)
+        return Decision.lost(situation.legal, situation.page, calls)
     return _decision(view, said, calls)
 
 
@@ -106,24 +108,19 @@ def _decision(view: View, said: PageReply, calls: tuple[CallRecord, ...]) -> Dec
         # A number that no slot was shown under names no item: it stays, for the site to refuse.
         return view.slots.get(int(number), int(number) - 1)
 
-    actions: list[Action] = [Click(slot(number)) for number in said.open]
+    told = [Action("click", slot(number)) for number in said.open]
     if isinstance(said.open, dict):
-        actions += [Rate(slot(number), stars) for number, stars in said.open.items() if stars is not None]
-    actions.append(NextPage() if said.next else Exit())
+        told += [Action("rate", slot(number), stars) for number, stars in said.open.items() if stars is not None]
+    if said.next:
+        told.append(Action("next_page"))
+    told.append(Action("satisfaction", value=float(said.satisfaction)))
+    actions, stray = lay_out(view.situation.legal.schema, page, [told])
     reasons = (said.why or {}).items()
-    decision = Decision.from_actions(page, [actions])
-    return replace(
-        decision,
-        satisfaction=np.array([float(said.satisfaction)]),
-        feelings=(said.feel,),
-        remarks=tuple(Remark(0, slot(number), "reason", why) for number, why in reasons if int(number) in view.slots),
-        stray=(
-            *decision.stray,
-            *(
-                Illegal(0, None, f"reason for {number}", "the page shows no such slot")
-                for number, _ in reasons
-                if int(number) not in view.slots
-            ),
-        ),
-        calls=calls,
+    remarks = tuple(Remark(0, slot(number), "reason", why) for number, why in reasons if int(number) in view.slots)
+    unplaced = tuple(
+        Illegal(0, None, f"reason for {number}", "the page shows no such slot")
+        for number, _ in reasons
+        if int(number) not in view.slots
     )
+    trace = Trace(feelings=(said.feel,), remarks=remarks, calls=calls)
+    return Decision(actions, np.zeros(1, dtype=np.bool_), trace, (*stray, *unplaced))

@@ -8,16 +8,17 @@ import os
 import numpy as np
 import pytest
 
-from groundlings.environments.actions import LegalActions
 from groundlings.environments.chat import ChatRequest, Message
 from groundlings.environments.datasets.config import ToyOptions
 from groundlings.environments.datasets.toy import make_toy
+from groundlings.environments.decision import checked
 from groundlings.environments.errors import ProviderError
-from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.feed import feed_actions
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.split import split_history
-from groundlings.personas.mind import Situation, SoFar, Visits
+from groundlings.environments.visits import Visits
+from groundlings.personas.mind import Situation
 from groundlings.personas.minds.language.mind import LanguageMind, LanguageOptions
 from groundlings.personas.population import build_population
 from groundlings.simulator.language.build import build_chat_model
@@ -40,9 +41,7 @@ def situation(population, agent: int, items: tuple[int, ...]) -> Situation:
     agents = np.array([agent])
     visits = Visits(agents, population.users[agents], 0, Draws.for_visits(3, agents, 0))
     page = Page(1, 0, np.array([items], dtype=np.int32))
-    return Situation(
-        visits, page, LegalActions((1.0, 2.0, 3.0, 4.0, 5.0), np.array([agent % 2 == 0])), SoFar.nothing(1), ()
-    )
+    return Situation(visits, page, feed_actions((1.0, 2.0, 3.0, 4.0, 5.0), np.array([agent % 2 == 0])), np.arange(1))
 
 
 @pytest.fixture(scope="module")
@@ -70,16 +69,17 @@ def test_twenty_of_twenty_replies_are_read_and_legal_and_can_be_repeated(world):
         situation(world, agent, (0, 1, 2, 3) if agent < 4 else (4 + agent, 5 + agent, 6 + agent, -1))
         for agent in range(20)
     ]
-    site = PaginatedSite(4, 2, world.scale)
     made = decisions(world, pages)
-    assert [len(decision.calls) for decision in made] == [1] * 20
+    assert [len(decision.trace.calls) for decision in made] == [1] * 20
     assert not any(decision.unreadable[0] for decision in made)
-    assert [
-        site.check(decision, page.page, page.actions).illegal for decision, page in zip(made, pages, strict=True)
-    ] == [()] * 20
-    assert all(decision.calls[0].reply.prompt_tokens > 100 for decision in made)
+    assert [checked(decision, page.page, page.legal).illegal for decision, page in zip(made, pages, strict=True)] == [
+        ()
+    ] * 20
+    assert all(decision.trace.calls[0].reply.prompt_tokens > 100 for decision in made)
     again = decisions(world, pages[::-1][:6])
-    assert [each.calls[0].reply.text for each in again] == [each.calls[0].reply.text for each in made[::-1][:6]]
+    assert [each.trace.calls[0].reply.text for each in again] == [
+        each.trace.calls[0].reply.text for each in made[::-1][:6]
+    ]
 
 
 def test_one_process_runs_one_server(world):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 from sqlalchemy import create_engine, text
 
-from groundlings.environments.actions import Click, Decision, NextPage, Rate
+from groundlings.environments.actions import Action, lay_out
 from groundlings.environments.catalog import Catalog
+from groundlings.environments.decision import Decision
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import migrations
 from groundlings.simulator.log.digest import digest
@@ -105,8 +106,10 @@ def test_what_happened_on_an_unreadable_page_is_unknown_not_zero(visit, make_min
 def test_refused_actions_are_events_with_their_slot_and_reason(visit, make_mind, write):
     class Stray(make_mind):
         async def decide(self, situation):
-            said = [[Click(7), Rate(1, 9.0), Click(0), NextPage()]] * len(situation.visits)
-            return replace(Decision.from_actions(situation.page, said), satisfaction=np.full(len(said), 11.0))
+            told = [Action("click", 7), Action("rate", 1, 9.0), Action("click", 0), Action("next_page")]
+            said = [[*told, Action("satisfaction", value=11.0)]] * len(situation.visits)
+            actions, stray = lay_out(situation.legal.schema, situation.page, said)
+            return Decision(actions, np.zeros(len(said), dtype=np.bool_), stray=stray)
 
     _, log = write(("first", visit(Stray(), max_pages=1)))
     told = log.execute("SELECT kind, impression_id, detail FROM events WHERE session_id = 1 ORDER BY event_id")

@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from groundlings.environments.actions import Remark
-from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.decision import checked
+from groundlings.environments.trace import Remark
 from groundlings.personas.minds.language.mind import LanguageOptions
 from groundlings.simulator.language.scripted import legal_reply
 
@@ -30,19 +30,18 @@ def said(**changes) -> str:
 def test_reasons_are_kept_for_what_was_opened_and_what_was_not(world):
     mind, model = world.mind([said(why={"2": "a war film", "3": "seen it"})], reasons=True)
     decision = world.decide(mind, world.situation())
-    assert decision.remarks == (Remark(0, 1, "reason", "a war film"), Remark(0, 2, "reason", "seen it"))
+    assert decision.trace.remarks == (Remark(0, 1, "reason", "a war film"), Remark(0, 2, "reason", "seen it"))
     assert '"why":{"NUMBER":TEXT}' in world.prompt(model.requests[0])
-    assert decision.clicked.tolist() == [[False, True, False, False]]
+    assert decision["click"].tolist() == [[False, True, False, False]]
 
 
 def test_a_reason_for_a_slot_that_is_not_there_is_refused_and_told(world):
     mind, _ = world.mind([said(why={"9": "hm"})], reasons=True)
     asked = world.situation()
     decision = world.decide(mind, asked)
-    checked = PaginatedSite(4, 9, world.population.scale).check(decision, asked.page, asked.actions)
-    (offence,) = checked.illegal
+    (offence,) = checked(decision, asked.page, asked.legal).illegal
     assert offence.said == "reason for 9"
-    assert decision.remarks == ()
+    assert decision.trace.remarks == ()
 
 
 @pytest.mark.parametrize("reply", [said(), said(why={"2": "x" * 61}), said(why={"two": "x"}), said(why={"2": "a\nb"})])
@@ -54,9 +53,9 @@ def test_reasons_of_another_shape_are_unreadable(world, reply):
 def test_an_opened_item_may_go_without_stars_where_that_is_allowed(world):
     mind, model = world.mind([said(open={"1": None, "2": 3})], stars_optional=True)
     decision = world.decide(mind, world.situation())
-    assert decision.clicked.tolist() == [[True, True, False, False]]
-    assert np.isnan(decision.stars[0, 0])
-    assert decision.stars[0, 1] == 3
+    assert decision["click"].tolist() == [[True, True, False, False]]
+    assert np.isnan(decision["rate"][0, 0])
+    assert decision["rate"][0, 1] == 3
     assert "or null for none" in world.prompt(model.requests[0])
 
 
@@ -66,12 +65,12 @@ def test_turned_slots_are_read_back_to_their_own_places(language, toy_population
     for day in range(12):
         mind, model = world.mind([said(open={"1": 5})], rotate_slots=True)
         decision = world.decide(mind, world.situation((5, 6, 7, -1), day=day))
-        display = decision.display[0].tolist()
+        display = decision.trace.display[0].tolist()
         displays.add(tuple(display))
         assert sorted(display[:3]) == [0, 1, 2]
         assert display[3] == 3
         first = display.index(0)
-        assert decision.clicked[0].tolist() == [slot == first for slot in range(4)]
+        assert decision["click"][0].tolist() == [slot == first for slot in range(4)]
         titles = [toy_population.catalog.titles[item] for item in (5, 6, 7)]
         assert f"1. {titles[first]}" in world.prompt(model.requests[0])
     assert displays == {(0, 1, 2, 3), (2, 0, 1, 3), (1, 2, 0, 3)}
@@ -81,9 +80,9 @@ def test_slots_are_turned_alike_on_all_pages_of_a_visit_and_not_at_all_by_defaul
     world = language(toy_population)
     mind, _ = world.mind(legal_reply, rotate_slots=True)
     decisions, _ = world.visit(mind, pages=3)
-    assert len({tuple(decision.display[0]) for decision in decisions}) == 1
+    assert len({tuple(decision.trace.display[0]) for decision in decisions}) == 1
     plain, _ = world.mind(legal_reply)
-    assert world.decide(plain, world.situation()).display.tolist() == [[0, 1, 2, 3]]
+    assert world.decide(plain, world.situation()).trace.display.tolist() == [[0, 1, 2, 3]]
 
 
 def test_a_thought_is_asked_for_on_schedule_and_comes_back_as_one(world):

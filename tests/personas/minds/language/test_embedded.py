@@ -56,7 +56,7 @@ def test_hostile_titles_change_no_form(language, population):
         return [await mind.decide(page) for page in pages]
 
     for decision in asked(scenario):
-        assert [call.status for call in decision.calls] == ["ok"]
+        assert [call.status for call in decision.trace.calls] == ["ok"]
         assert not decision.unreadable[0]
         assert decision.stray == ()
 
@@ -70,9 +70,9 @@ def test_graded_answers_have_odds(language, population):
 
     decision = asked(scenario)
     assert not decision.unreadable[0]
-    assert np.all((decision.click_probability[0, :2] > 0) & (decision.click_probability[0, :2] < 1))
-    assert decision.click_probability[0, 2:].tolist() == [0, 0]
-    assert all(len(call.reply.first_token) == 20 for call in decision.calls if call.request.answers)
+    assert np.all((decision.trace.probability("click")[0, :2] > 0) & (decision.trace.probability("click")[0, :2] < 1))
+    assert decision.trace.probability("click")[0, 2:].tolist() == [0, 0]
+    assert all(len(call.reply.first_token) == 20 for call in decision.trace.calls if call.request.answers)
 
 
 def test_a_thought_and_an_interview_are_read(language, population):

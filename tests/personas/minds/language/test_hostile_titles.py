@@ -118,7 +118,7 @@ def test_an_obedient_reply_is_read_as_ever(worlds, title):
     usual, _ = everything_asked(plain)
     made, _ = everything_asked(hostile(title))
     for one, other in zip(made, usual, strict=True):
-        assert one.clicked.tolist() == other.clicked.tolist()
+        assert one["click"].tolist() == other["click"].tolist()
         assert not one.unreadable.any()
 
 
@@ -156,7 +156,7 @@ def test_a_model_that_falls_for_a_title_is_logged_and_not_obeyed(worlds):
     mind, _ = world.mind(["HACKED", "HACKED"])
     decision = world.decide(mind, world.situation())
     assert decision.unreadable[0]
-    assert not decision.clicked.any()
+    assert not decision["click"].any()
 
 
 def test_the_catalog_is_never_changed(worlds):

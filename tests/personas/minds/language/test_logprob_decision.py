@@ -67,16 +67,16 @@ def decided(world, grader, **where):
 
 def test_probabilities_come_from_the_log_odds_and_clicks_from_the_draws(world):
     decision, asked = decided(world, Grader(SURE))
-    np.testing.assert_allclose(decision.click_probability[0], list(SURE.values()), rtol=1e-6)
-    assert np.array_equal(decision.click_draw, asked.visits.draws.uniform("click", asked.page.items))
-    assert np.array_equal(decision.clicked, decision.click_draw < decision.click_probability)
-    opened = int(decision.clicked.sum())
-    assert np.array_equal(decision.stars[0][decision.clicked[0]], [4.0] * opened)
-    assert (decision.satisfaction[0], decision.feelings) == (6, ("content",))
-    assert decision.next_probability[0] == pytest.approx(0.5)
-    assert decision.goes_on[0] == (decision.next_draw[0] < 0.5)
-    assert len(decision.calls) == 4 + opened + 2
-    assert all(call.request.max_tokens == 1 for call in decision.calls if call.request.answers)
+    np.testing.assert_allclose(decision.trace.probability("click")[0], list(SURE.values()), rtol=1e-6)
+    assert np.array_equal(decision.trace.draw("click"), asked.visits.draws.uniform("click", asked.page.items))
+    assert np.array_equal(decision["click"], decision.trace.draw("click") < decision.trace.probability("click"))
+    opened = int(decision["click"].sum())
+    assert np.array_equal(decision["rate"][0][decision["click"][0]], [4.0] * opened)
+    assert (decision["satisfaction"][0], decision.trace.feelings) == (6, ("content",))
+    assert decision.trace.probability("next_page")[0] == pytest.approx(0.5)
+    assert decision["next_page"][0] == (decision.trace.draw("next_page")[0] < 0.5)
+    assert len(decision.trace.calls) == 4 + opened + 2
+    assert all(call.request.max_tokens == 1 for call in decision.trace.calls if call.request.answers)
 
 
 def test_the_draws_are_those_of_every_other_arm(world):
@@ -88,15 +88,17 @@ def test_the_draws_are_those_of_every_other_arm(world):
             order = [3, 1, 2, 0]
             for slot in range(4):
                 if slot != 1:
-                    assert low.clicked[0, slot] == high.clicked[0, order.index(slot)]
-            assert low.clicked[0, 1] <= high.clicked[0, 1]
+                    assert low["click"][0, slot] == high["click"][0, order.index(slot)]
+            assert low["click"][0, 1] <= high["click"][0, 1]
 
 
 @pytest.mark.parametrize(("slope", "intercept"), [(0.5, 0.0), (1.0, -2.0)])
 def test_slope_and_intercept_work_on_the_log_odds(world, slope, intercept):
     decision, _ = decided(world, Grader(SURE), options={"graded": {"slope": slope, "intercept": intercept}})
     odds = np.log(np.array(list(SURE.values())) / (1 - np.array(list(SURE.values()))))
-    np.testing.assert_allclose(decision.click_probability[0], 1 / (1 + np.exp(-slope * odds - intercept)), rtol=1e-6)
+    np.testing.assert_allclose(
+        decision.trace.probability("click")[0], 1 / (1 + np.exp(-slope * odds - intercept)), rtol=1e-6
+    )
 
 
 def test_stars_are_drawn_from_the_digits_and_can_be_drawn_again(world):
@@ -105,11 +107,11 @@ def test_stars_are_drawn_from_the_digits_and_can_be_drawn_again(world):
     for day in range(40):
         decision, asked = decided(world, Grader(dict.fromkeys(SURE, 1 - 1e-9), stars=shares), day=day)
         luck = asked.visits.draws.uniform("stars", asked.page.items)[0]
-        for remark in decision.remarks:
+        for remark in decision.trace.remarks:
             odds = json.loads(remark.text)
             assert odds["u"] == luck[remark.position]
             expected = 1 + int(np.searchsorted(np.cumsum(list(odds["p"].values())), odds["u"], side="right"))
-            assert decision.stars[0, remark.position] == expected
+            assert decision["rate"][0, remark.position] == expected
             seen.append(expected)
     assert np.mean(seen) == pytest.approx(3.1, abs=0.4)
     assert set(seen) == {1, 2, 3, 4, 5}
@@ -119,7 +121,7 @@ def test_half_stars_have_a_digit_each(language, population_of_three):
     world = language(population_of_three, stars=tuple(n / 2 for n in range(1, 11)))
     grader = Grader(dict.fromkeys(SURE, 1 - 1e-9), stars=(0,) * 8 + (1, 0))
     decision, _ = decided(world, grader)
-    assert set(decision.stars[0]) == {4.5}
+    assert set(decision["rate"][0]) == {4.5}
     assert any("9 for 5" in world.prompt(request) for request in grader.requests)
     with pytest.raises(ConfigError, match="found 11"):
         decided(language(population_of_three, stars=tuple(range(11))), grader)
@@ -128,15 +130,15 @@ def test_half_stars_have_a_digit_each(language, population_of_three):
 def test_where_no_stars_are_taken_none_are_asked_for(language, population_of_three):
     grader = Grader(dict.fromkeys(SURE, 1 - 1e-9))
     decision, _ = decided(language(population_of_three, stars=()), grader)
-    assert np.isnan(decision.stars).all()
+    assert decision.get("rate") is None
     assert not any("How many stars" in world_prompt.messages[-1].content for world_prompt in grader.requests)
 
 
 def test_a_last_page_is_not_asked_whether_to_go_on(world):
     grader = Grader(SURE)
     decision, _ = decided(world, grader, go=False)
-    assert not decision.goes_on[0]
-    assert np.isnan(decision.next_probability[0])
+    assert not decision["next_page"][0]
+    assert np.isnan(decision.trace.probability("next_page")[0])
     assert not any("turn to the next page" in request.messages[-1].content for request in grader.requests)
 
 
@@ -145,8 +147,8 @@ def test_an_answer_out_of_sight_loses_the_page_and_invents_nothing(world, silent
     opening = dict.fromkeys(SURE, 1 - 1e-9)
     decision, _ = decided(world, Grader(opening, silent=silent))
     assert decision.unreadable[0]
-    assert not decision.clicked.any()
-    assert "unreadable" in {call.status for call in decision.calls}
+    assert not decision["click"].any()
+    assert "unreadable" in {call.status for call in decision.trace.calls}
 
 
 def test_a_server_without_log_probabilities_is_a_mistake_of_the_configuration(world):

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundlings.environments.actions import LegalActions
 from groundlings.environments.chat import Sampling
-from groundlings.environments.dataset import RatingScale
+from groundlings.environments.decision import checked
 from groundlings.environments.errors import ProviderError, UnreadableReply
-from groundlings.environments.feed import PaginatedSite
+from groundlings.environments.feed import feed_actions
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.split import split_history
-from groundlings.personas.mind import PageTurn, Situation, SoFar, Visits
+from groundlings.environments.visits import Visits
+from groundlings.personas.mind import PageTurn, Situation
 from groundlings.personas.minds.language.mind import LanguageMind, LanguageOptions
 from groundlings.personas.minds.language.reply_schema import read_reply, reply_schema
 from groundlings.personas.minds.language.text import item_line, one_line
@@ -51,7 +51,7 @@ def situation(population, items=(0, 1, 2, 3), *, agent=0, number=1, go=True, sta
     agents = np.array([agent])
     visits = Visits(agents, population.users[agents], day, Draws.for_visits(root, agents, day))
     page = Page(number, (number - 1) * len(items), np.array([items], dtype=np.int32))
-    return Situation(visits, page, LegalActions(stars, np.array([go])), SoFar.nothing(1), earlier)
+    return Situation(visits, page, feed_actions(stars, np.array([go])), np.arange(1), earlier)
 
 
 def mind_of(population, replies, **options):
@@ -63,8 +63,8 @@ def decide(mind, asked):
     return asyncio.run(mind.decide(asked))
 
 
-def checked(decision, asked):
-    return PaginatedSite(asked.page.items.shape[1], 9, RatingScale()).check(decision, asked.page, asked.actions)
+def after_check(decision, asked):
+    return checked(decision, asked.page, asked.legal)
 
 
 def prompt_of(model, place=-1):
@@ -75,12 +75,12 @@ def test_a_legal_reply_becomes_its_decision(population):
     mind, _model = mind_of(population, [LEGAL])
     asked = situation(population)
     decision = decide(mind, asked)
-    assert decision.clicked.tolist() == [[False, True, False, False]]
-    assert decision.stars[0, 1] == 4
-    assert np.isnan(decision.stars).sum() == 3
-    assert (decision.goes_on[0], decision.satisfaction[0], decision.feelings) == (True, 7, ("curious",))
-    assert checked(decision, asked).illegal == ()
-    (call,) = decision.calls
+    assert decision["click"].tolist() == [[False, True, False, False]]
+    assert decision["rate"][0, 1] == 4
+    assert np.isnan(decision["rate"]).sum() == 3
+    assert (decision["next_page"][0], decision["satisfaction"][0], decision.trace.feelings) == (True, 7, ("curious",))
+    assert after_check(decision, asked).illegal == ()
+    (call,) = decision.trace.calls
     assert (call.status, call.template, call.prompt_hash) == (
         "ok",
         "verdict-1+agent-1",
@@ -107,15 +107,15 @@ def test_what_the_page_does_not_offer_is_readable_and_refused_by_the_site(popula
     decision = decide(mind, asked)
     assert not decision.unreadable[0]
     assert len(model.requests) == 1
-    reasons = {each.reason for each in checked(decision, asked).illegal}
+    reasons = {each.reason for each in after_check(decision, asked).illegal}
     assert all(any(part in reason for reason in reasons) for part in illegal)
 
 
 def test_an_unreadable_reply_is_asked_for_once_more_with_its_error(population):
     mind, model = mind_of(population, ["I would watch Beta!", LEGAL])
     decision = decide(mind, situation(population))
-    assert [call.status for call in decision.calls] == ["reasked", "ok"]
-    assert decision.clicked[0, 1]
+    assert [call.status for call in decision.trace.calls] == ["reasked", "ok"]
+    assert decision["click"][0, 1]
     first, second = model.requests
     assert second.messages[:2] == first.messages
     assert [message.role for message in second.messages] == ["system", "user", "assistant", "user"]
@@ -127,12 +127,12 @@ def test_an_unreadable_reply_is_asked_for_once_more_with_its_error(population):
 def test_a_page_that_stays_unreadable_is_lost_and_nothing_is_made_up(population):
     mind, _model = mind_of(population, ["no", "still no", LEGAL])
     decision = decide(mind, situation(population))
-    assert [call.status for call in decision.calls] == ["reasked", "unreadable"]
+    assert [call.status for call in decision.trace.calls] == ["reasked", "unreadable"]
     assert decision.unreadable.tolist() == [True]
-    assert not decision.clicked.any()
-    assert np.isnan(decision.stars).all()
-    assert not decision.goes_on.any()
-    assert np.isnan(decision.satisfaction).all()
+    assert not decision["click"].any()
+    assert np.isnan(decision["rate"]).all()
+    assert not decision["next_page"].any()
+    assert np.isnan(decision["satisfaction"]).all()
 
 
 def test_a_provider_that_fails_is_no_unreadable_reply(population):
@@ -200,9 +200,9 @@ def test_every_reply_that_the_schema_allows_is_read_and_legal(toy_population, sh
     decision = decide(mind, asked)
     assert not decision.unreadable.any()
     assert len(model.requests) == 1
-    assert checked(decision, asked).illegal == ()
-    said = json.loads(decision.calls[0].reply.text)
-    assert sorted(int(slot) - 1 for slot in said["open"]) == np.flatnonzero(decision.clicked[0]).tolist()
+    assert after_check(decision, asked).illegal == ()
+    said = json.loads(decision.trace.calls[0].reply.text)
+    assert sorted(int(slot) - 1 for slot in said["open"]) == np.flatnonzero(decision["click"][0]).tolist()
     assert ("next" in said) == go
 
 
@@ -215,8 +215,8 @@ def test_no_reply_whatever_makes_a_mind_fail(toy_population, text, seed):
     for reply in (text, "".join(broken)):
         asked = situation(toy_population)
         decision = decide(mind_of(toy_population, [reply, reply])[0], asked)
-        result = checked(decision, asked).decision
-        assert not (result.unreadable.any() and (result.clicked.any() or result.goes_on.any()))
+        result = after_check(decision, asked).decision
+        assert not (result.unreadable.any() and (result["click"].any() or result["next_page"].any()))
 
 
 def test_the_schema_names_what_is_shown_and_legal():
@@ -268,7 +268,7 @@ def test_seeds_depend_on_who_when_and_which_page_and_on_nothing_else(toy_populat
 
 
 def _turn(asked, decision):
-    return PageTurn(np.array([0]), asked.page, checked(decision, asked).decision)
+    return PageTurn(np.array([0]), asked.page, after_check(decision, asked).decision)
 
 
 def test_earlier_pages_of_the_visit_are_told_and_bounded(population):

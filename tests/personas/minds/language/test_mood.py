@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundlings.environments.actions import Decision, Mood
 from groundlings.environments.catalog import Catalog
+from groundlings.environments.decision import Decision
+from groundlings.environments.feed import feed_actions
 from groundlings.environments.page import Page
+from groundlings.environments.trace import Mood
 from groundlings.personas.mind import PageTurn
 from groundlings.personas.minds.language.config import MoodOptions
 from groundlings.personas.minds.language.mood import ARRIVAL, mood_after, mood_words
@@ -24,8 +25,9 @@ OPTIONS = MoodOptions(weight=0.5, tiring=0.2, boring=0.6, relief=0.5, recovery=0
 
 def turn(items, opened=(), satisfaction=np.nan, number=1) -> PageTurn:
     page = Page(number, 0, np.array([items], dtype=np.int32))
-    decision = replace(Decision.idle(page), satisfaction=np.array([float(satisfaction)]))
-    decision.clicked[0, list(opened)] = True
+    click = np.isin(np.arange(len(items)), list(opened))[None]
+    legal = feed_actions((1.0, 2.0, 3.0, 4.0, 5.0), np.array([True]))
+    decision = Decision.of(legal, page, click=click, satisfaction=np.array([float(satisfaction)]))
     return PageTurn(np.array([0]), page, decision)
 
 
@@ -96,7 +98,7 @@ def test_the_prompt_and_the_decision_hold_the_same_state(language, toy_populatio
     said = json.dumps({"open": {}, "feel": "bored", "satisfaction": 2, "next": True})
     mind, model = world.mind(lambda request: said)
     decisions, _ = world.visit(mind, pages=4)
-    moods = [decision.moods[0] for decision in decisions]
+    moods = [decision.trace.moods[0] for decision in decisions]
     assert moods[0] == ARRIVAL
     assert [mood.tiredness for mood in moods] == sorted(mood.tiredness for mood in moods)
     assert moods[3].satisfaction < moods[1].satisfaction < 5.5

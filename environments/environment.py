@@ -1,0 +1,211 @@
+"""The door for environments: what can be seen, what may be done with it, and what follows from it.
+
+The loop (`groundlings.simulator.session.browse`) only carries values: it asks the environment for an observation, the mind for a
+decision about it, checks the decision against what was offered, and hands it back. Search, a conversation or a shop
+is another environment; the loop, the log and the minds of other environments stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from groundlings.environments.actions import ActionSchema, LegalActions
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
+from groundlings.environments.decision import Decision
+from groundlings.environments.page import Page
+from groundlings.environments.ranking import PropensityKind, Ranking, RankingRequest
+from groundlings.environments.visits import Visits
+
+Rank: TypeAlias = Callable[[RankingRequest], Awaitable[Ranking]]
+"""Asks the recommender under test. The answer is checked, and its model calls are logged, before it comes back."""
+
+
+class EndedBy(StrEnum):
+    """Why a visit was over. All but EXIT are censored: nobody knows when that person would have left."""
+
+    EXIT = "exit"
+    """The agent chose to leave."""
+    LAST_PAGE = "last_page"
+    """The environment had no further page."""
+    UNREADABLE = "unreadable"
+    """The mind's reply could not be read; what the person did on that page is unknown."""
+    NOTHING_SHOWN = "nothing_shown"
+    """The recommender had no item for this person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where the items of a page come from: for the log alone, never for a mind. All arrays have the page's shape.
+
+    Attributes:
+        scores: The recommender's own, NaN where there is none.
+        propensities: P(this item in this slot | request); see `Ranking.propensities`.
+        explored: Whether chance, not the score, chose the slot.
+        teams: On a list that several recommenders draft together, whose pick a slot is; None on any other list.
+        propensity_kind: As `Ranking.propensity_kind`.
+    """
+
+    scores: FloatArray
+    propensities: FloatArray
+    explored: BoolArray
+    teams: IntArray | None
+    propensity_kind: PropensityKind
+
+    @classmethod
+    def part_of(cls, ranking: Ranking, rows: IntArray, first: int, page: Page) -> Served:
+        """A page that shows some ranks of a list.
+
+        Args:
+            ranking: The lists.
+            rows: Whose list stands in each row of the page, shape (n_visits,).
+            first: The rank in the page's first slot; the following ranks stand in the slots behind it.
+            page: The page; slots behind the end of the list hold no item.
+        """
+        listed = min(page.items.shape[1], ranking.items.shape[1] - first)
+        missing = ((0, 0), (0, page.items.shape[1] - listed))
+
+        def part(cells: NDArray[Any], filler: float) -> NDArray[Any]:
+            some = cells[rows, first : first + listed] if len(rows) < len(cells) else cells[:, first : first + listed]
+            return np.pad(some, missing, constant_values=filler) if missing[1][1] else some
+
+        return cls(
+            scores=part(ranking.scores, np.nan),
+            propensities=part(ranking.propensities, 1.0),
+            explored=part(ranking.explored, False),
+            teams=None if ranking.teams is None else part(ranking.teams, -1),
+            propensity_kind=ranking.propensity_kind,
+        )
+
+    def take(self, rows: NDArray[np.integer]) -> Served:
+        """The origin of the pages of some visits."""
+        teams = None if self.teams is None else self.teams[rows]
+        return Served(self.scores[rows], self.propensities[rows], self.explored[rows], teams, self.propensity_kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What some visits of a cohort see now, and what they may do with it; row r of every part is the same visit.
+
+    Attributes:
+        rows: The place of each of these visits in its cohort, ascending, shape (n,): visits drop out, places stay.
+        page: What is in front of them.
+        legal: What may be done with it.
+        served: Where its items come from.
+    """
+
+    rows: IntArray
+    page: Page
+    legal: LegalActions
+    served: Served
+
+
+@dataclass(frozen=True, slots=True)
+class VisitState:
+    """How far a cohort's visits are; an environment adds fields of its own in a subclass.
+
+    Attributes:
+        visits: Who came.
+        seen: What each of them must not be shown again, shape (n, n_items), a stored entry means "seen".
+        here: Places of the visits that are not over, ascending, shape (n_here,).
+        ended_by: An `EndedBy` value each, shape (n,); that of a visit that is still here does not count.
+    """
+
+    visits: Visits
+    seen: sp.csr_array
+    here: IntArray
+    ended_by: NDArray[np.object_]
+
+    @classmethod
+    def arrived(cls, visits: Visits, seen: sp.csr_array, **further: Any) -> Self:
+        """A cohort that has just come; `further` are the fields that a subclass adds."""
+        nothing = np.full(len(visits), EndedBy.NOTHING_SHOWN, dtype=np.object_)
+        return cls(visits, seen, np.arange(len(visits), dtype=np.int64), nothing, **further)
+
+    def after(
+        self, observation: Observation, staying: BoolArray, ended_by: EndedBy | NDArray[np.object_], **further: Any
+    ) -> Self:
+        """The state after a page: who stays, and how the visits of the others have ended.
+
+        Args:
+            observation: The page. Visits that were here and did not see it are over.
+            staying: Who of its visits goes on, shape (n_visits of the page,).
+            ended_by: Why the visits end here if they do: one for all, or one per visit of the page.
+            further: New values of fields that a subclass adds.
+        """
+        endings = self.ended_by.copy()
+        endings[observation.rows] = ended_by
+        return replace(self, here=observation.rows[staying], ended_by=endings, **further)
+
+
+State = TypeVar("State", bound=VisitState)
+
+
+class Environment(Protocol[State]):
+    """A place that people visit. It is pure: all that changes in a visit is in the state, all chance in its draws.
+
+    For each cohort the loop calls `open` once, then `observe` and `apply` in turn, until `observe` returns None.
+    Many cohorts are open at a time, and nothing may be kept outside of their states. Environments see no persona.
+    `open` and `observe` may ask the recommender: once per visit, per page, per query, as the environment wants it.
+
+    Example, a single page on which the list's first item can be bought:
+
+        class Kiosk:
+            schema = ActionSchema((ActionSpec("buy", per="slot"),), interaction="buy")
+            depth = 1
+
+            async def open(self, visits, seen, rank):
+                return VisitState.arrived(visits, seen)
+
+            async def observe(self, state, rank):
+                if not len(state.here):
+                    return None
+                ranking = await rank(RankingRequest(state.visits.users, self.depth, state.seen, state.visits.draws))
+                page = Page(1, 0, ranking.items)
+                served = Served.part_of(ranking, state.here, 0, page)
+                return Observation(state.here, page, LegalActions(self.schema), served)
+
+            def apply(self, state, observation, decision):
+                return state.after(observation, np.zeros(len(observation.rows), dtype=bool), EndedBy.LAST_PAGE)
+
+            def describe(self):
+                return {"kind": "kiosk"}
+
+    `groundlings.environments.contract.EnvironmentContract` checks these promises; docs/own-environment.md builds a shop.
+
+    Attributes:
+        schema: All that may be done here.
+        depth: How many items one visit can see at most.
+    """
+
+    @property
+    def schema(self) -> ActionSchema:
+        """All that may be done here."""
+        ...
+
+    @property
+    def depth(self) -> int:
+        """How many items one visit can see at most."""
+        ...
+
+    async def open(self, visits: Visits, seen: sp.csr_array, rank: Rank) -> State:
+        """The state of visits that begin."""
+        ...
+
+    async def observe(self, state: State, rank: Rank) -> Observation | None:
+        """What the visits that are still here see now; None where nobody is left or nothing can be shown."""
+        ...
+
+    def apply(self, state: State, observation: Observation, decision: Decision) -> State:
+        """The state after a decision, of which only legal actions are left; see `VisitState.after`."""
+        ...
+
+    def describe(self) -> Mapping[str, Any]:
+        """Kind and parameters, for the manifest; plain JSON values."""
+        ...

@@ -1,0 +1,118 @@
+"""How a decision came about: probabilities, draws, moods, words and model calls. It is logged and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
+from groundlings.environments.chat import CallRecord
+
+RemarkKind = Literal["reason", "star_odds", "language_score", "grounded"]
+REMARK_KINDS: tuple[RemarkKind, ...] = ("reason", "star_odds", "language_score", "grounded")
+"""In the order in which they stand in the log, slot by slot."""
+
+_Array = TypeVar("_Array", BoolArray, FloatArray, IntArray)
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something about one slot that explains a decision.
+
+    Attributes:
+        row: Which visit of the cohort.
+        position: The slot.
+        kind: `reason` in the agent's words; `star_odds` for what stars were drawn from, as JSON; `language_score`
+            for the log-odds that a language model gave; `grounded` where what the person really did later decided.
+        text: What it says.
+    """
+
+    row: int
+    position: int
+    kind: RemarkKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mood:
+    """How an agent feels while it decides about a page; see `groundlings.personas.minds.language.mood` for what moves it.
+
+    Attributes:
+        satisfaction: With the visit so far, 1 to 10.
+        tiredness: 0 rested to 1 exhausted.
+        boredom: Topic (a genre) -> 0 fresh to 1 had enough; topics that do not bore at all are absent.
+    """
+
+    satisfaction: float
+    tiredness: float
+    boredom: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """What an action was drawn from: it is taken where `draw < probability`.
+
+    Attributes:
+        probability: P(action), in the shape of the action's column, NaN where there is none.
+        draw: The uniform number held against it, same shape.
+    """
+
+    probability: FloatArray
+    draw: FloatArray
+
+    def take(self, rows: NDArray[np.integer]) -> Chance:
+        """The chances of some visits."""
+        return Chance(self.probability[rows], self.draw[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How the visits of a cohort came to their actions.
+
+    Attributes:
+        chances: Action -> what it was drawn from; an action whose mind states no probability is absent.
+        examined: Slots that were looked at, shape (n_visits, n_slots), None = not known.
+        display: The position at which the mind saw each slot, shape (n_visits, n_slots), None = each at its own.
+        feelings: In the agent's words, one per visit, None where it was not asked.
+        moods: The state each visit was in, None where a mind has none.
+        remarks: What explains single slots.
+        calls: The calls to a language model behind the decision.
+    """
+
+    chances: Mapping[str, Chance] = field(default_factory=dict)
+    examined: BoolArray | None = None
+    display: IntArray | None = None
+    feelings: tuple[str | None, ...] | None = None
+    moods: tuple[Mood, ...] | None = None
+    remarks: tuple[Remark, ...] = ()
+    calls: tuple[CallRecord, ...] = ()
+
+    def probability(self, action: str) -> FloatArray | None:
+        """P(action) of every cell, None where the mind states none."""
+        return self.chances[action].probability if action in self.chances else None
+
+    def draw(self, action: str) -> FloatArray | None:
+        """The uniform numbers held against `probability`, None likewise."""
+        return self.chances[action].draw if action in self.chances else None
+
+    def take(self, rows: NDArray[np.integer]) -> Trace:
+        """The traces of some visits, without the calls and remarks behind them."""
+
+        def some(array: _Array | None) -> _Array | None:
+            return None if array is None else array[rows]
+
+        return Trace(
+            chances={name: chance.take(rows) for name, chance in self.chances.items()},
+            examined=some(self.examined),
+            display=some(self.display),
+            feelings=None if self.feelings is None else tuple(self.feelings[row] for row in rows),
+            moods=None if self.moods is None else tuple(self.moods[row] for row in rows),
+        )
+
+
+NO_TRACE = Trace()
+"""Of a decision that tells nothing about itself."""
