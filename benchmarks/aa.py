@@ -1,6 +1,6 @@
 """Do the shipped tests keep their promises on this platform's own data?
 
-    python benchmarks/aa.py [--experiments 2000] [--lucks 8] [--people all]
+    python -m benchmarks.aa [--experiments 2000] [--lucks 8] [--people all]
 
 Five questions, all about behavioural agents made from the people of MovieLens-100K: how often does each test of each
 design find an effect where there is none (A/A); how often do intervals cover an effect that is known; how much sharper

@@ -1,6 +1,6 @@
 """Rows a second that the log takes, beside plain `sqlite3.executemany` of the same rows into the same tables.
 
-    python benchmarks/bulk_logging.py [--people 5000] [--days 4] [--rounds 5]
+    python -m benchmarks.bulk_logging [--people 5000] [--days 4] [--rounds 5]
 
 Ours begins with what a cohort of visits did, and lays it out, converts it and commits it. The yardstick is given the
 very same rows as ready tuples. Both write tables without indexes, in write-ahead mode, and take turns, so that a busy

@@ -1,6 +1,6 @@
 """Seconds, peak memory and size of every export of a large made-up log, a process each.
 
-    python benchmarks/exports.py [--impressions 5000000] [--formats parquet,trec]
+    python -m benchmarks.exports [--impressions 5000000] [--formats parquet,trec]
 
 The log is written straight into the tables, so that its size is free; nothing in it was simulated.
 """

@@ -23,7 +23,7 @@ from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import run_row, simulate
 from groundlings.simulator.log.store import LOG_NAME, open_log
 
-SHIPPED = Path(__file__).parents[1] / "configs" / "ab_movielens.yaml"
+SHIPPED = Path(__file__).parents[1] / "experiments" / "configs" / "ab_movielens.yaml"
 _PAIRS = ("item_knn", "ease", "als")
 _QUESTION = "paired SE / split SE, 943 people"
 

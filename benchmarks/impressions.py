@@ -1,6 +1,6 @@
 """Impressions a second, everything logged, beside what SQLite itself takes for the same rows.
 
-    python benchmarks/impressions.py [--people 5000] [--items 1682] [--days 5]
+    python -m benchmarks.impressions [--people 5000] [--items 1682] [--days 5]
 
 The platform ranks, decides, checks and logs; the yardstick only inserts the very same rows, ready made, through
 `sqlite3.executemany` into the same tables. What every person thinks of every item is worked out once for a data set,

@@ -1,6 +1,6 @@
 """Decisions a second of the whole platform, beside a bare loop that only asks.
 
-    python benchmarks/saturation.py [--people 3000] [--rounds 5]
+    python -m benchmarks.saturation [--people 3000] [--rounds 5]
 
 Two servers: one of ours that answers every question after 50 ms, in a process of its own, and the real embedded model.
 The yardstick sends the very questions that the platform sent before, ready made, through asyncio and the openai client

@@ -1,6 +1,6 @@
 """What a page of a language agent costs in calls and tokens, beside Agent4Rec's published figures.
 
-    python benchmarks/tokens.py [--people 25] [--model embedded]
+    python -m benchmarks.tokens [--people 25] [--model embedded]
 
 People of MovieLens-100K visit a site of four slots a page on five days and see four pages each time. Counted are the
 pages of the last two days, when memory, mood and thoughts are there: 25 people x 2 days x 4 pages = 200. Replies are

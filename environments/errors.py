@@ -5,8 +5,7 @@
     |   |-- ConfigError         edit the YAML
     |   |-- DataError           fix or fetch the data
     |   |-- ProviderError       start the model server, or mend its address, name or key
-    |   |-- RunDirectoryError   choose another directory, or free some space
-    |   `-- NameConflict        another distribution hides one of our packages
+    |   `-- RunDirectoryError   choose another directory, or free some space
     |-- BudgetExhausted         a declared cap was reached; the run stopped cleanly
     |-- NotFitted               a programmer asked a recommender to rank before `fit`
     |-- UnreadableReply         the model's reply could not be read   (becomes an event)
@@ -51,10 +50,6 @@ class ProviderError(UserError):
 
 class RunDirectoryError(UserError):
     """A run directory cannot be written, already holds a run, or does not hold one."""
-
-
-class NameConflict(UserError):
-    """Another installed distribution provides a package of the same name as one of ours."""
 
 
 class BudgetExhausted(GroundlingsError):

@@ -71,7 +71,7 @@ class MemoryOptions(BaseModel):
     importance: float = Field(default=1.0, ge=0)
     """Weight of importance."""
     embedder: str | None = None
-    """`module:Class` of an embedding of texts (`groundlings.personas.memory_relevance.Embedder`); none compares words."""
+    """`module:Class` of a text embedding (`groundlings.personas.memory_relevance.Embedder`); none compares words."""
 
 
 class MemoryStore:

@@ -22,15 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from groundlings.experiments.cli.name_conflicts import (
-    DISTRIBUTION,
-    PACKAGES,
-    describe_claim,
-    describe_shadow,
-    find_claims,
-    find_shadows,
-)
-
+DISTRIBUTION = "groundlings"
 OLDEST_PYTHON = (3, 11)
 OLDEST_SQLITE = (3, 25, 0)
 """The first with window functions, which the documented queries use."""
@@ -103,18 +95,12 @@ def examine_python() -> Iterator[Finding]:
 
 
 def examine_packages() -> Iterator[Finding]:
-    """Where our five packages come from, and who else wants their names."""
-    home = Path(__file__).resolve().parents[1]
+    """Where Groundlings is imported from."""
+    home = Path(__file__).parents[2]
     try:
         yield Finding("ok", "Groundlings", f"{version(DISTRIBUTION)} in {home}")
     except PackageNotFoundError:
         yield Finding("warn", "Groundlings", f"{home}, not installed", "run `make install` there")
-    conflicts = [describe_claim(claim) for claim in find_claims()]
-    conflicts += [describe_shadow(name, origin) for name, origin in find_shadows().items()]
-    for conflict in conflicts:
-        yield Finding("fail", "package names", conflict)
-    if not conflicts:
-        yield Finding("ok", "package names", f"{', '.join(PACKAGES)} are ours")
 
 
 def examine_dependencies() -> Iterator[Finding]:

@@ -138,7 +138,7 @@ def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
 
 
 def _nearby(path: Path) -> str:
-    shipped = Path(__file__).parent / "configs"
+    shipped = Path(__file__).parents[1] / "configs"
     names = {file.name: file for folder in (path.parent, shipped) if folder.is_dir() for file in folder.glob("*.yaml")}
     close = difflib.get_close_matches(path.name, names, n=1)
     return f"; did you mean {names[close[0]]}?" if close else ""

@@ -34,7 +34,7 @@ Features = NDArray[np.float32]
 FEATURES = ("sequence", "association", "recent_taste", "people", "season", "popularity", "genre", "activity")
 """Names and order of the features.
 
-sequence: log of a smoothed P(the item follows the person's latest items), see `groundlings.personas.taste.co_occurrence`.
+sequence: log of a smoothed P(the item follows the person's latest items); `co_occurrence` has the formula.
 association: How much more often than by chance it is near them, in logs, averaged over the latest items.
 recent_taste: Cosine-like closeness of the item's vector to those of the latest items.
 people: log of the share of the `ALIKE` people of most similar history that met the item.

@@ -213,7 +213,8 @@ def test_a_plugin_is_found_by_name(context, plugins):
     plugins(
         "plug",
         "my_popular = plug_module:Mine",
-        'from groundlings.recommenders.popular import PopularRecommender\nclass Mine(PopularRecommender):\n    """My own."""\n',
+        "from groundlings.recommenders.popular import PopularRecommender\n"
+        'class Mine(PopularRecommender):\n    """My own."""\n',
     )
     assert isinstance(build_recommender("my_popular", {}, context), PopularRecommender)
     assert available_recommenders()["my_popular"] == "My own."

@@ -11,7 +11,6 @@ from rich.console import Console
 
 from groundlings.experiments.cli import doctor
 from groundlings.experiments.cli.doctor import Finding, print_findings, run_doctor
-from groundlings.experiments.cli.name_conflicts import PACKAGES, Claim
 
 
 def finding(subject: str) -> Finding:
@@ -24,7 +23,7 @@ def test_a_working_installation_has_nothing_to_mend(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     findings = run_doctor()
     assert [entry for entry in findings if entry.status == "fail"] == []
-    assert {"Python", "package names", "dependencies", "extra embedded", "SQLite"} <= {f.subject for f in findings}
+    assert {"Python", "Groundlings", "dependencies", "extra embedded", "SQLite"} <= {f.subject for f in findings}
 
 
 def test_looking_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,10 +34,10 @@ def test_looking_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_whatever_is_wrong_comes_with_a_fix_and_an_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "find_claims", lambda: [Claim("recommenders", "1.2.1", ("recommenders",), Path("/x"))])
-    conflict = finding("package names")
-    assert conflict.status == "fail"
-    assert "pip uninstall recommenders" in conflict.found
+    monkeypatch.setattr(doctor, "requires", lambda _: ["nosuchthing>=3"])
+    absent = finding("dependency nosuchthing")
+    assert absent.status == "fail"
+    assert "pip install" in absent.fix
     console = Console(record=True, width=100, quiet=False, file=None)
     with console.capture() as printed:
         assert print_findings(console) == 2
@@ -94,8 +93,8 @@ def test_variables_are_named_without_their_values_and_misspelt_ones_noticed(monk
 
 
 def test_every_variable_that_the_code_reads_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    root = Path(doctor.__file__).parents[1]
-    sources = [path.read_text() for package in PACKAGES for path in (root / package).rglob("*.py")]
+    rooms = [folder for folder in Path(doctor.__file__).parents[2].iterdir() if folder.is_dir()]
+    sources = [path.read_text() for room in rooms for path in room.rglob("*.py")]
     read = set(re.findall(r'"(GROUNDLINGS_[A-Z]+)"', "\n".join(sources)))
     assert read, "the search finds nothing any more"
     for name in read:

@@ -108,7 +108,8 @@ def test_two_runs_at_once_never_meet(server, database, tmp_path, undrawn):
     for seed, config in configs.items():
         (tmp_path / f"{seed}.yaml").write_text(as_yaml(config))
         code = (
-            "import sys, groundlings.experiments.analysis.report; from pathlib import Path; from groundlings.experiments.running.run import run_experiment\n"
+            "import sys, groundlings.experiments.analysis.report; from pathlib import Path\n"
+            "from groundlings.experiments.running.run import run_experiment\n"
             "from groundlings.experiments.config.loading import load_config\n"
             "groundlings.experiments.analysis.report.write_report = lambda directory, *_: directory\n"
             "run_experiment(load_config(Path(sys.argv[1])), Path(sys.argv[2]))"
@@ -188,8 +189,10 @@ def test_a_server_that_goes_away_for_good_leaves_what_was_committed(server, data
 def test_a_run_that_was_killed_goes_on_at_once(server, database, on_file, tmp_path, undrawn):
     (tmp_path / "killed.yaml").write_text(as_yaml(small(log={"url": server.url(database)})))
     code = (
-        "import os, signal, sys; from pathlib import Path; from groundlings.experiments.running.run import run_experiment\n"
-        "from groundlings.experiments.config.loading import load_config; from groundlings.simulator.log.postgres import PostgresStore\n"
+        "import os, signal, sys; from pathlib import Path\n"
+        "from groundlings.experiments.running.run import run_experiment\n"
+        "from groundlings.experiments.config.loading import load_config\n"
+        "from groundlings.simulator.log.postgres import PostgresStore\n"
         "pour = PostgresStore.pour\n"
         "def last_words(self, connection, table, rows):\n"
         "    pour(self, connection, table, rows)\n"
