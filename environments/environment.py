@@ -1,8 +1,8 @@
 """The door for environments: what can be seen, what may be done with it, and what follows from it.
 
-The loop (`groundlings.simulator.session.browse`) only carries values: it asks the environment for an observation, the mind for a
-decision about it, checks the decision against what was offered, and hands it back. Search, a conversation or a shop
-is another environment; the loop, the log and the minds of other environments stay as they are.
+The loop (`groundlings.simulator.session.browse`) only carries values: it asks the environment for an observation, the
+mind for a decision about it, checks the decision against what was offered, and hands it back. Search, a conversation
+or a shop is another environment; the loop, the log and the minds of other environments stay as they are.
 """
 
 from __future__ import annotations
@@ -177,7 +177,8 @@ class Environment(Protocol[State]):
             def describe(self):
                 return {"kind": "kiosk"}
 
-    `groundlings.environments.contract.EnvironmentContract` checks these promises; docs/own-environment.md builds a shop.
+    `groundlings.environments.contract.EnvironmentContract` checks these promises, and docs/own-environment.md builds a
+    shop.
 
     Attributes:
         schema: All that may be done here.

@@ -39,7 +39,9 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Mood:
-    """How an agent feels while it decides about a page; see `groundlings.personas.minds.language.mood` for what moves it.
+    """How an agent feels while it decides about a page.
+
+    `groundlings.personas.minds.language.mood` says what moves it.
 
     Attributes:
         satisfaction: With the visit so far, 1 to 10.
