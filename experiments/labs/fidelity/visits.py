@@ -14,10 +14,10 @@ from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, Ite
 from groundlings.environments.feed import Site
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.page import Page
-from groundlings.environments.random_streams import Draws
 from groundlings.experiments.labs.fidelity.stage import Stage
 from groundlings.personas.mind import Mind, Situation, SoFar, Visits
 from groundlings.recommenders.base import Recommender
+from groundlings.simulator.cohorts import cohorts
 from groundlings.simulator.session import CohortRecord, browse
 
 PEOPLE_AT_ONCE = 256
@@ -64,15 +64,15 @@ def visit(
     records = [
         asyncio.run(
             browse(
-                Visits(rows, users, day, Draws.for_visits(stage.seed, users, day)),
-                sp.csr_array(known[users]),
+                visits,
+                sp.csr_array(known[visits.users]),
                 recommender=recommender,
                 site=site,
                 mind=mind,
                 like=stage.dataset.scale.like,
             )
         )
-        for rows, users in _cohorts(stage.testers, mind)
+        for visits in _cohorts(stage, stage.testers, mind, day)
     ]
     return _joined([_summed(record, site.depth) for record in records])
 
@@ -80,11 +80,10 @@ def visit(
 def decide(stage: Stage, mind: Mind, users: IntArray, items: ItemArray, *, day: int) -> Decision:
     """What people do with one page each, shape (n, n_slots) of everything; each comes without a visit before it."""
     parts = []
-    for rows, some in _cohorts(users, mind):
-        page = Page(1, 0, items[rows])
-        actions = LegalActions(stage.dataset.scale.values, np.zeros(len(some), dtype=np.bool_))
-        visits = Visits(rows, some, day, Draws.for_visits(stage.seed, some, day))
-        parts.append(asyncio.run(mind.decide(Situation(visits, page, actions, SoFar.nothing(len(some)), ()))))
+    for visits in _cohorts(stage, users, mind, day):
+        page = Page(1, 0, items[visits.agents])
+        actions = LegalActions(stage.dataset.scale.values, np.zeros(len(visits), dtype=np.bool_))
+        parts.append(asyncio.run(mind.decide(Situation(visits, page, actions, SoFar.nothing(len(visits)), ()))))
     if any(part.click_probability is None for part in parts):
         probability = None
     else:
@@ -135,11 +134,9 @@ class Days:
             yield today
 
 
-def _cohorts(users: IntArray, mind: Mind) -> Iterator[tuple[IntArray, IntArray]]:
+def _cohorts(stage: Stage, users: IntArray, mind: Mind, day: int) -> Iterator[Visits]:
     size = min(mind.cohort_size, PEOPLE_AT_ONCE)
-    for first in range(0, len(users), size):
-        some = users[first : first + size]
-        yield np.arange(first, first + len(some)), some
+    return cohorts(np.arange(len(users)), users, day, seed=stage.seed, size=size)
 
 
 def _summed(record: CohortRecord, depth: int) -> Visited:
