@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo test check fuzz check-aa consumers bench bench-logging bench-tokens bench-saturation test-vllm
+.PHONY: help install demo test check fuzz check-aa consumers bench bench-logging bench-scheduling bench-tokens bench-saturation test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -58,6 +58,9 @@ bench: $(STAMP) ## measure impressions a second beside raw SQLite
 
 bench-logging: $(STAMP) ## measure rows a second that the log takes beside sqlite3.executemany (fails below 0.6 of it)
 	$(BIN)/python -m benchmarks.bulk_logging $(ARGS)
+
+bench-scheduling: $(STAMP) ## measure what Mesa takes to schedule 1,000,000 people (fails above 700 bytes or 1 microsecond each)
+	$(BIN)/python benchmarks/scheduling.py $(ARGS)
 
 bench-tokens: $(STAMP) ## count calls and tokens a page of a language agent beside Agent4Rec's published figures
 	$(BIN)/python -m benchmarks.tokens $(ARGS)

@@ -26,6 +26,7 @@ from rich.table import Table
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.plan import Plan, build_plan
 from groundlings.experiments.running.run import run_row
+from groundlings.simulator.days import live_together
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.sqlite import SqliteStore
 from groundlings.simulator.log.tables import metadata
@@ -88,8 +89,8 @@ class _Notebook:
 def _live(plan: Plan) -> Sequence[CohortRecord]:
     """What everybody did, cohort by cohort."""
     notebook = _Notebook()
-    world = plan.world(plan.config.arms[0], None)
-    asyncio.run(world.live(plan.schedule, cast(LogWriter, notebook), lambda _: None))
+    arm = plan.make_arm(plan.config.arms[0], None)
+    asyncio.run(live_together((arm,), plan.schedule, cast(LogWriter, notebook), lambda _: None))
     return notebook.records
 
 

@@ -17,12 +17,11 @@ import scipy.sparse as sp
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.environment import EndedBy
-from groundlings.environments.random_streams import Draws
-from groundlings.environments.visits import Visits
 from groundlings.experiments.config.schema import ArmConfig
 from groundlings.experiments.running.plan import Plan
 from groundlings.recommenders.interleaving import TeamDraftRecommender
-from groundlings.simulator.arm import World
+from groundlings.simulator.arm import Arm
+from groundlings.simulator.cohorts import cohorts
 from groundlings.simulator.session import CohortRecord, browse
 
 NAMES = ("sessions", "known", "clicks", "likes", "ratings", "stars", "pages", "satisfaction", "asked", "left", "luck")
@@ -50,12 +49,12 @@ def play(plan: Plan, arms: Sequence[ArmConfig], lucks: int) -> dict[str, Table]:
     return {arm.name: _play(plan, arm, lucks) for arm in arms}
 
 
-def play_drafts(plan: Plan, arm: ArmConfig, lucks: int) -> tuple[FloatArray, FloatArray]:
+def play_drafts(plan: Plan, config: ArmConfig, lucks: int) -> tuple[FloatArray, FloatArray]:
     """What people opened of each team's picks, where both teams are the same recommender, shape (n_people, n_lucks)."""
-    world = plan.world(arm, None)
-    world.recommender = TeamDraftRecommender(plan.recommender(arm), plan.recommender(arm))
-    clicks = np.zeros((2, len(world.users), lucks))
-    for rows, luck, record in _visits(world, lucks):
+    arm = plan.make_arm(config, None)
+    arm.recommender = TeamDraftRecommender(plan.recommender(config), plan.recommender(config))
+    clicks = np.zeros((2, len(arm.users), lucks))
+    for rows, luck, record in _visits(arm, lucks):
         for logged in record.turns:
             turn, teams = logged.turn, logged.served.teams
             assert teams is not None
@@ -64,30 +63,28 @@ def play_drafts(plan: Plan, arm: ArmConfig, lucks: int) -> tuple[FloatArray, Flo
     return clicks[0], clicks[1]
 
 
-def _play(plan: Plan, arm: ArmConfig, lucks: int) -> Table:
-    world = plan.world(arm, None)
-    sums = {name: np.zeros((len(world.users), lucks)) for name in NAMES}
-    for rows, luck, record in _visits(world, lucks):
-        _add(sums, rows, luck, record, world.like)
+def _play(plan: Plan, config: ArmConfig, lucks: int) -> Table:
+    arm = plan.make_arm(config, None)
+    sums = {name: np.zeros((len(arm.users), lucks)) for name in NAMES}
+    for rows, luck, record in _visits(arm, lucks):
+        _add(sums, rows, luck, record, plan.dataset.scale.like)
     return Table(sums)
 
 
-def _visits(world: World, lucks: int) -> Iterator[tuple[IntArray, int, CohortRecord]]:
+def _visits(arm: Arm, lucks: int) -> Iterator[tuple[IntArray, int, CohortRecord]]:
     """Everybody's visits with each luck, cohort by cohort: who, which luck, what happened."""
-    world.recommender.fit(world.history, world.catalog)
-    users = world.users
-    known = sp.csr_array(world.history.matrix)
+    arm.recommender.fit(arm.history, arm.catalog)
+    users = arm.users
+    known = sp.csr_array(arm.history.matrix)
     for luck in range(lucks):
-        for start in range(0, len(users), world.mind.cohort_size):
-            rows = np.arange(start, min(start + world.mind.cohort_size, len(users)))
-            visits = Visits(rows, users[rows], luck, Draws.for_visits(world.seed, users[rows], luck))
+        for visits in cohorts(np.arange(len(users)), users, luck, seed=arm.seed, size=arm.mind.cohort_size):
             record = asyncio.run(
                 browse(
-                    visits, sp.csr_array(known[users[rows]]), recommender=world.recommender, environment=world.site,
-                    mind=world.mind,
+                    visits, sp.csr_array(known[visits.users]), recommender=arm.recommender, environment=arm.environment,
+                    mind=arm.mind,
                 )
             )  # fmt: skip
-            yield rows, luck, record
+            yield visits.agents, luck, record
 
 
 def _add(sums: dict[str, FloatArray], rows: IntArray, luck: int, record: CohortRecord, like: float) -> None:

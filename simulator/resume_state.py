@@ -1,19 +1,20 @@
-"""What an interrupted arm has lived through already, as its log tells."""
+"""What the log of an interrupted run holds of an arm: the visits that are not simulated again."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray, IntArray, ItemArray
 from groundlings.environments.interactions import Interactions
 from groundlings.personas.memory import Memory
+from groundlings.simulator.cohorts import clicks_at
 
 
 @dataclass(frozen=True, slots=True)
 class PastDay:
-    """The visits of one day that are in the log, in agent order.
+    """The visits of one day that are in the log, in agent order; none on a day that nobody has lived through.
 
     Attributes:
         day: 0 for the first.
@@ -22,48 +23,46 @@ class PastDay:
     """
 
     day: int
-    agents: IntArray
-    clickers: IntArray
-    items: ItemArray
-    stars: FloatArray
+    agents: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    clickers: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    items: ItemArray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    stars: FloatArray = field(default_factory=lambda: np.zeros(0))
 
-    def interactions(self, users: IntArray, history: Interactions, now: int) -> Interactions:
-        """What a recommender heard of that day."""
-        return synthetic_interactions(users[self.clickers], self.items, self.stars, now, history)
+    def __len__(self) -> int:
+        return len(self.agents)
+
+    def missing(self, arrivals: IntArray) -> IntArray:
+        """Those of a day's visitors whose visit is not in the log, in the order given."""
+        return arrivals[~np.isin(arrivals, self.agents, assume_unique=True)] if len(self) else arrivals
+
+    def clicks(self, users: IntArray, time: int, history: Interactions) -> Interactions:
+        """What was clicked in these visits, in agent order.
+
+        Args:
+            users: The real person behind each agent, shape (n_agents,).
+            time: When, in seconds since 1970.
+            history: Says how many users and items there are.
+        """
+        return clicks_at(time, users[self.clickers], self.items, self.stars, history)
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One arm as far as it is in the log.
+    """One arm as far as it is in the log; without arguments, an arm that has not begun.
 
     Attributes:
         days: The days lived through; of the last one perhaps only a part.
         memories: What the agents have kept of them, oldest first.
     """
 
-    days: tuple[PastDay, ...]
+    days: tuple[PastDay, ...] = ()
     memories: tuple[Memory, ...] = ()
 
-    def on(self, day: int) -> PastDay | None:
-        """What is known of a day, None where nobody has been there."""
-        return next((each for each in self.days if each.day == day), None)
+    def on(self, day: int) -> PastDay:
+        """The visits of a day that are in the log."""
+        return next((each for each in self.days if each.day == day), PastDay(day))
 
     @property
     def whole_days(self) -> int:
         """Days that are certainly over, because visits of a later day exist."""
         return max((each.day for each in self.days), default=0)
-
-
-def synthetic_interactions(
-    users: IntArray, items: ItemArray, stars: FloatArray, now: int, history: Interactions
-) -> Interactions:
-    """Clicks of simulated people at one moment, marked as synthetic."""
-    return Interactions.of(
-        users,
-        items,
-        stars,
-        np.full(len(users), now),
-        n_users=history.n_users,
-        n_items=history.n_items,
-        synthetic=True,
-    )

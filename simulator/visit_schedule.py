@@ -1,44 +1,177 @@
-"""The clock and the population, in Mesa: a step is a day, and each day some of the people come."""
+"""Who visits on which day: return times are events in Mesa's scheduler, people and segments are its agents and sets."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
 import mesa
 import numpy as np
+from mesa.experimental.devs.simulator import Simulator
+from numpy.typing import NDArray
 
-from groundlings.environments.arrays import BoolArray, IntArray
+from groundlings.environments.arrays import IntArray
 from groundlings.environments.random_streams import Draws
-from groundlings.simulator.agent import Visitor
+
+PEOPLE_PER_AGENT = 4_096
+"""A Mesa agent with its event takes 1.7 kB and some 100 microseconds per day, which its people share."""
+
+_EVENING = 0.5
 
 
-class Audience(mesa.Model):  # type: ignore[misc]
-    """Schedules the visitors of one arm.
+class Returns(Protocol):
+    """When people come back.
 
-    Mesa keeps a reference to every model it ever made, so nothing large hangs on this one: catalogs, histories
-    and logs belong to the `World` that asks it who comes.
-
-    Attributes:
-        comes_today: Whose draw brings them today, shape (n_agents,).
-        arrivals: Row numbers of those who came, in agent order.
+    The schedule asks it for everybody's first visit before the first day, and for the next visit in the evening of
+    each visit, so a rule may read what happened on the day that is over.
     """
 
-    def __init__(self, users: IntArray, visit_probability: float, seed: int) -> None:
-        super().__init__(seed=seed)
-        self._users = users
-        self._visit_probability = visit_probability
-        self._root = seed
-        self.comes_today: BoolArray = np.zeros(len(users), dtype=np.bool_)
-        self.arrivals: list[int] = []
-        for row in range(len(users)):
-            Visitor(self, row)
+    def next_visits(self, rows: IntArray, after_day: int, days: int) -> IntArray:
+        """The next day on which each person visits, shape (n,).
 
-    @property
-    def day(self) -> int:
-        """Today, 0 for the first day; before the first step it is -1."""
-        return int(self.steps) - 1
+        Args:
+            rows: Who, row numbers in the population, shape (n,).
+            after_day: The day of their last visit, -1 before the first day; every answer is later.
+            days: How many days there are; people who do not come back within them get `days`.
+        """
+        ...
 
-    def step(self) -> None:
-        """Begin a day: ask everybody whether they come."""
-        luck = Draws.for_visits(self._root, self._users, self.day).uniform("come")
-        self.comes_today = luck < self._visit_probability
-        self.arrivals = []
-        self.agents.do("come")
+
+@dataclass(frozen=True, slots=True)
+class DailyChance:
+    """People visit on each day with the same probability, whenever they came last.
+
+    Attributes:
+        users: Row number of the real person behind each agent, shape (n_agents,).
+        probability: P(a person visits on a day).
+        seed: The run's seed. The draw of a person and a day depends on nothing else.
+    """
+
+    users: IntArray
+    probability: float
+    seed: int
+
+    def next_visits(self, rows: IntArray, after_day: int, days: int) -> IntArray:
+        """See `Returns.next_visits`: the first later day whose draw succeeds. No draw is made twice."""
+        found = np.full(len(rows), days, dtype=np.int64)
+        waiting = np.arange(len(rows))
+        for day in range(after_day + 1, days):
+            if not len(waiting):
+                break
+            comes = Draws.for_visits(self.seed, self.users[rows[waiting]], day).uniform("come") < self.probability
+            found[waiting[comes]] = day
+            waiting = waiting[~comes]
+        return found
+
+
+class VisitSchedule:
+    """Next visits of a population, by day.
+
+    Each Mesa agent stands for up to `people_per_agent` people of one segment and has at most one event in Mesa's
+    scheduler: the earliest next visit among its people. Nobody is scheduled beyond the last day.
+
+    Mesa refers to every model it ever made, so arrays belong to this object and to agents, never to the model, and
+    `close` takes the agents away.
+
+    Args:
+        segments: The segment of each person, shape (n_people,).
+        returns: When people come back.
+        days: How many days there are.
+        people_per_agent: How many people share a Mesa agent; 1 gives each person an agent.
+
+    Example:
+        >>> users = np.arange(4)
+        >>> schedule = VisitSchedule(np.array(["new", "new", "loyal", "new"]), DailyChance(users, 1.0, seed=7), days=2)
+        >>> schedule.invite("new")
+        >>> schedule.arrivals(0).tolist()
+        [0, 1, 3]
+    """
+
+    def __init__(
+        self, segments: NDArray[Any], returns: Returns, days: int, people_per_agent: int = PEOPLE_PER_AGENT
+    ) -> None:
+        self.returns = returns
+        self.days = days
+        self._here: list[IntArray] = []
+        self._model = mesa.Model(rng=0)
+        self._clock = _Clock()
+        self._clock.setup(self._model)
+        for segment in np.unique(segments):
+            rows = np.flatnonzero(segments == segment)
+            for start in range(0, len(rows), people_per_agent):
+                Visitors(self._model, self, segment, rows[start : start + people_per_agent])
+
+    def invite(self, segment: Hashable) -> None:
+        """Schedule the first visits of a segment; call it before the first day."""
+        self._model.agents.select(lambda visitors: visitors.segment == segment).do("plan", after_day=-1)
+
+    def arrivals(self, day: int) -> IntArray:
+        """Who visits on a day, row numbers in ascending order; days are asked for in order."""
+        self._clock.run_until(_morning(day))
+        here, self._here = self._here, []
+        # Agents come in the order of their events; a stable sort merges their ascending runs.
+        return np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *here]), kind="stable")
+
+    def close(self) -> None:
+        """Take all agents and events away; nothing comes after."""
+        self._clock.reset()
+        self._model.remove_all_agents()
+
+    def arrive(self, rows: IntArray) -> None:
+        """Called by an agent whose people visit now."""
+        self._here.append(rows)
+
+    def call_at(self, time: float, action: Callable[[int], None], day: int) -> None:
+        """Called by an agent to make an event: `action(day)` at a time of Mesa's clock."""
+        self._clock.schedule_event_absolute(action, time, function_args=[day])
+
+
+class Visitors(mesa.Agent):  # type: ignore[misc]
+    """People of one segment, whose next visits one Mesa agent schedules.
+
+    Attributes:
+        segment: Their segment.
+        rows: Row numbers in the population, ascending, shape (n,).
+        next_days: The day of each one's next visit, or of the last while that day is not over, shape (n,).
+    """
+
+    def __init__(self, model: mesa.Model, schedule: VisitSchedule, segment: Hashable, rows: IntArray) -> None:
+        super().__init__(model)
+        self.segment = segment
+        self.rows = rows
+        self.next_days = np.full(len(rows), -1, dtype=np.int64)
+        self._schedule = schedule
+
+    def visit(self, day: int) -> None:
+        """Event: those whose next visit is today arrive. In the evening they plan the next one."""
+        self._schedule.arrive(self.rows[self.next_days == day])
+        if day + 1 < self._schedule.days:
+            self._schedule.call_at(_morning(day) + _EVENING, self.plan, day)
+
+    def plan(self, after_day: int) -> None:
+        """Event: those who came on a day plan their next visit, and the earliest among all becomes an event."""
+        came = self.next_days == after_day
+        self.next_days[came] = self._schedule.returns.next_visits(self.rows[came], after_day, self._schedule.days)
+        earliest = int(self.next_days.min())
+        if earliest < self._schedule.days:
+            self._schedule.call_at(_morning(earliest), self.visit, earliest)
+
+
+class _Clock(Simulator):  # type: ignore[misc]
+    """Mesa's event scheduler in fractions of a day.
+
+    `DEVSimulator` is the same, but from Mesa 3.5 on it warns users that Mesa 4 will do without it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(time_unit=float, start_time=0.0)
+
+    def check_time_unit(self, time: float) -> bool:
+        """Any number is a time."""
+        return isinstance(time, (int, float))
+
+
+def _morning(day: int) -> float:
+    """When a day's visits begin on Mesa's clock; 0 is before the first day, and Mesa executes what lies after it."""
+    return float(day + 1)

@@ -44,7 +44,8 @@ from groundlings.personas.population import Population, build_population
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.interleaving import TEAM_DRAFT, TeamDraftRecommender
 from groundlings.recommenders.registry import RecommenderContext, build_recommender
-from groundlings.simulator.arm import Schedule, World
+from groundlings.simulator.arm import Arm
+from groundlings.simulator.days import Schedule
 from groundlings.simulator.language.budget import Spent
 from groundlings.simulator.log.writer import ArmRow
 
@@ -196,30 +197,29 @@ class Plan:
         where = f"arms[{self.config.arms.index(arm)}]"
         return build_recommender(arm.recommender, arm.options, context, where=where)
 
-    def world(self, arm: ArmConfig, model: ChatModel | None, residents: BoolArray | None = None) -> World:
-        """A fresh world for one arm: nothing in it is shared with another arm's, but for the model that is asked.
+    def make_arm(self, arm: ArmConfig, model: ChatModel | None, residents: BoolArray | None = None) -> Arm:
+        """An arm that has not begun: nothing in it is shared with another arm's, but for the model that is asked.
 
         Args:
             arm: Which.
             model: Answers for language minds.
             residents: Who may come, shape (n_agents,); everybody if absent.
         """
-        return World(
-            arm=arm.name,
+        return Arm(
+            name=arm.name,
             users=self.population.users,
             recommender=self.recommender(arm),
-            site=self.site,
+            environment=self.site,
             mind=self.make_mind(model),
             catalog=self.dataset.catalog,
             history=self.split.train,
             seed=self.config.seed,
-            like=self.dataset.scale.like,
             residents=residents,
             starts_cold=arm.history == "none",
         )
 
     def arm_rows(self) -> list[ArmRow]:
-        """The arms as the log describes them; arms that share lists come before the world in which they do."""
+        """The arms as the log describes them; arms that share lists come before the arm in which they do."""
         rows = [
             ArmRow(arm.name, arm.recommender, arm.options, self.recommender(arm).sees_hidden_preference)
             for arm in self.config.arms
@@ -228,27 +228,29 @@ class Plan:
             rows.append(ArmRow(INTERLEAVED, TEAM_DRAFT, {}, any(row.sees_hidden_preference for row in rows)))
         return rows
 
-    def stages(self, model: ChatModel | None) -> list[list[World]]:
-        """The worlds of the experiment: those of a stage live side by side and share their log, stage after stage."""
+    def stages(self, model: ChatModel | None) -> list[list[Arm]]:
+        """The arms of the experiment: those of a stage live side by side and share their log, stage after stage."""
         arms = self.config.arms
         match self.config.design:
             case SplitDesign() as design:
                 shares = shares_of(design, [arm.name for arm in arms])
                 user_ids = [self.dataset.people.user_ids[user] for user in self.population.users]
                 home = assigned_arms(self.config.seed, user_ids, shares)
-                worlds = [self.world(arm, model, home == place) for place, arm in enumerate(arms)]
-                return [worlds] if design.log == "shared" else [[world] for world in worlds]
+                parts = [self.make_arm(arm, model, home == place) for place, arm in enumerate(arms)]
+                return [parts] if design.log == "shared" else [[part] for part in parts]
             case InterleavingDesign():
                 first, second = (self.recommender(arm) for arm in arms)
                 return [
                     [
                         replace(
-                            self.world(arms[0], model), arm=INTERLEAVED, recommender=TeamDraftRecommender(first, second)
+                            self.make_arm(arms[0], model),
+                            name=INTERLEAVED,
+                            recommender=TeamDraftRecommender(first, second),
                         )
                     ]
                 ]
             case ParallelDesign():
-                return [[self.world(arm, model)] for arm in arms]
+                return [[self.make_arm(arm, model)] for arm in arms]
 
 
 def build_plan(

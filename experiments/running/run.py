@@ -1,4 +1,4 @@
-"""Running an experiment: plan, worlds, log, summary, report."""
+"""Running an experiment: plan, arms, log, summary, report."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.calibration import FILE_NAME as CALIBRATION_NAME
 from groundlings.experiments.running.event_loop import outside_of_loops
 from groundlings.experiments.running.plan import Plan, build_plan, open_model
-from groundlings.simulator.arm import live_together
+from groundlings.simulator.arm import Arm
+from groundlings.simulator.days import live_together
 from groundlings.simulator.language.budget import Spent
 from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.migrations import SCHEMA_VERSION
@@ -246,19 +247,24 @@ def simulate(
             if past.done:
                 return
         while stages:
-            worlds = stages.pop(0)  # a world is large: it goes when its days are over
-            visits = sum(world.people for world in worlds) * plan.schedule.days
-            watcher.arm(", ".join(world.arm for world in worlds), visits)
-            lived = [past.arms[world.arm] if past else None for world in worlds]
+            arms = stages.pop(0)  # an arm is large: it goes when its days are over
+            visits = sum(arm.people for arm in arms) * plan.schedule.days
+            watcher.arm(", ".join(arm.name for arm in arms), visits)
+            if past is not None:
+                _go_on(arms, past)
             try:
-                runner.run(live_together(worlds, plan.schedule, log, watcher.visits, lived))
+                runner.run(live_together(arms, plan.schedule, log, watcher.visits))
             finally:
                 if cut_short is not None:
                     ids = plan.dataset.people.user_ids
-                    cut_short += [
-                        CutShort(world.arm, day, ids[user]) for world in worlds for day, user in world.cut_short
-                    ]
+                    cut_short += [CutShort(arm.name, day, ids[user]) for arm in arms for day, user in arm.cut_short]
         log.close()
+
+
+def _go_on(arms: Sequence[Arm], past: PastRun) -> None:
+    """Give each arm what the log holds of it; a loop in the caller would keep a finished arm alive."""
+    for arm in arms:
+        arm.past = past.arms[arm.name]
 
 
 def _same_experiment(place: Path | Store, run: dict[str, Any], past: PastRun) -> None:

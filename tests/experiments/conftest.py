@@ -24,7 +24,8 @@ from groundlings.environments.trace import Trace
 from groundlings.personas.mind import FEED_ACTIONS
 from groundlings.personas.population import build_population
 from groundlings.recommenders.base import ScoringRecommender
-from groundlings.simulator.arm import Schedule, World
+from groundlings.simulator.arm import Arm
+from groundlings.simulator.days import Schedule, live_together
 from groundlings.simulator.log.store import LOG_NAME, open_log
 from groundlings.simulator.log.writer import ArmRow, LogWriter
 
@@ -139,11 +140,11 @@ def write_log(run_dir: Path, arms: dict[str, tuple[str, FixedScores, bool]], day
     with LogWriter(run_dir / LOG_NAME) as log:
         log.begin(run, rows, population)
         for name, (_, recommender, _) in arms.items():
-            world = World(
+            arm = Arm(
                 name, population.users, recommender, PaginatedFeed(4, 3, dataset.scale), LivelyMind(), dataset.catalog,
-                dataset.interactions, seed=11, like=dataset.scale.like,
+                dataset.interactions, seed=11,
             )  # fmt: skip
-            asyncio.run(world.live(schedule, log, lambda _: None))
+            asyncio.run(live_together((arm,), schedule, log, lambda _: None))
         log.close()
     return run_dir
 

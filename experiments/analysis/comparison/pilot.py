@@ -29,6 +29,7 @@ from groundlings.experiments.config.schema import BehaviouralMindConfig, Experim
 from groundlings.experiments.running.plan import Plan, build_plan
 from groundlings.experiments.running.run import run_row
 from groundlings.personas.minds.click_model import BrowsingOptions
+from groundlings.simulator.days import live_together
 from groundlings.simulator.log.store import LOG_NAME, open_log
 from groundlings.simulator.log.writer import ArmRow, LogWriter
 
@@ -135,17 +136,17 @@ def run_pilot(config: ExperimentConfig, people: int, notify: Callable[[str], Non
 
 def _simulate(plan: Plan, path: Path) -> None:
     first = plan.config.arms[0]
-    worlds = [(arm.name, arm, plan.world(arm, None)) for arm in plan.config.arms]
-    again = replace(plan.world(first, None), arm=OTHER_LUCK, seed=name_key("other luck", plan.config.seed))
-    worlds.append((OTHER_LUCK, first, again))
+    arms = [(arm, plan.make_arm(arm, None)) for arm in plan.config.arms]
+    again = replace(plan.make_arm(first, None), name=OTHER_LUCK, seed=name_key("other luck", plan.config.seed))
+    arms.append((first, again))
     rows = [
-        ArmRow(name, arm.recommender, arm.options, world.recommender.sees_hidden_preference)
-        for name, arm, world in worlds
+        ArmRow(arm.name, config.recommender, config.options, arm.recommender.sees_hidden_preference)
+        for config, arm in arms
     ]
     with LogWriter(path) as log:
         log.begin(run_row(plan), rows, plan.population)
-        for _, _, world in worlds:
-            asyncio.run(world.live(plan.schedule, log, lambda _: None))
+        for _, arm in arms:
+            asyncio.run(live_together((arm,), plan.schedule, log, lambda _: None))
         log.close()
 
 

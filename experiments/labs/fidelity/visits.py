@@ -15,12 +15,12 @@ from groundlings.environments.decision import Decision
 from groundlings.environments.feed import PaginatedFeed, feed_schema
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.page import Page
-from groundlings.environments.random_streams import Draws
 from groundlings.environments.trace import Chance, Trace
 from groundlings.environments.visits import Visits
 from groundlings.experiments.labs.fidelity.stage import Stage
 from groundlings.personas.mind import Mind, Situation
 from groundlings.recommenders.base import AsyncRecommender
+from groundlings.simulator.cohorts import cohorts
 from groundlings.simulator.session import CohortRecord, browse
 
 PEOPLE_AT_ONCE = 256
@@ -73,14 +73,14 @@ def visit(
     records = [
         asyncio.run(
             browse(
-                Visits(rows, users, day, Draws.for_visits(stage.seed, users, day)),
-                sp.csr_array(known[users]),
+                visits,
+                sp.csr_array(known[visits.users]),
                 recommender=recommender,
                 environment=site,
                 mind=mind,
             )
         )
-        for rows, users in _cohorts(stage.testers, mind)
+        for visits in _cohorts(stage, stage.testers, mind, day)
     ]
     return _joined([_summed(record, site.depth) for record in records])
 
@@ -89,11 +89,10 @@ def decide(stage: Stage, mind: Mind, users: IntArray, items: ItemArray, *, day: 
     """What people do with one page each, shape (n, n_slots) of everything; each comes without a visit before it."""
     parts = []
     schema = feed_schema(stage.dataset.scale.values)
-    for rows, some in _cohorts(users, mind):
-        page = Page(1, 0, items[rows])
-        legal = LegalActions(schema, {"next_page": np.zeros(len(some), dtype=np.bool_)})
-        visits = Visits(rows, some, day, Draws.for_visits(stage.seed, some, day))
-        parts.append(asyncio.run(mind.decide(Situation(visits, page, legal, np.arange(len(some))))))
+    for visits in _cohorts(stage, users, mind, day):
+        page = Page(1, 0, items[visits.agents])
+        legal = LegalActions(schema, {"next_page": np.zeros(len(visits), dtype=np.bool_)})
+        parts.append(asyncio.run(mind.decide(Situation(visits, page, legal, np.arange(len(visits))))))
     chances = [part.trace.chances.get("click") for part in parts]
     known = [chance for chance in chances if chance is not None]
     trace = Trace()
@@ -146,11 +145,9 @@ class Days:
             yield today
 
 
-def _cohorts(users: IntArray, mind: Mind) -> Iterator[tuple[IntArray, IntArray]]:
+def _cohorts(stage: Stage, users: IntArray, mind: Mind, day: int) -> Iterator[Visits]:
     size = min(mind.cohort_size, PEOPLE_AT_ONCE)
-    for first in range(0, len(users), size):
-        some = users[first : first + size]
-        yield np.arange(first, first + len(some)), some
+    return cohorts(np.arange(len(users)), users, day, seed=stage.seed, size=size)
 
 
 def _summed(record: CohortRecord, depth: int) -> Visited:

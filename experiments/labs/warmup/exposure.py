@@ -29,6 +29,7 @@ from groundlings.personas.population import Population, build_population
 from groundlings.personas.taste.cold_start import with_new_items
 from groundlings.personas.taste.model import fit_taste
 from groundlings.recommenders.base import Recommender
+from groundlings.simulator.cohorts import cohorts
 from groundlings.simulator.session import CohortRecord, browse
 
 Way = Literal["asked", "pages"]
@@ -155,7 +156,8 @@ def _cohorts(
     day = np.arange(len(rows)) - np.searchsorted(rows, rows)
     for number in range(int(day.max(initial=-1)) + 1):
         today = np.flatnonzero(day == number)
-        for here in np.split(today, range(size, len(today), size)):
-            users = trial.split.panel[rows[here]]
-            agents = np.searchsorted(population.users, users)
-            yield rows[here], columns[here], Visits(agents, users, number, Draws.for_visits(seed, users, number))
+        users = trial.split.panel[rows[today]]
+        agents = np.searchsorted(population.users, users)
+        parts = np.split(today, range(size, len(today), size))
+        for here, visits in zip(parts, cohorts(agents, users, number, seed=seed, size=size), strict=True):
+            yield rows[here], columns[here], visits

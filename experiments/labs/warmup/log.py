@@ -32,7 +32,7 @@ from groundlings.personas.mind import Situation
 from groundlings.personas.minds.scripted import ScriptedMind
 from groundlings.personas.population import Population, build_population
 from groundlings.recommenders.base import Recommender
-from groundlings.simulator.arm import SECONDS_A_DAY
+from groundlings.simulator.arm import SECONDS_PER_DAY
 from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.store import LOG_NAME, open_log
 from groundlings.simulator.log.writer import ArmRow, LogWriter
@@ -51,10 +51,12 @@ def write_log(directory: Path, trial: Trial, meetings: Sequence[Meeting], versio
         log.begin(run, [ArmRow(name, spec.recommender, spec.options, False) for name in names], population)
         chosen = trial.choose(AUDIENCE, trial.config.headline)
         for record in cast_visits(trial, chosen, population):
-            log.write(record, arm=AUDIENCE, sim_time=opening + record.visits.day * SECONDS_A_DAY, policy_version=state)
+            log.write(
+                record, arm=AUDIENCE, sim_time=opening + record.visits.day * SECONDS_PER_DAY, policy_version=state
+            )
         for meeting in meetings:
             for record in meeting.records:
-                time = opening + record.visits.day * SECONDS_A_DAY
+                time = opening + record.visits.day * SECONDS_PER_DAY
                 log.write(record, arm=meeting.way, sim_time=time, policy_version=state)
         log.flush()
         log.close("done")

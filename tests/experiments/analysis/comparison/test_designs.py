@@ -30,6 +30,8 @@ from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.running.cost import print_plan
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import resume_experiment, run_experiment
+from groundlings.recommenders.item_knn import ItemKnnRecommender
+from groundlings.recommenders.popular import PopularRecommender
 from groundlings.simulator.log.store import open_log
 from groundlings.simulator.log.writer import LogWriter
 
@@ -144,7 +146,42 @@ def test_an_agent_of_another_arm_is_noticed(ran):
     assert (assigned.status, found.arms[0].word) == ("failed", "not supported")
 
 
-def test_a_shared_log_lets_each_arm_learn_from_the_others_people(ran, configured, tmp_path):
+def clicks_of_day(directory, day):
+    """Who clicked what on a day, in each arm: the agents' and the items' ids in the data, sorted."""
+    query = """SELECT arms.name, source_user_id, source_item_id FROM impressions JOIN sessions USING (session_id)
+               JOIN arms USING (arm_id) JOIN agents USING (agent_id) JOIN items USING (item_id)
+               WHERE clicked AND day = ?"""
+    with sqlite3.connect(directory / "log.db") as log:
+        rows = log.execute(query, (day,)).fetchall()
+    return {arm: sorted((user, item) for name, user, item in rows if name == arm) for arm in ("popular", "knn")}
+
+
+@pytest.mark.parametrize("log", ["own", "shared"])
+def test_a_shared_log_lets_each_arm_learn_from_the_others_people_and_an_own_log_does_not(ran, monkeypatch, log):
+    learnt = {"popular": [], "knn": []}
+    for arm, kind in (("popular", PopularRecommender), ("knn", ItemKnnRecommender)):
+        monkeypatch.setattr(kind, "fit", _noting(kind.fit, learnt[arm]))
+    directory, _ = ran(design={"kind": "split", "log": log}, days=2)
+    clicks = clicks_of_day(directory, 0)
+    for arm, (before, after) in learnt.items():
+        assert before == []
+        assert clicks[arm]
+        assert after == (clicks[arm] if log == "own" else sorted(clicks["popular"] + clicks["knn"]))
+
+
+def _noting(fit, learnt):
+    """`Recommender.fit` that notes the simulated interactions it is given, by ids in the data."""
+
+    def fitted(self, interactions, catalog):
+        simulated = interactions.take(interactions.synthetic)
+        pairs = zip(simulated.users.tolist(), simulated.items.tolist(), strict=True)
+        learnt.append(sorted((f"u{user + 1}", catalog.item_ids[item]) for user, item in pairs))
+        fit(self, interactions, catalog)
+
+    return fitted
+
+
+def test_a_shared_log_changes_lists_from_the_second_day_on(ran, configured, tmp_path):
     own, _ = ran(design={"kind": "split", "log": "own"}, days=3)
     run_experiment(configured(design={"kind": "split", "log": "shared"}, days=3), tmp_path / "shared")
     query = """SELECT arms.name, day, agent_id, rank, item_id

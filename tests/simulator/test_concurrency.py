@@ -1,0 +1,78 @@
+"""Many jobs at once: results in the order of the jobs, and nothing finished is thrown away."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groundlings.simulator.concurrency import in_order, rare_collections
+
+
+@given(st.lists(st.integers(0, 3), max_size=30), st.integers(1, 5))
+def test_results_come_in_order_and_no_more_jobs_are_open_than_allowed(delays, concurrency):
+    open_now, most = 0, 0
+
+    async def job(task):
+        number, delay = task
+        nonlocal open_now, most
+        open_now += 1
+        most = max(most, open_now)
+        for _ in range(delay):
+            await asyncio.sleep(0)
+        open_now -= 1
+        return number
+
+    async def collect():
+        return [result async for result in in_order(job, enumerate(delays), concurrency)]
+
+    assert asyncio.run(collect()) == list(range(len(delays)))
+    assert most <= concurrency
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("boom"), asyncio.CancelledError()])
+def test_what_was_finished_behind_a_failure_is_not_thrown_away(fault):
+    collected = []
+
+    async def job(number):
+        if number == 1:
+            await asyncio.sleep(0.05)
+            raise fault
+        await asyncio.sleep(5 if number == 3 else 0)
+        return number
+
+    async def collect():
+        async for result in in_order(job, range(6), 6):
+            collected.append(result)  # noqa: PERF401 - what comes before the failure is kept
+
+    with pytest.raises(type(fault)):
+        asyncio.run(collect())
+    assert collected == [0, 2, 4, 5]
+
+
+def test_one_failure_cancels_the_others_and_is_raised():
+    finished = []
+
+    async def job(number):
+        if number == 1:
+            raise RuntimeError("boom")
+        await asyncio.sleep(5)
+        finished.append(number)
+
+    async def collect():
+        return [result async for result in in_order(job, (1, 2, 3), 3)]
+
+    with pytest.raises(RuntimeError, match="boom"):
+        asyncio.run(collect())
+    assert finished == []
+
+
+def test_the_garbage_collector_is_as_before_once_the_days_are_over():
+    before = gc.get_threshold()
+    with rare_collections():
+        assert gc.get_freeze_count() > 0
+        assert gc.get_threshold()[0] > before[0]
+    assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)

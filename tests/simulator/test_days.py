@@ -1,0 +1,227 @@
+"""Days pass: who comes, what is learnt at night, and why the order of finishing cannot matter."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.dataset import RatingScale
+from groundlings.environments.feed import PaginatedFeed
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.random_streams import Draws
+from groundlings.simulator.arm import SECONDS_PER_DAY, Arm
+from groundlings.simulator.days import Schedule, live_together
+from groundlings.simulator.resume_state import Past, PastDay
+
+
+class Ledger:
+    """Keeps cohorts instead of writing them."""
+
+    def __init__(self):
+        self.records, self.arms, self.times, self.counts = [], [], [], []
+
+    def write(self, record, *, arm, sim_time, policy_version):
+        self.records.append(record)
+        self.arms.append(arm)
+        self.times.append(sim_time)
+
+    def flush(self):
+        pass
+
+    def visits(self):
+        """Day and agent of each visit, in the order of writing."""
+        return [(record.visits.day, agent) for record in self.records for agent in record.visits.agents.tolist()]
+
+
+@pytest.fixture
+def make_arm(recommender):
+    """An arm of three people and six items, whose real history is two interactions."""
+
+    def made(mind, **changes):
+        history = Interactions.of(
+            np.array([0, 1]), np.array([5, 0]), np.array([4.0, 2.0]), np.array([100, 200]), n_users=3, n_items=6
+        )
+        return Arm(
+            **{
+                "name": "only",
+                "users": np.arange(3),
+                "recommender": recommender,
+                "environment": PaginatedFeed(2, 2, RatingScale()),
+                "mind": mind,
+                "catalog": Catalog(tuple("abcdef"), tuple("ABCDEF"), np.full(6, np.nan), ((),) * 6),
+                "history": history,
+                "seed": 1,
+                **changes,
+            }
+        )
+
+    return made
+
+
+def live_through(*arms, **schedule):
+    """Let arms live together; returns what was written."""
+    ledger = Ledger()
+    plan = Schedule(**{"days": 3, "concurrency": 2, "refit_every": 1, "visit_probability": 1.0, **schedule})
+    asyncio.run(live_together(arms, plan, ledger, ledger.counts.append))
+    return ledger
+
+
+@pytest.fixture
+def live(make_arm):
+    def lived(mind, **schedule):
+        arm = make_arm(mind)
+        return arm, live_through(arm, **schedule)
+
+    return lived
+
+
+def test_what_was_clicked_is_known_next_day_and_not_shown_again(live, make_mind, recommender):
+    arm, ledger = live(make_mind(pages=1))
+    first_slots = [record.turns[0].turn.page.items[:, 0].tolist() for record in ledger.records]
+    assert first_slots == [[0, 1, 0], [1, 2, 1], [2, 3, 2]]
+    simulated = arm.history.take(arm.history.synthetic)
+    assert len(simulated) == 9
+    assert len(arm.history) == 11
+
+
+def test_the_recommender_refits_at_night_on_real_and_simulated_history(live, make_mind, recommender):
+    live(make_mind(pages=1))
+    assert [len(history) for history in recommender.fits] == [2, 5, 8]
+    assert [len(day) for day in recommender.heard] == [3, 3, 3]
+    assert recommender.fits[1].synthetic.tolist() == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize(("every", "fits"), [(0, 1), (1, 3), (2, 2), (3, 1)])
+def test_refits_follow_the_schedule(live, make_mind, recommender, every, fits):
+    live(make_mind(pages=1), refit_every=every)
+    assert len(recommender.fits) == fits
+
+
+def test_simulated_time_starts_after_the_real_history_and_moves_by_days(live, make_mind):
+    _, ledger = live(make_mind(pages=1))
+    assert ledger.times == [201, 201 + SECONDS_PER_DAY, 201 + 2 * SECONDS_PER_DAY]
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 32])
+def test_slow_visits_are_written_in_agent_order_all_the_same(live, make_mind, concurrency):
+    mind = make_mind(pages=2, cohort_size=1, delay_by_user={0: 0.02, 1: 0.0, 2: 0.01})
+    _, ledger = live(mind, days=1, concurrency=concurrency)
+    assert [record.visits.users.tolist() for record in ledger.records] == [[0], [1], [2]]
+    assert [memory.agent for memory in mind.remembered] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("cohort_size", [1, 2, 3])
+def test_the_recommender_hears_of_every_cohort_of_the_day_not_of_the_first_alone(
+    live, make_mind, recommender, cohort_size
+):
+    arm, _ = live(make_mind(pages=1, cohort_size=cohort_size), days=2)
+    assert [day.users.tolist() for day in recommender.heard] == [[0, 1, 2]] * 2
+    learnt = recommender.fits[1].take(recommender.fits[1].synthetic)
+    assert (learnt.users.tolist(), learnt.items.tolist()) == ([0, 1, 2], [0, 1, 0])
+    assert arm.history.synthetic.sum() == 6
+
+
+def test_nobody_visits_who_does_not_live_in_the_arm(make_arm, make_mind):
+    arm = make_arm(make_mind(pages=1), residents=np.array([True, False, True]))
+    assert arm.people == 2
+    assert live_through(arm, days=2).visits() == [(0, 0), (0, 2), (1, 0), (1, 2)]
+
+
+def test_on_a_day_when_nobody_comes_nothing_is_written_and_the_recommender_learns_nothing_new(live, make_mind):
+    arm, ledger = live(make_mind(pages=1), visit_probability=0.0)
+    assert ledger.visits() == ledger.counts == []
+    assert not arm.history.synthetic.any()
+
+
+def test_people_visit_by_their_own_draw_in_ascending_order(live, make_mind):
+    _, ledger = live(make_mind(pages=1, cohort_size=1), days=40, visit_probability=0.4)
+    due = [
+        (day, agent)
+        for day in range(40)
+        for agent in np.flatnonzero(Draws.for_visits(1, np.arange(3), day).uniform("come") < 0.4).tolist()
+    ]
+    assert ledger.visits() == due
+
+
+def test_arms_that_live_together_hear_of_all_their_people_after_the_day_and_not_before(
+    make_arm, make_mind, recommender
+):
+    one, other = recommender, type(recommender)()
+    arms = [
+        make_arm(make_mind(pages=1), name="one", recommender=one, residents=np.array([True, False, False])),
+        make_arm(make_mind(pages=1), name="other", recommender=other, residents=np.array([False, True, True])),
+    ]
+    ledger = live_through(*arms, days=2)
+    assert ledger.arms == ["one", "other"] * 2
+    for recommender in (one, other):
+        assert not recommender.fits[0].synthetic.any()
+        assert recommender.fits[1].take(recommender.fits[1].synthetic).users.tolist() == [0, 1, 2]
+        assert [part.users.tolist() for part in recommender.heard] == [[0], [1, 2]] * 2
+
+
+def test_an_arm_that_starts_cold_learns_from_simulated_visits_alone(make_arm, make_mind, recommender):
+    arm = make_arm(make_mind(pages=1), starts_cold=True)
+    live_through(arm)
+    assert [len(known) for known in recommender.fits] == [0, 3, 6]
+    assert all(known.synthetic.all() for known in recommender.fits)
+
+
+def clicks(day, agents, items):
+    """A day in the log: who visited, each clicking one item."""
+    agents = np.array(agents)
+    return PastDay(day, agents, agents, np.array(items, dtype=np.int32), np.full(len(agents), 5.0))
+
+
+def test_a_resumed_day_does_not_ask_again_who_is_in_the_log_already(make_arm, make_mind, recommender):
+    past = Past((clicks(0, [0, 1, 2], [0, 1, 0]), clicks(1, [1], [2])))
+    mind = make_mind(pages=1, cohort_size=1)
+    arm = make_arm(mind, past=past)
+    ledger = live_through(arm)
+    asked = [(situation.visits.day, *situation.visits.agents.tolist()) for situation in mind.situations]
+    assert asked == ledger.visits() == [(1, 0), (1, 2), (2, 0), (2, 1), (2, 2)]
+    assert ledger.counts == [3, 1, 1, 1, 1, 1, 1]
+
+
+def test_a_resumed_arm_ends_with_the_history_of_an_uninterrupted_one(make_arm, make_mind):
+    whole, resumed = make_arm(make_mind(pages=1, cohort_size=1)), make_arm(make_mind(pages=1, cohort_size=1))
+    resumed.past = Past((clicks(0, [0, 1, 2], [0, 1, 0]), clicks(1, [1], [2])))
+    live_through(whole)
+    live_through(resumed)
+    assert resumed.history.fingerprint == whole.history.fingerprint
+
+
+@pytest.mark.parametrize(("refit_every", "fits"), [(0, [2]), (1, [8, 11]), (2, [8])])
+def test_a_resumed_arm_leaves_out_the_fits_whose_days_are_all_in_the_log(
+    make_arm, make_mind, recommender, refit_every, fits
+):
+    past = Past((clicks(0, [0, 1, 2], [0, 1, 0]), clicks(1, [0, 1, 2], [1, 2, 1]), clicks(2, [0], [2])))
+    live_through(make_arm(make_mind(pages=1), past=past), days=4, refit_every=refit_every)
+    assert [len(known) for known in recommender.fits] == fits
+    assert len(recommender.heard) == (4 if refit_every == 0 else 2), "nothing is observed before the first fit"
+
+
+def test_a_resumed_mind_remembers_what_is_in_the_log_before_anybody_comes(make_arm, make_mind):
+    first, second = make_mind(pages=1), make_mind(pages=1)
+    live_through(make_arm(first), days=1)
+    past = Past((clicks(0, [0, 1, 2], [0, 1, 0]),), tuple(first.remembered))
+    live_through(make_arm(second, past=past), days=2)
+    assert [(memory.day, memory.agent) for memory in second.remembered] == [(d, a) for d in range(2) for a in range(3)]
+
+
+def test_visits_that_were_open_when_everything_stopped_are_named(make_arm, make_mind):
+    mind = make_mind(pages=1, cohort_size=1)
+    decide = mind.decide
+
+    async def failing(situation):
+        if situation.visits.day == 1 and situation.visits.users[0] == 1:
+            raise RuntimeError("boom")
+        return await decide(situation)
+
+    mind.decide = failing
+    arm = make_arm(mind)
+    with pytest.raises(RuntimeError, match="boom"):
+        live_through(arm, concurrency=1)
+    assert arm.cut_short == [(1, 1)]
