@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo test check fuzz check-aa consumers bench bench-logging bench-scheduling bench-tokens bench-saturation test-vllm
+.PHONY: help install demo test check fuzz check-aa consumers neighbours bench bench-logging bench-scheduling bench-tokens bench-saturation test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -46,6 +46,14 @@ consumers: $(STAMP) ## install RecBole, LensKit and sb-obp (6 GB) into build/con
 	$(BIN)/python -m venv build/consumers
 	build/consumers/bin/python -m pip install --quiet --no-user sb-obp recbole lenskit "pyarrow<21"
 	$(BIN)/pytest -m heavy $(ARGS)
+
+neighbours: $(STAMP) ## install the wheel beside the registry's `recommenders` into build/neighbours, and use both there
+	rm -rf build/neighbours
+	$(BIN)/python -m venv build/neighbours
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/neighbours/dist .
+	build/neighbours/bin/python -m pip install --quiet --no-user build/neighbours/dist/groundlings-*.whl
+	build/neighbours/bin/python -m pip install --quiet --no-user --no-deps recommenders
+	$(BIN)/pytest -m heavy tests/architecture/test_neighbours.py $(ARGS)
 
 fuzz: $(STAMP) ## spoil 10,000 experiment files and 1,000 data files and runs; all end in an error or a run (half an hour)
 	$(BIN)/python tests/fuzz/fuzz.py $(ARGS)

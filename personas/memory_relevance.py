@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from groundlings.environments import earlier_names
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.random_streams import name_key
@@ -77,12 +78,13 @@ def load_embedder(name: str | None) -> Embedder:
     """
     if name is None:
         return LexicalEmbedder()
-    module, _, attribute = name.partition(":")
+    module, _, attribute = earlier_names.present_path(name).partition(":")
     try:
         made = getattr(import_module(module), attribute)()
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise ConfigError(
-            f"memory.embedder: found {name!r}, expected module:Class of a class without arguments ({error})"
+            f"memory.embedder: found {name!r}, expected module:Class of a class without arguments "
+            f"({error}{earlier_names.hint(error)})"
         ) from None
     if not isinstance(made, Embedder):
         raise ConfigError(f"memory.embedder: {name} has no method embed(texts)")

@@ -24,6 +24,7 @@ from typing import Any, get_type_hints
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
+from groundlings.environments import earlier_names
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.errors import ConfigError
 from groundlings.recommenders.base import AsyncRecommender
@@ -105,7 +106,7 @@ def find_recommender(spec: str, *, where: str = "arm") -> type[AsyncRecommender]
         current = str(Path.cwd())
         if current not in sys.path:
             sys.path.append(current)  # last, so that your files can hide no installed package
-        found = _imported(spec, here)
+        found = _imported(earlier_names.present_path(spec), here)
     else:
         plugins = _plugins()
         claimed = [f"{entry.value} of {entry.dist.name if entry.dist else '?'}" for entry in plugins.get(spec, [])]
@@ -143,7 +144,7 @@ def _imported(path: str, here: str) -> object:
         module = importlib.import_module(module_name)
     except Exception as error:  # whatever happens on import, the YAML names a module that cannot be used
         raise ConfigError(
-            f"{here}: {path} cannot be imported: {type(error).__name__}: {error}. "
+            f"{here}: {path} cannot be imported: {type(error).__name__}: {error}{earlier_names.hint(error)}. "
             f"Looked among the installed packages and in {Path.cwd()}"
         ) from error
     if not hasattr(module, class_name):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from groundlings.environments.earlier_names import EarlierName
 from groundlings.environments.errors import BudgetExhausted, ConfigError, UserError
 
 app = typer.Typer(
@@ -181,8 +183,27 @@ def _mount() -> None:
     app.add_typer(model.app, name="model", help="Language models: serve the embedded one, check an endpoint.")
 
 
+_show_with_place = warnings.showwarning
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """An earlier name is the reader's to change, wherever our code noticed it; other warnings tell their place."""
+    if issubclass(category, EarlierName):
+        errors.print(f"[yellow]earlier name[/] {escape(str(message))}")
+    else:
+        _show_with_place(message, category, filename, lineno, file, line)
+
+
 def main() -> None:
     """Run the command: 0 done, 2 something the user can mend, 1 a fault of ours, 130 Ctrl-C."""
+    warnings.showwarning = _show_warning
     try:
         _mount()
         app()
