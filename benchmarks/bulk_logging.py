@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, build_plan
-from groundlings.experiments.running.run import run_row
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.sqlite import SqliteStore
 from groundlings.simulator.log.tables import metadata
@@ -88,7 +88,7 @@ class _Notebook:
 def _live(plan: Plan) -> Sequence[CohortRecord]:
     """What everybody did, cohort by cohort."""
     notebook = _Notebook()
-    world = plan.world(plan.config.arms[0], None)
+    world = plan.world(plan.config.arms[0])
     asyncio.run(world.live(plan.schedule, cast(LogWriter, notebook), lambda _: None))
     return notebook.records
 
@@ -96,7 +96,7 @@ def _live(plan: Plan) -> Sequence[CohortRecord]:
 def _log(plan: Plan, records: Sequence[CohortRecord], path: Path) -> float:
     """Seconds that the log takes for the visits."""
     with LogWriter(path) as log:
-        log.begin(run_row(plan), plan.arm_rows(), plan.population)
+        log.begin(run_row(plan), plan.arms, plan.population)
         began = time.perf_counter()
         for record in records:
             log.write(record, arm=plan.config.arms[0].name, sim_time=0, policy_version="")

@@ -51,7 +51,7 @@ def play(plan: Plan, arms: Sequence[ArmConfig], lucks: int) -> dict[str, Table]:
 
 def play_drafts(plan: Plan, arm: ArmConfig, lucks: int) -> tuple[FloatArray, FloatArray]:
     """What people opened of each team's picks, where both teams are the same recommender, shape (n_people, n_lucks)."""
-    world = plan.world(arm, None)
+    world = plan.world(arm)
     world.recommender = TeamDraftRecommender(plan.recommender(arm), plan.recommender(arm))
     clicks = np.zeros((2, len(world.users), lucks))
     for rows, luck, record in _visits(world, lucks):
@@ -67,7 +67,7 @@ def play_drafts(plan: Plan, arm: ArmConfig, lucks: int) -> tuple[FloatArray, Flo
 
 
 def _play(plan: Plan, arm: ArmConfig, lucks: int) -> Table:
-    world = plan.world(arm, None)
+    world = plan.world(arm)
     sums = {name: np.zeros((len(world.users), lucks)) for name in NAMES}
     for rows, luck, record in _visits(world, lucks):
         _add(sums, rows, luck, record, world.like)

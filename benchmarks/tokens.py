@@ -26,7 +26,7 @@ import json
 import sys
 import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -184,7 +184,7 @@ async def _open_embedded() -> EmbeddedModel | None:
 
 def _play(plan: Plan) -> Asked:
     """All that is asked while people visit for `DAYS` days."""
-    mind = plan.make_mind(ScriptedModel(_eager))
+    mind = plan.config.mind.build(replace(plan.minds, model=ScriptedModel(_eager)))
     assert isinstance(mind, LooksBack)
     recommender = RandomOrderRecommender()
     recommender.fit(plan.split.train, plan.dataset.catalog)
