@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, build_plan
-from groundlings.experiments.running.run import run_row
 from groundlings.simulator.days import live_together
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.sqlite import SqliteStore
@@ -89,7 +89,7 @@ class _Notebook:
 def _live(plan: Plan) -> Sequence[CohortRecord]:
     """What everybody did, cohort by cohort."""
     notebook = _Notebook()
-    arm = plan.make_arm(plan.config.arms[0], None)
+    arm = plan.make_arm(plan.config.arms[0])
     asyncio.run(live_together((arm,), plan.schedule, cast(LogWriter, notebook), lambda _: None))
     return notebook.records
 
@@ -97,7 +97,7 @@ def _live(plan: Plan) -> Sequence[CohortRecord]:
 def _log(plan: Plan, records: Sequence[CohortRecord], path: Path) -> float:
     """Seconds that the log takes for the visits."""
     with LogWriter(path) as log:
-        log.begin(run_row(plan), plan.arm_rows(), plan.population)
+        log.begin(run_row(plan), plan.arms, plan.population)
         began = time.perf_counter()
         for record in records:
             log.write(record, arm=plan.config.arms[0].name, sim_time=0, policy_version="")

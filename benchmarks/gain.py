@@ -7,7 +7,6 @@ those that `groundlings compare` would use.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,8 +18,7 @@ from groundlings.experiments.analysis.comparison.estimators import Paired, Split
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes, read_outcomes
 from groundlings.experiments.analysis.metrics.definitions import METRICS
 from groundlings.experiments.config.loading import load_config
-from groundlings.experiments.running.plan import build_plan
-from groundlings.experiments.running.run import run_row, simulate
+from groundlings.experiments.running.simulating import log_experiment
 from groundlings.simulator.log.store import LOG_NAME, open_log
 
 SHIPPED = Path(__file__).parents[1] / "experiments" / "configs" / "ab_movielens.yaml"
@@ -62,9 +60,8 @@ def gains() -> Iterator[Promise]:
 
 def _played(arms: list[str], changes: list[str]) -> Outcomes:
     listed = ", ".join(f"{{name: {arm}, recommender: {arm}}}" for arm in arms)
-    plan = build_plan(load_config(SHIPPED, [f"arms=[{listed}]", *changes]))
-    with TemporaryDirectory() as folder, asyncio.Runner() as runner:
-        simulate(plan, run_row(plan), Path(folder) / LOG_NAME, runner)
+    with TemporaryDirectory() as folder:
+        log_experiment(load_config(SHIPPED, [f"arms=[{listed}]", *changes]), Path(folder) / LOG_NAME)
         engine = open_log(Path(folder))
         try:
             return read_outcomes(engine)

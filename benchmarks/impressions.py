@@ -20,8 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, build_plan
-from groundlings.experiments.running.run import run_row, simulate
+from groundlings.experiments.running.simulating import simulate
 from groundlings.personas.mind import KnowsPreference
 from groundlings.simulator.log.store import LOG_NAME
 from groundlings.simulator.log.tables import metadata
@@ -53,10 +54,10 @@ def main() -> None:
     run = run_row(plan)
     _know_everybody(plan)
     knowing_seconds = time.perf_counter() - began
-    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
+    with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / LOG_NAME
         began = time.perf_counter()
-        simulate(plan, run, log, runner)
+        asyncio.run(simulate(plan, run, log))
         platform_seconds = time.perf_counter() - began
         rows = _read(log)
         raw_seconds = _insert(rows, Path(folder) / "raw.db")
@@ -74,7 +75,7 @@ def _arguments() -> argparse.Namespace:
 
 def _know_everybody(plan: Plan) -> None:
     """Work out the taste of all people; the minds of all arms share it."""
-    mind = plan.make_mind(None)
+    mind = plan.stages[0][0].mind
     assert isinstance(mind, KnowsPreference)
     for start in range(0, len(plan.population), 512):
         mind.preference(plan.population.users[start : start + 512])

@@ -51,7 +51,7 @@ def play(plan: Plan, arms: Sequence[ArmConfig], lucks: int) -> dict[str, Table]:
 
 def play_drafts(plan: Plan, config: ArmConfig, lucks: int) -> tuple[FloatArray, FloatArray]:
     """What people opened of each team's picks, where both teams are the same recommender, shape (n_people, n_lucks)."""
-    arm = plan.make_arm(config, None)
+    arm = plan.make_arm(config)
     arm.recommender = TeamDraftRecommender(plan.recommender(config), plan.recommender(config))
     clicks = np.zeros((2, len(arm.users), lucks))
     for rows, luck, record in _visits(arm, lucks):
@@ -64,7 +64,7 @@ def play_drafts(plan: Plan, config: ArmConfig, lucks: int) -> tuple[FloatArray, 
 
 
 def _play(plan: Plan, config: ArmConfig, lucks: int) -> Table:
-    arm = plan.make_arm(config, None)
+    arm = plan.make_arm(config)
     sums = {name: np.zeros((len(arm.users), lucks)) for name in NAMES}
     for rows, luck, record in _visits(arm, lucks):
         _add(sums, rows, luck, record, plan.dataset.scale.like)

@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,9 @@ from rich.table import Table
 
 from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest, Message
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, build_plan
-from groundlings.experiments.running.run import run_row, simulate
+from groundlings.experiments.running.simulating import simulate
 from groundlings.simulator.language.build import build_chat_model
 from groundlings.simulator.language.gbnf import grammar_for
 from groundlings.simulator.language.scripted import legal_reply
@@ -179,15 +180,25 @@ def _median(passes: Sequence[Pass]) -> Pass:
 
 def _platform(plan: Plan, requests: list[ChatRequest] | None = None) -> Pass:
     """One run of the platform, everything logged; what it asks is added to `requests`."""
-    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
-        model: ChatModel = runner.run(build_chat_model(plan.config.mind.model))  # type: ignore[union-attr]
-        if requests is not None:
-            model = Eavesdropper(model, requests)
-        run, path = run_row(plan, model), Path(folder) / LOG_NAME
-        began, busy = time.perf_counter(), time.process_time()
-        simulate(plan, run, path, runner, model)
-        seconds, busy = time.perf_counter() - began, time.process_time() - busy
-        runner.run(model.close())
+    asked = plan.config.mind.asked
+    assert asked is not None
+
+    async def lived(path: Path) -> tuple[float, float]:
+        model: ChatModel = await build_chat_model(asked)
+        try:
+            minds = replace(plan.minds, model=model if requests is None else Eavesdropper(model, requests))
+            ready = replace(plan, minds=minds)
+            ready.stages.append([ready.make_arm(plan.config.arms[0])])
+            run = run_row(ready)
+            began, busy = time.perf_counter(), time.process_time()
+            await simulate(ready, run, path)
+            return time.perf_counter() - began, time.process_time() - busy
+        finally:
+            await model.close()
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / LOG_NAME
+        seconds, busy = asyncio.run(lived(path))
         with closing(sqlite3.connect(path)) as log:
             (calls,) = log.execute("SELECT count(*) FROM calls").fetchone()
     return Pass(calls / seconds, 1000 * busy / calls)

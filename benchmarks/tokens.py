@@ -26,7 +26,7 @@ import json
 import sys
 import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -185,7 +185,7 @@ async def _open_embedded() -> EmbeddedModel | None:
 
 def _play(plan: Plan) -> Asked:
     """All that is asked while people visit for `DAYS` days."""
-    mind = plan.make_mind(ScriptedModel(_eager))
+    mind = plan.config.mind.build(replace(plan.minds, model=ScriptedModel(_eager)))
     assert isinstance(mind, LooksBack)
     recommender = RandomOrderRecommender()
     recommender.fit(plan.split.train, plan.dataset.catalog)
@@ -196,7 +196,7 @@ def _play(plan: Plan) -> Asked:
             users = plan.population.users[agents]
             visits = Visits(agents, users, day, Draws.for_visits(plan.config.seed, users, day))
             seen = sp.csr_array(plan.split.train.matrix[users])
-            record = asyncio.run(browse(visits, seen, recommender=recommender, environment=plan.site, mind=mind))
+            record = asyncio.run(browse(visits, seen, recommender=recommender, environment=plan.environment, mind=mind))
             mind.remember(record.afterthoughts.memories)
             asked += [(day, agent, turn.turn.page.number, call) for turn in record.turns for call in turn.calls]
             asked += [(day, agent, 0, call) for call in record.afterthoughts.calls]

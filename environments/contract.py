@@ -85,7 +85,8 @@ class EnvironmentContract(ABC):
             assert all(len(cells) == len(page.items) for cells in page.further.values())
 
     def test_nothing_is_shown_twice_or_against_the_request(self) -> None:
-        """Each visit meets items it has not seen before, each once, and no more than `depth`."""
+        """Each visit meets items it has not seen before, each once, on no more and no larger pages than stated."""
+        environment = self.make_environment()
         shown: dict[int, list[int]] = {row: [] for row in range(N_VISITS)}
         for observation in self.walk().observations:
             for row, items in zip(observation.rows.tolist(), observation.page.items, strict=True):
@@ -93,7 +94,9 @@ class EnvironmentContract(ABC):
         for row, items in shown.items():
             assert len(items) == len(set(items)), "an item was shown twice"
             assert not set(items) & set(range(row)), "an item was shown that had been seen before"
-            assert len(items) <= self.make_environment().depth
+        pages = [observation.page for observation in self.walk().observations]
+        assert len(pages) <= environment.max_pages, "more pages than `max_pages`"
+        assert all(page.items.shape[1] <= environment.page_size for page in pages), "more slots than `page_size`"
 
     def test_a_visit_alone_goes_as_in_company(self) -> None:
         """No row looks at another one."""

@@ -158,7 +158,7 @@ class Environment(Protocol[State]):
 
         class Kiosk:
             schema = ActionSchema((ActionSpec("buy", per="slot"),), interaction="buy")
-            depth = 1
+            page_size = max_pages = 1
 
             async def open(self, visits, seen, rank):
                 return VisitState.arrived(visits, seen)
@@ -166,7 +166,7 @@ class Environment(Protocol[State]):
             async def observe(self, state, rank):
                 if not len(state.here):
                     return None
-                ranking = await rank(RankingRequest(state.visits.users, self.depth, state.seen, state.visits.draws))
+                ranking = await rank(RankingRequest(state.visits.users, 1, state.seen, state.visits.draws))
                 page = Page(1, 0, ranking.items)
                 served = Served.part_of(ranking, state.here, 0, page)
                 return Observation(state.here, page, LegalActions(self.schema), served)
@@ -182,7 +182,8 @@ class Environment(Protocol[State]):
 
     Attributes:
         schema: All that may be done here.
-        depth: How many items one visit can see at most.
+        page_size: Slots of a page at most.
+        max_pages: Pages of a visit at most.
     """
 
     @property
@@ -191,8 +192,13 @@ class Environment(Protocol[State]):
         ...
 
     @property
-    def depth(self) -> int:
-        """How many items one visit can see at most."""
+    def page_size(self) -> int:
+        """Slots of a page at most."""
+        ...
+
+    @property
+    def max_pages(self) -> int:
+        """Pages of a visit at most."""
         ...
 
     async def open(self, visits: Visits, seen: sp.csr_array, rank: Rank) -> State:

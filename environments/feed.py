@@ -100,7 +100,7 @@ class PaginatedFeed:
 
     @property
     def depth(self) -> int:
-        """See `Environment.depth`."""
+        """How many items one visit can see at most: the size of list to ask a recommender for."""
         return self.page_size * self.max_pages
 
     async def open(self, visits: Visits, seen: sp.csr_array, rank: Rank) -> FeedState:

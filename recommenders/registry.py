@@ -11,22 +11,16 @@ nowhere else. Three kinds of parameter are treated apart:
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import json
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
-from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
-
-from groundlings.environments import earlier_names
 from groundlings.environments.catalog import Catalog
+from groundlings.environments.chat import ChatModel, Sampling
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.plugins import ExtensionPoint, constructor_arguments, nearest, read_option
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.oracle import Preference
 
@@ -48,6 +42,8 @@ SHIPPED = {
     "random_order": "groundlings.recommenders.random_order:RandomOrderRecommender",
 }
 
+RECOMMENDERS = ExtensionPoint("recommender", ENTRY_POINT_GROUP, SHIPPED)
+
 
 @dataclass(frozen=True, slots=True)
 class RecommenderContext:
@@ -58,12 +54,16 @@ class RecommenderContext:
         user_ids: The data set's own ids, in the order of user numbers.
         base_directory: Where relative paths of the experiment file start.
         preference: What the audience secretly likes, None where nobody can tell (a language model decides).
+        model: The language model that this arm may ask, None where its configuration names none.
+        sampling: How that model's replies are to be drawn, as the configuration has it; None likewise.
     """
 
     catalog: Catalog
     user_ids: tuple[str, ...]
     base_directory: Path
     preference: Preference | None = None
+    model: ChatModel | None = None
+    sampling: Sampling | None = None
 
 
 def build_recommender(
@@ -91,7 +91,7 @@ def build_recommender(
 def available_recommenders() -> dict[str, str]:
     """Every name that can be written in the YAML, sorted, with the first line of its documentation."""
     lines = {}
-    for name in sorted({*SHIPPED, *_plugins()}):
+    for name in RECOMMENDERS.names():
         try:
             lines[name] = (inspect.getdoc(find_recommender(name)) or "(no description)").splitlines()[0]
         except ConfigError as error:
@@ -99,58 +99,24 @@ def available_recommenders() -> dict[str, str]:
     return lines
 
 
+def takes_a_model(spec: str, options: Mapping[str, Any], *, where: str = "arm") -> bool:
+    """Whether a recommender, or one inside it, can ask a language model; raises `ConfigError` as `find_recommender`."""
+    inner = [value for value in options.values() if isinstance(value, Mapping) and "recommender" in value]
+    return "model" in inspect.signature(find_recommender(spec, where=where)).parameters or any(
+        takes_a_model(str(value["recommender"]), value.get("options") or {}, where=where) for value in inner
+    )
+
+
 def find_recommender(spec: str, *, where: str = "arm") -> type[AsyncRecommender]:
     """The class behind a name or `module:Class`; raises `ConfigError` where there is none."""
     here = f"{where}.recommender"
-    if ":" in spec:
-        current = str(Path.cwd())
-        if current not in sys.path:
-            sys.path.append(current)  # last, so that your files can hide no installed package
-        found = _imported(earlier_names.present_path(spec), here)
-    else:
-        plugins = _plugins()
-        claimed = [f"{entry.value} of {entry.dist.name if entry.dist else '?'}" for entry in plugins.get(spec, [])]
-        if len(claimed) > 1 or (claimed and spec in SHIPPED):
-            owners = [*(["groundlings itself"] if spec in SHIPPED else []), *claimed]
-            raise ConfigError(
-                f"{here}: {spec!r} is claimed by {' and '.join(owners)}; write `module:Class`, or uninstall one"
-            )
-        if spec not in SHIPPED and spec not in plugins:
-            names = sorted({*SHIPPED, *plugins})
-            raise ConfigError(
-                f"{here}: there is no recommender {spec!r}{_nearest(spec, names)}. "
-                f"Known: {', '.join(names)}; or your own class as module:Class"
-            )
-        found = _imported(SHIPPED.get(spec) or plugins[spec][0].value, here)
+    found = RECOMMENDERS.load(spec, at=here)
     if not (isinstance(found, type) and issubclass(found, AsyncRecommender)):
         raise ConfigError(f"{here}: {spec} is not a subclass of groundlings.recommenders.base.Recommender")
     if inspect.isabstract(found):
         missing = ", ".join(sorted(found.__abstractmethods__))
         raise ConfigError(f"{here}: {spec} does not yet have the required methods: {missing}")
     return found
-
-
-def _plugins() -> dict[str, list[EntryPoint]]:
-    plugins: dict[str, list[EntryPoint]] = {}
-    for entry in entry_points(group=ENTRY_POINT_GROUP):
-        plugins.setdefault(entry.name, []).append(entry)
-    return plugins
-
-
-def _imported(path: str, here: str) -> object:
-    """What `module:Class` names."""
-    module_name, _, class_name = path.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # whatever happens on import, the YAML names a module that cannot be used
-        raise ConfigError(
-            f"{here}: {path} cannot be imported: {type(error).__name__}: {error}{earlier_names.hint(error)}. "
-            f"Looked among the installed packages and in {Path.cwd()}"
-        ) from error
-    if not hasattr(module, class_name):
-        names = [name for name, value in vars(module).items() if isinstance(value, type)]
-        raise ConfigError(f"{here}: module {module_name} has no class {class_name!r}{_nearest(class_name, names)}")
-    return getattr(module, class_name)
 
 
 def _arguments(
@@ -160,52 +126,32 @@ def _arguments(
     context: RecommenderContext,
     where: str,
 ) -> dict[str, Any]:
-    parameters = inspect.signature(recommender_class).parameters
-    from_context = {field.name for field in fields(RecommenderContext)}
-    settable = [
-        name
-        for name, parameter in parameters.items()
-        if name not in from_context and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-    ]
-    takes_any = any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters.values())
-    for key in options:
-        if key not in settable and (key in from_context or not takes_any):
-            has = f"it has: {', '.join(settable)}" if settable else "it has no options"
-            raise ConfigError(f"{where}.options.{key}: {spec} has no such option{_nearest(key, settable)}; {has}")
-    for name in settable:
-        if name not in options and parameters[name].default is inspect.Parameter.empty:
-            raise ConfigError(f"{where}.options: {spec} needs the option {name!r}; found {sorted(options) or 'none'}")
+    def read(hint: Any, value: Any, here: str) -> Any:
+        if isinstance(hint, type) and issubclass(hint, AsyncRecommender):
+            return _inner(hint, value, context, here)
+        return read_option(hint, value, here)
 
-    try:
-        hints = get_type_hints(recommender_class.__init__, include_extras=True)
-    except NameError as error:
-        raise ConfigError(
-            f"{where}.recommender: a type in the constructor of {spec} is not known at run time: {error}; "
-            "import it outside `if TYPE_CHECKING`"
-        ) from error
-    arguments = {
-        name: _option(hints.get(name, Any), value, context, f"{where}.options.{name}")
-        for name, value in options.items()
-    }
+    from_context = {field.name for field in fields(RecommenderContext)}
+    arguments = constructor_arguments(
+        recommender_class,
+        spec,
+        options,
+        reserved=from_context,
+        at=f"{where}.recommender",
+        under=f"{where}.options",
+        read=read,
+    )
+    parameters = inspect.signature(recommender_class).parameters
     for name in from_context & set(parameters):
         arguments[name] = getattr(context, name)
     if "preference" in arguments:
         _guard_preference(recommender_class, spec, context, where)
+    if "model" in arguments and context.model is None and parameters["model"].default is inspect.Parameter.empty:
+        raise ConfigError(
+            f"{where}.recommender: {spec} asks a language model, and the arm names none; "
+            "add `model` to the arm, with the keys of `mind.model`"
+        )
     return arguments
-
-
-def _option(hint: Any, value: Any, context: RecommenderContext, where: str) -> Any:
-    """The value of one option, checked against the type in the constructor's signature."""
-    if isinstance(hint, type) and issubclass(hint, AsyncRecommender):
-        return _inner(hint, value, context, where)
-    try:
-        # By way of JSON, pydantic is strict (no "3" for 3, no yes for 1) and still reads a path from text.
-        return TypeAdapter(hint).validate_json(json.dumps(value, default=str), strict=True)
-    except PydanticSchemaGenerationError:
-        return value  # a type of the plug-in's own, which only its constructor can judge
-    except ValidationError as error:
-        message = error.errors()[0]["msg"]
-        raise ConfigError(f"{where}: found {value!r}; {message[0].lower()}{message[1:]}") from error
 
 
 def _inner(kind: type[AsyncRecommender], value: Any, context: RecommenderContext, where: str) -> AsyncRecommender:
@@ -215,7 +161,7 @@ def _inner(kind: type[AsyncRecommender], value: Any, context: RecommenderContext
     for key in value:
         if key not in ("recommender", "options"):
             raise ConfigError(
-                f"{where}.{key}: unknown key{_nearest(str(key), ('recommender', 'options'))}; "
+                f"{where}.{key}: unknown key{nearest(str(key), ('recommender', 'options'))}; "
                 "expected recommender and options"
             )
     options = value.get("options") or {}
@@ -240,8 +186,3 @@ def _guard_preference(
             f"{where}.recommender: {spec} ranks by the hidden preference of the audience, and this experiment's mind "
             "has none that could be read; use a behavioural mind, or another recommender"
         )
-
-
-def _nearest(word: str, words: Iterable[str]) -> str:
-    close = get_close_matches(word, list(words), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -127,6 +127,14 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     return content
 
 
+def check_server(url: str | None) -> None:
+    """Before there is a directory: whether the server that is to hold the log answers, and lets us write."""
+    if url is not None:
+        from groundlings.simulator.log.postgres import PostgresStore
+
+        PostgresStore(url, "groundlings").check_server()
+
+
 def log_store(directory: Path, url: str | None) -> Store:
     """Where the log of a run lies, or is to lie.
 

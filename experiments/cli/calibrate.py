@@ -11,9 +11,9 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from groundlings.experiments.cli.progress import ProgressWatcher
     from groundlings.experiments.config.schema import ExperimentConfig
-    from groundlings.experiments.running.calibration import LanguageTerm
+    from groundlings.experiments.running.events import Progress
+    from groundlings.personas.language_term import LanguageTerm
     from groundlings.personas.taste.calibration import Calibration, Estimate
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML), mind: calibrated.")]
@@ -31,42 +31,34 @@ def calibrate(config: ConfigArgument, out: OutOption = None, changes: SetOption 
 
     from groundlings.environments.errors import ConfigError
     from groundlings.experiments.archive.directory import write_text
-    from groundlings.experiments.cli.progress import ProgressWatcher
+    from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_config
-    from groundlings.experiments.running.plan import asks_a_model
 
     loaded = load_config(config, changes or ())
-    if loaded.mind.kind != "calibrated" or not asks_a_model(loaded):
+    if loaded.mind.kind != "calibrated" or loaded.mind.asked is None:
         raise ConfigError(
             f"{config}: mind: found {loaded.mind.kind}; expected kind: calibrated with `language` among its terms, "
             "because nothing else has weights to fit"
         )
     console = Console()
-    with ProgressWatcher(console) as watcher:
-        term = find_term(loaded, watcher)
+    with TerminalProgress(console) as progress:
+        term = asyncio.run(find_term(loaded, progress))
     console.print(render_calibration(term.calibration))
     if out is not None:
         write_text(out, term.calibration.as_text())
         console.print(f"weights  {escape(str(out))}", soft_wrap=True)
 
 
-def find_term(config: ExperimentConfig, watcher: ProgressWatcher) -> LanguageTerm:
+async def find_term(config: ExperimentConfig, progress: Progress) -> LanguageTerm:
     """The weights of an experiment, and who was asked for them."""
-    from groundlings.experiments.running.plan import build_plan, open_model
+    from contextlib import AsyncExitStack
 
-    plan = build_plan(config, watcher.note, watcher.download)
+    from groundlings.experiments.running.plan import prepare
 
-    async def found() -> LanguageTerm:
-        model = await open_model(config, watcher.download)
-        assert model is not None
-        try:
-            term = (await plan.with_language_term(model, watcher.note, watcher.calibration)).language
-        finally:
-            await model.close()
-        assert term is not None
-        return term
-
-    return asyncio.run(found())
+    async with AsyncExitStack() as stack:
+        plan = await prepare(config, stack, progress=progress)
+    assert plan.minds.language_term is not None
+    return plan.minds.language_term
 
 
 def render_calibration(calibration: Calibration) -> Table:

@@ -64,16 +64,14 @@ def power(
     from dataclasses import asdict
 
     from rich.console import Console
-    from rich.markup import escape
 
     from groundlings.experiments.analysis.comparison.pilot import run_pilot
     from groundlings.experiments.analysis.report.verdict_terminal import print_needs
+    from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_config
 
     console = Console(stderr=as_json)
-    pilot = run_pilot(
-        load_config(config, changes or ()), people, notify=lambda line: console.print(f"[dim]{escape(line)}")
-    )
+    pilot = run_pilot(load_config(config, changes or ()), people, TerminalProgress(console))
     if as_json:
         typer.echo(json.dumps(asdict(pilot), indent=2, ensure_ascii=False, default=str))
         return

@@ -72,7 +72,7 @@ def synthesize(
     """Simulate people for some days and keep what they did in another tool's format."""
     from rich.console import Console
 
-    from groundlings.experiments.cli.progress import ProgressWatcher
+    from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_config
     from groundlings.experiments.exports.synthesis import synthesise
 
@@ -81,8 +81,8 @@ def synthesize(
         *([f"simulation.days={days}"] if days else []),
     ]
     console = Console()
-    with ProgressWatcher(console) as watcher:
-        done = synthesise(load_config(config, [*(changes or ()), *sizes], seed), format_name, out, log, watcher)
+    with TerminalProgress(console) as progress:
+        done = synthesise(load_config(config, [*(changes or ()), *sizes], seed), format_name, out, log, progress)
     _say(done, console)
     if log is not None:
         console.print(f"run        {log}", highlight=False, soft_wrap=True)

@@ -22,17 +22,18 @@ def fidelity(config: ConfigArgument, out: OutOption = None, changes: SetOption =
     from rich.markup import escape
 
     from groundlings.experiments.archive.directory import choose_directory, locked, write_json, write_text
+    from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_as
     from groundlings.experiments.labs.fidelity.config import FidelityConfig
     from groundlings.experiments.labs.fidelity.lab import examine
     from groundlings.experiments.labs.fidelity.page import render_page
-    from groundlings.experiments.labs.fidelity.terminal import ExaminationProgress, render_findings
+    from groundlings.experiments.labs.fidelity.terminal import render_findings
 
     loaded = load_as(FidelityConfig, config, changes or (), seed)
     console = Console()
     directory = choose_directory(loaded.name, out)
     with locked(directory):
-        with ExaminationProgress(console) as progress:
+        with TerminalProgress(console, pairs="language model") as progress:
             findings = examine(loaded, progress)
         write_json(directory / "fidelity.json", findings.as_dict())
         write_text(directory / "fidelity.html", render_page(findings))

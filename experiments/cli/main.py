@@ -56,15 +56,13 @@ def groundlings(
 @app.command()
 def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = None) -> None:
     """Validate an experiment file and print what running it would do."""
+    from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_config
     from groundlings.experiments.running.cost import print_plan
     from groundlings.experiments.running.plan import build_plan
 
     console = Console()
-    plan = build_plan(
-        load_config(config, changes or (), seed), notify=lambda line: console.print(f"[dim]{escape(line)}")
-    )
-    print_plan(plan, console)
+    print_plan(build_plan(load_config(config, changes or (), seed), progress=TerminalProgress(console)), console)
 
 
 @app.command()
@@ -78,43 +76,45 @@ def run(
     resume: Annotated[
         Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was interrupted.")
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object at the end, and progress on standard error.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print where the report lies, and nothing else.")] = False,
 ) -> None:
     """Simulate all arms, log everything, then write summary and report."""
-    from groundlings.experiments.analysis.report import render_summary_table
-    from groundlings.experiments.cli.progress import ProgressWatcher
+    from groundlings.experiments.cli.progress import TerminalProgress
+    from groundlings.experiments.cli.run_output import print_as_json, print_outcome
     from groundlings.experiments.config.loading import load_config
-    from groundlings.experiments.running.replicates import MatrixOutcome, go_on_with, run_as_configured
+    from groundlings.experiments.running.replicates import go_on_with, run_as_configured
 
     if (config is None) == (resume is None) or (resume and (out or changes or seed is not None)):
         raise ConfigError("run: give either CONFIG (with --out, --set, --seed) or --resume RUN alone")
-    console = Console()
-    with ProgressWatcher(console) as watcher:
+    if as_json and quiet:
+        raise ConfigError("run: give either --json or --quiet")
+    with TerminalProgress(Console(stderr=as_json, quiet=quiet)) as progress:
         try:
             if config is not None:
-                outcome = run_as_configured(load_config(config, changes or (), seed), out, watcher)
+                outcome = run_as_configured(load_config(config, changes or (), seed), out, progress)
             elif resume is not None:
-                outcome = go_on_with(resume, watcher)
+                outcome = go_on_with(resume, progress)
         except (UserError, BudgetExhausted, KeyboardInterrupt):
-            if watcher.directory is not None:
+            if progress.directory is not None:
                 errors.print("every visit that was finished is in the log; go on with")
-                errors.print(f"    groundlings run --resume {escape(str(watcher.directory))}")
+                errors.print(f"    groundlings run --resume {escape(str(progress.directory))}")
             raise
-    if isinstance(outcome, MatrixOutcome):
-        for name, each in outcome.cells.items():
-            console.print(f"digest  {each.digest}  {escape(name)}", soft_wrap=True)
+    if as_json:
+        print_as_json(outcome)
     else:
-        console.print(render_summary_table(outcome.summary))
-        console.print(f"digest  {outcome.digest}")
-    console.print(f"report  {escape(str(outcome.directory / 'report.html'))}", soft_wrap=True)
+        print_outcome(outcome, Console(), quiet=quiet)
 
 
 @app.command()
 def report(directory: RunArgument) -> None:
     """Measure and draw a run again, from its log alone."""
+    from groundlings.experiments.analysis.measuring import measure
     from groundlings.experiments.analysis.report import render_summary_table
     from groundlings.experiments.archive.integrity import reading
     from groundlings.experiments.running.replicates import has_cells, write_reports
-    from groundlings.experiments.running.run import measure
     from groundlings.simulator.log.store import open_log
 
     console = Console()

@@ -1,74 +1,96 @@
-"""A run's progress on the terminal."""
+"""Progress on the terminal: a bar for each download and each arm, and one bar for all steps of a lab."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
 
-from groundlings.experiments.running.run import Watcher
+from groundlings.experiments.running.events import (
+    ArmBegins,
+    Downloading,
+    LabStep,
+    Note,
+    PairsAsked,
+    ProgressEvent,
+    RunBegins,
+    VisitsWritten,
+)
 
 
-class ProgressWatcher(Watcher):
-    """Draws a bar for each download and each arm.
+class TerminalProgress:
+    """Draws bars while it is open as a context manager, and prints notes in any case.
+
+    Args:
+        console: Where it is drawn.
+        pairs: What the bar for pairs that a model is asked about is called.
 
     Attributes:
         directory: Where the run can be resumed, None while nothing is written.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description:<24}"),
+    def __init__(self, console: Console, pairs: str = "calibration") -> None:
+        self.directory: Path | None = None
+        self._bars = Bars(
+            TextColumn("{task.description:<32}"),
             BarColumn(),
             TextColumn("{task.fields[amount]:>18}"),
             TimeElapsedColumn(),
             console=console,
         )
+        self._pairs = pairs
+        self._tasks: dict[str, TaskID] = {}
         self._arm: TaskID | None = None
-        self._fit: TaskID | None = None
-        self.directory: Path | None = None
-        self._downloads: dict[str, TaskID] = {}
 
-    def __enter__(self) -> ProgressWatcher:
-        self._progress.start()
+    def __enter__(self) -> Self:
+        self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if kind is None and _LAB in self._tasks:
+            total = int(self._bars.tasks[self._tasks[_LAB]].total or 0)
+            self._draw(_LAB, total, total, f"{total} of {total}", "done")
+        self._bars.stop()
 
-    def note(self, line: str) -> None:
-        """See `Watcher.note`."""
-        self._progress.console.print(f"[dim]{escape(line)}")
+    def event(self, event: ProgressEvent) -> None:
+        """See `Progress.event`."""
+        match event:
+            case Note(line):
+                self._bars.console.print(f"[dim]{escape(line)}")
+            case Downloading(what, done, total):
+                self._draw(f"download {what}", done, total, _megabytes(done, total), what)
+            case PairsAsked(done, total):
+                self._draw("pairs", done, total, f"{done}/{total} pairs", self._pairs)
+            case RunBegins(directory):
+                self.directory = directory
+            case ArmBegins(name, visits):
+                self._arm = self._bars.add_task(escape(name), total=visits, amount=f"0/{visits} visits")
+            case VisitsWritten(count):
+                self._count(count)
+            case LabStep(done, total, name):
+                self._draw(_LAB, done, total, f"{done} of {total}", name)
 
-    def download(self, what: str, done: int, total: int | None) -> None:
-        """See `Watcher.download`."""
-        if what not in self._downloads:
-            self._downloads[what] = self._progress.add_task(escape(what), total=total, amount="")
-        amount = f"{done / 1e6:.1f}" + (f" of {total / 1e6:.1f} MB" if total else " MB")
-        self._progress.update(self._downloads[what], completed=done, total=total, amount=amount)
+    def _draw(self, key: str, done: int, total: int | None, amount: str, description: str) -> None:
+        if key not in self._tasks:
+            self._tasks[key] = self._bars.add_task(escape(description), total=total, amount="")
+        self._bars.update(self._tasks[key], completed=done, total=total, amount=amount, description=escape(description))
 
-    def calibration(self, done: int, total: int) -> None:
-        """See `Watcher.calibration`."""
-        if self._fit is None:
-            self._fit = self._progress.add_task("calibration", total=total, amount="")
-        self._progress.update(self._fit, completed=done, amount=f"{done}/{total} pairs")
-
-    def begins(self, directory: Path) -> None:
-        """See `Watcher.begins`."""
-        self.directory = directory
-
-    def arm(self, name: str, visits: int) -> None:
-        """See `Watcher.arm`."""
-        self._arm = self._progress.add_task(escape(name), total=visits, amount=f"0/{visits} visits")
-
-    def visits(self, count: int) -> None:
-        """See `Watcher.visits`."""
+    def _count(self, visits: int) -> None:
         if self._arm is not None:
-            task = self._progress.tasks[self._arm]
-            done = int(task.completed) + count
-            self._progress.update(self._arm, completed=done, amount=f"{done}/{int(task.total or 0)} visits")
+            task = self._bars.tasks[self._arm]
+            done = int(task.completed) + visits
+            self._bars.update(self._arm, completed=done, amount=f"{done}/{int(task.total or 0)} visits")
+
+
+_LAB = "lab"
+
+
+def _megabytes(done: int, total: int | None) -> str:
+    return f"{done / 1e6:.1f}" + (f" of {total / 1e6:.1f} MB" if total else " MB")

@@ -22,17 +22,18 @@ def warmup(config: ConfigArgument, out: OutOption = None, changes: SetOption = N
     from rich.markup import escape
 
     from groundlings.experiments.archive.directory import choose_directory, locked, write_json, write_text
+    from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_as
     from groundlings.experiments.labs.warmup.config import WarmupConfig
     from groundlings.experiments.labs.warmup.lab import measure_warm_up
     from groundlings.experiments.labs.warmup.page import render_page
-    from groundlings.experiments.labs.warmup.terminal import WarmUpProgress, render_claims, render_findings
+    from groundlings.experiments.labs.warmup.terminal import render_claims, render_findings
 
     loaded = load_as(WarmupConfig, config, changes or (), seed)
     console = Console()
     directory = choose_directory(loaded.name, out)
     with locked(directory):
-        with WarmUpProgress(console) as progress:
+        with TerminalProgress(console, pairs="language model") as progress:
             findings = measure_warm_up(loaded, progress, directory)
         write_json(directory / "warmup.json", findings.as_dict())
         write_text(directory / "warmup.html", render_page(findings))

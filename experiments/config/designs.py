@@ -1,9 +1,10 @@
-"""How arms meet people: in parallel worlds, in groups of their own, or on one list together."""
+"""How arms meet people: in parallel arms, in groups of their own, or on one list together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
@@ -11,10 +12,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.random_streams import name_key
 
+if TYPE_CHECKING:
+    from groundlings.experiments.config.schema import ArmConfig
+    from groundlings.recommenders.base import AsyncRecommender
+    from groundlings.simulator.arm import Arm
+    from groundlings.simulator.log.writer import ArmRow
+
 Part = Annotated[float, Field(gt=0)]
 
 INTERLEAVED = "interleaved"
-"""Name in the log of the one world in which two arms share every list."""
+"""Name in the log of the one arm in which two arms share every list."""
 
 
 class _Design(BaseModel):
@@ -56,6 +63,38 @@ DesignConfig = Annotated[
 ]
 
 
+def check_design(
+    design: ParallelDesign | SplitDesign | InterleavingDesign, arms: Sequence[ArmConfig], *, planned: bool
+) -> None:
+    """Raise `ValueError` where a design does not suit its arms.
+
+    Args:
+        design: As the file has it.
+        arms: All of them.
+        planned: Whether the file declares what is to be decided.
+    """
+    names = [arm.name for arm in arms]
+    if isinstance(design, SplitDesign):
+        if len(names) < 2:
+            raise ValueError(f"design: split divides people between arms, found {len(names)} arm")
+        unknown = sorted(set(design.shares) - set(names))
+        if design.shares and (unknown or set(names) - set(design.shares)):
+            wrong = f"no arm is called {', '.join(unknown)}; " if unknown else ""
+            raise ValueError(f"design.shares: {wrong}give each arm its part: {', '.join(names)}")
+    if isinstance(design, InterleavingDesign):
+        if len(names) != 2:
+            raise ValueError(f"design: interleaving needs exactly two arms, found {len(names)}")
+        if INTERLEAVED in names:
+            raise ValueError(f"design: interleaving calls the arms' common arm {INTERLEAVED!r}; rename that arm")
+        if arms[0].history != arms[1].history:
+            raise ValueError("arms: interleaved recommenders learn from one log; give both the same `history`")
+        if planned:
+            raise ValueError(
+                "plan: interleaving says which arm's items are preferred and measures no effect on a metric; take "
+                "the plan out, or choose the design parallel or split"
+            )
+
+
 def design_of(config: Mapping[str, Any]) -> ParallelDesign | SplitDesign | InterleavingDesign:
     """The design of a configuration as a log keeps it; files older than this key were all `parallel`."""
     read: TypeAdapter[ParallelDesign | SplitDesign | InterleavingDesign] = TypeAdapter(DesignConfig)
@@ -81,3 +120,53 @@ def assigned_arms(seed: int, user_ids: Sequence[str], shares: Sequence[float]) -
     """
     luck = np.array([name_key("assignment", seed, user_id) for user_id in user_ids], dtype=np.float64) / 2.0**63
     return np.minimum(np.searchsorted(np.cumsum(shares), luck, side="right"), len(shares) - 1).astype(np.int64)
+
+
+def arranged(
+    design: ParallelDesign | SplitDesign | InterleavingDesign, seed: int, user_ids: Sequence[str], arms: list[Arm]
+) -> list[list[Arm]]:
+    """The arms as they live: those of a stage side by side, one log for all of them; stage after stage.
+
+    Args:
+        design: How arms meet people.
+        seed: The run's.
+        user_ids: The data set's own id of each agent.
+        arms: One of each arm, for everybody.
+    """
+    match design:
+        case SplitDesign():
+            home = assigned_arms(seed, user_ids, shares_of(design, [arm.name for arm in arms]))
+            parted = [replace(arm, residents=home == place) for place, arm in enumerate(arms)]
+            return [parted] if design.log == "shared" else [[arm] for arm in parted]
+        case InterleavingDesign():
+            from groundlings.recommenders.interleaving import TeamDraftRecommender
+
+            first, second = arms
+            drafting = TeamDraftRecommender(first.recommender, second.recommender)
+            return [[replace(first, name=INTERLEAVED, recommender=drafting)]]
+        case ParallelDesign():
+            return [[arm] for arm in arms]
+
+
+def arm_rows(
+    design: ParallelDesign | SplitDesign | InterleavingDesign,
+    arms: Sequence[ArmConfig],
+    recommenders: Sequence[AsyncRecommender],
+) -> tuple[ArmRow, ...]:
+    """The arms as the log describes them; arms that share lists come before the arm in which they do.
+
+    Args:
+        design: How arms meet people.
+        arms: As configured.
+        recommenders: One of each arm, in the same order.
+    """
+    from groundlings.recommenders.interleaving import TEAM_DRAFT
+    from groundlings.simulator.log.writer import ArmRow
+
+    rows = [
+        ArmRow(arm.name, arm.recommender, arm.options, recommender.sees_hidden_preference)
+        for arm, recommender in zip(arms, recommenders, strict=True)
+    ]
+    if isinstance(design, InterleavingDesign):
+        rows.append(ArmRow(INTERLEAVED, TEAM_DRAFT, {}, any(row.sees_hidden_preference for row in rows)))
+    return tuple(rows)

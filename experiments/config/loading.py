@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from groundlings.environments.errors import ConfigError, shown
-from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig, PluginMindConfig
 from groundlings.simulator.language.config import ModelConfig
 
 Key = str | int
@@ -82,23 +82,32 @@ def config_hash(config: BaseModel) -> str:
     # What every file meant before these keys existed: the runs of then keep their hash.
     if content.get("design") == {"kind": "parallel"}:
         del content["design"]
-    for arm in content.get("arms", ()):
+    configured: Sequence[ArmConfig] = getattr(config, "arms", ())
+    for arm, told in zip(content.get("arms", ()), configured, strict=True):
         if arm.get("history") == "all":
             del arm["history"]
-    if isinstance(content.get("mind"), dict) and content["mind"].get("grounded") is False:
-        del content["mind"]["grounded"]
-    if isinstance(content.get("mind"), dict) and content["mind"].get("wording") == "standard":
-        del content["mind"]["wording"]
+        if told.model is not None:
+            arm["model"] = _with_effect(told.model, config)
+    mind = getattr(config, "mind", None)
+    if isinstance(content.get("mind"), dict) and not isinstance(mind, PluginMindConfig):
+        for key, value in (("grounded", False), ("wording", "standard")):
+            if content["mind"].get(key) == value:
+                del content["mind"][key]
     if isinstance(content.get("plan"), dict) and content["plan"].get("take_out_luck") is False:
         del content["plan"]["take_out_luck"]
     for section, idle in (("simulation", {"concurrency"}), ("mind", {"model"})):
         if isinstance(content.get(section), dict):
             content[section] = {key: value for key, value in content[section].items() if key not in idle}
-    model = getattr(getattr(config, "mind", None), "model", None)
+    model = getattr(mind, "model", None)
     if isinstance(model, ModelConfig):
-        kept = model.model_dump(mode="json", exclude_none=True, exclude=set(ModelConfig.WITHOUT_EFFECT))
-        content["mind"]["model"] = _anchored(kept, config)
+        content["mind"]["model"] = _with_effect(model, config)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _with_effect(model: ModelConfig, config: BaseModel) -> Any:
+    """A model's keys that can change what comes out."""
+    kept = model.model_dump(mode="json", exclude_none=True, exclude=set(ModelConfig.WITHOUT_EFFECT))
+    return _anchored(kept, config)
 
 
 def _anchored(value: Any, config: BaseModel) -> Any:
@@ -226,7 +235,7 @@ def _step(place: Any, key: Key, override: str, above: Iterable[Key]) -> Any:
 
 
 def _explain(kind: type[BaseModel], path: Path, node: yaml.Node, error: ErrorDetails, changed: list[list[Key]]) -> str:
-    tags = {"behavioural", "scripted", "language", "calibrated", "parallel", "split", "interleaving"}
+    tags = {"behavioural", "scripted", "language", "calibrated", "plugin", "parallel", "split", "interleaving"}
     location = [part for number, part in enumerate(error["loc"]) if not (number and part in tags)]
     by_hand = any(location[: len(keys)] == keys for keys in changed)
     where = "--set" if by_hand else f"{path}:{_line(node, location)}"

@@ -37,7 +37,7 @@ def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[Bas
         for inner in _models_in(field.annotation):
             kind = inner.model_fields.get("kind")
             tags = get_args(kind.annotation) if kind else ()
-            tag = f" ({tags[0]})" if len(tags) == 1 else ""
+            tag = f" ({tags[0]})" if len(tags) == 1 else " (plug-in)" if kind and kind.annotation is str else ""
             listed = "[]" if get_origin(field.annotation) is tuple else ""
             yield from _sections(f"{path}.{name}{listed}".lstrip(".") + tag, inner)
 

@@ -8,30 +8,44 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from groundlings.environments.datasets.config import DatasetConfig
 from groundlings.environments.split import SplitKind
-from groundlings.experiments.config.designs import (
-    INTERLEAVED,
-    DesignConfig,
-    InterleavingDesign,
-    ParallelDesign,
-    SplitDesign,
+from groundlings.experiments.config.decision_plan import MetricName, PlanConfig
+from groundlings.experiments.config.designs import DesignConfig, ParallelDesign, check_design
+from groundlings.experiments.config.minds import (
+    BehaviouralMindConfig,
+    CalibratedMindConfig,
+    LanguageMindConfig,
+    MindConfig,
+    PluginMindConfig,
+    ScriptedMindConfig,
 )
-from groundlings.personas.minds.behavioural import BehaviouralOptions
-from groundlings.personas.minds.calibrated import CalibratedOptions
-from groundlings.personas.minds.language.config import LanguageOptions, Wording
-from groundlings.personas.minds.scripted import ScriptedOptions
+from groundlings.experiments.config.section import Section
+from groundlings.experiments.config.variants import VariantsConfig
 from groundlings.simulator.language.config import ModelConfig
 from groundlings.simulator.log.address import postgres_address
 
-
-class Section(BaseModel):
-    """A part of the experiment file: frozen, unknown keys refused."""
-
-    # Values are kept out of messages: what stands in the wrong place may be a password. `loading` shows what it may.
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+__all__ = [
+    "ArmConfig",
+    "BehaviouralMindConfig",
+    "CalibratedMindConfig",
+    "ExperimentConfig",
+    "LanguageMindConfig",
+    "LogConfig",
+    "MetricName",
+    "MindConfig",
+    "PlanConfig",
+    "PluginMindConfig",
+    "PopulationConfig",
+    "ScriptedMindConfig",
+    "Section",
+    "SimulationConfig",
+    "SiteConfig",
+    "SplitConfig",
+    "VariantsConfig",
+]
 
 
 class SplitConfig(Section):
@@ -85,106 +99,6 @@ class SiteConfig(Section):
         return self
 
 
-class BehaviouralMindConfig(BehaviouralOptions):
-    """No language model: a choice model estimated on real histories."""
-
-    kind: Literal["behavioural"]
-    """`behavioural`."""
-
-
-class ScriptedMindConfig(ScriptedOptions):
-    """A fixed rule, for tests and examples."""
-
-    kind: Literal["scripted"]
-    """`scripted`."""
-
-
-class LanguageMindConfig(LanguageOptions):
-    """A language model decides, one checked call a page."""
-
-    kind: Literal["language"]
-    """`language`."""
-    model: ModelConfig = ModelConfig()
-    """Which model answers."""
-
-
-class CalibratedMindConfig(CalibratedOptions):
-    """Evidence from real histories and a language model's score, weighed by what validation people really did."""
-
-    kind: Literal["calibrated"]
-    """`calibrated`."""
-    model: ModelConfig = ModelConfig()
-    """Which model answers; it must give log probabilities."""
-
-
-def _spelled_out(mind: Any) -> Any:
-    return {"kind": mind} if isinstance(mind, str) else mind
-
-
-MindConfig = Annotated[
-    Annotated[
-        BehaviouralMindConfig | ScriptedMindConfig | LanguageMindConfig | CalibratedMindConfig,
-        Field(discriminator="kind"),
-    ],
-    BeforeValidator(_spelled_out),
-]
-
-
-MetricName = Literal["view_ratio", "likes_per_session", "like_ratio", "mean_rating", "exit_page", "satisfaction"]
-Share = Annotated[float, Field(gt=0, lt=1)]
-
-
-class PlanConfig(Section):
-    """What the experiment is to decide, declared before it runs and stored in its log."""
-
-    primary: MetricName
-    """The one metric that decides; all others only warn or suggest."""
-    smallest_effect: Share = 0.05
-    """The smallest effect on it that matters, as a share of the first arm's mean."""
-    guardrails: dict[MetricName, Share] = {}
-    """Metrics that must not fall, each with the largest loss that is tolerated, as a share of the first arm's mean."""
-    alpha: Share = 0.05
-    """Chance of a false alarm that is accepted, of all arms and all looks together."""
-    power: Share = 0.8
-    """Wanted chance of finding the smallest effect; for `groundlings power` and the effect a null could have missed."""
-    take_out_luck: bool = False
-    """Whether outcomes are compared less the luck of opening (opened minus expected), for minds that state P(open):
-    the same effect, more precisely."""
-    stopping: Literal["fixed", "group_sequential", "confidence_sequence"] = "fixed"
-    """One look at the end; looks at planned numbers of people; or a look whenever one likes, at wider intervals."""
-    looks: tuple[Annotated[int, Field(ge=2)], ...] = ()
-    """Numbers of people at which a `group_sequential` plan looks, ascending: a run of each, all with one seed."""
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> PlanConfig:
-        if self.primary in self.guardrails:
-            raise ValueError(f"guardrails: {self.primary} is the primary metric already; name others")
-        if list(self.looks) != sorted(set(self.looks)):
-            raise ValueError(f"looks must rise, found {list(self.looks)}")
-        if (self.stopping == "group_sequential") != bool(self.looks):
-            raise ValueError("looks: needed with stopping: group_sequential, and only with it")
-        return self
-
-
-class VariantsConfig(Section):
-    """The same experiment under other circumstances, which must not decide: each combination is a run of its own."""
-
-    prompts: tuple[Wording, ...] = ()
-    """Wordings of a language mind's prompts, as in `mind.wording`; the mind's own if empty."""
-    models: tuple[ModelConfig, ...] = ()
-    """Language models, each as in `mind.model` of a language or calibrated mind; the mind's own if empty."""
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = ()
-    """Seeds, as the file's own; the file's own if empty."""
-
-    @model_validator(mode="after")
-    def _vary(self) -> VariantsConfig:
-        for name in ("prompts", "models", "seeds"):
-            values = getattr(self, name)
-            if len(values) > len({repr(value) for value in values}):
-                raise ValueError(f"variants.{name}: the same one stands there twice; it would count as two runs")
-        return self
-
-
 class ArmConfig(Section):
     """One recommender under test."""
 
@@ -192,11 +106,13 @@ class ArmConfig(Section):
     """Its name in the log and in every report."""
     recommender: str
     """A shipped recommender, a plug-in's name, or `module:Class`."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     """What the recommender's constructor takes."""
     history: Literal["all", "none"] = "all"
     """What it knows on the first morning: `all` of the training part, or `none` of it, as a recommender that starts
     cold; it then learns from what agents do. Nobody is shown what they already know in either case."""
+    model: ModelConfig | None = None
+    """Which language model this recommender asks, with a budget of its own; only for one that asks a model."""
 
 
 class LogConfig(Section):
@@ -250,27 +166,10 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _design_fits(self) -> ExperimentConfig:
-        names = [arm.name for arm in self.arms]
-        if isinstance(self.design, SplitDesign):
-            if len(names) < 2:
-                raise ValueError(f"design: split divides people between arms, found {len(names)} arm")
-            unknown = sorted(set(self.design.shares) - set(names))
-            if self.design.shares and (unknown or set(names) - set(self.design.shares)):
-                wrong = f"no arm is called {', '.join(unknown)}; " if unknown else ""
-                raise ValueError(f"design.shares: {wrong}give each arm its part: {', '.join(names)}")
-        if isinstance(self.design, InterleavingDesign):
-            if len(names) != 2:
-                raise ValueError(f"design: interleaving needs exactly two arms, found {len(names)}")
-            if INTERLEAVED in names:
-                raise ValueError(f"design: interleaving calls the arms' common world {INTERLEAVED!r}; rename that arm")
-            if self.arms[0].history != self.arms[1].history:
-                raise ValueError("arms: interleaved recommenders learn from one log; give both the same `history`")
-            if self.plan is not None:
-                raise ValueError(
-                    "plan: interleaving says which arm's items are preferred and measures no effect on a metric; take "
-                    "the plan out, or choose the design parallel or split"
-                )
+    def _parts_fit(self) -> ExperimentConfig:
+        check_design(self.design, self.arms, planned=self.plan is not None)
+        if self.variants is not None:
+            self.variants.check_mind(self.mind)
         return self
 
     @model_validator(mode="after")
@@ -284,14 +183,4 @@ class ExperimentConfig(Section):
                 "was luck; take the key out, or let a mind decide that does (behavioural, or language with graded "
                 "decisions)"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _variants_fit(self) -> ExperimentConfig:
-        asked = self.variants or VariantsConfig()
-        if asked.models and not isinstance(self.mind, LanguageMindConfig | CalibratedMindConfig):
-            raise ValueError(f"variants.models: a {self.mind.kind} mind asks no model; give seeds alone")
-        if asked.prompts and not isinstance(self.mind, LanguageMindConfig):
-            others = "models and seeds" if isinstance(self.mind, CalibratedMindConfig) else "seeds alone"
-            raise ValueError(f"variants.prompts: a {self.mind.kind} mind has one wording; give {others}")
         return self

@@ -8,11 +8,12 @@ from pathlib import Path
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.export import Exported, check_export, export_run
-from groundlings.experiments.running.run import Watcher, run_experiment
+from groundlings.experiments.running.events import SILENT, Progress
+from groundlings.experiments.running.run import run_experiment
 
 
 def synthesise(
-    config: ExperimentConfig, format_name: str, out: Path, log: Path | None = None, watcher: Watcher | None = None
+    config: ExperimentConfig, format_name: str, out: Path, log: Path | None = None, progress: Progress = SILENT
 ) -> Exported:
     """Run an experiment and export its log.
 
@@ -21,7 +22,7 @@ def synthesise(
         format_name: One of `registry.FORMATS`.
         out: The new directory.
         log: Where to keep the run; without it the run is removed once it is exported.
-        watcher: Hears of the progress.
+        progress: Is told how far it is.
 
     Raises:
         UserError: Something that its message tells how to mend; a mistaken format or directory is found before
@@ -29,7 +30,7 @@ def synthesise(
     """
     check_export(format_name, out)
     if log is not None:
-        run_experiment(config, log, watcher)
+        run_experiment(config, log, progress)
         return export_run(log, format_name, out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -39,5 +40,5 @@ def synthesise(
         raise RunDirectoryError(f"{out}: cannot be made ({fault.strerror}); choose another --out") from None
     with scratch as directory:
         # A log that nobody keeps goes into the directory that goes away, wherever others are to lie.
-        run_experiment(config.model_copy(update={"log": None}), Path(directory), watcher)
+        run_experiment(config.model_copy(update={"log": None}), Path(directory), progress)
         return export_run(Path(directory), format_name, out)

@@ -13,8 +13,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -25,36 +26,22 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.errors import ConfigError, UserError
 from groundlings.environments.split import Split
 from groundlings.experiments.archive.directory import write_text
-from groundlings.experiments.config.schema import SplitConfig
+from groundlings.experiments.config.schema import CalibratedMindConfig, SplitConfig
+from groundlings.experiments.running.events import SILENT, Note, Progress, on_pairs
+from groundlings.personas.language_term import LanguageTerm
 from groundlings.personas.minds.calibrated import LanguageTermOptions
 from groundlings.personas.minds.calibrated_question import PROMPT, LanguageScorer
 from groundlings.personas.population import Population
+from groundlings.personas.registry import MindContext
 from groundlings.personas.taste.calibration import Calibration, FittedFor, read_calibration
 from groundlings.personas.taste.calibration_fit import fit_calibration
 from groundlings.personas.taste.features import FEATURES, VERSION
-from groundlings.personas.taste.model import Taste
+from groundlings.personas.taste.model import Taste, fit_taste
+from groundlings.personas.taste.weights import TasteWeights
 from groundlings.simulator.language.config import ModelConfig
 
 FILE_NAME = "calibration.json"
 """What a run's directory calls the weights that it decided by."""
-
-Notify = Callable[[str], None]
-PairsDone = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class LanguageTerm:
-    """What a calibrated mind needs beside its evidence.
-
-    Attributes:
-        scorer: Asks the model; shared by all arms, so that no pair is asked about twice.
-        calibration: The weights.
-        source: Where they came from, in words.
-    """
-
-    scorer: LanguageScorer
-    calibration: Calibration
-    source: str
 
 
 @dataclass(frozen=True)
@@ -65,14 +52,16 @@ class CalibrationGround:
         dataset, split: The data.
         split_config: How it was split.
         population: Anybody; for personas.
-        taste: Seed -> evidence estimated with it.
     """
 
     dataset: Dataset
     split: Split
     split_config: SplitConfig
     population: Population
-    taste: Callable[[int], Taste]
+
+    def taste(self, seed: int, weights: TasteWeights | None = None) -> Taste:
+        """What people like, estimated with a seed; from `weights` that were estimated before, where there are any."""
+        return fit_taste(self.dataset, self.split.train, salt=self.split_config.salt, seed=seed, weights=weights)
 
     def wanted(self, options: LanguageTermOptions, scorer: LanguageScorer) -> FittedFor:
         """What weights must have been fitted for."""
@@ -95,6 +84,40 @@ class CalibrationGround:
         )
 
 
+async def calibrated(
+    context: MindContext,
+    mind: CalibratedMindConfig,
+    ground: CalibrationGround,
+    *,
+    seed: int,
+    run: Path | None,
+    progress: Progress,
+) -> MindContext:
+    """A context for calibrated minds: with the weights of the language term, found or fitted.
+
+    Args:
+        context: What else minds are built from; its model is asked.
+        mind: As configured.
+        ground: What is fitted on.
+        seed: The experiment's.
+        run: The directory of a run that is resumed.
+        progress: Is told where the weights came from, and how far a fit is.
+    """
+    assert context.model is not None
+    term = await find_language_term(
+        mind,
+        ground,
+        context.model,
+        base=context.base_directory,
+        run=run,
+        people_at_once=people_at_once(mind.model),
+        progress=progress,
+    )
+    # The weights were fitted with this evidence: another seed's would be a little different.
+    kept = TasteWeights.from_dict(term.calibration.taste)
+    return replace(context, language_term=term, fit_taste=partial(ground.taste, seed, kept))
+
+
 async def find_language_term(
     options: LanguageTermOptions,
     ground: CalibrationGround,
@@ -103,8 +126,7 @@ async def find_language_term(
     base: Path,
     run: Path | None = None,
     people_at_once: int = 1,
-    notify: Notify = lambda _: None,
-    on_pairs: PairsDone = lambda _done, _total: None,
+    progress: Progress = SILENT,
 ) -> LanguageTerm:
     """The weights that fit, fitted now where there are none.
 
@@ -115,8 +137,7 @@ async def find_language_term(
         base: From where the path of `options.calibration` counts.
         run: The directory of a run that is resumed.
         people_at_once: How many people a fit asks about side by side.
-        notify: Told where the weights came from.
-        on_pairs: Told how many pairs of a fit are done, of how many.
+        progress: Is told where the weights came from, and how far a fit is.
 
     Raises:
         ConfigError: The named file does not fit the experiment.
@@ -129,11 +150,14 @@ async def find_language_term(
     else:
         kept = next(_fitting(wanted, run), None)
         if kept is None:
-            kept = await _fit(wanted, ground, scorer, people_at_once, notify, on_pairs), "fitted for this run"
+            kept = await _fit(wanted, ground, scorer, people_at_once, progress), "fitted for this run"
         found, source = kept
-    notify(
-        f"calibration: {source}; language weight {found.language.value:+.3f} "
-        f"(95 % {found.language.interval[0]:+.3f} to {found.language.interval[1]:+.3f}) a standard deviation"
+    low, high = found.language.interval
+    progress.event(
+        Note(
+            f"calibration: {source}; language weight {found.language.value:+.3f} "
+            f"(95 % {low:+.3f} to {high:+.3f}) a standard deviation"
+        )
     )
     return LanguageTerm(scorer, found, source)
 
@@ -181,10 +205,10 @@ async def _fit(
     ground: CalibrationGround,
     scorer: LanguageScorer,
     people_at_once: int,
-    notify: Notify,
-    on_pairs: PairsDone,
+    progress: Progress,
 ) -> Calibration:
-    notify(f"calibration: fitting on at most {wanted.people} validation people, {wanted.pairs} pairs each")
+    line = f"calibration: fitting on at most {wanted.people} validation people, {wanted.pairs} pairs each"
+    progress.event(Note(line))
     found = await fit_calibration(
         wanted,
         ground.dataset,
@@ -192,7 +216,7 @@ async def _fit(
         ground.taste(wanted.seed),
         scorer,
         people_at_once=people_at_once,
-        on_pairs=on_pairs,
+        on_pairs=on_pairs(progress),
     )
     cache = cache_directory()
     cache.mkdir(parents=True, exist_ok=True)

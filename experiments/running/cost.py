@@ -14,9 +14,10 @@ from rich.table import Table
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.visits import Visits
 from groundlings.experiments.config.designs import SplitDesign, shares_of
-from groundlings.experiments.config.schema import CalibratedMindConfig, LanguageMindConfig
+from groundlings.experiments.config.schema import CalibratedMindConfig, LanguageMindConfig, PluginMindConfig
 from groundlings.experiments.config.variants import cells_of
 from groundlings.experiments.running.plan import Plan
+from groundlings.experiments.running.sizes import sessions_at_most, size_warning
 from groundlings.recommenders.random_order import RandomOrderRecommender
 from groundlings.simulator.session import browse
 
@@ -47,22 +48,22 @@ def estimate(plan: Plan) -> Estimate:
     """The most that a run can take; of all its replicates together, where the configuration asks for some."""
     if plan.config.variants is not None:
         return _together([estimate(replace(plan, config=cell.config)) for cell in cells_of(plan.config)])
-    pages = plan.sessions * plan.site.max_pages
+    pages = sessions_at_most(plan) * plan.config.site.max_pages
     mind = plan.config.mind
     match mind:
         case LanguageMindConfig():
-            calls = mind.calls_at_most(plan.sessions, pages, plan.site.page_size)
+            calls = mind.calls_at_most(sessions_at_most(plan), pages, plan.config.site.page_size)
             prompt, completion = asyncio.run(_tokens_a_call(plan))
         case CalibratedMindConfig(asks=True):
             # A pair is asked about once in a run, wherever it is shown; these bounds know nothing of that.
-            calls = pages * plan.site.page_size + (0 if mind.calibration else mind.fit_people * mind.fit_pairs)
+            calls = pages * plan.config.site.page_size + (0 if mind.calibration else mind.fit_people * mind.fit_pairs)
             prompt, completion = asyncio.run(_tokens_a_pair(plan, mind))
         case _:
-            return Estimate(plan.sessions, pages, 0, 0, 0)
+            return Estimate(sessions_at_most(plan), pages, 0, 0, 0)
     tokens_in, tokens_out = round(calls * prompt), round(calls * completion)
     prices = mind.model.budget.prices
     money = prices.cost(tokens_in, 0, tokens_out) if prices else None
-    return Estimate(plan.sessions, pages, calls, tokens_in, tokens_out, money)
+    return Estimate(sessions_at_most(plan), pages, calls, tokens_in, tokens_out, money)
 
 
 def _together(runs: Sequence[Estimate]) -> Estimate:
@@ -86,7 +87,7 @@ def print_plan(plan: Plan, console: Console) -> None:
     people, items, rows = len(plan.population), len(plan.dataset.catalog), len(plan.split.train)
     table.add_row("data", f"{plan.dataset.name}: {items:,} items, {rows:,} training interactions")
     table.add_row("people", f"{people:,} agents, each measured on one real training history")
-    table.add_row("mind", str(config.mind.kind))
+    table.add_row("mind", escape(str(config.mind.kind)))
     for number, arm in enumerate(config.arms):
         table.add_row("arms" if not number else "", escape(f"{arm.name} ({arm.recommender})"))
     table.add_row("days", f"{plan.schedule.days}, recommenders refitted {_refits(plan)}")
@@ -99,17 +100,22 @@ def print_plan(plan: Plan, console: Console) -> None:
     table.add_row(
         "sessions", f"at most {bound.sessions:,} = {times}{people:,} people x {_days(config.simulation.days)}"
     )
-    slots = plan.site.page_size
+    slots = plan.config.site.page_size
     table.add_row("pages", f"at most {bound.pages:,} of {slots} slots: {bound.pages * slots:,} impressions")
     if bound.calls:
         table.add_row("calls", f"at most {bound.calls:,}{_calls_words(plan)}")
         table.add_row("tokens", f"about {bound.prompt_tokens:,} in and {bound.completion_tokens:,} out at most")
         if bound.money is not None:
             table.add_row("money", f"about {bound.money:,.2f} at most, at the prices of mind.model.budget")
+    elif isinstance(config.mind, PluginMindConfig) and config.mind.asked is not None:
+        table.add_row("calls", escape(f"not known: {config.mind.kind} asks as it likes; mind.model.budget sets a cap"))
     else:
         table.add_row("calls", "none: no language model decides")
+    for arm in config.arms:
+        if arm.model is not None:
+            table.add_row("", escape(f"{arm.name} asks a model as well; the budget of its own `model` sets a cap"))
     console.print(table)
-    warning = plan.size_warning
+    warning = size_warning(plan)
     if warning is not None:
         console.print(f"[yellow]note[/] {warning}", soft_wrap=True)
     console.print("[green]ok[/] this file runs")
@@ -170,7 +176,7 @@ async def _tokens_a_call(plan: Plan) -> tuple[float, float]:
     """Mean tokens in and out over the first visit of a few agents, asked of the scripted model."""
     from groundlings.simulator.language.scripted import ScriptedModel, legal_reply
 
-    mind = plan.make_mind(ScriptedModel(legal_reply))
+    mind = plan.config.mind.build(replace(plan.minds, model=ScriptedModel(legal_reply)))
     recommender = RandomOrderRecommender()
     recommender.fit(plan.split.train, plan.dataset.catalog)
     prompt, completion, calls = 0, 0, 0
@@ -179,7 +185,7 @@ async def _tokens_a_call(plan: Plan) -> tuple[float, float]:
         users = plan.population.users[agents]
         visits = Visits(agents, users, 0, Draws.for_visits(plan.config.seed, users, 0))
         seen = plan.split.train.matrix[users]
-        record = await browse(visits, seen, recommender=recommender, environment=plan.site, mind=mind)
+        record = await browse(visits, seen, recommender=recommender, environment=plan.environment, mind=mind)
         asked = [call for logged in record.turns for call in logged.calls]
         for call in (*asked, *record.afterthoughts.calls):
             prompt += call.reply.prompt_tokens

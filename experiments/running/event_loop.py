@@ -1,53 +1,56 @@
-"""Running where an event loop runs already, as in every cell of a notebook: in a thread of its own."""
+"""Running where an event loop runs already, as in every cell of a notebook, and being stopped inside of one."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from contextlib import contextmanager
+from threading import Event, current_thread, main_thread
+from typing import TypeVar
 
-if TYPE_CHECKING:
-    from groundlings.experiments.running.run import Watcher
+from groundlings.experiments.running.events import Changed, Progress, ProgressEvent, VisitsWritten
 
 Result = TypeVar("Result")
 
 
-def outside_of_loops(work: Callable[[Watcher], Result], watcher: Watcher) -> Result:
+def outside_of_loops(work: Callable[[Progress], Result], progress: Progress) -> Result:
     """What `work` returns, wherever it is asked for; it is waited for in either case.
 
     Ctrl-C, or a notebook's stop button, reaches the thread with the next visit that is written.
 
     Args:
-        work: Opens an event loop of its own.
-        watcher: Hears how far it is, perhaps from another thread.
+        work: Opens an event loop of its own; it is given `progress`, or what tells it and can be stopped.
+        progress: Is told how far it is, perhaps from another thread.
     """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return work(watcher)
+        return work(progress)
     stop = Event()
+
+    def stopped(event: ProgressEvent) -> ProgressEvent:
+        if stop.is_set() and isinstance(event, VisitsWritten):
+            raise KeyboardInterrupt  # nobody else can press Ctrl-C in this thread
+        return event
+
     with ThreadPoolExecutor(1, thread_name_prefix="groundlings") as pool:
-        working = pool.submit(work, cast("Watcher", _Stoppable(watcher, stop)))
+        working = pool.submit(work, Changed(progress, stopped))
         try:
             return working.result()
         finally:
             stop.set()
 
 
-class _Stoppable:
-    """Passes everything on, and presses Ctrl-C where nobody else can."""
-
-    def __init__(self, watcher: Watcher, stop: Event) -> None:
-        self._watcher = watcher
-        self._stop = stop
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._watcher, name)
-
-    def visits(self, count: int) -> None:
-        """See `Watcher.visits`."""
-        self._watcher.visits(count)
-        if self._stop.is_set():
-            raise KeyboardInterrupt
+@contextmanager
+def ctrl_c_at_once() -> Iterator[None]:
+    """Let Ctrl-C end what is computed in a coroutine without an `await`: a loop would wait for the next one."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

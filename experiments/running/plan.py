@@ -1,311 +1,247 @@
-"""From names to objects: the one place where a configuration becomes collaborators."""
+"""From names to objects: the one place where a configuration becomes everything that a simulation needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.chat import ChatModel
 from groundlings.environments.dataset import Dataset
-from groundlings.environments.datasets import ProgressHook, load_dataset
+from groundlings.environments.datasets import load_dataset
+from groundlings.environments.environment import Environment
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.split import Split, split_history
-from groundlings.experiments.config.designs import (
-    INTERLEAVED,
-    InterleavingDesign,
-    ParallelDesign,
-    SplitDesign,
-    assigned_arms,
-    shares_of,
-)
-from groundlings.experiments.config.schema import (
-    ArmConfig,
-    BehaviouralMindConfig,
-    CalibratedMindConfig,
-    ExperimentConfig,
-    LanguageMindConfig,
-    ScriptedMindConfig,
-)
-from groundlings.experiments.running.calibration import (
-    CalibrationGround,
-    LanguageTerm,
-    Notify,
-    PairsDone,
-    find_language_term,
-    people_at_once,
-)
-from groundlings.personas.held_out_replay import Grounding
+from groundlings.experiments.config.designs import arm_rows, arranged
+from groundlings.experiments.config.schema import ArmConfig, CalibratedMindConfig, ExperimentConfig, PluginMindConfig
+from groundlings.experiments.running.calibration import CalibrationGround, calibrated
+from groundlings.experiments.running.event_loop import ctrl_c_at_once, outside_of_loops
+from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
+from groundlings.experiments.running.sizes import size_warning
+from groundlings.experiments.running.spending import Spending
+from groundlings.experiments.running.supplied import Supplied
 from groundlings.personas.mind import KnowsPreference, Mind
 from groundlings.personas.population import Population, build_population
+from groundlings.personas.registry import MindContext
 from groundlings.recommenders.base import AsyncRecommender
-from groundlings.recommenders.interleaving import TEAM_DRAFT, TeamDraftRecommender
-from groundlings.recommenders.registry import RecommenderContext, build_recommender
+from groundlings.recommenders.oracle import Preference
+from groundlings.recommenders.registry import RecommenderContext, build_recommender, takes_a_model
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import Schedule
 from groundlings.simulator.language.budget import Spent
+from groundlings.simulator.language.config import ModelConfig
 from groundlings.simulator.log.writer import ArmRow
-
-_MANY_IMPRESSIONS = 50_000_000
-_BYTES_AN_IMPRESSION = 100
-"""Of a behavioural mind's log, with the events and indexes that belong to an impression."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """An experiment ready to run: all names resolved, all data read.
+    """An experiment ready to run: all names resolved, all data read, all models open.
 
     Attributes:
         config: What was asked for.
+        supplied: Objects that stand in for names of the configuration.
         dataset: People, items and their real history.
         split: That history in a known and a held-out part.
         population: Who comes.
-        site: Where they browse.
+        environment: What they can see and do.
         schedule: When.
-        language: What a calibrated mind asks and weighs; None until `with_language_term`, and for other minds.
+        ground: What tastes and weights are fitted on.
+        minds: What every arm's mind is built from, the model that agents ask included.
+        models: Arm's name -> the model that its recommender asks, for those that ask one.
+        preference: What the bounds rank by: the audience's hidden taste, None where it cannot be read.
+        described_mind: Kind, parameters and versions of the mind, as it says itself; {} where there are no arms.
+        arms: As the log describes them.
+        stages: The arms of the experiment, one of each arm: those of a stage live side by side. Whoever lets them
+            live takes them out, because a arm is large. Empty where agents ask a model and nobody may be asked.
     """
 
     config: ExperimentConfig
+    supplied: Supplied
     dataset: Dataset
     split: Split
     population: Population
-    site: PaginatedFeed
+    environment: Environment[Any]
     schedule: Schedule
-    language: LanguageTerm | None = None
+    ground: CalibrationGround
+    minds: MindContext
+    models: dict[str, ChatModel] = field(default_factory=dict)
+    preference: Preference | None = None
+    described_mind: Mapping[str, Any] = field(default_factory=dict)
+    arms: tuple[ArmRow, ...] = ()
+    stages: list[list[Arm]] = field(default_factory=list)
 
-    @property
-    def size_warning(self) -> str | None:
-        """A line about a run that may fill a disk or take days, None for any other."""
-        impressions = self.sessions * min(self.site.depth, len(self.dataset.catalog))
-        if impressions < _MANY_IMPRESSIONS:
-            return None
-        gigabytes = impressions * _BYTES_AN_IMPRESSION / 1e9
-        return (
-            f"this is large: up to {impressions:,} impressions, about {gigabytes:,.0f} GB of log; "
-            "fewer days, people or pages (simulation, population, site) make it smaller"
-        )
-
-    @property
-    def sessions(self) -> int:
-        """Visits of all arms at most (fewer where people do not come every day)."""
-        worlds = len(self.config.arms) if isinstance(self.config.design, ParallelDesign) else 1
-        return worlds * len(self.population) * self.schedule.days
-
-    def make_mind(self, model: ChatModel | None) -> Mind:
-        """A mind for one arm; what it remembers of that arm's days is its own.
-
-        Args:
-            model: Answers for language minds; the other kinds need none.
-        """
-        match self.config.mind:
-            case BehaviouralMindConfig() as options:
-                from groundlings.personas.minds.behavioural import BehaviouralMind
-
-                return BehaviouralMind(self.population, self._taste, options, self._grounding)
-            case CalibratedMindConfig() as options:
-                from groundlings.personas.minds.calibrated import CalibratedMind
-
-                if self.language is None:
-                    return CalibratedMind(self.population, self._taste, options, grounding=self._grounding)
-                scorer, weights = self.language.scorer, self.language.calibration
-                return CalibratedMind(self.population, self._taste, options, scorer, weights, self._grounding)
-            case ScriptedMindConfig() as options:
-                from groundlings.personas.minds.scripted import ScriptedMind
-
-                return ScriptedMind(options)
-            case LanguageMindConfig() as options:
-                from groundlings.personas.minds.language.mind import LanguageMind
-
-                if model is None:
-                    raise ValueError("a language mind needs a model to ask")
-                return LanguageMind(self.population, model, options, options.model.sampling)
-
-    @cached_property
-    def _preference(self) -> Callable[[IntArray], FloatArray] | None:
-        """What the bounds rank by: the audience's hidden taste, where its mind has one that can be read."""
-        if asks_a_model(self.config):
-            return None
-        mind = self.make_mind(None)
-        return mind.preference if isinstance(mind, KnowsPreference) else None
-
-    @cached_property
-    def _taste(self) -> Any:
-        if self.language is None:
-            return self._taste_of(self.config.seed)
-        from groundlings.personas.taste.model import fit_taste
-        from groundlings.personas.taste.weights import TasteWeights
-
-        # The weights were fitted with this evidence: another seed's would be a little different.
-        kept = TasteWeights.from_dict(self.language.calibration.taste)
-        return fit_taste(
-            self.dataset, self.split.train, salt=self.config.split.salt, seed=self.config.seed, weights=kept
-        )
-
-    def _taste_of(self, seed: int) -> Any:
-        from groundlings.personas.taste.model import fit_taste
-
-        return fit_taste(self.dataset, self.split.train, salt=self.config.split.salt, seed=seed)
-
-    @cached_property
-    def _grounding(self) -> Grounding | None:
-        """What people really met later, where the mind replays it; recommenders never see it."""
-        wanted = getattr(self.config.mind, "grounded", False)
-        return Grounding.of(self.split.test) if wanted else None
-
-    @property
-    def calibration_ground(self) -> CalibrationGround:
-        """What the weights of a calibrated mind are fitted on."""
-        return CalibrationGround(self.dataset, self.split, self.config.split, self.population, self._taste_of)
-
-    async def with_language_term(
-        self, model: ChatModel | None, notify: Notify, on_pairs: PairsDone, run: Path | None = None
-    ) -> Plan:
-        """This plan with the weights of its calibrated mind, found or fitted; itself where its mind has none.
-
-        Args:
-            model: Who is asked.
-            notify: Told where the weights came from.
-            on_pairs: Told how far a fit is.
-            run: The directory of a run that is resumed.
-        """
-        options = self.config.mind
-        if not isinstance(options, CalibratedMindConfig) or model is None:
-            return self
-        found = await find_language_term(
-            options,
-            self.calibration_ground,
-            model,
-            base=self.config.base,
-            run=run,
-            people_at_once=people_at_once(options.model),
-            notify=notify,
-            on_pairs=on_pairs,
-        )
-        return replace(self, language=found)
+    def mind(self) -> Mind:
+        """A new mind for one arm; what it remembers of that arm's days is its own."""
+        return self.supplied.mind(self.minds) if self.supplied.mind else self.config.mind.build(self.minds)
 
     def recommender(self, arm: ArmConfig) -> AsyncRecommender:
-        """The recommender of an arm, not yet fitted."""
+        """A new recommender of an arm, not yet fitted."""
         context = RecommenderContext(
             catalog=self.dataset.catalog,
             user_ids=self.dataset.people.user_ids,
             base_directory=self.config.base,
-            preference=self._preference,
+            preference=self.preference,
+            model=self.models.get(arm.name),
+            sampling=arm.model.sampling if arm.model else None,
         )
+        given = self.supplied.recommenders.get(arm.name)
+        if given is not None:
+            return given if isinstance(given, AsyncRecommender) else given(context)
         where = f"arms[{self.config.arms.index(arm)}]"
-        return build_recommender(arm.recommender, arm.options, context, where=where)
+        built = build_recommender(arm.recommender, arm.options, context, where=where)
+        if arm.model is not None and not takes_a_model(arm.recommender, arm.options, where=where):
+            raise ConfigError(f"{where}.model: {arm.recommender} asks no language model; take the key out")
+        return built
 
-    def make_arm(self, arm: ArmConfig, model: ChatModel | None, residents: BoolArray | None = None) -> Arm:
-        """An arm that has not begun: nothing in it is shared with another arm's, but for the model that is asked.
+    def make_arm(self, arm: ArmConfig, recommender: AsyncRecommender | None = None, mind: Mind | None = None) -> Arm:
+        """A new arm of one arm, for everybody: it shares nothing with another one but the models that are asked.
 
         Args:
             arm: Which.
-            model: Answers for language minds.
-            residents: Who may come, shape (n_agents,); everybody if absent.
+            recommender: Not yet fitted; a new one if absent.
+            mind: Who decides; a new one if absent.
         """
         return Arm(
             name=arm.name,
             users=self.population.users,
-            recommender=self.recommender(arm),
-            environment=self.site,
-            mind=self.make_mind(model),
+            recommender=recommender or self.recommender(arm),
+            environment=self.environment,
+            mind=mind or self.mind(),
             catalog=self.dataset.catalog,
             history=self.split.train,
             seed=self.config.seed,
-            residents=residents,
             starts_cold=arm.history == "none",
         )
 
-    def arm_rows(self) -> list[ArmRow]:
-        """The arms as the log describes them; arms that share lists come before the arm in which they do."""
-        rows = [
-            ArmRow(arm.name, arm.recommender, arm.options, self.recommender(arm).sees_hidden_preference)
-            for arm in self.config.arms
-        ]
-        if isinstance(self.config.design, InterleavingDesign):
-            rows.append(ArmRow(INTERLEAVED, TEAM_DRAFT, {}, any(row.sees_hidden_preference for row in rows)))
-        return rows
 
-    def stages(self, model: ChatModel | None) -> list[list[Arm]]:
-        """The arms of the experiment: those of a stage live side by side and share their log, stage after stage."""
-        arms = self.config.arms
-        match self.config.design:
-            case SplitDesign() as design:
-                shares = shares_of(design, [arm.name for arm in arms])
-                user_ids = [self.dataset.people.user_ids[user] for user in self.population.users]
-                home = assigned_arms(self.config.seed, user_ids, shares)
-                parts = [self.make_arm(arm, model, home == place) for place, arm in enumerate(arms)]
-                return [parts] if design.log == "shared" else [[part] for part in parts]
-            case InterleavingDesign():
-                first, second = (self.recommender(arm) for arm in arms)
-                return [
-                    [
-                        replace(
-                            self.make_arm(arms[0], model),
-                            name=INTERLEAVED,
-                            recommender=TeamDraftRecommender(first, second),
-                        )
-                    ]
-                ]
-            case ParallelDesign():
-                return [[self.make_arm(arm, model)] for arm in arms]
-
-
-def build_plan(
+async def prepare(
     config: ExperimentConfig,
-    notify: Callable[[str], None] | None = None,
-    progress: ProgressHook | None = None,
+    stack: AsyncExitStack,
+    *,
+    supplied: Supplied | None = None,
+    progress: Progress = SILENT,
+    spent: Spending | None = None,
+    resumed: Path | None = None,
+    ask: bool = True,
 ) -> Plan:
-    """Resolve every name of a configuration; raises what a user can mend, before anything is written.
+    """Resolve a configuration into a plan; raises what a user can mend, before anything is written.
+
+    Each arm's recommender and mind are built once here. A mind that asks nobody comes before the recommenders, because
+    bounds rank by its preference; a model is opened after them, because a misspelt name is found sooner than it loads.
 
     Args:
         config: A checked configuration.
-        notify: Told what must be known, in a line each (the licence of the data).
-        progress: Told how far a download is.
+        stack: Closes the models when it is closed.
+        supplied: Objects that stand in for names.
+        progress: Is told what must be known, how far a download is, and how far a calibration.
+        spent: What the run, and others that share its budget, have taken.
+        resumed: The directory of a run that is resumed.
+        ask: Whether models may be opened. If not, recommenders that ask get the scripted model, and where agents ask,
+            no arms are made.
     """
-    dataset = load_dataset(config.dataset, progress, notify=notify, base=config.base)
+    spent = spent or Spending()
+    with ctrl_c_at_once():
+        plan = _read(config, supplied or Supplied(), progress)
+    if ask and resumed is None and (warning := size_warning(plan)):
+        progress.event(Note(warning))
+    for arm in config.arms:
+        if arm.model is not None:
+            asked = arm.model if ask else ModelConfig(provider="scripted")
+            plan.models[arm.name] = await _opened(asked, plan, stack, progress, spent.by(arm.name))
+    with ctrl_c_at_once():
+        minds = _minds(plan) if config.mind.asked is None else []
+        plan = replace(plan, preference=_preference(minds))
+        recommenders = [plan.recommender(arm) for arm in config.arms]
+    if config.mind.asked is not None and ask:
+        model = await _opened(config.mind.asked, plan, stack, progress, spent.agents)
+        context = replace(plan.minds, model=model, sampling=config.mind.asked.sampling)
+        if isinstance(config.mind, CalibratedMindConfig):
+            context = await calibrated(
+                context, config.mind, plan.ground, seed=config.seed, run=resumed, progress=progress
+            )
+        plan = replace(plan, minds=context)
+        with ctrl_c_at_once():
+            minds = _minds(plan)
+    arms = [plan.make_arm(*each) for each in zip(config.arms, recommenders, minds, strict=True)] if minds else []
+    user_ids = [plan.dataset.people.user_ids[user] for user in plan.population.users]
+    return replace(
+        plan,
+        described_mind=minds[0].describe() if minds else {},
+        arms=arm_rows(config.design, config.arms, recommenders),
+        stages=arranged(config.design, config.seed, user_ids, arms) if arms else [],
+    )
+
+
+def build_plan(config: ExperimentConfig, *, supplied: Supplied | None = None, progress: Progress = SILENT) -> Plan:
+    """A plan to look at: as `prepare` makes it where nobody may be asked."""
+
+    async def looked_at(told: Progress) -> Plan:
+        async with AsyncExitStack() as stack:
+            return await prepare(config, stack, supplied=supplied, progress=told, ask=False)
+
+    return outside_of_loops(lambda told: asyncio.run(looked_at(told)), progress)
+
+
+def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> Plan:
+    """All that needs no model: the data, who comes, where and when."""
+    if isinstance(config.mind, PluginMindConfig) and supplied.mind is None:
+        config.mind.check()
+    dataset = supplied.dataset or load_dataset(
+        config.dataset, on_download(progress), notify=on_note(progress), base=config.base
+    )
     split = split_history(dataset.interactions, config.split.kind, config.split.test_fraction)
     population = build_population(dataset, split.train, size=config.population.size, seed=config.seed)
-    simulation = config.simulation
-    plan = Plan(
+    ground = CalibrationGround(dataset, split, config.split, population)
+    return Plan(
         config=config,
+        supplied=supplied,
         dataset=dataset,
         split=split,
         population=population,
-        site=PaginatedFeed(config.site.page_size, config.site.max_pages, dataset.scale),
+        environment=supplied.environment or _environment(config, dataset),
         schedule=Schedule(
-            days=simulation.days,
-            concurrency=simulation.concurrency,
-            refit_every=simulation.refit_every,
-            visit_probability=simulation.visit_probability,
+            days=config.simulation.days,
+            concurrency=config.simulation.concurrency,
+            refit_every=config.simulation.refit_every,
+            visit_probability=config.simulation.visit_probability,
+        ),
+        ground=ground,
+        minds=MindContext(
+            population=population,
+            fit_taste=partial(ground.taste, config.seed),
+            later=split.test,
+            base_directory=config.base,
         ),
     )
-    for arm in config.arms:
-        plan.recommender(arm)
-    return plan
 
 
-def asks_a_model(config: ExperimentConfig) -> bool:
-    """Whether a language model takes part in what agents decide."""
-    mind = config.mind
-    return isinstance(mind, LanguageMindConfig) or (isinstance(mind, CalibratedMindConfig) and mind.asks)
+def _environment(config: ExperimentConfig, dataset: Dataset) -> PaginatedFeed:
+    """Where people browse: the one place that makes an environment of its section."""
+    return PaginatedFeed(config.site.page_size, config.site.max_pages, dataset.scale)
 
 
-async def open_model(
-    config: ExperimentConfig, progress: ProgressHook | None = None, spent: Spent | None = None
-) -> ChatModel | None:
-    """The model that a configuration's language minds ask, ready to answer; None where nobody asks one.
+def _minds(plan: Plan) -> list[Mind]:
+    """A mind for each arm."""
+    return [plan.mind() for _ in plan.config.arms]
 
-    Args:
-        config: A checked configuration.
-        progress: Told how far a download is.
-        spent: What the run had taken before it was interrupted; none = it begins.
-    """
-    if not asks_a_model(config):
+
+def _preference(minds: list[Mind]) -> Preference | None:
+    """What the bounds rank by; all minds of a run like the same."""
+    if not minds:
         return None
+    mind = minds[0]
+    return mind.preference if isinstance(mind, KnowsPreference) else None
+
+
+async def _opened(asked: ModelConfig, plan: Plan, stack: AsyncExitStack, progress: Progress, spent: Spent) -> ChatModel:
+    """A model that is ready to answer, and is closed with the stack."""
     from groundlings.simulator.language.build import build_chat_model
 
-    assert isinstance(config.mind, (LanguageMindConfig, CalibratedMindConfig))
-    return await build_chat_model(config.mind.model, progress, base=config.base, spent=spent)
+    model = await build_chat_model(asked, on_download(progress), base=plan.config.base, spent=spent)
+    stack.push_async_callback(model.close)
+    return model

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.analysis.measuring import measure
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.config.loading import as_yaml, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.config.variants import cells_of
-from groundlings.experiments.running.run import Outcome, Watcher, measure, resume_experiment, run_experiment, spent_in
-from groundlings.simulator.language.budget import Spent
+from groundlings.experiments.running.events import SILENT, ArmBegins, Changed, Note, Progress, ProgressEvent, RunBegins
+from groundlings.experiments.running.run import Outcome, resume_experiment, run_experiment
+from groundlings.experiments.running.spending import Spending, spent_in
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, open_log, store_at
 
 if TYPE_CHECKING:
@@ -44,19 +46,19 @@ class MatrixOutcome:
 
 
 def run_as_configured(
-    config: ExperimentConfig, out: Path | None = None, watcher: Watcher | None = None
+    config: ExperimentConfig, out: Path | None = None, progress: Progress = SILENT
 ) -> Outcome | MatrixOutcome:
     """A run, or all the runs that the configuration's variants ask for."""
-    return run_matrix(config, out, watcher) if config.variants else run_experiment(config, out, watcher)
+    return run_matrix(config, out, progress) if config.variants else run_experiment(config, out, progress)
 
 
-def go_on_with(directory: Path, watcher: Watcher | None = None) -> Outcome | MatrixOutcome:
+def go_on_with(directory: Path, progress: Progress = SILENT) -> Outcome | MatrixOutcome:
     """Resume whatever was begun in a directory."""
     varied = load_config(files.existing_config(directory)).variants is not None
-    return resume_matrix(directory, watcher) if varied else resume_experiment(directory, watcher)
+    return resume_matrix(directory, progress) if varied else resume_experiment(directory, progress)
 
 
-def run_matrix(config: ExperimentConfig, out: Path | None = None, watcher: Watcher | None = None) -> MatrixOutcome:
+def run_matrix(config: ExperimentConfig, out: Path | None = None, progress: Progress = SILENT) -> MatrixOutcome:
     """Run every cell, one after the other; a budget holds for all of them together.
 
     Raises:
@@ -65,10 +67,10 @@ def run_matrix(config: ExperimentConfig, out: Path | None = None, watcher: Watch
     directory = files.choose_directory(config.name, out)
     with files.locked(directory):
         files.write_text(directory / files.CONFIG_NAME, as_yaml(config))
-        return _carry_out(config, directory, watcher or Watcher())
+        return _carry_out(config, directory, progress)
 
 
-def resume_matrix(directory: Path, watcher: Watcher | None = None) -> MatrixOutcome:
+def resume_matrix(directory: Path, progress: Progress = SILENT) -> MatrixOutcome:
     """Go on with a matrix, wherever it was interrupted; every cell ends with the digest of an uninterrupted one.
 
     Raises:
@@ -76,7 +78,7 @@ def resume_matrix(directory: Path, watcher: Watcher | None = None) -> MatrixOutc
     """
     config = load_config(files.existing_config(directory))
     with files.locked(directory):
-        return _carry_out(config, directory, watcher or Watcher())
+        return _carry_out(config, directory, progress)
 
 
 def has_cells(directory: Path) -> bool:
@@ -113,27 +115,27 @@ def write_reports(directory: Path) -> None:
     _put_on_top(directory, cells[0])
 
 
-def _carry_out(config: ExperimentConfig, directory: Path, watcher: Watcher) -> MatrixOutcome:
-    watcher.begins(directory)
+def _carry_out(config: ExperimentConfig, directory: Path, progress: Progress) -> MatrixOutcome:
+    progress.event(RunBegins(directory))
     cells = cells_of(config)
     outcomes = {}
     for number, cell in enumerate(cells, start=1):
         place = directory / files.CELLS / cell.name
-        others = sum((_spent(directory / files.CELLS / each.name) for each in cells if each is not cell), Spent())
-        heard = _CellWatcher(watcher, f"{number}/{len(cells)} {cell.name}")
+        others = sum((_spent(directory / files.CELLS / each.name) for each in cells if each is not cell), Spending())
+        heard = _in_cell(progress, f"{number}/{len(cells)} {cell.name}")
         if (place / files.CONFIG_NAME).is_file():
             outcomes[cell.name] = resume_experiment(place, heard, spent=others)
         else:
             place.parent.mkdir(exist_ok=True)
             outcomes[cell.name] = run_experiment(cell.config, place, heard, spent=others)
     if len(cells) > 1:
-        watcher.note("comparing the cells")
+        progress.event(Note("comparing the cells"))
     write_reports(directory)
     return MatrixOutcome(directory, outcomes)
 
 
-def _spent(cell: Path) -> Spent:
-    return spent_in(store_at(cell)) if _has_log(cell) else Spent()
+def _spent(cell: Path) -> Spending:
+    return spent_in(store_at(cell)) if _has_log(cell) else Spending()
 
 
 def _has_log(cell: Path) -> bool:
@@ -155,32 +157,16 @@ def _opened(directories: Sequence[Path]) -> Iterator[list[Engine]]:
         yield engines
 
 
-class _CellWatcher(Watcher):
-    """Tells another watcher which cell its arms are of, and that the whole matrix is what can be resumed."""
+def _in_cell(progress: Progress, cell: str) -> Progress:
+    """Tells which cell an arm is of; what can be resumed is the whole matrix, which has begun before its cells."""
 
-    def __init__(self, watcher: Watcher, cell: str) -> None:
-        self._watcher = watcher
-        self._cell = cell
+    def named(event: ProgressEvent) -> ProgressEvent | None:
+        match event:
+            case RunBegins():
+                return None
+            case ArmBegins(name, visits):
+                return ArmBegins(f"{cell}: {name}", visits)
+            case _:
+                return event
 
-    def note(self, line: str) -> None:
-        """See `Watcher.note`."""
-        self._watcher.note(line)
-
-    def download(self, what: str, done: int, total: int | None) -> None:
-        """See `Watcher.download`."""
-        self._watcher.download(what, done, total)
-
-    def calibration(self, done: int, total: int) -> None:
-        """See `Watcher.calibration`."""
-        self._watcher.calibration(done, total)
-
-    def begins(self, directory: Path) -> None:
-        """The matrix has begun before its cells."""
-
-    def arm(self, name: str, visits: int) -> None:
-        """See `Watcher.arm`."""
-        self._watcher.arm(f"{self._cell}: {name}", visits)
-
-    def visits(self, count: int) -> None:
-        """See `Watcher.visits`."""
-        self._watcher.visits(count)
+    return Changed(progress, named)

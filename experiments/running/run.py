@@ -1,47 +1,33 @@
-"""Running an experiment: plan, arms, log, summary, report."""
+"""Running an experiment: prepare, simulate, measure; begun anew or gone on with, it is one path."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import platform
-import shlex
-import sys
+import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, inspect, text
-
-from groundlings.environments.chat import ChatModel, fingerprint_of
-from groundlings.environments.errors import ConfigError, RunDirectoryError
-from groundlings.experiments.analysis.metrics import Summary, summarise
+from groundlings.experiments.analysis.measuring import measure
+from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.integrity import reading
-from groundlings.experiments.archive.provenance import origin_row
-from groundlings.experiments.config.loading import as_yaml, load_config
+from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.running.calibration import FILE_NAME as CALIBRATION_NAME
 from groundlings.experiments.running.event_loop import outside_of_loops
-from groundlings.experiments.running.plan import Plan, build_plan, open_model
-from groundlings.simulator.arm import Arm
-from groundlings.simulator.days import live_together
-from groundlings.simulator.language.budget import Spent
+from groundlings.experiments.running.events import SILENT, Note, Progress, RunBegins
+from groundlings.experiments.running.manifest import manifest, run_row
+from groundlings.experiments.running.plan import Plan, prepare
+from groundlings.experiments.running.run_directory import begin, simulate_into
+from groundlings.experiments.running.spending import Spending, spent_in
+from groundlings.experiments.running.supplied import Supplied
 from groundlings.simulator.log.digest import digest
-from groundlings.simulator.log.migrations import SCHEMA_VERSION
-from groundlings.simulator.log.store import Store, named_faults, open_log, store_at
-from groundlings.simulator.log.writer import LogWriter, PastRun
+from groundlings.simulator.log.store import open_log, store_at
 
-PACKAGES = ("groundlings", "mesa", "numpy", "pandas", "scipy", "sqlalchemy", "openai", "implicit", "irspack")
-
-_SPENT = """
-SELECT count(*), coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0), coalesce(sum(completion_tokens), 0)
-FROM calls WHERE NOT from_store
-"""
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,45 +45,13 @@ class Outcome:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class CutShort:
-    """A visit that was open when a run stopped: nothing of it is in the log, and resuming begins it anew.
-
-    Attributes:
-        arm: Where.
-        day: When, 0 is the first.
-        user_id: Who, by the data set's own id.
-    """
-
-    arm: str
-    day: int
-    user_id: str
-
-
-class Watcher:
-    """Hears of a run's progress; this one is not interested."""
-
-    def note(self, line: str) -> None:
-        """Something must be known, or takes time."""
-
-    def download(self, what: str, done: int, total: int | None) -> None:
-        """`done` of `total` bytes of `what` have arrived; `total` is None where it is not known."""
-
-    def calibration(self, done: int, total: int) -> None:
-        """`done` of `total` pairs of a calibration have been asked about."""
-
-    def begins(self, directory: Path) -> None:
-        """From here on the run can be resumed from this directory."""
-
-    def arm(self, name: str, visits: int) -> None:
-        """An arm begins, with this many visits at most."""
-
-    def visits(self, count: int) -> None:
-        """Visits of the current arm have been written."""
-
-
 def run_experiment(
-    config: ExperimentConfig, out: Path | None = None, watcher: Watcher | None = None, *, spent: Spent | None = None
+    config: ExperimentConfig,
+    out: Path | None = None,
+    progress: Progress = SILENT,
+    *,
+    spent: Spending | None = None,
+    supplied: Supplied | None = None,
 ) -> Outcome:
     """Simulate all arms, then measure and draw.
 
@@ -107,240 +61,82 @@ def run_experiment(
     Args:
         config: What to run, without variants.
         out: The directory; one under `runs` if absent.
-        watcher: Hears how far it is.
-        spent: What other runs have taken of the budget.
+        progress: Is told how far it is.
+        spent: What other runs have taken of the budgets.
+        supplied: Objects that stand in for names of the configuration.
 
     Raises:
         UserError: Something that its message tells how to mend; what was logged before stays readable.
     """
-    return outside_of_loops(lambda heard: _run(config, out, heard, spent), watcher or Watcher())
+    return outside_of_loops(lambda told: _carried_out(config, told, spent, supplied, out=out), progress)
 
 
-def _run(config: ExperimentConfig, out: Path | None, watcher: Watcher, spent: Spent | None) -> Outcome:
-    began = time.monotonic()
-    _check_server(config)
-    plan = build_plan(config, watcher.note, watcher.download)
-    if plan.size_warning is not None:
-        watcher.note(plan.size_warning)
-    with asyncio.Runner() as runner, _model(plan, runner, watcher, spent) as model:
-        plan = runner.run(plan.with_language_term(model, watcher.note, watcher.calibration))
-        directory = files.choose_directory(config.name, out)
-        with files.locked(directory):
-            files.write_text(directory / files.CONFIG_NAME, as_yaml(config))
-            if plan.language is not None:
-                files.write_text(directory / CALIBRATION_NAME, plan.language.calibration.as_text())
-            watcher.begins(directory)
-            return _carry_out(plan, directory, runner, model, watcher, began)
-
-
-def resume_experiment(directory: Path, watcher: Watcher | None = None, *, spent: Spent | None = None) -> Outcome:
+def resume_experiment(
+    directory: Path,
+    progress: Progress = SILENT,
+    *,
+    spent: Spending | None = None,
+    supplied: Supplied | None = None,
+) -> Outcome:
     """Go on with a run that was interrupted, wherever it was; a finished one is only measured again.
 
     Visits that are in the log are not asked again. The outcome has the digest of an uninterrupted run.
 
     Args:
         directory: The run's.
-        watcher: Hears how far it is.
-        spent: What other runs have taken of the budget.
+        progress: Is told how far it is.
+        spent: What other runs have taken of the budgets.
+        supplied: Objects that stand in for names of the configuration.
 
     Raises:
         RunDirectoryError: There is no run, it is damaged, or another process is at it.
         ConfigError: The configuration or the data are no longer those that the run began with.
     """
-    return outside_of_loops(lambda heard: _resume(directory, heard, spent), watcher or Watcher())
-
-
-def _resume(directory: Path, watcher: Watcher, spent: Spent | None) -> Outcome:
-    began = time.monotonic()
     config = load_config(files.existing_config(directory))
-    with reading(directory), files.locked(directory):
-        watcher.begins(directory)
-        plan = build_plan(config, watcher.note, watcher.download)
-        with asyncio.Runner() as runner, _model(plan, runner, watcher, spent, directory) as model:
-            plan = runner.run(plan.with_language_term(model, watcher.note, watcher.calibration, directory))
-            return _carry_out(plan, directory, runner, model, watcher, began)
+    return outside_of_loops(lambda told: _carried_out(config, told, spent, supplied, resumed=directory), progress)
 
 
-def _carry_out(
-    plan: Plan, directory: Path, runner: asyncio.Runner, model: ChatModel | None, watcher: Watcher, began: float
+def _carried_out(
+    config: ExperimentConfig,
+    progress: Progress,
+    spent: Spending | None,
+    supplied: Supplied | None,
+    *,
+    out: Path | None = None,
+    resumed: Path | None = None,
 ) -> Outcome:
-    run = run_row(plan, model)
-    ready = time.monotonic()
-    cut_short: list[CutShort] = []
-    try:
-        simulate(plan, run, files.log_store(directory, _log_url(plan.config)), runner, model, watcher, cut_short)
-    except BaseException:
-        with suppress(RunDirectoryError):  # a full disk may be why we are here
-            files.write_json(directory / files.STOPPED_NAME, {"cut_short": [asdict(each) for each in cut_short]})
-        raise
-    (directory / files.STOPPED_NAME).unlink(missing_ok=True)
-    simulated = time.monotonic()
+    """Either kind of run: a resumed directory is locked first, a new one once nothing can fail any more."""
+    with ExitStack() as held:
+        before = spent or Spending()
+        if resumed is None:
+            files.check_server(config.log.url if config.log else None)
+        else:
+            held.enter_context(reading(resumed))
+            held.enter_context(files.locked(resumed))
+            progress.event(RunBegins(resumed))
+            before += spent_in(store_at(resumed))
+            _logger.info("%s: resumed, %d calls were made before", resumed, before.agents.calls)
+
+        async def simulated() -> tuple[Plan, dict[str, Any], Path, dict[str, float]]:
+            began = time.monotonic()
+            async with AsyncExitStack() as stack:
+                plan = await prepare(config, stack, supplied=supplied, progress=progress, spent=before, resumed=resumed)
+                directory = resumed or begin(plan, out, held, progress)
+                run, ready = run_row(plan), time.monotonic()
+                await simulate_into(directory, plan, run, progress)
+                seconds = {"prepare": ready - began, "simulate": time.monotonic() - ready}
+                return plan, run, directory, seconds
+
+        done = asyncio.run(simulated())
+        progress.event(Note("measuring and drawing"))
+        return _measured(*done)
+
+
+def _measured(plan: Plan, run: Mapping[str, Any], directory: Path, seconds: Mapping[str, float]) -> Outcome:
     engine = open_log(directory)
     try:
-        watcher.note("measuring and drawing")
         fingerprint = digest(engine)
-        seconds = {"prepare": ready - began, "simulate": simulated - ready}
-        files.write_json(directory / files.MANIFEST_NAME, _manifest(plan, run, fingerprint, seconds))
-        summary = measure(directory, engine)
+        files.write_json(directory / files.MANIFEST_NAME, manifest(plan, run, fingerprint, seconds))
+        return Outcome(directory, measure(directory, engine), fingerprint)
     finally:
         engine.dispose()
-    return Outcome(directory, summary, fingerprint)
-
-
-def _log_url(config: ExperimentConfig) -> str | None:
-    return config.log.url if config.log else None
-
-
-def _check_server(config: ExperimentConfig) -> None:
-    """Before there is a directory: whether the server that is to hold the log answers, and lets us write."""
-    if config.log is not None:
-        from groundlings.simulator.log.postgres import PostgresStore
-
-        PostgresStore(config.log.url, "groundlings").check_server()
-
-
-def measure(directory: Path, engine: Engine, variants: Sequence[Engine] = ()) -> Summary:
-    """Recompute summary and report of a run from what lies in its directory: the log, and the manifest beside it.
-
-    Args:
-        directory: The run's.
-        engine: Its log.
-        variants: Logs of the same experiment with other prompts, models or seeds, for the report's verdict.
-    """
-    from groundlings.experiments.analysis.report import write_report
-
-    summary = summarise(engine)
-    write_report(directory, engine, summary, variants)
-    files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
-    return summary
-
-
-def simulate(
-    plan: Plan,
-    run: dict[str, Any],
-    place: Path | Store,
-    runner: asyncio.Runner,
-    model: ChatModel | None = None,
-    watcher: Watcher | None = None,
-    cut_short: list[CutShort] | None = None,
-) -> None:
-    """Let every arm live through its days, and write the log; what the log holds already is not done again.
-
-    Args:
-        plan: What to simulate.
-        run: The row of `runs`, from `run_row`.
-        place: The log, or its file; it may exist, from the same run interrupted.
-        runner: Runs the visits.
-        model: Answers for language minds.
-        watcher: Hears how far it is.
-        cut_short: Filled, where it ends early, with the visits that were open.
-    """
-    watcher = watcher or Watcher()
-    stages = plan.stages(model)
-    rows = plan.arm_rows()
-    with LogWriter(place) as log:
-        past = log.resume()
-        if past is None:
-            log.begin(run, rows, plan.population)
-        else:
-            _same_experiment(place, run, past)
-            if past.done:
-                return
-        while stages:
-            arms = stages.pop(0)  # an arm is large: it goes when its days are over
-            visits = sum(arm.people for arm in arms) * plan.schedule.days
-            watcher.arm(", ".join(arm.name for arm in arms), visits)
-            if past is not None:
-                _go_on(arms, past)
-            try:
-                runner.run(live_together(arms, plan.schedule, log, watcher.visits))
-            finally:
-                if cut_short is not None:
-                    ids = plan.dataset.people.user_ids
-                    cut_short += [CutShort(arm.name, day, ids[user]) for arm in arms for day, user in arm.cut_short]
-        log.close()
-
-
-def _go_on(arms: Sequence[Arm], past: PastRun) -> None:
-    """Give each arm what the log holds of it; a loop in the caller would keep a finished arm alive."""
-    for arm in arms:
-        arm.past = past.arms[arm.name]
-
-
-def _same_experiment(place: Path | Store, run: dict[str, Any], past: PastRun) -> None:
-    """Raise `ConfigError` where going on would mix two experiments in one log."""
-    for what, begun, now in (
-        ("configuration", past.config_hash, run["config_hash"]),
-        ("data set", past.dataset_hash, run["dataset_hash"]),
-    ):
-        if begun != now:
-            raise ConfigError(
-                f"{place}: the run began with another {what} (SHA-256 {begun[:12]}..., now {now[:12]}...); "
-                "put it back as it was, or start a new run"
-            )
-
-
-def spent_in(store: Store) -> Spent:
-    """What the calls in a log have taken; those read from a record took nothing, nor does a log without calls."""
-    engine = store.for_writing()
-    try:
-        with named_faults(store), engine.connect() as connection:
-            if not inspect(connection).has_table("calls"):
-                return Spent()
-            return Spent(*connection.execute(text(_SPENT)).one())
-    finally:
-        engine.dispose()
-
-
-def run_row(plan: Plan, model: ChatModel | None = None) -> dict[str, Any]:
-    """The row of `runs` that says what a run is."""
-    config, dataset = plan.config, plan.dataset
-    mind = dict(plan.make_mind(model).describe())
-    if plan.language is not None:
-        mind["calibration_source"] = plan.language.source
-    return {
-        **origin_row(config.name, config.seed, config, dataset),
-        "page_size": plan.site.page_size,
-        "max_pages": plan.site.max_pages,
-        "mind": json.dumps(mind, ensure_ascii=False, default=str),
-        "model_fingerprint": fingerprint_of(model) if model else None,
-        "versions": json.dumps({name: version(name) for name in PACKAGES}),
-    }
-
-
-@contextmanager
-def _model(
-    plan: Plan, runner: asyncio.Runner, watcher: Watcher, elsewhere: Spent | None, resumed: Path | None = None
-) -> Iterator[ChatModel | None]:
-    spent = (elsewhere or Spent()) + (spent_in(store_at(resumed)) if resumed else Spent())
-    model = runner.run(open_model(plan.config, watcher.download, spent))
-    try:
-        yield model
-    finally:
-        if model is not None:
-            runner.run(model.close())
-
-
-def _manifest(plan: Plan, run: dict[str, Any], fingerprint: str, seconds: dict[str, float]) -> dict[str, Any]:
-    return {
-        **{key: run[key] for key in ("run_id", "experiment", "seed", "config_hash", "synthetic")},
-        "digest": fingerprint,
-        "command": shlex.join(["groundlings", *sys.argv[1:]]),
-        "mind": json.loads(run["mind"]),
-        "model_fingerprint": run["model_fingerprint"],
-        "calibration_source": plan.language.source if plan.language else None,
-        "dataset": {
-            "name": plan.dataset.name,
-            "sha256": plan.dataset.fingerprint,
-            "source": plan.dataset.source,
-            "licence": plan.dataset.licence,
-            "training_interactions": len(plan.split.train),
-            "held_out_interactions": len(plan.split.test),
-            "people_without_training_history": len(plan.split.dropped_users),
-        },
-        "population": {"agents": len(plan.population), "sha256": plan.population.fingerprint},
-        "schema_version": SCHEMA_VERSION,
-        "versions": {**json.loads(run["versions"]), "python": platform.python_version()},
-        "platform": platform.platform(),
-        "seconds": {name: round(value, 3) for name, value in seconds.items()},
-    }

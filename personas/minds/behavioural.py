@@ -85,10 +85,9 @@ class BehaviouralMind:
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""
-        options = BehaviouralOptions(**{name: getattr(self._options, name) for name in BehaviouralOptions.model_fields})
         return {
             "kind": "behavioural",
-            **options.model_dump(),
+            **self._options.model_dump(),
             "click_constant": self._constant,
             "taste": dict(self._taste.describe()),
         }

@@ -138,10 +138,9 @@ class CalibratedMind:
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""
-        options = CalibratedOptions(**{name: getattr(self._options, name) for name in CalibratedOptions.model_fields})
         described: dict[str, Any] = {
             "kind": "calibrated",
-            **options.model_dump(mode="json", exclude={"calibration"}),
+            **self._options.model_dump(mode="json", exclude={"calibration"}),
             "click_constant": self._constant,
             "taste": dict(self._taste.describe()),
         }

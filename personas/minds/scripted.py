@@ -59,8 +59,7 @@ class ScriptedMind:
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""
-        options = {name: getattr(self._options, name) for name in ScriptedOptions.model_fields}
-        return {"kind": "scripted", **ScriptedOptions(**options).model_dump(mode="json")}
+        return {"kind": "scripted", **self._options.model_dump(mode="json")}
 
     def _follow(self, situation: Situation) -> Decision:
         page, options = situation.page, self._options

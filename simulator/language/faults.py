@@ -61,6 +61,11 @@ class Fault:
     wait_seconds: float | None = None
     spent: bool = False
 
+    @property
+    def brief(self) -> str:
+        """What a server's log may say: of an answer the status alone, because its body can repeat the question."""
+        return self.what if self.status is None else f"HTTP {self.status}"
+
 
 def fault_of(error: Exception) -> Fault:
     """Read what went wrong on the wire, or our own deadline."""

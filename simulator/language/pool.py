@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +18,8 @@ from groundlings.simulator.language.connection import Capabilities, Connection
 from groundlings.simulator.language.faults import BadStatus, Fault, GarbledReply, back_off_seconds, fault_of
 
 Result = TypeVar("Result")
+
+_logger = logging.getLogger(__name__)
 
 _ATTEMPT_ERRORS = (BadStatus, GarbledReply, aiohttp.ClientError, OSError, TimeoutError)
 _NOBODY_IS_SERVED = frozenset({401, 402, 403, 404})
@@ -134,9 +137,16 @@ class EndpointPool:
             except _ATTEMPT_ERRORS as error:
                 fault = fault_of(error)
             self._refuse_if_broken()
+            was_resting = connection.health.resting
             connection.health.failed(fault)
+            if connection.health.resting and not was_resting:
+                _logger.warning("%s: left alone for a while (%s)", connection.base_url, fault.brief)
             self._weigh(connection, fault, attempt)
-            await self._sleep(back_off_seconds(self._for_this_request(fault), attempt, key()))
+            seconds = back_off_seconds(self._for_this_request(fault), attempt, key())
+            _logger.info(
+                "%s: attempt %d failed (%s), again in %.1f s", connection.base_url, attempt, fault.brief, seconds
+            )
+            await self._sleep(seconds)
             attempt += 1
 
     async def _attempt(
@@ -164,15 +174,18 @@ class EndpointPool:
         """Raise `ProviderError` where trying again cannot help, and open the breaker where it cannot help anybody."""
         first_contact = connection.capabilities is None
         if fault.status in _NOBODY_IS_SERVED or fault.spent or (fault.refused and first_contact):
-            self._break(connection.explain(fault, attempt))
+            self._break(connection.explain(fault, attempt), fault)
         elif all(each.health.silent(self._outage_seconds) for each in self._connections):
             told = connection.explain(fault, attempt)
-            self._break(f"nobody has answered for {self._outage_seconds:g} seconds; {told}")
+            self._break(f"nobody has answered for {self._outage_seconds:g} seconds; {told}", fault)
         self._refuse_if_broken()
         if not fault.transient or attempt >= self._max_attempts:
+            _logger.error("%s: given up after %d attempts (%s)", connection.base_url, attempt, fault.brief)
             raise ProviderError(connection.explain(fault, attempt)) from None
 
-    def _break(self, message: str) -> None:
+    def _break(self, message: str, fault: Fault) -> None:
+        if not self._broken:
+            _logger.error("the circuit breaker opens, and every request ends (%s)", fault.brief)
         self._broken = message
         for deadline in self._deadlines:
             if not deadline.expired():

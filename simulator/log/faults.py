@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from groundlings.environments.errors import RunDirectoryError
+
+_logger = logging.getLogger(__name__)
 
 _SAFE = "all committed visits are safe"
 
@@ -48,6 +51,8 @@ def named_faults(where: object) -> Iterator[None]:
     except (DBAPIError, sqlite3.Error) as fault:
         cause = fault.orig if isinstance(fault, DBAPIError) else fault
         lost = isinstance(fault, DBAPIError) and fault.connection_invalidated
+        if lost:
+            _logger.warning("%s: the connection to the database was lost", where)
         explained = _of_sqlite(cause) if isinstance(cause, sqlite3.Error) else _of_postgres(cause, lost)
         raise RunDirectoryError(f"{where}: {explained}") from None
     except Exception as fault:

@@ -297,7 +297,7 @@ class LogWriter:
         ]
 
 
-_MENDABLE = (KeyboardInterrupt, GeneratorExit, UserError, BudgetExhausted)
+_MENDABLE = (KeyboardInterrupt, asyncio.CancelledError, GeneratorExit, UserError, BudgetExhausted)
 
 _NUMBERED = (tables.arms, tables.agents, tables.items, tables.sessions, tables.impressions, tables.events, tables.calls)
 

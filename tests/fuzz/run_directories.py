@@ -19,16 +19,18 @@ from world import EARLIER, Campaign, Work, World
 from groundlings.experiments.cli import main as cli
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.registry import FORMATS
-from groundlings.experiments.running.run import Watcher, run_experiment
+from groundlings.experiments.running.events import ProgressEvent, VisitsWritten
+from groundlings.experiments.running.run import run_experiment
 
 DRAWN_EVERY = 10
 
 
-class _Stopped(Watcher):
+class _Stopped:
     """Presses Ctrl-C once some visits are written."""
 
-    def visits(self, count: int) -> None:
-        raise KeyboardInterrupt
+    def event(self, event: ProgressEvent) -> None:
+        if isinstance(event, VisitsWritten):
+            raise KeyboardInterrupt
 
 
 def run_directories(world: World, total: int) -> Campaign:

@@ -23,6 +23,7 @@ from groundlings.experiments.labs.warmup.config import WarmupConfig
 from groundlings.experiments.running.cost import print_plan
 from groundlings.experiments.running.plan import Plan, build_plan
 from groundlings.experiments.running.run import run_experiment
+from groundlings.experiments.running.sizes import sessions_at_most
 from groundlings.recommenders.registry import SHIPPED, find_recommender
 
 LARGEST_RUN = 20_000
@@ -121,11 +122,11 @@ def _without_a_model(config: ExperimentConfig) -> ExperimentConfig:
 
 
 def _small(plan: Plan) -> bool:
-    impressions = plan.sessions * min(plan.site.depth, len(plan.dataset.catalog))
+    impressions = sessions_at_most(plan) * min(plan.site.depth, len(plan.dataset.catalog))
     cells = len(plan.dataset.people) * len(plan.dataset.catalog) * len(plan.config.arms)
     mind = plan.config.mind
     asked = 20 * plan.site.page_size if isinstance(mind, LanguageMindConfig) and mind.decision == "graded" else 10
-    calls = plan.sessions * plan.site.max_pages * asked if isinstance(mind, LanguageMindConfig) else 0
+    calls = sessions_at_most(plan) * plan.site.max_pages * asked if isinstance(mind, LanguageMindConfig) else 0
     return max(impressions, calls) <= LARGEST_RUN and cells <= 10 * LARGEST_RUN and plan.schedule.days <= 60
 
 

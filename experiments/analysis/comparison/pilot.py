@@ -7,7 +7,7 @@ spreads and not effects: a plan made after a look at effects would be no plan.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,12 +26,12 @@ from groundlings.experiments.analysis.comparison.split import adjusted_outcomes
 from groundlings.experiments.analysis.metrics.definitions import METRICS
 from groundlings.experiments.config.designs import InterleavingDesign, ParallelDesign, SplitDesign, shares_of
 from groundlings.experiments.config.schema import BehaviouralMindConfig, ExperimentConfig, PlanConfig
+from groundlings.experiments.running.events import SILENT, Progress
+from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, build_plan
-from groundlings.experiments.running.run import run_row
+from groundlings.experiments.running.simulating import simulate
 from groundlings.personas.minds.click_model import BrowsingOptions
-from groundlings.simulator.days import live_together
 from groundlings.simulator.log.store import LOG_NAME, open_log
-from groundlings.simulator.log.writer import ArmRow, LogWriter
 
 OTHER_LUCK = "other luck"
 """Name of the first arm's second copy."""
@@ -89,14 +89,14 @@ class Pilot:
     needs: tuple[Need, ...]
 
 
-def run_pilot(config: ExperimentConfig, people: int, notify: Callable[[str], None] | None = None) -> Pilot:
+def run_pilot(config: ExperimentConfig, people: int, progress: Progress = SILENT) -> Pilot:
     """Play an experiment before few people with the behavioural mind, and work out what it needs.
 
     Args:
         config: The experiment. A language mind is replaced: its pilot would cost what the pilot is to save, and agents
             who talk vary at least as much.
         people: Agents of the pilot.
-        notify: Told what must be known, in a line each.
+        progress: Is told what must be known.
 
     Raises:
         UserError: Something that its message tells how to mend.
@@ -106,7 +106,7 @@ def run_pilot(config: ExperimentConfig, people: int, notify: Callable[[str], Non
             "design: interleaving shows a preference and no effect on a metric, so there is no power to plan; ask for "
             "that of the design parallel or split: --set design=parallel"
         )
-    planned = len(build_plan(config, notify).population)
+    planned = len(build_plan(config, progress=progress).population)
     kept = BehaviouralMindConfig(kind="behavioural")
     if isinstance(config.mind, BrowsingOptions):
         kept = kept.model_copy(update={name: getattr(config.mind, name) for name in BrowsingOptions.model_fields})
@@ -135,19 +135,10 @@ def run_pilot(config: ExperimentConfig, people: int, notify: Callable[[str], Non
 
 
 def _simulate(plan: Plan, path: Path) -> None:
-    first = plan.config.arms[0]
-    arms = [(arm, plan.make_arm(arm, None)) for arm in plan.config.arms]
-    again = replace(plan.make_arm(first, None), name=OTHER_LUCK, seed=name_key("other luck", plan.config.seed))
-    arms.append((first, again))
-    rows = [
-        ArmRow(arm.name, config.recommender, config.options, arm.recommender.sees_hidden_preference)
-        for config, arm in arms
-    ]
-    with LogWriter(path) as log:
-        log.begin(run_row(plan), rows, plan.population)
-        for _, arm in arms:
-            asyncio.run(live_together((arm,), plan.schedule, log, lambda _: None))
-        log.close()
+    again = plan.make_arm(plan.config.arms[0])
+    plan.stages.append([replace(again, name=OTHER_LUCK, seed=name_key("other luck", plan.config.seed))])
+    twice = replace(plan, arms=(*plan.arms, replace(plan.arms[0], name=OTHER_LUCK)))
+    asyncio.run(simulate(twice, run_row(twice), path))
 
 
 def _needs(

@@ -126,6 +126,9 @@ class FidelityConfig(Section):
         names = [arm.name for arm in self.recommenders]
         if len(set(names)) < len(names):
             raise ValueError("recommenders: names must differ")
+        asking = [arm.name for arm in self.recommenders if arm.model is not None]
+        if asking:
+            raise ValueError(f"recommenders: {', '.join(asking)}: the lab asks no model for recommenders; take it out")
         if len(names) < FEWEST_RECOMMENDERS:
             raise ValueError(f"recommenders: found {len(names)}, expected at least {FEWEST_RECOMMENDERS}")
         return self

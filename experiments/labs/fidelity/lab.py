@@ -30,25 +30,10 @@ from groundlings.experiments.labs.fidelity.scorers import Scorer, interaction_sc
 from groundlings.experiments.labs.fidelity.sentences import sentence
 from groundlings.experiments.labs.fidelity.stage import MIND, Stage, set_stage
 from groundlings.experiments.labs.fidelity.system import Utilities, gate
+from groundlings.experiments.running.events import SILENT, LabStep, Progress
 
 PARTS = 9
 """Steps of progress: reading and fitting, the seven parts, then the language model's rows of them."""
-
-
-class Observer:
-    """Hears how far an examination is; this one is not interested."""
-
-    def note(self, line: str) -> None:
-        """Something must be known, or takes time."""
-
-    def download(self, what: str, done: int, total: int | None) -> None:
-        """`done` of `total` bytes of `what` have arrived; `total` is None where it is not known."""
-
-    def pairs(self, done: int, total: int) -> None:
-        """`done` of `total` pairs have been put to the language model."""
-
-    def step(self, number: int, name: str) -> None:
-        """Step `number` of `PARTS` begins."""
 
 
 @dataclass(frozen=True)
@@ -97,30 +82,29 @@ class Findings:
 
 def examine(
     config: FidelityConfig,
-    observer: Observer | None = None,
+    progress: Progress = SILENT,
     further: Callable[[Stage], Sequence[Scorer]] = lambda _: (),
 ) -> Findings:
     """Read the data, fit, and go through the seven parts.
 
     Args:
         config: What to examine.
-        observer: Hears how far it is.
+        progress: Is told how far it is.
         further: More rows for parts 1 and 3, such as a language model's answers; a scorer may know some people only.
 
     Raises:
         UserError: Something that its message tells how to mend.
     """
-    observer = observer or Observer()
     seconds: dict[str, float] = {}
 
     def timed(number: int, name: str, work: Callable[[], Any]) -> Any:
-        observer.step(number, name)
+        progress.event(LabStep(number - 1, PARTS, name))
         began = time.monotonic()
         result = work()
         seconds[name] = round(time.monotonic() - began, 2)
         return result
 
-    stage: Stage = timed(1, "reading and fitting", lambda: set_stage(config, observer.note, observer.download))
+    stage: Stage = timed(1, "reading and fitting", lambda: set_stage(config, progress))
     scorers = [*interaction_scorers(stage), *further(stage)]
     asked = timed(2, "interaction", lambda: interaction.ask_all(stage, scorers))
     records = interaction.examine_interaction(asked, scorers)
@@ -134,7 +118,7 @@ def examine(
     utilities = timed(7, "system level", lambda: system.measure_utilities(stage, audiences))
     records += system.examine_system(stage, utilities, audiences)
     records += timed(8, "memorisation and stereotype", lambda: invariance.examine_invariance(stage))
-    answers, said = timed(9, "language model", lambda: _language(stage, observer))
+    answers, said = timed(9, "language model", lambda: _language(stage, progress))
     records += said
     records += published_rows(stage.dataset.name)
     passed = {each.name: gate(records, each.name) for each in audiences if each.kind == "mind"}
@@ -142,11 +126,11 @@ def examine(
     return Findings(_about(stage, seconds, answers), records, passed[MIND], curves, utilities, stars)
 
 
-def _language(stage: Stage, observer: Observer) -> tuple[LanguageAnswers | None, list[Record]]:
+def _language(stage: Stage, progress: Progress) -> tuple[LanguageAnswers | None, list[Record]]:
     options = stage.config.language
     if options is None:
         return None, []
-    answers = ask_language_model(stage, options, observer.note, observer.pairs, observer.download)
+    answers = ask_language_model(stage, options, progress)
     return answers, language_rows.examine_language(stage, answers)
 
 

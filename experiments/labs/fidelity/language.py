@@ -12,7 +12,7 @@ of `groundlings calibrate`. What the third has over the first is what the langua
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -21,7 +21,6 @@ from scipy.special import expit
 
 from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray
 from groundlings.environments.chat import ChatModel
-from groundlings.environments.datasets import ProgressHook
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.random_streams import name_key
 from groundlings.experiments.labs.fidelity.config import LanguageConfig, ListsConfig
@@ -29,6 +28,7 @@ from groundlings.experiments.labs.fidelity.invariance import with_other_demograp
 from groundlings.experiments.labs.fidelity.lists import Lists, Negatives, draw_lists
 from groundlings.experiments.labs.fidelity.stage import Stage
 from groundlings.experiments.running.calibration import CalibrationGround, find_language_term, people_at_once
+from groundlings.experiments.running.events import SILENT, PairsAsked, Progress, on_download
 from groundlings.personas.minds.calibrated_question import LanguageScorer
 from groundlings.personas.minds.click_model import open_constant, unmet_appeal
 from groundlings.personas.population import Population, build_population
@@ -99,13 +99,7 @@ class LanguageAnswers:
         return {name: expit(values + self.constants[name]) for name, values in odds.items()}
 
 
-def ask_language_model(
-    stage: Stage,
-    options: LanguageConfig,
-    notify: Callable[[str], None],
-    on_pairs: Callable[[int, int], None],
-    progress: ProgressHook | None = None,
-) -> LanguageAnswers:
+def ask_language_model(stage: Stage, options: LanguageConfig, progress: Progress = SILENT) -> LanguageAnswers:
     """Open the model, find its weights, and ask all that the budget allows.
 
     Raises:
@@ -113,9 +107,9 @@ def ask_language_model(
     """
 
     async def asked() -> LanguageAnswers:
-        model = await build_chat_model(options.model, progress, base=stage.config.base)
+        model = await build_chat_model(options.model, on_download(progress), base=stage.config.base)
         try:
-            return await _Asking(stage, options, model, notify, on_pairs).everything()
+            return await _Asking(stage, options, model, progress).everything()
         finally:
             await model.close()
 
@@ -128,11 +122,10 @@ class _Asking:
         stage: Stage,
         options: LanguageConfig,
         model: ChatModel,
-        notify: Callable[[str], None],
-        on_pairs: Callable[[int, int], None],
+        progress: Progress,
     ) -> None:
         self._stage, self._options, self._model = stage, options, model
-        self._notify, self._on_pairs = notify, on_pairs
+        self._progress = progress
         self._testers = _some(stage, stage.testers, options.people)
         half = max(len(self._testers) // _SHARE_OF_VALIDATION, 1)
         self._tuners = _some(stage, stage.tuners, half if options.people != "all" else "all")
@@ -154,7 +147,7 @@ class _Asking:
         self._planned = sum(int(each.listed.sum()) for each in groups) + len(changes) * int(some.listed.sum())
         term = await find_language_term(
             options, self._ground, self._model, base=stage.config.base,
-            people_at_once=people_at_once(options.model), notify=self._notify, on_pairs=self._on_pairs,
+            people_at_once=people_at_once(options.model), progress=self._progress,
         )  # fmt: skip
         calibration = term.calibration
 
@@ -192,7 +185,7 @@ class _Asking:
     @property
     def _ground(self) -> CalibrationGround:
         stage = self._stage
-        return CalibrationGround(stage.dataset, stage.split, stage.config.split, self._population, stage.taste_with)
+        return CalibrationGround(stage.dataset, stage.split, stage.config.split, self._population)
 
     def _items_a_half(self) -> int:
         """Held-out items a list: as many as the budget allows, half of `lists.length` at most."""
@@ -232,7 +225,7 @@ class _Asking:
         before = self._done
         scores = await scorer.ask_pairs(
             users, items, people_at_once=people_at_once(self._options.model),
-            on_pairs=lambda done, _: self._on_pairs(before + done, self._planned),
+            on_pairs=lambda done, _: self._progress.event(PairsAsked(before + done, self._planned)),
         )  # fmt: skip
         self._done += len(users)
         said = np.zeros(lists.items.shape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,14 +10,15 @@ import scipy.sparse as sp
 
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.dataset import Dataset
-from groundlings.environments.datasets import ProgressHook, load_dataset
+from groundlings.environments.datasets import load_dataset
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
 from groundlings.environments.split import Split, people_in_thirds, split_history
 from groundlings.experiments.labs.fidelity.config import FidelityConfig
-from groundlings.personas.minds.behavioural import BehaviouralMind, BehaviouralOptions
+from groundlings.experiments.running.events import SILENT, Progress, on_download, on_note
+from groundlings.personas.minds.behavioural import BehaviouralMind
 from groundlings.personas.population import Population, build_population
 from groundlings.personas.taste.model import FAMILIES, Taste, estimate, fit_taste
 from groundlings.personas.taste.training_data import Measured, measure
@@ -81,13 +81,10 @@ class Stage:
         self, taste: Taste | None = None, population: Population | None = None, **changes: float
     ) -> BehaviouralMind:
         """The mind under examination with other options or another taste."""
-        options = BehaviouralOptions(
-            **{name: getattr(self.config.mind, name) for name in BehaviouralOptions.model_fields}
-        )
         return BehaviouralMind(
             self.population if population is None else population,
             self.taste if taste is None else taste,
-            options.model_copy(update=changes),
+            self.config.mind.options.model_copy(update=changes),
         )
 
     def taste_with(self, seed: int) -> Taste:
@@ -113,15 +110,13 @@ class Stage:
         return np.random.default_rng(name_key("fidelity", self.seed, self.config.split.salt, *purpose))
 
 
-def set_stage(
-    config: FidelityConfig, notify: Callable[[str], None] | None = None, progress: ProgressHook | None = None
-) -> Stage:
+def set_stage(config: FidelityConfig, progress: Progress = SILENT) -> Stage:
     """Read, split, choose people, and fit the taste on the fitting and validation thirds' training rows.
 
     Raises:
         ConfigError: The test third has fewer people than asked for.
     """
-    dataset = load_dataset(config.dataset, progress, notify=notify, base=config.base)
+    dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
     split = split_history(dataset.interactions, config.split.kind, config.split.test_fraction)
     thirds = people_in_thirds(dataset.people.user_ids, config.split.salt)
     new = only_new(split.test, split.train)

@@ -1,32 +1,15 @@
-"""The examination on the terminal: progress, and the table at the end."""
+"""The examination on the terminal: the table at the end."""
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from groundlings.experiments.labs.fidelity.headlines import headlines
-from groundlings.experiments.labs.fidelity.lab import PARTS, Findings, Observer
+from groundlings.experiments.labs.fidelity.lab import Findings
 from groundlings.experiments.labs.fidelity.sentences import figure, target
-from groundlings.experiments.labs.progress import OneBar
 
 _COLOURS = {"validated": "green", "indicative": "cyan", "not supported": "red"}
-
-
-class ExaminationProgress(OneBar, Observer):
-    """Draws one bar, and says which part is under way."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(console, "examination", PARTS)
-
-    def pairs(self, done: int, total: int) -> None:
-        """See `Observer.pairs`."""
-        self._progress.update(self._task, description=f"language model, {done:,} of {total:,}")
-
-    def step(self, number: int, name: str) -> None:
-        """See `Observer.step`."""
-        self._progress.update(self._task, completed=number - 1, description=name)
 
 
 def render_findings(findings: Findings) -> Table:

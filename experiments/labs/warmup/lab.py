@@ -40,6 +40,7 @@ from groundlings.experiments.labs.warmup.replicate import (
     begin_trial,
 )
 from groundlings.experiments.labs.warmup.user_selection import cast
+from groundlings.experiments.running.events import SILENT, LabStep, Progress, on_download, on_note
 
 RIVALS = (NONE, CONTENT_KNN, RANDOM, ACTIVE)
 """Arms that the audience must beat."""
@@ -54,19 +55,6 @@ LEAKAGE = (
     "panel, whoever is tested is not, so no test pair stands in a pool. The panel's own real rows on new items were "
     "seen by the oracle and by the measures of choice. Synthetic rows are masked for nobody."
 )
-
-
-class Observer:
-    """Hears how far a measurement is; this one is not interested."""
-
-    def note(self, line: str) -> None:
-        """Something must be known, or takes time."""
-
-    def download(self, what: str, done: int, total: int | None) -> None:
-        """`done` of `total` bytes of `what` have arrived; `total` is None where it is not known."""
-
-    def step(self, done: int, total: int, name: str) -> None:
-        """`done` of `total` steps are over, and the one called `name` begins."""
 
 
 @dataclass(frozen=True)
@@ -110,19 +98,18 @@ def decides(claim: Claim, recommender: str) -> bool:
     return key.arm == AUDIENCE and key.setting == "cold" and claim.against not in (FILTER, ORACLE)
 
 
-def measure_warm_up(config: WarmupConfig, observer: Observer | None = None, directory: Path | None = None) -> Findings:
+def measure_warm_up(config: WarmupConfig, progress: Progress = SILENT, directory: Path | None = None) -> Findings:
     """Read the data and go through the seeds.
 
     Args:
         config: What to measure.
-        observer: Hears how far it is.
+        progress: Is told how far it is.
         directory: Where the simulated interactions of the first seed are written as a log; None = nowhere.
 
     Raises:
         UserError: Something that its message tells how to mend.
     """
-    observer = observer or Observer()
-    dataset = load_dataset(config.dataset, observer.download, notify=observer.note, base=config.base)
+    dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
     content = measure_content(dataset.catalog)
     ledger = Ledger(config.bootstrap)
     steps = config.seeds * len(STEPS)
@@ -130,7 +117,7 @@ def measure_warm_up(config: WarmupConfig, observer: Observer | None = None, dire
     described_language: dict[str, Any] | None = None
     described_metadata: dict[str, Any] | None = None
     for number in range(config.seeds):
-        tell = _teller(observer, number, steps)
+        tell = _teller(progress, number, steps)
         tell(0)
         trial = begin_trial(config, dataset, content, number)
         ledger.begin_seed(trial.split.new)
@@ -149,9 +136,9 @@ def measure_warm_up(config: WarmupConfig, observer: Observer | None = None, dire
             if directory is not None:
                 write_log(directory, trial, meetings, VERSIONS)
             if config.metadata is not None:
-                described_metadata = _measure_metadata(trial, ledger, config.metadata, observer, directory)
+                described_metadata = _measure_metadata(trial, ledger, config.metadata, progress, directory)
             if config.language is not None:
-                described_language = _measure_language(trial, ledger, config.language, observer)
+                described_language = _measure_language(trial, ledger, config.language, progress)
         described = dict(trial.taste.describe())
     main = config.recommender.recommender
     lead = Key(AUDIENCE, config.headline, "cold", "ndcg", main, "folded in")
@@ -185,9 +172,9 @@ def make_claims(config: WarmupConfig, ledger: Ledger) -> list[Claim]:
     return claims
 
 
-def _teller(observer: Observer, number: int, steps: int) -> Callable[[int], None]:
+def _teller(progress: Progress, number: int, steps: int) -> Callable[[int], None]:
     def tell(step: int) -> None:
-        observer.step(number * len(STEPS) + step, steps, f"seed {number + 1}: {STEPS[step]}")
+        progress.event(LabStep(number * len(STEPS) + step, steps, f"seed {number + 1}: {STEPS[step]}"))
 
     return tell
 
@@ -243,10 +230,10 @@ def _measure_meetings(trial: Trial, ledger: Ledger, meetings: Sequence[Meeting])
             ledger.add(Key(setting="choice", metric="taker lift", **parts), float(lift))
 
 
-def _measure_language(trial: Trial, ledger: Ledger, options: LanguageConfig, observer: Observer) -> dict[str, Any]:
+def _measure_language(trial: Trial, ledger: Ledger, options: LanguageConfig, progress: Progress) -> dict[str, Any]:
     """The first seed's arms with and without a language model's answers, and what they cost."""
     spec = trial.config.recommender
-    found = ask_language_model(trial, options, observer.note, observer.download)
+    found = ask_language_model(trial, options, progress)
     bench = Bench(trial, spec, trial.recommender)
     for arm, chosen in found.chosen.items():
         ledger.add_outcome(bench.fold_in(chosen), _parts(arm, trial.config.headline, spec), trial.split.new)
@@ -254,11 +241,11 @@ def _measure_language(trial: Trial, ledger: Ledger, options: LanguageConfig, obs
 
 
 def _measure_metadata(
-    trial: Trial, ledger: Ledger, options: MetadataConfig, observer: Observer, directory: Path | None
+    trial: Trial, ledger: Ledger, options: MetadataConfig, progress: Progress, directory: Path | None
 ) -> dict[str, Any]:
     """The first seed's arms that read what items are like, with what a model wrote about them."""
     spec, volume = trial.config.recommender, trial.config.headline
-    written = metadata.write_metadata(trial, options, observer.note, observer.download)
+    written = metadata.write_metadata(trial, options, progress)
     if directory is not None:
         metadata.keep(written, directory)
     content = measure_content(metadata.with_texts(trial.dataset.catalog, written))

@@ -9,7 +9,7 @@ by the audience alone and once by both. All other new items keep the audience's 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,12 @@ import numpy as np
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest, fingerprint_of
-from groundlings.environments.datasets import ProgressHook
 from groundlings.environments.errors import DataError
 from groundlings.experiments.labs.warmup.config import LanguageConfig
 from groundlings.experiments.labs.warmup.replicate import AUDIENCE, Bench, Trial
 from groundlings.experiments.labs.warmup.selection_quality import judge_choice
 from groundlings.experiments.labs.warmup.user_selection import cast
+from groundlings.experiments.running.events import SILENT, Note, Progress, on_download
 from groundlings.personas.minds.calibrated_question import LanguageScorer, QuestionOptions
 from groundlings.personas.population import build_population
 from groundlings.personas.taste.regression import fit_logistic
@@ -79,9 +79,7 @@ class CountingModel:
         await self._model.close()
 
 
-def ask_language_model(
-    trial: Trial, options: LanguageConfig, notify: Callable[[str], None], progress: ProgressHook | None = None
-) -> LanguageFindings:
+def ask_language_model(trial: Trial, options: LanguageConfig, progress: Progress = SILENT) -> LanguageFindings:
     """Ask about a sample, and choose with and without the answers.
 
     Raises:
@@ -89,18 +87,16 @@ def ask_language_model(
     """
 
     async def asked() -> LanguageFindings:
-        model = CountingModel(await build_chat_model(options.model, progress, base=trial.config.base))
+        model = CountingModel(await build_chat_model(options.model, on_download(progress), base=trial.config.base))
         try:
-            return await _ask(trial, options, model, notify)
+            return await _ask(trial, options, model, progress)
         finally:
             await model.close()
 
     return asyncio.run(asked())
 
 
-async def _ask(
-    trial: Trial, options: LanguageConfig, model: CountingModel, notify: Callable[[str], None]
-) -> LanguageFindings:
+async def _ask(trial: Trial, options: LanguageConfig, model: CountingModel, progress: Progress) -> LanguageFindings:
     split, volume = trial.split, trial.config.headline
     population = build_population(trial.dataset, split.train, size="all", seed=trial.config.seed)
     scorer = LanguageScorer(population, model, QuestionOptions())
@@ -110,7 +106,8 @@ async def _ask(
     shortlists = cast(trial.people, trial.chance[:, sampled], trial.interested[:, sampled], size)
 
     users, items, met = _known_pairs(trial, options.known_pairs, chance)
-    notify(f"language model: {len(users)} pairs with hidden items and {shortlists.size} with new ones, {model.name}")
+    hidden, new = len(users), shortlists.size
+    progress.event(Note(f"language model: {hidden} pairs with hidden items and {new} with new ones, {model.name}"))
     said = await scorer.ask_pairs(users, items)
     fit = _weigh(trial, users, items, met, said)
     before = model.tokens

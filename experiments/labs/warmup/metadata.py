@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -21,12 +21,12 @@ import numpy as np
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import CallRecord, ChatModel, Sampling, fingerprint_of
-from groundlings.environments.datasets import ProgressHook
 from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.random_streams import Draws
 from groundlings.experiments.archive.directory import write_text
 from groundlings.experiments.labs.warmup.config import MetadataConfig
 from groundlings.experiments.labs.warmup.replicate import Trial
+from groundlings.experiments.running.events import SILENT, Note, Progress, on_download
 from groundlings.personas.minds.language.ask import Asker, Question
 from groundlings.personas.minds.language.text import item_line
 from groundlings.personas.prompts import load_prompt
@@ -68,9 +68,7 @@ class Written:
     generated: bool = True
 
 
-def write_metadata(
-    trial: Trial, options: MetadataConfig, notify: Callable[[str], None], progress: ProgressHook | None = None
-) -> list[Written]:
+def write_metadata(trial: Trial, options: MetadataConfig, progress: Progress = SILENT) -> list[Written]:
     """Have a line written about items without text, in turn a new one and an old one by lot.
 
     Raises:
@@ -84,9 +82,9 @@ def write_metadata(
     wanted = [item for item in order if not catalog.texts[item]][: options.items]
 
     async def written() -> list[Written]:
-        model = await build_chat_model(options.model, progress, base=trial.config.base)
+        model = await build_chat_model(options.model, on_download(progress), base=trial.config.base)
         try:
-            notify(f"metadata: {model.name} writes about {len(wanted)} items")
+            progress.event(Note(f"metadata: {model.name} writes about {len(wanted)} items"))
             asker = Asker(model, Sampling(0.0, _TOKENS), _REASKS)
             return [await _write(asker, model, catalog, item, trial.config.seed) for item in wanted]
         finally:

@@ -1,13 +1,11 @@
-"""The measurement on the terminal: progress, and the tables at the end."""
+"""The measurement on the terminal: the tables at the end."""
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from groundlings.experiments.labs.progress import OneBar
-from groundlings.experiments.labs.warmup.lab import Findings, Observer
+from groundlings.experiments.labs.warmup.lab import Findings
 from groundlings.experiments.labs.warmup.records import find
 from groundlings.experiments.labs.warmup.sentences import claim_words, deciding, figure, headline, name_of
 
@@ -30,17 +28,6 @@ _NARROW = (
     ("choice", "enrichment", "enrichment"),
 )
 _WIDE_ENOUGH = 150
-
-
-class WarmUpProgress(OneBar, Observer):
-    """Draws one bar, and says which step is under way."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(console, "reading", 1)
-
-    def step(self, done: int, total: int, name: str) -> None:
-        """See `Observer.step`."""
-        self._progress.update(self._task, completed=done, total=total, description=name)
 
 
 def render_findings(findings: Findings, width: int = _WIDE_ENOUGH) -> Table:

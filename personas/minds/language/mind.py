@@ -98,7 +98,7 @@ class LanguageMind:
             "temperature": self._asker.sampling.temperature,
             "max_tokens": self._asker.sampling.max_tokens,
             "prompts": {prompt.name: prompt.sha256 for prompt in prompts},
-            "options": self._options.model_dump(mode="json", include=set(LanguageOptions.model_fields)),
+            "options": self._options.model_dump(mode="json"),
         }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import shutil
@@ -15,9 +14,7 @@ from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.archive.agent_history import read_story
 from groundlings.experiments.cli.agent import render_story
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.running.plan import build_plan
-from groundlings.experiments.running.run import run_row, simulate
-from groundlings.simulator.language.scripted import ScriptedModel, legal_reply
+from groundlings.experiments.running.simulating import log_experiment
 from groundlings.simulator.log.store import LOG_NAME
 
 MINDS = {
@@ -41,11 +38,8 @@ def runs(tmp_path_factory):
             "simulation": {"days": 2, "refit_every": 0}, "site": {"page_size": 4, "max_pages": 3},
             "arms": [{"name": arm, "recommender": arm} for arm in ("popular", "random_order")],
         }  # fmt: skip
-        plan = build_plan(ExperimentConfig.model_validate(config))
         (root / name).mkdir()
-        model = ScriptedModel(legal_reply) if mind["kind"] == "language" else None
-        with asyncio.Runner() as runner:
-            simulate(plan, run_row(plan, model), root / name / LOG_NAME, runner, model)
+        log_experiment(ExperimentConfig.model_validate(config), root / name / LOG_NAME)
     return root
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -226,3 +227,41 @@ def test_version_schema_and_help(groundlings):
     commands = groundlings("--help").stdout
     for name in ("check", "run", "report", "digest", "doctor", "datasets", "personas", "schema"):
         assert name in commands
+
+
+PLANNED = {"plan": {"primary": "view_ratio"}, "mind": {"kind": "behavioural"}}
+
+
+def test_json_is_one_object_and_all_that_is_printed(groundlings, config):
+    done = groundlings("run", config(**PLANNED), "--out", "here", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout, parse_constant=lambda constant: pytest.fail(f"{constant} is not JSON"))
+    assert (told["directory"], told["status"]) == ("here", "done")
+    assert told["digest"] == groundlings("digest", "here").stdout.strip()
+    assert [arm["name"] for arm in told["arms"]] == ["random", "popular"]
+    assert 0 < told["arms"][0]["metrics"]["view_ratio"]["mean"] < 1
+    assert told["verdict"]["primary"] == "view_ratio"
+    assert told["verdict"]["arms"]["popular"]["word"] in ("validated", "indicative", "not supported")
+    again = json.loads(groundlings("run", "--resume", "here", "--json").stdout)
+    assert again == told
+
+
+def test_json_of_replicates_has_a_part_for_each_and_no_verdict_where_nothing_was_declared(groundlings, config):
+    done = groundlings("run", config(variants={"seeds": [3, 4]}), "--out", "here", "--json")
+    told = json.loads(done.stdout)
+    assert list(told["cells"]) == ["seed-3", "seed-4"]
+    assert told["cells"]["seed-3"]["digest"] != told["cells"]["seed-4"]["digest"]
+    assert told["verdict"] is None
+
+
+def test_quiet_prints_where_the_report_lies_and_nothing_else(groundlings, config):
+    done = groundlings("run", config(), "--out", "here", "--quiet")
+    assert (done.stdout.split(), done.stderr) == (["report", "here/report.html"], "")
+    refused(groundlings("run", config(), "--out", "here", "--quiet", "--json"), "either --json or --quiet")
+
+
+def test_an_error_of_a_quiet_run_is_still_said(groundlings, config):
+    for option in ("--quiet", "--json"):
+        done = groundlings("run", config(population={"size": 31}), option)
+        refused(done, "31")
+        assert done.stdout == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.cli.calibrate import calibrate
 from groundlings.experiments.config.loading import load_as, load_config
 from groundlings.experiments.labs.fidelity.config import FidelityConfig
-from groundlings.experiments.running.calibration import cache_directory
+from groundlings.experiments.running.calibration import cache_directory, calibrated
+from groundlings.experiments.running.events import SILENT, Note, PairsAsked
 from groundlings.experiments.running.plan import build_plan
-from groundlings.experiments.running.run import Watcher, resume_experiment, run_experiment
+from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.personas.minds.calibrated_question import PROMPT
 from groundlings.personas.taste.calibration import read_calibration
 from groundlings.personas.taste.features import FEATURES, VERSION
@@ -44,15 +46,16 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache" / "calibrations"
 
 
-class Listener(Watcher):
+class Listener:
     def __init__(self):
         self.notes, self.pairs = [], 0
 
-    def note(self, line):
-        self.notes.append(line)
-
-    def calibration(self, done, total):
-        self.pairs = done
+    def event(self, event):
+        match event:
+            case Note(line):
+                self.notes.append(line)
+            case PairsAsked(done, _):
+                self.pairs = done
 
 
 @pytest.fixture
@@ -261,9 +264,11 @@ def test_the_quickstart_finds_the_shipped_weights_without_a_call(monkeypatch):
     import asyncio
 
     async def found():
-        plan = build_plan(load_config(ROOT / "experiments" / "configs" / "quickstart.yaml"))
-        model = Mute(f"sha256:{sha256_of(await own_weights())}")
+        config = load_config(ROOT / "experiments" / "configs" / "quickstart.yaml")
+        plan = build_plan(config)
+        context = replace(plan.minds, model=Mute(f"sha256:{sha256_of(await own_weights())}"))
         monkeypatch.setenv("GROUNDLINGS_CACHE", "/nowhere")
-        return (await plan.with_language_term(model, lambda _: None, lambda *_: None)).language
+        found = await calibrated(context, config.mind, plan.ground, seed=config.seed, run=None, progress=SILENT)
+        return found.language_term
 
     assert asyncio.run(found()).source.startswith("shipped with Groundlings")

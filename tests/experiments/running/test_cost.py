@@ -9,8 +9,9 @@ from rich.console import Console
 
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.cost import print_plan
+from groundlings.experiments.running.events import Note, RunBegins
 from groundlings.experiments.running.plan import build_plan
-from groundlings.experiments.running.run import Watcher, run_experiment
+from groundlings.experiments.running.run import run_experiment
 
 SMALL = {
     "name": "small",
@@ -34,12 +35,13 @@ def test_check_says_when_a_run_is_large(days, large):
 
 
 def test_a_large_run_says_so_before_it_begins(tmp_path):
-    class Leaving(Watcher):
-        def note(self, line):
-            heard.append(line)
-
-        def begins(self, directory):
-            raise KeyboardInterrupt
+    class Leaving:
+        def event(self, event):
+            match event:
+                case Note(line):
+                    heard.append(line)
+                case RunBegins():
+                    raise KeyboardInterrupt
 
     heard = []
     with pytest.raises(KeyboardInterrupt):

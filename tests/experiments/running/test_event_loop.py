@@ -8,7 +8,8 @@ import pytest
 
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.event_loop import outside_of_loops
-from groundlings.experiments.running.run import Watcher, resume_experiment, run_experiment
+from groundlings.experiments.running.events import VisitsWritten
+from groundlings.experiments.running.run import resume_experiment, run_experiment
 
 SMALL = {
     "name": "small",
@@ -42,12 +43,12 @@ def test_an_error_comes_out_as_it_is_and_progress_is_heard():
 
     heard = []
 
-    class Listening(Watcher):
-        def visits(self, count):
-            heard.append(count)
+    class Listening:
+        def event(self, event):
+            heard.append(event)
 
-    def work(watcher):
-        watcher.visits(1)
+    def work(progress):
+        progress.event(VisitsWritten(1))
         raise Interrupted
 
     async def cell():
@@ -55,4 +56,4 @@ def test_an_error_comes_out_as_it_is_and_progress_is_heard():
 
     with pytest.raises(Interrupted):
         asyncio.run(cell())
-    assert heard == [1]
+    assert heard == [VisitsWritten(1)]

@@ -16,6 +16,7 @@ from groundlings.experiments.cli import main as cli
 from groundlings.experiments.config.loading import config_hash, load_config
 from groundlings.experiments.config.variants import cells_of
 from groundlings.experiments.running.cost import estimate, print_plan
+from groundlings.experiments.running.events import ArmBegins, RunBegins
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.replicates import (
     cell_directories,
@@ -24,8 +25,8 @@ from groundlings.experiments.running.replicates import (
     resume_matrix,
     run_matrix,
 )
-from groundlings.experiments.running.run import Watcher, run_experiment
-from groundlings.simulator.language.budget import Spent
+from groundlings.experiments.running.run import run_experiment
+from groundlings.experiments.running.spending import Spending
 from groundlings.simulator.log.store import open_log
 from groundlings.simulator.log.writer import LogWriter
 
@@ -156,25 +157,26 @@ def test_the_cost_is_that_of_all_cells_and_each_is_told_what_the_others_spent(co
     assert "6 runs: prompt-standard_seed-1" in console.export_text()
     told = []
 
-    def spied(config, out, watcher, *, spent):
+    def spied(config, out, progress, *, spent):
         told.append(spent)
-        return run_experiment(config, out, watcher, spent=spent)
+        return run_experiment(config, out, progress, spent=spent)
 
     monkeypatch.setattr("groundlings.experiments.running.replicates.run_experiment", spied)
     run_matrix(configured({"prompts": ["standard", "plain"]}, LANGUAGE, population={"size": 3}), tmp_path / "matrix")
-    assert told[0] == Spent()
-    assert told[1].calls > 0
+    assert told[0] == Spending()
+    assert told[1].agents.calls > 0
 
 
 def test_progress_says_which_cell_is_at_work_and_what_can_be_resumed(configured, tmp_path):
     heard, begun = [], []
 
-    class Listening(Watcher):
-        def arm(self, name, visits):
-            heard.append(name)
-
-        def begins(self, directory):
-            begun.append(directory)
+    class Listening:
+        def event(self, event):
+            match event:
+                case ArmBegins(name, _):
+                    heard.append(name)
+                case RunBegins(directory):
+                    begun.append(directory)
 
     run_matrix(configured({"seeds": [3, 4]}), tmp_path / "matrix", Listening())
     assert heard == ["1/2 seed-3: popular", "1/2 seed-3: knn", "2/2 seed-4: popular", "2/2 seed-4: knn"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
 from pathlib import Path
@@ -11,9 +10,8 @@ import pytest
 
 from groundlings.environments.errors import ProviderError
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.running.plan import build_plan
-from groundlings.experiments.running.run import Watcher, run_row, simulate
-from groundlings.simulator.language.scripted import ScriptedModel, legal_reply
+from groundlings.experiments.running.events import ProgressEvent, VisitsWritten
+from groundlings.experiments.running.simulating import log_experiment
 from groundlings.simulator.log.agent_state_rows import read_memories
 from groundlings.simulator.log.digest import digest as digest_of
 from groundlings.simulator.log.store import LOG_NAME, open_log
@@ -31,11 +29,8 @@ CONFIG = {
 
 def played(folder, **changes) -> tuple[sqlite3.Connection, str]:
     mind = {**CONFIG["mind"], **changes.pop("mind", {})}
-    plan = build_plan(ExperimentConfig.model_validate({**CONFIG, "mind": mind, **changes}))
     folder.mkdir()
-    model = ScriptedModel(legal_reply)
-    with asyncio.Runner() as runner:
-        simulate(plan, run_row(plan, model), folder / LOG_NAME, runner, model)
+    log_experiment(ExperimentConfig.model_validate({**CONFIG, "mind": mind, **changes}), folder / LOG_NAME)
     return sqlite3.connect(folder / LOG_NAME), digest_of(open_log(folder))
 
 
@@ -135,14 +130,14 @@ def _path(connection):
     return Path(connection.execute("PRAGMA database_list").fetchone()[2])
 
 
-class _Stops(Watcher):
+class _Stops:
     """Breaks off the run once so many visits are written."""
 
     def __init__(self, after: int) -> None:
         self._left = after
 
-    def visits(self, count: int) -> None:
-        self._left -= count
+    def event(self, event: ProgressEvent) -> None:
+        self._left -= event.count if isinstance(event, VisitsWritten) else 0
         if self._left <= 0:
             raise ProviderError("the server is down")
 
@@ -150,10 +145,8 @@ class _Stops(Watcher):
 @pytest.mark.parametrize("after", [1, 6, 9, 21])
 def test_agents_of_a_resumed_run_remember_what_they_had_lived_through(log, tmp_path, after):
     _, digest = log
-    plan = build_plan(ExperimentConfig.model_validate(CONFIG))
-    with asyncio.Runner() as runner:
-        model = ScriptedModel(legal_reply)
-        with pytest.raises(ProviderError):
-            simulate(plan, run_row(plan, model), tmp_path / LOG_NAME, runner, model, _Stops(after))
-        simulate(plan, run_row(plan, model), tmp_path / LOG_NAME, runner, model)
+    config = ExperimentConfig.model_validate(CONFIG)
+    with pytest.raises(ProviderError):
+        log_experiment(config, tmp_path / LOG_NAME, _Stops(after))
+    log_experiment(config, tmp_path / LOG_NAME)
     assert digest_of(open_log(tmp_path)) == digest

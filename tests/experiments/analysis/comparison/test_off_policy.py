@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
 import sqlite3
@@ -25,8 +24,7 @@ from groundlings.experiments.analysis.comparison.off_policy import (
     self_normalised,
 )
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.running.plan import build_plan
-from groundlings.experiments.running.run import run_row, simulate
+from groundlings.experiments.running.simulating import log_experiment
 
 CONSUMERS = Path(__file__).parents[4] / "build/consumers/bin/python"
 """An environment of its own, made by `make consumers`."""
@@ -232,9 +230,7 @@ def test_the_log_of_one_policy_tells_what_another_would_get(tmp_path):
             for epsilon in (0.4, 0.1)
         ],
     }  # fmt: skip
-    plan = build_plan(ExperimentConfig.model_validate(config))
-    with asyncio.Runner() as runner:
-        simulate(plan, run_row(plan), tmp_path / "log.db", runner)
+    log_experiment(ExperimentConfig.model_validate(config), tmp_path / "log.db")
     with sqlite3.connect(tmp_path / "log.db") as connection:
         slots = pd.read_sql_query(
             "SELECT arm_id, session_id, agent_id, page, pscore, clicked"

@@ -8,8 +8,9 @@ import pytest
 
 from groundlings.experiments.config.loading import load_as
 from groundlings.experiments.labs.fidelity.config import FidelityConfig
-from groundlings.experiments.labs.fidelity.lab import Findings, Observer, examine
+from groundlings.experiments.labs.fidelity.lab import Findings, examine
 from groundlings.experiments.labs.fidelity.stage import Stage, set_stage
+from groundlings.experiments.running.events import LabStep, ProgressEvent
 
 TOY = """
 name: toy
@@ -42,14 +43,15 @@ def stage(config: FidelityConfig) -> Stage:
     return set_stage(config)
 
 
-class Steps(Observer):
+class Steps:
     """Notes the steps of an examination."""
 
     def __init__(self) -> None:
         self.seen: list[int] = []
 
-    def step(self, number: int, name: str) -> None:
-        self.seen.append(number)
+    def event(self, event: ProgressEvent) -> None:
+        if isinstance(event, LabStep):
+            self.seen.append(event.done + 1)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,183 @@
+"""From a name in the YAML to what it stands for: shipped, a plug-in of another package, or your own `module:Class`.
+
+Every extension point (recommenders, minds and whatever comes) finds and builds its classes here, so that all of them
+say in the same words what is wrong and what is near:
+
+    MINDS = ExtensionPoint("mind", "groundlings.minds", {"scripted":
+    "groundlings.personas.minds.scripted:ScriptedMind"}) MINDS.load("scripted", at="mind.kind")                 # a
+    shipped one MINDS.load("my_package.minds:Impatient", at="mind.kind")  # your own
+
+A package offers a plug-in by an entry point of the group (`[project.entry-points."groundlings.minds"]`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
+
+from groundlings.environments import earlier_names
+from groundlings.environments.errors import ConfigError
+
+ReadOption = Callable[[Any, Any, str], Any]
+"""Type in the constructor's signature, value as the YAML has it, key path for messages -> the argument."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionPoint:
+    """A kind of thing that others can add to.
+
+    Attributes:
+        noun: What one of them is called in messages ("recommender").
+        group: The entry-point group in which packages offer theirs.
+        shipped: Name -> `module:Class` of those that come with Groundlings.
+    """
+
+    noun: str
+    group: str
+    shipped: Mapping[str, str]
+
+    def names(self) -> list[str]:
+        """Every name that can be written in the YAML, sorted; nothing is imported."""
+        return sorted({*self.shipped, *self._plugins()})
+
+    def load(self, reference: str, *, at: str) -> object:
+        """What a shipped name, a plug-in's name or `module:Class` stands for.
+
+        Args:
+            reference: As the YAML has it.
+            at: Its key path there, for messages ("arms[2].recommender").
+
+        Raises:
+            ConfigError: There is no such thing, two packages claim its name, or its module cannot be imported.
+        """
+        if ":" in reference:
+            current = str(Path.cwd())
+            if current not in sys.path:
+                sys.path.append(current)  # last, so that your files can hide no installed package
+            return _imported(earlier_names.present_path(reference), at)
+        self.check_name(reference, at=at)
+        return _imported(self.shipped.get(reference) or self._plugins()[reference][0].value, at)
+
+    def check_name(self, name: str, *, at: str) -> None:
+        """Raise `ConfigError` where a name stands for nothing, or for two things; nothing is imported."""
+        plugins = self._plugins()
+        claimed = [f"{entry.value} of {entry.dist.name if entry.dist else '?'}" for entry in plugins.get(name, [])]
+        if len(claimed) > 1 or (claimed and name in self.shipped):
+            owners = [*(["groundlings itself"] if name in self.shipped else []), *claimed]
+            raise ConfigError(
+                f"{at}: {name!r} is claimed by {' and '.join(owners)}; write `module:Class`, or uninstall one"
+            )
+        if name not in self.shipped and name not in plugins:
+            known = self.names()
+            raise ConfigError(
+                f"{at}: there is no {self.noun} {name!r}{nearest(name, known)}. "
+                f"Known: {', '.join(known)}; or your own class as module:Class"
+            )
+
+    def _plugins(self) -> dict[str, list[EntryPoint]]:
+        plugins: dict[str, list[EntryPoint]] = {}
+        for entry in entry_points(group=self.group):
+            plugins.setdefault(entry.name, []).append(entry)
+        return plugins
+
+
+def constructor_arguments(
+    kind: type[Any],
+    reference: str,
+    options: Mapping[str, Any],
+    *,
+    reserved: Collection[str] = (),
+    at: str,
+    under: str,
+    read: ReadOption | None = None,
+) -> dict[str, Any]:
+    """The options of a class as arguments of its constructor, each checked against the type in the signature.
+
+    Args:
+        kind: The class.
+        reference: How the YAML calls it, for messages.
+        options: As the YAML has them.
+        reserved: Parameters that are filled by other means and cannot be set in the YAML.
+        at: Key path of the reference ("arms[2].recommender").
+        under: Key path of the options ("arms[2].options").
+        read: How one option is read; `read_option` if absent.
+
+    Raises:
+        ConfigError: An option is not known, missing, or of another type.
+    """
+    parameters = inspect.signature(kind).parameters
+    settable = [
+        name
+        for name, parameter in parameters.items()
+        if name not in reserved and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    ]
+    takes_any = any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters.values())
+    for key in options:
+        if key not in settable and (key in reserved or not takes_any):
+            has = f"it has: {', '.join(settable)}" if settable else "it has no options"
+            raise ConfigError(f"{under}.{key}: {reference} has no such option{nearest(key, settable)}; {has}")
+    for name in settable:
+        if name not in options and parameters[name].default is inspect.Parameter.empty:
+            raise ConfigError(f"{under}: {reference} needs the option {name!r}; found {sorted(options) or 'none'}")
+    hints = _type_hints(kind, reference, at)
+    read = read or read_option
+    return {name: read(hints.get(name, Any), value, f"{under}.{name}") for name, value in options.items()}
+
+
+def _type_hints(kind: type[Any], reference: str, at: str) -> dict[str, Any]:
+    try:
+        return get_type_hints(kind.__init__, include_extras=True)
+    except NameError as error:
+        raise ConfigError(
+            f"{at}: a type in the constructor of {reference} is not known at run time: {error}; "
+            "import it outside `if TYPE_CHECKING`"
+        ) from error
+
+
+def read_option(hint: Any, value: Any, where: str) -> Any:
+    """The value of one option, checked against the type in the constructor's signature.
+
+    Raises:
+        ConfigError: It is of another type.
+    """
+    try:
+        # By way of JSON, pydantic is strict (no "3" for 3, no yes for 1) and still reads a path from text.
+        return TypeAdapter(hint).validate_json(json.dumps(value, default=str), strict=True)
+    except PydanticSchemaGenerationError:
+        return value  # a type of the plug-in's own, which only its constructor can judge
+    except ValidationError as error:
+        message = error.errors()[0]["msg"]
+        raise ConfigError(f"{where}: found {value!r}; {message[0].lower()}{message[1:]}") from error
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """The name that may have been meant, as the end of a message; "" where none is near."""
+    close = get_close_matches(word, list(words), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _imported(path: str, at: str) -> object:
+    """What `module:Class` names."""
+    module_name, _, class_name = path.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # whatever happens on import, the YAML names a module that cannot be used
+        raise ConfigError(
+            f"{at}: {path} cannot be imported: {type(error).__name__}: {error}{earlier_names.hint(error)}. "
+            f"Looked among the installed packages and in {Path.cwd()}"
+        ) from error
+    if not hasattr(module, class_name):
+        names = [name for name, value in vars(module).items() if isinstance(value, type)]
+        raise ConfigError(f"{at}: module {module_name} has no class {class_name!r}{nearest(class_name, names)}")
+    found: object = getattr(module, class_name)
+    return found

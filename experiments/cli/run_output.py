@@ -1,0 +1,69 @@
+"""What `groundlings run` prints when it is done: tables, one line, or one JSON object."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from groundlings.experiments.running.replicates import MatrixOutcome
+from groundlings.experiments.running.run import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def print_outcome(done: Outcome | MatrixOutcome, console: Console, *, quiet: bool = False) -> None:
+    """Print what a run has found; where quiet, only where its report lies.
+
+    Args:
+        done: What was run.
+        console: Where it is printed.
+        quiet: Whether the last line is all.
+    """
+    from rich.markup import escape
+
+    from groundlings.experiments.analysis.report import render_summary_table
+
+    if isinstance(done, MatrixOutcome) and not quiet:
+        for name, each in done.cells.items():
+            console.print(f"digest  {each.digest}  {escape(name)}", soft_wrap=True)
+    elif isinstance(done, Outcome) and not quiet:
+        console.print(render_summary_table(done.summary))
+        console.print(f"digest  {done.digest}")
+    console.print(f"report  {escape(str(done.directory / 'report.html'))}", soft_wrap=True)
+
+
+def print_as_json(done: Outcome | MatrixOutcome) -> None:
+    """Print one JSON object: directory, status, digest, figures of the arms, and the verdict on what was declared."""
+    print(json.dumps(_described(done), ensure_ascii=False, indent=2, default=str))
+
+
+def _described(done: Outcome | MatrixOutcome) -> dict[str, Any]:
+    where = {"directory": str(done.directory), "status": "done"}
+    if isinstance(done, MatrixOutcome):
+        first, *others = done.cells.values()
+        cells = {name: _figures(each) for name, each in done.cells.items()}
+        return {**where, "cells": cells, "verdict": _verdict(first, others)}
+    return {**where, **_figures(done), "verdict": _verdict(done, [])}
+
+
+def _figures(done: Outcome) -> dict[str, Any]:
+    arms = [{key: value for key, value in arm.items() if key != "days"} for arm in done.summary.as_dict()["arms"]]
+    return {"digest": done.digest, "arms": arms}
+
+
+def _verdict(first: Outcome, others: list[Outcome]) -> dict[str, Any] | None:
+    """The word for each arm on the declared metric, and the reasons; None where nothing was declared."""
+    from groundlings.experiments.analysis.comparison.comparing import compare_run
+    from groundlings.simulator.log.store import open_log
+
+    engines = [open_log(each.directory) for each in (first, *others)]
+    try:
+        found = compare_run(first.directory, engines[0], variants=engines[1:])
+    finally:
+        for engine in engines:
+            engine.dispose()
+    if not found.declared:
+        return None
+    arms = {arm.name: {"word": arm.word, "reasons": list(arm.reasons)} for arm in found.arms}
+    return {"primary": found.plan.primary, "baseline": found.baseline, "arms": arms}

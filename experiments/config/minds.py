@@ -1,0 +1,197 @@
+"""The `mind` part of an experiment file: who decides, and how such a mind is built.
+
+Each kind of section says which model its minds ask (`asked`) and builds a mind from a `MindContext` (`build`). Its
+other keys are the options of the mind; `options` gives them as the mind takes them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Tag, field_validator
+
+from groundlings.environments.errors import ConfigError
+from groundlings.personas.mind import Mind
+from groundlings.personas.minds.behavioural import BehaviouralOptions
+from groundlings.personas.minds.calibrated import CalibratedOptions
+from groundlings.personas.minds.language.config import LanguageOptions
+from groundlings.personas.minds.scripted import ScriptedOptions
+from groundlings.personas.registry import MINDS, MindContext, build_mind, mind_arguments
+from groundlings.simulator.language.config import ModelConfig
+
+Options = TypeVar("Options", bound=BaseModel)
+
+
+class BehaviouralMindConfig(BehaviouralOptions):
+    """No language model: a choice model estimated on real histories."""
+
+    kind: Literal["behavioural"]
+    """`behavioural`."""
+
+    @property
+    def asked(self) -> ModelConfig | None:
+        """No model."""
+        return None
+
+    @property
+    def options(self) -> BehaviouralOptions:
+        """What the mind takes."""
+        return _options(BehaviouralOptions, self)
+
+    def build(self, context: MindContext) -> Mind:
+        """A new mind for one arm."""
+        from groundlings.personas.minds.behavioural import BehaviouralMind
+
+        grounding = context.grounding if self.grounded else None
+        return BehaviouralMind(context.population, context.taste, self.options, grounding)
+
+
+class ScriptedMindConfig(ScriptedOptions):
+    """A fixed rule, for tests and examples."""
+
+    kind: Literal["scripted"]
+    """`scripted`."""
+
+    @property
+    def asked(self) -> ModelConfig | None:
+        """No model."""
+        return None
+
+    @property
+    def options(self) -> ScriptedOptions:
+        """What the mind takes."""
+        return _options(ScriptedOptions, self)
+
+    def build(self, context: MindContext) -> Mind:  # noqa: ARG002 - as all kinds have it
+        """A new mind for one arm."""
+        from groundlings.personas.minds.scripted import ScriptedMind
+
+        return ScriptedMind(self.options)
+
+
+class LanguageMindConfig(LanguageOptions):
+    """A language model decides, one checked call a page."""
+
+    kind: Literal["language"]
+    """`language`."""
+    model: ModelConfig = ModelConfig()
+    """Which model answers."""
+
+    @property
+    def asked(self) -> ModelConfig | None:
+        """The model that decides."""
+        return self.model
+
+    @property
+    def options(self) -> LanguageOptions:
+        """What the mind takes."""
+        return _options(LanguageOptions, self)
+
+    def build(self, context: MindContext) -> Mind:
+        """A new mind for one arm; what it remembers of that arm's days is its own."""
+        from groundlings.personas.minds.language.mind import LanguageMind
+
+        if context.model is None:
+            raise ValueError("a language mind needs a model to ask")
+        return LanguageMind(context.population, context.model, self.options, self.model.sampling)
+
+
+class CalibratedMindConfig(CalibratedOptions):
+    """Evidence from real histories and a language model's score, weighed by what validation people really did."""
+
+    kind: Literal["calibrated"]
+    """`calibrated`."""
+    model: ModelConfig = ModelConfig()
+    """Which model answers; it must give log probabilities."""
+
+    @property
+    def asked(self) -> ModelConfig | None:
+        """The model whose score is weighed; none where the choice is made of the evidence alone."""
+        return self.model if self.asks else None
+
+    @property
+    def options(self) -> CalibratedOptions:
+        """What the mind takes."""
+        return _options(CalibratedOptions, self)
+
+    def build(self, context: MindContext) -> Mind:
+        """A new mind for one arm."""
+        from groundlings.personas.minds.calibrated import CalibratedMind
+
+        grounding = context.grounding if self.grounded else None
+        term = context.language_term
+        scorer, weights = (None, None) if term is None else (term.scorer, term.calibration)
+        return CalibratedMind(context.population, context.taste, self.options, scorer, weights, grounding)
+
+
+class PluginMindConfig(BaseModel):
+    """A mind of your own, or of another package; all keys but `kind` and `model` are its options."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True, hide_input_in_errors=True)
+
+    kind: str
+    """The name of a plug-in, or `module:Class`."""
+    model: ModelConfig | None = None
+    """Which model answers; only for a mind that asks one."""
+
+    @field_validator("kind")
+    @classmethod
+    def _is_known(cls, kind: str) -> str:
+        if ":" not in kind:
+            try:
+                MINDS.check_name(kind, at="")
+            except ConfigError as error:
+                raise ValueError(str(error).removeprefix(": ")) from None
+        return kind
+
+    @property
+    def asked(self) -> ModelConfig | None:
+        """The model that the file names."""
+        return self.model
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the mind takes, as the file has it."""
+        return dict(self.model_extra or {})
+
+    def check(self) -> None:
+        """Raise `ConfigError` where there is no such mind, or it has no such options; nothing is built."""
+        mind_arguments(self.kind, self.options, asks=self.model is not None)
+
+    def build(self, context: MindContext) -> Mind:
+        """A new mind for one arm."""
+        return build_mind(self.kind, self.options, context)
+
+
+def _options(kind: type[Options], section: BaseModel) -> Options:
+    """The keys of a checked section that are a mind's own."""
+    return kind.model_construct(**{name: getattr(section, name) for name in kind.model_fields})
+
+
+def _spelled_out(mind: Any) -> Any:
+    return {"kind": mind} if isinstance(mind, str) else mind
+
+
+def _tag(mind: Any) -> str | None:
+    kind = mind.get("kind") if isinstance(mind, dict) else getattr(mind, "kind", None)
+    if not isinstance(kind, str):
+        return None
+    return kind if kind in MINDS.shipped else "plugin"
+
+
+MindConfig = Annotated[
+    Annotated[
+        Annotated[BehaviouralMindConfig, Tag("behavioural")]
+        | Annotated[ScriptedMindConfig, Tag("scripted")]
+        | Annotated[LanguageMindConfig, Tag("language")]
+        | Annotated[CalibratedMindConfig, Tag("calibrated")]
+        | Annotated[PluginMindConfig, Tag("plugin")],
+        Discriminator(
+            _tag,
+            custom_error_type="mind_kind",
+            custom_error_message="expected `kind`, the name of a mind, among the keys of the mind",
+        ),
+    ],
+    BeforeValidator(_spelled_out),
+]
+"""Open to minds of other packages: what is not shipped is looked for among the plug-ins."""

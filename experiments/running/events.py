@@ -1,0 +1,144 @@
+"""What an experiment tells while it runs: one protocol, one method, a few kinds of event.
+
+    class Printing:
+        def event(self, event: ProgressEvent) -> None:
+            match event:
+                case Note(line):
+                    print(line)
+                case ArmBegins(name, visits):
+                    print(name, "with at most", visits, "visits")
+
+    run_experiment(config, progress=Printing())
+
+The rooms below know nothing of this: they take plain callables, which `on_note`, `on_download`, `on_pairs` and
+`on_visits` make of a `Progress`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from groundlings.environments.datasets import ProgressHook
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something must be known, or takes time."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Downloading:
+    """`done_bytes` of `total_bytes` of `what` have arrived; the total is None where it is not known."""
+
+    what: str
+    done_bytes: int
+    total_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PairsAsked:
+    """A model has been asked about `done` of `total` pairs of a person and an item, before anything is simulated."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunBegins:
+    """From here on the run can be resumed from this directory."""
+
+    directory: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ArmBegins:
+    """An arm begins, with this many visits at most."""
+
+    name: str
+    visits: int
+
+
+@dataclass(frozen=True, slots=True)
+class VisitsWritten:
+    """So many more visits of the current arm are in the log."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LabStep:
+    """`done` of `total` steps of a lab (fidelity, warm-up) are over, and the one called `name` begins."""
+
+    done: int
+    total: int
+    name: str
+
+
+ProgressEvent = Note | Downloading | PairsAsked | RunBegins | ArmBegins | VisitsWritten | LabStep
+
+
+class Progress(Protocol):
+    """Is told how far an experiment is, in the order in which things happen, perhaps from another thread."""
+
+    def event(self, event: ProgressEvent) -> None:
+        """Take note of one event."""
+        ...
+
+
+class Silent:
+    """Takes note of nothing."""
+
+    def event(self, event: ProgressEvent) -> None:
+        """See `Progress.event`."""
+
+
+SILENT = Silent()
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Passes events on as a function makes them; those that become None are not passed on.
+
+    Attributes:
+        progress: Is told.
+        change: Event -> event, or None.
+    """
+
+    progress: Progress
+    change: Callable[[ProgressEvent], ProgressEvent | None]
+
+    def event(self, event: ProgressEvent) -> None:
+        """See `Progress.event`."""
+        changed = self.change(event)
+        if changed is not None:
+            self.progress.event(changed)
+
+
+def on_note(progress: Progress) -> Callable[[str], None]:
+    """A callable for rooms that tell lines of text."""
+    return lambda line: progress.event(Note(line))
+
+
+def on_download(progress: Progress) -> ProgressHook:
+    """A callable for rooms that download."""
+
+    def told(what: str, done: int, total: int | None) -> None:
+        progress.event(Downloading(what, done, total))
+
+    return told
+
+
+def on_pairs(progress: Progress) -> Callable[[int, int], None]:
+    """A callable for rooms that ask about pairs."""
+    return lambda done, total: progress.event(PairsAsked(done, total))
+
+
+def on_visits(progress: Progress) -> Callable[[int], None]:
+    """A callable for the simulation, which tells how many visits it has just written."""
+    return lambda count: progress.event(VisitsWritten(count))

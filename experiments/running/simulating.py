@@ -1,0 +1,100 @@
+"""The simulation of an experiment: its arms live through their days, stage after stage, into one log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.event_loop import outside_of_loops
+from groundlings.experiments.running.events import SILENT, ArmBegins, Progress, on_visits
+from groundlings.experiments.running.manifest import check_same, run_row
+from groundlings.experiments.running.plan import Plan, prepare
+from groundlings.simulator.arm import Arm
+from groundlings.simulator.days import live_together
+from groundlings.simulator.log.store import Store
+from groundlings.simulator.log.writer import LogWriter, PastRun
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CutShort:
+    """A visit that was open when a run stopped: nothing of it is in the log, and resuming begins it anew.
+
+    Attributes:
+        arm: Where.
+        day: When, 0 is the first.
+        user_id: Who, by the data set's own id.
+    """
+
+    arm: str
+    day: int
+    user_id: str
+
+
+async def simulate(
+    plan: Plan,
+    run: Mapping[str, Any],
+    place: Path | Store,
+    progress: Progress = SILENT,
+    cut_short: list[CutShort] | None = None,
+) -> None:
+    """Let every arm live through its days, and write the log; what the log holds already is not done again.
+
+    Args:
+        plan: What to simulate; its arms are used up.
+        run: The row of `runs`, from `run_row`.
+        place: The log, or its file; it may exist, from the same run interrupted.
+        progress: Is told how far it is.
+        cut_short: Filled, where it ends early, with the visits that were open.
+    """
+    with LogWriter(place) as log:
+        past = log.resume()
+        if past is None:
+            log.begin(run, plan.arms, plan.population)
+        else:
+            check_same(place, run, past)
+            if past.done:
+                return
+        while plan.stages:
+            arms = plan.stages.pop(0)  # an arm is large: it goes when its days are over
+            visits = sum(arm.people for arm in arms) * plan.schedule.days
+            progress.event(ArmBegins(", ".join(arm.name for arm in arms), visits))
+            if past is not None:
+                _go_on(arms, past)
+            try:
+                await live_together(arms, plan.schedule, log, on_visits(progress))
+            finally:
+                if cut_short is not None:
+                    ids = plan.dataset.people.user_ids
+                    cut_short += [CutShort(arm.name, day, ids[user]) for arm in arms for day, user in arm.cut_short]
+        log.close()
+
+
+def _go_on(arms: Sequence[Arm], past: PastRun) -> None:
+    """Give each arm what the log holds of it; a loop in the caller would keep a finished arm alive."""
+    for arm in arms:
+        arm.past = past.arms[arm.name]
+
+
+def log_experiment(config: ExperimentConfig, place: Path | Store, progress: Progress = SILENT) -> None:
+    """Prepare and simulate an experiment into a log alone: no directory, no manifest, no report.
+
+    Args:
+        config: What to simulate.
+        place: The log, or its file; what it holds already of the same experiment is not done again.
+        progress: Is told how far it is.
+    """
+
+    async def lived(told: Progress) -> None:
+        async with AsyncExitStack() as stack:
+            plan = await prepare(config, stack, progress=told)
+            await simulate(plan, run_row(plan), place, told)
+
+    outside_of_loops(lambda told: asyncio.run(lived(told)), progress)

@@ -1,0 +1,176 @@
+"""From `mind.kind` in the YAML to a mind: shipped ones, plug-ins, and your own `module:Class`.
+
+A mind of your own is a class with `cohort_size`, `decide` and `describe` (see `groundlings.personas.mind.Mind`). It
+asks for what it needs by the names of its constructor's parameters: those that a `MindContext` has are filled from
+there, all others are options, checked against their types. So this file `impatient.py`
+
+    from groundlings.personas.minds.scripted import ScriptedMind, ScriptedOptions
+
+    class Impatient(ScriptedMind):
+        def __init__(self, population, clicks: int = 1):
+            super().__init__(ScriptedOptions(click=tuple(range(clicks)), pages=1))
+
+is the mind of an experiment that says
+
+    mind: {kind: "impatient:Impatient", clicks: 2}
+
+Instead of parameters, a class may have a pydantic model called `Options`; it is then handed one as `options`. Every arm
+gets a mind of its own. `groundlings.personas.contract.MindContract` checks what a mind has to keep.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import BaseModel, ValidationError
+
+from groundlings.environments.chat import ChatModel, Sampling
+from groundlings.environments.errors import ConfigError, shown
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.plugins import ExtensionPoint, constructor_arguments, nearest
+from groundlings.personas.held_out_replay import Grounding
+from groundlings.personas.language_term import LanguageTerm
+from groundlings.personas.mind import Mind
+from groundlings.personas.population import Population
+
+if TYPE_CHECKING:
+    from groundlings.personas.taste.model import Taste
+
+MINDS = ExtensionPoint(
+    "mind",
+    "groundlings.minds",
+    {
+        "behavioural": "groundlings.personas.minds.behavioural:BehaviouralMind",
+        "calibrated": "groundlings.personas.minds.calibrated:CalibratedMind",
+        "language": "groundlings.personas.minds.language.mind:LanguageMind",
+        "scripted": "groundlings.personas.minds.scripted:ScriptedMind",
+    },
+)
+
+_REQUIRED = ("cohort_size", "decide", "describe")
+
+
+@dataclass(frozen=True)
+class MindContext:
+    """All that a mind may be built from; one context serves the minds of all arms.
+
+    Attributes:
+        population: Who the agents are.
+        fit_taste: Estimates what people like from the known history; called once, by whoever first asks for `taste`.
+        later: What people really did after the experiment begins.
+        base_directory: Where relative paths of the experiment file start.
+        model: The language model that agents ask, None where the configuration names none.
+        sampling: How its replies are to be drawn, as the configuration has it; None likewise.
+        language_term: What a calibrated mind asks and weighs; None for all others.
+    """
+
+    population: Population
+    fit_taste: Callable[[], Taste]
+    later: Interactions
+    base_directory: Path
+    model: ChatModel | None = None
+    sampling: Sampling | None = None
+    language_term: LanguageTerm | None = None
+
+    @cached_property
+    def taste(self) -> Taste:
+        """What people like, estimated when it is first asked for."""
+        return self.fit_taste()
+
+    @cached_property
+    def grounding(self) -> Grounding:
+        """What people really met later, pair by pair, for grounded replay; recommenders never see it."""
+        return Grounding.of(self.later)
+
+
+GIVEN = ("population", "taste", "grounding", "base_directory", "model", "sampling")
+"""Parameters of a mind's constructor that are filled from the context."""
+
+
+def find_mind(kind: str, *, where: str = "mind") -> type[Any]:
+    """The class behind a name or `module:Class`.
+
+    Raises:
+        ConfigError: There is none, or it is no mind.
+    """
+    found = MINDS.load(kind, at=f"{where}.kind")
+    if not isinstance(found, type):
+        raise ConfigError(f"{where}.kind: {kind} is not a class")
+    missing = [name for name in _REQUIRED if not hasattr(found, name)]
+    if missing:
+        raise ConfigError(
+            f"{where}.kind: {kind} is not a mind: it lacks {', '.join(missing)} (see groundlings.personas.mind.Mind)"
+        )
+    return found
+
+
+def mind_arguments(kind: str, options: Mapping[str, Any], *, asks: bool, where: str = "mind") -> dict[str, Any]:
+    """The options of a plug-in mind as arguments of its constructor, checked; nothing is built.
+
+    Args:
+        kind: The name of a plug-in, or `module:Class`.
+        options: As the YAML has them.
+        asks: Whether the YAML names a model.
+        where: Key path of the mapping that holds them, for messages.
+
+    Raises:
+        ConfigError: There is no such mind, or an option is not known, missing, or of another type.
+    """
+    mind_class = find_mind(kind, where=where)
+    parameters = inspect.signature(mind_class).parameters
+    if "model" in parameters:
+        if not asks and parameters["model"].default is inspect.Parameter.empty:
+            raise ConfigError(f"{where}: {kind} asks a language model, and none is named; add the key `model`")
+    elif asks:
+        raise ConfigError(f"{where}.model: {kind} asks no language model; take the key out")
+    schema = getattr(mind_class, "Options", None)
+    if isinstance(schema, type) and issubclass(schema, BaseModel):
+        return {"options": _validated(schema, kind, options, where)}
+    return constructor_arguments(mind_class, kind, options, reserved=GIVEN, at=f"{where}.kind", under=where)
+
+
+def build_mind(kind: str, options: Mapping[str, Any], context: MindContext, *, where: str = "mind") -> Mind:
+    """A new mind of a plug-in's class, for one arm.
+
+    Args:
+        kind: The name of a plug-in, or `module:Class`.
+        options: As the YAML has them.
+        context: What its constructor may ask for besides.
+        where: Key path of the mapping that holds them, for messages.
+
+    Raises:
+        ConfigError: As `mind_arguments`, or what its constructor complains of.
+    """
+    mind_class = find_mind(kind, where=where)
+    arguments = mind_arguments(kind, options, asks=context.model is not None, where=where)
+    for name in GIVEN:
+        if name in inspect.signature(mind_class).parameters:
+            arguments[name] = getattr(context, name)
+    try:
+        return cast("Mind", mind_class(**arguments))
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _validated(schema: type[BaseModel], kind: str, options: Mapping[str, Any], where: str) -> BaseModel:
+    known = list(schema.model_fields)
+    if schema.model_config.get("extra") != "allow":
+        for key in options:
+            if key not in known:  # pydantic would drop it without a word
+                has = f"it has: {', '.join(known)}" if known else "it has no options"
+                raise ConfigError(f"{where}.{key}: {kind} has no such option{nearest(key, known)}; {has}")
+    try:
+        return schema.model_validate_json(json.dumps(dict(options), default=str))
+    except ValidationError as fault:
+        error = fault.errors()[0]
+        place = ".".join([where, *map(str, error["loc"])])
+        if error["type"] == "missing":
+            raise ConfigError(f"{place}: {kind} needs this option; found {sorted(options) or 'none'}") from None
+        message = error["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{place}: found {shown(error['input'])}; {message[0].lower()}{message[1:]}") from None
