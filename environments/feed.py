@@ -20,7 +20,7 @@ from groundlings.environments.page import Page
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.visits import Visits
 
-Asks = Literal["visit", "page"]
+RankEach = Literal["visit", "page"]
 
 CLICK = ActionSpec("click", per="slot")
 NEXT_PAGE = ActionSpec("next_page", per="page", said="next page", refusals={"offered": "there is no next page"})
@@ -81,13 +81,13 @@ class PaginatedFeed:
         page_size: Slots per page.
         max_pages: Pages a visit can see at most.
         scale: The stars that may be given.
-        asks: Whether the recommender is asked once per `visit`, for all pages, or anew for each `page`.
+        rank_each: Whether the recommender ranks once per `visit`, for all pages, or anew for each `page`.
     """
 
     page_size: int
     max_pages: int
     scale: RatingScale
-    asks: Asks = "visit"
+    rank_each: RankEach = "visit"
 
     def __post_init__(self) -> None:
         if self.page_size < 1 or self.max_pages < 1:
@@ -105,7 +105,7 @@ class PaginatedFeed:
 
     async def open(self, visits: Visits, seen: sp.csr_array, rank: Rank) -> FeedState:
         """See `Environment.open`."""
-        if self.asks == "page":
+        if self.rank_each == "page":
             return FeedState.arrived(visits, seen, ranking=None)
         request = RankingRequest(visits.users, self.depth, seen, visits.draws, sim_time=visits.sim_time)
         return FeedState.arrived(visits, seen, ranking=await rank(request))
@@ -129,7 +129,7 @@ class PaginatedFeed:
 
     def describe(self) -> Mapping[str, Any]:
         """See `Environment.describe`."""
-        return {"kind": "feed", "page_size": self.page_size, "max_pages": self.max_pages, "asks": self.asks}
+        return {"kind": "feed", "page_size": self.page_size, "max_pages": self.max_pages, "rank_each": self.rank_each}
 
     def _part(self, state: FeedState, ranking: Ranking, lists: IntArray, first: int) -> Observation | None:
         """The page that begins at rank `first` of the lists in the rows `lists`, one for each visit that is here."""

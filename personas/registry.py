@@ -53,7 +53,7 @@ MINDS = ExtensionPoint(
     },
 )
 
-_REQUIRED = ("cohort_size", "decide", "describe")
+_REQUIRED = ("actions", "cohort_size", "decide", "describe")
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Tag, field_validator
 
 from groundlings.environments.errors import ConfigError
-from groundlings.personas.mind import Mind
+from groundlings.personas.mind import FEED_ACTIONS, Mind
 from groundlings.personas.minds.behavioural import BehaviouralOptions
 from groundlings.personas.minds.calibrated import CalibratedOptions
 from groundlings.personas.minds.language.config import LanguageOptions
 from groundlings.personas.minds.scripted import ScriptedOptions
-from groundlings.personas.registry import MINDS, MindContext, build_mind, mind_arguments
+from groundlings.personas.registry import MINDS, MindContext, build_mind, find_mind, mind_arguments
 from groundlings.simulator.language.config import ModelConfig
 
 Options = TypeVar("Options", bound=BaseModel)
@@ -32,6 +32,11 @@ class BehaviouralMindConfig(BehaviouralOptions):
     def asked(self) -> ModelConfig | None:
         """No model."""
         return None
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """What its minds can do."""
+        return FEED_ACTIONS
 
     @property
     def options(self) -> BehaviouralOptions:
@@ -56,6 +61,11 @@ class ScriptedMindConfig(ScriptedOptions):
     def asked(self) -> ModelConfig | None:
         """No model."""
         return None
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """What its minds can do."""
+        return FEED_ACTIONS
 
     @property
     def options(self) -> ScriptedOptions:
@@ -83,6 +93,11 @@ class LanguageMindConfig(LanguageOptions):
         return self.model
 
     @property
+    def actions(self) -> frozenset[str]:
+        """What its minds can do."""
+        return FEED_ACTIONS
+
+    @property
     def options(self) -> LanguageOptions:
         """What the mind takes."""
         return _options(LanguageOptions, self)
@@ -108,6 +123,11 @@ class CalibratedMindConfig(CalibratedOptions):
     def asked(self) -> ModelConfig | None:
         """The model whose score is weighed; none where the choice is made of the evidence alone."""
         return self.model if self.asks else None
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """What its minds can do."""
+        return FEED_ACTIONS
 
     @property
     def options(self) -> CalibratedOptions:
@@ -148,6 +168,12 @@ class PluginMindConfig(BaseModel):
     def asked(self) -> ModelConfig | None:
         """The model that the file names."""
         return self.model
+
+    @property
+    def actions(self) -> frozenset[str] | None:
+        """What its minds can do, None where only a mind that has been built can tell."""
+        declared = getattr(find_mind(self.kind), "actions", None)
+        return declared if isinstance(declared, frozenset) else None
 
     @property
     def options(self) -> dict[str, Any]:

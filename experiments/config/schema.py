@@ -8,9 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from groundlings.environments.datasets.config import DatasetConfig
+from groundlings.environments.feed import RankEach
 from groundlings.environments.split import SplitKind
 from groundlings.experiments.config.decision_plan import MetricName, PlanConfig
 from groundlings.experiments.config.designs import DesignConfig, ParallelDesign, check_design
@@ -82,6 +83,10 @@ class SimulationConfig(Section):
 _MOST_SLOTS = 100_000
 
 
+def _spelled_out(environment: Any) -> Any:
+    return {"kind": environment} if isinstance(environment, str) else environment
+
+
 class SiteConfig(Section):
     """What a visit looks like."""
 
@@ -89,6 +94,9 @@ class SiteConfig(Section):
     """Slots a page."""
     max_pages: Annotated[int, Field(ge=1)] = 5
     """Pages a visit can see at most."""
+    rank_each: RankEach | None = None
+    """Whether the recommender ranks once per `visit`, for all of its pages, or anew for each `page`, knowing what was
+    shown before; `visit` if absent."""
 
     @model_validator(mode="after")
     def _can_be_shown(self) -> SiteConfig:
@@ -97,6 +105,20 @@ class SiteConfig(Section):
                 f"{self.page_size} slots a page on {self.max_pages} pages are more than {_MOST_SLOTS:,} slots a visit"
             )
         return self
+
+
+class EnvironmentConfig(BaseModel):
+    """An environment of your own, or of another package; all keys but `kind` are its options."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True, hide_input_in_errors=True)
+
+    kind: str
+    """The name of a plug-in, or `module:Class`."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What its constructor takes, as the file has it."""
+        return dict(self.model_extra or {})
 
 
 class ArmConfig(Section):
@@ -142,6 +164,9 @@ class ExperimentConfig(Section):
     """When things happen."""
     site: SiteConfig = SiteConfig()
     """What a visit looks like."""
+    environment: Annotated[EnvironmentConfig | None, BeforeValidator(_spelled_out)] = None
+    """Where people are and what they can do, if not on the paginated feed that `site` describes: `module:Class`, or a
+    mapping with `kind` and its options."""
     mind: MindConfig
     """Who decides."""
     arms: Annotated[tuple[ArmConfig, ...], Field(min_length=1)]
@@ -163,6 +188,12 @@ class ExperimentConfig(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"arm names must differ, found more than once: {', '.join(twice)}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_environment(self) -> ExperimentConfig:
+        if self.environment is not None and self.site != SiteConfig():
+            raise ValueError("site: it describes the paginated feed, and `environment` names another one; keep one")
         return self
 
     @model_validator(mode="after")

@@ -65,6 +65,7 @@ def manifest(plan: Plan, run: Mapping[str, Any], digest: str, seconds: Mapping[s
             "held_out_interactions": len(plan.split.test),
             "people_without_training_history": len(plan.split.dropped_users),
         },
+        "environment": dict(plan.environment.describe()),
         "population": {"agents": len(plan.population), "sha256": plan.population.fingerprint},
         "schema_version": SCHEMA_VERSION,
         "versions": {**json.loads(run["versions"]), "python": platform.python_version()},

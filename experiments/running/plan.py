@@ -16,6 +16,7 @@ from groundlings.environments.datasets import load_dataset
 from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.feed import PaginatedFeed
+from groundlings.environments.registry import EnvironmentContext, build_environment, check_abilities
 from groundlings.environments.split import Split, split_history
 from groundlings.experiments.config.designs import arm_rows, arranged
 from groundlings.experiments.config.schema import ArmConfig, CalibratedMindConfig, ExperimentConfig, PluginMindConfig
@@ -149,6 +150,8 @@ async def prepare(
         plan = _read(config, supplied or Supplied(), progress)
     if ask and resumed is None and (warning := size_warning(plan)):
         progress.event(Note(warning))
+    if plan.supplied.mind is None and (able := config.mind.actions) is not None:
+        _check_abilities(plan, able)  # before a model is opened for minds that could not visit
     for arm in config.arms:
         if arm.model is not None:
             asked = arm.model if ask else ModelConfig(provider="scripted")
@@ -220,14 +223,25 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
     )
 
 
-def _environment(config: ExperimentConfig, dataset: Dataset) -> PaginatedFeed:
-    """Where people browse: the one place that makes an environment of its section."""
-    return PaginatedFeed(config.site.page_size, config.site.max_pages, dataset.scale)
+def _environment(config: ExperimentConfig, dataset: Dataset) -> Environment[Any]:
+    """What people can see and do: the one place that makes an environment of its section."""
+    if config.environment is None:
+        site = config.site
+        return PaginatedFeed(site.page_size, site.max_pages, dataset.scale, site.rank_each or "visit")
+    context = EnvironmentContext(dataset.catalog, dataset.scale, config.base)
+    return build_environment(config.environment.kind, config.environment.options, context)
 
 
 def _minds(plan: Plan) -> list[Mind]:
-    """A mind for each arm."""
-    return [plan.mind() for _ in plan.config.arms]
+    """A mind for each arm, which can take every action that the environment asks for."""
+    minds = [plan.mind() for _ in plan.config.arms]
+    _check_abilities(plan, minds[0].actions)
+    return minds
+
+
+def _check_abilities(plan: Plan, able: frozenset[str]) -> None:
+    environment = plan.config.environment.kind if plan.config.environment else "feed"
+    check_abilities(plan.environment.schema, plan.config.mind.kind, able, environment)
 
 
 def _preference(minds: list[Mind]) -> Preference | None:

@@ -43,6 +43,7 @@ class BehaviouralMind:
 
     Attributes:
         handlers: Action -> how it is decided, for actions beyond those of a paginated feed.
+        Options: What the experiment file may say of a subclass that it names as `module:Class`.
 
     Args:
         population: Who the agents are.
@@ -52,6 +53,7 @@ class BehaviouralMind:
     """
 
     handlers: ClassVar[Mapping[str, Handler]] = {}
+    Options: ClassVar = BehaviouralOptions
 
     def __init__(
         self, population: Population, taste: Taste, options: BehaviouralOptions, grounding: Grounding | None = None
