@@ -21,7 +21,8 @@ from groundlings.experiments.analysis.metrics.definitions import METRICS
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import run_row, simulate
-from groundlings.simulator.log.store import LOG_NAME, open_log
+from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.store import LOG_NAME
 
 SHIPPED = Path(__file__).parents[1] / "configs" / "ab_movielens.yaml"
 _PAIRS = ("item_knn", "ease", "als")
@@ -65,11 +66,8 @@ def _played(arms: list[str], changes: list[str]) -> Outcomes:
     plan = build_plan(load_config(SHIPPED, [f"arms=[{listed}]", *changes]))
     with TemporaryDirectory() as folder, asyncio.Runner() as runner:
         simulate(plan, run_row(plan), Path(folder) / LOG_NAME, runner)
-        engine = open_log(Path(folder))
-        try:
-            return read_outcomes(engine)
-        finally:
-            engine.dispose()
+        with LogReader(Path(folder)) as log:
+            return read_outcomes(log)
 
 
 def _raw(arm: ArmOutcomes, metric: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -16,13 +16,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import multiprocessing
-import sqlite3
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,7 @@ from groundlings.experiments.running.run import run_row, simulate
 from groundlings.simulator.language.build import build_chat_model
 from groundlings.simulator.language.gbnf import grammar_for
 from groundlings.simulator.language.scripted import legal_reply
+from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import LOG_NAME
 
 LATENCY_SECONDS = 0.05
@@ -188,8 +188,8 @@ def _platform(plan: Plan, requests: list[ChatRequest] | None = None) -> Pass:
         simulate(plan, run, path, runner, model)
         seconds, busy = time.perf_counter() - began, time.process_time() - busy
         runner.run(model.close())
-        with closing(sqlite3.connect(path)) as log:
-            (calls,) = log.execute("SELECT count(*) FROM calls").fetchone()
+        with LogReader(path) as log:
+            calls = len(log.calls(columns=["call_id"]))
     return Pass(calls / seconds, 1000 * busy / calls)
 
 

@@ -15,8 +15,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, inspect, text
-
 from groundlings.environments.chat import ChatModel, fingerprint_of
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.analysis.metrics import Summary, summarise
@@ -30,17 +28,13 @@ from groundlings.experiments.running.event_loop import outside_of_loops
 from groundlings.experiments.running.plan import Plan, build_plan, open_model
 from groundlings.simulator.arm import live_together
 from groundlings.simulator.language.budget import Spent
-from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.migrations import SCHEMA_VERSION
-from groundlings.simulator.log.store import Store, named_faults, open_log, store_at
+from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.spending import spent_in
+from groundlings.simulator.log.store import Store, store_at
 from groundlings.simulator.log.writer import LogWriter, PastRun
 
 PACKAGES = ("groundlings", "mesa", "numpy", "pandas", "scipy", "sqlalchemy", "openai", "implicit", "irspack")
-
-_SPENT = """
-SELECT count(*), coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0), coalesce(sum(completion_tokens), 0)
-FROM calls WHERE NOT from_store
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,15 +168,12 @@ def _carry_out(
         raise
     (directory / files.STOPPED_NAME).unlink(missing_ok=True)
     simulated = time.monotonic()
-    engine = open_log(directory)
-    try:
+    with LogReader(directory) as log:
         watcher.note("measuring and drawing")
-        fingerprint = digest(engine)
+        fingerprint = log.digest()
         seconds = {"prepare": ready - began, "simulate": simulated - ready}
         files.write_json(directory / files.MANIFEST_NAME, _manifest(plan, run, fingerprint, seconds))
-        summary = measure(directory, engine)
-    finally:
-        engine.dispose()
+        summary = measure(directory, log)
     return Outcome(directory, summary, fingerprint)
 
 
@@ -198,18 +189,18 @@ def _check_server(config: ExperimentConfig) -> None:
         PostgresStore(config.log.url, "groundlings").check_server()
 
 
-def measure(directory: Path, engine: Engine, variants: Sequence[Engine] = ()) -> Summary:
+def measure(directory: Path, log: LogReader, variants: Sequence[LogReader] = ()) -> Summary:
     """Recompute summary and report of a run from what lies in its directory: the log, and the manifest beside it.
 
     Args:
         directory: The run's.
-        engine: Its log.
+        log: Its log.
         variants: Logs of the same experiment with other prompts, models or seeds, for the report's verdict.
     """
     from groundlings.experiments.analysis.report import write_report
 
-    summary = summarise(engine)
-    write_report(directory, engine, summary, variants)
+    summary = summarise(log)
+    write_report(directory, log, summary, variants)
     files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
     return summary
 
@@ -272,18 +263,6 @@ def _same_experiment(place: Path | Store, run: dict[str, Any], past: PastRun) ->
                 f"{place}: the run began with another {what} (SHA-256 {begun[:12]}..., now {now[:12]}...); "
                 "put it back as it was, or start a new run"
             )
-
-
-def spent_in(store: Store) -> Spent:
-    """What the calls in a log have taken; those read from a record took nothing, nor does a log without calls."""
-    engine = store.for_writing()
-    try:
-        with named_faults(store), engine.connect() as connection:
-            if not inspect(connection).has_table("calls"):
-                return Spent()
-            return Spent(*connection.execute(text(_SPENT)).one())
-    finally:
-        engine.dispose()
 
 
 def run_row(plan: Plan, model: ChatModel | None = None) -> dict[str, Any]:

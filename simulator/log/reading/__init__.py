@@ -1,0 +1,1 @@
+"""What `groundlings.simulator.log.reader.LogReader` can be asked, by topic; all SQL on a log stands here and beside it."""
