@@ -19,7 +19,8 @@ from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Ou
 from groundlings.experiments.analysis.metrics.definitions import METRICS
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.running.simulating import log_experiment
-from groundlings.simulator.log.store import LOG_NAME, open_log
+from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.store import LOG_NAME
 
 SHIPPED = Path(__file__).parents[1] / "experiments" / "configs" / "ab_movielens.yaml"
 _PAIRS = ("item_knn", "ease", "als")
@@ -62,11 +63,8 @@ def _played(arms: list[str], changes: list[str]) -> Outcomes:
     listed = ", ".join(f"{{name: {arm}, recommender: {arm}}}" for arm in arms)
     with TemporaryDirectory() as folder:
         log_experiment(load_config(SHIPPED, [f"arms=[{listed}]", *changes]), Path(folder) / LOG_NAME)
-        engine = open_log(Path(folder))
-        try:
-            return read_outcomes(engine)
-        finally:
-            engine.dispose()
+        with LogReader(Path(folder)) as log:
+            return read_outcomes(log)
 
 
 def _raw(arm: ArmOutcomes, metric: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

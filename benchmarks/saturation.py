@@ -16,13 +16,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import multiprocessing
-import sqlite3
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +39,7 @@ from groundlings.experiments.running.simulating import simulate
 from groundlings.simulator.language.build import build_chat_model
 from groundlings.simulator.language.gbnf import grammar_for
 from groundlings.simulator.language.scripted import legal_reply
+from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import LOG_NAME
 
 LATENCY_SECONDS = 0.05
@@ -199,8 +199,8 @@ def _platform(plan: Plan, requests: list[ChatRequest] | None = None) -> Pass:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / LOG_NAME
         seconds, busy = asyncio.run(lived(path))
-        with closing(sqlite3.connect(path)) as log:
-            (calls,) = log.execute("SELECT count(*) FROM calls").fetchone()
+        with LogReader(path) as log:
+            calls = len(log.calls(columns=["call_id"]))
     return Pass(calls / seconds, 1000 * busy / calls)
 
 

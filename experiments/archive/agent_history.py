@@ -12,9 +12,7 @@ from typing import Any
 
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.trace import Mood
-from groundlings.simulator.log.store import named_faults, open_log, rows_of
-
-Rows = list[Mapping[str, Any]]
+from groundlings.simulator.log.reader import LogReader, VisitRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,68 +139,34 @@ def read_story(run: Path, user: str, arm: str | None = None, day: int | None = N
         RunDirectoryError: There is no readable log.
         ConfigError: Nobody of that id took part, or there is no such arm.
     """
-    engine = open_log(run)
-    try:
-        with named_faults(run), engine.connect() as connection:
-
-            def rows(sql: str, **values: Any) -> Rows:
-                return [*rows_of(connection, sql, **values)]
-
-            agent = _agent(rows, user)
-            _check_arm(rows, arm)
-            visits = rows(
-                "SELECT session_id, name AS arm, day, pages, ended_by FROM sessions JOIN arms USING (arm_id)"
-                " WHERE agent_id = :agent AND (CAST(:arm AS TEXT) IS NULL OR name = :arm)"
-                " AND (CAST(:day AS INTEGER) IS NULL OR day = :day) ORDER BY arms.position, day",
-                agent=agent["agent_id"],
-                arm=arm,
-                day=day,
-            )
-            told = tuple(_visit(visit, _Session(rows, visit["session_id"])) for visit in visits)
-    finally:
-        engine.dispose()
+    with LogReader(run) as log:
+        agent = _agent(log, user)
+        _check_arm(log, arm)
+        told = tuple(_visit(row, log.visit(row["session_id"])) for row in log.visits_of(agent["agent_id"], arm, day))
     description = str(json.loads(agent["persona"]).get("description", ""))
     return Story(agent["source_user_id"], description, told)
 
 
-class _Session:
-    """The rows of one visit, table by table."""
-
-    def __init__(self, rows: Any, session_id: int) -> None:
-        def of(sql: str) -> Rows:
-            return list(rows(sql, session=session_id))
-
-        self.slots = of(
-            "SELECT impression_id, page, display_position, title, year, genres, examined, clicked, rating, p_click"
-            " FROM impressions JOIN items USING (item_id) WHERE session_id = :session ORDER BY page, display_position"
-        )
-        self.events = of("SELECT * FROM events WHERE session_id = :session ORDER BY event_id")
-        self.moods = {row["page"]: row for row in of("SELECT * FROM moods WHERE session_id = :session")}
-        self.calls = of("SELECT * FROM calls WHERE session_id = :session ORDER BY call_id")
-        self.memories = of("SELECT kind, text FROM memories WHERE session_id = :session ORDER BY place")
-        self.answers = of("SELECT question, answer FROM interviews WHERE session_id = :session ORDER BY place")
-
-
-def _agent(rows: Any, user: str) -> Mapping[str, Any]:
-    found = rows("SELECT agent_id, source_user_id, persona FROM agents WHERE source_user_id = :user", user=user)
-    if found:
-        return dict(found[0])
-    known = [row["source_user_id"] for row in rows("SELECT source_user_id FROM agents ORDER BY agent_id")]
+def _agent(log: LogReader, user: str) -> Mapping[str, Any]:
+    found = log.agent_of(user)
+    if found is not None:
+        return found
+    known = log.user_ids()
     near = get_close_matches(user, known, n=3) or known[:3]
     raise ConfigError(
         f"--user: nobody of the id {user!r} is among the {len(known)} agents of this run; try {_or(near)}"
     )
 
 
-def _check_arm(rows: Any, arm: str | None) -> None:
-    known = [row["name"] for row in rows("SELECT name FROM arms ORDER BY position")]
+def _check_arm(log: LogReader, arm: str | None) -> None:
+    known = [each.name for each in log.logged_arms()]
     if arm is not None and arm not in known:
         near = get_close_matches(arm, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigError(f"--arm: found {arm!r}, this run has {_or(known)}{hint}")
 
 
-def _visit(visit: Mapping[str, Any], of: _Session) -> StoryVisit:
+def _visit(visit: Mapping[str, Any], of: VisitRows) -> StoryVisit:
     calls = [(call["page"], _call(call)) for call in of.calls]
     after = {call for _, call in calls if call.template.startswith(("reflection", "interview"))}
     pages = tuple(
@@ -220,11 +184,11 @@ def _visit(visit: Mapping[str, Any], of: _Session) -> StoryVisit:
     )
 
 
-def _page(number: int, of: _Session, calls: tuple[StoryCall, ...]) -> StoryPage:
+def _page(number: int, of: VisitRows, calls: tuple[StoryCall, ...]) -> StoryPage:
     events = [event for event in of.events if event["page"] == number]
     end = next((event for event in events if event["kind"] in ("next_page", "exit", "unreadable")), {})
     marks = {(event["impression_id"], event["kind"]): event["detail"] for event in events}
-    mood = of.moods.get(number)
+    mood = next((row for row in of.moods if row["page"] == number), None)
     return StoryPage(
         number=number,
         mood=Mood(mood["satisfaction"], mood["tiredness"], json.loads(mood["boredom"])) if mood else None,

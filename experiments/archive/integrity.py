@@ -9,8 +9,7 @@ from pathlib import Path
 
 from groundlings.environments.errors import GroundlingsError, RunDirectoryError
 from groundlings.experiments.archive.directory import MANIFEST_NAME
-from groundlings.simulator.log.digest import digest
-from groundlings.simulator.log.integrity import find_damage
+from groundlings.simulator.log.integrity import examine
 from groundlings.simulator.log.store import named_faults, store_at
 
 
@@ -43,18 +42,11 @@ def reading(*runs: Path) -> Iterator[None]:
 
 def _damage(run: Path) -> str | None:
     """What is wrong with a log; of a finished run also that it is not the one that its manifest speaks of."""
-    engine = store_at(run).for_reading()
-    try:
-        with named_faults(store_at(run)):
-            damage = find_damage(engine)
-            if damage is not None:
-                return damage
-            found, written = digest(engine), _written(run)
-            if written in (None, found):
-                return None
-            return f"its digest is {found[:12]}..., and {MANIFEST_NAME} says {written[:12]}..."
-    finally:
-        engine.dispose()
+    damage, found = examine(store_at(run))
+    written = _written(run)
+    if damage is not None or found is None or written in (None, found):
+        return damage
+    return f"its digest is {found[:12]}..., and {MANIFEST_NAME} says {written[:12]}..."
 
 
 def _written(run: Path) -> str | None:

@@ -13,7 +13,8 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.archive.directory import CELLS, CONFIG_NAME, STOPPED_NAME, SUMMARY_NAME, locked
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.exports.source import Counts, LogSource
-from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, open_log, store_at
+from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, store_at
 
 DAMAGED = "damaged"
 """The status of a directory whose log cannot be read."""
@@ -199,12 +200,8 @@ def _means(directory: Path) -> dict[str, float | None]:
     if not path.is_file():
         from groundlings.experiments.analysis.metrics import summarise
 
-        engine = open_log(directory)
-        try:
-            with reading(directory):
-                return _means_in(summarise(engine).as_dict())
-        finally:
-            engine.dispose()
+        with reading(directory), LogReader(directory) as log:
+            return _means_in(summarise(log).as_dict())
     try:
         return _means_in(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:

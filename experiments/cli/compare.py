@@ -24,16 +24,18 @@ def compare(
 ) -> None:
     """Say which recommender is better, how sure that is, and whether it may be believed."""
     import json
+    from contextlib import ExitStack
 
     from groundlings.experiments.analysis.comparison.comparing import compare_run
     from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
     from groundlings.experiments.archive.integrity import reading
     from groundlings.experiments.running.replicates import runs_in
-    from groundlings.simulator.log.store import open_log
+    from groundlings.simulator.log.reader import LogReader
 
     first, *others = (*runs_in(directory), *(run for each in variant or () for run in runs_in(each)))
-    with reading(first, *others):
-        found = compare_run(first, open_log(first), fidelity or _beside(directory), [open_log(run) for run in others])
+    with reading(first, *others), ExitStack() as stack:
+        log, *variants = (stack.enter_context(LogReader(run)) for run in (first, *others))
+        found = compare_run(first, log, fidelity or _beside(directory), variants)
     if as_json:
         typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, default=str))
         return

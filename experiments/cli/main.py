@@ -115,14 +115,14 @@ def report(directory: RunArgument) -> None:
     from groundlings.experiments.analysis.report import render_summary_table
     from groundlings.experiments.archive.integrity import reading
     from groundlings.experiments.running.replicates import has_cells, write_reports
-    from groundlings.simulator.log.store import open_log
+    from groundlings.simulator.log.reader import LogReader
 
     console = Console()
     if has_cells(directory):
         write_reports(directory)
     else:
-        with reading(directory):
-            console.print(render_summary_table(measure(directory, open_log(directory))))
+        with reading(directory), LogReader(directory) as log:
+            console.print(render_summary_table(measure(directory, log)))
     console.print(f"report  {escape(str(directory / 'report.html'))}", soft_wrap=True)
 
 
@@ -131,13 +131,12 @@ def print_digest(directory: RunArgument) -> None:
     """Print the SHA-256 over what happened in a run: equal when two runs behaved alike."""
     from groundlings.experiments.archive.integrity import reading
     from groundlings.experiments.running.replicates import runs_in
-    from groundlings.simulator.log.digest import digest
-    from groundlings.simulator.log.store import open_log
+    from groundlings.simulator.log.reader import LogReader
 
     runs = runs_in(directory)
     for run in runs:
-        with reading(run):
-            typer.echo(digest(open_log(run)) + (f"  {run.name}" if len(runs) > 1 else ""))
+        with reading(run), LogReader(run) as log:
+            typer.echo(log.digest() + (f"  {run.name}" if len(runs) > 1 else ""))
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from groundlings.experiments.running.replicates import MatrixOutcome
@@ -55,14 +56,11 @@ def _figures(done: Outcome) -> dict[str, Any]:
 def _verdict(first: Outcome, others: list[Outcome]) -> dict[str, Any] | None:
     """The word for each arm on the declared metric, and the reasons; None where nothing was declared."""
     from groundlings.experiments.analysis.comparison.comparing import compare_run
-    from groundlings.simulator.log.store import open_log
+    from groundlings.simulator.log.reader import LogReader
 
-    engines = [open_log(each.directory) for each in (first, *others)]
-    try:
-        found = compare_run(first.directory, engines[0], variants=engines[1:])
-    finally:
-        for engine in engines:
-            engine.dispose()
+    with ExitStack() as stack:
+        logs = [stack.enter_context(LogReader(each.directory)) for each in (first, *others)]
+        found = compare_run(first.directory, logs[0], variants=logs[1:])
     if not found.declared:
         return None
     arms = {arm.name: {"word": arm.word, "reasons": list(arm.reasons)} for arm in found.arms}

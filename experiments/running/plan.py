@@ -24,7 +24,6 @@ from groundlings.experiments.running.calibration import CalibrationGround, calib
 from groundlings.experiments.running.event_loop import ctrl_c_at_once, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
 from groundlings.experiments.running.sizes import size_warning
-from groundlings.experiments.running.spending import Spending
 from groundlings.experiments.running.supplied import Supplied
 from groundlings.personas.mind import KnowsPreference, Mind
 from groundlings.personas.population import Population, build_population
@@ -36,6 +35,7 @@ from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import Schedule
 from groundlings.simulator.language.budget import Spent
 from groundlings.simulator.language.config import ModelConfig
+from groundlings.simulator.log.spending import Spending
 from groundlings.simulator.log.writer import ArmRow
 
 

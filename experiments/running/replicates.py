@@ -11,11 +11,9 @@ model and seed. So the cells are a second random factor (see `comparison.headlin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.measuring import measure
@@ -25,11 +23,9 @@ from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.config.variants import cells_of
 from groundlings.experiments.running.events import SILENT, ArmBegins, Changed, Note, Progress, ProgressEvent, RunBegins
 from groundlings.experiments.running.run import Outcome, resume_experiment, run_experiment
-from groundlings.experiments.running.spending import Spending, spent_in
-from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, open_log, store_at
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
+from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.spending import Spending, spent_in
+from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, store_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +105,10 @@ def cell_directories(directory: Path) -> list[Path]:
 def write_reports(directory: Path) -> None:
     """Draw every cell again, the first one with the others as its variants, and put its page on top."""
     cells = cell_directories(directory)
-    with _opened(cells) as engines:
-        for number, (cell, engine) in enumerate(zip(cells, engines, strict=True)):
-            measure(cell, engine, [] if number else engines[1:])
+    with ExitStack() as stack:
+        logs = [stack.enter_context(LogReader(cell)) for cell in cells]
+        for number, (cell, log) in enumerate(zip(cells, logs, strict=True)):
+            measure(cell, log, [] if number else logs[1:])
     _put_on_top(directory, cells[0])
 
 
@@ -144,17 +141,6 @@ def _has_log(cell: Path) -> bool:
 
 def _put_on_top(directory: Path, cell: Path) -> None:
     files.write_bytes(directory / files.REPORT_NAME, (cell / files.REPORT_NAME).read_bytes())
-
-
-@contextmanager
-def _opened(directories: Sequence[Path]) -> Iterator[list[Engine]]:
-    """The logs of some runs, opened for reading and closed again."""
-    with ExitStack() as stack:
-        engines = []
-        for directory in directories:
-            engines.append(open_log(directory))
-            stack.callback(engines[-1].dispose)
-        yield engines
 
 
 def _in_cell(progress: Progress, cell: str) -> Progress:

@@ -22,10 +22,10 @@ from groundlings.experiments.running.events import SILENT, Note, Progress, RunBe
 from groundlings.experiments.running.manifest import manifest, run_row
 from groundlings.experiments.running.plan import Plan, prepare
 from groundlings.experiments.running.run_directory import begin, simulate_into
-from groundlings.experiments.running.spending import Spending, spent_in
 from groundlings.experiments.running.supplied import Supplied
-from groundlings.simulator.log.digest import digest
-from groundlings.simulator.log.store import open_log, store_at
+from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.spending import Spending, spent_in
+from groundlings.simulator.log.store import store_at
 
 _logger = logging.getLogger(__name__)
 
@@ -133,10 +133,7 @@ def _carried_out(
 
 
 def _measured(plan: Plan, run: Mapping[str, Any], directory: Path, seconds: Mapping[str, float]) -> Outcome:
-    engine = open_log(directory)
-    try:
-        fingerprint = digest(engine)
+    with LogReader(directory) as log:
+        fingerprint = log.digest()
         files.write_json(directory / files.MANIFEST_NAME, manifest(plan, run, fingerprint, seconds))
-        return Outcome(directory, measure(directory, engine), fingerprint)
-    finally:
-        engine.dispose()
+        return Outcome(directory, measure(directory, log), fingerprint)

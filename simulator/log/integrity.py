@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from sqlalchemy import Boolean, Column, Connection, Engine, Float, Integer, Table, inspect, select, text
+from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, inspect, select, text
 
 from groundlings.simulator.log import tables
+from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
+from groundlings.simulator.log.store import Store, named_faults
 
 _JSON = {
     "runs": ("config", "mind", "versions"),
@@ -20,19 +22,28 @@ _JSON = {
 """Text columns that hold JSON, by table."""
 
 
-def find_damage(engine: Engine) -> str | None:
-    """What no run of ours would have written, None where there is no such thing.
+def examine(store: Store) -> tuple[str | None, str | None]:
+    """What no run of ours would have written into a log, None where there is no such thing; then its digest as well.
 
     It reads the whole log, so ask only when reading it has failed.
+
+    Raises:
+        RunDirectoryError: It cannot be read at all.
     """
-    with engine.connect() as connection:
-        damage = damage_in(connection)
-        empty = damage is None and connection.execute(select(tables.runs.c.run_id)).first() is None
-        return "no run has begun in it" if empty else damage
+    engine = store.for_reading()
+    try:
+        with named_faults(store), engine.connect() as connection:
+            damage = damage_in(connection)
+            if damage is None and connection.execute(select(tables.runs.c.run_id)).first() is None:
+                damage = "no run has begun in it"
+        with named_faults(store):
+            return damage, None if damage else digest(engine)
+    finally:
+        engine.dispose()
 
 
 def damage_in(connection: Connection) -> str | None:
-    """As `find_damage`, of a log in which nothing may have begun yet."""
+    """What no run of ours would have written, None where there is no such thing; nothing may have begun yet."""
     try:
         return next(_complaints(connection), None)
     except UnicodeDecodeError:

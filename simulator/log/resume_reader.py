@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -10,9 +11,57 @@ import numpy as np
 from sqlalchemy import Connection, Row, select
 
 from groundlings.simulator.log.agent_state_rows import read_memories
+from groundlings.simulator.log.numbering import next_origin
 from groundlings.simulator.log.row_layout import Origin
-from groundlings.simulator.log.tables import impressions, sessions
+from groundlings.simulator.log.store import Store
+from groundlings.simulator.log.tables import arms, impressions, runs, sessions
 from groundlings.simulator.resume_state import Past, PastDay
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run that was begun earlier.
+
+    Attributes:
+        config_hash, dataset_hash: What it began with.
+        done: Whether nothing is left to simulate.
+        arms: What each arm has lived through.
+    """
+
+    config_hash: str
+    dataset_hash: str
+    done: bool
+    arms: Mapping[str, Past]
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """What a writer needs to go on with a run.
+
+    Attributes:
+        run_id: The run's.
+        arm_ids: Name of each arm -> its id.
+        origin: Where the next rows begin.
+        past: What the run has lived through.
+    """
+
+    run_id: str
+    arm_ids: Mapping[str, int]
+    origin: Origin
+    past: PastRun
+
+
+def read_resumption(connection: Connection, store: Store) -> Resumption | None:
+    """How far the run in a log has come, None where nothing has begun yet."""
+    run = connection.execute(select(runs)).first()
+    if run is None:
+        return None
+    arm_ids = {row.name: row.arm_id for row in connection.execute(select(arms.c.name, arms.c.arm_id))}
+    origin = next_origin(connection, store)
+    past = {name: read_past(connection, arm_id, origin) for name, arm_id in arm_ids.items()}
+    return Resumption(
+        run.run_id, arm_ids, origin, PastRun(run.config_hash, run.dataset_hash, run.status == "done", past)
+    )
 
 
 def read_past(connection: Connection, arm_id: int, origin: Origin) -> Past:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
-from sqlalchemy import Connection, Engine, Table, text
+from sqlalchemy import Connection, Engine, Table
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.address import postgres_address, schema_name
@@ -16,7 +16,7 @@ from groundlings.simulator.log.faults import named_faults
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
 from groundlings.simulator.log.sqlite import SqliteStore
 
-__all__ = ["ADDRESS_NAME", "LOG_NAME", "Store", "named_faults", "open_log", "rows_of", "store_at"]
+__all__ = ["ADDRESS_NAME", "LOG_NAME", "Store", "named_faults", "open_log", "store_at"]
 
 LOG_NAME = "log.db"
 ADDRESS_NAME = "log.json"
@@ -97,16 +97,16 @@ def store_at(run: Path) -> Store:
         ) from None
 
 
-def open_log(run: Path) -> Engine:
-    """An engine for reading the log of a finished or interrupted run.
+def open_log(run: Path | Store) -> Engine:
+    """An engine for reading the log of a finished or interrupted run; outside of this room, open a `LogReader`.
 
     Args:
-        run: The run directory, or the log file itself.
+        run: The run directory, the log file itself, or its store.
 
     Raises:
         RunDirectoryError: There is no log, or it is not one of ours.
     """
-    store = store_at(run)
+    store = store_at(run) if isinstance(run, Path) else run
     engine = store.for_reading()
     with named_faults(store), engine.connect() as connection:
         version = schema_version(connection)
@@ -119,8 +119,3 @@ def open_log(run: Path) -> Engine:
             f"{store}: schema version {version}, this Groundlings knows up to {SCHEMA_VERSION}; upgrade to read it"
         )
     return engine
-
-
-def rows_of(connection: Connection, sql: str, **values: Any) -> list[dict[str, Any]]:
-    """The answer to a query that names its values `:so`, a dict a row."""
-    return [dict(row) for row in connection.execute(text(sql), values).mappings()]

@@ -16,7 +16,7 @@ ROOMS = ("environments", "personas", "recommenders", "simulator", "experiments")
 VIOLATIONS = {
     "layers": ("recommenders/base.py", "import groundlings.personas.persona"),
     "mesa": ("simulator/session.py", "import mesa"),
-    "sqlalchemy": ("experiments/cli/main.py", "from sqlalchemy import text"),
+    "sqlalchemy": ("experiments/analysis/metrics/summary.py", "from sqlalchemy import text"),
     "language_models": ("personas/mind.py", "import openai"),
     "no_second_door": ("simulator/session.py", "import requests"),
     "learning": ("simulator/arm.py", "from implicit.als import AlternatingLeastSquares"),

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine
 
 from groundlings.environments.actions import Action, lay_out
 from groundlings.environments.arrays import NO_ITEM
@@ -26,7 +25,8 @@ from groundlings.personas.population import build_population
 from groundlings.recommenders.base import ScoringRecommender
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import Schedule, live_together
-from groundlings.simulator.log.store import LOG_NAME, open_log
+from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.store import LOG_NAME
 from groundlings.simulator.log.writer import ArmRow, LogWriter
 
 PEOPLE, ITEMS, DAYS = 16, 48, 2
@@ -165,6 +165,6 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_log(small_run: Path) -> Engine:
+def small_log(small_run: Path) -> LogReader:
     """Its log, opened for reading."""
-    return open_log(small_run)
+    return LogReader(small_run)

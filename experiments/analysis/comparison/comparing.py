@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -31,26 +31,24 @@ from groundlings.experiments.analysis.comparison.segments import effects_by_segm
 from groundlings.experiments.analysis.comparison.verdict import Check, Evidence, judge
 from groundlings.experiments.analysis.metrics.definitions import BY_NAME, METRICS
 from groundlings.experiments.config.schema import PlanConfig
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
+from groundlings.simulator.log.reader import LogReader
 
 
 def compare_run(
-    directory: Path, engine: Engine, fidelity: Path | None = None, variants: Sequence[Engine] = ()
+    directory: Path, log: LogReader, fidelity: Path | None = None, variants: Sequence[LogReader] = ()
 ) -> Comparison:
     """Everything that can be said about the arms of a run.
 
     Args:
         directory: The run's; a `fidelity.json` in it is read.
-        engine: Its log.
+        log: Its log.
         fidelity: Another fidelity.json, or the directory that holds one.
         variants: Logs of the same experiment with other prompts, models or seeds.
 
     Raises:
         RunDirectoryError: A log or the fidelity file cannot be read, or a variant lacks an arm.
     """
-    outcomes = read_outcomes(engine)
+    outcomes = read_outcomes(log)
     run = outcomes.run
     gate = find_gate(directory, fidelity, run["dataset_hash"], run["mind"])
     return compare_outcomes(outcomes, gate, [read_outcomes(variant) for variant in variants])

@@ -9,37 +9,25 @@ use of control variables to increase the efficiency of Monte Carlo simulations",
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.errors import RunDirectoryError
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
+from groundlings.simulator.log.reader import LogReader
 
 AGENTS_A_CONTROL = 40
 """For so many agents one control is taken out, the first being luck itself: few agents cannot tell many slopes."""
 
-_LUCK = """
-SELECT arm_id, agent_id, sum(CAST(clicked AS INTEGER) - p_click) AS luck,
-       count(clicked) AS known, count(p_click) AS said
-FROM impressions JOIN sessions USING (session_id)
-WHERE clicked IS NOT NULL
-GROUP BY arm_id, agent_id
-"""
 
-
-def read_luck(engine: Engine) -> pd.DataFrame:
+def read_luck(log: LogReader) -> pd.DataFrame:
     """Opened minus expected of each agent in each arm: arm_id, agent_id, luck.
 
     Raises:
         RunDirectoryError: A mind did not say how likely a click was.
     """
-    found = pd.read_sql_query(_LUCK, engine)
-    if (found.said < found.known).any():
+    found = log.click_surplus().rename(columns={"surplus": "luck"})
+    if (found.stated < found.known).any():
         raise RunDirectoryError(
             "plan.take_out_luck: the log holds clicks without p_click, so nobody knows which of them were luck; take "
             "the key out of the plan, or let a mind decide that states its chances"

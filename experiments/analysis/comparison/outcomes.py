@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import text
 
 from groundlings.environments.arrays import BoolArray, FloatArray
-from groundlings.environments.environment import EndedBy
-from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.comparison.control_variate import controls, read_luck, without_luck
 from groundlings.experiments.analysis.comparison.estimators import Estimator, estimator_of, known_before
 from groundlings.experiments.analysis.comparison.preference import Preference, read_preference
 from groundlings.experiments.analysis.metrics.definitions import BY_NAME
-from groundlings.experiments.analysis.metrics.totals import Totals, session_totals
+from groundlings.experiments.analysis.metrics.totals import Totals
 from groundlings.experiments.config.designs import (
     InterleavingDesign,
     ParallelDesign,
@@ -28,22 +25,10 @@ from groundlings.experiments.config.designs import (
     shares_of,
 )
 from groundlings.experiments.config.schema import PlanConfig
+from groundlings.simulator.log.reader import LogReader
 
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-_RUN = "SELECT run_id, experiment, status, seed, config, dataset, dataset_hash, mind, like_from FROM runs"
-_ARMS = "SELECT arm_id, name, recommender, options, sees_hidden_preference FROM arms ORDER BY position"
-_CUT_SHORT = f"""
-SELECT DISTINCT arm_id, agent_id FROM sessions
-WHERE ended_by IN ('{EndedBy.UNREADABLE}', '{EndedBy.NOTHING_SHOWN}')
-"""
-
-_SLOTS = """
-SELECT agent_id, day, rank, item_id, clicked, rating FROM impressions JOIN sessions USING (session_id)
-WHERE arm_id = :{arm}
-"""
-_SLOTS_APART = f"{_SLOTS.format(arm='one')} EXCEPT {_SLOTS.format(arm='other')} LIMIT 1"
+_FACTS = ("run_id", "experiment", "status", "seed", "dataset", "dataset_hash", "mind", "like_from")
+"""What a comparison tells of a run: columns of `runs`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,62 +98,61 @@ class Outcomes:
         return self.arms[0]
 
 
-def read_outcomes(engine: Engine) -> Outcomes:
+def read_outcomes(log: LogReader) -> Outcomes:
     """The outcomes of a run, also of one that was interrupted.
 
     Raises:
         RunDirectoryError: The log holds no run, or more than one.
     """
-    runs = pd.read_sql_query(_RUN, engine)
-    if len(runs) != 1:
-        raise RunDirectoryError(f"{engine.url.database}: the log holds {len(runs)} runs; a comparison needs one")
-    run = {str(name): value for name, value in runs.astype(object).iloc[0].items()}
-    config = json.loads(run.pop("config"))
+    row = log.run()
+    run, config = {name: row[name] for name in _FACTS}, row["config"]
     declared, design = config.get("plan"), design_of(config)
-    people = pd.read_sql_query("SELECT agent_id, source_user_id, persona FROM agents ORDER BY agent_id", engine)
-    agents = pd.Index(people.agent_id)
-    sessions = session_totals(engine, float(run["like_from"]))
-    cut_short = pd.read_sql_query(_CUT_SHORT, engine)
+    people = list(log.logged_agents())
+    agents = pd.Index([agent.agent_id for agent in people], dtype="int64")
+    sessions = log.session_totals(float(run["like_from"]))
+    cut_short = log.agents_cut_short()
     n_days = int(sessions.day.max()) + 1 if len(sessions) else 0
-    found = pd.read_sql_query(_ARMS, engine).to_dict("records")
+    found = log.logged_arms()
     histories = {arm["name"]: arm.get("history", "all") for arm in config.get("arms", ())}
     preference = None
     if isinstance(design, InterleavingDesign):
-        first, second, *found = found  # nobody visits the two alone
-        preference = read_preference(engine, (str(first["name"]), str(second["name"])))
-    names, user_ids = [str(arm["name"]) for arm in found], people.source_user_id.tolist()
-    personas = tuple(json.loads(persona) for persona in people.persona)
+        first, second, *_ = found
+        found = found[2:]  # nobody visits the two alone
+        preference = read_preference(log, (first.name, second.name))
+    names, user_ids = [arm.name for arm in found], [agent.user_id for agent in people]
+    personas = tuple(agent.persona for agent in people)
     shares, homes = (1.0,) * len(found), None
     if isinstance(design, SplitDesign):
         shares = shares_of(design, names)
         homes = assigned_arms(int(run["seed"]), user_ids, shares)
-    luck = read_luck(engine) if declared and declared.get("take_out_luck") else None
+    luck = read_luck(log) if declared and declared.get("take_out_luck") else None
     known = known_before(personas)
     arms: list[ArmOutcomes] = []
     for place, arm in enumerate(found):
-        rows = sessions[sessions.arm_id == arm["arm_id"]]
-        lost = cut_short.agent_id[cut_short.arm_id == arm["arm_id"]]
-        recommender = [arm["recommender"], json.loads(arm["options"]), histories.get(arm["name"], "all")]
+        rows = sessions[sessions.arm_id == arm.arm_id]
+        lost = cut_short.agent_id[cut_short.arm_id == arm.arm_id]
+        recommender = [arm.recommender, arm.options, histories.get(arm.name, "all")]
         totals = Totals(rows, agents)
         days = tuple(Totals(rows[rows.day == day], agents) for day in range(n_days))
+        same = bool(arms) and _same(days, arms[0].days) and log.same_slots(found[0].arm_id, arm.arm_id)
         arms.append(
             ArmOutcomes(
-                name=str(arm["name"]),
+                name=arm.name,
                 policy=json.dumps(recommender, sort_keys=True),
-                bound=bool(arm["sees_hidden_preference"]),
+                bound=arm.sees_hidden_preference,
                 totals=totals,
                 days=days,
                 completed=np.asarray(~agents.isin(lost)),
                 assigned=np.ones(len(agents), dtype=np.bool_) if homes is None else homes == place,
                 share=shares[place],
-                identical=bool(arms) and _same(days, arms[0].days) and _same_slots(engine, found[0], arm),
+                identical=same,
                 luck=None
                 if luck is None
-                else controls(_a_session(luck[luck.arm_id == arm["arm_id"]], totals, agents), known),
+                else controls(_a_session(luck[luck.arm_id == arm.arm_id], totals, agents), known),
             )
         )
     return Outcomes(
-        run={**run, "mind": json.loads(run["mind"]), "agents": len(agents), "days": n_days},
+        run={**run, "agents": len(agents), "days": n_days},
         plan=None if declared is None else PlanConfig.model_validate(declared),
         design=design,
         estimator=estimator_of(design, int(run["seed"]), names, user_ids, personas),
@@ -192,12 +176,3 @@ def _same(first: Sequence[Totals], second: Sequence[Totals]) -> bool:
         for one, other in zip(first, second, strict=True)
         for name in one.columns
     )
-
-
-def _same_slots(engine: Engine, first: Mapping[Any, Any], second: Mapping[Any, Any]) -> bool:
-    """Whether two arms showed the same in every slot, with the same outcome; asked only of arms whose totals agree."""
-    with engine.connect() as connection:
-        return not any(
-            connection.execute(text(_SLOTS_APART), {"one": one["arm_id"], "other": other["arm_id"]}).first()
-            for one, other in ((first, second), (second, first))
-        )

@@ -31,7 +31,8 @@ from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, build_plan
 from groundlings.experiments.running.simulating import simulate
 from groundlings.personas.minds.click_model import BrowsingOptions
-from groundlings.simulator.log.store import LOG_NAME, open_log
+from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.store import LOG_NAME
 
 OTHER_LUCK = "other luck"
 """Name of the first arm's second copy."""
@@ -117,9 +118,8 @@ def run_pilot(config: ExperimentConfig, people: int, progress: Progress = SILENT
     with TemporaryDirectory() as folder:
         path = Path(folder) / LOG_NAME
         _simulate(build_plan(small), path)
-        engine = open_log(path)
-        outcomes = read_outcomes(engine)
-        engine.dispose()
+        with LogReader(path) as log:
+            outcomes = read_outcomes(log)
     plan = config.plan or PlanConfig(primary="view_ratio")
     comparisons = len(competitors(outcomes)) or 1
     return Pilot(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,15 +11,7 @@ from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import CONFIDENCE, Estimate, mean_interval
 from groundlings.experiments.analysis.comparison.integrity import attrition_p_value
 from groundlings.experiments.analysis.comparison.ratios import ratio_estimate
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-_CREDIT = """
-SELECT agent_id, teams.position AS team, count(*) AS shown, sum(CAST(clicked AS INTEGER)) AS clicks
-FROM impressions JOIN sessions USING (session_id) JOIN arms AS teams ON teams.arm_id = team_arm_id
-GROUP BY agent_id, teams.position
-"""
+from groundlings.simulator.log.reader import LogReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +44,14 @@ class Preference:
         return self.p_value < 1 - CONFIDENCE
 
 
-def read_preference(engine: Engine, names: tuple[str, str]) -> Preference:
+def read_preference(log: LogReader, names: tuple[str, str]) -> Preference:
     """The preference in a log of interleaved lists.
 
     Args:
-        engine: The log.
+        log: The run's.
         names: Of the first arm and of the other.
     """
-    credit = pd.read_sql_query(_CREDIT, engine).fillna(0)
+    credit = log.clicks_by_team().fillna(0)
     wide = credit.pivot_table(index="agent_id", columns="team", values=["shown", "clicks"], fill_value=0.0)
     wide = wide.reindex(columns=pd.MultiIndex.from_product([["shown", "clicks"], [0, 1]]), fill_value=0.0)
     clicks = wide["clicks"].to_numpy(np.float64)

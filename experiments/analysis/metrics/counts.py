@@ -4,40 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from groundlings.environments.environment import EndedBy
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
+from groundlings.simulator.log.reader import LogReader
 
 PERCENTILES = (50, 90, 99)
 
-_ENDED = "SELECT arm_id, ended_by, count(*) AS sessions FROM sessions GROUP BY arm_id, ended_by"
-
-_MARKED = """
-SELECT arm_id, kind, count(*) AS events
-FROM events JOIN sessions USING (session_id)
-WHERE kind IN ('illegal', 'unreadable', 'grounded')
-GROUP BY arm_id, kind
-"""
-
-_CALLS = """
-SELECT arm_id, count(*) AS calls, count(CASE WHEN from_store THEN 1 END) AS from_store, sum(attempts - 1) AS retries,
-       count(CASE WHEN status = 'reasked' THEN 1 END) AS reasked, sum(prompt_tokens) AS prompt_tokens,
-       sum(cached_tokens) AS cached_tokens, sum(completion_tokens) AS completion_tokens
-FROM calls JOIN sessions USING (session_id)
-GROUP BY arm_id
-"""
-
-_LATENCY = """
-SELECT arm_id, latency_seconds
-FROM calls JOIN sessions USING (session_id)
-WHERE NOT from_store
-"""
+_MARKS = ("illegal", "unreadable", "grounded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +60,17 @@ class ArmCounts:
         return sum(sessions for reason, sessions in self.ended_by.items() if reason != EndedBy.EXIT)
 
 
-def count_arms(engine: Engine, sessions: pd.DataFrame, arm_ids: list[int]) -> dict[int, ArmCounts]:
+def count_arms(log: LogReader, sessions: pd.DataFrame, arm_ids: list[int]) -> dict[int, ArmCounts]:
     """The counts of each arm.
 
     Args:
-        engine: The log.
-        sessions: What `totals.session_totals` read from it.
+        log: The run's.
+        sessions: What `LogReader.session_totals` read from it.
         arm_ids: The arms wanted; one without a session has zeros.
     """
-    ended = _spread(engine, _ENDED, "ended_by", "sessions")
-    marked = _spread(engine, _MARKED, "kind", "events")
-    calls = pd.read_sql_query(_CALLS, engine).set_index("arm_id").reindex(arm_ids, fill_value=0)
-    latency = pd.read_sql_query(_LATENCY, engine)
+    ended, marked = log.sessions_by_end(), log.events_by_kind(_MARKS)
+    calls = log.call_totals().set_index("arm_id").reindex(arm_ids, fill_value=0)
+    latency = log.call_latencies()
     counts = {}
     for arm_id in arm_ids:
         rows = sessions[sessions.arm_id == arm_id]
@@ -116,11 +91,6 @@ def count_arms(engine: Engine, sessions: pd.DataFrame, arm_ids: list[int]) -> di
             **asked,
         )
     return counts
-
-
-def _spread(engine: Engine, sql: str, key: str, value: str) -> dict[tuple[int, str], int]:
-    frame = pd.read_sql_query(sql, engine)
-    return dict(zip(zip(frame.arm_id, frame[key], strict=True), map(int, frame[value]), strict=True))
 
 
 def _percentiles(seconds: np.ndarray[tuple[int], np.dtype[np.float64]]) -> dict[str, float]:

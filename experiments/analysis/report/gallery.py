@@ -5,57 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
-from sqlalchemy import text
 
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
+from groundlings.simulator.log.reader import LogReader, Rows
 
 CANDIDATES = 1000
 """People the rule looks at, the first of the log: a gallery need not read a million histories."""
 DOZEN = 12
 """People in the gallery."""
 _RANKS = (5, 15, 35, 65, 75, 95)
-
-_FIRST_VISITS = """
-SELECT agent_id, arm_id, session_id, likes, clicks
-FROM sessions
-JOIN (SELECT arm_id, agent_id, min(day) AS day FROM sessions
-      WHERE agent_id IN (SELECT agent_id FROM agents ORDER BY agent_id LIMIT :candidates)
-      GROUP BY arm_id, agent_id) AS firsts USING (arm_id, agent_id, day)
-LEFT JOIN (
-    SELECT session_id, count(CASE WHEN rating >= :like_from THEN 1 END) AS likes,
-           count(CASE WHEN clicked THEN 1 END) AS clicks
-    FROM impressions GROUP BY session_id
-) AS seen USING (session_id)
-WHERE likes IS NOT NULL
-ORDER BY agent_id
-"""
-
-_AGENTS = "SELECT agent_id, source_user_id, persona FROM agents WHERE agent_id IN ({})"
-
-_SESSIONS = """
-SELECT session_id, agent_id, name AS arm, day, pages, ended_by, satisfaction
-FROM sessions JOIN arms USING (arm_id)
-WHERE session_id IN ({})
-ORDER BY agent_id, arms.position
-"""
-
-_SLOTS = """
-SELECT session_id, page, position, title, year, genres, clicked, rating
-FROM impressions JOIN items USING (item_id)
-WHERE session_id IN ({})
-ORDER BY session_id, rank
-"""
-
-_EVENTS = """
-SELECT session_id, page, kind, value, detail
-FROM events
-WHERE session_id IN ({}) AND kind IN ('next_page', 'exit', 'unreadable', 'illegal')
-ORDER BY event_id
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +82,18 @@ class Guest:
     visits: tuple[Visit, ...]
 
 
-def choose_guests(engine: Engine, like_from: float, n_arms: int) -> tuple[Guest, ...]:
+def choose_guests(log: LogReader, like_from: float, n_arms: int) -> tuple[Guest, ...]:
     """Up to a dozen people: from seldom to often pleased, and most divided between arms where they visited several.
 
     Pleased is who gave many likes (then many clicks) on the first visit to each arm, all arms together; the
     choice depends on the log alone, so nobody picked these.
 
     Args:
-        engine: The log.
+        log: The run's.
         like_from: From this many stars on, a rating is a like.
         n_arms: How many arms each of them must have visited.
     """
-    likes = pd.read_sql_query(text(_FIRST_VISITS), engine, params={"candidates": CANDIDATES, "like_from": like_from})
+    likes = log.first_visits(CANDIDATES, like_from)
     by_agent = likes.groupby("agent_id")
     met_all = by_agent.agent_id.transform("size") == n_arms
     likes = likes[met_all]
@@ -158,14 +118,14 @@ def choose_guests(engine: Engine, like_from: float, n_arms: int) -> tuple[Guest,
         if len(chosen) < DOZEN:
             chosen.setdefault(agent, why)
     sessions = likes.session_id[likes.agent_id.isin(list(chosen))].tolist()
-    return _guests(engine, chosen, sessions)
+    return _guests(log, chosen, sessions)
 
 
-def _guests(engine: Engine, chosen: Mapping[int, str], sessions: Sequence[int]) -> tuple[Guest, ...]:
-    people = {int(row["agent_id"]): row for row in _rows(engine, _AGENTS, list(chosen))}
-    slots, events = (_grouped(_rows(engine, sql, sessions)) for sql in (_SLOTS, _EVENTS))
+def _guests(log: LogReader, chosen: Mapping[int, str], sessions: Sequence[int]) -> tuple[Guest, ...]:
+    people = {int(row["agent_id"]): row for row in log.agents_of(list(chosen))}
+    slots, events = _grouped(log.slots_of(sessions)), _grouped(log.page_events_of(sessions))
     visits: dict[int, list[Visit]] = {agent: [] for agent in chosen}
-    for row in _rows(engine, _SESSIONS, sessions):
+    for row in log.sessions_of(sessions):
         session = int(row["session_id"])
         pages = tuple(
             _page(number, slots[session, number], events.get((session, number), []))
@@ -180,7 +140,7 @@ def _guests(engine: Engine, chosen: Mapping[int, str], sessions: Sequence[int]) 
     )
 
 
-def _page(number: int, slots: Sequence[dict[str, Any]], events: Sequence[dict[str, Any]]) -> ShownPage:
+def _page(number: int, slots: Rows, events: Rows) -> ShownPage:
     closing = next((event for event in events if event["kind"] != "illegal"), None)
     return ShownPage(
         number=number,
@@ -192,7 +152,7 @@ def _page(number: int, slots: Sequence[dict[str, Any]], events: Sequence[dict[st
     )
 
 
-def _slot(row: dict[str, Any]) -> Slot:
+def _slot(row: Mapping[str, Any]) -> Slot:
     year, clicked = _number(row["year"]), _number(row["clicked"])
     return Slot(
         title=row["title"],
@@ -203,14 +163,8 @@ def _slot(row: dict[str, Any]) -> Slot:
     )
 
 
-def _rows(engine: Engine, sql: str, keys: Sequence[int]) -> list[dict[str, Any]]:
-    """The rows of some keys; our own integers are written into the query, because SQLite binds a limited number."""
-    frame = pd.read_sql_query(sql.format(", ".join(map(str, keys))), engine)
-    return [{str(name): value for name, value in row.items()} for row in frame.astype(object).to_dict("records")]
-
-
-def _grouped(rows: Sequence[dict[str, Any]]) -> dict[tuple[int, int], list[dict[str, Any]]]:
-    groups: dict[tuple[int, int], list[dict[str, Any]]] = {}
+def _grouped(rows: Rows) -> dict[tuple[int, int], list[Mapping[str, Any]]]:
+    groups: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault((int(row["session_id"]), int(row["page"])), []).append(row)
     return groups

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
 from groundlings.experiments.analysis.comparison.effects import Comparison
@@ -40,10 +39,10 @@ from groundlings.experiments.analysis.report.verdict_figures import (
 )
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.config.designs import ParallelDesign
+from groundlings.simulator.log.reader import LogReader
 
 if TYPE_CHECKING:
     from jinja2 import Template
-    from sqlalchemy import Engine
 
 
 _MANY = 0.1
@@ -84,13 +83,13 @@ class Picture:
         ]
 
 
-def write_report(run_dir: Path, engine: Engine, summary: Summary, variants: Sequence[Engine] = ()) -> Path:
+def write_report(run_dir: Path, log: LogReader, summary: Summary, variants: Sequence[LogReader] = ()) -> Path:
     """Write `report.html`, `metrics.png`, `pages.png` and, where there is something to show, `days.png`, `effects.png`,
     `people.png` and `segments.png`.
 
     Args:
         run_dir: The run directory; its `manifest.json` is read when there is one.
-        engine: The run's log.
+        log: The run's.
         summary: What `metrics.summarise` made of it.
         variants: Logs of the same experiment with other prompts, models or seeds, which the verdict hears.
 
@@ -98,14 +97,14 @@ def write_report(run_dir: Path, engine: Engine, summary: Summary, variants: Sequ
         Where the page lies.
     """
     style = styles(summary)
-    outcomes = read_outcomes(engine)
+    outcomes = read_outcomes(log)
     gate = find_gate(run_dir, None, outcomes.run["dataset_hash"], outcomes.run["mind"])
     comparison = compare_outcomes(outcomes, gate, [read_outcomes(variant) for variant in variants])
     pictures = [
         *_compared(comparison, style),
         *_people(comparison, outcomes, style),
         _metrics(summary, style),
-        _pages(engine, summary, style),
+        _pages(log, summary, style),
     ]
     if summary.run["days"] > 1:
         pictures.append(_days(summary, style))
@@ -127,9 +126,9 @@ def write_report(run_dir: Path, engine: Engine, summary: Summary, variants: Sequ
         "primary": verdict_sentences.primary(comparison),
         "keys": {picture.name: _keys(picture.name, style) for picture in pictures},
         "pictures": {picture.name: picture.inline() for picture in pictures},
-        "guests": choose_guests(engine, summary.run["like_from"], worlds),
+        "guests": choose_guests(log, summary.run["like_from"], worlds),
         "sparks": _sparks(summary, style),
-        "description": _description(engine),
+        "description": str(log.run()["config"].get("description", "")),
         "tally": _tally(summary),
         "selective": _selective(summary),
         "manifest": files.read_manifest(run_dir),
@@ -211,12 +210,6 @@ def _sparks(summary: Summary, style: Mapping[str, Style]) -> dict[str, dict[str,
     return found
 
 
-def _description(engine: Engine) -> str:
-    """What the experiment is for, in the words of its file."""
-    (config,) = pd.read_sql_query("SELECT config FROM runs", engine).config
-    return str(json.loads(config).get("description", ""))
-
-
 def _metrics(summary: Summary, style: Mapping[str, Style]) -> Picture:
     panels = tuple(
         Panel(formatting.spoken(summary, metric), partial(draw_metric, summary=summary, metric=metric, style=style))
@@ -226,9 +219,9 @@ def _metrics(summary: Summary, style: Mapping[str, Style]) -> Picture:
     return Picture("metrics", title, panels, columns=3, size=(3.6, 1.05 + 0.27 * max(len(summary.arms), 2)))
 
 
-def _pages(engine: Engine, summary: Summary, style: Mapping[str, Style]) -> Picture:
-    curves = survival_by_arm(engine, summary.run["max_pages"])
-    clicks = clicks_by_position(engine)
+def _pages(log: LogReader, summary: Summary, style: Mapping[str, Style]) -> Picture:
+    curves = survival_by_arm(log, summary.run["max_pages"])
+    clicks = clicks_by_position(log)
     reached = "; ".join(f"{name} {curve.share[-1]:.0%}" for name, curve in curves.items())
     first = "; ".join(f"{name} {formatting.decimal(found[0].mean, 3)}" for name, found in clicks.items())
     panels = (

@@ -33,8 +33,8 @@ from groundlings.personas.minds.scripted import ScriptedMind
 from groundlings.personas.population import Population, build_population
 from groundlings.recommenders.base import Recommender
 from groundlings.simulator.arm import SECONDS_PER_DAY
-from groundlings.simulator.log.digest import digest
-from groundlings.simulator.log.store import LOG_NAME, open_log
+from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.store import LOG_NAME
 from groundlings.simulator.log.writer import ArmRow, LogWriter
 from groundlings.simulator.session import CohortRecord, browse
 
@@ -60,12 +60,9 @@ def write_log(directory: Path, trial: Trial, meetings: Sequence[Meeting], versio
                 log.write(record, arm=meeting.way, sim_time=time, policy_version=state)
         log.flush()
         log.close("done")
-    engine = open_log(directory)
     about = {key: run[key] for key in ("run_id", "experiment", "seed", "config_hash", "synthetic")}
-    try:
-        write_json(directory / MANIFEST_NAME, {**about, "digest": digest(engine), "mind": json.loads(run["mind"])})
-    finally:
-        engine.dispose()
+    with LogReader(directory) as read:
+        write_json(directory / MANIFEST_NAME, {**about, "digest": read.digest(), "mind": json.loads(run["mind"])})
 
 
 def cast_visits(trial: Trial, chosen: IntArray, population: Population) -> list[CohortRecord]:

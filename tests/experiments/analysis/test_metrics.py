@@ -4,13 +4,12 @@ import json
 import sqlite3
 from itertools import pairwise
 
-import pandas as pd
 import pytest
 from scipy import stats
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.metrics import METRICS, per_arm_sql, summarise
-from groundlings.simulator.log.store import open_log
+from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.writer import LogWriter
 
 
@@ -35,7 +34,7 @@ def test_documented_sql_gives_the_same_mean_and_interval(small_run, summary, met
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 def test_differences_follow_from_the_documented_values(small_log, summary, metric):
-    values = pd.read_sql_query(f"SELECT name, agent_id, value FROM ({metric.sql}) JOIN arms USING (arm_id)", small_log)
+    values = small_log.query(f"SELECT name, agent_id, value FROM ({metric.sql}) JOIN arms USING (arm_id)")
     wide = values.pivot_table(index="agent_id", columns="name", values="value")
     for arm in summary.arms[1:]:
         found = arm.differences[metric.name]
@@ -60,7 +59,7 @@ def test_agents_without_a_value_are_left_out_and_counted(summary):
 
 
 def test_counts_agree_with_each_other(small_log, summary):
-    impressions = pd.read_sql_query("SELECT count(*) AS n, sum(clicked) AS clicks FROM impressions", small_log).iloc[0]
+    impressions = small_log.query("SELECT count(*) AS n, sum(clicked) AS clicks FROM impressions").iloc[0]
     assert sum(arm.counts.impressions for arm in summary.arms) == impressions.n
     assert sum(arm.counts.clicks for arm in summary.arms) == impressions.clicks
     for arm in summary.arms:
@@ -101,4 +100,4 @@ def test_a_log_without_a_run_is_refused(tmp_path):
     with LogWriter(tmp_path / "log.db"):
         pass
     with pytest.raises(RunDirectoryError, match="holds 0 runs"):
-        summarise(open_log(tmp_path))
+        summarise(LogReader(tmp_path))

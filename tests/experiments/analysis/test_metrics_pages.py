@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from groundlings.experiments.analysis.metrics.pages import clicks_by_position, survival, survival_by_arm
@@ -52,10 +51,9 @@ def test_everybody_leaving_gives_zero_and_not_a_fault():
 def test_curves_and_clicks_of_a_log(small_log):
     curves, clicks = survival_by_arm(small_log, 3), clicks_by_position(small_log)
     assert curves.keys() == clicks.keys() == {"chance", "good & <new>", "again", "best"}
-    counted = pd.read_sql_query(
+    counted = small_log.query(
         "SELECT agent_id, avg(clicked) AS x FROM impressions JOIN sessions USING (session_id)"
-        " WHERE arm_id = 1 AND impressions.position = 2 GROUP BY agent_id",
-        small_log,
+        " WHERE arm_id = 1 AND impressions.position = 2 GROUP BY agent_id"
     )
     assert len(clicks["chance"]) == 4
     assert clicks["chance"][2].mean == pytest.approx(counted.x.mean())

@@ -14,7 +14,7 @@ from groundlings.experiments.analysis.metrics import METRICS, summarise
 from groundlings.experiments.analysis.report import render_summary_table, write_report
 from groundlings.experiments.analysis.report.formatting import opening, share, signed, verdict
 from groundlings.experiments.analysis.report.palette import DARK, LIGHT, styles
-from groundlings.simulator.log.store import open_log
+from groundlings.simulator.log.reader import LogReader
 
 
 class Reader(HTMLParser):
@@ -53,9 +53,9 @@ def run(small_run, tmp_path_factory) -> Path:
     copy = tmp_path_factory.mktemp("report")
     shutil.copy(small_run / "log.db", copy)
     (copy / "manifest.json").write_text(json.dumps({"digest": "d" * 64, "seconds": {"simulate": 1.25}}))
-    engine = open_log(copy)
-    assert write_report(copy, engine, summarise(engine)) == copy / "report.html"
-    engine.dispose()
+    log = LogReader(copy)
+    assert write_report(copy, log, summarise(log)) == copy / "report.html"
+    log.close()
     return copy
 
 
@@ -137,8 +137,8 @@ def test_an_audience_that_passed_changes_the_stamp(tmp_path, small_run):
     shutil.copy(small_run / "log.db", tmp_path)
     tau = {"part": "system", "metric": "kendall tau", "kind": "mind", "value": 0.81, "n": 11}
     (tmp_path / "fidelity.json").write_text(json.dumps({"system_gate_passed": True, "records": [tau]}))
-    engine = open_log(tmp_path)
-    text = Reader(write_report(tmp_path, engine, summarise(engine)).read_text(encoding="utf-8")).text
+    log = LogReader(tmp_path)
+    text = Reader(write_report(tmp_path, log, summarise(log)).read_text(encoding="utf-8")).text
     assert "passed the system gate" in text
     assert "Kendall's tau 0.81" in text
     assert "this audience puts recommenders in the order that real behaviour does" in text
@@ -205,9 +205,9 @@ def test_an_interrupted_run_with_an_arm_that_never_ran_says_so(tmp_path, small_r
     with sqlite3.connect(tmp_path / "log.db") as connection:
         connection.execute("UPDATE runs SET status = 'interrupted', finished_at = NULL")
         connection.execute("DELETE FROM sessions WHERE arm_id > 2 OR day > 0")
-    engine = open_log(tmp_path)
-    summary = summarise(engine)
-    text = Reader(write_report(tmp_path, engine, summary).read_text(encoding="utf-8")).text
+    log = LogReader(tmp_path)
+    summary = summarise(log)
+    text = Reader(write_report(tmp_path, log, summary).read_text(encoding="utf-8")).text
     assert "This run is interrupted" in text
     assert "Nobody visited every arm" in text
     assert summary.arms[3].metrics["view_ratio"].mean is None
@@ -217,8 +217,8 @@ def test_an_interrupted_run_with_an_arm_that_never_ran_says_so(tmp_path, small_r
 def test_the_same_log_gives_the_same_page(tmp_path, run):
     shutil.copy(run / "log.db", tmp_path)
     shutil.copy(run / "manifest.json", tmp_path)
-    engine = open_log(tmp_path)
-    again = write_report(tmp_path, engine, summarise(engine))
+    log = LogReader(tmp_path)
+    again = write_report(tmp_path, log, summarise(log))
     assert again.read_bytes() == (run / "report.html").read_bytes()
 
 

@@ -26,8 +26,8 @@ from groundlings.experiments.running.replicates import (
     run_matrix,
 )
 from groundlings.experiments.running.run import run_experiment
-from groundlings.experiments.running.spending import Spending
-from groundlings.simulator.log.store import open_log
+from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.spending import Spending
 from groundlings.simulator.log.writer import LogWriter
 
 TOY = {"name": "toy", "toy": {"n_users": 60, "n_items": 60, "interactions_per_user": 12}}
@@ -137,7 +137,7 @@ def test_compare_hears_all_cells_and_names_them(configured, tmp_path):
     found = json.loads(said.output)["arms"][0]
     assert found["variants"]["names"] == ["seed 3", "seed 4", "seed 5"]
     cells = cell_directories(tmp_path / "matrix")
-    alone = [compare_run(cell, open_log(cell)).arms[0].headline.effect.difference for cell in cells]
+    alone = [compare_run(cell, LogReader(cell)).arms[0].headline.effect.difference for cell in cells]
     assert found["variants"]["effects"] == pytest.approx(alone)
     text = " ".join(CliRunner().invoke(cli.app, ["compare", str(tmp_path / "matrix")]).output.split())
     assert "seed 4" in text

@@ -16,9 +16,10 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.decision import Decision
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import migrations
+from groundlings.simulator.log.commit_window import WINDOW_SECONDS
 from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.store import LOG_NAME, open_log
-from groundlings.simulator.log.writer import WINDOW_SECONDS, ArmRow, LogWriter
+from groundlings.simulator.log.writer import ArmRow, LogWriter
 
 RUN = {
     "run_id": "r1", "experiment": "x", "seed": 1, "config": "{}", "config_hash": "c", "dataset": "toy",

@@ -25,6 +25,7 @@ from groundlings.experiments.exports.synthesis import synthesise
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.postgres import PostgresStore
+from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import named_faults, open_log, store_at
 from groundlings.simulator.log.tables import memories
 from groundlings.simulator.log.writer import LogWriter
@@ -82,7 +83,7 @@ def test_everything_that_reads_a_run_finds_the_same_in_either_database(server, d
     assert ours == theirs
     assert (run / "report.html").stat().st_size > 10_000
     assert (
-        compare_run(run, open_log(run)).as_dict()["arms"] == compare_run(on_file, open_log(on_file)).as_dict()["arms"]
+        compare_run(run, LogReader(run)).as_dict()["arms"] == compare_run(on_file, LogReader(on_file)).as_dict()["arms"]
     )
     assert read_story(run, "u3") == read_story(on_file, "u3")
     for name, path in (("server", run), ("file", on_file)):

@@ -20,7 +20,7 @@ from groundlings.experiments.analysis.metrics import METRICS, summarise
 from groundlings.experiments.analysis.report.verdict_terminal import print_needs, print_verdict
 from groundlings.experiments.cli import main as cli
 from groundlings.experiments.config.schema import ExperimentConfig, MetricName, PlanConfig
-from groundlings.simulator.log.store import open_log
+from groundlings.simulator.log.reader import LogReader
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -90,7 +90,7 @@ def test_arm_names_from_the_file_are_shown_and_not_obeyed(small_run, small_log):
 def test_a_file_beside_the_run_opens_the_gate(small_run, tmp_path):
     shutil.copy(small_run / "log.db", tmp_path)
     (tmp_path / "fidelity.json").write_text(json.dumps({"system_gate_passed": True, "records": []}))
-    found = compare_run(tmp_path, open_log(tmp_path))
+    found = compare_run(tmp_path, LogReader(tmp_path))
     assert found.gate.opens
     assert found.gate.tau is None
 

@@ -32,7 +32,7 @@ from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.recommenders.item_knn import ItemKnnRecommender
 from groundlings.recommenders.popular import PopularRecommender
-from groundlings.simulator.log.store import open_log
+from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.writer import LogWriter
 
 ARMS = [{"name": "popular", "recommender": "popular"}, {"name": "knn", "recommender": "item_knn"}]
@@ -119,7 +119,7 @@ def test_every_agent_lives_in_one_arm_and_the_verdict_is_welchs(ran):
     assert not here[0] & here[1]
     assert len(here[0] | here[1]) == 150
     assert 0.5 < len(here[1]) / 150 < 0.83
-    found = compare_run(directory, open_log(directory))
+    found = compare_run(directory, LogReader(directory))
     assert all(check.status == "passed" for check in found.checks if not check.name.startswith("A/A"))
     (knn,) = found.arms
     assert knn.harm is None, "nobody lived in both arms"
@@ -141,7 +141,7 @@ def test_an_agent_of_another_arm_is_noticed(ran):
     directory, _ = ran(design="split")
     with sqlite3.connect(directory / "log.db") as log:
         log.execute("UPDATE sessions SET arm_id = 3 - arm_id WHERE session_id = 1")
-    found = compare_run(directory, open_log(directory))
+    found = compare_run(directory, LogReader(directory))
     (assigned,) = [check for check in found.checks if "assigned" in check.name]
     assert (assigned.status, found.arms[0].word) == ("failed", "not supported")
 
@@ -224,7 +224,7 @@ def test_interleaving_prefers_what_is_better_and_calls_itself_a_screen(ran, tmp_
         arms=[{"name": "worst", "recommender": "anti_oracle"}, {"name": "best", "recommender": "oracle"}],
     )  # fmt: skip
     assert [arm.name for arm in outcome.summary.arms] == ["interleaved"]
-    found = compare_run(directory, open_log(directory))
+    found = compare_run(directory, LogReader(directory))
     assert found.arms == ()
     assert found.preference.clear
     assert found.preference.share.low > 0.5
@@ -233,7 +233,7 @@ def test_interleaving_prefers_what_is_better_and_calls_itself_a_screen(ran, tmp_
     text = " ".join(shown(found).split())
     assert "best is preferred" in text
     assert "not an effect" in text
-    assert "screen" in write_report(directory, open_log(directory), outcome.summary).read_text()
+    assert "screen" in write_report(directory, LogReader(directory), outcome.summary).read_text()
     export_run(directory, "parquet", tmp_path / "out")
     shows = CliRunner().invoke(cli.app, ["runs", "show", str(directory)])
     assert "interleaved" in shows.output
@@ -244,7 +244,7 @@ def test_interleaving_prefers_what_is_better_and_calls_itself_a_screen(ran, tmp_
 
 def test_two_teams_of_one_recommender_are_not_preferred_to_each_other(ran):
     directory, _ = ran(design="interleaving", people=200, arms=TWINS)
-    found = compare_run(directory, open_log(directory)).preference
+    found = compare_run(directory, LogReader(directory)).preference
     assert found.share.low < 0.5 < found.share.high
     assert found.p_value > 0.05
 
@@ -310,7 +310,7 @@ def test_arms_that_do_the_same_are_called_identical_and_pass_as_a_a(ran):
         {"name": "degraded", "recommender": "degraded", "options": {"of": {"recommender": "item_knn"}, "share": 0.5}},
     ]  # fmt: skip
     directory, _ = ran(arms=arms, plan=PLAN, items=200)
-    found = compare_run(directory, open_log(directory))
+    found = compare_run(directory, LogReader(directory))
     same, other = found.arms
     assert same.headline.identical
     assert not other.headline.identical
@@ -324,7 +324,7 @@ def test_arms_that_do_the_same_are_called_identical_and_pass_as_a_a(ran):
 def test_a_recommender_may_start_cold_and_then_learns(ran):
     arms = [{"name": "warm", "recommender": "popular"}, {"name": "cold", "recommender": "popular", "history": "none"}]
     directory, _ = ran(arms=arms, days=3)
-    outcomes = read_outcomes(open_log(directory))
+    outcomes = read_outcomes(LogReader(directory))
     assert outcomes.arms[0].policy != outcomes.arms[1].policy
     query = """SELECT day, count(*) FROM sessions JOIN impressions USING (session_id) JOIN arms USING (arm_id)
                WHERE name = ? AND rank = 0 AND item_id = (SELECT min(item_id) FROM items) GROUP BY day"""
@@ -353,7 +353,7 @@ def test_a_pilot_plans_a_split_test_with_more_people_than_a_paired_one(configure
 
 def test_paired_is_the_estimator_of_parallel_worlds(ran):
     directory, _ = ran()
-    assert isinstance(read_outcomes(open_log(directory)).estimator, Paired)
+    assert isinstance(read_outcomes(LogReader(directory)).estimator, Paired)
 
 
 def test_luck_is_taken_out_without_moving_the_effect():
@@ -380,12 +380,12 @@ def test_luck_is_taken_out_without_moving_the_effect():
 
 def test_a_plan_may_take_luck_out_where_the_log_tells_what_was_luck(ran, tmp_path):
     directory, _ = ran(people=300, items=120, plan={"primary": "view_ratio", "take_out_luck": True})
-    narrow = compare_run(directory, open_log(directory))
+    narrow = compare_run(directory, LogReader(directory))
     with sqlite3.connect(directory / "log.db") as log:
         config = json.loads(log.execute("SELECT config FROM runs").fetchone()[0])
         config["plan"]["take_out_luck"] = False
         log.execute("UPDATE runs SET config = ?", (json.dumps(config),))
-    wide = compare_run(directory, open_log(directory))
+    wide = compare_run(directory, LogReader(directory))
     effects = [found.arms[0].headline.effect for found in (narrow, wide)]
     assert effects[0].standard_error < 0.9 * effects[1].standard_error
     assert abs(effects[0].difference - effects[1].difference) < 2 * effects[1].standard_error

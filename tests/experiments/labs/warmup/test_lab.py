@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import typer
-from sqlalchemy import text
 from typer.testing import CliRunner
 
 from groundlings.environments.errors import ConfigError
@@ -23,7 +22,7 @@ from groundlings.experiments.labs.warmup.page import render_page
 from groundlings.experiments.labs.warmup.records import find
 from groundlings.experiments.labs.warmup.replicate import ARMS
 from groundlings.experiments.labs.warmup.sentences import headline
-from groundlings.simulator.log.store import open_log
+from groundlings.simulator.log.reader import LogReader
 
 CONFIGS = Path(__file__).parents[4] / "experiments" / "configs"
 
@@ -89,15 +88,10 @@ def test_the_page_needs_nothing_else(findings):
 
 def test_the_log_holds_marked_visits_and_can_be_exported(findings, run, tmp_path):
     assert findings.records
-    engine = open_log(run)
-    with engine.connect() as connection:
-        counted = connection.execute(text(
-            "SELECT arms.name, count(*), count(CASE WHEN clicked THEN 1 END) FROM impressions "
-            "JOIN sessions USING (session_id) JOIN arms USING (arm_id) GROUP BY arms.name"
-        )).all()  # fmt: skip
-        assert connection.execute(text("SELECT synthetic FROM runs")).scalar_one()
-    engine.dispose()
-    shown = {name: (impressions, clicks) for name, impressions, clicks in counted}
+    with LogReader(run) as log:
+        clicked = log.impressions(columns=["arm", "clicked"]).groupby("arm").clicked
+        shown = {name: (len(rows), int(rows.sum())) for name, rows in clicked}
+        assert log.run()["synthetic"]
     assert shown["audience"][0] == shown["audience"][1], "the cast took what it was asked about"
     assert shown["pages"][0] == 5 * shown["asked"][0]
     exported = export_run(run, "recbole", tmp_path / "export")

@@ -1,0 +1,47 @@
+"""The ids that the writer gives: where the next row of each table begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, func, select
+
+from groundlings.simulator.log import tables
+from groundlings.simulator.log.row_layout import Origin
+from groundlings.simulator.log.store import Store
+
+_NUMBERED = (tables.arms, tables.agents, tables.items, tables.sessions, tables.impressions, tables.events, tables.calls)
+_BEGUN_WITH = (tables.arms, tables.agents, tables.items)
+"""Tables that are written once, when a run begins."""
+
+
+def next_ids(connection: Connection, store: Store) -> dict[str, int]:
+    """Table name -> the id of its next row."""
+    found = {}
+    for table in _NUMBERED:
+        (key,) = table.primary_key.columns
+        last = connection.execute(select(func.max(key))).scalar_one()
+        found[table.name] = store.first_id(connection) if last is None else last + 1
+    return found
+
+
+def first_origin(first: Mapping[str, int]) -> Origin:
+    """Where the visits of a run begin that has just been begun with these ids."""
+    return Origin(
+        arm=first["arms"],
+        session=first["sessions"],
+        impression=first["impressions"],
+        event=first["events"],
+        call=first["calls"],
+        agent=first["agents"],
+        item=first["items"],
+    )
+
+
+def next_origin(connection: Connection, store: Store) -> Origin:
+    """Where the visits of a run go on: behind those in its log, with the arms, agents and items that it began with."""
+    ids = next_ids(connection, store)
+    for table in _BEGUN_WITH:
+        (key,) = table.primary_key.columns
+        ids[table.name] = connection.execute(select(func.min(key))).scalar_one()
+    return first_origin(ids)

@@ -1,0 +1,48 @@
+"""The one reader of a run's log: every question that the platform asks of a log is a method here."""
+
+from __future__ import annotations
+
+from groundlings.simulator.log.reading.frames import FrameReader
+from groundlings.simulator.log.reading.open_log import CHUNK_ROWS
+from groundlings.simulator.log.reading.participants import LoggedAgent, LoggedArm, LoggedItem
+from groundlings.simulator.log.reading.streams import IMPRESSION_COLUMNS, ArmRows, Outcome, StreamReader
+from groundlings.simulator.log.reading.sums import TOTALS, SumReader
+from groundlings.simulator.log.reading.visits import Rows, VisitReader, VisitRows
+
+__all__ = [
+    "CHUNK_ROWS",
+    "IMPRESSION_COLUMNS",
+    "TOTALS",
+    "ArmRows",
+    "LogReader",
+    "LoggedAgent",
+    "LoggedArm",
+    "LoggedItem",
+    "Outcome",
+    "Rows",
+    "VisitRows",
+]
+
+
+class LogReader(FrameReader, SumReader, VisitReader, StreamReader):
+    """A run's log, open for reading. It changes nothing, and it reads logs of every released schema.
+
+    - DataFrames, one row per thing: `impressions`, `sessions`, `events`, `calls`, `interactions`, `agents`, `items`,
+      `arms`. Arms have their names, people and items the data set's own ids; what is unknown is NA.
+    - The run and who takes part: `run`, `logged_arms`, `logged_agents`, `logged_items`, `user_ids`.
+    - Sums for metrics: `session_totals`, `sessions_by_end`, `events_by_kind`, `call_totals`, ...
+    - One visit: `visits_of`, `visit`, ...
+    - Chunks of constant memory: `impression_chunks`, `table_chunks`.
+    - Anything else: `query`, a SELECT of your own.
+
+    Args:
+        log: A run directory, a log file, a store, or an engine, which stays its owner's to dispose of.
+
+    Raises:
+        RunDirectoryError: There is no log, it is not one of ours, or (from any method) it cannot be read.
+
+    Example:
+        >>> with LogReader(Path("runs/quickstart")) as log:
+        ...     seen = log.impressions(columns=["arm", "clicked"])
+        >>> seen.groupby("arm").clicked.mean()
+    """

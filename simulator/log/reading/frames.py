@@ -1,0 +1,273 @@
+"""A log as DataFrames: one row per thing, with names and the data set's own ids in the place of the log's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import Boolean, Column, Float, Integer, Table
+
+from groundlings.environments.errors import ConfigError
+from groundlings.simulator.log import tables
+from groundlings.simulator.log.columns import Row
+from groundlings.simulator.log.reading.participants import ParticipantReader
+from groundlings.simulator.log.reading.streams import in_order
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pandas.api.extensions import ExtensionArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A column of a frame: where it stands in the log, what it holds, and whose name takes the place of a number."""
+
+    sql: str
+    column: Column[Any]
+    named_by: str | None = None
+
+
+_VISIT = {
+    "arm": _Field("sessions.arm_id", tables.sessions.c.arm_id, "arms"),
+    "user_id": _Field("sessions.agent_id", tables.sessions.c.agent_id, "agents"),
+    "day": _Field("sessions.day", tables.sessions.c.day),
+}
+_TIME = {"timestamp": _Field("sessions.sim_time", tables.sessions.c.sim_time)}
+_RENAMED = {"item_id": ("item_id", "items"), "team_arm_id": ("team", "arms"), "sim_time": ("timestamp", None)}
+_ABOUT_VISITS = ("arm_id", "agent_id", "day")
+
+
+def _fields(table: Table, *keys: str, after: Mapping[str, _Field] = _VISIT) -> dict[str, _Field]:
+    """The frame of a table: its keys, whose visit it is, then every other column that it has or will have."""
+    fields = {key: _Field(f"{table.name}.{key}", table.c[key]) for key in keys} | dict(after)
+    for column in table.columns:
+        name, named_by = _RENAMED.get(column.name, (column.name, None))
+        if name not in fields and column.name not in _ABOUT_VISITS:
+            fields[name] = _Field(f"{table.name}.{column.name}", column, named_by)
+    return fields
+
+
+SESSION_FIELDS = _fields(tables.sessions, "session_id")
+IMPRESSION_FIELDS = _fields(tables.impressions, "impression_id", "session_id", after={**_VISIT, **_TIME})
+EVENT_FIELDS = _fields(tables.events, "event_id", "session_id", "impression_id") | {
+    "item_id": _Field(
+        "(SELECT item_id FROM impressions WHERE impressions.impression_id = events.impression_id)",
+        tables.events.c.impression_id,
+        "items",
+    )
+}
+CALL_FIELDS = _fields(tables.calls, "call_id", "session_id")
+INTERACTION_COLUMNS = ("arm", "user_id", "item_id", "rating", "timestamp", "day", "session_id", "impression_id")
+
+
+class FrameReader(ParticipantReader):
+    """See `LogReader`."""
+
+    def impressions(self, arm: str | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """One row per impression, an item in a slot of a page, in the order of happening.
+
+        Args:
+            arm: Name of the one arm that is wanted; all where absent.
+            columns: Names of the columns that are wanted, in their order; all where absent.
+
+        Returns:
+            impression_id, session_id; arm (name), user_id (the data set's own); day (0 is the first), timestamp
+            (seconds since 1970 on the simulated clock); page (1 is the first), position (in the page, 0 is the first),
+            rank (in the session, 0 is the first); item_id (the data set's own); score (the recommender's), pscore
+            (probability of this item in this slot), is_random (chance, not the score, chose it); examined, clicked
+            (boolean, NA = unknown); rating (stars, NA = none given); p_click (the mind's probability of a click, NA =
+            it states none), u_click (the uniform number held against it); display_position (where the mind saw the
+            slot), team (arm whose pick the slot is, NA = lists are not shared).
+
+        Raises:
+            ConfigError: There is no such arm or column.
+        """
+        return self._frame(tables.impressions, ("impression_id",), IMPRESSION_FIELDS, arm, columns)
+
+    def sessions(self, arm: str | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """One row per session, in the order of the log; arguments and errors as of `impressions`.
+
+        Returns:
+            session_id; arm (name), user_id (the data set's own); day (0 is the first), timestamp (seconds since 1970 on
+            the simulated clock); policy_version (hash of what the recommender had learnt), pscore_kind (deterministic,
+            exact or estimated); pages (seen), ended_by (exit, last_page, unreadable or nothing_shown), satisfaction
+            (mean over the pages that were asked, 1 to 10, NA = never asked).
+        """
+        return self._frame(tables.sessions, ("session_id",), SESSION_FIELDS, arm, columns)
+
+    def events(self, arm: str | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """One row per event, in the order of happening within a session; arguments and errors as of `impressions`.
+
+        Returns:
+            event_id, session_id, impression_id (NA = it concerns the page); arm (name), user_id (the data set's own);
+            day (0 is the first), page (1 is the first), kind (an action, or what happened to a page), value (stars of a
+            rating, satisfaction with a page, ...; NA = none), detail (text, NA = none); item_id (the data set's own,
+            NA = it concerns the page).
+        """
+        return self._frame(tables.events, ("event_id",), EVENT_FIELDS, arm, columns)
+
+    def calls(self, arm: str | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """One row per call to a language model, in the order of the log; arguments and errors as of `impressions`.
+
+        Returns:
+            call_id, session_id; arm (name), user_id (the data set's own); day (0 is the first), page (1 is the first);
+            template, prompt_hash, model, model_fingerprint, temperature, seed (NA = none sent); status (ok, reasked or
+            unreadable), attempts, from_store (read from a record); prompt_tokens, cached_tokens, completion_tokens,
+            latency_seconds; messages, reply, first_token (texts as sent and received).
+        """
+        return self._frame(tables.calls, ("call_id",), CALL_FIELDS, arm, columns)
+
+    def interactions(self, arm: str | None = None) -> pd.DataFrame:
+        """One row per interaction, a clicked impression, in the order of happening: what recommenders learn from.
+
+        Returns:
+            arm (name), user_id, item_id (the data set's own), rating (stars, NA = none given), timestamp (seconds since
+            1970 on the simulated clock), day (0 is the first), session_id, impression_id.
+        """
+        found = ("impressions.clicked",)
+        return self._frame(
+            tables.impressions, ("impression_id",), IMPRESSION_FIELDS, arm, INTERACTION_COLUMNS, conditions=found
+        )
+
+    def arms(self) -> pd.DataFrame:
+        """One row per arm, in the order of the YAML: arm (name), recommender, options (mapping), sees_hidden_preference
+        (boolean; whether it is a bound, such as the oracle)."""
+        import pandas as pd
+
+        arms = self.logged_arms()
+        return pd.DataFrame(
+            {
+                "arm": _texts([arm.name for arm in arms]),
+                "recommender": _texts([arm.recommender for arm in arms]),
+                "options": _texts([dict(arm.options) for arm in arms]),
+                "sees_hidden_preference": _array(Boolean(), False)([arm.sees_hidden_preference for arm in arms]),
+            }
+        )
+
+    def agents(self) -> pd.DataFrame:
+        """One row per agent, in the order of the log: user_id (the data set's own), persona (mapping)."""
+        import pandas as pd
+
+        agents = list(self.logged_agents())
+        return pd.DataFrame(
+            {
+                "user_id": _texts([agent.user_id for agent in agents]),
+                "persona": _texts([dict(agent.persona) for agent in agents]),
+            }
+        )
+
+    def items(self) -> pd.DataFrame:
+        """One row per item, in the order of the catalog: item_id (the data set's own), title, year (NA = unknown),
+        genres (tuple of texts)."""
+        import pandas as pd
+
+        items = self.logged_items()
+        return pd.DataFrame(
+            {
+                "item_id": _texts([item.source_id for item in items]),
+                "title": _texts([item.title for item in items]),
+                "year": _array(Integer(), True)([item.year for item in items]),
+                "genres": _texts([item.genres for item in items]),
+            }
+        )
+
+    def _frame(
+        self,
+        table: Table,
+        key: Sequence[str],
+        fields: Mapping[str, _Field],
+        arm: str | None,
+        columns: Sequence[str] | None,
+        conditions: Sequence[str] = (),
+    ) -> pd.DataFrame:
+        import pandas as pd
+
+        names = list(fields) if columns is None else list(columns)
+        for name in names:
+            _known(name, fields, "columns")
+        wanted = {name: fields[name] for name in names}
+        # The unary plus keeps SQLite from an index of sessions; see `in_order`.
+        conditions = [*conditions, *(() if arm is None else (f"+sessions.arm_id = {self._arm_id(arm)}",))]
+        here = {column: self._columns_of(column) for column in {table.name, "sessions"}}
+        present = {name: each for name, each in wanted.items() if _stands_in(each, here)}
+        sql = in_order(table.name, key, [each.sql for each in present.values()] or ["1"], "", conditions)
+        labels = {named_by: self._names(named_by) for each in wanted.values() if (named_by := each.named_by)}
+        parts = [_typed(chunk, present, labels) for chunk in self._chunks(sql)] or [_typed([], present, labels)]
+        frame = pd.concat(parts, ignore_index=True)
+        for name in set(names) - set(present):  # a column that logs of then did not have
+            frame[name] = pd.NA
+        return frame[names]
+
+    def _arm_id(self, arm: str) -> int:
+        ids = {each.name: each.arm_id for each in self.logged_arms()}
+        _known(arm, ids, "arm")
+        return ids[arm]
+
+    def _names(self, table: str) -> dict[int, str]:
+        """The log's numbers -> names or the data set's own ids."""
+        columns = {"arms": "arm_id, name", "agents": "agent_id, source_user_id", "items": "item_id, source_item_id"}
+        found = self._chunks(f"SELECT {columns[table]} FROM {table}")
+        return {number: name for chunk in found for number, name in chunk}
+
+
+def _stands_in(each: _Field, here: Mapping[str, frozenset[str]]) -> bool:
+    columns = here.get(str(each.column.table.name), frozenset())
+    return each.sql.startswith("(") or each.column.name in columns
+
+
+def _known(name: str, names: Iterable[str], what: str) -> None:
+    known = list(names)
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"{what}: found {name!r}, this log has {', '.join(known)}{hint}")
+
+
+def _typed(rows: list[Row], fields: Mapping[str, _Field], labels: Mapping[str, Mapping[int, str]]) -> pd.DataFrame:
+    import pandas as pd
+
+    cells: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [() for _ in fields]
+    columns = {}
+    for (name, field), column in zip(fields.items(), cells, strict=True):
+        if field.named_by is not None:
+            label = labels[field.named_by]
+            columns[name] = _texts([None if number is None else label[number] for number in column])
+        else:
+            columns[name] = _array(field.column.type, bool(field.column.nullable))(column)
+    return pd.DataFrame(columns)
+
+
+def _array(kind: object, nullable: bool) -> Callable[[Sequence[Any]], Any]:
+    """How a column of the log becomes one of a frame; what is unknown is NA, never 0 and never False."""
+    if isinstance(kind, Boolean):
+        return _booleans
+    if isinstance(kind, Float):
+        return lambda column: np.array(column, dtype=np.float64)
+    if isinstance(kind, Integer):
+        return _whole_numbers if nullable else lambda column: np.array(column, dtype=np.int64)
+    return _texts
+
+
+def _booleans(column: Sequence[Any]) -> ExtensionArray:
+    import pandas as pd
+
+    values = np.array(column, dtype=np.float64)
+    unknown = np.isnan(values)
+    return pd.arrays.BooleanArray(np.where(unknown, 0.0, values) == 1.0, unknown)
+
+
+def _whole_numbers(column: Sequence[Any]) -> ExtensionArray:
+    import pandas as pd
+
+    return pd.array(list(column), dtype="Int64")
+
+
+def _texts(column: Sequence[Any]) -> Any:
+    import pandas as pd
+
+    cells = np.empty(len(column), dtype=np.object_)
+    cells[:] = column
+    return pd.Series(cells, dtype=object)

@@ -1,0 +1,109 @@
+"""A log that is open for reading: connections, and the ways in which rows come out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+from groundlings.simulator.log.columns import Row
+from groundlings.simulator.log.digest import digest
+from groundlings.simulator.log.migrations import schema_version
+from groundlings.simulator.log.store import Store, named_faults, open_log, store_at
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHUNK_ROWS = 50_000
+"""Rows in memory at a time where rows are streamed: about 40 MB as Python objects."""
+
+
+class OpenLog:
+    """The ground of `LogReader`; use it as a context manager, or `close` it.
+
+    Args:
+        log: A run directory, a log file, a store, or an engine, which stays its owner's to dispose of.
+
+    Raises:
+        RunDirectoryError: There is no log, or it is not one of ours.
+    """
+
+    def __init__(self, log: Path | Store | Engine) -> None:
+        self._borrowed = isinstance(log, Engine)
+        if isinstance(log, Engine):
+            self._engine, self._place = log, str(log.url.database)
+        else:
+            store = store_at(log) if isinstance(log, Path) else log
+            self._engine, self._place = open_log(store), str(store)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __str__(self) -> str:
+        return self._place
+
+    def close(self) -> None:
+        """Let go of the log."""
+        if not self._borrowed:
+            self._engine.dispose()
+
+    def digest(self) -> str:
+        """SHA-256 over what happened, in hexadecimal: equal when two runs behaved alike."""
+        with named_faults(self._place):
+            return digest(self._engine)
+
+    def schema_version(self) -> int:
+        """The version of the log's tables; `migrations.STEPS` names what each brought."""
+        with self._connected() as connection:
+            return schema_version(connection)
+
+    def query(self, sql: str, **values: Any) -> pd.DataFrame:
+        """The answer to a query of your own, with the columns that it names.
+
+        Args:
+            sql: One SELECT on the tables of docs/log.md.
+            values: What stands in the query as `:name`.
+
+        Raises:
+            RunDirectoryError: The database refuses it.
+
+        Example:
+            >>> reader.query("SELECT kind, count(*) AS n FROM events WHERE page = :page GROUP BY kind", page=1)
+        """
+        import pandas as pd
+
+        with self._connected() as connection:
+            return pd.read_sql_query(text(sql) if values else sql, connection, params=values or None)
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        with named_faults(self._place), self._engine.connect() as connection:
+            yield connection
+
+    def _rows(self, sql: str, **values: Any) -> list[dict[str, Any]]:
+        """The answer to a query that names its values `:so`, a dict per row."""
+        with self._connected() as connection:
+            return [dict(row) for row in connection.execute(text(sql), values).mappings()]
+
+    def _chunks(self, sql: str) -> Iterator[list[Row]]:
+        """The answer to a query, `CHUNK_ROWS` at a time."""
+        with self._connected() as connection:
+            streaming = connection.execution_options(stream_results=True, yield_per=CHUNK_ROWS)
+            for chunk in streaming.exec_driver_sql(sql).partitions(CHUNK_ROWS):
+                yield [tuple(row) for row in chunk]
+
+    def _columns_of(self, table: str) -> frozenset[str]:
+        """The columns that a table has in this log; older logs lack some, and some whole tables."""
+        with self._connected() as connection:
+            found = inspect(connection)
+            columns = found.get_columns(table) if found.has_table(table) else ()
+            return frozenset(each["name"] for each in columns)

@@ -1,0 +1,125 @@
+"""What a run is and who takes part in it: the run's own row, its arms, agents and items."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.recommenders.interleaving import TEAM_DRAFT
+from groundlings.simulator.log.reading.open_log import OpenLog
+
+_JSON = ("config", "mind", "versions")
+"""Columns of `runs` that hold JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedArm:
+    """An arm as logged.
+
+    Attributes:
+        arm_id: Its number in the log.
+        name, recommender, options: As in the YAML.
+        sees_hidden_preference: Whether it is a bound, such as the oracle.
+    """
+
+    arm_id: int
+    name: str
+    recommender: str
+    options: Mapping[str, Any]
+    sees_hidden_preference: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedAgent:
+    """An agent as logged.
+
+    Attributes:
+        agent_id: Its number in the log.
+        user_id: The data set's own id of the person behind the persona.
+        persona: All that the persona knows, as plain values.
+    """
+
+    agent_id: int
+    user_id: str
+    persona: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedItem:
+    """An item as logged.
+
+    Attributes:
+        item_id: Its number in the log.
+        number: From 0, in the order of the catalog.
+        source_id: The data set's own id.
+        title, year, genres: As in the catalog; `year` is None where it is unknown.
+    """
+
+    item_id: int
+    number: int
+    source_id: str
+    title: str
+    year: int | None
+    genres: tuple[str, ...]
+
+
+class ParticipantReader(OpenLog):
+    """See `LogReader`."""
+
+    def run(self) -> dict[str, Any]:
+        """The row of `runs`, column by column, with `config`, `mind` and `versions` as plain values.
+
+        Raises:
+            RunDirectoryError: The log holds no run, or more than one.
+        """
+        found = self._rows("SELECT * FROM runs")
+        if len(found) != 1:
+            raise RunDirectoryError(f"{self}: the log holds {len(found)} runs; expected exactly one")
+        return {name: json.loads(value) if name in _JSON else value for name, value in found[0].items()}
+
+    def logged_arms(self) -> tuple[LoggedArm, ...]:
+        """The arms in the order of the YAML, the baseline first."""
+        return tuple(
+            LoggedArm(
+                row["arm_id"],
+                row["name"],
+                row["recommender"],
+                json.loads(row["options"]),
+                bool(row["sees_hidden_preference"]),
+            )
+            for row in self._rows(
+                "SELECT arm_id, name, recommender, options, sees_hidden_preference FROM arms ORDER BY position"
+            )
+        )
+
+    def visited_arms(self) -> tuple[LoggedArm, ...]:
+        """As `logged_arms`, without those that nobody visits alone because two of them draft every list together."""
+        arms = self.logged_arms()
+        return tuple(arm for arm in arms if arm.recommender == TEAM_DRAFT) or arms
+
+    def agent_ids(self) -> list[int]:
+        """The log's numbers of the agents, in its order."""
+        return [row[0] for chunk in self._chunks("SELECT agent_id FROM agents ORDER BY agent_id") for row in chunk]
+
+    def user_ids(self) -> list[str]:
+        """The data set's own ids of the people behind the agents, in the order of the log."""
+        chunks = self._chunks("SELECT source_user_id FROM agents ORDER BY agent_id")
+        return [row[0] for chunk in chunks for row in chunk]
+
+    def logged_agents(self) -> Iterator[LoggedAgent]:
+        """The agents in the order of the log, `CHUNK_ROWS` in memory at a time."""
+        for chunk in self._chunks("SELECT agent_id, source_user_id, persona FROM agents ORDER BY agent_id"):
+            for agent_id, user_id, persona in chunk:
+                yield LoggedAgent(agent_id, user_id, json.loads(persona))
+
+    def logged_items(self) -> tuple[LoggedItem, ...]:
+        """The items in the order of the catalog."""
+        chunks = self._chunks("SELECT item_id, source_item_id, title, year, genres FROM items ORDER BY item_id")
+        rows = (row for chunk in chunks for row in chunk)
+        return tuple(
+            LoggedItem(item_id, number, source_id, title, year, tuple(filter(None, genres.split("|"))))
+            for number, (item_id, source_id, title, year, genres) in enumerate(rows)
+        )

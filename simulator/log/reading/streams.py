@@ -1,0 +1,141 @@
+"""Large tables in chunks, in the order of happening: memory stays small however long the log is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Literal, TypeAlias
+
+from groundlings.simulator.log.columns import Row
+from groundlings.simulator.log.reading.open_log import OpenLog
+
+Outcome: TypeAlias = Literal["known", "clicked", "rated"]
+"""Impressions whose outcome is known, those that were clicked, those with a rating."""
+
+_OUTCOMES: Mapping[Outcome, str] = {"known": "clicked IS NOT NULL", "clicked": "clicked", "rated": "rating IS NOT NULL"}
+
+IMPRESSION_COLUMNS: Mapping[str, str] = {
+    "impression_id": "impressions.impression_id",
+    "session_id": "impressions.session_id",
+    "user_id": "agents.source_user_id",
+    "agent_id": "sessions.agent_id",
+    "day": "sessions.day",
+    "timestamp": "sessions.sim_time",
+    "policy_version": "sessions.policy_version",
+    "pscore_kind": "sessions.pscore_kind",
+    "page": "impressions.page",
+    "position": "impressions.position",
+    "rank": "impressions.rank",
+    "item_id": "items.source_item_id",
+    "item_number": "impressions.item_id",
+    "score": "impressions.score",
+    "pscore": "impressions.pscore",
+    "is_random": "impressions.is_random",
+    "examined": "impressions.examined",
+    "clicked": "impressions.clicked",
+    "rating": "impressions.rating",
+    "p_click": "impressions.p_click",
+    "u_click": "impressions.u_click",
+    "display_position": "impressions.display_position",
+    "team": "(SELECT name FROM arms WHERE arms.arm_id = impressions.team_arm_id)",
+}
+"""What can be asked of an impression, and where it stands in the log; logs of the first schema have no `team`."""
+
+# A CASE each, because PostgreSQL does not add up truth values.
+_COUNTS = """
+SELECT sessions.arm_id, count(*), count(impressions.clicked), count(CASE WHEN impressions.clicked THEN 1 END),
+       count(impressions.rating)
+FROM impressions CROSS JOIN sessions
+WHERE sessions.session_id = impressions.session_id
+GROUP BY sessions.arm_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRows:
+    """What one arm's log holds: sessions, impressions, and those that are known, clicked (opened) and rated."""
+
+    sessions: int
+    impressions: int
+    known: int
+    opened: int
+    rated: int
+
+    @property
+    def unknown(self) -> int:
+        """Impressions whose outcome nobody knows."""
+        return self.impressions - self.known
+
+
+class StreamReader(OpenLog):
+    """See `LogReader`."""
+
+    def impression_chunks(
+        self, columns: Sequence[str], outcome: Outcome | None = None
+    ) -> Iterator[tuple[int, list[Row]]]:
+        """Impressions in the order of the log, as (arm_id, rows): at most `CHUNK_ROWS` at a time, arm by arm.
+
+        Args:
+            columns: Names from `IMPRESSION_COLUMNS`.
+            outcome: Which impressions; all where absent.
+        """
+        wanted = [IMPRESSION_COLUMNS[name] for name in columns]
+        joins = [
+            f" CROSS JOIN {table}"
+            for table, key in (("agents", "agent_id"), ("items", "item_id"))
+            if any(column.startswith(f"{table}.") for column in wanted)
+        ]
+        conditions = [
+            *("agents.agent_id = sessions.agent_id" for join in joins if "agents" in join),
+            *("items.item_id = impressions.item_id" for join in joins if "items" in join),
+            *((f"impressions.{_OUTCOMES[outcome]}",) if outcome else ()),
+        ]
+        yield from self._by_arm("impressions", ("impression_id",), wanted, "".join(joins), conditions)
+
+    def table_chunks(self, name: str, key: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[int, list[Row]]]:
+        """As `impression_chunks`, of another table that hangs on sessions, in the order of its key."""
+        yield from self._by_arm(name, key, [f"{name}.{column}" for column in columns])
+
+    def rows_by_arm(self) -> dict[int, ArmRows]:
+        """arm_id -> how much of everything the arm has; an arm without a session has zeros."""
+        sessions = {
+            row["arm_id"]: row["sessions"]
+            for row in self._rows("SELECT arm_id, count(*) AS sessions FROM sessions GROUP BY arm_id")
+        }
+        shown: dict[int, tuple[Any, ...]] = {row[0]: row[1:] for chunk in self._chunks(_COUNTS) for row in chunk}
+        arms = (row["arm_id"] for row in self._rows("SELECT arm_id FROM arms ORDER BY position"))
+        return {arm: ArmRows(sessions.get(arm, 0), *shown.get(arm, (0,) * 4)) for arm in arms}
+
+    def _by_arm(
+        self, table: str, key: Sequence[str], columns: Sequence[str], joins: str = "", conditions: Sequence[str] = ()
+    ) -> Iterator[tuple[int, list[Row]]]:
+        for chunk in self._chunks(in_order(table, key, ["sessions.arm_id", *columns], joins, conditions)):
+            for arm_id, rows in groupby(chunk, key=itemgetter(0)):
+                yield arm_id, [row[1:] for row in rows]
+
+
+def in_order(
+    table: str, key: Sequence[str], columns: Sequence[str], joins: str = "", conditions: Sequence[str] = ()
+) -> str:
+    """A query for rows of a table with their session, in the order of the table's key.
+
+    CROSS JOIN keeps SQLite from starting at an index of sessions: it walks the large table in the order of its key,
+    which is the order of happening, and sorts nothing. To PostgreSQL it means no more than JOIN.
+
+    Args:
+        table: `sessions`, or a table that hangs on it.
+        key: Columns of its key.
+        columns: Expressions to select.
+        joins: Further CROSS JOINs.
+        conditions: What ties those to the rest, and what is wanted.
+    """
+    origin, link = ("sessions", []) if table == "sessions" else (
+        f"{table} CROSS JOIN sessions", [f"sessions.session_id = {table}.session_id"]
+    )  # fmt: skip
+    where = " AND ".join([*link, *conditions])
+    return (
+        f"SELECT {', '.join(columns)} FROM {origin}{joins}{f' WHERE {where}' if where else ''} "
+        f"ORDER BY {', '.join(f'{table}.{column}' for column in key)}"
+    )

@@ -1,0 +1,43 @@
+"""One room owns the log's schema: outside of it no code names its tables in SQL, but for the metrics' own queries."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from groundlings.experiments.cli.name_conflicts import PACKAGES
+from groundlings.simulator.log.tables import metadata
+
+ROOT = Path(__file__).parents[2]
+OWNER = ROOT / "simulator" / "log"
+DECLARED = ROOT / "experiments" / "metrics" / "definitions.py"
+SQL = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|TABLE)\s+({'|'.join(metadata.tables)})\b")
+
+
+def queries(code: str) -> list[str]:
+    """Texts in code that name a table of ours in SQL; docstrings may show such."""
+    tree = ast.parse(code)
+    shown = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return [node.value for node in texts if id(node) not in shown and SQL.search(node.value)]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_query_on_the_log_stands_outside_of_its_room(package: str) -> None:
+    found = {
+        str(path.relative_to(ROOT)): told
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if OWNER not in path.parents and path != DECLARED and (told := queries(path.read_text(encoding="utf-8")))
+    }
+    assert not found
+
+
+def test_a_query_is_seen_for_what_it_is() -> None:
+    assert queries('"""FROM runs"""\nrows = ask("SELECT 1 FROM sessions JOIN arms")') == [
+        "SELECT 1 FROM sessions JOIN arms"
+    ]
+    assert queries('rows = ask(f"SELECT {what} FROM sessions WHERE x")'), "parts of a format string count as well"
+    assert queries(DECLARED.read_text(encoding="utf-8"))
