@@ -55,7 +55,7 @@ async def simulate(
         cut_short: Filled, where it ends early, with the visits that were open.
     """
     with LogWriter(place) as log:
-        past = log.resume()
+        past = log.resume(plan.environment.schema)
         if past is None:
             log.begin(run, plan.arms, plan.population)
         else:

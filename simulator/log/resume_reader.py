@@ -8,13 +8,14 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, null, select
 
+from groundlings.environments.actions import ActionSchema
 from groundlings.simulator.log.agent_state_rows import read_memories
 from groundlings.simulator.log.numbering import next_origin
 from groundlings.simulator.log.row_layout import Origin
 from groundlings.simulator.log.store import Store
-from groundlings.simulator.log.tables import arms, impressions, runs, sessions
+from groundlings.simulator.log.tables import arms, events, impressions, runs, sessions
 from groundlings.simulator.resume_state import Past, PastDay
 
 
@@ -51,35 +52,57 @@ class Resumption:
     past: PastRun
 
 
-def read_resumption(connection: Connection, store: Store) -> Resumption | None:
+def read_resumption(connection: Connection, store: Store, schema: ActionSchema) -> Resumption | None:
     """How far the run in a log has come, None where nothing has begun yet."""
     run = connection.execute(select(runs)).first()
     if run is None:
         return None
     arm_ids = {row.name: row.arm_id for row in connection.execute(select(arms.c.name, arms.c.arm_id))}
     origin = next_origin(connection, store)
-    past = {name: read_past(connection, arm_id, origin) for name, arm_id in arm_ids.items()}
+    past = {name: read_past(connection, arm_id, origin, schema) for name, arm_id in arm_ids.items()}
     return Resumption(
         run.run_id, arm_ids, origin, PastRun(run.config_hash, run.dataset_hash, run.status == "done", past)
     )
 
 
-def read_past(connection: Connection, arm_id: int, origin: Origin) -> Past:
+def read_past(connection: Connection, arm_id: int, origin: Origin, schema: ActionSchema) -> Past:
     """What one arm has lived through; a visit counts once all of it is committed, so there are no halves."""
     visits = connection.execute(
         select(sessions.c.day, sessions.c.agent_id)
         .where(sessions.c.arm_id == arm_id)
         .order_by(sessions.c.day, sessions.c.agent_id)
     )
-    clicks = connection.execute(
-        select(sessions.c.day, sessions.c.agent_id, impressions.c.item_id, impressions.c.rating)
-        .join(sessions, sessions.c.session_id == impressions.c.session_id)
-        .where(sessions.c.arm_id == arm_id, impressions.c.clicked)
+    done = dict(_by_day(connection.execute(_interactions(schema).where(sessions.c.arm_id == arm_id))))
+    days = tuple(_day(day, rows, done.get(day, []), origin) for day, rows in _by_day(visits))
+    return Past(days, read_memories(connection, arm_id, origin.agent))
+
+
+def _interactions(schema: ActionSchema) -> Select[Any]:
+    """Day, agent, item and strength of everything a recommender heard of, slot by slot.
+
+    Clicks and stars are columns of impressions; other actions are events.
+    """
+    shown = impressions.join(sessions, sessions.c.session_id == impressions.c.session_id)
+    strength: ColumnElement[Any] = impressions.c.rating
+    if schema.strength is None:
+        strength = null()
+    elif schema.strength != "rate":
+        given = events.alias("given")
+        shown = shown.outerjoin(
+            given, (given.c.impression_id == impressions.c.impression_id) & (given.c.kind == schema.strength)
+        )
+        strength = given.c.value
+    taken: ColumnElement[Any] = impressions.c.clicked
+    if schema.interaction != "click":
+        done = events.alias("done")
+        shown = shown.join(done, done.c.impression_id == impressions.c.impression_id)
+        taken = done.c.kind == schema.interaction
+    return (
+        select(sessions.c.day, sessions.c.agent_id, impressions.c.item_id, strength.label("strength"))
+        .select_from(shown)
+        .where(taken)
         .order_by(sessions.c.day, sessions.c.agent_id, impressions.c.rank)
     )
-    clicked = dict(_by_day(clicks))
-    days = tuple(_day(day, rows, clicked.get(day, []), origin) for day, rows in _by_day(visits))
-    return Past(days, read_memories(connection, arm_id, origin.agent))
 
 
 def _by_day(rows: Any) -> Iterator[tuple[int, list[Row[Any]]]]:
@@ -92,5 +115,5 @@ def _day(day: int, visits: list[Row[Any]], clicks: list[Row[Any]], origin: Origi
         agents=np.array([row.agent_id for row in visits], dtype=np.int64) - origin.agent,
         clickers=np.array([row.agent_id for row in clicks], dtype=np.int64) - origin.agent,
         items=np.array([row.item_id - origin.item for row in clicks], dtype=np.int32),
-        stars=np.array([np.nan if row.rating is None else row.rating for row in clicks], dtype=np.float64),
+        stars=np.array([np.nan if row.strength is None else row.strength for row in clicks], dtype=np.float64),
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import insert, text, update
 
+from groundlings.environments.actions import ActionSchema
 from groundlings.environments.errors import BudgetExhausted, RunDirectoryError, UserError
 from groundlings.personas.population import Population
 from groundlings.simulator.log import tables
@@ -77,8 +78,11 @@ class LogWriter:
             self._store.pour(connection, tables.items, item_rows(population.catalog, self._run_id, first["items"]))
         self._next = first_origin(first)
 
-    def resume(self) -> PastRun | None:
+    def resume(self, schema: ActionSchema) -> PastRun | None:
         """Go on with the run in this log; None where nothing has begun yet and `begin` is to be called.
+
+        Args:
+            schema: Says which action recommenders have learnt from.
 
         Raises:
             RunDirectoryError: The database is damaged.
@@ -88,7 +92,7 @@ class LogWriter:
             damage = damage_in(connection)
             if damage is not None:
                 raise RunDirectoryError(f"{self._store}: the log is damaged: {damage}; restore it from a copy")
-            found = read_resumption(connection, self._store)
+            found = read_resumption(connection, self._store, schema)
             if found is None:
                 return None
             self._run_id, self._arms, self._next = found.run_id, dict(found.arm_ids), found.origin

@@ -1,0 +1,63 @@
+"""Rows of `calls`: everything that agents and recommenders asked a language model, in the order of asking."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from groundlings.environments.chat import CallRecord
+from groundlings.simulator.log.columns import Row
+from groundlings.simulator.session import CohortRecord
+
+_RECOMMENDER, _AGENT = 0, 1
+_ASKED_BY = ("recommender", "agent")
+
+
+def calls_in_order(record: CohortRecord) -> list[tuple[int, int, int, CallRecord]]:
+    """Visit, page, who asked (a recommender before the agent sees the page) and call, in the order of asking.
+
+    What an agent asked after its visit comes last.
+    """
+    found = [(call.row, page, _RECOMMENDER, call) for page, call in record.asked]
+    found += [
+        (int(logged.turn.rows[call.row]), logged.turn.page.number, _AGENT, call)
+        for logged in record.turns
+        for call in logged.calls
+    ]
+    found += [(call.row, int(record.pages[call.row]), _AGENT, call) for call in record.afterthoughts.calls]
+    found.sort(key=lambda each: each[:3])
+    return found
+
+
+def call_rows(found: list[tuple[int, int, int, CallRecord]], first_call: int, first_session: int) -> list[Row]:
+    """One row per call, numbered from `first_call`; its session counts from `first_session`."""
+    return [
+        (first_call + number, first_session + visit, page, *_call(call), _ASKED_BY[asker])
+        for number, (visit, page, asker, call) in enumerate(found)
+    ]
+
+
+def _call(call: CallRecord) -> tuple[Any, ...]:
+    request, reply = call.request, call.reply
+    messages = [{"role": message.role, "content": message.content} for message in request.messages]
+    return (
+        call.template,
+        call.prompt_hash,
+        reply.model,
+        reply.fingerprint,
+        request.temperature,
+        request.seed,
+        call.status,
+        reply.attempts,
+        reply.from_store,
+        reply.prompt_tokens,
+        reply.cached_tokens,
+        reply.completion_tokens,
+        reply.latency_seconds,
+        _json(messages),
+        reply.text,
+        _json(reply.first_token) if reply.first_token else None,
+    )
+
+
+_json = json.JSONEncoder(ensure_ascii=False).encode
