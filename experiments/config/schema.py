@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from groundlings.environments.datasets.config import DatasetConfig
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.split import SplitKind
 from groundlings.experiments.config.designs import (
     INTERLEAVED,
@@ -130,18 +131,17 @@ MindConfig = Annotated[
 ]
 
 
-MetricName = Literal["view_ratio", "likes_per_session", "like_ratio", "mean_rating", "exit_page", "satisfaction"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class PlanConfig(Section):
     """What the experiment is to decide, declared before it runs and stored in its log."""
 
-    primary: MetricName
-    """The one metric that decides; all others only warn or suggest."""
+    primary: str
+    """The one metric that decides, by its name; all others only warn or suggest."""
     smallest_effect: Share = 0.05
     """The smallest effect on it that matters, as a share of the first arm's mean."""
-    guardrails: dict[MetricName, Share] = {}
+    guardrails: dict[str, Share] = {}
     """Metrics that must not fall, each with the largest loss that is tolerated, as a share of the first arm's mean."""
     alpha: Share = 0.05
     """Chance of a false alarm that is accepted, of all arms and all looks together."""
@@ -232,6 +232,9 @@ class ExperimentConfig(Section):
     """The recommenders under test; the others are compared to the first."""
     design: DesignConfig = ParallelDesign()
     """How arms meet people: `parallel`, `split` or `interleaving`."""
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """What is measured: names of shipped metrics or plug-ins, `module:NAME` for one of your own, `shipped` for all the
+    shipped ones. The shipped ones if absent."""
     plan: PlanConfig | None = None
     """What is to be decided; without it the comparison explores and never validates."""
     log: LogConfig | None = None
@@ -271,6 +274,17 @@ class ExperimentConfig(Section):
                     "plan: interleaving says which arm's items are preferred and measures no effect on a metric; take "
                     "the plan out, or choose the design parallel or split"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _metrics_are_known(self) -> ExperimentConfig:
+        if not any(":" in name for name in self.metrics or ()):  # modules are imported when a plan is built
+            from groundlings.experiments.analysis.metrics.registry import metrics_of
+
+            try:
+                metrics_of(self.model_dump(include={"metrics", "plan"}))
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
         return self
 
     @model_validator(mode="after")

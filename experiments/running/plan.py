@@ -14,6 +14,7 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets import ProgressHook, load_dataset
 from groundlings.environments.feed import PaginatedSite
 from groundlings.environments.split import Split, split_history
+from groundlings.experiments.analysis.metrics.registry import metrics_of
 from groundlings.experiments.config.designs import (
     INTERLEAVED,
     InterleavingDesign,
@@ -282,6 +283,7 @@ def build_plan(
     )
     for arm in config.arms:
         plan.recommender(arm)
+    metrics_of(config.model_dump(include={"metrics", "plan"}))
     return plan
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from groundlings.environments.chat import ChatModel, fingerprint_of
 from groundlings.environments.errors import ConfigError, RunDirectoryError
-from groundlings.experiments.analysis.metrics import Summary, summarise
+from groundlings.experiments.analysis.metrics import Metric, Summary, summarise
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.archive.provenance import origin_row
@@ -189,17 +189,20 @@ def _check_server(config: ExperimentConfig) -> None:
         PostgresStore(config.log.url, "groundlings").check_server()
 
 
-def measure(directory: Path, log: LogReader, variants: Sequence[LogReader] = ()) -> Summary:
+def measure(
+    directory: Path, log: LogReader, variants: Sequence[LogReader] = (), metrics: Sequence[Metric] | None = None
+) -> Summary:
     """Recompute summary and report of a run from what lies in its directory: the log, and the manifest beside it.
 
     Args:
         directory: The run's.
         log: Its log.
         variants: Logs of the same experiment with other prompts, models or seeds, for the report's verdict.
+        metrics: What is measured; what the run's experiment file names if absent.
     """
     from groundlings.experiments.analysis.report import write_report
 
-    summary = summarise(log)
+    summary = summarise(log, metrics)
     write_report(directory, log, summary, variants)
     files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
     return summary
