@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.promises import GAIN, NOTHING, Promise
 from groundlings.experiments.analysis.comparison.estimators import Paired, Split
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes, read_outcomes
-from groundlings.experiments.analysis.metrics.definitions import METRICS
+from groundlings.experiments.analysis.metrics import METRICS
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.running.simulating import log_experiment
 from groundlings.simulator.log.reader import LogReader

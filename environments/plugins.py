@@ -40,11 +40,13 @@ class ExtensionPoint:
         noun: What one of them is called in messages ("recommender").
         group: The entry-point group in which packages offer theirs.
         shipped: Name -> `module:Class` of those that come with Groundlings.
+        own: How one of your own is written, for messages.
     """
 
     noun: str
     group: str
     shipped: Mapping[str, str]
+    own: str = "your own class as module:Class"
 
     def names(self) -> list[str]:
         """Every name that can be written in the YAML, sorted; nothing is imported."""
@@ -81,7 +83,7 @@ class ExtensionPoint:
             known = self.names()
             raise ConfigError(
                 f"{at}: there is no {self.noun} {name!r}{nearest(name, known)}. "
-                f"Known: {', '.join(known)}; or your own class as module:Class"
+                f"Known: {', '.join(known)}; or {self.own}"
             )
 
     def _plugins(self) -> dict[str, list[EntryPoint]]:
@@ -177,7 +179,7 @@ def _imported(path: str, at: str) -> object:
             f"Looked among the installed packages and in {Path.cwd()}"
         ) from error
     if not hasattr(module, class_name):
-        names = [name for name, value in vars(module).items() if isinstance(value, type)]
-        raise ConfigError(f"{at}: module {module_name} has no class {class_name!r}{nearest(class_name, names)}")
+        names = [name for name in vars(module) if not name.startswith("_")]
+        raise ConfigError(f"{at}: module {module_name} has no {class_name!r}{nearest(class_name, names)}")
     found: object = getattr(module, class_name)
     return found

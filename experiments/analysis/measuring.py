@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from groundlings.experiments.analysis.metrics import Summary, summarise
+from groundlings.experiments.analysis.metrics import Metric, Summary, summarise
 from groundlings.experiments.archive import directory as files
 from groundlings.simulator.log.reader import LogReader
 
 
-def measure(directory: Path, log: LogReader, variants: Sequence[LogReader] = ()) -> Summary:
+def measure(
+    directory: Path, log: LogReader, variants: Sequence[LogReader] = (), metrics: Sequence[Metric] | None = None
+) -> Summary:
     """Recompute summary and report of a run from what lies in its directory: the log, and the manifest beside it.
 
     Args:
         directory: The run's.
         log: Its log.
         variants: Logs of the same experiment with other prompts, models or seeds, for the report's verdict.
+        metrics: What is measured; what the run's experiment file names if absent.
     """
     from groundlings.experiments.analysis.report import write_report
 
-    summary = summarise(log)
+    summary = summarise(log, metrics)
     write_report(directory, log, summary, variants)
     files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
     return summary

@@ -63,7 +63,6 @@ def power(
 ) -> None:
     """Run a small pilot and say how many agents the experiment needs, and which effects it can see."""
     import json
-    from dataclasses import asdict
 
     from rich.console import Console
 
@@ -75,6 +74,6 @@ def power(
     console = Console(stderr=as_json)
     pilot = run_pilot(load_config(config, changes or ()), people, TerminalProgress(console))
     if as_json:
-        typer.echo(json.dumps(asdict(pilot), indent=2, ensure_ascii=False, default=str))
+        typer.echo(json.dumps(pilot.as_dict(), indent=2, ensure_ascii=False, default=str))
         return
     print_needs(pilot, console)

@@ -8,17 +8,15 @@ from pydantic import Field, model_validator
 
 from groundlings.experiments.config.section import Section, Share
 
-MetricName = Literal["view_ratio", "likes_per_session", "like_ratio", "mean_rating", "exit_page", "satisfaction"]
-
 
 class PlanConfig(Section):
     """What the experiment is to decide, declared before it runs and stored in its log."""
 
-    primary: MetricName
-    """The one metric that decides; all others only warn or suggest."""
+    primary: str
+    """The one metric that decides, by its name; all others only warn or suggest."""
     smallest_effect: Share = 0.05
     """The smallest effect on it that matters, as a share of the first arm's mean."""
-    guardrails: dict[MetricName, Share] = Field(default_factory=dict)
+    guardrails: dict[str, Share] = Field(default_factory=dict)
     """Metrics that must not fall, each with the largest loss that is tolerated, as a share of the first arm's mean."""
     alpha: Share = 0.05
     """Chance of a false alarm that is accepted, of all arms and all looks together."""

@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from groundlings.environments.datasets.config import DatasetConfig
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.feed import RankEach
 from groundlings.environments.split import SplitKind
-from groundlings.experiments.config.decision_plan import MetricName, PlanConfig
+from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.designs import DesignConfig, ParallelDesign, check_design
 from groundlings.experiments.config.minds import (
     BehaviouralMindConfig,
@@ -35,7 +36,6 @@ __all__ = [
     "ExperimentConfig",
     "LanguageMindConfig",
     "LogConfig",
-    "MetricName",
     "MindConfig",
     "PlanConfig",
     "PluginMindConfig",
@@ -173,6 +173,9 @@ class ExperimentConfig(Section):
     """The recommenders under test; the others are compared to the first."""
     design: DesignConfig = ParallelDesign()
     """How arms meet people: `parallel`, `split` or `interleaving`."""
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """What is measured: names of shipped metrics or plug-ins, `module:NAME` for one of your own, `shipped` for all the
+    shipped ones. The shipped ones if absent."""
     plan: PlanConfig | None = None
     """What is to be decided; without it the comparison explores and never validates."""
     log: LogConfig | None = None
@@ -201,6 +204,17 @@ class ExperimentConfig(Section):
         check_design(self.design, self.arms, planned=self.plan is not None)
         if self.variants is not None:
             self.variants.check_mind(self.mind)
+        return self
+
+    @model_validator(mode="after")
+    def _metrics_are_known(self) -> ExperimentConfig:
+        if not any(":" in name for name in self.metrics or ()):  # modules are imported when a plan is built
+            from groundlings.experiments.analysis.metrics.registry import metrics_of
+
+            try:
+                metrics_of(self.model_dump(include={"metrics", "plan"}))
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
         return self
 
     @model_validator(mode="after")

@@ -18,6 +18,8 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.registry import EnvironmentContext, build_environment, check_abilities
 from groundlings.environments.split import Split, split_history
+from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.analysis.metrics.registry import metrics_of
 from groundlings.experiments.config.designs import arm_rows, arranged
 from groundlings.experiments.config.schema import ArmConfig, CalibratedMindConfig, ExperimentConfig, PluginMindConfig
 from groundlings.experiments.running.calibration import CalibrationGround, calibrated
@@ -55,6 +57,7 @@ class Plan:
         minds: What every arm's mind is built from, the model that agents ask included.
         models: Arm's name -> the model that its recommender asks, for those that ask one.
         preference: What the bounds rank by: the audience's hidden taste, None where it cannot be read.
+        metrics: What is measured afterwards.
         described_mind: Kind, parameters and versions of the mind, as it says itself; {} where there are no arms.
         arms: As the log describes them.
         stages: The arms of the experiment, one of each arm: those of a stage live side by side. Whoever lets them
@@ -71,6 +74,7 @@ class Plan:
     ground: CalibrationGround
     minds: MindContext
     models: dict[str, ChatModel] = field(default_factory=dict)
+    metrics: tuple[Metric, ...] = ()
     preference: Preference | None = None
     described_mind: Mapping[str, Any] = field(default_factory=dict)
     arms: tuple[ArmRow, ...] = ()
@@ -148,14 +152,16 @@ async def prepare(
     spent = spent or Spending()
     with ctrl_c_at_once():
         plan = _read(config, supplied or Supplied(), progress)
+    asked = config.model_dump(include={"metrics", "plan"})
+    plan = replace(plan, metrics=metrics_of(asked, plan.supplied.metrics, plan.environment.schema.names))
     if ask and resumed is None and (warning := size_warning(plan)):
         progress.event(Note(warning))
     if plan.supplied.mind is None and (able := config.mind.actions) is not None:
         _check_abilities(plan, able)  # before a model is opened for minds that could not visit
     for arm in config.arms:
         if arm.model is not None:
-            asked = arm.model if ask else ModelConfig(provider="scripted")
-            plan.models[arm.name] = await _opened(asked, plan, stack, progress, spent.by(arm.name))
+            wanted = arm.model if ask else ModelConfig(provider="scripted")
+            plan.models[arm.name] = await _opened(wanted, plan, stack, progress, spent.by(arm.name))
     with ctrl_c_at_once():
         minds = _minds(plan) if config.mind.asked is None else []
         plan = replace(plan, preference=_preference(minds))

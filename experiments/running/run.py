@@ -136,4 +136,4 @@ def _measured(plan: Plan, run: Mapping[str, Any], directory: Path, seconds: Mapp
     with LogReader(directory) as log:
         fingerprint = log.digest()
         files.write_json(directory / files.MANIFEST_NAME, manifest(plan, run, fingerprint, seconds))
-        return Outcome(directory, measure(directory, log), fingerprint)
+        return Outcome(directory, measure(directory, log, metrics=plan.metrics), fingerprint)

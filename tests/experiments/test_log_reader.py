@@ -112,8 +112,8 @@ def test_nothing_found_has_the_columns_and_types_of_something_found(small_log, t
 def test_a_wrong_name_is_answered_with_the_nearest(small_log):
     with pytest.raises(ConfigError, match=r"arm: found 'chanse'.*did you mean 'chance'"):
         small_log.sessions(arm="chanse")
-    with pytest.raises(ConfigError, match=r"columns: found 'click'.*did you mean 'clicked'"):
-        small_log.impressions(columns=["click"])
+    with pytest.raises(ConfigError, match=r"columns: found 'clickd'.*did you mean 'clicked'"):
+        small_log.impressions(columns=["clickd"])
 
 
 def test_a_query_of_ones_own_is_answered_or_explained(small_log):

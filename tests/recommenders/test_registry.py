@@ -131,7 +131,7 @@ def test_available_recommenders_lists_a_line_each():
         (
             "groundlings.recommenders.ease:EaseRecomender",
             {},
-            r"has no class 'EaseRecomender' \(did you mean 'EaseRecommender'\?\)",
+            r"has no 'EaseRecomender' \(did you mean 'EaseRecommender'\?\)",
         ),
         (
             "groundlings.recommenders.ease:PositiveFloat",

@@ -20,7 +20,6 @@ from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Ou
 from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.segments import welch_anova_p_value
 from groundlings.experiments.analysis.comparison.verdict import Check
-from groundlings.experiments.analysis.metrics.definitions import METRICS
 from groundlings.experiments.config.designs import ParallelDesign, SplitDesign
 from groundlings.experiments.config.schema import PlanConfig
 
@@ -133,7 +132,7 @@ def _twins(outcomes: Outcomes, alpha: float) -> Check:
     tests = [
         _p_value(outcomes.estimator.difference(second.values(metric.name), first.values(metric.name)))
         for first, second in pairs
-        for metric in METRICS
+        for metric in outcomes.metrics
         if not np.isnan(first.values(metric.name)).all()
     ]
     if all(p_value == 1.0 for p_value in tests):

@@ -25,17 +25,21 @@ from groundlings.experiments.analysis.comparison.equivalence import no_loss_p_va
 from groundlings.experiments.analysis.comparison.estimators import Estimator
 from groundlings.experiments.analysis.comparison.fidelity_gate import Gate, find_gate
 from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg, holm
-from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes, read_outcomes
+from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes, by_name, read_outcomes
 from groundlings.experiments.analysis.comparison.primary_effect import Headlines, headlines
 from groundlings.experiments.analysis.comparison.segments import effects_by_segment, levels_of
 from groundlings.experiments.analysis.comparison.verdict import Check, Evidence, judge
-from groundlings.experiments.analysis.metrics.definitions import BY_NAME, METRICS
+from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.config.schema import PlanConfig
 from groundlings.simulator.log.reader import LogReader
 
 
 def compare_run(
-    directory: Path, log: LogReader, fidelity: Path | None = None, variants: Sequence[LogReader] = ()
+    directory: Path,
+    log: LogReader,
+    fidelity: Path | None = None,
+    variants: Sequence[LogReader] = (),
+    metrics: Sequence[Metric] | None = None,
 ) -> Comparison:
     """Everything that can be said about the arms of a run.
 
@@ -44,14 +48,15 @@ def compare_run(
         log: Its log.
         fidelity: Another fidelity.json, or the directory that holds one.
         variants: Logs of the same experiment with other prompts, models or seeds.
+        metrics: What is measured; what the run's experiment file names if absent.
 
     Raises:
         RunDirectoryError: A log or the fidelity file cannot be read, or a variant lacks an arm.
     """
-    outcomes = read_outcomes(log)
+    outcomes = read_outcomes(log, metrics)
     run = outcomes.run
     gate = find_gate(directory, fidelity, run["dataset_hash"], run["mind"])
-    return compare_outcomes(outcomes, gate, [read_outcomes(variant) for variant in variants])
+    return compare_outcomes(outcomes, gate, [read_outcomes(variant, metrics) for variant in variants])
 
 
 def compare_outcomes(outcomes: Outcomes, gate: Gate | None, others: Sequence[Outcomes] = ()) -> Comparison:
@@ -61,7 +66,7 @@ def compare_outcomes(outcomes: Outcomes, gate: Gate | None, others: Sequence[Out
         RunDirectoryError: A variant lacks an arm, or is the same run again.
     """
     # Without a plan some metric has to stand first; the words say that nobody chose it.
-    plan = outcomes.plan or PlanConfig(primary="view_ratio")
+    plan = outcomes.plan or PlanConfig(primary=outcomes.metrics[0].name)
     arms = competitors(outcomes)
     seen = {arm.name: _variants(outcomes, others, arm, plan.primary) for arm in arms}
     found = headlines(outcomes, arms, plan, seen)
@@ -80,6 +85,7 @@ def compare_outcomes(outcomes: Outcomes, gate: Gate | None, others: Sequence[Out
         checks=checks,
         gate=gate,
         preference=outcomes.preference,
+        metrics=by_name(outcomes.metrics),
     )
 
 
@@ -109,7 +115,7 @@ class _Comparer:
                 clear=headline.clear,
                 identical=headline.identical,
                 same_sign=None if variants is None else variants.same_sign,
-                harmed=tuple(BY_NAME[guard.metric].label.lower() for guard in guardrails if guard.state == "harmed")
+                harmed=tuple(arm.metrics[guard.metric].label.lower() for guard in guardrails if guard.state == "harmed")
                 if better
                 else (),
                 declared=self.outcomes.plan is not None,
@@ -118,7 +124,7 @@ class _Comparer:
             )
         )
         segments, contrasts = effects_by_segment(ours, theirs, self.levels, estimator)
-        metric = BY_NAME[plan.primary]
+        metric = arm.metrics[plan.primary]
         by_day = [(mine.values(metric), other.values(metric)) for mine, other in zip(arm.days, base.days, strict=True)]
         # Of each agent's own change: in a split design only that can be compared between arms.
         first_to_last = (
@@ -163,7 +169,7 @@ def _guardrails(arm: ArmOutcomes, base: ArmOutcomes, plan: PlanConfig, estimator
 
 
 def _explore(outcomes: Outcomes, arms: Sequence[ArmOutcomes], plan: PlanConfig) -> dict[str, tuple[Exploration, ...]]:
-    names = [metric.name for metric in METRICS if metric.name != plan.primary and metric.name not in plan.guardrails]
+    names = [name for name in by_name(outcomes.metrics) if name != plan.primary and name not in plan.guardrails]
     base, estimator = outcomes.baseline, outcomes.estimator
     found = [
         (arm.name, Exploration(name, estimator.difference(arm.values(name), base.values(name)), None))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from groundlings.experiments.analysis.compare import Difference, Estimate
@@ -11,6 +11,7 @@ from groundlings.experiments.analysis.comparison.fidelity_gate import Gate
 from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.segments import Contrast, Segment
 from groundlings.experiments.analysis.comparison.verdict import Check, Word
+from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.config.designs import InterleavingDesign, ParallelDesign, SplitDesign
 from groundlings.experiments.config.schema import PlanConfig
 
@@ -154,6 +155,7 @@ class Comparison:
         checks: Of the run as a whole.
         gate: What the fidelity lab says of the audience; None where it was not asked.
         preference: What interleaved lists tell; None in any other design.
+        metrics: Those of the experiment, by name.
     """
 
     run: Mapping[str, Any]
@@ -166,6 +168,7 @@ class Comparison:
     checks: tuple[Check, ...]
     gate: Gate | None
     preference: Preference | None = None
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

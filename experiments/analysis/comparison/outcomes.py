@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,10 @@ from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.experiments.analysis.comparison.control_variate import controls, read_luck, without_luck
 from groundlings.experiments.analysis.comparison.estimators import Estimator, estimator_of, known_before
 from groundlings.experiments.analysis.comparison.preference import Preference, read_preference
-from groundlings.experiments.analysis.metrics.definitions import BY_NAME
-from groundlings.experiments.analysis.metrics.totals import Totals
+from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.analysis.metrics.definitions import METRICS
+from groundlings.experiments.analysis.metrics.registry import metrics_of
+from groundlings.experiments.analysis.metrics.totals import RunTotals, Totals
 from groundlings.experiments.config.designs import (
     InterleavingDesign,
     ParallelDesign,
@@ -46,6 +48,7 @@ class ArmOutcomes:
         share: Of the people, as planned.
         identical: Whether every visit was exactly as in the first arm, slot by slot.
         luck: What the plan has taken out of outcomes (`luck.controls`), shape (n_agents, n_controls); None = nothing.
+        metrics: Those of the experiment, by name.
     """
 
     name: str
@@ -58,16 +61,17 @@ class ArmOutcomes:
     share: float
     identical: bool
     luck: FloatArray | None = None
+    metrics: Mapping[str, Metric] = field(default_factory=lambda: by_name(METRICS))
 
     def values(self, metric: str) -> FloatArray:
         """One value an agent, shape (n_agents,), NaN where there is none."""
-        found = self.totals.values(BY_NAME[metric])
+        found = self.totals.values(self.metrics[metric])
         return found if self.luck is None else without_luck(found, self.luck)
 
     def parts(self, metric: str) -> tuple[FloatArray, FloatArray]:
         """Numerator and denominator of the metric's pooled ratio, shape (n_agents,) each."""
-        definition = BY_NAME[metric]
-        return self.totals.columns[definition.numerator], self.totals.columns[definition.denominator]
+        numerator, denominator = self.metrics[metric].totals
+        return self.totals.columns[numerator], self.totals.columns[denominator]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ class Outcomes:
         arms: In the order of the YAML, the baseline first.
         personas: What is known of each agent, in the order of the log.
         preference: What interleaved lists tell; None in any other design.
+        metrics: Those of the experiment, in the order of its file.
     """
 
     run: Mapping[str, Any]
@@ -91,6 +96,7 @@ class Outcomes:
     arms: tuple[ArmOutcomes, ...]
     personas: tuple[Mapping[str, Any], ...]
     preference: Preference | None = None
+    metrics: tuple[Metric, ...] = METRICS
 
     @property
     def baseline(self) -> ArmOutcomes:
@@ -98,20 +104,30 @@ class Outcomes:
         return self.arms[0]
 
 
-def read_outcomes(log: LogReader) -> Outcomes:
+def by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:
+    """Name -> metric, in order."""
+    return {metric.name: metric for metric in metrics}
+
+
+def read_outcomes(log: LogReader, metrics: Sequence[Metric] | None = None) -> Outcomes:
     """The outcomes of a run, also of one that was interrupted.
+
+    Args:
+        log: The run's.
+        metrics: What is measured; what the run's experiment file names if absent.
 
     Raises:
         RunDirectoryError: The log holds no run, or more than one.
+        ConfigError: A metric of the file cannot be imported any more, or does not fit what is in the log.
     """
     row = log.run()
     run, config = {name: row[name] for name in _FACTS}, row["config"]
     declared, design = config.get("plan"), design_of(config)
     people = list(log.logged_agents())
-    agents = pd.Index([agent.agent_id for agent in people], dtype="int64")
-    sessions = log.session_totals(float(run["like_from"]))
+    wanted = metrics_of(config) if metrics is None else tuple(metrics)
+    measured = RunTotals(log, float(run["like_from"]), wanted)
+    agents, named = measured.agents, by_name(wanted)
     cut_short = log.agents_cut_short()
-    n_days = int(sessions.day.max()) + 1 if len(sessions) else 0
     found = log.logged_arms()
     histories = {arm["name"]: arm.get("history", "all") for arm in config.get("arms", ())}
     preference = None
@@ -129,11 +145,9 @@ def read_outcomes(log: LogReader) -> Outcomes:
     known = known_before(personas)
     arms: list[ArmOutcomes] = []
     for place, arm in enumerate(found):
-        rows = sessions[sessions.arm_id == arm.arm_id]
         lost = cut_short.agent_id[cut_short.arm_id == arm.arm_id]
         recommender = [arm.recommender, arm.options, histories.get(arm.name, "all")]
-        totals = Totals(rows, agents)
-        days = tuple(Totals(rows[rows.day == day], agents) for day in range(n_days))
+        totals, days = measured.of(arm.arm_id), measured.by_day(arm.arm_id)
         same = bool(arms) and _same(days, arms[0].days) and log.same_slots(found[0].arm_id, arm.arm_id)
         arms.append(
             ArmOutcomes(
@@ -149,16 +163,18 @@ def read_outcomes(log: LogReader) -> Outcomes:
                 luck=None
                 if luck is None
                 else controls(_a_session(luck[luck.arm_id == arm.arm_id], totals, agents), known),
+                metrics=named,
             )
         )
     return Outcomes(
-        run={**run, "agents": len(agents), "days": n_days},
+        run={**run, "agents": len(agents), "days": measured.n_days},
         plan=None if declared is None else PlanConfig.model_validate(declared),
         design=design,
         estimator=estimator_of(design, int(run["seed"]), names, user_ids, personas),
         arms=tuple(arms),
         personas=personas,
         preference=preference,
+        metrics=wanted,
     )
 
 

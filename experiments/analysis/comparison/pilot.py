@@ -7,10 +7,11 @@ spreads and not effects: a plan made after a look at effects would be no plan.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -20,10 +21,10 @@ from groundlings.environments.random_streams import name_key
 from groundlings.experiments.analysis.compare import paired_difference
 from groundlings.experiments.analysis.comparison.checks import competitors
 from groundlings.experiments.analysis.comparison.estimators import known_before
-from groundlings.experiments.analysis.comparison.outcomes import Outcomes, read_outcomes
+from groundlings.experiments.analysis.comparison.outcomes import Outcomes, by_name, read_outcomes
 from groundlings.experiments.analysis.comparison.power import detectable_effect, needed_agents
 from groundlings.experiments.analysis.comparison.split import adjusted_outcomes
-from groundlings.experiments.analysis.metrics.definitions import METRICS
+from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.config.designs import InterleavingDesign, ParallelDesign, SplitDesign, shares_of
 from groundlings.experiments.config.schema import BehaviouralMindConfig, ExperimentConfig, PlanConfig
 from groundlings.experiments.running.events import SILENT, Progress
@@ -78,6 +79,7 @@ class Pilot:
         power, smallest_effect: Of the plan, or its defaults.
         comparisons: Arms compared with the first.
         needs: Metric by metric.
+        metrics: Those of the experiment, by name.
     """
 
     people: int
@@ -88,6 +90,12 @@ class Pilot:
     smallest_effect: float
     comparisons: int
     needs: tuple[Need, ...]
+    metrics: Mapping[str, Metric]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        content = {name: getattr(self, name) for name in self.__slots__ if name not in ("needs", "metrics")}
+        return {**content, "needs": [asdict(need) for need in self.needs]}
 
 
 def run_pilot(config: ExperimentConfig, people: int, progress: Progress = SILENT) -> Pilot:
@@ -120,7 +128,7 @@ def run_pilot(config: ExperimentConfig, people: int, progress: Progress = SILENT
         _simulate(build_plan(small), path)
         with LogReader(path) as log:
             outcomes = read_outcomes(log)
-    plan = config.plan or PlanConfig(primary="view_ratio")
+    plan = config.plan or PlanConfig(primary=outcomes.metrics[0].name)
     comparisons = len(competitors(outcomes)) or 1
     return Pilot(
         people=size,
@@ -131,6 +139,7 @@ def run_pilot(config: ExperimentConfig, people: int, progress: Progress = SILENT
         smallest_effect=plan.smallest_effect,
         comparisons=comparisons,
         needs=tuple(_needs(outcomes, plan, plan.alpha / comparisons, planned, config.design)),
+        metrics=by_name(outcomes.metrics),
     )
 
 
@@ -146,7 +155,7 @@ def _needs(
 ) -> Iterator[Need]:
     base = outcomes.baseline
     before = known_before(outcomes.personas)
-    names = [plan.primary, *(metric.name for metric in METRICS if metric.name != plan.primary)]
+    names = [plan.primary, *(metric.name for metric in outcomes.metrics if metric.name != plan.primary)]
     for metric in names:
         for arm in (*competitors(outcomes), outcomes.arms[-1]):
             gap = paired_difference(arm.values(metric), base.values(metric))

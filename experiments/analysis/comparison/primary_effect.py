@@ -15,7 +15,6 @@ from groundlings.experiments.analysis.comparison.multiplicity import benjamini_h
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes
 from groundlings.experiments.analysis.comparison.power import beyond_interval
 from groundlings.experiments.analysis.comparison.sequential import TUNED_FOR, boundaries, sequence_reach
-from groundlings.experiments.analysis.metrics.definitions import METRICS
 from groundlings.experiments.config.schema import PlanConfig
 
 STUDENT = {Paired: "Student's t", Split: "Welch's t"}
@@ -96,7 +95,7 @@ def _exploring(outcomes: Outcomes, arms: Sequence[ArmOutcomes], plan: PlanConfig
             arm.values(metric.name), base.values(metric.name)
         ).p_value
         for arm in arms
-        for metric in METRICS
+        for metric in outcomes.metrics
     }
     known = {key: p_value for key, p_value in tests.items() if p_value is not None}
     adjusted = dict(zip(known, benjamini_hochberg(list(known.values())), strict=True))

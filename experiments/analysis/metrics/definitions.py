@@ -1,4 +1,4 @@
-"""What each metric means: the one place that the summary, the report and the documentation read.
+"""What each shipped metric means: the one place that the summary, the report and the documentation read.
 
 The columns are those of Agent4Rec (Zhang et al. 2024, "On generative agents in recommendation", section 4.2:
 view ratio, number of likes, like ratio, exit page, satisfaction) and the mean rating. Each is a ratio of two
@@ -8,41 +8,9 @@ is left out and counted.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from groundlings.experiments.analysis.metrics.declaration import Metric
 
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One column of the summary.
-
-    Attributes:
-        name: Key in `summary.json`.
-        label: Heading in reports.
-        definition: What it is, for people.
-        unit: What it is counted in.
-        decimals: How many a report prints.
-        higher_is_better: None where neither direction is good in itself.
-        left_out: Which agents have no value.
-        numerator, denominator: Names of totals of an agent (`totals.Totals`).
-        sql: The same value written on its own, one row (arm_id, agent_id, value) an agent.
-    """
-
-    name: str
-    label: str
-    definition: str
-    unit: str
-    decimals: int
-    higher_is_better: bool | None
-    left_out: str
-    numerator: str
-    denominator: str
-    sql: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """The definition as plain JSON values, with the SQL that gives n, mean and variance an arm."""
-        return {**asdict(self), "sql": per_arm_sql(self)}
-
+_SOURCE = "Zhang et al. 2024, On generative agents in recommendation, section 4.2"
 
 METRICS: tuple[Metric, ...] = (
     Metric(
@@ -55,6 +23,8 @@ METRICS: tuple[Metric, ...] = (
         left_out="agents who were shown nothing whose outcome is known",
         numerator="clicks",
         denominator="known",
+        source=_SOURCE,
+        needs=frozenset({"click"}),
         sql="""\
 SELECT arm_id, agent_id, avg(CAST(clicked AS INTEGER)) AS value
 FROM impressions JOIN sessions USING (session_id)
@@ -70,6 +40,8 @@ GROUP BY arm_id, agent_id""",
         left_out="agents without a session",
         numerator="likes",
         denominator="sessions",
+        source=_SOURCE,
+        needs=frozenset({"rate"}),
         sql="""\
 SELECT arm_id, agent_id, avg(likes) AS value
 FROM (
@@ -89,6 +61,8 @@ GROUP BY arm_id, agent_id""",
         left_out="agents who rated nothing",
         numerator="likes",
         denominator="ratings",
+        source=_SOURCE,
+        needs=frozenset({"rate"}),
         sql="""\
 SELECT arm_id, agent_id, avg(CAST(rating >= (SELECT like_from FROM runs) AS INTEGER)) AS value
 FROM impressions JOIN sessions USING (session_id)
@@ -104,6 +78,7 @@ GROUP BY arm_id, agent_id""",
         left_out="agents who rated nothing",
         numerator="stars",
         denominator="ratings",
+        needs=frozenset({"rate"}),
         sql="""\
 SELECT arm_id, agent_id, avg(rating) AS value
 FROM impressions JOIN sessions USING (session_id)
@@ -122,6 +97,7 @@ GROUP BY arm_id, agent_id""",
         left_out="agents without a session",
         numerator="pages",
         denominator="sessions",
+        source=_SOURCE,
         sql="""\
 SELECT arm_id, agent_id, avg(pages) AS value
 FROM sessions
@@ -137,6 +113,7 @@ GROUP BY arm_id, agent_id""",
         left_out="agents who were never asked, or never gave a readable answer",
         numerator="satisfaction",
         denominator="asked",
+        source=_SOURCE,
         sql="""\
 SELECT arm_id, agent_id, avg(satisfaction) AS value
 FROM sessions
@@ -145,20 +122,3 @@ GROUP BY arm_id, agent_id""",
 )
 
 BY_NAME = {metric.name: metric for metric in METRICS}
-
-
-def per_arm_sql(metric: Metric) -> str:
-    """SQL that recomputes a metric from the log alone: arm, n, mean and variance (of n - 1), arms in YAML order."""
-    per_agent = "\n".join("  " + line for line in metric.sql.splitlines())
-    return f"""\
-WITH per_agent AS (
-{per_agent}
-), centred AS (
-  SELECT arm_id, value, avg(value) OVER (PARTITION BY arm_id) AS mean
-  FROM per_agent
-  WHERE value IS NOT NULL
-)
-SELECT arms.name AS arm, count(*) AS n, mean, sum((value - mean) * (value - mean)) / (count(*) - 1) AS variance
-FROM centred JOIN arms USING (arm_id)
-GROUP BY arms.arm_id, arms.name, arms.position
-ORDER BY arms.position"""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
-
-import pandas as pd
 
 from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate, mean_interval
 from groundlings.experiments.analysis.comparison.estimators import Estimator, estimator_of
 from groundlings.experiments.analysis.metrics.counts import ArmCounts, count_arms
+from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.definitions import METRICS
-from groundlings.experiments.analysis.metrics.totals import Totals
+from groundlings.experiments.analysis.metrics.registry import metrics_of
+from groundlings.experiments.analysis.metrics.totals import RunTotals, Totals
 from groundlings.experiments.config.designs import design_of
 from groundlings.simulator.log.reader import LogReader
 
@@ -52,10 +52,12 @@ class Summary:
     Attributes:
         run: The row of `runs` without the configuration, JSON columns parsed; "agents" and "days" are added.
         arms: In the order of the YAML; the first is the baseline of every difference.
+        metrics: What was measured, in the order of the experiment file.
     """
 
     run: Mapping[str, Any]
     arms: tuple[ArmSummary, ...]
+    metrics: tuple[Metric, ...] = METRICS
 
     @property
     def baseline(self) -> ArmSummary:
@@ -86,49 +88,55 @@ class Summary:
                 for arm in self.arms
                 for name, difference in arm.differences.items()
             ],
-            "definitions": {metric.name: metric.as_dict() for metric in METRICS},
+            "definitions": {metric.name: metric.as_dict() for metric in self.metrics},
         }
 
 
-def summarise(log: LogReader) -> Summary:
+def summarise(log: LogReader, metrics: Sequence[Metric] | None = None) -> Summary:
     """Every figure of a run, from its log alone; also of one that was interrupted.
+
+    Args:
+        log: The run's.
+        metrics: What is measured; what the run's experiment file names if absent.
 
     Raises:
         RunDirectoryError: The log holds no run, or more than one.
+        ConfigError: A metric of the file cannot be imported any more, or does not fit what is in the log.
     """
     found = log.run()
     run = {name: found[name] for name in _FACTS}
     arms = log.visited_arms()
-    agents = pd.Index(log.agent_ids(), dtype="int64")
-    sessions = log.session_totals(run["like_from"])
-    n_days = int(sessions.day.max()) + 1 if len(sessions) else 0
+    wanted = metrics_of(found["config"]) if metrics is None else tuple(metrics)
+    measured = RunTotals(log, run["like_from"], wanted)
     design, names = design_of(found["config"]), [arm.name for arm in arms]
     personas = (agent.persona for agent in log.logged_agents())  # read in a split design only
     estimator = estimator_of(design, run["seed"], names, log.user_ids(), personas)
-    counts = count_arms(log, sessions, [arm.arm_id for arm in arms])
+    counts = count_arms(log, measured.sessions, [arm.arm_id for arm in arms])
     baseline: Totals | None = None
     summaries = []
     for arm in arms:
-        rows = sessions[sessions.arm_id == arm.arm_id]
-        totals = Totals(rows, agents)
+        totals = measured.of(arm.arm_id)
         summaries.append(
             ArmSummary(
                 name=arm.name,
                 recommender=arm.recommender,
                 bound=arm.sees_hidden_preference,
-                metrics=_estimates(totals),
-                days=tuple(_estimates(Totals(rows[rows.day == day], agents)) for day in range(n_days)),
-                differences={} if baseline is None else _differences(totals, baseline, estimator),
+                metrics=_estimates(totals, wanted),
+                days=tuple(_estimates(day, wanted) for day in measured.by_day(arm.arm_id)),
+                differences={} if baseline is None else _differences(totals, baseline, estimator, wanted),
                 counts=counts[arm.arm_id],
             )
         )
         baseline = baseline or totals
-    return Summary({**run, "agents": len(agents), "days": n_days}, tuple(summaries))
+    about = {**run, "agents": len(measured.agents), "days": measured.n_days}
+    return Summary(about, tuple(summaries), wanted)
 
 
-def _estimates(totals: Totals) -> dict[str, Estimate]:
-    return {metric.name: mean_interval(totals.values(metric)) for metric in METRICS}
+def _estimates(totals: Totals, metrics: Sequence[Metric]) -> dict[str, Estimate]:
+    return {metric.name: mean_interval(totals.values(metric)) for metric in metrics}
 
 
-def _differences(totals: Totals, baseline: Totals, estimator: Estimator) -> dict[str, Difference]:
-    return {metric.name: estimator.difference(totals.values(metric), baseline.values(metric)) for metric in METRICS}
+def _differences(
+    totals: Totals, baseline: Totals, estimator: Estimator, metrics: Sequence[Metric]
+) -> dict[str, Difference]:
+    return {metric.name: estimator.difference(totals.values(metric), baseline.values(metric)) for metric in metrics}

@@ -1,30 +1,90 @@
-"""What each agent did in each arm, in totals: the sums of its sessions."""
+"""What each agent did in each arm, in totals: numerators and denominators of all metrics."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.experiments.analysis.metrics.definitions import Metric
-from groundlings.simulator.log.reader import TOTALS
+from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.analysis.metrics.values import MetricReader
+from groundlings.simulator.log.reader import TOTALS, LogReader
 
-__all__ = ["TOTALS", "Totals"]
+__all__ = ["TOTALS", "RunTotals", "Totals"]
 
 
 class Totals:
     """`TOTALS` of every agent in one arm (and perhaps on one day), zero for agents who never came.
 
+    Args:
+        sessions: Rows as `LogReader.session_totals` gives them.
+        agents: The log's numbers of the agents.
+        own: Parts of metrics of one's own, by `Metric.totals`, shape (n_agents,) each.
+
     Attributes:
         columns: Name of a total -> shape (n_agents,), in the order of `agents` given.
     """
 
-    def __init__(self, sessions: pd.DataFrame, agents: pd.Index[int]) -> None:
+    def __init__(
+        self, sessions: pd.DataFrame, agents: pd.Index[int], own: Mapping[str, FloatArray] | None = None
+    ) -> None:
         summed = sessions.groupby("agent_id")[list(TOTALS)].sum().reindex(agents, fill_value=0.0)
         self.columns: dict[str, FloatArray] = {name: summed[name].to_numpy(np.float64) for name in TOTALS}
+        self.columns |= own or {}
 
     def values(self, metric: Metric) -> FloatArray:
         """A metric of each agent, shape (n_agents,), NaN where the agent has none."""
-        numerator, denominator = self.columns[metric.numerator], self.columns[metric.denominator]
+        numerator, denominator = (self.columns[name] for name in metric.totals)
         nothing = np.full(len(numerator), np.nan)
         return np.divide(numerator, denominator, out=nothing, where=denominator > 0)
+
+
+class RunTotals:
+    """The totals of a run, arm by arm and day by day.
+
+    Args:
+        log: The run's.
+        like_from: From this many stars on, a rating is a like.
+        metrics: Whose parts are wanted.
+
+    Attributes:
+        sessions: One row per session, as `LogReader.session_totals` gives them.
+        agents: The log's numbers of the agents, in its order.
+        n_days: Days with a session, from the first to the last.
+    """
+
+    def __init__(self, log: LogReader, like_from: float, metrics: Sequence[Metric]) -> None:
+        self.sessions = log.session_totals(like_from)
+        self.agents = pd.Index(log.agent_ids(), dtype="int64")
+        self.n_days = int(self.sessions.day.max()) + 1 if len(self.sessions) else 0
+        reader = MetricReader(log)
+        own = [metric for metric in metrics if not metric.shipped]
+        self._own = {metric: reader.values(metric) for metric in own}
+        self._own_by_day = {metric: reader.values_by_day(metric, self.n_days) for metric in own}
+
+    def of(self, arm_id: int) -> Totals:
+        """Of all days of one arm."""
+        return self._totals(self.sessions[self.sessions.arm_id == arm_id], arm_id, self._own)
+
+    def by_day(self, arm_id: int) -> tuple[Totals, ...]:
+        """Of each day of one arm; metrics whose SQL names no day have no value on any."""
+        rows = self.sessions[self.sessions.arm_id == arm_id]
+        return tuple(
+            self._totals(
+                rows[rows.day == day], arm_id, {metric: found.get(day) for metric, found in self._own_by_day.items()}
+            )
+            for day in range(self.n_days)
+        )
+
+    def _totals(self, rows: pd.DataFrame, arm_id: int, own: Mapping[Metric, pd.DataFrame | None]) -> Totals:
+        columns: dict[str, FloatArray] = {}
+        for metric, found in own.items():
+            for key, part in zip(metric.totals, ("numerator", "denominator"), strict=True):
+                if found is None:
+                    columns[key] = np.zeros(len(self.agents))
+                    continue
+                here = found[found.arm_id == arm_id].set_index("agent_id")[part]
+                columns[key] = here.reindex(self.agents, fill_value=0.0).to_numpy(np.float64)
+        return Totals(rows, self.agents, columns)

@@ -117,3 +117,9 @@ def spoken(summary: Summary, metric: Metric) -> str:
         for arm in summary.arms
     ]
     return f"{metric.label}, mean and 95 % interval over agents: {'; '.join(parts)}."
+
+
+def denominators(summary: Summary, metric: Metric) -> str:
+    """What a metric is divided by, and how many agents have nothing to divide by, arm by arm."""
+    none = "; ".join(f"{arm.name} {count(arm.metrics[metric.name].excluded)}" for arm in summary.arms)
+    return f"{metric.label} is per {metric.denominator}; {metric.left_out} have no value: {none}."

@@ -15,7 +15,7 @@ from groundlings.experiments.analysis.comparison.comparing import compare_outcom
 from groundlings.experiments.analysis.comparison.effects import Comparison
 from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate
 from groundlings.experiments.analysis.comparison.outcomes import Outcomes, read_outcomes
-from groundlings.experiments.analysis.metrics import METRICS, Summary
+from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.metrics.pages import clicks_by_position, survival_by_arm
 from groundlings.experiments.analysis.report import formatting, verdict_sentences
 from groundlings.experiments.analysis.report.figures import (
@@ -97,9 +97,9 @@ def write_report(run_dir: Path, log: LogReader, summary: Summary, variants: Sequ
         Where the page lies.
     """
     style = styles(summary)
-    outcomes = read_outcomes(log)
+    outcomes = read_outcomes(log, summary.metrics)
     gate = find_gate(run_dir, None, outcomes.run["dataset_hash"], outcomes.run["mind"])
-    comparison = compare_outcomes(outcomes, gate, [read_outcomes(variant) for variant in variants])
+    comparison = compare_outcomes(outcomes, gate, [read_outcomes(variant, summary.metrics) for variant in variants])
     pictures = [
         *_compared(comparison, style),
         *_people(comparison, outcomes, style),
@@ -117,7 +117,7 @@ def write_report(run_dir: Path, log: LogReader, summary: Summary, variants: Sequ
     context = {
         "summary": summary,
         "run": summary.run,
-        "metrics": METRICS,
+        "metrics": summary.metrics,
         "style": style,
         "say": formatting,
         "comparison": comparison,
@@ -200,7 +200,7 @@ def _people(comparison: Comparison, outcomes: Outcomes, style: Mapping[str, Styl
 def _sparks(summary: Summary, style: Mapping[str, Style]) -> dict[str, dict[str, str]]:
     """Arm -> metric -> its course over the days; all arms on one scale."""
     found: dict[str, dict[str, str]] = {arm.name: {} for arm in summary.arms}
-    for metric in METRICS:
+    for metric in summary.metrics:
         courses = {arm.name: [day[metric.name].mean for day in arm.days] for arm in summary.arms}
         known = [value for course in courses.values() for value in course if value is not None]
         for name, course in courses.items():
@@ -213,7 +213,7 @@ def _sparks(summary: Summary, style: Mapping[str, Style]) -> dict[str, dict[str,
 def _metrics(summary: Summary, style: Mapping[str, Style]) -> Picture:
     panels = tuple(
         Panel(formatting.spoken(summary, metric), partial(draw_metric, summary=summary, metric=metric, style=style))
-        for metric in METRICS
+        for metric in summary.metrics
     )
     title = f"{summary.run['experiment']}: mean over agents and 95 % interval"
     return Picture("metrics", title, panels, columns=3, size=(3.6, 1.05 + 0.27 * max(len(summary.arms), 2)))
@@ -244,7 +244,7 @@ def _days(summary: Summary, style: Mapping[str, Style]) -> Picture:
             f"{metric.label} by day and arm, mean and 95 % interval over agents.",
             partial(draw_days, summary=summary, metric=metric, style=style),
         )
-        for metric in METRICS
+        for metric in summary.metrics
     )
     return Picture("days", f"{summary.run['experiment']}: day by day", panels, columns=3, size=(3.6, 2.4))
 
@@ -271,7 +271,9 @@ def _tally(summary: Summary) -> dict[str, int]:
 def _selective(summary: Summary) -> dict[str, float]:
     """Label of each metric that many people lack -> the largest share left out of a difference."""
     rivals = [arm.differences for arm in summary.arms[1:] if not arm.bound and arm.counts.sessions]
-    left_out = {metric.label: max((each[metric.name].excluded for each in rivals), default=0) for metric in METRICS}
+    left_out = {
+        metric.label: max((each[metric.name].excluded for each in rivals), default=0) for metric in summary.metrics
+    }
     agents = max(summary.run["agents"], 1)
     return {label: number / agents for label, number in left_out.items() if number > _MANY * agents}
 

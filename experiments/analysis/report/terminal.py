@@ -6,8 +6,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from groundlings.experiments.analysis.metrics import METRICS, ArmSummary, Metric, Summary
-from groundlings.experiments.analysis.report.formatting import NOT_VALIDATED, decimal, signed, verdict
+from groundlings.experiments.analysis.metrics import ArmSummary, Metric, Summary
+from groundlings.experiments.analysis.report.formatting import NOT_VALIDATED, decimal, denominators, signed, verdict
 
 _COLOURS = {"better": "green", "worse": "red", "higher": "cyan", "lower": "cyan", "unclear": "dim"}
 _SIGNS = {
@@ -25,14 +25,15 @@ def render_summary_table(summary: Summary) -> Table:
         f"Mean over agents, half its 95 % interval, and the difference to {escape(summary.baseline.name)}"
         f" (dim where its interval includes zero). {NOT_VALIDATED.capitalize()}."
     )
+    caption += "".join(f"\n{escape(denominators(summary, metric))}" for metric in summary.metrics if not metric.shipped)
     table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", padding=(0, 1), pad_edge=False)
     table.add_column("arm", overflow="fold", vertical="top")
-    for metric in METRICS:
-        table.add_column("\n".join(metric.label.lower().split()), justify="right", no_wrap=True)
+    for metric in summary.metrics:
+        table.add_column(escape("\n".join(metric.label.lower().split())), justify="right", no_wrap=True)
     for number, arm in enumerate(summary.arms):
         if number:
             table.add_row()
-        table.add_row(_name(arm), *(_cell(arm, metric) for metric in METRICS))
+        table.add_row(_name(arm), *(_cell(arm, metric) for metric in summary.metrics))
     return table
 
 

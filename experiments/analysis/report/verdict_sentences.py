@@ -7,7 +7,7 @@ from groundlings.experiments.analysis.comparison.effects import ArmFindings, Com
 from groundlings.experiments.analysis.comparison.fidelity_gate import Gate
 from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.segments import Segment
-from groundlings.experiments.analysis.metrics import BY_NAME, Metric
+from groundlings.experiments.analysis.metrics import Metric
 from groundlings.experiments.analysis.report.formatting import NOT_VALIDATED, NOTHING, count, decimal, plural, signed
 from groundlings.experiments.config.designs import InterleavingDesign, SplitDesign
 from groundlings.experiments.config.schema import PlanConfig
@@ -48,7 +48,7 @@ def lift(found: Estimate) -> str:
 
 def primary(comparison: Comparison) -> Metric:
     """The metric that decides, or stands first where none was declared."""
-    return BY_NAME[comparison.plan.primary]
+    return comparison.metrics[comparison.plan.primary]
 
 
 def plan(comparison: Comparison) -> str:
@@ -65,7 +65,8 @@ def plan(comparison: Comparison) -> str:
     smallest = comparison.arms[0].headline.smallest if comparison.arms else None
     size = f" ({decimal(smallest, metric.decimals)} {metric.unit})" if smallest is not None else ""
     guards = ", ".join(
-        f"{BY_NAME[name].label.lower()} (loss up to {100 * margin:g} %)" for name, margin in declared.guardrails.items()
+        f"{comparison.metrics[name].label.lower()} (loss up to {100 * margin:g} %)"
+        for name, margin in declared.guardrails.items()
     )
     looks = ", ".join(count(look) for look in declared.looks)
     return (
@@ -163,9 +164,17 @@ def harm(arm: ArmFindings, higher_is_better: bool | None) -> str:
     return f"{100 * worse:.0f} % {words[0]}, {100 * arm.harm.same:.0f} % the same, {100 * better:.0f} % {words[1]}"
 
 
-def guardrail(found: Guardrail) -> str:
+def denominator(comparison: Comparison, arm: ArmFindings) -> str:
+    """What a primary metric of one's own is divided by, and whom the effect leaves out; "" for a shipped metric."""
+    metric, effect = primary(comparison), arm.headline.effect
+    if metric.shipped:
+        return ""
+    who = f"{count(effect.excluded)} of {plural(int(comparison.run['agents']), 'agent')} left out"
+    return f"per {metric.denominator}; {who} ({metric.left_out})"
+
+
+def guardrail(found: Guardrail, metric: Metric) -> str:
     """A guardrail and how it stands."""
-    metric = BY_NAME[found.metric]
     effect = f"{signed(found.effect.difference, metric.decimals)} {bounds(found.effect, metric)}"
     return f"{metric.label.lower()} {found.state} ({effect})"
 

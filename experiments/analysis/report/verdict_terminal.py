@@ -11,7 +11,6 @@ from rich.table import Table
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.comparison.pilot import Pilot
 from groundlings.experiments.analysis.comparison.verdict import Check
-from groundlings.experiments.analysis.metrics import BY_NAME
 from groundlings.experiments.analysis.report import verdict_sentences as say
 from groundlings.experiments.analysis.report.formatting import NOTHING, count, decimal, plural, signed
 
@@ -23,7 +22,7 @@ def print_verdict(comparison: Comparison, console: Console) -> None:
     """What was declared, what was checked, what was found, and the words for it."""
     run, metric = comparison.run, say.primary(comparison)
     mean = decimal(comparison.baseline_mean, metric.decimals)
-    against = f", against {escape(comparison.baseline)} ({metric.label.lower()} {mean})"
+    against = f", against {escape(comparison.baseline)} ({escape(metric.label.lower())} {mean})"
     console.print(
         f"[bold]{escape(str(run['experiment']))}[/]  {plural(run['agents'], 'agent')}, {plural(run['days'], 'day')}"
         f"{against if comparison.preference is None else ''}"
@@ -54,11 +53,11 @@ def print_needs(pilot: Pilot, console: Console) -> None:
         table.add_column(name, justify="left" if name == "metric and arm" else "right")
     seen = ""
     for need in pilot.needs:
-        metric = BY_NAME[need.metric]
+        metric = pilot.metrics[need.metric]
         places = metric.decimals + 1
         if need.metric != seen:
             role = "  [dim](primary)[/]" if need.metric == pilot.primary else ""
-            table.add_row(f"[bold]{metric.label}[/]{role}", decimal(need.baseline_mean, places))
+            table.add_row(f"[bold]{escape(metric.label)}[/]{role}", decimal(need.baseline_mean, places))
         seen = need.metric
         table.add_row(
             f"  {escape(need.arm)}",
@@ -117,12 +116,15 @@ def _details(arm: ArmFindings, comparison: Comparison, console: Console) -> None
     if not arm.headline.clear:
         _line(console, "power", escape(say.missed(arm.headline, metric)))
     if arm.guardrails:
-        _line(console, "guarded", escape("; ".join(map(say.guardrail, arm.guardrails))))
+        told = (say.guardrail(guard, comparison.metrics[guard.metric]) for guard in arm.guardrails)
+        _line(console, "guarded", escape("; ".join(told)))
     if arm.variants is not None:
         _line(console, "variants", escape(say.variants(arm.variants, metric)))
     if len(arm.days) > 1:
         _line(console, "days", escape(say.days(arm, metric)))
     _line(console, "segments", escape(say.segments(arm, metric, comparison.plan.alpha)))
+    if measured := say.denominator(comparison, arm):
+        _line(console, "measured", escape(measured))
     if arm.harm is not None:
         _line(console, "agents", say.harm(arm, metric.higher_is_better))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Connection, Engine, inspect, text
 
+from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.migrations import schema_version
@@ -79,6 +80,15 @@ class OpenLog:
         Example:
             >>> reader.query("SELECT kind, count(*) AS n FROM events WHERE page = :page GROUP BY kind", page=1)
         """
+        import pandas as pd
+
+        try:
+            return self._ask(sql, **values)
+        except pd.errors.DatabaseError as fault:
+            raise RunDirectoryError(f"{self}: {fault.__cause__ or fault}") from None
+
+    def _ask(self, sql: str, **values: Any) -> pd.DataFrame:
+        """As `query`, of our own: what fails here is a damaged log, and pandas' error goes to whoever looks at it."""
         import pandas as pd
 
         with self._connected() as connection:

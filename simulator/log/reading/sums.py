@@ -108,9 +108,9 @@ class SumReader(OpenLog):
         Args:
             like_from: From this many stars on, a rating is a like.
         """
-        sums = self.query(_IMPRESSIONS, like_from=like_from)
+        sums = self._ask(_IMPRESSIONS, like_from=like_from)
         # Joined here and not in SQL: SQLite would build an index over the sums first.
-        frame = self.query(_SESSIONS).merge(sums, on="session_id", how="left")
+        frame = self._ask(_SESSIONS).merge(sums, on="session_id", how="left")
         frame[list(TOTALS)] = frame[list(TOTALS)].astype(np.float64).fillna(0.0)
         return frame
 
@@ -127,34 +127,34 @@ class SumReader(OpenLog):
     def call_totals(self) -> pd.DataFrame:
         """One row per arm that asked a language model: arm_id, calls, from_store (read from a record), retries,
         reasked, prompt_tokens, cached_tokens and completion_tokens."""
-        return self.query(_CALLS)
+        return self._ask(_CALLS)
 
     def call_latencies(self) -> pd.DataFrame:
         """One row per call that was not read from a record: arm_id, latency_seconds."""
-        return self.query(_LATENCIES)
+        return self._ask(_LATENCIES)
 
     def session_lengths(self) -> pd.DataFrame:
         """One row per session that was shown something: name (of the arm), agent_id, pages, ended_by."""
-        return self.query(_LENGTHS)
+        return self._ask(_LENGTHS)
 
     def click_rates_by_position(self) -> pd.DataFrame:
         """One row per arm, position of a page and agent: name (of the arm), position (0 is the first), agent_id and
         value, the share of known impressions there that were clicked."""
-        return self.query(_POSITIONS)
+        return self._ask(_POSITIONS)
 
     def click_surplus(self) -> pd.DataFrame:
         """One row per arm and agent: arm_id, agent_id, surplus (clicks minus the sum of `p_click`, a control variate
         with mean zero), known (impressions whose outcome is known) and stated (those of them with a `p_click`)."""
-        return self.query(_SURPLUS)
+        return self._ask(_SURPLUS)
 
     def clicks_by_team(self) -> pd.DataFrame:
         """One row per agent and arm that drafted lists together with another: agent_id, team (the arm's place in the
         YAML, 0 is the first), shown (slots that the arm had picked) and clicks on them."""
-        return self.query(_TEAMS)
+        return self._ask(_TEAMS)
 
     def agents_cut_short(self) -> pd.DataFrame:
         """One row per arm and agent with a session ended by an unreadable reply or an empty list: arm_id, agent_id."""
-        return self.query(_CUT_SHORT)
+        return self._ask(_CUT_SHORT)
 
     def same_slots(self, one: int, other: int) -> bool:
         """Whether two arms, given by their ids, showed the same in every slot, with the same outcome."""

@@ -130,7 +130,7 @@ class VisitReader(OpenLog):
             candidates: How many agents.
             like_from: From this many stars on, a rating is a like.
         """
-        return self.query(_FIRST_VISITS, candidates=candidates, like_from=like_from)
+        return self._ask(_FIRST_VISITS, candidates=candidates, like_from=like_from)
 
     def agents_of(self, agent_ids: Sequence[int]) -> Rows:
         """Of some agents: agent_id, source_user_id, persona (JSON)."""

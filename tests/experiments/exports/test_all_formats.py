@@ -10,11 +10,12 @@ import pytest
 
 from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError
 from groundlings.experiments.config.loading import load_config
-from groundlings.experiments.exports import source as source_module
 from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.exports.folders import folder_names
 from groundlings.experiments.exports.registry import FORMATS
 from groundlings.experiments.exports.synthesis import synthesise
+from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.reading import open_log
 
 every_format = pytest.mark.parametrize("name", FORMATS)
 
@@ -140,9 +141,9 @@ def test_chunks_have_the_size_that_was_set_and_leave_no_trace(run, tmp_path, mon
     texts = ("movielens", "recbole", "trec", "mind")
     for name in texts:
         export_run(run, name, tmp_path / name / "whole")
-    monkeypatch.setattr(source_module, "CHUNK_ROWS", 7)
-    with source_module.LogSource(run) as source:
-        sizes = [len(chunk) for chunk in source.rows("SELECT impression_id FROM impressions")]
+    monkeypatch.setattr(open_log, "CHUNK_ROWS", 7)
+    with LogReader(run) as log:
+        sizes = [len(rows) for _, rows in log.impression_chunks(["impression_id"])]
     assert len(sizes) > 2
     assert set(sizes[:-1]) == {7}
     for name in texts:

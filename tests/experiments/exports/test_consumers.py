@@ -14,8 +14,8 @@ from ir_measures import RR, P, nDCG
 from ranx import Qrels, Run, evaluate
 
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.exports import source as source_module
 from groundlings.experiments.running.run import run_experiment
+from groundlings.simulator.log.reading import open_log
 
 JOINED = "FROM impressions JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id) JOIN items USING (item_id)"  # noqa: E501
 
@@ -82,7 +82,7 @@ def language_run(tmp_path_factory):
 def test_parquet_carries_what_language_agents_saw_felt_kept_and_said(
     export, ask, language_run, monkeypatch, table, columns, key
 ):
-    monkeypatch.setattr(source_module, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(open_log, "CHUNK_ROWS", 3)
     out = export("parquet", language_run).directory
     for arm, folder in (("popular", "popular"), ("by chance", "by%20chance")):
         read = pq.read_table(out / table / f"arm={folder}", partitioning=None)

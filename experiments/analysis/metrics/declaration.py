@@ -1,0 +1,153 @@
+"""A metric as a value: what it is called, what it means, and where its numbers come from.
+
+Each metric is a ratio of two totals of one agent in one arm. An agent whose denominator is zero has no value, is left
+out and counted. There are two ways to declare one of your own; both give a numerator and a denominator per agent and
+arm. In SQL, over the tables of docs/log.md:
+
+    FIRST_SLOT = Metric(
+        name="first_slot_clicks",
+        definition="Click-through rate of the first slot of a page.",
+        unit="share of impressions",
+        denominator="impression in a first slot whose outcome is known",
+        higher_is_better=True,
+        needs=frozenset({"click"}),
+        sql='''
+            SELECT arm_id, agent_id, day,
+                   count(CASE WHEN clicked THEN 1 END) AS numerator, count(clicked) AS denominator
+            FROM impressions JOIN sessions USING (session_id)
+            WHERE impressions.position = 0
+            GROUP BY arm_id, agent_id, day
+        ''',
+    )
+
+As a function of DataFrames, whose parameters are named after what it reads (`LogReader.impressions`, `sessions`,
+`events`, `calls`, `interactions`, `agents`, `items`, `arms`):
+
+    def spread(interactions):
+        clicks = interactions.groupby(["arm", "user_id"]).item_id
+        return clicks.agg(numerator="nunique", denominator="size").reset_index()
+
+    DIFFERENT = Metric(
+        name="different_items", definition="Different items clicked, divided by clicks.", unit="share of clicks",
+        denominator="click", higher_is_better=None, function=spread, needs=frozenset({"click"}),
+    )
+
+The experiment file names it: `metrics: [shipped, my_metrics:FIRST_SLOT]`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MetricFunction: TypeAlias = "Callable[..., pd.DataFrame]"
+"""DataFrames of a log in; out one row per agent and arm: arm, user_id, numerator, denominator."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric; it needs a `sql` or a `function`, not both.
+
+    Attributes:
+        name: Key in `summary.json` and in the experiment file: lower-case letters, digits and underscores.
+        definition: What it is, for people, in a sentence.
+        unit: What it is counted in.
+        denominator: What the numerator is divided by, in words and as one of them ("session"); of a shipped metric the
+            name of a total.
+        higher_is_better: None where neither direction is good in itself.
+        sql: One row per agent and arm: arm_id, agent_id, numerator, denominator, and `day` where the metric is to be
+            shown day by day (then one row per day as well). Of a shipped metric its value alone: `value`.
+        function: The same from DataFrames; it is called once for all days, and once for each.
+        label: Heading in reports; made of the name if empty.
+        decimals: How many a report prints.
+        left_out: Which agents have no value, in words; made of the denominator if empty.
+        source: Where the metric was defined before, if it was.
+        needs: Actions that an environment must offer for the metric to mean anything.
+        numerator: Of a shipped metric the name of a total (`totals.TOTALS`); "" = `sql` or `function` tells.
+
+    Raises:
+        ValueError: What was declared does not fit together.
+    """
+
+    name: str
+    definition: str
+    unit: str
+    denominator: str
+    higher_is_better: bool | None = None
+    sql: str | None = None
+    function: MetricFunction | None = None
+    label: str = ""
+    decimals: int = 3
+    left_out: str = ""
+    source: str = ""
+    needs: frozenset[str] = frozenset()
+    numerator: str = ""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"metric {self.name!r}: a name has lower-case letters, digits and underscores")
+        if (self.sql is None) == (self.function is None):
+            raise ValueError(f"metric {self.name}: give either `sql` or `function`")
+        empty = [key for key in ("definition", "unit", "denominator") if not getattr(self, key).strip()]
+        if empty:
+            raise ValueError(f"metric {self.name}: {' and '.join(empty)} must say something")
+        if not self.label:
+            object.__setattr__(self, "label", self.name.replace("_", " ").capitalize())
+        if not self.left_out:
+            object.__setattr__(self, "left_out", f"agents without any {self.denominator}")
+        object.__setattr__(self, "needs", frozenset(self.needs))
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it is a ratio of two totals that every summary sums up anyway."""
+        return bool(self.numerator)
+
+    @property
+    def totals(self) -> tuple[str, str]:
+        """Keys of numerator and denominator in `Totals.columns`."""
+        if self.shipped:
+            return self.numerator, self.denominator
+        return f"{self.name}: numerator", f"{self.name}: denominator"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The declaration as plain JSON values; of a shipped metric with SQL for n, mean and variance per arm."""
+        told = {
+            "name": self.name,
+            "label": self.label,
+            "definition": self.definition,
+            "unit": self.unit,
+            "decimals": self.decimals,
+            "higher_is_better": self.higher_is_better,
+            "left_out": self.left_out,
+            "numerator": self.numerator,
+            "denominator": self.denominator,
+            "sql": per_arm_sql(self) if self.shipped else self.sql,
+        }
+        if self.shipped:
+            return told
+        function = None if self.function is None else f"{self.function.__module__}:{self.function.__qualname__}"
+        return {**told, "function": function, "source": self.source, "needs": sorted(self.needs)}
+
+
+def per_arm_sql(metric: Metric) -> str:
+    """SQL that recomputes a shipped metric from the log alone: arm, n, mean and variance (of n - 1), in YAML order."""
+    per_agent = "\n".join("  " + line for line in (metric.sql or "").splitlines())
+    return f"""\
+WITH per_agent AS (
+{per_agent}
+), centred AS (
+  SELECT arm_id, value, avg(value) OVER (PARTITION BY arm_id) AS mean
+  FROM per_agent
+  WHERE value IS NOT NULL
+)
+SELECT arms.name AS arm, count(*) AS n, mean, sum((value - mean) * (value - mean)) / (count(*) - 1) AS variance
+FROM centred JOIN arms USING (arm_id)
+GROUP BY arms.arm_id, arms.name, arms.position
+ORDER BY arms.position"""
