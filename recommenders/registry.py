@@ -30,6 +30,8 @@ from groundlings.recommenders.base import Recommender
 from groundlings.recommenders.oracle import Preference
 
 ENTRY_POINT_GROUP = "groundlings.recommenders"
+PYTHON_OBJECT = "python:"
+"""Begins the name of a recommender that Python code hands over; the rest is the name of its arm."""
 
 SHIPPED = {
     "als": "groundlings.recommenders.als:AlsRecommender",
@@ -79,7 +81,18 @@ def build_recommender(
     Raises:
         ConfigError: The name, an option or its value is not known or not allowed.
     """
-    recommender_class = find_recommender(spec, where=where)
+    return build_from_class(find_recommender(spec, where=where), spec, options, context, where=where)
+
+
+def build_from_class(
+    recommender_class: type[Recommender],
+    spec: str,
+    options: Mapping[str, Any],
+    context: RecommenderContext,
+    *,
+    where: str = "arm",
+) -> Recommender:
+    """As `build_recommender`, of a class that was found already; `spec` is what messages call it."""
     arguments = _arguments(recommender_class, spec, options, context, where)
     try:
         return recommender_class(**arguments)
@@ -101,6 +114,12 @@ def available_recommenders() -> dict[str, str]:
 def find_recommender(spec: str, *, where: str = "arm") -> type[Recommender]:
     """The class behind a name or `module:Class`; raises `ConfigError` where there is none."""
     here = f"{where}.recommender"
+    if spec.startswith(PYTHON_OBJECT):
+        arm = spec.removeprefix(PYTHON_OBJECT)
+        raise ConfigError(
+            f"{here}: arm {arm!r} is a Python object, which no file can hold; resume it with "
+            f"groundlings.resume(directory, arms={{{arm!r}: ...}}), or run it anew with groundlings.Experiment"
+        )
     if ":" in spec:
         current = str(Path.cwd())
         if current not in sys.path:

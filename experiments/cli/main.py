@@ -182,7 +182,7 @@ def _mount() -> None:
 
 
 def main() -> None:
-    """Run the command: 0 done, 2 something the user can mend, 1 a fault of ours, 130 Ctrl-C."""
+    """Run the command: 0 done, 1 a fault of ours, 2 something the user can mend, 3 a verdict to fail on, 130 Ctrl-C."""
     from groundlings.experiments.cli.name_conflicts import check_names
 
     try:

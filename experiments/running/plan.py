@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from groundlings.experiments.running.calibration import (
     find_language_term,
     people_at_once,
 )
+from groundlings.experiments.running.supplied import Supplied
 from groundlings.personas.held_out_replay import Grounding
 from groundlings.personas.mind import KnowsPreference, Mind
 from groundlings.personas.population import Population, build_population
@@ -65,6 +66,7 @@ class Plan:
         site: Where they browse.
         schedule: When.
         language: What a calibrated mind asks and weighs; None until `with_language_term`, and for other minds.
+        supplied: Objects that stand in for names of the configuration.
     """
 
     config: ExperimentConfig
@@ -74,6 +76,7 @@ class Plan:
     site: PaginatedSite
     schedule: Schedule
     language: LanguageTerm | None = None
+    supplied: Supplied = field(default_factory=Supplied)
 
     @property
     def size_warning(self) -> str | None:
@@ -193,6 +196,9 @@ class Plan:
             base_directory=self.config.base,
             preference=self._preference,
         )
+        given = self.supplied.recommenders.get(arm.name)
+        if given is not None:
+            return given(context)
         where = f"arms[{self.config.arms.index(arm)}]"
         return build_recommender(arm.recommender, arm.options, context, where=where)
 
@@ -255,6 +261,7 @@ def build_plan(
     config: ExperimentConfig,
     notify: Callable[[str], None] | None = None,
     progress: ProgressHook | None = None,
+    supplied: Supplied | None = None,
 ) -> Plan:
     """Resolve every name of a configuration; raises what a user can mend, before anything is written.
 
@@ -262,8 +269,10 @@ def build_plan(
         config: A checked configuration.
         notify: Told what must be known, in a line each (the licence of the data).
         progress: Told how far a download is.
+        supplied: Objects that stand in for names.
     """
-    dataset = load_dataset(config.dataset, progress, notify=notify, base=config.base)
+    supplied = supplied or Supplied()
+    dataset = supplied.dataset or load_dataset(config.dataset, progress, notify=notify, base=config.base)
     split = split_history(dataset.interactions, config.split.kind, config.split.test_fraction)
     population = build_population(dataset, split.train, size=config.population.size, seed=config.seed)
     simulation = config.simulation
@@ -279,6 +288,7 @@ def build_plan(
             refit_every=simulation.refit_every,
             visit_probability=simulation.visit_probability,
         ),
+        supplied=supplied,
     )
     for arm in config.arms:
         plan.recommender(arm)

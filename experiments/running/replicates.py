@@ -22,7 +22,9 @@ from groundlings.experiments.archive import directory as files
 from groundlings.experiments.config.loading import as_yaml, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.config.variants import cells_of
+from groundlings.experiments.python_api.kept_data import with_data_kept
 from groundlings.experiments.running.run import Outcome, Watcher, measure, resume_experiment, run_experiment, spent_in
+from groundlings.experiments.running.supplied import Supplied
 from groundlings.simulator.language.budget import Spent
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, open_log, store_at
 
@@ -44,19 +46,32 @@ class MatrixOutcome:
 
 
 def run_as_configured(
-    config: ExperimentConfig, out: Path | None = None, watcher: Watcher | None = None
+    config: ExperimentConfig,
+    out: Path | None = None,
+    watcher: Watcher | None = None,
+    supplied: Supplied | None = None,
 ) -> Outcome | MatrixOutcome:
     """A run, or all the runs that the configuration's variants ask for."""
-    return run_matrix(config, out, watcher) if config.variants else run_experiment(config, out, watcher)
+    if config.variants:
+        return run_matrix(config, out, watcher, supplied)
+    return run_experiment(config, out, watcher, supplied=supplied)
 
 
-def go_on_with(directory: Path, watcher: Watcher | None = None) -> Outcome | MatrixOutcome:
+def go_on_with(
+    directory: Path, watcher: Watcher | None = None, supplied: Supplied | None = None
+) -> Outcome | MatrixOutcome:
     """Resume whatever was begun in a directory."""
-    varied = load_config(files.existing_config(directory)).variants is not None
-    return resume_matrix(directory, watcher) if varied else resume_experiment(directory, watcher)
+    if load_config(files.existing_config(directory)).variants is not None:
+        return resume_matrix(directory, watcher, supplied)
+    return resume_experiment(directory, watcher, supplied=supplied)
 
 
-def run_matrix(config: ExperimentConfig, out: Path | None = None, watcher: Watcher | None = None) -> MatrixOutcome:
+def run_matrix(
+    config: ExperimentConfig,
+    out: Path | None = None,
+    watcher: Watcher | None = None,
+    supplied: Supplied | None = None,
+) -> MatrixOutcome:
     """Run every cell, one after the other; a budget holds for all of them together.
 
     Raises:
@@ -64,11 +79,12 @@ def run_matrix(config: ExperimentConfig, out: Path | None = None, watcher: Watch
     """
     directory = files.choose_directory(config.name, out)
     with files.locked(directory):
-        files.write_text(directory / files.CONFIG_NAME, as_yaml(config))
-        return _carry_out(config, directory, watcher or Watcher())
+        dataset = supplied.dataset if supplied else None
+        files.write_text(directory / files.CONFIG_NAME, as_yaml(with_data_kept(config, dataset, directory)))
+        return _carry_out(config, directory, watcher or Watcher(), supplied)
 
 
-def resume_matrix(directory: Path, watcher: Watcher | None = None) -> MatrixOutcome:
+def resume_matrix(directory: Path, watcher: Watcher | None = None, supplied: Supplied | None = None) -> MatrixOutcome:
     """Go on with a matrix, wherever it was interrupted; every cell ends with the digest of an uninterrupted one.
 
     Raises:
@@ -76,7 +92,7 @@ def resume_matrix(directory: Path, watcher: Watcher | None = None) -> MatrixOutc
     """
     config = load_config(files.existing_config(directory))
     with files.locked(directory):
-        return _carry_out(config, directory, watcher or Watcher())
+        return _carry_out(config, directory, watcher or Watcher(), supplied)
 
 
 def has_cells(directory: Path) -> bool:
@@ -113,7 +129,7 @@ def write_reports(directory: Path) -> None:
     _put_on_top(directory, cells[0])
 
 
-def _carry_out(config: ExperimentConfig, directory: Path, watcher: Watcher) -> MatrixOutcome:
+def _carry_out(config: ExperimentConfig, directory: Path, watcher: Watcher, supplied: Supplied | None) -> MatrixOutcome:
     watcher.begins(directory)
     cells = cells_of(config)
     outcomes = {}
@@ -122,10 +138,10 @@ def _carry_out(config: ExperimentConfig, directory: Path, watcher: Watcher) -> M
         others = sum((_spent(directory / files.CELLS / each.name) for each in cells if each is not cell), Spent())
         heard = _CellWatcher(watcher, f"{number}/{len(cells)} {cell.name}")
         if (place / files.CONFIG_NAME).is_file():
-            outcomes[cell.name] = resume_experiment(place, heard, spent=others)
+            outcomes[cell.name] = resume_experiment(place, heard, spent=others, supplied=supplied)
         else:
             place.parent.mkdir(exist_ok=True)
-            outcomes[cell.name] = run_experiment(cell.config, place, heard, spent=others)
+            outcomes[cell.name] = run_experiment(cell.config, place, heard, spent=others, supplied=supplied)
     if len(cells) > 1:
         watcher.note("comparing the cells")
     write_reports(directory)

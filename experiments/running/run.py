@@ -25,9 +25,11 @@ from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.archive.provenance import origin_row
 from groundlings.experiments.config.loading import as_yaml, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.python_api.kept_data import with_data_kept
 from groundlings.experiments.running.calibration import FILE_NAME as CALIBRATION_NAME
 from groundlings.experiments.running.event_loop import outside_of_loops
 from groundlings.experiments.running.plan import Plan, build_plan, open_model
+from groundlings.experiments.running.supplied import Supplied
 from groundlings.simulator.arm import live_together
 from groundlings.simulator.language.budget import Spent
 from groundlings.simulator.log.digest import digest
@@ -96,7 +98,12 @@ class Watcher:
 
 
 def run_experiment(
-    config: ExperimentConfig, out: Path | None = None, watcher: Watcher | None = None, *, spent: Spent | None = None
+    config: ExperimentConfig,
+    out: Path | None = None,
+    watcher: Watcher | None = None,
+    *,
+    spent: Spent | None = None,
+    supplied: Supplied | None = None,
 ) -> Outcome:
     """Simulate all arms, then measure and draw.
 
@@ -108,31 +115,40 @@ def run_experiment(
         out: The directory; one under `runs` if absent.
         watcher: Hears how far it is.
         spent: What other runs have taken of the budget.
+        supplied: Objects that stand in for names of the configuration.
 
     Raises:
         UserError: Something that its message tells how to mend; what was logged before stays readable.
     """
-    return outside_of_loops(lambda heard: _run(config, out, heard, spent), watcher or Watcher())
+    return outside_of_loops(lambda heard: _run(config, out, heard, spent, supplied), watcher or Watcher())
 
 
-def _run(config: ExperimentConfig, out: Path | None, watcher: Watcher, spent: Spent | None) -> Outcome:
+def _run(
+    config: ExperimentConfig, out: Path | None, watcher: Watcher, spent: Spent | None, supplied: Supplied | None
+) -> Outcome:
     began = time.monotonic()
     _check_server(config)
-    plan = build_plan(config, watcher.note, watcher.download)
+    plan = build_plan(config, watcher.note, watcher.download, supplied)
     if plan.size_warning is not None:
         watcher.note(plan.size_warning)
     with asyncio.Runner() as runner, _model(plan, runner, watcher, spent) as model:
         plan = runner.run(plan.with_language_term(model, watcher.note, watcher.calibration))
         directory = files.choose_directory(config.name, out)
         with files.locked(directory):
-            files.write_text(directory / files.CONFIG_NAME, as_yaml(config))
+            files.write_text(directory / files.CONFIG_NAME, as_yaml(with_data_kept(config, plan.dataset, directory)))
             if plan.language is not None:
                 files.write_text(directory / CALIBRATION_NAME, plan.language.calibration.as_text())
             watcher.begins(directory)
             return _carry_out(plan, directory, runner, model, watcher, began)
 
 
-def resume_experiment(directory: Path, watcher: Watcher | None = None, *, spent: Spent | None = None) -> Outcome:
+def resume_experiment(
+    directory: Path,
+    watcher: Watcher | None = None,
+    *,
+    spent: Spent | None = None,
+    supplied: Supplied | None = None,
+) -> Outcome:
     """Go on with a run that was interrupted, wherever it was; a finished one is only measured again.
 
     Visits that are in the log are not asked again. The outcome has the digest of an uninterrupted run.
@@ -141,20 +157,21 @@ def resume_experiment(directory: Path, watcher: Watcher | None = None, *, spent:
         directory: The run's.
         watcher: Hears how far it is.
         spent: What other runs have taken of the budget.
+        supplied: Objects that stand in for names of the configuration.
 
     Raises:
         RunDirectoryError: There is no run, it is damaged, or another process is at it.
         ConfigError: The configuration or the data are no longer those that the run began with.
     """
-    return outside_of_loops(lambda heard: _resume(directory, heard, spent), watcher or Watcher())
+    return outside_of_loops(lambda heard: _resume(directory, heard, spent, supplied), watcher or Watcher())
 
 
-def _resume(directory: Path, watcher: Watcher, spent: Spent | None) -> Outcome:
+def _resume(directory: Path, watcher: Watcher, spent: Spent | None, supplied: Supplied | None) -> Outcome:
     began = time.monotonic()
     config = load_config(files.existing_config(directory))
     with reading(directory), files.locked(directory):
         watcher.begins(directory)
-        plan = build_plan(config, watcher.note, watcher.download)
+        plan = build_plan(config, watcher.note, watcher.download, supplied)
         with asyncio.Runner() as runner, _model(plan, runner, watcher, spent, directory) as model:
             plan = runner.run(plan.with_language_term(model, watcher.note, watcher.calibration, directory))
             return _carry_out(plan, directory, runner, model, watcher, began)

@@ -1,8 +1,8 @@
 """A mind without a language model: a choice model estimated on real histories, decided for thousands at once.
 
-P(click | examined) = logistic(appeal + constant): appeal is the person's taste (`groundlings.personas.taste.model`), the constant makes
-the mean over random items that the person has not met equal `random_click_rate`. All else, from examination to
-leaving, is `groundlings.personas.minds.click_model`.
+P(click | examined) = logistic(appeal + constant): appeal is the person's taste (`groundlings.personas.taste.model`),
+the constant makes the mean over random items that the person has not met equal `random_click_rate`. All else, from
+examination to leaving, is `groundlings.personas.minds.click_model`.
 """
 
 from __future__ import annotations

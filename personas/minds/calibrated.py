@@ -2,10 +2,10 @@
 
     P(click | examined) = logistic(constant + evidence * appeal + language * standardised score)
 
-The weights were estimated on validation people (`groundlings.personas.taste.calibration`), so a model that knows nothing of the items
-gets a weight near zero and does no harm. Either term may be left out: with the evidence alone this is the behavioural
-mind, which asks nobody; with the language alone taste is not looked at. All else, from examination to leaving, is
-`groundlings.personas.minds.click_model`, and stars come from the evidence in any case.
+The weights were estimated on validation people (`groundlings.personas.taste.calibration`), so a model that knows
+nothing of the items gets a weight near zero and does no harm. Either term may be left out: with the evidence alone this
+is the behavioural mind, which asks nobody; with the language alone taste is not looked at. All else, from examination
+to leaving, is `groundlings.personas.minds.click_model`, and stars come from the evidence in any case.
 
 A page with an answer that cannot be read is lost and logged as such, like any unreadable page.
 """

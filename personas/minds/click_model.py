@@ -12,10 +12,10 @@
        set has no ratings).
     5. Going on. P(leave) = logistic(logit(leave_rate) + fatigue * (page - 1) - patience * (satisfaction - 5.5) / 4.5).
 
-Each draw is a function of the agent, the day, the purpose and the item or page (`groundlings.environments.random_streams`), so the same
-item meets the same luck in every arm. The log can be audited: `clicked == (click_draw < click_probability)` holds
-exactly. Examination is drawn after the click, from its distribution given the click, which gives the same joint
-distribution as drawing it first.
+Each draw is a function of the agent, the day, the purpose and the item or page
+(`groundlings.environments.random_streams`), so the same item meets the same luck in every arm. The log can be audited:
+`clicked == (click_draw < click_probability)` holds exactly. Examination is drawn after the click, from its distribution
+given the click, which gives the same joint distribution as drawing it first.
 """
 
 from __future__ import annotations

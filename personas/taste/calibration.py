@@ -2,10 +2,11 @@
 
     P(click | examined) = logistic(constant + evidence * appeal + language * (score - centre) / scale)
 
-Appeal is the taste's log-odds (`groundlings.personas.taste.model`), score the language model's (`groundlings.personas.minds.calibrated_question`).
-The two weights are estimated together for the mind with both terms, and the language weight once more alone for the
-mind without evidence (`groundlings.personas.taste.calibration_fit`). The constant is not estimated, because nobody knows how often real
-people were shown what they passed by: it makes the mean over random unmet items equal `random_click_rate`.
+Appeal is the taste's log-odds (`groundlings.personas.taste.model`), score the language model's
+(`groundlings.personas.minds.calibrated_question`). The two weights are estimated together for the mind with both terms,
+and the language weight once more alone for the mind without evidence (`groundlings.personas.taste.calibration_fit`).
+The constant is not estimated, because nobody knows how often real people were shown what they passed by: it makes the
+mean over random unmet items equal `random_click_rate`.
 
 A file holds counts, weights and hashes, and no person, item or rating of the data set.
 """

@@ -6,8 +6,8 @@ unmet over met items, and leaves the slopes alone (Prentice and Pyke 1979, "Logi
 case-control studies", Biometrika); it enters as an offset, so that busy people may stay busy. The intercept is thrown
 away: it is the mind's constant that sets the level. Nobody of the test third is looked at.
 
-The evidence's own weights come from training rows (`groundlings.personas.taste.model`); here appeal is one column, so that two or three
-numbers are all that held-out rows decide.
+The evidence's own weights come from training rows (`groundlings.personas.taste.model`); here appeal is one column, so
+that two or three numbers are all that held-out rows decide.
 """
 
 from __future__ import annotations

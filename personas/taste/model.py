@@ -1,13 +1,14 @@
 """Hidden taste: how much each item appeals to each person, and how many stars it would get.
 
-Appeal is the log-odds, in a logistic model on the features of `groundlings.personas.taste.features`, that an item of the whole shelf
-belongs to what a person met next rather than to what the person passed by. Stars come from `groundlings.personas.taste.star_model`.
+Appeal is the log-odds, in a logistic model on the features of `groundlings.personas.taste.features`, that an item of
+the whole shelf belongs to what a person met next rather than to what the person passed by. Stars come from
+`groundlings.personas.taste.star_model`.
 
-Weights are estimated on people of the fitting and validation thirds alone (`groundlings.environments.split`), and on their
-training rows alone: the latest fifth of each person's training rows is held out as labels, all evidence is
-measured again without these rows (`groundlings.personas.taste.training_data`), and each held-out item is set against items the person never
-met in training, sampled and weighted as `groundlings.personas.taste.negative_sampling` says. The weights are then applied to evidence from all
-training rows.
+Weights are estimated on people of the fitting and validation thirds alone (`groundlings.environments.split`), and on
+their training rows alone: the latest fifth of each person's training rows is held out as labels, all evidence is
+measured again without these rows (`groundlings.personas.taste.training_data`), and each held-out item is set against
+items the person never met in training, sampled and weighted as `groundlings.personas.taste.negative_sampling` says. The
+weights are then applied to evidence from all training rows.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The openai client, and nothing round it: what a model server is sent and what it answers, once.
 
 Requests go through the client's own `get` and `post`, one floor below `chat.completions.create`, and on a transport of
-ours (`groundlings.simulator.language.transport`): what is sent and what comes back are checked here by the reply's schema, and the
-layers above and below would take three quarters of the time of a request. Exceptions of the client and of aiohttp
-carry the request, and with it the key, so none leaves this module.
+ours (`groundlings.simulator.language.transport`): what is sent and what comes back are checked here by the reply's
+schema, and the layers above and below would take three quarters of the time of a request. Exceptions of the client and
+of aiohttp carry the request, and with it the key, so none leaves this module.
 """
 
 from __future__ import annotations

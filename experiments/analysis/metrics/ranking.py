@@ -94,9 +94,9 @@ def score_rankings(items: ItemArray, relevant: sp.csr_array, k: int) -> RankingS
 def trec_order(scores: FloatArray, item_ids: Sequence[str], k: int) -> ItemArray:
     """Item numbers of each row by falling score, equal scores by falling id, shape (n, min(k, n_items)).
 
-    That is how trec_eval breaks ties: ids compared as text, the later one first. The platform's own recommenders
-    break them by the smaller item number (`groundlings.environments.ranking`); rounded scores can move nDCG by a tenth between
-    two rules, so say which one was used. An item of score -inf or NaN is not listed.
+    That is how trec_eval breaks ties: ids compared as text, the later one first. The platform's own recommenders break
+    them by the smaller item number (`groundlings.environments.ranking`); rounded scores can move nDCG by a tenth
+    between two rules, so say which one was used. An item of score -inf or NaN is not listed.
     """
     by_id = np.argsort(np.array(item_ids, dtype=np.str_), kind="stable")[::-1]
     arranged = np.where(np.isnan(scores), -np.inf, scores)[:, by_id]

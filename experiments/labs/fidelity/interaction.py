@@ -1,9 +1,9 @@
 """Part 1: can it be told which items a person met next?
 
-Every scorer may be read on its own scales (`groundlings.experiments.labs.fidelity.scorers`), and on each of them against the list, which
-published agents see as a whole too: the score less the list's mean; and less the log of the list's summed exponentials,
-which of log-odds is, up to a constant, the log of the choice share (Luce 1959, "Individual Choice Behavior"). Which
-scale is read is decided on validation people, for every row alike.
+Every scorer may be read on its own scales (`groundlings.experiments.labs.fidelity.scorers`), and on each of them
+against the list, which published agents see as a whole too: the score less the list's mean; and less the log of the
+list's summed exponentials, which of log-odds is, up to a constant, the log of the choice share (Luce 1959, "Individual
+Choice Behavior"). Which scale is read is decided on validation people, for every row alike.
 """
 
 from __future__ import annotations

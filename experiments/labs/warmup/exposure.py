@@ -1,7 +1,8 @@
 """Two ways to meet a new item: on a real page among the recommender's own items, or being asked about it alone.
 
-Both are visits like any other (`groundlings.simulator.session.browse`), by the same people with the same mind and the same luck.
-Asked alone, an item has a page to itself; on a real page it stands in a slot drawn by lot, and may be overlooked.
+Both are visits like any other (`groundlings.simulator.session.browse`), by the same people with the same mind and the
+same luck. Asked alone, an item has a page to itself; on a real page it stands in a slot drawn by lot, and may be
+overlooked.
 """
 
 from __future__ import annotations

@@ -9,9 +9,10 @@
 Lists are full: no candidates are sampled. Training rows are masked, synthetic rows never are. Equal scores are put in
 an order drawn anew for each seed, or the order of the catalogue, which often follows popularity, would speak.
 
-The value of a metric is a sum over items: item i adds, over the people who took it and in whose list it stands,
-1 / log2(rank + 1) / ideal for NDCG and 1 / (items the person took) for recall, divided by the number of people who
-took any (`groundlings.experiments.analysis.metrics.ranking` has the definitions). These shares are what the bootstrap over items resamples.
+The value of a metric is a sum over items: item i adds, over the people who took it and in whose list it stands, 1 /
+log2(rank + 1) / ideal for NDCG and 1 / (items the person took) for recall, divided by the number of people who took any
+(`groundlings.experiments.analysis.metrics.ranking` has the definitions). These shares are what the bootstrap over items
+resamples.
 """
 
 from __future__ import annotations

@@ -8,11 +8,11 @@
     next   P = P("yes") / (P("yes") + P("no")); goes on where the draw `next` of the person, the day and the page lies
            below it
 
-Two arms that show an item to a person on a day meet the same draw (`groundlings.environments.random_streams`), so their difference is not
-blurred by sampling inside the model, and every decision can be audited: probability and draw of each are logged.
-Verdicts saturate (models say yes to nearly everything); log-odds still order items, which `slope` and `intercept` bring
-to a level. A page costs a call a slot, one for each opened item and two more; all but the last few words of their
-prompts are alike, so a prefix cache finds them.
+Two arms that show an item to a person on a day meet the same draw (`groundlings.environments.random_streams`), so their
+difference is not blurred by sampling inside the model, and every decision can be audited: probability and draw of each
+are logged. Verdicts saturate (models say yes to nearly everything); log-odds still order items, which `slope` and
+`intercept` bring to a level. A page costs a call a slot, one for each opened item and two more; all but the last few
+words of their prompts are alike, so a prefix cache finds them.
 """
 
 from __future__ import annotations
