@@ -26,6 +26,9 @@ from groundlings.recommenders.oracle import Preference
 
 ENTRY_POINT_GROUP = "groundlings.recommenders"
 
+PYTHON_OBJECT = "python:"
+"""Begins the name of a recommender that Python code hands over; the rest is the name of its arm."""
+
 SHIPPED = {
     "als": "groundlings.recommenders.als:AlsRecommender",
     "anti_oracle": "groundlings.recommenders.oracle:AntiOracleRecommender",
@@ -80,7 +83,18 @@ def build_recommender(
     Raises:
         ConfigError: The name, an option or its value is not known or not allowed.
     """
-    recommender_class = find_recommender(spec, where=where)
+    return build_from_class(find_recommender(spec, where=where), spec, options, context, where=where)
+
+
+def build_from_class(
+    recommender_class: type[AsyncRecommender],
+    spec: str,
+    options: Mapping[str, Any],
+    context: RecommenderContext,
+    *,
+    where: str = "arm",
+) -> AsyncRecommender:
+    """As `build_recommender`, of a class that was found already; `spec` is what messages call it."""
     arguments = _arguments(recommender_class, spec, options, context, where)
     try:
         return recommender_class(**arguments)
@@ -110,6 +124,12 @@ def takes_a_model(spec: str, options: Mapping[str, Any], *, where: str = "arm") 
 def find_recommender(spec: str, *, where: str = "arm") -> type[AsyncRecommender]:
     """The class behind a name or `module:Class`; raises `ConfigError` where there is none."""
     here = f"{where}.recommender"
+    if spec.startswith(PYTHON_OBJECT):
+        arm = spec.removeprefix(PYTHON_OBJECT)
+        raise ConfigError(
+            f"{here}: arm {arm!r} is a Python object, which no file can hold; resume it with "
+            f"groundlings.resume(directory, arms={{{arm!r}: ...}}), or run it anew with groundlings.Experiment"
+        )
     found = RECOMMENDERS.load(spec, at=here)
     if not (isinstance(found, type) and issubclass(found, AsyncRecommender)):
         raise ConfigError(f"{here}: {spec} is not a subclass of groundlings.recommenders.base.Recommender")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,33 +26,33 @@ _WHOLE = re.compile(r"[+-]?\d{1,18}")
 _YEAR = re.compile(r"(\d{1,4})(\.0)?")
 
 
-def load_own(config: OwnData, base: Path) -> Dataset:
+def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] = Table.read) -> Dataset:
     """The tables a configuration names.
 
     Args:
         config: Files and column names.
         base: What relative paths start from.
+        read: Gives the table that lies at a path.
 
     Raises:
         DataError: A table is missing, damaged, or says something impossible.
     """
-    catalog = _items(config.items, base)
-    rows = Table.read(base / config.interactions.path.expanduser())
+    catalog = _items(config.items, read(base / config.items.path.expanduser()))
+    rows = read(base / config.interactions.path.expanduser())
     users = rows.column(config.interactions.user, "own.interactions.user")
     if config.users is None:
         _filled(users, "a user's id")
         # Shorter ids first puts "2" before "10"; any fixed order would do, as long as the file's does not matter.
         people = _nameless(sorted(set(users.cells), key=lambda user_id: (len(user_id), user_id)))
     else:
-        people = _users(config.users, base)
+        people = _users(config.users, read(base / config.users.path.expanduser()))
     history = _interactions(config.interactions, rows, users, people, catalog, config.scale.scale())
     paths = [config.interactions.path, config.items.path, *([config.users.path] if config.users else [])]
     source = ", ".join(str(path) for path in paths)
     return Dataset("own", catalog, people, history, config.scale.scale(), source, OWN_LICENCE)
 
 
-def _items(config: ItemColumns, base: Path) -> Catalog:
-    table = Table.read(base / config.path.expanduser())
+def _items(config: ItemColumns, table: Table) -> Catalog:
     ids = table.column(config.id, "own.items.id")
     titles = table.column(config.title, "own.items.title")
     _unique(ids, "an item's id")
@@ -70,8 +70,7 @@ def _items(config: ItemColumns, base: Path) -> Catalog:
     )
 
 
-def _users(config: UserColumns, base: Path) -> People:
-    table = Table.read(base / config.path.expanduser())
+def _users(config: UserColumns, table: Table) -> People:
     ids = table.column(config.id, "own.users.id")
     _unique(ids, "a user's id")
     columns = {name: table.column(name, "own.users.attributes").cells for name in config.attributes}

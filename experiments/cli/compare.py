@@ -10,6 +10,9 @@ import typer
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML).")]
 
+FAILED_VERDICT = 3
+"""Exit status of a comparison whose verdict `--fail-on` names."""
+
 
 def compare(
     directory: RunArgument,
@@ -21,35 +24,32 @@ def compare(
         list[Path] | None,
         typer.Option("--variant", metavar="RUN", help="The same experiment with another prompt, model or seed; often."),
     ] = None,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-on",
+            metavar="VERDICT",
+            help='Exit with status 3 if any arm has this verdict, for instance "not supported"; may be given often.',
+        ),
+    ] = None,
 ) -> None:
     """Say which recommender is better, how sure that is, and whether it may be believed."""
     import json
-    from contextlib import ExitStack
 
-    from groundlings.experiments.analysis.comparison.comparing import compare_run
     from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
-    from groundlings.experiments.archive.integrity import reading
-    from groundlings.experiments.running.replicates import runs_in
-    from groundlings.simulator.log.reader import LogReader
+    from groundlings.experiments.python_api.comparison import check_words, compare_runs, has_verdict
 
-    first, *others = (*runs_in(directory), *(run for each in variant or () for run in runs_in(each)))
-    with reading(first, *others), ExitStack() as stack:
-        log, *variants = (stack.enter_context(LogReader(run)) for run in (first, *others))
-        found = compare_run(first, log, fidelity or _beside(directory), variants)
+    words = fail_on or []
+    check_words(words)
+    found = compare_runs(directory, fidelity, variant or ())
     if as_json:
         typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, default=str))
-        return
-    from rich.console import Console
+    else:
+        from rich.console import Console
 
-    print_verdict(found, Console())
-
-
-def _beside(directory: Path) -> Path | None:
-    """An examination that lies with a matrix counts for its cells."""
-    from groundlings.experiments.analysis.comparison.fidelity_gate import FIDELITY_NAME
-
-    found = directory / FIDELITY_NAME
-    return found if found.is_file() else None
+        print_verdict(found.findings, Console())
+    if words and has_verdict(found, words):
+        raise typer.Exit(FAILED_VERDICT)
 
 
 def power(

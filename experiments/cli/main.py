@@ -201,7 +201,7 @@ def _show_warning(
 
 
 def main() -> None:
-    """Run the command: 0 done, 2 something the user can mend, 1 a fault of ours, 130 Ctrl-C."""
+    """Run the command: 0 done, 1 a fault of ours, 2 something the user can mend, 3 a verdict to fail on, 130 Ctrl-C."""
     warnings.showwarning = _show_warning
     try:
         _mount()

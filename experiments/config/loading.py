@@ -49,11 +49,7 @@ def load_as(kind: type[Config], path: Path, overrides: Sequence[str] = (), seed:
         return kind.model_validate({**content, "base": path.resolve().parent})
     except ValidationError as fault:
         changed = [_key_path(override.partition("=")[0]) for override in overrides]
-        lines = [_explain(kind, path, node, error, changed) for error in fault.errors()]
-        told = list(dict.fromkeys(lines))
-        if len(told) > _MOST_COMPLAINTS:
-            told[_MOST_COMPLAINTS:] = [f"and {len(told) - _MOST_COMPLAINTS} more complaints"]
-        raise ConfigError("\n".join(told)) from None
+        raise together(_explain(kind, path, node, error, changed) for error in fault.errors()) from None
 
 
 _MOST_COMPLAINTS = 20
@@ -62,7 +58,10 @@ _MOST_COMPLAINTS = 20
 
 def dump_config(config: BaseModel) -> dict[str, Any]:
     """The configuration as plain values that mean the same wherever they are read: relative paths are made absolute."""
-    content: dict[str, Any] = _anchored(config.model_dump(mode="json", exclude_none=True), config)
+    plain = config.model_dump(mode="json", exclude_none=True)
+    content: dict[str, Any] = _anchored(plain, config)
+    if content.get("copy_data"):
+        content["dataset"]["own"] = plain["dataset"]["own"]  # a run's copies lie in its directory, wherever that lies
     return content
 
 
@@ -79,6 +78,8 @@ def config_hash(config: BaseModel) -> str:
     """
     content = dump_config(config)
     content.pop("log", None)
+    if content.pop("copy_data", False):
+        del content["dataset"]["own"]  # the hash of the data set tells all about it
     # What every file meant before these keys existed: the runs of then keep their hash.
     if content.get("design") == {"kind": "parallel"}:
         del content["design"]
@@ -234,21 +235,39 @@ def _step(place: Any, key: Key, override: str, above: Iterable[Key]) -> Any:
     raise ConfigError(f"--set {override}: {where} holds {place!r}, which has no key {key!r}")
 
 
-def _explain(kind: type[BaseModel], path: Path, node: yaml.Node, error: ErrorDetails, changed: list[list[Key]]) -> str:
+def complaint(kind: type[BaseModel], error: ErrorDetails) -> tuple[list[Key], str]:
+    """Where in a configuration a fault lies, and what it is, in words.
+
+    Args:
+        kind: Of configuration.
+        error: As pydantic tells it.
+    """
     tags = {"behavioural", "scripted", "language", "calibrated", "plugin", "parallel", "split", "interleaving"}
     location = [part for number, part in enumerate(error["loc"]) if not (number and part in tags)]
-    by_hand = any(location[: len(keys)] == keys for keys in changed)
-    where = "--set" if by_hand else f"{path}:{_line(node, location)}"
-    name = ".".join(map(str, location)) or "the file"
     found = error["input"]
     if error["type"] == "extra_forbidden":
         allowed = _fields_at(kind, error["loc"][:-1])
-        return f"{where}: {name}: this key does not exist{_did_you_mean(str(location[-1]), allowed)}"
+        return location, f"this key does not exist{_did_you_mean(str(location[-1]), allowed)}"
     if error["type"] == "missing":
-        return f"{where}: {name}: this key is missing"
+        return location, "this key is missing"
     message = error["msg"].removeprefix("Value error, ")
     told = "" if isinstance(found, (dict, list)) or error["type"] == "value_error" else f", found {shown(found)}"
-    return f"{where}: {name}: {message[0].lower()}{message[1:]}{told}"
+    return location, f"{message[0].lower()}{message[1:]}{told}"
+
+
+def together(complaints: Iterable[str]) -> ConfigError:
+    """One error for all that is wrong, each thing told once."""
+    told = list(dict.fromkeys(complaints))
+    if len(told) > _MOST_COMPLAINTS:
+        told[_MOST_COMPLAINTS:] = [f"and {len(told) - _MOST_COMPLAINTS} more complaints"]
+    return ConfigError("\n".join(told))
+
+
+def _explain(kind: type[BaseModel], path: Path, node: yaml.Node, error: ErrorDetails, changed: list[list[Key]]) -> str:
+    location, message = complaint(kind, error)
+    by_hand = any(location[: len(keys)] == keys for keys in changed)
+    where = "--set" if by_hand else f"{path}:{_line(node, location)}"
+    return f"{where}: {'.'.join(map(str, location)) or 'the file'}: {message}"
 
 
 def _did_you_mean(name: str, allowed: Sequence[str]) -> str:

@@ -156,6 +156,9 @@ class ExperimentConfig(Section):
     """Where all chance comes from. There is no default: a run without a seed cannot be repeated."""
     dataset: DatasetConfig
     """Which people, items and history."""
+    copy_data: bool = False
+    """Whether a run keeps a copy of the data set `own` in its directory (`data/`), from which it can be resumed and run
+    again wherever that lies; else it names the tables where they lie."""
     split: SplitConfig = SplitConfig()
     """What is held out."""
     population: PopulationConfig = PopulationConfig()
@@ -215,6 +218,12 @@ class ExperimentConfig(Section):
                 metrics_of(self.model_dump(include={"metrics", "plan"}))
             except ConfigError as error:
                 raise ValueError(str(error)) from None
+        return self
+
+    @model_validator(mode="after")
+    def _data_can_be_copied(self) -> ExperimentConfig:
+        if self.copy_data and self.dataset.name != "own":
+            raise ValueError(f"copy_data: only tables of your own are copied, found the data set {self.dataset.name}")
         return self
 
     @model_validator(mode="after")

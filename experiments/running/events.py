@@ -101,6 +101,18 @@ class Silent:
 SILENT = Silent()
 
 
+class Printing:
+    """Prints what must be known, and where a run can be found."""
+
+    def event(self, event: ProgressEvent) -> None:
+        """See `Progress.event`."""
+        match event:
+            case Note(line):
+                print(line)
+            case RunBegins(directory):
+                print(f"writing {directory}")
+
+
 @dataclass(frozen=True, slots=True)
 class Changed:
     """Passes events on as a function makes them; those that become None are not passed on.

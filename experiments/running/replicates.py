@@ -22,7 +22,9 @@ from groundlings.experiments.config.loading import as_yaml, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.config.variants import cells_of
 from groundlings.experiments.running.events import SILENT, ArmBegins, Changed, Note, Progress, ProgressEvent, RunBegins
+from groundlings.experiments.running.kept_data import with_data_kept
 from groundlings.experiments.running.run import Outcome, resume_experiment, run_experiment
+from groundlings.experiments.running.supplied import Supplied
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.spending import Spending, spent_in
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, store_at
@@ -42,19 +44,32 @@ class MatrixOutcome:
 
 
 def run_as_configured(
-    config: ExperimentConfig, out: Path | None = None, progress: Progress = SILENT
+    config: ExperimentConfig,
+    out: Path | None = None,
+    progress: Progress = SILENT,
+    supplied: Supplied | None = None,
 ) -> Outcome | MatrixOutcome:
     """A run, or all the runs that the configuration's variants ask for."""
-    return run_matrix(config, out, progress) if config.variants else run_experiment(config, out, progress)
+    if config.variants:
+        return run_matrix(config, out, progress, supplied)
+    return run_experiment(config, out, progress, supplied=supplied)
 
 
-def go_on_with(directory: Path, progress: Progress = SILENT) -> Outcome | MatrixOutcome:
+def go_on_with(
+    directory: Path, progress: Progress = SILENT, supplied: Supplied | None = None
+) -> Outcome | MatrixOutcome:
     """Resume whatever was begun in a directory."""
-    varied = load_config(files.existing_config(directory)).variants is not None
-    return resume_matrix(directory, progress) if varied else resume_experiment(directory, progress)
+    if load_config(files.existing_config(directory)).variants is not None:
+        return resume_matrix(directory, progress, supplied)
+    return resume_experiment(directory, progress, supplied=supplied)
 
 
-def run_matrix(config: ExperimentConfig, out: Path | None = None, progress: Progress = SILENT) -> MatrixOutcome:
+def run_matrix(
+    config: ExperimentConfig,
+    out: Path | None = None,
+    progress: Progress = SILENT,
+    supplied: Supplied | None = None,
+) -> MatrixOutcome:
     """Run every cell, one after the other; a budget holds for all of them together.
 
     Raises:
@@ -62,11 +77,12 @@ def run_matrix(config: ExperimentConfig, out: Path | None = None, progress: Prog
     """
     directory = files.choose_directory(config.name, out)
     with files.locked(directory):
-        files.write_text(directory / files.CONFIG_NAME, as_yaml(config))
-        return _carry_out(config, directory, progress)
+        dataset = supplied.dataset if supplied else None
+        files.write_text(directory / files.CONFIG_NAME, as_yaml(with_data_kept(config, dataset, directory)))
+        return _carry_out(config, directory, progress, supplied)
 
 
-def resume_matrix(directory: Path, progress: Progress = SILENT) -> MatrixOutcome:
+def resume_matrix(directory: Path, progress: Progress = SILENT, supplied: Supplied | None = None) -> MatrixOutcome:
     """Go on with a matrix, wherever it was interrupted; every cell ends with the digest of an uninterrupted one.
 
     Raises:
@@ -74,7 +90,7 @@ def resume_matrix(directory: Path, progress: Progress = SILENT) -> MatrixOutcome
     """
     config = load_config(files.existing_config(directory))
     with files.locked(directory):
-        return _carry_out(config, directory, progress)
+        return _carry_out(config, directory, progress, supplied)
 
 
 def has_cells(directory: Path) -> bool:
@@ -112,7 +128,9 @@ def write_reports(directory: Path) -> None:
     _put_on_top(directory, cells[0])
 
 
-def _carry_out(config: ExperimentConfig, directory: Path, progress: Progress) -> MatrixOutcome:
+def _carry_out(
+    config: ExperimentConfig, directory: Path, progress: Progress, supplied: Supplied | None
+) -> MatrixOutcome:
     progress.event(RunBegins(directory))
     cells = cells_of(config)
     outcomes = {}
@@ -121,10 +139,10 @@ def _carry_out(config: ExperimentConfig, directory: Path, progress: Progress) ->
         others = sum((_spent(directory / files.CELLS / each.name) for each in cells if each is not cell), Spending())
         heard = _in_cell(progress, f"{number}/{len(cells)} {cell.name}")
         if (place / files.CONFIG_NAME).is_file():
-            outcomes[cell.name] = resume_experiment(place, heard, spent=others)
+            outcomes[cell.name] = resume_experiment(place, heard, spent=others, supplied=supplied)
         else:
             place.parent.mkdir(exist_ok=True)
-            outcomes[cell.name] = run_experiment(cell.config, place, heard, spent=others)
+            outcomes[cell.name] = run_experiment(cell.config, place, heard, spent=others, supplied=supplied)
     if len(cells) > 1:
         progress.event(Note("comparing the cells"))
     write_reports(directory)

@@ -14,6 +14,7 @@ from groundlings.experiments.archive import directory as files
 from groundlings.experiments.config.loading import as_yaml
 from groundlings.experiments.running.calibration import FILE_NAME as CALIBRATION_NAME
 from groundlings.experiments.running.events import Progress, RunBegins
+from groundlings.experiments.running.kept_data import with_data_kept
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.simulating import CutShort, simulate
 
@@ -34,7 +35,7 @@ def begin(plan: Plan, out: Path | None, held: ExitStack, progress: Progress) -> 
     """
     directory = files.choose_directory(plan.config.name, out)
     held.enter_context(files.locked(directory))
-    files.write_text(directory / files.CONFIG_NAME, as_yaml(plan.config))
+    files.write_text(directory / files.CONFIG_NAME, as_yaml(with_data_kept(plan.config, plan.dataset, directory)))
     if plan.minds.language_term is not None:
         files.write_text(directory / CALIBRATION_NAME, plan.minds.language_term.calibration.as_text())
     progress.event(RunBegins(directory))

@@ -16,6 +16,11 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 CLAIMS = {
     "first_experiment": ["assert again.digest == outcome.digest"],
     "reading_the_log": ['arm.metrics["view_ratio"].mean', "curves[arm].share", "assert len(impressions) == logged"],
+    "from_python": [
+        "assert impressions.clicked.notna().all()",
+        'assert comparison.verdict in {"validated", "indicative", "not supported"}',
+        "assert again.digest == run.digest",
+    ],
     "ab_test": [
         "assert luck.same_luck.item() == 1",
         "assert (same.difference, same.low, same.high) == (0, 0, 0)",

@@ -1,0 +1,121 @@
+"""A data set as tables of its own, from which the same data set comes back: what a run keeps of data it was handed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from graphlib import CycleError, TopologicalSorter
+from itertools import chain, pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from groundlings.environments.dataset import Dataset
+from groundlings.environments.datasets.config import InteractionColumns, ItemColumns, OwnData, ScaleConfig, UserColumns
+from groundlings.environments.datasets.own import load_own
+from groundlings.environments.datasets.tables import Table
+from groundlings.environments.errors import DataError
+
+FOLDER = "data"
+"""Where the copies lie, in the directory of a run."""
+
+_SEPARATORS = "|;,/+&~^#"
+
+
+def copies_of(dataset: Dataset) -> dict[str, pa.Table]:
+    """The data set as tables: "interactions", "items" and "users", cells that are not known being null.
+
+    Raises:
+        DataError: Simulated interactions are among the real ones.
+    """
+    history = dataset.interactions
+    if history.synthetic.any():
+        raise DataError("dataset: some of its interactions are simulated; a data set holds what real people did")
+    people, catalog, own = dataset.people, dataset.catalog, described(dataset)
+    assert own.users is not None
+    separator = own.items.genre_separator
+    return {
+        "interactions": pa.table(
+            {
+                "user": pa.array(people.user_ids, pa.string()).take(pa.array(history.users)),
+                "item": pa.array(catalog.item_ids, pa.string()).take(pa.array(history.items)),
+                "rating": pa.array(history.ratings, from_pandas=True),
+                "timestamp": pa.array(history.timestamps),
+            }
+        ),
+        "items": pa.table(
+            {
+                "id": pa.array(catalog.item_ids, pa.string()),
+                "title": pa.array(catalog.titles, pa.string()),
+                "year": pa.array([None if np.isnan(year) else int(year) for year in catalog.years], pa.int64()),
+                "genres": pa.array([separator.join(genres) for genres in catalog.genres], pa.string()),
+                "text": pa.array(catalog.texts, pa.string()),
+            }
+        ),
+        "users": pa.table(
+            {
+                own.users.id: pa.array(people.user_ids, pa.string()),
+                **{
+                    name: pa.array([known.get(name) for known in people.attributes], pa.string())
+                    for name in own.users.attributes
+                },
+            }
+        ),
+    }
+
+
+def described(dataset: Dataset) -> OwnData:
+    """What `dataset.own` says of the copies, with paths that start from the run's directory."""
+    attributes = _in_order([list(known) for known in dataset.people.attributes])
+    user_id = "id"
+    while user_id in attributes:
+        user_id += "_"
+    return OwnData(
+        interactions=InteractionColumns(
+            path=_path("interactions"), user="user", item="item", rating="rating", timestamp="timestamp"
+        ),
+        items=ItemColumns(
+            path=_path("items"),
+            id="id",
+            title="title",
+            year="year",
+            genres="genres",
+            genre_separator=_separator(chain.from_iterable(dataset.catalog.genres)),
+            text="text",
+        ),
+        users=UserColumns(path=_path("users"), id=user_id, attributes=tuple(attributes)),
+        scale=ScaleConfig(low=dataset.scale.low, high=dataset.scale.high, step=dataset.scale.step),
+    )
+
+
+def as_copied(dataset: Dataset) -> Dataset:
+    """The data set that comes back from its copies: equal to one that came from tables.
+
+    Raises:
+        DataError: It holds what no table may, such as an id twice or a rating off its scale.
+    """
+    tables = copies_of(dataset)
+    return load_own(
+        described(dataset), Path(), lambda path: Table(Path(f"{path.stem} of the data set"), tables[path.stem], False)
+    )
+
+
+def _path(name: str) -> Path:
+    return Path(FOLDER) / f"{name}.parquet"
+
+
+def _separator(genres: Iterable[str]) -> str:
+    """A sign that is in no genre."""
+    used = set(chain.from_iterable(genres))
+    return next(sign for sign in chain(_SEPARATORS, map(chr, range(0x2500, 0x11000))) if sign not in used)
+
+
+def _in_order(rows: Sequence[Sequence[str]]) -> list[str]:
+    """All names, each row's in the order that the row has them: people lack values, and lists of names have gaps."""
+    after: TopologicalSorter[str] = TopologicalSorter({name: () for row in rows for name in row})
+    for earlier, later in {pair: None for row in rows for pair in pairwise(row)}:
+        after.add(later, earlier)
+    try:
+        return list(after.static_order())
+    except CycleError:  # no table had these columns: any order serves
+        return list(dict.fromkeys(chain.from_iterable(rows)))

@@ -1,0 +1,163 @@
+"""Data frames as a data set: the same columns, the same checks and the same complaints as tables in files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from groundlings.environments.dataset import Dataset
+from groundlings.environments.datasets.config import OwnData
+from groundlings.environments.datasets.own import load_own
+from groundlings.environments.datasets.tables import Table
+from groundlings.environments.errors import ConfigError, DataError, shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ColumnNames = Mapping[str, Mapping[str, str | Sequence[str]]]
+
+_OPTIONAL = {"interactions": ("rating",), "items": ("year", "genres", "text"), "users": ()}
+_NEEDED = {"interactions": ("user", "item", "timestamp"), "items": ("id", "title"), "users": ("id",)}
+_IDS = (("interactions", "user"), ("interactions", "item"), ("items", "id"), ("users", "id"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """Your own data frames, as `docs/own-data.md` describes tables in files.
+
+        Tables(
+            interactions=purchases,
+            items=products,
+            columns={"interactions": {"user": "customer", "item": "sku", "timestamp": "bought_at"}},
+        )
+
+    A column that `columns` does not name has the name of its key: `user` (or `user_id`), `item` (or `item_id`),
+    `timestamp` and perhaps `rating` of interactions; `id`, `title` and perhaps `year`, `genres` and `text` of items;
+    `id` of users.
+
+    Attributes:
+        interactions: One row per interaction.
+        items: One row per item; if absent, items are those of the interactions, and their ids are their titles.
+        users: One row per person; if absent, people are known by their ids alone. Every column is an attribute that
+            personas are told, unless `columns` names the `attributes`.
+        columns: Table -> key -> name of the column, as under `dataset.own` of an experiment file, and
+            `genre_separator` of items.
+        scale: The stars that people may give: `low`, `high` and `step`; 1 to 5 in steps of 1 if absent.
+    """
+
+    interactions: pd.DataFrame
+    items: pd.DataFrame | None = None
+    users: pd.DataFrame | None = None
+    columns: ColumnNames = field(default_factory=dict)
+    scale: Mapping[str, float] | None = None
+
+    def section(self) -> dict[str, Any]:
+        """What `dataset.own` of an experiment file would say of these tables, not yet checked.
+
+        Raises:
+            ConfigError: A table is no data frame, or `columns` speaks of a table that there is not.
+        """
+        frames = self._frames()
+        for name in self.columns:
+            if name not in frames:
+                raise ConfigError(f"columns: found {shown(name)}, expected one of {', '.join(frames)}")
+        own: dict[str, Any] = {} if self.scale is None else {"scale": dict(self.scale)}
+        for name, frame in frames.items():
+            named = dict(self.columns.get(name, {}))
+            headers = [str(header) for header in frame.columns]
+            found = {key: _header(key, headers) for key in _NEEDED[name]}
+            found |= {key: key for key in _OPTIONAL[name] if key in headers}
+            own[name] = {"path": name, **found, **named}
+            if name == "users" and "attributes" not in named:
+                own[name]["attributes"] = [header for header in headers if header != own[name]["id"]]
+        if "items" not in own:
+            own["items"] = {"path": "items", "id": "id", "title": "title"}
+        return own
+
+    def load(self, own: OwnData) -> Dataset:
+        """The data set in these frames.
+
+        Args:
+            own: `section`, checked.
+
+        Raises:
+            DataError: A cell, a column or a table is not what it has to be; the message says which.
+        """
+        described = own.model_dump()
+        tables = {name: _table(frame, name, described[name]) for name, frame in self._frames().items()}
+        for name, key in _IDS:
+            if name in tables:
+                _refuse_changing_ids(tables[name], described[name][key], f"own.{name}.{key}")
+        if "items" not in tables:
+            tables["items"] = _items_of(tables["interactions"], own.interactions.item)
+        return load_own(own, Path(), lambda path: tables[path.name])
+
+    def _frames(self) -> dict[str, pd.DataFrame]:
+        import pandas as pd
+
+        frames = {"interactions": self.interactions, "items": self.items, "users": self.users}
+        given = {name: frame for name, frame in frames.items() if frame is not None}
+        for name, frame in given.items():
+            if not isinstance(frame, pd.DataFrame):
+                raise ConfigError(f"{name}: found {type(frame).__name__}, expected a pandas DataFrame")
+        return given
+
+
+def _header(key: str, headers: Sequence[str]) -> str:
+    """The column of a needed key that nobody has named: the frames of a run call users and items by `user_id`, ..."""
+    return f"{key}_id" if key not in headers and f"{key}_id" in headers else key
+
+
+def _table(frame: pd.DataFrame, name: str, columns: Mapping[str, Any]) -> Table:
+    """A frame as the loader reads it; columns that nobody asks for keep their names and no content."""
+    path = Path(f"{name} (data frame)")
+    if not len(frame):
+        raise DataError(f"{path}: the table has no rows; it needs data")
+    asked = {*columns.get("attributes", ()), *(value for value in columns.values() if isinstance(value, str))}
+    headers = [str(header) for header in frame.columns]
+    arrays = []
+    for place, header in enumerate(headers):
+        if header not in asked or headers.count(header) > 1:
+            arrays.append(pa.nulls(len(frame)))
+            continue
+        try:
+            arrays.append(pa.chunked_array(pa.array(frame.iloc[:, place], from_pandas=True)))
+        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+            reason = " ".join(str(error).split())
+            raise DataError(
+                f"{path}: column {header!r} mixes kinds of values ({reason}); make them of one kind, for instance "
+                "with astype(str)"
+            ) from error
+    return Table(path, pa.table(arrays, names=headers), is_csv=False)
+
+
+def _refuse_changing_ids(table: Table, name: str, key: str) -> None:
+    """Ids are text to the last sign: what would not come back from a log as it went in is refused."""
+    column = table.column(name, key)
+    kind = table.data.column(name).type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if not (pa.types.is_integer(kind) or pa.types.is_null(kind) or _is_text(kind)):
+        raise DataError(
+            f"{table.path}: column {name!r} ({key}) holds {kind}, expected text or whole numbers, as ids are; "
+            "convert it, for instance with astype('Int64') or astype(str)"
+        )
+    if _is_text(kind):
+        for row, cell in enumerate(table.data.column(name).to_pylist()):
+            if cell is not None and cell != column.cells[row]:
+                column.fail(row, f"found {shown(cell)}, expected an id without spaces at its ends; strip the column")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _items_of(interactions: Table, name: str) -> Table:
+    """The items that were met, their ids for titles; shorter ids first puts "2" before "10"."""
+    cells = interactions.column(name, "own.interactions.item").values
+    ids = sorted({cell for cell in cells if cell}, key=lambda item_id: (len(item_id), item_id))
+    return Table(Path("items (of the interactions)"), pa.table({"id": ids, "title": ids}), is_csv=False)

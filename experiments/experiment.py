@@ -1,0 +1,286 @@
+"""An experiment in Python: what an experiment file says, and objects where a file can only have names.
+
+import groundlings as gl
+
+experiment = gl.Experiment(
+    dataset="ml-100k",
+    arms={"popular": "popular", "mine": my_trained_recommender},
+    seed=7,
+    days=2,
+    population=500,
+)
+print(experiment.check())
+run = experiment.run("runs/first")
+print(run.compare())
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.dataset import Dataset
+from groundlings.environments.datasets import load_dataset
+from groundlings.environments.errors import ConfigError
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.split import Split, split_history
+from groundlings.experiments.archive.directory import existing_config
+from groundlings.experiments.config.loading import Key, as_yaml, complaint, config_hash, load_config, together
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.python_api.arms import arms_of, makers_for
+from groundlings.experiments.python_api.checking import Checked, check_plan
+from groundlings.experiments.python_api.data import dataset_of
+from groundlings.experiments.python_api.finished import Run
+from groundlings.experiments.running.events import Printing, Progress
+from groundlings.experiments.running.replicates import go_on_with, run_as_configured
+from groundlings.experiments.running.supplied import Supplied
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Experiment:
+    """One experiment: real people's histories, recommenders under test, and who decides for the simulated people.
+
+        experiment = Experiment(
+            dataset=Tables(interactions=purchases, items=products),
+            arms={"popular": "popular", "newest": lambda user_ids, k: [newest[:k] for _ in user_ids]},
+            seed=7,
+        )
+
+    Whatever is left out has the default that `groundlings schema` prints. An experiment whose arguments are all names
+    is the same as the file with these names: same configuration, same hash, same digest.
+
+    Args:
+        dataset: The name of a data set, a mapping as in an experiment file, a DataFrame of interactions, `Tables`, or
+            a `Dataset`. Data that is handed over is copied into the run's directory.
+        arms: Name -> recommender; the others are compared to the first. A recommender is a name or a mapping
+            (`{"recommender": "ease", "options": {...}}`) as in an experiment file, a function `(user_ids, k)` that
+            gives a list of item ids per user, an object with such a method `recommend`, a `Recommender`, its class, or
+            a factory that takes nothing. Classes and factories are fitted by the run; objects are used as they are,
+            unless they stand in `refitted(...)`.
+        seed: Where all chance comes from. There is no default: a run without a seed cannot be repeated.
+        mind: Who decides: the name of a mind or its section.
+        name: Names the run's directory under `runs`, where `run` is not told another.
+        days: Short for `simulation={"days": ...}`.
+        population: How many people become agents, "all", or the section.
+        **sections: Every other key of an experiment file, such as `plan`, `site`, `design` or `variants`.
+
+    Attributes:
+        config: The same as a configuration.
+
+    Raises:
+        ConfigError: An argument does not fit; the message names it.
+        DataError: A table that was handed over says something impossible; the message names column and row.
+    """
+
+    config: ExperimentConfig
+
+    def __init__(
+        self,
+        *,
+        dataset: object,
+        arms: Mapping[str, object],
+        seed: int,
+        mind: object = "behavioural",
+        name: str = "experiment",
+        days: int | None = None,
+        population: object = None,
+        **sections: Any,
+    ) -> None:
+        for key in ("base", "name", "seed"):
+            if key in sections:
+                raise ConfigError(f"{key}: this key does not exist")
+        section, data = dataset_of(dataset)
+        listed, makers = arms_of(arms)
+        content = {"name": name, "seed": seed, "dataset": section, "mind": mind, "arms": listed, **sections}
+        if data is not None:
+            content["copy_data"] = _copied(sections)
+        if days is not None:
+            content["simulation"] = {**_section(sections, "simulation", "days"), "days": days}
+        if population is not None:
+            content["population"] = population if isinstance(population, Mapping) else {"size": population}
+        self.config = _validated(content, list(arms))
+        self._supplied = Supplied(dataset=data, recommenders=makers)
+
+    @classmethod
+    def from_file(cls, path: Path | str, overrides: Sequence[str] = (), seed: int | None = None) -> Experiment:
+        """The experiment of a YAML file.
+
+            Experiment.from_file("my_first.yaml", ["simulation.days=5"]).run()
+
+        Args:
+            path: The file.
+            overrides: `key.path=value` each, as `groundlings run --set`.
+            seed: Takes the place of the file's seed.
+
+        Raises:
+            ConfigError: The file cannot be read, or says something that does not fit.
+        """
+        experiment = cls.__new__(cls)
+        experiment.config = load_config(Path(path), overrides, seed)
+        experiment._supplied = Supplied()
+        return experiment
+
+    def check(self) -> Checked:
+        """What a run would do, before it does it; printed, it is what `groundlings check` prints.
+
+            print(experiment.check())
+
+        Functions and trained objects are asked for the lists of a few people.
+
+        Raises:
+            ConfigError: Something does not exist, does not fit, or cannot rank for these people.
+            DataError: Data is missing or damaged, or the answer of a function cannot be shown.
+        """
+        return check_plan(self.config, self._supplied)
+
+    def run(self, out: Path | str | None = None, *, progress: Progress | None = None) -> Run:
+        """Simulate all arms, log everything, then write summary and report.
+
+            run = experiment.run("runs/first")
+            run.impressions().groupby("arm").clicked.mean()
+
+        It waits for the end, in a script as in a notebook, and gives the digest that the same experiment always gives.
+
+        Args:
+            out: A new directory; one under `runs` if absent. Nothing is ever overwritten.
+            progress: Is told how far it is; if absent, what must be known is printed.
+
+        Raises:
+            UserError: Something that its message tells how to mend; what was logged before stays, see `resume`.
+        """
+        where = None if out is None else Path(out)
+        return Run(run_as_configured(self.config, where, progress or Printing(), self._supplied).directory)
+
+    def resume(self, directory: Path | str, *, progress: Progress | None = None) -> Run:
+        """Go on with a run of this experiment that was interrupted; its outcome is that of an uninterrupted one.
+
+            run = experiment.resume("runs/first")
+
+        Args:
+            directory: The run's.
+            progress: Is told how far it is; if absent, what must be known is printed.
+
+        Raises:
+            RunDirectoryError: There is no run, it is damaged, or another process is at it.
+            ConfigError: It began as another experiment.
+        """
+        begun = config_hash(load_config(existing_config(Path(directory))))
+        if begun != config_hash(self.config):
+            raise ConfigError(
+                f"{directory}: this run began as another experiment (SHA-256 {begun[:12]}..., this one is "
+                f"{config_hash(self.config)[:12]}...); use groundlings.resume, or start a new run"
+            )
+        return Run(go_on_with(Path(directory), progress or Printing(), self._supplied).directory)
+
+    def as_yaml(self) -> str:
+        """The experiment as a file; an arm that no file can hold stands there as `python:` and its name."""
+        return as_yaml(self.config)
+
+    def history(self) -> pd.DataFrame:
+        """What the recommenders know on the first morning, to train your own on.
+
+            model.fit(experiment.history())
+
+        Returns:
+            One row per interaction, in the order of time: `user` and `item` (the data set's own ids), `rating` (NaN
+            where none was given) and `timestamp` (seconds since 1970).
+        """
+        import pandas as pd
+
+        known, data = self._split.train, self._dataset
+        return pd.DataFrame(
+            {
+                "user": pd.Series(data.people.user_ids, dtype=str).take(known.users).to_numpy(),
+                "item": pd.Series(data.catalog.item_ids, dtype=str).take(known.items).to_numpy(),
+                "rating": known.ratings,
+                "timestamp": known.timestamps,
+            }
+        )
+
+    def training(self) -> tuple[Interactions, Catalog]:
+        """The same for the method `fit` of a `Recommender`.
+
+        recommender.fit(*experiment.training())
+        """
+        return self._split.train, self._dataset.catalog
+
+    @cached_property
+    def _dataset(self) -> Dataset:
+        return self._supplied.dataset or load_dataset(self.config.dataset, notify=print, base=self.config.base)
+
+    @cached_property
+    def _split(self) -> Split:
+        return split_history(self._dataset.interactions, self.config.split.kind, self.config.split.test_fraction)
+
+
+def open_run(directory: Path | str) -> Run:
+    """A run that lies in a directory, whoever made it; also one that was interrupted.
+
+        open_run("runs/first").metrics()
+
+    Raises:
+        RunDirectoryError: There is no log of Groundlings.
+    """
+    run = Run(Path(directory))
+    run.check_readable()
+    return run
+
+
+def resume(directory: Path | str, *, arms: Mapping[str, object] | None = None, progress: Progress | None = None) -> Run:
+    """Go on with a run that was interrupted; one without Python objects also resumes on the command line.
+
+        resume("runs/first", arms={"mine": my_trained_recommender})
+
+    Args:
+        directory: The run's.
+        arms: Name -> the recommender that the arm began with, for arms that no file can hold.
+        progress: Is told how far it is; if absent, what must be known is printed.
+
+    Raises:
+        RunDirectoryError: There is no run, it is damaged, or another process is at it.
+        ConfigError: An object is missing, or the data is no longer what the run began with.
+    """
+    config = load_config(existing_config(Path(directory)))
+    supplied = Supplied(recommenders=makers_for(config, arms or {}))
+    return Run(go_on_with(Path(directory), progress or Printing(), supplied).directory)
+
+
+def _copied(sections: Mapping[str, Any]) -> bool:
+    if sections.get("copy_data") is False:
+        raise ConfigError("copy_data: data that is handed over has to be copied; take the key out")
+    return True
+
+
+def _section(sections: Mapping[str, Any], name: str, key: str) -> dict[str, Any]:
+    """A section of which one key has an argument of its own."""
+    given = sections.get(name) or {}
+    plain = given if isinstance(given, Mapping) else given.model_dump(exclude_unset=True)
+    if key in plain:
+        raise ConfigError(f"{key}: stands under {name} as well; give it once")
+    return dict(plain)
+
+
+def _validated(content: Mapping[str, Any], arms: Sequence[str]) -> ExperimentConfig:
+    try:
+        return ExperimentConfig.model_validate({**content, "base": Path.cwd()})
+    except ValidationError as fault:
+        told = (complaint(ExperimentConfig, error) for error in fault.errors())
+        raise together(f"{_argument(where, arms)}: {message}" for where, message in told) from None
+
+
+def _argument(location: Sequence[Key], arms: Sequence[str]) -> str:
+    """A place in the configuration as the argument that it came from."""
+    match location:
+        case []:
+            return "Experiment"
+        case ["arms", int() as number, *rest]:
+            return ".".join([f"arms[{arms[number]!r}]", *map(str, rest)])
+        case _:
+            return ".".join(map(str, location))

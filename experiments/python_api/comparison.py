@@ -1,0 +1,162 @@
+"""A comparison as an object: the verdict, the effects as a data frame, and as text what the terminal says."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from groundlings.environments.errors import ConfigError, RunDirectoryError, shown
+from groundlings.experiments.analysis.comparison.comparing import compare_run
+from groundlings.experiments.analysis.comparison.effects import ArmFindings
+from groundlings.experiments.analysis.comparison.effects import Comparison as Findings
+from groundlings.experiments.analysis.comparison.fidelity_gate import FIDELITY_NAME
+from groundlings.experiments.analysis.comparison.verdict import Word
+from groundlings.experiments.archive.integrity import reading
+from groundlings.experiments.running.replicates import runs_in
+from groundlings.simulator.log.reader import LogReader
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from groundlings.experiments.analysis.compare import Difference
+
+WORDS: tuple[Word, ...] = get_args(Word)
+"""What a verdict may be, the strongest first."""
+
+_WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a run says about its arms; printed, it is what `groundlings compare` prints.
+
+        comparison = run.compare()
+        print(comparison)
+        assert comparison.verdict != "not supported"
+
+    Attributes:
+        findings: Everything that was found, as plain values.
+    """
+
+    findings: Findings
+
+    @property
+    def verdict(self) -> Word | None:
+        """The weakest of `verdicts`: "validated", "indicative" or "not supported".
+
+        None where there is none: two arms that share every list are only ranked, and bounds do not compete.
+        """
+        return max(self.verdicts.values(), key=WORDS.index, default=None)
+
+    @property
+    def verdicts(self) -> Mapping[str, Word]:
+        """Arm -> the word for its effect on the primary metric, against the first arm."""
+        return {arm.name: arm.word for arm in self.findings.arms}
+
+    @property
+    def effects(self) -> pd.DataFrame:
+        """One row per arm and metric, the primary metric first.
+
+            comparison.effects.query("role == 'primary'")
+
+        Returns:
+            `arm`, `baseline`, `metric`; `role`: primary, guardrail or explored; `effect`, the mean of arm minus
+            baseline, its `standard_error`, `low` and `high`, the ends of its interval, and `p_value`, adjusted for how
+            much was looked at (NaN where it cannot be told); `agents` with a value in both arms and `agents_without`;
+            `verdict` of the primary metric, missing for the others.
+        """
+        import pandas as pd
+
+        rows = [row for arm in self.findings.arms for row in _rows(arm, self.findings)]
+        columns = [*_KEYS, "effect", "standard_error", "low", "high", "p_value", "agents", "agents_without", "verdict"]
+        numbers = dict.fromkeys(("effect", "standard_error", "low", "high", "p_value"), "float64")
+        return pd.DataFrame(rows, columns=columns).astype({**numbers, "verdict": "string"})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values, as `groundlings compare --json` prints them."""
+        return self.findings.as_dict()
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
+
+        written = io.StringIO()
+        print_verdict(self.findings, Console(file=written, width=_WIDTH))
+        return written.getvalue().rstrip()
+
+    def __repr__(self) -> str:
+        return f"<Comparison {dict(self.verdicts)}>"
+
+    def _repr_html_(self) -> str:
+        return str(self.effects.to_html(index=False))
+
+
+def compare_runs(directory: Path, fidelity: Path | None = None, variants: Sequence[Path] = ()) -> Comparison:
+    """The arms of a run, or of an experiment with variants.
+
+    Args:
+        directory: The run's.
+        fidelity: A fidelity.json; the one in the run's directory if absent.
+        variants: Directories of the same experiment with another prompt, model or seed.
+
+    Raises:
+        RunDirectoryError: A log or the fidelity file cannot be read, or a variant lacks an arm.
+    """
+    first, *others = (*runs_in(directory), *(run for each in variants for run in runs_in(each)))
+    beside = directory / FIDELITY_NAME  # an examination that lies with a matrix counts for its cells
+    named = fidelity or (beside if beside.is_file() else None)
+    with reading(first, *others), ExitStack() as stack:
+        log, *others_logs = (stack.enter_context(LogReader(run)) for run in (first, *others))
+        return Comparison(compare_run(first, log, named, others_logs))
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Raise `ConfigError` for a word that no verdict has."""
+    for word in words:
+        if word not in WORDS:
+            raise ConfigError(f"--fail-on: found {shown(word)}, expected {', '.join(map(repr, WORDS))}")
+
+
+def has_verdict(comparison: Comparison, words: Sequence[str]) -> bool:
+    """Whether any arm has one of some verdicts.
+
+    Raises:
+        RunDirectoryError: No arm has a verdict at all.
+    """
+    if not comparison.verdicts:
+        raise RunDirectoryError(
+            "--fail-on: this run gives no verdict, because no arm competes with the first one on a metric (bounds and "
+            "interleaved arms do not); take the option out"
+        )
+    return any(word in words for word in comparison.verdicts.values())
+
+
+_KEYS = ("arm", "baseline", "metric", "role")
+
+
+def _rows(arm: ArmFindings, found: Findings) -> list[dict[str, object]]:
+    """The effects of one arm: what was declared first."""
+
+    def row(metric: str, role: str, effect: Difference, p_value: float | None, word: str | None) -> dict[str, object]:
+        return {
+            **dict(zip(_KEYS, (arm.name, found.baseline, metric, role), strict=True)),
+            "effect": effect.difference,
+            "standard_error": effect.standard_error,
+            "low": effect.low,
+            "high": effect.high,
+            "p_value": p_value,
+            "agents": effect.n,
+            "agents_without": effect.excluded,
+            "verdict": word,
+        }
+
+    return [
+        row(found.plan.primary, "primary", arm.headline.effect, arm.headline.adjusted_p, arm.word),
+        *(row(each.metric, "guardrail", each.effect, each.adjusted_p, None) for each in arm.guardrails),
+        *(row(each.metric, "explored", each.effect, each.adjusted_p, None) for each in arm.explored),
+    ]

@@ -1,0 +1,188 @@
+"""A run as an object: its log as data frames, its metrics, its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.analysis.metrics import Summary, summarise
+from groundlings.experiments.archive.directory import CELLS, REPORT_NAME
+from groundlings.experiments.archive.integrity import reading
+from groundlings.experiments.python_api.comparison import Comparison, compare_runs
+from groundlings.experiments.python_api.metric_frame import metric_frame, short_table
+from groundlings.experiments.running.replicates import runs_in
+from groundlings.simulator.log.reader import LogReader
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that lies in a directory.
+
+        run = open_run("runs/first")
+        run.impressions().groupby(["arm", "position"]).clicked.mean()
+        print(run.compare())
+
+    Its data frames name arms as the experiment does, and users and items by the data set's own ids, which are text.
+    What nobody knows is missing, never 0 or False. Where an experiment has `variants`, its cells are runs of their
+    own: the frames hold all of them, and the column `cell` says which.
+
+    Attributes:
+        directory: Where everything lies.
+    """
+
+    directory: Path
+
+    @property
+    def report(self) -> Path:
+        """The page to look at."""
+        return self.directory / REPORT_NAME
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over what happened: equal when two runs behaved alike.
+
+        Raises:
+            RunDirectoryError: The run consists of several cells, which have a digest each.
+        """
+        (only,) = self._only("digest")
+        with reading(only), LogReader(only) as log:
+            return log.digest()
+
+    @property
+    def cells(self) -> tuple[Run, ...]:
+        """The runs of an experiment with `variants`, in their order; of any other, the run itself."""
+        return tuple(Run(directory) for directory in runs_in(self.directory))
+
+    def impressions(self) -> pd.DataFrame:
+        """One row per slot that was shown.
+
+            run.impressions().query("rank < 10").groupby("arm").clicked.mean()
+
+        Returns:
+            As `groundlings.simulator.log.reader.LogReader.impressions`: `arm`, `user_id`, `item_id`, `day`, `page`,
+            `position`, `rank`, `score`, `pscore`, `examined`, `clicked`, `rating` and what else is known.
+        """
+        return self._frames(LogReader.impressions)
+
+    def sessions(self) -> pd.DataFrame:
+        """One row per visit.
+
+        Returns:
+            As `LogReader.sessions`: `arm`, `user_id`, `day`, `timestamp`, `pages`, `ended_by`, `satisfaction`, ...
+        """
+        return self._frames(LogReader.sessions)
+
+    def events(self) -> pd.DataFrame:
+        """One row per thing that happened, in the order of happening within a session.
+
+        Returns:
+            As `LogReader.events`: `arm`, `user_id`, `day`, `page`, `kind`, `item_id`, `value`, `detail`, ...
+        """
+        return self._frames(LogReader.events)
+
+    def calls(self) -> pd.DataFrame:
+        """One row per question to a language model; empty where none took part.
+
+        Returns:
+            As `LogReader.calls`: `arm`, `user_id`, `day`, `page`, then the columns of `calls` in docs/log.md.
+        """
+        return self._frames(LogReader.calls)
+
+    def agents(self) -> pd.DataFrame:
+        """One row per simulated person: `user_id`, and the `persona` as a mapping."""
+        return self._frames(LogReader.agents)
+
+    def items(self) -> pd.DataFrame:
+        """One row per item, shown or not: `item_id`, `title`, `year` (perhaps missing), `genres`."""
+        return self._frames(LogReader.items)
+
+    def arms(self) -> pd.DataFrame:
+        """One row per arm: `arm`, `recommender`, `options`, `sees_hidden_preference`."""
+        return self._frames(LogReader.arms)
+
+    def interactions(self) -> pd.DataFrame:
+        """One row per item that was opened, as recommenders on a feed learn from it.
+
+        Returns:
+            As `LogReader.interactions`: `arm`, `user_id`, `item_id`, `rating` (NA where none was given), `timestamp`
+            (seconds since 1970), `day`, ... It can be the `dataset` of another `Experiment`.
+        """
+        return self._frames(LogReader.interactions)
+
+    def metrics(self) -> pd.DataFrame:
+        """One row per arm and metric.
+
+            run.metrics().pivot(index="arm", columns="metric", values="value")
+
+        Returns:
+            `arm`, `metric`; `value`, the mean over agents; `standard_error`, and `low` and `high`, the ends of its
+            95 % interval (NaN where there are too few agents); `denominator`, what each agent's value is divided by,
+            and `denominator_total`, how much of it there was; `agents` with a value and `agents_without`.
+        """
+        return self._frames(metric_frame)
+
+    def summary(self) -> Summary:
+        """The figures of `summary.json`.
+
+        Raises:
+            RunDirectoryError: The run consists of several cells, which have a summary each.
+        """
+        (only,) = self._only("summary")
+        with reading(only), LogReader(only) as log:
+            return summarise(log)
+
+    def compare(self, *, fidelity: Path | str | None = None, variants: Sequence[Run] = ()) -> Comparison:
+        """Which recommender is better, how sure that is, and whether it may be believed.
+
+            assert run.compare().verdict != "not supported"
+
+        Args:
+            fidelity: A `fidelity.json`; the one in the run's directory if absent.
+            variants: The same experiment with another prompt, model or seed.
+
+        Raises:
+            RunDirectoryError: A log or the fidelity file cannot be read, or a variant lacks an arm.
+        """
+        named = None if fidelity is None else Path(fidelity)
+        return compare_runs(self.directory, named, [variant.directory for variant in variants])
+
+    def check_readable(self) -> None:
+        """Raise `RunDirectoryError` where there is no log that can be read."""
+        for directory in runs_in(self.directory):
+            with LogReader(directory):
+                pass
+
+    def __str__(self) -> str:
+        return str(self.directory)
+
+    def _repr_html_(self) -> str:
+        return short_table(self.metrics())
+
+    def _only(self, what: str) -> tuple[Path]:
+        found = runs_in(self.directory)
+        if len(found) != 1:
+            raise RunDirectoryError(
+                f"{self.directory}: this run has {len(found)} cells, each with a {what} of its own; see Run.cells"
+            )
+        return (found[0],)
+
+    def _frames(self, read: Callable[[LogReader], pd.DataFrame]) -> pd.DataFrame:
+        import pandas as pd
+
+        runs = runs_in(self.directory)
+        frames = {}
+        for run in runs:
+            with reading(run), LogReader(run) as log:
+                frames[run.name] = read(log)
+        if not (self.directory / CELLS).is_dir():
+            (frame,) = frames.values()
+            return frame
+        for name, frame in frames.items():
+            frame.insert(0, "cell", name)
+        return pd.concat(frames.values(), ignore_index=True)
