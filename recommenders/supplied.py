@@ -160,8 +160,10 @@ class TrainedRecommender(AsyncRecommender):
         return self.trained.state()
 
 
-def _is_fitted(recommender: Recommender) -> bool:
+def _is_fitted(recommender: AsyncRecommender) -> bool:
     """Whether a recommender does not say the contrary when it is asked for no list at all."""
+    if not isinstance(recommender, Recommender):
+        return True  # it takes its time: asking it may cost money, and it will say so itself when it is asked
     nobody = np.zeros(0, dtype=np.int64)
     try:
         recommender.recommend(RankingRequest(nobody, 1, sp.csr_array((0, 1)), Draws.for_visits(0, nobody, 0)))
