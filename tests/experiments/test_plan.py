@@ -169,6 +169,16 @@ def test_a_mind_of_your_own_may_ask_a_model(own):
     assert not build_plan(configured(mind={"kind": "own_minds:Talker", "model": model})).stages
 
 
+def test_a_plugin_offers_its_mind_by_a_short_name(own, tmp_path, monkeypatch):
+    info = tmp_path / "minds-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: minds\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[groundlings.minds]\nimpatient = own_minds:Impatient\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plan = build_plan(configured(mind="impatient"))
+    assert plan.described_mind == {"kind": "impatient", "people": 30}
+
+
 @pytest.mark.parametrize(
     ("mind", "said"),
     [
