@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from groundlings.environments.datasets.config import DatasetConfig
 from groundlings.environments.errors import ConfigError
@@ -210,12 +210,13 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _metrics_are_known(self) -> ExperimentConfig:
+    def _metrics_are_known(self, info: ValidationInfo) -> ExperimentConfig:
+        given = (info.context or {}).get("metrics", ())  # metrics that exist as values, where Python and no file asks
         if not any(":" in name for name in self.metrics or ()):  # modules are imported when a plan is built
             from groundlings.experiments.analysis.metrics.registry import metrics_of
 
             try:
-                metrics_of(self.model_dump(include={"metrics", "plan"}))
+                metrics_of(self.model_dump(include={"metrics", "plan"}), given)
             except ConfigError as error:
                 raise ValueError(str(error)) from None
         return self

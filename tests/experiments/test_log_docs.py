@@ -78,3 +78,9 @@ def test_cold_items_are_in_nobodys_history(small_run):
     items = rows_of("SELECT title, year FROM items ORDER BY item_id", small_run)
     for row in rows_of(cold, small_run):
         assert items.index({"title": row["title"], "year": row["year"]}) not in known
+
+
+def test_the_example_in_python_runs(small_run, capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    exec(code.replace("runs/quickstart", str(small_run)), {})
+    assert re.search(r"chance +0 +0?\.\d", capsys.readouterr().out)

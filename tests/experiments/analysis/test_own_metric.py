@@ -330,6 +330,10 @@ def test_a_metric_needs_its_actions():
 def test_values_are_taken_as_they_are():
     assert resolve_metrics(None, given=(CTR_IN_SQL,)) == (*METRICS, CTR_IN_SQL)
     assert resolve_metrics(["ctr_in_sql", "exit_page"], given=(CTR_IN_SQL,))[0] is CTR_IN_SQL
+    content = {**TOY_EXPERIMENT, "metrics": ["ctr_in_sql"], "plan": {"primary": "ctr_in_sql"}}
+    with pytest.raises(ValueError, match="there is no metric 'ctr_in_sql'"):
+        ExperimentConfig.model_validate(content)
+    assert ExperimentConfig.model_validate(content, context={"metrics": (CTR_IN_SQL,)}).metrics == ("ctr_in_sql",)
 
 
 def test_files_without_metrics_keep_their_hash():
