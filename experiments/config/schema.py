@@ -8,14 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from groundlings.environments.datasets.config import DatasetConfig
 from groundlings.environments.errors import ConfigError
-from groundlings.environments.feed import RankEach
 from groundlings.environments.split import SplitKind
 from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.designs import DesignConfig, ParallelDesign, check_design
+from groundlings.experiments.config.environment import OwnEnvironment, SiteConfig
 from groundlings.experiments.config.minds import (
     BehaviouralMindConfig,
     CalibratedMindConfig,
@@ -80,47 +80,6 @@ class SimulationConfig(Section):
     """Visits open at once when a language model decides. It changes the speed, never the result."""
 
 
-_MOST_SLOTS = 100_000
-
-
-def _spelled_out(environment: Any) -> Any:
-    return {"kind": environment} if isinstance(environment, str) else environment
-
-
-class SiteConfig(Section):
-    """What a visit looks like."""
-
-    page_size: Annotated[int, Field(ge=1)] = 10
-    """Slots a page."""
-    max_pages: Annotated[int, Field(ge=1)] = 5
-    """Pages a visit can see at most."""
-    rank_each: RankEach | None = None
-    """Whether the recommender ranks once per `visit`, for all of its pages, or anew for each `page`, knowing what was
-    shown before; `visit` if absent."""
-
-    @model_validator(mode="after")
-    def _can_be_shown(self) -> SiteConfig:
-        if self.page_size * self.max_pages > _MOST_SLOTS:
-            raise ValueError(
-                f"{self.page_size} slots a page on {self.max_pages} pages are more than {_MOST_SLOTS:,} slots a visit"
-            )
-        return self
-
-
-class EnvironmentConfig(BaseModel):
-    """An environment of your own, or of another package; all keys but `kind` are its options."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True, hide_input_in_errors=True)
-
-    kind: str
-    """The name of a plug-in, or `module:Class`."""
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """What its constructor takes, as the file has it."""
-        return dict(self.model_extra or {})
-
-
 class ArmConfig(Section):
     """One recommender under test."""
 
@@ -167,7 +126,7 @@ class ExperimentConfig(Section):
     """When things happen."""
     site: SiteConfig = SiteConfig()
     """What a visit looks like."""
-    environment: Annotated[EnvironmentConfig | None, BeforeValidator(_spelled_out)] = None
+    environment: OwnEnvironment = None
     """Where people are and what they can do, if not on the paginated feed that `site` describes: `module:Class`, or a
     mapping with `kind` and its options."""
     mind: MindConfig

@@ -15,8 +15,7 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets import load_dataset
 from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError
-from groundlings.environments.feed import PaginatedFeed
-from groundlings.environments.registry import EnvironmentContext, build_environment, check_abilities
+from groundlings.environments.registry import EnvironmentContext, check_abilities
 from groundlings.environments.split import Split, split_history
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.registry import metrics_of
@@ -61,7 +60,7 @@ class Plan:
         described_mind: Kind, parameters and versions of the mind, as it says itself; {} where there are no arms.
         arms: As the log describes them.
         stages: The arms of the experiment, one of each arm: those of a stage live side by side. Whoever lets them
-            live takes them out, because a arm is large. Empty where agents ask a model and nobody may be asked.
+            live takes them out, because an arm is large. Empty where agents ask a model and nobody may be asked.
     """
 
     config: ExperimentConfig
@@ -104,7 +103,7 @@ class Plan:
         return built
 
     def make_arm(self, arm: ArmConfig, recommender: AsyncRecommender | None = None, mind: Mind | None = None) -> Arm:
-        """A new arm of one arm, for everybody: it shares nothing with another one but the models that are asked.
+        """An arm that has not begun, for everybody: it shares nothing with another one but the models that are asked.
 
         Args:
             arm: Which.
@@ -206,13 +205,14 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
     split = split_history(dataset.interactions, config.split.kind, config.split.test_fraction)
     population = build_population(dataset, split.train, size=config.population.size, seed=config.seed)
     ground = CalibrationGround(dataset, split, config.split, population)
+    around = EnvironmentContext(dataset.catalog, dataset.scale, config.base)
     return Plan(
         config=config,
         supplied=supplied,
         dataset=dataset,
         split=split,
         population=population,
-        environment=supplied.environment or _environment(config, dataset),
+        environment=supplied.environment or (config.environment or config.site).build(around),
         schedule=Schedule(
             days=config.simulation.days,
             concurrency=config.simulation.concurrency,
@@ -227,15 +227,6 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
             base_directory=config.base,
         ),
     )
-
-
-def _environment(config: ExperimentConfig, dataset: Dataset) -> Environment[Any]:
-    """What people can see and do: the one place that makes an environment of its section."""
-    if config.environment is None:
-        site = config.site
-        return PaginatedFeed(site.page_size, site.max_pages, dataset.scale, site.rank_each or "visit")
-    context = EnvironmentContext(dataset.catalog, dataset.scale, config.base)
-    return build_environment(config.environment.kind, config.environment.options, context)
 
 
 def _minds(plan: Plan) -> list[Mind]:
