@@ -110,7 +110,7 @@ def _impressions(sessions: int) -> Iterator[list[tuple[Any, ...]]]:
             (
                 1 + (first + visit) * SLOTS + rank, first + visit + 1, page + 1, position, rank, items[visit][rank],
                 0.5, 0.01, True, None, None if lost[visit][page] else opened[visit][rank],
-                4.0 if opened[visit][rank] and not lost[visit][page] else None, None, None,
+                4.0 if opened[visit][rank] and not lost[visit][page] else None, None, None, position, None,
             )
             for visit in range(block)
             for rank in range(SLOTS)

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.columns import Row
-from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.migrations import schema_version
 from groundlings.simulator.log.store import Store, named_faults, open_log, store_at
 
@@ -59,6 +58,8 @@ class OpenLog:
 
     def digest(self) -> str:
         """SHA-256 over what happened, in hexadecimal: equal when two runs behaved alike."""
+        from groundlings.simulator.log.digest import digest
+
         with named_faults(self._place):
             return digest(self._engine)
 

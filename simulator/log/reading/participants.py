@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.recommenders.interleaving import TEAM_DRAFT
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 _JSON = ("config", "mind", "versions")
@@ -97,6 +96,8 @@ class ParticipantReader(OpenLog):
 
     def visited_arms(self) -> tuple[LoggedArm, ...]:
         """As `logged_arms`, without those that nobody visits alone because two of them draft every list together."""
+        from groundlings.recommenders.interleaving import TEAM_DRAFT
+
         arms = self.logged_arms()
         return tuple(arm for arm in arms if arm.recommender == TEAM_DRAFT) or arms
 

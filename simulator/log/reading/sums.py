@@ -87,10 +87,7 @@ FROM impressions JOIN sessions USING (session_id) JOIN arms AS teams ON teams.ar
 GROUP BY agent_id, teams.position
 """
 
-_CUT_SHORT = f"""
-SELECT DISTINCT arm_id, agent_id FROM sessions
-WHERE ended_by IN ('{EndedBy.UNREADABLE}', '{EndedBy.NOTHING_SHOWN}')
-"""
+_CUT_SHORT = "SELECT DISTINCT arm_id, agent_id FROM sessions WHERE ended_by IN (:unreadable, :nothing_shown)"
 
 _SLOTS = """
 SELECT agent_id, day, rank, item_id, clicked, rating FROM impressions JOIN sessions USING (session_id)
@@ -154,7 +151,9 @@ class SumReader(OpenLog):
 
     def agents_cut_short(self) -> pd.DataFrame:
         """One row per arm and agent with a session ended by an unreadable reply or an empty list: arm_id, agent_id."""
-        return self._ask(_CUT_SHORT)
+        from groundlings.simulator.session import EndedBy
+
+        return self._ask(_CUT_SHORT, unreadable=EndedBy.UNREADABLE.value, nothing_shown=EndedBy.NOTHING_SHOWN.value)
 
     def same_slots(self, one: int, other: int) -> bool:
         """Whether two arms, given by their ids, showed the same in every slot, with the same outcome."""
