@@ -86,7 +86,8 @@ class ArmConfig(Section):
     name: Annotated[str, Field(min_length=1)]
     """Its name in the log and in every report."""
     recommender: str
-    """A shipped recommender, a plug-in's name, or `module:Class`."""
+    """A shipped recommender, a plug-in's name, or `module:Class`; `python:NAME` stands for an object that Python code
+    handed over (docs/python-api.md)."""
     options: dict[str, Any] = Field(default_factory=dict)
     """What the recommender's constructor takes."""
     history: Literal["all", "none"] = "all"

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sqlalchemy import text
 
-from groundlings.environments.environment import EndedBy
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 if TYPE_CHECKING:
