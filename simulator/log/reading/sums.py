@@ -150,7 +150,7 @@ class SumReader(OpenLog):
 
     def agents_cut_short(self) -> pd.DataFrame:
         """One row per arm and agent with a session ended by an unreadable reply or an empty list: arm_id, agent_id."""
-        from groundlings.simulator.session import EndedBy
+        from groundlings.environments.environment import EndedBy
 
         return self._ask(_CUT_SHORT, unreadable=EndedBy.UNREADABLE.value, nothing_shown=EndedBy.NOTHING_SHOWN.value)
 
