@@ -12,9 +12,8 @@ from groundlings.environments.visits import Visits
 from groundlings.personas.memory import Memory, MemoryStore
 from groundlings.personas.memory_relevance import load_embedder
 from groundlings.personas.mind import FEED_ACTIONS, Afterthoughts, PageTurn, Situation
-from groundlings.personas.minds.language import logprob_decision
-from groundlings.personas.minds.language import reflection as language_looking_back
-from groundlings.personas.minds.language import verdict as language_verdict
+from groundlings.personas.minds.language import logprob_decision, reflection
+from groundlings.personas.minds.language import verdict as verdict_decision
 from groundlings.personas.minds.language.ask import Asker
 from groundlings.personas.minds.language.config import LanguageOptions
 from groundlings.personas.minds.language.logprob_decision import GradedPage
@@ -59,7 +58,7 @@ class LanguageMind:
     ) -> None:
         self._options = options
         self._memory = MemoryStore(options.memory, load_embedder(options.memory.embedder))
-        asks = language_verdict if options.decision == "verdict" else logprob_decision
+        asks = verdict_decision if options.decision == "verdict" else logprob_decision
         self._prompt = asks.prompt_of(options.wording)
         self._eyes = Eyes(population, self._memory, self._prompt, options)
         self._asker = Asker(model, sampling, options.reasks)
@@ -89,9 +88,9 @@ class LanguageMind:
         """See `Mind.describe`."""
         prompts = [self._prompt]
         if self._options.reflection.every:
-            prompts.append(language_looking_back.REFLECTION)
+            prompts.append(reflection.REFLECTION)
         if self._options.interview.questions:
-            prompts.append(language_looking_back.INTERVIEW)
+            prompts.append(reflection.INTERVIEW)
         return {
             "kind": "language",
             "model": self._asker.model.name,
