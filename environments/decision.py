@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from groundlings.environments.actions import Actions, Cells, Illegal, LegalActions, legal_only
+from groundlings.environments.actions import Actions, Cells, Illegal, LegalActions
 from groundlings.environments.arrays import BoolArray
 from groundlings.environments.chat import CallRecord
+from groundlings.environments.legality import legal_only
 from groundlings.environments.page import Page
 from groundlings.environments.trace import NO_TRACE, Trace
 
@@ -80,7 +81,7 @@ class Checked:
 
 
 def checked(decision: Decision, page: Page, legal: LegalActions) -> Checked:
-    """Take out of a decision what its page did not offer, and say what it was; see `actions.legal_only`."""
+    """Take out of a decision what its page did not offer, and say what it was; see `legality.legal_only`."""
     actions, refused = legal_only(decision.actions, decision.unreadable, page, legal)
     illegal = (*decision.stray, *refused)
     if len(illegal) > 1:

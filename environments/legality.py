@@ -1,0 +1,87 @@
+"""The check of what minds say: only actions that a page offers are carried out, the others are listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from groundlings.environments.actions import Actions, ActionSpec, Cells, Illegal, LegalActions
+from groundlings.environments.arrays import BoolArray
+from groundlings.environments.page import Page
+
+
+def legal_only(
+    actions: Actions, unreadable: BoolArray, page: Page, legal: LegalActions
+) -> tuple[Actions, list[Illegal]]:
+    """Take out what the page did not offer, and say what it was.
+
+    Args:
+        actions: What the mind said.
+        unreadable: Visits whose reply could not be read, shape (n_visits,): they do nothing.
+        page: What was shown.
+        legal: What was offered.
+
+    Returns:
+        The legal actions, and the others in the order of the schema.
+    """
+    readable, silent = ~unreadable, bool(unreadable.any())
+    shown = page.shown
+    columns: dict[str, Cells] = {}
+    refused: list[Illegal] = []
+    done: dict[str, BoolArray] = {}
+    for spec in actions.schema.specs:
+        cells = actions[spec.name]
+        asked = spec.taken(cells)
+        if silent:
+            asked = asked & (readable[:, None] if spec.per == "slot" else readable)
+        kept = asked
+        if not asked.any():
+            done[spec.name] = asked
+            columns[spec.name] = spec.idle(page) if silent else cells
+            continue
+        if spec.needs is not None:
+            reason = spec.refusals.get("needs") or f"it needs {spec.needs} on the same slot"
+            kept = _refuse(refused, spec, cells, kept, done[spec.needs], reason)
+        elif spec.per == "slot":
+            kept = _refuse(refused, spec, cells, kept, shown, "the slot is empty")
+        if spec.name in legal.available:
+            reason = spec.refusals.get("offered") or "it is not offered"
+            kept = _refuse(refused, spec, cells, kept, legal.available[spec.name], reason)
+        right = spec.legal_values(cells)
+        if right is not None:
+            kept = _refuse(refused, spec, cells, kept, right, spec.refusals.get("values") or _limits(spec))
+        done[spec.name] = kept
+        columns[spec.name] = cells if kept is asked and not silent else _only(spec, cells, kept, page)
+    return Actions(actions.schema, columns), refused
+
+
+def _refuse(
+    refused: list[Illegal], spec: ActionSpec, cells: Cells, asked: BoolArray, allowed: BoolArray, reason: str
+) -> BoolArray:
+    """Where an action stays; `asked` itself where all of it is allowed."""
+    outside = asked & ~allowed
+    if not outside.any():
+        return asked
+    for place in np.argwhere(outside).tolist():
+        value = cells[tuple(place)]
+        said = spec.words if spec.kind == "flag" or spec.per == "page" else f"{spec.words} {_worded(value)}"
+        refused.append(Illegal(place[0], place[1] if spec.per == "slot" else None, said, reason))
+    return asked & allowed
+
+
+def _only(spec: ActionSpec, cells: Cells, kept: BoolArray, page: Page) -> Cells:
+    if spec.kind == "flag":
+        return kept
+    return np.where(kept, cells, spec.idle(page))
+
+
+def _limits(spec: ActionSpec) -> str:
+    if spec.values:
+        return f"{spec.words} is one of {', '.join(f'{value:g}' for value in spec.values)}"
+    low, high = spec.within or (np.nan, np.nan)
+    return f"{spec.words} is {low:g} to {high:g}"
+
+
+def _worded(value: Any) -> str:
+    return str(value) if isinstance(value, str) else f"{value:g}"
