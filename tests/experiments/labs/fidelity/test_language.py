@@ -67,7 +67,7 @@ def asked(stage, monkeypatch):
 
         monkeypatch.setattr(language, "build_chat_model", built)
         config = LanguageConfig(**{**LEAST, **options})
-        answers = ask_language_model(stage, config, lambda _: None, lambda *_: None)
+        answers = ask_language_model(stage, config)
         return answers, examine_language(stage, answers), model
 
     return ask

@@ -60,7 +60,7 @@ def asked(trial, monkeypatch):
             return model
 
         monkeypatch.setattr(language, "build_chat_model", built)
-        found = ask_language_model(trial, LanguageConfig(items=8, shortlist=15, known_pairs=60, **options), print)
+        found = ask_language_model(trial, LanguageConfig(items=8, shortlist=15, known_pairs=60, **options))
         assert model.closed
         return found
 
@@ -98,7 +98,7 @@ def test_a_model_that_cannot_be_read_is_refused(trial, monkeypatch):
 
     monkeypatch.setattr(language, "build_chat_model", built)
     with pytest.raises(DataError, match="answers could be read"):
-        ask_language_model(trial, LanguageConfig(items=2, shortlist=6, known_pairs=10), print)
+        ask_language_model(trial, LanguageConfig(items=2, shortlist=6, known_pairs=10))
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def writer(monkeypatch):
 
 
 def test_what_is_written_says_that_it_was_generated(trial, writer, tmp_path):
-    written = metadata.write_metadata(trial, MetadataConfig(items=20), print)
+    written = metadata.write_metadata(trial, MetadataConfig(items=20))
     assert [each.item for each in written[::2]] == trial.split.new.tolist()[:10]
     assert (trial.split.train.item_counts[[each.item for each in written[1::2]]] > 0).all()
     metadata.keep(written, tmp_path)
