@@ -6,8 +6,8 @@ import sqlite3
 
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.simulating import log_experiment
-from groundlings.experiments.running.spending import Spending, spent_in
 from groundlings.simulator.language.budget import Spent
+from groundlings.simulator.log.spending import Spending, spent_in
 from groundlings.simulator.log.sqlite import SqliteStore
 
 ASKING = {
@@ -28,7 +28,6 @@ def test_agents_share_a_budget_and_each_arms_recommender_has_its_own(tmp_path):
     assert whole.agents.calls > 0
     assert whole.recommenders == {}
     with sqlite3.connect(log) as connection:
-        connection.execute("ALTER TABLE calls ADD COLUMN asked_by TEXT NOT NULL DEFAULT 'agent'")
         connection.execute(
             "UPDATE calls SET asked_by = 'recommender' WHERE session_id IN (SELECT session_id FROM sessions"
             " JOIN arms USING (arm_id) WHERE name = 'popular')"
