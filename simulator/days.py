@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.concurrency import rare_collections
 from groundlings.simulator.log.writer import LogWriter
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ async def live_together(
 
                 # 2. People visit. Recommenders are frozen: what is clicked today changes no list of today.
                 for arm in arms:
+                    _logger.debug("day %d of %d: arm %s", day + 1, schedule.days, arm.name)
                     await arm.day(day, schedule.concurrency, log, on_visits)
 
                 # 3. Once the day is over in every arm, each recommender hears what was clicked in all of them.
@@ -77,4 +81,5 @@ def _fit(arms: Sequence[Arm], until: int) -> None:
     """
     for arm in arms:
         if arm.past.whole_days < until:
+            _logger.debug("fitting the recommender of arm %s", arm.name)
             arm.fit()
