@@ -78,7 +78,7 @@ class DatasetContract(ABC):
         built = self.build()
         if hasattr(built, "load"):
             return cast("DatasetLoader", built)
-        return FunctionLoader(cast("Callable[..., Dataset]", built), {})
+        return FunctionLoader(built, {})
 
     def _load(self) -> Dataset:
         dataset = self._loader().load(self.context())
