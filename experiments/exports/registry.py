@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.plugins import ExtensionPoint
@@ -223,7 +223,7 @@ def format_of(name: str, found: ExportFormat) -> Format:
     silent = [each for each in _ABOUT if not str(getattr(found, each)).strip()]
     if silent:
         raise ConfigError(f"--format: {name} says nothing under {', '.join(silent)}; the datasheet needs it")
-    return Format(name, found.description, found.rows, found.unknown, found.mark, cast("Writer", found.write))
+    return Format(name, found.description, found.rows, found.unknown, found.mark, found.write)
 
 
 def available_formats() -> dict[str, Format]:
