@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
@@ -94,7 +94,7 @@ class ExtensionPoint:
 
 
 def constructor_arguments(
-    kind: type[Any],
+    kind: Callable[..., Any],
     reference: str,
     options: Mapping[str, Any],
     *,
@@ -106,7 +106,7 @@ def constructor_arguments(
     """The options of a class as arguments of its constructor, each checked against the type in the signature.
 
     Args:
-        kind: The class.
+        kind: The class, or a function whose parameters are the options.
         reference: How the YAML calls it, for messages.
         options: As the YAML has them.
         reserved: Parameters that are filled by other means and cannot be set in the YAML.
@@ -136,12 +136,13 @@ def constructor_arguments(
     return {name: read(hints.get(name, Any), value, f"{under}.{name}") for name, value in options.items()}
 
 
-def _type_hints(kind: type[Any], reference: str, at: str) -> dict[str, Any]:
+def _type_hints(kind: Callable[..., Any], reference: str, at: str) -> dict[str, Any]:
     try:
-        return get_type_hints(kind.__init__, include_extras=True)
+        annotated = cast("Any", kind).__init__ if isinstance(kind, type) else kind
+        return get_type_hints(annotated, include_extras=True)
     except NameError as error:
         raise ConfigError(
-            f"{at}: a type in the constructor of {reference} is not known at run time: {error}; "
+            f"{at}: a type in the signature of {reference} is not known at run time: {error}; "
             "import it outside `if TYPE_CHECKING`"
         ) from error
 

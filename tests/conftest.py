@@ -7,9 +7,16 @@ per test run; a test that writes into a cache names a directory of its own with 
 
 from __future__ import annotations
 
+import importlib.util
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from groundlings.simulator.log.reader import LogReader
 
 # One switch makes paid and remote model calls impossible; it must be set before anything of ours is imported.
 os.environ["GROUNDLINGS_REMOTE"] = "forbid"
@@ -27,3 +34,23 @@ settings.register_profile(
 )
 settings.register_profile("explore", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a finished run of four arms (`small_log.py`); read it, never write it."""
+    found = importlib.util.spec_from_file_location("small_log", Path(__file__).with_name("small_log.py"))
+    assert found is not None
+    assert found.loader is not None
+    made = importlib.util.module_from_spec(found)
+    found.loader.exec_module(made)
+    directory: Path = made.write_log(tmp_path_factory.mktemp("small"), made.some_arms())
+    return directory
+
+
+@pytest.fixture(scope="session")
+def small_log(small_run: Path) -> LogReader:
+    """Its log, opened for reading."""
+    from groundlings.simulator.log.reader import LogReader
+
+    return LogReader(small_run)

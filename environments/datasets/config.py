@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
-from typing import Any, Literal, get_args
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from groundlings.environments.dataset import RatingScale
+from groundlings.environments.datasets.loader import DATASET_LOADERS
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.paths import NamedPath
 
-DatasetName = Literal["ml-100k", "ml-1m", "toy", "own"]
-DATASET_NAMES: tuple[str, ...] = get_args(DatasetName)
+DATASET_NAMES: tuple[str, ...] = tuple(DATASET_LOADERS.shipped)
+
+_OWN_LOADER = re.compile(r"[\w.]+:\w+")
 
 
 class _Strict(BaseModel):
@@ -138,8 +141,9 @@ _MOST_MADE_UP = 200_000_000
 class DatasetConfig(_Strict):
     """Which data the experiment stands on; a plain name is short for `{name: ...}`."""
 
-    name: DatasetName
-    """`ml-100k`, `ml-1m`, `toy` (made up, for tests) or `own` (your own tables)."""
+    name: str
+    """`ml-100k`, `ml-1m`, `toy` (made up, for tests), `own` (your own tables), a plug-in, or your loader as
+    `module:NAME`."""
     directory: NamedPath | None = None
     """Where downloaded data is kept, instead of the user's cache or the environment variable `GROUNDLINGS_DATA`."""
     allow_download: bool = True
@@ -148,6 +152,8 @@ class DatasetConfig(_Strict):
     """The tables of the data set `own`."""
     toy: ToyOptions | None = None
     """The size of the data set `toy`."""
+    options: dict[str, Any] | None = None
+    """What a plug-in or your own loader is built with."""
 
     @model_validator(mode="before")
     @classmethod
@@ -157,11 +163,17 @@ class DatasetConfig(_Strict):
     @field_validator("name", mode="before")
     @classmethod
     def _known_name(cls, value: Any) -> Any:
-        if value not in DATASET_NAMES:
-            near = get_close_matches(str(value).lower(), DATASET_NAMES, n=1, cutoff=0.4)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"dataset.name: found {shown(value)}, expected one of {', '.join(DATASET_NAMES)}{hint}")
-        return value
+        if value in DATASET_NAMES or (isinstance(value, str) and _OWN_LOADER.fullmatch(value)):
+            return value  # modules are imported when data is loaded
+        names = [*DATASET_NAMES, *(name for name in DATASET_LOADERS.names() if name not in DATASET_NAMES)]
+        if value in names:
+            DATASET_LOADERS.check_name(value, at="dataset.name")
+            return value
+        near = get_close_matches(str(value).lower(), names, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(
+            f"dataset.name: found {shown(value)}, expected one of {', '.join(names)}, or {DATASET_LOADERS.own}{hint}"
+        )
 
     @model_validator(mode="after")
     def _parts_belong(self) -> DatasetConfig:
@@ -174,4 +186,13 @@ class DatasetConfig(_Strict):
                 raise ConfigError(
                     f"dataset.{part}: only the data set {part!r} reads this, but dataset.name is {self.name!r}"
                 )
+        if self.options is not None and self.name in DATASET_NAMES:
+            raise ConfigError(
+                f"dataset.options: only plug-ins and loaders of your own read this, but dataset.name is {self.name!r}"
+            )
         return self
+
+    def loader_options(self) -> dict[str, Any]:
+        """What the loader of this name is given: its section, or the options of a plug-in."""
+        section = self.own if self.name == "own" else self.toy
+        return dict(self.options or {}) if section is None else section.model_dump()

@@ -1,19 +1,31 @@
-"""Every data set by name, and the one door to load them."""
+"""From `dataset.name` in the YAML to a data set: shipped ones, plug-ins, and your own `module:NAME`."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, cast
+from urllib.parse import quote
 
 from groundlings.environments.dataset import Dataset
-from groundlings.environments.datasets import movielens, movielens_1m, movielens_100k
-from groundlings.environments.datasets.archives import Archive, Files, cache_directory, read_files
-from groundlings.environments.datasets.config import DatasetConfig, OwnData, ToyOptions
+from groundlings.environments.datasets.archives import cache_directory
+from groundlings.environments.datasets.checking import check_dataset
+from groundlings.environments.datasets.config import DatasetConfig
 from groundlings.environments.datasets.download import ProgressHook
-from groundlings.environments.datasets.own import OWN_LICENCE, load_own
-from groundlings.environments.datasets.toy import TOY_LICENCE, make_toy
+from groundlings.environments.datasets.loader import DATASET_LOADERS, DatasetLoader, LoadContext
+from groundlings.environments.datasets.shipped import ML_1M, ML_100K, OWN, TOY, ArchiveLoader, OwnLoader, ToyLoader
+from groundlings.environments.errors import ConfigError
+from groundlings.environments.plugins import constructor_arguments
+
+DATASETS: Mapping[str, ArchiveLoader | ToyLoader | OwnLoader] = MappingProxyType(
+    {"ml-100k": ML_100K, "ml-1m": ML_1M, "toy": TOY, "own": OWN}
+)
+"""The shipped ones."""
+
+_ABOUT = ("description", "size", "licence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,43 +37,74 @@ class DatasetEntry:
         description: One line.
         size: Users, items and interactions, in words.
         licence: Its terms in a sentence.
-        archive: Its downloads, None where nothing is downloaded.
-        parse: What turns the downloads into a data set, None likewise.
     """
 
     name: str
     description: str
     size: str
     licence: str
-    archive: Archive | None = None
-    parse: Callable[[Files], Dataset] | None = None
 
 
-DATASETS: Mapping[str, DatasetEntry] = MappingProxyType(
-    {
-        entry.name: entry
-        for entry in (
-            DatasetEntry(
-                "ml-100k",
-                "MovieLens-100K: film ratings of real people with age, gender and occupation, 1997-1998",
-                "943 users, 1,682 items, 100,000 ratings",
-                movielens.LICENCE,
-                movielens_100k.ARCHIVE,
-                movielens_100k.parse,
-            ),
-            DatasetEntry(
-                "ml-1m",
-                "MovieLens-1M: the same, larger and later, 2000-2003",
-                "6,040 users, 3,883 items, 1,000,209 ratings",
-                movielens.LICENCE,
-                movielens_1m.ARCHIVE,
-                movielens_1m.parse,
-            ),
-            DatasetEntry("toy", "A made-up world of tastes, for tests and benchmarks", "as you ask", TOY_LICENCE),
-            DatasetEntry("own", "Your own CSV or Parquet tables (docs/own-data.md)", "as it is", OWN_LICENCE),
+@dataclass(slots=True)
+class FunctionLoader:
+    """A function that returns a data set, as a `DatasetLoader`.
+
+    Attributes:
+        function: Takes a `LoadContext`, and the options by name.
+        arguments: The options.
+    """
+
+    function: Callable[..., Dataset]
+    arguments: Mapping[str, Any]
+    description: str = ""
+    size: str = "said when it is loaded"
+    licence: str = "said when it is loaded"
+
+    def __post_init__(self) -> None:
+        self.description = self.description or (inspect.getdoc(self.function) or "no description").splitlines()[0]
+
+    def load(self, context: LoadContext) -> Dataset:
+        """What the function returns."""
+        return self.function(context, **self.arguments)
+
+
+def find_loader(name: str, options: Mapping[str, Any], *, where: str = "dataset") -> DatasetLoader:
+    """The loader of a name, ready to load.
+
+    Args:
+        name: Of a shipped data set or a plug-in, or `module:NAME` of a class, a function or a loader that exists.
+        options: Parameters of the class or the function, as the YAML has them.
+        where: Key path of the mapping that holds both, for messages.
+
+    Raises:
+        ConfigError: There is no such loader, or an option is not known, missing, or of another type.
+    """
+    at, under = f"{where}.name", f"{where}.options"
+    found: Any = DATASET_LOADERS.load(name, at=at)
+    if name in DATASETS:
+        return cast("DatasetLoader", found)
+    if isinstance(found, type):
+        found = _built(found, name, options, at, under)
+    elif inspect.isfunction(found):
+        if "context" not in inspect.signature(found).parameters:
+            raise ConfigError(f"{at}: the function {name} has no parameter `context` (docs/own-dataset.md)")
+        arguments = constructor_arguments(found, name, options, reserved=("context",), at=at, under=under)
+        return FunctionLoader(found, arguments)
+    elif options:
+        raise ConfigError(f"{under}: {name} takes no options; take the key out, or name its class")
+    missing = [each for each in (*_ABOUT, "load") if not hasattr(found, each)]
+    if missing:
+        raise ConfigError(
+            f"{at}: {name} is not a data set: it lacks {', '.join(missing)} "
+            "(see groundlings.environments.datasets.loader.DatasetLoader)"
         )
-    }
-)
+    return cast("DatasetLoader", found)
+
+
+def available_datasets() -> dict[str, DatasetEntry]:
+    """Every name that can be written in the YAML, with what it is; nothing is loaded."""
+    names = [*DATASETS, *(name for name in DATASET_LOADERS.names() if name not in DATASETS)]
+    return {name: _entry(name) for name in names}
 
 
 def load_dataset(
@@ -80,28 +123,48 @@ def load_dataset(
         base: What relative paths start from: the directory of the experiment file; None is the working directory.
 
     Raises:
+        ConfigError: There is no such data set, or its options are wrong.
         DataError: Data is missing, damaged, or says something impossible; the message names file, row and fix.
     """
     start = Path() if base is None else base
-    if config.name == "toy":
-        return make_toy(config.toy or ToyOptions())
-    entry = DATASETS[config.name]
-    if entry.archive is None or entry.parse is None:
-        return load_own(OwnData.model_validate(config.own), start)
     directory = cache_directory(None if config.directory is None else start / config.directory.expanduser())
-    files = read_files(entry.archive, directory, allow_download=config.allow_download, progress=progress)
-    dataset = entry.parse(files)
-    if notify is not None:
-        _show_licence_once(entry, directory, notify)
+    options = config.loader_options()
+    loader = find_loader(config.name, options)
+    dataset = loader.load(LoadContext(start, directory, config.allow_download, options, progress, notify))
+    if config.name not in DATASETS:
+        if not isinstance(dataset, Dataset):
+            raise ConfigError(f"dataset.name: {config.name} loads a {type(dataset).__name__}; expected a Dataset")
+        check_dataset(dataset, f"dataset {config.name}")
+    if notify is not None and config.name not in ("toy", "own"):
+        _show_licence_once(config.name, dataset.licence, directory, notify)
     return dataset
 
 
-def _show_licence_once(entry: DatasetEntry, directory: Path, notify: Callable[[str], None]) -> None:
-    marker = directory / f".{entry.name}-licence-shown"
+def _built(found: type[Any], name: str, options: Mapping[str, Any], at: str, under: str) -> Any:
+    arguments = constructor_arguments(found, name, options, at=at, under=under)
+    try:
+        return found(**arguments)
+    except ConfigError as error:
+        raise ConfigError(f"{under}: {error}") from error
+
+
+def _entry(name: str) -> DatasetEntry:
+    """What a loader says of itself; a class is not built, for it may need options."""
+    try:
+        found: Any = DATASET_LOADERS.load(name, at="dataset.name")
+    except ConfigError as error:
+        return DatasetEntry(name, f"cannot be used: {error}", "", "")
+    if inspect.isfunction(found):
+        found = FunctionLoader(found, {})
+    return DatasetEntry(name, *(str(getattr(found, each, "not said")) for each in _ABOUT))
+
+
+def _show_licence_once(name: str, licence: str, directory: Path, notify: Callable[[str], None]) -> None:
+    marker = directory / f".{quote(name, safe='')}-licence-shown"
     if marker.exists():
         return
-    notify(f"{entry.name}: {entry.licence}")
+    notify(f"{name}: {licence}")
     try:
         marker.touch()
     except OSError:
-        return  # a cache that cannot be written (shared, read-only) shows the terms each time
+        return  # a cache that cannot be written (shared, read-only) or is not there shows the terms each time

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="datasets", help="Real data: what there is, fetch it, look at it.", no_args_is_help=True)
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A data set, as `groundlings datasets list` has it.")]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="A data set, as `groundlings datasets list` has it, or module:NAME.")
+]
 DirectoryOption = Annotated[
     Path | None,
     typer.Option("--directory", metavar="DIR", help="Where downloads are kept, instead of the user's cache."),
@@ -30,12 +32,13 @@ _BAR_WIDTH = 40
 def list_datasets() -> None:
     """Say what data there is, how large, and on what terms."""
     from rich.console import Console
+    from rich.markup import escape
 
-    from groundlings.environments.datasets import DATASETS
+    from groundlings.environments.datasets import available_datasets
 
     table = _table("name", "what", "size", "licence")
-    for entry in DATASETS.values():
-        table.add_row(entry.name, entry.description, entry.size, entry.licence)
+    for entry in available_datasets().values():
+        table.add_row(*map(escape, (entry.name, entry.description, entry.size, entry.licence)))
     Console().print(table)
 
 
@@ -46,7 +49,7 @@ def fetch_dataset(name: NameArgument, directory: DirectoryOption = None) -> None
 
     console = Console()
     dataset = _load(name, directory, console)
-    console.print(f"{dataset.name}: ready, {_size(dataset)}", highlight=False)
+    console.print(f"{dataset.name}: ready, {_size(dataset)}", highlight=False, markup=False)
 
 
 @app.command("show")
@@ -100,7 +103,7 @@ def _facts(dataset: Dataset) -> Table:
 
     history = dataset.interactions
     table = Table.grid(padding=(0, 2))  # without a frame a fingerprint fits on a line of 80
-    table.add_row("name", dataset.name)
+    table.add_row("name", escape(dataset.name))
     table.add_row("size", _size(dataset))
     if len(history):
         table.add_row("time", f"{_day(int(history.timestamps.min()))} to {_day(int(history.timestamps.max()))} (UTC)")

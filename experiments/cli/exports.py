@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True)
 
 FormatOption = Annotated[
     str,
-    typer.Option("--format", metavar="NAME", help="parquet, movielens, recbole, lenskit, open_bandit, trec or mind."),
+    typer.Option("--format", metavar="NAME", help="As `groundlings formats` has it, or your own as module:Class."),
 ]
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="A new directory.")]
 
@@ -26,13 +26,14 @@ def formats() -> None:
     """Say in which formats a log can be exported, and what each does with unknown outcomes."""
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    from groundlings.experiments.exports.registry import FORMATS
+    from groundlings.experiments.exports.registry import available_formats
 
     table = Table("name", "what it is", "unknown outcomes", box=box.SIMPLE_HEAD)
-    for entry in FORMATS.values():
-        table.add_row(entry.name, entry.description, entry.unknown)
+    for entry in available_formats().values():
+        table.add_row(*map(escape, (entry.name, entry.description, entry.unknown)))
     Console().print(table)
 
 

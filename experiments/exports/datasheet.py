@@ -40,7 +40,7 @@ def datasheet(source: LogSource, chosen: Format, written: Written) -> dict[str, 
     return {
         **source.provenance(),
         "warning": "Every interaction in these files was made by a simulation. None is the behaviour of a real person.",
-        "format": {**asdict(chosen), "files": dict(written.rows), "notes": list(written.notes)},
+        "format": {**chosen.facts(), "files": dict(written.rows), "notes": list(written.notes)},
         "people": {
             "mind": run["mind"],
             "model_fingerprint": run["model_fingerprint"],

@@ -8,7 +8,7 @@ from pathlib import Path
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.exports.datasheet import write_datasheet
 from groundlings.experiments.exports.folders import check_free, new_directory
-from groundlings.experiments.exports.registry import Written, find_format
+from groundlings.experiments.exports.registry import Format, Written, find_format
 from groundlings.experiments.exports.source import LogSource
 
 
@@ -35,7 +35,7 @@ def export_run(run: Path, format_name: str, out: Path, *, partial: bool = False)
 
     Args:
         run: A run directory, or a log.
-        format_name: One of `registry.FORMATS`.
+        format_name: One of `registry.available_formats()`, or `module:Class`.
         out: The new directory.
         partial: Whether a run that did not finish will do.
 
@@ -44,7 +44,11 @@ def export_run(run: Path, format_name: str, out: Path, *, partial: bool = False)
         RunDirectoryError: There is no such run, or `out` is taken or cannot be written.
         DataError: The log holds something that the format cannot carry.
     """
-    chosen = find_format(format_name)
+    return export_in(find_format(format_name), run, out, partial=partial)
+
+
+def export_in(chosen: Format, run: Path, out: Path, *, partial: bool = False) -> Exported:
+    """As `export_run`, in a format that was found already."""
     check_free(out)
     with reading(run), LogSource(run, partial=partial) as source, new_directory(out) as draft:
         written = chosen.write(source, draft)

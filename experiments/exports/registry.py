@@ -1,16 +1,16 @@
-"""The formats by name, what each is for, and what each does with what is not known."""
+"""The formats by name: shipped ones, plug-ins, and your own `module:Class`, and what each does with the unknown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.plugins import ExtensionPoint
 
 if TYPE_CHECKING:
     from groundlings.experiments.exports.source import LogSource
@@ -29,11 +29,55 @@ class Written:
     notes: tuple[str, ...] = ()
 
 
+class ExportFormat(Protocol):
+    """A format of your own; its class is built without arguments.
+
+        class ClickList:
+            description = "One line per click"
+            rows = "a click"
+            unknown = "an unknown page has no clicks, so it has no rows"
+            mark = "a column `synthetic`"
+
+            def write(self, source, directory):
+                columns = ("user_id", "item_id", "timestamp")
+                with ArmTables(directory, source.arms, "clicks.csv", ",", (*columns, "synthetic")) as tables:
+                    for arm, rows in source.impressions(columns, OPENED):
+                        tables.write(arm, ((*row, 1) for row in rows))
+                return Written(tables.rows)
+
+        groundlings export RUN --format my_formats:ClickList --out DIR
+
+    `groundlings.experiments.exports.contract.ExportContract` checks what a format has to keep.
+
+    Attributes:
+        description: One line.
+        rows: What one row stands for.
+        unknown: What happens to outcomes that nobody knows, because the reply for the page was unreadable.
+        mark: How its files say that they are synthetic.
+    """
+
+    description: str
+    rows: str
+    unknown: str
+    mark: str
+
+    def write(self, source: LogSource, directory: Path) -> Written:
+        """Write one run into an empty directory, reading the log in chunks; equal runs give equal files.
+
+        Raises:
+            DataError: The log holds something that the format cannot carry.
+        """
+        ...
+
+
 class Writer(Protocol):
-    """Every format is a module `groundlings.experiments.exports.NAME` with a function `write` of this kind."""
+    """What writes: a shipped format's module `groundlings.experiments.exports.NAME` has one as its `write`."""
 
     def __call__(self, source: LogSource, directory: Path) -> Written:
-        """Write one run into an empty directory, reading the log in chunks."""
+        """See `ExportFormat.write`."""
+
+
+_ABOUT = ("description", "rows", "unknown", "mark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +85,12 @@ class Format:
     """One format, before anything is written.
 
     Attributes:
-        name: As on the command line; also the name of its module.
+        name: As on the command line; of a shipped one also the name of its module.
         description: One line.
         rows: What one row stands for.
         unknown: What happens to outcomes that nobody knows, because the reply for the page was unreadable.
         mark: How its files say that they are synthetic.
+        writer: What writes it; None of a shipped one, whose module is imported when it is needed.
     """
 
     name: str
@@ -53,11 +98,29 @@ class Format:
     rows: str
     unknown: str
     mark: str
+    writer: Writer | None = None
 
     def write(self, source: LogSource, directory: Path) -> Written:
-        """Write a run into an empty directory."""
-        writer: Writer = import_module(f"groundlings.experiments.exports.{self.name}").write
-        return writer(source, directory)
+        """Write a run into an empty directory.
+
+        Raises:
+            ConfigError: A format of one's own did not write what it says.
+            DataError: The log holds something that the format cannot carry.
+        """
+        if self.writer is None:
+            writer: Writer = import_module(f"groundlings.experiments.exports.{self.name}").write
+            return writer(source, directory)
+        written = self.writer(source, directory)
+        if not isinstance(written, Written):
+            raise ConfigError(f"--format: {self.name} returned a {type(written).__name__}; expected a Written")
+        absent = [file for file in written.rows if not (directory / file).exists()]
+        if absent:
+            raise ConfigError(f"--format: {self.name} says that it wrote {', '.join(absent)}, and did not")
+        return written
+
+    def facts(self) -> dict[str, str]:
+        """What a datasheet says of it."""
+        return {name: getattr(self, name) for name in ("name", *_ABOUT)}
 
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
@@ -119,14 +182,58 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 )
 
 
+EXPORT_FORMATS = ExtensionPoint(
+    "format",
+    "groundlings.exports",
+    {name: f"groundlings.experiments.exports.{name}:write" for name in FORMATS},
+)
+
+
 def find_format(name: str) -> Format:
-    """The format of a name.
+    """The format of a shipped name, of a plug-in's name, or of `module:Class`.
 
     Raises:
-        ConfigError: There is none; the message names the nearest.
+        ConfigError: There is none, or it is no format; the message names the nearest.
     """
+    at = "--format"
     if name in FORMATS:
+        EXPORT_FORMATS.check_name(name, at=at)
         return FORMATS[name]
-    near = get_close_matches(name.lower().replace("-", "_"), FORMATS, n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ConfigError(f"--format: found {name!r}, expected one of {', '.join(FORMATS)}{hint}")
+    found: Any = EXPORT_FORMATS.load(name, at=at)
+    if isinstance(found, type):
+        try:
+            found = found()
+        except TypeError as error:
+            raise ConfigError(f"{at}: {name} cannot be built without arguments: {error}") from error
+    missing = [each for each in (*_ABOUT, "write") if not hasattr(found, each)]
+    if missing:
+        raise ConfigError(
+            f"{at}: {name} is not a format: it lacks {', '.join(missing)} "
+            "(see groundlings.experiments.exports.registry.ExportFormat)"
+        )
+    return format_of(name, found)
+
+
+def format_of(name: str, found: ExportFormat) -> Format:
+    """A format of one's own under a name.
+
+    Raises:
+        ConfigError: It does not say what it is; an export must tell strangers.
+    """
+    silent = [each for each in _ABOUT if not str(getattr(found, each)).strip()]
+    if silent:
+        raise ConfigError(f"--format: {name} says nothing under {', '.join(silent)}; the datasheet needs it")
+    return Format(name, found.description, found.rows, found.unknown, found.mark, found.write)
+
+
+def available_formats() -> dict[str, Format]:
+    """Every name that `--format` takes; a plug-in that cannot be used says so in its description."""
+    formats = dict(FORMATS)
+    for name in EXPORT_FORMATS.names():
+        if name in FORMATS:
+            continue
+        try:
+            formats[name] = find_format(name)
+        except ConfigError as error:
+            formats[name] = Format(name, f"cannot be used: {error}", "", "", "")
+    return formats

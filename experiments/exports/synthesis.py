@@ -19,7 +19,7 @@ def synthesise(
 
     Args:
         config: What to simulate.
-        format_name: One of `registry.FORMATS`.
+        format_name: One of `registry.available_formats()`, or `module:Class`.
         out: The new directory.
         log: Where to keep the run; without it the run is removed once it is exported.
         progress: Is told how far it is.

@@ -242,7 +242,7 @@ def test_a_place_that_cannot_be_written_is_named(publisher, tmp_path):
 
 def test_the_licence_is_shown_once_a_directory(tmp_path, monkeypatch):
     files = archives.Files("official", _tiny_100k(), "a test")
-    monkeypatch.setattr("groundlings.environments.datasets.registry.read_files", lambda *_, **__: files)
+    monkeypatch.setattr("groundlings.environments.datasets.shipped.read_files", lambda *_, **__: files)
     shown: list[str] = []
     for folder in ("a", "a", "b"):
         (tmp_path / folder).mkdir(exist_ok=True)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from groundlings.environments.actions import Action, lay_out
 from groundlings.environments.arrays import NO_ITEM
@@ -25,7 +24,6 @@ from groundlings.personas.population import build_population
 from groundlings.recommenders.base import ScoringRecommender
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import Schedule, live_together
-from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import LOG_NAME
 from groundlings.simulator.log.writer import ArmRow, LogWriter
 
@@ -156,15 +154,3 @@ def some_arms() -> dict[str, tuple[str, FixedScores, bool]]:
         "again": ("random_order", FixedScores(1, 0.0), False),
         "best": ("oracle", FixedScores(3, 5.0), True),
     }
-
-
-@pytest.fixture(scope="session")
-def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a finished run of four arms; read it, never write it."""
-    return write_log(tmp_path_factory.mktemp("small"), some_arms())
-
-
-@pytest.fixture(scope="session")
-def small_log(small_run: Path) -> LogReader:
-    """Its log, opened for reading."""
-    return LogReader(small_run)

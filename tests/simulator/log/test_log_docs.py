@@ -12,7 +12,7 @@ import pytest
 from groundlings.experiments.analysis.metrics import METRICS, per_arm_sql, summarise
 from groundlings.simulator.log.tables import metadata
 
-PAGE = (Path(__file__).parents[2] / "docs" / "log.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "log.md").read_text(encoding="utf-8")
 QUERIES = [query.strip().removesuffix(";") for query in re.findall(r"```sql\n(.*?)```", PAGE, flags=re.DOTALL)]
 SECTIONS = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", PAGE, flags=re.DOTALL | re.MULTILINE))
 

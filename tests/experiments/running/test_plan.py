@@ -182,8 +182,8 @@ def test_a_plugin_offers_its_mind_by_a_short_name(own, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("mind", "said"),
     [
-        ({"kind": "own_minds:Impatiant"}, r"mind.kind: .* no class 'Impatiant' \(did you mean 'Impatient'\?\)"),
-        ({"kind": "own_minds:NoMind"}, "mind.kind: own_minds:NoMind is not a mind: it lacks decide, describe"),
+        ({"kind": "own_minds:Impatiant"}, r"mind.kind: .* has no 'Impatiant' \(did you mean 'Impatient'\?\)"),
+        ({"kind": "own_minds:NoMind"}, "mind.kind: own_minds:NoMind is not a mind: it lacks actions, decide, describe"),
         ({"kind": "nowhere:Mind"}, "mind.kind: nowhere:Mind cannot be imported"),
         ({"kind": "own_minds:Impatient", "click": 2}, r"mind.click: .* no such option \(did you mean 'clicks'\?\)"),
         ({"kind": "own_minds:Impatient", "clicks": "2"}, "mind.clicks: found '2'; input should be a valid integer"),

@@ -1,0 +1,81 @@
+"""The loaders that come with Groundlings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from groundlings.environments.dataset import Dataset
+from groundlings.environments.datasets import movielens, movielens_1m, movielens_100k
+from groundlings.environments.datasets.archives import Archive, Files, read_files
+from groundlings.environments.datasets.config import OwnData, ToyOptions
+from groundlings.environments.datasets.loader import LoadContext
+from groundlings.environments.datasets.own import OWN_LICENCE, load_own
+from groundlings.environments.datasets.toy import TOY_LICENCE, make_toy
+
+
+@dataclass(slots=True)
+class ArchiveLoader:
+    """A public data set that is downloaded once; see `loader.DatasetLoader`.
+
+    Attributes:
+        archive: Its downloads.
+        parse: What turns the downloads into a data set.
+    """
+
+    description: str
+    size: str
+    licence: str
+    archive: Archive
+    parse: Callable[[Files], Dataset]
+
+    def load(self, context: LoadContext) -> Dataset:
+        """The data set, from the cache or fetched into it."""
+        files = read_files(
+            self.archive, context.cache_directory, allow_download=context.allow_download, progress=context.progress
+        )
+        return self.parse(files)
+
+
+@dataclass(slots=True)
+class ToyLoader:
+    """The made-up world; see `loader.DatasetLoader`."""
+
+    description: str = "A made-up world of tastes, for tests and benchmarks"
+    size: str = "as you ask"
+    licence: str = TOY_LICENCE
+
+    def load(self, context: LoadContext) -> Dataset:
+        """A world of the size that the options (`ToyOptions`) ask for."""
+        return make_toy(ToyOptions.model_validate(context.options))
+
+
+@dataclass(slots=True)
+class OwnLoader:
+    """Tables of the user's own; see `loader.DatasetLoader`."""
+
+    description: str = "Your own CSV or Parquet tables (docs/own-data.md)"
+    size: str = "as it is"
+    licence: str = OWN_LICENCE
+
+    def load(self, context: LoadContext) -> Dataset:
+        """The tables that the options (`OwnData`) name."""
+        return load_own(OwnData.model_validate(context.options), context.base_directory)
+
+
+ML_100K = ArchiveLoader(
+    "MovieLens-100K: film ratings of real people with age, gender and occupation, 1997-1998",
+    "943 users, 1,682 items, 100,000 ratings",
+    movielens.LICENCE,
+    movielens_100k.ARCHIVE,
+    movielens_100k.parse,
+)
+ML_1M = ArchiveLoader(
+    "MovieLens-1M: the same, larger and later, 2000-2003",
+    "6,040 users, 3,883 items, 1,000,209 ratings",
+    movielens.LICENCE,
+    movielens_1m.ARCHIVE,
+    movielens_1m.parse,
+)
+TOY = ToyLoader()
+OWN = OwnLoader()
