@@ -61,9 +61,9 @@ class Experiment:
             a `Dataset`. Data that is handed over is copied into the run's directory.
         arms: Name -> recommender; the others are compared to the first. A recommender is a name or a mapping
             (`{"recommender": "ease", "options": {...}}`) as in an experiment file, a function `(user_ids, k)` that
-            gives a list of item ids per user, an object with such a method `recommend`, a `Recommender`, its class, or
-            a factory that takes nothing. Classes and factories are fitted by the run; objects are used as they are,
-            unless they stand in `refitted(...)`.
+            gives a list of item ids per user and may be async, an object with such a method `recommend`, a
+            `Recommender`, its class, or a factory that takes nothing. Classes and factories are fitted by the run; objects
+            are used as they are, unless they stand in `refitted(...)`.
         seed: Where all chance comes from. There is no default: a run without a seed cannot be repeated.
         mind: Who decides: the name of a mind or its section.
         name: Names the run's directory under `runs`, where `run` is not told another.
@@ -189,16 +189,16 @@ class Experiment:
             model.fit(experiment.history())
 
         Returns:
-            One row per interaction, in the order of time: `user` and `item` (the data set's own ids), `rating` (NaN
-            where none was given) and `timestamp` (seconds since 1970).
+            One row per interaction, in the order of time: `user_id` and `item_id` (the data set's own ids), `rating`
+            (NaN where none was given) and `timestamp` (seconds since 1970).
         """
         import pandas as pd
 
         known, data = self._split.train, self._dataset
         return pd.DataFrame(
             {
-                "user": pd.Series(data.people.user_ids, dtype=str).take(known.users).to_numpy(),
-                "item": pd.Series(data.catalog.item_ids, dtype=str).take(known.items).to_numpy(),
+                "user_id": pd.Series(data.people.user_ids, dtype=str).take(known.users).to_numpy(),
+                "item_id": pd.Series(data.catalog.item_ids, dtype=str).take(known.items).to_numpy(),
                 "rating": known.ratings,
                 "timestamp": known.timestamps,
             }

@@ -12,7 +12,7 @@ from groundlings.experiments.analysis.metrics import Summary, summarise
 from groundlings.experiments.archive.directory import CELLS, REPORT_NAME
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.python_api.comparison import Comparison, compare_runs
-from groundlings.experiments.python_api.metric_frame import metric_frame, short_table
+from groundlings.experiments.python_api.metric_frame import FOR_TABLES, metric_frame, short_table
 from groundlings.experiments.running.replicates import runs_in
 from groundlings.simulator.log.reader import LogReader
 
@@ -125,7 +125,7 @@ class Run:
             95 % interval (NaN where there are too few agents); `denominator`, what each agent's value is divided by,
             and `denominator_total`, how much of it there was; `agents` with a value and `agents_without`.
         """
-        return self._frames(metric_frame)
+        return self._frames(metric_frame).drop(columns=FOR_TABLES)
 
     def summary(self) -> Summary:
         """The figures of `summary.json`.
@@ -162,7 +162,7 @@ class Run:
         return str(self.directory)
 
     def _repr_html_(self) -> str:
-        return short_table(self.metrics())
+        return short_table(self._frames(metric_frame))
 
     def _only(self, what: str) -> tuple[Path]:
         found = runs_in(self.directory)

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+FOR_TABLES = ["label", "decimals"]
+"""How `short_table` shows a metric."""
+
+
 def metric_frame(log: LogReader) -> pd.DataFrame:
-    """One row per arm and metric; see `Run.metrics`."""
+    """One row per arm and metric: the columns of `Run.metrics`, and `FOR_TABLES`."""
     import pandas as pd
 
     summary = summarise(log)
@@ -47,7 +51,7 @@ def metric_frame(log: LogReader) -> pd.DataFrame:
 
 
 def short_table(metrics: pd.DataFrame) -> str:
-    """Arms and their metrics as HTML: mean and interval of each."""
+    """What `metric_frame` made, as HTML: mean and interval of each."""
     from groundlings.experiments.analysis.report.formatting import decimal
 
     def cell(row: pd.Series) -> str:

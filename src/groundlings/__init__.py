@@ -76,7 +76,6 @@ _HOMES = {
         "ConfigError",
         "DataError",
         "GroundlingsError",
-        "Progress",
         "ProviderError",
         "RunDirectoryError",
         "UserError",

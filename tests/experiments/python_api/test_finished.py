@@ -101,7 +101,10 @@ def test_interactions_are_what_was_opened(run):
 def test_interactions_of_a_run_are_a_data_set(run):
     found = run.interactions().query("arm == 'best'").drop_duplicates(["user_id", "item_id", "timestamp"])
     assert (
-        gl.Experiment(dataset=found, arms={"popular": "popular"}, seed=1, mind="scripted").history().item.notna().all()
+        gl.Experiment(dataset=found, arms={"popular": "popular"}, seed=1, mind="scripted")
+        .history()
+        .item_id.notna()
+        .all()
     )
 
 
