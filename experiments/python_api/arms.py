@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from groundlings.environments.errors import ConfigError, shown
+from groundlings.environments.plugins import PYTHON_OBJECT
 from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig
 from groundlings.recommenders.base import AsyncRecommender
-from groundlings.recommenders.registry import PYTHON_OBJECT, SHIPPED, RecommenderContext, build_from_class
+from groundlings.recommenders.registry import SHIPPED, RecommenderContext, build_from_class
 from groundlings.recommenders.supplied import (
     AsyncFunctionRecommender,
     FunctionRecommender,

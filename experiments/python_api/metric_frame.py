@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from groundlings.experiments.analysis.metrics import summarise
+from groundlings.experiments.analysis.metrics import Metric, summarise
 from groundlings.experiments.analysis.metrics.totals import RunTotals
 from groundlings.experiments.analysis.report.formatting import NOT_VALIDATED
 from groundlings.simulator.log.reader import LogReader
@@ -18,11 +19,11 @@ FOR_TABLES = ["label", "decimals"]
 """How `short_table` shows a metric."""
 
 
-def metric_frame(log: LogReader) -> pd.DataFrame:
+def metric_frame(log: LogReader, metrics: Sequence[Metric]) -> pd.DataFrame:
     """One row per arm and metric: the columns of `Run.metrics`, and `FOR_TABLES`."""
     import pandas as pd
 
-    summary = summarise(log)
+    summary = summarise(log, metrics)
     totals = RunTotals(log, summary.run["like_from"], summary.metrics)
     ids = {arm.name: arm.arm_id for arm in log.logged_arms()}
     rows = []
