@@ -32,6 +32,10 @@ ReadOption = Callable[[Any, Any, str], Any]
 """Type in the constructor's signature, value as the YAML has it, key path for messages -> the argument."""
 
 
+PYTHON_OBJECT = "python:"
+"""Begins the name of what Python code handed over, which no file can hold."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExtensionPoint:
     """A kind of thing that others can add to.
@@ -62,6 +66,12 @@ class ExtensionPoint:
         Raises:
             ConfigError: There is no such thing, two packages claim its name, or its module cannot be imported.
         """
+        if reference.startswith(PYTHON_OBJECT):
+            argument = at.partition(".")[0].partition("[")[0]
+            raise ConfigError(
+                f"{at}: {reference.removeprefix(PYTHON_OBJECT)!r} is a Python object, which no file can hold; hand it "
+                f"over again: groundlings.resume(directory, {argument}=...), or groundlings.open_run for metrics"
+            )
         if ":" in reference:
             current = str(Path.cwd())
             if current not in sys.path:

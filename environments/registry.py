@@ -46,6 +46,11 @@ class EnvironmentContext:
     base_directory: Path
 
 
+def missing_in_environment(found: object) -> list[str]:
+    """What an object lacks to be an environment."""
+    return [name for name in _REQUIRED if not hasattr(found, name)]
+
+
 def build_environment(
     kind: str, options: Mapping[str, Any], context: EnvironmentContext, *, where: str = "environment"
 ) -> Environment[Any]:
@@ -71,8 +76,7 @@ def build_environment(
         built = found(**arguments)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
-    missing = [name for name in _REQUIRED if not hasattr(built, name)]
-    if missing:
+    if missing := missing_in_environment(built):
         raise ConfigError(
             f"{where}.kind: {kind} is not an environment: it lacks {', '.join(missing)} "
             "(see groundlings.environments.environment.Environment)"

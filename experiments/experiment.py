@@ -36,12 +36,15 @@ from groundlings.experiments.python_api.arms import arms_of, makers_for
 from groundlings.experiments.python_api.checking import Checked, check_plan
 from groundlings.experiments.python_api.data import dataset_of
 from groundlings.experiments.python_api.finished import Run
+from groundlings.experiments.python_api.objects import check_given_again, environment_of, mind_of, named_metrics
 from groundlings.experiments.running.events import Printing, Progress
 from groundlings.experiments.running.replicates import go_on_with, run_as_configured
 from groundlings.experiments.running.supplied import Supplied
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from groundlings.experiments.analysis.metrics.declaration import Metric
 
 
 class Experiment:
@@ -61,11 +64,15 @@ class Experiment:
             a `Dataset`. Data that is handed over is copied into the run's directory.
         arms: Name -> recommender; the others are compared to the first. A recommender is a name or a mapping
             (`{"recommender": "ease", "options": {...}}`) as in an experiment file, a function `(user_ids, k)` that
-            gives a list of item ids per user, an object with such a method `recommend`, a `Recommender`, its class, or
-            a factory that takes nothing. Classes and factories are fitted by the run; objects are used as they are,
-            unless they stand in `refitted(...)`.
+            gives a list of item ids per user and may be async, an object with such a method `recommend`, a
+            `Recommender`, its class, or a factory that takes nothing. Classes and factories are fitted by the run;
+            objects are used as they are, unless they stand in `refitted(...)`.
         seed: Where all chance comes from. There is no default: a run without a seed cannot be repeated.
-        mind: Who decides: the name of a mind or its section.
+        mind: Who decides: the name of a mind, its section, or a function (or class) that is given a `MindContext` and
+            makes a mind; it is called once per arm.
+        environment: Where people browse: the name of an environment, its section, or an `Environment`; the paginated
+            feed if absent.
+        metrics: What is measured: names, "shipped" for all shipped ones, and `Metric`s; the shipped ones if absent.
         name: Names the run's directory under `runs`, where `run` is not told another.
         days: Short for `simulation={"days": ...}`.
         population: How many people become agents, "all", or the section.
@@ -88,6 +95,8 @@ class Experiment:
         arms: Mapping[str, object],
         seed: int,
         mind: object = "behavioural",
+        environment: object = None,
+        metrics: Sequence[object] | None = None,
         name: str = "experiment",
         days: int | None = None,
         population: object = None,
@@ -98,7 +107,11 @@ class Experiment:
                 raise ConfigError(f"{key}: this key does not exist")
         section, data = dataset_of(dataset)
         listed, makers = arms_of(arms)
-        content = {"name": name, "seed": seed, "dataset": section, "mind": mind, "arms": listed, **sections}
+        who, make_mind = mind_of(mind)
+        where, place = environment_of(environment)
+        names, own_metrics = named_metrics(metrics)
+        content = {"name": name, "seed": seed, "dataset": section, "mind": who, "arms": listed, **sections}
+        content |= {key: value for key, value in (("environment", where), ("metrics", names)) if value is not None}
         if data is not None:
             content["copy_data"] = _copied(sections)
         if days is not None:
@@ -106,7 +119,9 @@ class Experiment:
         if population is not None:
             content["population"] = population if isinstance(population, Mapping) else {"size": population}
         self.config = _validated(content, list(arms))
-        self._supplied = Supplied(dataset=data, recommenders=makers)
+        self._supplied = Supplied(
+            dataset=data, recommenders=makers, mind=make_mind, environment=place, metrics=own_metrics
+        )
 
     @classmethod
     def from_file(cls, path: Path | str, overrides: Sequence[str] = (), seed: int | None = None) -> Experiment:
@@ -156,7 +171,8 @@ class Experiment:
             UserError: Something that its message tells how to mend; what was logged before stays, see `resume`.
         """
         where = None if out is None else Path(out)
-        return Run(run_as_configured(self.config, where, progress or Printing(), self._supplied).directory)
+        done = run_as_configured(self.config, where, progress or Printing(), self._supplied)
+        return Run(done.directory, self._supplied.metrics)
 
     def resume(self, directory: Path | str, *, progress: Progress | None = None) -> Run:
         """Go on with a run of this experiment that was interrupted; its outcome is that of an uninterrupted one.
@@ -177,7 +193,8 @@ class Experiment:
                 f"{directory}: this run began as another experiment (SHA-256 {begun[:12]}..., this one is "
                 f"{config_hash(self.config)[:12]}...); use groundlings.resume, or start a new run"
             )
-        return Run(go_on_with(Path(directory), progress or Printing(), self._supplied).directory)
+        done = go_on_with(Path(directory), progress or Printing(), self._supplied)
+        return Run(done.directory, self._supplied.metrics)
 
     def as_yaml(self) -> str:
         """The experiment as a file; an arm that no file can hold stands there as `python:` and its name."""
@@ -189,16 +206,16 @@ class Experiment:
             model.fit(experiment.history())
 
         Returns:
-            One row per interaction, in the order of time: `user` and `item` (the data set's own ids), `rating` (NaN
-            where none was given) and `timestamp` (seconds since 1970).
+            One row per interaction, in the order of time: `user_id` and `item_id` (the data set's own ids), `rating`
+            (NaN where none was given) and `timestamp` (seconds since 1970).
         """
         import pandas as pd
 
         known, data = self._split.train, self._dataset
         return pd.DataFrame(
             {
-                "user": pd.Series(data.people.user_ids, dtype=str).take(known.users).to_numpy(),
-                "item": pd.Series(data.catalog.item_ids, dtype=str).take(known.items).to_numpy(),
+                "user_id": pd.Series(data.people.user_ids, dtype=str).take(known.users).to_numpy(),
+                "item_id": pd.Series(data.catalog.item_ids, dtype=str).take(known.items).to_numpy(),
                 "rating": known.ratings,
                 "timestamp": known.timestamps,
             }
@@ -220,20 +237,32 @@ class Experiment:
         return split_history(self._dataset.interactions, self.config.split.kind, self.config.split.test_fraction)
 
 
-def open_run(directory: Path | str) -> Run:
+def open_run(directory: Path | str, *, metrics: Sequence[Metric] = ()) -> Run:
     """A run that lies in a directory, whoever made it; also one that was interrupted.
 
         open_run("runs/first").metrics()
 
+    Args:
+        directory: The run's.
+        metrics: Those that were handed over as `Metric`s when it began.
+
     Raises:
         RunDirectoryError: There is no log of Groundlings.
     """
-    run = Run(Path(directory))
+    run = Run(Path(directory), tuple(metrics))
     run.check_readable()
     return run
 
 
-def resume(directory: Path | str, *, arms: Mapping[str, object] | None = None, progress: Progress | None = None) -> Run:
+def resume(
+    directory: Path | str,
+    *,
+    arms: Mapping[str, object] | None = None,
+    mind: object = None,
+    environment: object = None,
+    metrics: Sequence[Metric] = (),
+    progress: Progress | None = None,
+) -> Run:
     """Go on with a run that was interrupted; one without Python objects also resumes on the command line.
 
         resume("runs/first", arms={"mine": my_trained_recommender})
@@ -241,6 +270,7 @@ def resume(directory: Path | str, *, arms: Mapping[str, object] | None = None, p
     Args:
         directory: The run's.
         arms: Name -> the recommender that the arm began with, for arms that no file can hold.
+        mind, environment, metrics: What it began with, where that was an object.
         progress: Is told how far it is; if absent, what must be known is printed.
 
     Raises:
@@ -248,8 +278,14 @@ def resume(directory: Path | str, *, arms: Mapping[str, object] | None = None, p
         ConfigError: An object is missing, or the data is no longer what the run began with.
     """
     config = load_config(existing_config(Path(directory)))
-    supplied = Supplied(recommenders=makers_for(config, arms or {}))
-    return Run(go_on_with(Path(directory), progress or Printing(), supplied).directory)
+    check_given_again(config, mind, environment, metrics)
+    supplied = Supplied(
+        recommenders=makers_for(config, arms or {}),
+        mind=mind_of(mind)[1],
+        environment=environment_of(environment)[1],
+        metrics=tuple(metrics),
+    )
+    return Run(go_on_with(Path(directory), progress or Printing(), supplied).directory, supplied.metrics)
 
 
 def _copied(sections: Mapping[str, Any]) -> bool:

@@ -93,6 +93,11 @@ GIVEN = ("population", "taste", "grounding", "base_directory", "model", "samplin
 """Parameters of a mind's constructor that are filled from the context."""
 
 
+def missing_in_mind(found: object) -> list[str]:
+    """What an object, or a class, lacks to be a mind."""
+    return [name for name in _REQUIRED if not hasattr(found, name)]
+
+
 def find_mind(kind: str, *, where: str = "mind") -> type[Any]:
     """The class behind a name or `module:Class`.
 
@@ -102,8 +107,7 @@ def find_mind(kind: str, *, where: str = "mind") -> type[Any]:
     found = MINDS.load(kind, at=f"{where}.kind")
     if not isinstance(found, type):
         raise ConfigError(f"{where}.kind: {kind} is not a class")
-    missing = [name for name in _REQUIRED if not hasattr(found, name)]
-    if missing:
+    if missing := missing_in_mind(found):
         raise ConfigError(
             f"{where}.kind: {kind} is not a mind: it lacks {', '.join(missing)} (see groundlings.personas.mind.Mind)"
         )

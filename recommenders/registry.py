@@ -20,14 +20,11 @@ from typing import Any
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import ChatModel, Sampling
 from groundlings.environments.errors import ConfigError
-from groundlings.environments.plugins import ExtensionPoint, constructor_arguments, nearest, read_option
+from groundlings.environments.plugins import PYTHON_OBJECT, ExtensionPoint, constructor_arguments, nearest, read_option
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.oracle import Preference
 
 ENTRY_POINT_GROUP = "groundlings.recommenders"
-
-PYTHON_OBJECT = "python:"
-"""Begins the name of a recommender that Python code hands over; the rest is the name of its arm."""
 
 SHIPPED = {
     "als": "groundlings.recommenders.als:AlsRecommender",

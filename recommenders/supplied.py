@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -42,46 +43,60 @@ class RecommendsIds(Protocol):
         ...
 
 
-class FunctionRecommender(Recommender):
-    """Asks a function for item ids, and learns nothing.
+class AsyncRankingFunction(Protocol):
+    """The same of a function that awaits something, such as a server.
 
-    Items that a person has met are left out of the answer and nothing fills it up. How many items a person's answer
-    may have depends on that person alone. A user without any item, an item that the data set does not know or one that
-    stands twice in an answer is an error.
+    async def recommend(user_ids, k):
+        return [await client.top(user_id, k) for user_id in user_ids]
+    """
+
+    def __call__(self, user_ids: list[str], k: int, /) -> Awaitable[Iterable[Iterable[object]]]:
+        """See `RankingFunction`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What a function is asked: a list of `k` items for each of some users, who have these visits of the request."""
+
+    visits: IntArray
+    user_ids: list[str]
+    k: int
+
+
+class _Asker:
+    """Puts a request to a function as questions, and makes a ranking of its answers.
 
     Args:
-        answer: The function.
-        name: Whose it is, for messages.
+        name: Whose the function is, for messages.
         catalog: The items that it may name.
         user_ids: The data set's own ids, in the order of user numbers.
     """
 
-    def __init__(self, answer: RankingFunction, *, name: str, catalog: Catalog, user_ids: Sequence[str]) -> None:
-        self._answer = answer
+    def __init__(self, name: str, catalog: Catalog, user_ids: Sequence[str]) -> None:
         self._name = name
         self._catalog = catalog
         self._user_ids = tuple(user_ids)
 
-    def fit(self, interactions: Interactions, catalog: Catalog) -> None:
-        """Nothing is learnt: the function knows what it knows."""
+    def questions(self, request: RankingRequest) -> list[_Question]:
+        """One per length that is wanted, the shortest first."""
+        lengths = _lengths(request, len(self._catalog))
+        groups = [(np.flatnonzero(lengths == k), k) for k in np.unique(lengths).tolist()]
+        return [_Question(visits, [self._user_ids[user] for user in request.users[visits]], k) for visits, k in groups]
 
-    def recommend(self, request: RankingRequest) -> Ranking:
-        """See `Recommender.recommend`; raises `DataError` for an answer that cannot be shown."""
-        n_items = len(self._catalog)
-        items = np.full((len(request), min(request.size, n_items)), NO_ITEM, dtype=np.int32)
-        lengths = _lengths(request, n_items)
-        for k in np.unique(lengths).tolist():
-            visits = np.flatnonzero(lengths == k)
-            for visit, listed in zip(visits.tolist(), self._lists(request.users[visits], k), strict=True):
+    def ranking(self, request: RankingRequest, questions: Sequence[_Question], answers: Sequence[object]) -> Ranking:
+        """The lists for all visits without what people have met; raises `DataError` where they cannot be shown."""
+        items = np.full((len(request), min(request.size, len(self._catalog))), NO_ITEM, dtype=np.int32)
+        for question, answer in zip(questions, answers, strict=True):
+            lists = self._lists(question.user_ids, answer)
+            for visit, listed in zip(question.visits.tolist(), lists, strict=True):
                 start, end = request.seen.indptr[visit : visit + 2]
                 new = listed[~np.isin(listed, request.seen.indices[start:end])][: items.shape[1]]
                 items[visit, : len(new)] = new
         return Ranking.deterministic(items, np.full(items.shape, np.nan))
 
-    def _lists(self, users: IntArray, k: int) -> list[IntArray]:
+    def _lists(self, asked: Sequence[str], answer: object) -> list[IntArray]:
         """The answers for some users, as item numbers."""
-        asked = [self._user_ids[user] for user in users]
-        answer: object = self._answer(asked, k)
         if not isinstance(answer, Iterable) or isinstance(answer, (str, bytes, dict)):
             raise self._fault(f"returned {type(answer).__name__}", "one list of item ids per user")
         lists = list(answer)
@@ -115,6 +130,58 @@ class FunctionRecommender(Recommender):
 
     def _fault(self, found: str, expected: str) -> DataError:
         return DataError(f"{self._name}: the function {found}; expected {expected}")
+
+
+class FunctionRecommender(Recommender):
+    """Asks a function for item ids, and learns nothing.
+
+    Items that a person has met are left out of the answer and nothing fills it up. How many items a person's answer
+    may have depends on that person alone. A user without any item, an item that the data set does not know or one that
+    stands twice in an answer is an error.
+
+    Args:
+        answer: The function.
+        name: Whose it is, for messages.
+        catalog: The items that it may name.
+        user_ids: The data set's own ids, in the order of user numbers.
+    """
+
+    def __init__(self, answer: RankingFunction, *, name: str, catalog: Catalog, user_ids: Sequence[str]) -> None:
+        self._answer = answer
+        self._asker = _Asker(name, catalog, user_ids)
+
+    def fit(self, interactions: Interactions, catalog: Catalog) -> None:
+        """Nothing is learnt: the function knows what it knows."""
+
+    def recommend(self, request: RankingRequest) -> Ranking:
+        """See `Recommender.recommend`; raises `DataError` for an answer that cannot be shown."""
+        questions = self._asker.questions(request)
+        answers = [self._answer(list(each.user_ids), each.k) for each in questions]
+        return self._asker.ranking(request, questions, answers)
+
+
+class AsyncFunctionRecommender(AsyncRecommender):
+    """Awaits the answer of an async function; all else is as of `FunctionRecommender`.
+
+    Args:
+        answer: The function.
+        name: Whose it is, for messages.
+        catalog: The items that it may name.
+        user_ids: The data set's own ids, in the order of user numbers.
+    """
+
+    def __init__(self, answer: AsyncRankingFunction, *, name: str, catalog: Catalog, user_ids: Sequence[str]) -> None:
+        self._answer = answer
+        self._asker = _Asker(name, catalog, user_ids)
+
+    def fit(self, interactions: Interactions, catalog: Catalog) -> None:
+        """Nothing is learnt: the function knows what it knows."""
+
+    async def rank(self, request: RankingRequest) -> Ranking:
+        """See `AsyncRecommender.rank`; raises `DataError` for an answer that cannot be shown."""
+        questions = self._asker.questions(request)
+        answers = [await self._answer(list(each.user_ids), each.k) for each in questions]
+        return self._asker.ranking(request, questions, answers)
 
 
 def _lengths(request: RankingRequest, n_items: int) -> IntArray:

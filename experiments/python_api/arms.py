@@ -9,17 +9,23 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from groundlings.environments.errors import ConfigError, shown
+from groundlings.environments.plugins import PYTHON_OBJECT
 from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig
 from groundlings.recommenders.base import AsyncRecommender
-from groundlings.recommenders.registry import PYTHON_OBJECT, SHIPPED, RecommenderContext, build_from_class
-from groundlings.recommenders.supplied import FunctionRecommender, RankingFunction, RecommendsIds, TrainedRecommender
+from groundlings.recommenders.registry import SHIPPED, RecommenderContext, build_from_class
+from groundlings.recommenders.supplied import (
+    AsyncFunctionRecommender,
+    FunctionRecommender,
+    RecommendsIds,
+    TrainedRecommender,
+)
 
 Maker: TypeAlias = Callable[[RecommenderContext], AsyncRecommender]
 Fit = Literal["never", "scheduled"]
 
 _EXPECTED = (
     "a name, a mapping as in an experiment file, a Recommender or its class, a factory that takes nothing, or a "
-    "function (user_ids, k) -> item ids"
+    "function (user_ids, k) -> item ids, perhaps async"
 )
 
 
@@ -159,13 +165,11 @@ def _maker(given: object, where: str) -> tuple[Fit, Maker]:
     raise ConfigError(f"{where}: {_called(given)} takes neither (user_ids, k) nor nothing; expected {_EXPECTED}")
 
 
-def _of_function(function: RankingFunction, where: str) -> Maker:
-    if inspect.iscoroutinefunction(function):
-        raise ConfigError(
-            f"{where}: {_called(function)} is an async function; functions answer at once, so wait in it for what "
-            "it needs"
-        )
-    return lambda context: FunctionRecommender(function, name=where, catalog=context.catalog, user_ids=context.user_ids)
+def _of_function(function: Callable[..., Any], where: str) -> Maker:
+    """What makes the recommender of a function, which may be async."""
+    waits = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+    kind = AsyncFunctionRecommender if waits else FunctionRecommender
+    return lambda context: kind(function, name=where, catalog=context.catalog, user_ids=context.user_ids)
 
 
 def _made(factory: Callable[[], object], where: str) -> AsyncRecommender:

@@ -12,6 +12,7 @@ from groundlings.environments.ranking import RankingRequest
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.python_api.arms import is_fixed
 from groundlings.experiments.running.cost import Estimate, estimate, print_plan
+from groundlings.experiments.running.event_loop import outside_of_loops
 from groundlings.experiments.running.events import Printing
 from groundlings.experiments.running.plan import Plan, build_plan
 from groundlings.experiments.running.supplied import Supplied
@@ -45,7 +46,9 @@ class Checked:
 
 def check_plan(config: ExperimentConfig, supplied: Supplied) -> Checked:
     """Resolve everything, ask objects for a few lists, and say what a run would do; works in a notebook, too."""
-    return _checked(build_plan(config, supplied=supplied, progress=Printing()))
+    return outside_of_loops(
+        lambda progress: _checked(build_plan(config, supplied=supplied, progress=progress)), Printing()
+    )
 
 
 def _checked(plan: Plan) -> Checked:

@@ -15,6 +15,7 @@ from groundlings.experiments.analysis.comparison.effects import ArmFindings
 from groundlings.experiments.analysis.comparison.effects import Comparison as Findings
 from groundlings.experiments.analysis.comparison.fidelity_gate import FIDELITY_NAME
 from groundlings.experiments.analysis.comparison.verdict import Word
+from groundlings.experiments.analysis.metrics import Metric, metrics_of
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.running.replicates import runs_in
 from groundlings.simulator.log.reader import LogReader
@@ -96,13 +97,19 @@ class Comparison:
         return str(self.effects.to_html(index=False))
 
 
-def compare_runs(directory: Path, fidelity: Path | None = None, variants: Sequence[Path] = ()) -> Comparison:
+def compare_runs(
+    directory: Path,
+    fidelity: Path | None = None,
+    variants: Sequence[Path] = (),
+    own_metrics: Sequence[Metric] = (),
+) -> Comparison:
     """The arms of a run, or of an experiment with variants.
 
     Args:
         directory: The run's.
         fidelity: A fidelity.json; the one in the run's directory if absent.
         variants: Directories of the same experiment with another prompt, model or seed.
+        own_metrics: Metrics that Python code handed over, which the log knows by name alone.
 
     Raises:
         RunDirectoryError: A log or the fidelity file cannot be read, or a variant lacks an arm.
@@ -112,7 +119,8 @@ def compare_runs(directory: Path, fidelity: Path | None = None, variants: Sequen
     named = fidelity or (beside if beside.is_file() else None)
     with reading(first, *others), ExitStack() as stack:
         log, *others_logs = (stack.enter_context(LogReader(run)) for run in (first, *others))
-        return Comparison(compare_run(first, log, named, others_logs))
+        metrics = metrics_of(log.run()["config"], own_metrics)
+        return Comparison(compare_run(first, log, named, others_logs, metrics))
 
 
 def check_words(words: Sequence[str]) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.experiments.analysis.metrics import Summary, summarise
+from groundlings.experiments.analysis.metrics import Metric, Summary, metrics_of, summarise
 from groundlings.experiments.archive.directory import CELLS, REPORT_NAME
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.python_api.comparison import Comparison, compare_runs
-from groundlings.experiments.python_api.metric_frame import metric_frame, short_table
+from groundlings.experiments.python_api.metric_frame import FOR_TABLES, metric_frame, short_table
 from groundlings.experiments.running.replicates import runs_in
 from groundlings.simulator.log.reader import LogReader
 
@@ -34,9 +34,11 @@ class Run:
 
     Attributes:
         directory: Where everything lies.
+        own_metrics: Metrics that were handed over as `Metric`s, which the directory knows by name alone.
     """
 
     directory: Path
+    own_metrics: tuple[Metric, ...] = field(default=(), repr=False)
 
     @property
     def report(self) -> Path:
@@ -57,7 +59,7 @@ class Run:
     @property
     def cells(self) -> tuple[Run, ...]:
         """The runs of an experiment with `variants`, in their order; of any other, the run itself."""
-        return tuple(Run(directory) for directory in runs_in(self.directory))
+        return tuple(Run(directory, self.own_metrics) for directory in runs_in(self.directory))
 
     def impressions(self) -> pd.DataFrame:
         """One row per slot that was shown.
@@ -125,7 +127,7 @@ class Run:
             95 % interval (NaN where there are too few agents); `denominator`, what each agent's value is divided by,
             and `denominator_total`, how much of it there was; `agents` with a value and `agents_without`.
         """
-        return self._frames(metric_frame)
+        return self._metric_frame().drop(columns=FOR_TABLES)
 
     def summary(self) -> Summary:
         """The figures of `summary.json`.
@@ -135,7 +137,7 @@ class Run:
         """
         (only,) = self._only("summary")
         with reading(only), LogReader(only) as log:
-            return summarise(log)
+            return summarise(log, self._declared(log))
 
     def compare(self, *, fidelity: Path | str | None = None, variants: Sequence[Run] = ()) -> Comparison:
         """Which recommender is better, how sure that is, and whether it may be believed.
@@ -150,7 +152,7 @@ class Run:
             RunDirectoryError: A log or the fidelity file cannot be read, or a variant lacks an arm.
         """
         named = None if fidelity is None else Path(fidelity)
-        return compare_runs(self.directory, named, [variant.directory for variant in variants])
+        return compare_runs(self.directory, named, [variant.directory for variant in variants], self.own_metrics)
 
     def check_readable(self) -> None:
         """Raise `RunDirectoryError` where there is no log that can be read."""
@@ -162,7 +164,13 @@ class Run:
         return str(self.directory)
 
     def _repr_html_(self) -> str:
-        return short_table(self.metrics())
+        return short_table(self._metric_frame())
+
+    def _declared(self, log: LogReader) -> tuple[Metric, ...]:
+        return metrics_of(log.run()["config"], self.own_metrics)
+
+    def _metric_frame(self) -> pd.DataFrame:
+        return self._frames(lambda log: metric_frame(log, self._declared(log)))
 
     def _only(self, what: str) -> tuple[Path]:
         found = runs_in(self.directory)

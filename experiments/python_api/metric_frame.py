@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from groundlings.experiments.analysis.metrics import summarise
+from groundlings.experiments.analysis.metrics import Metric, summarise
 from groundlings.experiments.analysis.metrics.totals import RunTotals
 from groundlings.experiments.analysis.report.formatting import NOT_VALIDATED
 from groundlings.simulator.log.reader import LogReader
@@ -14,11 +15,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def metric_frame(log: LogReader) -> pd.DataFrame:
-    """One row per arm and metric; see `Run.metrics`."""
+FOR_TABLES = ["label", "decimals"]
+"""How `short_table` shows a metric."""
+
+
+def metric_frame(log: LogReader, metrics: Sequence[Metric]) -> pd.DataFrame:
+    """One row per arm and metric: the columns of `Run.metrics`, and `FOR_TABLES`."""
     import pandas as pd
 
-    summary = summarise(log)
+    summary = summarise(log, metrics)
     totals = RunTotals(log, summary.run["like_from"], summary.metrics)
     ids = {arm.name: arm.arm_id for arm in log.logged_arms()}
     rows = []
@@ -47,7 +52,7 @@ def metric_frame(log: LogReader) -> pd.DataFrame:
 
 
 def short_table(metrics: pd.DataFrame) -> str:
-    """Arms and their metrics as HTML: mean and interval of each."""
+    """What `metric_frame` made, as HTML: mean and interval of each."""
     from groundlings.experiments.analysis.report.formatting import decimal
 
     def cell(row: pd.Series) -> str:

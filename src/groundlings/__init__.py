@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         UserError,
     )
     from groundlings.environments.interactions import Interactions
+    from groundlings.experiments.analysis.metrics.declaration import Metric
     from groundlings.experiments.experiment import Experiment, open_run, resume
     from groundlings.experiments.python_api.arms import refitted
     from groundlings.experiments.python_api.checking import Checked
@@ -53,6 +54,7 @@ __all__ = [
     "Experiment",
     "GroundlingsError",
     "Interactions",
+    "Metric",
     "Progress",
     "ProviderError",
     "Recommender",
@@ -76,12 +78,12 @@ _HOMES = {
         "ConfigError",
         "DataError",
         "GroundlingsError",
-        "Progress",
         "ProviderError",
         "RunDirectoryError",
         "UserError",
     ),
     "groundlings.environments.interactions": ("Interactions",),
+    "groundlings.experiments.analysis.metrics.declaration": ("Metric",),
     "groundlings.experiments.experiment": ("Experiment", "open_run", "resume"),
     "groundlings.experiments.python_api.arms": ("refitted",),
     "groundlings.experiments.python_api.checking": ("Checked",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -14,7 +16,12 @@ from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import RankingRequest
 from groundlings.recommenders.contract import TOY_SIZE, checkerboard, toy_catalog, toy_request, toy_user_ids
 from groundlings.recommenders.ease import EaseRecommender
-from groundlings.recommenders.supplied import FunctionRecommender, TrainedRecommender, check_answers
+from groundlings.recommenders.supplied import (
+    AsyncFunctionRecommender,
+    FunctionRecommender,
+    TrainedRecommender,
+    check_answers,
+)
 
 ITEMS = [f"i{item}" for item in range(TOY_SIZE)]
 
@@ -122,6 +129,26 @@ def test_an_error_of_the_function_comes_out_as_it_is():
         check_answers(of(broken), request(np.zeros((1, TOY_SIZE)), 3), TOY_SIZE, name="mine")
 
 
+def test_an_async_function_is_awaited_and_lists_what_the_same_function_would_list():
+    def answer(user_ids, k):
+        return [ITEMS[:k] for _ in user_ids]
+
+    async def awaited(user_ids, k):
+        await asyncio.sleep(0)
+        return answer(user_ids, k)
+
+    async def unknown(user_ids, k):
+        return [["i999"] for _ in user_ids]
+
+    def slow(function) -> AsyncFunctionRecommender:
+        return AsyncFunctionRecommender(function, name="mine", catalog=toy_catalog(), user_ids=toy_user_ids())
+
+    asked = request(np.eye(TOY_SIZE)[:3], 3)
+    np.testing.assert_array_equal(asyncio.run(slow(awaited).rank(asked)).items, of(answer).recommend(asked).items)
+    with pytest.raises(DataError, match="mine: the function listed item 'i999'"):
+        asyncio.run(slow(unknown).rank(asked))
+
+
 def test_a_trained_object_stays_as_it_is():
     ease = EaseRecommender()
     ease.fit(checkerboard(), toy_catalog())
@@ -130,7 +157,7 @@ def test_a_trained_object_stays_as_it_is():
     trained.observe(checkerboard(1))
     asked = toy_request(checkerboard(), np.arange(3), 2)
     assert ease.state() == trained.state() == state
-    np.testing.assert_array_equal(trained.recommend(asked).items, ease.recommend(asked).items)
+    np.testing.assert_array_equal(asyncio.run(trained.rank(asked)).items, ease.recommend(asked).items)
 
 
 def test_an_object_that_is_not_fitted_is_refused_with_what_to_do():

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from groundlings.environments.errors import ConfigError
-from groundlings.environments.plugins import ExtensionPoint, nearest
+from groundlings.environments.plugins import PYTHON_OBJECT, ExtensionPoint, nearest
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.definitions import BY_NAME, METRICS
 
@@ -69,7 +69,7 @@ def resolve_metrics(
         if name == ALL_SHIPPED:
             found += [metric for metric in METRICS if actions is None or metric.needs <= frozenset(actions)]
             continue
-        metric = mine.get(name) or find_metric(name, where=where)
+        metric = mine.get(name.removeprefix(PYTHON_OBJECT)) or find_metric(name, where=where)
         if actions is not None:
             check_needs(metric, actions, where=where)
         found.append(metric)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -50,16 +51,22 @@ class Learning(ScoringRecommender):
         return fitted(self._scores, self)[users]
 
 
+async def newest_awaited(user_ids, k):
+    """The same from a server that takes its time."""
+    await asyncio.sleep(0)
+    return newest(user_ids, k)
+
+
 # Recommenders
 
 
-@pytest.mark.parametrize("given", [newest, ByNumber(), lambda user_ids, k: newest(user_ids, k)])
+@pytest.mark.parametrize("given", [newest, newest_awaited, ByNumber(), lambda user_ids, k: newest(user_ids, k)])
 def test_a_function_and_an_object_show_what_they_list(experiment, tables, given, tmp_path):
     run = experiment(dataset=tables, arms={"mine": given}).run(tmp_path / "run")
     shown = run.impressions()
     known = experiment(dataset=tables, arms={"mine": given}).history()
     user = shown.user_id[0]
-    met = set(known[known.user == user].item)
+    met = set(known[known.user_id == user].item_id)
     expected = [str(item) for item in range(23, -1, -1) if str(item) not in met][:3]
     first_page = shown[(shown.user_id == user) & (shown.day == 0) & (shown.page == 1)]
     assert first_page.item_id.tolist() == expected
@@ -126,7 +133,7 @@ def test_history_is_what_recommenders_know_on_the_first_morning(experiment, tabl
     assert 0 < len(history) < len(whole)
     assert len(interactions) == len(history)
     assert len(catalog) == 24
-    kept = set(zip(history.user, history.item, strict=True))
+    kept = set(zip(history.user_id, history.item_id, strict=True))
     assert kept < set(zip(whole.user, whole.item.astype(str), strict=True))
 
 

@@ -208,14 +208,6 @@ def test_a_mistake_is_an_error_that_names_the_argument(experiment, changes, part
         assert part in str(error.value)
 
 
-def test_an_async_function_is_not_taken_for_one_that_answers(experiment):
-    async def slow(user_ids, k):
-        return newest(user_ids, k)
-
-    with pytest.raises(gl.ConfigError, match=r"arms\['a'\].*async function"):
-        experiment(arms={"a": slow})
-
-
 def test_data_that_is_handed_over_has_to_be_copied(experiment, tables):
     with pytest.raises(gl.ConfigError, match="copy_data: data that is handed over has to be copied"):
         experiment(dataset=tables, copy_data=False)

@@ -19,9 +19,11 @@ from groundlings.experiments.analysis.comparison.verdict import Word
 from groundlings.experiments.analysis.metrics import METRICS
 from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
 from groundlings.experiments.python_api.comparison import WORDS, Comparison, check_words, has_verdict
-from groundlings.simulator.log.store import open_log
+from groundlings.simulator.log.reader import LogReader
 
 COMMAND = Path(sys.executable).with_name("groundlings")
+READ = {"persona": json.loads, "options": json.loads, "genres": lambda text: tuple(filter(None, text.split("|")))}
+"""How values that SQL has no type for are read."""
 TABLES = ("impressions", "sessions", "events", "calls", "agents", "items", "arms")
 
 
@@ -42,7 +44,10 @@ def test_a_frame_has_the_rows_and_values_of_its_table(run, small_run, table):
     frame, key = getattr(run, table)(), {"impressions": "impression_id"}.get(table, f"{table[:-1]}_id")
     stored = pd.DataFrame(rows(small_run, f"SELECT * FROM {table} ORDER BY {key}"))
     assert len(frame) == len(stored) > 0
-    for column in set(stored.columns) & set(frame.columns):
+    for column, read in READ.items():
+        if column in stored:
+            stored[column] = stored[column].map(read)
+    for column in set(stored.columns) & set(frame.columns) - {"item_id"}:  # a number there, the data set's id here
         known = stored[column].notna().to_numpy()
         assert frame[column].isna().to_numpy().tolist() == (~known).tolist(), column
         values = [float(value) if isinstance(value, (bool, np.bool_)) else value for value in frame[column][known]]
@@ -101,7 +106,10 @@ def test_interactions_are_what_was_opened(run):
 def test_interactions_of_a_run_are_a_data_set(run):
     found = run.interactions().query("arm == 'best'").drop_duplicates(["user_id", "item_id", "timestamp"])
     assert (
-        gl.Experiment(dataset=found, arms={"popular": "popular"}, seed=1, mind="scripted").history().item.notna().all()
+        gl.Experiment(dataset=found, arms={"popular": "popular"}, seed=1, mind="scripted")
+        .history()
+        .item_id.notna()
+        .all()
     )
 
 
@@ -141,7 +149,8 @@ def test_a_run_says_where_its_page_lies_and_what_its_digest_is(run, small_run):
 
 def test_a_comparison_prints_what_the_terminal_prints(run, small_run, capsys):
     comparison = run.compare()
-    print_verdict(compare_run(small_run, open_log(small_run)), Console(width=100, file=sys.stdout))
+    with LogReader(small_run) as log:
+        print_verdict(compare_run(small_run, log), Console(width=100, file=sys.stdout))
     printed = [line.rstrip() for line in capsys.readouterr().out.strip().splitlines()]
     assert [line.rstrip() for line in str(comparison).splitlines()] == printed
     done = subprocess.run([COMMAND, "compare", small_run, "--json"], capture_output=True, text=True, check=True)
