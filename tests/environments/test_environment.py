@@ -73,7 +73,9 @@ def test_visits_that_saw_a_page_end_or_stay_and_the_others_have_been_shown_nothi
     page = Page(1, 0, np.array([[1], [2], [3]], dtype=np.int32))
     served = Served.part_of(drafted(3, 1, False), np.arange(3), 0, page)
     seen = Observation(rows, page, LegalActions(OPEN), served)
-    ended = arrived.after(seen, np.array([True, False, True]), np.array([EndedBy.EXIT, EndedBy.UNREADABLE, EndedBy.EXIT]))
+    ended = arrived.after(
+        seen, np.array([True, False, True]), np.array([EndedBy.EXIT, EndedBy.UNREADABLE, EndedBy.EXIT])
+    )
     assert ended.here.tolist() == [0, 3]
     assert ended.ended_by.tolist() == [EndedBy.EXIT, EndedBy.UNREADABLE, EndedBy.NOTHING_SHOWN, EndedBy.EXIT]
     assert set(arrived.ended_by) == {EndedBy.NOTHING_SHOWN}, "a state is a value"

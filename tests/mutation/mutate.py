@@ -24,6 +24,7 @@ import sys
 import time
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
+from itertools import pairwise
 from pathlib import Path
 from types import CodeType
 
@@ -38,7 +39,7 @@ SURVIVORS = ROOT / "build" / "mutation" / "survivors.txt"
 EXPLAINED = Path(__file__).with_name("explained.txt")
 # Loaded once in the parent; modules of the project are imported by each child anew.
 HEAVY = ("hypothesis", "mesa", "numpy", "pandas", "pydantic", "pytest", "scipy.sparse", "scipy.stats", "sqlalchemy")
-SECONDS_PER_MUTANT = 300
+SECONDS_PER_MUTANT = 90
 
 
 class Changed(SourceFileLoader):
@@ -92,7 +93,7 @@ def kept_results() -> dict[tuple[str, str], bool]:
 def explained() -> set[str]:
     """Survivors with a reason: a mutant per line, each followed by its indented reason."""
     lines = EXPLAINED.read_text("utf-8").splitlines()
-    found = {key for key, reason in zip(lines, lines[1:], strict=False) if reason.startswith("    ")}
+    found = {key for key, reason in pairwise(lines) if reason.startswith("    ")}
     listed = {line for line in lines if line and not line.startswith(("    ", "#"))}
     if listed - found:
         raise SystemExit(f"{EXPLAINED}: no reason is given for {sorted(listed - found)[0]}")

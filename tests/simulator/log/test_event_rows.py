@@ -56,7 +56,9 @@ class Shop:
             return None
         ranking = await rank(RankingRequest(state.visits.users, 4, state.seen, state.visits.draws))
         page = Page(number, 2 * number - 2, ranking.items[:, 2 * number - 2 : 2 * number])
-        return Observation(state.here, page, LegalActions(SHOP), Served.part_of(ranking, state.here, page.first_rank, page))
+        return Observation(
+            state.here, page, LegalActions(SHOP), Served.part_of(ranking, state.here, page.first_rank, page)
+        )
 
     def apply(self, state, observation, decision):
         staying = np.full(len(observation.rows), observation.page.number < 2)
@@ -108,7 +110,9 @@ def shopping(recommender, tmp_path):
         users = np.arange(2)
         visits = Visits(users, users, 0, Draws.for_visits(1, users, 0))
         record = asyncio.run(
-            browse(visits, sp.csr_array((2, 6)), recommender=recommender, environment=Shop(), mind=Customer(pages, remarks))
+            browse(
+                visits, sp.csr_array((2, 6)), recommender=recommender, environment=Shop(), mind=Customer(pages, remarks)
+            )
         )
         with LogWriter(path) as log:
             log.begin(RUN, [ArmRow("first", "popular", {}, False)], People())
@@ -121,7 +125,8 @@ def shopping(recommender, tmp_path):
 def events(path, session):
     with sqlite3.connect(path) as log:
         return log.execute(
-            "SELECT page, kind, impression_id, value, detail FROM events WHERE session_id = ? ORDER BY event_id", [session]
+            "SELECT page, kind, impression_id, value, detail FROM events WHERE session_id = ? ORDER BY event_id",
+            [session],
         ).fetchall()
 
 
@@ -136,14 +141,17 @@ def test_actions_stand_slot_by_slot_as_declared_then_those_of_the_page_then_its_
     path = shopping([[[], busy], [[Action("look", 1)], []]])
     assert events(path, 1) == [(1, "exit", None, None, None), (2, "look", 4, None, None), (2, "exit", None, None, None)]
     assert events(path, 2) == [
-        (1, "note", 5, None, "cheap"), (1, "look", 6, None, None), (1, "grade", 6, 4.0, None), (1, "note", 6, None, "dear"),
-        (1, "query", None, None, "more"), (1, "dwell", None, 3.5, None), (1, "help", None, None, None),
+        (1, "note", 5, None, "cheap"), (1, "look", 6, None, None), (1, "grade", 6, 4.0, None),
+        (1, "note", 6, None, "dear"), (1, "query", None, None, "more"), (1, "dwell", None, 3.5, None), (1, "help", None, None, None),
         (1, "exit", None, None, None), (2, "exit", None, None, None),
     ]  # fmt: skip
 
 
 def test_remarks_and_refusals_stand_behind_the_actions_of_their_slot(shopping):
-    remarks = ([Remark(1, 1, "star_odds", "[]"), Remark(1, 1, "reason", "liked it"), Remark(0, 0, "grounded", "real")], ())
+    remarks = (
+        [Remark(1, 1, "star_odds", "[]"), Remark(1, 1, "reason", "liked it"), Remark(0, 0, "grounded", "real")],
+        (),
+    )
     said = [[], [Action("look", 1), Action("grade", 0, 2.0), Action("look", 8)]]
     path = shopping([said, QUIET], remarks)
     assert events(path, 1)[0] == (1, "grounded", 1, None, "real")
@@ -166,7 +174,10 @@ def test_a_remark_on_a_later_page_names_that_pages_impression(shopping):
 def test_a_resumed_run_finds_the_interactions_that_the_schema_names_with_their_strength(shopping):
     path = shopping(
         [
-            [[Action("look", 1)], [Action("look", 0), Action("grade", 0, 4.0), Action("note", 1, "not an interaction")]],
+            [
+                [Action("look", 1)],
+                [Action("look", 0), Action("grade", 0, 4.0), Action("note", 1, "not an interaction")],
+            ],
             [[], [Action("look", 1), Action("grade", 1, 2.0)]],
         ]
     )
