@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo test check fuzz check-aa consumers neighbours bench bench-logging bench-scheduling bench-tokens bench-saturation test-vllm
+.PHONY: help install demo test check fuzz mutate check-aa consumers neighbours bench bench-logging bench-scheduling bench-tokens bench-saturation test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -57,6 +57,9 @@ neighbours: $(STAMP) ## install the wheel beside the registry's `recommenders` i
 
 fuzz: $(STAMP) ## spoil 10,000 experiment files and 1,000 data files and runs; all end in an error or a run (half an hour)
 	$(BIN)/python tests/fuzz/fuzz.py $(ARGS)
+
+mutate: $(STAMP) ## change the story's files in 700 places; each change must fail a test beside it (half an hour; goes on where it stopped)
+	$(BIN)/python tests/mutation/mutate.py $(ARGS)
 
 check-aa: $(STAMP) ## count false alarms in 2,000 A/A experiments, coverage, gain and planted effects (a few minutes)
 	$(BIN)/python -m benchmarks.aa $(ARGS)

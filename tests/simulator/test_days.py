@@ -100,6 +100,16 @@ def test_refits_follow_the_schedule(live, make_mind, recommender, every, fits):
     assert len(recommender.fits) == fits
 
 
+@pytest.mark.parametrize(
+    ("every", "fits", "following"),
+    [(0, [0], [5] * 5), (1, [0, 1, 2, 3, 4], [1, 2, 3, 4, 5]), (2, [0, 2, 4], [2, 2, 4, 4, 5]), (5, [0], [5] * 5)],
+)
+def test_a_schedule_knows_its_fits_and_which_comes_next(every, fits, following):
+    schedule = Schedule(days=5, concurrency=1, refit_every=every, visit_probability=1.0)
+    assert [day for day in range(5) if schedule.fits_before(day)] == fits
+    assert [schedule.next_fit(day) for day in range(5)] == following
+
+
 def test_simulated_time_starts_after_the_real_history_and_moves_by_days(live, make_mind):
     _, ledger = live(make_mind(pages=1))
     assert ledger.times == [201, 201 + SECONDS_PER_DAY, 201 + 2 * SECONDS_PER_DAY]

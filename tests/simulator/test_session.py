@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-import numpy as np
+import asyncio
+from dataclasses import replace
 
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from groundlings.environments.chat import CallRecord, ChatReply, ChatRequest
+from groundlings.environments.dataset import RatingScale
 from groundlings.environments.environment import EndedBy
+from groundlings.environments.feed import PaginatedFeed
+from groundlings.environments.random_streams import Draws
+from groundlings.environments.ranking import top_items
+from groundlings.environments.visits import Visits
+from groundlings.recommenders.base import AsyncRecommender
+from groundlings.simulator.session import browse
 
 
 def test_a_visit_turns_pages_until_the_mind_leaves(visit, make_mind):
@@ -53,3 +66,41 @@ def test_the_mind_is_told_what_came_before_row_by_row(visit, make_mind):
     assert page.rows.tolist() == [1, 2]
     assert page.page.items.tolist() == [[0, 1], [0, 1]]
     assert second.page.items.tolist() == [[2, 3], [2, 3]]
+
+
+class Asking(AsyncRecommender):
+    """Asks a model once for each user, the last one first, and can be told to show what was seen."""
+
+    def __init__(self, shows_seen=False):
+        self.shows_seen = shows_seen
+
+    def fit(self, interactions, catalog):
+        pass
+
+    async def rank(self, request):
+        seen = sp.csr_array(request.seen.shape) if self.shows_seen else request.seen
+        ranking = top_items(np.tile(-np.arange(6.0), (len(request), 1)), replace(request, seen=seen))
+        reply = ChatReply("", "made up", "", 0, 0, 0, 0.0)
+        calls = tuple(
+            CallRecord(ChatRequest((), {}, 1, 0.0, int(request.users[row])), reply, "t", "h", "ok", row)
+            for row in reversed(range(len(request)))
+        )
+        return replace(ranking, calls=calls)
+
+
+def visit_asking(mind, recommender, asks="page"):
+    users = np.array([7, 4, 9])
+    visits = Visits(np.arange(3), users, 0, Draws.for_visits(1, users, 0))
+    feed = PaginatedFeed(2, 2, RatingScale(), asks)
+    return asyncio.run(browse(visits, sp.csr_array((3, 6)), recommender=recommender, environment=feed, mind=mind))
+
+
+def test_what_a_recommender_asked_is_kept_with_its_page_and_its_visit(make_mind):
+    record = visit_asking(make_mind(pages=2, unreadable_users=(4,)), Asking())
+    kept = [(page, call.row, call.request.seed) for page, call in record.asked]
+    assert kept == [(1, 2, 9), (1, 1, 4), (1, 0, 7), (2, 2, 9), (2, 0, 7)]
+
+
+def test_a_list_that_breaks_its_promise_stops_the_visit(make_mind):
+    with pytest.raises(ValueError, match=r"an item of request\.seen"):
+        visit_asking(make_mind(pages=2), Asking(shows_seen=True))

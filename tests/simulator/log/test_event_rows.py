@@ -1,0 +1,198 @@
+"""Events of an environment that is no feed: every declared action, in order, with its value; and its way back."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from groundlings.environments.actions import Action, ActionSchema, ActionSpec, LegalActions, lay_out
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.decision import Decision
+from groundlings.environments.environment import EndedBy, Observation, Served, VisitState
+from groundlings.environments.page import Page
+from groundlings.environments.random_streams import Draws
+from groundlings.environments.ranking import RankingRequest
+from groundlings.environments.trace import Remark, Trace
+from groundlings.environments.visits import Visits
+from groundlings.simulator.log.store import LOG_NAME
+from groundlings.simulator.log.writer import ArmRow, LogWriter
+from groundlings.simulator.session import browse
+
+SHOP = ActionSchema(
+    (
+        ActionSpec("look", per="slot"),
+        ActionSpec("grade", per="slot", kind="number", needs="look"),
+        ActionSpec("query", per="page", kind="text"),
+        ActionSpec("note", per="slot", kind="text"),
+        ActionSpec("dwell", per="page", kind="number"),
+        ActionSpec("help", per="page"),
+    ),
+    interaction="look",
+    strength="grade",
+)
+RUN = {
+    "run_id": "r1", "experiment": "x", "seed": 1, "config": "{}", "config_hash": "c", "dataset": "toy",
+    "dataset_hash": "d", "dataset_source": "made up", "dataset_licence": "none", "page_size": 2, "max_pages": 2,
+    "like_from": 4.0, "mind": "{}", "model_fingerprint": None, "versions": "{}", "synthetic": True,
+}  # fmt: skip
+
+
+class Shop:
+    """Two pages of two slots; everybody stays for both."""
+
+    schema, page_size, max_pages = SHOP, 2, 2
+
+    async def open(self, visits, seen, rank):
+        return VisitState.arrived(visits, seen)
+
+    async def observe(self, state, rank):
+        number = 1 + int((state.ended_by == EndedBy.LAST_PAGE).any())  # every page ends so; the first is still open
+        if not len(state.here):
+            return None
+        ranking = await rank(RankingRequest(state.visits.users, 4, state.seen, state.visits.draws))
+        page = Page(number, 2 * number - 2, ranking.items[:, 2 * number - 2 : 2 * number])
+        return Observation(
+            state.here, page, LegalActions(SHOP), Served.part_of(ranking, state.here, page.first_rank, page)
+        )
+
+    def apply(self, state, observation, decision):
+        staying = np.full(len(observation.rows), observation.page.number < 2)
+        return state.after(observation, staying, EndedBy.LAST_PAGE)
+
+    def describe(self):
+        return {"kind": "shop"}
+
+
+class Customer:
+    """Says on each page what a script has for it: per page, per visit, actions; remarks per page."""
+
+    cohort_size = 9
+    actions = SHOP.names
+
+    def __init__(self, pages, remarks=((), ())):
+        self.pages, self.remarks = pages, remarks
+
+    async def decide(self, situation):
+        number = situation.page.number - 1
+        actions, stray = lay_out(SHOP, situation.page, self.pages[number])
+        trace = Trace(remarks=tuple(self.remarks[number]))
+        return Decision(actions, np.zeros(len(actions), dtype=np.bool_), trace, stray)
+
+    def describe(self):
+        return {"kind": "customer"}
+
+
+class People:
+    catalog = Catalog(tuple("abcdef"), tuple("ABCDEF"), np.full(6, np.nan), ((),) * 6)
+
+    def __len__(self):
+        return 3
+
+    def persona(self, row):
+        return self
+
+    def as_dict(self):
+        return {}
+
+    user_id = "u"
+
+
+@pytest.fixture
+def shopping(recommender, tmp_path):
+    """Let users 0 and 1 shop by a script; gives the log."""
+
+    def shopped(pages, remarks=((), ()), change=lambda record: record, path=tmp_path / LOG_NAME):
+        users = np.arange(2)
+        visits = Visits(users, users, 0, Draws.for_visits(1, users, 0))
+        record = asyncio.run(
+            browse(
+                visits, sp.csr_array((2, 6)), recommender=recommender, environment=Shop(), mind=Customer(pages, remarks)
+            )
+        )
+        with LogWriter(path) as log:
+            log.begin(RUN, [ArmRow("first", "popular", {}, False)], People())
+            log.write(change(record), arm="first", sim_time=1000, policy_version="v")
+        return path
+
+    return shopped
+
+
+def events(path, session):
+    with sqlite3.connect(path) as log:
+        return log.execute(
+            "SELECT page, kind, impression_id, value, detail FROM events WHERE session_id = ? ORDER BY event_id",
+            [session],
+        ).fetchall()
+
+
+QUIET = [[], []]
+
+
+def test_actions_stand_slot_by_slot_as_declared_then_those_of_the_page_then_its_end(shopping):
+    busy = [
+        Action("help"), Action("dwell", value=3.5), Action("query", value="more"), Action("note", 1, "dear"),
+        Action("grade", 1, 4.0), Action("look", 1), Action("note", 0, "cheap"),
+    ]  # fmt: skip
+    path = shopping([[[], busy], [[Action("look", 1)], []]])
+    assert events(path, 1) == [(1, "exit", None, None, None), (2, "look", 4, None, None), (2, "exit", None, None, None)]
+    assert events(path, 2) == [
+        (1, "note", 5, None, "cheap"), (1, "look", 6, None, None), (1, "grade", 6, 4.0, None),
+        (1, "note", 6, None, "dear"), (1, "query", None, None, "more"), (1, "dwell", None, 3.5, None), (1, "help", None, None, None),
+        (1, "exit", None, None, None), (2, "exit", None, None, None),
+    ]  # fmt: skip
+
+
+def test_remarks_and_refusals_stand_behind_the_actions_of_their_slot(shopping):
+    remarks = (
+        [Remark(1, 1, "star_odds", "[]"), Remark(1, 1, "reason", "liked it"), Remark(0, 0, "grounded", "real")],
+        (),
+    )
+    said = [[], [Action("look", 1), Action("grade", 0, 2.0), Action("look", 8)]]
+    path = shopping([said, QUIET], remarks)
+    assert events(path, 1)[0] == (1, "grounded", 1, None, "real")
+    assert events(path, 2) == [
+        (1, "illegal", 5, None, "grade 2: it needs look on the same slot"),
+        (1, "look", 6, None, None),
+        (1, "reason", 6, None, "liked it"),
+        (1, "star_odds", 6, None, "[]"),
+        (1, "illegal", None, None, "look slot 8: the page has slots 0 to 1"),
+        (1, "exit", None, None, None),
+        (2, "exit", None, None, None),
+    ]
+
+
+def test_a_remark_on_a_later_page_names_that_pages_impression(shopping):
+    path = shopping([QUIET, QUIET], ((), [Remark(1, 1, "reason", "late")]))
+    assert (2, "reason", 8, None, "late") in events(path, 2)
+
+
+def test_a_resumed_run_finds_the_interactions_that_the_schema_names_with_their_strength(shopping):
+    path = shopping(
+        [
+            [
+                [Action("look", 1)],
+                [Action("look", 0), Action("grade", 0, 4.0), Action("note", 1, "not an interaction")],
+            ],
+            [[], [Action("look", 1), Action("grade", 1, 2.0)]],
+        ]
+    )
+    with LogWriter(path) as log:
+        (day,) = log.resume(SHOP).arms["first"].days
+    assert day.day == 0
+    assert day.agents.tolist() == [0, 1]
+    assert day.clickers.tolist() == [0, 1, 1]
+    assert day.items.tolist() == [1, 0, 3]
+    assert np.array_equal(day.stars, [np.nan, 4.0, 2.0], equal_nan=True)
+
+
+def test_a_resumed_run_without_a_strength_finds_interactions_without_one(shopping):
+    path = shopping([[[Action("look", 1), Action("grade", 1, 3.0)], []], QUIET])
+    with LogWriter(path) as log:
+        (day,) = log.resume(replace(SHOP, strength=None)).arms["first"].days
+    assert day.items.tolist() == [1]
+    assert np.isnan(day.stars).all()
