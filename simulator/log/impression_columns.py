@@ -1,4 +1,4 @@
-"""Everything shown to some cohorts of visits, flattened to one entry a slot."""
+"""The columns of `impressions`: everything shown to some cohorts, flattened to one entry per slot."""
 
 from __future__ import annotations
 

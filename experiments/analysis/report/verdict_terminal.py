@@ -68,16 +68,16 @@ def print_needs(pilot: Pilot, console: Console) -> None:
             "" if need.p_value is None else say.p_text(need.p_value),
         )
     console.print(table)
-    each = " a comparison" if pilot.comparisons > 1 else ""
+    each = " per comparison" if pilot.comparisons > 1 else ""
     console.print(
         f"Pilot of {plural(pilot.people, 'agent')}; alpha {pilot.alpha:g}{each}, "
         f"power {pilot.power:g}, smallest effect {100 * pilot.smallest_effect:g} % of the baseline. "
-        f"MDE: what {plural(pilot.planned, 'agent')}, as the file plans, can see. Effects were not looked at.",
+        f"MDE: what {plural(pilot.planned, 'agent')}, as the file plans, can detect. The pilot reports no effects.",
         highlight=False,
     )
     console.print(
         "SD: of the agents' own differences to the first arm. other luck: the first arm twice, the second time with "
-        "every draw anew (A/A); its p values should look like chance.",
+        "other random numbers (A/A); its p values should be uniform.",
         style="dim",
         highlight=False,
     )
@@ -88,7 +88,8 @@ def interval_note(comparison: Comparison) -> str:
     kinds = dict.fromkeys(arm.headline.interval for arm in comparison.arms)
     return (
         f"Interval: {', '.join(kinds)}; over agents, {100 * (1 - comparison.plan.alpha):g} %. "
-        "Segments by Benjamini-Hochberg, guardrails by Holm. A simulation can be sure of itself and wrong about people."
+        "Segments by Benjamini-Hochberg, guardrails by Holm. "
+        "Intervals measure the noise of the simulation, not its distance from real users."
     )
 
 

@@ -125,7 +125,7 @@ def test_the_page_says_what_it_is(page, summary):
 
 def test_the_page_gives_the_verdict_and_asks_whether_to_believe_it(page):
     assert "No primary metric was declared" in page.text
-    assert "This audience was not examined on these data" in page.text
+    assert "The fidelity of these agents on these data is not known" in page.text
     assert "good & <new>" in page.text
     checks = [found for found in page.all("li") if (found.get("class") or "").startswith("check ")]
     assert len(checks) == 5 + 3
