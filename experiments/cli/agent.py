@@ -150,16 +150,16 @@ def _calls(calls: tuple[StoryCall, ...]) -> Iterator[RenderableType]:
     from rich.text import Text
 
     for call in calls:
-        told = Text()
+        text = Text()
         for role, content in call.messages:
-            told.append(f"{role}\n", "bold dim")
-            told.append_text(_text(f"{content}\n", "dim"))
-        told.append("reply\n", "bold")
-        told.append_text(_text(call.reply))
+            text.append(f"{role}\n", "bold dim")
+            text.append_text(_text(f"{content}\n", "dim"))
+        text.append("reply\n", "bold")
+        text.append_text(_text(call.reply))
         if call.first_token:
             listed = ", ".join(f"{token} {math.exp(odds):.3f}" for token, odds in call.first_token[:_TOKENS])
-            told.append_text(_text(f"\nlikeliest first tokens: {listed}", "dim"))
-        yield Panel(told, title=_text(f"{call.template}, {call.status}"), title_align="left", border_style="dim")
+            text.append_text(_text(f"\nlikeliest first tokens: {listed}", "dim"))
+        yield Panel(text, title=_text(f"{call.template}, {call.status}"), title_align="left", border_style="dim")
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -117,8 +117,8 @@ def _details(arm: ArmFindings, comparison: Comparison, console: Console) -> None
     if not arm.headline.clear:
         _line(console, "power", escape(say.missed(arm.headline, metric)))
     if arm.guardrails:
-        told = (say.guardrail(guard, comparison.metrics[guard.metric]) for guard in arm.guardrails)
-        _line(console, "guarded", escape("; ".join(told)))
+        guardrails = (say.guardrail(guard, comparison.metrics[guard.metric]) for guard in arm.guardrails)
+        _line(console, "guarded", escape("; ".join(guardrails)))
     if arm.variants is not None:
         _line(console, "variants", escape(say.variants(arm.variants, metric)))
     if len(arm.days) > 1:

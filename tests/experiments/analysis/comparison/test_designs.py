@@ -393,7 +393,7 @@ def test_a_plan_may_take_luck_out_where_the_log_tells_what_was_luck(ran, tmp_pat
 
 
 def test_luck_cannot_be_taken_out_of_what_a_script_decides(configured):
-    with pytest.raises(ConfigError, match="states no chance of opening"):
+    with pytest.raises(ConfigError, match=r"states no P\(click\)"):
         configured(mind={"kind": "scripted"}, plan={"primary": "view_ratio", "take_out_luck": True})
 
 
