@@ -1,4 +1,4 @@
-"""What people may do, declared once, and what a cohort did, as columns.
+"""Actions: what agents may do, declared once, and what a cohort did, as columns.
 
 An environment declares its actions in an `ActionSchema`. Minds answer with `Actions`, a table with a column for each
 declared action. A new action is one `ActionSpec` in an environment's schema: the loop, the check, the log and the
@@ -33,15 +33,15 @@ class ActionSpec:
 
     Attributes:
         name: In code and in the log: lower-case letters, digits and underscores.
-        per: `slot`, one cell per slot of the page, or `page`, one cell per visit and page.
+        per: `slot`, one cell per slot of the page, or `page`, one cell per session and page.
         kind: `flag` (done or not), `number` or `text`.
         values: The legal numbers, ascending; empty where `within` or nothing limits them.
         within: Smallest and largest legal number, both included; None = no limit.
         needs: An action of the same slot without which this one is illegal.
-        optional: Whether a mind that cannot take it may visit all the same.
+        optional: Whether a mind that cannot take it may still be used.
         said: The action in words, for messages; the name if empty.
         refusals: Why it is illegal, in words, where what it `needs` was not done (key `needs`), where it is not
-            offered (`offered`) and with another value (`values`); told from the declaration where absent.
+            offered (`offered`) and with another value (`values`); made from the declaration where absent.
     """
 
     name: str
@@ -66,7 +66,7 @@ class ActionSpec:
         return self.said or self.name.replace("_", " ")
 
     def idle(self, page: Page) -> Cells:
-        """The column of visits that do not take the action."""
+        """The column of sessions that do not take the action."""
         shape = page.items.shape if self.per == "slot" else page.items.shape[:1]
         if self.kind == "flag":
             return np.zeros(shape, dtype=np.bool_)
@@ -94,7 +94,13 @@ class ActionSpec:
 
 @dataclass(frozen=True, slots=True)
 class ActionSchema:
-    """All that may be done in an environment.
+    """All actions of an environment.
+
+    Example:
+        >>> click = ActionSpec("click", per="slot")
+        >>> rate = ActionSpec("rate", per="slot", kind="number", values=(1.0, 2.0, 3.0), needs="click")
+        >>> ActionSchema((click, rate), interaction="click", strength="rate").names
+        ('click', 'rate')
 
     Attributes:
         specs: The actions, in the order in which they happen in a slot and stand in the log; what an action `needs`
@@ -143,7 +149,7 @@ class ActionSchema:
 
 @dataclass(frozen=True, slots=True)
 class LegalActions:
-    """What one page offers; it travels with every question, so that the mind and the check agree.
+    """The actions that one page offers; the mind and the check both read it.
 
     Attributes:
         schema: What may be done in this environment at all.
@@ -186,11 +192,11 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Illegal:
-    """Something a mind said that its page did not offer: logged, counted, never carried out.
+    """An action that the page did not offer: logged, counted, not carried out.
 
     Attributes:
-        row: Which visit of the cohort.
-        position: The slot it spoke of, None where no slot of the page was meant.
+        row: Session of the cohort.
+        position: Slot of the page, None where the action named none of the page.
         said: The action in words.
         reason: Why it is not legal.
     """
@@ -203,7 +209,7 @@ class Illegal:
 
 @dataclass(frozen=True, slots=True)
 class Actions:
-    """What the visits of a cohort do with their page: a column for each declared action.
+    """What a cohort does with its page: a column per declared action.
 
     Attributes:
         schema: What was declared.
@@ -247,7 +253,7 @@ class Actions:
         return Actions(self.schema, {name: cells[rows] for name, cells in self.columns.items()})
 
     def replaced(self, columns: Mapping[str, Cells]) -> Actions:
-        """The same with other cells for some actions."""
+        """A copy with other columns for some actions."""
         return Actions(self.schema, {**self.columns, **columns})
 
 

@@ -18,13 +18,13 @@ from groundlings.environments.trace import NO_TRACE, Trace
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What every visit of a cohort does with its page.
+    """What every session of a cohort does with its page.
 
     Attributes:
         actions: What is done; `decision["click"]` is a column of it.
-        unreadable: Visits whose reply could not be read: nothing else about their page is known, shape (n_visits,).
-        trace: How it came about.
-        stray: Actions that name something outside these arrays.
+        unreadable: Sessions whose reply could not be read: nothing else about their page is known, shape (n_visits,).
+        trace: Draws, probabilities, calls and moods behind it.
+        stray: Actions that name a slot outside the page; each is logged as illegal.
     """
 
     actions: Actions

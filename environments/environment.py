@@ -28,21 +28,21 @@ Rank: TypeAlias = Callable[[RankingRequest], Awaitable[Ranking]]
 
 
 class EndedBy(StrEnum):
-    """Why a visit was over. All but EXIT are censored: nobody knows when that person would have left."""
+    """Why a session ended. All but EXIT are censored: when the agent would have left is not known."""
 
     EXIT = "exit"
     """The agent chose to leave."""
     LAST_PAGE = "last_page"
     """The environment had no further page."""
     UNREADABLE = "unreadable"
-    """The mind's reply could not be read; what the person did on that page is unknown."""
+    """The mind's reply could not be read; what the agent did on that page is unknown."""
     NOTHING_SHOWN = "nothing_shown"
-    """The recommender had no item for this person."""
+    """The recommender had no item for this user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Where the items of a page come from: for the log alone, never for a mind. All arrays have the page's shape.
+    """Scores and propensities of a page's items: for the log only, never for a mind. All arrays have the page's shape.
 
     Attributes:
         scores: The recommender's own, NaN where there is none.
@@ -91,13 +91,13 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What some visits of a cohort see now, and what they may do with it; row r of every part is the same visit.
+    """What some sessions of a cohort see now, and which actions are legal; row r of every part is the same session.
 
     Attributes:
-        rows: The place of each of these visits in its cohort, ascending, shape (n,): visits drop out, places stay.
-        page: What is in front of them.
-        legal: What may be done with it.
-        served: Where its items come from.
+        rows: Index of each of these sessions in the cohort, ascending, shape (n,); ended sessions drop out.
+        page: The items shown.
+        legal: The actions offered.
+        served: Scores and propensities of the items.
     """
 
     rows: IntArray
@@ -108,13 +108,13 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class VisitState:
-    """How far a cohort's visits are; an environment adds fields of its own in a subclass.
+    """The state of a cohort's sessions; an environment adds fields of its own in a subclass.
 
     Attributes:
-        visits: Who came.
-        seen: What each of them must not be shown again, shape (n, n_items), a stored entry means "seen".
-        here: Places of the visits that are not over, ascending, shape (n_here,).
-        ended_by: An `EndedBy` value each, shape (n,); that of a visit that is still here does not count.
+        visits: The sessions.
+        seen: Items not to be shown to each of them again, shape (n, n_items), a stored entry means "seen".
+        here: Indices of the sessions that go on, ascending, shape (n_here,).
+        ended_by: An `EndedBy` value each, shape (n,); that of a session that goes on has no meaning.
     """
 
     visits: Visits
@@ -148,7 +148,7 @@ State = TypeVar("State", bound=VisitState)
 
 
 class Environment(Protocol[State]):
-    """A place that people visit. It is pure: all that changes in a visit is in the state, all chance in its draws.
+    """What agents see and may do. It is pure: what changes in a session is in the state, all randomness in its draws.
 
     For each cohort the loop calls `open` once, then `observe` and `apply` in turn, until `observe` returns None.
     Many cohorts are open at a time, and nothing may be kept outside of their states. Environments see no persona.

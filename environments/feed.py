@@ -30,7 +30,7 @@ _ENDINGS = np.array([EndedBy.EXIT, EndedBy.LAST_PAGE, EndedBy.UNREADABLE], dtype
 
 
 def rate(stars: tuple[float, ...]) -> ActionSpec:
-    """Giving stars, one of these, to an opened item."""
+    """The action of rating a clicked item with one of these numbers of stars."""
     return ActionSpec(
         "rate",
         per="slot",
@@ -45,7 +45,7 @@ def rate(stars: tuple[float, ...]) -> ActionSpec:
 
 
 def feed_schema(stars: tuple[float, ...]) -> ActionSchema:
-    """Click, rate where there are stars to give, turn the page, and say how satisfying the page was."""
+    """The actions of a feed: click, rate (where there are stars), next page, satisfaction."""
     rated = (rate(stars),) if stars else ()
     return ActionSchema(
         (CLICK, *rated, NEXT_PAGE, SATISFACTION), interaction="click", strength="rate" if rated else None
@@ -53,13 +53,13 @@ def feed_schema(stars: tuple[float, ...]) -> ActionSchema:
 
 
 def feed_actions(stars: tuple[float, ...], may_go_on: BoolArray) -> LegalActions:
-    """What a page of a feed offers; `may_go_on` says who has a next page, shape (n_visits,)."""
+    """The actions that a page of a feed offers; `may_go_on` says which sessions have a next page, shape (n_visits,)."""
     return LegalActions(feed_schema(stars), {"next_page": may_go_on})
 
 
 @dataclass(frozen=True, slots=True)
 class FeedState(VisitState):
-    """How far the visits to a feed are.
+    """The state of a cohort's sessions on a feed.
 
     Attributes:
         ranking: The list of each visit, one row per visit; None where every page is asked for by itself.
@@ -79,7 +79,7 @@ class PaginatedFeed:
 
     Attributes:
         page_size: Slots per page.
-        max_pages: Pages a visit can see at most.
+        max_pages: Largest number of pages per session.
         scale: The stars that may be given.
         rank_each: Whether the recommender ranks once per `visit`, for all pages, or anew for each `page`.
     """
@@ -100,7 +100,7 @@ class PaginatedFeed:
 
     @property
     def depth(self) -> int:
-        """How many items one visit can see at most: the size of list to ask a recommender for."""
+        """Largest number of items per session: the size of the list that the recommender is asked for."""
         return self.page_size * self.max_pages
 
     async def open(self, visits: Visits, seen: sp.csr_array, rank: Rank) -> FeedState:

@@ -1,4 +1,4 @@
-"""The one question every mind answers: given this page, what do you do?"""
+"""The protocol of minds: given a page and the legal actions, decide which actions each agent takes."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from groundlings.personas.memory import Memory
 
 @dataclass(frozen=True, slots=True)
 class PageTurn:
-    """A page, and what was done with it after the check, one row per visit.
+    """A page and the legal actions taken on it, one row per session.
 
     Attributes:
-        rows: The place of each visit in its cohort, shape (n,): visits drop out, places stay.
+        rows: Index of each session in its cohort, shape (n,): ended sessions drop out, indices stay.
         page: What was shown.
         decision: What was done, legal actions only.
     """
@@ -40,14 +40,14 @@ class PageTurn:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """All that a mind may know when it decides; row r of every part is the same visit.
+    """All that a mind may know when it decides; row r of every part is the same session.
 
     Attributes:
-        visits: Who, when and their random streams.
-        page: What is in front of them.
-        legal: What may be done with it.
-        rows: The place of each visit in its cohort, ascending, shape (n,).
-        turns: The cohort's earlier pages, oldest first, also of visits that are over; `earlier` has those of `visits`.
+        visits: Agents, day and random streams, one row per session.
+        page: The items shown.
+        legal: The actions offered.
+        rows: Index of each session in its cohort, ascending, shape (n,).
+        turns: The cohort's earlier pages, oldest first, ended sessions included; `earlier` has those of `visits`.
     """
 
     visits: Visits
@@ -58,8 +58,8 @@ class Situation:
 
     @property
     def earlier(self) -> tuple[PageTurn, ...]:
-        """The earlier pages of these visits, oldest first."""
-        # Places are ascending, and whoever is here now was there on every earlier page.
+        """The earlier pages of these sessions, oldest first."""
+        # Indices ascend, and a session that goes on was on every earlier page.
         return tuple(
             turn if len(turn.rows) == len(self.rows) else turn.take(np.searchsorted(turn.rows, self.rows))
             for turn in self.turns
@@ -68,7 +68,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an agent said to one question of an interview.
+    """An agent's answer to one question of an interview.
 
     Attributes:
         row: Which visit of the cohort.
@@ -85,11 +85,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Afterthoughts:
-    """What is left of a cohort's visits once they are over.
+    """Memories and interview answers of a cohort after its sessions.
 
     Attributes:
-        memories: What the agents keep, in the order of agents.
-        answers: What they said when they were interviewed.
+        memories: New memories, in the order of agents.
+        answers: Answers to the interview.
         calls: The calls to a language model behind both.
     """
 
@@ -105,15 +105,29 @@ FEED_ACTIONS = frozenset({"click", "rate", "next_page", "satisfaction"})
 class Mind(Protocol):
     """Decides for agents.
 
-    `decide` is called once a page for a cohort of at most `cohort_size` visits, possibly many cohorts at a
+    `decide` is called once per page for a cohort of at most `cohort_size` visits, possibly many cohorts at a
     time. It may read the situation and its own population, and nothing else: no clock, no global random
-    numbers, no scores. It must answer for every row and change no array it is given. A mind that keeps
-    something from one visit to the next follows `LooksBack` as well.
+    numbers, no scores. It must answer for every row and change no array it is given. A mind with
+    a memory across sessions follows `LooksBack` as well.
+
+    Example, a mind that clicks the first slot of every page and leaves:
+
+        class FirstSlot:
+            cohort_size = 4096
+            actions = frozenset({"click", "rate", "next_page"})
+
+            async def decide(self, situation):
+                click = np.zeros(situation.page.items.shape, dtype=bool)
+                click[:, 0] = True
+                return Decision.of(situation.legal, situation.page, click=click)
+
+            def describe(self):
+                return {"kind": "first_slot"}
     """
 
     @property
     def cohort_size(self) -> int:
-        """How many visits one call may carry: thousands for arithmetic, 1 for language."""
+        """Largest number of sessions per call: thousands for a choice model, 1 for a language model."""
         ...
 
     @property
@@ -122,7 +136,7 @@ class Mind(Protocol):
         ...
 
     async def decide(self, situation: Situation) -> Decision:
-        """What each visit does with its page."""
+        """The actions of each session on its page."""
         ...
 
     def describe(self) -> Mapping[str, Any]:
@@ -132,7 +146,7 @@ class Mind(Protocol):
 
 @runtime_checkable
 class LooksBack(Protocol):
-    """A mind that thinks over what it has lived through.
+    """A mind with memories: it is called after each session.
 
     `look_back` is called once for each cohort, when its visits are over; like `decide` it may ask a model and must
     not change the mind. Its memories are logged and then handed to `remember`, in agent order, while visits of
@@ -141,7 +155,7 @@ class LooksBack(Protocol):
     """
 
     async def look_back(self, visits: Visits, turns: tuple[PageTurn, ...]) -> Afterthoughts:
-        """What stays of the visits; `PageTurn.rows` says whose turn it was, and visits without a page have none."""
+        """Memories and answers; `PageTurn.rows` says whose turn it was, sessions without a page have none."""
         ...
 
     def remember(self, memories: Sequence[Memory]) -> None:
@@ -161,7 +175,7 @@ def _follows_looks_back(kind: type) -> bool:
 
 @runtime_checkable
 class KnowsPreference(Protocol):
-    """A mind whose liking for an item can be read off, which is what `oracle` and `anti_oracle` rank by."""
+    """A mind whose preference for an item is known, which is what `oracle` and `anti_oracle` rank by."""
 
     def preference(self, users: IntArray) -> FloatArray:
         """Hidden appeal of every item to each user, shape (n, n_items), higher = liked better."""

@@ -1,11 +1,11 @@
-"""The door for recommenders: one class, two required methods.
+"""The protocol of recommenders: one class, two required methods.
 
 Most recommenders give every item a score; they subclass `ScoringRecommender` and write `fit` and `score`.
 Whoever builds lists in another way subclasses `Recommender` and writes `fit` and `recommend`.
 Whoever must wait for something, such as a language model, subclasses `AsyncRecommender` and writes `fit` and `rank`.
 
 A recommender learns from logged behaviour alone. It is handed row numbers of users, never a persona, and this
-package cannot import `personas`: what an audience secretly likes cannot leak into what it is shown.
+package cannot import `personas`: the agents' hidden preferences cannot leak into the rankings.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ Learnt = TypeVar("Learnt")
 
 
 class AsyncRecommender(ABC):
-    """Ranks items for users, and may take its time: `rank` may await a language model, a server, a search index.
+    """Ranks items for users; `rank` may await a language model, a server or a search index.
 
     The simulator calls `fit` once before the first day with the training part of the real history, `rank`
     many times during a day, `observe` after each day, and `fit` again after every `simulation.refit_every`
     days with the real history followed by all simulated interactions of this arm (`synthetic` is True there).
     An environment asks once per visit, per page or per query, and many requests may be open at a time.
 
-    Between two fits a recommender must not change by being asked: the same request has the same answer.
-    All chance comes from `request.draws`. It must not list an item of `request.seen`. What one visit is
-    answered does not depend on which other visits share the request.
+    Between two fits `rank` must not change the recommender: the same request has the same answer. All randomness
+    comes from `request.draws`. It must not list an item of `request.seen`. The list of one session does not depend
+    on which other sessions share the request.
 
     `contract.RecommenderContract` checks these promises.
 
     Attributes:
-        randomised: Whether chance has a say in the lists, so that their propensities are not all 1.
-        sees_hidden_preference: Whether it ranks by what the audience secretly likes. Only bounds of an experiment
+        randomised: Whether lists are drawn at random, so that their propensities are not all 1.
+        sees_hidden_preference: Whether it ranks by the agents' hidden preferences. Only bounds of an experiment
             may (`oracle`, `anti_oracle`, and what is built on them); every report marks them.
     """
 
@@ -52,11 +52,11 @@ class AsyncRecommender(ABC):
 
     @abstractmethod
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
-        """Learn from everything known now, forgetting what was learnt before."""
+        """Learn from all given interactions, replacing what was learnt before."""
 
     @abstractmethod
     async def rank(self, request: RankingRequest) -> Ranking:
-        """Rank for every visit of the request; raises `NotFitted` before the first `fit`.
+        """Rank for every session of the request; raises `NotFitted` before the first `fit`.
 
         Calls to a language model go into `Ranking.calls`: they are logged, recorded and replayed under the arm's name.
         """
@@ -65,16 +65,16 @@ class AsyncRecommender(ABC):
         """Take note of simulated interactions after their day, maybe in several parts (for those that learn daily)."""
 
     def state(self) -> str:
-        """A short hash of all that has been learnt: the same state gives the same rankings."""
+        """The policy version: a short hash of all that has been learnt; the same state gives the same rankings."""
         return ""
 
 
 class Recommender(AsyncRecommender):
-    """A recommender that answers at once: most of them. Subclasses write `fit` and `recommend`."""
+    """A synchronous recommender. Subclasses write `fit` and `recommend`."""
 
     @abstractmethod
     def recommend(self, request: RankingRequest) -> Ranking:
-        """Rank for every visit of the request; raises `NotFitted` before the first `fit`."""
+        """Rank for every session of the request; raises `NotFitted` before the first `fit`."""
 
     async def rank(self, request: RankingRequest) -> Ranking:
         """See `AsyncRecommender.rank`."""
@@ -82,7 +82,17 @@ class Recommender(AsyncRecommender):
 
 
 class ScoringRecommender(Recommender):
-    """A recommender whose list is the items of highest score that the user has not seen."""
+    """A recommender that lists the unseen items of highest score. Subclasses write `fit` and `score`.
+
+    Example:
+
+        class MostClicked(ScoringRecommender):
+            def fit(self, interactions, catalog):
+                self.counts = interactions.item_counts
+
+            def score(self, users):
+                return np.tile(self.counts.astype(float), (len(users), 1))
+    """
 
     @abstractmethod
     def score(self, users: IntArray) -> FloatArray:
@@ -95,9 +105,9 @@ class ScoringRecommender(Recommender):
 
 @runtime_checkable
 class FoldsIn(Protocol):
-    """A recommender that, once fitted, can score items it was not fitted with from the few people who met them.
+    """A recommender that can score cold-start items from their first interactions, without a refit.
 
-    Nothing that was learnt changes, so the scores of all other items stay what they were.
+    Nothing that was learnt changes, so the scores of all other items stay the same.
     """
 
     def score_new(self, users: IntArray, takers: sp.csr_array) -> FloatArray:
@@ -105,7 +115,7 @@ class FoldsIn(Protocol):
 
         Args:
             users: Row numbers of users, shape (n,).
-            takers: Who met each new item, 1.0 for each pair, shape (n_users, n_new).
+            takers: Users who interacted with each new item, 1.0 per pair, shape (n_users, n_new).
 
         Raises:
             NotFitted: `fit` was not called before.

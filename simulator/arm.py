@@ -1,4 +1,4 @@
-"""One arm: a recommender of its own, and the people who visit it, all of the population or some."""
+"""One arm: a recommender with its own log, and the agents that use it, all of the population or some."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ SECONDS_PER_DAY = 86_400
 
 @dataclass
 class Arm:
-    """One arm while it runs; `groundlings.simulator.days.live_together` leads it through its days.
+    """The state of one arm during the simulation; `groundlings.simulator.days.live_together` calls it day by day.
 
     Attributes:
         name: The arm's name.
-        users: The real person behind each agent, shape (n_agents,), ascending.
+        users: The real user behind each agent (row of the data set), shape (n_agents,), ascending.
         recommender, environment, mind: The collaborators.
         catalog: The items.
         history: All interactions so far: the training part, then clicks from here, or from all arms that share a log.
         seed: The run's seed.
-        residents: Who may visit, shape (n_agents,); None = everybody.
+        residents: Which agents use this arm, shape (n_agents,); None = all.
         starts_cold: Whether the recommender learns from simulated interactions alone.
         past: What an interrupted run has logged of this arm.
-        cut_short: Day and user of each visit that was open when everything stopped; nothing of them is in the log.
+        cut_short: Day and user of each session that was open when the run stopped; none of them is in the log.
     """
 
     name: str
@@ -63,11 +63,11 @@ class Arm:
 
     @property
     def people(self) -> int:
-        """How many may visit."""
+        """Number of agents that use this arm."""
         return len(self.users) if self.residents is None else int(self.residents.sum())
 
-    def wake(self, days: int, visit_probability: float) -> None:
-        """Before the first day: first visits are scheduled, and minds remember what the log of a past run says.
+    def start(self, days: int, visit_probability: float) -> None:
+        """Before the first day: schedule first sessions, and give the mind the memories of an interrupted run's log.
 
         Args:
             days: How many days there are.
@@ -80,14 +80,14 @@ class Arm:
             self.mind.remember(self.past.memories)
 
     def fit(self) -> None:
-        """The recommender learns from all interactions so far, and forgets what it had learnt before."""
+        """Fit the recommender on all interactions so far; what it had learnt before is replaced."""
         known = self.history.take(self.history.synthetic) if self.starts_cold else self.history
         self.recommender.fit(known, self.catalog)
         self._fitted = True
 
     async def day(self, day: int, concurrency: int, log: LogWriter, on_visits: Callable[[int], None]) -> None:
-        """One day of visits: those that the log holds already, then those that are still to come."""
-        assert self._visits is not None, "wake comes first"
+        """Simulate one day: count the sessions that the log holds already, then run those that are missing."""
+        assert self._visits is not None, "start comes first"
         time = self._opening_time + day * SECONDS_PER_DAY
         logged = self.past.on(day)
         if len(logged):
@@ -104,28 +104,28 @@ class Arm:
             on_visits(len(record.visits))
         log.flush()
 
-    def evening(self) -> Interactions:
-        """What was clicked here today, in agent order; asking takes it away."""
+    def take_clicks(self) -> Interactions:
+        """The interactions of today in this arm, in agent order; a second call gets none."""
         nothing = self.history.take(np.zeros(0, dtype=np.int64))
         today, self._clicks_today = nothing.joined(*self._clicks_today), []
         # Visits that the log held are joined with those that filled its gaps.
         return today.take(np.argsort(today.users, kind="stable"))
 
-    def hear(self, clicks: Sequence[Interactions]) -> None:
-        """Note what was clicked today, in this arm or in all that share a log; a recommender may observe it at once."""
+    def learn_from(self, clicks: Sequence[Interactions]) -> None:
+        """Add today's interactions, of all arms that share the log, to the history; the recommender observes them."""
         self.history = self.history.joined(*clicks)
         if self._fitted:
             for each in clicks:
                 self.recommender.observe(each)
 
-    def sleep(self) -> None:
-        """After the last day: let go of the schedule of visits."""
+    def stop(self) -> None:
+        """After the last day: close the schedule of sessions."""
         if self._visits is not None:
             self._visits.close()
             self._visits = None
 
     async def _browse(self, visits: Visits) -> CohortRecord:
-        """One cohort's visits, noted as cut short where they do not end."""
+        """Run one cohort's sessions; where an error ends them, note them as cut short."""
         try:
             return await browse(
                 visits,

@@ -1,6 +1,7 @@
-"""The story of a session, from the first page to the exit, for a cohort of visits at once.
+"""One session, from the first page to the exit, for a cohort of agents at once.
 
-A language agent is a cohort of one; arithmetic agents come in thousands. Both live by the same lines.
+A language agent is a cohort of one; agents of a choice model come in thousands. Both run the same code. `Visits`
+are the sessions of a cohort, one row each.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from groundlings.recommenders.base import AsyncRecommender
 
 @dataclass(frozen=True, slots=True)
 class LoggedTurn:
-    """One page of the visits that got so far: what was shown, from where, what was done and refused."""
+    """One page of the sessions that reached it: impressions, their propensities, actions, refused actions."""
 
     turn: PageTurn
     served: Served
@@ -38,16 +39,16 @@ class LoggedTurn:
 
 @dataclass(frozen=True, slots=True)
 class CohortRecord:
-    """All that happened to a cohort of visits; the log is written from this and nothing else.
+    """Everything that happened in a cohort's sessions; the log is written from this and nothing else.
 
     Attributes:
-        visits: Who came.
-        schema: What could be done.
-        turns: Page by page; later turns hold fewer visits.
+        visits: Agents, day and random streams, one row per session.
+        schema: The actions of the environment.
+        turns: Page by page; later turns hold fewer sessions.
         pages: Pages seen, shape (n,).
-        ended_by: An `EndedBy` value each, shape (n,).
-        afterthoughts: What the agents made of it.
-        asked: What the recommender asked a model: the page it was for, and the call, whose `row` is the visit.
+        ended_by: An `EndedBy` value per session, shape (n,).
+        afterthoughts: Memories and interview answers.
+        asked: The recommender's calls to a model: the page it was for, and the call, whose `row` is the session.
     """
 
     visits: Visits
@@ -67,14 +68,14 @@ async def browse(
     environment: Environment[State],
     mind: Mind,
 ) -> CohortRecord:
-    """Let a cohort of agents visit once.
+    """Simulate one session for each agent of a cohort.
 
     Args:
-        visits: Who comes, one row per visit.
-        seen: What each of them must not be shown again, shape (n, n_items).
-        recommender: Ranks; frozen while the visit lasts.
-        environment: Says what can be seen and done, and what follows from it.
-        mind: Decides.
+        visits: The sessions, one row each.
+        seen: Items that must not be shown to each of them again, shape (n, n_items).
+        recommender: Ranks; it does not change during a session.
+        environment: Makes the pages, says which actions are legal, and what follows from them.
+        mind: Decides which actions are taken.
     """
     asked: list[tuple[int, CallRecord]] = []
 
@@ -88,7 +89,7 @@ async def browse(
     pages = np.zeros(len(visits), dtype=np.int64)
     state = await environment.open(visits, seen, rank)
 
-    # 1. Everybody still here sees the next page, and what may be done with it.
+    # 1. Each session that has not ended gets its next page and the legal actions.
     while (observation := await environment.observe(state, rank)) is not None:
         here, page, legal = observation.rows, observation.page, observation.legal
         present = visits if len(here) == len(visits) else visits.take(here)
@@ -97,17 +98,17 @@ async def browse(
         situation = Situation(present, page, legal, here, tuple(logged.turn for logged in turns))
         decision = await mind.decide(situation)
 
-        # 3. What was not offered is taken out.
+        # 3. Actions that were not offered are taken out.
         legal_part = checked(decision, page, legal)
 
-        # 4. What happened is noted, the refused and the unreadable included.
+        # 4. The page is recorded, refused actions and unreadable replies included.
         turns.append(LoggedTurn(PageTurn(here, page, legal_part.decision), observation.served, legal_part.illegal))
         pages[here] = page.number
 
-        # 5. The environment says what follows: who stays, and how the others have left.
+        # 5. The environment says which sessions continue, and how the others ended.
         state = environment.apply(state, observation, legal_part.decision)
 
-    # 6. Minds that keep something think it over.
+    # 6. Minds with a memory store what they keep of the session.
     afterthoughts = Afterthoughts()
     if looks_back(mind):
         afterthoughts = await mind.look_back(visits, tuple(logged.turn for logged in turns))
@@ -115,5 +116,5 @@ async def browse(
 
 
 def _of_visit(call: CallRecord, request: RankingRequest, visits: Visits) -> CallRecord:
-    """A recommender's call, whose row is one of its request, as one of the visit it was made for."""
+    """A recommender's call with its row changed from the request's to the cohort's."""
     return replace(call, row=int(np.flatnonzero(visits.users == request.users[call.row])[0]))

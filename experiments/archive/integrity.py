@@ -1,4 +1,4 @@
-"""Reading a run that somebody or something may have changed: what is wrong is said, and nothing is mended."""
+"""Reading a run whose files may be damaged: damage is reported, and nothing is repaired."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from groundlings.simulator.log.store import named_faults, store_at
 
 @contextmanager
 def reading(*runs: Path) -> Iterator[None]:
-    """Turn what a damaged log makes of us into one clear error; a fault of our own stays what it is.
+    """Translate database errors of a corrupt log into `RunDirectoryError`; re-raise bugs unchanged.
 
     Nothing is checked until something fails: then the whole log is, which takes a while for a large one.
 

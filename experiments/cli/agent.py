@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from groundlings.experiments.archive.agent_history import Story, StoryCall, StoryPage, StorySlot, StoryVisit
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
-UserOption = Annotated[str, typer.Option("--user", metavar="ID", help="The data set's own id of the person.")]
+UserOption = Annotated[str, typer.Option("--user", metavar="ID", help="The user's id in the data set.")]
 ArmOption = Annotated[str | None, typer.Option("--arm", metavar="NAME", help="This arm only.")]
 DayOption = Annotated[int | None, typer.Option("--day", metavar="N", min=1, help="This day only, 1 is the first.")]
-PromptsOption = Annotated[bool, typer.Option("--prompts", help="Everything a model was shown and said as well.")]
+PromptsOption = Annotated[bool, typer.Option("--prompts", help="Print prompts and replies of the model as well.")]
 
 _ENDINGS = {
-    "exit": "It left because it wanted to.",
-    "last_page": "There was no further page; when it would have left, nobody knows.",
-    "unreadable": "The visit was cut short: the model's reply could not be read.",
+    "exit": "The agent left by choice.",
+    "last_page": "There was no further page; when the agent would have left is not known.",
+    "unreadable": "The session was cut short: the model's reply could not be read.",
     "nothing_shown": "The recommender had nothing to show.",
 }
 _TOKENS = 6
@@ -35,7 +35,7 @@ _OUTCOMES = {"next_page": "turned the page", "exit": "left", "unreadable": "the 
 def agent(
     run: RunArgument, user: UserOption, arm: ArmOption = None, day: DayOption = None, prompts: PromptsOption = False
 ) -> None:
-    """Tell a person's visits page by page: what was shown, felt, done, remembered and answered."""
+    """Print the sessions of one agent page by page: impressions, actions, mood, memories and answers."""
     from rich.console import Console
 
     from groundlings.experiments.archive.agent_history import read_story
@@ -49,7 +49,7 @@ def agent(
 
 
 def render_story(story: Story, prompts: bool = False) -> Iterator[RenderableType]:
-    """The story, part by part.
+    """The sessions of one agent, part by part.
 
     Args:
         story: Whose.
@@ -58,9 +58,9 @@ def render_story(story: Story, prompts: bool = False) -> Iterator[RenderableType
     from rich.panel import Panel
 
     title = _text(f"user {story.user_id}")
-    yield Panel(_text(story.description or "Nothing is known of this person."), title=title, title_align="left")
+    yield Panel(_text(story.description or "Nothing is known of this user."), title=title, title_align="left")
     if not story.visits:
-        yield _text("No such visit is in the log.")
+        yield _text("The log has no such session.")
     for visit in story.visits:
         yield from _visit(visit, prompts)
 
@@ -99,7 +99,7 @@ def _page(page: StoryPage, prompts: bool, last: bool) -> Iterator[RenderableType
         table.add_row(str(slot.place), _item(slot), _deed(slot))
     yield table
     for refused in page.refused:
-        yield _text(f"  refused by the site: {refused}", "red")
+        yield _text(f"  refused by the environment: {refused}", "red")
     yield _text(f"  {_outcome(page, last)}")
 
 
@@ -116,19 +116,19 @@ def _deed(slot: StorySlot) -> Text:
     from groundlings.personas.minds.language.lines import star_words
 
     if slot.clicked is None:
-        deed = _text("nobody knows", "dim")
+        deed = _text("unknown", "dim")
     elif slot.clicked:
         deed = _text("opened", "green")
         if slot.rating is not None:
             deed.append(f", {star_words(slot.rating)}")
     else:
-        deed = _text("not looked at" if slot.examined is False else "passed over", "dim")
+        deed = _text("not looked at" if slot.examined is False else "not clicked", "dim")
     if slot.probability is not None:
         deed.append(f"  P {slot.probability:.2f}", "dim")
     if slot.yes is not None:
         deed.append(f"  model {slot.yes:.2f}", "dim")
     if slot.grounded:
-        deed.append("  as it really did later", "italic")
+        deed.append("  as in the held-out data", "italic")
     if slot.reason:
         deed.append_text(_text(f"  “{slot.reason}”", "italic"))
     return deed
@@ -141,7 +141,7 @@ def _outcome(page: StoryPage, last: bool) -> str:
     if page.satisfaction is not None:
         said.append(f"satisfied {page.satisfaction:g} of 10")
     chance = "" if page.next_probability is None else f" (P of going on {page.next_probability:.2f})"
-    said.append("came to the end of the site" if last else _OUTCOMES[page.outcome] + chance)
+    said.append("reached the last page" if last else _OUTCOMES[page.outcome] + chance)
     return "; ".join(said)
 
 
@@ -150,16 +150,16 @@ def _calls(calls: tuple[StoryCall, ...]) -> Iterator[RenderableType]:
     from rich.text import Text
 
     for call in calls:
-        told = Text()
+        text = Text()
         for role, content in call.messages:
-            told.append(f"{role}\n", "bold dim")
-            told.append_text(_text(f"{content}\n", "dim"))
-        told.append("reply\n", "bold")
-        told.append_text(_text(call.reply))
+            text.append(f"{role}\n", "bold dim")
+            text.append_text(_text(f"{content}\n", "dim"))
+        text.append("reply\n", "bold")
+        text.append_text(_text(call.reply))
         if call.first_token:
             listed = ", ".join(f"{token} {math.exp(odds):.3f}" for token, odds in call.first_token[:_TOKENS])
-            told.append_text(_text(f"\nlikeliest first tokens: {listed}", "dim"))
-        yield Panel(told, title=_text(f"{call.template}, {call.status}"), title_align="left", border_style="dim")
+            text.append_text(_text(f"\nlikeliest first tokens: {listed}", "dim"))
+        yield Panel(text, title=_text(f"{call.template}, {call.status}"), title_align="left", border_style="dim")
 
 
 def _text(text: str, style: str = "") -> Text:

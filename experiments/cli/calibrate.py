@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from groundlings.personas.taste.calibration import Calibration, Estimate
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML), mind: calibrated.")]
-OutOption = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where to write the weights as well.")]
+OutOption = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Also write the weights to this file.")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be given often."),
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
 ]
 
 
 def calibrate(config: ConfigArgument, out: OutOption = None, changes: SetOption = None) -> None:
-    """Fit the weights of a calibrated mind on validation people, or read them where they were fitted before."""
+    """Fit the weights of a calibrated mind on held-out data of validation users, or read those fitted before."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -50,7 +50,7 @@ def calibrate(config: ConfigArgument, out: OutOption = None, changes: SetOption 
 
 
 async def find_term(config: ExperimentConfig, progress: Progress) -> LanguageTerm:
-    """The weights of an experiment, and who was asked for them."""
+    """The weights of an experiment, and which model was asked."""
     from contextlib import AsyncExitStack
 
     from groundlings.experiments.running.plan import prepare

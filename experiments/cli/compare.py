@@ -22,18 +22,20 @@ def compare(
     ] = None,
     variant: Annotated[
         list[Path] | None,
-        typer.Option("--variant", metavar="RUN", help="The same experiment with another prompt, model or seed; often."),
+        typer.Option(
+            "--variant", metavar="RUN", help="The same experiment with another prompt, model or seed; may be repeated."
+        ),
     ] = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
             "--fail-on",
             metavar="VERDICT",
-            help='Exit with status 3 if any arm has this verdict, for instance "not supported"; may be given often.',
+            help='Exit with status 3 if any arm has this verdict, for instance "not supported"; may be repeated.',
         ),
     ] = None,
 ) -> None:
-    """Say which recommender is better, how sure that is, and whether it may be believed."""
+    """Compare the arms of a run: verdict, effects with intervals, checks, segments."""
     import json
 
     from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
@@ -54,14 +56,14 @@ def compare(
 
 def power(
     config: ConfigArgument,
-    people: Annotated[int, typer.Option("--people", min=20, help="How many agents the pilot has.")] = 100,
+    people: Annotated[int, typer.Option("--people", min=20, help="Agents in the pilot.")] = 100,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be given often."),
+        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """Run a small pilot and say how many agents the experiment needs, and which effects it can see."""
+    """Run a small pilot and print how many agents the experiment needs and which effects it can detect."""
     import json
 
     from rich.console import Console

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from groundlings.environments.dataset import Dataset
 
-app = typer.Typer(name="datasets", help="Real data: what there is, fetch it, look at it.", no_args_is_help=True)
+app = typer.Typer(name="datasets", help="Data sets: list, fetch, show.", no_args_is_help=True)
 
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="A data set, as `groundlings datasets list` has it, or module:NAME.")
@@ -30,7 +30,7 @@ _BAR_WIDTH = 40
 
 @app.command("list")
 def list_datasets() -> None:
-    """Say what data there is, how large, and on what terms."""
+    """List the data sets with size and terms of use."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -44,7 +44,7 @@ def list_datasets() -> None:
 
 @app.command("fetch")
 def fetch_dataset(name: NameArgument, directory: DirectoryOption = None) -> None:
-    """Download a data set once, check its hashes and read it through."""
+    """Download a data set, check its hashes and parse it."""
     from rich.console import Console
 
     console = Console()

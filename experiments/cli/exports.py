@@ -23,7 +23,7 @@ OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="A new dir
 
 @app.command("formats")
 def formats() -> None:
-    """Say in which formats a log can be exported, and what each does with unknown outcomes."""
+    """List the export formats, and how each writes unknown outcomes."""
     from rich import box
     from rich.console import Console
     from rich.markup import escape
@@ -42,9 +42,9 @@ def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")],
     format_name: FormatOption,
     out: OutOption,
-    partial: Annotated[bool, typer.Option("--partial", help="Take a run that did not finish as it is.")] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="Export a run that did not finish.")] = False,
 ) -> None:
-    """Write a run's log in a format that other tools read, marked as synthetic."""
+    """Export a run's log to another tool's format, marked as synthetic."""
     from rich.console import Console
 
     from groundlings.experiments.exports.export import export_run
@@ -58,19 +58,19 @@ def synthesize(
     format_name: FormatOption,
     out: OutOption,
     people: Annotated[
-        int | None, typer.Option("--people", min=1, help="How many people; the file's if absent.")
+        int | None, typer.Option("--people", min=1, help="Number of agents; the file's if absent.")
     ] = None,
-    days: Annotated[int | None, typer.Option("--days", min=1, help="How many days; the file's if absent.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Take the place of the file's seed.")] = None,
+    days: Annotated[int | None, typer.Option("--days", min=1, help="Number of days; the file's if absent.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be given often."),
+        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
     ] = None,
     log: Annotated[
-        Path | None, typer.Option("--keep-log", metavar="DIR", help="Keep the run there; it is removed without this.")
+        Path | None, typer.Option("--keep-log", metavar="DIR", help="Keep the run there; it is deleted if absent.")
     ] = None,
 ) -> None:
-    """Simulate people for some days and keep what they did in another tool's format."""
+    """Simulate agents for some days and export their interactions to another tool's format."""
     from rich.console import Console
 
     from groundlings.experiments.cli.progress import TerminalProgress

@@ -11,13 +11,13 @@ ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A fideli
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be given often."),
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
 ]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="Take the place of the file's seed.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")]
 
 
 def fidelity(config: ConfigArgument, out: OutOption = None, changes: SetOption = None, seed: SeedOption = None) -> None:
-    """Hold the simulated audience against real people, trivial scorers and the noise of real data."""
+    """Compare simulated users with real ones, with trivial scorers and with the noise of real data."""
     from rich.console import Console
     from rich.markup import escape
 

@@ -27,9 +27,9 @@ ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An exper
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be given often."),
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
 ]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="Take the place of the file's seed.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")]
 
 CTRL_C = 130
 
@@ -47,7 +47,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def groundlings(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Give a recommender an audience before it meets people."""
@@ -55,7 +55,7 @@ def groundlings(
 
 @app.command()
 def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = None) -> None:
-    """Validate an experiment file and print what running it would do."""
+    """Validate an experiment file and print what a run would do and cost."""
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_config
     from groundlings.experiments.running.cost import print_plan
@@ -73,15 +73,13 @@ def run(
     ] = None,
     changes: SetOption = None,
     seed: SeedOption = None,
-    resume: Annotated[
-        Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was interrupted.")
-    ] = None,
+    resume: Annotated[Path | None, typer.Option("--resume", metavar="RUN", help="Continue an interrupted run.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object at the end, and progress on standard error.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print where the report lies, and nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the path of the report.")] = False,
 ) -> None:
-    """Simulate all arms, log everything, then write summary and report."""
+    """Simulate all arms, write the log, then summary and report."""
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.cli.run_output import print_as_json, print_outcome
     from groundlings.experiments.config.loading import load_config
@@ -99,7 +97,7 @@ def run(
                 outcome = go_on_with(resume, progress)
         except (UserError, BudgetExhausted, KeyboardInterrupt):
             if progress.directory is not None:
-                errors.print("every visit that was finished is in the log; go on with")
+                errors.print("every finished session is in the log; continue with")
                 errors.print(f"    groundlings run --resume {escape(str(progress.directory))}")
             raise
     if as_json:
@@ -110,7 +108,7 @@ def run(
 
 @app.command()
 def report(directory: RunArgument) -> None:
-    """Measure and draw a run again, from its log alone."""
+    """Compute metrics and report of a run again, from its log alone."""
     from groundlings.experiments.analysis.measuring import measure
     from groundlings.experiments.analysis.report import render_summary_table
     from groundlings.experiments.archive.integrity import reading
@@ -128,7 +126,7 @@ def report(directory: RunArgument) -> None:
 
 @app.command("digest")
 def print_digest(directory: RunArgument) -> None:
-    """Print the SHA-256 over what happened in a run: equal when two runs behaved alike."""
+    """Print the digest of a run (SHA-256 over what happened); equal digests mean equal behaviour."""
     from groundlings.experiments.archive.integrity import reading
     from groundlings.experiments.running.replicates import runs_in
     from groundlings.simulator.log.reader import LogReader
@@ -141,7 +139,7 @@ def print_digest(directory: RunArgument) -> None:
 
 @app.command()
 def schema() -> None:
-    """Print every key of an experiment file with its meaning."""
+    """Print every key of an experiment file with type, default and meaning."""
     from groundlings.experiments.config.reference import reference
 
     typer.echo(reference(), nl=False)
@@ -149,7 +147,7 @@ def schema() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Look at this installation and say what is missing or in the way."""
+    """Check this installation and print what is missing or broken."""
     from groundlings.experiments.cli.doctor import print_findings
 
     raise typer.Exit(print_findings(Console()))
@@ -176,10 +174,10 @@ def _mount() -> None:
     app.command("fidelity")(fidelity.fidelity)
     app.command("warmup")(warmup.warmup)
     app.add_typer(exports.app)
-    app.add_typer(runs.app, name="runs", help="What was run: list it, look at it, compare two, delete one.")
-    app.add_typer(datasets.app, name="datasets", help="Real data: what there is, fetch it, look at it.")
-    app.add_typer(personas.app, name="personas", help="The simulated people.")
-    app.add_typer(model.app, name="model", help="Language models: serve the embedded one, check an endpoint.")
+    app.add_typer(runs.app, name="runs", help="Runs: list, show, diff, delete.")
+    app.add_typer(datasets.app, name="datasets", help="Data sets: list, fetch, show.")
+    app.add_typer(personas.app, name="personas", help="The personas of an experiment.")
+    app.add_typer(model.app, name="model", help="Language models: serve the embedded one, probe an endpoint.")
 
 
 _show_with_place = warnings.showwarning

@@ -19,8 +19,8 @@ app = typer.Typer(no_args_is_help=True)
 @app.command()
 def serve(
     path: Annotated[Path | None, typer.Option("--path", metavar="GGUF", help="A model file of your own.")] = None,
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 0,
-    parallel: Annotated[int, typer.Option("--parallel", min=1, help="Requests worked on at a time.")] = 1,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any free port.")] = 0,
+    parallel: Annotated[int, typer.Option("--parallel", min=1, help="Concurrent requests.")] = 1,
     threads: Annotated[int, typer.Option("--threads", min=0, help="0 takes all cores but one.")] = 0,
 ) -> None:
     """Serve the embedded model to other tools of this machine, OpenAI-compatible, until Ctrl-C."""
@@ -44,13 +44,15 @@ def check(
     base_url: Annotated[
         str, typer.Argument(metavar="URL", help="Up to and including its version: http://HOST:PORT/v1")
     ],
-    model: Annotated[str | None, typer.Option("--model", help="Its name there; none takes the only one.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="The model's name there; the only one if absent.")
+    ] = None,
     key_env: Annotated[
-        str | None, typer.Option("--api-key-env", metavar="NAME", help="The variable that holds the key.")
+        str | None, typer.Option("--api-key-env", metavar="NAME", help="The environment variable that holds the key.")
     ] = None,
     timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds for one request.")] = 60.0,
 ) -> None:
-    """Ask an endpoint what it can do: reply forms, log probabilities, seeds, prefix cache."""
+    """Probe what an endpoint supports: structured replies, log probabilities, seeds, prefix cache."""
     from pydantic import ValidationError
 
     from groundlings.simulator.language.build import key_in

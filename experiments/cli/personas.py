@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from groundlings.personas.persona import Persona, Trait
     from groundlings.personas.population import Population
 
-app = typer.Typer(name="personas", help="The simulated people.", no_args_is_help=True)
+app = typer.Typer(name="personas", help="The personas of an experiment.", no_args_is_help=True)
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file.")]
 UserOption = Annotated[str | None, typer.Option("--user", metavar="ID", help="The data set's id; default: the first.")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change one value of the file; may be repeated."),
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
 ]
 
 _SHOWN = 10
@@ -34,7 +34,7 @@ def _group() -> None:
 
 @app.command("show")
 def show_persona(config: ConfigArgument, user: UserOption = None, changes: SetOption = None) -> None:
-    """Print one person of an experiment, as measured on their training history."""
+    """Print one persona of an experiment, as measured on the user's training history."""
     from rich.console import Console
 
     from groundlings.environments.datasets import load_dataset

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from groundlings.experiments.archive.inventory import RunInfo
 
-app = typer.Typer(name="runs", help="What was run: list it, look at it, compare two, delete one.", no_args_is_help=True)
+app = typer.Typer(name="runs", help="Runs: list, show, diff, delete.", no_args_is_help=True)
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
 
@@ -27,7 +27,7 @@ def list_runs(
         "runs"
     ),
 ) -> None:
-    """Say which runs there are, how each ended and how large it is."""
+    """List the runs with status and size."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -56,7 +56,7 @@ def list_runs(
 
 @app.command("show")
 def show_run(directory: RunArgument) -> None:
-    """Print what a run is: its seed, data, people, arms and how much it logged."""
+    """Print a run's seed, data, agents, arms and number of rows."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -78,7 +78,7 @@ def show_run(directory: RunArgument) -> None:
 
 @app.command("diff")
 def diff(first: RunArgument, second: RunArgument) -> None:
-    """Say what differs between two runs: behaviour, configuration, data, versions and results."""
+    """Print what differs between two runs: behaviour, configuration, data, versions and results."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -106,9 +106,9 @@ def diff(first: RunArgument, second: RunArgument) -> None:
 @app.command("delete")
 def delete(
     directory: RunArgument,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
-    """Remove a run and everything in its directory."""
+    """Delete a run and everything in its directory."""
     from rich.console import Console
     from rich.markup import escape
 

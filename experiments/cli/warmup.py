@@ -11,13 +11,13 @@ ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A warm-u
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be given often."),
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
 ]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="Take the place of the file's seed.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")]
 
 
 def warmup(config: ConfigArgument, out: OutOption = None, changes: SetOption = None, seed: SeedOption = None) -> None:
-    """Let simulated people meet new items first, and say what that is worth beside simpler ways."""
+    """Simulate first interactions of new items (cold start), and measure their value against simpler methods."""
     from rich.console import Console
     from rich.markup import escape
 

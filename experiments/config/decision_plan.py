@@ -10,25 +10,25 @@ from groundlings.experiments.config.section import Section, Share
 
 
 class PlanConfig(Section):
-    """What the experiment is to decide, declared before it runs and stored in its log."""
+    """The analysis plan, declared before the run and stored in its log."""
 
     primary: str
-    """The one metric that decides, by its name; all others only warn or suggest."""
+    """Name of the primary metric; all others only warn or suggest."""
     smallest_effect: Share = 0.05
     """The smallest effect on it that matters, as a share of the first arm's mean."""
     guardrails: dict[str, Share] = Field(default_factory=dict)
     """Metrics that must not fall, each with the largest loss that is tolerated, as a share of the first arm's mean."""
     alpha: Share = 0.05
-    """Chance of a false alarm that is accepted, of all arms and all looks together."""
+    """Accepted probability of a false positive, over all arms and all looks together."""
     power: Share = 0.8
-    """Wanted chance of finding the smallest effect; for `groundlings power` and the effect a null could have missed."""
+    """Wanted probability of detecting the smallest effect; for `groundlings power` and the MDE beside a null result."""
     take_out_luck: bool = False
-    """Whether outcomes are compared less the luck of opening (opened minus expected), for minds that state P(open):
-    the same effect, more precisely."""
+    """Whether outcomes are adjusted by a control variate, clicks less expected clicks, for minds that state P(click):
+    the effect stays, its variance falls."""
     stopping: Literal["fixed", "group_sequential", "confidence_sequence"] = "fixed"
-    """One look at the end; looks at planned numbers of people; or a look whenever one likes, at wider intervals."""
+    """One look at the end; looks at planned numbers of agents; or a look at any time, with wider intervals."""
     looks: tuple[Annotated[int, Field(ge=2)], ...] = ()
-    """Numbers of people at which a `group_sequential` plan looks, ascending: a run of each, all with one seed."""
+    """Numbers of agents at which a `group_sequential` plan looks, ascending: a run of each, all with one seed."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> PlanConfig:

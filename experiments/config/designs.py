@@ -1,4 +1,4 @@
-"""How arms meet people: in parallel arms, in groups of their own, or on one list together."""
+"""How agents are assigned to arms: every agent in every arm, in one arm each, or with lists that two arms draft."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ class _Design(BaseModel):
 
 
 class ParallelDesign(_Design):
-    """Every agent lives in every arm, with the same luck: the sharpest design, and one that no test on people has."""
+    """Every agent lives in every arm, with common random numbers: more precise than any test on real users."""
 
     kind: Literal["parallel"] = "parallel"
     """`parallel`."""
 
 
 class SplitDesign(_Design):
-    """Every agent lives in one arm, as people in a real A/B test do."""
+    """Every agent lives in one arm, as users in a real A/B test do."""
 
     kind: Literal["split"]
     """`split`."""
     shares: dict[str, Part] = {}
-    """Arm -> its part of the people; parts are divided by their sum. Without any, all arms get as many."""
+    """Arm -> its share of the agents; shares are divided by their sum. All arms get the same share if absent."""
     log: Literal["own", "shared"] = "own"
-    """What recommenders learn from: `own` agents only, or everybody's, as in a real test whose arms share one log."""
+    """What recommenders learn from: `own` agents only, or those of all arms, as in a real test with one shared log."""
 
 
 class InterleavingDesign(_Design):
-    """Two arms draft each list together (team draft), and clicks say whose items are preferred: a screen, no effect."""
+    """Two arms draft each list together (team draft); clicks show which arm's items are preferred, not an effect."""
 
     kind: Literal["interleaving"]
     """`interleaving`."""
@@ -118,8 +118,8 @@ def assigned_arms(seed: int, user_ids: Sequence[str], shares: Sequence[float]) -
         user_ids: The data set's own id of each agent.
         shares: Of the people, one an arm, adding up to 1.
     """
-    luck = np.array([name_key("assignment", seed, user_id) for user_id in user_ids], dtype=np.float64) / 2.0**63
-    return np.minimum(np.searchsorted(np.cumsum(shares), luck, side="right"), len(shares) - 1).astype(np.int64)
+    uniform = np.array([name_key("assignment", seed, user_id) for user_id in user_ids], dtype=np.float64) / 2.0**63
+    return np.minimum(np.searchsorted(np.cumsum(shares), uniform, side="right"), len(shares) - 1).astype(np.int64)
 
 
 def arranged(

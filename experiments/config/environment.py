@@ -15,12 +15,12 @@ _MOST_SLOTS = 100_000
 
 
 class SiteConfig(Section):
-    """What a visit looks like."""
+    """The paginated feed: slots per page, pages per session."""
 
     page_size: Annotated[int, Field(ge=1)] = 10
-    """Slots a page."""
+    """Slots per page."""
     max_pages: Annotated[int, Field(ge=1)] = 5
-    """Pages a visit can see at most."""
+    """Largest number of pages per session."""
     rank_each: RankEach | None = None
     """Whether the recommender ranks once per `visit`, for all of its pages, or anew for each `page`, knowing what was
     shown before; `visit` if absent."""
@@ -29,7 +29,7 @@ class SiteConfig(Section):
     def _can_be_shown(self) -> SiteConfig:
         if self.page_size * self.max_pages > _MOST_SLOTS:
             raise ValueError(
-                f"{self.page_size} slots a page on {self.max_pages} pages are more than {_MOST_SLOTS:,} slots a visit"
+                f"{self.page_size} slots per page on {self.max_pages} pages are more than {_MOST_SLOTS:,} per session"
             )
         return self
 

@@ -84,11 +84,11 @@ def config_hash(config: BaseModel) -> str:
     if content.get("design") == {"kind": "parallel"}:
         del content["design"]
     configured: Sequence[ArmConfig] = getattr(config, "arms", ())
-    for arm, told in zip(content.get("arms", ()), configured, strict=True):
+    for arm, arm_config in zip(content.get("arms", ()), configured, strict=True):
         if arm.get("history") == "all":
             del arm["history"]
-        if told.model is not None:
-            arm["model"] = _with_effect(told.model, config)
+        if arm_config.model is not None:
+            arm["model"] = _with_effect(arm_config.model, config)
     mind = getattr(config, "mind", None)
     if isinstance(content.get("mind"), dict) and not isinstance(mind, PluginMindConfig):
         for key, value in (("grounded", False), ("wording", "standard")):
@@ -251,16 +251,16 @@ def complaint(kind: type[BaseModel], error: ErrorDetails) -> tuple[list[Key], st
     if error["type"] == "missing":
         return location, "this key is missing"
     message = error["msg"].removeprefix("Value error, ")
-    told = "" if isinstance(found, (dict, list)) or error["type"] == "value_error" else f", found {shown(found)}"
-    return location, f"{message[0].lower()}{message[1:]}{told}"
+    value = "" if isinstance(found, (dict, list)) or error["type"] == "value_error" else f", found {shown(found)}"
+    return location, f"{message[0].lower()}{message[1:]}{value}"
 
 
 def together(complaints: Iterable[str]) -> ConfigError:
-    """One error for all that is wrong, each thing told once."""
-    told = list(dict.fromkeys(complaints))
-    if len(told) > _MOST_COMPLAINTS:
-        told[_MOST_COMPLAINTS:] = [f"and {len(told) - _MOST_COMPLAINTS} more complaints"]
-    return ConfigError("\n".join(told))
+    """One error for all that is wrong, each thing named once."""
+    distinct = list(dict.fromkeys(complaints))
+    if len(distinct) > _MOST_COMPLAINTS:
+        distinct[_MOST_COMPLAINTS:] = [f"and {len(distinct) - _MOST_COMPLAINTS} more complaints"]
+    return ConfigError("\n".join(distinct))
 
 
 def _explain(kind: type[BaseModel], path: Path, node: yaml.Node, error: ErrorDetails, changed: list[list[Key]]) -> str:

@@ -50,34 +50,34 @@ __all__ = [
 
 
 class SplitConfig(Section):
-    """What is known before the experiment, and what is held out."""
+    """The split of each history into a training part and a held-out part."""
 
     kind: SplitKind = "per_user_temporal"
-    """`per_user_temporal` holds out the end of each person's history, `global_temporal` all rows after one moment."""
+    """`per_user_temporal` holds out the end of each user's history, `global_temporal` all rows after one moment."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the interactions that neither personas nor recommenders see."""
     salt: str = "groundlings"
-    """Decides, with a person's id, which third of the people no model may be fitted on."""
+    """Decides, with a user's id, which third of the users no model may be fitted on."""
 
 
 class PopulationConfig(Section):
-    """Who comes."""
+    """Which users become agents."""
 
     size: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
-    """How many real people become agents; a smaller population is part of a larger one with the same seed."""
+    """How many real users become agents; a smaller population is part of a larger one with the same seed."""
 
 
 class SimulationConfig(Section):
-    """When things happen."""
+    """The simulated days: sessions, refits, concurrency."""
 
     days: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """Steps of the clock. Every agent visits at most once a day."""
     visit_probability: Annotated[float, Field(gt=0, le=1)] = 1.0
     """P(an agent comes on a day); the same draw in every arm."""
     refit_every: Annotated[int, Field(ge=0)] = 1
-    """Days between two fits of the recommenders, on the real history and all that their own arm did; 0 = never."""
+    """Days between two fits of the recommenders, on the real history and their own arm's interactions; 0 = never."""
     concurrency: Annotated[int, Field(ge=1)] = 8
-    """Visits open at once when a language model decides. It changes the speed, never the result."""
+    """Sessions open at once when a language model decides. It changes the speed, never the result."""
 
 
 class ArmConfig(Section):
@@ -91,8 +91,8 @@ class ArmConfig(Section):
     options: dict[str, Any] = Field(default_factory=dict)
     """What the recommender's constructor takes."""
     history: Literal["all", "none"] = "all"
-    """What it knows on the first morning: `all` of the training part, or `none` of it, as a recommender that starts
-    cold; it then learns from what agents do. Nobody is shown what they already know in either case."""
+    """What it is fitted on before the first day: `all` of the training part, or `none` of it (cold start): it then
+    learns from simulated interactions only. In either case no agent is shown items of its own history."""
     model: ModelConfig | None = None
     """Which language model this recommender asks, with a budget of its own; only for one that asks a model."""
 
@@ -106,41 +106,41 @@ class LogConfig(Section):
 
 
 class ExperimentConfig(Section):
-    """One experiment."""
+    """An experiment: data, agents, environment, arms, and what is to be decided."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-    """Names the run directory."""
+    """Name of the experiment and of its run directory."""
     description: str = ""
-    """For the people who read the report."""
+    """Free text, shown in the report."""
     seed: Annotated[int, Field(ge=0, lt=2**63)]
-    """Where all chance comes from. There is no default: a run without a seed cannot be repeated."""
+    """Seed of all random numbers. There is no default: a run without a seed cannot be repeated."""
     dataset: DatasetConfig
-    """Which people, items and history."""
+    """The data set: users, items and interactions."""
     copy_data: bool = False
     """Whether a run keeps a copy of the data set `own` in its directory (`data/`), from which it can be resumed and run
     again wherever that lies; else it names the tables where they lie."""
     split: SplitConfig = SplitConfig()
     """What is held out."""
     population: PopulationConfig = PopulationConfig()
-    """Who comes."""
+    """Which users become agents."""
     simulation: SimulationConfig = SimulationConfig()
-    """When things happen."""
+    """The simulated days: sessions, refits, concurrency."""
     site: SiteConfig = SiteConfig()
-    """What a visit looks like."""
+    """The paginated feed: slots per page, pages per session."""
     environment: OwnEnvironment = None
-    """Where people are and what they can do, if not on the paginated feed that `site` describes: `module:Class`, or a
-    mapping with `kind` and its options."""
+    """The environment, if not the paginated feed that `site` describes: `module:Class`, or a mapping with `kind` and
+    its options."""
     mind: MindConfig
-    """Who decides."""
+    """The mind that decides for agents."""
     arms: Annotated[tuple[ArmConfig, ...], Field(min_length=1)]
     """The recommenders under test; the others are compared to the first."""
     design: DesignConfig = ParallelDesign()
-    """How arms meet people: `parallel`, `split` or `interleaving`."""
+    """How agents are assigned to arms: `parallel`, `split` or `interleaving`."""
     metrics: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """What is measured: names of shipped metrics or plug-ins, `module:NAME` for one of your own, `shipped` for all the
     shipped ones. The shipped ones if absent."""
     plan: PlanConfig | None = None
-    """What is to be decided; without it the comparison explores and never validates."""
+    """What is to be decided; without it the comparison is exploratory and no effect is called validated."""
     log: LogConfig | None = None
     """Where the log lies, if not in the SQLite file `log.db` of the run's directory."""
     variants: VariantsConfig | None = None
@@ -194,8 +194,8 @@ class ExperimentConfig(Section):
         )
         if self.plan is not None and self.plan.take_out_luck and silent:
             raise ValueError(
-                f"plan.take_out_luck: this {self.mind.kind} mind states no chance of opening, so nobody knows what "
-                "was luck; take the key out, or let a mind decide that does (behavioural, or language with graded "
+                f"plan.take_out_luck: this {self.mind.kind} mind states no P(click), so expected clicks are not "
+                "known; take the key out, or let a mind decide that does (behavioural, or language with graded "
                 "decisions)"
             )
         return self

@@ -49,18 +49,18 @@ class Plan:
         supplied: Objects that stand in for names of the configuration.
         dataset: People, items and their real history.
         split: That history in a known and a held-out part.
-        population: Who comes.
-        environment: What they can see and do.
-        schedule: When.
-        ground: What tastes and weights are fitted on.
-        minds: What every arm's mind is built from, the model that agents ask included.
+        population: The agents.
+        environment: What agents can see and do.
+        schedule: Days, concurrency and refits.
+        ground: The data that taste and calibration are fitted on.
+        minds: What every arm's mind is built from, the agents' language model included.
         models: Arm's name -> the model that its recommender asks, for those that ask one.
-        preference: What the bounds rank by: the audience's hidden taste, None where it cannot be read.
-        metrics: What is measured afterwards.
+        preference: The agents' hidden preference, which bounds rank by; None where it cannot be read.
+        metrics: The metrics of the run.
         described_mind: Kind, parameters and versions of the mind, as it says itself; {} where there are no arms.
         arms: As the log describes them.
-        stages: The arms of the experiment, one of each arm: those of a stage live side by side. Whoever lets them
-            live takes them out, because an arm is large. Empty where agents ask a model and nobody may be asked.
+        stages: The arms to simulate: those of one stage run together and share a log. The caller removes a stage before
+            simulating it, which frees its arms afterwards. Empty where agents ask a model and asking is not allowed.
     """
 
     config: ExperimentConfig
@@ -80,7 +80,7 @@ class Plan:
     stages: list[list[Arm]] = field(default_factory=list)
 
     def mind(self) -> Mind:
-        """A new mind for one arm; what it remembers of that arm's days is its own."""
+        """A new mind for one arm, with a memory of its own."""
         return self.supplied.mind(self.minds) if self.supplied.mind else self.config.mind.build(self.minds)
 
     def recommender(self, arm: ArmConfig) -> AsyncRecommender:
@@ -103,12 +103,12 @@ class Plan:
         return built
 
     def make_arm(self, arm: ArmConfig, recommender: AsyncRecommender | None = None, mind: Mind | None = None) -> Arm:
-        """An arm that has not begun, for everybody: it shares nothing with another one but the models that are asked.
+        """The state of an arm before the first day, for all agents; arms share nothing but the language models.
 
         Args:
-            arm: Which.
+            arm: Its configuration.
             recommender: Not yet fitted; a new one if absent.
-            mind: Who decides; a new one if absent.
+            mind: The mind; a new one if absent.
         """
         return Arm(
             name=arm.name,
@@ -133,7 +133,7 @@ async def prepare(
     resumed: Path | None = None,
     ask: bool = True,
 ) -> Plan:
-    """Resolve a configuration into a plan; raises what a user can mend, before anything is written.
+    """Resolve a configuration into a plan; errors that a user can fix are raised before anything is written.
 
     Each arm's recommender and mind are built once here. A mind that asks nobody comes before the recommenders, because
     bounds rank by its preference; a model is opened after them, because a misspelt name is found sooner than it loads.
@@ -142,8 +142,8 @@ async def prepare(
         config: A checked configuration.
         stack: Closes the models when it is closed.
         supplied: Objects that stand in for names.
-        progress: Is told what must be known, how far a download is, and how far a calibration.
-        spent: What the run, and others that share its budget, have taken.
+        progress: Gets notes, and the progress of downloads and of a calibration.
+        spent: Tokens and calls that the run, and others that share its budget, have used.
         resumed: The directory of a run that is resumed.
         ask: Whether models may be opened. If not, recommenders that ask get the scripted model, and where agents ask,
             no arms are made.
@@ -186,17 +186,23 @@ async def prepare(
 
 
 def build_plan(config: ExperimentConfig, *, supplied: Supplied | None = None, progress: Progress = SILENT) -> Plan:
-    """A plan to look at: as `prepare` makes it where nobody may be asked."""
+    """A plan for inspection: as `prepare(ask=False)` makes it, without opening a model.
 
-    async def looked_at(told: Progress) -> Plan:
+    Example:
+        >>> plan = build_plan(load_config("my_first.yaml"))
+        >>> plan.environment.schema.names
+        ('click', 'rate', 'next_page', 'satisfaction')
+    """
+
+    async def planned(events: Progress) -> Plan:
         async with AsyncExitStack() as stack:
-            return await prepare(config, stack, supplied=supplied, progress=told, ask=False)
+            return await prepare(config, stack, supplied=supplied, progress=events, ask=False)
 
-    return outside_of_loops(lambda told: asyncio.run(looked_at(told)), progress)
+    return outside_of_loops(lambda events: asyncio.run(planned(events)), progress)
 
 
 def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> Plan:
-    """All that needs no model: the data, who comes, where and when."""
+    """Everything that needs no model: data, split, population, environment and schedule."""
     if isinstance(config.mind, PluginMindConfig) and supplied.mind is None:
         config.mind.check()
     dataset = supplied.dataset or load_dataset(
@@ -230,7 +236,7 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
 
 
 def _minds(plan: Plan) -> list[Mind]:
-    """A mind for each arm, which can take every action that the environment asks for."""
+    """A mind per arm; raises where it cannot take an action that the environment requires."""
     minds = [plan.mind() for _ in plan.config.arms]
     _check_abilities(plan, minds[0].actions)
     return minds
@@ -242,7 +248,7 @@ def _check_abilities(plan: Plan, able: frozenset[str]) -> None:
 
 
 def _preference(minds: list[Mind]) -> Preference | None:
-    """What the bounds rank by; all minds of a run like the same."""
+    """The hidden preference that bounds rank by, None where the mind has none; it is the same for all arms."""
     if not minds:
         return None
     mind = minds[0]
@@ -250,7 +256,7 @@ def _preference(minds: list[Mind]) -> Preference | None:
 
 
 async def _opened(asked: ModelConfig, plan: Plan, stack: AsyncExitStack, progress: Progress, spent: Spent) -> ChatModel:
-    """A model that is ready to answer, and is closed with the stack."""
+    """An opened language model; closing the stack closes it."""
     from groundlings.simulator.language.build import build_chat_model
 
     model = await build_chat_model(asked, on_download(progress), base=plan.config.base, spent=spent)

@@ -1,4 +1,4 @@
-"""The simulation of an experiment: its arms live through their days, stage after stage, into one log."""
+"""The simulation of an experiment: runs the days of all arms, stage after stage, and writes one log."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CutShort:
-    """A visit that was open when a run stopped: nothing of it is in the log, and resuming begins it anew.
+    """A session that was open when a run stopped: it is not in the log, and resuming starts it again.
 
     Attributes:
-        arm: Where.
-        day: When, 0 is the first.
-        user_id: Who, by the data set's own id.
+        arm: Name of the arm.
+        day: 0 is the first.
+        user_id: The user's id in the data set.
     """
 
     arm: str
@@ -45,13 +45,13 @@ async def simulate(
     progress: Progress = SILENT,
     cut_short: list[CutShort] | None = None,
 ) -> None:
-    """Let every arm live through its days, and write the log; what the log holds already is not done again.
+    """Simulate all days of every arm and write the log; sessions that the log holds already are not repeated.
 
     Args:
         plan: What to simulate; its arms are used up.
         run: The row of `runs`, from `run_row`.
         place: The log, or its file; it may exist, from the same run interrupted.
-        progress: Is told how far it is.
+        progress: Is events how far it is.
         cut_short: Filled, where it ends early, with the visits that were open.
     """
     with LogWriter(place) as log:
@@ -63,7 +63,7 @@ async def simulate(
             if past.done:
                 return
         while plan.stages:
-            arms = plan.stages.pop(0)  # an arm is large: it goes when its days are over
+            arms = plan.stages.pop(0)  # an arm is large: this frees it after its last day
             visits = sum(arm.people for arm in arms) * plan.schedule.days
             progress.event(ArmBegins(", ".join(arm.name for arm in arms), visits))
             if past is not None:
@@ -78,7 +78,7 @@ async def simulate(
 
 
 def _go_on(arms: Sequence[Arm], past: PastRun) -> None:
-    """Give each arm what the log holds of it; a loop in the caller would keep a finished arm alive."""
+    """Give each arm its logged days; a loop in the caller would keep a finished arm in memory."""
     for arm in arms:
         arm.past = past.arms[arm.name]
 
@@ -88,13 +88,13 @@ def log_experiment(config: ExperimentConfig, place: Path | Store, progress: Prog
 
     Args:
         config: What to simulate.
-        place: The log, or its file; what it holds already of the same experiment is not done again.
-        progress: Is told how far it is.
+        place: The log, or its file; sessions that it holds already are not repeated.
+        progress: Is events how far it is.
     """
 
-    async def lived(told: Progress) -> None:
+    async def simulated(events: Progress) -> None:
         async with AsyncExitStack() as stack:
-            plan = await prepare(config, stack, progress=told)
-            await simulate(plan, run_row(plan), place, told)
+            plan = await prepare(config, stack, progress=events)
+            await simulate(plan, run_row(plan), place, events)
 
-    outside_of_loops(lambda told: asyncio.run(lived(told)), progress)
+    outside_of_loops(lambda events: asyncio.run(simulated(events)), progress)

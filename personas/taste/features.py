@@ -1,4 +1,4 @@
-"""What everybody's training rows say for and against one person meeting one item: eight named features.
+"""The behavioural features of a user and an item: eight numbers measured on everybody's training rows.
 
 None of them is the class of a recommender under test (popularity, which every audience follows, apart), but some
 are relatives, and a report should say so: `sequence` and `association` count pairs of items as item kNN does, over
@@ -54,7 +54,7 @@ RECENT_HALF_LIFE = 5.0
 """The same for `association` and `recent_taste`."""
 
 ALIKE = 100
-"""People whose histories speak for a person in `people`."""
+"""How many of the most similar users count in `people`."""
 
 SEASON_SECONDS = 14 * 86_400
 """Length of a period for `season`; longer where a history of more than `_MOST_PERIODS` periods asks for it."""
@@ -137,6 +137,7 @@ class Evidence:
         people, rows = np.unique(users, return_inverse=True)
         result = np.empty((len(users), len(FEATURES)))
         for first in range(0, len(people), _CHUNK):
+            # The pairs of this chunk's people; `rows - first` is a person's row in the chunk.
             here = np.flatnonzero((rows >= first) & (rows < first + _CHUNK))
             for number, name in enumerate(FEATURES):
                 column = self.column(name, people[first : first + _CHUNK])
@@ -187,14 +188,15 @@ class Evidence:
         return np.log((weighted @ self.following).toarray() + np.outer(unexplained, self._share))
 
     def _alike(self, users: IntArray) -> sp.csr_array:
-        """What each person's word weighs for each user, shape (n, n_users), rows summing to 1 or 0.
+        """Weights of the most similar users for each user, shape (n, n_users), rows summing to 1 or 0.
 
-        Likeness is a cosine over items weighted by rarity, and nobody is like themselves.
+        Similarity is a cosine over items weighted by rarity; a user has weight 0 for themselves.
         """
         weighted, length = self._rare
         likeness = (weighted[users] @ weighted.T).toarray() / length
-        likeness[np.arange(len(users)), users] = 0
+        likeness[np.arange(len(users)), users] = 0  # row r is user users[r]: nobody is like themselves
         if self.n_users > ALIKE:
+            # The ALIKE-th largest of each row; everybody below it is dropped.
             last = np.partition(likeness, -ALIKE, axis=1)[:, -ALIKE]
             likeness[likeness < last[:, None]] = 0
         likeness /= np.maximum(likeness.sum(axis=1, keepdims=True), 1e-9)
@@ -229,7 +231,7 @@ def _row_products(left: sp.csr_array, right: sp.csr_array) -> Features:
 
 
 def measure_evidence(train: Interactions, catalog: Catalog) -> Evidence:
-    """Take the counts, factorise them, and weigh each person's history."""
+    """Measure the features of all users and items on training rows: counts, their factorisation, weighted histories."""
     users, items, age = histories(train)
     near = count_neighbours(users, items, train.n_items)
     season, period = _seasons(train)
@@ -260,6 +262,7 @@ def _seasons(train: Interactions) -> tuple[Features, IntArray]:
     length = max(SEASON_SECONDS, (int(end - start) // _MOST_PERIODS) + 1)
     periods = (train.timestamps - start) // length
     n_periods = int(periods.max()) + 1
+    # One number per (period, item), row by row, so that one bincount makes the whole table.
     cells = periods * train.n_items + train.items
     counts = np.bincount(cells, minlength=n_periods * train.n_items).reshape(n_periods, train.n_items)
     # A period stands for itself and, by half, for the one before and the one after.
@@ -268,5 +271,5 @@ def _seasons(train: Interactions) -> tuple[Features, IntArray]:
     around[:-1] += counts[1:] / 2
     usual = np.outer(around.sum(axis=1) / len(train), counts.sum(axis=0))
     latest = np.zeros(train.n_users, dtype=np.int64)
-    np.maximum.at(latest, train.users, periods)
+    np.maximum.at(latest, train.users, periods)  # the latest period of each user's rows
     return np.log((around + _SEASON_PRIOR) / (usual + _SEASON_PRIOR)).astype(np.float32), latest

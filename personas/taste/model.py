@@ -1,7 +1,7 @@
 """Hidden taste: how much each item appeals to each person, and how many stars it would get.
 
-Appeal is the log-odds, in a logistic model on the features of `groundlings.personas.taste.features`, that an item of
-the whole shelf belongs to what a person met next rather than to what the person passed by. Stars come from
+Appeal is the log-odds, in a logistic model on the features of `groundlings.personas.taste.features`, that an unobserved
+item is one that the user interacts with next rather than one of the others. Stars come from
 `groundlings.personas.taste.star_model`.
 
 Weights are estimated on people of the fitting and validation thirds alone (`groundlings.environments.split`), and on

@@ -1,16 +1,15 @@
-"""What appeal is learnt from: items that people met next, against all that they passed by.
+"""Negative sampling for the appeal model: which unobserved items stand for "not clicked", and with which weights.
 
-The whole shelf of unmet items is what a click must be told from, but almost all of it is easy to tell. So negatives are
-drawn from two sources at once, uniformly and among items as popular as the held-out ones, and each drawn item stands
-for 1 / (expected times it is drawn) of the shelf, over both sources together: the balance heuristic of multiple
-importance sampling (Veach and Guibas 1995, "Optimally combining sampling techniques for Monte Carlo rendering",
-SIGGRAPH). Weighting a sample that was stratified by its outcome back to its population gives consistent estimates of
-every weight, that of popularity included (Manski and Lerman 1977, "The estimation of choice probabilities from choice
-based samples", Econometrica 45). Without the weights, items of like popularity would teach the model that popularity
-says little.
+A click must be separated from all unobserved items, most of which are easy negatives. So negatives are sampled from two
+sources at once, uniformly and among items as popular as the held-out ones. Each sampled item is weighted by
+1 / (expected times it is sampled), over both sources together: the balance heuristic of multiple importance sampling
+(Veach and Guibas 1995, "Optimally combining sampling techniques for Monte Carlo rendering", SIGGRAPH). Weighting a
+sample that was stratified by its outcome back to its population gives consistent estimates of every weight, that of
+popularity included (Manski and Lerman 1977, "The estimation of choice probabilities from choice based samples",
+Econometrica 45). Without the weights, items of similar popularity would teach the model that popularity says little.
 
-A person with more held-out items than `MOST_PER_PERSON` gives a sample of them, and as small a share of the shelf, so
-that the busiest people do not decide alone and a busy person's higher rate stays higher.
+Positives are capped at `MOST_PER_PERSON` per user, so that the most active users do not dominate. Their negatives are
+down-weighted by the same factor, so that the higher click rate of an active user stays higher.
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.interactions import Interactions
 
 MOST_PEOPLE = 2000
-"""At most this many people give labels: eight weights need no more."""
+"""Labels come from at most this many users: eight weights need no more."""
 
 MOST_PER_PERSON = 20
-"""At most this many held-out items a person."""
+"""At most this many held-out items per user."""
 
 NEGATIVES = 4
-"""Passed-by items from each source for each held-out item."""
+"""Negatives from each source per held-out item."""
 
 LIKE_POPULARITY = 0.015
-"""Items of like popularity differ from the held-out one by at most this share of the catalog in rank."""
+"""Items of similar popularity differ from the held-out one in popularity rank by at most this share of the catalog."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,8 @@ class AppealLabels:
 
     Attributes:
         users, items: Shape (n,).
-        met: 1 for what was met next, 0 for what was passed by, shape (n,).
-        weights: 1 for what was met; for what was passed by, how many items of the shelf it stands for, shape (n,).
+        met: 1 for a positive (held-out) item, 0 for a negative, shape (n,).
+        weights: 1 for a positive; for a negative, how many unobserved items it stands for, shape (n,).
     """
 
     users: IntArray
@@ -57,15 +56,15 @@ class AppealLabels:
 
 
 @dataclass(frozen=True)
-class _Shelf:
-    """Items in the order of popularity: the item at each rank, each item's rank, and how far like popularity goes."""
+class _Candidates:
+    """All items by popularity: the item at each rank, each item's rank, and how many ranks count as similar."""
 
     by_rank: IntArray
     rank: IntArray
     reach: int
 
     def draw(self, liked: IntArray, chance: np.random.Generator) -> IntArray:
-        """`NEGATIVES` of each source for each liked item; a rank beyond the ends is drawn in vain."""
+        """`NEGATIVES` of each source per positive item; a rank beyond the ends gives no item."""
         size, n_items = NEGATIVES * len(liked), len(self.rank)
         uniform = chance.integers(0, n_items, size)
         nearby = np.repeat(self.rank[liked], NEGATIVES) + chance.integers(-self.reach, self.reach + 1, size)
@@ -74,6 +73,8 @@ class _Shelf:
     def times(self, liked: IntArray) -> FloatArray:
         """How often `draw` is expected to give each item, shape (n_items,)."""
         n_items = len(self.rank)
+        # Each positive covers the ranks within `reach`: +1 where its window begins, -1 behind its end; the running sum
+        # is then the number of windows that cover a rank.
         edges = np.zeros(n_items + 1)
         np.add.at(edges, np.maximum(self.rank[liked] - self.reach, 0), 1.0)
         np.add.at(edges, np.minimum(self.rank[liked] + self.reach + 1, n_items), -1.0)
@@ -82,13 +83,13 @@ class _Shelf:
 
 
 def choose_labels(train: Interactions, held_out: Interactions, *, seed: int) -> AppealLabels:
-    """Sample held-out items, and passed-by ones to stand for the rest of the shelf.
+    """Sample positives among the held-out items, and weighted negatives among the unobserved ones.
 
-    Nothing that a person met anywhere in `train` is a negative.
+    No item of a user's `train` rows is a negative for that user.
     """
     chance = np.random.default_rng(seed)
     by_rank = np.lexsort((np.arange(train.n_items), train.item_counts))
-    shelf = _Shelf(by_rank, np.argsort(by_rank), max(int(LIKE_POPULARITY * train.n_items), 5))
+    candidates = _Candidates(by_rank, np.argsort(by_rank), max(int(LIKE_POPULARITY * train.n_items), 5))
     people = np.unique(held_out.users)
     if len(people) > MOST_PEOPLE:
         people = np.sort(chance.choice(people, MOST_PEOPLE, replace=False))
@@ -102,9 +103,9 @@ def choose_labels(train: Interactions, held_out: Interactions, *, seed: int) -> 
         if len(ahead) > MOST_PER_PERSON:
             liked = np.sort(chance.choice(ahead, MOST_PER_PERSON, replace=False))
         met = train.matrix.indices[train.matrix.indptr[user] : train.matrix.indptr[user + 1]]
-        passed = shelf.draw(liked, chance)
+        passed = candidates.draw(liked, chance)
         passed = passed[~np.isin(passed, met)]
-        stands_for = len(liked) / len(ahead) / shelf.times(liked)[passed]
+        stands_for = len(liked) / len(ahead) / candidates.times(liked)[passed]
         items = np.concatenate([liked, passed])
         met_next = (np.arange(len(items)) < len(liked)).astype(np.float64)
         weights = np.concatenate([np.ones(len(liked)), stands_for])

@@ -18,7 +18,7 @@ import openai
 
 from groundlings.simulator.language.faults import BadStatus
 from groundlings.simulator.language.remote_guard import is_loopback
-from groundlings.simulator.language.transport import Client, Courier
+from groundlings.simulator.language.transport import AiohttpTransport, Client
 
 _PLACEHOLDER = "none"
 _as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -75,7 +75,7 @@ class Wire:
         if self._client is None:
             # Retries, deadlines and who may travel at a time are the pool's: the client's own would hide from the log
             # how often a server failed. Proxies of the environment are for the outside world.
-            transport = Courier(trust_env=not is_loopback(self._base_url))
+            transport = AiohttpTransport(trust_env=not is_loopback(self._base_url))
             self._client = Client(
                 base_url=self._base_url,
                 api_key=self._api_key or _PLACEHOLDER,

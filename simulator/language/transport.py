@@ -1,8 +1,8 @@
-"""The openai client with a shorter way to the wire.
+"""The openai client with less work per request.
 
 The client and its transports put together headers, addresses, cookies and redirects anew for every request, which takes
-several times as long as the sending itself. Here all requests to an address differ by nothing but their bodies: the
-first is made by the client as ever, those after it are like it, and aiohttp takes them as they are.
+several times as long as sending it. Here all requests to one address differ in their bodies only: the client makes the
+first one, the later ones copy it with another body, and aiohttp sends them.
 """
 
 from __future__ import annotations
@@ -20,32 +20,33 @@ _KEEP_ALIVE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
-    """What requests to one address have in common, as the client and as aiohttp take it."""
+class RequestTemplate:
+    """What all requests to one address share: everything but the body, in the form that aiohttp takes."""
 
     first: httpx2.Request
     address: URL
     headers: CIMultiDict[str]
 
     @classmethod
-    def of(cls, first: httpx2.Request) -> Envelope:
-        """Everything but the body of a request."""
+    def of(cls, first: httpx2.Request) -> RequestTemplate:
+        """The template that a first request to an address gives."""
         headers = CIMultiDict(first.headers.multi_items())
-        headers.popall("content-length", None)
+        headers.popall("content-length", None)  # it belongs to the body; aiohttp counts each body itself
         return cls(first, URL(str(first.url), encoded=True), headers)
 
 
-class Letter(httpx2.Request):
+class TemplatedRequest(httpx2.Request):
     """A request that shares all but its body with the first one to its address.
 
     Args:
-        envelope: What they share.
+        template: What they share.
         body: What is sent, None for nothing.
     """
 
-    def __init__(self, envelope: Envelope, body: bytes | None) -> None:
-        self.__dict__.update(envelope.first.__dict__)
-        self.envelope = envelope
+    def __init__(self, template: RequestTemplate, body: bytes | None) -> None:
+        # All attributes of the first request are shared; `content` below reads this request's own body.
+        self.__dict__.update(template.first.__dict__)
+        self.template = template
         self.body = body
 
     @property
@@ -55,29 +56,29 @@ class Letter(httpx2.Request):
 
 
 class Client(openai.AsyncOpenAI):
-    """Asks with the body given as `content`, and with the same headers every time."""
+    """Sends the body given as `content` with the same headers for every request to an address."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         # The client would tell every endpoint the organisation and project it finds in the environment.
         self.organization = self.project = None
-        self._envelopes: dict[tuple[str, str], Envelope] = {}
+        self._templates: dict[tuple[str, str], RequestTemplate] = {}
 
     def _build_request(self, options: Any, *, retries_taken: int = 0) -> httpx2.Request:
         """The step that Azure's client overrides as well."""
         key = (options.method, options.url)
-        if key not in self._envelopes:
-            self._envelopes[key] = Envelope.of(super()._build_request(options, retries_taken=retries_taken))
-        return Letter(self._envelopes[key], options.content)
+        if key not in self._templates:
+            self._templates[key] = RequestTemplate.of(super()._build_request(options, retries_taken=retries_taken))
+        return TemplatedRequest(self._templates[key], options.content)
 
 
-class Courier(openai.DefaultAioHttpClient):
+class AiohttpTransport(openai.DefaultAioHttpClient):
     """The `http_client` of a `Client`: no redirects, no cookies, no deadlines.
 
     Args:
         trust_env: Whether proxies and certificates are looked for in the environment.
 
-    What breaks on the way is raised as aiohttp tells it.
+    Transport errors are raised as aiohttp raises them.
     """
 
     def __init__(self, *, trust_env: bool) -> None:
@@ -86,15 +87,15 @@ class Courier(openai.DefaultAioHttpClient):
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: httpx2.Request, **_options: Any) -> httpx2.Response:
-        """See `httpx2.AsyncClient.send`; the answer is there as a whole."""
-        assert isinstance(request, Letter)
+        """See `httpx2.AsyncClient.send`; the whole body is read."""
+        assert isinstance(request, TemplatedRequest)
         if self._session is None:
             self._session = self._open()
-        address, headers = request.envelope.address, request.envelope.headers
+        address, headers = request.template.address, request.template.headers
         async with self._session.request(
             request.method, address, headers=headers, data=request.body, allow_redirects=False
         ) as answer:
-            # httpx unpacks it: it has told the server what it can.
+            # Left compressed: httpx, which announced the encodings it accepts, decompresses it.
             content = await answer.read()
             return httpx2.Response(answer.status, headers=answer.raw_headers, content=content, request=request)
 
@@ -108,7 +109,7 @@ class Courier(openai.DefaultAioHttpClient):
         """Connections belong to the event loop of the first request."""
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=0,  # how many travel at a time is the pool's to say
+                limit=0,  # no limit here: the pool limits concurrent requests
                 keepalive_timeout=_KEEP_ALIVE_SECONDS,
                 ssl=httpx2.create_ssl_context(trust_env=self._trusts_environment),
             ),

@@ -1,4 +1,4 @@
-"""Rows of `events`: every action that an environment declares, what explains it, what was refused, how pages ended."""
+"""Rows of `events`: actions as the environment declares them, remarks that explain them, refusals, ends of pages."""
 
 from __future__ import annotations
 
@@ -53,11 +53,12 @@ def event_rows(slots: Slots, kinds: EventKinds, session: int, event: int) -> Col
         *(_of_slots(slots, spec, kinds.place[spec.name]) for spec in kinds.slot_actions),
         *(_of_page_action(slots, spec, kinds.place[spec.name]) for spec in kinds.page_actions),
         _of_pages(slots, kinds),
-        _told(slots, kinds),
+        _remarks_and_refusals(slots, kinds),
     ]
     visit, page, position, kind, impression, value, detail = (np.concatenate(part) for part in zip(*parts, strict=True))
+    # The last key sorts first: by session, then page, then slot (the page's own events behind all slots), then kind.
     order = np.lexsort((kind, position, page, visit))
-    impression = impression[order]
+    impression = impression[order]  # -1 where an event concerns no slot that was shown: NULL in the log
     return Columns(
         range(event, event + len(order)),
         visit[order] + session,
@@ -73,7 +74,7 @@ _EventColumns = tuple[Cells, Cells, Cells, Cells, Cells, Cells, Cells]
 
 
 def _of_slots(slots: Slots, spec: ActionSpec, kind: int) -> _EventColumns:
-    """One event per slot on which an action per slot was taken."""
+    """One event per slot on which an action per slot was taken; `where` holds its places among all impressions."""
     cells = slots.column(lambda turn: turn.decision[spec.name])
     where = np.flatnonzero(spec.taken(cells))
     values, texts = _said(spec, cells[where])
@@ -140,31 +141,33 @@ def satisfaction_of(turn: PageTurn) -> Cells:
 
 
 def _feelings(turn: PageTurn) -> Cells:
-    told = np.full(len(turn.rows), None)
+    feelings = np.full(len(turn.rows), None)
     if turn.decision.trace.feelings:
-        told[:] = turn.decision.trace.feelings
-    return told
+        feelings[:] = turn.decision.trace.feelings
+    return feelings
 
 
-def _told(slots: Slots, kinds: EventKinds) -> _EventColumns:
-    """What is known of single slots in words: what was refused there, and what explains a decision."""
+def _remarks_and_refusals(slots: Slots, kinds: EventKinds) -> _EventColumns:
+    """One event per refused action and per remark that explains a decision, with its text as `detail`."""
     found = []
     for first, logged in slots.logged:
         refused, remarks = logged.illegal, logged.turn.decision.trace.remarks
-        told = [(each.row, each.position, kinds.place["illegal"], f"{each.said}: {each.reason}") for each in refused]
-        told += [(each.row, each.position, kinds.place[each.kind], each.text) for each in remarks]
-        for row, slot, kind, text in told:
+        notes = [(each.row, each.position, kinds.place["illegal"], f"{each.said}: {each.reason}") for each in refused]
+        notes += [(each.row, each.position, kinds.place[each.kind], each.text) for each in remarks]
+        for row, slot, kind, text in notes:
+            # `row` counts the turn's visits, `rows` says which of the cohort they are, `first` where the cohort begins.
             visit, page = int(logged.turn.rows[row]) + first, logged.turn.page
             impression, position = -1, _WHOLE_PAGE
             if slot is not None:
                 position = slot
                 if page.shown[row, position]:
-                    # Shown slots of a visit stand side by side, rank by rank, without gaps.
+                    # The impressions of a visit are contiguous and without gaps, in the order of ranks: the one at a
+                    # rank is so many places behind the visit's first.
                     before = int(np.searchsorted(slots.visit, visit))
                     impression = int(slots.ids[before + page.first_rank + position])
             found.append((visit, page.number, position, kind, impression, text))
-    visits, pages, positions, told_kinds, impressions = (
+    visits, pages, positions, note_kinds, impressions = (
         np.array([each[n] for each in found], dtype=np.int64) for n in range(5)
     )
     details = np.array([*(each[5] for each in found), None], dtype=np.object_)[:-1]
-    return visits, pages, positions, told_kinds, impressions, np.full(len(found), np.nan), details
+    return visits, pages, positions, note_kinds, impressions, np.full(len(found), np.nan), details

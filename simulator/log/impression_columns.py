@@ -1,4 +1,4 @@
-"""Everything shown to some cohorts of visits, flattened to one entry a slot."""
+"""The columns of `impressions`: everything shown to some cohorts, flattened to one entry per slot."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Cells = NDArray[Any]
 
 
 class Slots:
-    """Every slot shown to some cohorts, flattened: by visit, then page, then position.
+    """The impressions of some cohorts as flat arrays: by visit, then page, then position.
 
     Visits are counted through all cohorts. A showing is one page as one visit saw it.
 
@@ -38,37 +38,41 @@ class Slots:
             self.first_visits.append(self.first_visits[-1] + len(record.visits))
         self.turns = [logged.turn for _, logged in self.logged]
         self._width = max((turn.page.items.shape[1] for turn in self.turns), default=0)
+        # `rows` counts the visits of one cohort; adding the cohort's first visit counts them over all cohorts.
         visit = _joined([logged.turn.rows + first for first, logged in self.logged])
-        # Stable, so that the pages of a visit stay in their order.
+        # Turns come page by page; this order puts the pages of a visit side by side. Stable: they stay ascending.
         self._order = np.argsort(visit, kind="stable")
         self.showing_visit = visit[self._order]
         self.showing_page = self._spread(lambda turn: turn.page.number)
         self._shown = self._stacked([turn.page.shown for turn in self.turns]).astype(np.bool_, copy=False)
         self._slots = self._shown.sum(axis=1)
+        # A showing has one entry per slot that holds an item: empty slots behind the end of a list are no impressions.
         self.visit = np.repeat(self.showing_visit, self._slots)
         self.page = np.repeat(self.showing_page, self._slots)
         self.position = np.broadcast_to(np.arange(self._width), self._shown.shape)[self._shown]
+        # Rank in the session = rank of the page's first slot + position in the page.
         self.rank = self.position + np.repeat(self._spread(lambda turn: turn.page.first_rank), self._slots)
         self.ids = np.arange(first_id, first_id + len(self.visit))
 
     def column(self, pick: Callable[[PageTurn], Cells]) -> Cells:
-        """A value per slot; `pick` gives the values of a turn, in the shape of its page."""
+        """One value per slot; `pick` gives those of a turn, in the shape of its page (n_visits, n_slots)."""
         return self._stacked([pick(turn) for turn in self.turns])[self._shown]
 
     def served(self, pick: Callable[[Served], Cells]) -> Cells:
-        """A value per slot of where its item comes from; `pick` gives them in the shape of the page."""
+        """One value per slot from the recommender's answer; `pick` gives those of a page in its shape."""
         return self._stacked([pick(logged.served) for _, logged in self.logged])[self._shown]
 
     def optional(self, pick: Callable[[PageTurn], Cells | None]) -> Cells:
-        """As `column`, NULL on the pages for which a mind does not know the value."""
+        """As `column`, with NULL on the pages for which `pick` gives None."""
         parts = [pick(turn) for turn in self.turns]
         known = [part for part in parts if part is not None]
         if not known:
             return np.full(len(self.ids), np.nan)
         if len(known) < len(parts) and known[0].dtype.kind == "b":
+            # A column with both booleans and NULL is of objects: 0, 1 and None, which every database takes.
             known = [part.view(np.int8).astype(np.object_) for part in known]
         unknown = None if known[0].dtype == np.object_ else np.nan
-        whole = iter(known)
+        whole = iter(known)  # in the order of turns; a turn without the value gets unknowns in its shape
         return self._stacked(
             [
                 np.full(turn.page.items.shape, unknown) if part is None else next(whole)
@@ -77,20 +81,20 @@ class Slots:
         )[self._shown]
 
     def on_every_slot(self, pick: Callable[[PageTurn], Cells]) -> Cells:
-        """A value per slot; `pick` gives one for all slots of a visit's page, shape (n_visits of the turn,)."""
+        """One value per slot, the same on all slots of a page; `pick` gives those of a turn, shape (n_visits,)."""
         return np.repeat(self.a_showing(pick), self._slots)
 
     def a_showing(self, pick: Callable[[PageTurn], Cells]) -> Cells:
-        """A value per showing; `pick` gives those of a turn, shape (n_visits of the turn,)."""
+        """One value per showing; `pick` gives those of a turn, shape (n_visits of the turn,)."""
         return _joined([pick(turn) for turn in self.turns])[self._order]
 
     def _spread(self, pick: Callable[[PageTurn], int]) -> IntArray:
-        """One number a turn, for each of its showings."""
+        """One number per turn, repeated for each of its showings."""
         numbers = np.array([pick(turn) for turn in self.turns], dtype=np.int64)
         return np.repeat(numbers, [len(turn.rows) for turn in self.turns])[self._order]
 
     def _stacked(self, parts: Sequence[Cells]) -> Cells:
-        """One array a turn, below each other in the order of showings, shape (n_showings, n_slots of the widest)."""
+        """The arrays of all turns below each other, by showing, shape (n_showings, n_slots of the widest)."""
         if not parts:
             return np.zeros((0, 0), dtype=np.int64)
         level = [

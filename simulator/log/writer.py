@@ -34,7 +34,7 @@ _MENDABLE = (KeyboardInterrupt, asyncio.CancelledError, GeneratorExit, UserError
 
 
 class LogWriter:
-    """Writes one run, or goes on with one that was interrupted.
+    """Writes the log of one run, or continues that of an interrupted one.
 
     Use it as a context manager: leaving it by an error that a person can mend, or by Ctrl-C, marks the run as
     "interrupted", leaving it by any other as "failed". What was committed stays in either case.
@@ -65,7 +65,7 @@ class LogWriter:
             self._connection.close()
 
     def begin(self, run: Mapping[str, Any], arms: Sequence[ArmRow], population: Population) -> None:
-        """Write who takes part: the run (columns of `tables.runs`), its arms, agents and items."""
+        """Write the participants: the run (columns of `tables.runs`), its arms, agents and items."""
         self._run_id = run["run_id"]
         with self._connection.transaction() as connection:
             connection.execute(insert(tables.runs), [{**run, "status": "running", "started_at": _now()}])
@@ -79,7 +79,7 @@ class LogWriter:
         self._next = first_origin(first)
 
     def resume(self, schema: ActionSchema) -> PastRun | None:
-        """Go on with the run in this log; None where nothing has begun yet and `begin` is to be called.
+        """Continue the run in this log; None where the log is empty and `begin` is to be called.
 
         Args:
             schema: Says which action recommenders have learnt from.
@@ -101,21 +101,21 @@ class LogWriter:
             return found.past
 
     def write(self, record: CohortRecord, *, arm: str, sim_time: int, policy_version: str) -> None:
-        """Take a cohort's visits; all of their rows will be committed or none, at once or within `CommitWindow`'s time.
+        """Accept a cohort's sessions: all of their rows are committed or none, at once or within `CommitWindow`'s time.
 
         Raises:
-            RunDirectoryError: It, or a cohort before it, cannot be written.
+            RunDirectoryError: This cohort, or one before it, cannot be written.
         """
         if self._next is None:
             raise RuntimeError("LogWriter.write before LogWriter.begin")
         self._window.take(Cohort(record, self._arms[arm], sim_time, policy_version))
 
     def flush(self) -> None:
-        """Commit every cohort that was taken."""
+        """Commit every accepted cohort."""
         self._window.flush()
 
     def close(self, status: str = "done") -> None:
-        """Say how the run ended; a finished one gets its indexes and is folded into one file."""
+        """Set the status of the run; if done, create the indexes and leave a single database file."""
         self.flush()
         with self._connection.transaction() as connection:
             ended = {"status": status, "finished_at": _now()}
@@ -128,7 +128,7 @@ class LogWriter:
             self._store.settle(connection)
 
     def _commit(self, cohorts: Sequence[Cohort]) -> None:
-        """Write the rows of some cohorts in one transaction, and count on."""
+        """Write the rows of some cohorts in one transaction, and advance the ids."""
         assert self._next is not None
         block, origin = block_of(cohorts, self._next), self._next
         with self._connection.transaction() as connection:
@@ -148,7 +148,7 @@ class LogWriter:
         )
 
     def _save_what_was_decided(self) -> None:
-        """Commit what waits, on the way out; a server that was lost may be back already."""
+        """Commit the waiting cohorts when an error leaves the writer; a server that was lost may be back already."""
         if self._connection.lost:
             self._window.forget_fault()
             self._connection.prepare()

@@ -1,10 +1,10 @@
-"""The luck of opening, taken out of outcomes: a control variate that every simulation with stated chances has for free.
+"""A control variate for outcomes: clicks less expected clicks, known wherever a mind states P(click).
 
-A mind that states P(open) of each slot, and whose click is then drawn by the platform, leaves in the log what was due
-and what came. The difference (opened - expected) is luck and nothing else: given everything before a slot its mean is
-zero, whatever was shown, so its sum over an agent's visits has mean zero, too. Outcomes rise and fall with it. What is
-left after that is taken out has the same mean and a smaller variance (Lavenberg and Welch 1981, "A perspective on the
-use of control variables to increase the efficiency of Monte Carlo simulations", Management Science 27).
+A mind that states P(click) of each slot, and whose click is then drawn by the platform, logs the expected and the
+realised number of clicks. Given everything before a slot, their difference has mean zero whatever was shown, so its sum
+over an agent's sessions has mean zero, too. It is correlated with the outcomes, so subtracting its regression leaves
+their mean and reduces their variance (Lavenberg and Welch 1981, "A perspective on the use of control variables to
+increase the efficiency of Monte Carlo simulations", Management Science 27).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.reader import LogReader
 
 AGENTS_A_CONTROL = 40
-"""For so many agents one control is taken out, the first being luck itself: few agents cannot tell many slopes."""
+"""One control per so many agents, the first being the difference itself: few agents do not determine many slopes."""
 
 
 def read_luck(log: LogReader) -> pd.DataFrame:
-    """Opened minus expected of each agent in each arm: arm_id, agent_id, luck.
+    """Clicks less expected clicks per agent and arm, columns arm_id, agent_id, luck.
 
     Raises:
         RunDirectoryError: A mind did not say how likely a click was.
@@ -29,20 +29,20 @@ def read_luck(log: LogReader) -> pd.DataFrame:
     found = log.click_surplus().rename(columns={"surplus": "luck"})
     if (found.stated < found.known).any():
         raise RunDirectoryError(
-            "plan.take_out_luck: the log holds clicks without p_click, so nobody knows which of them were luck; take "
-            "the key out of the plan, or let a mind decide that states its chances"
+            "plan.take_out_luck: the log holds clicks without p_click, so the expected number of clicks is not known; "
+            "take the key out of the plan, or let a mind decide that states its chances"
         )
     return found[["arm_id", "agent_id", "luck"]]
 
 
 def controls(luck: FloatArray, before: FloatArray | None) -> FloatArray:
-    """What is taken out: luck, and luck times all that was known of the agent before, shape (n_agents, n_controls).
+    """Control variates: clicks less expected clicks, and products with covariates, shape (n_agents, n_controls).
 
     A click of somebody who hands out five stars is worth more than one of somebody who does not. Products of luck with
     what was settled beforehand have mean zero as well.
 
     Args:
-        luck: Opened minus expected a session, shape (n_agents,), NaN for agents who never came.
+        luck: Clicks less expected clicks per session, shape (n_agents,), NaN for agents who never came.
         before: As `estimators.known_before` gives it.
     """
     ones = np.ones((len(luck), 1))
@@ -50,12 +50,12 @@ def controls(luck: FloatArray, before: FloatArray | None) -> FloatArray:
 
 
 def without_luck(outcome: FloatArray, controlled: FloatArray) -> FloatArray:
-    """Outcomes less what luck made of them, NaN where there is no outcome.
+    """Outcomes adjusted by the control variates, NaN where there is no outcome.
 
     The slopes are fitted over agents, which biases the mean by an amount of the order 1 / n_agents.
 
     Args:
-        outcome: One value an agent, shape (n_agents,), NaN where there is none.
+        outcome: One value per agent, shape (n_agents,), NaN where there is none.
         controlled: As `controls` gives it; every column has the true mean zero.
     """
     here = ~np.isnan(outcome) & ~np.isnan(controlled).any(axis=1)

@@ -1,10 +1,10 @@
-"""The word for an effect, by rules that leave nothing to taste.
+"""The verdict on an effect, by fixed rules.
 
-    not supported   the arms are identical, the interval includes zero, a variant turns the sign, an integrity check
+    not supported   the arms are identical, the interval includes zero, a variant changes the sign, an integrity check
                     failed, or a guarded metric is harmed by an arm that is called better
     validated       none of these; the plan was declared, every check that a validation needs was made and passed, and
-                    the audience passed the system gate of the fidelity lab on these data
-    indicative      everything else: the simulation is sure of itself, and nobody knows how far it is from people
+                    the agents passed the system gate of the fidelity lab on these data
+    indicative      everything else: the interval excludes zero, the distance from real users is not known
 
 A small p value inside a simulator says nothing about the simulator's bias, so no p value alone makes an effect
 "validated".
@@ -90,11 +90,11 @@ def failed(checks: Sequence[Check]) -> list[Check]:
 def _against(evidence: Evidence) -> list[str]:
     """What takes the support away."""
     if evidence.identical:
-        found = ["identical arms: in every slot of every visit the same was shown and done"]
+        found = ["identical arms: equal in every slot of every session"]
     else:
         found = [] if evidence.clear else ["the interval includes zero"]
     if evidence.same_sign is False:
-        found.append("the sign turns between variants")
+        found.append("the sign changes between variants")
     found += [f"check failed: {check.name}" for check in failed(evidence.checks) if check.spoils]
     found += [f"guardrail harmed: {name}" for name in evidence.harmed]
     return found

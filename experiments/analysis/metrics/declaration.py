@@ -118,7 +118,7 @@ class Metric:
 
     def as_dict(self) -> dict[str, Any]:
         """The declaration as plain JSON values; of a shipped metric with SQL for n, mean and variance per arm."""
-        told = {
+        described = {
             "name": self.name,
             "label": self.label,
             "definition": self.definition,
@@ -131,9 +131,9 @@ class Metric:
             "sql": per_arm_sql(self) if self.shipped else self.sql,
         }
         if self.shipped:
-            return told
+            return described
         function = None if self.function is None else f"{self.function.__module__}:{self.function.__qualname__}"
-        return {**told, "function": function, "source": self.source, "needs": sorted(self.needs)}
+        return {**described, "function": function, "source": self.source, "needs": sorted(self.needs)}
 
 
 def per_arm_sql(metric: Metric) -> str:

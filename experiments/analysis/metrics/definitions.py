@@ -1,9 +1,9 @@
 """What each shipped metric means: the one place that the summary, the report and the documentation read.
 
-The columns are those of Agent4Rec (Zhang et al. 2024, "On generative agents in recommendation", section 4.2:
-view ratio, number of likes, like ratio, exit page, satisfaction) and the mean rating. Each is a ratio of two
-totals of one agent in one arm, over all of the agent's visits; an agent whose denominator is zero has no value,
-is left out and counted.
+The metrics are those of Agent4Rec (Zhang et al. 2024, "On generative agents in recommendation", section 4.2:
+view ratio, which is the click-through rate, number of likes, like ratio, exit page, satisfaction) and the mean
+rating. Each is a ratio of two totals per agent and arm, over all sessions of the agent. An agent whose denominator
+is zero has no value, is left out and is counted.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ _SOURCE = "Zhang et al. 2024, On generative agents in recommendation, section 4.
 METRICS: tuple[Metric, ...] = (
     Metric(
         name="view_ratio",
-        label="View ratio",
-        definition="Items opened divided by items shown, of the slots whose outcome is known.",
+        label="Click-through rate",
+        definition="Clicks divided by impressions, where the outcome is known (CTR; Agent4Rec: view ratio).",
         unit="share of impressions",
         decimals=3,
         higher_is_better=True,

@@ -109,8 +109,8 @@ class MetricReader:
         try:
             found = metric.function(**{name: frame.copy() for name, frame in frames.items()})
         except Exception as fault:  # whatever a function of the user's own does, its name helps most
-            told = f"{type(fault).__name__}: {fault}"
-            raise ConfigError(f"metrics: {metric.name}: its function failed: {told}") from fault
+            reason = f"{type(fault).__name__}: {fault}"
+            raise ConfigError(f"metrics: {metric.name}: its function failed: {reason}") from fault
         if not isinstance(found, pd.DataFrame):
             raise ConfigError(f"metrics: {metric.name}: its function gave {type(found).__name__}, expected a DataFrame")
         _has(metric, found, [*_BY_NAME, *_PARTS], "its function")

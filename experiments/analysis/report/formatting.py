@@ -15,8 +15,8 @@ NOTHING = "\N{EN DASH}"
 
 _ENDED = {
     EndedBy.EXIT: "left after page {pages}",
-    EndedBy.LAST_PAGE: "saw page {pages}, the last there was",
-    EndedBy.UNREADABLE: "lost on page {pages} to an unreadable reply",
+    EndedBy.LAST_PAGE: "reached page {pages}, the last one",
+    EndedBy.UNREADABLE: "ended on page {pages} by an unreadable reply",
     EndedBy.NOTHING_SHOWN: "was shown nothing",
 }
 
@@ -67,7 +67,7 @@ def plural(number: int, one: str, many: str | None = None) -> str:
 
 
 def ending(day: int, ended_by: str, pages: int, satisfaction: float | None = None) -> str:
-    """When and how a visit ended, and how satisfied the person was with it."""
+    """When and how a session ended, and how satisfied the agent was with it."""
     felt = "" if satisfaction is None else f", satisfied {decimal(satisfaction, 1)} of 10"
     return f"Day {day + 1}: {_ENDED[EndedBy(ended_by)].format(pages=pages)}{felt}."
 
@@ -75,8 +75,8 @@ def ending(day: int, ended_by: str, pages: int, satisfaction: float | None = Non
 def opening(summary: Summary) -> str:
     """What was simulated, in one sentence."""
     run = summary.run
-    people = plural(run["agents"], "simulated person", "simulated people")
-    each = "built from one person's history" if run["agents"] == 1 else "each built from one person's history"
+    people = plural(run["agents"], "simulated user", "simulated users")
+    each = "built from one user's history" if run["agents"] == 1 else "each built from one user's history"
     arms = plural(len(summary.arms), "recommender")
     bounds = sum(arm.bound for arm in summary.arms)
     if bounds:
@@ -93,7 +93,7 @@ def deciding(run: Mapping[str, Any]) -> str:
     if kind == "language":
         return f"the language model {run['mind'].get('model') or 'of an unknown name'} decided for them"
     if kind == "calibrated" and "model" in run["mind"]:
-        return f"their histories and the language model {run['mind']['model']}, weighed by fit, decided for them"
+        return f"their histories and the language model {run['mind']['model']}, weighted by fit, decided for them"
     if kind == "calibrated":
         return _MINDS["behavioural"]
     return _MINDS.get(kind, f"the mind \N{LEFT DOUBLE QUOTATION MARK}{kind}\N{RIGHT DOUBLE QUOTATION MARK} decided")

@@ -204,9 +204,9 @@ def _sparks(summary: Summary, style: Mapping[str, Style]) -> dict[str, dict[str,
         courses = {arm.name: [day[metric.name].mean for day in arm.days] for arm in summary.arms}
         known = [value for course in courses.values() for value in course if value is not None]
         for name, course in courses.items():
-            told = ", ".join(formatting.decimal(value, metric.decimals) for value in course)
+            shown = ", ".join(formatting.decimal(value, metric.decimals) for value in course)
             scale = (min(known), max(known)) if known else (0.0, 1.0)
-            found[name][metric.name] = sparkline(course, f"By day: {told}", scale, style[name].colour)
+            found[name][metric.name] = sparkline(course, f"By day: {shown}", scale, style[name].colour)
     return found
 
 

@@ -12,6 +12,7 @@ from groundlings.experiments.analysis.report.formatting import NOT_VALIDATED, NO
 from groundlings.experiments.config.designs import InterleavingDesign, SplitDesign
 from groundlings.experiments.config.schema import PlanConfig
 
+_ADJUSTED = " Every outcome is adjusted by a control variate (clicks less expected clicks)."
 _STOPPING = {
     "fixed": "one look at the end",
     "group_sequential": "looks at {looks} people",
@@ -59,8 +60,8 @@ def plan(comparison: Comparison) -> str:
         return f"{design(comparison)} {SCREEN}"
     if not comparison.declared:
         return (
-            f"No primary metric was declared: this is exploration. {metric.label} stands first only because it is the "
-            f"first of the metrics. {design(comparison)}"
+            f"No primary metric was declared, so this is exploratory. {metric.label} comes first only because it "
+            f"is the first of the metrics. {design(comparison)}"
         )
     smallest = comparison.arms[0].headline.smallest if comparison.arms else None
     size = f" ({decimal(smallest, metric.decimals)} {metric.unit})" if smallest is not None else ""
@@ -73,7 +74,7 @@ def plan(comparison: Comparison) -> str:
         f"Primary metric: {metric.label.lower()}. Smallest effect that matters: {100 * declared.smallest_effect:g} % "
         f"of the mean of {comparison.baseline}{size}. Guardrails: {guards or 'none'}. "
         f"Alpha {declared.alpha:g}, {_STOPPING[declared.stopping].format(looks=looks)}. {design(comparison)}"
-        f"{' Luck of opening taken out of every outcome.' if declared.take_out_luck else ''}"
+        f"{_ADJUSTED if declared.take_out_luck else ''}"
     )
 
 
@@ -97,9 +98,8 @@ def preference(found: Preference) -> str:
 
 
 SCREEN = (
-    "A screen and not an effect: on lists that both drafted, clicks say whose items people would rather open. By how "
-    "much a metric would change if everybody got one of them alone, and what it does to exits or satisfaction, only "
-    "the designs parallel and split tell."
+    "A screen, not an effect: clicks on lists that both drafted show whose items agents prefer. The size of an effect "
+    "on a metric, and effects on exits or satisfaction, need the design parallel or split."
 )
 
 
@@ -114,19 +114,19 @@ def design(comparison: Comparison) -> str:
     """How arms met people, in a sentence."""
     match comparison.design:
         case SplitDesign(log=log):
-            learnt = "its own agents" if log == "own" else "everybody, so arms help and harm each other"
+            learnt = "its own agents" if log == "own" else "the agents of all arms, so arms affect each other"
             return f"Split design: every agent lived in one arm; each recommender learnt from {learnt}."
         case InterleavingDesign():
             return "Interleaving: both arms drafted every list together, and both learnt from all of it."
         case _:
-            return "Parallel worlds: every agent lived in every arm, with the same luck."
+            return "Parallel design: every agent lived in every arm, with common random numbers."
 
 
 def sentence(comparison: Comparison, arm: ArmFindings) -> str:
     """The finding about one arm."""
     metric, found = primary(comparison), arm.headline
     if found.effect.difference is None:
-        return f"{arm.name}: nobody has a value of {metric.label.lower()} in both arms."
+        return f"{arm.name}: no agent has a value of {metric.label.lower()} in both arms."
     size = f"{signed(found.effect.difference, metric.decimals)} {metric.unit} {bounds(found.effect, metric)}"
     if found.identical:
         return f"{arm.name} and {comparison.baseline} are identical arms: {identical()}"
@@ -134,13 +134,13 @@ def sentence(comparison: Comparison, arm: ArmFindings) -> str:
     if not found.clear:
         return f"{said} {missed(found, metric)}".rstrip()
     if found.smallest is not None and abs(found.effect.difference) < found.smallest:
-        return f"{said} Clear, but smaller than the plan calls worth having."
+        return f"{said} Clear, but smaller than the smallest effect that matters."
     return said
 
 
 def identical() -> str:
     """What is said of arms that did the same."""
-    return "they showed the same in every slot of every visit, and the same was done with it."
+    return "they are equal in every slot of every session, in what was shown and in what was done."
 
 
 def missed(found: Headline, metric: Metric) -> str:
@@ -183,8 +183,8 @@ def gate(found: Gate | None) -> str:
     """Whether the audience may be believed, in a sentence."""
     if found is None:
         return (
-            "This audience was not examined on these data: put a fidelity.json beside the run, or name one with "
-            f"--fidelity. Until then: {NOT_VALIDATED}."
+            "The fidelity of these agents on these data is not known: put a fidelity.json beside the run, or name one "
+            f"with --fidelity. Until then: {NOT_VALIDATED}."
         )
     tau = "" if found.tau is None else f" Kendall's tau {found.tau:.2f}"
     if found.tau is not None and found.tau_low is not None and found.tau_high is not None:
@@ -192,8 +192,12 @@ def gate(found: Gate | None) -> str:
     sign = "" if found.sign_agreement is None else f", sign agreement {found.sign_agreement:.2f}"
     over = "" if found.recommenders is None else f" over {plural(int(found.recommenders), 'recommender')}"
     state = "passed" if found.passed else "did not pass"
-    fit = "" if found.fits is not False else f" That examination was about {found.mismatch}, so it does not count here."
-    return f"The audience {state} the system gate of the fidelity lab:{tau}{sign}{over}.{fit}".replace("lab:.", "lab.")
+    fit = (
+        ""
+        if found.fits is not False
+        else f" That fidelity report is about {found.mismatch}, so it does not count here."
+    )
+    return f"The agents {state} the system gate of the fidelity lab:{tau}{sign}{over}.{fit}".replace("lab:.", "lab.")
 
 
 def days(arm: ArmFindings, metric: Metric) -> str:
@@ -214,19 +218,19 @@ def variants(found: Variants, metric: Metric) -> str:
     ends = ""
     if found.low is not None and found.high is not None:
         ends = f", 95 % over runs [{signed(found.low, metric.decimals)}, {signed(found.high, metric.decimals)}]"
-    return f"{each}: {'one sign' if found.same_sign else 'the sign turns'}{ends}"
+    return f"{each}: {'one sign' if found.same_sign else 'the sign changes'}{ends}"
 
 
 def segments(arm: ArmFindings, metric: Metric, alpha: float) -> str:
     """Where the effect is smallest and largest, and by what it differs."""
     known = [segment for segment in arm.segments if segment.effect.difference is not None]
     if not known:
-        return "no part of the audience has enough agents"
+        return "no segment has enough agents"
     known.sort(key=lambda segment: segment.effect.difference or 0.0)
     differs = [contrast.attribute for contrast in arm.contrasts if contrast.adjusted_p < alpha]
     clear = sum(segment.adjusted_p is not None and segment.adjusted_p < alpha for segment in known)
     return (
-        f"least {_segment(known[0], metric)}, most {_segment(known[-1], metric)}; "
+        f"smallest {_segment(known[0], metric)}, largest {_segment(known[-1], metric)}; "
         f"clear in {clear} of {len(known)} segments; differs by {', '.join(differs) or 'nothing looked at'}"
     )
 
@@ -238,5 +242,5 @@ def _segment(found: Segment, metric: Metric) -> str:
 def stamp(comparison: Comparison) -> str:
     """What the whole report is to be taken for."""
     if comparison.gate is not None and comparison.gate.opens:
-        return "Simulated effect; this audience puts recommenders in the order that real behaviour does"
+        return "Simulated effect; these agents rank recommenders in the order that real behaviour does"
     return NOT_VALIDATED.capitalize()

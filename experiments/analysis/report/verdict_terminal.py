@@ -68,16 +68,16 @@ def print_needs(pilot: Pilot, console: Console) -> None:
             "" if need.p_value is None else say.p_text(need.p_value),
         )
     console.print(table)
-    each = " a comparison" if pilot.comparisons > 1 else ""
+    each = " per comparison" if pilot.comparisons > 1 else ""
     console.print(
         f"Pilot of {plural(pilot.people, 'agent')}; alpha {pilot.alpha:g}{each}, "
         f"power {pilot.power:g}, smallest effect {100 * pilot.smallest_effect:g} % of the baseline. "
-        f"MDE: what {plural(pilot.planned, 'agent')}, as the file plans, can see. Effects were not looked at.",
+        f"MDE: what {plural(pilot.planned, 'agent')}, as the file plans, can detect. The pilot reports no effects.",
         highlight=False,
     )
     console.print(
         "SD: of the agents' own differences to the first arm. other luck: the first arm twice, the second time with "
-        "every draw anew (A/A); its p values should look like chance.",
+        "other random numbers (A/A); its p values should be uniform.",
         style="dim",
         highlight=False,
     )
@@ -88,7 +88,8 @@ def interval_note(comparison: Comparison) -> str:
     kinds = dict.fromkeys(arm.headline.interval for arm in comparison.arms)
     return (
         f"Interval: {', '.join(kinds)}; over agents, {100 * (1 - comparison.plan.alpha):g} %. "
-        "Segments by Benjamini-Hochberg, guardrails by Holm. A simulation can be sure of itself and wrong about people."
+        "Segments by Benjamini-Hochberg, guardrails by Holm. "
+        "Intervals measure the noise of the simulation, not its distance from real users."
     )
 
 
@@ -116,8 +117,8 @@ def _details(arm: ArmFindings, comparison: Comparison, console: Console) -> None
     if not arm.headline.clear:
         _line(console, "power", escape(say.missed(arm.headline, metric)))
     if arm.guardrails:
-        told = (say.guardrail(guard, comparison.metrics[guard.metric]) for guard in arm.guardrails)
-        _line(console, "guarded", escape("; ".join(told)))
+        guardrails = (say.guardrail(guard, comparison.metrics[guard.metric]) for guard in arm.guardrails)
+        _line(console, "guarded", escape("; ".join(guardrails)))
     if arm.variants is not None:
         _line(console, "variants", escape(say.variants(arm.variants, metric)))
     if len(arm.days) > 1:

@@ -39,7 +39,7 @@ from groundlings.experiments.labs.warmup.replicate import (
     Trial,
     begin_trial,
 )
-from groundlings.experiments.labs.warmup.user_selection import cast
+from groundlings.experiments.labs.warmup.user_selection import select_users
 from groundlings.experiments.running.events import SILENT, LabStep, Progress, on_download, on_note
 
 RIVALS = (NONE, CONTENT_KNN, RANDOM, ACTIVE)
@@ -221,7 +221,7 @@ def _measure_meetings(trial: Trial, ledger: Ledger, meetings: Sequence[Meeting])
     bench = Bench(trial, spec, trial.recommender) if meetings else None
     for meeting in meetings:
         parts = _parts(f"audience_{meeting.way}", volume, spec)
-        chosen = cast(trial.people, trial.chance, meeting.took, volume)
+        chosen = select_users(trial.people, trial.chance, meeting.took, volume)
         if bench is not None:
             ledger.add_outcome(bench.fold_in(chosen), parts, trial.split.new)
         ledger.add(Key(setting="choice", metric="take rate", **parts), float(meeting.took.sum() / meeting.met.sum()))

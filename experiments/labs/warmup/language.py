@@ -21,7 +21,7 @@ from groundlings.environments.errors import DataError
 from groundlings.experiments.labs.warmup.config import LanguageConfig
 from groundlings.experiments.labs.warmup.replicate import AUDIENCE, Bench, Trial
 from groundlings.experiments.labs.warmup.selection_quality import judge_choice
-from groundlings.experiments.labs.warmup.user_selection import cast
+from groundlings.experiments.labs.warmup.user_selection import select_users
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download
 from groundlings.personas.minds.calibrated_question import LanguageScorer, QuestionOptions
 from groundlings.personas.population import build_population
@@ -103,7 +103,7 @@ async def _ask(trial: Trial, options: LanguageConfig, model: CountingModel, prog
     chance = trial.chance_of("language")
     size = max(options.shortlist, volume)
     sampled = np.sort(chance.choice(len(split.new), min(options.items, len(split.new)), replace=False))
-    shortlists = cast(trial.people, trial.chance[:, sampled], trial.interested[:, sampled], size)
+    shortlists = select_users(trial.people, trial.chance[:, sampled], trial.interested[:, sampled], size)
 
     users, items, met = _known_pairs(trial, options.known_pairs, chance)
     hidden, new = len(users), shortlists.size

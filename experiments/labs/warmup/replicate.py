@@ -19,7 +19,7 @@ from groundlings.experiments.labs.warmup.outcomes import Arena, Lists, Outcome
 from groundlings.experiments.labs.warmup.recall import NEIGHBOURS, Clues, Pools, recall
 from groundlings.experiments.labs.warmup.selection_quality import Choice, judge_choice
 from groundlings.experiments.labs.warmup.splitting import ColdSplit, split_cold
-from groundlings.experiments.labs.warmup.user_selection import cast
+from groundlings.experiments.labs.warmup.user_selection import select_users
 from groundlings.personas.taste.content import ContentTaste, fit_content_taste
 from groundlings.recommenders.als import AlsRecommender
 from groundlings.recommenders.base import FoldsIn, ScoringRecommender
@@ -104,7 +104,7 @@ class Trial:
         if volume > self.pools.inside[:, 0].sum():
             raise ConfigError(f"volumes: found {volume}, but a pool has {self.pools.inside[:, 0].sum()} people")
         if arm == AUDIENCE:
-            return cast(self.people, self.chance, self.interested, volume)
+            return select_users(self.people, self.chance, self.interested, volume)
         if arm == ORACLE:
             return np.stack([self._first_takers(item, volume) for item in range(len(self.split.new))])
         order = self.order(arm)

@@ -1,16 +1,17 @@
-"""Casting: which of the interested people are to be an item's first.
+"""Selection of users: whose simulated first interactions a cold-start item gets.
 
-A recommender learns about an item from the histories of those who took it. Ten people who are each very likely to
-take it are much alike and mostly busy: together they say "for people who watch everything". So the interested are
-chosen as a cast: people in a space of taste (any factorisation of the training rows) point somewhere, each with one
-voice, and the cast is to point where the item is expected to stand, with a strength that tells how many will like it.
+A recommender learns about an item from the histories of the users who interacted with it. The ten users who are most
+likely to interact are similar to each other and very active, so their histories say little about the item. Instead,
+each user is a unit vector in the space of a factorisation of the training rows, and the selection is the k users whose
+sum is closest to the item's target vector.
 
-    where the item stands   the vector w that explains best, in least squares, how likely each of the panel takes it
-    the cast                one person after another, whoever brings the sum of unit vectors nearest to a multiple of w;
-                            then each is exchanged for whoever fits better
+    target      the direction of w, the vector that explains best, in least squares, how likely each user of the panel
+                interacts with the item; its length grows with the length of w
+    selection   greedy: the next user is whoever brings the sum closest to the target; then each is exchanged for
+                whoever fits better
 
-The second is kernel herding (Chen, Welling and Smola 2010, "Super-samples from kernel herding") with a target that is
-not a mean but a sum, so that an item that will find many has a cast that agrees, and one for few a cast that differs.
+The selection is kernel herding (Chen, Welling and Smola 2010, "Super-samples from kernel herding") with a sum instead
+of a mean as its target: the longer the target, the more similar to each other the selected users are.
 """
 
 from __future__ import annotations
@@ -21,56 +22,58 @@ from threadpoolctl import threadpool_limits
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 
 AGREEMENT, AT_QUANTILE = 0.8, 0.95
-"""An item at this quantile of strength gets a cast whose sum is to be this share of its greatest length."""
+"""The target of an item at this quantile of |w| is this share of the greatest length a sum can have (the volume)."""
 
 _EXCHANGES = 2
 _RIDGE = 1e-3
 _NOT_ALLOWED = 1e6
 
 
-def cast(people: FloatArray, chance: FloatArray, allowed: BoolArray, volume: int) -> IntArray:
-    """The casts, rows of the panel in the order in which they were chosen, shape (n_items, volume).
+def select_users(people: FloatArray, chance: FloatArray, allowed: BoolArray, volume: int) -> IntArray:
+    """The selected users of each item, rows of the panel in the order of selection, shape (n_items, volume).
 
     Args:
-        people: The panel in the space of taste, shape (n_panel, d).
-        chance: P(a person takes an item), shape (n_panel, n_items).
+        people: The panel's user vectors, of any length, shape (n_panel, d).
+        chance: P(a user interacts with an item), shape (n_panel, n_items).
         allowed: Who may be chosen first, shape (n_panel, n_items); where they are fewer than `volume`, the likeliest of
             the others follow.
-        volume: People an item.
+        volume: Users per item.
     """
     with threadpool_limits(1, "blas"):
         lengths = np.linalg.norm(people, axis=1, keepdims=True)
-        voices = np.divide(people, lengths, out=np.zeros(people.shape), where=lengths > 0)
-        targets = _stand(people, chance)
+        units = np.divide(people, lengths, out=np.zeros(people.shape), where=lengths > 0)
+        targets = _target_directions(people, chance)
         strengths = np.linalg.norm(targets, axis=0)
         usual = np.quantile(strengths, AT_QUANTILE)
         targets = targets * (AGREEMENT * volume / usual if usual > 0 else 0.0)
-        wanted = voices @ targets
+        wanted = units @ targets  # v . target of every user and item, shape (n_panel, n_items)
+        # Users that are not allowed come after all others, the likeliest of them first.
         wanted -= np.where(allowed, 0.0, _NOT_ALLOWED * (2 - chance))
-        return np.stack([_choose(voices, wanted[:, item], volume) for item in range(chance.shape[1])])
+        return np.stack([_choose(units, wanted[:, item], volume) for item in range(chance.shape[1])])
 
 
-def _stand(people: FloatArray, chance: FloatArray) -> FloatArray:
-    """Where each item stands, shape (d, n_items): ridge regression of the chances on the people's vectors."""
+def _target_directions(people: FloatArray, chance: FloatArray) -> FloatArray:
+    """Target vectors before scaling, shape (d, n_items): ridge regression of the chances on the user vectors."""
     gram = people.T @ people
     ridge = _RIDGE * np.trace(gram) / len(gram)
     return np.asarray(np.linalg.solve(gram + ridge * np.eye(len(gram)), people.T @ chance))
 
 
-def _choose(voices: FloatArray, wanted: FloatArray, volume: int) -> IntArray:
-    """|sum + v - target|^2 is least where v . (target - sum) is greatest, all v being of one length.
+def _choose(units: FloatArray, wanted: FloatArray, volume: int) -> IntArray:
+    """The selected users of one item, shape (volume,).
 
-    One after another, and then `_EXCHANGES` times round: each steps back, and whoever now fits best takes the place.
+    |sum + v - target|^2 is smallest where v . (target - sum) is largest, because all v have length 1. The first
+    `volume` turns fill the places; each later turn takes the user of one place out and fills it with the best one left.
     """
-    left = wanted.copy()  # v . (target - sum) of everybody
+    left = wanted.copy()  # v . (target - sum) of every user v, kept up to date as the sum changes
     chosen = np.empty(volume, dtype=np.int64)
-    free = np.ones(len(voices), dtype=np.bool_)
+    free = np.ones(len(units), dtype=np.bool_)
     for turn in range(volume * (1 + _EXCHANGES)):
-        place = turn % volume
+        place = turn % volume  # turns 0 to volume - 1 fill the places, later ones revisit them in the same order
         if turn >= volume:
-            left += voices @ voices[chosen[place]]
+            left += units @ units[chosen[place]]
             free[chosen[place]] = True
         chosen[place] = np.argmax(np.where(free, left, -np.inf))
-        left -= voices @ voices[chosen[place]]
+        left -= units @ units[chosen[place]]
         free[chosen[place]] = False
     return chosen

@@ -33,7 +33,7 @@ from groundlings.environments.trace import Chance, Remark, Trace
 from groundlings.personas.minds.language.ask import Asker, Question
 from groundlings.personas.minds.language.config import LanguageOptions, Wording
 from groundlings.personas.minds.language.lines import star_words
-from groundlings.personas.minds.language.prompt_rendering import Eyes, View
+from groundlings.personas.minds.language.prompt_rendering import PromptRenderer, View
 from groundlings.personas.minds.language.reply_schema import ClosingReply, closing_schema, read_closing
 from groundlings.personas.prompts import Prompt, worded_prompt
 
@@ -52,14 +52,14 @@ class GradedPage:
 
     Args:
         view: What the agent sees.
-        eyes: Puts titles into words.
+        renderer: Puts titles into words.
         asker: Asks the model.
         options: How log-odds become probabilities.
     """
 
-    def __init__(self, view: View, eyes: Eyes, asker: Asker, options: LanguageOptions) -> None:
+    def __init__(self, view: View, renderer: PromptRenderer, asker: Asker, options: LanguageOptions) -> None:
         self._view = view
-        self._eyes = eyes
+        self._renderer = renderer
         self._asker = asker
         self._options = options
         self._calls: list[CallRecord] = []
@@ -181,7 +181,7 @@ class GradedPage:
 
     def _about_slot(self, section: str, number: int, slot: int, **told: str) -> Question:
         page = self._view.situation.page
-        title = self._eyes.title(page, slot)
+        title = self._renderer.title(page, slot)
         return self._question(section, int(page.items[0, slot]), slot=number, title=title, **told)
 
     def _question(self, section: str, about: int, **told: object) -> Question:
@@ -200,7 +200,7 @@ class GradedPage:
     def _done(self, stars: dict[int, float]) -> str:
         page = self._view.situation.page
         named = [
-            self._eyes.title(page, slot) + ("" if np.isnan(given) else f" ({star_words(given)})")
+            self._renderer.title(page, slot) + ("" if np.isnan(given) else f" ({star_words(given)})")
             for slot, given in stars.items()
         ]
         return ", ".join(named) or "nothing"

@@ -17,7 +17,7 @@ from groundlings.personas.minds.language import verdict as verdict_decision
 from groundlings.personas.minds.language.ask import Asker
 from groundlings.personas.minds.language.config import LanguageOptions
 from groundlings.personas.minds.language.logprob_decision import GradedPage
-from groundlings.personas.minds.language.prompt_rendering import Eyes
+from groundlings.personas.minds.language.prompt_rendering import PromptRenderer
 from groundlings.personas.minds.language.reflection import LookingBack
 from groundlings.personas.minds.language.verdict import verdict
 from groundlings.personas.population import Population
@@ -60,18 +60,18 @@ class LanguageMind:
         self._memory = MemoryStore(options.memory, load_embedder(options.memory.embedder))
         asks = verdict_decision if options.decision == "verdict" else logprob_decision
         self._prompt = asks.prompt_of(options.wording)
-        self._eyes = Eyes(population, self._memory, self._prompt, options)
+        self._renderer = PromptRenderer(population, self._memory, self._prompt, options)
         self._asker = Asker(model, sampling, options.reasks)
-        self._looking_back = LookingBack(population, self._memory, self._eyes, self._asker, options)
+        self._looking_back = LookingBack(population, self._memory, self._renderer, self._asker, options)
 
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
         _refuse_company(situation.visits)
-        view = self._eyes.look(situation)
+        view = self._renderer.render(situation)
         if self._options.decision == "verdict":
             decision = await verdict(view, self._asker, self._options)
         else:
-            decision = await GradedPage(view, self._eyes, self._asker, self._options).decide()
+            decision = await GradedPage(view, self._renderer, self._asker, self._options).decide()
         return replace(decision, trace=replace(decision.trace, moods=(view.mood,), display=view.display))
 
     async def look_back(self, visits: Visits, turns: tuple[PageTurn, ...]) -> Afterthoughts:

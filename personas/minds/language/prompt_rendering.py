@@ -39,7 +39,7 @@ class View:
     display: IntArray
 
 
-class Eyes:
+class PromptRenderer:
     """Puts into words what an agent is, remembers, feels and sees.
 
     Args:
@@ -57,7 +57,7 @@ class Eyes:
         self._portraits: dict[int, str] = {}
         self._items: dict[int, str] = {}
 
-    def look(self, situation: Situation) -> View:
+    def render(self, situation: Situation) -> View:
         """The page of a situation as its agent sees it."""
         agent, day = int(situation.visits.agents[0]), situation.visits.day
         mood = self.mood(situation.earlier)

@@ -12,7 +12,7 @@ from groundlings.personas.minds.language.ask import Asker, Question
 from groundlings.personas.minds.language.config import LanguageOptions
 from groundlings.personas.minds.language.lines import visit_importance, visit_line
 from groundlings.personas.minds.language.mood import mood_words
-from groundlings.personas.minds.language.prompt_rendering import Eyes, memory_line
+from groundlings.personas.minds.language.prompt_rendering import PromptRenderer, memory_line
 from groundlings.personas.minds.language.reply_schema import (
     interview_schema,
     read_interview,
@@ -36,17 +36,22 @@ class LookingBack:
     Args:
         population: For titles and stars.
         memory: What the agent remembers of earlier visits.
-        eyes: Puts into words what an agent is, remembers and feels.
+        renderer: Puts into words what an agent is, remembers and feels.
         asker: Asks the model.
         options: When to reflect and what to ask.
     """
 
     def __init__(
-        self, population: Population, memory: MemoryStore, eyes: Eyes, asker: Asker, options: LanguageOptions
+        self,
+        population: Population,
+        memory: MemoryStore,
+        renderer: PromptRenderer,
+        asker: Asker,
+        options: LanguageOptions,
     ) -> None:
         self._population = population
         self._memory = memory
-        self._eyes = eyes
+        self._renderer = renderer
         self._asker = asker
         self._options = options
 
@@ -81,7 +86,7 @@ class LookingBack:
             shared=REFLECTION.fill("shared", things=self._options.things, characters=characters),
             told="\n".join(
                 [
-                    self._eyes.portrait(visit.agent),
+                    self._renderer.portrait(visit.agent),
                     REFLECTION.fill("visits", visits="\n".join(lines)),
                     REFLECTION.fill("ask"),
                 ]
@@ -105,14 +110,14 @@ class LookingBack:
         if not asked:
             return (), ()
         listed = "\n".join(f"{number}. {one_line(text, 300)}" for number, text in enumerate(asked, start=1))
-        mood = mood_words(self._eyes.mood(tuple(lived)))
+        mood = mood_words(self._renderer.mood(tuple(lived)))
         question = Question(
             prompt=INTERVIEW,
             shared=INTERVIEW.fill("shared", things=self._options.things, characters=characters),
             told="\n".join(
                 [
-                    *self._eyes.person(int(visits.agents[0]), visits.day, lived[0].page),
-                    *self._eyes.visit(tuple(lived)),
+                    *self._renderer.person(int(visits.agents[0]), visits.day, lived[0].page),
+                    *self._renderer.visit(tuple(lived)),
                     INTERVIEW.fill("mood", mood=mood),
                     INTERVIEW.fill("ask", questions=listed),
                 ]

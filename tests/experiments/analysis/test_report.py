@@ -116,7 +116,7 @@ def test_pictures_are_labelled_and_tables_have_captions(page):
 def test_the_page_says_what_it_is(page, summary):
     assert opening(summary) in page.text
     assert "not validated against humans" in page.text
-    assert "a bound: it sees what the audience secretly likes" in page.text
+    assert "a bound: it ranks by the agents' hidden preferences" in page.text
     assert "Nobody's; <b>do</b> as you like." in page.text
     assert "d" * 64 in page.text
     for metric in METRICS:
@@ -125,7 +125,7 @@ def test_the_page_says_what_it_is(page, summary):
 
 def test_the_page_gives_the_verdict_and_asks_whether_to_believe_it(page):
     assert "No primary metric was declared" in page.text
-    assert "This audience was not examined on these data" in page.text
+    assert "The fidelity of these agents on these data is not known" in page.text
     assert "good & <new>" in page.text
     checks = [found for found in page.all("li") if (found.get("class") or "").startswith("check ")]
     assert len(checks) == 5 + 3
@@ -141,7 +141,7 @@ def test_an_audience_that_passed_changes_the_stamp(tmp_path, small_run):
     text = Reader(write_report(tmp_path, log, summarise(log)).read_text(encoding="utf-8")).text
     assert "passed the system gate" in text
     assert "Kendall's tau 0.81" in text
-    assert "this audience puts recommenders in the order that real behaviour does" in text
+    assert "these agents rank recommenders in the order that real behaviour does" in text
 
 
 def test_metrics_that_many_people_lack_come_with_a_warning(page, summary):
@@ -209,7 +209,7 @@ def test_an_interrupted_run_with_an_arm_that_never_ran_says_so(tmp_path, small_r
     summary = summarise(log)
     text = Reader(write_report(tmp_path, log, summary).read_text(encoding="utf-8")).text
     assert "This run is interrupted" in text
-    assert "Nobody visited every arm" in text
+    assert "No agent had a session in every arm" in text
     assert summary.arms[3].metrics["view_ratio"].mean is None
     assert not (tmp_path / "days.png").exists()
 

@@ -115,9 +115,9 @@ def test_a_graded_story_shows_the_odds(runs):
 
 def test_refusals_and_lost_pages_are_told(runs):
     told = "".join(printed(read_story(runs / "scripted", user)) for user in users(runs / "scripted"))
-    assert "refused by the site" in told
+    assert "refused by the environment" in told
     assert "the reply could not be read" in told
-    assert "nobody knows" in told
+    assert "unknown" in told
 
 
 def test_names_that_are_not_there_are_told_with_what_is_near(runs):
@@ -126,7 +126,7 @@ def test_names_that_are_not_there_are_told_with_what_is_near(runs):
         read_story(runs / "verdict", user, arm="populer")
     with pytest.raises(RunDirectoryError):
         read_story(runs / "absent", user)
-    assert "No such visit" in printed(read_story(runs / "verdict", user, day=77))
+    assert "The log has no such session" in printed(read_story(runs / "verdict", user, day=77))
 
 
 def test_control_characters_of_a_title_do_not_reach_the_terminal(runs, tmp_path):

@@ -74,7 +74,7 @@ def test_dumping_and_loading_again_changes_nothing(write):
         ("site:", "base: /\nsite:", ["base", "does not exist"]),
         ("site:", "? [1, 2]\n: 3\nsite:", ["small.yaml:5", "a key must be one word"]),
         ("site:", "site: &again\n  inner: *again", ["small.yaml:5", "inside of what it stands for"]),
-        ("page_size: 4", "page_size: 1000000000000", ["small.yaml:5", "more than 100,000 slots a visit"]),
+        ("page_size: 4", "page_size: 1000000000000", ["small.yaml:5", "more than 100,000 per session"]),
         ("dataset: toy", "dataset: {name: toy, toy: {n_users: 10000000, interactions_per_user: 50}}", ["200,000,000"]),
         ("page_size: 4", f"page_size: {'x' * 5000}", ["small.yaml:6", "characters)"]),
         (

@@ -69,7 +69,7 @@ def test_compare_prints_one_screen_and_json(small_run):
     printed = runner.invoke(cli.app, ["compare", str(small_run)])
     assert printed.exit_code == 0, printed.output
     assert "No primary metric was declared" in " ".join(printed.output.split())
-    assert "not examined" in printed.output
+    assert "fidelity of these agents on these data is not known" in printed.output
     assert len(printed.output.splitlines()) < 45
     as_json = json.loads(runner.invoke(cli.app, ["compare", str(small_run), "--json"]).output)
     assert as_json["plan"] is None

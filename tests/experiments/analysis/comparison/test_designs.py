@@ -389,11 +389,11 @@ def test_a_plan_may_take_luck_out_where_the_log_tells_what_was_luck(ran, tmp_pat
     effects = [found.arms[0].headline.effect for found in (narrow, wide)]
     assert effects[0].standard_error < 0.9 * effects[1].standard_error
     assert abs(effects[0].difference - effects[1].difference) < 2 * effects[1].standard_error
-    assert "Luck of opening taken out" in " ".join(shown(narrow).split())
+    assert "adjusted by a control variate" in " ".join(shown(narrow).split())
 
 
 def test_luck_cannot_be_taken_out_of_what_a_script_decides(configured):
-    with pytest.raises(ConfigError, match="states no chance of opening"):
+    with pytest.raises(ConfigError, match=r"states no P\(click\)"):
         configured(mind={"kind": "scripted"}, plan={"primary": "view_ratio", "take_out_luck": True})
 
 

@@ -173,7 +173,7 @@ def test_a_run_that_was_interrupted_supports_nothing():
 def test_a_sign_that_turns_between_variants_supports_nothing(tmp_path):
     found, reasons = word(outcomes(), fidelity(tmp_path), [outcomes(shift=-1.0, seed=5, run_id="b")])
     assert found == "not supported"
-    assert "the sign turns between variants" in reasons
+    assert "the sign changes between variants" in reasons
 
 
 def test_the_headline_is_the_wider_of_agents_and_variants():

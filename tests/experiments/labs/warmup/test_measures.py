@@ -13,7 +13,7 @@ from groundlings.experiments.analysis.metrics.ranking import score_rankings
 from groundlings.experiments.labs.warmup.outcomes import SETTINGS, Outcome, item_shares
 from groundlings.experiments.labs.warmup.records import Key, Ledger
 from groundlings.experiments.labs.warmup.selection_quality import judge_choice
-from groundlings.experiments.labs.warmup.user_selection import cast
+from groundlings.experiments.labs.warmup.user_selection import select_users
 
 
 @settings(max_examples=40, deadline=None)
@@ -35,7 +35,7 @@ def test_a_cast_points_where_the_item_stands():
     chance = np.zeros((30, 2)) + 0.01
     chance[:10, 0] = 0.5
     chance[20:, 1] = 0.5
-    chosen = cast(people, chance, np.ones((30, 2), dtype=bool), 4)
+    chosen = select_users(people, chance, np.ones((30, 2), dtype=bool), 4)
     assert set(chosen[0].tolist()) <= set(range(10))
     assert set(chosen[1].tolist()) <= set(range(20, 30))
 
@@ -45,14 +45,14 @@ def test_whoever_is_not_interested_comes_after_whoever_is_likeliest_first():
     chance = np.linspace(0.1, 0.9, 12)[:, None]
     allowed = np.zeros((12, 1), dtype=bool)
     allowed[:2] = True
-    assert set(cast(people, chance, allowed, 4)[0].tolist()) == {0, 1, 11, 10}
+    assert set(select_users(people, chance, allowed, 4)[0].tolist()) == {0, 1, 11, 10}
 
 
 def test_an_item_that_will_find_many_gets_a_cast_that_agrees():
     rng = np.random.default_rng(2)
     people = rng.normal(size=(400, 4))
     weak, strong = 0.02 * people[:, 0], 0.4 * people[:, 0]
-    chosen = cast(people, np.column_stack([weak, strong]), np.ones((400, 2), dtype=bool), 8)
+    chosen = select_users(people, np.column_stack([weak, strong]), np.ones((400, 2), dtype=bool), 8)
     voices = people / np.linalg.norm(people, axis=1, keepdims=True)
     agreement = np.linalg.norm(voices[chosen].mean(axis=1), axis=1)
     assert agreement[1] > 2 * agreement[0]
