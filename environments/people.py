@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class People:
-    """One row a user.
+    """One row per user.
 
     Attributes:
         user_ids: The data set's own ids, unique.

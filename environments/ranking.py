@@ -134,7 +134,7 @@ def top_items(scores: FloatArray, request: RankingRequest) -> Ranking:
     """Rank by score, seen items left out, ties by the smaller item number.
 
     Args:
-        scores: Shape (n, n_items), one row a visit of the request; -inf never lists an item.
+        scores: Shape (n, n_items), one row per visit of the request; -inf never lists an item.
         request: Says what was seen and how many items are wanted.
 
     Raises:

@@ -38,7 +38,7 @@ a genre that hardly anybody meets says little about a person who has not met it.
 
 @dataclass(frozen=True)
 class Profiles:
-    """Measurements of all people, one row a user; people without a training row hold zeros and NaN.
+    """Measurements of all people, one row per user; people without a training row hold zeros and NaN.
 
     Attributes:
         activity: Items met, shape (n_users,).

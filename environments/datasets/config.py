@@ -41,7 +41,7 @@ class ItemColumns(_Strict):
     """Which file describes the items, and under which column names."""
 
     path: NamedPath
-    """A CSV or Parquet file, one row an item; relative to the experiment file."""
+    """A CSV or Parquet file, one row per item; relative to the experiment file."""
     id: str
     """Column with the item's id."""
     title: str
@@ -60,7 +60,7 @@ class UserColumns(_Strict):
     """Which file describes the people, and under which column names."""
 
     path: NamedPath
-    """A CSV or Parquet file, one row a person; relative to the experiment file."""
+    """A CSV or Parquet file, one row per person; relative to the experiment file."""
     id: str
     """Column with the person's id."""
     attributes: tuple[str, ...] = ()
@@ -115,7 +115,7 @@ class ToyOptions(_Strict):
     n_groups: int = Field(default=4, ge=1)
     """Groups of taste; each is a genre."""
     interactions_per_user: int = Field(default=20, ge=1)
-    """Rated items a person, no item twice."""
+    """Rated items per user, no item twice."""
     seed: int = Field(default=0, ge=0)
     """Another seed makes another world of the same kind."""
 

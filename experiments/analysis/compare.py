@@ -3,7 +3,7 @@
 The unit is the agent. Impressions and sessions of one agent depend on each other, so an interval that counts
 them as independent is too narrow: a test of two identical arms then raises a false alarm far more often than it
 claims to (Deng, Knoblich and Lu 2018, "Applying the delta method in metric analytics", section 2). Each agent
-therefore enters with one number an arm.
+therefore enters with one number per arm.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ class Difference:
 
 
 def mean_interval(values: FloatArray, confidence: float = CONFIDENCE) -> Estimate:
-    """Mean of one number an agent, with Student's t interval for it ("Student" 1908).
+    """Mean of one number per agent, with Student's t interval for it ("Student" 1908).
 
     Args:
-        values: One value an agent, shape (n_agents,), NaN where an agent has none.
+        values: One value per agent, shape (n_agents,), NaN where an agent has none.
         confidence: Coverage of the interval.
     """
     known = values[~np.isnan(values)]
@@ -92,7 +92,7 @@ def paired_difference(arm: FloatArray, baseline: FloatArray, confidence: float =
     difference. Two arms that behave alike give exactly 0, an interval of width 0 and p = 1.
 
     Args:
-        arm: One value an agent, shape (n_agents,), NaN where an agent has none.
+        arm: One value per agent, shape (n_agents,), NaN where an agent has none.
         baseline: The same agents in the other arm, same shape and order.
         confidence: Coverage of the interval.
     """

@@ -116,7 +116,7 @@ def assigned_arms(seed: int, user_ids: Sequence[str], shares: Sequence[float]) -
     Args:
         seed: The run's.
         user_ids: The data set's own id of each agent.
-        shares: Of the people, one an arm, adding up to 1.
+        shares: Of the people, one per arm, adding up to 1.
     """
     uniform = np.array([name_key("assignment", seed, user_id) for user_id in user_ids], dtype=np.float64) / 2.0**63
     return np.minimum(np.searchsorted(np.cumsum(shares), uniform, side="right"), len(shares) - 1).astype(np.int64)

@@ -19,7 +19,7 @@ Printed by `groundlings schema`. A key without a default must be given; a key th
 
 
 def reference() -> str:
-    """The whole reference as Markdown: a table a section."""
+    """The whole reference as Markdown: one table per section."""
     lines = [HEADER]
     for path, section in _sections("", ExperimentConfig):
         heading = f"`{path}`" if path else "The file"

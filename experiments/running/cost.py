@@ -135,7 +135,7 @@ def _calls_words(plan: Plan) -> str:
         )
         return f": one for each person and item, the first time it is shown{fit}"
     assert isinstance(mind, LanguageMindConfig)
-    parts = ["one a page" if mind.decision == "verdict" else "for every slot, its stars and two a page"]
+    parts = ["one per page" if mind.decision == "verdict" else "for every slot, its stars and two per page"]
     if mind.reflection.every:
         parts.append(f"a thought every {mind.reflection.every} visits")
     if mind.interview.questions:

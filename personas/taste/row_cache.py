@@ -30,7 +30,7 @@ class TasteTable:
 
     Attributes:
         capacity: How many people may be asked about at once.
-        appeal: `Taste.appeal`, one row a slot, shape (n_slots, n_items).
+        appeal: `Taste.appeal`, one row per slot, shape (n_slots, n_items).
         leaning: `StarModel.leaning` likewise, None without ratings.
     """
 

@@ -1,4 +1,4 @@
-"""Rate limits: how many requests and tokens a minute an account allows."""
+"""Rate limits: how many requests and tokens per minute an account allows."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Rows = list[Row]
 
 
 def mood_rows(record: CohortRecord, first_session: int) -> Rows:
-    """One row a page that an agent with a mood has seen, visit by visit."""
+    """One row per page that an agent with a mood has seen, visit by visit."""
     found = []
     for logged in record.turns:
         trace, number = logged.turn.decision.trace, logged.turn.page.number

@@ -93,7 +93,7 @@ def bca_split_interval(
     Each group is resampled by itself (Efron and Tibshirani 1993, section 8.3).
 
     Args:
-        arm, baseline: One value an agent, shape (n_arm,) and (n_baseline,), no NaN.
+        arm, baseline: One value per agent, shape (n_arm,) and (n_baseline,), no NaN.
         confidence: Coverage wanted.
         seed: Equal seeds and sizes give equal resamples.
     """

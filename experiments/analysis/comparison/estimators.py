@@ -1,7 +1,7 @@
 """One question, two designs: how far are two arms apart, and how sure is that?
 
 Everything else in a comparison (guardrails, segments, days, the headline) asks an estimator and does not know whether
-the same people were in both arms. Arms come as one value an agent of the whole run, NaN for those who were not there.
+the same people were in both arms. Arms come as one value per agent of the whole run, NaN for those who were not there.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def max_t_split(
     The arms depend on each other through the baseline that they share (Dunnett 1955), and the resamples carry that.
 
     Args:
-        baseline: One value an agent, shape (n_baseline,), no NaN, at least two agents.
+        baseline: One value per agent, shape (n_baseline,), no NaN, at least two agents.
         arms: The same of each arm.
         alpha: Chance of any false alarm.
         resamples: How many.

@@ -45,7 +45,7 @@ class LoggedVisits:
         cls, visits: IntArray, agents: IntArray, steps: IntArray, logged: FloatArray, target: FloatArray,
         rewards: FloatArray,
     ) -> LoggedVisits:  # fmt: skip
-        """From one row a slot shown, in any order; shape (n_slots,) each.
+        """From one row per slot shown, in any order; shape (n_slots,) each.
 
         Args:
             visits: Which visit (`impressions.session_id`).

@@ -64,7 +64,7 @@ class ArmOutcomes:
     metrics: Mapping[str, Metric] = field(default_factory=lambda: by_name(METRICS))
 
     def values(self, metric: str) -> FloatArray:
-        """One value an agent, shape (n_agents,), NaN where there is none."""
+        """One value per agent, shape (n_agents,), NaN where there is none."""
         found = self.totals.values(self.metrics[metric])
         return found if self.luck is None else without_luck(found, self.luck)
 

@@ -80,7 +80,7 @@ def effects_by_segment(
     """The effect on every segment of enough agents, and whether it differs within each attribute.
 
     Args:
-        arm, baseline: One value an agent, shape (n_agents,), NaN where there is none.
+        arm, baseline: One value per agent, shape (n_agents,), NaN where there is none.
         levels: As `levels_of` gives them.
         estimator: How arms of the design are compared.
     """

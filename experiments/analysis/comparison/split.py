@@ -18,7 +18,7 @@ def split_difference(arm: FloatArray, baseline: FloatArray, confidence: float = 
     """Difference of the means of two groups, by Welch (1947): their variances may differ.
 
     Args:
-        arm, baseline: One value an agent, shape (n_arm,) and (n_baseline,), NaN where an agent has none.
+        arm, baseline: One value per agent, shape (n_arm,) and (n_baseline,), NaN where an agent has none.
         confidence: Coverage wanted.
     """
     sides = [side[~np.isnan(side)] for side in (arm, baseline)]
@@ -73,7 +73,7 @@ def adjusted_outcomes(groups: Sequence[FloatArray], before: FloatArray) -> tuple
     within-group normal equations.
 
     Args:
-        groups: One value an agent of the run, shape (n_agents,) each, NaN for agents of other groups.
+        groups: One value per agent of the run, shape (n_agents,) each, NaN for agents of other groups.
         before: Covariates settled before assignment, shape (n_agents, n_covariates), no NaN.
     """
     here = [~np.isnan(group) for group in groups]

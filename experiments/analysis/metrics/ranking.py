@@ -38,7 +38,7 @@ class RankingScores:
     """What lists are worth to people.
 
     Attributes:
-        values: Metric name -> one value a person, shape (n,), NaN for a person without a relevant item.
+        values: Metric name -> one value per person, shape (n,), NaN for a person without a relevant item.
         without_relevant: People without a relevant item; they are in no mean.
         without_list: People with a relevant item and an empty list; they score 0.
     """
@@ -143,7 +143,7 @@ def intra_list_distance(items: ItemArray, features: NDArray[np.floating] | BoolA
 
     Args:
         items: Shape (n, depth).
-        features: One row an item, shape (n_items, d); whoever reports this says which features. The cosine with a
+        features: One row per item, shape (n_items, d); whoever reports this says which features. The cosine with a
             row of zeros is 0.
     """
     lengths = np.linalg.norm(features.astype(np.float64), axis=1, keepdims=True)

@@ -1,6 +1,6 @@
-"""Figures of one number a person, and intervals and floors for figures of whole samples of people.
+"""Figures of one number per person, and intervals and floors for figures of whole samples of people.
 
-A figure of a sample is computed from a table with one row a person, so that people can be drawn again, left out or
+A figure of a sample is computed from a table with one row per person, so that people can be drawn again, left out or
 set against other people without going back to single ratings. People are the unit, always: rows of one person
 depend on each other.
 """

@@ -49,7 +49,7 @@ class FixedSlates(Recommender):
     """Shows the same items again in other positions.
 
     Attributes:
-        slates: One row a user of the data set, shape (n_users, size).
+        slates: One row per user of the data set, shape (n_users, size).
         shift: By how many slots everything is moved down, the last coming first.
     """
 
