@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from groundlings.experiments.cli.name_conflicts import PACKAGES
+PACKAGES = ("environments", "personas", "recommenders", "simulator", "experiments")
 from groundlings.simulator.log.tables import metadata
 
 ROOT = Path(__file__).parents[2]

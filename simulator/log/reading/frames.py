@@ -115,8 +115,9 @@ class FrameReader(ParticipantReader):
         Returns:
             call_id, session_id; arm (name), user_id (the data set's own); day (0 is the first), page (1 is the first);
             template, prompt_hash, model, model_fingerprint, temperature, seed (NA = none sent); status (ok, reasked or
-            unreadable), attempts, from_store (read from a record), asked_by (agent, recommender);
-            prompt_tokens, cached_tokens, completion_tokens, latency_seconds; messages, reply, first_token (texts as sent and received).
+            unreadable), attempts, from_store (read from a record), asked_by (agent, recommender); prompt_tokens,
+            cached_tokens, completion_tokens, latency_seconds; messages, reply, first_token (texts as sent and
+            received).
         """
         return self._frame(tables.calls, ("call_id",), CALL_FIELDS, arm, columns)
 
