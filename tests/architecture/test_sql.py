@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = ("environments", "personas", "recommenders", "simulator", "experiments")
 from groundlings.simulator.log.tables import metadata
 
+PACKAGES = ("environments", "personas", "recommenders", "simulator", "experiments")
 ROOT = Path(__file__).parents[2]
 OWNER = ROOT / "simulator" / "log"
-METRICS = ROOT / "experiments" / "metrics"
+METRICS = ROOT / "experiments" / "analysis" / "metrics"
 DECLARED = (METRICS / "definitions.py", METRICS / "declaration.py")
 SQL = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|TABLE)\s+({'|'.join(metadata.tables)})\b")
 
