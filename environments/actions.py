@@ -185,9 +185,11 @@ class Action:
     value: float | str | None = None
 
     def __str__(self) -> str:
-        where = "" if self.position is None else f" slot {self.position}"
-        with_value = f"{self.value:g}" if isinstance(self.value, float | int) else self.value
-        return f"{self.name.replace('_', ' ')}{where}{'' if self.value is None else f' with {with_value}'}"
+        """As the log has always named what could not be placed: "Click(position=9)", "Rate(position=9, stars=4.0)"."""
+        parts = [] if self.position is None else [f"position={self.position}"]
+        if self.value is not None:
+            parts.append(f"{'stars' if self.name == 'rate' else 'value'}={self.value!r}")
+        return f"{self.name.title().replace('_', '')}({', '.join(parts)})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,6 @@ _RENAMED = {
         "warmup.choice": "labs.warmup.selection_quality",
         "warmup.trial": "labs.warmup.replicate",
         "warmup.words": "labs.warmup.sentences",
-        "one_bar": "labs.progress",
         "cli": "cli.main",
         "cli_agent": "cli.agent",
         "cli_calibrate": "cli.calibrate",

@@ -48,15 +48,15 @@ def estimate(plan: Plan) -> Estimate:
     """The most that a run can take; of all its replicates together, where the configuration asks for some."""
     if plan.config.variants is not None:
         return _together([estimate(replace(plan, config=cell.config)) for cell in cells_of(plan.config)])
-    pages = sessions_at_most(plan) * plan.config.site.max_pages
+    pages = sessions_at_most(plan) * plan.environment.max_pages
     mind = plan.config.mind
     match mind:
         case LanguageMindConfig():
-            calls = mind.calls_at_most(sessions_at_most(plan), pages, plan.config.site.page_size)
+            calls = mind.calls_at_most(sessions_at_most(plan), pages, plan.environment.page_size)
             prompt, completion = asyncio.run(_tokens_a_call(plan))
         case CalibratedMindConfig(asks=True):
             # A pair is asked about once in a run, wherever it is shown; these bounds know nothing of that.
-            calls = pages * plan.config.site.page_size + (0 if mind.calibration else mind.fit_people * mind.fit_pairs)
+            calls = pages * plan.environment.page_size + (0 if mind.calibration else mind.fit_people * mind.fit_pairs)
             prompt, completion = asyncio.run(_tokens_a_pair(plan, mind))
         case _:
             return Estimate(sessions_at_most(plan), pages, 0, 0, 0)
@@ -100,7 +100,7 @@ def print_plan(plan: Plan, console: Console) -> None:
     table.add_row(
         "sessions", f"at most {bound.sessions:,} = {times}{people:,} people x {_days(config.simulation.days)}"
     )
-    slots = plan.config.site.page_size
+    slots = plan.environment.page_size
     table.add_row("pages", f"at most {bound.pages:,} of {slots} slots: {bound.pages * slots:,} impressions")
     if bound.calls:
         table.add_row("calls", f"at most {bound.calls:,}{_calls_words(plan)}")

@@ -329,3 +329,10 @@ def test_a_schema_is_shown_and_compared_by_what_was_declared():
 
 def test_one_refusal_is_a_value():
     assert check([Action("mood", value=6.0)])[1] == [Illegal(0, None, "mood", "mood is 0 to 5")]
+
+
+def test_some_visits_decisions_keep_their_actions_and_whether_they_could_be_read():
+    actions, _ = said([Action("leave")], [Action("open", 0)])
+    some = Decision(actions, np.array([False, True, False])).take(np.array([1, 0]))
+    assert some.unreadable.tolist() == [True, False]
+    assert taken(some.actions) == [(0, 0, "open", True), (1, None, "leave", True)]

@@ -16,7 +16,7 @@ from groundlings.environments.dataset import RatingScale
 from groundlings.environments.decision import Decision, checked
 from groundlings.environments.environment import EndedBy
 from groundlings.environments.errors import ConfigError
-from groundlings.environments.feed import PaginatedFeed
+from groundlings.environments.feed import PaginatedFeed, feed_actions
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking
 from groundlings.environments.visits import Visits
@@ -173,3 +173,12 @@ def test_an_unreadable_reply_leaves_no_action_behind():
 def test_a_feed_without_slots_is_a_config_error():
     with pytest.raises(ConfigError, match="page_size"):
         PaginatedFeed(0, 3, RatingScale())
+
+
+@pytest.mark.parametrize("stars", [(), (1.0, 2.0)])
+def test_a_page_of_a_feed_offers_stars_where_there_are_any_and_the_next_page_to_some(stars):
+    legal = feed_actions(stars, np.array([True, False]))
+    assert legal.available["next_page"].tolist() == [True, False]
+    assert legal.values("rate") == stars
+    assert legal.schema.names == ("click", *(["rate"] if stars else []), "next_page", "satisfaction")
+    assert legal.schema.strength == ("rate" if stars else None)

@@ -47,3 +47,14 @@ def test_a_large_run_says_so_before_it_begins(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_experiment(config(20_000), tmp_path / "run", Leaving())
     assert any(HUGE in line for line in heard)
+
+
+def test_check_says_how_people_are_divided():
+    arms = [{"name": "popular", "recommender": "popular"}, {"name": "knn", "recommender": "item_knn"}]
+    design = {"kind": "split", "shares": {"popular": 1, "knn": 3}, "log": "shared"}
+    console = Console(file=io.StringIO(), width=200)
+    divided = SMALL | {"simulation": {"days": 2}, "arms": arms, "design": design}
+    print_plan(build_plan(ExperimentConfig.model_validate(divided)), console)
+    text = " ".join(console.file.getvalue().split())
+    assert "split: popular 25 %, knn 75 %; log shared" in text
+    assert "at most 100 = 50 people x 2 days" in text

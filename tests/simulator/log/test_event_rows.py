@@ -143,8 +143,7 @@ def test_actions_stand_slot_by_slot_as_declared_then_those_of_the_page_then_its_
     assert events(path, 2) == [
         (1, "note", 5, None, "cheap"), (1, "look", 6, None, None), (1, "grade", 6, 4.0, None),
         (1, "note", 6, None, "dear"), (1, "query", None, None, "more"), (1, "dwell", None, 3.5, None),
-        (1, "help", None, None, None),
-        (1, "exit", None, None, None), (2, "exit", None, None, None),
+        (1, "help", None, None, None), (1, "exit", None, None, None), (2, "exit", None, None, None),
     ]  # fmt: skip
 
 

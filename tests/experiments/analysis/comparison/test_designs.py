@@ -27,8 +27,6 @@ from groundlings.experiments.cli import main as cli
 from groundlings.experiments.config.designs import assigned_arms
 from groundlings.experiments.config.loading import config_hash, load_config
 from groundlings.experiments.exports.export import export_run
-from groundlings.experiments.running.cost import print_plan
-from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.recommenders.item_knn import ItemKnnRecommender
 from groundlings.recommenders.popular import PopularRecommender
@@ -395,12 +393,3 @@ def test_a_plan_may_take_luck_out_where_the_log_tells_what_was_luck(ran, tmp_pat
 def test_luck_cannot_be_taken_out_of_what_a_script_decides(configured):
     with pytest.raises(ConfigError, match=r"states no P\(click\)"):
         configured(mind={"kind": "scripted"}, plan={"primary": "view_ratio", "take_out_luck": True})
-
-
-def test_check_says_how_people_are_divided(configured):
-    config = configured(design={"kind": "split", "shares": {"popular": 1, "knn": 3}, "log": "shared"})
-    console = Console(record=True, width=120)
-    print_plan(build_plan(config), console)
-    text = " ".join(console.export_text().split())
-    assert "split: popular 25 %, knn 75 %; log shared" in text
-    assert "at most 300 = 150 people x 2 days" in text
