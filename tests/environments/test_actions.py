@@ -7,18 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundlings.environments.actions import (
-    Action,
-    Actions,
-    ActionSchema,
-    ActionSpec,
-    Illegal,
-    LegalActions,
-    lay_out,
-    legal_only,
-)
+from groundlings.environments.actions import Action, Actions, ActionSchema, ActionSpec, Illegal, LegalActions, lay_out
 from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.decision import Decision, checked
+from groundlings.environments.legality import legal_only
 from groundlings.environments.page import Page
 
 OPEN = ActionSpec("open", per="slot")
@@ -85,16 +77,17 @@ def test_what_is_said_stands_in_its_cell_and_nowhere_else():
 def test_an_action_on_no_slot_of_the_page_is_stray_and_names_the_slots_there_are(slot):
     actions, stray = said([], [Action("open", 0), Action("grade", slot, 1.0), Action("open", slot)])
     assert taken(actions) == [(1, 0, "open", True)]
-    where = "" if slot is None else f" slot {slot}"
+    where = "" if slot is None else f"position={slot}"
     assert refusals(stray) == [
-        (1, None, f"grade{where} with 1", "the page has slots 0 to 1"),
-        (1, None, f"open{where}", "the page has slots 0 to 1"),
+        (1, None, f"Grade({where}{', ' if where else ''}value=1.0)", "the page has slots 0 to 1"),
+        (1, None, f"Open({where})", "the page has slots 0 to 1"),
     ]
 
 
-def test_actions_are_worded_as_a_person_would_say_them():
-    assert [str(each) for each in (Action("buy_now", 0), Action("mood", value=3.50), Action("ask", value="why"))] == [
-        "buy now slot 0", "mood with 3.5", "ask with why"
+def test_actions_are_worded_as_every_log_has_worded_them():
+    said = (Action("click", 9), Action("rate", 9, 4.0), Action("buy_now", 0), Action("ask", value="why"))
+    assert [str(each) for each in said] == [
+        "Click(position=9)", "Rate(position=9, stars=4.0)", "BuyNow(position=0)", "Ask(value='why')"
     ]  # fmt: skip
 
 

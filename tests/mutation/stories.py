@@ -27,6 +27,7 @@ STORY: dict[str, tuple[str, ...]] = {
     "simulator/log/row_layout.py": _LOG,
     "simulator/log/event_rows.py": _LOG,
     "environments/actions.py": _ENVIRONMENTS,
+    "environments/legality.py": _ENVIRONMENTS,
     "environments/decision.py": _ENVIRONMENTS,
     "environments/feed.py": _ENVIRONMENTS,
     "environments/environment.py": _ENVIRONMENTS,
