@@ -228,7 +228,7 @@ def test_refusals_of_a_cohort_are_told_visit_by_visit_strays_first():
     )
     found = checked(Decision(actions, NOBODY, stray=stray), PAGE, LegalActions(SHOP))
     assert [(each.row, each.said) for each in found.illegal] == [
-        (0, "mood"), (1, "open slot 5"), (1, "open"), (2, "open slot 5"), (2, "buy now")
+        (0, "mood"), (1, "Open(position=5)"), (1, "open"), (2, "Open(position=5)"), (2, "buy now")
     ]  # fmt: skip
 
 

@@ -122,11 +122,15 @@ def _without_a_model(config: ExperimentConfig) -> ExperimentConfig:
 
 
 def _small(plan: Plan) -> bool:
-    impressions = sessions_at_most(plan) * min(plan.site.depth, len(plan.dataset.catalog))
+    impressions = sessions_at_most(plan) * min(
+        plan.environment.page_size * plan.environment.max_pages, len(plan.dataset.catalog)
+    )
     cells = len(plan.dataset.people) * len(plan.dataset.catalog) * len(plan.config.arms)
     mind = plan.config.mind
-    asked = 20 * plan.site.page_size if isinstance(mind, LanguageMindConfig) and mind.decision == "graded" else 10
-    calls = sessions_at_most(plan) * plan.site.max_pages * asked if isinstance(mind, LanguageMindConfig) else 0
+    asked = (
+        20 * plan.environment.page_size if isinstance(mind, LanguageMindConfig) and mind.decision == "graded" else 10
+    )
+    calls = sessions_at_most(plan) * plan.environment.max_pages * asked if isinstance(mind, LanguageMindConfig) else 0
     return max(impressions, calls) <= LARGEST_RUN and cells <= 10 * LARGEST_RUN and plan.schedule.days <= 60
 
 
