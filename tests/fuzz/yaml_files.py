@@ -127,10 +127,8 @@ def _small(plan: Plan) -> bool:
     )
     cells = len(plan.dataset.people) * len(plan.dataset.catalog) * len(plan.config.arms)
     mind = plan.config.mind
-    asked = (
-        20 * plan.environment.page_size if isinstance(mind, LanguageMindConfig) and mind.decision == "graded" else 10
-    )
-    calls = sessions_at_most(plan) * plan.environment.max_pages * asked if isinstance(mind, LanguageMindConfig) else 0
+    asked = 20 * slots if isinstance(mind, LanguageMindConfig) and mind.decision == "graded" else 10
+    calls = sessions_at_most(plan) * pages * asked if isinstance(mind, LanguageMindConfig) else 0
     return max(impressions, calls) <= LARGEST_RUN and cells <= 10 * LARGEST_RUN and plan.schedule.days <= 60
 
 
