@@ -122,9 +122,8 @@ def _without_a_model(config: ExperimentConfig) -> ExperimentConfig:
 
 
 def _small(plan: Plan) -> bool:
-    impressions = sessions_at_most(plan) * min(
-        plan.environment.page_size * plan.environment.max_pages, len(plan.dataset.catalog)
-    )
+    slots, pages = plan.environment.page_size, plan.environment.max_pages
+    impressions = sessions_at_most(plan) * min(slots * pages, len(plan.dataset.catalog))
     cells = len(plan.dataset.people) * len(plan.dataset.catalog) * len(plan.config.arms)
     mind = plan.config.mind
     asked = 20 * slots if isinstance(mind, LanguageMindConfig) and mind.decision == "graded" else 10
