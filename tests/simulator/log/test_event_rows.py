@@ -160,7 +160,7 @@ def test_remarks_and_refusals_stand_behind_the_actions_of_their_slot(shopping):
         (1, "look", 6, None, None),
         (1, "reason", 6, None, "liked it"),
         (1, "star_odds", 6, None, "[]"),
-        (1, "illegal", None, None, "look slot 8: the page has slots 0 to 1"),
+        (1, "illegal", None, None, "Look(position=8): the page has slots 0 to 1"),
         (1, "exit", None, None, None),
         (2, "exit", None, None, None),
     ]
