@@ -167,12 +167,16 @@ class Environment(Protocol[State]):
                 if not len(state.here):
                     return None
                 ranking = await rank(RankingRequest(state.visits.users, 1, state.seen, state.visits.draws))
-                page = Page(1, 0, ranking.items)
-                served = Served.part_of(ranking, state.here, 0, page)
-                return Observation(state.here, page, LegalActions(self.schema), served)
+                rows = state.here[ranking.items[:, 0] != NO_ITEM]  # a visit without an item sees no page
+                if not len(rows):
+                    return None
+                page = Page(1, 0, ranking.items[rows])
+                served = Served.part_of(ranking, rows, 0, page)
+                return Observation(rows, page, LegalActions(self.schema), served)
 
             def apply(self, state, observation, decision):
-                return state.after(observation, np.zeros(len(observation.rows), dtype=bool), EndedBy.LAST_PAGE)
+                endings = np.where(decision.unreadable, EndedBy.UNREADABLE, EndedBy.LAST_PAGE)
+                return state.after(observation, np.zeros(len(observation.rows), dtype=bool), endings)
 
             def describe(self):
                 return {"kind": "kiosk"}

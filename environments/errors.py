@@ -8,8 +8,7 @@
     |   `-- RunDirectoryError   choose another directory, or free some space
     |-- BudgetExhausted         a declared cap was reached; the run stopped cleanly
     |-- NotFitted               a programmer asked a recommender to rank before `fit`
-    |-- UnreadableReply         the model's reply could not be read   (becomes an event)
-    `-- IllegalAction           the reply named something not offered (becomes an event)
+    `-- UnreadableReply         the model's reply could not be read   (becomes an event)
 
 Messages say what was found, what was expected, where, and what to do about it.
 """
@@ -62,7 +61,3 @@ class NotFitted(GroundlingsError):
 
 class UnreadableReply(GroundlingsError):
     """A model's reply does not follow the schema it was given."""
-
-
-class IllegalAction(GroundlingsError):
-    """A decision names an action that the page did not offer."""
