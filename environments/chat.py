@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
-ParseStatus = Literal["ok", "reasked", "unreadable"]
+ParseStatus = Literal["ok", "reasked", "unreadable", "unanswerable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,11 @@ class ChatReply:
         from_store: True when it was read from a record and not asked.
         first_token: What could have been the first token, likeliest first, each with its natural log probability;
             empty unless the request had `answers` and the server gives log probabilities.
+        finish_reason: Why the model stopped, in the server's word ("stop", "length"), "" where it says nothing.
+        form: What the request asked the reply's form with: "json_schema", "grammar", "answers" or "none"; "" where the
+            model is not behind a server.
+        tokens_estimated: True where the server gave no believable counts: those above are then estimates.
+        thought_characters: Length of a thinking block that was cut from the text, 0 where there was none.
     """
 
     text: str
@@ -82,6 +87,10 @@ class ChatReply:
     attempts: int = 1
     from_store: bool = False
     first_token: tuple[tuple[str, float], ...] = ()
+    finish_reason: str = ""
+    form: str = ""
+    tokens_estimated: bool = False
+    thought_characters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,8 @@ class CallRecord:
         reply: What came back.
         template: Names and versions of the prompt files ("verdict-1+agent-1").
         prompt_hash: SHA-256 over the prompt templates that made the request.
-        status: "ok", "reasked" (unreadable, and asked again) or "unreadable" (given up).
+        status: "ok", "reasked" (unreadable, and asked again), "unreadable" (given up) or "unanswerable" (the server
+            refuses this prompt for good; the reply's text is what it said).
         row: Which visit of the cohort it was for.
     """
 

@@ -5,6 +5,7 @@
     |   |-- ConfigError         edit the YAML
     |   |-- DataError           fix or fetch the data
     |   |-- ProviderError       start the model server, or mend its address, name or key
+    |   |   `-- UnanswerablePrompt   the server refuses this one prompt; others go on   (becomes an event)
     |   `-- RunDirectoryError   choose another directory, or free some space
     |-- BudgetExhausted         a declared cap was reached; the run stopped cleanly
     |-- NotFitted               a programmer asked a recommender to rank before `fit`
@@ -45,6 +46,20 @@ class DataError(UserError):
 
 class ProviderError(UserError):
     """A language-model endpoint cannot be reached, refuses the key, or does not know the model."""
+
+
+class UnanswerablePrompt(ProviderError):
+    """A server refuses one prompt for good, and answers others: a content filter, or a generation that always fails.
+
+    Attributes:
+        what: The server's own words, cleaned for a terminal and without secrets.
+        attempts: Requests it took to be sure.
+    """
+
+    def __init__(self, message: str, *, what: str, attempts: int) -> None:
+        super().__init__(message)
+        self.what = what
+        self.attempts = attempts
 
 
 class RunDirectoryError(UserError):

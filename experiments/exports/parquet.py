@@ -36,7 +36,8 @@ CALLS: Mapping[str, str] = {
     "model": "text", "model_fingerprint": "text", "temperature": "float", "seed": "int", "status": "text",
     "attempts": "int", "from_store": "bool", "prompt_tokens": "int", "cached_tokens": "int",
     "completion_tokens": "int", "latency_seconds": "float", "messages": "text", "reply": "text",
-    "first_token": "text",
+    "first_token": "text", "asked_by": "text", "finish_reason": "text", "form": "text", "tokens_estimated": "bool",
+    "thought_characters": "int",
 }  # fmt: skip
 MOODS: Mapping[str, str] = {
     "session_id": "int", "page": "int", "satisfaction": "float", "tiredness": "float", "boredom": "text",
@@ -68,7 +69,9 @@ def write(source: LogSource, directory: Path) -> Written:
         "interviews": (INTERVIEWS, ("session_id", "place")),
     }
     for name, (columns, key) in parts.items():
-        rows |= _partitioned(source, directory, name, columns, source.table(name, key, tuple(columns)))
+        known = source.columns_of(name)
+        kept = {column: kind for column, kind in columns.items() if column in known}
+        rows |= _partitioned(source, directory, name, kept, source.table(name, key, tuple(kept)))
     about = source.provenance()
     agents = ((agent.agent_id, agent.user_id, json.dumps(agent.persona, ensure_ascii=False, sort_keys=True))
               for agent in source.agents())  # fmt: skip

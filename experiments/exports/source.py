@@ -103,6 +103,10 @@ class LogSource:
         for arm_id, rows in self._log.impression_chunks(columns, outcome):
             yield self._by_id[arm_id], rows
 
+    def columns_of(self, table: str) -> frozenset[str]:
+        """The columns that a table has in this log; logs of earlier versions lack some."""
+        return self._log.columns_of(table)
+
     def table(self, name: str, key: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[Arm, list[Row]]]:
         """Another table that hangs on sessions, in the order of its key, chunk by chunk and arm by arm."""
         for arm_id, rows in self._log.table_chunks(name, key, columns):

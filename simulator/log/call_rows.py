@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from groundlings.environments.chat import CallRecord
+from groundlings.environments.chat import CallRecord, ChatReply
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.session import CohortRecord
 
@@ -32,7 +32,7 @@ def calls_in_order(record: CohortRecord) -> list[tuple[int, int, int, CallRecord
 def call_rows(found: list[tuple[int, int, int, CallRecord]], first_call: int, first_session: int) -> list[Row]:
     """One row per call, numbered from `first_call`; its session counts from `first_session`."""
     return [
-        (first_call + number, first_session + visit, page, *_call(call), _ASKED_BY[asker])
+        (first_call + number, first_session + visit, page, *_call(call), _ASKED_BY[asker], *_about_reply(call.reply))
         for number, (visit, page, asker, call) in enumerate(found)
     ]
 
@@ -58,6 +58,10 @@ def _call(call: CallRecord) -> tuple[Any, ...]:
         reply.text,
         _json(reply.first_token) if reply.first_token else None,
     )
+
+
+def _about_reply(reply: ChatReply) -> tuple[Any, ...]:
+    return reply.finish_reason or None, reply.form or None, reply.tokens_estimated, reply.thought_characters
 
 
 _json = json.JSONEncoder(ensure_ascii=False).encode

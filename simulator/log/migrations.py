@@ -32,7 +32,24 @@ def _askers(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE calls ADD COLUMN asked_by VARCHAR DEFAULT 'agent' NOT NULL"))
 
 
-STEPS: tuple[tuple[str, Callable[[Connection], None]], ...] = (("teams", _teams), ("askers", _askers))
+def _evidence(connection: Connection) -> None:
+    """A log says how each reply came about and what its run depends on; earlier logs do not know."""
+    for column in (
+        "calls ADD COLUMN finish_reason VARCHAR",
+        "calls ADD COLUMN form VARCHAR",
+        "calls ADD COLUMN tokens_estimated BOOLEAN DEFAULT false NOT NULL",
+        "calls ADD COLUMN thought_characters INTEGER DEFAULT 0 NOT NULL",
+        "runs ADD COLUMN identity TEXT",
+    ):
+        connection.execute(text(f"ALTER TABLE {column}"))
+    tables.accepted_changes.create(connection)
+
+
+STEPS: tuple[tuple[str, Callable[[Connection], None]], ...] = (
+    ("teams", _teams),
+    ("askers", _askers),
+    ("evidence", _evidence),
+)
 """What changed after the first schema, oldest first: (name, step)."""
 
 _NAMES = ("first_schema", *(name for name, _ in STEPS))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, MetaData, Table
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, MetaData, Table, false
 from sqlalchemy import Integer as SmallInteger
 from sqlalchemy import String as PlainString
 from sqlalchemy import Text as PlainText
@@ -44,6 +44,18 @@ runs = Table(
     Column("model_fingerprint", String),  # NULL without a language model
     Column("versions", Text, nullable=False),  # JSON: package -> version
     Column("synthetic", Boolean, nullable=False),  # always true: no row of a log is a real person's
+    Column("identity", Text),  # JSON: what must be equal for a run to be resumed; NULL in logs of schema 1 to 3
+)
+
+accepted_changes = Table(
+    "accepted_changes",
+    metadata,
+    _key("change_id"),
+    Column("run_id", ForeignKey("runs.run_id"), nullable=False),
+    Column("accepted_at", String, nullable=False),  # wall clock, ISO 8601, UTC
+    Column("what", String, nullable=False),  # which part of `runs.identity`
+    Column("before", Text),  # NULL = it had none
+    Column("after", Text),  # NULL = it has none now
 )
 
 arms = Table(
@@ -138,7 +150,7 @@ calls = Table(
     Column("model_fingerprint", String, nullable=False),
     Column("temperature", Float, nullable=False),
     Column("seed", Integer),
-    Column("status", String, nullable=False),  # ok, reasked, unreadable
+    Column("status", String, nullable=False),  # ok, reasked, unreadable, unanswerable
     Column("attempts", Integer, nullable=False),
     Column("from_store", Boolean, nullable=False),
     Column("prompt_tokens", Integer, nullable=False),
@@ -149,6 +161,10 @@ calls = Table(
     Column("reply", Text, nullable=False),  # all that it said
     Column("first_token", Text),  # JSON: alternatives of the first token with log probabilities; NULL = not asked for
     Column("asked_by", String, nullable=False, server_default="agent"),  # agent, recommender
+    Column("finish_reason", String),  # in the server's word; NULL = it gave none
+    Column("form", String),  # json_schema, grammar, answers, none; NULL = not asked of a server, or not known
+    Column("tokens_estimated", Boolean, nullable=False, server_default=false()),  # the server gave no believable counts
+    Column("thought_characters", Integer, nullable=False, server_default="0"),  # of a thinking block that was cut off
 )
 
 moods = Table(

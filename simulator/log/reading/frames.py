@@ -114,10 +114,11 @@ class FrameReader(ParticipantReader):
 
         Returns:
             call_id, session_id; arm (name), user_id (the data set's own); day (0 is the first), page (1 is the first);
-            template, prompt_hash, model, model_fingerprint, temperature, seed (NA = none sent); status (ok, reasked or
-            unreadable), attempts, from_store (read from a record), asked_by (agent, recommender); prompt_tokens,
-            cached_tokens, completion_tokens, latency_seconds; messages, reply, first_token (texts as sent and
-            received).
+            template, prompt_hash, model, model_fingerprint, temperature, seed (NA = none sent); status (ok, reasked,
+            unreadable or unanswerable), attempts, from_store (read from a record), asked_by (agent, recommender);
+            prompt_tokens, cached_tokens, completion_tokens, tokens_estimated (the server gave no believable counts),
+            latency_seconds; messages, reply, first_token (texts as sent and received); form (what the reply's form was
+            asked with), finish_reason (in the server's word), thought_characters (cut from the reply).
         """
         return self._frame(tables.calls, ("call_id",), CALL_FIELDS, arm, columns)
 
@@ -192,7 +193,7 @@ class FrameReader(ParticipantReader):
         wanted = {name: fields[name] for name in names}
         # The unary plus keeps SQLite from an index of sessions; see `in_order`.
         conditions = [*conditions, *(() if arm is None else (f"+sessions.arm_id = {self._arm_id(arm)}",))]
-        here = {column: self._columns_of(column) for column in {table.name, "sessions"}}
+        here = {column: self.columns_of(column) for column in {table.name, "sessions"}}
         present = {name: each for name, each in wanted.items() if _stands_in(each, here)}
         sql = in_order(table.name, key, [each.sql for each in present.values()] or ["1"], "", conditions)
         labels = {named_by: self._names(named_by) for each in wanted.values() if (named_by := each.named_by)}

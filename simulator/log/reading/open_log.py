@@ -112,7 +112,7 @@ class OpenLog:
             for chunk in streaming.exec_driver_sql(sql).partitions(CHUNK_ROWS):
                 yield [tuple(row) for row in chunk]
 
-    def _columns_of(self, table: str) -> frozenset[str]:
+    def columns_of(self, table: str) -> frozenset[str]:
         """The columns that a table has in this log; older logs lack some, and some whole tables."""
         with self._connected() as connection:
             found = inspect(connection)

@@ -20,6 +20,7 @@ from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.degraded import DegradedRecommender
 from groundlings.recommenders.interleaving import TeamDraftRecommender
 from groundlings.simulator.language.scripted import ScriptedModel
+from groundlings.simulator.log import tables
 from groundlings.simulator.log.row_layout import Cohort, Origin, block_of
 from groundlings.simulator.session import browse
 
@@ -81,10 +82,13 @@ def test_each_page_is_asked_for_and_every_call_has_its_visit_and_page(visit_advi
     assert [(page, call.row) for page, call in record.asked] == [(page, row) for page in (1, 2) for row in range(3)]
 
 
+ASKED_BY = [column.name for column in tables.calls.columns].index("asked_by")
+
+
 def logged_calls(record):
     """Session, page, template and who asked of each call, as the log's rows have them."""
     block = block_of([Cohort(record, 1, 0, "v")], Origin(1, 1, 1, 1, 1, 1, 1))
-    return [(row[1], row[2], row[3], row[-1]) for row in block.calls]
+    return [(row[1], row[2], row[3], row[ASKED_BY]) for row in block.calls]
 
 
 def test_calls_of_recommenders_and_agents_stand_in_the_log_in_the_order_of_asking(visit_advised, make_mind):
