@@ -20,6 +20,7 @@ from groundlings.simulator.language.health import Health
 from groundlings.simulator.language.http_client import Wire
 from groundlings.simulator.language.rate_limit import Pace
 from groundlings.simulator.language.remote_guard import refuse_remote
+from groundlings.simulator.language.reply_reading import json_object, read_reply
 
 Structured = Literal["auto", "json_schema", "grammar", "none"]
 Dialect = Literal["llamacpp", "vllm", "other"]
@@ -111,7 +112,7 @@ class Connection:
                 raise
             _logger.info("%s keeps no list of models (HTTP %d)", self.base_url, error.status)
             return Capabilities((), "other")
-        served = _json_object(content).get("data")
+        served = json_object(content).get("data")
         if not isinstance(served, list) or not all(isinstance(each, dict) for each in served):
             raise GarbledReply("a list of models without data")
         owners = {str(each.get("owned_by")) for each in served}
@@ -142,7 +143,7 @@ class Connection:
             _logger.warning("%s refuses a reply form (%s): from now on none is sent", self.base_url, structured)
             self._structured = "none"
             return await self.complete(request)
-        reply = _reply(content, time.perf_counter() - sent)
+        reply = read_reply(content, time.perf_counter() - sent)
         said = self._wire.without_key(reply.text)
         return reply if said == reply.text else replace(reply, text=said)
 
@@ -191,54 +192,6 @@ def _only_model(found: Capabilities, base_url: str) -> str:
         listed = ", ".join(found.models) or "none"
         raise ConfigError(f"model: none was named, and {base_url} serves {listed}; name one of them")
     return found.models[0]
-
-
-def _json_object(content: str) -> dict[str, Any]:
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        raise GarbledReply(f"{len(content)} characters that are not JSON") from None
-    if not isinstance(body, dict):
-        raise GarbledReply(f"a JSON {type(body).__name__}")
-    return body
-
-
-def _reply(content: str, latency_seconds: float) -> ChatReply:
-    """Read a chat completion; counts the server does not give are 0."""
-    body = _json_object(content)
-    try:
-        choice = body["choices"][0]
-        text = choice["message"]["content"]
-        usage = body.get("usage") or {}
-        prompt, completion = (int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens"))
-        cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-        raise GarbledReply("no message in it, or no numbers for its tokens") from None
-    if not isinstance(text, str | None):
-        raise GarbledReply(f"a message that is a {type(text).__name__}")
-    return ChatReply(
-        # JSON can carry halves of surrogate pairs, which no file takes; they stay readable as they were escaped.
-        text=(text or "").encode("utf-8", "backslashreplace").decode(),
-        model=str(body.get("model") or ""),
-        fingerprint=str(body.get("system_fingerprint") or ""),
-        prompt_tokens=prompt,
-        cached_tokens=cached,
-        completion_tokens=completion,
-        latency_seconds=latency_seconds,
-        first_token=_first_token(choice.get("logprobs")),
-    )
-
-
-def _first_token(logprobs: Any) -> tuple[tuple[str, float], ...]:
-    """The alternatives of the first token, likeliest first; none where the server gives no log probabilities."""
-    tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
-    if not tokens:
-        return ()
-    try:
-        found = [(str(each["token"]), float(each["logprob"])) for each in tokens[0]["top_logprobs"]]
-    except (KeyError, TypeError, ValueError):
-        raise GarbledReply("log probabilities of another shape") from None
-    return tuple(sorted(found, key=lambda each: -each[1]))
 
 
 def _is_about_form(error: BadStatus) -> bool:
