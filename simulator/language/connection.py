@@ -3,48 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from functools import lru_cache
-from typing import Any, Literal
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 
 from groundlings.environments.chat import ChatReply, ChatRequest
-from groundlings.environments.errors import ConfigError
-from groundlings.simulator.language.faults import BadStatus, Fault, GarbledReply
-from groundlings.simulator.language.gbnf import grammar_for
+from groundlings.simulator.language import advice
+from groundlings.simulator.language import provider_words as words
+from groundlings.simulator.language.faults import BadStatus, ErrorReply, Fault, GarbledReply, fault_of
 from groundlings.simulator.language.health import Health
 from groundlings.simulator.language.http_client import Wire
+from groundlings.simulator.language.model_list import Capabilities, capabilities_in, keeps_no_list, only_model
 from groundlings.simulator.language.rate_limit import Pace
 from groundlings.simulator.language.remote_guard import refuse_remote
-from groundlings.simulator.language.reply_reading import json_object, read_reply
-
-Structured = Literal["auto", "json_schema", "grammar", "none"]
-Dialect = Literal["llamacpp", "vllm", "other"]
-
-_ALTERNATIVES = 20
-"""Alternatives of the first token that are asked for: the most that OpenAI and vLLM give."""
-
-_KEEPS_NO_LIST = frozenset({403, 404, 405})
-_REFUSED_AS_WRITTEN = frozenset({400, 422})
+from groundlings.simulator.language.reply_forms import ReplyForms, Structured
+from groundlings.simulator.language.reply_reading import read_reply
+from groundlings.simulator.language.request_body import Dialect, Form, RequestStyle, control_question
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a server said of itself at first contact.
-
-    Attributes:
-        models: The names it serves, none where it keeps no list.
-        dialect: Whose way of taking a grammar it understands.
-    """
-
-    models: tuple[str, ...]
-    dialect: Dialect
 
 
 class Connection:
@@ -59,6 +37,10 @@ class Connection:
         structured: How the reply's form is enforced; see `groundlings.simulator.language.config.ModelConfig`.
         send_seed: Whether the request's seed is sent along.
         pace: Its rate limits.
+        style: How requests are written.
+        headers: Sent with every request.
+        strip_thinking: Whether a thinking block is cut from the beginning of a reply.
+        forms_so_far: The forms in which an interrupted run got its replies; empty where it begins.
     """
 
     def __init__(
@@ -72,6 +54,10 @@ class Connection:
         structured: Structured = "auto",
         send_seed: bool = True,
         pace: Pace | None = None,
+        style: RequestStyle | None = None,
+        headers: Mapping[str, str] | None = None,
+        strip_thinking: bool = False,
+        forms_so_far: frozenset[str] = frozenset(),
     ) -> None:
         refuse_remote(base_url)
         self.base_url = base_url
@@ -81,9 +67,11 @@ class Connection:
         self.health = Health(timeout_seconds)
         self.pace = pace or Pace()
         self.capabilities: Capabilities | None = None
-        self._structured = structured
-        self._send_seed = send_seed
-        self._wire = Wire(base_url, api_key)
+        self._dialect: Dialect = "other"
+        self._forms = ReplyForms(structured, forms_so_far)
+        self._style = replace(style or RequestStyle(), send_seed=send_seed)
+        self._strip_thinking = strip_thinking
+        self._wire = Wire(base_url, api_key, headers=headers)
 
     @property
     def load(self) -> float:
@@ -96,124 +84,113 @@ class Connection:
         Raises:
             ConfigError: No model was named and the server does not serve exactly one.
         """
-        self.model = self.model or _only_model(found, self.base_url)
+        self.model = self.model or only_model(found, self.base_url)
         self.capabilities = found
+        self._dialect = found.dialect
+        self._forms.know(found.dialect)
 
     async def close(self) -> None:
         """Drop its connections."""
         await self._wire.close()
 
     async def probe(self) -> Capabilities:
-        """Ask who it is, once; a fault is raised as the client tells it, see `faults.fault_of`."""
+        """Ask who it is, once; a fault is raised as the client tells it, see `faults.fault_of`.
+
+        A server that keeps no list, or one that nobody can read, can be used where the model is named. One that fails
+        is asked a second time, because what the list says decides how replies are asked for.
+        """
         try:
-            content = await self._wire.get("models")
-        except BadStatus as error:
-            if error.status not in _KEEPS_NO_LIST:
+            return await self._listed()
+        except (BadStatus, GarbledReply) as error:
+            if not keeps_no_list(error):
                 raise
-            _logger.info("%s keeps no list of models (HTTP %d)", self.base_url, error.status)
-            return Capabilities((), "other")
-        served = json_object(content).get("data")
-        if not isinstance(served, list) or not all(isinstance(each, dict) for each in served):
-            raise GarbledReply("a list of models without data")
-        owners = {str(each.get("owned_by")) for each in served}
-        dialect: Dialect = "llamacpp" if "llamacpp" in owners else "vllm" if "vllm" in owners else "other"
-        return Capabilities(tuple(str(each.get("id")) for each in served), dialect)
+            fault = fault_of(error)
+            if fault.status == 500 and self.model is None:
+                raise
+        if fault.transient:
+            try:
+                return await self._listed()
+            except (BadStatus, GarbledReply) as error:
+                if not keeps_no_list(error):
+                    raise
+                fault = fault_of(error)
+        _logger.info("%s keeps no list of models (%s)", self.base_url, fault.brief)
+        return Capabilities((), "other", no_list=fault.what)
+
+    async def _listed(self) -> Capabilities:
+        return capabilities_in(await self._wire.get("models"))
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         """Ask once; a fault is raised as the client tells it, see `faults.fault_of`."""
-        structured = self._structured_now()
-        body: dict[str, Any] = {
-            "model": self.model,
-            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-            "max_tokens": request.max_tokens,
-            "temperature": request.temperature,
-            **({} if request.answers else self._form(request.reply_schema, structured)),
-        }
-        if request.answers:
-            body |= {"logprobs": True, "top_logprobs": _ALTERNATIVES}
-        if self._send_seed and request.seed is not None:
-            body["seed"] = request.seed
-        sent = time.perf_counter()
+        form = self._forms.of(request)
         try:
-            content = await self._wire.post("chat/completions", body)
+            reply = await self._send(request, form)
         except BadStatus as error:
-            formless = structured == "none" or bool(request.answers)
-            if self._structured != "auto" or formless or not _is_about_form(error):
+            if not self._forms.doubted(request, form, error):
                 raise
-            _logger.warning("%s refuses a reply form (%s): from now on none is sent", self.base_url, structured)
-            self._structured = "none"
-            return await self.complete(request)
-        reply = read_reply(content, time.perf_counter() - sent)
+            return await self._without_form(request, form, error)
+        self._forms.taken(request, form)
+        return reply
+
+    def turn(self, request: ChatRequest) -> AbstractAsyncContextManager[None]:
+        """See `ReplyForms.turn`."""
+        return self._forms.turn(request)
+
+    async def _without_form(self, request: ChatRequest, form: Form, error: BadStatus) -> ChatReply:
+        """The reply to a request that was refused in a form, where it is answered without one."""
+        known = self._forms.of(request) == "none"
+        try:
+            reply = await self._send(request, "none")
+        except BadStatus as again:
+            raise again if known else error from None
+        if not known:
+            if not words.tells_of_form(error.said) and await self._takes(control_question(request), form):
+                self._forms.taken(request, form)
+                raise error
+            _logger.warning("%s refuses a reply form (%s): from now on none is sent", self.base_url, form)
+            self._forms.refused(request)
+        return reply
+
+    async def _takes(self, request: ChatRequest, form: Form) -> bool:
+        """Whether a request is taken in a form, whatever comes of it."""
+        try:
+            await self._send(request, form)
+        except BadStatus as error:
+            return words.tells_of_generation(error.said)
+        except GarbledReply:
+            return True
+        return True
+
+    async def _send(self, request: ChatRequest, form: Form) -> ChatReply:
+        body = self._style.body(request, self.model, form, self._dialect)
+        sent = time.perf_counter()
+        content = await self._wire.post("chat/completions", body)
+        try:
+            reply = read_reply(content, time.perf_counter() - sent, form=form, strip_thinking=self._strip_thinking)
+        except ErrorReply as error:
+            error.said = self._wire.without_key(error.said)
+            raise
         said = self._wire.without_key(reply.text)
         return reply if said == reply.text else replace(reply, text=said)
 
-    def _structured_now(self) -> Structured:
-        if self._structured != "auto":
-            return self._structured
-        known = self.capabilities is not None and self.capabilities.dialect != "other"
-        return "grammar" if known else "json_schema"
+    def explain(self, fault: Fault, attempts: int, request: ChatRequest | None = None) -> str:
+        """What to tell the person who started the run, without secrets.
 
-    def _form(self, schema: Mapping[str, Any], structured: Structured) -> dict[str, Any]:
-        if structured == "none":
-            return {}
-        text = _as_text(schema)
-        if structured == "json_schema":
-            described = {"name": "reply", "schema": schema, "strict": _is_strict(text)}
-            return {"response_format": {"type": "json_schema", "json_schema": described}}
-        grammar = _cached_grammar(text)
-        if self.capabilities is not None and self.capabilities.dialect == "vllm":
-            return {"structured_outputs": {"grammar": grammar}}
-        return {"grammar": grammar}
-
-    def explain(self, fault: Fault, attempts: int) -> str:
-        """What to tell the person who started the run, without secrets."""
+        Args:
+            fault: What happened last.
+            attempts: Requests it took.
+            request: What was asked; None at first contact.
+        """
         where = f"model server {self.base_url}"
-        if fault.refused:
-            text = f"{where}: {fault.what}; start the server or mend base_url"
-        elif fault.status in (401, 403):
-            text = f"{where} refuses the key ({fault.what}); set the environment variable named by api_key_env"
-        elif fault.status == 404:
-            served = self.capabilities.models if self.capabilities else ()
-            near = get_close_matches(self.model or "", served, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            text = (
-                f"{where} does not know the model {self.model!r} or the address ({fault.what}).{hint} "
-                f"Models it lists: {', '.join(served) or 'none'}. Mend model or base_url"
-            )
-        elif fault.transient:
-            text = f"{where}: gave up after {attempts} attempts, the last one failed with: {fault.what}"
-        else:
-            text = f"{where} refuses the request: {fault.what}"
-        return text
-
-
-def _only_model(found: Capabilities, base_url: str) -> str:
-    if len(found.models) != 1:
-        listed = ", ".join(found.models) or "none"
-        raise ConfigError(f"model: none was named, and {base_url} serves {listed}; name one of them")
-    return found.models[0]
-
-
-def _is_about_form(error: BadStatus) -> bool:
-    words = ("response_format", "json_schema", "structured", "grammar", "schema")
-    return error.status in _REFUSED_AS_WRITTEN and any(word in error.said for word in words)
-
-
-def _every_key_required(schema: Mapping[str, Any]) -> bool:
-    """Whether OpenAI's strict mode takes the schema: it wants every key of every object to be required."""
-    parts = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
-    required = set(schema.get("properties", {})) == set(schema.get("required", ()))
-    return required and all(_every_key_required(part) for part in parts)
-
-
-_as_text = json.JSONEncoder().encode
-
-
-@lru_cache(maxsize=1024)
-def _is_strict(schema: str) -> bool:
-    return _every_key_required(json.loads(schema))
-
-
-@lru_cache(maxsize=1024)
-def _cached_grammar(schema: str) -> str:
-    return grammar_for(json.loads(schema))
+        if request is None:
+            where = f"{where} (asked for /models)"
+        elif not fault.transient and self._forms.has_taken(request) and words.tells_of_form(fault.what):
+            return advice.form_lost(fault, where, self._forms.of(request))
+        return advice.explanation(
+            fault,
+            attempts,
+            where=where,
+            model=self.model,
+            served=self.capabilities.models if self.capabilities else None,
+            form=self._forms.of(request) if request else "none",
+        )

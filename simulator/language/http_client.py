@@ -30,16 +30,18 @@ class Wire:
     Args:
         base_url: What every path is put behind.
         api_key: None sends a placeholder, which servers without keys ignore.
+        headers: Sent with every request besides; their values are secrets, as the key is.
     """
 
-    def __init__(self, base_url: str, api_key: str | None) -> None:
+    def __init__(self, base_url: str, api_key: str | None, *, headers: Mapping[str, str] | None = None) -> None:
         self._base_url = base_url.rstrip("/")
         self._api_key = api_key
+        self._headers = headers or {}
         self._client: Client | None = None
 
     async def get(self, path: str) -> str:
         """What a GET is answered; see `post`."""
-        return await self._answer(self._open().get(f"{self._base_url}/{path}", cast_to=httpx2.Response))
+        return await self._answer(self._open().get(under(self._base_url, path), cast_to=httpx2.Response))
 
     async def post(self, path: str, body: Mapping[str, Any]) -> str:
         """What a POST of a JSON object is answered, whatever it is.
@@ -49,12 +51,14 @@ class Wire:
             ConnectionError, TimeoutError: No whole answer came.
         """
         content = _as_json(body).encode()
-        sent = self._open().post(f"{self._base_url}/{path}", cast_to=httpx2.Response, content=content)
+        sent = self._open().post(under(self._base_url, path), cast_to=httpx2.Response, content=content)
         return await self._answer(sent)
 
     def without_key(self, text: str) -> str:
         """The text without the key, should a server have repeated it."""
-        return text.replace(self._api_key, "(key)") if self._api_key else text
+        for secret in (self._api_key, *self._headers.values()):
+            text = text.replace(secret, "(key)") if secret else text
+        return text
 
     async def close(self) -> None:
         """Drop the connections; closing twice is harmless."""
@@ -79,11 +83,18 @@ class Wire:
             self._client = Client(
                 base_url=self._base_url,
                 api_key=self._api_key or _PLACEHOLDER,
+                default_headers=self._headers,
                 max_retries=0,
                 timeout=None,
                 http_client=transport,
             )
         return self._client
+
+
+def under(base_url: str, path: str) -> str:
+    """The address of a path below a base address, whose query is kept (Azure: `?api-version=...`)."""
+    address, mark, query = base_url.partition("?")
+    return f"{address.rstrip('/')}/{path}{mark}{query}"
 
 
 def _cause(error: BaseException) -> BaseException:

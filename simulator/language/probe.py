@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from groundlings.environments.chat import ChatReply, ChatRequest, Message
 from groundlings.environments.errors import ProviderError
-from groundlings.simulator.language.connection import Connection, Structured
+from groundlings.simulator.language.connection import Connection
 from groundlings.simulator.language.pool import EndpointPool
+from groundlings.simulator.language.reply_forms import Structured
 
 _SCHEMA = {
     "type": "object",

@@ -1,12 +1,25 @@
-"""What a server's answer to a question says, read in one place."""
+"""What a server's answer to a question says, read in one place.
+
+Servers that call themselves OpenAI-compatible give the same reply in several ways: in one piece or as a stream of
+events, as a string or as a list of parts, with an error where the reply should be. All that is unambiguous is read;
+everything else is a `GarbledReply`.
+"""
 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from groundlings.environments.chat import ChatReply
-from groundlings.simulator.language.faults import GarbledReply
+from groundlings.simulator.language.event_stream import is_event_stream, merged_completion
+from groundlings.simulator.language.faults import ErrorReply, GarbledReply
+from groundlings.simulator.language.thinking import thoughts_beside, without_thinking
+
+_TEXT_PARTS = frozenset({"text", "output_text"})
+_THOUGHT_PARTS = frozenset({"thinking", "reasoning", "redacted_thinking"})
+_MARKS_OF_A_SPACE = ("\u2581", "\u0120")  # SentencePiece; byte-level BPE
 
 
 def json_object(content: str) -> dict[str, Any]:
@@ -18,32 +31,41 @@ def json_object(content: str) -> dict[str, Any]:
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
-        raise GarbledReply(f"{len(content)} characters that are not JSON") from None
+        page = ", an HTML page" if content.lstrip()[:1] == "<" else ""
+        raise GarbledReply(f"{len(content)} characters that are not JSON{page}") from None
     if not isinstance(body, dict):
         raise GarbledReply(f"a JSON {type(body).__name__}")
     return body
 
 
-def read_reply(content: str, latency_seconds: float) -> ChatReply:
+def read_reply(content: str, latency_seconds: float, *, form: str = "", strip_thinking: bool = False) -> ChatReply:
     """The reply in the body of a chat completion; counts the server does not give are 0.
+
+    Where the model refuses in a field of its own (`refusal`), its words are the text: it said that.
+
+    Args:
+        content: The body.
+        latency_seconds: How long it took.
+        form: What the request asked the reply's form with.
+        strip_thinking: Whether a thinking block at the beginning of the text is cut off.
 
     Raises:
         GarbledReply: No chat completion.
+        ErrorReply: An error in place of one.
     """
-    body = json_object(content)
+    body = merged_completion(content) if is_event_stream(content) else json_object(content)
+    choice = _choice(body)
     try:
-        choice = body["choices"][0]
-        text = choice["message"]["content"]
-        usage = body.get("usage") or {}
-        prompt, completion = (int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens"))
-        cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        message = choice["message"]
+        text, thought = _said(message)
+        prompt, cached, completion = _usage(body)
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise GarbledReply("no message in it, or no numbers for its tokens") from None
-    if not isinstance(text, str | None):
-        raise GarbledReply(f"a message that is a {type(text).__name__}")
+    # JSON can carry halves of surrogate pairs, which no file takes; they stay readable as they were escaped.
+    text = text.encode("utf-8", "backslashreplace").decode()
+    answer = without_thinking(text) if strip_thinking else text
     return ChatReply(
-        # JSON can carry halves of surrogate pairs, which no file takes; they stay readable as they were escaped.
-        text=(text or "").encode("utf-8", "backslashreplace").decode(),
+        text=answer,
         model=str(body.get("model") or ""),
         fingerprint=str(body.get("system_fingerprint") or ""),
         prompt_tokens=prompt,
@@ -51,16 +73,97 @@ def read_reply(content: str, latency_seconds: float) -> ChatReply:
         completion_tokens=completion,
         latency_seconds=latency_seconds,
         first_token=_first_token(choice.get("logprobs")),
+        finish_reason=str(choice.get("finish_reason") or ""),
+        form=form,
+        thought_characters=thought + len(text) - len(answer),
     )
 
 
+def _usage(body: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Prompt tokens, those of them found in a cache, and tokens of the reply."""
+    usage = body.get("usage") or {}
+    prompt, completion = (int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens"))
+    cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
+    return prompt, cached, completion
+
+
+def _choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The one reply, unless an error stands in its place."""
+    choices = body.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    error = body.get("error") or (choice.get("error") if isinstance(choice, dict) else None)
+    if error and not (isinstance(choice, dict) and (choice.get("message") or {}).get("content")):
+        raise ErrorReply(error)
+    if choice is None and (body.get("object") == "error" or "message" in body):
+        raise ErrorReply(body)
+    if not isinstance(choice, dict):
+        raise GarbledReply("no message in it")
+    return choice
+
+
+def _said(message: Mapping[str, Any]) -> tuple[str, int]:
+    """The text of a message, and how many characters of thinking the server keeps apart from it."""
+    content, thought = message.get("content"), len(thoughts_beside(message))
+    if isinstance(content, list):
+        content, inside = _joined(content)
+        thought += inside
+    if not isinstance(content, str | None):
+        raise GarbledReply(f"a message that is a {type(content).__name__}")
+    if not content and isinstance(refusal := message.get("refusal"), str):
+        content = refusal
+    return content or "", thought
+
+
+def _joined(parts: list[Any]) -> tuple[str, int]:
+    """The text of a message that comes in parts, and how many characters of thinking are among them."""
+    texts, thought = [], 0
+    for part in parts:
+        kind = part.get("type") if isinstance(part, dict) else None
+        if isinstance(part, str):
+            texts.append(part)
+        elif kind in _TEXT_PARTS and isinstance(part.get("text"), str):
+            texts.append(part["text"])
+        elif kind == "refusal" and isinstance(part.get("refusal"), str):
+            texts.append(part["refusal"])
+        elif kind in _THOUGHT_PARTS:
+            thought += _length(part)
+        else:
+            raise GarbledReply(f"a message with a part that is no text ({str(kind)[:40]})")
+    return "".join(texts), thought
+
+
+def _length(thinking: Mapping[str, Any]) -> int:
+    """Characters of all texts in a thinking part."""
+    inner = thinking.get("thinking") or thinking.get("reasoning") or thinking.get("text")
+    if isinstance(inner, list):
+        inner = "".join(str(each.get("text") or "") for each in inner if isinstance(each, dict))
+    return len(inner) if isinstance(inner, str) else 0
+
+
 def _first_token(logprobs: Any) -> tuple[tuple[str, float], ...]:
-    """The alternatives of the first token, likeliest first; none where the server gives no log probabilities."""
+    """The alternatives of the first token, likeliest first; none where the server gives no log probabilities.
+
+    One that is missing is NaN: it is for the reader of the odds to say that such a reply cannot be read.
+    """
     tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
     if not tokens:
         return ()
     try:
-        found = [(str(each["token"]), float(each["logprob"])) for each in tokens[0]["top_logprobs"]]
-    except (KeyError, TypeError, ValueError):
+        found = [(_spelled(str(each["token"])), _log(each.get("logprob"))) for each in tokens[0]["top_logprobs"]]
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise GarbledReply("log probabilities of another shape") from None
-    return tuple(sorted(found, key=lambda each: -each[1]))
+    return tuple(sorted(found, key=lambda each: math.inf if math.isnan(each[1]) else -each[1]))
+
+
+def _log(given: Any) -> float:
+    if given is None:
+        return math.nan
+    try:
+        return float(given)
+    except OverflowError:
+        return math.inf if given > 0 else -math.inf
+
+
+def _spelled(token: str) -> str:
+    """The text of a token whose leading space a server left as its tokenizer marks it."""
+    return f" {token[1:]}" if token.startswith(_MARKS_OF_A_SPACE) else token

@@ -1,0 +1,71 @@
+"""What `/models` says of a server, in the ways in which servers say it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from groundlings.environments.errors import ConfigError
+from groundlings.simulator.language.faults import BadStatus, GarbledReply
+from groundlings.simulator.language.request_body import Dialect
+
+_KEEPS_NO_LIST = frozenset({400, 403, 404, 405, 406, 410, 422, 500, 501})
+"""Statuses at which nobody but the list is missing: a busy server or one that does not know the key says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a server said of itself at first contact.
+
+    Attributes:
+        models: The names it serves, none where it keeps no list.
+        dialect: Whose way of taking a grammar it understands.
+        no_list: Why there is no list, "" where there is one.
+    """
+
+    models: tuple[str, ...]
+    dialect: Dialect
+    no_list: str = ""
+
+
+def capabilities_in(content: str) -> Capabilities:
+    """What the answer of `/models` tells: `{"data": [...]}`, `{"models": [...]}` or the list alone.
+
+    Raises:
+        GarbledReply: No list of models.
+    """
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        page = ", an HTML page" if content.lstrip()[:1] == "<" else ""
+        raise GarbledReply(f"no list of models: {len(content)} characters that are not JSON{page}") from None
+    served = body.get("data", body.get("models")) if isinstance(body, dict) else body
+    if not isinstance(served, list) or not all(isinstance(each, dict | str) for each in served):
+        raise GarbledReply("a list of models without data")
+    owners = {str(each.get("owned_by")) for each in served if isinstance(each, dict)}
+    dialect: Dialect = "llamacpp" if "llamacpp" in owners else "vllm" if "vllm" in owners else "other"
+    return Capabilities(tuple(map(_name, served)), dialect)
+
+
+def keeps_no_list(error: BadStatus | GarbledReply) -> bool:
+    """Whether a server that answers `/models` so may well answer questions."""
+    return isinstance(error, GarbledReply) or error.status in _KEEPS_NO_LIST
+
+
+def only_model(found: Capabilities, base_url: str) -> str:
+    """The one model that is served.
+
+    Raises:
+        ConfigError: None is served, or several.
+    """
+    if len(found.models) != 1:
+        why = f"its list cannot be read ({found.no_list})" if found.no_list else "serves"
+        listed = "" if found.no_list else f" {', '.join(found.models) or 'none'}"
+        raise ConfigError(
+            f"model: none was named, and {base_url}, asked for /models, {why}{listed}; name one as mind.model.model"
+        )
+    return found.models[0]
+
+
+def _name(model: dict[str, object] | str) -> str:
+    return model if isinstance(model, str) else str(model.get("id") or model.get("name"))
