@@ -186,6 +186,6 @@ def _reply(output: Any, name: str, seconds: float, strip_thinking: bool) -> Chat
         completion_tokens=len(said.token_ids),
         latency_seconds=seconds,
         first_token=tuple(sorted(found, key=lambda each: -each[1])),
-        finish_reason=str(said.finish_reason or ""),
+        finish_reason=str(getattr(said, "finish_reason", None) or ""),
         thought_characters=len(said.text) - len(answer),
     )
