@@ -5,24 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import Any
 
 from groundlings.simulator.language.faults import Fault
 from groundlings.simulator.language.provider_words import tells_of_form
 
 _CHECK = "`groundlings model check URL --write model.yaml` finds the settings that a server needs"
-_SETTINGS = (
-    (re.compile(r"max_completion_tokens"), "limit_key: max_completion_tokens"),
-    (re.compile(r"temperature"), "send_temperature: false"),
-    (re.compile(r"system.{0,30}(role|message|prompt)|role.{0,30}system|developer instruction"), "merge_system: true"),
-    (re.compile(r"log_?probs?"), "top_logprobs: 5"),
-    (re.compile(r"\bseed\b"), "send_seed: false"),
+_SETTINGS: tuple[tuple[re.Pattern[str], tuple[tuple[str, Any], ...]], ...] = (
+    (re.compile(r"max_completion_tokens|max_tokens"), (("limit_key", "max_completion_tokens"),)),
+    (re.compile(r"temperature"), (("send_temperature", False), ("temperature", 1))),
+    (
+        re.compile(
+            r"system.{0,30}(role|message|prompt|instruction)|(role|developer).{0,30}(system|instruction)|alternate"
+        ),
+        (("merge_system", True),),
+    ),
+    (re.compile(r"log_?probs?"), (("top_logprobs", 5),)),
+    (re.compile(r"\bseed\b"), (("send_seed", False),)),
 )
 
 
-def settings_named(said: str) -> list[str]:
-    """Settings of `mind.model` that meet what a server complains of, as YAML."""
-    found = [setting for words, setting in _SETTINGS if words.search(said.lower())]
-    return [*found, "structured: none"] if tells_of_form(said) else found
+def settings_named(said: str) -> list[tuple[str, Any]]:
+    """Keys of `mind.model`, and values, that meet what a server complains of; the likeliest first."""
+    found = [setting for words, settings in _SETTINGS if words.search(said.lower()) for setting in settings]
+    return [*found, ("structured", "none")] if tells_of_form(said) else found
 
 
 def explanation(
@@ -54,7 +60,8 @@ def explanation(
         return f"{told}. {_without_form(form)}" if fault.status in (500, 501) and form != "none" else told
     settings = settings_named(fault.what)
     if settings:
-        return f"{where} refuses the request: {fault.what}. Set mind.model.{settings[0]}, or see what else: {_CHECK}"
+        named = " or ".join(f"mind.model.{key}: {str(value).lower()}" for key, value in settings)
+        return f"{where} refuses the request: {fault.what}. It may want {named}; {_CHECK}"
     hint = f"{_without_form(form)}; {_CHECK}" if form != "none" else _CHECK
     return f"{where} refuses the request: {fault.what}. {hint}"
 
@@ -73,7 +80,7 @@ def _without_form(form: str) -> str:
 
 
 def _unknown(fault: Fault, where: str, model: str | None, served: Sequence[str]) -> str:
-    near = get_close_matches(model or "", served, n=1)
+    near = [] if model in served else get_close_matches(model or "", served, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return (
         f"{where} does not know the model {model!r} or the address ({fault.what}).{hint} "

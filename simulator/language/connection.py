@@ -99,26 +99,18 @@ class Connection:
         A server that keeps no list, or one that nobody can read, can be used where the model is named. One that fails
         is asked a second time, because what the list says decides how replies are asked for.
         """
-        try:
-            return await self._listed()
-        except (BadStatus, GarbledReply) as error:
-            if not keeps_no_list(error):
-                raise
-            fault = fault_of(error)
-            if fault.status == 500 and self.model is None:
-                raise
-        if fault.transient:
+        for last in (False, True):
             try:
-                return await self._listed()
+                return capabilities_in(await self._wire.get("models"))
             except (BadStatus, GarbledReply) as error:
-                if not keeps_no_list(error):
+                fails = isinstance(error, BadStatus) and error.status == 500
+                if not keeps_no_list(error) or (fails and self.model is None):
                     raise
-                fault = fault_of(error)
-        _logger.info("%s keeps no list of models (%s)", self.base_url, fault.brief)
-        return Capabilities((), "other", no_list=fault.what)
-
-    async def _listed(self) -> Capabilities:
-        return capabilities_in(await self._wire.get("models"))
+                why = str(error) if isinstance(error, GarbledReply) else fault_of(error).what
+            if last or not fails:
+                break
+        _logger.info("%s keeps no list of models", self.base_url)
+        return Capabilities((), "other", no_list=why)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         """Ask once; a fault is raised as the client tells it, see `faults.fault_of`."""

@@ -38,10 +38,10 @@ def capabilities_in(content: str) -> Capabilities:
         body = json.loads(content)
     except (ValueError, RecursionError):
         page = ", an HTML page" if content.lstrip()[:1] == "<" else ""
-        raise GarbledReply(f"no list of models: {len(content)} characters that are not JSON{page}") from None
+        raise GarbledReply(f"{len(content)} characters that are not JSON{page}") from None
     served = body.get("data", body.get("models")) if isinstance(body, dict) else body
     if not isinstance(served, list) or not all(isinstance(each, dict | str) for each in served):
-        raise GarbledReply("a list of models without data")
+        raise GarbledReply("JSON without a list in data")
     owners = {str(each.get("owned_by")) for each in served if isinstance(each, dict)}
     dialect: Dialect = "llamacpp" if "llamacpp" in owners else "vllm" if "vllm" in owners else "other"
     return Capabilities(tuple(map(_name, served)), dialect)
@@ -59,7 +59,7 @@ def only_model(found: Capabilities, base_url: str) -> str:
         ConfigError: None is served, or several.
     """
     if len(found.models) != 1:
-        why = f"its list cannot be read ({found.no_list})" if found.no_list else "serves"
+        why = f"gives no list of models ({found.no_list})" if found.no_list else "serves"
         listed = "" if found.no_list else f" {', '.join(found.models) or 'none'}"
         raise ConfigError(
             f"model: none was named, and {base_url}, asked for /models, {why}{listed}; name one as mind.model.model"

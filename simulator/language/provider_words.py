@@ -100,8 +100,8 @@ def _message(body: Any) -> str:
     if isinstance(inner := body.get("error"), Mapping | list):
         return _message(inner)
     told = next((str(body[key]) for key in _TEXTS if body.get(key)), "")
-    codes = [code for key in _CODES if isinstance(code := body.get(key), str) and code and not code.isdigit()]
-    named = f" ({codes[0]})" if told and codes and codes[0] not in told else ""
+    code = next((body[key] for key in _CODES if body.get(key)), "")
+    named = f" ({code})" if told and isinstance(code, str) and code and not code.isdigit() and code not in told else ""
     source = body.get("metadata")
     raw = source.get("raw") if isinstance(source, Mapping) else None
     return f"{told}{named}" + (f": {raw}" if told and isinstance(raw, str) and raw else "")
