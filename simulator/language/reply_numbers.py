@@ -39,10 +39,10 @@ class TokenCounts:
 def token_counts(usage: object, request: ChatRequest, written: int, *, cut_off: bool) -> TokenCounts:
     """What a call took.
 
-    A server's count is believed where it is a whole number of at most `MOST_TOKENS`, and at least 1 for a prompt and
-    for a reply that is not empty. Otherwise a prompt is estimated as a token per four bytes, and a reply as a token
-    per four characters, at least one, and all that it was allowed where it was cut off for its length. A count of
-    cached tokens that is not given is 0; one that cannot be is 0 and makes the counts estimated.
+    A server's counts are believed where they are whole numbers of at most `MOST_TOKENS`, at least 1 for a prompt and
+    for a reply that is not empty, and those of a cache no more than those of the prompt, or not given. Otherwise none
+    of them is: the prompt is estimated as a token per four bytes, and the reply as a token per four characters, at
+    least one, and all that it was allowed where it was cut off for its length.
 
     Args:
         usage: The field of that name, whatever it is.
@@ -56,14 +56,9 @@ def token_counts(usage: object, request: ChatRequest, written: int, *, cut_off: 
     details = given.get("prompt_tokens_details")
     told = details.get("cached_tokens") if isinstance(details, Mapping) else None
     cached = 0 if told is None else _count(told, least=0)
-    if cached is not None and prompt is not None and cached > prompt:
-        cached = None
-    estimated = prompt is None or completion is None or cached is None
-    if prompt is None:
-        prompt, cached = _tokens_sent(request), 0
-    if completion is None:
-        completion = _tokens_written(written, request.max_tokens if cut_off else 0)
-    return TokenCounts(prompt, cached or 0, completion, estimated)
+    if prompt is None or completion is None or cached is None or cached > prompt:
+        return TokenCounts(_tokens_sent(request), 0, _tokens_written(written, request.max_tokens * cut_off), True)
+    return TokenCounts(prompt, cached, completion, False)
 
 
 def estimated_counts(request: ChatRequest, written_bytes: int) -> TokenCounts:

@@ -64,7 +64,7 @@ def spent_in(store: Store) -> Spending:
         engine.dispose()
     spending = Spending()
     for row in rows:
-        spent = Spent(row.calls, row.prompt, row.cached, row.completion, row.estimated)
+        spent = Spent(row.calls, row.prompt, min(row.cached, row.prompt), row.completion, row.estimated)
         asked = Spending(recommenders={row.arm: spent}) if row.asked_by == RECOMMENDER else Spending(agents=spent)
         spending += asked
     return spending
