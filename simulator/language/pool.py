@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
@@ -20,7 +19,7 @@ from groundlings.simulator.language.connection import Connection
 from groundlings.simulator.language.faults import BadStatus, Fault, GarbledReply, back_off_seconds, fault_of
 from groundlings.simulator.language.model_list import Capabilities
 from groundlings.simulator.language.request_body import control_question
-from groundlings.simulator.language.waiting import SilenceWatch, Tell, no_one, told_while_waiting, worth_telling
+from groundlings.simulator.language.waiting import Notices, Tell, no_one, told_while_waiting
 
 Result = TypeVar("Result")
 
@@ -33,7 +32,6 @@ _ATTEMPTS_AT_A_REFUSED_PROMPT = 2
 _ATTEMPTS_AT_A_CONTROL_QUESTION = 3
 _BYTES_A_TOKEN = 4
 _POLL_SECONDS = 0.02
-_SHOWN_SERVERS = 3
 
 
 class EndpointPool:
@@ -70,9 +68,7 @@ class EndpointPool:
         self._outage_seconds = outage_seconds
         self._first_contact_seconds = first_contact_seconds
         self._tell = tell
-        self._watch = SilenceWatch(tell, self._silence)
-        self._asking = 0
-        self._asking_since = 0.0
+        self._notices = Notices(tell, lambda: self._connections)
         self._starting = asyncio.Lock()
         self._started = False
         self._broken = ""
@@ -112,23 +108,19 @@ class EndpointPool:
         if not self._started:
             await self.start()
         reserved = _tokens_at_most(request)
-        if not self._asking:
-            self._asking_since = time.monotonic()
-        self._watch.on()
 
         async def send(connection: Connection) -> ChatReply:
             reply = await connection.complete(request)
             connection.health.succeeded(reply.latency_seconds)
             connection.pace.settle(reserved, reply.prompt_tokens + reply.completion_tokens)
-            while connection.replies.remarks:
-                self._tell(connection.replies.remarks.pop(0))
+            self._notices.remarks(connection)
             return reply
 
-        self._asking += 1
+        self._notices.asks()
         try:
             reply, attempts = await self._persistently(send, lambda: _key(request), reserved, request=request)
         finally:
-            self._asking -= 1
+            self._notices.asked()
         return reply if attempts == 1 else replace(reply, attempts=attempts)
 
     async def drain(self, base_url: str) -> None:
@@ -148,7 +140,7 @@ class EndpointPool:
 
     async def close(self) -> None:
         """See `ChatModel.close`."""
-        self._watch.off()
+        self._notices.off()
         for each in self._connections:
             await each.close()
 
@@ -165,11 +157,12 @@ class EndpointPool:
                     found, _ = await self._persistently(
                         probe, key=lambda: 0, tokens=0, only=connection, until=deadline.when()
                     )
-        except TimeoutError:
-            last = f" (last: {connection.health.last_fault})" if connection.health.last_fault else ""
+        except TimeoutError as late:
+            last = str(late) or connection.health.last_fault
+            last = f" ({last})" if last else ""
             raise ProviderError(
-                f"model server {url}: no answer at first contact within {seconds:g} seconds{last}; see whether it is "
-                "up, mend base_url, or give it longer with mind.model.first_contact_seconds"
+                f"model server {url}: no answer to be had at first contact within {seconds:g} seconds{last}; see "
+                "whether it is up, mend base_url, or give it longer with mind.model.first_contact_seconds"
             ) from None
         connection.know(found)
 
@@ -185,7 +178,7 @@ class EndpointPool:
         """The result of the first attempt that succeeds, and how many it took; `key` tells its jitter from others'.
 
         Raises:
-            TimeoutError: The next attempt would come after `until`, in the event loop's time.
+            TimeoutError: The next attempt would come after `until`, in the event loop's time; says what happened last.
         """
         attempt, refusals = 1, 0
         while True:
@@ -203,9 +196,10 @@ class EndpointPool:
                 refusals += not fault.transient
                 await self._give_up_a_prompt(connection, fault, attempt, refusals, request)
             seconds = back_off_seconds(self._for_this_request(fault), attempt, key())
-            self._tell_of_rest(connection, fault, seconds)
             if until is not None and asyncio.get_running_loop().time() + seconds >= until:
-                raise TimeoutError
+                asks = f"; it asks to wait {fault.wait_seconds:,.0f} s" if fault.wait_seconds else ""
+                raise TimeoutError(f"{fault.what}{asks}")
+            self._notices.rest(connection, fault, seconds)
             _logger.info(
                 "%s: attempt %d failed (%s), again in %.1f s", connection.base_url, attempt, fault.brief, seconds
             )
@@ -234,26 +228,6 @@ class EndpointPool:
                         self._deadlines.discard(deadline)
         finally:
             connection.health.outstanding -= 1
-
-    def _silence(self) -> tuple[str, float]:
-        """Who has not answered although asked, and for how many seconds."""
-        if not self._asking:
-            return "", 0.0
-        last = max(self._asking_since, *(each.health.last_good for each in self._connections))
-        whom = ", ".join(each.base_url for each in self._connections[:_SHOWN_SERVERS])
-        more = f" and {len(self._connections) - _SHOWN_SERVERS} more" if len(self._connections) > _SHOWN_SERVERS else ""
-        faults = [each.health.last_fault for each in self._connections if each.health.last_fault]
-        fault = f"; last: {faults[0]}" if faults else ""
-        return f"model server {whom}{more}, {self._asking} requests{fault}", time.monotonic() - last
-
-    def _tell_of_rest(self, connection: Connection, fault: Fault, seconds: float) -> None:
-        """Say that a server asks to be left alone, unless it said so just now."""
-        asked = fault.wait_seconds
-        if asked is None or not worth_telling(asked) or time.monotonic() < connection.health.rest_told_until:
-            return
-        connection.health.rest_told_until = time.monotonic() + seconds
-        most = "" if asked <= seconds else f", which is cut to {seconds:.0f} s"
-        self._tell(f"model server {connection.base_url} asks to wait {asked:,.0f} s{most} ({fault.brief})")
 
     def _least_reluctant(self) -> Connection:
         return min(self._connections, key=_reluctance) if len(self._connections) > 1 else self._connections[0]

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, count
+from typing import TYPE_CHECKING
+
+from groundlings.simulator.language.faults import Fault
+
+if TYPE_CHECKING:
+    from groundlings.simulator.language.connection import Connection
 
 Tell = Callable[[str], None]
 """Is told a line that whoever sits before the screen should see."""
@@ -13,6 +20,7 @@ Tell = Callable[[str], None]
 _SECONDS = (3, 10, 20, 30)
 _FURTHER_SECONDS = 30
 _QUIET_SECONDS = 30.0
+_SHOWN_SERVERS = 3
 _REST_WORTH_TELLING_SECONDS = 3.0
 
 
@@ -39,25 +47,34 @@ def told_while_waiting(tell: Tell, what: Callable[[], str]) -> Iterator[None]:
         timer.cancel()
 
 
-class SilenceWatch:
-    """Tells when servers have not answered for a while, although there are requests on their way.
+class Notices:
+    """What people are told of the servers of a pool while it asks them.
 
     Costs a request nothing but a look at whether the watch is on.
 
     Args:
         tell: Is told.
-        silence: Who is waited for, and for how many seconds by now, "" and 0.0 where nobody is.
+        connections: The servers of the moment.
     """
 
-    def __init__(self, tell: Tell, silence: Callable[[], tuple[str, float]]) -> None:
+    def __init__(self, tell: Tell, connections: Callable[[], Sequence[Connection]]) -> None:
         self._tell = tell
-        self._silence = silence
+        self._connections = connections
         self._timer: asyncio.TimerHandle | None = None
+        self._asking = 0
+        self._asking_since = 0.0
 
-    def on(self) -> None:
-        """Watch from now on, until nobody is waited for any more."""
+    def asks(self) -> None:
+        """A request begins; where no server answers any for a while, that is told."""
+        if not self._asking:
+            self._asking_since = time.monotonic()
+        self._asking += 1
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_QUIET_SECONDS, self._look)
+
+    def asked(self) -> None:
+        """A request is over."""
+        self._asking -= 1
 
     def off(self) -> None:
         """Stop watching."""
@@ -65,16 +82,32 @@ class SilenceWatch:
             self._timer.cancel()
             self._timer = None
 
+    def remarks(self, connection: Connection) -> None:
+        """Tell what a server's replies give cause to say."""
+        while connection.replies.remarks:
+            self._tell(connection.replies.remarks.pop(0))
+
+    def rest(self, connection: Connection, fault: Fault, seconds: float) -> None:
+        """Tell that a server asks to be left alone and is, for so many seconds, unless that was told just now."""
+        asked, now = fault.wait_seconds, time.monotonic()
+        if asked is None or asked < _REST_WORTH_TELLING_SECONDS or now < connection.health.rest_told_until:
+            return
+        connection.health.rest_told_until = now + seconds
+        cut = "" if asked <= seconds else f"; it is asked again in {seconds:.0f} s"
+        self._tell(f"model server {connection.base_url} asks to wait {asked:,.0f} s ({fault.brief}){cut}")
+
     def _look(self) -> None:
         self._timer = None
-        whom, seconds = self._silence()
-        if not whom:
+        if not self._asking:
             return
-        if seconds >= _QUIET_SECONDS:
-            self._tell(f"waiting for {whom} ({seconds:.0f} s without an answer)")
-        self.on()
-
-
-def worth_telling(seconds: float) -> bool:
-    """Whether a server that asks to be left alone for so long should be heard by people."""
-    return seconds >= _REST_WORTH_TELLING_SECONDS
+        connections = self._connections()
+        silent = time.monotonic() - max(self._asking_since, *(each.health.last_good for each in connections))
+        if silent >= _QUIET_SECONDS:
+            more = len(connections) - _SHOWN_SERVERS
+            whom = ", ".join(each.base_url for each in connections[:_SHOWN_SERVERS]) + (
+                f" and {more} more" * (more > 0)
+            )
+            faults = [each.health.last_fault for each in connections if each.health.last_fault]
+            last = f"; last: {faults[0]}" if faults else ""
+            self._tell(f"waiting for model server {whom}: {silent:.0f} s without an answer, {self._asking} asked{last}")
+        self._timer = asyncio.get_running_loop().call_later(_QUIET_SECONDS, self._look)
