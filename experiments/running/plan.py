@@ -259,6 +259,8 @@ async def _opened(asked: ModelConfig, plan: Plan, stack: AsyncExitStack, progres
     """An opened language model; closing the stack closes it."""
     from groundlings.simulator.language.build import build_chat_model
 
-    model = await build_chat_model(asked, on_download(progress), base=plan.config.base, spent=spent)
+    model = await build_chat_model(
+        asked, on_download(progress), base=plan.config.base, spent=spent, tell=on_note(progress)
+    )
     stack.push_async_callback(model.close)
     return model

@@ -13,6 +13,8 @@ from groundlings.environments.errors import ConfigError
 from groundlings.simulator.language.budget import BudgetedModel, Spent
 from groundlings.simulator.language.call_store import CallStore, StoredModel, refuse_used, replay_name
 from groundlings.simulator.language.config import EndpointOptions, ModelConfig, StoreConfig
+from groundlings.simulator.language.key_echoes import remark_on_key
+from groundlings.simulator.language.waiting import Tell, no_one
 
 if TYPE_CHECKING:
     from groundlings.environments.datasets import ProgressHook
@@ -25,6 +27,7 @@ async def build_chat_model(
     base: Path | None = None,
     spent: Spent | None = None,
     forms_so_far: frozenset[str] = frozenset(),
+    tell: Tell = no_one,
 ) -> ChatModel:
     """The model of a configuration, ready to be asked; whoever builds it closes it.
 
@@ -34,6 +37,7 @@ async def build_chat_model(
         base: From where relative paths count; none = from the current directory.
         spent: What the run had taken before it was interrupted; none = it begins.
         forms_so_far: The forms in which the interrupted run got its replies.
+        tell: Is told what people should know before and while the model is asked, such as that a server is waited for.
 
     Raises:
         ConfigError: A variable or an extra is missing, or the model is not named.
@@ -42,10 +46,10 @@ async def build_chat_model(
     """
     base = base or Path()
     if config.store is None or config.store.mode == "live":
-        return await _provider(config, progress, base, spent, forms_so_far)
+        return await _provider(config, progress, base, spent, forms_so_far, tell)
     store = CallStore(base / config.store.path.expanduser(), writable=config.store.mode != "replay")
     try:
-        return await _stored(store, config.store, config, progress, base, spent, forms_so_far)
+        return await _stored(store, config.store, config, progress, base, spent, forms_so_far, tell)
     except BaseException:
         store.close()
         raise
@@ -59,18 +63,24 @@ async def _stored(
     base: Path,
     spent: Spent | None,
     forms_so_far: frozenset[str],
+    tell: Tell,
 ) -> ChatModel:
     settings = config.later_keys
     if options.mode == "replay":
         return StoredModel(store, None, replay_name(store, config.model), options.replicate, settings)
     if options.mode == "record" and spent is None:
         refuse_used(store)
-    model = await _provider(config, progress, base, spent, forms_so_far)
+    model = await _provider(config, progress, base, spent, forms_so_far, tell)
     return StoredModel(store, model, model.name, options.replicate, settings)
 
 
 async def _provider(
-    config: ModelConfig, progress: ProgressHook | None, base: Path, spent: Spent | None, forms_so_far: frozenset[str]
+    config: ModelConfig,
+    progress: ProgressHook | None,
+    base: Path,
+    spent: Spent | None,
+    forms_so_far: frozenset[str],
+    tell: Tell,
 ) -> ChatModel:
     match config.provider:
         case "scripted":
@@ -80,7 +90,7 @@ async def _provider(
         case "embedded":
             model = await _embedded(config, progress, base)
         case "endpoint":
-            model = await _pool(config, forms_so_far)
+            model = await _pool(config, forms_so_far, tell)
         case "vllm":
             from groundlings.simulator.language.offline import OfflineModel
 
@@ -96,7 +106,7 @@ async def _provider(
                 top_logprobs=config.top_logprobs,
                 strip_thinking=config.thinking == "strip",
             )
-    return BudgetedModel(model, config.budget, spent) if config.budget.limited else model
+    return BudgetedModel(model, config.budget, spent, tell) if config.budget.limited else model
 
 
 async def _embedded(config: ModelConfig, progress: ProgressHook | None, base: Path) -> ChatModel:
@@ -123,7 +133,7 @@ async def own_weights(progress: ProgressHook | None = None) -> Path:
     return await asyncio.to_thread(faster_copy, fetched, "SmolLM2-135M-Instruct.Q8_0.gguf")
 
 
-async def _pool(config: ModelConfig, forms_so_far: frozenset[str]) -> ChatModel:
+async def _pool(config: ModelConfig, forms_so_far: frozenset[str], tell: Tell) -> ChatModel:
     from groundlings.simulator.language.connection import Connection
     from groundlings.simulator.language.pool import EndpointPool
     from groundlings.simulator.language.rate_limit import Pace
@@ -132,7 +142,11 @@ async def _pool(config: ModelConfig, forms_so_far: frozenset[str]) -> ChatModel:
     if config.base_url is not None:
         listed = (EndpointOptions(base_url=config.base_url),)
     # All keys before the first connection: a missing one leaves nothing open.
-    keys = [key_in(each.api_key_env or config.api_key_env) for each in listed]
+    variables = [each.api_key_env or config.api_key_env for each in listed]
+    keys = [key_in(variable) for variable in variables]
+    for remark in dict.fromkeys(map(remark_on_key, variables, keys)):
+        if remark:
+            tell(remark)
     headers = [headers_in(config.headers_env if each.headers_env is None else each.headers_env) for each in listed]
     pool = EndpointPool(
         [
@@ -144,6 +158,7 @@ async def _pool(config: ModelConfig, forms_so_far: frozenset[str]) -> ChatModel:
                 concurrency=each.concurrency or config.concurrency,
                 structured=config.structured,
                 send_seed=config.send_seed,
+                max_reply_bytes=config.max_reply_bytes,
                 pace=Pace(
                     each.requests_per_minute or config.requests_per_minute,
                     each.tokens_per_minute or config.tokens_per_minute,
@@ -157,6 +172,8 @@ async def _pool(config: ModelConfig, forms_so_far: frozenset[str]) -> ChatModel:
         ],
         max_attempts=config.max_attempts,
         outage_seconds=config.outage_seconds,
+        first_contact_seconds=config.first_contact_seconds,
+        tell=tell,
     )
     try:
         await pool.start()

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from groundlings.environments.chat import Sampling
 from groundlings.environments.paths import NamedPath
+from groundlings.simulator.language.answer_limits import MOST_BYTES
 from groundlings.simulator.language.budget import BudgetConfig
 from groundlings.simulator.language.key_redaction import (
     address,
@@ -126,8 +127,8 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
     WITHOUT_EFFECT: ClassVar = (
-        *("api_key_env", "timeout_seconds", "max_attempts", "outage_seconds", "concurrency"),
-        *("requests_per_minute", "tokens_per_minute", "budget", "headers_env"),
+        *("api_key_env", "timeout_seconds", "max_attempts", "outage_seconds", "first_contact_seconds", "concurrency"),
+        *("requests_per_minute", "tokens_per_minute", "max_reply_bytes", "budget", "headers_env"),
     )
     """Keys that change how long a run takes and whether it gets through, never what comes out."""
     LATER: ClassVar = ("thinking", "limit_key", "send_temperature", "merge_system", "top_logprobs", "extra_body")
@@ -157,6 +158,11 @@ class ModelConfig(BaseModel):
     """Attempts at one request, the first included; only transient faults are tried again."""
     outage_seconds: float = Field(default=60.0, gt=0)
     """The run stops when every endpoint keeps failing and none has answered for so long."""
+    first_contact_seconds: float = Field(default=30.0, gt=0)
+    """How long an endpoint may take, all attempts together, to answer for the first time. Longer for servers that load
+    a model meanwhile."""
+    max_reply_bytes: int = Field(default=MOST_BYTES, ge=10_000)
+    """Longest answer of an endpoint that is read, on the wire and unpacked; a longer one is unreadable."""
     requests_per_minute: float | None = Field(default=None, gt=0)
     """Rate limit of an endpoint in requests, retries included; none = no limit."""
     tokens_per_minute: float | None = Field(default=None, gt=0)

@@ -12,7 +12,15 @@ from dataclasses import replace
 from groundlings.environments.chat import ChatReply, ChatRequest
 from groundlings.simulator.language import advice
 from groundlings.simulator.language import provider_words as words
-from groundlings.simulator.language.faults import BadStatus, ErrorReply, Fault, GarbledReply, fault_of
+from groundlings.simulator.language.answer_limits import MOST_BYTES
+from groundlings.simulator.language.faults import (
+    BadStatus,
+    ErrorReply,
+    Fault,
+    GarbledReply,
+    OversizedReply,
+    fault_of,
+)
 from groundlings.simulator.language.health import Health
 from groundlings.simulator.language.http_client import Wire
 from groundlings.simulator.language.model_list import Capabilities, capabilities_in, keeps_no_list, only_model
@@ -21,6 +29,7 @@ from groundlings.simulator.language.remote_guard import refuse_remote
 from groundlings.simulator.language.reply_forms import ReplyForms, Structured
 from groundlings.simulator.language.reply_reading import read_reply
 from groundlings.simulator.language.request_body import Dialect, Form, RequestStyle, control_question
+from groundlings.simulator.language.withheld import LoggableReplies
 
 _logger = logging.getLogger(__name__)
 
@@ -41,6 +50,7 @@ class Connection:
         headers: Sent with every request.
         strip_thinking: Whether a thinking block is cut from the beginning of a reply.
         forms_so_far: The forms in which an interrupted run got its replies; empty where it begins.
+        max_reply_bytes: Longest answer that is read.
     """
 
     def __init__(
@@ -58,6 +68,7 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         strip_thinking: bool = False,
         forms_so_far: frozenset[str] = frozenset(),
+        max_reply_bytes: int = MOST_BYTES,
     ) -> None:
         refuse_remote(base_url)
         self.base_url = base_url
@@ -71,7 +82,8 @@ class Connection:
         self._forms = ReplyForms(structured, forms_so_far)
         self._style = replace(style or RequestStyle(), send_seed=send_seed)
         self._strip_thinking = strip_thinking
-        self._wire = Wire(base_url, api_key, headers=headers)
+        self._wire = Wire(base_url, api_key, headers=headers, most_bytes=max_reply_bytes)
+        self.replies = LoggableReplies(base_url, self._wire.echoes)
 
     @property
     def load(self) -> float:
@@ -101,7 +113,7 @@ class Connection:
         """
         for last in (False, True):
             try:
-                return capabilities_in(await self._wire.get("models"))
+                return capabilities_in(await self._wire.get("models"), self._wire.echoes)
             except (BadStatus, GarbledReply) as error:
                 fails = isinstance(error, BadStatus) and error.status == 500
                 if not keeps_no_list(error) or (fails and self.model is None):
@@ -140,7 +152,11 @@ class Connection:
                 self._forms.taken(request, form)
                 raise error
             _logger.warning("%s refuses a reply form (%s): from now on none is sent", self.base_url, form)
-            self._forms.refused(request)
+            if self._forms.refused(request):
+                self.replies.remarks.append(
+                    f"model server {self.base_url} refuses the reply form {form} ({fault_of(error).what}): all arms are "
+                    "asked without; mind.model.structured: none saves the attempt"
+                )
         return reply
 
     async def _takes(self, request: ChatRequest, form: Form) -> bool:
@@ -156,14 +172,17 @@ class Connection:
     async def _send(self, request: ChatRequest, form: Form) -> ChatReply:
         body = self._style.body(request, self.model, form, self._dialect)
         sent = time.perf_counter()
-        content = await self._wire.post("chat/completions", body)
+        model = self.model or ""
         try:
-            reply = read_reply(content, time.perf_counter() - sent, form=form, strip_thinking=self._strip_thinking)
+            content = await self._wire.post("chat/completions", body)
+            seconds = time.perf_counter() - sent
+            reply = read_reply(content, request, seconds, form=form, strip_thinking=self._strip_thinking)
         except ErrorReply as error:
-            error.said = self._wire.without_key(error.said)
+            error.said = self._wire.echoes.without(error.said)
             raise
-        said = self._wire.without_key(reply.text)
-        return reply if said == reply.text else replace(reply, text=said)
+        except OversizedReply as error:
+            return replace(self.replies.oversized(error, request, model, time.perf_counter() - sent), form=form)
+        return self.replies.whole(reply, request, model)
 
     def explain(self, fault: Fault, attempts: int, request: ChatRequest | None = None) -> str:
         """What to tell the person who started the run, without secrets.

@@ -59,6 +59,18 @@ class GarbledReply(Exception):
     """A reply that is no chat completion: cut short, of another content type, or empty."""
 
 
+class OversizedReply(GarbledReply):
+    """A reply longer than is read.
+
+    Attributes:
+        most_bytes: The limit.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(f"more than {most_bytes:,} bytes")
+        self.most_bytes = most_bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One failed attempt.

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 
 from groundlings.environments.errors import ConfigError
 from groundlings.simulator.language.faults import BadStatus, GarbledReply
+from groundlings.simulator.language.key_echoes import KeyEchoes
+from groundlings.simulator.language.reply_numbers import name_in
 from groundlings.simulator.language.request_body import Dialect
 
 _KEEPS_NO_LIST = frozenset({400, 403, 404, 405, 406, 410, 422, 500, 501})
 """Statuses at which nobody but the list is missing: a busy server or one that does not know the key says otherwise."""
+
+_MOST_NAMES = 10_000
+"""Names that are kept of a list: many times what any provider serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +33,12 @@ class Capabilities:
     no_list: str = ""
 
 
-def capabilities_in(content: str) -> Capabilities:
+def capabilities_in(content: str, echoes: KeyEchoes) -> Capabilities:
     """What the answer of `/models` tells: `{"data": [...]}`, `{"models": [...]}` or the list alone.
+
+    Args:
+        content: The answer.
+        echoes: Finds the key, which no name is to hold.
 
     Raises:
         GarbledReply: No list of models.
@@ -44,7 +53,7 @@ def capabilities_in(content: str) -> Capabilities:
         raise GarbledReply("JSON without a list in data")
     owners = {str(each.get("owned_by")) for each in served if isinstance(each, dict)}
     dialect: Dialect = "llamacpp" if "llamacpp" in owners else "vllm" if "vllm" in owners else "other"
-    return Capabilities(tuple(map(_name, served)), dialect)
+    return Capabilities(tuple(echoes.without(_name(each)) for each in served[:_MOST_NAMES]), dialect)
 
 
 def keeps_no_list(error: BadStatus | GarbledReply) -> bool:
@@ -68,4 +77,4 @@ def only_model(found: Capabilities, base_url: str) -> str:
 
 
 def _name(model: dict[str, object] | str) -> str:
-    return model if isinstance(model, str) else str(model.get("id") or model.get("name"))
+    return name_in(model if isinstance(model, str) else model.get("id") or model.get("name"))

@@ -19,6 +19,7 @@ from groundlings.simulator.language.connection import Connection
 from groundlings.simulator.language.faults import BadStatus, Fault, GarbledReply, back_off_seconds, fault_of
 from groundlings.simulator.language.model_list import Capabilities
 from groundlings.simulator.language.request_body import control_question
+from groundlings.simulator.language.waiting import Notices, Tell, no_one, told_while_waiting
 
 Result = TypeVar("Result")
 
@@ -47,16 +48,27 @@ class EndpointPool:
         connections: The endpoints; they serve one model, so their replies are interchangeable.
         max_attempts: Attempts at one request, the first included.
         outage_seconds: The breaker opens when nobody has answered for so long.
+        first_contact_seconds: How long an endpoint may take, all attempts together, to answer for the first time.
+        tell: Is told where people wait for a server.
 
     An instance belongs to the event loop it is first used in.
     """
 
     def __init__(
-        self, connections: Sequence[Connection], *, max_attempts: int = 8, outage_seconds: float = 60.0
+        self,
+        connections: Sequence[Connection],
+        *,
+        max_attempts: int = 8,
+        outage_seconds: float = 60.0,
+        first_contact_seconds: float = 30.0,
+        tell: Tell = no_one,
     ) -> None:
         self._connections = list(connections)
         self._max_attempts = max_attempts
         self._outage_seconds = outage_seconds
+        self._first_contact_seconds = first_contact_seconds
+        self._tell = tell
+        self._notices = Notices(tell, lambda: self._connections)
         self._starting = asyncio.Lock()
         self._started = False
         self._broken = ""
@@ -101,9 +113,14 @@ class EndpointPool:
             reply = await connection.complete(request)
             connection.health.succeeded(reply.latency_seconds)
             connection.pace.settle(reserved, reply.prompt_tokens + reply.completion_tokens)
+            self._notices.remarks(connection)
             return reply
 
-        reply, attempts = await self._persistently(send, lambda: _key(request), reserved, request=request)
+        self._notices.asks()
+        try:
+            reply, attempts = await self._persistently(send, lambda: _key(request), reserved, request=request)
+        finally:
+            self._notices.asked()
         return reply if attempts == 1 else replace(reply, attempts=attempts)
 
     async def drain(self, base_url: str) -> None:
@@ -123,14 +140,30 @@ class EndpointPool:
 
     async def close(self) -> None:
         """See `ChatModel.close`."""
+        self._notices.off()
         for each in self._connections:
             await each.close()
 
     async def _meet(self, connection: Connection) -> None:
+        """First contact, within its deadline and with a line on the screen where it takes long."""
+
         async def probe(connection: Connection) -> Capabilities:
             return await connection.probe()
 
-        found, _ = await self._persistently(probe, key=lambda: 0, tokens=0, only=connection)
+        url, seconds = connection.base_url, self._first_contact_seconds
+        try:
+            with told_while_waiting(self._tell, lambda: f"model server {url}"):
+                async with asyncio.timeout(seconds) as deadline:
+                    found, _ = await self._persistently(
+                        probe, key=lambda: 0, tokens=0, only=connection, until=deadline.when()
+                    )
+        except TimeoutError as late:
+            last = str(late) or connection.health.last_fault
+            last = f" ({last})" if last else ""
+            raise ProviderError(
+                f"model server {url}: no answer to be had at first contact within {seconds:g} seconds{last}; see "
+                "whether it is up, mend base_url, or give it longer with mind.model.first_contact_seconds"
+            ) from None
         connection.know(found)
 
     async def _persistently(
@@ -140,8 +173,13 @@ class EndpointPool:
         tokens: int,
         only: Connection | None = None,
         request: ChatRequest | None = None,
+        until: float | None = None,
     ) -> tuple[Result, int]:
-        """The result of the first attempt that succeeds, and how many it took; `key` tells its jitter from others'."""
+        """The result of the first attempt that succeeds, and how many it took; `key` tells its jitter from others'.
+
+        Raises:
+            TimeoutError: The next attempt would come after `until`, in the event loop's time; says what happened last.
+        """
         attempt, refusals = 1, 0
         while True:
             self._refuse_if_broken()
@@ -158,6 +196,10 @@ class EndpointPool:
                 refusals += not fault.transient
                 await self._give_up_a_prompt(connection, fault, attempt, refusals, request)
             seconds = back_off_seconds(self._for_this_request(fault), attempt, key())
+            if until is not None and asyncio.get_running_loop().time() + seconds >= until:
+                asks = f"; it asks to wait {fault.wait_seconds:,.0f} s" if fault.wait_seconds else ""
+                raise TimeoutError(f"{fault.what}{asks}")
+            self._notices.rest(connection, fault, seconds)
             _logger.info(
                 "%s: attempt %d failed (%s), again in %.1f s", connection.base_url, attempt, fault.brief, seconds
             )

@@ -80,9 +80,11 @@ class ReplyForms:
         if self._structured == "auto" and form != "answers":
             self._settled.setdefault(_kind(request), form)
 
-    def refused(self, request: ChatRequest) -> None:
-        """Note that the server takes no form for this kind of reply."""
+    def refused(self, request: ChatRequest) -> bool:
+        """Note that the server takes no form for this kind of reply; returns whether it is the first such kind."""
+        first = "none" not in self._settled.values()
         self._settled[_kind(request)] = "none"
+        return first
 
     def has_taken(self, request: ChatRequest) -> bool:
         """Whether the form of this kind of reply is settled, and is one that the server took."""

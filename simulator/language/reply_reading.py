@@ -8,13 +8,20 @@ everything else is a `GarbledReply`.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from groundlings.environments.chat import ChatReply
+from groundlings.environments.chat import ChatReply, ChatRequest
 from groundlings.simulator.language.event_stream import is_event_stream, merged_completion
 from groundlings.simulator.language.faults import ErrorReply, GarbledReply
+from groundlings.simulator.language.reply_numbers import (
+    UNKNOWN_TOKEN,
+    believable,
+    log_probability,
+    name_in,
+    storable,
+    token_counts,
+)
 from groundlings.simulator.language.thinking import thoughts_beside, without_thinking
 
 _TEXT_PARTS = frozenset({"text", "output_text"})
@@ -38,13 +45,16 @@ def json_object(content: str) -> dict[str, Any]:
     return body
 
 
-def read_reply(content: str, latency_seconds: float, *, form: str = "", strip_thinking: bool = False) -> ChatReply:
-    """The reply in the body of a chat completion; counts the server does not give are 0.
+def read_reply(
+    content: str, request: ChatRequest, latency_seconds: float, *, form: str = "", strip_thinking: bool = False
+) -> ChatReply:
+    """The reply in the body of a chat completion; see `reply_numbers` for what is not believed of it.
 
     Where the model refuses in a field of its own (`refusal`), its words are the text: it said that.
 
     Args:
         content: The body.
+        request: What was asked.
         latency_seconds: How long it took.
         form: What the request asked the reply's form with.
         strip_thinking: Whether a thinking block at the beginning of the text is cut off.
@@ -58,33 +68,26 @@ def read_reply(content: str, latency_seconds: float, *, form: str = "", strip_th
     try:
         message = choice["message"]
         text, thought = _said(message)
-        prompt, cached, completion = _usage(body)
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise GarbledReply("no message in it, or no numbers for its tokens") from None
-    # JSON can carry halves of surrogate pairs, which no file takes; they stay readable as they were escaped.
-    text = text.encode("utf-8", "backslashreplace").decode()
+        raise GarbledReply("no message in it") from None
+    text = storable(text)
     answer = without_thinking(text) if strip_thinking else text
+    finish_reason = name_in(choice.get("finish_reason"))
+    counts = token_counts(body.get("usage"), request, len(text) + thought, cut_off=finish_reason == "length")
     return ChatReply(
         text=answer,
-        model=str(body.get("model") or ""),
-        fingerprint=str(body.get("system_fingerprint") or ""),
-        prompt_tokens=prompt,
-        cached_tokens=cached,
-        completion_tokens=completion,
+        model=name_in(body.get("model")),
+        fingerprint=name_in(body.get("system_fingerprint")),
+        prompt_tokens=counts.prompt,
+        cached_tokens=counts.cached,
+        completion_tokens=counts.completion,
         latency_seconds=latency_seconds,
-        first_token=_first_token(choice.get("logprobs")),
-        finish_reason=str(choice.get("finish_reason") or ""),
+        first_token=_first_token(choice.get("logprobs"), request.answers) if request.answers else (),
+        finish_reason=finish_reason,
         form=form,
+        tokens_estimated=counts.estimated,
         thought_characters=thought + len(text) - len(answer),
     )
-
-
-def _usage(body: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Prompt tokens, those of them found in a cache, and tokens of the reply."""
-    usage = body.get("usage") or {}
-    prompt, completion = (int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens"))
-    cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
-    return prompt, cached, completion
 
 
 def _choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -140,28 +143,22 @@ def _length(thinking: Mapping[str, Any]) -> int:
     return len(inner) if isinstance(inner, str) else 0
 
 
-def _first_token(logprobs: Any) -> tuple[tuple[str, float], ...]:
+def _first_token(logprobs: Any, answers: Sequence[str]) -> tuple[tuple[str, float], ...]:
     """The alternatives of the first token, likeliest first; none where the server gives no log probabilities.
 
-    One that is missing is NaN: it is for the reader of the odds to say that such a reply cannot be read.
+    A log probability that cannot be one is NaN: whoever reads the odds counts such a reply as unreadable.
     """
     tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
     if not tokens:
         return ()
     try:
-        found = [(_spelled(str(each["token"])), _log(each.get("logprob"))) for each in tokens[0]["top_logprobs"]]
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise GarbledReply("log probabilities of another shape") from None
-    return tuple(sorted(found, key=lambda each: math.inf if math.isnan(each[1]) else -each[1]))
-
-
-def _log(given: Any) -> float:
-    if given is None:
-        return math.nan
-    try:
-        return float(given)
-    except OverflowError:
-        return math.inf if given > 0 else -math.inf
+        found = [
+            (_spelled(name_in(each["token"])), log_probability(each.get("logprob")))
+            for each in tokens[0]["top_logprobs"]
+        ]
+    except (KeyError, IndexError, TypeError, AttributeError):
+        return UNKNOWN_TOKEN
+    return believable(found, answers)
 
 
 def _spelled(token: str) -> str:

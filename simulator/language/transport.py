@@ -16,7 +16,13 @@ import openai
 from multidict import CIMultiDict
 from yarl import URL
 
+from groundlings.simulator.language.answer_body import ACCEPTED_ENCODINGS, beginning_of, body_of
+from groundlings.simulator.language.answer_limits import MOST_BYTES
+from groundlings.simulator.language.faults import BadStatus
+
 _KEEP_ALIVE_SECONDS = 5.0
+_SUCCESS, _NO_SUCCESS = 200, 300
+_MOST_BYTES_OF_AN_ERROR = 64_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,7 @@ class RequestTemplate:
         """The template that a first request to an address gives."""
         headers = CIMultiDict(first.headers.multi_items())
         headers.popall("content-length", None)  # it belongs to the body; aiohttp counts each body itself
+        headers["accept-encoding"] = ACCEPTED_ENCODINGS
         return cls(first, URL(str(first.url), encoded=True), headers)
 
 
@@ -77,17 +84,26 @@ class AiohttpTransport(openai.DefaultAioHttpClient):
 
     Args:
         trust_env: Whether proxies and certificates are looked for in the environment.
+        most_bytes: Longest body that is read, on the wire and unpacked.
 
     Transport errors are raised as aiohttp raises them.
     """
 
-    def __init__(self, *, trust_env: bool) -> None:
+    def __init__(self, *, trust_env: bool, most_bytes: int = MOST_BYTES) -> None:
         super().__init__(trust_env=trust_env, follow_redirects=False, timeout=None)
         self._trusts_environment = trust_env
+        self._most_bytes = most_bytes
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: httpx2.Request, **_options: Any) -> httpx2.Response:
-        """See `httpx2.AsyncClient.send`; the whole body is read."""
+        """See `httpx2.AsyncClient.send`; the whole body is read.
+
+        Only the body of an answer reaches the client, which trips over some character sets and encodings in headers.
+
+        Raises:
+            BadStatus: The answer's status is not one of success.
+            GarbledReply: The body is too long, or cannot be unpacked.
+        """
         assert isinstance(request, TemplatedRequest)
         if self._session is None:
             self._session = self._open()
@@ -95,9 +111,11 @@ class AiohttpTransport(openai.DefaultAioHttpClient):
         async with self._session.request(
             request.method, address, headers=headers, data=request.body, allow_redirects=False
         ) as answer:
-            # Left compressed: httpx, which announced the encodings it accepts, decompresses it.
-            content = await answer.read()
-            return httpx2.Response(answer.status, headers=answer.raw_headers, content=content, request=request)
+            if not _SUCCESS <= answer.status < _NO_SUCCESS:
+                said = await beginning_of(answer, min(_MOST_BYTES_OF_AN_ERROR, self._most_bytes))
+                raise BadStatus(answer.status, said.decode(errors="replace"), dict(answer.headers))
+            content = await body_of(answer, self._most_bytes)
+            return httpx2.Response(answer.status, content=content, request=request)
 
     async def aclose(self) -> None:
         """Drop the connections; closing twice is harmless."""
