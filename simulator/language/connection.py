@@ -154,8 +154,8 @@ class Connection:
             _logger.warning("%s refuses a reply form (%s): from now on none is sent", self.base_url, form)
             if self._forms.refused(request):
                 self.replies.remarks.append(
-                    f"model server {self.base_url} refuses the reply form {form} ({fault_of(error).what}): all arms are "
-                    "asked without; mind.model.structured: none saves the attempt"
+                    f"model server {self.base_url} refuses the reply form {form} ({fault_of(error).what}): all arms "
+                    "are asked without one; mind.model.structured: none saves the attempt"
                 )
         return reply
 
