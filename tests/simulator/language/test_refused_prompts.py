@@ -61,6 +61,26 @@ def test_the_servers_words_are_shown_and_cannot_steer_a_terminal(mock, request_)
     assert error.what == "HTTP 400: flagged \\x1b[31mred\\u202e (content_filter)"
 
 
+@pytest.mark.parametrize("said", ["API key not valid. Please pass a valid API key.", {"code": "invalid_api_key"}])
+def test_a_key_that_is_refused_with_another_status_is_a_key(mock, request_, said):
+    found, server = mock.outcome(mock.refusing(lambda _: True, 400, said), *[request_] * 4)
+    assert all("refuses the key" in str(each) for each in found)
+    assert len(server.bodies) == 1
+
+
+def test_a_firewall_that_bars_a_prompt_is_no_wrong_key(mock, request_):
+    async def scenario():
+        handler = mock.refusing(poisoned, 403, "Access denied. Your IP and key of this event: 7f")
+        async with mock.Server(every=handler) as server:
+            model = EndpointModel(base_url=server.url, model="mock-1")
+            await model.ask(request_)
+            with pytest.raises(UnanswerablePrompt):
+                await model.ask(replace(request_, messages=(Message("user", "poison"),)))
+            await model.close()
+
+    asyncio.run(scenario())
+
+
 def test_a_key_that_is_revoked_later_is_no_matter_of_a_prompt(mock, request_):
     async def scenario():
         async with mock.Server(mock.answer, every=mock.status(403, "Forbidden")) as server:

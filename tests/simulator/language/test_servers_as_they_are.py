@@ -21,13 +21,13 @@ from groundlings.simulator.language.probe import examine
 KEY = "sk-very-secret-0123456789"
 
 
-def _stream(mock, *, end="data: [DONE]\n\n"):
+def _stream(mock):
     text = mock.completion()["choices"][0]["message"]["content"]
     chunks = [{"choices": [{"index": 0, "delta": {"role": "assistant", "reasoning": "hm", "content": None}}]}]
     chunks += [{"model": "mock-1", "choices": [{"index": 0, "delta": {"content": sign}}]} for sign in text]
     chunks += [{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}]
     chunks += [{"choices": [], "usage": mock.completion()["usage"]}]
-    body = ": keep-alive\n\n" + "".join(f"data: {json.dumps(each)}\r\n\r\n" for each in chunks) + end
+    body = ": keep-alive\n\n" + "".join(f"data: {json.dumps(each)}\r\n\r\n" for each in chunks) + "data: [DONE]\n\n"
     return mock.text_reply(body, "text/event-stream")
 
 
@@ -44,6 +44,13 @@ def test_a_reply_in_pieces_is_put_together(mock, request_, way):
     ((reply,), _) = mock.outcome(way(mock), request_)
     assert (reply.text, reply.model, reply.finish_reason) == ('{"ok":true}', "mock-1", "stop")
     assert (reply.prompt_tokens, reply.completion_tokens, reply.thought_characters) == (30, 5, 2)
+
+
+def test_an_error_in_a_stream_is_an_error_whatever_came_before(mock, request_):
+    half = 'data: {"choices":[{"delta":{"content":"{\\"ok\\":"}}]}\n\n'
+    error = 'event: error\ndata: {"error":{"message":"Overloaded","code":529}}\n\n'
+    ((raised,), _) = mock.outcome(mock.text_reply(half + error, "text/event-stream"), request_, max_attempts=1)
+    assert "error 529 in place of a reply: Overloaded" in str(raised)
 
 
 def test_a_stream_that_breaks_off_is_no_reply(mock, request_):
