@@ -19,6 +19,7 @@ from yarl import URL
 from groundlings.simulator.language.answer_body import ACCEPTED_ENCODINGS, beginning_of, body_of
 from groundlings.simulator.language.answer_limits import MOST_BYTES
 from groundlings.simulator.language.faults import BadStatus
+from groundlings.simulator.language.remote_guard import written_out
 
 _KEEP_ALIVE_SECONDS = 5.0
 _SUCCESS, _NO_SUCCESS = 200, 300
@@ -39,7 +40,10 @@ class RequestTemplate:
         headers = CIMultiDict(first.headers.multi_items())
         headers.popall("content-length", None)  # it belongs to the body; aiohttp counts each body itself
         headers["accept-encoding"] = ACCEPTED_ENCODINGS
-        return cls(first, URL(str(first.url), encoded=True), headers)
+        address = URL(str(first.url), encoded=True)
+        # aiohttp takes addresses in their usual form alone, the operating system in others, too.
+        plain = written_out(address.host or "")
+        return cls(first, address if plain is None else address.with_host(plain), headers)
 
 
 class TemplatedRequest(httpx2.Request):

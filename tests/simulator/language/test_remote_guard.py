@@ -13,7 +13,6 @@ from groundlings.simulator.language.config import ModelConfig
 from groundlings.simulator.language.endpoint import EndpointModel
 from groundlings.simulator.language.remote_guard import goes_round_proxies, is_loopback, refuse_remote
 
-
 HERE = [
     *("127.0.0.1:8000", "127.0.0.1.", "127.1", "127.0.1", "0.0.0.0", "0", "2130706433", "0x7f000001", "0177.0.0.1"),
     *("localhost", "LocalHost:1", "localhost.", "[::1]:9", "[::]", "[::ffff:127.0.0.1]", "[0:0:0:0:0:0:0:1]"),
@@ -90,7 +89,8 @@ def test_a_name_of_this_machine_is_looked_up_where_there_is_a_proxy(monkeypatch)
     assert asked == ["this-machine", "another"]
 
 
-def test_a_proxy_of_the_environment_sees_no_key_for_this_machine(mock, request_, monkeypatch):
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0.0.0.0", "127.0.0.1.", "localhost", "[::ffff:127.0.0.1]"])
+def test_a_proxy_of_the_environment_sees_no_key_for_this_machine(mock, request_, monkeypatch, host):
     """The proxy is a second server: what goes through it would be in its list."""
 
     async def scenario():
@@ -98,7 +98,7 @@ def test_a_proxy_of_the_environment_sees_no_key_for_this_machine(mock, request_,
             monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/v1"))
             monkeypatch.delenv("no_proxy", raising=False)
             port = server.url.rpartition(":")[2]
-            model = EndpointModel(base_url=f"http://127.1:{port}", model="mock-1", api_key="sk-very-secret")
+            model = EndpointModel(base_url=f"http://{host}:{port}", model="mock-1", api_key="sk-very-secret")
             await model.ask(request_)
             await model.close()
             return len(proxy.bodies), len(server.bodies)
