@@ -80,6 +80,7 @@ def check(
             timeout,
             headers=headers_in(given.headers_env),
             given=given.later_keys,
+            tell=lambda line: typer.echo(line, err=True),
         )
     )
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
