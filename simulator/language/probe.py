@@ -203,9 +203,7 @@ async def _logprobs(ask: _Ask) -> Finding:
     )
     first = (await ask(asked)).first_token
     if any(math.isnan(log) for _, log in first):
-        return Finding(
-            "logprobs", False, "given, and cannot be: not finite, above 0, more than certain, or listed twice"
-        )
+        return Finding("logprobs", False, "given, but cannot be: not finite, above 0, over 1 in all, or listed twice")
     shown = ", ".join(f"{token!r} {log:.2f}" for token, log in first[:3])
     return Finding("logprobs", bool(first), f"{len(first)} alternatives: {shown}" if first else _NONE_GIVEN)
 
