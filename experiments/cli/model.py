@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from groundlings.environments.cleaning import printable
 from groundlings.environments.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def check(
             timeout,
             headers=headers_in(given.headers_env),
             given=given.later_keys,
+            tell=lambda line: typer.echo(printable(line), err=True),
         )
     )
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))

@@ -21,7 +21,7 @@ HIDDEN = "(key)"
 WITHHELD = "(withheld: it repeats the key)"
 
 _HALVES_FROM = 24
-_ESCAPED = re.compile(r"\\u00([0-9a-fA-F]{2})|\\x([0-9a-fA-F]{2})")
+_ESCAPED = re.compile(r"\\(?:u00([0-9a-fA-F]{2})|x([0-9a-fA-F]{2})|([nrtbf])|([^\w]))")
 _SEPARATORS = re.compile(r"[\W_]+")
 _NO_SEPARATORS = {code: None for code in range(128) if not chr(code).isalnum()}
 
@@ -88,12 +88,20 @@ def _needles(key: str) -> Iterator[str]:
         yield inner.replace("+", "-").replace("/", "_")
 
 
+def _unescaped(found: re.Match[str]) -> str:
+    """What an escape of JSON or of a programming language stands for; a space for white space."""
+    code = found[1] or found[2]
+    return chr(int(code, 16)) if code else " " if found[3] else found[4]
+
+
 def _forms(text: str) -> Iterator[str]:
     """The text as it stands and as those who undo escapes would read it."""
     yield text
     if "\\" in text:
-        yield _ESCAPED.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
-        yield text.replace("\\/", "/")
+        once = _ESCAPED.sub(_unescaped, text)
+        yield once
+        if "\\" in once:  # JSON within JSON
+            yield _ESCAPED.sub(_unescaped, once)
     if "%" in text:
         yield unquote(text)
     if "&" in text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from groundlings.simulator.language.pool import EndpointPool
 from groundlings.simulator.language.reply_forms import Structured
 from groundlings.simulator.language.request_body import Dialect
 from groundlings.simulator.language.settings_search import Settings, Way, find_way
+from groundlings.simulator.language.waiting import Tell, no_one
 
 _SCHEMA = {
     "type": "object",
@@ -56,19 +58,21 @@ async def examine(
     *,
     headers: Mapping[str, str] | None = None,
     given: Settings | None = None,
+    tell: Tell = no_one,
 ) -> list[Finding]:
     """Everything that Groundlings can make use of, tried one after the other on one endpoint.
 
     Args:
         base_url, model, api_key, timeout_seconds, headers: As `Connection` takes them.
         given: Keys of `mind.model` that are known to be wanted; others are looked for.
+        tell: Is told where the endpoint is waited for.
 
     Raises:
         ProviderError: Nobody answers, or the key is wrong.
         ConfigError: No model was named and the server does not serve exactly one.
     """
     address = {"base_url": base_url, "model": model, "api_key": api_key, "timeout_seconds": timeout_seconds}
-    endpoint = _Endpoint({**address, "headers": headers}, given or {})
+    endpoint = _Endpoint({**address, "headers": headers}, given or {}, tell)
     name, dialect = await endpoint.met()
     settings: Settings = {}
     try:
@@ -96,6 +100,7 @@ class _Endpoint:
 
     address: Mapping[str, Any]
     given: Settings
+    tell: Tell
 
     async def met(self) -> tuple[str, Dialect]:
         """The model's name, and whose server it is."""
@@ -126,8 +131,14 @@ class _Endpoint:
             send_seed=chosen.send_seed,
             style=chosen.style,
             strip_thinking=chosen.thinking == "strip",
+            max_reply_bytes=chosen.max_reply_bytes,
         )
-        pool = EndpointPool([connection], max_attempts=_ATTEMPTS)
+        pool = EndpointPool(
+            [connection],
+            max_attempts=_ATTEMPTS,
+            first_contact_seconds=chosen.first_contact_seconds,
+            tell=self.tell,
+        )
         try:
             yield pool
         finally:
@@ -191,6 +202,8 @@ async def _logprobs(ask: _Ask) -> Finding:
         _FREE, messages=(Message("user", "Is the sea wet? Yes or no?"),), max_tokens=1, answers=("Yes", "No")
     )
     first = (await ask(asked)).first_token
+    if any(math.isnan(log) for _, log in first):
+        return Finding("logprobs", False, "given, but cannot be: not finite, above 0, over 1 in all, or listed twice")
     shown = ", ".join(f"{token!r} {log:.2f}" for token, log in first[:3])
     return Finding("logprobs", bool(first), f"{len(first)} alternatives: {shown}" if first else _NONE_GIVEN)
 

@@ -28,14 +28,17 @@ def is_loopback(base_url: str) -> bool:
         host = urlsplit(base_url).hostname or ""
     except ValueError:
         return False
-    host = unicodedata.normalize("NFKC", host).lower().removesuffix(".")
-    if host == "localhost":
-        return True
+    address = written_out(host)
+    return _bare(host) == "localhost" if address is None else _is_here(address)
+
+
+def written_out(host: str) -> str | None:
+    """The address that a host is in an unusual form, such as 127.0.0.1 for `127.1`; None where it is a name."""
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST) if host else []
+        found = socket.getaddrinfo(_bare(host), None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
-        return False
-    return bool(found) and all(_is_here(str(each[4][0])) for each in found)
+        return None
+    return str(found[0][4][0]) if host else None
 
 
 async def goes_round_proxies(base_url: str) -> bool:
@@ -66,6 +69,10 @@ def refuse_remote(base_url: str) -> None:
             f"{base_url} is not on this machine, and {SWITCH}=forbid allows only loopback endpoints; "
             f"nothing was sent. Unset {SWITCH} to allow it"
         )
+
+
+def _bare(host: str) -> str:
+    return unicodedata.normalize("NFKC", host).lower().removesuffix(".")
 
 
 def _is_here(address: str) -> bool:

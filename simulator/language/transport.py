@@ -7,7 +7,10 @@ first one, the later ones copy it with another body, and aiohttp sends them.
 
 from __future__ import annotations
 
+import os
+import ssl
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
@@ -19,6 +22,7 @@ from yarl import URL
 from groundlings.simulator.language.answer_body import ACCEPTED_ENCODINGS, beginning_of, body_of
 from groundlings.simulator.language.answer_limits import MOST_BYTES
 from groundlings.simulator.language.faults import BadStatus
+from groundlings.simulator.language.remote_guard import written_out
 
 _KEEP_ALIVE_SECONDS = 5.0
 _SUCCESS, _NO_SUCCESS = 200, 300
@@ -39,7 +43,10 @@ class RequestTemplate:
         headers = CIMultiDict(first.headers.multi_items())
         headers.popall("content-length", None)  # it belongs to the body; aiohttp counts each body itself
         headers["accept-encoding"] = ACCEPTED_ENCODINGS
-        return cls(first, URL(str(first.url), encoded=True), headers)
+        address = URL(str(first.url), encoded=True)
+        # aiohttp takes addresses in their usual form alone, the operating system in others, too.
+        plain = written_out(address.host or "")
+        return cls(first, address if plain is None else address.with_host(plain), headers)
 
 
 class TemplatedRequest(httpx2.Request):
@@ -90,7 +97,8 @@ class AiohttpTransport(openai.DefaultAioHttpClient):
     """
 
     def __init__(self, *, trust_env: bool, most_bytes: int = MOST_BYTES) -> None:
-        super().__init__(trust_env=trust_env, follow_redirects=False, timeout=None)
+        self._certificates = _certificates(trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+        super().__init__(trust_env=trust_env, follow_redirects=False, timeout=None, verify=self._certificates)
         self._trusts_environment = trust_env
         self._most_bytes = most_bytes
         self._session: aiohttp.ClientSession | None = None
@@ -129,10 +137,16 @@ class AiohttpTransport(openai.DefaultAioHttpClient):
             connector=aiohttp.TCPConnector(
                 limit=0,  # no limit here: the pool limits concurrent requests
                 keepalive_timeout=_KEEP_ALIVE_SECONDS,
-                ssl=httpx2.create_ssl_context(trust_env=self._trusts_environment),
+                ssl=self._certificates,
             ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=self._trusts_environment,
         )
+
+
+@lru_cache
+def _certificates(trust_env: bool, _file: str | None, _directory: str | None) -> ssl.SSLContext:
+    """Who is trusted: read once, because that takes longer than some hundred requests."""
+    return httpx2.create_ssl_context(trust_env=trust_env)

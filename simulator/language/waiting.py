@@ -35,16 +35,20 @@ def told_while_waiting(tell: Tell, what: Callable[[], str]) -> Iterator[None]:
     began = loop.time()
     moments = chain(_SECONDS, count(_SECONDS[-1] + _FURTHER_SECONDS, _FURTHER_SECONDS))
 
-    def again() -> None:
-        nonlocal timer
-        tell(f"waiting for {what()} ({loop.time() - began:.0f} s)")
-        timer = loop.call_at(began + next(moments), again)
+    timers: list[asyncio.TimerHandle] = []
 
-    timer = loop.call_at(began + next(moments), again)
+    def wait() -> None:
+        timers[:] = [loop.call_at(began + next(moments), say)]
+
+    def say() -> None:
+        tell(f"waiting for {what()} ({loop.time() - began:.0f} s)")
+        wait()
+
+    wait()
     try:
         yield
     finally:
-        timer.cancel()
+        timers.pop().cancel()
 
 
 class Notices:
