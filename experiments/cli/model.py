@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from groundlings.simulator.language.config import ModelConfig
     from groundlings.simulator.language.probe import Finding
 
+_KEPT = ("temperature", "max_tokens", "send_seed")
+"""Keys of a file that a server is asked with, besides those that differ from server to server."""
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -80,7 +83,9 @@ def check(
             key_in(given.api_key_env),
             timeout,
             headers=headers_in(given.headers_env),
-            given=given.later_keys,
+            given=given.model_dump(
+                include={*given.LATER, "temperature", "max_tokens", "send_seed"}, exclude_unset=True
+            ),
             tell=lambda line: typer.echo(printable(line), err=True),
         )
     )
@@ -136,10 +141,6 @@ def _fragment(given: ModelConfig, findings: Sequence[Finding]) -> str:
     found = {key: value for each in findings for key, value in each.settings.items()}
     content = {**given.model_dump(mode="json", exclude_unset=True), **found}
     ModelConfig.model_validate(content)
-    told = [f"# {'yes' if each.works else 'no '}  {each.what}: {_comment(each.detail)}" for each in findings]
+    told = [f"# {'yes' if each.works else 'no '}  {each.what}: {printable(each.detail)}" for each in findings]
     lines = ["# mind.model, as `groundlings model check` found that this server wants to be asked.", *told]
     return "\n".join([*lines, yaml.safe_dump(content, sort_keys=False, allow_unicode=True)])
-
-
-def _comment(text: str) -> str:
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

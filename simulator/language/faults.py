@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
+from groundlings.environments.cleaning import printable
 from groundlings.environments.random_streams import name_key
 from groundlings.simulator.language import provider_words as words
 
@@ -108,11 +109,11 @@ def fault_of(error: Exception) -> Fault:
         # OpenAI says "too many requests" of an empty account too, and no waiting fills it.
         transient = concerns == "generation" or (concerns == "server" and error.status in _TRANSIENT_STATUS)
         told = f"error {error.status} in place of a reply" if isinstance(error, ErrorReply) else f"HTTP {error.status}"
-        what = _shown(f"{told}: {words.in_words(error.said) or 'no explanation'}")
+        what = printable(f"{told}: {words.in_words(error.said) or 'no explanation'}")
         wait = _retry_after(error.headers) if transient else None
         return Fault(what, transient, error.status, wait_seconds=wait, concerns=concerns)
     if isinstance(error, GarbledReply):
-        return Fault(_shown(f"a reply that is no chat completion ({error})"), transient=True, garbled=True)
+        return Fault(printable(f"a reply that is no chat completion ({error})"), transient=True, garbled=True)
     for cause in _causes(error):
         if isinstance(cause, socket.gaierror):
             return Fault("the host name is not known", transient=True, refused=True)
@@ -176,8 +177,3 @@ def _causes(error: BaseException) -> list[BaseException]:
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
         chain.append(cause)
     return chain
-
-
-def _shown(text: str) -> str:
-    """The text without characters that steer a terminal."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

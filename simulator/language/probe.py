@@ -111,15 +111,22 @@ class _Endpoint:
     async def asked(self, request: ChatRequest, settings: Settings) -> ChatReply:
         """The reply to a request without a form."""
         async with self._opened("none", settings) as pool:
-            return await pool.ask(_as(request, settings))
+            return await pool.ask(self._as(request, settings))
 
     async def tried(self, structured: Structured, work: _Work, what: str, settings: Settings) -> Finding:
         """What some work found, or that it was refused."""
         async with self._opened(structured, settings) as pool:
             try:
-                return await work(lambda request: pool.ask(_as(request, settings)))
+                return await work(lambda request: pool.ask(self._as(request, settings)))
             except ProviderError as error:
                 return Finding(what, False, str(error))
+
+    def _as(self, request: ChatRequest, settings: Settings) -> ChatRequest:
+        """The request with what settings say of temperature and length; an answer of one token stays one."""
+        wanted = {**self.given, **settings}
+        longer = wanted.get("max_tokens", 0) if request.max_tokens > 1 else 1
+        temperature = wanted.get("temperature", request.temperature)
+        return replace(request, temperature=temperature, max_tokens=max(longer, request.max_tokens))
 
     @asynccontextmanager
     async def _opened(self, structured: Structured, settings: Settings) -> AsyncIterator[EndpointPool]:
@@ -149,16 +156,6 @@ _Ask = Callable[[ChatRequest], Awaitable[ChatReply]]
 _Work = Callable[[_Ask], Awaitable[Finding]]
 _FORMS: tuple[Structured, ...] = ("json_schema", "grammar")
 _KINDS = {"llamacpp": "llama.cpp", "vllm": "vLLM", "other": "of an unknown kind"}
-
-
-def _as(request: ChatRequest, settings: Settings) -> ChatRequest:
-    """The request with what settings say of temperature and length."""
-    longer = settings.get("max_tokens", 0)
-    return replace(
-        request,
-        temperature=settings.get("temperature", request.temperature),
-        max_tokens=max(longer, request.max_tokens) if request.max_tokens > 1 else request.max_tokens,
-    )
 
 
 def _answered(way: Way, name: str, dialect: str) -> list[Finding]:

@@ -299,3 +299,24 @@ def test_what_a_file_must_not_say_of_a_server_is_refused_and_not_repeated(given)
     with pytest.raises(ValidationError) as caught:
         ModelConfig.model_validate({"provider": "endpoint", **given})
     assert KEY not in str(caught.value)
+
+
+def test_an_experiment_stands_for_the_address_and_the_settings_in_it(mock, tmp_path):
+    model = {"provider": "endpoint", "model": "mock-1", "temperature": 0.3, "limit_key": "max_completion_tokens"}
+    written = tmp_path / "model.yaml"
+
+    async def scenario():
+        async with mock.Server(every=_quirky(mock, "limit and seed")) as server:
+            content = {"name": "x", "seed": 1, "mind": {"kind": "language", "model": {**model, "base_url": server.url}}}
+            content |= {"dataset": {"name": "toy"}, "arms": [{"name": "popular", "recommender": "popular"}]}
+            (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(content))
+            arguments = ["check", str(tmp_path / "experiment.yaml"), "--write", str(written)]
+            done = await asyncio.to_thread(CliRunner().invoke, app, arguments)
+            return done, server
+
+    done, server = asyncio.run(scenario())
+    assert done.exit_code == 0
+    found = yaml.safe_load(written.read_text())
+    assert found == {**model, "base_url": server.url, "send_seed": False, "structured": "json_schema"}
+    assert not any("max_tokens" in body for body in server.bodies)
+    assert (server.bodies[0]["temperature"], server.bodies[-1]["temperature"]) == (0.3, 0.3)
