@@ -69,9 +69,8 @@ def explanation(
 def form_lost(fault: Fault, where: str, form: str) -> str:
     """The message where a server no longer takes the form that earlier replies of the run came in."""
     return (
-        f"{where} took the form {form} for earlier replies of this run and refuses it now: {fault.what}. Replies in "
-        "another form would not compare with them: start a new run with mind.model.structured: none, which asks all "
-        "arms alike"
+        f"{where} refuses the form {form}, in which earlier replies of this run came: {fault.what}. Replies in another "
+        "form would not compare with them: start a new run with mind.model.structured: none, which asks all arms alike"
     )
 
 

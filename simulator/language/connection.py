@@ -101,6 +101,10 @@ class Connection:
         self._dialect = found.dialect
         self._forms.know(found.dialect)
 
+    def share_forms(self, other: Connection) -> None:
+        """See `ReplyForms.share`."""
+        self._forms.share(other._forms)
+
     async def close(self) -> None:
         """Drop its connections."""
         await self._wire.close()
@@ -150,6 +154,7 @@ class Connection:
         if not known:
             if not words.tells_of_form(error.said) and await self._takes(control_question(request), form):
                 self._forms.taken(request, form)
+            if self._forms.has_taken(request):  # here, or by another request meanwhile
                 raise error
             _logger.warning("%s refuses a reply form (%s): from now on none is sent", self.base_url, form)
             if self._forms.refused(request):

@@ -64,6 +64,8 @@ class EndpointPool:
         tell: Tell = no_one,
     ) -> None:
         self._connections = list(connections)
+        for each in self._connections[1:]:
+            each.share_forms(self._connections[0])
         self._max_attempts = max_attempts
         self._outage_seconds = outage_seconds
         self._first_contact_seconds = first_contact_seconds

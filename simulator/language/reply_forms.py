@@ -1,4 +1,4 @@
-"""Which form an endpoint's replies are asked for in: found out once, and the same from then on.
+"""Which form replies are asked for in: found out once for all endpoints of a pool, and the same from then on.
 
 People answer otherwise when no form is sent, so a run in which some replies came with a form and others without
 compares two kinds of people. The first request of each kind of reply (verdict, afterthought, ...) therefore goes out
@@ -47,10 +47,15 @@ class ReplyForms:
         self._structured = structured
         self._so_far = so_far & {"json_schema", "grammar", "none"}
         self._tried: Form = "json_schema" if structured == "auto" else structured
-        self._settled: dict[_Kind, Form] = {}
+        self._takes: dict[_Kind, bool] = {}
+        """Whether the servers take a form for a kind of reply, as far as that is settled."""
         self._gates: dict[_Kind, asyncio.Event] = {}
         """Of the kinds that were asked for; set when the first request of the kind is over."""
         self._unexplained = 0
+
+    def share(self, other: ReplyForms) -> None:
+        """Go by the same findings as another endpoint: their replies are interchangeable only in one form."""
+        self._takes, self._gates = other._takes, other._gates
 
     def know(self, dialect: Dialect) -> None:
         """Note whose server it is, which tells the form that is tried first."""
@@ -64,7 +69,9 @@ class ReplyForms:
         """The form to ask for now."""
         if request.answers:
             return "answers"
-        return self._settled.get(_kind(request), self._tried) if self._structured == "auto" else self._tried
+        if self._structured == "auto" and self._takes.get(_kind(request)) is False:
+            return "none"
+        return self._tried
 
     def turn(self, request: ChatRequest) -> AbstractAsyncContextManager[None]:
         """Entered before a request is sent: the first one of its kind goes out alone, the others wait for its end."""
@@ -78,24 +85,24 @@ class ReplyForms:
     def taken(self, request: ChatRequest, form: Form) -> None:
         """Note that the server has answered in a form."""
         if self._structured == "auto" and form != "answers":
-            self._settled.setdefault(_kind(request), form)
+            self._takes.setdefault(_kind(request), form != "none")
 
     def refused(self, request: ChatRequest) -> bool:
         """Note that the server takes no form for this kind of reply; returns whether it is the first such kind."""
-        first = "none" not in self._settled.values()
-        self._settled[_kind(request)] = "none"
+        first = False not in self._takes.values()
+        self._takes[_kind(request)] = False
         return first
 
     def has_taken(self, request: ChatRequest) -> bool:
         """Whether the form of this kind of reply is settled, and is one that the server took."""
-        return self._settled.get(_kind(request), "none") != "none"
+        return self._takes.get(_kind(request)) is True
 
     def doubted(self, request: ChatRequest, form: Form, error: BadStatus) -> bool:
         """Whether an error may be due to the form that was sent, so that the request is to be tried without."""
         if self._structured != "auto" or form in ("none", "answers"):
             return False
-        if (settled := self._settled.get(_kind(request))) is not None:
-            return settled == "none"  # found out by another request while this one was on its way
+        if (takes := self._takes.get(_kind(request))) is not None:
+            return not takes  # found out by another request while this one was on its way
         if (self._so_far and "none" not in self._so_far) or words.tells_of_generation(error.said):
             return False
         if words.tells_of_form(error.said):

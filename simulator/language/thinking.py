@@ -36,5 +36,7 @@ def without_thinking(text: str) -> str:
 
 def thoughts_beside(message: Mapping[str, Any]) -> str:
     """The thinking that a server gives in a field of its own, "" where it gives none."""
-    found = (message.get(field) for field in _FIELDS)
-    return next((each for each in found if isinstance(each, str) and each), "")
+    for field in _FIELDS:
+        if (thoughts := message.get(field)) and isinstance(thoughts, str):
+            return thoughts
+    return ""

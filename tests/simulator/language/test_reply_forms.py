@@ -72,7 +72,7 @@ def test_a_form_that_was_taken_is_not_given_up_in_the_middle_of_a_run(mock, requ
         async with mock.Server(*[mock.answer] * 3, every=refuse) as server:
             model = EndpointModel(base_url=server.url, model="mock-1")
             replies = [await model.ask(request_) for _ in range(3)]
-            with pytest.raises(ProviderError, match=r"took the form json_schema.*structured: none") as caught:
+            with pytest.raises(ProviderError, match=r"refuses the form json_schema, .*structured: none") as caught:
                 await model.ask(request_)
             await model.close()
             return replies, caught.value, server.bodies
@@ -124,3 +124,25 @@ def test_a_failed_generation_is_tried_again_in_the_same_form(mock, request_, sai
     assert {reply.form for reply in replies} == {"json_schema"}
     assert sorted(reply.attempts for reply in replies) == [1, 1, 1, 1, 2]
     assert all(map(has_form, server.bodies))
+
+
+@pytest.mark.parametrize("first_takes", [True, False])
+def test_endpoints_of_a_pool_have_one_form_between_them(mock, request_, first_takes):
+    refuse = mock.refusing(has_form, 400, "response_format is not supported")
+
+    async def scenario():
+        async with mock.Server() as takes, mock.Server(every=refuse) as refuses:
+            order = [takes, refuses] if first_takes else [refuses, takes]
+            pool = EndpointPool([Connection(base_url=each.url, model="mock-1", concurrency=2) for each in order])
+            try:
+                first = [await pool.ask(request_)]
+                return first + await asyncio.gather(*(pool.ask(request_) for _ in range(4)), return_exceptions=True)
+            finally:
+                await pool.close()
+
+    found = asyncio.run(scenario())
+    if first_takes:
+        assert any("structured: none" in str(each) for each in found if isinstance(each, ProviderError))
+        assert "none" not in {each.form for each in found if not isinstance(each, ProviderError)}
+    else:
+        assert {each.form for each in found} == {"none"}
