@@ -182,6 +182,8 @@ class Connection:
             raise
         except OversizedReply as error:
             return replace(self.replies.oversized(error, request, model, time.perf_counter() - sent), form=form)
+        except GarbledReply as error:
+            raise GarbledReply(self._wire.echoes.without(str(error))) from None
         return self.replies.whole(reply, request, model)
 
     def explain(self, fault: Fault, attempts: int, request: ChatRequest | None = None) -> str:

@@ -38,8 +38,8 @@ def merged_completion(content: str) -> dict[str, Any]:
         for part in found if isinstance(found, list) else ():
             if isinstance(part, dict) and not part.get("index"):
                 _add(choice, message, part)
-    if "error" in body and not message:
-        return body
+    if error := body.get("error") or choice.get("error"):
+        return {"error": error}  # what came before it is no whole reply
     if not (over or choice.get("finish_reason")):
         raise GarbledReply("a stream of events that breaks off")
     return {**body, "choices": [choice]} if message or choice.get("finish_reason") else body

@@ -128,7 +128,7 @@ def _concern(error: BadStatus) -> Concern:
     said = error.said
     if error.status == 402 or words.tells_of_empty_account(said):
         return "account"
-    if error.status == 401:
+    if error.status == 401 or (error.status == 400 and words.tells_of_invalid_key(said)):
         return "key"
     if error.status == 403 and words.tells_of_key(said) and not words.tells_of_moderation(said):
         return "key"

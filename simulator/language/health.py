@@ -56,6 +56,11 @@ class Health:
         self._resting_until = time.monotonic() + min(rest, _LONGEST_REST_SECONDS)
 
     @property
+    def has_answered(self) -> bool:
+        """Whether it has answered a question."""
+        return bool(self._latencies)
+
+    @property
     def resting(self) -> bool:
         """Whether others should be asked if there are any; requests on their way are not touched."""
         return time.monotonic() < self._resting_until

@@ -189,6 +189,8 @@ class EndpointPool:
             except _ATTEMPT_ERRORS as error:
                 fault = fault_of(error)
             self._refuse_if_broken()
+            if fault.status == 403 and fault.concerns == "key" and connection.health.has_answered:
+                fault = replace(fault, concerns="request")  # a firewall that dislikes a prompt says so, too
             if fault.concerns not in _OF_ONE_PROMPT:
                 self._note(connection, fault)
             self._weigh(connection, fault, attempt, request)

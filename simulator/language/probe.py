@@ -74,16 +74,16 @@ async def examine(
     address = {"base_url": base_url, "model": model, "api_key": api_key, "timeout_seconds": timeout_seconds}
     endpoint = _Endpoint({**address, "headers": headers}, given or {}, tell)
     name, dialect = await endpoint.met()
+    settings: Settings = {}
     try:
         way = await find_way(endpoint.asked)
     except ProviderError as error:
-        way, findings = None, [Finding("chat", False, str(error))]
+        findings = [Finding("chat", False, str(error))]
     else:
-        findings = _answered(way, name, dialect)
-    settings = way.settings if way else {}
+        settings, findings = way.settings, _answered(way, name, dialect)
     forms = [await endpoint.tried(form, _form(form), form, settings) for form in _FORMS]
     odds = await endpoint.tried("none", _logprobs, "logprobs", settings)
-    for fewer in _FEWER_ALTERNATIVES if way else ():
+    for fewer in _FEWER_ALTERNATIVES if findings[0].works else ():
         if odds.works or odds.detail == _NONE_GIVEN:
             break
         changed = {"top_logprobs": fewer}

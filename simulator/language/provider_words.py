@@ -30,6 +30,9 @@ _KEY = re.compile(
     r"api[ _-]?key|\bkey\b|credential|authenticat|authoriz|unauthoris|permission|\btoken is\b|access denied|account"
     r"|billing|country|region|organi[sz]ation|subscription"
 )
+_INVALID_KEY = re.compile(
+    r"(?:api|access)[ _-]?key[\w ]{0,20}(?:not[ _]valid|invalid|incorrect)|(?:invalid|incorrect)[ _]api[ _-]?key"
+)
 _EMPTY_ACCOUNT = re.compile(
     r'insufficient_quota"|"?insufficient[ _](?:credit|balance|fund)|payment required'
     r"|credit balance is too low|out of credits"
@@ -63,6 +66,11 @@ def tells_of_moderation(said: str) -> bool:
 def tells_of_key(said: str) -> bool:
     """Whether somebody objects to who asks."""
     return bool(_KEY.search(said.lower()))
+
+
+def tells_of_invalid_key(said: str) -> bool:
+    """Whether the key is no key of this server's: some say so with status 400."""
+    return bool(_INVALID_KEY.search(said.lower()))
 
 
 def tells_of_empty_account(said: str) -> bool:

@@ -19,7 +19,7 @@ from typing import Literal
 
 from groundlings.environments.chat import ChatRequest
 from groundlings.simulator.language import provider_words as words
-from groundlings.simulator.language.faults import BadStatus
+from groundlings.simulator.language.faults import BadStatus, fault_of
 from groundlings.simulator.language.request_body import Dialect, Form
 
 Structured = Literal["auto", "json_schema", "grammar", "none"]
@@ -103,7 +103,7 @@ class ReplyForms:
         if error.status == 500:
             self._unexplained += 1
             return self._unexplained >= _UNEXPLAINED_BEFORE_DOUBT
-        return error.status in _REFUSES_A_FORM and not words.tells_of_moderation(error.said)
+        return error.status in _REFUSES_A_FORM and fault_of(error).concerns == "request"
 
     @asynccontextmanager
     async def _first(self, kind: _Kind) -> AsyncIterator[None]:

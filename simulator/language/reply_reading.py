@@ -24,6 +24,8 @@ from groundlings.simulator.language.reply_numbers import (
 )
 from groundlings.simulator.language.thinking import thoughts_beside, without_thinking
 
+_TELLS = frozenset({"message", "detail", "msg"})
+_LONGEST_EXCERPT = 160
 _TEXT_PARTS = frozenset({"text", "output_text"})
 _THOUGHT_PARTS = frozenset({"thinking", "reasoning", "redacted_thinking"})
 _MARKS_OF_A_SPACE = ("\u2581", "\u0120")  # SentencePiece; byte-level BPE
@@ -97,10 +99,10 @@ def _choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
     error = body.get("error") or (choice.get("error") if isinstance(choice, dict) else None)
     if error and not (isinstance(choice, dict) and (choice.get("message") or {}).get("content")):
         raise ErrorReply(error)
-    if choice is None and (body.get("object") == "error" or "message" in body):
+    if choice is None and (body.get("object") == "error" or not _TELLS.isdisjoint(body)):
         raise ErrorReply(body)
     if not isinstance(choice, dict):
-        raise GarbledReply("no message in it")
+        raise GarbledReply(f"no message in it: {json.dumps(body)[:_LONGEST_EXCERPT]}")
     return choice
 
 

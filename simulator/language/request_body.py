@@ -68,7 +68,8 @@ class RequestStyle:
             body |= _form(request.reply_schema, form, dialect)
         if self.send_seed and request.seed is not None:
             body["seed"] = request.seed
-        return body | self.extra_body if self.extra_body else body
+        body.update(self.extra_body)
+        return body
 
 
 def control_question(request: ChatRequest) -> ChatRequest:

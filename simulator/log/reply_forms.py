@@ -29,8 +29,8 @@ def replies_by_form(log: OpenLog) -> dict[str, dict[str, int]]:
     """Arm -> form of the reply -> calls; arms whose calls have no known form are absent."""
     found: dict[str, dict[str, int]] = defaultdict(dict)
     if "form" in log.columns_of("calls"):
-        for row in log.query(_BY_ARM).itertuples():
-            found[str(row.arm)][str(row.form)] = int(row.calls)
+        for arm, form, calls in log.query(_BY_ARM).to_numpy():
+            found[arm][form] = int(calls)
     return dict(found)
 
 
