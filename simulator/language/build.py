@@ -106,7 +106,7 @@ async def _provider(
                 top_logprobs=config.top_logprobs,
                 strip_thinking=config.thinking == "strip",
             )
-    return BudgetedModel(model, config.budget, spent, tell) if config.budget.limited else model
+    return BudgetedModel(model, config.budget, spent, tell=tell) if config.budget.limited else model
 
 
 async def _embedded(config: ModelConfig, progress: ProgressHook | None, base: Path) -> ChatModel:

@@ -22,6 +22,7 @@ WITHHELD = "(withheld: it repeats the key)"
 
 _HALVES_FROM = 24
 _ESCAPED = re.compile(r"\\(?:u00([0-9a-fA-F]{2})|x([0-9a-fA-F]{2})|([nrtbf])|([^\w]))")
+_MAY_BE_ESCAPED = re.compile(r"[\\%&]")
 _SEPARATORS = re.compile(r"[\W_]+")
 _NO_SEPARATORS = {code: None for code in range(128) if not chr(code).isalnum()}
 
@@ -45,13 +46,17 @@ class KeyEchoes:
 
     def __init__(self, *keys: str | None) -> None:
         self.keys = tuple(key for key in keys if key and len(key) >= SHORTEST_KEY)
-        self._needles = tuple(needle for key in self.keys for needle in _needles(key))
+        self._needles = tuple(dict.fromkeys(needle for key in self.keys for needle in _needles(key)))
         squeezed = map(_squeezed, self.keys)
         self._squeezed = tuple(key for key in squeezed if len(key) >= SHORTEST_KEY)
 
     def stand_in(self, text: str) -> bool:
         """Whether a key can be read out of a text: as it is, cut in two, in base64 or hex, escaped, or spaced out."""
-        return bool(self.keys) and any(self._plainly_in(form) for form in _forms(text))
+        if not self.keys:
+            return False
+        if self._plainly_in(text):
+            return True
+        return _MAY_BE_ESCAPED.search(text) is not None and any(map(self._plainly_in, _forms(text)))
 
     def without(self, text: str) -> str:
         """The text without the keys; no word of it where a key stands there in another form than its own."""
@@ -62,8 +67,9 @@ class KeyEchoes:
         return WITHHELD if self.stand_in(text) else text
 
     def _plainly_in(self, text: str) -> bool:
-        if any(needle in text for needle in self._needles):
-            return True
+        for needle in self._needles:  # a loop, because every reply passes here
+            if needle in text:
+                return True
         squeezed = _squeezed(text) if self._squeezed else ""
         return any(key in squeezed for key in self._squeezed)
 
@@ -74,11 +80,9 @@ def _squeezed(text: str) -> str:
 
 
 def _needles(key: str) -> Iterator[str]:
-    """The key and what is as good as the key."""
-    yield key
-    if len(key) >= _HALVES_FROM:
-        yield from (key[: len(key) // 2], key[len(key) // 2 :])
-    yield from (key.encode().hex(), key.encode().hex().upper(), key[::-1])
+    """The key, or both halves of a long one, and what is as good as the key."""
+    yield from (key[: len(key) // 2], key[len(key) // 2 :]) if len(key) >= _HALVES_FROM else (key,)
+    yield from (key.encode().hex(), key.encode().hex().upper())
     # Base64 of a longer text that holds the key depends on how many characters stand before it, modulo 3; the first
     # and last signs of what is encoded here share bits with the neighbours.
     for before in range(3):
@@ -95,8 +99,7 @@ def _unescaped(found: re.Match[str]) -> str:
 
 
 def _forms(text: str) -> Iterator[str]:
-    """The text as it stands and as those who undo escapes would read it."""
-    yield text
+    """The text as those who undo escapes would read it."""
     if "\\" in text:
         once = _ESCAPED.sub(_unescaped, text)
         yield once

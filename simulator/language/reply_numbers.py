@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from groundlings.environments.chat import ChatRequest
@@ -50,11 +50,11 @@ def token_counts(usage: object, request: ChatRequest, written: int, *, cut_off: 
         written: Characters that the model wrote, thinking included.
         cut_off: Whether the reply ended where it was as long as it may be.
     """
-    given = usage if isinstance(usage, Mapping) else {}
+    given = usage if isinstance(usage, dict) else {}
     prompt = _count(given.get("prompt_tokens"), least=1)
     completion = _count(given.get("completion_tokens"), least=1 if written else 0)
     details = given.get("prompt_tokens_details")
-    told = details.get("cached_tokens") if isinstance(details, Mapping) else None
+    told = details.get("cached_tokens") if isinstance(details, dict) else None
     cached = 0 if told is None else _count(told, least=0)
     if prompt is None or completion is None or cached is None or cached > prompt:
         return TokenCounts(_tokens_sent(request), 0, _tokens_written(written, request.max_tokens * cut_off), True)

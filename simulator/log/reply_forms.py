@@ -1,4 +1,4 @@
-"""In which form the replies of a run came: how many per arm, and which, so that a resumed run keeps to them."""
+"""How the replies of a run came: in which form, so that a resumed run keeps to it, and how many without counts."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ WHERE calls.form IS NOT NULL
 GROUP BY arms.name, calls.form
 ORDER BY arms.name, calls.form
 """
+_ESTIMATED = """
+SELECT arms.name AS arm, count(*) AS calls
+FROM calls JOIN sessions USING (session_id) JOIN arms USING (arm_id)
+WHERE calls.tokens_estimated
+GROUP BY arms.name
+ORDER BY arms.name
+"""
 _BY_ASKER = """
 SELECT DISTINCT arms.name AS arm, calls.asked_by AS asked_by, calls.form AS form
 FROM calls JOIN sessions USING (session_id) JOIN arms USING (arm_id)
@@ -32,6 +39,13 @@ def replies_by_form(log: OpenLog) -> dict[str, dict[str, int]]:
         for arm, form, calls in log.query(_BY_ARM).to_numpy():
             found[arm][form] = int(calls)
     return dict(found)
+
+
+def calls_with_estimates(log: OpenLog) -> dict[str, int]:
+    """Arm -> calls whose tokens are estimates, as the server gave no believable counts; arms without are absent."""
+    if "tokens_estimated" not in log.columns_of("calls"):
+        return {}
+    return {arm: int(calls) for arm, calls in log.query(_ESTIMATED).to_numpy()}
 
 
 def forms_so_far(store: Store) -> Mapping[str, frozenset[str]]:

@@ -34,12 +34,18 @@ QUESTION = ChatRequest(
 )  # fmt: skip
 ODDS = ChatRequest(QUESTION.messages, QUESTION.reply_schema, 1, 0.0, 3, ("yes", "no"))
 
+_WHOLE = [on_the_wire(200, as_json(content), [], None) for content in (MODELS, COMPLETION)]
+
 
 class Server:
-    """Gives whatever it is told to, byte for byte, to everybody who asks; `models` first."""
+    """Gives whatever it is told to, byte for byte: for the list of models, and so many times for a question.
+
+    Then it answers as it should, which is how a refused prompt and a server that refuses are told apart.
+    """
 
     def __init__(self) -> None:
         self.models = self.chat = b""
+        self.times = 0
         self.left_open = False
         self._door = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._door.getsockname()[1]}/v1"
@@ -64,7 +70,11 @@ class Server:
                 )
                 while len(rest) < length:
                     rest += caller.recv(65536)
-                caller.sendall(self.models if head.startswith(b"GET") else self.chat)
+                if head.startswith(b"GET"):
+                    caller.sendall(self.models)
+                else:
+                    self.times -= 1
+                    caller.sendall(self.chat if self.times >= 0 else _WHOLE[1])
                 if self.left_open:
                     caller.recv(1)  # until the other end has had enough
                 caller.shutdown(socket.SHUT_WR)
@@ -79,8 +89,8 @@ def server_replies(world: World, total: int) -> Campaign:
     def spoil(number: int, luck: random.Random) -> tuple[str, Work]:
         how, status, body, headers = spoilt(luck)
         answer = on_the_wire(status, body, headers, luck)
-        models, chat = (on_the_wire(200, as_json(content), [], None) for content in (MODELS, COMPLETION))
-        server.models, server.chat = (answer, chat) if luck.random() < 0.2 else (models, answer)
+        server.models, server.chat = (answer, _WHOLE[1]) if luck.random() < 0.2 else (_WHOLE[0], answer)
+        server.times = luck.choice((1, 2, 1000))
         server.left_open = luck.random() < SHARE_LEFT_OPEN
         if number % PLAYED_EVERY == 0:
             return how, lambda: _played(world, server)

