@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from groundlings.environments.errors import ConfigError
+from groundlings.experiments.terminal import Terminal, escape
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -68,5 +67,5 @@ def check(
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for each in findings:
         table.add_row("[green]yes[/]" if each.works else "[yellow]no[/]", each.what, escape(each.detail))
-    Console().print(table)
+    Terminal().print(table)
     raise typer.Exit(0 if findings[0].works else 1)
