@@ -76,7 +76,8 @@ def sheet(draws: Sequence[Draw], title: str, note: str, columns: int, panel: tup
         panel: Width and height of one, in inches.
     """
     rows = -(-len(draws) // columns)
-    lines = textwrap.wrap(printable(note), int(panel[0] * columns * _LETTERS_AN_INCH))
+    title, note = printable(title), printable(note)
+    lines = textwrap.wrap(note, int(panel[0] * columns * _LETTERS_AN_INCH))
     foot = 0.2 + 0.15 * len(lines)
     with _figure(panel[0] * columns, panel[1] * rows) as figure:
         figure.set_facecolor(LIGHT["paper"])
@@ -94,9 +95,7 @@ def sheet(draws: Sequence[Draw], title: str, note: str, columns: int, panel: tup
             )
         area = (0.01, foot / height, 0.98, 1 - (foot + head) / height)
         figure.set_layout_engine("constrained", rect=area, hspace=0.07, wspace=0.06)
-        figure.text(
-            0.018, 1 - 0.18 / height, printable(title), fontsize=14, fontweight="bold", color=LIGHT["ink"], va="top"
-        )
+        figure.text(0.018, 1 - 0.18 / height, title, fontsize=14, fontweight="bold", color=LIGHT["ink"], va="top")
         figure.text(0.018, 0.1 / height, "\n".join(lines), fontsize=8.5, color=LIGHT["muted"], va="bottom")
         stream = io.BytesIO()
         figure.savefig(stream, format="png", dpi=180, metadata={"Software": None})
