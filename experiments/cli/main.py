@@ -99,7 +99,7 @@ def run(
             elif resume is not None:
                 outcome = go_on_with(resume, progress)
         except (UserError, BudgetExhausted, KeyboardInterrupt):
-            if progress.directory is not None:
+            if progress.directory is not None and progress.directory.is_dir():
                 errors.print("every finished session is in the log; continue with")
                 errors.print(f"    groundlings run --resume {escape(str(progress.directory))}")
             raise
