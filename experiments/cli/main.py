@@ -58,14 +58,30 @@ def groundlings(
 
 @app.command()
 def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = None) -> None:
-    """Validate an experiment file and print what a run would do and cost."""
+    """Validate an experiment file and print what a run would do and cost.
+
+    Code that the file names as `module:Class` is imported, and so run; each is named before.
+    """
+    from groundlings.environments.plugins import NamedCode, told_of_named_code
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_config
     from groundlings.experiments.running.cost import print_plan
     from groundlings.experiments.running.plan import build_plan
 
     console = Terminal()
-    print_plan(build_plan(load_config(config, changes or (), seed), progress=TerminalProgress(console)), console)
+    told: set[NamedCode] = set()
+
+    def tell(code: NamedCode) -> None:
+        if code not in told:
+            told.add(code)
+            home = f"it is imported from {code.home}" if code.home else "no such module is found"
+            console.print(
+                escape(f"note  this file names code: {code.path} ({code.at}); {home}"), highlight=False, soft_wrap=True
+            )
+
+    with told_of_named_code(tell):
+        plan = build_plan(load_config(config, changes or (), seed), progress=TerminalProgress(console))
+        print_plan(plan, console)
 
 
 @app.command()
