@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from groundlings.environments.cleaning import printable
 from groundlings.environments.errors import ConfigError
+from groundlings.experiments.terminal import Terminal, escape, say
 
 if TYPE_CHECKING:
     from groundlings.simulator.language.config import ModelConfig
@@ -40,7 +39,7 @@ def serve(
         file = path.expanduser().resolve() if path else await own_weights()
         model = await EmbeddedModel.open(ServerSettings(file, parallel=parallel, threads=threads, port=port))
         try:
-            typer.echo(f"{model.name} at {model.base_url} (Ctrl-C ends it)")
+            say(f"{model.name} at {model.base_url} (Ctrl-C ends it)", newlines=False)
             await asyncio.Event().wait()
         finally:
             await model.close()
@@ -83,19 +82,17 @@ def check(
             key_in(given.api_key_env),
             timeout,
             headers=headers_in(given.headers_env),
-            given=given.model_dump(
-                include={*given.LATER, "temperature", "max_tokens", "send_seed"}, exclude_unset=True
-            ),
-            tell=lambda line: typer.echo(printable(line), err=True),
+            given=given.model_dump(include={*given.LATER, *_KEPT}, exclude_unset=True),
+            tell=lambda line: say(line, stderr=True),
         )
     )
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for each in findings:
-        table.add_row("[green]yes[/]" if each.works else "[yellow]no[/]", each.what, escape(each.detail))
-    Console().print(table)
+        table.add_row("[green]yes[/]" if each.works else "[yellow]no[/]", escape(each.what), escape(each.detail))
+    Terminal().print(table)
     if write is not None and findings[0].works:
         write.write_text(_fragment(given, findings), encoding="utf-8")
-        typer.echo(f"written: {write} (as mind.model; see docs/models.md)")
+        say(f"written: {write} (as mind.model; see docs/models.md)")
     raise typer.Exit(0 if findings[0].works else 1)
 
 

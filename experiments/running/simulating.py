@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from groundlings.environments.cleaning import logger
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.event_loop import outside_of_loops
 from groundlings.experiments.running.events import SILENT, ArmBegins, Progress, on_visits
@@ -20,7 +20,7 @@ from groundlings.simulator.days import live_together
 from groundlings.simulator.log.store import Store
 from groundlings.simulator.log.writer import LogWriter, PastRun
 
-_logger = logging.getLogger(__name__)
+_logger = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

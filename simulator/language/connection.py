@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 from groundlings.environments.chat import ChatReply, ChatRequest
+from groundlings.environments.cleaning import logger
 from groundlings.simulator.language import advice
 from groundlings.simulator.language import provider_words as words
 from groundlings.simulator.language.answer_limits import MOST_BYTES
@@ -31,7 +31,7 @@ from groundlings.simulator.language.reply_reading import read_reply
 from groundlings.simulator.language.request_body import Dialect, Form, RequestStyle, control_question
 from groundlings.simulator.language.withheld import LoggableReplies
 
-_logger = logging.getLogger(__name__)
+_logger = logger(__name__)
 
 
 class Connection:

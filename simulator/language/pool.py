@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import TypeVar
 import aiohttp
 
 from groundlings.environments.chat import ChatReply, ChatRequest
+from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import ProviderError, UnanswerablePrompt
 from groundlings.environments.random_streams import name_key
 from groundlings.simulator.language.connection import Connection
@@ -23,7 +23,7 @@ from groundlings.simulator.language.waiting import Notices, Tell, no_one, told_w
 
 Result = TypeVar("Result")
 
-_logger = logging.getLogger(__name__)
+_logger = logger(__name__)
 
 _ATTEMPT_ERRORS = (BadStatus, GarbledReply, aiohttp.ClientError, OSError, TimeoutError)
 _NOBODY_IS_SERVED = frozenset({"account", "key"})

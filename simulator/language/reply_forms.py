@@ -30,8 +30,6 @@ _UNEXPLAINED_BEFORE_DOUBT = 2
 _LONGEST_WAIT_SECONDS = 2.0
 _OPEN: AbstractAsyncContextManager[None] = nullcontext()
 
-_logger = logging.getLogger(__name__)
-
 _Kind = tuple[str, ...]
 
 

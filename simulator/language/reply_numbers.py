@@ -17,7 +17,9 @@ UNKNOWN_TOKEN = (("", math.nan),)
 _BYTES_A_TOKEN = 4
 _CHARACTERS_A_TOKEN = 4
 _ROUNDING = 1e-3
-"""How far above 0 a log probability, or above 1 a sum of probabilities, may come out of a server's arithmetic."""
+"""How far above 0 a log probability may come out of a server's arithmetic."""
+_MOST_TOGETHER = 1.1
+"""How much the alternatives of a token may add up to: servers round log probabilities, some to one decimal."""
 _LONGEST_NAME = 200
 
 
@@ -89,7 +91,7 @@ def believable(alternatives: Sequence[tuple[str, float]], answers: Sequence[str]
         listed.count(token) > 1 for token in listed if token.strip().lower() in wanted
     )
     total = math.fsum(math.exp(log) for _, log in alternatives if not math.isnan(log))
-    if twice or total > 1 + len(listed) * _ROUNDING:
+    if twice or total > _MOST_TOGETHER:
         return tuple((token, math.nan) for token in listed)
     return tuple(sorted(alternatives, key=lambda each: math.inf if math.isnan(each[1]) else -each[1]))
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from groundlings.experiments.analysis.metrics import ArmSummary, Metric, Summary
 from groundlings.experiments.analysis.report.formatting import NOT_VALIDATED, decimal, denominators, signed, verdict
+from groundlings.experiments.terminal import escape
 
 _COLOURS = {"better": "green", "worse": "red", "higher": "cyan", "lower": "cyan", "unclear": "dim"}
 _SIGNS = {
@@ -29,7 +29,7 @@ def render_summary_table(summary: Summary) -> Table:
     table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", padding=(0, 1), pad_edge=False)
     table.add_column("arm", overflow="fold", vertical="top")
     for metric in summary.metrics:
-        table.add_column(escape("\n".join(metric.label.lower().split())), justify="right", no_wrap=True)
+        table.add_column("\n".join(map(escape, metric.label.lower().split())), justify="right", no_wrap=True)
     for number, arm in enumerate(summary.arms):
         if number:
             table.add_row()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.report.palette import DARK, LIGHT
 from groundlings.experiments.analysis.report.svg import Draw, svg
 from groundlings.experiments.labs.fidelity import figures
@@ -33,7 +34,7 @@ _SIZE = (4.6, 3.5)
 
 def render_page(findings: Findings) -> str:
     """The page as text."""
-    return _template().render(
+    page = _template().render(
         about=findings.about,
         findings=findings,
         headlines=headlines(findings.records),
@@ -44,6 +45,7 @@ def render_page(findings: Findings) -> str:
         light=LIGHT,
         dark=DARK,
     )
+    return printable(page, newlines=True)
 
 
 def _tables(records: Sequence[Record], part: str) -> list[tuple[str, list[Record]]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
 from rich.table import Table
 
 from groundlings.experiments.labs.fidelity.headlines import headlines
 from groundlings.experiments.labs.fidelity.lab import Findings
 from groundlings.experiments.labs.fidelity.sentences import figure, target
+from groundlings.experiments.terminal import escape
 
 _COLOURS = {"validated": "green", "indicative": "cyan", "not supported": "red"}
 
@@ -17,7 +17,8 @@ def render_findings(findings: Findings) -> Table:
     about = findings.about
     gate = "passed" if findings.passed else "did not pass"
     table = Table(
-        title=f"{about['dataset']}: {about['people_tested']:,} people nothing was fitted on, salt {about['salt']!r}",
+        title=f"{escape(about['dataset'])}: {about['people_tested']:,} people nothing was fitted on, "
+        f"salt {escape(repr(about['salt']))}",
         caption=f"As a whole: {findings.overall}; the mind {gate} the system gate. Targets were set before.",
         caption_justify="left",
     )
@@ -31,5 +32,5 @@ def render_findings(findings: Findings) -> Table:
         word = record.verdict or ""
         colour = _COLOURS.get(word, "")
         said = f"[{colour}]{word}" if colour else word
-        table.add_row(row.label, escape(figure(record)), escape(row.beside), target(record), met, said)
+        table.add_row(escape(row.label), escape(figure(record)), escape(row.beside), target(record), met, said)
     return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.report.palette import DARK, LIGHT
 from groundlings.experiments.analysis.report.svg import Draw, svg
 from groundlings.experiments.labs.warmup import figures
@@ -36,7 +37,7 @@ def render_page(findings: Findings) -> str:
     arms = list(dict.fromkeys(record.key.arm for record in records))
     recommenders = list(dict.fromkeys(record.key.recommender for record in records))
     rest = [claim for claim in findings.claims if claim not in deciding(findings)]
-    return _template().render(
+    page = _template().render(
         about=about,
         findings=findings,
         headline=headline(findings),
@@ -58,6 +59,7 @@ def render_page(findings: Findings) -> str:
         light=LIGHT,
         dark=DARK,
     )
+    return printable(page, newlines=True)
 
 
 def _pictures(findings: Findings) -> list[tuple[str, Draw]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
 from rich.table import Table
 
 from groundlings.experiments.labs.warmup.lab import Findings
 from groundlings.experiments.labs.warmup.records import find
 from groundlings.experiments.labs.warmup.sentences import claim_words, deciding, figure, headline, name_of
+from groundlings.experiments.terminal import escape
 
 COLUMNS = (
     ("cold", "ndcg", "new, NDCG"),
@@ -35,7 +35,8 @@ def render_findings(findings: Findings, width: int = _WIDE_ENOUGH) -> Table:
     about = findings.about
     columns = COLUMNS if width >= _WIDE_ENOUGH else _NARROW
     table = Table(
-        title=f"{about['dataset']}: {about['headline']} first interactions an item, {about['recommender']}, "
+        title=f"{escape(about['dataset'])}: {about['headline']} first interactions an item, "
+        f"{escape(about['recommender'])}, "
         f"{about['seeds']} seeds",
         caption=escape(headline(findings)),
         caption_justify="left",
@@ -52,7 +53,7 @@ def render_findings(findings: Findings, width: int = _WIDE_ENOUGH) -> Table:
             )  # fmt: skip
             whole = (setting, metric) == ("cold", "ndcg")
             cells.append("" if found is None else escape(figure(found)) if whole else f"{found.value:.4f}")
-        table.add_row(name_of(arm), *cells, style="bold" if arm == "audience" else "")
+        table.add_row(escape(name_of(arm)), *cells, style="bold" if arm == "audience" else "")
     return table
 
 
