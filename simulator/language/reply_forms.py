@@ -12,7 +12,6 @@ that was too short, those that went out meanwhile are refused, too, and are sent
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Literal
