@@ -63,7 +63,7 @@ def _call(call: CallRecord) -> tuple[Any, ...]:
 
 def _odds(reply: ChatReply) -> list[tuple[str, float | None]]:
     """What could have been the first token; a log probability that is not known is null, for which JSON has a word."""
-    return [(token, None if math.isnan(log) else log) for token, log in reply.first_token]
+    return [(token, log if math.isfinite(log) else None) for token, log in reply.first_token]
 
 
 def _about_reply(reply: ChatReply) -> tuple[Any, ...]:
