@@ -1,4 +1,4 @@
-"""Which records stand in the table at the end and at the head of the page, in the order of the seven parts."""
+"""The headline records, for the terminal and the top of the page, in the order of the seven parts."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class Headline:
     """A row of the table.
 
     Attributes:
-        label: In words.
+        label: The name of the figure.
         record: The mind's figure.
-        beside: What it stands beside, in words: a trivial scorer, the floor, real people.
+        beside: What it is compared with: a trivial scorer, the floor, real users.
     """
 
     label: str
@@ -62,7 +62,7 @@ class Headline:
 
 
 def headlines(records: Sequence[Record]) -> list[Headline]:
-    """The mind's headline figures; of two predictions of one mind the better one."""
+    """The mind's headline figures; the better one of two predictions of one mind."""
     examined = {record.scorer for record in records if record.part == "interaction" and record.kind == "mind"}
     rows = []
     for part, task, metric, label in _CHOSEN:
@@ -82,7 +82,7 @@ def headlines(records: Sequence[Record]) -> list[Headline]:
 
 
 def _is_of(record: Record, task: str | None) -> bool:
-    """Whether a record is of a task, None for any; of the language sample only what the model adds."""
+    """Whether a record is of a task, None for any; for the language sample only what the model adds."""
     if record.task.startswith(SAMPLE):
         return record.task == task and record.scorer == CONTRIBUTION
     return task in (None, record.task)
