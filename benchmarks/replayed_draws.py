@@ -72,7 +72,7 @@ def _play(plan: Plan, config: ArmConfig, lucks: int) -> Table:
 
 
 def _visits(arm: Arm, lucks: int) -> Iterator[tuple[IntArray, int, CohortRecord]]:
-    """Everybody's visits with each luck, cohort by cohort: who, which luck, what happened."""
+    """Everybody's sessions with each luck, cohort by cohort: who, which luck, what happened."""
     arm.recommender.fit(arm.history, arm.catalog)
     users = arm.users
     known = sp.csr_array(arm.history.matrix)

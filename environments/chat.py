@@ -104,7 +104,7 @@ class CallRecord:
         prompt_hash: SHA-256 over the prompt templates that made the request.
         status: "ok", "reasked" (unreadable, and asked again), "unreadable" (given up) or "unanswerable" (the server
             refuses this prompt for good; the reply's text is what it said).
-        row: Which visit of the cohort it was for.
+        row: Which session of the cohort it was for.
     """
 
     request: ChatRequest
