@@ -27,13 +27,13 @@ _CHOSEN = (
     ("distributions", "ratings", "ks", "Stars, KS"),
     ("distributions", "ratings", "w1", "Stars, earth mover's distance"),
     ("distributions", "homogeneity", "icc ratio", "ICC, simulated over real"),
-    ("distributions", "homogeneity", "sd ratio, between people", "SD between people, ratio"),
-    ("distributions", "homogeneity", "sd ratio, within people", "SD within people, ratio"),
+    ("distributions", "homogeneity", "sd ratio, between people", "SD between users, ratio"),
+    ("distributions", "homogeneity", "sd ratio, within people", "SD within users, ratio"),
     ("distributions", "choices", "popularity curve jsd", "Choices, popularity curve JSD"),
     ("distributions", "choices", "genre mix jsd", "Choices, genre mix JSD"),
     ("distributions", "choices", "gini ratio", "Choices, Gini ratio"),
     ("distributions", "activity", "variation ratio", "Activity, variation ratio"),
-    ("probes", "random slates", "click rate", "Random slates, click rate"),
+    ("probes", "random slates", "click rate", "Random slates, click-through rate"),
     ("probes", "dose-response", "falling steps", "Dose-response, falling steps"),
     ("system", None, "kendall tau", "Order of recommenders, Kendall's tau"),
     ("system", None, "sign agreement", "Really different pairs, sign agreement"),
@@ -42,6 +42,9 @@ _CHOSEN = (
     ("preference", f"{SAMPLE}: liked or disliked", "auc", "It adds to AUC, liked or disliked"),
     ("memorisation and stereotype", None, "decisions changed", "Other titles and demographics, decisions changed"),
 )
+
+_SHOWN = {"real people": "real users", "real people, met later": "real users, held out"}
+"""Baselines that the table names in the glossary's words; records keep their names."""
 
 _LOWER_IS_BETTER = {"mae", "rmse", "brier", "log loss"}
 
@@ -96,5 +99,7 @@ def _better(record: Record, other: Record) -> bool:
 def _beside(record: Record) -> str:
     if record.baseline is None:
         return ""
-    name = "floor, real v real" if record.baseline.scorer.endswith("quantile") else record.baseline.scorer
-    return f"{record.baseline.value:.3f} {name}"
+    name = record.baseline.scorer
+    if name.endswith("quantile"):
+        name = "floor, real v real"
+    return f"{record.baseline.value:.3f} {_SHOWN.get(name, name)}"
