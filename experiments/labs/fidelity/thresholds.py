@@ -16,7 +16,7 @@ CANDIDATES = 400
 MEASURES = {
     "f1": "2 * hits / (items said yes to + real items), per user, 0 without a hit; mean over users.",
     "accuracy": "Share of the list classified correctly, per user; mean over users.",
-    "auc": "P(a real item scores higher than a negative of the list), ties count half; mean over users.",
+    "auc": "P(a real item scores higher than another item), ties count half; mean over users.",
 }
 """Measures of part 1 and what they are; F1 and accuracy have a threshold each, chosen on validation users."""
 
