@@ -1,7 +1,7 @@
 """What a language model is asked and what comes back, whoever serves it.
 
-The protocol lives on the ground floor because two rooms that never meet both need it: minds that decide by
-language, and recommenders that rank by it. Implementations live in `simulator/language`.
+The protocol is in `environments` because two packages that never import each other need it: minds that decide by
+language, and recommenders that rank by it. Implementations are in `simulator/language`.
 """
 
 from __future__ import annotations
