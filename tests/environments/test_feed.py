@@ -156,6 +156,12 @@ def test_there_is_no_page_behind_the_last_for_somebody_who_would_go_on_all_the_s
     assert asyncio.run(beyond()) is None
 
 
+def test_a_mind_must_click_rate_and_turn_pages_and_may_do_without_satisfaction():
+    feed = PaginatedFeed(1, 1, RatingScale())
+    assert feed.schema.beyond({"click", "rate", "next_page"}) == ()
+    assert feed.schema.beyond({"satisfaction"}) == ("click", "rate", "next_page")
+
+
 def decided(*said):
     feed, lists = PaginatedFeed(2, 1, RatingScale()), Lists([5, 6], [7])
 

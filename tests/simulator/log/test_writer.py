@@ -109,7 +109,7 @@ def test_a_database_whose_pages_are_spoiled_is_not_resumed(visit, make_mind, pat
     place = content.rindex(b"next_page")
     content[place - 60 : place] = b"\xff" * 60
     path.write_bytes(content)
-    with pytest.raises(RunDirectoryError, match="malformed|damaged"), LogWriter(path) as log:
+    with pytest.raises(RunDirectoryError, match=r"malformed|damaged"), LogWriter(path) as log:
         log.resume(SCHEMA)
 
 
