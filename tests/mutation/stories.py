@@ -24,7 +24,6 @@ _METRICS = (
 _RUNNING = (
     "tests/experiments/running/test_simulating.py",
     "tests/experiments/running/test_asking_recommenders.py",
-    "tests/experiments/running/test_resume.py",
 )
 
 STORY: dict[str, tuple[str, ...]] = {
