@@ -66,6 +66,10 @@ class RunDirectoryError(UserError):
     """A run directory cannot be written, already holds a run, or does not hold one."""
 
 
+class RunWarning(UserWarning):
+    """Something about a run that whoever reads it should know: it was changed, or it is somebody else's."""
+
+
 class BudgetExhausted(GroundlingsError):
     """A cap on calls, tokens or money was reached; everything decided so far is in the log."""
 

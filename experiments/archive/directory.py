@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from groundlings.environments.cleaning import printable_json
 from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.experiments.archive.strangers import refuse_strange
 from groundlings.simulator.log.sqlite import SqliteStore
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, Store, store_at
 from groundlings.simulator.log.trusted_hosts import remember
@@ -73,6 +74,8 @@ def existing_config(directory: Path) -> Path:
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Keep the directory for this process; a second one gets a `RunDirectoryError` at once."""
+    if (directory / CONFIG_NAME).exists():
+        refuse_strange(directory)
     lock = FileLock(directory / LOCK_NAME)
     try:
         lock.acquire(blocking=False)
@@ -91,8 +94,8 @@ def locked(directory: Path) -> Iterator[None]:
 
 
 def write_text(path: Path, content: str) -> None:
-    """As `write_bytes`, in UTF-8."""
-    write_bytes(path, content.encode())
+    """As `write_bytes`, in UTF-8; bytes of a file's name that are no text stay as they are."""
+    write_bytes(path, content.encode("utf-8", "surrogateescape"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -103,7 +106,9 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(content)
+        part.unlink(missing_ok=True)
+        with part.open("xb") as file:  # made anew: a link of that name would lead elsewhere
+            file.write(content)
         part.replace(path)
     except OSError as fault:
         with suppress(OSError):  # what could not be written may not be removable either

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from groundlings.environments.errors import GroundlingsError, RunDirectoryError
+from groundlings.environments.errors import GroundlingsError, RunDirectoryError, RunWarning
 from groundlings.experiments.archive.directory import MANIFEST_NAME
+from groundlings.experiments.archive.strangers import strange
 from groundlings.simulator.log.integrity import examine
 from groundlings.simulator.log.store import named_faults, store_at
 
@@ -20,11 +22,15 @@ def reading(*runs: Path) -> Iterator[None]:
     Nothing is checked until something fails: then the whole log is, which takes a while for a large one.
 
     Args:
-        runs: Run directories, or logs.
+        runs: Run directories, or logs; of somebody else's, the reader is warned.
 
     Raises:
         RunDirectoryError: The log holds what no run writes, or not what its run has written.
     """
+    for run in runs:
+        why = strange(run)
+        if why is not None:
+            warnings.warn(f"{run}: {why}; it is only read", RunWarning, stacklevel=3)
     try:
         with named_faults(store_at(runs[0])):
             yield

@@ -12,6 +12,7 @@ from typing import Any
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.archive.directory import CELLS, CONFIG_NAME, STOPPED_NAME, SUMMARY_NAME, locked
 from groundlings.experiments.archive.integrity import reading
+from groundlings.experiments.archive.log_check import FEW_ROWS, SOME_ROWS, LogCheck
 from groundlings.experiments.exports.source import Counts, LogSource
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, store_at
@@ -31,10 +32,11 @@ class RunInfo:
         problem: Why a damaged one cannot be read; None for others.
         facts: The row of `runs`, JSON columns parsed; empty for a damaged one, as are `counts`.
         counts: What each arm holds, in the order of the YAML.
-        digest: SHA-256 of what happened; None before a run is done.
+        digest: SHA-256 of what happened; None before a run is done. The manifest's where the seals vouch for it.
         versions: Package -> version, Python's own included where it is known.
         cut_short: Arm, day and user of each visit that was open when the run stopped; None where nobody wrote it down
             (a killed process cannot), empty where none was.
+        changes: What became of the log since it was written; None for a damaged one.
     """
 
     directory: Path
@@ -46,6 +48,7 @@ class RunInfo:
     digest: str | None
     versions: Mapping[str, str]
     cut_short: Sequence[Mapping[str, Any]] | None = None
+    changes: LogCheck | None = None
 
     @property
     def sessions(self) -> int:
@@ -81,7 +84,7 @@ def find_runs(root: Path) -> Iterator[RunInfo]:
         cells = directory / CELLS
         for run in sorted(cells.iterdir()) if cells.is_dir() else (directory,):
             if looks_like_a_run(run):
-                yield look_at(run)
+                yield look_at(run, FEW_ROWS)
 
 
 def looks_like_a_run(directory: Path) -> bool:
@@ -89,21 +92,25 @@ def looks_like_a_run(directory: Path) -> bool:
     return any((directory / name).is_file() for name in (LOG_NAME, ADDRESS_NAME, CONFIG_NAME))
 
 
-def look_at(directory: Path) -> RunInfo:
+def look_at(directory: Path, most_rows: int | None = SOME_ROWS) -> RunInfo:
     """As `read_run`, but a log that cannot be read is told and not raised."""
     try:
-        return read_run(directory)
+        return read_run(directory, most_rows)
     except RunDirectoryError as fault:
         return RunInfo(directory, DAMAGED, _size(directory), str(fault), {}, {}, None, {})
 
 
-def read_run(directory: Path) -> RunInfo:
+def read_run(directory: Path, most_rows: int | None = SOME_ROWS) -> RunInfo:
     """What a run is and how much it holds.
+
+    Args:
+        directory: The run's.
+        most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
 
     Raises:
         RunDirectoryError: It is no run, or its log cannot be read.
     """
-    with reading(directory), LogSource(directory, partial=True) as source:
+    with reading(directory), LogSource(directory, partial=True, most_rows=most_rows) as source:
         return RunInfo(
             directory=directory,
             status=source.run["status"],
@@ -111,9 +118,10 @@ def read_run(directory: Path) -> RunInfo:
             problem=None,
             facts=source.run,
             counts=source.counts(),
-            digest=source.manifest.get("digest"),
+            digest=source.digest,
             versions={**source.run["versions"], **source.manifest.get("versions", {})},
             cut_short=_cut_short(directory, source.run["status"]),
+            changes=source.changes,
         )
 
 

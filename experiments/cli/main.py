@@ -13,7 +13,7 @@ import typer
 
 from groundlings.environments.cleaning import CleanFormatter
 from groundlings.environments.earlier_names import EarlierName
-from groundlings.environments.errors import BudgetExhausted, ConfigError, UserError
+from groundlings.environments.errors import BudgetExhausted, ConfigError, RunDirectoryError, RunWarning, UserError
 from groundlings.experiments.cli.streams import patient_streams
 from groundlings.experiments.terminal import Terminal, escape, say
 
@@ -145,15 +145,24 @@ def report(directory: RunArgument) -> None:
 
 @app.command("digest")
 def print_digest(directory: RunArgument) -> None:
-    """Print the digest of a run (SHA-256 over what happened); equal digests mean equal behaviour."""
+    """Print the digest of a run (SHA-256 over what happened); equal digests mean equal behaviour.
+
+    Every row is read, and whether it is as it was written; where it is not, the exit status is 2.
+    """
     from groundlings.experiments.archive.integrity import reading
+    from groundlings.experiments.archive.log_check import check_log
     from groundlings.experiments.running.replicates import runs_in
     from groundlings.simulator.log.reader import LogReader
 
-    runs = runs_in(directory)
+    runs, changed = runs_in(directory), []
     for run in runs:
         with reading(run), LogReader(run) as log:
             say(log.digest() + (f"  {run.name}" if len(runs) > 1 else ""), newlines=False)
+            found = check_log(run, log, most_rows=None)
+            if found.faults:
+                changed.append(f"{run}: {found}")
+    if changed:
+        raise RunDirectoryError("; ".join(changed))
 
 
 @app.command()
@@ -210,9 +219,11 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """An earlier name is the reader's to change, wherever our code noticed it; other warnings tell their place."""
+    """Earlier names and changed runs are the reader's business, wherever our code noticed; others tell their place."""
     if issubclass(category, EarlierName):
         errors.print(f"[yellow]earlier name[/] {escape(str(message))}")
+    elif issubclass(category, RunWarning):
+        errors.print(f"[yellow]warning[/] {escape(str(message))}")
     elif file is None:
         say(warnings.formatwarning(message, category, filename, lineno, line).rstrip("\n"), stderr=True)
     else:

@@ -40,8 +40,9 @@ def list_runs(
         started = str(run.facts.get("started_at", ""))[:16].replace("T", " ")
         seed = str(run.facts.get("seed", ""))
         name = str(run.directory.relative_to(root))
+        status = run.status + (" (changed)" if run.changes and run.changes.faults else "")
         table.add_row(
-            escape(name), escape(run.status), escape(started), escape(seed), f"{run.sessions:,}" if run.counts else "",
+            escape(name), escape(status), escape(started), escape(seed), f"{run.sessions:,}" if run.counts else "",
             _megabytes(run), escape((run.digest or "")[:_SHORT]),
         )  # fmt: skip
         if run.problem:
@@ -130,6 +131,7 @@ def _facts(run: RunInfo) -> dict[str, Any]:
         **({} if run.status == "done" else {"cut short": _cut_short(run)}),
         "seed": about["seed"],
         "digest": run.digest or "none: the run is not done",
+        "log": str(run.changes),
         "config hash": about["config_hash"],
         "data": f"{about['dataset']} ({about['dataset_hash'][:_SHORT]})",
         "licence": about["dataset_licence"],

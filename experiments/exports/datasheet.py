@@ -73,6 +73,7 @@ def _markdown(facts: Mapping[str, Any]) -> str:
     chosen, dataset, people = facts["format"], facts["dataset"], facts["people"]
     mind = people["mind"].get("kind", "unknown")
     digest = facts["digest"] or "none: the run was not finished when it was exported"
+    changed = "; ".join(facts.get("changed_since_written", ()))
     parts = [
         f"# Synthetic interactions: {_plain(facts['experiment'])}",
         f"**{facts['warning']}** Do not mix these rows with real ones without keeping the mark that tells them apart.",
@@ -84,6 +85,7 @@ def _markdown(facts: Mapping[str, Any]) -> str:
                 "Seed": facts["seed"],
                 "Configuration, SHA-256": facts["config_hash"],
                 "Behaviour, SHA-256": digest,
+                **({"**Changed since it was written**": _plain(changed)} if changed else {}),
                 "Simulated people": f"{people['agents']}, deciding by: {mind}",
                 "Language model": people["model_fingerprint"] or "none",
             }

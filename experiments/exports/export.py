@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from groundlings.experiments.archive.integrity import reading
+from groundlings.experiments.archive.log_check import warn_of_changes
 from groundlings.experiments.exports.datasheet import write_datasheet
 from groundlings.experiments.exports.folders import check_free, new_directory
 from groundlings.experiments.exports.formulas import formula_notes
@@ -52,6 +53,7 @@ def export_in(chosen: Format, run: Path, out: Path, *, partial: bool = False) ->
     """As `export_run`, in a format that was found already."""
     check_free(out)
     with reading(run), LogSource(run, partial=partial) as source, new_directory(out) as draft:
+        warn_of_changes(source.changes, run)
         written = chosen.write(source, draft)
         written = replace(written, notes=(*written.notes, *formula_notes(draft)))
         write_datasheet(source, chosen, written, draft)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.archive.directory import read_manifest
+from groundlings.experiments.archive.log_check import SOME_ROWS, check_log
 from groundlings.experiments.exports.folders import folder_names
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.reader import ArmRows as Counts
@@ -58,19 +60,22 @@ class LogSource:
     Args:
         directory: The run.
         partial: Whether a run that did not finish will do.
+        most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
 
     Attributes:
+        changes: What became of the log since it was written.
         has_teams: Whether the log says whose pick a slot was.
 
     Raises:
         RunDirectoryError: There is no such run, or it is not finished and `partial` was not asked for.
     """
 
-    def __init__(self, directory: Path, *, partial: bool = False) -> None:
+    def __init__(self, directory: Path, *, partial: bool = False, most_rows: int | None = SOME_ROWS) -> None:
         self.directory = directory
         self._log = LogReader(directory)
         self.has_teams = self._log.schema_version() > 1
         self.manifest = read_manifest(directory)
+        self.changes = check_log(directory, self._log, most_rows)
         found = self._log.run()
         self.run = {name: found[name] for name in _FACTS}
         if self.run["status"] != "done" and not partial:
@@ -92,6 +97,14 @@ class LogSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._log.close()
+
+    @cached_property
+    def digest(self) -> str | None:
+        """SHA-256 over what happened, None before a run is done: the manifest's where the seals vouch for it."""
+        if self.run["status"] != "done":
+            return None
+        written = self.manifest.get("digest")
+        return written if written is not None and self.changes.proves_manifest else self._log.digest()
 
     def impressions(self, columns: Sequence[str], outcome: Outcome | None = None) -> Iterator[tuple[Arm, list[Row]]]:
         """Impressions in the order of the log, chunk by chunk and arm by arm.
@@ -135,8 +148,9 @@ class LogSource:
             "experiment": run["experiment"],
             "seed": run["seed"],
             "config_hash": run["config_hash"],
-            "digest": self.manifest.get("digest"),
+            "digest": self.digest,
             "status": run["status"],
+            **({"changed_since_written": list(self.changes.faults)} if self.changes.faults else {}),
             "dataset": {name: run[f"dataset_{name}"] for name in ("hash", "source", "licence")}
             | {"name": run["dataset"]},
         }

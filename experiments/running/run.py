@@ -15,6 +15,7 @@ from groundlings.experiments.analysis.measuring import measure
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.integrity import reading
+from groundlings.experiments.archive.log_check import write_manifest
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.event_loop import outside_of_loops
@@ -137,6 +138,5 @@ def _measured(plan: Plan, run: Mapping[str, Any], directory: Path, seconds: Mapp
     with LogReader(directory) as log:
         fingerprint = log.digest()
         replies = {"reply_forms": replies_by_form(log), "calls_with_estimated_tokens": calls_with_estimates(log)}
-        written = {**manifest(plan, run, fingerprint, seconds), **replies}
-        files.write_json(directory / files.MANIFEST_NAME, written)
-        return Outcome(directory, measure(directory, log, metrics=plan.metrics), fingerprint)
+        write_manifest(directory, {**manifest(plan, run, fingerprint, seconds), **replies})
+        return Outcome(directory, measure(directory, log, metrics=plan.metrics, most_rows=0), fingerprint)

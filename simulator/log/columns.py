@@ -32,6 +32,11 @@ class Columns:
     def __len__(self) -> int:
         return len(self._columns[0])
 
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns themselves."""
+        return self._columns
+
     def rows(self, *, nan_is_null: bool) -> Iterator[Row]:
         """The rows in their order.
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from groundlings.simulator.log.foreign import refuse_foreign
 from groundlings.simulator.log.migrations import migrate
 from groundlings.simulator.log.store import Store, named_faults
 
@@ -31,6 +32,7 @@ class WritingConnection:
                 self._connection = self._engine.connect()
             self.prepare()
             with self.transaction() as connection:
+                refuse_foreign(connection, self._store)
                 migrate(connection)
         except BaseException:
             self.close()

@@ -14,8 +14,11 @@ from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, fun
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import tables
 
+LEDGER = "schema_migrations"
+"""The table that says which steps a log has taken."""
+
 _ledger = Table(
-    "schema_migrations",
+    LEDGER,
     MetaData(),
     Column("number", Integer, primary_key=True),
     Column("name", String, nullable=False),
@@ -43,6 +46,9 @@ def _evidence(connection: Connection) -> None:
     ):
         connection.execute(text(f"ALTER TABLE {column}"))
     tables.accepted_changes.create(connection)
+    tables.seals.create(connection)
+    # Its rows were written without seals: a log that says so differs from one whose seals were taken away.
+    connection.execute(tables.seals.insert().values(seal_id=1, kind="unsealed", covers="{}", content="", seal=""))
 
 
 STEPS: tuple[tuple[str, Callable[[Connection], None]], ...] = (

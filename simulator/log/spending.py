@@ -48,7 +48,9 @@ class Spending:
 
 def spent_in(store: Store) -> Spending:
     """What the calls in a log have taken; those read from a record took nothing, nor does a log without calls."""
-    engine = store.for_writing()
+    if not store.exists():
+        return Spending()
+    engine = store.for_reading()
     try:
         with named_faults(store), engine.connect() as connection:
             inspector = inspect(connection)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, QueuePool, Table, create_engine, event, text
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.columns import Row
@@ -25,15 +26,7 @@ class SqliteStore:
 
     def for_writing(self) -> Engine:
         """Write-ahead logging, so that others can read while a run writes."""
-        engine = create_engine(f"sqlite:///{self.path}")
-
-        @event.listens_for(engine, "connect")
-        def _settings(connection: Any, _record: Any) -> None:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA cache_size = -65536")
-
-        return engine
+        return self._engine("rwc", "journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536")
 
     def for_reading(self) -> Engine:
         """Never writes; `RunDirectoryError` where there is no file."""
@@ -41,7 +34,31 @@ class SqliteStore:
             raise RunDirectoryError(
                 f"{self.path}: found no {self.path.name} there; expected a directory that `groundlings run` wrote"
             )
-        return create_engine(f"sqlite:///file:{self.path.resolve()}?mode=ro&uri=true")
+        return self._engine("ro", "query_only = ON")
+
+    def _engine(self, mode: Literal["rwc", "ro"], *settings: str) -> Engine:
+        """Connections to this file, whatever its name is: a name never becomes part of an address as it stands.
+
+        A file may come from a stranger, so what its schema calls may not reach beyond the file.
+        """
+        address = f"{self.path.absolute().as_uri()}?mode={mode}"
+
+        def connect() -> sqlite3.Connection:
+            return sqlite3.connect(address, uri=True, check_same_thread=False)
+
+        named = URL.create("sqlite", database=str(self.path))  # for messages; `connect` opens the file
+        engine = create_engine(named, creator=connect, poolclass=QueuePool)
+
+        @event.listens_for(engine, "connect")
+        def _settings(connection: Any, _record: Any) -> None:
+            for setting in ("trusted_schema = OFF", *settings):
+                connection.execute(f"PRAGMA {setting}")
+
+        return engine
+
+    def exists(self) -> bool:
+        """See `store.Store`."""
+        return self.path.is_file()
 
     def prepare(self, connection: Connection) -> None:
         """A file needs no preparation, and the lock of the directory keeps others away."""

@@ -13,6 +13,7 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.address import postgres_address, schema_name
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.faults import named_faults
+from groundlings.simulator.log.foreign import refuse_disguised
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
 from groundlings.simulator.log.sqlite import SqliteStore
 
@@ -35,6 +36,10 @@ class Store(Protocol):
 
     def for_reading(self) -> Engine:
         """The same, for connections that change nothing."""
+        ...
+
+    def exists(self) -> bool:
+        """Whether anything was ever put there; nothing is made by asking."""
         ...
 
     def prepare(self, connection: Connection) -> None:
@@ -113,6 +118,7 @@ def open_log(run: Path | Store) -> Engine:
     engine = store.for_reading()
     with named_faults(store), engine.connect() as connection:
         version = schema_version(connection)
+        refuse_disguised(connection, store)
     if version == 0:
         raise RunDirectoryError(
             f"{store}: a database, but not a log of Groundlings (it has no schema_migrations table)"

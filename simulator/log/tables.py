@@ -199,6 +199,16 @@ interviews = Table(
     Column("call_id", ForeignKey("calls.call_id"), nullable=False),
 )
 
+seals = Table(
+    "seals",
+    metadata,
+    _key("seal_id"),  # ascending in the order of writing
+    Column("kind", String, nullable=False),  # run, arms, agents, items, rows, state, manifest, unsealed
+    Column("covers", Text, nullable=False),  # JSON: what was hashed
+    Column("content", String, nullable=False),  # SHA-256 over it
+    Column("seal", String, nullable=False),  # SHA-256 over the seal before this one, kind, covers and content
+)
+
 INDEXES = {
     "sessions_by_arm": "sessions (arm_id, day)",
     "impressions_by_session": "impressions (session_id)",

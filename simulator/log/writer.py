@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import insert, text, update
+from sqlalchemy import Connection, insert, text, update
 
 from groundlings.environments.actions import ActionSchema
 from groundlings.environments.errors import BudgetExhausted, RunDirectoryError, UserError
@@ -24,6 +24,17 @@ from groundlings.simulator.log.numbering import first_origin, next_ids
 from groundlings.simulator.log.participants import ArmRow, agent_rows, as_json, item_rows
 from groundlings.simulator.log.resume_reader import PastRun, read_resumption
 from groundlings.simulator.log.row_layout import Cohort, Origin, block_of
+from groundlings.simulator.log.seal_check import seals_in
+from groundlings.simulator.log.seals import (
+    Chain,
+    RowSeal,
+    last_seal,
+    seal_of_arms,
+    seal_of_block,
+    seal_of_run,
+    seal_of_state,
+    write_seal,
+)
 from groundlings.simulator.log.sqlite import SqliteStore
 from groundlings.simulator.log.store import Store
 from groundlings.simulator.session import CohortRecord
@@ -46,6 +57,7 @@ class LogWriter:
         self._arms: dict[str, int] = {}
         self._next: Origin | None = None
         self._run_id = ""
+        self._chain: Chain | None = None  # None where an earlier version began the log, and it is not sealed
         self._window = CommitWindow(self._commit)
 
     def __enter__(self) -> LogWriter:
@@ -74,8 +86,19 @@ class LogWriter:
                 self._arms[arm.name] = first["arms"] + position
                 row = {**asdict(arm), "options": as_json(arm.options), "position": position}
                 connection.execute(insert(tables.arms), {"arm_id": self._arms[arm.name], "run_id": self._run_id, **row})
-            self._store.pour(connection, tables.agents, agent_rows(population, self._run_id, first["agents"]))
-            self._store.pour(connection, tables.items, item_rows(population.catalog, self._run_id, first["items"]))
+            agents, items = RowSeal(tables.agents), RowSeal(tables.items)
+            people = agent_rows(population, self._run_id, first["agents"])
+            self._store.pour(connection, tables.agents, agents.passing(people))
+            things = item_rows(population.catalog, self._run_id, first["items"])
+            self._store.pour(connection, tables.items, items.passing(things))
+            chain = last_seal(connection)
+            if chain is not None:
+                chain = write_seal(connection, chain, "run", *seal_of_run(connection))
+                chain = write_seal(connection, chain, "arms", *seal_of_arms(connection))
+                chain = write_seal(connection, chain, "agents", *agents.seal)
+                chain = write_seal(connection, chain, "items", *items.seal)
+                chain = write_seal(connection, chain, "state", *seal_of_state(connection))
+        self._chain = chain
         self._next = first_origin(first)
 
     def resume(self, schema: ActionSchema) -> PastRun | None:
@@ -85,19 +108,27 @@ class LogWriter:
             schema: Says which action recommenders have learnt from.
 
         Raises:
-            RunDirectoryError: The database is damaged.
+            RunDirectoryError: The database is damaged, or was changed since it was written.
         """
         with self._connection.transaction() as connection:
             self._store.check_integrity(connection)
             damage = damage_in(connection)
             if damage is not None:
                 raise RunDirectoryError(f"{self._store}: the log is damaged: {damage}; restore it from a copy")
+            changed = seals_in(connection).faults
+            if changed:
+                raise RunDirectoryError(
+                    f"{self._store}: the log is not as it was written: {'; '.join(changed)}; nothing was added to it, "
+                    "restore it from a copy, or start a new run"
+                )
             found = read_resumption(connection, self._store, schema)
             if found is None:
                 return None
+            self._chain = last_seal(connection)
             self._run_id, self._arms, self._next = found.run_id, dict(found.arm_ids), found.origin
             if not found.past.done:
                 connection.execute(update(tables.runs).values(status="running", finished_at=None))
+                self._chain = self._with_state(connection)
             return found.past
 
     def write(self, record: CohortRecord, *, arm: str, sim_time: int, policy_version: str) -> None:
@@ -120,17 +151,19 @@ class LogWriter:
         with self._connection.transaction() as connection:
             ended = {"status": status, "finished_at": _now()}
             connection.execute(update(tables.runs).where(tables.runs.c.run_id == self._run_id).values(ended))
+            chain = self._with_state(connection)
             if status == "done":
                 for name, columns in tables.INDEXES.items():
                     connection.execute(text(f"CREATE INDEX IF NOT EXISTS {name} ON {columns}"))
                 self._store.add_references(connection)
+        self._chain = chain
         with self._connection.transaction() as connection:
             self._store.settle(connection)
 
     def _commit(self, cohorts: Sequence[Cohort]) -> None:
         """Write the rows of some cohorts in one transaction, and advance the ids."""
         assert self._next is not None
-        block, origin = block_of(cohorts, self._next), self._next
+        block, origin, chain = block_of(cohorts, self._next), self._next, self._chain
         with self._connection.transaction() as connection:
             for table in (tables.sessions, tables.impressions, tables.events):
                 columns: Columns = getattr(block, table.name)
@@ -139,6 +172,10 @@ class LogWriter:
                 rows: list[Row] = getattr(block, table.name)
                 if rows:
                     self._store.pour(connection, table, rows)
+            if chain is not None:
+                seal, chain = chain.after("rows", *seal_of_block(cohorts, block, origin))
+                self._store.pour(connection, tables.seals, [seal])
+        self._chain = chain
         self._next = replace(
             origin,
             session=origin.session + len(block.sessions),
@@ -146,6 +183,12 @@ class LogWriter:
             event=origin.event + len(block.events),
             call=origin.call + len(block.calls),
         )
+
+    def _with_state(self, connection: Connection) -> Chain | None:
+        """The chain, longer by what the run's row says of itself now."""
+        if self._chain is None:
+            return None
+        return write_seal(connection, self._chain, "state", *seal_of_state(connection))
 
     def _save_what_was_decided(self) -> None:
         """Commit the waiting cohorts when an error leaves the writer; a server that was lost may be back already."""

@@ -30,8 +30,8 @@ _UNEVEN = 0.02
 def check_run(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
     """Checks that concern all arms."""
     if outcomes.preference is not None:
-        return (_finished(outcomes), _drafted(outcomes.preference))
-    return (_finished(outcomes), _assigned(outcomes), _completed(outcomes), _control(outcomes), _twins(outcomes, alpha))
+        return (*_as_written(outcomes), _finished(outcomes), _drafted(outcomes.preference))
+    return (*_as_written(outcomes), _finished(outcomes), _assigned(outcomes), _completed(outcomes), _control(outcomes), _twins(outcomes, alpha))
 
 
 def check_arm(arm: ArmOutcomes, outcomes: Outcomes, plan: PlanConfig, headline: Headline) -> tuple[Check, ...]:
@@ -55,6 +55,14 @@ def competitors(outcomes: Outcomes) -> list[ArmOutcomes]:
     """Arms that an effect is claimed for: no bounds, and no second copy of the baseline."""
     base = outcomes.baseline
     return [arm for arm in outcomes.arms[1:] if not arm.bound and arm.policy != base.policy]
+
+
+def _as_written(outcomes: Outcomes) -> tuple[Check, ...]:
+    """Whether the log still says what it said when it was written; logs of earlier versions cannot tell."""
+    changes, name = outcomes.changes, "the log is as it was written"
+    if changes is None or not (changes.seals.sealed or changes.faults):
+        return ()
+    return (Check(name, "failed" if changes.faults else "passed", str(changes)),)
 
 
 def _finished(outcomes: Outcomes) -> Check:

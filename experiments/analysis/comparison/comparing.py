@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +30,7 @@ from groundlings.experiments.analysis.comparison.primary_effect import Headlines
 from groundlings.experiments.analysis.comparison.segments import effects_by_segment, levels_of
 from groundlings.experiments.analysis.comparison.verdict import Check, Evidence, judge
 from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.archive.log_check import check_log
 from groundlings.experiments.config.schema import PlanConfig
 from groundlings.simulator.log.reader import LogReader
 
@@ -53,10 +54,11 @@ def compare_run(
     Raises:
         RunDirectoryError: A log or the fidelity file cannot be read, or a variant lacks an arm.
     """
-    outcomes = read_outcomes(log, metrics)
+    outcomes = replace(read_outcomes(log, metrics), changes=check_log(directory, log))
     run = outcomes.run
     gate = find_gate(directory, fidelity, run["dataset_hash"], run["mind"])
-    return compare_outcomes(outcomes, gate, [read_outcomes(variant, metrics) for variant in variants])
+    others = [replace(read_outcomes(variant, metrics), changes=check_log(None, variant)) for variant in variants]
+    return compare_outcomes(outcomes, gate, others)
 
 
 def compare_outcomes(outcomes: Outcomes, gate: Gate | None, others: Sequence[Outcomes] = ()) -> Comparison:
@@ -232,7 +234,11 @@ def _variants_finished(others: Sequence[Outcomes]) -> tuple[Check, ...]:
         return ()
     open_runs = [str(run.run["run_id"]) for run in others if run.run["status"] != "done"]
     said = f"not {', '.join(open_runs)}" if open_runs else f"all {len(others) + 1} runs"
-    return (Check("every variant is finished", "failed" if open_runs else "passed", said),)
+    checks = [Check("every variant is finished", "failed" if open_runs else "passed", said)]
+    changed = [f"{run.run['run_id']}: {run.changes}" for run in others if run.changes and run.changes.faults]
+    if changed:
+        checks.append(Check("every variant is as it was written", "failed", "; ".join(changed)))
+    return tuple(checks)
 
 
 def _looked(outcomes: Outcomes, plan: PlanConfig) -> tuple[Check, ...]:

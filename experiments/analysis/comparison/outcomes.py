@@ -18,6 +18,7 @@ from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.definitions import METRICS
 from groundlings.experiments.analysis.metrics.registry import metrics_of
 from groundlings.experiments.analysis.metrics.totals import RunTotals, Totals
+from groundlings.experiments.archive.log_check import LogCheck
 from groundlings.experiments.config.designs import (
     InterleavingDesign,
     ParallelDesign,
@@ -87,6 +88,7 @@ class Outcomes:
         personas: What is known of each agent, in the order of the log.
         preference: What interleaved lists tell; None in any other design.
         metrics: Those of the experiment, in the order of its file.
+        changes: What became of the log since it was written; None where nobody looked.
     """
 
     run: Mapping[str, Any]
@@ -97,6 +99,7 @@ class Outcomes:
     personas: tuple[Mapping[str, Any], ...]
     preference: Preference | None = None
     metrics: tuple[Metric, ...] = METRICS
+    changes: LogCheck | None = None
 
     @property
     def baseline(self) -> ArmOutcomes:

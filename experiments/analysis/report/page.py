@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +39,7 @@ from groundlings.experiments.analysis.report.verdict_figures import (
     segments_height,
 )
 from groundlings.experiments.archive import directory as files
+from groundlings.experiments.archive.log_check import SOME_ROWS, check_log, warn_of_changes
 from groundlings.experiments.config.designs import ParallelDesign
 from groundlings.simulator.log.reader import LogReader
 
@@ -84,7 +85,13 @@ class Picture:
         ]
 
 
-def write_report(run_dir: Path, log: LogReader, summary: Summary, variants: Sequence[LogReader] = ()) -> Path:
+def write_report(
+    run_dir: Path,
+    log: LogReader,
+    summary: Summary,
+    variants: Sequence[LogReader] = (),
+    most_rows: int | None = SOME_ROWS,
+) -> Path:
     """Write `report.html`, `metrics.png`, `pages.png` and, where there is something to show, `days.png`, `effects.png`,
     `people.png` and `segments.png`.
 
@@ -93,12 +100,15 @@ def write_report(run_dir: Path, log: LogReader, summary: Summary, variants: Sequ
         log: The run's.
         summary: What `metrics.summarise` made of it.
         variants: Logs of the same experiment with other prompts, models or seeds, which the verdict hears.
+        most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
 
     Returns:
         Where the page lies.
     """
     style = styles(summary)
-    outcomes = read_outcomes(log, summary.metrics)
+    outcomes = replace(read_outcomes(log, summary.metrics), changes=check_log(run_dir, log, most_rows))
+    if outcomes.changes is not None:
+        warn_of_changes(outcomes.changes, run_dir)
     gate = find_gate(run_dir, None, outcomes.run["dataset_hash"], outcomes.run["mind"])
     comparison = compare_outcomes(outcomes, gate, [read_outcomes(variant, summary.metrics) for variant in variants])
     pictures = [

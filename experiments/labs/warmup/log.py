@@ -25,7 +25,7 @@ from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.trace import Trace
 from groundlings.environments.visits import Visits
-from groundlings.experiments.archive.directory import MANIFEST_NAME, write_json
+from groundlings.experiments.archive.log_check import write_manifest
 from groundlings.experiments.archive.provenance import origin_row
 from groundlings.experiments.labs.warmup.exposure import Exposures
 from groundlings.experiments.labs.warmup.replicate import AUDIENCE, Trial
@@ -63,7 +63,7 @@ def write_log(directory: Path, trial: Trial, exposures: Sequence[Exposures], ver
         log.close("done")
     about = {key: run[key] for key in ("run_id", "experiment", "seed", "config_hash", "synthetic")}
     with LogReader(directory) as read:
-        write_json(directory / MANIFEST_NAME, {**about, "digest": read.digest(), "mind": json.loads(run["mind"])})
+        write_manifest(directory, {**about, "digest": read.digest(), "mind": json.loads(run["mind"])})
 
 
 def selected_sessions(trial: Trial, chosen: IntArray, population: Population) -> list[CohortRecord]:

@@ -12,11 +12,14 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.columns import Row
+from groundlings.simulator.log.foreign import foreign_in
 from groundlings.simulator.log.migrations import schema_version
 from groundlings.simulator.log.store import Store, named_faults, open_log, store_at
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from groundlings.simulator.log.seal_check import SealReport
 
 CHUNK_ROWS = 50_000
 """Rows in memory at a time where rows are streamed: about 40 MB as Python objects."""
@@ -62,6 +65,18 @@ class OpenLog:
 
         with named_faults(self._place):
             return digest(self._engine)
+
+    def check_seals(self, most_rows: int | None = None) -> SealReport:
+        """Whether the log is as it was written; see `seal_check.check_seals`."""
+        from groundlings.simulator.log.seal_check import check_seals
+
+        with named_faults(self._place):
+            return check_seals(self._engine, most_rows)
+
+    def foreign(self) -> tuple[str, ...]:
+        """Triggers, views, tables and columns that no version of ours makes; reading runs none of them."""
+        with self._connected() as connection:
+            return foreign_in(connection)
 
     def schema_version(self) -> int:
         """The version of the log's tables; `migrations.STEPS` names what each brought."""

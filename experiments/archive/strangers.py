@@ -1,0 +1,44 @@
+"""Run directories of other people: they are read and never written, and whoever reads one is told."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from groundlings.environments.errors import RunDirectoryError
+
+
+def strange(directory: Path) -> str | None:
+    """What makes a run directory somebody else's: its owner, or a link in it that leads out; None for one's own.
+
+    An administrator's own directories are all, as in a container.
+    """
+    try:
+        owner, me = directory.stat().st_uid, os.geteuid()
+        if me not in (0, owner):
+            return f"it belongs to another user ({_name(owner)})"
+        home = directory.resolve()
+        for path in sorted(directory.iterdir()):
+            if path.is_symlink() and not path.resolve().is_relative_to(home):
+                return f"{path.name} in it is a link to {path.resolve()}"
+    except (OSError, AttributeError, RuntimeError):  # not there, no users on this system, a link to itself
+        return None
+    return None
+
+
+def refuse_strange(directory: Path) -> None:
+    """Raise `RunDirectoryError` for a run directory of somebody else, before anything is written."""
+    why = strange(directory)
+    if why is not None:
+        raise RunDirectoryError(
+            f"{directory}: {why}, so it is only read; copy it (`cp -rL`) and go on with the copy"
+        )
+
+
+def _name(owner: int) -> str:
+    try:
+        import pwd
+
+        return pwd.getpwuid(owner).pw_name
+    except (ImportError, KeyError):
+        return str(owner)

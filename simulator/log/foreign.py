@@ -1,0 +1,70 @@
+"""What does not belong into a log: triggers and views run when rows are touched, and nobody asked them to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, inspect, text
+
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.simulator.log import tables
+from groundlings.simulator.log.migrations import LEDGER
+
+_SQLITE = "SELECT type, name, tbl_name FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name"
+_POSTGRES = """
+SELECT 'trigger' AS type, tgname AS name, relname AS tbl_name
+FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid WHERE NOT tgisinternal AND relnamespace = {here}
+UNION ALL
+SELECT CASE relkind WHEN 'r' THEN 'table' WHEN 'i' THEN 'index' WHEN 'v' THEN 'view' WHEN 'm' THEN 'view'
+       ELSE 'relation' END, relname, coalesce(indrelid::regclass::text, relname)
+FROM pg_class LEFT JOIN pg_index ON indexrelid = pg_class.oid
+WHERE relnamespace = {here} AND relkind IN ('r', 'i', 'v', 'm', 'f', 'p') AND NOT coalesce(indisprimary, false)
+UNION ALL
+SELECT 'rule', rulename, relname FROM pg_rewrite JOIN pg_class ON pg_class.oid = ev_class
+WHERE relnamespace = {here} AND rulename <> '_RETURN'
+UNION ALL
+SELECT 'function', proname, proname FROM pg_proc WHERE pronamespace = {here}
+ORDER BY 2
+""".format(here="(SELECT oid FROM pg_namespace WHERE nspname = current_schema())")
+
+
+def foreign_in(connection: Connection) -> tuple[str, ...]:
+    """Everything in a log's schema that no version of ours makes, as "trigger x on sessions", by name."""
+    return tuple(_foreign(connection))
+
+
+def refuse_foreign(connection: Connection, where: object) -> None:
+    """Raise `RunDirectoryError` where a log has something that no version of ours makes; before anything is written.
+
+    Args:
+        connection: To the log; nothing is changed.
+        where: The log, as a message calls it.
+    """
+    found = foreign_in(connection)
+    if found:
+        raise RunDirectoryError(
+            f"{where}: found {', '.join(found)}, which no run of Groundlings makes and which could change what is "
+            "written; drop it, or copy what you need of the log into a database of your own"
+        )
+
+
+def refuse_disguised(connection: Connection, where: object) -> None:
+    """Raise `RunDirectoryError` where a view stands in the place of a table: reading it would run what it says."""
+    views = sorted({*tables.metadata.tables, LEDGER} & set(inspect(connection).get_view_names()))
+    if views:
+        raise RunDirectoryError(f"{where}: {views[0]} is a view, expected a table; restore the log from a copy")
+
+
+def _foreign(connection: Connection) -> Iterator[str]:
+    ours = {*tables.metadata.tables, LEDGER}
+    query = _SQLITE if connection.dialect.name == "sqlite" else _POSTGRES
+    for kind, name, table in connection.execute(text(query)):
+        if (kind == "table" and name in ours) or (kind == "index" and name in tables.INDEXES and table in ours):
+            continue
+        yield f"{kind} {name}" + ("" if kind in ("table", "view", "function") else f" on {table}")
+    here = inspect(connection)
+    for table in sorted(ours & set(here.get_table_names()) - {LEDGER}):
+        known = set(tables.metadata.tables[table].columns.keys())
+        for column in here.get_columns(table):
+            if column["name"] not in known:
+                yield f"column {column['name']} of {table}"

@@ -1,0 +1,39 @@
+"""What ties a manifest to its log: the log seals what the manifest says, and the manifest holds that seal."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from groundlings.simulator.log.connection import WritingConnection
+from groundlings.simulator.log.seals import last_seal, write_seal
+from groundlings.simulator.log.store import Store
+
+SEAL = "seal"
+"""The manifest's key for the log's last seal."""
+
+
+def manifest_hash(manifest: Mapping[str, Any]) -> str:
+    """SHA-256 over what a manifest says, its seal left out."""
+    said = {name: value for name, value in manifest.items() if name != SEAL}
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def seal_manifest(store: Store, manifest: Mapping[str, Any]) -> str | None:
+    """Seal what a manifest is about to say; the seal for it, None where the log is of an earlier version.
+
+    Raises:
+        RunDirectoryError: The log cannot be written.
+    """
+    connection = WritingConnection(store)
+    connection.open()
+    try:
+        with connection.transaction() as transaction:
+            chain = last_seal(transaction)
+            if chain is None:
+                return None
+            return write_seal(transaction, chain, "manifest", {}, manifest_hash(manifest)).seal
+    finally:
+        connection.close()

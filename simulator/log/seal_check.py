@@ -1,0 +1,318 @@
+"""Whether a log is as it was written: its seals computed again from what stands in it now."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from sqlalchemy import Connection, Engine, Row, Table, func, inspect, select
+
+from groundlings.simulator.log import tables
+from groundlings.simulator.log.canonical import PIECE_ROWS, Hash, NotOurs, absorb, kinds_of
+from groundlings.simulator.log.seals import (
+    BY_SESSION,
+    NUMBERED,
+    START,
+    begin_hash,
+    begin_table,
+    hashed_kinds,
+    next_seal,
+    seal_of_arms,
+    seal_of_run,
+    seal_of_state,
+)
+
+Fate: TypeAlias = Literal["changed", "added", "removed"]
+
+_ONCE = ("run", "arms", "agents", "items")
+"""Kinds of seals of which each log has one: what a run begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealReport:
+    """What the seals of a log say.
+
+    Attributes:
+        sealed: Whether the log has seals; those that an earlier version began have none.
+        faults: What is not as it was written, in plain words; empty for a log that is.
+        blocks, blocks_read: Seals of rows, and how many of them were computed again.
+        rows, rows_read: Rows that the seals cover, and those that were read.
+        last: The last seal; None where the log has none.
+        manifests: SHA-256 of every manifest that was written beside the log -> the seal that was given to it.
+    """
+
+    sealed: bool
+    faults: tuple[str, ...] = ()
+    blocks: int = 0
+    blocks_read: int = 0
+    rows: int = 0
+    rows_read: int = 0
+    last: str | None = None
+    manifests: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def chance(self) -> float:
+        """With which an edit of one block's rows would have been noticed."""
+        return self.blocks_read / self.blocks if self.blocks else 1.0
+
+
+def check_seals(engine: Engine, most_rows: int | None = None) -> SealReport:
+    """Compute the seals of a log again.
+
+    The chain, the configuration, the arms and the number of rows are always checked. Where a log has more rows than
+    asked for, blocks of rows are drawn at random.
+
+    Args:
+        engine: Of the log; nothing is changed.
+        most_rows: About how many rows are read; all of them without it.
+
+    Raises:
+        RunDirectoryError: From `named_faults` around the call: the log cannot be read.
+    """
+    with engine.connect() as plain:
+        sqlite = plain.dialect.name == "sqlite"
+        connection = plain if sqlite else plain.execution_options(isolation_level="REPEATABLE READ")
+        if sqlite:
+            connection.exec_driver_sql("BEGIN")  # one state of the log, even while a run writes it
+        return seals_in(connection, most_rows)
+
+
+def seals_in(connection: Connection, most_rows: int | None = None) -> SealReport:
+    """As `check_seals`, in the transaction of a connection."""
+    if not inspect(connection).has_table(tables.seals.name):
+        return SealReport(sealed=False)
+    seals = connection.execute(select(tables.seals).order_by(tables.seals.c.seal_id)).all()
+    if any(seal.kind == "unsealed" for seal in seals):
+        return SealReport(sealed=False)
+    if not seals and connection.execute(select(tables.runs.c.run_id)).first() is None:
+        return SealReport(sealed=True)
+    return _Check(connection, seals).report(most_rows)
+
+
+class _Check:
+    """One pass over a sealed log."""
+
+    def __init__(self, connection: Connection, seals: Sequence[Row[Any]]) -> None:
+        self._connection = connection
+        self._seals = seals
+        self._covers: list[Mapping[str, Any]] = []
+
+    def report(self, most_rows: int | None) -> SealReport:
+        broken = list(self._broken_chain())
+        if broken:
+            return SealReport(True, tuple(broken), last=self._seals[-1].seal if self._seals else None)
+        rows = list(self._pairs("rows"))
+        blocks = [covers for covers, _ in rows]
+        counts = [sum(covers[name][1] for name in NUMBERED) for covers in blocks]
+        chosen = _drawn(counts, most_rows)
+        faults = [*self._beginnings(), *self._state(), *self._fates(blocks, [rows[number] for number in chosen])]
+        return SealReport(
+            sealed=True,
+            faults=tuple(faults),
+            blocks=len(blocks),
+            blocks_read=len(chosen),
+            rows=sum(counts),
+            rows_read=sum(counts[number] for number in chosen),
+            last=self._seals[-1].seal,
+            manifests={seal.content: seal.seal for _, seal in self._pairs("manifest")},
+        )
+
+    def _pairs(self, kind: str) -> Iterator[tuple[Mapping[str, Any], Row[Any]]]:
+        for covers, seal in zip(self._covers, self._seals, strict=True):
+            if seal.kind == kind:
+                yield covers, seal
+
+    def _broken_chain(self) -> Iterator[str]:
+        """Seals that do not follow from those before them, or are not there."""
+        before = START
+        for number, seal in enumerate(self._seals, start=1):
+            try:
+                covers = json.loads(seal.covers)
+                follows = seal.seal == next_seal(before, seal.kind, seal.covers, seal.content)
+            except (TypeError, ValueError):
+                follows = False
+            if seal.seal_id != number or not follows:
+                yield f"the seals were changed: seal {seal.seal_id} does not follow from the one before it"
+                return
+            self._covers.append(covers)
+            before = seal.seal
+        missing = [kind for kind in (*_ONCE, "state") if not any(seal.kind == kind for seal in self._seals)]
+        if missing:
+            yield f"the seals were changed: there is none of the kind {missing[0]!r}"
+
+    def _beginnings(self) -> Iterator[str]:
+        """What of the things that a run begins with is no longer as it was."""
+        ((covers, _),) = self._pairs("run")
+        yield from (f"{_NAMES.get(name, f'runs.{name}')} was changed" for name in self._differing(covers, seal_of_run))
+        ((covers, _),) = self._pairs("arms")
+        yield from (f"arm {name} was changed" for name in self._differing(covers, seal_of_arms))
+        for table in (tables.agents, tables.items):
+            ((covers, seal),) = self._pairs(table.name)
+            yield from self._changed_whole(table, covers, seal.content)
+
+    def _state(self) -> Iterator[str]:
+        covers, _ = list(self._pairs("state"))[-1]
+        for name in self._differing(covers, seal_of_state):
+            yield f"{_NAMES.get(name, f'runs.{name}')} was changed"
+
+    def _differing(self, covers: Mapping[str, Any], seal_again: Any) -> list[str]:
+        try:
+            now, _ = seal_again(self._connection)
+        except Exception:  # a row that is not there, or two of them
+            return list(covers)[:1]
+        return [name for name in sorted({*covers, *now}) if covers.get(name) != now.get(name)]
+
+    def _changed_whole(self, table: Table, covers: Mapping[str, Any], content: str) -> Iterator[str]:
+        """A table that is written at once, when a run begins."""
+        (key,) = table.primary_key.columns
+        total = begin_hash(table)
+        found = 0
+        columns = table.columns.keys()[1:]
+        try:
+            for piece in _columns(
+                self._connection, f"SELECT {', '.join(columns)} FROM {table.name} ORDER BY {key.name}"
+            ):
+                found += len(piece[0])
+                absorb(total, kinds_of(table)[1:], piece)
+            same = total.hexdigest() == content
+        except NotOurs:
+            same = False
+        if found != covers["rows"]:
+            yield f"rows of {table.name} were {'added' if found > covers['rows'] else 'removed'}"
+        elif not same:
+            yield f"rows of {table.name} were changed"
+
+    def _fates(
+        self, blocks: Sequence[Mapping[str, Any]], chosen: Sequence[tuple[Mapping[str, Any], Row[Any]]]
+    ) -> Iterator[str]:
+        """What became of visits, by arm and day."""
+        fates: dict[Fate, set[tuple[int, int]]] = defaultdict(set)
+        for covers, seal in chosen:
+            fate = self._fate(covers, seal.content)
+            if fate is not None:
+                fates[fate] |= {(arm, day) for arm, day in covers["visits"]}
+        names = {row.arm_id: row.name for row in self._connection.execute(select(tables.arms)).all()}
+        for fate, visits in fates.items():
+            yield f"rows of {_told(visits, names)} were {fate} after they were written"
+        yield from self._beyond(blocks)
+
+    def _fate(self, covers: Mapping[str, Any], content: str) -> Fate | None:
+        """What became of the rows of a block; None where they are as they were."""
+        total = hashlib.sha256()
+        try:
+            for name in NUMBERED:
+                first, count = covers[name]
+                found = self._absorb_range(total, tables.metadata.tables[name], first, count, count)
+                if found != count:
+                    return "removed"
+            first, count = covers["sessions"]
+            for name in BY_SESSION:
+                self._absorb_range(total, tables.metadata.tables[name], first, count, covers[name])
+        except NotOurs:
+            return "changed"
+        return None if total.hexdigest() == content else "changed"
+
+    def _absorb_range(self, total: Hash, table: Table, first: int, count: int, rows: int) -> int:
+        """Have a hash take in the rows between two keys; how many there are."""
+        begin_table(total, table, rows)
+        if not rows:
+            return 0
+        keys = [column.name for column in table.primary_key.columns]
+        columns = table.columns.keys()[1 if table.name in NUMBERED else 0 :]
+        query = (
+            f"SELECT {', '.join(columns)} FROM {table.name} "
+            f"WHERE {keys[0]} BETWEEN {int(first)} AND {int(first) + int(count) - 1} ORDER BY {', '.join(keys)}"
+        )
+        found = 0
+        for piece in _columns(self._connection, query):
+            found += len(piece[0])
+            absorb(total, hashed_kinds(table), piece)
+        return found
+
+    def _beyond(self, blocks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+        """Rows in front of or behind all that seals cover."""
+        for name in (*NUMBERED, *BY_SESSION):
+            table = tables.metadata.tables[name]
+            counted = name if name in NUMBERED else "sessions"
+            ranges = [covers[counted] for covers in blocks if covers[counted][1]]
+            key = next(iter(table.primary_key.columns))
+            low, high = self._connection.execute(select(func.min(key), func.max(key))).one()
+            if low is not None and not (ranges and ranges[0][0] <= low and high <= ranges[-1][0] + ranges[-1][1] - 1):
+                yield f"rows were added to {name}"
+
+
+_NAMES = {
+    "config": "the configuration",
+    "config_hash": "the configuration's hash",
+    "mind": "the description of the mind",
+    "dataset_hash": "the data set's hash",
+    "status": "the status",
+    "identity": "what the run depends on (runs.identity)",
+    "accepted_changes": "the list of accepted changes",
+}
+"""What messages call the parts of a run's row."""
+
+
+def _told(visits: set[tuple[int, int]], names: Mapping[int, str]) -> str:
+    """The arms and days of some visits: "arm ease, day 2"; days count from 1, as everywhere on screen."""
+    days: dict[int, list[int]] = defaultdict(list)
+    for arm, day in sorted(visits):
+        days[arm].append(day + 1)
+    return "; ".join(
+        f"arm {names.get(arm, arm)}, day{'s' if len(found) > 1 else ''} {_spans(found)}" for arm, found in days.items()
+    )
+
+
+def _spans(days: Sequence[int]) -> str:
+    """Ascending numbers, those that follow each other as "2 to 5"."""
+    spans: list[list[int]] = []
+    for day in days:
+        if spans and day == spans[-1][1] + 1:
+            spans[-1][1] = day
+        else:
+            spans.append([day, day])
+    return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans)
+
+
+def _drawn(counts: Sequence[int], most_rows: int | None) -> list[int]:
+    """Which blocks are read: all, or so many drawn at random that they hold about as many rows as wanted."""
+    total = sum(counts)
+    if most_rows is None or total <= most_rows:
+        return list(range(len(counts)))
+    number = max(1, len(counts) * most_rows // total) if most_rows else 0
+    return sorted(random.SystemRandom().sample(range(len(counts)), number))  # nobody can know which
+
+
+_FETCHED = 256
+"""Rows that are tuples at a time; columns grow from them while they are in the processor's cache."""
+
+
+def _columns(connection: Connection, query: str) -> Iterator[list[list[Any]]]:
+    """The columns of a query's answer, as many rows at a time as are hashed together.
+
+    The driver is asked itself, because SQLAlchemy's handling of each row would double the time.
+    """
+    driver: Any = connection.connection.driver_connection
+    cursor = driver.cursor()
+    try:
+        cursor.execute(query)
+        piece: list[list[Any]] = []
+        while rows := cursor.fetchmany(_FETCHED):
+            columns = zip(*rows, strict=True)
+            if piece:
+                for column, more in zip(piece, columns, strict=True):
+                    column.extend(more)
+            else:
+                piece = [list(column) for column in columns]
+            if len(piece[0]) >= PIECE_ROWS:
+                yield piece
+                piece = []
+        if piece:
+            yield piece
+    finally:
+        cursor.close()

@@ -1,0 +1,183 @@
+"""Seals: what is written is hashed as it is written, so that a later change can be seen.
+
+Each seal is a row of `seals`: what it covers, a hash of that, and a hash over this and the seal before it. The chain
+grows in the transaction that writes what it covers, so a crash leaves neither rows without a seal nor a seal without
+rows. A seal shows accidents and edits. It is no signature: who edits a log can compute the chain anew, and only a copy
+of its last seal that lies elsewhere, as in a manifest that was sent to somebody, shows that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal, TypeAlias
+
+from sqlalchemy import Connection, Table, insert, select
+
+from groundlings.simulator.log import tables
+from groundlings.simulator.log.canonical import PIECE_ROWS, Hash, Kind, absorb, kinds_of
+from groundlings.simulator.log.columns import Columns, Row
+from groundlings.simulator.log.row_layout import Block, Cohort, Origin
+
+SealKind: TypeAlias = Literal["run", "arms", "agents", "items", "rows", "state", "manifest", "unsealed"]
+
+STATE = ("status", "finished_at", "identity")
+"""Columns of `runs` that change in the life of a run; the others are written once."""
+
+RUN = tuple(column.name for column in tables.runs.columns if column.name not in STATE)
+
+NUMBERED = ("sessions", "impressions", "events", "calls")
+"""Tables whose rows a seal of rows counts; their keys are whole numbers without gaps, and need no hash."""
+
+BY_SESSION = ("moods", "memories", "interviews")
+"""Tables whose rows belong to the sessions that a seal counts."""
+
+START = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Where a chain of seals ends.
+
+    Attributes:
+        number: Of the last seal; 0 where there is none.
+        seal: The last seal.
+    """
+
+    number: int = 0
+    seal: str = START
+
+    def after(self, kind: SealKind, covers: Mapping[str, Any], content: str) -> tuple[Row, Chain]:
+        """The next row of `seals`, and the chain with it."""
+        what = as_canonical_json(covers)
+        seal = next_seal(self.seal, kind, what, content)
+        return (self.number + 1, kind, what, content, seal), Chain(self.number + 1, seal)
+
+
+def next_seal(before: str, kind: str, covers: str, content: str) -> str:
+    """The seal that follows another."""
+    return hashlib.sha256("\n".join((before, kind, covers, content)).encode()).hexdigest()
+
+
+def last_seal(connection: Connection) -> Chain | None:
+    """Where the chain in a log ends; None where the log is not sealed, because an earlier version began it."""
+    found = connection.execute(
+        select(tables.seals.c.seal_id, tables.seals.c.kind, tables.seals.c.seal).order_by(tables.seals.c.seal_id)
+    ).all()
+    if any(row.kind == "unsealed" for row in found):
+        return None
+    return Chain(found[-1].seal_id, found[-1].seal) if found else Chain()
+
+
+def write_seal(
+    connection: Connection, chain: Chain, kind: SealKind, covers: Mapping[str, Any], content: str
+) -> Chain:
+    """Append a seal; the chain with it."""
+    row, longer = chain.after(kind, covers, content)
+    connection.execute(insert(tables.seals).values(dict(zip(tables.seals.columns.keys(), row, strict=True))))
+    return longer
+
+
+def as_canonical_json(value: Mapping[str, Any]) -> str:
+    """The one JSON text of a value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def seal_of_values(values: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """What a seal over single values covers, a hash for each so that a changed one can be named; and its content."""
+    covers = {name: hashlib.sha256(json.dumps(_plain(value)).encode()).hexdigest() for name, value in values.items()}
+    return covers, hashlib.sha256(as_canonical_json(covers).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """A value as either database gives it back."""
+    return int(value) if isinstance(value, bool) else value
+
+
+def seal_of_run(connection: Connection) -> tuple[dict[str, Any], str]:
+    """The seal of what a run's row says for good."""
+    columns = [tables.runs.c[name] for name in RUN]
+    return seal_of_values(dict(zip(RUN, connection.execute(select(*columns)).one(), strict=True)))
+
+
+def seal_of_arms(connection: Connection) -> tuple[dict[str, Any], str]:
+    """The seal of the arms, each under its name."""
+    rows = connection.execute(select(tables.arms).order_by(tables.arms.c.arm_id)).all()
+    return seal_of_values({row.name: [_plain(cell) for cell in row] for row in rows})
+
+
+def seal_of_state(connection: Connection) -> tuple[dict[str, Any], str]:
+    """The seal of what changes in the life of a run, as it stands now."""
+    columns = [tables.runs.c[name] for name in STATE]
+    run = dict(zip(STATE, connection.execute(select(*columns)).one(), strict=True))
+    accepted = connection.execute(select(tables.accepted_changes).order_by(tables.accepted_changes.c.change_id)).all()
+    return seal_of_values({**run, "accepted_changes": [[_plain(cell) for cell in row] for row in accepted]})
+
+
+class RowSeal:
+    """The hash over rows of a table that pass by on their way into the database.
+
+    Args:
+        table: Whose rows; their key is counted and not hashed.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._hash = begin_hash(table)
+        self._kinds = kinds_of(table)[1:]
+        self._first, self._count = 0, 0
+
+    def passing(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The same rows."""
+        source = iter(rows)
+        while piece := list(islice(source, PIECE_ROWS)):
+            self._first = self._first or piece[0][0]
+            self._count += len(piece)
+            absorb(self._hash, self._kinds, list(zip(*piece, strict=True))[1:])
+            yield from piece
+
+    @property
+    def seal(self) -> tuple[dict[str, Any], str]:
+        """What passed: the first id and how many, and the hash."""
+        return {"first": self._first, "rows": self._count}, self._hash.hexdigest()
+
+
+def begin_hash(table: Table) -> Any:
+    """A hash for rows of a table."""
+    return hashlib.sha256(table.name.encode())
+
+
+def seal_of_block(cohorts: Sequence[Cohort], block: Block, origin: Origin) -> tuple[dict[str, Any], str]:
+    """The seal of a block of rows: which arms and days, which rows, and the hash over them."""
+    counts = {"sessions": origin.session, "impressions": origin.impression, "events": origin.event, "calls": origin.call}
+    covers: dict[str, Any] = {name: [first, len(getattr(block, name))] for name, first in counts.items()}
+    covers["visits"] = sorted({(cohort.arm_id, int(cohort.record.visits.day)) for cohort in cohorts})
+    total = hashlib.sha256()
+    for name in NUMBERED:
+        part = getattr(block, name)
+        columns = part.columns if isinstance(part, Columns) else list(zip(*part, strict=True))
+        absorb_table(total, tables.metadata.tables[name], columns[1:])
+    for name in BY_SESSION:
+        rows = sorted(getattr(block, name), key=lambda row: (row[0], row[1]))
+        covers[name] = len(rows)
+        absorb_table(total, tables.metadata.tables[name], list(zip(*rows, strict=True)))
+    return covers, total.hexdigest()
+
+
+def absorb_table(total: Hash, table: Table, columns: Sequence[Any]) -> None:
+    """Have a hash take in the rows that a seal covers of a table, without the key that it counts."""
+    begin_table(total, table, len(columns[0]) if columns else 0)
+    if columns:
+        absorb(total, hashed_kinds(table), columns)
+
+
+def begin_table(total: Hash, table: Table, rows: int) -> None:
+    """Say to a hash which table comes next."""
+    total.update(f"{table.name} {rows}\n".encode())
+
+
+def hashed_kinds(table: Table) -> tuple[Kind, ...]:
+    """What the columns hold that seals of rows hash."""
+    return kinds_of(table)[1 if table.name in NUMBERED else 0 :]
