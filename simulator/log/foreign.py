@@ -65,6 +65,6 @@ def _foreign(connection: Connection) -> Iterator[str]:
     here = inspect(connection)
     for table in sorted(ours & set(here.get_table_names()) - {LEDGER}):
         known = set(tables.metadata.tables[table].columns.keys())
-        for column in here.get_columns(table):
-            if column["name"] not in known:
-                yield f"column {column['name']} of {table}"
+        found = [column["name"] for column in here.get_columns(table)]
+        if known <= set(found):  # one of ours under another name is damage, and named as that
+            yield from (f"column {name} of {table}" for name in found if name not in known)

@@ -220,7 +220,7 @@ class _Check:
     def _absorb_range(self, total: Hash, table: Table, first: int, count: int, rows: int) -> int:
         """Have a hash take in the rows between two keys; how many there are."""
         begin_table(total, table, rows)
-        if not rows:
+        if not rows and table.name in NUMBERED:
             return 0
         keys = [column.name for column in table.primary_key.columns]
         columns = table.columns.keys()[1 if table.name in NUMBERED else 0 :]

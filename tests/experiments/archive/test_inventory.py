@@ -110,7 +110,7 @@ def test_versions_and_results_are_compared(runs):
         connection.execute("UPDATE impressions SET clicked = 1")
     (runs / "twin/summary.json").unlink()  # so that the results are measured anew
     found = {(contrast.part, contrast.name): contrast for contrast in diff_runs(runs / "one", runs / "twin")}
-    assert set(found) == {("versions", "numpy"), ("results", "popular: view_ratio")}
+    assert set(found) == {("behaviour", "digest"), ("versions", "numpy"), ("results", "popular: view_ratio")}
     assert found["results", "popular: view_ratio"].second == 1.0
 
 
