@@ -30,9 +30,7 @@ def refuse_strange(directory: Path) -> None:
     """Raise `RunDirectoryError` for a run directory of somebody else, before anything is written."""
     why = strange(directory)
     if why is not None:
-        raise RunDirectoryError(
-            f"{directory}: {why}, so it is only read; copy it (`cp -rL`) and go on with the copy"
-        )
+        raise RunDirectoryError(f"{directory}: {why}, so it is only read; copy it (`cp -rL`) and go on with the copy")
 
 
 def _name(owner: int) -> str:

@@ -35,7 +35,8 @@ class ParquetTable:
         metadata = {"synthetic": "true", "groundlings": json.dumps(provenance, ensure_ascii=False)}
         self._schema = pa.schema([*fields, ("synthetic", pa.bool_())], metadata=metadata)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._file = path.open("wb")  # Arrow takes some names for addresses, and ~ for a home
+        self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
 
     def __enter__(self) -> ParquetTable:
         return self
@@ -43,7 +44,8 @@ class ParquetTable:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.close()
+        with self._file:
+            self._writer.close()
 
     def write(self, rows: Sequence[Sequence[Any]]) -> None:
         """Add rows, cells in the order of the columns, as one row group."""

@@ -72,9 +72,7 @@ def last_seal(connection: Connection) -> Chain | None:
     return Chain(found[-1].seal_id, found[-1].seal) if found else Chain()
 
 
-def write_seal(
-    connection: Connection, chain: Chain, kind: SealKind, covers: Mapping[str, Any], content: str
-) -> Chain:
+def write_seal(connection: Connection, chain: Chain, kind: SealKind, covers: Mapping[str, Any], content: str) -> Chain:
     """Append a seal; the chain with it."""
     row, longer = chain.after(kind, covers, content)
     connection.execute(insert(tables.seals).values(dict(zip(tables.seals.columns.keys(), row, strict=True))))
@@ -151,7 +149,12 @@ def begin_hash(table: Table) -> Any:
 
 def seal_of_block(cohorts: Sequence[Cohort], block: Block, origin: Origin) -> tuple[dict[str, Any], str]:
     """The seal of a block of rows: which arms and days, which rows, and the hash over them."""
-    counts = {"sessions": origin.session, "impressions": origin.impression, "events": origin.event, "calls": origin.call}
+    counts = {
+        "sessions": origin.session,
+        "impressions": origin.impression,
+        "events": origin.event,
+        "calls": origin.call,
+    }
     covers: dict[str, Any] = {name: [first, len(getattr(block, name))] for name, first in counts.items()}
     covers["visits"] = sorted({(cohort.arm_id, int(cohort.record.visits.day)) for cohort in cohorts})
     total = hashlib.sha256()

@@ -31,7 +31,14 @@ def check_run(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
     """Checks that concern all arms."""
     if outcomes.preference is not None:
         return (*_as_written(outcomes), _finished(outcomes), _drafted(outcomes.preference))
-    return (*_as_written(outcomes), _finished(outcomes), _assigned(outcomes), _completed(outcomes), _control(outcomes), _twins(outcomes, alpha))
+    return (
+        *_as_written(outcomes),
+        _finished(outcomes),
+        _assigned(outcomes),
+        _completed(outcomes),
+        _control(outcomes),
+        _twins(outcomes, alpha),
+    )
 
 
 def check_arm(arm: ArmOutcomes, outcomes: Outcomes, plan: PlanConfig, headline: Headline) -> tuple[Check, ...]:
