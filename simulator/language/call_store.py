@@ -125,11 +125,18 @@ class CallStore:
         self._connection.close()
 
     def _check_kind(self) -> None:
+        self._connection.execute("PRAGMA trusted_schema = OFF")
         found = self._connection.execute("PRAGMA application_id").fetchone()[0]
         tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if tables and found != _APPLICATION_ID:
             self._connection.close()
             raise DataError(f"{self.path}: a database, but not a call store of Groundlings; it was left as it is")
+        foreign = self._connection.execute(
+            "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view') ORDER BY name"
+        ).fetchone()
+        if foreign:  # they would run whenever a reply is read or added
+            self._connection.close()
+            raise DataError(f"{self.path}: found the {foreign[0]} {foreign[1]}, which no call store has; drop it first")
 
     @contextmanager
     def _named_faults(self) -> Iterator[None]:

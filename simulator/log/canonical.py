@@ -1,9 +1,9 @@
 """Rows as bytes that depend on their values alone, whether they are about to be written or were read back.
 
 A block of rows is taken column by column, `PIECE_ROWS` rows at a time, so that hashing it costs a few nanoseconds a
-row. Integers are written as distances from the smallest one in as few bytes as the largest needs; of floats and
-integers only known values are written, behind a bit per row that says which are; of text the lengths, then all of it in UTF-8. NaN is NULL, as the
-databases have it, -0.0 is 0.0, and truth values are 0 and 1.
+row. Integers are written as distances from the smallest one in as few bytes as the largest needs, text as its lengths
+and then all of it in UTF-8. Only known values are written, behind a bit per row that says which are. NaN is NULL, as
+the databases have it, -0.0 is 0.0, and truth values are 0 and 1.
 """
 
 from __future__ import annotations
@@ -90,11 +90,11 @@ def _integers(column: Column) -> Iterator[bytes | memoryview]:
 
 def _floats(column: Column) -> Iterator[bytes | memoryview]:
     values, mask = _known(column)
-    values = values.astype(np.float64, copy=False)
-    constant = bool(len(values)) and values[0] == values[-1] and bool((values == values[0]).all())
-    yield struct.pack("<cII?", b"f", len(column), len(values), constant)
+    floats = values.astype(np.dtype("<f8"), copy=False)
+    constant = bool(len(floats)) and floats[0] == floats[-1] and bool((floats == floats[0]).all())
+    yield struct.pack("<cII?", b"f", len(column), len(floats), constant)
     yield mask
-    yield ((values[:1] if constant else values) + 0.0).astype("<f8", copy=False).data
+    yield ((floats[:1] if constant else floats) + np.float64(0.0)).data
 
 
 def _texts(column: Column) -> Iterator[bytes | memoryview]:

@@ -149,13 +149,10 @@ def begin_hash(table: Table) -> Any:
 
 def seal_of_block(cohorts: Sequence[Cohort], block: Block, origin: Origin) -> tuple[dict[str, Any], str]:
     """The seal of a block of rows: which arms and days, which rows, and the hash over them."""
-    counts = {
-        "sessions": origin.session,
-        "impressions": origin.impression,
-        "events": origin.event,
-        "calls": origin.call,
+    firsts = (origin.session, origin.impression, origin.event, origin.call)
+    covers: dict[str, Any] = {
+        name: [first, len(getattr(block, name))] for name, first in zip(NUMBERED, firsts, strict=True)
     }
-    covers: dict[str, Any] = {name: [first, len(getattr(block, name))] for name, first in counts.items()}
     covers["visits"] = sorted({(cohort.arm_id, int(cohort.record.visits.day)) for cohort in cohorts})
     total = hashlib.sha256()
     for name in NUMBERED:

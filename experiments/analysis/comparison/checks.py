@@ -29,16 +29,10 @@ _UNEVEN = 0.02
 
 def check_run(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
     """Checks that concern all arms."""
+    first = (*_as_written(outcomes), _finished(outcomes))
     if outcomes.preference is not None:
-        return (*_as_written(outcomes), _finished(outcomes), _drafted(outcomes.preference))
-    return (
-        *_as_written(outcomes),
-        _finished(outcomes),
-        _assigned(outcomes),
-        _completed(outcomes),
-        _control(outcomes),
-        _twins(outcomes, alpha),
-    )
+        return (*first, _drafted(outcomes.preference))
+    return (*first, _assigned(outcomes), _completed(outcomes), _control(outcomes), _twins(outcomes, alpha))
 
 
 def check_arm(arm: ArmOutcomes, outcomes: Outcomes, plan: PlanConfig, headline: Headline) -> tuple[Check, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -179,6 +180,16 @@ def test_another_file_is_refused_and_left_as_it_is(tmp_path, mode):
         _ask(_config(path2, mode))
     assert path.read_bytes() == before
     assert path2.read_text() == "hello " * 1000
+
+
+def test_a_trigger_that_somebody_put_into_a_store_never_runs(tmp_path):
+    path = tmp_path / "calls.db"
+    CallStore(path).close()
+    with closing(sqlite3.connect(path)) as made, made:
+        made.execute("CREATE TRIGGER other AFTER INSERT ON replies BEGIN UPDATE replies SET reply = '{}'; END")
+    for writable in (True, False):
+        with pytest.raises(DataError, match="found the trigger other, which no call store has"):
+            CallStore(path, writable)
 
 
 def test_a_store_that_cannot_be_made_is_named(tmp_path):

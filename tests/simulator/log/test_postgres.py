@@ -18,6 +18,7 @@ from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.archive.agent_history import read_story
 from groundlings.experiments.archive.directory import choose_directory
 from groundlings.experiments.archive.inventory import DAMAGED, delete_run, diff_runs, look_at, read_run
+from groundlings.experiments.archive.log_check import check_log
 from groundlings.experiments.config.loading import as_yaml, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.export import export_run
@@ -245,7 +246,7 @@ def test_a_log_of_an_earlier_schema_is_read_and_then_brought_up_to_date(server, 
     for column in ("asked_by", "finish_reason", "form", "tokens_estimated", "thought_characters"):
         server.run(f"ALTER TABLE {name}.calls DROP COLUMN {column}", database)
     server.run(f"ALTER TABLE {name}.runs DROP COLUMN identity", database)
-    server.run(f"DROP TABLE {name}.accepted_changes", database)
+    server.run(f"DROP TABLE {name}.accepted_changes, {name}.seals", database)
     server.run(f"DELETE FROM {name}.schema_migrations WHERE number > 1", database)
     assert read_run(run).status == "interrupted"
     assert resume_experiment(run).digest == digest(open_log(on_file))
@@ -259,6 +260,21 @@ def test_a_log_without_one_of_its_tables_is_not_resumed(server, database, cut):
     _, run = cut(nothing_more)
     server.run(f"DROP TABLE {schema(run)}.memories", database)
     with pytest.raises(RunDirectoryError, match=r"damaged.*memories"):
+        resume_experiment(run)
+
+
+def test_an_edit_or_a_trigger_on_the_server_is_named(server, database, tmp_path, undrawn):
+    run = run_experiment(small(log={"url": server.url(database)}), tmp_path / "run").directory
+    with LogReader(run) as log:
+        assert not check_log(run, log, most_rows=None).faults
+        server.run(f"UPDATE {schema(run)}.impressions SET clicked = NOT clicked WHERE impression_id IN (SELECT "
+                   f"min(impression_id) FROM {schema(run)}.impressions)", database)  # fmt: skip
+        (fault,) = check_log(run, log, most_rows=None).faults
+        assert "day 1 were changed after they were written" in fault
+    with pytest.raises(RunDirectoryError, match="day 1 were changed after they were written"):
+        resume_experiment(run)
+    server.run(f"CREATE VIEW {schema(run)}.mine AS SELECT 1", database)
+    with pytest.raises(RunDirectoryError, match="found view mine"):
         resume_experiment(run)
 
 

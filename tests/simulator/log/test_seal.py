@@ -52,8 +52,8 @@ EDITS = {
     "UPDATE events SET event_id = event_id + 100000 WHERE event_id = 1": "rows of arm popular, day 1 were removed",
     f"DELETE FROM impressions WHERE session_id IN {EASE_DAY_2}": "rows of arm ease, day 2 were removed",
     "DELETE FROM impressions": "were removed",
-    "INSERT INTO sessions SELECT session_id + 1000, arm_id, agent_id, day, sim_time, policy_version, pscore_kind, pages, "
-    "ended_by, satisfaction FROM sessions": "rows were added to sessions",
+    "INSERT INTO sessions SELECT session_id + 1000, arm_id, agent_id, day, sim_time, policy_version, pscore_kind, "
+    "pages, ended_by, satisfaction FROM sessions": "rows were added to sessions",
     "INSERT INTO memories VALUES (1, 0, 'visit', 'kind', 1.0)": "rows of arm popular, day 1 were changed",
     "INSERT INTO moods VALUES (9999, 1, 5, 0, '{}', NULL, NULL)": "rows were added to moods",
     "UPDATE arms SET name = 'best' WHERE arm_id = 2": "arm best was changed",

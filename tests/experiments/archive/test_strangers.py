@@ -1,0 +1,62 @@
+"""A run directory of somebody else is read with a warning and never written."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from groundlings.environments.errors import RunDirectoryError, RunWarning
+from groundlings.experiments.archive import directory as files
+from groundlings.experiments.archive.integrity import reading
+from groundlings.experiments.archive.inventory import delete_run
+
+
+@pytest.fixture
+def theirs(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    return begun(tmp_path / "theirs")
+
+
+@pytest.fixture
+def leading_out(tmp_path):
+    run = begun(tmp_path / "run")
+    (tmp_path / "elsewhere.db").write_bytes(b"somebody's")
+    (run / "log.db").symlink_to(tmp_path / "elsewhere.db")
+    return run
+
+
+def begun(directory):
+    directory.mkdir()
+    (directory / "config.yaml").write_text("name: x\n")
+    return directory
+
+
+@pytest.mark.parametrize(("kind", "said"), [("theirs", "belongs to another user"), ("leading_out", "is a link to")])
+def test_it_is_read_with_a_warning_and_neither_resumed_nor_deleted(kind, said, request):
+    run = request.getfixturevalue(kind)
+    (run / "log.json").write_text("{}") if kind == "theirs" else None
+    before = sorted(run.parent.rglob("*"))
+    with pytest.warns(RunWarning, match=said), pytest.raises(RunDirectoryError), reading(run):
+        raise RunDirectoryError("whatever comes of it")
+    with pytest.raises(RunDirectoryError, match=said), files.locked(run):
+        pass
+    with pytest.raises(RunDirectoryError), pytest.warns(RunWarning):
+        delete_run(run)
+    assert sorted(run.parent.rglob("*")) == before
+
+
+def test_an_empty_directory_that_was_given_to_us_takes_a_new_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    with files.locked(tmp_path):
+        pass
+
+
+def test_a_link_that_waits_where_a_file_is_to_be_written_leads_nowhere(tmp_path):
+    kept = tmp_path / "kept"
+    kept.write_text("mine")
+    (tmp_path / "report.html.part").symlink_to(kept)
+    files.write_text(tmp_path / "report.html", "page")
+    assert kept.read_text() == "mine"
+    assert (tmp_path / "report.html").read_text() == "page"
+    assert not (tmp_path / "report.html").is_symlink()
