@@ -54,6 +54,8 @@ class LogCheck:
             return "not sealed (written by an earlier version)"
         if seals.blocks_read == seals.blocks:
             return f"as it was written (all {seals.rows:,} rows were read)"
+        if not seals.blocks_read:
+            return f"sealed as it was written ({seals.rows:,} rows, none of them read again)"
         return (
             f"as it was written, as far as was looked: {seals.blocks_read} of {seals.blocks} blocks of rows, drawn at "
             f"random, so an edit in one block is noticed with a chance of {100 * seals.chance:.0f} %; "
