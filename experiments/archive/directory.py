@@ -94,8 +94,8 @@ def locked(directory: Path) -> Iterator[None]:
 
 
 def write_text(path: Path, content: str) -> None:
-    """As `write_bytes`, in UTF-8; bytes of a file's name that are no text stay as they are."""
-    write_bytes(path, content.encode("utf-8", "surrogateescape"))
+    """As `write_bytes`, in UTF-8; bytes of a file's name that are no text are escaped as JSON has them."""
+    write_bytes(path, content.encode("utf-8", "backslashreplace"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -60,3 +60,9 @@ def test_a_link_that_waits_where_a_file_is_to_be_written_leads_nowhere(tmp_path)
     assert kept.read_text() == "mine"
     assert (tmp_path / "report.html").read_text() == "page"
     assert not (tmp_path / "report.html").is_symlink()
+
+
+def test_a_manifest_that_names_a_path_of_bytes_that_are_no_text_is_read_again(tmp_path):
+    said = {"command": f"groundlings run --out {os.fsdecode(bytes([255]))}"}
+    files.write_json(tmp_path / files.MANIFEST_NAME, said)
+    assert files.read_manifest(tmp_path) == said
