@@ -25,12 +25,17 @@ def origin_row(name: str, seed: int, config: BaseModel, dataset: Dataset) -> dic
         "run_id": f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
         "experiment": name,
         "seed": seed,
-        "config": json.dumps(dump_config(config), ensure_ascii=False),
+        "config": _storable(json.dumps(dump_config(config), ensure_ascii=False)),
         "config_hash": config_hash(config),
         "dataset": dataset.name,
         "dataset_hash": dataset.fingerprint,
-        "dataset_source": dataset.source,
+        "dataset_source": _storable(dataset.source),
         "dataset_licence": dataset.licence,
         "like_from": dataset.scale.like,
         "synthetic": True,
     }
+
+
+def _storable(text: str) -> str:
+    """A text as databases take it: bytes in the name of a file that are no text are escaped as JSON has them."""
+    return text.encode("utf-8", "backslashreplace").decode()

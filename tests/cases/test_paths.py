@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from groundlings.experiments.archive.inventory import delete_run, read_run
 from groundlings.experiments.cli import main as cli
+from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.running import run as running
@@ -153,3 +154,20 @@ def test_a_reader_can_neither_write_nor_be_made_to(tmp_path):
         for setting, expected in (("query_only", 1), ("trusted_schema", 0)):
             assert connection.exec_driver_sql(f"PRAGMA {setting}").scalar_one() == expected
     engine.dispose()
+
+
+def test_own_data_in_a_directory_whose_name_is_no_text_are_run_and_resumed(beside, monkeypatch):
+    monkeypatch.setattr(running, "measure", lambda *_, **__: None)
+    place = beside / os.fsdecode(b"own\xff%20?#")
+    place.mkdir()
+    met = [f"u{user},i{(user + step) % 9},{1_700_000_000 + 10 * user + step}" for user in range(8) for step in range(5)]
+    (place / "met.csv").write_text("\n".join(["user,item,time", *met]))
+    (place / "items.csv").write_text("\n".join(["item,title", *(f"i{item},T{item}" for item in range(9))]))
+    tables = {
+        "interactions": {"path": "met.csv", "user": "user", "item": "item", "timestamp": "time"},
+        "items": {"path": "items.csv", "id": "item", "title": "title"},
+    }
+    config = {**SMALL, "dataset": {"name": "own", "own": tables}, "mind": {"kind": "scripted"}}
+    (place / "c.yaml").write_text(json.dumps(config))
+    done = running.run_experiment(load_config(place / "c.yaml"), place / "out")
+    assert running.resume_experiment(place / "out").digest == done.digest
