@@ -19,9 +19,13 @@ def usable(path: Path) -> Path:
         ValueError: Nothing can lie there: a sign that no name may hold, a name too long, or the home of nobody.
     """
     name = str(path)
-    if "\0" in name or any("\ud800" <= sign <= "\udfff" for sign in name):
+    try:
+        encoded = os.fsencode(name)  # bytes that are no text come as half characters, and go back
+    except UnicodeEncodeError:
+        encoded = b"\0"
+    if b"\0" in encoded:
         raise ValueError("a path cannot hold a zero byte or half a character")
-    if len(os.fsencode(name)) > _LONGEST_PATH or any(len(os.fsencode(part)) > _LONGEST_NAME for part in path.parts):
+    if len(encoded) > _LONGEST_PATH or any(len(os.fsencode(part)) > _LONGEST_NAME for part in path.parts):
         raise ValueError(f"a path has at most {_LONGEST_PATH} bytes, and each name in it at most {_LONGEST_NAME}")
     try:
         path.expanduser()
