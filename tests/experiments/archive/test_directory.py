@@ -35,7 +35,7 @@ def test_a_place_that_cannot_be_written_is_one_message_with_a_way_out(
 
 
 def test_a_full_disk_tells_how_much_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "write_bytes", failing(errno.ENOSPC))
+    monkeypatch.setattr(Path, "open", failing(errno.ENOSPC))
     with pytest.raises(RunDirectoryError, match=r"\d+ MiB free"):
         write_bytes(tmp_path / "report.html", b"")
 
