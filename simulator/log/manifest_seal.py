@@ -17,8 +17,9 @@ SEAL = "seal"
 
 def manifest_hash(manifest: Mapping[str, Any]) -> str:
     """SHA-256 over what a manifest says, its seal left out."""
-    said = {name: value for name, value in manifest.items() if name != SEAL}
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+    # There and back, so that what is about to be written sorts like what is read: JSON has no keys but text.
+    said = json.loads(json.dumps({name: value for name, value in manifest.items() if name != SEAL}, default=str))
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def seal_manifest(store: Store, manifest: Mapping[str, Any]) -> str | None:
