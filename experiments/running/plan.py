@@ -24,6 +24,7 @@ from groundlings.experiments.config.schema import ArmConfig, CalibratedMindConfi
 from groundlings.experiments.running.calibration import CalibrationGround, calibrated
 from groundlings.experiments.running.event_loop import ctrl_c_at_once, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
+from groundlings.experiments.running.identity import code_identity, model_identity
 from groundlings.experiments.running.sizes import size_warning
 from groundlings.experiments.running.supplied import Supplied
 from groundlings.personas.mind import KnowsPreference, Mind
@@ -61,6 +62,7 @@ class Plan:
         arms: As the log describes them.
         stages: The arms to simulate: those of one stage run together and share a log. The caller removes a stage before
             simulating it, which frees its arms afterwards. Empty where agents ask a model and asking is not allowed.
+        identity: What must be equal for a run of this plan to be resumed; {} where models may not be asked.
     """
 
     config: ExperimentConfig
@@ -78,6 +80,7 @@ class Plan:
     described_mind: Mapping[str, Any] = field(default_factory=dict)
     arms: tuple[ArmRow, ...] = ()
     stages: list[list[Arm]] = field(default_factory=list)
+    identity: Mapping[str, str] = field(default_factory=dict)
 
     def mind(self) -> Mind:
         """A new mind for one arm, with a memory of its own."""
@@ -182,6 +185,7 @@ async def prepare(
         described_mind=minds[0].describe() if minds else {},
         arms=arm_rows(config.design, config.arms, recommenders),
         stages=arranged(config.design, config.seed, user_ids, arms) if arms else [],
+        identity=_identity(plan, recommenders, minds) if ask else {},
     )
 
 
@@ -245,6 +249,19 @@ def _minds(plan: Plan) -> list[Mind]:
 def _check_abilities(plan: Plan, able: frozenset[str]) -> None:
     environment = plan.config.environment.kind if plan.config.environment else "feed"
     check_abilities(plan.environment.schema, plan.config.mind.kind, able, environment)
+
+
+def _identity(plan: Plan, recommenders: list[AsyncRecommender], minds: list[Mind]) -> dict[str, str]:
+    """What must be equal for a run of this plan to be resumed."""
+    found = {"data": plan.dataset.fingerprint}
+    found |= code_identity(
+        plan.config, recommenders, minds[0] if minds else None, plan.environment, plan.metrics, plan.supplied.mind
+    )
+    asked = {"mind": plan.minds.model} | {f"arms.{name}": model for name, model in plan.models.items()}
+    found |= {f"{who}.model": model_identity(model) for who, model in asked.items() if model is not None}
+    if plan.minds.language_term is not None:
+        found["mind.calibration"] = plan.minds.language_term.calibration.sha256
+    return found
 
 
 def _preference(minds: list[Mind]) -> Preference | None:

@@ -23,7 +23,9 @@ from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.config.variants import cells_of
 from groundlings.experiments.running.events import SILENT, ArmBegins, Changed, Note, Progress, ProgressEvent, RunBegins
 from groundlings.experiments.running.kept_data import with_data_kept
+from groundlings.experiments.running.relocation import with_data_at
 from groundlings.experiments.running.run import Outcome, resume_experiment, run_experiment
+from groundlings.experiments.running.run_directory import AS_BEGUN, Resuming
 from groundlings.experiments.running.supplied import Supplied
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.spending import Spending, spent_in
@@ -56,12 +58,15 @@ def run_as_configured(
 
 
 def go_on_with(
-    directory: Path, progress: Progress = SILENT, supplied: Supplied | None = None
+    directory: Path,
+    progress: Progress = SILENT,
+    supplied: Supplied | None = None,
+    resuming: Resuming = AS_BEGUN,
 ) -> Outcome | MatrixOutcome:
     """Resume whatever was begun in a directory."""
     if load_config(files.existing_config(directory)).variants is not None:
-        return resume_matrix(directory, progress, supplied)
-    return resume_experiment(directory, progress, supplied=supplied)
+        return resume_matrix(directory, progress, supplied, resuming)
+    return resume_experiment(directory, progress, supplied=supplied, resuming=resuming)
 
 
 def run_matrix(
@@ -82,15 +87,25 @@ def run_matrix(
         return _carry_out(config, directory, progress, supplied)
 
 
-def resume_matrix(directory: Path, progress: Progress = SILENT, supplied: Supplied | None = None) -> MatrixOutcome:
+def resume_matrix(
+    directory: Path,
+    progress: Progress = SILENT,
+    supplied: Supplied | None = None,
+    resuming: Resuming = AS_BEGUN,
+) -> MatrixOutcome:
     """Go on with a matrix, wherever it was interrupted; every cell ends with the digest of an uninterrupted one.
 
     Raises:
         UserError: As `resume_experiment`.
     """
     config = load_config(files.existing_config(directory))
+    if resuming.data is not None:
+        config = with_data_at(config, resuming.data)
     with files.locked(directory):
-        return _carry_out(config, directory, progress, supplied)
+        outcome = _carry_out(config, directory, progress, supplied, resuming)
+        if resuming.data is not None:
+            files.write_text(directory / files.CONFIG_NAME, as_yaml(config))
+        return outcome
 
 
 def has_cells(directory: Path) -> bool:
@@ -129,7 +144,11 @@ def write_reports(directory: Path) -> None:
 
 
 def _carry_out(
-    config: ExperimentConfig, directory: Path, progress: Progress, supplied: Supplied | None
+    config: ExperimentConfig,
+    directory: Path,
+    progress: Progress,
+    supplied: Supplied | None,
+    resuming: Resuming = AS_BEGUN,
 ) -> MatrixOutcome:
     progress.event(RunBegins(directory))
     cells = cells_of(config)
@@ -139,7 +158,7 @@ def _carry_out(
         others = sum((_spent(directory / files.CELLS / each.name) for each in cells if each is not cell), Spending())
         heard = _in_cell(progress, f"{number}/{len(cells)} {cell.name}")
         if (place / files.CONFIG_NAME).is_file():
-            outcomes[cell.name] = resume_experiment(place, heard, spent=others, supplied=supplied)
+            outcomes[cell.name] = resume_experiment(place, heard, spent=others, supplied=supplied, resuming=resuming)
         else:
             place.parent.mkdir(exist_ok=True)
             outcomes[cell.name] = run_experiment(cell.config, place, heard, spent=others, supplied=supplied)

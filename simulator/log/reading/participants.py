@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.simulator.log.begun import Change, read_accepted
 from groundlings.simulator.log.reading.open_log import OpenLog
 
-_JSON = ("config", "mind", "versions")
+_JSON = ("config", "mind", "versions", "identity")
 """Columns of `runs` that hold JSON."""
 
 
@@ -69,7 +70,7 @@ class ParticipantReader(OpenLog):
     """See `LogReader`."""
 
     def run(self) -> dict[str, Any]:
-        """The row of `runs`, column by column, with `config`, `mind` and `versions` as plain values.
+        """The row of `runs`, column by column, with those that hold JSON as plain values.
 
         Raises:
             RunDirectoryError: The log holds no run, or more than one.
@@ -77,7 +78,14 @@ class ParticipantReader(OpenLog):
         found = self._rows("SELECT * FROM runs")
         if len(found) != 1:
             raise RunDirectoryError(f"{self}: the log holds {len(found)} runs; expected exactly one")
-        return {name: json.loads(value) if name in _JSON else value for name, value in found[0].items()}
+        row = {"identity": None, **found[0]}  # earlier logs have no such column
+        parsed = {name: json.loads(row[name]) for name in _JSON if row[name] is not None}
+        return {**row, **parsed}
+
+    def accepted_changes(self) -> tuple[Change, ...]:
+        """What had changed when the run was resumed all the same, the first change first; empty for one experiment."""
+        with self._connected() as connection:
+            return read_accepted(connection)
 
     def logged_arms(self) -> tuple[LoggedArm, ...]:
         """The arms in the order of the YAML, the baseline first."""
