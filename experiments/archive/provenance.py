@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,17 @@ from pydantic import BaseModel
 
 from groundlings.environments.dataset import Dataset
 from groundlings.experiments.config.loading import config_hash, dump_config
+
+
+def claim(run: Mapping[str, Any]) -> str:
+    """In words, whether a run is one experiment from its first session to its last.
+
+    Args:
+        run: Its row as `LogReader.run` gives it.
+    """
+    if run["accepted_changes"]:
+        return f"changed on resume: {', '.join(run['accepted_changes'])}"
+    return "not known: the log is of an earlier version" if run["identity"] is None else "one experiment"
 
 
 def origin_row(name: str, seed: int, config: BaseModel, dataset: Dataset) -> dict[str, Any]:

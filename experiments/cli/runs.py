@@ -123,6 +123,8 @@ def delete(
 
 
 def _facts(run: RunInfo) -> dict[str, Any]:
+    from groundlings.experiments.archive.provenance import claim
+
     about = run.facts
     return {
         "run": about["run_id"],
@@ -133,6 +135,7 @@ def _facts(run: RunInfo) -> dict[str, Any]:
         **({} if run.status == "done" else {"cut short": _cut_short(run)}),
         "seed": about["seed"],
         "digest": run.digest or "none: the run is not done",
+        "identity": claim(about),
         "config hash": about["config_hash"],
         "data": f"{about['dataset']} ({about['dataset_hash'][:_SHORT]})",
         "licence": about["dataset_licence"],

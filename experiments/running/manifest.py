@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from groundlings.environments.chat import fingerprint_of
-from groundlings.experiments.archive.provenance import origin_row
+from groundlings.experiments.archive.provenance import claim, origin_row
 from groundlings.experiments.running.plan import Plan
 from groundlings.simulator.log.begun import Change
 from groundlings.simulator.log.migrations import SCHEMA_VERSION
@@ -54,7 +54,7 @@ def manifest(
         **{key: run[key] for key in ("run_id", "experiment", "seed", "config_hash")},
         "synthetic": bool(run["synthetic"]),
         "digest": digest,
-        "identity": claim(run["identity"], changes),
+        "identity": claim(run),
         "accepted_changes": [asdict(change) for change in changes],
         "command": shlex.join(["groundlings", *sys.argv[1:]]),
         "mind": run["mind"],
@@ -77,10 +77,3 @@ def manifest(
         "platform": platform.platform(),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
     }
-
-
-def claim(identity: Mapping[str, str] | None, changes: Sequence[Change]) -> str:
-    """In words, whether a run is one experiment."""
-    if changes:
-        return f"changed on resume: {', '.join(dict.fromkeys(change.what for change in changes))}"
-    return "not known: the log is of an earlier version" if identity is None else "one experiment"

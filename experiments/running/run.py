@@ -21,7 +21,7 @@ from groundlings.experiments.running.events import SILENT, Note, Progress, RunBe
 from groundlings.experiments.running.manifest import manifest, run_row
 from groundlings.experiments.running.plan import Plan, prepare
 from groundlings.experiments.running.relocation import check_files, with_data_at
-from groundlings.experiments.running.run_directory import AS_BEGUN, Resuming, begin, prepare_again, simulate_into
+from groundlings.experiments.running.run_directory import AS_BEGUN, Resuming, begin, kept, prepare_again, simulate_into
 from groundlings.experiments.running.supplied import Supplied
 from groundlings.simulator.log.begun import begun_in
 from groundlings.simulator.log.reader import LogReader
@@ -121,7 +121,7 @@ def _carried_out(
             files.check_server(config.log.url if config.log else None)
         else:
             held.enter_context(reading(resumed))
-            held.enter_context(files.locked(resumed))
+            held.enter_context(kept(resumed))
             progress.event(RunBegins(resumed))
             before += spent_in(store_at(resumed))
             begun = begun_in(store_at(resumed))

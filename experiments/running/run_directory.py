@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,25 @@ AS_BEGUN = Resuming()
 """Nothing may differ."""
 
 
+@contextmanager
+def kept(directory: Path) -> Iterator[None]:
+    """Keep a run's directory for this process; where somebody removes it meanwhile, that is the one error.
+
+    Raises:
+        RunDirectoryError: Another process works on it, it cannot be written, or it was removed.
+    """
+    with files.locked(directory):
+        try:
+            yield
+        except Exception as fault:
+            if directory.is_dir():
+                raise
+            raise RunDirectoryError(
+                f"{directory}: the directory of this run was removed or renamed while the run was at work; what was "
+                "in it is not there any more. Start a new run, and leave its directory in place until it has ended"
+            ) from fault
+
+
 def prepare_again(plan: Plan, directory: Path, begun: Begun | None, resuming: Resuming) -> None:
     """Bring the files of a run that is resumed up to date before anything is simulated.
 
@@ -74,7 +93,7 @@ def begin(plan: Plan, out: Path | None, held: ExitStack, progress: Progress) -> 
         RunDirectoryError: The directory holds something already, or cannot be written.
     """
     directory = files.choose_directory(plan.config.name, out)
-    held.enter_context(files.locked(directory))
+    held.enter_context(kept(directory))
     files.write_text(directory / files.CONFIG_NAME, as_yaml(with_data_kept(plan.config, plan.dataset, directory)))
     if plan.minds.language_term is not None:
         files.write_text(directory / CALIBRATION_NAME, plan.minds.language_term.calibration.as_text())

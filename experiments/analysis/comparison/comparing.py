@@ -232,7 +232,12 @@ def _variants_finished(others: Sequence[Outcomes]) -> tuple[Check, ...]:
         return ()
     open_runs = [str(run.run["run_id"]) for run in others if run.run["status"] != "done"]
     said = f"not {', '.join(open_runs)}" if open_runs else f"all {len(others) + 1} runs"
-    return (Check("every variant is finished", "failed" if open_runs else "passed", said),)
+    checks = (Check("every variant is finished", "failed" if open_runs else "passed", said),)
+    mixed = [str(run.run["run_id"]) for run in others if run.run["accepted_changes"]]
+    if mixed:
+        said = f"changed on resume: {', '.join(mixed)}"
+        checks += (Check("every variant is one experiment from its first session to its last", "failed", said),)
+    return checks
 
 
 def _looked(outcomes: Outcomes, plan: PlanConfig) -> tuple[Check, ...]:

@@ -1,7 +1,8 @@
-"""Whoever stops a run by a signal finds it interrupted, as after Ctrl-C, and goes on with it later."""
+"""Whoever stops a run by a signal finds it interrupted, as after Ctrl-C; and what else may befall one at work."""
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -88,6 +89,15 @@ def test_what_is_ignored_stays_ignored_and_does_not_stand_in_the_way_of_others(r
     _, stderr = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in stderr) == (143, False), stderr
     assert asked(tmp_path, "SELECT status FROM runs") == "interrupted"
+
+
+def test_a_directory_that_is_removed_under_a_run_is_one_message(running, tmp_path):
+    process = running(simulation={"days": 40})
+    shutil.rmtree(tmp_path / "run")
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2, stderr
+    (line,) = stderr.splitlines()
+    assert line.startswith("error run: the directory of this run was removed")
 
 
 def test_a_second_signal_ends_a_run_that_hangs_at_once(running, tmp_path):
