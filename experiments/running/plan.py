@@ -160,16 +160,18 @@ async def prepare(
         progress.event(Note(warning))
     if plan.supplied.mind is None and (able := config.mind.actions) is not None:
         _check_abilities(plan, able)  # before a model is opened for minds that could not visit
-    for arm in config.arms:
+    for number, arm in enumerate(config.arms):
         if arm.model is not None:
             wanted = arm.model if ask else ModelConfig(provider="scripted")
-            plan.models[arm.name] = await _opened(wanted, plan, stack, progress, spent.by(arm.name))
+            plan.models[arm.name] = await _opened(
+                wanted, f"arms[{number}].model", plan, stack, progress, spent.by(arm.name)
+            )
     with ctrl_c_at_once():
         minds = _minds(plan) if config.mind.asked is None else []
         plan = replace(plan, preference=_preference(minds))
         recommenders = [plan.recommender(arm) for arm in config.arms]
     if config.mind.asked is not None and ask:
-        model = await _opened(config.mind.asked, plan, stack, progress, spent.agents)
+        model = await _opened(config.mind.asked, "mind.model", plan, stack, progress, spent.agents)
         context = replace(plan.minds, model=model, sampling=config.mind.asked.sampling)
         if isinstance(config.mind, CalibratedMindConfig):
             context = await calibrated(
@@ -272,10 +274,12 @@ def _preference(minds: list[Mind]) -> Preference | None:
     return mind.preference if isinstance(mind, KnowsPreference) else None
 
 
-async def _opened(asked: ModelConfig, plan: Plan, stack: AsyncExitStack, progress: Progress, spent: Spent) -> ChatModel:
+async def _opened(
+    asked: ModelConfig, key: str, plan: Plan, stack: AsyncExitStack, progress: Progress, spent: Spent
+) -> ChatModel:
     """An opened language model; closing the stack closes it."""
     from groundlings.simulator.language.build import build_chat_model
 
-    model = await build_chat_model(asked, on_download(progress), base=plan.config.base, spent=spent)
+    model = await build_chat_model(asked, on_download(progress), base=plan.config.base, spent=spent, key=key)
     stack.push_async_callback(model.close)
     return model

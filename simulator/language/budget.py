@@ -107,9 +107,13 @@ class BudgetedModel:
         model: Who is asked.
         budget: The cap.
         spent: What the run had taken before it was interrupted.
+        key: Where the model stands in the experiment file, for messages.
     """
 
-    def __init__(self, model: ChatModel, budget: BudgetConfig, spent: Spent | None = None) -> None:
+    def __init__(
+        self, model: ChatModel, budget: BudgetConfig, spent: Spent | None = None, key: str = "mind.model"
+    ) -> None:
+        self._key = key
         self._model = model
         self._budget = budget
         self.spent = spent or Spent()
@@ -136,7 +140,7 @@ class BudgetedModel:
         while reached := self._exceeded(self.spent + self._set_aside + most):
             if not self._set_aside.calls:
                 raise BudgetExhausted(
-                    f"budget: {reached}; everything decided so far is in the log. Raise mind.model.budget to go on"
+                    f"budget: {reached}; everything decided so far is in the log. Raise {self._key}.budget to go on"
                 )
             self._settled.clear()
             await self._settled.wait()

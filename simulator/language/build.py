@@ -23,6 +23,7 @@ async def build_chat_model(
     *,
     base: Path | None = None,
     spent: Spent | None = None,
+    key: str = "mind.model",
 ) -> ChatModel:
     """The model of a configuration, ready to be asked; whoever builds it closes it.
 
@@ -31,6 +32,7 @@ async def build_chat_model(
         progress: Told of the embedded model's download.
         base: From where relative paths count; none = from the current directory.
         spent: What the run had taken before it was interrupted; none = it begins.
+        key: Where the configuration stands in its file, for messages.
 
     Raises:
         ConfigError: A variable or an extra is missing, or the model is not named.
@@ -39,10 +41,10 @@ async def build_chat_model(
     """
     base = base or Path()
     if config.store is None or config.store.mode == "live":
-        return await _provider(config, progress, base, spent)
+        return await _provider(config, progress, base, spent, key)
     store = CallStore(base / config.store.path.expanduser(), writable=config.store.mode != "replay")
     try:
-        return await _stored(store, config.store, config, progress, base, spent)
+        return await _stored(store, config.store, config, progress, base, spent, key)
     except BaseException:
         store.close()
         raise
@@ -55,16 +57,19 @@ async def _stored(
     progress: ProgressHook | None,
     base: Path,
     spent: Spent | None,
+    key: str,
 ) -> ChatModel:
     if options.mode == "replay":
         return StoredModel(store, None, replay_name(store, config.model), options.replicate)
     if options.mode == "record" and spent is None:
         refuse_used(store)
-    model = await _provider(config, progress, base, spent)
+    model = await _provider(config, progress, base, spent, key)
     return StoredModel(store, model, model.name, options.replicate)
 
 
-async def _provider(config: ModelConfig, progress: ProgressHook | None, base: Path, spent: Spent | None) -> ChatModel:
+async def _provider(
+    config: ModelConfig, progress: ProgressHook | None, base: Path, spent: Spent | None, key: str
+) -> ChatModel:
     match config.provider:
         case "scripted":
             from groundlings.simulator.language.scripted import ScriptedModel, legal_reply
@@ -87,7 +92,7 @@ async def _provider(config: ModelConfig, progress: ProgressHook | None, base: Pa
                 structured=config.structured != "none",
                 send_seed=config.send_seed,
             )
-    return BudgetedModel(model, config.budget, spent) if config.budget.limited else model
+    return BudgetedModel(model, config.budget, spent, key) if config.budget.limited else model
 
 
 async def _embedded(config: ModelConfig, progress: ProgressHook | None, base: Path) -> ChatModel:

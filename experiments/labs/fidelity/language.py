@@ -108,7 +108,9 @@ def ask_language_model(stage: Stage, options: LanguageConfig, progress: Progress
     """
 
     async def asked() -> LanguageAnswers:
-        model = await build_chat_model(options.model, on_download(progress), base=stage.config.base)
+        model = await build_chat_model(
+            options.model, on_download(progress), base=stage.config.base, key="language.model"
+        )
         try:
             return await _Asking(stage, options, model, progress).everything()
         finally:

@@ -87,7 +87,10 @@ def ask_language_model(trial: Trial, options: LanguageConfig, progress: Progress
     """
 
     async def asked() -> LanguageFindings:
-        model = CountingModel(await build_chat_model(options.model, on_download(progress), base=trial.config.base))
+        built = await build_chat_model(
+            options.model, on_download(progress), base=trial.config.base, key="language.model"
+        )
+        model = CountingModel(built)
         try:
             return await _ask(trial, options, model, progress)
         finally:

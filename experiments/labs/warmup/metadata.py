@@ -82,7 +82,9 @@ def write_metadata(trial: Trial, options: MetadataConfig, progress: Progress = S
     wanted = [item for item in order if not catalog.texts[item]][: options.items]
 
     async def written() -> list[Written]:
-        model = await build_chat_model(options.model, on_download(progress), base=trial.config.base)
+        model = await build_chat_model(
+            options.model, on_download(progress), base=trial.config.base, key="metadata.model"
+        )
         try:
             progress.event(Note(f"metadata: {model.name} writes about {len(wanted)} items"))
             asker = Asker(model, Sampling(0.0, _TOKENS), _REASKS)

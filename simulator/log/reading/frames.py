@@ -118,7 +118,8 @@ class FrameReader(ParticipantReader):
             unreadable or unanswerable), attempts, from_store (read from a record), asked_by (agent, recommender);
             prompt_tokens, cached_tokens, completion_tokens, tokens_estimated (the server gave no believable counts),
             latency_seconds; messages, reply, first_token (texts as sent and received); form (what the reply's form was
-            asked with), finish_reason (in the server's word), thought_characters (cut from the reply).
+            asked with), finish_reason (in the server's word), thought_characters (cut from the reply), team (arm whose
+            recommender asked for an interleaved list, NA = no such call).
         """
         return self._frame(tables.calls, ("call_id",), CALL_FIELDS, arm, columns)
 
