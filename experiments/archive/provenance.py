@@ -22,7 +22,7 @@ def claim(run: Mapping[str, Any]) -> str:
     """
     if run["accepted_changes"]:
         return f"changed on resume: {', '.join(run['accepted_changes'])}"
-    return "not known: the log is of an earlier version" if run["identity"] is None else "one experiment"
+    return "not known: the log does not say what the run depended on" if run["identity"] is None else "one experiment"
 
 
 def origin_row(name: str, seed: int, config: BaseModel, dataset: Dataset) -> dict[str, Any]:

@@ -232,7 +232,7 @@ def _variants_finished(others: Sequence[Outcomes]) -> tuple[Check, ...]:
         return ()
     open_runs = [str(run.run["run_id"]) for run in others if run.run["status"] != "done"]
     said = f"not {', '.join(open_runs)}" if open_runs else f"all {len(others) + 1} runs"
-    checks = (Check("every variant is finished", "failed" if open_runs else "passed", said),)
+    checks: tuple[Check, ...] = (Check("every variant is finished", "failed" if open_runs else "passed", said),)
     mixed = [str(run.run["run_id"]) for run in others if run.run["accepted_changes"]]
     if mixed:
         said = f"changed on resume: {', '.join(mixed)}"

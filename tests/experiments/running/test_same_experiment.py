@@ -8,11 +8,19 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
+from typer.testing import CliRunner
 
 import groundlings as gl
 from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError
+from groundlings.experiments.analysis.metrics import summarise
+from groundlings.experiments.analysis.report.page import write_report
+from groundlings.experiments.cli.compare import compare
+from groundlings.experiments.cli.main import run as run_command
+from groundlings.experiments.cli.runs import show_run
 from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.running.events import Note
 from groundlings.experiments.running.replicates import go_on_with, run_as_configured
 from groundlings.experiments.running.run_directory import Resuming
@@ -363,3 +371,47 @@ def test_a_log_that_does_not_say_what_it_depended_on_goes_on_as_before_and_says_
     go_on_with(run, Hearing(heard))
     assert [note for note in heard if "does not say what it depended on" in note]
     assert json.loads((run / "manifest.json").read_text())["identity"].startswith("not known")
+
+
+def test_whoever_reads_a_run_that_is_two_experiments_is_told(interrupted, module, tmp_path):
+    name = module(RECOMMENDER.format(imports="", sign="+1.0"))
+    arms = [{"name": "popular", "recommender": "popular"}, *arm(f"{name}:Mine")]
+    run = interrupted(arms=arms)
+    module(RECOMMENDER.format(imports="", sign="-1.0"), name)
+    go_on_with(run, resuming=ACCEPTED)
+    said = "changed on resume: arms.mine.code"
+    comparison = gl.open_run(run).compare()
+    (check,) = [check for check in comparison.findings.checks if "one experiment" in check.name]
+    assert (check.status, check.finding) == ("failed", said)
+    assert comparison.verdict == "not supported"
+    for command in (show_run, compare):
+        assert said in " ".join(printed(command, run).split())
+    export_run(run, "lenskit", tmp_path / "out")
+    assert said in (tmp_path / "out" / "DATASHEET.md").read_text()
+    with LogReader(run) as log:
+        page = write_report(run, log, summarise(log), []).read_text()
+    assert "This run is two experiments: arms.mine.code had changed" in page
+    assert "This does not repeat the run" in page
+
+
+def printed(command, *arguments: object) -> str:
+    """What a command prints, and what it complains of."""
+    app = typer.Typer()
+    app.command()(command)
+    done = CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
+    return f"{done.output}{done.exception or ''}"
+
+
+def test_the_command_goes_on_with_what_was_accepted_and_with_data_elsewhere(interrupted, tmp_path):
+    run = interrupted(dataset=own_tables(tmp_path / "here"), arms=arm("popular"))
+    with sqlite3.connect(run / "log.db") as log:
+        (identity,) = log.execute("SELECT identity FROM runs").fetchone()
+        log.execute("UPDATE runs SET identity = ?", [json.dumps({**json.loads(identity), "mind.code": "0" * 64})])
+    (tmp_path / "here").rename(tmp_path / "there")
+    refused = printed(run_command, "--resume", run, "--data", tmp_path / "there")
+    assert "mind.code: 000000000000... when it began" in refused
+    assert "--accept-changes" in refused
+    done = printed(run_command, "--resume", run, "--data", tmp_path / "there", "--accept-changes")
+    assert "from here on this run is another experiment" in done
+    assert "digest" in done
+    assert "belong to --resume" in printed(run_command, tmp_path / "small.yaml", "--accept-changes")
