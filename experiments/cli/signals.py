@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from threading import current_thread, main_thread
 from types import FrameType
 
 _NAMES = ("SIGTERM", "SIGHUP")
@@ -23,10 +24,17 @@ class Stopped:
 
         A signal that is ignored stays ignored: `nohup` keeps a run alive when its terminal closes.
         """
+        if current_thread() is not main_thread():
+            return  # only the main thread may listen
         for name in _NAMES:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) == signal.SIG_DFL:
                 signal.signal(number, self._stop)
+
+    @property
+    def came(self) -> bool:
+        """Whether a signal has come."""
+        return self._signal is not None
 
     @property
     def name(self) -> str:

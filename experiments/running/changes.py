@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from groundlings.environments.errors import ConfigError
+from groundlings.experiments.archive.provenance import same_release, unlike
 from groundlings.experiments.config.loading import PLACES, config_hash, leaves, with_effect
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.running.identity import PACKAGES
 from groundlings.simulator.log.begun import Begun, Change
 from groundlings.simulator.log.store import Store
 
@@ -93,6 +93,21 @@ def check_same(
     return real, notes
 
 
+def check_sibling(place: Path, begun: Begun, identity: Mapping[str, str], *, accept: bool) -> None:
+    """Raise `ConfigError` where a replicate that begins now is of another experiment than one that began before.
+
+    Args:
+        place: The directory of the earlier one.
+        begun: What its log says.
+        identity: What the one that begins depends on.
+        accept: Whether that is accepted; a comparison of the two will say so in any case.
+    """
+    differing = unlike(begun.identity, identity)
+    if differing and not accept:
+        before = begun.identity or {}
+        raise ConfigError(_refusal(place, [Change(what, before.get(what), identity.get(what)) for what in differing]))
+
+
 def line(change: Change) -> str:
     """A change in words."""
     return f"{change.what}: {_short(change.before)} when it began, {_short(change.after)} now"
@@ -144,9 +159,7 @@ def _never(change: Change) -> bool:
 
 def _is_patch(change: Change) -> bool:
     """Whether nothing but the last part of a package's version differs."""
-    if not change.what.startswith(PACKAGES) or change.before is None or change.after is None:
-        return False
-    return change.before.split(".")[:2] == change.after.split(".")[:2]
+    return change.before != change.after and same_release(change.what, change.before, change.after)
 
 
 def _short(value: str | None) -> str:

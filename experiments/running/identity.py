@@ -29,14 +29,12 @@ from groundlings.environments.chat import ChatModel, fingerprint_of
 from groundlings.environments.environment import Environment
 from groundlings.environments.plugins import PYTHON_OBJECT
 from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.archive.provenance import PACKAGES
 from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig, PluginMindConfig
 from groundlings.experiments.running.source_code import Source, simulation_source, source_of, versions_of
 from groundlings.personas.mind import Mind
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.registry import parts_of
-
-PACKAGES = "packages."
-"""Begins the names of versions: another patch release is told and changes nothing."""
 
 _DRAW = frozenset({"numpy", "scipy", "mesa"})
 _DRAW_NOTHING = frozenset({"groundlings", "pydantic", "pandas", "pyarrow", "threadpoolctl", "typing_extensions"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from os.path import commonpath
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,13 @@ def with_data_at(config: ExperimentConfig, place: Path) -> ExperimentConfig:
     content = dump_config(config)
     sought: list[str] = []
     moved = False
-    for holder, key in _places(content):
+    places = list(_places(content))
+    above = Path(commonpath([Path(holder[key]).parent for holder, key in places])) if places else Path()
+    for holder, key in places:
         old = Path(holder[key])
-        new = place if place.is_file() and place.name == old.name else place / old.name
+        new = place if place.is_file() and place.name == old.name else place / old.relative_to(above)
+        if not new.exists():
+            new = place / old.name
         if new.is_file() or (key == "directory" and place.is_dir()):
             holder[key] = str((place if key == "directory" else new).resolve())
             moved = True

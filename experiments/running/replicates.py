@@ -11,6 +11,7 @@ model and seed. So the cells are a second random factor (see `comparison.headlin
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +21,16 @@ from groundlings.experiments.analysis.measuring import measure
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.config.loading import as_yaml, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.config.variants import cells_of
+from groundlings.experiments.config.variants import Cell, cells_of
+from groundlings.experiments.running.changes import check_sibling
 from groundlings.experiments.running.events import SILENT, ArmBegins, Changed, Note, Progress, ProgressEvent, RunBegins
 from groundlings.experiments.running.kept_data import with_data_kept
+from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.relocation import with_data_at
 from groundlings.experiments.running.run import Outcome, resume_experiment, run_experiment
 from groundlings.experiments.running.run_directory import AS_BEGUN, Resuming
 from groundlings.experiments.running.supplied import Supplied
+from groundlings.simulator.log.begun import begun_in
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.spending import Spending, spent_in
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, store_at
@@ -161,11 +165,30 @@ def _carry_out(
             outcomes[cell.name] = resume_experiment(place, heard, spent=others, supplied=supplied, resuming=resuming)
         else:
             place.parent.mkdir(exist_ok=True)
-            outcomes[cell.name] = run_experiment(cell.config, place, heard, spent=others, supplied=supplied)
+            outcomes[cell.name] = run_experiment(
+                cell.config,
+                place,
+                heard,
+                spent=others,
+                supplied=supplied,
+                check=_like_the_others(directory, cells, resuming),
+            )
     if len(cells) > 1:
         progress.event(Note("comparing the cells"))
     write_reports(directory)
     return MatrixOutcome(directory, outcomes)
+
+
+def _like_the_others(directory: Path, cells: Sequence[Cell], resuming: Resuming) -> Callable[[Plan], None]:
+    """Checks that a cell that begins is of the experiment that the matrix began as, which may be long ago."""
+
+    def checked(plan: Plan) -> None:
+        for place in (directory / files.CELLS / each.name for each in cells):
+            begun = begun_in(store_at(place)) if _has_log(place) else None
+            if begun is not None:
+                check_sibling(place, begun, plan.identity, accept=resuming.accept_changes)
+
+    return checked
 
 
 def _spent(cell: Path) -> Spending:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +53,7 @@ def run_experiment(
     *,
     spent: Spending | None = None,
     supplied: Supplied | None = None,
+    check: Callable[[Plan], None] | None = None,
 ) -> Outcome:
     """Simulate all arms, then measure and draw.
 
@@ -65,11 +66,12 @@ def run_experiment(
         progress: Is told how far it is.
         spent: What other runs have taken of the budgets.
         supplied: Objects that stand in for names of the configuration.
+        check: Is given the plan before anything is written, and raises where it should not be run.
 
     Raises:
         UserError: Something that its message tells how to mend; what was logged before stays readable.
     """
-    return outside_of_loops(lambda told: _carried_out(config, told, spent, supplied, out=out), progress)
+    return outside_of_loops(lambda told: _carried_out(config, told, spent, supplied, out=out, check=check), progress)
 
 
 def resume_experiment(
@@ -113,6 +115,7 @@ def _carried_out(
     out: Path | None = None,
     resumed: Path | None = None,
     resuming: Resuming = AS_BEGUN,
+    check: Callable[[Plan], None] | None = None,
 ) -> Outcome:
     """Either kind of run: a resumed directory is locked first, a new one once nothing can fail any more."""
     with ExitStack() as held:
@@ -139,6 +142,8 @@ def _carried_out(
                     spent=before,
                     resumed=resumed if begun is not None else None,
                 )
+                if check is not None:
+                    check(plan)
                 directory = resumed or begin(plan, out, held, progress)
                 if resumed is not None:
                     prepare_again(plan, resumed, begun, resuming)

@@ -51,13 +51,13 @@ def source_of(found: object) -> Source:
     if inspect.ismethod(found):
         found = found.__self__
     root: Any = inspect.unwrap(found) if inspect.isroutine(found) else found if isinstance(found, type) else type(found)
-    classes = [each for each in getattr(root, "__mro__", (root,)) if not _is_standard(each.__module__)]
+    classes = [each for each in getattr(root, "__mro__", (root,)) if not _is_standard(each.__module__ or "builtins")]
     modules, packages = [], set()
     for each in classes:
         path, top = _file(each.__module__), each.__module__.partition(".")[0]
         if path is None and not _is_installed(sys.modules.get(each.__module__)):
             return Source(_lines(classes), {})
-        if top not in (_OURS, root.__module__.partition(".")[0]) and (path is None or _installed(path)):
+        if top not in (_OURS, (root.__module__ or "").partition(".")[0]) and (path is None or _installed(path)):
             packages.add(top)
         else:
             modules.append(each.__module__)
@@ -155,6 +155,8 @@ _IMPORT = re.compile(
 @functools.cache
 def _imports(name: str, path: Path, _changed: int) -> tuple[str, ...]:
     """Every module that a module may import, at its top or in a function; names that are none among them."""
+    if path.suffix != ".py":
+        return ()
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     text = path.read_text(encoding="utf-8", errors="replace")
     return tuple(dict.fromkeys(_imported_names(text, package)))
@@ -196,7 +198,7 @@ def _file(name: str) -> Path | None:
             return None
         place = spec.origin if spec is not None else None
     path = Path(place) if place else None
-    return path if path is not None and path.suffix == ".py" and path.is_file() else None
+    return path if path is not None and path.is_file() else None
 
 
 def _is_standard(name: str) -> bool:

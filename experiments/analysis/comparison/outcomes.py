@@ -29,7 +29,10 @@ from groundlings.experiments.config.designs import (
 from groundlings.experiments.config.schema import PlanConfig
 from groundlings.simulator.log.reader import LogReader
 
-_FACTS = ("run_id", "experiment", "status", "seed", "dataset", "dataset_hash", "mind", "like_from", "accepted_changes")
+_FACTS = (
+    "run_id", "experiment", "status", "seed", "dataset", "dataset_hash", "mind", "like_from", "identity",
+    "accepted_changes",
+)  # fmt: skip
 """What a comparison tells of a run: columns of `runs`."""
 
 

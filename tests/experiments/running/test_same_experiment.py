@@ -361,6 +361,22 @@ def test_replicates_go_on_with_data_that_has_moved(interrupted, tmp_path):
     assert "/here/" not in "".join(path.read_text() for path in run.rglob("config.yaml"))
 
 
+def test_a_replicate_that_begins_with_other_code_than_those_before_is_refused_and_a_comparison_says_so(
+    interrupted, module
+):
+    name = module(RECOMMENDER.format(imports="", sign="+1.0"))
+    arms = [{"name": "popular", "recommender": "popular"}, *arm(f"{name}:Mine")]
+    run = interrupted(arms=arms, variants={"seeds": [3, 4]})
+    go_on_with(run / "cells" / "seed-3")
+    module(RECOMMENDER.format(imports="", sign="-1.0"), name)
+    with pytest.raises(ConfigError, match=r"seed-3: the run began with another code:\n    arms\.mine\.code"):
+        go_on_with(run)
+    assert not (run / "cells" / "seed-4" / "config.yaml").exists()
+    go_on_with(run, resuming=ACCEPTED)
+    checks = {check.name: check for check in gl.open_run(run).compare().findings.checks}
+    assert checks["every variant is of the same code, data and packages"].finding == "arms.mine.code"
+
+
 def test_a_log_that_does_not_say_what_it_depended_on_goes_on_as_before_and_says_so(interrupted, module):
     name = module(RECOMMENDER.format(imports="", sign="+1.0"))
     run = interrupted(arms=arm(f"{name}:Mine"))
