@@ -65,7 +65,7 @@ def _finished(outcomes: Outcomes) -> Check:
 
 def _unchanged(outcomes: Outcomes) -> tuple[Check, ...]:
     """Said only of a run that was resumed as another experiment: its sessions do not belong together."""
-    changed = outcomes.run["accepted_changes"]
+    changed = outcomes.run.get("accepted_changes")
     if not changed:
         return ()
     name = "the run is one experiment from its first session to its last"

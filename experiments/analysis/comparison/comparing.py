@@ -234,11 +234,13 @@ def _variants_finished(first: Outcomes, others: Sequence[Outcomes]) -> tuple[Che
     open_runs = [str(run.run["run_id"]) for run in others if run.run["status"] != "done"]
     said = f"not {', '.join(open_runs)}" if open_runs else f"all {len(others) + 1} runs"
     checks: tuple[Check, ...] = (Check("every variant is finished", "failed" if open_runs else "passed", said),)
-    mixed = [str(run.run["run_id"]) for run in others if run.run["accepted_changes"]]
+    mixed = [str(run.run["run_id"]) for run in others if run.run.get("accepted_changes")]
     if mixed:
         said = f"changed on resume: {', '.join(mixed)}"
         checks += (Check("every variant is one experiment from its first session to its last", "failed", said),)
-    differing = dict.fromkeys(name for run in others for name in unlike(first.run["identity"], run.run["identity"]))
+    differing = dict.fromkeys(
+        name for run in others for name in unlike(first.run.get("identity"), run.run.get("identity"))
+    )
     if differing:
         checks += (Check("every variant is of the same code, data and packages", "failed", ", ".join(differing)),)
     return checks
