@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 from pathlib import Path
 
@@ -13,16 +12,14 @@ import yaml
 from typer.testing import CliRunner
 
 import groundlings as gl
-from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError
+from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.analysis.metrics import summarise
 from groundlings.experiments.analysis.report.page import write_report
 from groundlings.experiments.cli.compare import compare
-from groundlings.experiments.cli.main import run as run_command
 from groundlings.experiments.cli.runs import show_run
-from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.running.events import Note
-from groundlings.experiments.running.replicates import go_on_with, run_as_configured
+from groundlings.experiments.running.replicates import go_on_with
 from groundlings.experiments.running.run_directory import Resuming
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.writer import LogWriter
@@ -45,53 +42,7 @@ class Mine(ScoringRecommender):
 TOY = {"name": "toy", "toy": {"n_users": 12, "n_items": 24, "interactions_per_user": 6}}
 ACCEPTED = Resuming(accept_changes=True)
 
-
-@pytest.fixture(autouse=True)
-def _quick_report(monkeypatch):
-    monkeypatch.setattr(
-        "groundlings.experiments.analysis.report.write_report",
-        lambda directory, *_: (directory / "report.html").write_text("drawn"),
-    )
-
-
-@pytest.fixture
-def module(tmp_path, monkeypatch):
-    """Writes a module of one's own beside the experiment file; it can be written again."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    names = iter(range(100))
-
-    def written(content: str, name: str | None = None) -> str:
-        name = name or f"own_{tmp_path.name}_{next(names)}"
-        (tmp_path / f"{name}.py").write_text(content)
-        return name
-
-    return written
-
-
-@pytest.fixture
-def interrupted(tmp_path, monkeypatch):
-    """A run that ends after its first cohort; its directory."""
-
-    def begun(**changes) -> Path:
-        content = {"name": "small", "seed": 3, "dataset": TOY, "mind": "scripted", "simulation": {"days": 2}, **changes}
-        path = tmp_path / "small.yaml"
-        path.write_text(yaml.safe_dump(content))
-        write, count = LogWriter.write, 0
-
-        def failing(self, *arguments, **named):
-            nonlocal count
-            count += 1
-            if count == 2:
-                raise RunDirectoryError("out of luck")
-            write(self, *arguments, **named)
-
-        with monkeypatch.context() as patched:
-            patched.setattr(LogWriter, "write", failing)
-            with pytest.raises(RunDirectoryError, match="out of luck"):
-                run_as_configured(load_config(path), tmp_path / "run")
-        return tmp_path / "run"
-
-    return begun
+pytestmark = pytest.mark.usefixtures("quick_report")
 
 
 def logged(run: Path) -> tuple[dict, list[tuple]]:
@@ -292,75 +243,6 @@ def test_an_object_that_has_learnt_something_else_is_named(tmp_path, monkeypatch
     assert json.loads((run.directory / "manifest.json").read_text())["identity"].endswith("arms.mine.state")
 
 
-def own_tables(folder: Path) -> dict:
-    folder.mkdir()
-    rows = [f"u{user},i{(user * 3 + place) % 12},{1_500_000_000 + place}" for user in range(10) for place in range(6)]
-    (folder / "clicks.csv").write_text("\n".join(["user,item,time", *rows]) + "\n")
-    (folder / "items.csv").write_text("\n".join(["id,title", *(f"i{item},Item {item}" for item in range(12))]) + "\n")
-    return {
-        "name": "own",
-        "own": {
-            "interactions": {"path": str(folder / "clicks.csv"), "user": "user", "item": "item", "timestamp": "time"},
-            "items": {"path": str(folder / "items.csv"), "id": "id", "title": "title"},
-        },
-    }
-
-
-def test_own_data_that_has_moved_is_found_again_where_its_content_is_the_same(interrupted, tmp_path):
-    run = interrupted(dataset=own_tables(tmp_path / "here"), arms=arm("popular"))
-    whole = run_as_configured(load_config(tmp_path / "small.yaml"), tmp_path / "whole")
-    shutil.move(run, tmp_path / "elsewhere")
-    run = tmp_path / "elsewhere"
-    (tmp_path / "here").rename(tmp_path / "there")
-    with pytest.raises(DataError, match=r"here/clicks\.csv and .*--resume .*elsewhere --data"):
-        go_on_with(run)
-    with pytest.raises(ConfigError, match="found none of"):
-        go_on_with(run, resuming=Resuming(data=tmp_path))
-    clicks = tmp_path / "there" / "clicks.csv"
-    content = clicks.read_text()
-    clicks.write_text(content.replace("u0,i1,", "u0,i11,"))
-    with pytest.raises(ConfigError, match=r"another data set"):
-        go_on_with(run, resuming=Resuming(True, tmp_path / "there"))
-    clicks.write_text(content)
-    assert go_on_with(run, resuming=Resuming(data=tmp_path / "there")).digest == whole.digest
-    assert go_on_with(run).digest == whole.digest, "its configuration names the new place"
-
-
-def test_a_path_that_is_corrected_by_hand_is_accepted_where_the_content_is_the_same(interrupted, tmp_path):
-    run = interrupted(dataset=own_tables(tmp_path / "here"), arms=arm("popular"))
-    (tmp_path / "here").rename(tmp_path / "there")
-    config = run / "config.yaml"
-    config.write_text(config.read_text().replace("/here/", "/there/"))
-    go_on_with(run)
-    assert logged(run)[0]["status"] == "done"
-    assert logged(run)[1] == []
-
-
-def test_the_rankings_of_another_program_may_move_too(interrupted, tmp_path):
-    data = own_tables(tmp_path / "here")
-    rankings = tmp_path / "here" / "rankings.csv"
-    rows = [f"u{user},i{item},{12 - item}" for user in range(10) for item in range(12)]
-    rankings.write_text("\n".join(["user_id,item_id,score", *rows]) + "\n")
-    run = interrupted(dataset=data, arms=arm("external", path=str(rankings)))
-    (tmp_path / "here").rename(tmp_path / "there")
-    moved = tmp_path / "there" / "rankings.csv"
-    content = moved.read_text()
-    moved.write_text(content.replace("u3,i0,12", "u3,i0,0"))
-    with pytest.raises(ConfigError, match=r"arms\.mine\.file\.path"):
-        go_on_with(run, resuming=Resuming(data=tmp_path / "there"))
-    moved.write_text(content)
-    go_on_with(run, resuming=Resuming(data=tmp_path / "there"))
-    assert logged(run)[0]["status"] == "done"
-
-
-def test_replicates_go_on_with_data_that_has_moved(interrupted, tmp_path):
-    run = interrupted(dataset=own_tables(tmp_path / "here"), arms=arm("popular"), variants={"seeds": [3, 4]})
-    (tmp_path / "here").rename(tmp_path / "there")
-    done = go_on_with(run, resuming=Resuming(data=tmp_path / "there"))
-    assert list(done.cells) == ["seed-3", "seed-4"]
-    assert "/here/" not in "".join(path.read_text() for path in run.rglob("config.yaml"))
-
-
 def test_a_replicate_that_begins_with_other_code_than_those_before_is_refused_and_a_comparison_says_so(
     interrupted, module
 ):
@@ -416,18 +298,3 @@ def printed(command, *arguments: object) -> str:
     app.command()(command)
     done = CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
     return f"{done.output}{done.exception or ''}"
-
-
-def test_the_command_goes_on_with_what_was_accepted_and_with_data_elsewhere(interrupted, tmp_path):
-    run = interrupted(dataset=own_tables(tmp_path / "here"), arms=arm("popular"))
-    with sqlite3.connect(run / "log.db") as log:
-        (identity,) = log.execute("SELECT identity FROM runs").fetchone()
-        log.execute("UPDATE runs SET identity = ?", [json.dumps({**json.loads(identity), "mind.code": "0" * 64})])
-    (tmp_path / "here").rename(tmp_path / "there")
-    refused = printed(run_command, "--resume", run, "--data", tmp_path / "there")
-    assert "mind.code: 000000000000... when it began" in refused
-    assert "--accept-changes" in refused
-    done = printed(run_command, "--resume", run, "--data", tmp_path / "there", "--accept-changes")
-    assert "from here on this run is another experiment" in done
-    assert "digest" in done
-    assert "belong to --resume" in printed(run_command, tmp_path / "small.yaml", "--accept-changes")
