@@ -64,7 +64,8 @@ class TeamDraftRecommender(AsyncRecommender):
         lists = await asyncio.gather(*(team.rank(request) for team in self.teams))
         kinds = {ranking.propensity_kind for ranking in lists}
         drafted = _draft(lists, request, "exact" if kinds == {"deterministic"} else "estimated")
-        return replace(drafted, calls=tuple(call for ranking in lists for call in ranking.calls))
+        calls = [replace(call, team=team) for team, ranking in enumerate(lists) for call in ranking.calls]
+        return replace(drafted, calls=tuple(calls))
 
 
 def _draft(lists: list[Ranking], request: RankingRequest, kind: str) -> Ranking:

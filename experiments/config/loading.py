@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -71,7 +71,12 @@ def as_yaml(config: BaseModel) -> str:
 
 
 def config_hash(config: BaseModel) -> str:
-    """SHA-256 over every value of the configuration that can change a result, in hexadecimal.
+    """SHA-256 over every value of the configuration that can change a result, in hexadecimal; see `with_effect`."""
+    return hashlib.sha256(json.dumps(with_effect(config), sort_keys=True).encode()).hexdigest()
+
+
+def with_effect(config: BaseModel) -> dict[str, Any]:
+    """The values of a configuration that can change a result.
 
     Budgets, limits, timeouts and concurrency stay out: whoever resumes a run may change them. So does the place of the
     log: a run is the same wherever it is written down.
@@ -102,7 +107,18 @@ def config_hash(config: BaseModel) -> str:
     model = getattr(mind, "model", None)
     if isinstance(model, ModelConfig):
         content["mind"]["model"] = _with_effect(model, config)
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return content
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves of nested values by their key path, as `--set` takes it."""
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = False
+    for key, inner in children:
+        found = True
+        yield from leaves(inner, f"{path}.{key}" if path else str(key))
+    if not found:
+        yield path, value
 
 
 def _with_effect(model: ModelConfig, config: BaseModel) -> Any:
@@ -111,13 +127,15 @@ def _with_effect(model: ModelConfig, config: BaseModel) -> Any:
     return _anchored(kept, config)
 
 
+PLACES = ("path", "directory", "calibration")
+"""Keys that say where something lies."""
+
+
 def _anchored(value: Any, config: BaseModel) -> Any:
     if isinstance(value, dict):
         base = getattr(config, "base", Path())
         return {
-            key: str((base / inner).resolve())
-            if key in ("path", "directory", "calibration") and isinstance(inner, str)
-            else _anchored(inner, config)
+            key: str((base / inner).resolve()) if key in PLACES and isinstance(inner, str) else _anchored(inner, config)
             for key, inner in value.items()
         }
     return [_anchored(inner, config) for inner in value] if isinstance(value, list) else value

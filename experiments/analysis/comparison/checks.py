@@ -29,9 +29,10 @@ _UNEVEN = 0.02
 
 def check_run(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
     """Checks that concern all arms."""
+    begun = (_finished(outcomes), *_unchanged(outcomes))
     if outcomes.preference is not None:
-        return (_finished(outcomes), _drafted(outcomes.preference))
-    return (_finished(outcomes), _assigned(outcomes), _completed(outcomes), _control(outcomes), _twins(outcomes, alpha))
+        return (*begun, _drafted(outcomes.preference))
+    return (*begun, _assigned(outcomes), _completed(outcomes), _control(outcomes), _twins(outcomes, alpha))
 
 
 def check_arm(arm: ArmOutcomes, outcomes: Outcomes, plan: PlanConfig, headline: Headline) -> tuple[Check, ...]:
@@ -60,6 +61,15 @@ def competitors(outcomes: Outcomes) -> list[ArmOutcomes]:
 def _finished(outcomes: Outcomes) -> Check:
     status = outcomes.run["status"]
     return Check("the run is finished", "passed" if status == "done" else "failed", f"status {status}")
+
+
+def _unchanged(outcomes: Outcomes) -> tuple[Check, ...]:
+    """Said only of a run that was resumed as another experiment: its sessions do not belong together."""
+    changed = outcomes.run.get("accepted_changes")
+    if not changed:
+        return ()
+    name = "the run is one experiment from its first session to its last"
+    return (Check(name, "failed", f"changed on resume: {', '.join(changed)}"),)
 
 
 def _drafted(found: Preference) -> Check:
