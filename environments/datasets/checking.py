@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 
+from groundlings.environments import levels
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.errors import DataError, shown
 
@@ -64,8 +65,7 @@ def of_history(dataset: Dataset) -> list[str]:
     if history.synthetic.any():
         found.append("some interactions are marked as simulated; a data set holds what real people did")
     scale, given = dataset.scale, history.ratings[~np.isnan(history.ratings)]
-    steps = (given - scale.low) / scale.step
-    off = given[(given < scale.low) | (given > scale.high) | ~(np.abs(steps - np.rint(steps)) < 1e-6)]
+    off = given[levels.places(scale.values, given) < 0]
     if len(off):
         found.append(f"a rating is {off[0]:g}, which is not on the scale {scale}; NaN means not rated")
     columns = (history.timestamps, history.users, history.items)

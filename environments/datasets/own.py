@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from groundlings.environments import levels
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import Dataset, RatingScale
@@ -131,6 +132,8 @@ def _looked_up(column: Column, ids: Sequence[str], kind: str, home: str) -> IntA
 
 
 def _ratings(column: Column, scale: RatingScale) -> FloatArray:
+    values = scale.values
+
     def stars(cell: str) -> float:
         if not cell:
             return math.nan  # met, but not rated
@@ -139,10 +142,10 @@ def _ratings(column: Column, scale: RatingScale) -> FloatArray:
             value = float(cell)
         except ValueError:
             raise ValueError(wanted) from None
-        steps = (value - scale.low) / scale.step
-        if not (scale.low <= value <= scale.high and abs(steps - round(steps)) < 1e-6):
+        place = levels.place(values, value)
+        if place < 0:
             raise ValueError(wanted)
-        return scale.values[round(steps)]  # to the last bit what the site offers: 1 + 3 * 0.1 is not 1.3
+        return values[place]  # to the last bit what the site offers: 1 + 3 * 0.1 is not 1.3
 
     return column.parsed(stars, np.float64)
 

@@ -116,7 +116,10 @@ def _histogram(dataset: Dataset) -> Table:
 
     table = _table("stars", "ratings", "", title="Ratings")
     given = dataset.interactions.ratings
-    counts = {f"{stars:g}": int(np.isclose(given, stars).sum()) for stars in dataset.scale.values}
+    places = np.rint((given[~np.isnan(given)] - dataset.scale.low) / dataset.scale.step).astype(np.int64)
+    counts = dict(
+        zip(dataset.scale.texts, np.bincount(places, minlength=len(dataset.scale.texts)).tolist(), strict=True)
+    )
     counts["none"] = int(np.isnan(given).sum())
     largest = max(*counts.values(), 1)
     for stars, count in counts.items():
