@@ -114,8 +114,8 @@ class Population:
 
     @cached_property
     def _order(self) -> IntArray:
-        """Training rows by user, newest first, ties by item number."""
-        return np.lexsort((self.train.items, -self.train.timestamps, self.train.users))
+        """Training rows by user, newest first, those of one moment in the order of rows."""
+        return np.lexsort((-self.train.timestamps, self.train.users))
 
     @cached_property
     def _starts(self) -> IntArray:

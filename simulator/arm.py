@@ -56,7 +56,7 @@ class Arm:
     cut_short: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._opening_time = int(self.history.timestamps.max(initial=0)) + 1
+        self._opening_time = self.history.next_second
         self._visits: VisitSchedule | None = None
         self._fitted = False
         self._clicks_today: list[Interactions] = []

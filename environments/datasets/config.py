@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from groundlings.environments import levels
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.datasets.loader import DATASET_LOADERS
+from groundlings.environments.datasets.times import TimeUnit
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.paths import NamedPath
 
@@ -35,7 +36,10 @@ class InteractionColumns(_Strict):
     rating: str | None = None
     """Column with the stars given; without it the feedback is implicit."""
     timestamp: str
-    """Column with the time: whole seconds since 1970, or ISO dates (UTC unless they say otherwise)."""
+    """Column with the time: a number of seconds, milliseconds, microseconds or nanoseconds since 1970, a date such as
+    20240131, or ISO dates (UTC unless they say otherwise); fractions of a second count."""
+    time_unit: TimeUnit | None = None
+    """What the numbers of that column are; if absent, it is told from the years that they give."""
 
 
 class ItemColumns(_Strict):

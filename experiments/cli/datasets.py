@@ -102,7 +102,7 @@ def _facts(dataset: Dataset) -> Table:
     table.add_row("name", escape(dataset.name))
     table.add_row("size", _size(dataset))
     if len(history):
-        table.add_row("time", f"{_day(int(history.timestamps.min()))} to {_day(int(history.timestamps.max()))} (UTC)")
+        table.add_row("time", f"{_day(float(history.seconds.min()))} to {_day(float(history.seconds.max()))} (UTC)")
     table.add_row("genres", escape(", ".join(dataset.catalog.genre_names)) or "none given")
     table.add_row("licence", escape(dataset.licence))
     table.add_row("source", escape(dataset.source))
@@ -155,7 +155,7 @@ def _history(dataset: Dataset) -> Table:
     history = dataset.interactions
     for row in range(min(_EXAMPLES, len(history))):
         stars = float(history.ratings[row])
-        moment = datetime.fromtimestamp(int(history.timestamps[row]), UTC)
+        moment = datetime.fromtimestamp(int(history.seconds[row]), UTC)
         table.add_row(
             f"{moment:%Y-%m-%d %H:%M:%S}",
             escape(dataset.people.user_ids[history.users[row]]),
@@ -165,5 +165,5 @@ def _history(dataset: Dataset) -> Table:
     return table
 
 
-def _day(seconds: int) -> str:
+def _day(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
