@@ -66,6 +66,6 @@ def refuse_other_separators(path: Path, headers: Sequence[str]) -> None:
     for sign, name in _SEPARATORS.items():
         if sign in headers[0]:
             raise DataError(
-                f"{path}: its cells are separated by {name}, expected commas: the header has {headers[0].count(sign)} "
-                f"{name} and no comma; save the file as CSV with commas"
+                f"{path}: its cells are separated by {name}, expected commas: the header holds {name} "
+                "and no comma; save the file as CSV with commas"
             )

@@ -10,7 +10,13 @@ from groundlings.environments.errors import shown
 _NAMED = 3
 
 
-def unknown_ids(kind: str, missing: Sequence[str], known: Iterable[str], home: str) -> str:
+def unknown_ids(
+    kind: str,
+    missing: Sequence[str],
+    known: Iterable[str],
+    home: str,
+    advice: str = "add what is missing there or remove the rows",
+) -> str:
     """What to say of ids that stand in no table.
 
     Args:
@@ -18,13 +24,14 @@ def unknown_ids(kind: str, missing: Sequence[str], known: Iterable[str], home: s
         missing: The unknown id of every row that has one, in the order of rows.
         known: All ids that there are.
         home: Where they would have to stand ("the items file").
+        advice: What to do where no known id looks the same.
     """
     distinct = list(dict.fromkeys(missing))
     told = f"{kind} {shown(distinct[0])} is not in {home}"
     if len(missing) > 1:
         named = ", ".join(map(shown, distinct[:_NAMED])) + (" ..." if len(distinct) > _NAMED else "")
         told += f" ({len(missing):,} rows name {len(distinct):,} {kind}s that are not: {named})"
-    return told + _meant(distinct[0], known)
+    return told + (_meant(distinct[0], known) or f"; {advice}")
 
 
 def _meant(missing: str, known: Iterable[str]) -> str:

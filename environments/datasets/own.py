@@ -131,7 +131,7 @@ def _looked_up(column: Column, ids: Sequence[str], kind: str, home: str) -> IntA
         row = int(np.argmax(found < 0))
         missing = [column.cells[each] for each in np.flatnonzero(found < 0).tolist()]
         told = unknown_ids(kind, missing, ids, home)
-        column.fail(row, f"{told}; add what is missing there or remove the rows")
+        column.fail(row, told)
     return found
 
 

@@ -109,13 +109,14 @@ class Table:
             raise DataError(f"{path}: the file has no rows; it needs {'a header line and ' if is_csv else ''}data")
         return cls(path, data, is_csv)
 
-    def column(self, name: str, key: str, *, lists: bool = False) -> Column:
+    def column(self, name: str, key: str, *, lists: bool = False, infinite: bool = False) -> Column:
         """A column by its header.
 
         Args:
             name: The header.
             key: The YAML key that asked for it, for the message.
             lists: Whether cells may be lists of texts; they come as JSON.
+            infinite: Whether numbers may be infinite.
         """
         headers = self.data.column_names
         if headers.count(name) != 1:
@@ -124,7 +125,7 @@ class Table:
                 f"{self.path}: column {name!r} ({key}) {found}; "
                 f"the columns are {', '.join(map(repr, headers))}{_meant(name, headers)}"
             )
-        raw = self._as_told(name, lists)
+        raw = self._as_told(name, lists, infinite)
         try:
             encoded = raw.cast(pa.string()).fill_null("").combine_chunks().dictionary_encode()
         except (pa.ArrowException, ValueError) as error:
@@ -139,7 +140,7 @@ class Table:
             encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64),
         )
 
-    def _as_told(self, name: str, lists: bool) -> pa.ChunkedArray:
+    def _as_told(self, name: str, lists: bool, infinite: bool) -> pa.ChunkedArray:
         """A column with numbers as people write them: whole ones without decimals, and none that is no number."""
         raw = self.data.column(name)
         if lists and (pa.types.is_list(raw.type) or pa.types.is_large_list(raw.type)) and is_text(raw.type.value_type):
@@ -149,7 +150,7 @@ class Table:
             return raw
         numbers = raw.cast(pa.float64()).to_numpy()
         empty = raw.is_null().to_numpy()
-        odd = ~np.isfinite(numbers) & ~empty
+        odd = (np.isnan(numbers) if infinite else ~np.isfinite(numbers)) & ~empty
         if odd.any():
             row = int(np.argmax(odd))
             self.fail(row, f"column {name!r}: found {numbers[row]}, expected a finite number, or nothing (null)")
