@@ -62,7 +62,8 @@ def _words(value: Any) -> list[str] | None:
     """The words of a list of texts, or of records that have a `name`."""
     if not isinstance(value, (list, tuple, set)):
         return None
-    words = [each.get("name") if isinstance(each, dict) else each for each in value]
-    if isinstance(value, set):
-        words.sort(key=str)
-    return words if all(isinstance(word, str) for word in words) else None
+    named = [each.get("name") if isinstance(each, dict) else each for each in value]
+    words = [word for word in named if isinstance(word, str)]
+    if len(words) < len(named):
+        return None
+    return sorted(words) if isinstance(value, set) else words

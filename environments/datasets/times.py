@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Literal, NoReturn
 
 import numpy as np
@@ -114,11 +115,11 @@ def _refuse_overflow(column: Column, ticks: list[int], per_second: int) -> None:
 
 def _reader(unit: TimeUnit, strict: bool) -> Callable[[str], int]:
     """From a cell to nanoseconds since 1970."""
-    if unit == "iso":
-        return _iso
+    if unit in _PER_SECOND:
+        return partial(_number, unit=unit, strict=strict)
     if unit in _FORMATS:
-        return lambda cell: _calendar(cell, unit)
-    return lambda cell: _number(cell, unit, strict)
+        return partial(_calendar, unit=unit)
+    return _iso
 
 
 def _iso(cell: str) -> int:

@@ -30,10 +30,10 @@ class Loader(yaml.SafeLoader):
 
     def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
         """A value, refused where it is too long before anybody makes sense of it."""
-        event = self.peek_event()
+        event: yaml.ScalarEvent = self.peek_event()  # type: ignore[no-untyped-call]
         if len(event.value) > _MOST_CHARACTERS:
             problem = f"a value of {len(event.value):,} characters; expected {_MOST_CHARACTERS:,} at most"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)  # type: ignore[arg-type]
         return super().compose_scalar_node(anchor)
 
 

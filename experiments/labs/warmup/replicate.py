@@ -138,7 +138,7 @@ class Trial:
         users = self.split.panel[chosen].ravel()
         items = np.repeat(self.split.new, chosen.shape[1])
         train = self.split.train
-        return clicks_at(train.next_second, users, items, np.full(len(users), np.nan), train)
+        return clicks_at(train.next_second, users, items.astype(np.int32), np.full(len(users), np.nan), train)
 
     def fresh(self, spec: WarmRecommenderConfig) -> ScoringRecommender:
         """A new, unfitted recommender; raises `ConfigError` for one without scores."""
