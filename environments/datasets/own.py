@@ -18,11 +18,15 @@ from groundlings.environments.datasets.genres import genres_of
 from groundlings.environments.datasets.ids import unknown_ids
 from groundlings.environments.datasets.tables import Column, Table
 from groundlings.environments.datasets.times import read_times
-from groundlings.environments.errors import shown
+from groundlings.environments.errors import DataError, shown
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.memory import available_memory, spelt
 from groundlings.environments.people import People
 
 OWN_LICENCE = "Your own data, on your own terms."
+
+_BYTES_PER_MEMBERSHIP = 16
+"""Of an item in a genre and of a person's taste for it, in the tables that are made of them."""
 
 _YEAR = re.compile(r"(\d{1,4})(\.0)?")
 
@@ -47,6 +51,7 @@ def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] = Table.
         people = _nameless(sorted(set(users.cells), key=lambda user_id: (len(user_id), user_id)))
     else:
         people = _users(config.users, read(base / config.users.path.expanduser()))
+    _refuse_many_genres(catalog, people, config.items)
     history = _interactions(config.interactions, rows, users, people, catalog, config.scale.scale())
     paths = [config.interactions.path, config.items.path, *([config.users.path] if config.users else [])]
     source = ", ".join(str(path) for path in paths)
@@ -69,6 +74,19 @@ def _items(config: ItemColumns, table: Table) -> Catalog:
         genres=((),) * len(nothing) if genres is None else _genres(genres, config.genre_separator),
         texts=tuple(cell or None for cell in texts),
     )
+
+
+def _refuse_many_genres(catalog: Catalog, people: People, config: ItemColumns) -> None:
+    """Refuse genres that no memory could hold, as where a whole description was taken for one."""
+    genres = len({genre for each in catalog.genres for genre in each})
+    needed, there = genres * (len(catalog) + len(people)) * _BYTES_PER_MEMBERSHIP, available_memory()
+    if there.bytes is not None and needed > there.bytes:
+        raise DataError(
+            f"{config.path}: column {config.genres!r} (own.items.genres) has {genres:,} different genres for "
+            f"{len(catalog):,} items, which takes {spelt(needed)}, and {spelt(there.bytes)} are left ({there.limit}); "
+            f"name a column of few genres, or what stands between them (own.items.genre_separator, now "
+            f"{config.genre_separator!r})"
+        )
 
 
 def _users(config: UserColumns, table: Table) -> People:

@@ -79,9 +79,12 @@ def read_times(column: Column, unit: TimeUnit | None) -> Times:
         column.table.fail(
             0, f"column {column.name!r}: holds {kind}, which cannot tell seconds apart; store times as whole numbers"
         )
-    told = unit or (_told_apart(column) if _NUMBER.fullmatch(column.cells[0]) else "iso")
-    if told in _PER_SECOND and all(map(_WHOLE.fullmatch, column.values)):
-        return _of_integers(column, told, strict=unit is None)
+    # A file may have millions of whole numbers: they are read once, and all at a time.
+    integers = np.array([int(cell) for cell in column.values]) if all(map(_WHOLE.fullmatch, column.values)) else None
+    numeric = integers is not None or _NUMBER.fullmatch(column.values[column.codes[0]]) is not None
+    told = unit or (_told_apart(column, integers) if numeric else "iso")
+    if told in _PER_SECOND and integers is not None:
+        return _of_integers(column, integers, told, strict=unit is None)
     nanos = column.each(_reader(told, strict=unit is None))
     per_second = next(
         each for each in TICKS_PER_SECOND if each == _NANO or not any(nano % (_NANO // each) for nano in nanos)
@@ -91,9 +94,8 @@ def read_times(column: Column, unit: TimeUnit | None) -> Times:
     return Times(np.array(ticks, dtype=np.int64)[column.codes], per_second)
 
 
-def _of_integers(column: Column, unit: Epoch, *, strict: bool) -> Times:
-    """The same for whole numbers, of which a file may have millions."""
-    distinct = np.array([int(value) for value in column.values], dtype=np.int64)
+def _of_integers(column: Column, distinct: IntArray, unit: Epoch, *, strict: bool) -> Times:
+    """The same for whole numbers, one per distinct cell."""
     if not _fitting(distinct, unit, strict).all():
         column.each(_reader(unit, strict))  # names the row
     per_second = _PER_SECOND[unit]
@@ -180,10 +182,15 @@ def _fitting(numbers: IntArray, unit: Epoch, strict: bool) -> BoolArray:
     return np.abs(numbers) // _PER_SECOND[unit] < _LATEST_SECONDS
 
 
-def _told_apart(column: Column) -> TimeUnit:
-    """The unit that most numbers of a column fit; fails where they fit two."""
-    cells = [value for value in column.values if _NUMBER.fullmatch(value)]
-    numbers = np.array([_integer(cell) for cell in cells], dtype=np.int64)
+def _told_apart(column: Column, integers: IntArray | None) -> TimeUnit:
+    """The unit that most numbers of a column fit; fails where they fit two.
+
+    Args:
+        column: The cells.
+        integers: Their values, where all are whole numbers.
+    """
+    cells = list(column.values) if integers is not None else [cell for cell in column.values if _NUMBER.fullmatch(cell)]
+    numbers = np.array([_integer(cell) for cell in cells], dtype=np.int64) if integers is None else integers
     fits: dict[TimeUnit, BoolArray] = {unit: _real(numbers, unit) for unit in _PER_SECOND}
     fits |= {unit: _dates(numbers, unit) for unit in _FORMATS}
     likely = [unit for unit, here in fits.items() if 2 * np.count_nonzero(here) > len(cells)]

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundlings.environments.dataset import Dataset
-from groundlings.environments.datasets import DatasetConfig, load_dataset
+from groundlings.environments.datasets import DatasetConfig, file_kinds, load_dataset, own
 from groundlings.environments.errors import DataError
+from groundlings.environments.memory import Available
 from groundlings.environments.split import split_history
 
 ITEMS = 12
@@ -282,12 +283,10 @@ def test_a_file_of_another_kind_is_called_what_it_is(shop, content, parts):
 
 
 def test_a_table_that_does_not_fit_into_memory_is_refused_before_it_is_read(shop, monkeypatch):
-    from groundlings.environments.datasets import file_kinds
-    from groundlings.environments.memory import Available
-
     shop.times(range(1_700_000_000, 1_700_000_012))
     monkeypatch.setattr(file_kinds, "available_memory", lambda: Available(500, "limit of this process (RLIMIT_AS)"))
     assert "500 bytes are left (limit of this process (RLIMIT_AS))" in shop.refusal(items={"path": "items.csv"})
+
     packed = pa.table({"item": pa.array(["i0"] * 100_000).dictionary_encode(), "title": ["t"] * 100_000})
     pyarrow.parquet.write_table(packed, shop.folder / "items.parquet")
     assert (shop.folder / "items.parquet").stat().st_size < 10_000
@@ -378,6 +377,15 @@ def test_lists_of_genres_in_parquet_are_read(shop):
     shop.met([("u", "i0", 1_700_000_000)])
     dataset = shop.load(items={"path": "items.parquet", "genres": "genres"})
     assert dataset.catalog.genres == (("Drama", "a|b"), (), ())
+
+
+def test_descriptions_that_were_taken_for_genres_are_refused_before_they_fill_the_memory(shop, monkeypatch):
+    monkeypatch.setattr(own, "available_memory", lambda: Available(2000, "free memory of this machine"))
+    shop.items({"item": [f"i{n}" for n in range(12)], "title": ["a"] * 12, "genres": [f"Tale {n}" for n in range(12)]})
+    shop.met([("u", "i0", 1_700_000_000)])
+    said = shop.refusal(items={"genres": "genres"})
+    assert "12 different genres for 12 items" in said
+    assert "own.items.genre_separator, now '|'" in said
 
 
 # B4, B10: what stays refused says why
