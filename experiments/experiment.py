@@ -219,7 +219,8 @@ class Experiment:
 
         Returns:
             One row per interaction, in the order of time: `user_id` and `item_id` (the data set's own ids), `rating`
-            (NaN where none was given) and `timestamp` (seconds since 1970).
+            (NaN where none was given) and `timestamp` (seconds since 1970, with
+            fractions where the data has them).
         """
         import pandas as pd
 
@@ -229,7 +230,7 @@ class Experiment:
                 "user_id": pd.Series(data.people.user_ids, dtype=str).take(known.users).to_numpy(),
                 "item_id": pd.Series(data.catalog.item_ids, dtype=str).take(known.items).to_numpy(),
                 "rating": known.ratings,
-                "timestamp": known.timestamps,
+                "timestamp": known.seconds,
             }
         )
 

@@ -50,6 +50,15 @@ class TeamDraftRecommender(AsyncRecommender):
         for team in self.teams:
             team.fit(interactions, catalog)
 
+    def memory_bytes(self, interactions: Interactions) -> int:
+        """What both teams take; they are fitted one after the other, and what each has learnt stays."""
+        return sum(team.memory_bytes(interactions) for team in self.teams)
+
+    def check_users(self, users: IntArray) -> None:
+        """Whether both teams can rank for them."""
+        for team in self.teams:
+            team.check_users(users)
+
     def observe(self, interactions: Interactions) -> None:
         """Tell both teams."""
         for team in self.teams:

@@ -222,6 +222,10 @@ class TrainedRecommender(AsyncRecommender):
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """Nothing is learnt: it was trained before."""
 
+    def check_users(self, users: IntArray) -> None:
+        """Whether it can rank for them."""
+        self.trained.check_users(users)
+
     async def rank(self, request: RankingRequest) -> Ranking:
         """See `AsyncRecommender.rank`."""
         return await self.trained.rank(request)

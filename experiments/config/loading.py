@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from groundlings.environments.errors import ConfigError, shown
+from groundlings.experiments.config import yaml_reading
 from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig, PluginMindConfig
 from groundlings.simulator.language.config import ModelConfig
 
@@ -143,6 +144,10 @@ def _anchored(value: Any, config: BaseModel) -> Any:
 
 def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
     try:
+        if path.stat().st_size > yaml_reading.MOST_BYTES:
+            raise ConfigError(
+                f"{path}: found {path.stat().st_size:,} bytes, expected {yaml_reading.MOST_BYTES:,} at most"
+            )
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file{_nearby(path)}") from None
@@ -151,10 +156,10 @@ def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
     except (OSError, UnicodeDecodeError) as fault:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text ({fault})") from None
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml_reading.compose(text)
         if isinstance(node, yaml.MappingNode):
             _refuse_twins(path, node, {})
-        content = yaml.safe_load(text)
+        content = yaml_reading.parse(text)
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
         mark = getattr(fault, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -220,7 +225,7 @@ def _override(content: dict[str, Any], override: str) -> None:
     if not equals or not name or "" in name.split("."):
         raise ConfigError(f"--set {override}: expected key.path=value, for instance site.page_size=5")
     try:
-        value = yaml.safe_load(text)
+        value = yaml_reading.parse(text)
     except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: an impossible date, too many digits
         raise ConfigError(f"--set {override}: the value is not valid YAML") from None
     *parents, last = _key_path(name)

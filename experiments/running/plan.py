@@ -24,6 +24,7 @@ from groundlings.experiments.config.schema import ArmConfig, CalibratedMindConfi
 from groundlings.experiments.running.calibration import CalibrationGround, calibrated
 from groundlings.experiments.running.event_loop import ctrl_c_at_once, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
+from groundlings.experiments.running.foresight import check_recommenders
 from groundlings.experiments.running.identity import code_identity, model_identity
 from groundlings.experiments.running.sizes import size_warning
 from groundlings.experiments.running.supplied import Supplied
@@ -172,6 +173,7 @@ async def prepare(
         minds = _minds(plan) if config.mind.asked is None else []
         plan = replace(plan, preference=_preference(minds))
         recommenders = [plan.recommender(arm) for arm in config.arms]
+        check_recommenders(config, recommenders, plan.split.train, plan.population.users)
     if config.mind.asked is not None and ask:
         before = spent.agents, forms.get(AGENT, frozenset())
         model = await _opened(config.mind.asked, "mind.model", plan, stack, progress, *before)
