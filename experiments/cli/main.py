@@ -19,7 +19,7 @@ from groundlings.experiments.terminal import Terminal, escape, say
 
 app = typer.Typer(
     name="groundlings",
-    help="Give a recommender an audience before it meets people.",
+    help="Test a recommender on simulated users before real users see it.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -53,7 +53,7 @@ def groundlings(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Give a recommender an audience before it meets people."""
+    """Test a recommender on simulated users before real users see it."""
 
 
 @app.command()

@@ -51,7 +51,7 @@ async def simulate(
         plan: What to simulate; its arms are used up.
         run: The row of `runs`, from `run_row`.
         place: The log, or its file; it may exist, from the same run interrupted.
-        progress: Is events how far it is.
+        progress: Is told how far it is.
         cut_short: Filled, where it ends early, with the visits that were open.
     """
     with LogWriter(place) as log:
@@ -89,7 +89,7 @@ def log_experiment(config: ExperimentConfig, place: Path | Store, progress: Prog
     Args:
         config: What to simulate.
         place: The log, or its file; sessions that it holds already are not repeated.
-        progress: Is events how far it is.
+        progress: Is told how far it is.
     """
 
     async def simulated(events: Progress) -> None:

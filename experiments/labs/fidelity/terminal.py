@@ -1,4 +1,4 @@
-"""The examination on the terminal: the table at the end."""
+"""The results on the terminal."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _COLOURS = {"validated": "green", "indicative": "cyan", "not supported": "red"}
 
 
 def render_findings(findings: Findings) -> Table:
-    """The headline figures: value, interval, what it stands beside, target and word."""
+    """The headline figures: value, interval, comparison, target and verdict."""
     about = findings.about
     gate = "passed" if findings.passed else "did not pass"
     table = Table(
-        title=f"{escape(about['dataset'])}: {about['people_tested']:,} people nothing was fitted on, "
+        title=f"{escape(about['dataset'])}: {about['people_tested']:,} users nothing was fitted on, "
         f"salt {escape(repr(about['salt']))}",
-        caption=f"As a whole: {findings.overall}; the mind {gate} the system gate. Targets were set before.",
+        caption=f"Overall: {findings.overall}; the mind {gate} the system gate. Targets were set before measuring.",
         caption_justify="left",
     )
-    for heading, justify in (("figure", "left"), ("value", "right"), ("beside", "left"), ("target", "left")):
+    for heading, justify in (("figure", "left"), ("value", "right"), ("compared with", "left"), ("target", "left")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     table.add_column("met")
     table.add_column("verdict")

@@ -1,4 +1,4 @@
-"""The measurement on the terminal: the tables at the end."""
+"""The results on the terminal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def render_findings(findings: Findings, width: int = _WIDE_ENOUGH) -> Table:
     about = findings.about
     columns = COLUMNS if width >= _WIDE_ENOUGH else _NARROW
     table = Table(
-        title=f"{escape(about['dataset'])}: {about['headline']} first interactions an item, "
+        title=f"{escape(about['dataset'])}: {about['headline']} first interactions per item, "
         f"{escape(about['recommender'])}, "
         f"{about['seeds']} seeds",
         caption=escape(headline(findings)),
@@ -58,8 +58,8 @@ def render_findings(findings: Findings, width: int = _WIDE_ENOUGH) -> Table:
 
 
 def render_claims(findings: Findings) -> Table:
-    """What was to be shown, and whether it was."""
-    table = Table(title="What was to be shown", title_justify="left")
+    """The claims that were declared beforehand, and whether they hold."""
+    table = Table(title="Claims declared beforehand", title_justify="left")
     table.add_column("holds")
     table.add_column("claim")
     for claim in deciding(findings):

@@ -42,14 +42,16 @@ def test_a_refused_form_ends_no_request_of_a_crowd_and_all_are_asked_alike(mock,
 def test_a_form_that_the_server_takes_slowly_holds_nobody_up_for_long(mock, request_, monkeypatch):
     """Refusals come after the moment for which the others wait: they are sent again all the same."""
     monkeypatch.setattr("groundlings.simulator.language.reply_forms._LONGEST_WAIT_SECONDS", 0.01)
-    refuse = mock.refusing(has_form, 400, "no such feature")
+    refuse = mock.refusing(has_form, 400, "response_format is unknown")
+
+    slow = iter([0.05])  # the first is told sooner than those that went out after it
 
     async def slowly(request):
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(next(slow, 0.2) if has_form(await request.json()) else 0)
         return await refuse(request)
 
     replies, server = mock.outcome(slowly, *[request_] * 8, concurrency=8)
-    assert [reply.form for reply in replies] == ["none"] * 8
+    assert [(reply.form, reply.attempts) for reply in replies] == [("none", 1)] * 8
     assert sum(map(has_form, server.bodies)) > 2
 
 
