@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from groundlings.environments import levels
 from groundlings.environments.arrays import BoolArray
 from groundlings.environments.page import Page
 
@@ -85,11 +86,26 @@ class ActionSpec:
 
     def legal_values(self, cells: Cells) -> BoolArray | None:
         """Where a cell holds a legal value; None where every value is legal. Cells that are not taken may be either."""
+        return self.settled(cells)[1]
+
+    def settled(self, cells: Cells) -> tuple[Cells, BoolArray | None]:
+        """The cells with every number of `values` to the last bit as it stands there, and `legal_values`.
+
+        A number is told by its place on the list (`groundlings.environments.levels`). `cells` itself comes back where
+        no number has to change.
+        """
         if self.values:
-            return (cells[..., None] == np.array(self.values)).any(axis=-1)
+            exact: BoolArray = (cells[..., None] == np.array(self.values)).any(axis=-1)
+            near = ~exact & ~np.isnan(cells)
+            if near.any():
+                places = levels.places(self.values, cells[near])
+                exact[near], changed = places >= 0, cells.copy()
+                changed[near] = np.where(places >= 0, np.array(self.values)[places], cells[near])
+                cells = changed
+            return (cells + 0.0 if 0.0 in self.values else cells), exact  # minus zero becomes zero
         if self.within is not None:
-            return (cells >= self.within[0]) & (cells <= self.within[1])
-        return None
+            return cells, (cells >= self.within[0]) & (cells <= self.within[1])
+        return cells, None
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,7 @@ class CallRecord:
         status: "ok", "reasked" (unreadable, and asked again), "unreadable" (given up) or "unanswerable" (the server
             refuses this prompt for good; the reply's text is what it said).
         row: Which session of the cohort it was for.
+        team: Of a recommender that drafts a list together with others: its place among them; -1 of any other caller.
     """
 
     request: ChatRequest
@@ -114,6 +115,7 @@ class CallRecord:
     prompt_hash: str
     status: ParseStatus
     row: int = 0
+    team: int = -1
 
 
 class ChatModel(Protocol):

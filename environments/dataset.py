@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from groundlings.environments import levels
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.people import People
+
+_ZERO = 1e-9
+"""In steps: -0.3 + 3 * 0.1 is 5.6e-17, which nobody would know for zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +27,30 @@ class RatingScale:
     @property
     def values(self) -> tuple[float, ...]:
         """Every legal rating, ascending."""
-        return tuple(self.low + self.step * n for n in range(round((self.high - self.low) / self.step) + 1))
+        values = [self.low + self.step * n for n in range(round((self.high - self.low) / self.step) + 1)]
+        return tuple(0.0 if abs(value) < _ZERO * self.step else value for value in values)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every legal rating as prompts and messages name it, in the order of `values`."""
+        return levels.texts(self.values)
 
     @property
     def like(self) -> float:
         """From here on a rating counts as a like: 4 on a scale of 1 to 5, its equal share on others."""
-        return self.low + 0.75 * (self.high - self.low)
+        return self._at(0.75, min)
+
+    @property
+    def dislike(self) -> float:
+        """Up to here a rating counts as a dislike: 2 on a scale of 1 to 5, its equal share on others."""
+        return self._at(0.25, max)
+
+    def _at(self, share: float, outermost: Callable[[float, float], float]) -> float:
+        """A part of the way up; where a rating lies there but for rounding, it is included."""
+        bound = self.low + share * (self.high - self.low)
+        values = self.values
+        place = levels.place(values, bound)
+        return bound if place < 0 else outermost(bound, values[place])
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import scipy.sparse as sp
 
+from groundlings.environments import levels
 from groundlings.environments.actions import ActionSchema, ActionSpec, LegalActions
 from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray, ItemArray
 from groundlings.environments.dataset import RatingScale
@@ -39,7 +40,7 @@ def rate(stars: tuple[float, ...]) -> ActionSpec:
         needs="click",
         refusals={
             "needs": "only an opened item can be rated",
-            "values": f"stars are {', '.join(f'{each:g}' for each in stars)}",
+            "values": f"stars are {', '.join(levels.texts(stars))}",
         },
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,10 @@ RATING = "rating"
 TIMESTAMP = "timestamp"
 SYNTHETIC = "synthetic"
 
+TicksPerSecond = Literal[1, 1000, 1_000_000, 1_000_000_000]
+TICKS_PER_SECOND: Final[tuple[TicksPerSecond, ...]] = get_args(TicksPerSecond)
+"""How fine a clock may be: seconds, milliseconds, microseconds, nanoseconds."""
+
 
 @dataclass(frozen=True)
 class Interactions:
@@ -29,9 +34,11 @@ class Interactions:
         users: Row numbers of users, shape (n,).
         items: Row numbers of items, shape (n,).
         ratings: Stars on the data set's scale, shape (n,), NaN where the person gave none.
-        timestamps: Seconds since 1970, shape (n,).
+        timestamps: Ticks since 1970, shape (n,): whole seconds, unless `ticks_per_second` says otherwise.
         synthetic: True where a simulated agent acted, shape (n,); such rows never pass for real ones.
         n_users, n_items: Sizes of the world, which may exceed what occurs here.
+        ticks_per_second: 1 where times are whole seconds; 1,000, 1,000,000 or 1,000,000,000 where the data tells
+            moments within a second.
     """
 
     users: IntArray
@@ -41,6 +48,7 @@ class Interactions:
     synthetic: BoolArray
     n_users: int
     n_items: int
+    ticks_per_second: TicksPerSecond = 1
 
     def __post_init__(self) -> None:
         lengths = {len(column) for column in (self.items, self.ratings, self.timestamps, self.synthetic)}
@@ -61,6 +69,7 @@ class Interactions:
         n_users: int,
         n_items: int,
         synthetic: bool = False,
+        ticks_per_second: TicksPerSecond = 1,
     ) -> Interactions:
         """Build from plain arrays; `ratings=None` means that nobody gave any."""
         stars = np.full(len(users), np.nan) if ratings is None else ratings.astype(np.float64)
@@ -72,6 +81,7 @@ class Interactions:
             np.full(len(users), synthetic),
             n_users,
             n_items,
+            ticks_per_second,
         )
 
     def __len__(self) -> int:
@@ -87,11 +97,25 @@ class Interactions:
             self.synthetic[rows],
             self.n_users,
             self.n_items,
+            self.ticks_per_second,
         )
 
     def chronological(self) -> Interactions:
-        """The same rows by time, then user, then item, so that the order of rows in a file never matters."""
-        return self.take(np.lexsort((self.items, self.users, self.timestamps)))
+        """The same rows by time, then user; rows of one user at one moment keep the order they have.
+
+        Everything that asks for the latest or the next item of a person breaks ties in time by the order of rows.
+        """
+        return self.take(np.lexsort((self.users, self.timestamps)))
+
+    @property
+    def seconds(self) -> FloatArray | IntArray:
+        """Times in seconds since 1970, shape (n,): whole numbers where the clock is no finer."""
+        return self.timestamps if self.ticks_per_second == 1 else self.timestamps / self.ticks_per_second
+
+    @property
+    def next_second(self) -> int:
+        """The first whole second after all of these rows, in seconds since 1970; 1 where there are none."""
+        return int(self.timestamps.max(initial=0)) // self.ticks_per_second + 1
 
     def joined(self, *later: Interactions) -> Interactions:
         """These rows and then the later ones, all about the same world."""
@@ -100,6 +124,11 @@ class Interactions:
                 raise DataError(
                     f"interactions: cannot join {self.n_users} users x {self.n_items} items "
                     f"with {each.n_users} users x {each.n_items} items; the row numbers would mean different things"
+                )
+            if each.ticks_per_second != self.ticks_per_second:
+                raise DataError(
+                    f"interactions: cannot join times of {self.ticks_per_second:,} and {each.ticks_per_second:,} ticks "
+                    "per second; bring both to one clock"
                 )
         parts = (self, *later)
         return Interactions(
@@ -110,6 +139,7 @@ class Interactions:
             np.concatenate([part.synthetic for part in parts]),
             self.n_users,
             self.n_items,
+            self.ticks_per_second,
         )
 
     def met_by(self, users: IntArray) -> sp.csr_array:
@@ -136,13 +166,13 @@ class Interactions:
         return np.bincount(self.matrix.indices, minlength=self.n_items).astype(np.int64)
 
     def frame(self) -> pd.DataFrame:
-        """The columns as a data frame."""
+        """The columns as a data frame; times in seconds since 1970, with fractions where the clock has them."""
         return pd.DataFrame(
             {
                 USER: self.users,
                 ITEM: self.items,
                 RATING: self.ratings,
-                TIMESTAMP: self.timestamps,
+                TIMESTAMP: self.seconds,
                 SYNTHETIC: self.synthetic,
             }
         )
@@ -151,6 +181,8 @@ class Interactions:
     def fingerprint(self) -> str:
         """SHA-256 over the columns, in hexadecimal."""
         digest = hashlib.sha256(f"{self.n_users} {self.n_items}".encode())
+        if self.ticks_per_second != 1:
+            digest.update(f"{self.ticks_per_second} ticks per second".encode())
         for column in (self.users, self.items, self.ratings, self.timestamps, self.synthetic):
             digest.update(np.ascontiguousarray(column).tobytes())
         return digest.hexdigest()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from groundlings.environments import levels
 from groundlings.environments.actions import Actions, ActionSpec, Cells, Illegal, LegalActions
 from groundlings.environments.arrays import BoolArray
 from groundlings.environments.page import Page
@@ -48,7 +49,7 @@ def legal_only(
         if spec.name in legal.available:
             reason = spec.refusals.get("offered") or "it is not offered"
             kept = _refuse(refused, spec, cells, kept, legal.available[spec.name], reason)
-        right = spec.legal_values(cells)
+        cells, right = spec.settled(cells)
         if right is not None:
             kept = _refuse(refused, spec, cells, kept, right, spec.refusals.get("values") or _limits(spec))
         done[spec.name] = kept
@@ -65,7 +66,7 @@ def _refuse(
         return asked
     for place in np.argwhere(outside).tolist():
         value = cells[tuple(place)]
-        said = spec.words if spec.kind == "flag" or spec.per == "page" else f"{spec.words} {_worded(value)}"
+        said = spec.words if spec.kind == "flag" or spec.per == "page" else f"{spec.words} {_worded(value, spec)}"
         refused.append(Illegal(place[0], place[1] if spec.per == "slot" else None, said, reason))
     return asked & allowed
 
@@ -78,10 +79,15 @@ def _only(spec: ActionSpec, cells: Cells, kept: BoolArray, page: Page) -> Cells:
 
 def _limits(spec: ActionSpec) -> str:
     if spec.values:
-        return f"{spec.words} is one of {', '.join(f'{value:g}' for value in spec.values)}"
+        return f"{spec.words} is one of {', '.join(levels.texts(spec.values))}"
     low, high = spec.within or (np.nan, np.nan)
     return f"{spec.words} is {low:g} to {high:g}"
 
 
-def _worded(value: Any) -> str:
-    return str(value) if isinstance(value, str) else f"{value:g}"
+def _worded(value: Any, spec: ActionSpec) -> str:
+    """A refused value, with so many digits that it does not look like a legal one."""
+    if isinstance(value, str):
+        return value
+    short = f"{value:g}"
+    looks_legal = levels.place(spec.values, float(short)) >= 0
+    return repr(float(value)) if looks_legal and levels.place(spec.values, float(value)) < 0 else short

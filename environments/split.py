@@ -43,8 +43,8 @@ def split_history(history: Interactions, kind: SplitKind, test_fraction: float) 
         raise ConfigError(f"split.test_fraction: found {test_fraction}, expected a number between 0 and 1")
     if not len(history):
         raise DataError("split: the history has no interactions; there is nothing to learn from and nothing to test on")
-    # Ties in time are broken by item number, so that the order of rows in a file never matters.
-    order = np.lexsort((history.items, history.timestamps, history.users))
+    # Ties in time are broken by the order of rows, as everywhere (`Interactions.chronological`).
+    order = np.lexsort((history.timestamps, history.users))
     users = history.users[order]
     counts = np.bincount(users, minlength=history.n_users)
     later = np.zeros(len(history), dtype=np.bool_)

@@ -39,6 +39,7 @@ from groundlings.experiments.python_api.finished import Run
 from groundlings.experiments.python_api.objects import check_given_again, environment_of, mind_of, named_metrics
 from groundlings.experiments.running.events import Printing, Progress
 from groundlings.experiments.running.replicates import go_on_with, run_as_configured
+from groundlings.experiments.running.run_directory import Resuming
 from groundlings.experiments.running.supplied import Supplied
 
 if TYPE_CHECKING:
@@ -174,13 +175,23 @@ class Experiment:
         done = run_as_configured(self.config, where, progress or Printing(), self._supplied)
         return Run(done.directory, self._supplied.metrics)
 
-    def resume(self, directory: Path | str, *, progress: Progress | None = None) -> Run:
+    def resume(
+        self,
+        directory: Path | str,
+        *,
+        accept_changes: bool = False,
+        data: Path | str | None = None,
+        progress: Progress | None = None,
+    ) -> Run:
         """Go on with a run of this experiment that was interrupted; its outcome is that of an uninterrupted one.
 
             run = experiment.resume("runs/first")
 
         Args:
             directory: The run's.
+            accept_changes: Whether to go on although code, a model or another part has changed since it began; the log
+                then says that it is two experiments.
+            data: Where the files lie now that the run reads; their content must be the same.
             progress: Is told how far it is; if absent, what must be known is printed.
 
         Raises:
@@ -193,7 +204,8 @@ class Experiment:
                 f"{directory}: this run began as another experiment (SHA-256 {begun[:12]}..., this one is "
                 f"{config_hash(self.config)[:12]}...); use groundlings.resume, or start a new run"
             )
-        done = go_on_with(Path(directory), progress or Printing(), self._supplied)
+        resuming = Resuming(accept_changes, None if data is None else Path(data))
+        done = go_on_with(Path(directory), progress or Printing(), self._supplied, resuming)
         return Run(done.directory, self._supplied.metrics)
 
     def as_yaml(self) -> str:
@@ -207,7 +219,8 @@ class Experiment:
 
         Returns:
             One row per interaction, in the order of time: `user_id` and `item_id` (the data set's own ids), `rating`
-            (NaN where none was given) and `timestamp` (seconds since 1970).
+            (NaN where none was given) and `timestamp` (seconds since 1970, with
+            fractions where the data has them).
         """
         import pandas as pd
 
@@ -217,7 +230,7 @@ class Experiment:
                 "user_id": pd.Series(data.people.user_ids, dtype=str).take(known.users).to_numpy(),
                 "item_id": pd.Series(data.catalog.item_ids, dtype=str).take(known.items).to_numpy(),
                 "rating": known.ratings,
-                "timestamp": known.timestamps,
+                "timestamp": known.seconds,
             }
         )
 
@@ -261,6 +274,8 @@ def resume(
     mind: object = None,
     environment: object = None,
     metrics: Sequence[Metric] = (),
+    accept_changes: bool = False,
+    data: Path | str | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Go on with a run that was interrupted; one without Python objects also resumes on the command line.
@@ -271,11 +286,12 @@ def resume(
         directory: The run's.
         arms: Name -> the recommender that the arm began with, for arms that no file can hold.
         mind, environment, metrics: What it began with, where that was an object.
+        accept_changes, data: As of `Experiment.resume`.
         progress: Is told how far it is; if absent, what must be known is printed.
 
     Raises:
         RunDirectoryError: There is no run, it is damaged, or another process is at it.
-        ConfigError: An object is missing, or the data is no longer what the run began with.
+        ConfigError: An object is missing, or the run is no longer the experiment that it began as.
     """
     config = load_config(existing_config(Path(directory)))
     check_given_again(config, mind, environment, metrics)
@@ -285,7 +301,8 @@ def resume(
         environment=environment_of(environment)[1],
         metrics=tuple(metrics),
     )
-    return Run(go_on_with(Path(directory), progress or Printing(), supplied).directory, supplied.metrics)
+    resuming = Resuming(accept_changes, None if data is None else Path(data))
+    return Run(go_on_with(Path(directory), progress or Printing(), supplied, resuming).directory, supplied.metrics)
 
 
 def _copied(sections: Mapping[str, Any]) -> bool:

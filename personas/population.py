@@ -114,8 +114,8 @@ class Population:
 
     @cached_property
     def _order(self) -> IntArray:
-        """Training rows by user, newest first, ties by item number."""
-        return np.lexsort((self.train.items, -self.train.timestamps, self.train.users))
+        """Training rows by user, newest first, those of one moment in the order of rows."""
+        return np.lexsort((-self.train.timestamps, self.train.users))
 
     @cached_property
     def _starts(self) -> IntArray:
@@ -129,7 +129,7 @@ class Population:
         for item, stars in zip(self.train.items[rows].tolist(), self.train.ratings[rows].tolist(), strict=True):
             newest.setdefault(item, stars)
         liked = [(-stars, item) for item, stars in newest.items() if stars >= self.scale.like]
-        disliked = [(stars, item) for item, stars in newest.items() if stars <= _dislike(self.scale)]
+        disliked = [(stars, item) for item, stars in newest.items() if stars <= self.scale.dislike]
         return _by_stars(liked), _by_stars(disliked)
 
     def _genre_lifts(self, user: int) -> tuple[tuple[str, float], ...]:
@@ -170,8 +170,3 @@ def build_population(dataset: Dataset, train: Interactions, *, size: int | Liter
 def _by_stars(rated: list[tuple[float, int]]) -> tuple[int, ...]:
     """The items by their first entry, in the order given where it is the same."""
     return tuple(item for _, item in sorted(rated, key=itemgetter(0)))
-
-
-def _dislike(scale: RatingScale) -> float:
-    """Up to here a rating counts as a dislike: 2 on a scale of 1 to 5, its equal share on others."""
-    return scale.low + 0.25 * (scale.high - scale.low)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -61,6 +62,16 @@ class AsyncRecommender(ABC):
         Calls to a language model go into `Ranking.calls`: they are logged, recorded and replayed under the arm's name.
         """
 
+    def memory_bytes(self, interactions: Interactions) -> int:  # noqa: ARG002 - most take little
+        """The most memory that `fit` takes on these interactions, in bytes, where it grows beyond the data itself.
+
+        Asked before the first day: a run that needs more than there is does not start.
+        """
+        return 0
+
+    def check_users(self, users: IntArray) -> None:  # noqa: B027 - most can rank for anybody
+        """Raise `DataError` where some users (row numbers) cannot be ranked for; asked before the first day."""
+
     def observe(self, interactions: Interactions) -> None:  # noqa: B027 - most recommenders learn in `fit` only
         """Take note of simulated interactions after their day, maybe in several parts (for those that learn daily)."""
 
@@ -99,8 +110,22 @@ class ScoringRecommender(Recommender):
         """Scores of all items for some users, shape (n, n_items), higher = earlier in the list."""
 
     def recommend(self, request: RankingRequest) -> Ranking:
-        """See `Recommender.recommend`."""
-        return top_items(self.score(request.users), request)
+        """See `Recommender.recommend`; scores are asked for some users at a time where items are many."""
+        height = max(1, _SCORES_AT_ONCE // max(1, request.seen.shape[1]))
+        if len(request) <= height:
+            return top_items(self.score(request.users), request)
+        parts = []
+        for first in range(0, len(request), height):
+            rows = slice(first, first + height)
+            part = replace(request, users=request.users[rows], seen=sp.csr_array(request.seen[rows]))
+            parts.append(top_items(self.score(part.users), part))
+        return Ranking.deterministic(
+            np.concatenate([part.items for part in parts]), np.concatenate([part.scores for part in parts])
+        )
+
+
+_SCORES_AT_ONCE = 2**25
+"""Users times items: 256 MiB of float64."""
 
 
 @runtime_checkable

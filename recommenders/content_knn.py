@@ -12,6 +12,9 @@ from groundlings.environments.content import Content, measure_content
 from groundlings.environments.interactions import Interactions
 from groundlings.recommenders.base import ScoringRecommender, fitted, hash_of
 
+_BYTES_PER_PAIR = 56
+"""The parts of a likeness and their sum, and then its order and its shares."""
+
 
 class ContentKnnRecommender(ScoringRecommender):
     """Gives an item without interactions the mean score of the most similar items (KNN in the ColdRec benchmark).
@@ -37,6 +40,15 @@ class ContentKnnRecommender(ScoringRecommender):
         met = interactions.item_counts > 0
         self._old, self._new = np.flatnonzero(met), np.flatnonzero(~met)
         self._shares = neighbour_shares(measure_content(catalog), self._old, self._new, self.neighbours)
+
+    def memory_bytes(self, interactions: Interactions) -> int:
+        """What the recommender inside takes, and the likeness of each new item to each old one."""
+        old = int((interactions.item_counts > 0).sum())
+        return self.of.memory_bytes(interactions) + old * (interactions.n_items - old) * _BYTES_PER_PAIR
+
+    def check_users(self, users: IntArray) -> None:
+        """Whether the recommender inside can rank for them."""
+        self.of.check_users(users)
 
     def observe(self, interactions: Interactions) -> None:
         """See `Recommender.observe`."""

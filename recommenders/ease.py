@@ -11,15 +11,22 @@ from pydantic import PositiveFloat
 from threadpoolctl import threadpool_limits
 
 from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.interactions import Interactions
 from groundlings.recommenders.base import fitted
 from groundlings.recommenders.collaborative import CollaborativeRecommender
+
+_BYTES_PER_WEIGHT = 4
+_BYTES_PER_PAIR = 9
+"""Two matrices in single precision, which the inversion holds at a time, and one of truth values (as measured)."""
+_BYTES_PER_COUNT = 9
+"""Of two items met by one person, in a sparse matrix and on its way there (as measured)."""
 
 
 class EaseRecommender(CollaborativeRecommender):
     """Ridge regression of each item on all others (Steck 2019, "Embarrassingly shallow autoencoders").
 
     The weights are those of irspack's `DenseSLIMRecommender`. They take n_items squared times 4 bytes, and the
-    fit inverts a matrix of that size: fine for some ten thousand items.
+    fit inverts a matrix of that size: fine for some ten thousand items. `memory_bytes` says what it takes at most.
 
     Args:
         regularisation: The ridge penalty, lambda in the paper.
@@ -36,12 +43,20 @@ class EaseRecommender(CollaborativeRecommender):
         """See `CollaborativeRecommender.learn`."""
         from irspack.recommenders.dense_slim import DenseSLIMRecommender
 
+        # Of the fit before nothing is needed, and there may not be room for two.
+        self._precision, self._weights = None, np.zeros((0, 0), dtype=np.float32)
         # Several threads would add the same numbers in another order; on few cores they are slower, too.
         with threadpool_limits(1, "blas"):
             model = DenseSLIMRecommender(sp.csr_matrix(matrix), reg=self.regularisation).learn()
         self._histories = matrix
-        self._precision = None
         self._weights = np.ascontiguousarray(model.W, dtype=np.float32)
+
+    def memory_bytes(self, interactions: Interactions) -> int:
+        """The matrix of items by items and its inverse, or the counts and the matrix that is made of them."""
+        n_items = interactions.n_items
+        lengths = np.diff(interactions.matrix.indptr).astype(np.int64)
+        together = min(int((lengths**2).sum()), n_items**2)
+        return max(_BYTES_PER_PAIR * n_items**2, _BYTES_PER_WEIGHT * n_items**2 + _BYTES_PER_COUNT * together)
 
     def affinity(self, users: IntArray) -> FloatArray:
         """See `CollaborativeRecommender.affinity`."""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
+from groundlings.environments.datasets.ids import unknown_ids
+from groundlings.environments.datasets.tables import Column, Table
 from groundlings.environments.errors import DataError, NotFitted, shown
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.paths import NamedPath
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.recommenders.base import Recommender, hash_of
 
-if TYPE_CHECKING:
-    import pandas as pd
+_NAMED = 3
 
 
 class ExternalRecommender(Recommender):
@@ -38,14 +39,14 @@ class ExternalRecommender(Recommender):
     def __init__(self, path: NamedPath, *, catalog: Catalog, user_ids: Sequence[str], base_directory: Path) -> None:
         self.path = base_directory / path
         self._user_ids = tuple(user_ids)
-        frame = _read(self.path)
-        users = _numbers(frame, "user_id", self._user_ids, self.path)
-        items = _numbers(frame, "item_id", catalog.item_ids, self.path)
-        _refuse_twice(frame, ["user_id", "item_id"], self.path)
-        scores = _values(frame, "score", self.path)
-        if "rank" in frame:
-            _refuse_twice(frame, ["user_id", "rank"], self.path)
-            key = _values(frame, "rank", self.path)
+        table = _read(self.path)
+        users = _numbers(table.column("user_id", "user_id"), "user", self._user_ids)
+        items = _numbers(table.column("item_id", "item_id"), "item", catalog.item_ids)
+        _refuse_twice(table, "item_id", users, items)
+        scores = _values(table, "score")
+        if "rank" in table.data.column_names:
+            key = _values(table, "rank")
+            _refuse_twice(table, "rank", users, key)
         else:
             key = -scores
         order = np.lexsort((items, key, users))
@@ -57,6 +58,16 @@ class ExternalRecommender(Recommender):
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:  # noqa: ARG002 - as the protocol has it
         """Nothing is learnt: the lists are those of the file."""
         self._fitted = True
+
+    def check_users(self, users: IntArray) -> None:
+        """See `AsyncRecommender.check_users`: the file has a row for each of them."""
+        missing = users[self._starts[users + 1] == self._starts[users]]
+        if len(missing):
+            named = ", ".join(shown(self._user_ids[user]) for user in missing[:_NAMED].tolist())
+            raise DataError(
+                f"{self.path}: no ranking for {len(missing):,} of {len(users):,} users who may come: {named}"
+                f"{' ...' if len(missing) > _NAMED else ''}; add their rows, or let only people browse whom it has"
+            )
 
     def recommend(self, request: RankingRequest) -> Ranking:
         """See `Recommender.recommend`; raises `DataError` for a user the file does not know."""
@@ -91,58 +102,52 @@ class ExternalRecommender(Recommender):
         return hash_of(self._items, self._starts)
 
 
-def _read(path: Path) -> pd.DataFrame:
-    """The file as text columns; which columns it must have is checked here, what is in them is not."""
-    import pandas as pd
-
+def _read(path: Path) -> Table:
+    """The file as a table; which columns it must have is checked here, what is in them is not."""
     if path.suffix not in (".csv", ".parquet"):
         raise DataError(f"{path}: rankings are read from .csv or .parquet files, found {path.suffix or 'no suffix'!r}")
-    try:
-        if path.suffix == ".csv":
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-        else:
-            frame = pd.read_parquet(path).astype(str)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such file; the path starts at the experiment file") from error
-    except (ValueError, OSError, LookupError, TypeError, AttributeError) as error:  # the last three: Parquet metadata
-        raise DataError(f"{path}: cannot be read as {path.suffix[1:]}: {error}") from error
-    missing = {"user_id", "item_id"} - set(frame.columns)
-    if missing or not {"rank", "score"} & set(frame.columns):
-        raise DataError(
-            f"{path}: found columns {', '.join(map(str, frame.columns))}; expected user_id, item_id, and rank or score"
-        )
-    return frame
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file; the path starts at the experiment file")
+    table = Table.read(path)
+    found = table.data.column_names
+    if {"user_id", "item_id"} - set(found) or not {"rank", "score"} & set(found):
+        raise DataError(f"{path}: found columns {', '.join(found)}; expected user_id, item_id, and rank or score")
+    return table
 
 
-def _numbers(frame: pd.DataFrame, column: str, ids: Sequence[str], path: Path) -> IntArray:
+def _numbers(column: Column, kind: str, ids: Sequence[str]) -> IntArray:
     """Row numbers for ids, all of which must be known."""
     number = {name: row for row, name in enumerate(ids)}
-    rows = frame[column].map(number)
-    if rows.isna().any():
-        bad = int(np.flatnonzero(rows.isna())[0])
-        raise DataError(
-            f"{path}, row {bad + 1}: {column} {shown(frame[column].iloc[bad])} is not in the data set "
-            f"({int(rows.isna().sum())} such rows); ids are those of the data set's own files"
-        )
-    return np.asarray(rows, dtype=np.int64)
+    rows = np.array([number.get(value, -1) for value in column.values], dtype=np.int64)[column.codes]
+    if (rows < 0).any():
+        missing = [column.cells[row] for row in np.flatnonzero(rows < 0).tolist()]
+        told = unknown_ids(kind, missing, ids, "the data set", "ids are those of the data set's own files")
+        column.fail(int(np.argmax(rows < 0)), told)
+    return rows
 
 
-def _values(frame: pd.DataFrame, column: str, path: Path) -> FloatArray:
+def _values(table: Table, name: str) -> FloatArray:
     """A numeric column, NaN throughout where the file does not have it."""
-    import pandas as pd
+    if name not in table.data.column_names:
+        return np.full(table.data.num_rows, np.nan)
 
-    if column not in frame:
-        return np.full(len(frame), np.nan)
-    values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64)
-    if np.isnan(values).any():
-        bad = int(np.flatnonzero(np.isnan(values))[0])
-        raise DataError(f"{path}, row {bad + 1}: {column} {shown(frame[column].iloc[bad])} is not a number")
-    return values
+    def number(cell: str) -> float:
+        try:
+            value = float(cell)
+        except ValueError:
+            raise ValueError("a number") from None
+        if math.isnan(value) or (name == "rank" and math.isinf(value)):
+            raise ValueError("a number" if math.isnan(value) else "a finite number")
+        return value
+
+    return np.asarray(table.column(name, name, infinite=name == "score").parsed(number, np.float64))
 
 
-def _refuse_twice(frame: pd.DataFrame, columns: list[str], path: Path) -> None:
-    twice = frame.duplicated(columns)
-    if twice.any():
-        bad = int(np.flatnonzero(twice)[0])
-        pair = ", ".join(f"{column} {shown(frame[column].iloc[bad])}" for column in columns)
-        raise DataError(f"{path}, row {bad + 1}: {pair} occur together a second time; once is expected")
+def _refuse_twice(table: Table, name: str, users: IntArray, others: FloatArray | IntArray) -> None:
+    """Refuse a second row of one user with the same item, or with the same rank."""
+    order = np.lexsort((np.arange(len(users)), others, users))
+    same = (users[order][1:] == users[order][:-1]) & (others[order][1:] == others[order][:-1])
+    if same.any():
+        row = int(order[1:][same].min())
+        user, other = (shown(table.column(each, each).cells[row]) for each in ("user_id", name))
+        table.fail(row, f"user_id {user}, {name} {other} occur together a second time; once is expected")

@@ -50,6 +50,15 @@ class TeamDraftRecommender(AsyncRecommender):
         for team in self.teams:
             team.fit(interactions, catalog)
 
+    def memory_bytes(self, interactions: Interactions) -> int:
+        """What both teams take; they are fitted one after the other, and what each has learnt stays."""
+        return sum(team.memory_bytes(interactions) for team in self.teams)
+
+    def check_users(self, users: IntArray) -> None:
+        """Whether both teams can rank for them."""
+        for team in self.teams:
+            team.check_users(users)
+
     def observe(self, interactions: Interactions) -> None:
         """Tell both teams."""
         for team in self.teams:
@@ -64,7 +73,8 @@ class TeamDraftRecommender(AsyncRecommender):
         lists = await asyncio.gather(*(team.rank(request) for team in self.teams))
         kinds = {ranking.propensity_kind for ranking in lists}
         drafted = _draft(lists, request, "exact" if kinds == {"deterministic"} else "estimated")
-        return replace(drafted, calls=tuple(call for ranking in lists for call in ranking.calls))
+        calls = [replace(call, team=team) for team, ranking in enumerate(lists) for call in ranking.calls]
+        return replace(drafted, calls=tuple(calls))
 
 
 def _draft(lists: list[Ranking], request: RankingRequest, kind: str) -> Ranking:

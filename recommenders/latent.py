@@ -12,15 +12,24 @@ from pydantic import Field
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.interactions import Interactions
 from groundlings.recommenders.collaborative import CollaborativeRecommender
 
 Factors = NDArray[np.floating[Any]]
 VectorLength = Annotated[int, Field(ge=1, le=4096)]
 Rounds = Annotated[int, Field(ge=1, le=100_000)]
 
+_BYTES_PER_NUMBER = 16
+
 
 class LatentFactorRecommender(CollaborativeRecommender):
-    """Scores by the inner product of a person's vector and an item's; subclasses write `factorise`."""
+    """Scores by the inner product of a person's vector and an item's; subclasses write `factorise`.
+
+    Attributes:
+        factors: Length of the vectors.
+    """
+
+    factors: int
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,6 +52,10 @@ class LatentFactorRecommender(CollaborativeRecommender):
             ) from None
         self._people_factors = people.astype(np.float64)
         self._item_factors = np.ascontiguousarray(items.T, dtype=np.float64)
+
+    def memory_bytes(self, interactions: Interactions) -> int:
+        """The vectors, as they are learnt in single precision and kept in double."""
+        return _BYTES_PER_NUMBER * self.factors * (interactions.n_users + interactions.n_items)
 
     def affinity(self, users: IntArray) -> FloatArray:
         """See `CollaborativeRecommender.affinity`; a sparse product, because it adds factor by factor in any batch."""

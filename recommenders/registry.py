@@ -23,6 +23,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.plugins import PYTHON_OBJECT, ExtensionPoint, constructor_arguments, nearest, read_option
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.oracle import Preference
+from groundlings.recommenders.supplied import AsyncFunctionRecommender, FunctionRecommender
 
 ENTRY_POINT_GROUP = "groundlings.recommenders"
 
@@ -97,6 +98,24 @@ def build_from_class(
         return recommender_class(**arguments)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+def parts_of(recommender: AsyncRecommender) -> list[object]:
+    """What an arm's lists come from: a recommender, those inside of it, and functions that were handed over."""
+    parts: list[object] = []
+    waiting = [recommender]
+    while waiting:
+        each = waiting.pop(0)
+        if any(each is part for part in parts):
+            continue
+        parts.append(each)
+        held = [
+            inner if isinstance(inner, (tuple, list)) else (inner,) for inner in getattr(each, "__dict__", {}).values()
+        ]
+        waiting += [inner for some in held for inner in some if isinstance(inner, AsyncRecommender)]
+        if isinstance(each, (FunctionRecommender, AsyncFunctionRecommender)):
+            parts.append(each.answer)
+    return parts
 
 
 def available_recommenders() -> dict[str, str]:

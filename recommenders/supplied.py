@@ -151,7 +151,7 @@ class FunctionRecommender(Recommender):
     """
 
     def __init__(self, answer: RankingFunction, *, name: str, catalog: Catalog, user_ids: Sequence[str]) -> None:
-        self._answer = answer
+        self.answer = answer
         self._asker = _Asker(name, catalog, user_ids)
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
@@ -160,7 +160,7 @@ class FunctionRecommender(Recommender):
     def recommend(self, request: RankingRequest) -> Ranking:
         """See `Recommender.recommend`; raises `DataError` for an answer that cannot be shown."""
         questions = self._asker.questions(request)
-        answers = [self._answer(list(each.user_ids), each.k) for each in questions]
+        answers = [self.answer(list(each.user_ids), each.k) for each in questions]
         return self._asker.ranking(request, questions, answers)
 
 
@@ -175,7 +175,7 @@ class AsyncFunctionRecommender(AsyncRecommender):
     """
 
     def __init__(self, answer: AsyncRankingFunction, *, name: str, catalog: Catalog, user_ids: Sequence[str]) -> None:
-        self._answer = answer
+        self.answer = answer
         self._asker = _Asker(name, catalog, user_ids)
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
@@ -184,7 +184,7 @@ class AsyncFunctionRecommender(AsyncRecommender):
     async def rank(self, request: RankingRequest) -> Ranking:
         """See `AsyncRecommender.rank`; raises `DataError` for an answer that cannot be shown."""
         questions = self._asker.questions(request)
-        answers = [await self._answer(list(each.user_ids), each.k) for each in questions]
+        answers = [await self.answer(list(each.user_ids), each.k) for each in questions]
         return self._asker.ranking(request, questions, answers)
 
 
@@ -221,6 +221,10 @@ class TrainedRecommender(AsyncRecommender):
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """Nothing is learnt: it was trained before."""
+
+    def check_users(self, users: IntArray) -> None:
+        """Whether it can rank for them."""
+        self.trained.check_users(users)
 
     async def rank(self, request: RankingRequest) -> Ranking:
         """See `AsyncRecommender.rank`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import replace
 
+from groundlings.environments.arrays import IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
@@ -36,6 +37,14 @@ class WrappingRecommender(Recommender):
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """Fit the recommender inside."""
         self.of.fit(interactions, catalog)
+
+    def memory_bytes(self, interactions: Interactions) -> int:
+        """What the recommender inside takes."""
+        return self.of.memory_bytes(interactions)
+
+    def check_users(self, users: IntArray) -> None:
+        """Whether the recommender inside can rank for them."""
+        self.of.check_users(users)
 
     def observe(self, interactions: Interactions) -> None:
         """Tell the recommender inside."""

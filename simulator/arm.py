@@ -11,6 +11,7 @@ import numpy as np
 from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.environment import Environment
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.visits import Visits
 from groundlings.personas.mind import Mind, looks_back
@@ -56,7 +57,7 @@ class Arm:
     cut_short: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._opening_time = int(self.history.timestamps.max(initial=0)) + 1
+        self._opening_time = self.history.next_second
         self._visits: VisitSchedule | None = None
         self._fitted = False
         self._clicks_today: list[Interactions] = []
@@ -82,7 +83,14 @@ class Arm:
     def fit(self) -> None:
         """Fit the recommender on all interactions so far; what it had learnt before is replaced."""
         known = self.history.take(self.history.synthetic) if self.starts_cold else self.history
-        self.recommender.fit(known, self.catalog)
+        try:
+            self.recommender.fit(known, self.catalog)
+        except MemoryError as fault:
+            raise ConfigError(
+                f"arm {self.name}: there is not enough memory to fit {type(self.recommender).__name__} on "
+                f"{known.n_items:,} items and {known.n_users:,} users ({fault}); use item_knn or als, "
+                "keep fewer items, or give it more memory"
+            ) from fault
         self._fitted = True
 
     async def day(self, day: int, concurrency: int, log: LogWriter, on_visits: Callable[[int], None]) -> None:

@@ -63,8 +63,9 @@ def clicks_at(time: int, users: IntArray, items: ItemArray, stars: FloatArray, h
         users,
         items,
         stars,
-        np.full(len(users), time),
+        np.full(len(users), time * history.ticks_per_second),
         n_users=history.n_users,
         n_items=history.n_items,
         synthetic=True,
+        ticks_per_second=history.ticks_per_second,
     )

@@ -22,9 +22,14 @@ import platformdirs
 
 from groundlings.environments.datasets.download import ProgressHook, fetch_members, fetch_url
 from groundlings.environments.errors import DataError
+from groundlings.environments.memory import spelt
 
 DIRECTORY_VARIABLE = "GROUNDLINGS_DATA"
 OFFLINE_VARIABLE = "GROUNDLINGS_OFFLINE"
+
+_MOST_PACKED = 64 * 2**20
+_MOST_UNPACKED = 64 * 2**20
+"""Bytes of an archive, and of a file in it; the largest that is known, the ratings of MovieLens-1M, has 25 million."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +177,20 @@ def _write(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
         ) from error
 
 
+def _refuse_huge(path: Path) -> None:
+    size = path.stat().st_size
+    if size > _MOST_PACKED:
+        raise DataError(
+            f"{path}: found {spelt(size)}, expected {spelt(_MOST_PACKED)} at most; this is not the archive: delete it "
+            "and load again"
+        )
+
+
 def _check_whole(path: Path, md5: str) -> None:
     try:
-        found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        _refuse_huge(path)
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); mend its permissions or delete it") from error
     if found != md5:
@@ -190,12 +206,22 @@ def _check(content: bytes, member: Member, where: str) -> None:
         )
 
 
+def _unpacked(packed: zipfile.ZipFile, name: str) -> bytes:
+    """One file of an archive; raises `zipfile.BadZipFile` where it is larger than any that belongs to a data set."""
+    with packed.open(name) as file:
+        content = file.read(_MOST_UNPACKED + 1)  # whatever size the archive claims
+    if len(content) > _MOST_UNPACKED:
+        raise zipfile.BadZipFile(f"{name} unpacks to more than {spelt(_MOST_UNPACKED)}")
+    return content
+
+
 def _read_members(path: Path, members: Mapping[str, Member]) -> dict[str, bytes]:
     contents: dict[str, bytes] = {}
     try:
+        _refuse_huge(path)
         with zipfile.ZipFile(path) as packed:
             for role, member in members.items():
-                contents[role] = packed.read(member.path)
+                contents[role] = _unpacked(packed, member.path)
                 _check(contents[role], member, str(path))
     except (zipfile.BadZipFile, KeyError, EOFError, zlib.error, OSError, RuntimeError) as error:  # Runtime: encrypted
         raise DataError(f"{path}: cannot be read ({error}); the file is damaged: delete it and load again") from error

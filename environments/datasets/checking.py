@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 
+from groundlings.environments import levels
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.errors import DataError, shown
 
@@ -64,14 +65,14 @@ def of_history(dataset: Dataset) -> list[str]:
     if history.synthetic.any():
         found.append("some interactions are marked as simulated; a data set holds what real people did")
     scale, given = dataset.scale, history.ratings[~np.isnan(history.ratings)]
-    steps = (given - scale.low) / scale.step
-    off = given[(given < scale.low) | (given > scale.high) | ~(np.abs(steps - np.rint(steps)) < 1e-6)]
+    off = given[levels.places(scale.values, given) < 0]
     if len(off):
         found.append(f"a rating is {off[0]:g}, which is not on the scale {scale}; NaN means not rated")
     columns = (history.timestamps, history.users, history.items)
-    if not np.array_equal(np.lexsort(columns[::-1]), np.arange(len(history))):
-        found.append("rows are not in the order of time, user and item; return history.chronological()")
-    elif np.logical_and.reduce([column[1:] == column[:-1] for column in columns]).any():
+    if not np.array_equal(np.lexsort(columns[1::-1]), np.arange(len(history))):
+        found.append("rows are not in the order of time and user; return history.chronological()")
+    order = np.lexsort(columns)
+    if np.logical_and.reduce([column[order][1:] == column[order][:-1] for column in columns]).any():
         found.append("somebody met an item twice at the same moment")
     return found
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from groundlings.environments import levels
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.datasets.loader import DATASET_LOADERS
+from groundlings.environments.datasets.times import TimeUnit
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.paths import NamedPath
 
@@ -34,7 +36,10 @@ class InteractionColumns(_Strict):
     rating: str | None = None
     """Column with the stars given; without it the feedback is implicit."""
     timestamp: str
-    """Column with the time: whole seconds since 1970, or ISO dates (UTC unless they say otherwise)."""
+    """Column with the time: a number of seconds, milliseconds, microseconds or nanoseconds since 1970, a date such as
+    20240131, or ISO dates (UTC unless they say otherwise); fractions of a second count."""
+    time_unit: TimeUnit | None = None
+    """What the numbers of that column are; if absent, it is told from the years that they give."""
 
 
 class ItemColumns(_Strict):
@@ -67,6 +72,10 @@ class UserColumns(_Strict):
     """Columns with what is known of them; personas are given these as they stand, and an empty cell is absent."""
 
 
+_ROUNDING = 1e-9
+"""In steps."""
+
+
 class ScaleConfig(_Strict):
     """The stars that people may give."""
 
@@ -80,7 +89,10 @@ class ScaleConfig(_Strict):
     @model_validator(mode="after")
     def _steps_fit(self) -> ScaleConfig:
         steps = (self.high - self.low) / self.step
-        if steps < 1 or steps > 1000 or abs(steps - round(steps)) > 1e-9:
+        # A third has no last digit: 0.6667 stands for two thirds.
+        if not 1 <= round(min(steps, 1001)) <= 1000 or levels.place(
+            ((self.high - self.low) / round(steps),), self.step
+        ):
             raise ValueError(
                 f"found low {self.low:g}, high {self.high:g}, step {self.step:g}; "
                 "high must be a whole number of steps (1 to 1000) above low"
@@ -89,7 +101,9 @@ class ScaleConfig(_Strict):
 
     def scale(self) -> RatingScale:
         """The same, as the other rooms know it."""
-        return RatingScale(self.low, self.high, self.step)
+        steps = (self.high - self.low) / self.step
+        exact = abs(steps - round(steps)) <= _ROUNDING
+        return RatingScale(self.low, self.high, self.step if exact else (self.high - self.low) / round(steps))
 
 
 class OwnData(_Strict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain, pairwise
 from pathlib import Path
@@ -14,12 +14,14 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import InteractionColumns, ItemColumns, OwnData, ScaleConfig, UserColumns
 from groundlings.environments.datasets.own import load_own
 from groundlings.environments.datasets.tables import Table
+from groundlings.environments.datasets.times import TimeUnit
 from groundlings.environments.errors import DataError
+from groundlings.environments.interactions import TicksPerSecond
 
 FOLDER = "data"
 """Where the copies lie, in the directory of a run."""
 
-_SEPARATORS = "|;,/+&~^#"
+_UNITS: dict[TicksPerSecond, TimeUnit] = {1: "s", 1000: "ms", 1_000_000: "us", 1_000_000_000: "ns"}
 
 
 def copies_of(dataset: Dataset) -> dict[str, pa.Table]:
@@ -33,7 +35,6 @@ def copies_of(dataset: Dataset) -> dict[str, pa.Table]:
         raise DataError("dataset: some of its interactions are simulated; a data set holds what real people did")
     people, catalog, own = dataset.people, dataset.catalog, described(dataset)
     assert own.users is not None
-    separator = own.items.genre_separator
     return {
         "interactions": pa.table(
             {
@@ -48,7 +49,7 @@ def copies_of(dataset: Dataset) -> dict[str, pa.Table]:
                 "id": pa.array(catalog.item_ids, pa.string()),
                 "title": pa.array(catalog.titles, pa.string()),
                 "year": pa.array([None if np.isnan(year) else int(year) for year in catalog.years], pa.int64()),
-                "genres": pa.array([separator.join(genres) for genres in catalog.genres], pa.string()),
+                "genres": pa.array(catalog.genres, pa.list_(pa.string())),
                 "text": pa.array(catalog.texts, pa.string()),
             }
         ),
@@ -72,7 +73,12 @@ def described(dataset: Dataset) -> OwnData:
         user_id += "_"
     return OwnData(
         interactions=InteractionColumns(
-            path=_path("interactions"), user="user", item="item", rating="rating", timestamp="timestamp"
+            path=_path("interactions"),
+            user="user",
+            item="item",
+            rating="rating",
+            timestamp="timestamp",
+            time_unit=_UNITS[dataset.interactions.ticks_per_second],
         ),
         items=ItemColumns(
             path=_path("items"),
@@ -80,7 +86,6 @@ def described(dataset: Dataset) -> OwnData:
             title="title",
             year="year",
             genres="genres",
-            genre_separator=_separator(chain.from_iterable(dataset.catalog.genres)),
             text="text",
         ),
         users=UserColumns(path=_path("users"), id=user_id, attributes=tuple(attributes)),
@@ -102,12 +107,6 @@ def as_copied(dataset: Dataset) -> Dataset:
 
 def _path(name: str) -> Path:
     return Path(FOLDER) / f"{name}.parquet"
-
-
-def _separator(genres: Iterable[str]) -> str:
-    """A sign that is in no genre."""
-    used = set(chain.from_iterable(genres))
-    return next(sign for sign in chain(_SEPARATORS, map(chr, range(0x2500, 0x11000))) if sign not in used)
 
 
 def _in_order(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -19,6 +19,7 @@ from groundlings.environments.errors import DataError
 _CONNECT_SECONDS = 4.0
 _PACKAGE_SECONDS = 900.0
 _CHUNK_BYTES = 1 << 16
+_MOST_BYTES = 64 << 20
 
 
 class ProgressHook(Protocol):
@@ -38,6 +39,8 @@ def fetch_url(url: str, what: str, progress: ProgressHook | None) -> bytes | Non
             payload = bytearray()
             while chunk := reply.read(_CHUNK_BYTES):
                 payload += chunk
+                if len(payload) > _MOST_BYTES:
+                    raise DataError(f"{url}: sent more than {_MOST_BYTES:,} bytes for {what}; this is not the archive")
                 if progress is not None:
                     progress(what, len(payload), total)
             return bytes(payload)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import OwnData
 from groundlings.environments.datasets.own import load_own
-from groundlings.environments.datasets.tables import Table
+from groundlings.environments.datasets.tables import Table, is_text
 from groundlings.environments.errors import ConfigError, DataError, shown
 
 if TYPE_CHECKING:
@@ -141,19 +141,15 @@ def _refuse_changing_ids(table: Table, name: str, key: str) -> None:
     kind = table.data.column(name).type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    if not (pa.types.is_integer(kind) or pa.types.is_null(kind) or _is_text(kind)):
+    if not (pa.types.is_integer(kind) or pa.types.is_null(kind) or is_text(kind)):
         raise DataError(
             f"{table.path}: column {name!r} ({key}) holds {kind}, expected text or whole numbers, as ids are; "
             "convert it, for instance with astype('Int64') or astype(str)"
         )
-    if _is_text(kind):
+    if is_text(kind):
         for row, cell in enumerate(table.data.column(name).to_pylist()):
             if cell is not None and cell != column.cells[row]:
                 column.fail(row, f"found {shown(cell)}, expected an id without spaces at its ends; strip the column")
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
 def _items_of(interactions: Table, name: str) -> Table:

@@ -98,7 +98,10 @@ def build(
         n_users=len(people),
         n_items=len(films),
     )
-    return Dataset(name, films, people, history.chronological(), RatingScale(), source, LICENCE)
+    # Pages of films were rated within one second, and the files have no order of their own: of several ratings of one
+    # second the film of the smaller number comes first.
+    by_film = history.take(np.argsort(history.items, kind="stable"))
+    return Dataset(name, films, people, by_film.chronological(), RatingScale(), source, LICENCE)
 
 
 def _rows(column: pd.Series, ids: Sequence[str], kind: str, name: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

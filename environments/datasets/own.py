@@ -5,24 +5,29 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from groundlings.environments import levels
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import Dataset, RatingScale
 from groundlings.environments.datasets.config import InteractionColumns, ItemColumns, OwnData, UserColumns
+from groundlings.environments.datasets.genres import genres_of
+from groundlings.environments.datasets.ids import unknown_ids
 from groundlings.environments.datasets.tables import Column, Table
-from groundlings.environments.errors import shown
+from groundlings.environments.datasets.times import read_times
+from groundlings.environments.errors import DataError, shown
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.memory import available_memory, spelt
 from groundlings.environments.people import People
 
 OWN_LICENCE = "Your own data, on your own terms."
 
-_LATEST_SECONDS = 10**11  # the year 5138: what lies beyond was counted in milliseconds
-_WHOLE = re.compile(r"[+-]?\d{1,18}")
+_BYTES_PER_MEMBERSHIP = 16
+"""Of an item in a genre and of a person's taste for it, in the tables that are made of them."""
+
 _YEAR = re.compile(r"(\d{1,4})(\.0)?")
 
 
@@ -46,6 +51,7 @@ def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] = Table.
         people = _nameless(sorted(set(users.cells), key=lambda user_id: (len(user_id), user_id)))
     else:
         people = _users(config.users, read(base / config.users.path.expanduser()))
+    _refuse_many_genres(catalog, people, config.items)
     history = _interactions(config.interactions, rows, users, people, catalog, config.scale.scale())
     paths = [config.interactions.path, config.items.path, *([config.users.path] if config.users else [])]
     source = ", ".join(str(path) for path in paths)
@@ -58,16 +64,29 @@ def _items(config: ItemColumns, table: Table) -> Catalog:
     _unique(ids, "an item's id")
     _filled(titles, "a title")
     nothing = [""] * len(ids.codes)
-    genres = nothing if config.genres is None else table.column(config.genres, "own.items.genres").cells
+    genres = None if config.genres is None else table.column(config.genres, "own.items.genres", lists=True)
     texts = nothing if config.text is None else table.column(config.text, "own.items.text").cells
     years = None if config.year is None else table.column(config.year, "own.items.year").parsed(_year, np.float64)
     return Catalog(
         item_ids=tuple(ids.cells),
         titles=tuple(titles.cells),
         years=np.full(len(ids.codes), np.nan) if years is None else years,
-        genres=tuple(_cut(cell, config.genre_separator) for cell in genres),
+        genres=((),) * len(nothing) if genres is None else _genres(genres, config.genre_separator),
         texts=tuple(cell or None for cell in texts),
     )
+
+
+def _refuse_many_genres(catalog: Catalog, people: People, config: ItemColumns) -> None:
+    """Refuse genres that no memory could hold, as where a whole description was taken for one."""
+    genres = len({genre for each in catalog.genres for genre in each})
+    needed, there = genres * (len(catalog) + len(people)) * _BYTES_PER_MEMBERSHIP, available_memory()
+    if there.bytes is not None and needed > there.bytes:
+        raise DataError(
+            f"{config.path}: column {config.genres!r} (own.items.genres) has {genres:,} different genres for "
+            f"{len(catalog):,} items, which takes {spelt(needed)}, and {spelt(there.bytes)} are left ({there.limit}); "
+            f"name a column of few genres, or what stands between them (own.items.genre_separator, now "
+            f"{config.genre_separator!r})"
+        )
 
 
 def _users(config: UserColumns, table: Table) -> People:
@@ -90,13 +109,15 @@ def _interactions(
     stars = None if config.rating is None else rows.column(config.rating, "own.interactions.rating")
     user_rows = _looked_up(users, people.user_ids, "user", "the users file")
     item_rows = _looked_up(items, catalog.item_ids, "item", "the items file")
+    moments = read_times(times, config.time_unit)
     history = Interactions.of(
         user_rows,
         item_rows,
         None if stars is None else _ratings(stars, scale),
-        _timestamps(times),
+        moments.ticks,
         n_users=len(people),
         n_items=len(catalog),
+        ticks_per_second=moments.per_second,
     )
     _refuse_repeats(history, rows, users, items)
     return history.chronological()
@@ -126,11 +147,15 @@ def _looked_up(column: Column, ids: Sequence[str], kind: str, home: str) -> IntA
     found = np.array([number.get(value, -1) for value in column.values], dtype=np.int64)[column.codes]
     if (found < 0).any():
         row = int(np.argmax(found < 0))
-        column.fail(row, f"{kind} {shown(column.cells[row])} is not in {home}; add it there or remove this row")
+        missing = [column.cells[each] for each in np.flatnonzero(found < 0).tolist()]
+        told = unknown_ids(kind, missing, ids, home)
+        column.fail(row, told)
     return found
 
 
 def _ratings(column: Column, scale: RatingScale) -> FloatArray:
+    values = scale.values
+
     def stars(cell: str) -> float:
         if not cell:
             return math.nan  # met, but not rated
@@ -139,35 +164,12 @@ def _ratings(column: Column, scale: RatingScale) -> FloatArray:
             value = float(cell)
         except ValueError:
             raise ValueError(wanted) from None
-        steps = (value - scale.low) / scale.step
-        if not (scale.low <= value <= scale.high and abs(steps - round(steps)) < 1e-6):
+        place = levels.place(values, value)
+        if place < 0:
             raise ValueError(wanted)
-        return scale.values[round(steps)]  # to the last bit what the site offers: 1 + 3 * 0.1 is not 1.3
+        return values[place]  # to the last bit what the site offers: 1 + 3 * 0.1 is not 1.3
 
     return column.parsed(stars, np.float64)
-
-
-def _timestamps(column: Column) -> IntArray:
-    """Whole seconds since 1970; the first row says which of the two notations the column uses."""
-    if _WHOLE.fullmatch(column.cells[0]):
-        return column.parsed(_seconds, np.int64)
-    return column.parsed(_iso_seconds, np.int64)
-
-
-def _seconds(cell: str) -> int:
-    if not _WHOLE.fullmatch(cell):
-        raise ValueError("whole seconds since 1970, as in the first row")
-    if abs(int(cell)) >= _LATEST_SECONDS:
-        raise ValueError("seconds since 1970; this looks like milliseconds: divide the column by 1000")
-    return int(cell)
-
-
-def _iso_seconds(cell: str) -> int:
-    try:
-        moment = datetime.fromisoformat(cell)
-        return math.floor((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, OverflowError):
-        raise ValueError("whole seconds since 1970 or an ISO date such as 2024-05-31 or 2024-05-31T18:30:00") from None
 
 
 def _year(cell: str) -> float:
@@ -179,9 +181,10 @@ def _year(cell: str) -> float:
     return float(match[1])
 
 
-def _cut(cell: str, separator: str) -> tuple[str, ...]:
-    """Genres in the order given, each once."""
-    return tuple(dict.fromkeys(part.strip() for part in cell.split(separator) if part.strip()))
+def _genres(column: Column, separator: str) -> tuple[tuple[str, ...], ...]:
+    """The genres of every row."""
+    distinct = column.each(lambda cell: genres_of(cell, separator))
+    return tuple(distinct[code] for code in column.codes.tolist())
 
 
 def _refuse_repeats(history: Interactions, rows: Table, users: Column, items: Column) -> None:

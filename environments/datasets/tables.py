@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,6 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from groundlings.environments.arrays import IntArray
+from groundlings.environments.datasets.file_kinds import refuse_large, refuse_other_kinds, refuse_other_separators
 from groundlings.environments.errors import DataError, shown
 
 
@@ -48,6 +50,10 @@ class Column:
             parse: Raises ValueError, with what it expected, for a cell it cannot read.
             kind: The element type of the result.
         """
+        return np.array(self.each(parse), dtype=kind)[self.codes]
+
+    def each(self, parse: Callable[[str], Any]) -> list[Any]:
+        """`parsed` of the distinct cells alone, in the order of `values`."""
         results: list[Any] = []
         problems: dict[int, str] = {}
         for code, value in enumerate(self.values):
@@ -60,7 +66,7 @@ class Column:
             row = int(np.flatnonzero(np.isin(self.codes, list(problems)))[0])
             code = int(self.codes[row])
             self.fail(row, f"found {shown(self.values[code])}, expected {problems[code]}")
-        return np.array(results, dtype=kind)[self.codes]
+        return results
 
     def fail(self, row: int, complaint: str) -> NoReturn:
         """Raise DataError about the cell of a row (0 is the first row of data)."""
@@ -94,6 +100,7 @@ class Table:
             raise DataError(f"{path}: no such file; correct the path{_meant(path.name, names)}")
         is_csv = path.suffix.lower() not in (".parquet", ".pq")
         try:
+            refuse_large(path, is_csv)
             data = _read_csv(path) if is_csv else pyarrow.parquet.read_table(path)
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             reason = " ".join(str(error).split())
@@ -102,12 +109,14 @@ class Table:
             raise DataError(f"{path}: the file has no rows; it needs {'a header line and ' if is_csv else ''}data")
         return cls(path, data, is_csv)
 
-    def column(self, name: str, key: str) -> Column:
+    def column(self, name: str, key: str, *, lists: bool = False, infinite: bool = False) -> Column:
         """A column by its header.
 
         Args:
             name: The header.
             key: The YAML key that asked for it, for the message.
+            lists: Whether cells may be lists of texts; they come as JSON.
+            infinite: Whether numbers may be infinite.
         """
         headers = self.data.column_names
         if headers.count(name) != 1:
@@ -116,7 +125,7 @@ class Table:
                 f"{self.path}: column {name!r} ({key}) {found}; "
                 f"the columns are {', '.join(map(repr, headers))}{_meant(name, headers)}"
             )
-        raw = self.data.column(name)
+        raw = self._as_told(name, lists, infinite)
         try:
             encoded = raw.cast(pa.string()).fill_null("").combine_chunks().dictionary_encode()
         except (pa.ArrowException, ValueError) as error:
@@ -131,6 +140,25 @@ class Table:
             encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64),
         )
 
+    def _as_told(self, name: str, lists: bool, infinite: bool) -> pa.ChunkedArray:
+        """A column with numbers as people write them: whole ones without decimals, and none that is no number."""
+        raw = self.data.column(name)
+        if lists and (pa.types.is_list(raw.type) or pa.types.is_large_list(raw.type)) and is_text(raw.type.value_type):
+            cells = [None if cell is None else json.dumps(cell) for cell in raw.to_pylist()]
+            return pa.chunked_array([cells], pa.string())
+        if not pa.types.is_floating(raw.type):
+            return raw
+        numbers = raw.cast(pa.float64()).to_numpy()
+        empty = raw.is_null().to_numpy()
+        odd = (np.isnan(numbers) if infinite else ~np.isfinite(numbers)) & ~empty
+        if odd.any():
+            row = int(np.argmax(odd))
+            self.fail(row, f"column {name!r}: found {numbers[row]}, expected a finite number, or nothing (null)")
+        whole = numbers[~empty]
+        if len(whole) and (whole == np.rint(whole)).all() and np.abs(whole).max() < _EXACT:
+            return raw.cast(pa.int64())
+        return raw
+
     def where(self, row: int) -> str:
         """A row as its author can find it: its line in a CSV file, its number (from 1) in a Parquet file."""
         return f"line {_line_of(self.path, row)}" if self.is_csv else f"row {row + 1}"
@@ -140,11 +168,21 @@ class Table:
         raise DataError(f"{self.path}, {self.where(row)}: {complaint}")
 
 
+_EXACT = 2**53
+"""From here on double precision leaves out whole numbers."""
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column holds text."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
 def _read_csv(path: Path) -> pa.Table:
     """All columns as text; Arrow itself refuses rows of another length than the header's."""
     content = path.read_bytes()
     if not content.strip():
         raise DataError(f"{path}: the file is empty; it needs a header line and data")
+    refuse_other_kinds(path, content)
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -160,6 +198,7 @@ def _read_csv(path: Path) -> pa.Table:
         _refuse_open_quote(path, content.decode("utf-8-sig"))
     first = content.splitlines()[0].decode("utf-8-sig")
     headers = next(csv.reader([first]), [])
+    refuse_other_separators(path, headers)
     ragged: list[pyarrow.csv.InvalidRow] = []
 
     def note(row: pyarrow.csv.InvalidRow) -> str:

@@ -13,6 +13,7 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.archive.directory import CELLS, CONFIG_NAME, STOPPED_NAME, SUMMARY_NAME, locked
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.archive.log_check import FEW_ROWS, SOME_ROWS, LogCheck
+from groundlings.experiments.config.loading import leaves
 from groundlings.experiments.exports.source import Counts, LogSource
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, store_at
@@ -144,7 +145,7 @@ def diff_runs(first: Path, second: Path) -> list[Contrast]:
     one, other = read_run(first), read_run(second)
     pairs: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any]], ...] = (
         ("behaviour", _behaviour(one), _behaviour(other)),
-        ("config", dict(_flat(one.facts["config"])), dict(_flat(other.facts["config"]))),
+        ("config", dict(leaves(one.facts["config"])), dict(leaves(other.facts["config"]))),
         ("data", _data(one), _data(other)),
         ("versions", one.versions, other.versions),
         ("results", _means(first), _means(second)),
@@ -228,14 +229,3 @@ def _means_in(summary: Mapping[str, Any]) -> dict[str, float | None]:
     if strange is not None:
         raise ValueError(f"found {strange!r} for a mean")
     return found
-
-
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves of nested values by their key path, as `--set` takes it."""
-    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    found = False
-    for key, inner in children:
-        found = True
-        yield from _flat(inner, f"{path}.{key}" if path else str(key))
-    if not found:
-        yield path, value

@@ -102,7 +102,7 @@ def _facts(dataset: Dataset) -> Table:
     table.add_row("name", escape(dataset.name))
     table.add_row("size", _size(dataset))
     if len(history):
-        table.add_row("time", f"{_day(int(history.timestamps.min()))} to {_day(int(history.timestamps.max()))} (UTC)")
+        table.add_row("time", f"{_day(float(history.seconds.min()))} to {_day(float(history.seconds.max()))} (UTC)")
     table.add_row("genres", escape(", ".join(dataset.catalog.genre_names)) or "none given")
     table.add_row("licence", escape(dataset.licence))
     table.add_row("source", escape(dataset.source))
@@ -116,7 +116,10 @@ def _histogram(dataset: Dataset) -> Table:
 
     table = _table("stars", "ratings", "", title="Ratings")
     given = dataset.interactions.ratings
-    counts = {f"{stars:g}": int(np.isclose(given, stars).sum()) for stars in dataset.scale.values}
+    places = np.rint((given[~np.isnan(given)] - dataset.scale.low) / dataset.scale.step).astype(np.int64)
+    counts = dict(
+        zip(dataset.scale.texts, np.bincount(places, minlength=len(dataset.scale.texts)).tolist(), strict=True)
+    )
     counts["none"] = int(np.isnan(given).sum())
     largest = max(*counts.values(), 1)
     for stars, count in counts.items():
@@ -152,7 +155,7 @@ def _history(dataset: Dataset) -> Table:
     history = dataset.interactions
     for row in range(min(_EXAMPLES, len(history))):
         stars = float(history.ratings[row])
-        moment = datetime.fromtimestamp(int(history.timestamps[row]), UTC)
+        moment = datetime.fromtimestamp(int(history.seconds[row]), UTC)
         table.add_row(
             f"{moment:%Y-%m-%d %H:%M:%S}",
             escape(dataset.people.user_ids[history.users[row]]),
@@ -162,5 +165,5 @@ def _history(dataset: Dataset) -> Table:
     return table
 
 
-def _day(seconds: int) -> str:
+def _day(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,8 +47,15 @@ def export(
 ) -> None:
     """Export a run's log to another tool's format, marked as synthetic."""
     from groundlings.experiments.exports.export import export_run
+    from groundlings.experiments.exports.folders import abandoned_drafts
 
-    _say(export_run(run, format_name, out, partial=partial), Terminal())
+    console = Terminal()
+    left = abandoned_drafts(out.parent)
+    name_drafts(left, console)
+    _say(export_run(run, format_name, out, partial=partial), console)
+    for draft in left:
+        if not draft.exists():
+            console.print(f"removed    {escape(str(draft))}", highlight=False, soft_wrap=True)
 
 
 @app.command("synthesize")
@@ -83,6 +91,17 @@ def synthesize(
     _say(done, console)
     if log is not None:
         console.print(f"run        {escape(str(log))}", highlight=False, soft_wrap=True)
+
+
+def name_drafts(drafts: Sequence[Path], console: Console) -> None:
+    """Print what killed exports have left, and how it goes."""
+    for draft in drafts:
+        console.print(
+            f"left by an export that was killed: {escape(str(draft))}; the next export of that name removes it, or "
+            "delete it",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _say(done: Exported, console: Console) -> None:

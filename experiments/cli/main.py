@@ -14,6 +14,7 @@ import typer
 from groundlings.environments.cleaning import CleanFormatter
 from groundlings.environments.earlier_names import EarlierName
 from groundlings.environments.errors import BudgetExhausted, ConfigError, RunDirectoryError, RunWarning, UserError
+from groundlings.experiments.cli.signals import Stopped
 from groundlings.experiments.cli.streams import patient_streams
 from groundlings.experiments.terminal import Terminal, escape, say
 
@@ -93,6 +94,19 @@ def run(
     changes: SetOption = None,
     seed: SeedOption = None,
     resume: Annotated[Path | None, typer.Option("--resume", metavar="RUN", help="Continue an interrupted run.")] = None,
+    accept_changes: Annotated[
+        bool,
+        typer.Option(
+            "--accept-changes",
+            help="With --resume: go on although code, model or another part has changed; the log then says so.",
+        ),
+    ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="PATH", help="With --resume: where the files lie now; their content is the same."
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object at the end, and progress on standard error.")
     ] = False,
@@ -103,9 +117,14 @@ def run(
     from groundlings.experiments.cli.run_output import print_as_json, print_outcome
     from groundlings.experiments.config.loading import load_config
     from groundlings.experiments.running.replicates import go_on_with, run_as_configured
+    from groundlings.experiments.running.run_directory import Resuming
 
     if (config is None) == (resume is None) or (resume and (out or changes or seed is not None)):
-        raise ConfigError("run: give either CONFIG (with --out, --set, --seed) or --resume RUN alone")
+        raise ConfigError(
+            "run: give either CONFIG (with --out, --set, --seed) or --resume RUN (with --accept-changes, --data)"
+        )
+    if resume is None and (accept_changes or data is not None):
+        raise ConfigError("run: --accept-changes and --data belong to --resume RUN")
     if as_json and quiet:
         raise ConfigError("run: give either --json or --quiet")
     with TerminalProgress(Terminal(stderr=as_json, quiet=quiet)) as progress:
@@ -113,7 +132,7 @@ def run(
             if config is not None:
                 outcome = run_as_configured(load_config(config, changes or (), seed), out, progress)
             elif resume is not None:
-                outcome = go_on_with(resume, progress)
+                outcome = go_on_with(resume, progress, resuming=Resuming(accept_changes, data))
         except (UserError, BudgetExhausted, KeyboardInterrupt):
             if progress.directory is not None and progress.directory.is_dir():
                 errors.print("every finished session is in the log; continue with")
@@ -231,39 +250,51 @@ def _show_warning(
 
 
 def main() -> None:
-    """Run the command: 0 done, 1 a fault of ours, 2 something the user can mend, 3 a verdict to fail on, 130 Ctrl-C."""
+    """Run the command.
+
+    It exits with 0 when it is done, 1 for a fault of ours, 2 for something the user can mend, 3 for a verdict to fail
+    on, and where it was stopped with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP).
+    """
     warnings.showwarning = _show_warning
     if logging.lastResort is not None:  # what other packages log where nobody listens
         logging.lastResort.setFormatter(CleanFormatter())
+    stopped = Stopped()
+    stopped.listen()
     with patient_streams() as streams:
-        status = _status_of_the_command()
+        status = _status_of_the_command(stopped)
         if streams.out.lost:
             say(f"what was printed is lost: standard output cannot be written ({streams.out.lost})", stderr=True)
             status = status or (0 if _keeps_files() else 1)
     sys.exit(status)
 
 
-def _status_of_the_command() -> int:
+def _status_of_the_command(stopped: Stopped) -> int:
     try:
         _mount()
         status = app(standalone_mode=False)  # so that typer leaves the printing of errors to us
         if status == CTRL_C:
-            errors.print("stopped by Ctrl-C")
+            return _told_of_stopping(stopped)
         return status if isinstance(status, int) else 0
     except (UserError, BudgetExhausted) as error:
         errors.print(f"[bold red]error[/] {escape(str(error), newlines=True)}")
         return 2
     except typer.Abort:
+        if stopped.came:
+            return _told_of_stopping(stopped)
         errors.print("Aborted.")
         return 1
     except KeyboardInterrupt:
-        errors.print("stopped by Ctrl-C")
-        return CTRL_C
+        return _told_of_stopping(stopped)
     except Exception as fault:
         if hasattr(fault, "format_message"):  # of typer, whose name for it differs between versions
             return _usage_error(fault)
         say("".join(traceback.format_exception(fault)).rstrip("\n"), stderr=True)
         return 1
+
+
+def _told_of_stopping(stopped: Stopped) -> int:
+    errors.print(f"stopped by {stopped.name}")
+    return stopped.exit_code(CTRL_C)
 
 
 def _usage_error(fault: Any) -> int:

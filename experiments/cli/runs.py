@@ -32,6 +32,8 @@ def list_runs(
 ) -> None:
     """List the runs with status and size."""
     from groundlings.experiments.archive.inventory import find_runs
+    from groundlings.experiments.cli.exports import name_drafts
+    from groundlings.experiments.exports.folders import abandoned_drafts
 
     console = Terminal()
     table = _table("run", "status", "started (UTC)", "seed", "sessions", "size", "digest")
@@ -47,12 +49,13 @@ def list_runs(
         )  # fmt: skip
         if run.problem:
             damaged.append(run.problem)
-    if not table.row_count:
+    if table.row_count:
+        console.print(table)
+    else:
         console.print(f"no runs in {escape(str(root))}", highlight=False)
-        return
-    console.print(table)
     for problem in damaged:
         console.print(f"[red]damaged[/] {escape(problem)}", soft_wrap=True)
+    name_drafts(abandoned_drafts(root), console)
 
 
 @app.command("show")
@@ -121,6 +124,8 @@ def delete(
 
 
 def _facts(run: RunInfo) -> dict[str, Any]:
+    from groundlings.experiments.archive.provenance import claim
+
     about = run.facts
     return {
         "run": about["run_id"],
@@ -132,6 +137,7 @@ def _facts(run: RunInfo) -> dict[str, Any]:
         "seed": about["seed"],
         "digest": run.digest or "none: the run is not done",
         "log": str(run.changes),
+        "identity": claim(about),
         "config hash": about["config_hash"],
         "data": f"{about['dataset']} ({about['dataset_hash'][:_SHORT]})",
         "licence": about["dataset_licence"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from groundlings.environments.errors import ConfigError, shown
+from groundlings.experiments.config import yaml_reading
 from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig, PluginMindConfig
 from groundlings.simulator.language.config import ModelConfig
 
@@ -71,7 +72,12 @@ def as_yaml(config: BaseModel) -> str:
 
 
 def config_hash(config: BaseModel) -> str:
-    """SHA-256 over every value of the configuration that can change a result, in hexadecimal.
+    """SHA-256 over every value of the configuration that can change a result, in hexadecimal; see `with_effect`."""
+    return hashlib.sha256(json.dumps(with_effect(config), sort_keys=True).encode()).hexdigest()
+
+
+def with_effect(config: BaseModel) -> dict[str, Any]:
+    """The values of a configuration that can change a result.
 
     Budgets, limits, timeouts and concurrency stay out: whoever resumes a run may change them. So does the place of the
     log: a run is the same wherever it is written down.
@@ -102,7 +108,18 @@ def config_hash(config: BaseModel) -> str:
     model = getattr(mind, "model", None)
     if isinstance(model, ModelConfig):
         content["mind"]["model"] = _with_effect(model, config)
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return content
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves of nested values by their key path, as `--set` takes it."""
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = False
+    for key, inner in children:
+        found = True
+        yield from leaves(inner, f"{path}.{key}" if path else str(key))
+    if not found:
+        yield path, value
 
 
 def _with_effect(model: ModelConfig, config: BaseModel) -> Any:
@@ -111,13 +128,15 @@ def _with_effect(model: ModelConfig, config: BaseModel) -> Any:
     return _anchored(kept, config)
 
 
+PLACES = ("path", "directory", "calibration")
+"""Keys that say where something lies."""
+
+
 def _anchored(value: Any, config: BaseModel) -> Any:
     if isinstance(value, dict):
         base = getattr(config, "base", Path())
         return {
-            key: str((base / inner).resolve())
-            if key in ("path", "directory", "calibration") and isinstance(inner, str)
-            else _anchored(inner, config)
+            key: str((base / inner).resolve()) if key in PLACES and isinstance(inner, str) else _anchored(inner, config)
             for key, inner in value.items()
         }
     return [_anchored(inner, config) for inner in value] if isinstance(value, list) else value
@@ -125,6 +144,10 @@ def _anchored(value: Any, config: BaseModel) -> Any:
 
 def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
     try:
+        if path.stat().st_size > yaml_reading.MOST_BYTES:
+            raise ConfigError(
+                f"{path}: found {path.stat().st_size:,} bytes, expected {yaml_reading.MOST_BYTES:,} at most"
+            )
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file{_nearby(path)}") from None
@@ -133,10 +156,10 @@ def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
     except (OSError, UnicodeDecodeError) as fault:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text ({fault})") from None
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml_reading.compose(text)
         if isinstance(node, yaml.MappingNode):
             _refuse_twins(path, node, {})
-        content = yaml.safe_load(text)
+        content = yaml_reading.parse(text)
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
         mark = getattr(fault, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -202,7 +225,7 @@ def _override(content: dict[str, Any], override: str) -> None:
     if not equals or not name or "" in name.split("."):
         raise ConfigError(f"--set {override}: expected key.path=value, for instance site.page_size=5")
     try:
-        value = yaml.safe_load(text)
+        value = yaml_reading.parse(text)
     except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: an impossible date, too many digits
         raise ConfigError(f"--set {override}: the value is not valid YAML") from None
     *parents, last = _key_path(name)

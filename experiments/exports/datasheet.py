@@ -82,6 +82,7 @@ def _markdown(facts: Mapping[str, Any]) -> str:
             {
                 "Generator": facts["generator"],
                 "Run": f"{facts['run_id']} ({facts['status']})",
+                "Experiment": facts["identity"],
                 "Seed": facts["seed"],
                 "Configuration, SHA-256": facts["config_hash"],
                 "Behaviour, SHA-256": digest,

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.archive.directory import why_not
 
@@ -30,26 +32,79 @@ def check_free(out: Path) -> None:
 def new_directory(out: Path) -> Iterator[Path]:
     """A directory to write into, which becomes `out` when the block ends well and is removed when it does not.
 
+    What exports to `out` that were killed have left beside it is removed once this one has succeeded.
+
     Raises:
         RunDirectoryError: `out` is taken, cannot be made, or the disk is full.
     """
     check_free(out)
+    with draft_beside(out) as draft:
+        try:
+            yield draft
+            check_free(out)
+            (draft / _LOCK).unlink(missing_ok=True)
+            draft.replace(out)
+        except OSError as fault:
+            raise RunDirectoryError(
+                f"{out}: cannot be written ({why_not(fault, out.parent)}); nothing was left behind"
+            ) from None
+    for left in abandoned_drafts(out.parent, out.name):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def draft_beside(out: Path) -> Iterator[Path]:
+    """A hidden directory beside `out`, which goes away with the block; after a kill it is known as abandoned.
+
+    Raises:
+        RunDirectoryError: It cannot be made.
+    """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        draft = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=_DRAFT, dir=out.parent))
+        lock = FileLock(draft / _LOCK)
+        lock.acquire(blocking=False)
+        draft.chmod(0o755)  # a temporary directory is private; an export is an ordinary one
     except OSError as fault:
         raise RunDirectoryError(f"{out}: cannot be made ({fault.strerror}); choose another --out") from None
     try:
-        draft.chmod(0o755)  # a temporary directory is private; an export is an ordinary one
         yield draft
-        check_free(out)
-        draft.replace(out)
-    except OSError as fault:
-        raise RunDirectoryError(
-            f"{out}: cannot be written ({why_not(fault, out.parent)}); nothing was left behind"
-        ) from None
     finally:
+        lock.release()
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def abandoned_drafts(folder: Path, name: str | None = None) -> list[Path]:
+    """What exports that were killed have left in a folder, and nobody is writing any more.
+
+    Args:
+        folder: Where the exports were to lie.
+        name: Of the export; any where absent.
+    """
+    prefix = "." if name is None else f".{name}."
+    found = [
+        path
+        for path in (sorted(folder.iterdir()) if folder.is_dir() else ())
+        if path.name.startswith(prefix) and path.name.endswith(_DRAFT) and path.is_dir() and not path.is_symlink()
+    ]
+    if name is not None:  # a draft of `a.b` is none of `a`
+        found = [path for path in found if "." not in path.name.removeprefix(prefix).removesuffix(_DRAFT)]
+    return [path for path in found if _is_abandoned(path)]
+
+
+def _is_abandoned(draft: Path) -> bool:
+    """Whether whoever was writing a draft is gone; a lock does not outlive its process."""
+    if not (draft / _LOCK).is_file():
+        return False  # it is about to be written, or was emptied by hand
+    try:
+        with FileLock(draft / _LOCK, timeout=0):
+            return True
+    except (Timeout, OSError):
+        return False
+
+
+_DRAFT, _LOCK = ".groundlings-draft", ".lock"
+"""The end of a draft's name, by which it is told from what others have made; and what its writer holds."""
 
 
 def folder_names(arms: Sequence[str]) -> list[str]:

@@ -37,7 +37,7 @@ CALLS: Mapping[str, str] = {
     "attempts": "int", "from_store": "bool", "prompt_tokens": "int", "cached_tokens": "int",
     "completion_tokens": "int", "latency_seconds": "float", "messages": "text", "reply": "text",
     "first_token": "text", "asked_by": "text", "finish_reason": "text", "form": "text", "tokens_estimated": "bool",
-    "thought_characters": "int",
+    "thought_characters": "int", "team_arm_id": "int",
 }  # fmt: skip
 MOODS: Mapping[str, str] = {
     "session_id": "int", "page": "int", "satisfaction": "float", "tiredness": "float", "boredom": "text",

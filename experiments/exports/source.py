@@ -12,6 +12,7 @@ from typing import Any
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.archive.directory import read_manifest
 from groundlings.experiments.archive.log_check import SOME_ROWS, check_log
+from groundlings.experiments.archive.provenance import claim
 from groundlings.experiments.exports.folders import folder_names
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.reader import ArmRows as Counts
@@ -27,7 +28,7 @@ RATED: Outcome = "rated"
 _FACTS = (
     "run_id", "experiment", "status", "started_at", "finished_at", "seed", "config", "config_hash", "dataset",
     "dataset_hash", "dataset_source", "dataset_licence", "page_size", "max_pages", "like_from", "mind",
-    "model_fingerprint", "versions",
+    "model_fingerprint", "versions", "identity", "accepted_changes",
 )  # fmt: skip
 """What an export tells of a run: columns of `runs`."""
 
@@ -149,6 +150,7 @@ class LogSource:
             "seed": run["seed"],
             "config_hash": run["config_hash"],
             "digest": self.digest,
+            "identity": claim(run),
             "status": run["status"],
             **({"changed_since_written": list(self.changes.faults)} if self.changes.faults else {}),
             "dataset": {name: run[f"dataset_{name}"] for name in ("hash", "source", "licence")}

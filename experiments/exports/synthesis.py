@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
-from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.export import Exported, check_export, export_run
+from groundlings.experiments.exports.folders import draft_beside
 from groundlings.experiments.running.events import SILENT, Progress
 from groundlings.experiments.running.run import run_experiment
 
@@ -32,13 +31,9 @@ def synthesise(
     if log is not None:
         run_experiment(config, log, progress)
         return export_run(log, format_name, out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the export and not in the system's temporary directory, which may be small.
-        scratch = tempfile.TemporaryDirectory(prefix=f".{out.name}.run.", dir=out.parent)
-    except OSError as fault:
-        raise RunDirectoryError(f"{out}: cannot be made ({fault.strerror}); choose another --out") from None
-    with scratch as directory:
+    # Beside the export and not in the system's temporary directory, which may be small.
+    with draft_beside(out) as scratch:
+        run = scratch / "run"
         # A log that nobody keeps goes into the directory that goes away, wherever others are to lie.
-        run_experiment(config.model_copy(update={"log": None}), Path(directory), progress)
-        return export_run(Path(directory), format_name, out)
+        run_experiment(config.model_copy(update={"log": None}), run, progress)
+        return export_run(run, format_name, out)

@@ -118,8 +118,19 @@ def compare_runs(
     named = fidelity or (beside if beside.is_file() else None)
     with reading(first, *others), ExitStack() as stack:
         log, *others_logs = (stack.enter_context(LogReader(run)) for run in (first, *others))
-        metrics = metrics_of(log.run()["config"], own_metrics)
+        metrics = metrics_of(log.run()["config"], own_metrics, log.action_names())
         return Comparison(compare_run(first, log, named, others_logs, metrics))
+
+
+def check_variant_metrics(ours: Sequence[Metric], theirs: Sequence[Metric], variant: Path) -> None:
+    """Raise `ConfigError` where a name means one metric in a run and another one in its variant."""
+    mine = {metric.name: metric for metric in ours}
+    other = [metric.name for metric in theirs if mine.get(metric.name, metric) != metric]
+    if other:
+        raise ConfigError(
+            f"variants: {variant} was opened with another metric {' and '.join(other)} than this run; both have to be "
+            "measured alike, so open both with the same Metric"
+        )
 
 
 def check_words(words: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.metrics import Metric, Summary, metrics_of, summarise
 from groundlings.experiments.archive.directory import CELLS, REPORT_NAME
 from groundlings.experiments.archive.integrity import reading
-from groundlings.experiments.python_api.comparison import Comparison, compare_runs
+from groundlings.experiments.python_api.comparison import Comparison, check_variant_metrics, compare_runs
 from groundlings.experiments.python_api.metric_frame import FOR_TABLES, metric_frame, short_table
 from groundlings.experiments.running.replicates import runs_in
 from groundlings.simulator.log.reader import LogReader
@@ -109,7 +109,7 @@ class Run:
         return self._frames(LogReader.arms)
 
     def interactions(self) -> pd.DataFrame:
-        """One row per item that was opened, as recommenders on a feed learn from it.
+        """One row per interaction, as recommenders learn from it: on the feed an item that was clicked.
 
         Returns:
             As `LogReader.interactions`: `arm`, `user_id`, `item_id`, `rating` (NA where none was given), `timestamp`
@@ -146,11 +146,14 @@ class Run:
 
         Args:
             fidelity: A `fidelity.json`; the one in the run's directory if absent.
-            variants: The same experiment with another prompt, model or seed.
+            variants: The same experiment with another prompt, model or seed; all are measured by this run's metrics.
 
         Raises:
             RunDirectoryError: A log or the fidelity file cannot be read, or a variant lacks an arm.
+            ConfigError: A variant was opened with another metric of the same name.
         """
+        for variant in variants:
+            check_variant_metrics(self.own_metrics, variant.own_metrics, variant.directory)
         named = None if fidelity is None else Path(fidelity)
         return compare_runs(self.directory, named, [variant.directory for variant in variants], self.own_metrics)
 
@@ -167,7 +170,7 @@ class Run:
         return short_table(self._metric_frame())
 
     def _declared(self, log: LogReader) -> tuple[Metric, ...]:
-        return metrics_of(log.run()["config"], self.own_metrics)
+        return metrics_of(log.run()["config"], self.own_metrics, log.action_names())
 
     def _metric_frame(self) -> pd.DataFrame:
         return self._frames(lambda log: metric_frame(log, self._declared(log)))

@@ -2,8 +2,8 @@
 
 Weights are looked for in this order, and fitted only where nothing fits:
 
+    the run            calibration.json in the directory of a run that is resumed; no other will do
     mind.calibration   a file of the user's own; it must fit, or the run stops and says what differs
-    the run            calibration.json in the directory of a run that is resumed
     the cache          fitted before on this machine, `$GROUNDLINGS_CACHE/calibrations` or the user's cache directory
     the package        shipped for `quickstart.yaml` (MovieLens-100K and the embedded model)
 """
@@ -23,7 +23,7 @@ from platformdirs import user_cache_path
 
 from groundlings.environments.chat import ChatModel
 from groundlings.environments.dataset import Dataset
-from groundlings.environments.errors import ConfigError, UserError
+from groundlings.environments.errors import ConfigError, DataError, UserError
 from groundlings.environments.split import Split
 from groundlings.experiments.archive.directory import write_text
 from groundlings.experiments.config.schema import CalibratedMindConfig, SplitConfig
@@ -100,7 +100,7 @@ async def calibrated(
         mind: As configured.
         ground: What is fitted on.
         seed: The experiment's.
-        run: The directory of a run that is resumed.
+        run: The directory of a run whose decisions have begun: it keeps its weights.
         progress: Is told where the weights came from, and how far a fit is.
     """
     assert context.model is not None
@@ -135,20 +135,22 @@ async def find_language_term(
         ground: What is fitted on.
         model: Is asked.
         base: From where the path of `options.calibration` counts.
-        run: The directory of a run that is resumed.
+        run: The directory of a run whose decisions have begun: it keeps its weights.
         people_at_once: How many people a fit asks about side by side.
         progress: Is told where the weights came from, and how far a fit is.
 
     Raises:
-        ConfigError: The named file does not fit the experiment.
+        ConfigError: The named file, or the run's, does not fit the experiment.
         DataError: It is damaged, or nothing can be fitted.
     """
     scorer = LanguageScorer(ground.population, model, options.question)
     wanted = ground.wanted(options, scorer)
-    if options.calibration is not None:
+    if run is not None:
+        found, source = _of_run(run / FILE_NAME, wanted), "this run"
+    elif options.calibration is not None:
         found, source = _named(base / options.calibration.expanduser(), wanted), str(options.calibration)
     else:
-        kept = next(_fitting(wanted, run), None)
+        kept = next(_fitting(wanted), None)
         if kept is None:
             kept = await _fit(wanted, ground, scorer, people_at_once, progress), "fitted for this run"
         found, source = kept
@@ -183,11 +185,30 @@ def _named(path: Path, wanted: FittedFor) -> Calibration:
     return found
 
 
-def _fitting(wanted: FittedFor, run: Path | None) -> Iterator[tuple[Calibration, str]]:
+def _of_run(path: Path, wanted: FittedFor) -> Calibration:
+    """The weights by which a run has decided so far; whether they are the same still is for `changes` to say."""
+    try:
+        found = read_calibration(path)
+        TasteWeights.from_dict(found.taste)
+    except (UserError, KeyError, TypeError, ValueError) as fault:
+        said = str(fault) if isinstance(fault, UserError) else f"{path}: its taste cannot be read ({fault!r})"
+        raise DataError(
+            f"{said}. All decisions of this run so far were made by these weights, and no others may take their place: "
+            "restore the file from a copy, or start a new run"
+        ) from None
+    if found.fitted_for.evidence != wanted.evidence or found.fitted_for.evidence_version != wanted.evidence_version:
+        raise ConfigError(
+            f"{path}: these weights are of other behavioural features than this version of Groundlings has (version "
+            f"{found.fitted_for.evidence_version}, needed {wanted.evidence_version}); go on with the version that the "
+            "run began with, or start a new run"
+        )
+    return found
+
+
+def _fitting(wanted: FittedFor) -> Iterator[tuple[Calibration, str]]:
     """What was fitted before and fits, with its source; a file that cannot be read is passed by."""
     cache, shipped = cache_directory(), Path(str(files("groundlings.experiments") / "calibrations"))
     places = [
-        *([(run / FILE_NAME, "this run")] if run is not None else []),
         *((path, f"fitted before, {path}") for path in sorted(cache.glob(f"{_stem(wanted)}-*.json"))),
         *((path, f"shipped with Groundlings, {path.name}") for path in sorted(shipped.glob("*.json"))),
     ]

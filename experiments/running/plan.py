@@ -24,6 +24,8 @@ from groundlings.experiments.config.schema import ArmConfig, CalibratedMindConfi
 from groundlings.experiments.running.calibration import CalibrationGround, calibrated
 from groundlings.experiments.running.event_loop import ctrl_c_at_once, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
+from groundlings.experiments.running.foresight import check_recommenders
+from groundlings.experiments.running.identity import code_identity, model_identity
 from groundlings.experiments.running.sizes import size_warning
 from groundlings.experiments.running.supplied import Supplied
 from groundlings.personas.mind import KnowsPreference, Mind
@@ -63,6 +65,7 @@ class Plan:
         arms: As the log describes them.
         stages: The arms to simulate: those of one stage run together and share a log. The caller removes a stage before
             simulating it, which frees its arms afterwards. Empty where agents ask a model and asking is not allowed.
+        identity: What must be equal for a run of this plan to be resumed; {} where models may not be asked.
     """
 
     config: ExperimentConfig
@@ -80,6 +83,7 @@ class Plan:
     described_mind: Mapping[str, Any] = field(default_factory=dict)
     arms: tuple[ArmRow, ...] = ()
     stages: list[list[Arm]] = field(default_factory=list)
+    identity: Mapping[str, str] = field(default_factory=dict)
 
     def mind(self) -> Mind:
         """A new mind for one arm, with a memory of its own."""
@@ -160,18 +164,19 @@ async def prepare(
     if plan.supplied.mind is None and (able := config.mind.actions) is not None:
         _check_abilities(plan, able)  # before a model is opened for minds that could not visit
     forms = forms_so_far(store_at(resumed)) if resumed is not None and ask else {}
-    for arm in config.arms:
+    for number, arm in enumerate(config.arms):
         if arm.model is not None:
             wanted = arm.model if ask else ModelConfig(provider="scripted")
             before = spent.by(arm.name), forms.get(f"arm {arm.name}", frozenset())
-            plan.models[arm.name] = await _opened(wanted, plan, stack, progress, *before)
+            plan.models[arm.name] = await _opened(wanted, f"arms[{number}].model", plan, stack, progress, *before)
     with ctrl_c_at_once():
         minds = _minds(plan) if config.mind.asked is None else []
         plan = replace(plan, preference=_preference(minds))
         recommenders = [plan.recommender(arm) for arm in config.arms]
+        check_recommenders(config, recommenders, plan.split.train, plan.population.users)
     if config.mind.asked is not None and ask:
         before = spent.agents, forms.get(AGENT, frozenset())
-        model = await _opened(config.mind.asked, plan, stack, progress, *before)
+        model = await _opened(config.mind.asked, "mind.model", plan, stack, progress, *before)
         context = replace(plan.minds, model=model, sampling=config.mind.asked.sampling)
         if isinstance(config.mind, CalibratedMindConfig):
             context = await calibrated(
@@ -187,6 +192,7 @@ async def prepare(
         described_mind=minds[0].describe() if minds else {},
         arms=arm_rows(config.design, config.arms, recommenders),
         stages=arranged(config.design, config.seed, user_ids, arms) if arms else [],
+        identity=_identity(plan, recommenders, minds) if ask else {},
     )
 
 
@@ -252,6 +258,19 @@ def _check_abilities(plan: Plan, able: frozenset[str]) -> None:
     check_abilities(plan.environment.schema, plan.config.mind.kind, able, environment)
 
 
+def _identity(plan: Plan, recommenders: list[AsyncRecommender], minds: list[Mind]) -> dict[str, str]:
+    """What must be equal for a run of this plan to be resumed."""
+    found = {"data": plan.dataset.fingerprint}
+    found |= code_identity(
+        plan.config, recommenders, minds[0] if minds else None, plan.environment, plan.metrics, plan.supplied.mind
+    )
+    asked = {"mind": plan.minds.model} | {f"arms.{name}": model for name, model in plan.models.items()}
+    found |= {f"{who}.model": model_identity(model) for who, model in asked.items() if model is not None}
+    if plan.minds.language_term is not None:
+        found["mind.calibration"] = plan.minds.language_term.calibration.sha256
+    return found
+
+
 def _preference(minds: list[Mind]) -> Preference | None:
     """The hidden preference that bounds rank by, None where the mind has none; it is the same for all arms."""
     if not minds:
@@ -261,7 +280,13 @@ def _preference(minds: list[Mind]) -> Preference | None:
 
 
 async def _opened(
-    asked: ModelConfig, plan: Plan, stack: AsyncExitStack, progress: Progress, spent: Spent, forms: frozenset[str]
+    asked: ModelConfig,
+    key: str,
+    plan: Plan,
+    stack: AsyncExitStack,
+    progress: Progress,
+    spent: Spent,
+    forms: frozenset[str],
 ) -> ChatModel:
     """An opened language model; closing the stack closes it."""
     from groundlings.simulator.language.build import build_chat_model
@@ -271,6 +296,7 @@ async def _opened(
         on_download(progress),
         base=plan.config.base,
         spent=spent,
+        key=key,
         forms_so_far=forms,
         tell=on_note(progress),
     )

@@ -11,6 +11,7 @@ model and seed. So the cells are a second random factor (see `comparison.headlin
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,16 @@ from groundlings.experiments.analysis.measuring import measure
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.config.loading import as_yaml, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.config.variants import cells_of
+from groundlings.experiments.config.variants import Cell, cells_of
+from groundlings.experiments.running.changes import check_sibling
 from groundlings.experiments.running.events import SILENT, ArmBegins, Changed, Note, Progress, ProgressEvent, RunBegins
 from groundlings.experiments.running.kept_data import with_data_kept
+from groundlings.experiments.running.plan import Plan
+from groundlings.experiments.running.relocation import with_data_at
 from groundlings.experiments.running.run import Outcome, resume_experiment, run_experiment
+from groundlings.experiments.running.run_directory import AS_BEGUN, Resuming
 from groundlings.experiments.running.supplied import Supplied
+from groundlings.simulator.log.begun import begun_in
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.spending import Spending, spent_in
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, store_at
@@ -57,12 +63,15 @@ def run_as_configured(
 
 
 def go_on_with(
-    directory: Path, progress: Progress = SILENT, supplied: Supplied | None = None
+    directory: Path,
+    progress: Progress = SILENT,
+    supplied: Supplied | None = None,
+    resuming: Resuming = AS_BEGUN,
 ) -> Outcome | MatrixOutcome:
     """Resume whatever was begun in a directory."""
     if load_config(files.existing_config(directory)).variants is not None:
-        return resume_matrix(directory, progress, supplied)
-    return resume_experiment(directory, progress, supplied=supplied)
+        return resume_matrix(directory, progress, supplied, resuming)
+    return resume_experiment(directory, progress, supplied=supplied, resuming=resuming)
 
 
 def run_matrix(
@@ -83,7 +92,12 @@ def run_matrix(
         return _carry_out(config, directory, progress, supplied)
 
 
-def resume_matrix(directory: Path, progress: Progress = SILENT, supplied: Supplied | None = None) -> MatrixOutcome:
+def resume_matrix(
+    directory: Path,
+    progress: Progress = SILENT,
+    supplied: Supplied | None = None,
+    resuming: Resuming = AS_BEGUN,
+) -> MatrixOutcome:
     """Go on with a matrix, wherever it was interrupted; every cell ends with the digest of an uninterrupted one.
 
     Raises:
@@ -93,8 +107,13 @@ def resume_matrix(directory: Path, progress: Progress = SILENT, supplied: Suppli
     config = load_config(path)
     if config.log is not None:  # cells that have not begun would be written to the server that the directory names
         refuse_unnamed(config.log.url, path)
+    if resuming.data is not None:
+        config = with_data_at(config, resuming.data)
     with files.locked(directory):
-        return _carry_out(config, directory, progress, supplied)
+        outcome = _carry_out(config, directory, progress, supplied, resuming)
+        if resuming.data is not None:
+            files.write_text(directory / files.CONFIG_NAME, as_yaml(config))
+        return outcome
 
 
 def has_cells(directory: Path) -> bool:
@@ -133,7 +152,11 @@ def write_reports(directory: Path) -> None:
 
 
 def _carry_out(
-    config: ExperimentConfig, directory: Path, progress: Progress, supplied: Supplied | None
+    config: ExperimentConfig,
+    directory: Path,
+    progress: Progress,
+    supplied: Supplied | None,
+    resuming: Resuming = AS_BEGUN,
 ) -> MatrixOutcome:
     progress.event(RunBegins(directory))
     cells = cells_of(config)
@@ -143,14 +166,33 @@ def _carry_out(
         others = sum((_spent(directory / files.CELLS / each.name) for each in cells if each is not cell), Spending())
         heard = _in_cell(progress, f"{number}/{len(cells)} {cell.name}")
         if (place / files.CONFIG_NAME).is_file():
-            outcomes[cell.name] = resume_experiment(place, heard, spent=others, supplied=supplied)
+            outcomes[cell.name] = resume_experiment(place, heard, spent=others, supplied=supplied, resuming=resuming)
         else:
             place.parent.mkdir(exist_ok=True)
-            outcomes[cell.name] = run_experiment(cell.config, place, heard, spent=others, supplied=supplied)
+            outcomes[cell.name] = run_experiment(
+                cell.config,
+                place,
+                heard,
+                spent=others,
+                supplied=supplied,
+                check=_like_the_others(directory, cells, resuming),
+            )
     if len(cells) > 1:
         progress.event(Note("comparing the cells"))
     write_reports(directory)
     return MatrixOutcome(directory, outcomes)
+
+
+def _like_the_others(directory: Path, cells: Sequence[Cell], resuming: Resuming) -> Callable[[Plan], None]:
+    """Checks that a cell that begins is of the experiment that the matrix began as, which may be long ago."""
+
+    def checked(plan: Plan) -> None:
+        for place in (directory / files.CELLS / each.name for each in cells):
+            begun = begun_in(store_at(place)) if _has_log(place) else None
+            if begun is not None:
+                check_sibling(place, begun, plan.identity, accept=resuming.accept_changes)
+
+    return checked
 
 
 def _spent(cell: Path) -> Spending:

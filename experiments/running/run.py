@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from groundlings.environments.cleaning import logger
 from groundlings.experiments.analysis.measuring import measure
@@ -22,8 +21,10 @@ from groundlings.experiments.running.event_loop import outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, RunBegins
 from groundlings.experiments.running.manifest import manifest, run_row
 from groundlings.experiments.running.plan import Plan, prepare
-from groundlings.experiments.running.run_directory import begin, simulate_into
+from groundlings.experiments.running.relocation import check_files, with_data_at
+from groundlings.experiments.running.run_directory import AS_BEGUN, Resuming, begin, kept, prepare_again, simulate_into
 from groundlings.experiments.running.supplied import Supplied
+from groundlings.simulator.log.begun import begun_in
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.reply_forms import calls_with_estimates, replies_by_form
 from groundlings.simulator.log.spending import Spending, spent_in
@@ -54,6 +55,7 @@ def run_experiment(
     *,
     spent: Spending | None = None,
     supplied: Supplied | None = None,
+    check: Callable[[Plan], None] | None = None,
 ) -> Outcome:
     """Simulate all arms, then measure and draw.
 
@@ -66,11 +68,12 @@ def run_experiment(
         progress: Is told how far it is.
         spent: What other runs have taken of the budgets.
         supplied: Objects that stand in for names of the configuration.
+        check: Is given the plan before anything is written, and raises where it should not be run.
 
     Raises:
         UserError: Something that its message tells how to mend; what was logged before stays readable.
     """
-    return outside_of_loops(lambda told: _carried_out(config, told, spent, supplied, out=out), progress)
+    return outside_of_loops(lambda told: _carried_out(config, told, spent, supplied, out=out, check=check), progress)
 
 
 def resume_experiment(
@@ -79,6 +82,7 @@ def resume_experiment(
     *,
     spent: Spending | None = None,
     supplied: Supplied | None = None,
+    resuming: Resuming = AS_BEGUN,
 ) -> Outcome:
     """Go on with a run that was interrupted, wherever it was; a finished one is only measured again.
 
@@ -89,13 +93,19 @@ def resume_experiment(
         progress: Is told how far it is.
         spent: What other runs have taken of the budgets.
         supplied: Objects that stand in for names of the configuration.
+        resuming: What may differ from the run's beginning.
 
     Raises:
         RunDirectoryError: There is no run, it is damaged, or another process is at it.
-        ConfigError: The configuration or the data are no longer those that the run began with.
+        ConfigError: It is no longer the experiment that it began as; the message names what differs.
+        DataError: Its data has gone, or its calibration cannot be read.
     """
     config = load_config(files.existing_config(directory))
-    return outside_of_loops(lambda told: _carried_out(config, told, spent, supplied, resumed=directory), progress)
+    if resuming.data is not None:
+        config = with_data_at(config, resuming.data)
+    return outside_of_loops(
+        lambda told: _carried_out(config, told, spent, supplied, resumed=directory, resuming=resuming), progress
+    )
 
 
 def _carried_out(
@@ -106,37 +116,53 @@ def _carried_out(
     *,
     out: Path | None = None,
     resumed: Path | None = None,
+    resuming: Resuming = AS_BEGUN,
+    check: Callable[[Plan], None] | None = None,
 ) -> Outcome:
     """Either kind of run: a resumed directory is locked first, a new one once nothing can fail any more."""
     with ExitStack() as held:
-        before = spent or Spending()
+        before, begun = spent or Spending(), None
         if resumed is None:
             files.check_server(config.log.url if config.log else None)
         else:
             held.enter_context(reading(resumed))
-            held.enter_context(files.locked(resumed))
+            held.enter_context(kept(resumed))
             progress.event(RunBegins(resumed))
             before += spent_in(store_at(resumed))
+            begun = begun_in(store_at(resumed))
+            check_files(config, resumed)
             _logger.info("%s: resumed, %d calls were made before", resumed, before.agents.calls)
 
-        async def simulated() -> tuple[Plan, dict[str, Any], Path, dict[str, float]]:
+        async def simulated() -> tuple[Plan, Path, dict[str, float]]:
             began = time.monotonic()
             async with AsyncExitStack() as stack:
-                plan = await prepare(config, stack, supplied=supplied, progress=progress, spent=before, resumed=resumed)
+                plan = await prepare(
+                    config,
+                    stack,
+                    supplied=supplied,
+                    progress=progress,
+                    spent=before,
+                    resumed=resumed if begun is not None else None,
+                )
+                if check is not None:
+                    check(plan)
                 directory = resumed or begin(plan, out, held, progress)
-                run, ready = run_row(plan), time.monotonic()
-                await simulate_into(directory, plan, run, progress)
+                if resumed is not None:
+                    prepare_again(plan, resumed, begun, resuming)
+                ready = time.monotonic()
+                await simulate_into(directory, plan, run_row(plan), progress, accept=resuming.accept_changes)
                 seconds = {"prepare": ready - began, "simulate": time.monotonic() - ready}
-                return plan, run, directory, seconds
+                return plan, directory, seconds
 
         done = asyncio.run(simulated())
         progress.event(Note("measuring and drawing"))
         return _measured(*done)
 
 
-def _measured(plan: Plan, run: Mapping[str, Any], directory: Path, seconds: Mapping[str, float]) -> Outcome:
+def _measured(plan: Plan, directory: Path, seconds: Mapping[str, float]) -> Outcome:
     with LogReader(directory) as log:
         fingerprint = log.digest()
         replies = {"reply_forms": replies_by_form(log), "calls_with_estimated_tokens": calls_with_estimates(log)}
-        write_manifest(directory, {**manifest(plan, run, fingerprint, seconds), **replies})
+        written = {**manifest(plan, log.run(), log.accepted_changes(), fingerprint, seconds), **replies}
+        write_manifest(directory, written)
         return Outcome(directory, measure(directory, log, metrics=plan.metrics, most_rows=0), fingerprint)

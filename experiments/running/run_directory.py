@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,71 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.config.loading import as_yaml
 from groundlings.experiments.running.calibration import FILE_NAME as CALIBRATION_NAME
+from groundlings.experiments.running.changes import check_same
 from groundlings.experiments.running.events import Progress, RunBegins
 from groundlings.experiments.running.kept_data import with_data_kept
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.simulating import CutShort, simulate
+from groundlings.simulator.log.begun import Begun
 
 _logger = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Resuming:
+    """What may differ from a run's beginning when it is resumed.
+
+    Attributes:
+        accept_changes: Whether to go on with another experiment than it began as; the log says so from then on.
+        data: Where the files lie that it reads, if not where its configuration says; their content must be the same.
+    """
+
+    accept_changes: bool = False
+    data: Path | None = None
+
+
+AS_BEGUN = Resuming()
+"""Nothing may differ."""
+
+
+@contextmanager
+def kept(directory: Path) -> Iterator[None]:
+    """Keep a run's directory for this process; where somebody removes it meanwhile, that is the one error.
+
+    Raises:
+        RunDirectoryError: Another process works on it, it cannot be written, or it was removed.
+    """
+    with files.locked(directory):
+        try:
+            yield
+        except Exception as fault:
+            if directory.is_dir():
+                raise
+            raise RunDirectoryError(
+                f"{directory}: the directory of this run was removed or renamed while the run was at work; what was "
+                "in it is not there any more. Start a new run, and leave its directory in place until it has ended"
+            ) from fault
+
+
+def prepare_again(plan: Plan, directory: Path, begun: Begun | None, resuming: Resuming) -> None:
+    """Bring the files of a run that is resumed up to date before anything is simulated.
+
+    Args:
+        plan: What is to be simulated.
+        directory: The run's.
+        begun: What its log says that it began with; None where it was stopped before that.
+        resuming: What may differ.
+
+    Raises:
+        ConfigError: Its data was said to lie elsewhere, and is not what the run began with.
+    """
+    term = plan.minds.language_term
+    if begun is None and term is not None:
+        files.write_text(directory / CALIBRATION_NAME, term.calibration.as_text())
+    if resuming.data is not None:
+        if begun is not None:
+            check_same(directory, begun, plan.config, plan.identity, accept=resuming.accept_changes)
+        files.write_text(directory / files.CONFIG_NAME, as_yaml(plan.config))
 
 
 def begin(plan: Plan, out: Path | None, held: ExitStack, progress: Progress) -> Path:
@@ -34,7 +93,7 @@ def begin(plan: Plan, out: Path | None, held: ExitStack, progress: Progress) -> 
         RunDirectoryError: The directory holds something already, or cannot be written.
     """
     directory = files.choose_directory(plan.config.name, out)
-    held.enter_context(files.locked(directory))
+    held.enter_context(kept(directory))
     files.write_text(directory / files.CONFIG_NAME, as_yaml(with_data_kept(plan.config, plan.dataset, directory)))
     if plan.minds.language_term is not None:
         files.write_text(directory / CALIBRATION_NAME, plan.minds.language_term.calibration.as_text())
@@ -43,12 +102,14 @@ def begin(plan: Plan, out: Path | None, held: ExitStack, progress: Progress) -> 
     return directory
 
 
-async def simulate_into(directory: Path, plan: Plan, run: Mapping[str, Any], progress: Progress) -> None:
+async def simulate_into(
+    directory: Path, plan: Plan, run: Mapping[str, Any], progress: Progress, *, accept: bool = False
+) -> None:
     """As `simulate`, into the log of a run's directory; where it ends early, the open visits are written down there."""
     cut_short: list[CutShort] = []
     store = files.log_store(directory, plan.config.log.url if plan.config.log else None)
     try:
-        await simulate(plan, run, store, progress, cut_short)
+        await simulate(plan, run, store, progress, cut_short, accept=accept)
     except BaseException as fault:
         _logger.info("%s: stopped with %d open visits (%s)", directory, len(cut_short), type(fault).__name__)
         with suppress(RunDirectoryError):  # a full disk may be why we are here

@@ -11,14 +11,17 @@ from typing import Any
 
 from groundlings.environments.cleaning import logger
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.changes import check_same, line
 from groundlings.experiments.running.event_loop import outside_of_loops
-from groundlings.experiments.running.events import SILENT, ArmBegins, Progress, on_visits
-from groundlings.experiments.running.manifest import check_same, run_row
+from groundlings.experiments.running.events import SILENT, ArmBegins, Note, Progress, on_visits
+from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, prepare
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import live_together
 from groundlings.simulator.log.store import Store
 from groundlings.simulator.log.writer import LogWriter, PastRun
+
+TWO = "accepted: from here on this run is another experiment than it began as"
 
 _logger = logger(__name__)
 
@@ -44,6 +47,8 @@ async def simulate(
     place: Path | Store,
     progress: Progress = SILENT,
     cut_short: list[CutShort] | None = None,
+    *,
+    accept: bool = False,
 ) -> None:
     """Simulate all days of every arm and write the log; sessions that the log holds already are not repeated.
 
@@ -53,15 +58,24 @@ async def simulate(
         place: The log, or its file; it may exist, from the same run interrupted.
         progress: Is told how far it is.
         cut_short: Filled, where it ends early, with the visits that were open.
+        accept: Whether to go on with a run that is not the same experiment any more; the log then says so.
+
+    Raises:
+        ConfigError: The log holds a run of another experiment.
     """
     with LogWriter(place) as log:
         past = log.resume(plan.environment.schema)
         if past is None:
             log.begin(run, plan.arms, plan.population)
         else:
-            check_same(place, run, past)
-            if past.done:
+            changes, notes = check_same(place, past.begun, plan.config, plan.identity, accept=accept)
+            for note in notes:
+                progress.event(Note(note))
+            if past.begun.done:
                 return
+            if changes:
+                log.accept(changes)
+                progress.event(Note(f"{TWO}: {'; '.join(map(line, changes))}"))
         while plan.stages:
             arms = plan.stages.pop(0)  # an arm is large: this frees it after its last day
             visits = sum(arm.people for arm in arms) * plan.schedule.days

@@ -38,9 +38,9 @@ _PAIRS_AT_ONCE = 5_000_000
 def histories(train: Interactions) -> tuple[IntArray, IntArray, IntArray]:
     """Users, items and age of each pair, oldest first within a user.
 
-    Age 0 is the latest item; ties in time are broken by item number. An item met twice stands where it was last.
+    Age 0 is the latest item; ties in time are broken by the order of rows. An item met twice stands where it was last.
     """
-    order = np.lexsort((train.items, train.timestamps, train.users))
+    order = np.lexsort((train.timestamps, train.users))
     users, items = train.users[order], train.items[order].astype(np.int64)
     _, last = np.unique((users * train.n_items + items)[::-1], return_index=True)
     kept = np.sort(len(users) - 1 - last)

@@ -259,7 +259,7 @@ def _seasons(train: Interactions) -> tuple[Features, IntArray]:
     if not len(train):
         return np.zeros((1, train.n_items), dtype=np.float32), np.zeros(train.n_users, dtype=np.int64)
     start, end = train.timestamps.min(), train.timestamps.max()
-    length = max(SEASON_SECONDS, (int(end - start) // _MOST_PERIODS) + 1)
+    length = max(SEASON_SECONDS * train.ticks_per_second, (int(end - start) // _MOST_PERIODS) + 1)
     periods = (train.timestamps - start) // length
     n_periods = int(periods.max()) + 1
     # One number per (period, item), row by row, so that one bincount makes the whole table.

@@ -164,7 +164,7 @@ def _taste_regressions(
     """Ridge coefficients of each person, shape (n_users, d), zero for people without ratings."""
     size = item_features.shape[1]
     coefficients = np.zeros((rated.n_users, size), dtype=np.float32)
-    order = np.lexsort((rated.items, rated.timestamps, rated.users))
+    order = np.lexsort((rated.timestamps, rated.users))
     people, starts = np.unique(rated.users[order], return_index=True)
     for user, rows in zip(people, np.split(order, starts[1:]), strict=True):
         design = item_features[rated.items[rows]].astype(np.float64)
@@ -175,7 +175,7 @@ def _taste_regressions(
 
 def _drift(rated: Interactions, left_over: FloatArray) -> FloatArray:
     """Mean left-over of each person's latest ratings, shrunk as if as many more had none, shape (n_users,)."""
-    order = np.lexsort((rated.items, rated.timestamps, rated.users))
+    order = np.lexsort((rated.timestamps, rated.users))
     users = rated.users[order]
     age = np.searchsorted(users, users, side="right") - 1 - np.arange(len(users))
     latest = order[age < _LATEST]

@@ -124,6 +124,7 @@ class BudgetedModel:
         model: Who is asked.
         budget: The cap.
         spent: What the run had taken before it was interrupted.
+        key: Where the model stands in the experiment file, for messages.
         tell: Is told, once, where tokens are counted by estimate.
     """
 
@@ -132,8 +133,10 @@ class BudgetedModel:
         model: ChatModel,
         budget: BudgetConfig,
         spent: Spent | None = None,
+        key: str = "mind.model",
         tell: Callable[[str], None] | None = None,
     ) -> None:
+        self._key = key
         self._model = model
         self._budget = budget
         self._tell = tell
@@ -162,7 +165,7 @@ class BudgetedModel:
             if not self._set_aside.calls:
                 raise BudgetExhausted(
                     f"budget: {reached}{self._by_estimate()}; everything decided so far is in the log. "
-                    "Raise mind.model.budget to go on"
+                    f"Raise {self._key}.budget to go on"
                 )
             self._settled.clear()
             await self._settled.wait()

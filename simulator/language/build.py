@@ -26,6 +26,7 @@ async def build_chat_model(
     *,
     base: Path | None = None,
     spent: Spent | None = None,
+    key: str = "mind.model",
     forms_so_far: frozenset[str] = frozenset(),
     tell: Tell = no_one,
 ) -> ChatModel:
@@ -36,6 +37,7 @@ async def build_chat_model(
         progress: Told of the embedded model's download.
         base: From where relative paths count; none = from the current directory.
         spent: What the run had taken before it was interrupted; none = it begins.
+        key: Where the configuration stands in its file, for messages.
         forms_so_far: The forms in which the interrupted run got its replies.
         tell: Is told what people should know before and while the model is asked, such as that a server is waited for.
 
@@ -46,10 +48,10 @@ async def build_chat_model(
     """
     base = base or Path()
     if config.store is None or config.store.mode == "live":
-        return await _provider(config, progress, base, spent, forms_so_far, tell)
+        return await _provider(config, progress, base, spent, key, forms_so_far, tell)
     store = CallStore(base / config.store.path.expanduser(), writable=config.store.mode != "replay")
     try:
-        return await _stored(store, config.store, config, progress, base, spent, forms_so_far, tell)
+        return await _stored(store, config.store, config, progress, base, spent, key, forms_so_far, tell)
     except BaseException:
         store.close()
         raise
@@ -62,6 +64,7 @@ async def _stored(
     progress: ProgressHook | None,
     base: Path,
     spent: Spent | None,
+    key: str,
     forms_so_far: frozenset[str],
     tell: Tell,
 ) -> ChatModel:
@@ -70,7 +73,7 @@ async def _stored(
         return StoredModel(store, None, replay_name(store, config.model), options.replicate, settings)
     if options.mode == "record" and spent is None:
         refuse_used(store)
-    model = await _provider(config, progress, base, spent, forms_so_far, tell)
+    model = await _provider(config, progress, base, spent, key, forms_so_far, tell)
     return StoredModel(store, model, model.name, options.replicate, settings)
 
 
@@ -79,6 +82,7 @@ async def _provider(
     progress: ProgressHook | None,
     base: Path,
     spent: Spent | None,
+    key: str,
     forms_so_far: frozenset[str],
     tell: Tell,
 ) -> ChatModel:
@@ -106,7 +110,7 @@ async def _provider(
                 top_logprobs=config.top_logprobs,
                 strip_thinking=config.thinking == "strip",
             )
-    return BudgetedModel(model, config.budget, spent, tell=tell) if config.budget.limited else model
+    return BudgetedModel(model, config.budget, spent, key, tell) if config.budget.limited else model
 
 
 async def _embedded(config: ModelConfig, progress: ProgressHook | None, base: Path) -> ChatModel:

@@ -122,7 +122,9 @@ def fault_of(error: Exception) -> Fault:
     last = _causes(error)[-1]
     if any(isinstance(cause, TimeoutError) for cause in _causes(error)):
         return Fault("no answer in time", transient=True)
-    return Fault(f"the connection broke ({type(last).__name__})", transient=True)
+    # The client's own errors are told by their names alone, see `http_client`.
+    name = str(last) if type(last) is ConnectionError and str(last) else type(last).__name__
+    return Fault(f"the connection broke ({name})", transient=True)
 
 
 def _concern(error: BadStatus) -> Concern:
@@ -174,6 +176,10 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 def _causes(error: BaseException) -> list[BaseException]:
     """The error, what caused it, and so on."""
     chain = [error]
-    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
+    while (cause := _before(chain[-1])) is not None and cause not in chain:
         chain.append(cause)
     return chain
+
+
+def _before(error: BaseException) -> BaseException | None:
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)

@@ -123,6 +123,10 @@ def under(base_url: str, path: str) -> str:
 
 def _cause(error: BaseException) -> BaseException:
     """What broke the connection, at the bottom of what the client and its transport made of it."""
-    while isinstance(cause := error.__cause__ or error.__context__, Exception):
+    while isinstance(cause := error.__cause__ or error.__context__, _OF_THE_WIRE):
         error = cause
     return error if isinstance(error, OSError) else ConnectionError(type(error).__name__)
+
+
+_OF_THE_WIRE = (OSError, aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError)
+"""Whatever else stands in a chain of exceptions was being handled before the request was sent."""

@@ -30,10 +30,20 @@ def calls_in_order(record: CohortRecord) -> list[tuple[int, int, int, CallRecord
     return found
 
 
-def call_rows(found: list[tuple[int, int, int, CallRecord]], first_call: int, first_session: int) -> list[Row]:
-    """One row per call, numbered from `first_call`; its session counts from `first_session`."""
+def call_rows(
+    found: list[tuple[int, int, int, CallRecord]], first_call: int, first_session: int, first_arm: int
+) -> list[Row]:
+    """One row per call, numbered from `first_call`; its session counts from `first_session`, its team from the arms."""
     return [
-        (first_call + number, first_session + visit, page, *_call(call), _ASKED_BY[asker], *_about_reply(call.reply))
+        (
+            first_call + number,
+            first_session + visit,
+            page,
+            *_call(call),
+            _ASKED_BY[asker],
+            *_about_reply(call.reply),
+            None if call.team < 0 else first_arm + call.team,
+        )
         for number, (visit, page, asker, call) in enumerate(found)
     ]
 

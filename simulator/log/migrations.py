@@ -42,6 +42,7 @@ def _evidence(connection: Connection) -> None:
         "calls ADD COLUMN form VARCHAR",
         "calls ADD COLUMN tokens_estimated BOOLEAN DEFAULT false NOT NULL",
         "calls ADD COLUMN thought_characters INTEGER DEFAULT 0 NOT NULL",
+        "calls ADD COLUMN team_arm_id INTEGER REFERENCES arms (arm_id)",
         "runs ADD COLUMN identity TEXT",
     ):
         connection.execute(text(f"ALTER TABLE {column}"))

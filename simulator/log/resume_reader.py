@@ -12,10 +12,11 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, null, select
 
 from groundlings.environments.actions import ActionSchema
 from groundlings.simulator.log.agent_state_rows import read_memories
+from groundlings.simulator.log.begun import Begun, read_begun
 from groundlings.simulator.log.numbering import next_origin
 from groundlings.simulator.log.row_layout import Origin
 from groundlings.simulator.log.store import Store
-from groundlings.simulator.log.tables import arms, events, impressions, runs, sessions
+from groundlings.simulator.log.tables import arms, events, impressions, sessions
 from groundlings.simulator.resume_state import Past, PastDay
 
 
@@ -24,14 +25,11 @@ class PastRun:
     """A run that was begun earlier.
 
     Attributes:
-        config_hash, dataset_hash: What it began with.
-        done: Whether nothing is left to simulate.
+        begun: What it began with, and whether anything is left to simulate.
         arms: What each arm has lived through.
     """
 
-    config_hash: str
-    dataset_hash: str
-    done: bool
+    begun: Begun
     arms: Mapping[str, Past]
 
 
@@ -54,15 +52,13 @@ class Resumption:
 
 def read_resumption(connection: Connection, store: Store, schema: ActionSchema) -> Resumption | None:
     """How far the run in a log has come, None where nothing has begun yet."""
-    run = connection.execute(select(runs)).first()
-    if run is None:
+    begun = read_begun(connection)
+    if begun is None:
         return None
     arm_ids = {row.name: row.arm_id for row in connection.execute(select(arms.c.name, arms.c.arm_id))}
     origin = next_origin(connection, store)
     past = {name: read_past(connection, arm_id, origin, schema) for name, arm_id in arm_ids.items()}
-    return Resumption(
-        run.run_id, arm_ids, origin, PastRun(run.config_hash, run.dataset_hash, run.status == "done", past)
-    )
+    return Resumption(begun.run_id, arm_ids, origin, PastRun(begun, past))
 
 
 def read_past(connection: Connection, arm_id: int, origin: Origin, schema: ActionSchema) -> Past:

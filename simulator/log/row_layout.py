@@ -75,7 +75,7 @@ def block_of(cohorts: Sequence[Cohort], origin: Origin) -> Block:
         record, session = cohort.record, origin.session + first
         found = calls_in_order(record)
         ids = {id(call): origin.call + len(calls) + number for number, (_, _, _, call) in enumerate(found)}
-        calls += call_rows(found, origin.call + len(calls), session)
+        calls += call_rows(found, origin.call + len(calls), session, origin.arm)
         moods += mood_rows(record, session)
         memories += memory_rows(record, session)
         interviews += interview_rows(record, session, [ids[id(call)] for call in record.afterthoughts.calls])

@@ -7,20 +7,22 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import inspect, text
 
+from groundlings.recommenders.interleaving import TEAM_DRAFT
 from groundlings.simulator.language.budget import Spent
 from groundlings.simulator.log.store import Store, named_faults
 
 # Logs of earlier versions hold whatever servers said, and a count below zero gives nothing back.
 _SPENT = """
-SELECT arms.name AS arm, {asker} AS asked_by, count(*) AS calls,
+SELECT arms.name AS arm, arms.recommender AS policy, {team} AS team, {asker} AS asked_by, count(*) AS calls,
        coalesce(sum(CASE WHEN calls.prompt_tokens > 0 THEN calls.prompt_tokens END), 0) AS prompt,
        coalesce(sum(CASE WHEN calls.cached_tokens > 0 THEN calls.cached_tokens END), 0) AS cached,
        coalesce(sum(CASE WHEN calls.completion_tokens > 0 THEN calls.completion_tokens END), 0) AS completion,
        count(CASE WHEN {estimated} THEN 1 END) AS estimated
 FROM calls JOIN sessions USING (session_id) JOIN arms USING (arm_id)
 WHERE NOT calls.from_store
-GROUP BY arms.name, asked_by
+GROUP BY arms.name, arms.recommender, team, asked_by
 """
+_TEAM = "(SELECT name FROM arms AS teams WHERE teams.arm_id = calls.team_arm_id)"
 AGENT, RECOMMENDER = "agent", "recommender"
 """Who asks, as the column `calls.asked_by` has it; a log without that column has asked for agents alone."""
 
@@ -59,14 +61,21 @@ def spent_in(store: Store) -> Spending:
             known = {column["name"] for column in inspector.get_columns("calls")}
             query = _SPENT.format(
                 asker="calls.asked_by" if "asked_by" in known else f"'{AGENT}'",
+                team=_TEAM if "team_arm_id" in known else "NULL",
                 estimated="calls.tokens_estimated" if "tokens_estimated" in known else "FALSE",
             )
             rows = connection.execute(text(query)).all()
+            arms = connection.execute(text("SELECT name, recommender FROM arms")).all()
     finally:
         engine.dispose()
     spending = Spending()
     for row in rows:
         spent = Spent(row.calls, row.prompt, min(row.cached, row.prompt), row.completion, row.estimated)
-        asked = Spending(recommenders={row.arm: spent}) if row.asked_by == RECOMMENDER else Spending(agents=spent)
-        spending += asked
+        if row.asked_by != RECOMMENDER:
+            spending += Spending(agents=spent)
+        elif row.team is None and row.policy == TEAM_DRAFT:
+            # An earlier log does not say which of them asked: no cap may be passed, so it counts against each.
+            spending += Spending(recommenders={arm.name: spent for arm in arms if arm.recommender != TEAM_DRAFT})
+        else:
+            spending += Spending(recommenders={row.team or row.arm: spent})
     return spending

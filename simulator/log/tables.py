@@ -165,6 +165,7 @@ calls = Table(
     Column("form", String),  # json_schema, grammar, answers, none; NULL = not asked of a server, or not known
     Column("tokens_estimated", Boolean, nullable=False, server_default=false()),  # the server gave no believable counts
     Column("thought_characters", Integer, nullable=False, server_default="0"),  # of a thinking block that was cut off
+    Column("team_arm_id", ForeignKey("arms.arm_id")),  # whose recommender asked, where arms draft a list together
 )
 
 moods = Table(

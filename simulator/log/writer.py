@@ -16,6 +16,7 @@ from groundlings.environments.actions import ActionSchema
 from groundlings.environments.errors import BudgetExhausted, RunDirectoryError, UserError
 from groundlings.personas.population import Population
 from groundlings.simulator.log import tables
+from groundlings.simulator.log.begun import Change, write_accepted
 from groundlings.simulator.log.columns import Columns, Row
 from groundlings.simulator.log.commit_window import CommitWindow
 from groundlings.simulator.log.connection import WritingConnection
@@ -126,10 +127,17 @@ class LogWriter:
                 return None
             self._chain = last_seal(connection)
             self._run_id, self._arms, self._next = found.run_id, dict(found.arm_ids), found.origin
-            if not found.past.done:
+            if not found.past.begun.done:
                 connection.execute(update(tables.runs).values(status="running", finished_at=None))
                 self._chain = self._with_state(connection)
             return found.past
+
+    def accept(self, changes: Sequence[Change]) -> None:
+        """Write down which parts of what the run depends on have changed, and that it goes on all the same."""
+        with self._connection.transaction() as connection:
+            write_accepted(connection, self._run_id, changes)
+            chain = self._with_state(connection)
+        self._chain = chain
 
     def write(self, record: CohortRecord, *, arm: str, sim_time: int, policy_version: str) -> None:
         """Accept a cohort's sessions: all of their rows are committed or none, at once or within `CommitWindow`'s time.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import textwrap
+
 import numpy as np
 import scipy.sparse as sp
 from hypothesis import given
@@ -9,11 +12,28 @@ from hypothesis import strategies as st
 
 from groundlings.environments.actions import ActionSchema, ActionSpec, LegalActions
 from groundlings.environments.arrays import NO_ITEM
-from groundlings.environments.environment import EndedBy, Observation, Served, VisitState
+from groundlings.environments.contract import EnvironmentContract
+from groundlings.environments.environment import EndedBy, Environment, Observation, Served, VisitState
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking
 from groundlings.environments.visits import Visits
+
+_EXAMPLE = Environment.__doc__.split("be bought:\n\n")[1].split("`groundlings.")[0]
+_NAMES = (
+    dict(vars(importlib.import_module(Environment.__module__)))
+    | {each.__name__: each for each in (ActionSpec, VisitState)}
+    | {"NO_ITEM": NO_ITEM}
+)
+exec(textwrap.dedent(_EXAMPLE), _NAMES)
+
+
+class TestKioskOfTheDocstring(EnvironmentContract):
+    """The example of `Environment` keeps what every environment promises."""
+
+    def make_environment(self):
+        return _NAMES["Kiosk"]()
+
 
 OPEN = ActionSchema((ActionSpec("open", per="slot"),), interaction="open")
 

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groundlings.environments import levels
 from groundlings.environments.actions import Action, lay_out
 from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.dataset import RatingScale
@@ -205,12 +206,13 @@ def test_what_the_page_does_not_offer_is_refused_named_and_not_carried_out(actio
 @given(st.floats(-10, 10))
 def test_only_stars_on_the_scale_are_given(stars):
     found = decided([Action("click", 0), Action("rate", 0, stars)], [])
-    if stars in RatingScale().values:
-        assert found.decision["rate"][0, 0] == stars
+    place = levels.place(RatingScale().values, stars)
+    if place >= 0:
+        assert found.decision["rate"][0, 0] == RatingScale().values[place]
         assert not found.illegal
     else:
         assert np.isnan(found.decision["rate"][0, 0])
-        assert f"{stars:g}" in found.illegal[0].said
+        assert float(found.illegal[0].said.removeprefix("rate ")) not in RatingScale().values
         assert found.decision["click"][0, 0]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -65,12 +67,27 @@ def test_histories_of_two_worlds_cannot_be_joined(world):
 
 
 @given(st.permutations(range(6)))
-def test_chronological_order_does_not_depend_on_the_order_of_rows(order):
-    users, items, times = np.array([0, 0, 1, 1, 0, 1]), np.array([0, 1, 0, 1, 2, 2]), np.array([5, 5, 5, 1, 2, 2])
+def test_chronological_order_does_not_depend_on_the_order_of_rows_where_no_moment_ties(order):
+    users, items, times = np.array([0, 0, 1, 1, 0, 1]), np.array([0, 1, 0, 1, 2, 2]), np.array([5, 4, 5, 1, 2, 2])
     history = Interactions.of(users, items, None, times, n_users=2, n_items=3)
     ordered = history.take(np.array(order)).chronological()
-    assert ordered.timestamps.tolist() == [1, 2, 2, 5, 5, 5]
+    assert ordered.timestamps.tolist() == [1, 2, 2, 4, 5, 5]
     assert ordered.fingerprint == history.chronological().fingerprint
+
+
+@given(st.permutations(range(5)))
+def test_rows_of_one_user_at_one_moment_keep_their_order(items):
+    history = Interactions.of(np.zeros(5, int), np.array(items), None, np.full(5, 7), n_users=1, n_items=5)
+    assert history.chronological().items.tolist() == items
+
+
+def test_a_clock_of_milliseconds_is_part_of_what_is_known():
+    second, fine = some(), replace(some(), ticks_per_second=1000)
+    assert fine.fingerprint != second.fingerprint
+    assert fine.seconds.tolist() == [0.03, 0.01, 0.02]
+    assert (fine.next_second, second.next_second) == (1, 31)
+    with pytest.raises(DataError, match=r"1 and 1,000 ticks per second"):
+        second.joined(fine)
 
 
 def test_the_fingerprint_notices_every_column():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.experiments.analysis.measuring import measure
+from groundlings.experiments.analysis.metrics.definitions import METRICS
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import resume_experiment, run_experiment
@@ -66,7 +70,33 @@ def test_every_purchase_is_an_event_with_its_slot_and_follows_the_cart(shop):
     assert per_kind["buy"] < per_kind["add_to_cart"] < per_kind["click"], "each action needs the one before it"
     assert per_kind["buy"] <= set(impressions.impression_id)
     assert impressions.rating.isna().all(), "nobody gives stars in this shop"
-    assert len(interactions) > 0
+    assert interactions.impression_id.tolist() == sorted(per_kind["buy"]), "recommenders learn from purchases"
+    assert interactions.rating.isna().all()
+
+
+def test_a_report_drawn_later_shows_what_the_run_has_measured(shop, monkeypatch):
+    """Metrics that the shop cannot have are left out of either: nobody gives stars there."""
+    monkeypatch.setattr("groundlings.experiments.analysis.report.write_report", lambda directory, *_: directory)
+    done = run_experiment(config_of(shop), shop / "run")
+    with LogReader(done.directory) as log:
+        again = measure(done.directory, log)
+    assert [metric.name for metric in again.metrics] == [metric.name for metric in done.summary.metrics]
+    assert {metric.name for metric in METRICS if "rate" in metric.needs}.isdisjoint(again.arms[0].metrics)
+
+
+def test_an_earlier_log_of_an_own_environment_does_not_guess_what_an_interaction_is(shop, monkeypatch):
+    monkeypatch.setattr("groundlings.experiments.analysis.report.write_report", lambda directory, *_: directory)
+    done = run_experiment(config_of(shop), shop / "run")
+    with sqlite3.connect(done.directory / "log.db") as log:
+        (identity,) = log.execute("SELECT identity FROM runs").fetchone()
+        log.execute("UPDATE runs SET identity = NULL")
+    with LogReader(done.directory) as reader, pytest.raises(ConfigError, match="which action of its environment"):
+        reader.interactions()
+    injected = {**json.loads(identity), "environment.interaction": "buy' OR '1"}
+    with sqlite3.connect(done.directory / "log.db") as log:
+        log.execute("UPDATE runs SET identity = ?", [json.dumps(injected)])
+    with LogReader(done.directory) as reader, pytest.raises(RunDirectoryError, match="names no actions"):
+        reader.interactions()
 
 
 def test_a_new_action_is_learnt_from_and_a_resumed_run_ends_in_the_same_digest(shop):

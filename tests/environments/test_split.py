@@ -69,9 +69,10 @@ def test_the_fraction_is_kept_where_times_differ(kind, fraction, tested):
     assert len(split_history(history_of(rows), kind, fraction).test) == tested
 
 
-def test_ties_in_time_are_cut_by_item_number():
-    split = split_history(history_of([(0, 3, 5), (0, 1, 5), (0, 2, 5), (0, 6, 5)]), "per_user_temporal", 0.5)
-    assert sorted(split.train.items.tolist()) == [1, 2]
+@given(st.permutations([3, 1, 2, 6]))
+def test_ties_in_time_are_cut_by_the_order_of_rows_whatever_the_items_numbers(items):
+    split = split_history(history_of([(0, item, 5) for item in items]), "per_user_temporal", 0.5)
+    assert (split.train.items.tolist(), split.test.items.tolist()) == (items[:2], items[2:])
 
 
 def test_people_without_a_training_row_are_named():

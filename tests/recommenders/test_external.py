@@ -10,6 +10,7 @@ from groundlings.environments.errors import DataError
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import RankingRequest
 from groundlings.recommenders.contract import TOY_SIZE, checkerboard, toy_catalog, toy_user_ids
+from groundlings.recommenders.degraded import DegradedRecommender
 from groundlings.recommenders.external import ExternalRecommender
 
 
@@ -83,13 +84,19 @@ def test_parquet_with_numbers_as_ids(tmp_path):
     [
         ("user_id,item_id\nu0,i1\n", "expected user_id, item_id, and rank or score"),
         ("user,item_id,rank\nu0,i1,1\n", "found columns user, item_id, rank"),
-        ("user_id,item_id,rank\nu0,i1,1\nu99,i1,1\n", "row 2: user_id 'u99' is not in the data set"),
-        ("user_id,item_id,rank\nu0,i1,1\nu0,film,2\nu0,film2,3\n", r"row 2: item_id 'film' .*\(2 such rows\)"),
-        ("user_id,item_id,rank\nu0,i1,first\n", "row 1: rank 'first' is not a number"),
-        ("user_id,item_id,score\nu0,i1,\n", "row 1: score '' is not a number"),
-        ("user_id,item_id,rank\nu0,i1,1\nu0,i1,2\n", "row 2: user_id 'u0', item_id 'i1' occur together a second"),
-        ("user_id,item_id,rank\nu0,i1,1\nu0,i2,1\n", "row 2: user_id 'u0', rank '1' occur together a second"),
-        ("", "cannot be read as csv"),
+        ("user_id,item_id,rank\nu0,i1,1\nu99,i1,1\n", "line 3: column 'user_id': user 'u99' is not in the data set"),
+        (
+            "user_id,item_id,rank\nu0,i1,1\nu0,film,2\nu0,film2,3\n",
+            r"line 3: .*item 'film' .*\(2 rows name 2 items that are not: 'film', 'film2'\)",
+        ),
+        ("user_id,item_id,rank\nu0,i1,first\n", "line 2: column 'rank': found 'first', expected a number"),
+        ("user_id,item_id,score\nu0,i1,\n", "line 2: column 'score': found '', expected a number"),
+        ("user_id,item_id,rank\nu0,i1,1\nu0,i1,2\n", "line 3: user_id 'u0', item_id 'i1' occur together a second"),
+        ("user_id,item_id,rank\nu0,i1,1\nu0,i2,1\n", "line 3: user_id 'u0', rank '1' occur together a second"),
+        ("", "the file is empty"),
+        ("user_id;item_id;rank\nu0;i1;1\n", "separated by semicolons"),
+        ("user_id,item_id,rank\nu0,i1,nan\n", "line 2: .*expected a number"),
+        ("user_id,item_id,rank\nu0,i1,inf\n", "line 2: .*expected a finite number"),
     ],
 )
 def test_bad_files_say_where_and_what(tmp_path, text, complaint):
@@ -102,7 +109,7 @@ def test_a_missing_file_and_an_unknown_kind(tmp_path):
         load(tmp_path / "nowhere.csv")
     with pytest.raises(DataError, match=r"\.csv or \.parquet files, found '.xlsx'"):
         load(written(tmp_path, "x", "rankings.xlsx"))
-    with pytest.raises(DataError, match="cannot be read as parquet"):
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
         load(written(tmp_path, "this is no parquet", "rankings.parquet"))
 
 
@@ -110,3 +117,34 @@ def test_a_user_without_a_ranking_is_an_error_not_an_empty_page(tmp_path):
     recommender = load(written(tmp_path, "user_id,item_id,rank\nu0,i1,1\n"))
     with pytest.raises(DataError, match=r"no ranking for user 'u3' \(2 of 3 users"):
         ask(recommender, [0, 3, 4])
+
+
+def test_users_without_a_ranking_are_found_before_anybody_comes(tmp_path):
+    recommender = load(written(tmp_path, "user_id,item_id,rank\nu0,i1,1\n"))
+    recommender.check_users(np.array([0]))
+    with pytest.raises(DataError, match=r"no ranking for 2 of 3 users who may come: 'u3', 'u4'"):
+        DegradedRecommender(recommender, 0.5).check_users(np.array([0, 3, 4]))
+
+
+def test_ids_that_a_data_frame_keeps_as_floats_are_whole_numbers(tmp_path):
+    path = tmp_path / "rankings.parquet"
+    pd.DataFrame({"user_id": [7.0, 7.0], "item_id": [10.0, 30.0], "score": [1.0, np.inf]}).to_parquet(path)
+    catalog = toy_catalog()
+    numbered = type(catalog)(
+        tuple(str(10 * item) for item in range(TOY_SIZE)), catalog.titles, catalog.years, catalog.genres
+    )
+    recommender = ExternalRecommender(path, catalog=numbered, user_ids=("5", "7"), base_directory=Path("elsewhere"))
+    recommender.fit(checkerboard(), numbered)
+    np.testing.assert_array_equal(ask(recommender, [1], size=2).items, [[3, 1]])
+    path.write_text("user_id,item_id,score\n7,10.0,1\n")
+    path.rename(tmp_path / "rankings.csv")
+    with pytest.raises(DataError, match=r"item '10.0' is not in the data set; '10' is: .* save it as a whole number"):
+        ExternalRecommender(
+            tmp_path / "rankings.csv", catalog=numbered, user_ids=("5", "7"), base_directory=Path("elsewhere")
+        )
+
+
+@pytest.mark.parametrize("header", ["", "Unnamed: 0"])
+def test_an_index_that_a_data_frame_leaves_behind_is_not_read(tmp_path, header):
+    rows = f"{header},user_id,item_id,score\n0,u0,i1,1\n1,u0,i2,2\n"
+    np.testing.assert_array_equal(ask(load(written(tmp_path, rows)), [0], size=2).items, [[2, 1]])

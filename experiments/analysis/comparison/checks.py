@@ -29,10 +29,10 @@ _UNEVEN = 0.02
 
 def check_run(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
     """Checks that concern all arms."""
-    first = (*_as_written(outcomes), _finished(outcomes))
+    begun = (*_as_written(outcomes), _finished(outcomes), *_unchanged(outcomes))
     if outcomes.preference is not None:
-        return (*first, _drafted(outcomes.preference))
-    return (*first, _assigned(outcomes), _completed(outcomes), _control(outcomes), _twins(outcomes, alpha))
+        return (*begun, _drafted(outcomes.preference))
+    return (*begun, _assigned(outcomes), _completed(outcomes), _control(outcomes), _twins(outcomes, alpha))
 
 
 def check_arm(arm: ArmOutcomes, outcomes: Outcomes, plan: PlanConfig, headline: Headline) -> tuple[Check, ...]:
@@ -69,6 +69,15 @@ def _as_written(outcomes: Outcomes) -> tuple[Check, ...]:
 def _finished(outcomes: Outcomes) -> Check:
     status = outcomes.run["status"]
     return Check("the run is finished", "passed" if status == "done" else "failed", f"status {status}")
+
+
+def _unchanged(outcomes: Outcomes) -> tuple[Check, ...]:
+    """Said only of a run that was resumed as another experiment: its sessions do not belong together."""
+    changed = outcomes.run.get("accepted_changes")
+    if not changed:
+        return ()
+    name = "the run is one experiment from its first session to its last"
+    return (Check(name, "failed", f"changed on resume: {', '.join(changed)}"),)
 
 
 def _drafted(found: Preference) -> Check:

@@ -31,6 +31,7 @@ from groundlings.experiments.analysis.comparison.segments import effects_by_segm
 from groundlings.experiments.analysis.comparison.verdict import Check, Evidence, judge
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.archive.log_check import check_log
+from groundlings.experiments.archive.provenance import unlike
 from groundlings.experiments.config.schema import PlanConfig
 from groundlings.simulator.log.reader import LogReader
 
@@ -72,7 +73,7 @@ def compare_outcomes(outcomes: Outcomes, gate: Gate | None, others: Sequence[Out
     arms = competitors(outcomes)
     seen = {arm.name: _variants(outcomes, others, arm, plan.primary) for arm in arms}
     found = headlines(outcomes, arms, plan, seen)
-    checks = (*check_run(outcomes, plan.alpha), *_looked(outcomes, plan), *_variants_finished(others))
+    checks = (*check_run(outcomes, plan.alpha), *_looked(outcomes, plan), *_variants_finished(outcomes, others))
     comparer = _Comparer(
         outcomes, plan, found, checks, gate, levels_of(outcomes.personas), _explore(outcomes, arms, plan)
     )
@@ -229,16 +230,25 @@ def _circumstances(runs: Sequence[Outcomes]) -> list[str]:
     return [", ".join(f"{name} {each[name]}" for name in vary) or str(each["seed"]) for each in facts]
 
 
-def _variants_finished(others: Sequence[Outcomes]) -> tuple[Check, ...]:
+def _variants_finished(first: Outcomes, others: Sequence[Outcomes]) -> tuple[Check, ...]:
     if not others:
         return ()
     open_runs = [str(run.run["run_id"]) for run in others if run.run["status"] != "done"]
     said = f"not {', '.join(open_runs)}" if open_runs else f"all {len(others) + 1} runs"
-    checks = [Check("every variant is finished", "failed" if open_runs else "passed", said)]
+    checks: tuple[Check, ...] = (Check("every variant is finished", "failed" if open_runs else "passed", said),)
+    mixed = [str(run.run["run_id"]) for run in others if run.run.get("accepted_changes")]
+    if mixed:
+        said = f"changed on resume: {', '.join(mixed)}"
+        checks += (Check("every variant is one experiment from its first session to its last", "failed", said),)
+    differing = dict.fromkeys(
+        name for run in others for name in unlike(first.run.get("identity"), run.run.get("identity"))
+    )
+    if differing:
+        checks += (Check("every variant is of the same code, data and packages", "failed", ", ".join(differing)),)
     changed = [f"{run.run['run_id']}: {run.changes}" for run in others if run.changes and run.changes.faults]
     if changed:
-        checks.append(Check("every variant is as it was written", "failed", "; ".join(changed)))
-    return tuple(checks)
+        checks += (Check("every variant is as it was written", "failed", "; ".join(changed)),)
+    return checks
 
 
 def _looked(outcomes: Outcomes, plan: PlanConfig) -> tuple[Check, ...]:

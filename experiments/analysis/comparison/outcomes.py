@@ -30,7 +30,10 @@ from groundlings.experiments.config.designs import (
 from groundlings.experiments.config.schema import PlanConfig
 from groundlings.simulator.log.reader import LogReader
 
-_FACTS = ("run_id", "experiment", "status", "seed", "dataset", "dataset_hash", "mind", "like_from")
+_FACTS = (
+    "run_id", "experiment", "status", "seed", "dataset", "dataset_hash", "mind", "like_from", "identity",
+    "accepted_changes",
+)  # fmt: skip
 """What a comparison tells of a run: columns of `runs`."""
 
 
@@ -127,7 +130,7 @@ def read_outcomes(log: LogReader, metrics: Sequence[Metric] | None = None) -> Ou
     run, config = {name: row[name] for name in _FACTS}, row["config"]
     declared, design = config.get("plan"), design_of(config)
     people = list(log.logged_agents())
-    wanted = metrics_of(config) if metrics is None else tuple(metrics)
+    wanted = metrics_of(config, actions=log.action_names()) if metrics is None else tuple(metrics)
     measured = RunTotals(log, float(run["like_from"]), wanted)
     agents, named = measured.agents, by_name(wanted)
     cut_short = log.agents_cut_short()

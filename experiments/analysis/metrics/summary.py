@@ -19,6 +19,7 @@ from groundlings.simulator.log.reader import LogReader
 _FACTS = (
     "run_id", "experiment", "status", "started_at", "finished_at", "seed", "config_hash", "dataset", "dataset_hash",
     "dataset_source", "dataset_licence", "page_size", "max_pages", "like_from", "mind", "model_fingerprint", "versions",
+    "accepted_changes",
 )  # fmt: skip
 """What a summary tells of a run: columns of `runs`."""
 
@@ -106,7 +107,7 @@ def summarise(log: LogReader, metrics: Sequence[Metric] | None = None) -> Summar
     found = log.run()
     run = {name: found[name] for name in _FACTS}
     arms = log.visited_arms()
-    wanted = metrics_of(found["config"]) if metrics is None else tuple(metrics)
+    wanted = metrics_of(found["config"], actions=log.action_names()) if metrics is None else tuple(metrics)
     measured = RunTotals(log, run["like_from"], wanted)
     design, names = design_of(found["config"]), [arm.name for arm in arms]
     personas = (agent.persona for agent in log.logged_agents())  # read in a split design only

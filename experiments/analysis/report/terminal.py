@@ -26,6 +26,8 @@ def render_summary_table(summary: Summary) -> Table:
         f" (dim where its interval includes zero). {NOT_VALIDATED.capitalize()}."
     )
     caption += "".join(f"\n{escape(denominators(summary, metric))}" for metric in summary.metrics if not metric.shipped)
+    if changed := summary.run["accepted_changes"]:
+        caption += f"\n[red]Two experiments[/]: changed on resume: {escape(', '.join(changed))}."
     table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", padding=(0, 1), pad_edge=False)
     table.add_column("arm", overflow="fold", vertical="top")
     for metric in summary.metrics:

@@ -109,7 +109,11 @@ def ask_language_model(stage: Stage, options: LanguageConfig, progress: Progress
 
     async def asked() -> LanguageAnswers:
         model = await build_chat_model(
-            options.model, on_download(progress), base=stage.config.base, tell=on_note(progress)
+            options.model,
+            on_download(progress),
+            base=stage.config.base,
+            key="language.model",
+            tell=on_note(progress),
         )
         try:
             return await _Asking(stage, options, model, progress).everything()

@@ -20,7 +20,7 @@ from groundlings.environments.visits import Visits
 from groundlings.experiments.labs.fidelity.stage import Stage
 from groundlings.personas.mind import Mind, Situation
 from groundlings.recommenders.base import AsyncRecommender
-from groundlings.simulator.cohorts import cohorts
+from groundlings.simulator.cohorts import clicks_at, cohorts
 from groundlings.simulator.session import CohortRecord, browse
 
 PEOPLE_AT_ONCE = 256
@@ -127,19 +127,13 @@ class Days:
     def live(self, days: int) -> Iterator[Visited]:
         """Each day's sessions."""
         self._history = self.stage.train
-        now = int(self._history.timestamps.max()) + 1
+        now = self._history.next_second
         for day in range(days):
             self.recommender.fit(self._history, self.stage.dataset.catalog)
             today = visit(self.stage, self.recommender, self.mind, self.site, day=day, seen=self._history.matrix)
             who, slots = np.nonzero(today.clicked)
-            clicks = Interactions.of(
-                today.users[who],
-                today.shown[who, slots],
-                None,
-                np.full(len(who), now + day),
-                n_users=self._history.n_users,
-                n_items=self._history.n_items,
-                synthetic=True,
+            clicks = clicks_at(
+                now + day, today.users[who], today.shown[who, slots], np.full(len(who), np.nan), self._history
             )
             self._history = self._history.joined(clicks)
             yield today

@@ -88,7 +88,11 @@ def ask_language_model(trial: Trial, options: LanguageConfig, progress: Progress
 
     async def asked() -> LanguageFindings:
         built = await build_chat_model(
-            options.model, on_download(progress), base=trial.config.base, tell=on_note(progress)
+            options.model,
+            on_download(progress),
+            base=trial.config.base,
+            key="language.model",
+            tell=on_note(progress),
         )
         model = CountingModel(built)
         try:

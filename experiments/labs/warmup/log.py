@@ -43,7 +43,7 @@ from groundlings.simulator.session import CohortRecord, browse
 def write_log(directory: Path, trial: Trial, exposures: Sequence[Exposures], versions: Mapping[str, str]) -> None:
     """Write the log and its manifest into a run's directory."""
     population = build_population(trial.dataset, trial.split.train, size="all", seed=trial.config.seed)
-    opening = int(trial.split.train.timestamps.max(initial=0)) + 1
+    opening = trial.split.train.next_second
     run = _run_row(trial, versions)
     spec = trial.config.recommender
     state = trial.recommender.state()

@@ -83,7 +83,11 @@ def write_metadata(trial: Trial, options: MetadataConfig, progress: Progress = S
 
     async def written() -> list[Written]:
         model = await build_chat_model(
-            options.model, on_download(progress), base=trial.config.base, tell=on_note(progress)
+            options.model,
+            on_download(progress),
+            base=trial.config.base,
+            key="metadata.model",
+            tell=on_note(progress),
         )
         try:
             progress.event(Note(f"metadata: {model.name} writes about {len(wanted)} items"))

@@ -25,6 +25,7 @@ from groundlings.recommenders.als import AlsRecommender
 from groundlings.recommenders.base import FoldsIn, ScoringRecommender
 from groundlings.recommenders.content_knn import neighbour_shares
 from groundlings.recommenders.registry import RecommenderContext, build_recommender
+from groundlings.simulator.cohorts import clicks_at
 
 NONE, CONTENT_KNN, RANDOM, ACTIVE = "none", "content_knn", "random_n", "most_active_n"
 FILTER, AUDIENCE, ORACLE, JUDGEMENT = "filter_only", "audience", "oracle_n", "judgement"
@@ -136,9 +137,8 @@ class Trial:
         """A selection as interactions that are marked as synthetic, a second after the last real one."""
         users = self.split.panel[chosen].ravel()
         items = np.repeat(self.split.new, chosen.shape[1])
-        moment = np.full(len(users), self.split.train.timestamps.max(initial=0) + 1)
         train = self.split.train
-        return Interactions.of(users, items, None, moment, n_users=train.n_users, n_items=train.n_items, synthetic=True)
+        return clicks_at(train.next_second, users, items.astype(np.int32), np.full(len(users), np.nan), train)
 
     def fresh(self, spec: WarmRecommenderConfig) -> ScoringRecommender:
         """A new, unfitted recommender; raises `ConfigError` for one without scores."""

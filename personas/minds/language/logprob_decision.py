@@ -25,6 +25,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import expit
 
+from groundlings.environments import levels
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.chat import CallRecord
 from groundlings.environments.decision import Decision
@@ -131,7 +132,7 @@ class GradedPage:
             )
         labels = _digits(values)
         numbers = {slot: number for number, slot in self._view.slots.items()}
-        legend = {label: f"{value:g}" for label, value in zip(labels, values, strict=True)}
+        legend = dict(zip(labels, levels.texts(values), strict=True))
         unlike = any(label != value for label, value in legend.items())
         told = {
             "low": labels[0],
@@ -212,7 +213,8 @@ class GradedPage:
 
 def _digits(values: Sequence[float]) -> tuple[str, ...]:
     """One digit for every star value: the value itself where all are digits, else 1, 2, ... (0 to 9 for ten)."""
-    if all(value in range(10) for value in values):
-        return tuple(f"{value:g}" for value in values)
+    told = levels.texts(tuple(values))
+    if all(len(text) == 1 for text in told):
+        return told
     first = 0 if len(values) == _MOST_STARS else 1
     return tuple(str(first + place) for place in range(len(values)))

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from groundlings.environments import levels
 from groundlings.environments.errors import UnreadableReply
 
 REASON_CHARACTERS = 60
@@ -81,8 +82,8 @@ def reply_schema(
         reasons: Whether slots may be explained.
     """
     if stars:
-        listed: list[float | None] = [int(each) if each == int(each) else each for each in stars]
-        rating = {"enum": [*listed, None] if stars_optional else listed}
+        listed = levels.numbers(tuple(stars))
+        rating = {"enum": [*listed, None] if stars_optional else list(listed)}
         opened = _object({str(slot): rating for slot in slots}, required=())
     else:
         opened = {"type": "array", "items": {"enum": list(slots)}, "uniqueItems": True, "maxItems": len(slots)}

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from groundlings.environments import levels
 from groundlings.environments.actions import Action, Illegal, lay_out
 from groundlings.environments.chat import CallRecord
 from groundlings.environments.decision import Decision
@@ -87,7 +88,7 @@ def _shared(
     """What every agent of a run is told: the longest prefix that all prompts have in common."""
     meaning = f"the {things} you open"
     if stars:
-        listed = ", ".join(f"{each:g}" for each in stars)
+        listed = ", ".join(levels.texts(stars))
         meaning += f", with your stars ({listed}{', or null for none' if stars_optional else ''})"
     return prompt_of(wording).fill(
         "shared",

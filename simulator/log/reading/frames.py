@@ -118,21 +118,38 @@ class FrameReader(ParticipantReader):
             unreadable or unanswerable), attempts, from_store (read from a record), asked_by (agent, recommender);
             prompt_tokens, cached_tokens, completion_tokens, tokens_estimated (the server gave no believable counts),
             latency_seconds; messages, reply, first_token (texts as sent and received); form (what the reply's form was
-            asked with), finish_reason (in the server's word), thought_characters (cut from the reply).
+            asked with), finish_reason (in the server's word), thought_characters (cut from the reply), team (arm whose
+            recommender asked for an interleaved list, NA = no such call).
         """
         return self._frame(tables.calls, ("call_id",), CALL_FIELDS, arm, columns)
 
     def interactions(self, arm: str | None = None) -> pd.DataFrame:
-        """One row per interaction, a clicked impression, in the order of happening: what recommenders learn from.
+        """One row per interaction, in the order of happening: what recommenders learn from.
+
+        An interaction is an impression on which the agent took the action that the environment declares as such: a
+        click on the feed, and perhaps a purchase in a shop.
 
         Returns:
-            arm (name), user_id, item_id (the data set's own), rating (stars, NA = none given), timestamp (seconds since
-            1970 on the simulated clock), day (0 is the first), session_id, impression_id.
+            arm (name), user_id, item_id (the data set's own), rating (the number that the environment declares to come
+            with an interaction, stars on the feed; NA = none given), timestamp (seconds since 1970 on the simulated
+            clock), day (0 is the first), session_id, impression_id.
+
+        Raises:
+            ConfigError: There is no such arm, or the log is of an earlier version and does not say which action counts.
         """
-        found = ("impressions.clicked",)
-        return self._frame(
-            tables.impressions, ("impression_id",), IMPRESSION_FIELDS, arm, INTERACTION_COLUMNS, conditions=found
-        )
+        actions = self.logged_actions()
+        if actions is None:
+            raise ConfigError(
+                f"{self}: this log is of an earlier version and does not say which action of its environment is an "
+                "interaction; take those that are from events()"
+            )
+        fields = dict(IMPRESSION_FIELDS)
+        if actions.strength != "rate":
+            given = _given("value", actions.strength) if actions.strength else "NULL"
+            fields["rating"] = _Field(f"(CAST({given} AS DOUBLE PRECISION))", tables.impressions.c.rating)
+        clicked = actions.interaction == "click"
+        found = ("impressions.clicked" if clicked else f"EXISTS {_given('1', actions.interaction)}",)
+        return self._frame(tables.impressions, ("impression_id",), fields, arm, INTERACTION_COLUMNS, conditions=found)
 
     def arms(self) -> pd.DataFrame:
         """One row per arm, in the order of the YAML: arm (name), recommender, options (mapping), sees_hidden_preference
@@ -213,6 +230,11 @@ class FrameReader(ParticipantReader):
         columns = {"arms": "arm_id, name", "agents": "agent_id, source_user_id", "items": "item_id, source_item_id"}
         found = self._chunks(f"SELECT {columns[table]} FROM {table}")
         return {number: name for chunk in found for number, name in chunk}
+
+
+def _given(what: str, action: str) -> str:
+    """A column of the event by which an action was taken on an impression."""
+    return f"(SELECT {what} FROM events WHERE events.impression_id = impressions.impression_id AND kind = '{action}')"
 
 
 def _stands_in(each: _Field, here: Mapping[str, frozenset[str]]) -> bool:

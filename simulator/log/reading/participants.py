@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.simulator.log.begun import Change, read_accepted
 from groundlings.simulator.log.reading.open_log import OpenLog
 
-_JSON = ("config", "mind", "versions")
+_ACTION = re.compile(r"[a-z][a-z0-9_]*")
+
+_JSON = ("config", "mind", "versions", "identity")
 """Columns of `runs` that hold JSON."""
 
 
@@ -65,11 +69,32 @@ class LoggedItem:
     genres: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LoggedActions:
+    """What could be done in the environment of a run.
+
+    Attributes:
+        names: All actions.
+        interaction: The one that makes an interaction of user and item.
+        strength: The number that comes with it, None where there is none.
+    """
+
+    names: tuple[str, ...]
+    interaction: str
+    strength: str | None
+
+
+_FEED = LoggedActions(("click", "rate", "next_page", "satisfaction"), "click", "rate")
+"""Of the paginated feed, the environment of every log that names no other."""
+
+
 class ParticipantReader(OpenLog):
     """See `LogReader`."""
 
     def run(self) -> dict[str, Any]:
-        """The row of `runs`, column by column, with `config`, `mind` and `versions` as plain values.
+        """The row of `runs`, column by column, with those that hold JSON as plain values.
+
+        `accepted_changes` stands beside them: which parts of `identity` had changed when it was resumed all the same.
 
         Raises:
             RunDirectoryError: The log holds no run, or more than one.
@@ -77,7 +102,32 @@ class ParticipantReader(OpenLog):
         found = self._rows("SELECT * FROM runs")
         if len(found) != 1:
             raise RunDirectoryError(f"{self}: the log holds {len(found)} runs; expected exactly one")
-        return {name: json.loads(value) if name in _JSON else value for name, value in found[0].items()}
+        row = {"identity": None, **found[0]}  # earlier logs have no such column
+        parsed = {name: json.loads(row[name]) for name in _JSON if row[name] is not None}
+        changed = list(dict.fromkeys(change.what for change in self.accepted_changes()))
+        return {**row, **parsed, "accepted_changes": changed}
+
+    def accepted_changes(self) -> tuple[Change, ...]:
+        """What had changed when the run was resumed all the same, the first change first; empty for one experiment."""
+        with self._connected() as connection:
+            return read_accepted(connection)
+
+    def logged_actions(self) -> LoggedActions | None:
+        """What could be done in the run's environment; None in an earlier log of somebody's own environment."""
+        run = self.run()
+        identity = run["identity"] or {}
+        if "environment.actions" not in identity:
+            return None if "environment" in run["config"] else _FEED
+        names = tuple(identity["environment.actions"].split(","))
+        roles = [identity["environment.interaction"], identity["environment.strength"]]
+        if not all(_ACTION.fullmatch(name) for name in (*names, *filter(None, roles))):
+            raise RunDirectoryError(f"{self}: runs.identity names no actions of an environment; restore it from a copy")
+        return LoggedActions(names, roles[0], roles[1] or None)
+
+    def action_names(self) -> tuple[str, ...] | None:
+        """As `logged_actions`, the names alone."""
+        found = self.logged_actions()
+        return None if found is None else found.names
 
     def logged_arms(self) -> tuple[LoggedArm, ...]:
         """The arms in the order of the YAML, the baseline first."""

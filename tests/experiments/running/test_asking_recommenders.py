@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 
 import pytest
@@ -12,6 +13,8 @@ from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.spending import spent_in
+from groundlings.simulator.log.store import store_at
 
 ADVISOR = '''
 import asyncio
@@ -125,12 +128,46 @@ def test_its_cap_is_its_own_and_what_was_reached_can_be_resumed(experiment, tmp_
     whole = run_experiment(experiment(), tmp_path / "whole")
     total = len(calls_of(whole.directory))
     capped = experiment({"budget": {"calls": PEOPLE + 2}})
-    with pytest.raises(BudgetExhausted):
+    with pytest.raises(BudgetExhausted, match=r"Raise arms\[1\]\.model\.budget to go on"):
         run_experiment(capped, tmp_path / "run")
     assert len(calls_of(tmp_path / "run")) <= PEOPLE + 2
     config = tmp_path / "run" / "config.yaml"
     config.write_text(config.read_text().replace(f"calls: {PEOPLE + 2}", f"calls: {2 * total}"))
     assert resume_experiment(tmp_path / "run").digest == whole.digest
+
+
+def test_interleaved_recommenders_each_keep_to_their_own_cap_over_every_resume(experiment, tmp_path):
+    """A common list is logged under `interleaved`, and each of its calls says whose recommender asked."""
+
+    def interleaved(second: int):
+        models = [{"provider": "scripted"}, {"provider": "scripted", "budget": {"calls": second}}]
+        arms = [
+            {"name": name, "recommender": "advisor:Advised", "model": model}
+            for name, model in zip(("first", "second"), models, strict=True)
+        ]
+        return experiment(arms=arms, design="interleaving")
+
+    whole = run_experiment(interleaved(100_000), tmp_path / "whole")
+    cap = int((calls_of(tmp_path / "whole").team == "second").sum()) - 1
+    with pytest.raises(BudgetExhausted, match=r"Raise arms\[1\]\.model\.budget"):
+        run_experiment(interleaved(cap), tmp_path / "run")
+    before = calls_of(tmp_path / "run")
+    assert set(before.team) == {"first", "second"}
+    assert set(before.arm) == {"interleaved"}
+    for _ in range(2):
+        with pytest.raises(BudgetExhausted, match=r"Raise arms\[1\]\.model\.budget"):
+            resume_experiment(tmp_path / "run")
+        assert (calls_of(tmp_path / "run").team == "second").sum() <= cap
+    spent = spent_in(store_at(tmp_path / "run"))
+    assert spent.by("second").calls == (calls_of(tmp_path / "run").team == "second").sum() > 0
+    config = tmp_path / "run" / "config.yaml"
+    config.write_text(config.read_text().replace(f"calls: {cap}", "calls: 100000"))
+    assert resume_experiment(tmp_path / "run").digest == whole.digest
+    made = calls_of(tmp_path / "run")
+    with sqlite3.connect(tmp_path / "run" / "log.db") as log:
+        log.execute("UPDATE calls SET team_arm_id = NULL")  # as in a log that does not say
+    unknown = spent_in(store_at(tmp_path / "run"))
+    assert unknown.by("first").calls == unknown.by("second").calls == len(made), "no cap may be passed"
 
 
 def test_agents_and_recommender_each_have_a_model_and_a_budget(experiment, tmp_path):

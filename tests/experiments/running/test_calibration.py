@@ -13,7 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from groundlings.environments.chat import ChatReply
-from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError
 from groundlings.experiments.cli.calibrate import calibrate
 from groundlings.experiments.config.loading import load_as, load_config
 from groundlings.experiments.labs.fidelity.config import FidelityConfig
@@ -21,6 +21,7 @@ from groundlings.experiments.running.calibration import cache_directory, calibra
 from groundlings.experiments.running.events import SILENT, Note, PairsAsked
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import resume_experiment, run_experiment
+from groundlings.experiments.running.run_directory import Resuming
 from groundlings.personas.minds.calibrated_question import PROMPT
 from groundlings.personas.taste.calibration import read_calibration
 from groundlings.personas.taste.features import FEATURES, VERSION
@@ -170,7 +171,59 @@ def test_a_run_that_was_interrupted_ends_as_if_nothing_had_happened(run, tmp_pat
     assert resume_experiment(tmp_path / "run-2", listener).digest == whole.digest
     assert listener.pairs == 0
     manifest = json.loads((tmp_path / "run-2" / "manifest.json").read_text())
-    assert manifest["calibration_source"] == "this run"
+    ((mind,),) = query(tmp_path / "run-2", "SELECT mind FROM runs")
+    assert manifest["mind"] == json.loads(mind), "the manifest tells what the run began with"
+
+
+@pytest.fixture
+def interrupted(run, tmp_path, monkeypatch, cache):
+    """A run that ended after its third visit, beside the same in the cache; its directory."""
+    write, count = LogWriter.write, 0
+
+    def failing(self, *arguments, **named):
+        nonlocal count
+        count += 1
+        if count == 4:
+            raise RunDirectoryError("out of luck")
+        write(self, *arguments, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LogWriter, "write", failing)
+        with pytest.raises(RunDirectoryError, match="out of luck"):
+            run()
+    assert list(cache.glob("*.json"))
+    return tmp_path / "run-1"
+
+
+def test_the_weights_of_a_run_are_those_in_its_directory_and_no_others(interrupted):
+    path = interrupted / "calibration.json"
+    content = path.read_text()
+    for spoilt in ("", "{}", content.replace('"appeal"', '"else"'), content.replace('"weight"', '"height"')):
+        path.write_text(spoilt)
+        with pytest.raises(DataError, match=r"calibration\.json.*restore the file from a copy"):
+            resume_experiment(interrupted)
+    path.unlink()
+    with pytest.raises(DataError, match=r"calibration\.json.*restore the file from a copy"):
+        resume_experiment(interrupted)
+    assert query(interrupted, "SELECT status, (SELECT count(*) FROM sessions) FROM runs") == [("interrupted", 3)]
+
+
+def test_other_weights_are_named_and_where_they_are_accepted_the_manifest_says_so(interrupted):
+    path = interrupted / "calibration.json"
+    content = json.loads(path.read_text())
+    content["language"]["value"] += 1
+    path.write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match=r"another calibration:\n    mind\.calibration: "):
+        resume_experiment(interrupted)
+    resume_experiment(interrupted, resuming=Resuming(accept_changes=True))
+    manifest = json.loads((interrupted / "manifest.json").read_text())
+    ((mind, before, after),) = query(
+        interrupted, "SELECT mind, before, after FROM runs JOIN accepted_changes USING (run_id)"
+    )
+    assert manifest["mind"] == json.loads(mind)
+    assert manifest["mind"]["calibration"]["sha256"] == before
+    assert after == read_calibration(path).sha256
+    assert manifest["identity"] == "changed on resume: mind.calibration"
 
 
 def test_a_replay_needs_neither_model_nor_weights_of_before(run, tmp_path, cache):

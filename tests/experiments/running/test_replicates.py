@@ -157,9 +157,9 @@ def test_the_cost_is_that_of_all_cells_and_each_is_told_what_the_others_spent(co
     assert "6 runs: prompt-standard_seed-1" in console.export_text()
     told = []
 
-    def spied(config, out, progress, *, spent, supplied):
+    def spied(config, out, progress, *, spent, **further):
         told.append(spent)
-        return run_experiment(config, out, progress, spent=spent, supplied=supplied)
+        return run_experiment(config, out, progress, spent=spent, **further)
 
     monkeypatch.setattr("groundlings.experiments.running.replicates.run_experiment", spied)
     run_matrix(configured({"prompts": ["standard", "plain"]}, LANGUAGE, population={"size": 3}), tmp_path / "matrix")

@@ -326,3 +326,20 @@ def test_silence_is_an_empty_reply_and_not_a_fault(mock, request_):
 
     reply = asyncio.run(scenario())
     assert (reply.text, reply.attempts) == ("", 1)
+
+
+def test_a_broken_connection_is_told_by_what_broke_it(mock, request_):
+    """And not by whatever was being handled when the run began."""
+
+    async def scenario():
+        async with mock.Server(mock.half, mock.half) as server:
+            await _ask(server, request_, max_attempts=1)
+
+    try:
+        raise LookupError("something before")
+    except LookupError:
+        with pytest.raises(
+            ProviderError, match=r"the connection broke \((Client|Content|Server|Connection)\w+Error\)"
+        ) as caught:
+            asyncio.run(scenario())
+    assert "LookupError" not in str(caught.value)

@@ -1,0 +1,66 @@
+"""Ids that are not known: how many, which, and what they may have been meant to be."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from groundlings.environments.errors import shown
+
+_NAMED = 3
+
+
+def unknown_ids(
+    kind: str,
+    missing: Sequence[str],
+    known: Iterable[str],
+    home: str,
+    advice: str = "add what is missing there or remove the rows",
+) -> str:
+    """What to say of ids that stand in no table.
+
+    Args:
+        kind: What they are ids of ("user", "item").
+        missing: The unknown id of every row that has one, in the order of rows.
+        known: All ids that there are.
+        home: Where they would have to stand ("the items file").
+        advice: What to do where no known id looks the same.
+    """
+    distinct = list(dict.fromkeys(missing))
+    told = f"{kind} {shown(distinct[0])} is not in {home}"
+    if len(missing) > 1:
+        named = ", ".join(map(shown, distinct[:_NAMED])) + (" ..." if len(distinct) > _NAMED else "")
+        told += f" ({len(missing):,} rows name {len(distinct):,} {kind}s that are not: {named})"
+    return told + (_meant(distinct[0], known) or f"; {advice}")
+
+
+def _meant(missing: str, known: Iterable[str]) -> str:
+    """The known id that looks the same, and how the two differ."""
+    decimal = missing.removesuffix(".0")
+    plain, alike = _plain(missing), None
+    for each in known:
+        if each == decimal:
+            return f"; {shown(each)} is: {shown(missing)} is that number with decimals, so save it as a whole number"
+        if alike is None and len(each) <= 4 * len(missing) and _plain(each) == plain:
+            alike = each
+    if alike is None:
+        return ""
+    composed = unicodedata.normalize("NFC", alike) == unicodedata.normalize("NFC", missing)
+    why = (
+        "these are the same letters, composed and decomposed; bring all files to one form, such as Unicode NFC"
+        if composed
+        else "the two look alike; write one of them everywhere"
+    )
+    return f"; it is written {_spelt(missing, alike)} here and {_spelt(alike, missing)} there: {why}"
+
+
+def _plain(text: str) -> str:
+    """What a reader sees of an id: one form for letters, and neither case, spaces nor invisible characters."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(sign for sign in folded if unicodedata.category(sign) not in ("Cf", "Zs", "Cc"))
+
+
+def _spelt(text: str, other: str) -> str:
+    """A text in plain ASCII, and the code points that the other one does not have."""
+    own = [f"U+{ord(sign):04X}" for sign in dict.fromkeys(text) if sign not in other]
+    return ascii(text[:40]) + (f" (with {', '.join(own[:4])})" if own else "")

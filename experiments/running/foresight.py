@@ -1,0 +1,51 @@
+"""Whether every arm can be played to its end: for all people, and within the memory that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from groundlings.environments.arrays import IntArray
+from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.memory import available_memory, spelt
+from groundlings.experiments.config.designs import ParallelDesign, SplitDesign
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.recommenders.base import AsyncRecommender
+
+
+def check_recommenders(
+    config: ExperimentConfig, recommenders: Sequence[AsyncRecommender], train: Interactions, users: IntArray
+) -> None:
+    """Return if the arms' recommenders can rank for all agents and be fitted.
+
+    Args:
+        config: The experiment.
+        recommenders: One per arm, not yet fitted.
+        train: What they are fitted on first.
+        users: The agents, as row numbers of users.
+
+    Raises:
+        DataError: A recommender has nothing for some of the agents.
+        ConfigError: The fits take more memory than there is.
+    """
+    for place, recommender in enumerate(recommenders):
+        try:
+            recommender.check_users(users)
+        except DataError as error:
+            raise DataError(f"arms[{place}] ({config.arms[place].name}): {error}") from error
+    sizes = [recommender.memory_bytes(train) for recommender in recommenders]
+    apart = isinstance(config.design, ParallelDesign) or (
+        isinstance(config.design, SplitDesign) and config.design.log != "shared"
+    )
+    needed = max(sizes, default=0) if apart else sum(sizes)
+    there = available_memory()
+    if there.bytes is None or needed <= there.bytes:
+        return
+    place = sizes.index(max(sizes))
+    beside = "" if needed == sizes[place] else f", and all arms together about {spelt(needed)}"
+    raise ConfigError(
+        f"arms[{place}].recommender: fitting {config.arms[place].recommender} takes about {spelt(sizes[place])} "
+        f"({sizes[place]:,} bytes) for {train.n_items:,} items and {train.n_users:,} users{beside}; "
+        f"{spelt(there.bytes)} ({there.bytes:,} bytes) are left ({there.limit}). Use item_knn or als, "
+        "whose memory does not grow with the square of the items; or keep fewer items, or give it more memory"
+    )

@@ -1,0 +1,152 @@
+"""What must be equal for a run to be resumed as the same experiment, and what differs.
+
+`runs.identity` holds it, one name per part:
+
+    data                          SHA-256 over users, items and interactions
+    simulation.code               of the code that carries out sessions
+    arms.NAME.code                of the recommender's source, and of those inside it
+    arms.NAME.state               what an object that is used as it is has learnt
+    arms.NAME.file.KEY            a file that an option names; likewise mind.file.KEY and environment.file.KEY
+    arms.NAME.model               the language model that the recommender asks
+    mind.code, mind.prompts, mind.calibration, mind.model
+    environment.code, .actions, .interaction, .strength
+    metrics.NAME.code             of metrics that are not shipped
+    packages.NAME                 version of what that code imports and what can change a draw
+
+The configuration is compared beside it, key by key, as `config.KEY.PATH`: what a file says that changes no result
+(budgets, timeouts, concurrency) may differ, and so may the place where data lies whose content is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from groundlings.environments.chat import ChatModel, fingerprint_of
+from groundlings.environments.environment import Environment
+from groundlings.environments.plugins import PYTHON_OBJECT
+from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.archive.provenance import PACKAGES
+from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig, PluginMindConfig
+from groundlings.experiments.running.source_code import Source, simulation_source, source_of, versions_of
+from groundlings.personas.mind import Mind
+from groundlings.recommenders.base import AsyncRecommender
+from groundlings.recommenders.registry import parts_of
+
+_DRAW = frozenset({"numpy", "scipy", "mesa"})
+_DRAW_NOTHING = frozenset({"groundlings", "pydantic", "pandas", "pyarrow", "threadpoolctl", "typing_extensions"})
+
+
+def code_identity(
+    config: ExperimentConfig,
+    recommenders: Sequence[AsyncRecommender],
+    mind: Mind | None,
+    environment: Environment[Any],
+    metrics: Sequence[Metric],
+    maker: Callable[..., Mind] | None = None,
+) -> dict[str, str]:
+    """The parts that are code, files beside it, and the versions of packages.
+
+    Args:
+        config: Of the run.
+        recommenders: One per arm, as they were built, in the order of the arms.
+        mind: That of the first arm; None where there are no arms.
+        environment: Where agents browse.
+        metrics: Of the run.
+        maker: What makes minds, where Python code handed that over.
+    """
+    found: dict[str, str] = {}
+    packages = set(_DRAW)
+    versions: dict[str, str] = {}
+
+    def note(name: str, sources: Iterable[Source]) -> None:
+        sources = list(sources)
+        known = [source.sha256 for source in sources if source.sha256 is not None]
+        if known:
+            found[name] = known[0] if len(known) == 1 else _hash("".join(known))
+        for source in sources:
+            versions.update(source.packages)
+
+    note("simulation.code", [simulation_source()])
+    for arm, recommender in zip(config.arms, recommenders, strict=True):
+        note(f"arms.{arm.name}.code", [source_of(part) for part in parts_of(recommender)])
+        state = _state(arm, recommender)
+        if state:
+            found[f"arms.{arm.name}.state"] = state
+        found |= _files(f"arms.{arm.name}", arm.options, config.base)
+    if mind is not None:
+        note("mind.code", [source_of(mind), *(source_of(made) for made in [maker] if made is not None)])
+        if isinstance(config.mind, PluginMindConfig):
+            found |= _files("mind", config.mind.options, config.base)
+        prompts = mind.describe().get("prompts")
+        if isinstance(prompts, Mapping):
+            found["mind.prompts"] = _hash(json.dumps(dict(prompts), sort_keys=True, default=str))
+    note("environment.code", [source_of(environment)])
+    if config.environment is not None:
+        found |= _files("environment", config.environment.options, config.base)
+    schema = environment.schema
+    found["environment.actions"] = ",".join(schema.names)
+    found["environment.interaction"] = schema.interaction
+    found["environment.strength"] = schema.strength or ""
+    for metric in metrics:
+        if not metric.shipped:
+            note(f"metrics.{metric.name}.code", [_of_metric(metric)])
+    versions |= versions_of(packages)
+    return found | {
+        f"{PACKAGES}{name}": version for name, version in sorted(versions.items()) if name not in _DRAW_NOTHING
+    }
+
+
+def model_identity(model: ChatModel) -> str:
+    """A language model's name and fingerprint as one value."""
+    fingerprint = fingerprint_of(model)
+    return model.name if fingerprint == model.name else f"{model.name} {fingerprint}"
+
+
+def files_named(options: Mapping[str, Any], base: Path, above: str = "") -> Iterator[tuple[str, Path]]:
+    """Files that options name, with the key path of each.
+
+    Args:
+        options: Of a recommender, as the YAML has them.
+        base: Where relative paths start; what is not there may lie in the current directory.
+        above: Key path of the options.
+    """
+    for key, value in options.items():
+        here = f"{above}{key}"
+        if isinstance(value, Mapping):
+            yield from files_named(value, base, f"{here}.")
+        elif isinstance(value, str) and ("." in value or "/" in value):
+            try:
+                path = next((each for each in (base / value, Path(value)) if each.expanduser().is_file()), None)
+            except (OSError, RuntimeError, ValueError):
+                continue
+            if path is not None:
+                yield here, path.expanduser()
+
+
+def _files(where: str, options: Mapping[str, Any], base: Path) -> dict[str, str]:
+    return {f"{where}.file.{key}": _file_hash(path) for key, path in files_named(options, base)}
+
+
+def _state(arm: ArmConfig, recommender: AsyncRecommender) -> str:
+    """What an object that is used as it is has learnt; "" of one that the run fits, or that does not say."""
+    ready = arm.recommender.startswith(PYTHON_OBJECT) and arm.options.get("fit") == "never"
+    return recommender.state() if ready else ""
+
+
+def _of_metric(metric: Metric) -> Source:
+    if metric.function is not None:
+        return source_of(metric.function)
+    return Source(_hash(json.dumps(metric.as_dict(), sort_keys=True, default=str)), {})
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,87 @@
+"""A run whose data lies elsewhere than when it began: the same bytes under another path are the same experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from os.path import commonpath
+from pathlib import Path
+from typing import Any
+
+from groundlings.environments.errors import ConfigError, DataError
+from groundlings.experiments.config.loading import PLACES, dump_config
+from groundlings.experiments.config.schema import ExperimentConfig
+
+
+def with_data_at(config: ExperimentConfig, place: Path) -> ExperimentConfig:
+    """A configuration whose files are looked for elsewhere, under the names that they have; their content is not read.
+
+    Args:
+        config: Of a run.
+        place: The folder that holds the files, or the one file that was moved.
+
+    Raises:
+        ConfigError: None of the files lies there.
+    """
+    content = dump_config(config)
+    sought: list[str] = []
+    moved = False
+    places = list(_places(content))
+    above = Path(commonpath([Path(holder[key]).parent for holder, key in places])) if places else Path()
+    for holder, key in places:
+        old = Path(holder[key])
+        new = place if place.is_file() and place.name == old.name else place / old.relative_to(above)
+        if not new.exists():
+            new = place / old.name
+        if new.is_file() or (key == "directory" and place.is_dir()):
+            holder[key] = str((place if key == "directory" else new).resolve())
+            moved = True
+        else:
+            sought.append(old.name)
+    dataset = content["dataset"]
+    if dataset["name"] not in ("own", "toy") and "options" not in dataset and place.is_dir():
+        dataset["directory"], moved = str(place.resolve()), True
+    if not moved:
+        named = f"none of {', '.join(sought)}" if sought else "no file that this run reads from a path"
+        raise ConfigError(f"--data {place}: found {named} there; give the folder that holds the files of the run")
+    return ExperimentConfig.model_validate({**content, "base": config.base})
+
+
+def check_files(config: ExperimentConfig, directory: Path) -> None:
+    """Raise `DataError` where a file that a run reads has gone, with the way to say where it is now.
+
+    Args:
+        config: Of the run.
+        directory: The run's.
+    """
+    gone = [
+        str(config.base / holder[key])
+        for holder, key in _places(dump_config(config))
+        if key == "path" and not (config.base / holder[key]).exists()
+    ]
+    if gone:
+        raise DataError(
+            f"{directory}: the run reads {' and '.join(gone)}, and there is no such file any more; where it lies "
+            f"elsewhere now, say where: groundlings run --resume {directory} --data FOLDER"
+        )
+
+
+def _places(content: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Each key that says where something lies which a run reads, with the mapping that holds it."""
+    sections: list[Any] = [arm.get("options") for arm in content["arms"]]
+    sections += [content.get("environment"), content["mind"] if content["mind"].get("kind", "").count(":") else None]
+    if not content.get("copy_data"):
+        sections.append(content["dataset"])
+    for section in sections:
+        yield from _within(section)
+
+
+def _within(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _within(each)
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in PLACES and isinstance(inner, str):
+                yield value, key
+            else:
+                yield from _within(inner)

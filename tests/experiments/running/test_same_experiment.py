@@ -1,0 +1,300 @@
+"""A run goes on as the experiment that it began as; what differs is named, and goes on only if that is accepted."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+from typer.testing import CliRunner
+
+import groundlings as gl
+from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.experiments.analysis.metrics import summarise
+from groundlings.experiments.analysis.report.page import write_report
+from groundlings.experiments.cli.compare import compare
+from groundlings.experiments.cli.runs import show_run
+from groundlings.experiments.exports.export import export_run
+from groundlings.experiments.running.events import Note
+from groundlings.experiments.running.replicates import go_on_with
+from groundlings.experiments.running.run_directory import Resuming
+from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.writer import LogWriter
+
+RECOMMENDER = """
+import numpy as np
+from groundlings.recommenders.base import ScoringRecommender
+{imports}
+
+class Mine(ScoringRecommender):
+    def __init__(self, weights: str = "") -> None:
+        self.weights = weights
+
+    def fit(self, interactions, catalog):
+        self.counts = interactions.item_counts
+
+    def score(self, users):
+        return np.tile({sign} * self.counts.astype(float), (len(users), 1))
+"""
+TOY = {"name": "toy", "toy": {"n_users": 12, "n_items": 24, "interactions_per_user": 6}}
+ACCEPTED = Resuming(accept_changes=True)
+
+pytestmark = pytest.mark.usefixtures("quick_report")
+
+
+def logged(run: Path) -> tuple[dict, list[tuple]]:
+    """Status and number of sessions, and the accepted changes."""
+    with sqlite3.connect(run / "log.db") as log:
+        (status,) = log.execute("SELECT status FROM runs").fetchone()
+        (sessions,) = log.execute("SELECT count(*) FROM sessions").fetchone()
+        changes = log.execute("SELECT what, before, after FROM accepted_changes ORDER BY change_id").fetchall()
+    return {"status": status, "sessions": sessions}, changes
+
+
+def arm(recommender: str, **options) -> list[dict]:
+    return [{"name": "mine", "recommender": recommender, "options": options}]
+
+
+def test_another_recommender_is_named_and_goes_on_only_if_that_is_accepted(interrupted, module):
+    name = module(RECOMMENDER.format(imports="", sign="+1.0"))
+    run = interrupted(arms=arm(f"{name}:Mine"))
+    before = logged(run)
+    module(RECOMMENDER.format(imports="", sign="-1.0"), name)
+    with pytest.raises(
+        ConfigError, match=r"another code:\n    arms.mine.code: \w{12}\.\.\. .*\n.*--accept-changes"
+    ) as told:
+        go_on_with(run)
+    assert len(str(told.value).splitlines()) == 3, "one line per change"
+    assert logged(run) == before, "nothing was written"
+    done = go_on_with(run, resuming=ACCEPTED)
+    facts, changes = logged(run)
+    assert facts["status"] == "done"
+    assert [what for what, _, _ in changes] == ["arms.mine.code"]
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["identity"] == "changed on resume: arms.mine.code"
+    assert manifest["digest"] == done.digest
+    with LogReader(run) as log:
+        assert manifest["run_id"] == log.run()["run_id"]
+
+
+def test_what_was_accepted_once_is_not_asked_again_and_its_return_is_a_change(interrupted, module, monkeypatch):
+    name = module(RECOMMENDER.format(imports="", sign="+1.0"))
+    run = interrupted(arms=arm(f"{name}:Mine"))
+    module(RECOMMENDER.format(imports="", sign="-1.0"), name)
+    with monkeypatch.context() as patched:
+        patched.setattr(LogWriter, "write", lambda *_, **__: (_ for _ in ()).throw(RunDirectoryError("again")))
+        with pytest.raises(RunDirectoryError, match="again"):
+            go_on_with(run, resuming=ACCEPTED)
+        with pytest.raises(RunDirectoryError, match="again"):
+            go_on_with(run)
+    module(RECOMMENDER.format(imports="", sign="+1.0"), name)
+    with pytest.raises(ConfigError, match=r"arms\.mine\.code"):
+        go_on_with(run)
+    assert len(logged(run)[1]) == 1
+
+
+@pytest.mark.parametrize("imports", ["import {helper}", "def later():\n    from {helper} import SIGN\n    return SIGN"])
+def test_code_beside_a_recommender_counts_wherever_it_is_imported(interrupted, module, imports):
+    helper = module("SIGN = 1\n")
+    name = module(RECOMMENDER.format(imports=imports.format(helper=helper), sign="+1.0"))
+    run = interrupted(arms=arm(f"{name}:Mine"))
+    module("SIGN = 2\n", helper)
+    with pytest.raises(ConfigError, match=r"arms\.mine\.code"):
+        go_on_with(run)
+
+
+def test_a_recommender_inside_of_another_counts(interrupted, module):
+    name = module(RECOMMENDER.format(imports="", sign="+1.0"))
+    run = interrupted(arms=arm("degraded", of={"recommender": f"{name}:Mine"}, share=0.5))
+    module(RECOMMENDER.format(imports="", sign="-1.0"), name)
+    with pytest.raises(ConfigError, match=r"arms\.mine\.code"):
+        go_on_with(run)
+
+
+def test_the_code_of_minds_environments_and_metrics_counts(interrupted, module):
+    mind = module(
+        "from groundlings.personas.minds.scripted import ScriptedMind, ScriptedOptions\n"
+        "class Own(ScriptedMind):\n    def __init__(self):\n"
+        "        super().__init__(ScriptedOptions(click=(0,), pages=1))\n"
+    )
+    place = module("from groundlings.environments.feed import PaginatedFeed\nclass Own(PaginatedFeed): pass\n")
+    metric = module(
+        "from groundlings import Metric\nOWN = Metric(name='own', definition='Sessions.', unit='sessions', "
+        "denominator='session', sql='SELECT arm_id, agent_id, 1 AS numerator, 1 AS denominator FROM sessions')\n"
+    )
+    run = interrupted(
+        mind={"kind": f"{mind}:Own"},
+        environment={"kind": f"{place}:Own", "page_size": 4, "max_pages": 2},
+        metrics=["shipped", f"{metric}:OWN"],
+        arms=arm("popular"),
+    )
+    for name in (mind, place):
+        path = run.parent / f"{name}.py"
+        path.write_text(f"{path.read_text()}CHANGED = True\n")
+    with pytest.raises(ConfigError) as told:
+        go_on_with(run)
+    assert "mind.code" in str(told.value)
+    assert "environment.code" in str(told.value)
+    with LogReader(run) as log:
+        assert "metrics.own.code" in log.run()["identity"]
+
+
+def test_a_file_that_an_option_names_counts_by_its_content(interrupted, module, tmp_path):
+    weights = tmp_path / "weights.txt"
+    weights.write_text("1 2 3")
+    name = module(RECOMMENDER.format(imports="", sign="+1.0"))
+    run = interrupted(arms=arm(f"{name}:Mine", weights=str(weights)))
+    weights.write_text("1 2 4")
+    with pytest.raises(ConfigError, match=r"another file:\n    arms\.mine\.file\.weights"):
+        go_on_with(run)
+    weights.write_text("1 2 3")
+    assert go_on_with(run).digest
+
+
+def test_another_patch_release_is_told_and_another_minor_one_refused(interrupted):
+    run = interrupted(arms=arm("popular"))
+
+    def pretend(version: str) -> None:
+        with sqlite3.connect(run / "log.db") as log:
+            (identity,) = log.execute("SELECT identity FROM runs").fetchone()
+            log.execute(
+                "UPDATE runs SET identity = ?", [json.dumps({**json.loads(identity), "packages.numpy": version})]
+            )
+
+    import numpy as np
+
+    major, minor, _ = np.__version__.split(".", 2)
+    pretend(f"{major}.{int(minor) + 1}.0")
+    with pytest.raises(ConfigError, match=r"another version of a package:\n    packages\.numpy"):
+        go_on_with(run)
+    pretend(f"{major}.{minor}.999")
+    heard: list[str] = []
+    go_on_with(run, Hearing(heard))
+    assert any("packages.numpy" in note and "patch" in note for note in heard)
+    assert logged(run)[1] == []
+
+
+class Hearing:
+    """A progress that keeps its notes."""
+
+    def __init__(self, heard: list[str]) -> None:
+        self.heard = heard
+
+    def event(self, event: object) -> None:
+        if isinstance(event, Note):
+            self.heard.append(event.line)
+
+
+def test_how_a_model_is_asked_may_change_if_that_is_accepted_and_nothing_else_of_the_file(interrupted):
+    run = interrupted(
+        mind={"kind": "language", "model": {"provider": "scripted", "max_tokens": 160}}, arms=arm("popular")
+    )
+    content = yaml.safe_load((run / "config.yaml").read_text())
+    content["mind"]["model"]["max_tokens"] = 320
+    content["mind"]["model"]["budget"] = {"calls": 10_000}
+    (run / "config.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigError, match=r"config\.mind\.model\.max_tokens: 160 when it began, 320 now"):
+        go_on_with(run)
+    seed = {**content, "seed": 99}
+    (run / "config.yaml").write_text(yaml.safe_dump(seed))
+    with pytest.raises(ConfigError, match=r"another configuration:\n    config\.seed: 3 when it began, 99 now"):
+        go_on_with(run, resuming=ACCEPTED)
+    (run / "config.yaml").write_text(yaml.safe_dump(content))
+    go_on_with(run, resuming=ACCEPTED)
+    assert logged(run)[1] == [("config.mind.model.max_tokens", "160", "320")]
+    go_on_with(run)
+
+
+def test_a_finished_run_is_measured_again_whatever_has_changed_and_its_manifest_stays(interrupted, module):
+    name = module(RECOMMENDER.format(imports="", sign="+1.0"))
+    run = interrupted(arms=arm(f"{name}:Mine"))
+    go_on_with(run)
+    before = json.loads((run / "manifest.json").read_text())
+    module(RECOMMENDER.format(imports="", sign="-1.0"), name)
+    heard: list[str] = []
+    go_on_with(run, Hearing(heard))
+    after = json.loads((run / "manifest.json").read_text())
+    assert {**after, "command": "", "seconds": {}} == {**before, "command": "", "seconds": {}}
+    assert any(note.startswith("arms.mine.code") for note in heard)
+
+
+def test_an_object_that_has_learnt_something_else_is_named(tmp_path, monkeypatch):
+    from groundlings.recommenders.popular import PopularRecommender
+
+    experiment = gl.Experiment(dataset=TOY, arms={"mine": "popular"}, seed=3, mind={"kind": "scripted"})
+    known, catalog = experiment.training()
+
+    def trained(share: float) -> PopularRecommender:
+        recommender = PopularRecommender()
+        recommender.fit(known.take(range(int(share * len(known)))), catalog)
+        return recommender
+
+    begins = gl.Experiment(dataset=TOY, arms={"mine": trained(1)}, seed=3, mind={"kind": "scripted"})
+    with monkeypatch.context() as patched:
+        patched.setattr(LogWriter, "write", lambda *_, **__: (_ for _ in ()).throw(RunDirectoryError("out of luck")))
+        with pytest.raises(RunDirectoryError, match="out of luck"):
+            begins.run(tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"another trained recommender:\n    arms\.mine\.state"):
+        gl.resume(tmp_path / "run", arms={"mine": trained(0.5)})
+    run = gl.resume(tmp_path / "run", arms={"mine": trained(0.5)}, accept_changes=True)
+    assert json.loads((run.directory / "manifest.json").read_text())["identity"].endswith("arms.mine.state")
+
+
+def test_a_replicate_that_begins_with_other_code_than_those_before_is_refused_and_a_comparison_says_so(
+    interrupted, module
+):
+    name = module(RECOMMENDER.format(imports="", sign="+1.0"))
+    arms = [{"name": "popular", "recommender": "popular"}, *arm(f"{name}:Mine")]
+    run = interrupted(arms=arms, variants={"seeds": [3, 4]})
+    go_on_with(run / "cells" / "seed-3")
+    module(RECOMMENDER.format(imports="", sign="-1.0"), name)
+    with pytest.raises(ConfigError, match=r"seed-3: the run began with another code:\n    arms\.mine\.code"):
+        go_on_with(run)
+    assert not (run / "cells" / "seed-4" / "config.yaml").exists()
+    go_on_with(run, resuming=ACCEPTED)
+    checks = {check.name: check for check in gl.open_run(run).compare().findings.checks}
+    assert checks["every variant is of the same code, data and packages"].finding == "arms.mine.code"
+
+
+def test_a_log_that_does_not_say_what_it_depended_on_goes_on_as_before_and_says_so(interrupted, module):
+    name = module(RECOMMENDER.format(imports="", sign="+1.0"))
+    run = interrupted(arms=arm(f"{name}:Mine"))
+    with sqlite3.connect(run / "log.db") as log:
+        log.execute("UPDATE runs SET identity = NULL")
+    module(RECOMMENDER.format(imports="", sign="-1.0"), name)
+    heard: list[str] = []
+    go_on_with(run, Hearing(heard))
+    assert [note for note in heard if "does not say what it depended on" in note]
+    assert json.loads((run / "manifest.json").read_text())["identity"].startswith("not known")
+
+
+def test_whoever_reads_a_run_that_is_two_experiments_is_told(interrupted, module, tmp_path):
+    name = module(RECOMMENDER.format(imports="", sign="+1.0"))
+    arms = [{"name": "popular", "recommender": "popular"}, *arm(f"{name}:Mine")]
+    run = interrupted(arms=arms)
+    module(RECOMMENDER.format(imports="", sign="-1.0"), name)
+    go_on_with(run, resuming=ACCEPTED)
+    said = "changed on resume: arms.mine.code"
+    comparison = gl.open_run(run).compare()
+    (check,) = [check for check in comparison.findings.checks if "one experiment" in check.name]
+    assert (check.status, check.finding) == ("failed", said)
+    assert comparison.verdict == "not supported"
+    for command in (show_run, compare):
+        assert said in " ".join(printed(command, run).split())
+    export_run(run, "lenskit", tmp_path / "out")
+    assert said in (tmp_path / "out" / "DATASHEET.md").read_text()
+    with LogReader(run) as log:
+        page = write_report(run, log, summarise(log), []).read_text()
+    assert "This run is two experiments: arms.mine.code had changed" in page
+    assert "This does not repeat the run" in page
+
+
+def printed(command, *arguments: object) -> str:
+    """What a command prints, and what it complains of."""
+    app = typer.Typer()
+    app.command()(command)
+    done = CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
+    return f"{done.output}{done.exception or ''}"
