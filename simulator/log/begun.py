@@ -101,7 +101,9 @@ def write_accepted(connection: Connection, run_id: str, changes: Sequence[Change
 
 def begun_in(store: Store) -> Begun | None:
     """As `read_begun`, of a log that nobody has opened yet; None where there is no log."""
-    engine = store.for_writing()
+    if not store.exists():
+        return None
+    engine = store.for_reading()
     try:
         with named_faults(store), engine.connect() as connection:
             return read_begun(connection)
