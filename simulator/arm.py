@@ -11,6 +11,7 @@ import numpy as np
 from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.environment import Environment
+from groundlings.environments.errors import ProviderError, UnanswerablePrompt
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.visits import Visits
 from groundlings.personas.mind import Mind, looks_back
@@ -18,6 +19,7 @@ from groundlings.recommenders.base import AsyncRecommender
 from groundlings.simulator.cohorts import clicks_of, cohorts
 from groundlings.simulator.concurrency import in_order
 from groundlings.simulator.log.writer import LogWriter
+from groundlings.simulator.lost_pages import LostPageWatch
 from groundlings.simulator.resume_state import Past
 from groundlings.simulator.session import CohortRecord, browse
 from groundlings.simulator.visit_schedule import DailyChance, VisitSchedule
@@ -85,8 +87,19 @@ class Arm:
         self.recommender.fit(known, self.catalog)
         self._fitted = True
 
-    async def day(self, day: int, concurrency: int, log: LogWriter, on_visits: Callable[[int], None]) -> None:
-        """Simulate one day: count the sessions that the log holds already, then run those that are missing."""
+    async def day(
+        self,
+        day: int,
+        concurrency: int,
+        log: LogWriter,
+        on_visits: Callable[[int], None],
+        watch: LostPageWatch | None = None,
+    ) -> None:
+        """Simulate one day: count the sessions that the log holds already, then run those that are missing.
+
+        Raises:
+            TooMuchUnreadable: The watch says so; what it has counted is in the log.
+        """
         assert self._visits is not None, "start comes first"
         time = self._opening_time + day * SECONDS_PER_DAY
         logged = self.past.on(day)
@@ -102,6 +115,8 @@ class Arm:
                 self.mind.remember(record.afterthoughts.memories)
             self._clicks_today.append(clicks_of(record, time, self.history))
             on_visits(len(record.visits))
+            if watch is not None:
+                watch.take(record)
         log.flush()
 
     def take_clicks(self) -> Interactions:
@@ -134,6 +149,12 @@ class Arm:
                 environment=self.environment,
                 mind=self.mind,
             )
-        except BaseException:
+        except BaseException as fault:
             self.cut_short.extend((visits.day, int(user)) for user in visits.users)
+            if isinstance(fault, UnanswerablePrompt):
+                # A mind's question would have been a lost page; a list, or a memory, cannot be lost.
+                raise ProviderError(
+                    f"arm {self.name}: the recommender, or the mind after a visit, asked what the server refuses for "
+                    f"good ({fault.what}); catch UnanswerablePrompt there and say what happens without an answer"
+                ) from None
             raise

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from groundlings.environments.earlier_names import EarlierName
-from groundlings.environments.errors import BudgetExhausted, ConfigError, UserError
+from groundlings.environments.errors import BudgetExhausted, ConfigError, TooMuchUnreadable, UserError
 
 app = typer.Typer(
     name="groundlings",
@@ -95,7 +95,7 @@ def run(
                 outcome = run_as_configured(load_config(config, changes or (), seed), out, progress)
             elif resume is not None:
                 outcome = go_on_with(resume, progress)
-        except (UserError, BudgetExhausted, KeyboardInterrupt):
+        except (UserError, BudgetExhausted, TooMuchUnreadable, KeyboardInterrupt):
             if progress.directory is not None:
                 errors.print("every finished session is in the log; continue with")
                 errors.print(f"    groundlings run --resume {escape(str(progress.directory))}")
@@ -199,7 +199,11 @@ def _show_warning(
 
 
 def main() -> None:
-    """Run the command: 0 done, 1 a fault of ours, 2 something the user can mend, 3 a verdict to fail on, 130 Ctrl-C."""
+    """Run the command and exit.
+
+    0 done, 1 a fault of ours or too little that could be read, 2 something the user can mend, 3 a verdict to fail on,
+    130 Ctrl-C.
+    """
     warnings.showwarning = _show_warning
     try:
         _mount()
@@ -207,6 +211,9 @@ def main() -> None:
     except (UserError, BudgetExhausted) as error:
         errors.print(f"[bold red]error[/] {escape(str(error))}")
         sys.exit(2)
+    except TooMuchUnreadable as error:
+        errors.print(f"[bold red]too little could be read[/] {escape(str(error))}")
+        sys.exit(1)
     except SystemExit as leaving:
         if leaving.code == CTRL_C:
             errors.print("stopped by Ctrl-C")

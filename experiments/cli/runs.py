@@ -135,6 +135,7 @@ def _facts(run: RunInfo) -> dict[str, Any]:
         "started": about["started_at"],
         "finished": about["finished_at"] or "not yet",
         **({} if run.status == "done" else {"cut short": _cut_short(run)}),
+        **({"unknown": run.lost.sentence()} if run.lost.lost else {}),
         "seed": about["seed"],
         "digest": run.digest or "none: the run is not done",
         "config hash": about["config_hash"],

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from groundlings.environments.errors import TooMuchUnreadable
 from groundlings.experiments.analysis.measuring import measure
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.archive import directory as files
@@ -123,13 +124,24 @@ def _carried_out(
                 plan = await prepare(config, stack, supplied=supplied, progress=progress, spent=before, resumed=resumed)
                 directory = resumed or begin(plan, out, held, progress)
                 run, ready = run_row(plan), time.monotonic()
-                await simulate_into(directory, plan, run, progress)
+                try:
+                    await simulate_into(directory, plan, run, progress)
+                except TooMuchUnreadable:
+                    _shown(plan, directory, progress)
+                    raise
                 seconds = {"prepare": ready - began, "simulate": time.monotonic() - ready}
                 return plan, run, directory, seconds
 
         done = asyncio.run(simulated())
         progress.event(Note("measuring and drawing"))
         return _measured(*done)
+
+
+def _shown(plan: Plan, directory: Path, progress: Progress) -> None:
+    """Measure and draw what a run has that stopped because too little could be read: its report shows how little."""
+    progress.event(Note("measuring and drawing what was read"))
+    with LogReader(directory) as log:
+        measure(directory, log, metrics=plan.metrics)
 
 
 def _measured(plan: Plan, run: Mapping[str, Any], directory: Path, seconds: Mapping[str, float]) -> Outcome:

@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest, fingerprint_of
-from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError
+from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError, UnanswerablePrompt
 
 Mode = Literal["record", "replay", "cache"]
 
@@ -37,6 +37,8 @@ CREATE TABLE IF NOT EXISTS replies (
 CREATE INDEX IF NOT EXISTS replies_by_prompt ON replies (prompt);
 """
 _REPLY_FIELDS = frozenset(field.name for field in fields(ChatReply)) - {"from_store"}
+_REFUSED = "unanswerable"
+"""Stands in the place of a reply, with the server's words, where a request was refused for good."""
 _LONGEST_EXCERPT = 120
 
 
@@ -68,7 +70,11 @@ class CallStore:
                 self._connection.executescript(_SCHEMA)
 
     def get(self, key: str) -> ChatReply | None:
-        """The reply of a request, None where it was never asked."""
+        """The reply of a request, None where it was never asked.
+
+        Raises:
+            UnanswerablePrompt: It was asked, and refused for good.
+        """
         with self._named_faults():
             row = self._connection.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
         try:
@@ -80,8 +86,14 @@ class CallStore:
 
     def put(self, key: str, request: str, reply: ChatReply) -> bool:
         """Note a reply; the first one noted for a request stays. Returns whether this is it."""
-        kept = json.dumps({name: value for name, value in asdict(reply).items() if name in _REPLY_FIELDS})
-        row = (key, _prompt_hash(request), request, kept)
+        return self._put(key, request, {name: value for name, value in asdict(reply).items() if name in _REPLY_FIELDS})
+
+    def put_refusal(self, key: str, request: str, refusal: UnanswerablePrompt) -> bool:
+        """Note that a request was refused for good; as `put`, and a replay meets the same refusal."""
+        return self._put(key, request, {_REFUSED: refusal.what, "attempts": refusal.attempts})
+
+    def _put(self, key: str, request: str, reply: Mapping[str, Any]) -> bool:
+        row = (key, _prompt_hash(request), request, json.dumps(reply))
         with self._named_faults():
             return self._connection.execute("INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?)", row).rowcount == 1
 
@@ -162,6 +174,7 @@ class StoredModel:
 
         Raises:
             DataError: In replay, the store does not hold this request.
+            UnanswerablePrompt: The server refuses it for good, now or when it was recorded.
         """
         text = canonical(request, self._name, self._replicate)
         key = hashlib.sha256(text.encode()).hexdigest()
@@ -170,7 +183,11 @@ class StoredModel:
                 return replace(kept, from_store=True)
             if self._model is None:
                 raise DataError(_missing(self._store, request, text, key))
-            reply = await self._model.ask(request)
+            try:
+                reply = await self._model.ask(request)
+            except UnanswerablePrompt as refusal:
+                self._store.put_refusal(key, text, refusal)
+                raise
             # Another process may have been quicker; its reply is the one that a replay will find.
             return reply if self._store.put(key, text, reply) else self._store.get(key) or reply
 
@@ -243,6 +260,10 @@ def _prompt_hash(request: str) -> str:
 
 
 def _reply_of(kept: dict[str, Any]) -> ChatReply:
+    if _REFUSED in kept:
+        what, attempts = str(kept[_REFUSED]), int(kept["attempts"])
+        told = f"the server refused this prompt for good when it was recorded: {what}"
+        raise UnanswerablePrompt(told, what=what, attempts=attempts, from_store=True)
     known = {name: value for name, value in kept.items() if name in _REPLY_FIELDS}
     known["first_token"] = tuple((str(token), float(log)) for token, log in known.get("first_token", ()))
     return ChatReply(**known)

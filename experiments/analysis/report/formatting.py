@@ -7,16 +7,18 @@ from typing import Any
 
 from groundlings.environments.environment import EndedBy
 from groundlings.experiments.analysis.compare import Difference, Estimate
-from groundlings.experiments.analysis.metrics import Metric, Summary
+from groundlings.experiments.analysis.metrics import ArmSummary, Metric, Summary
 from groundlings.recommenders.interleaving import TEAM_DRAFT
 
 NOT_VALIDATED = "simulated effect, not validated against humans"
 NOTHING = "\N{EN DASH}"
+NOT_KNOWN = "n/a"
 
 _ENDED = {
     EndedBy.EXIT: "left after page {pages}",
     EndedBy.LAST_PAGE: "reached page {pages}, the last one",
     EndedBy.UNREADABLE: "ended on page {pages} by an unreadable reply",
+    EndedBy.UNANSWERABLE: "ended on page {pages}, which the model's server refuses to answer",
     EndedBy.NOTHING_SHOWN: "was shown nothing",
 }
 
@@ -38,6 +40,31 @@ def signed(value: float | None, decimals: int) -> str:
     """As `decimal`, with a sign unless it rounds to zero."""
     text = decimal(value, decimals)
     return f"+{text}" if value is not None and round(value, decimals) > 0 else text
+
+
+def mean(arm: ArmSummary, metric: Metric) -> str:
+    """The mean of a metric in an arm; "n/a" where there is none because pages are lost, a dash where there is none."""
+    found = arm.metrics[metric.name].mean
+    return NOT_KNOWN if found is None and arm.lost.lost else decimal(found, metric.decimals)
+
+
+def unknown(summary: Summary) -> str:
+    """What is not known because pages are lost, why, and what it leaves out; "" where none is."""
+    lost = summary.lost
+    if not lost.lost:
+        return ""
+    arms = ", ".join(f"{arm.name} {count(arm.lost.lost)} of {count(arm.lost.pages)}" for arm in summary.arms)
+    slots, sessions = (
+        f"{count(sum(part for part, _ in parts))} of {count(sum(whole for _, whole in parts))}"
+        for parts in (
+            [(arm.counts.unknown_impressions, arm.counts.impressions) for arm in summary.arms],
+            [(arm.counts.unknown_sessions, arm.counts.sessions) for arm in summary.arms],
+        )
+    )
+    return (
+        f"{lost.sentence()}. By arm: {arms}. Not known: what was done in {slots} slots, and how {sessions} sessions "
+        "went on; they are left out of every mean, and nothing in them counts as zero."
+    )
 
 
 def interval(found: Estimate | Difference, metric: Metric) -> str:
@@ -112,9 +139,7 @@ def verdict(difference: Difference, metric: Metric) -> str:
 def spoken(summary: Summary, metric: Metric) -> str:
     """A panel of the picture in words, for those who do not see it."""
     parts = [
-        f"{arm.name} {decimal(arm.metrics[metric.name].mean, metric.decimals)}"
-        f" {interval(arm.metrics[metric.name], metric)}".rstrip()
-        for arm in summary.arms
+        f"{arm.name} {mean(arm, metric)} {interval(arm.metrics[metric.name], metric)}".rstrip() for arm in summary.arms
     ]
     return f"{metric.label}, mean and 95 % interval over agents: {'; '.join(parts)}."
 

@@ -222,7 +222,10 @@ def _metrics(summary: Summary, style: Mapping[str, Style]) -> Picture:
 def _pages(log: LogReader, summary: Summary, style: Mapping[str, Style]) -> Picture:
     curves = survival_by_arm(log, summary.run["max_pages"])
     clicks = clicks_by_position(log)
-    reached = "; ".join(f"{name} {curve.share[-1]:.0%}" for name, curve in curves.items())
+    reached = "; ".join(
+        f"{name} {formatting.NOT_KNOWN if np.isnan(curve.share[-1]) else f'{curve.share[-1]:.0%}'}"
+        for name, curve in curves.items()
+    )
     first = "; ".join(f"{name} {formatting.decimal(found[0].mean, 3)}" for name, found in clicks.items())
     panels = (
         Panel(

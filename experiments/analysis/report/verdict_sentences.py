@@ -78,6 +78,11 @@ def plan(comparison: Comparison) -> str:
     )
 
 
+def lost(comparison: Comparison) -> str:
+    """What could not be read, why, and what to do; "" where everything could."""
+    return f"{comparison.lost.sentence()}." if comparison.lost.lost else ""
+
+
 def preferred(found: Preference) -> str:
     """The word for a preference."""
     if not found.clear or found.share.mean is None:
@@ -126,7 +131,8 @@ def sentence(comparison: Comparison, arm: ArmFindings) -> str:
     """The finding about one arm."""
     metric, found = primary(comparison), arm.headline
     if found.effect.difference is None:
-        return f"{arm.name}: no agent has a value of {metric.label.lower()} in both arms."
+        lost = f" ({comparison.lost.counted()})" if comparison.lost.lost else ""
+        return f"{arm.name}: no agent has a value of {metric.label.lower()} in both arms{lost}."
     size = f"{signed(found.effect.difference, metric.decimals)} {metric.unit} {bounds(found.effect, metric)}"
     if found.identical:
         return f"{arm.name} and {comparison.baseline} are identical arms: {identical()}"

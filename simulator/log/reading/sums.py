@@ -18,11 +18,16 @@ from groundlings.simulator.log.reading.open_log import OpenLog
 if TYPE_CHECKING:
     import pandas as pd
 
-TOTALS = ("sessions", "pages", "satisfaction", "asked", "shown", "known", "clicks", "ratings", "likes", "stars")
-"""Columns that are summed: `known` are the slots whose outcome is known, `asked` the sessions with a satisfaction."""
+TOTALS = (
+    "sessions", "pages", "satisfaction", "asked", "shown", "known", "clicks", "ratings", "likes", "stars",
+    "whole_sessions", "whole_likes", "begun_sessions", "begun_pages",
+)  # fmt: skip
+"""Columns that are summed. `known` are the slots whose outcome is known, `asked` the sessions with a satisfaction,
+`whole_...` counts sessions no page of which is lost, and `begun_...` all but those whose first page is lost."""
 
 _SESSIONS = """
-SELECT session_id, arm_id, agent_id, day, 1 AS sessions, pages, satisfaction, satisfaction IS NOT NULL AS asked
+SELECT session_id, arm_id, agent_id, day, ended_by, 1 AS sessions, pages, satisfaction,
+       satisfaction IS NOT NULL AS asked
 FROM sessions
 """
 
@@ -86,7 +91,9 @@ FROM impressions JOIN sessions USING (session_id) JOIN arms AS teams ON teams.ar
 GROUP BY agent_id, teams.position
 """
 
-_CUT_SHORT = "SELECT DISTINCT arm_id, agent_id FROM sessions WHERE ended_by IN (:unreadable, :nothing_shown)"
+_CUT_SHORT = """
+SELECT DISTINCT arm_id, agent_id FROM sessions WHERE ended_by IN (:unreadable, :unanswerable, :nothing_shown)
+"""
 
 _SLOTS = """
 SELECT agent_id, day, rank, item_id, clicked, rating FROM impressions JOIN sessions USING (session_id)
@@ -106,7 +113,14 @@ class SumReader(OpenLog):
         """
         sums = self._ask(_IMPRESSIONS, like_from=like_from)
         # Joined here and not in SQL: SQLite would build an index over the sums first.
+        from groundlings.environments.environment import LOST
+
         frame = self._ask(_SESSIONS).merge(sums, on="session_id", how="left")
+        whole = ~frame.pop("ended_by").isin([reason.value for reason in LOST])
+        begun = whole | (frame.pages > 1)
+        for part, kept, total in (("whole", whole, "likes"), ("begun", begun, "pages")):
+            frame[f"{part}_sessions"] = kept
+            frame[f"{part}_{total}"] = frame[total].where(kept, 0)
         frame[list(TOTALS)] = frame[list(TOTALS)].astype(np.float64).fillna(0.0)
         return frame
 
@@ -149,10 +163,10 @@ class SumReader(OpenLog):
         return self._ask(_TEAMS)
 
     def agents_cut_short(self) -> pd.DataFrame:
-        """One row per arm and agent with a session ended by an unreadable reply or an empty list: arm_id, agent_id."""
-        from groundlings.environments.environment import EndedBy
+        """One row per arm and agent with a session ended by a lost page or an empty list: arm_id, agent_id."""
+        from groundlings.environments.environment import LOST, EndedBy
 
-        return self._ask(_CUT_SHORT, unreadable=EndedBy.UNREADABLE.value, nothing_shown=EndedBy.NOTHING_SHOWN.value)
+        return self._ask(_CUT_SHORT, **{reason.value: reason.value for reason in (*LOST, EndedBy.NOTHING_SHOWN)})
 
     def same_slots(self, one: int, other: int) -> bool:
         """Whether two arms, given by their ids, showed the same in every slot, with the same outcome."""

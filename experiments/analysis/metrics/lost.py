@@ -1,0 +1,208 @@
+"""Lost pages in figures and words: how many, why, and what to do about it.
+
+A page is lost where no reply came that could be read (`unreadable`), or where the model's server refuses the question
+for good (`unanswerable`). Nothing is known of it but what was shown. The reason is read off the log: the status of the
+call behind it, why the model stopped, and what it said.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from groundlings.simulator.lost_pages import MAX_UNREADABLE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from groundlings.simulator.log.reader import LogReader
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,30}")
+_WITHHELD = "withheld: it repeats the key"
+_LONGEST_WORDS = 100
+_MOST_CAUSES = 4
+
+_MORE_TOKENS = "raise mind.model.max_tokens, or switch the model's thinking off"
+_ADVICE = {
+    "length": "raise mind.model.max_tokens",
+    "thoughts": _MORE_TOKENS,
+    "refused": "the server refuses what these pages show or ask: choose another model, or leave those items out",
+    "thinking": "switch the model's thinking off, or have it cut off (groundlings model check says how)",
+    "empty": "ask the server why with groundlings model check, or choose another model",
+    "form": "have the form enforced (mind.model.structured: json_schema or grammar), or choose another model",
+    "odds": "choose a server that gives log probabilities of whole answers, or decision: verdict",
+    "key": "the server repeats your key in its replies: change it, and use another server",
+    "": "see the events and calls of these pages in the log",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why pages are lost.
+
+    Attributes:
+        name: In words, without a count.
+        pages: How many.
+        advice: What to do.
+    """
+
+    name: str
+    pages: int
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class LostPages:
+    """What is not known of a run, or of one of its arms.
+
+    Attributes:
+        pages: Pages that a mind was asked about.
+        unreadable: Those whose reply could not be read.
+        unanswerable: Those whose question the server refuses for good.
+        causes: Of both, the most frequent first.
+        noun: What stands for a page in sentences: "replies" where each page is one reply, else "pages".
+    """
+
+    pages: int = 0
+    unreadable: int = 0
+    unanswerable: int = 0
+    causes: tuple[Cause, ...] = ()
+    noun: str = "pages"
+
+    @property
+    def lost(self) -> int:
+        """Of both kinds."""
+        return self.unreadable + self.unanswerable
+
+    @property
+    def share(self) -> float:
+        """Of the pages, 0 where there is none."""
+        return self.lost / self.pages if self.pages else 0.0
+
+    @property
+    def nothing_read(self) -> bool:
+        """Whether all that was asked is lost."""
+        return 0 < self.pages == self.lost
+
+    def counted(self) -> str:
+        """How many are lost, in words: "12 of 12 replies unreadable"."""
+        kinds = {"unreadable": self.unreadable, "unanswerable": self.unanswerable}
+        found = [(number, kind) for kind, number in kinds.items() if number] or [(0, "unreadable")]
+        first, *further = [f"{number:,} of {self.pages:,} {self.noun} {kind}" for number, kind in found]
+        return " and ".join([first, *further])
+
+    def sentence(self) -> str:
+        """How many are lost, why, and what to do; "" where none is."""
+        if not self.lost:
+            return ""
+        shown, rest = self.causes[:_MOST_CAUSES], self.causes[_MOST_CAUSES:]
+        causes = [f"{cause.name} {cause.pages:,}" for cause in shown]
+        if rest:
+            causes.append(f"other {sum(cause.pages for cause in rest):,}")
+        advice = "; ".join(dict.fromkeys(cause.advice for cause in shown))
+        return f"{self.counted()}: {', '.join(causes)}; {advice}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        causes = [asdict(cause) for cause in self.causes]
+        counts = {"pages": self.pages, "unreadable": self.unreadable, "unanswerable": self.unanswerable}
+        return {**counts, "share": self.share if self.pages else None, "causes": causes, "in_words": self.sentence()}
+
+
+def read_lost(log: LogReader, arm_ids: Iterable[int], mind: Mapping[str, Any]) -> dict[int, LostPages]:
+    """The lost pages of each arm.
+
+    Args:
+        log: The run's.
+        arm_ids: The arms wanted.
+        mind: `runs.mind`.
+    """
+    one_each = mind.get("kind") == "language" and dict(mind.get("options") or {}).get("decision") == "verdict"
+    noun = "replies" if one_each else "pages"
+    frame = log.lost_pages() if any(log.events_by_kind(("unreadable", "unanswerable")).values()) else None
+    pages, found = log.pages_by_arm(), {}
+    for arm_id in arm_ids:
+        rows = [] if frame is None else _records(frame[frame.arm_id == arm_id])
+        refused = sum(row["kind"] == "unanswerable" for row in rows)
+        found[arm_id] = LostPages(pages.get(arm_id, 0), len(rows) - refused, refused, _causes(rows), noun)
+    return found
+
+
+def altogether(parts: Sequence[LostPages]) -> LostPages:
+    """The lost pages of several arms."""
+    pages: Counter[tuple[str, str]] = Counter()
+    for part in parts:
+        for cause in part.causes:
+            pages[cause.name, cause.advice] += cause.pages
+    return LostPages(
+        sum(part.pages for part in parts),
+        sum(part.unreadable for part in parts),
+        sum(part.unanswerable for part in parts),
+        _ordered(pages),
+        parts[0].noun if parts else "pages",
+    )
+
+
+def limit_of(config: Mapping[str, Any]) -> float:
+    """The share of lost pages that a run allows, from its configuration as plain values."""
+    mind = config.get("mind")
+    given = mind if isinstance(mind, Mapping) else {"kind": mind}
+    # Runs of then do not say; a script loses pages on purpose.
+    return float(given.get("max_unreadable", 1.0 if given.get("kind") == "scripted" else MAX_UNREADABLE))
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    cells = frame.astype(object).where(frame.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in cells.to_dict("records")]
+
+
+def _causes(rows: Sequence[Mapping[str, Any]]) -> tuple[Cause, ...]:
+    found = [_cause(row) for row in rows]
+    return _ordered(Counter((name, _ADVICE[advice]) for name, advice in found))
+
+
+def _ordered(pages: Mapping[tuple[str, str], int]) -> tuple[Cause, ...]:
+    ranked = sorted(pages.items(), key=lambda each: (-each[1], each[0]))
+    return tuple(Cause(name, number, advice) for (name, advice), number in ranked)
+
+
+def _cause(row: Mapping[str, Any]) -> tuple[str, str]:
+    """The reason of one lost page, and the key of what to do."""
+    if row["kind"] == "unanswerable":
+        words = " ".join(str(row["detail"] or "the server gave no reason").split())
+        return f'refused by the server ("{_shortened(words)}")', "refused"
+    if row["status"] is None:
+        return "no failed call in the log", ""
+    reply, stopped = str(row["reply"] or ""), str(row["finish_reason"] or "")
+    if _WITHHELD in reply:
+        return "key withheld", "key"
+    if row["first_token"] is not None or row["form"] == "answers":
+        return "no probability of an answer in the reply", "odds"
+    thoughts = int(row["thought_characters"] or 0) > 0
+    empty = not reply.strip()
+    if empty:
+        why = f", finish_reason {stopped}" if _WORD.fullmatch(stopped) else ""
+        return f"empty content{why}", "thoughts" if thoughts or stopped == "length" else "empty"
+    if stopped == "length":
+        return "finish_reason length", "length"
+    if stopped not in ("", "stop") and _WORD.fullmatch(stopped):
+        return f"finish_reason {stopped}", "refused" if "filter" in stopped else "form"
+    if reply.lstrip().startswith("<think"):
+        return "thinking in the reply", "thinking"
+    return ("not the form asked for" if _is_json(reply) else "not JSON"), "form"
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _shortened(words: str) -> str:
+    return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}..."
