@@ -89,7 +89,7 @@ class ActionSpec:
             return (cells[..., None] == np.array(self.values)).any(axis=-1)
         if self.within is not None:
             return (cells >= self.within[0]) & (cells <= self.within[1])
-        return None
+        return np.isfinite(cells) if self.kind == "number" else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from groundlings.environments.actions import Actions, Cells, Illegal, LegalActions
 from groundlings.environments.arrays import BoolArray
 from groundlings.environments.chat import CallRecord
-from groundlings.environments.legality import legal_only
+from groundlings.environments.legality import check_chances, legal_only
 from groundlings.environments.page import Page
 from groundlings.environments.trace import NO_TRACE, Trace
 
@@ -95,7 +95,12 @@ class Checked:
 
 
 def checked(decision: Decision, page: Page, legal: LegalActions) -> Checked:
-    """Take out of a decision what its page did not offer, and say what it was; see `legality.legal_only`."""
+    """Take out of a decision what its page did not offer, and say what it was; see `legality.legal_only`.
+
+    Raises:
+        ConfigError: It was drawn from what is no probability; see `legality.check_chances`.
+    """
+    check_chances(decision.trace.chances, decision.unreadable, page, legal)
     actions, refused = legal_only(decision.actions, decision.unreadable, page, legal)
     illegal = (*decision.stray, *refused)
     if len(illegal) > 1:

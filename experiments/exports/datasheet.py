@@ -51,6 +51,7 @@ def datasheet(source: LogSource, chosen: Format, written: Written) -> dict[str, 
             {
                 **{key: value for key, value in asdict(arm).items() if key != "arm_id"},
                 **asdict(counts[arm.name]),
+                **({"opened": None, "rated": None} if counts[arm.name].nothing_known else {}),
                 "unknown": counts[arm.name].unknown,
                 "lost": lost[arm.name].as_dict(),
             }
@@ -124,8 +125,12 @@ def _arms(arms: list[Mapping[str, Any]]) -> str:
     for arm in arms:
         bound = " (a bound: it sees hidden preferences)" if arm["sees_hidden_preference"] else ""
         cells = [_plain(arm["name"]), arm["folder"], f"{_plain(arm['recommender'])}{bound}"]
-        lines.append(f"| {' | '.join([*cells, *(f'{arm[name]:,}' for name in columns)])} |")
+        lines.append(f"| {' | '.join([*cells, *(_number(arm[name]) for name in columns)])} |")
     return "\n".join(lines)
+
+
+def _number(count: int | None) -> str:
+    return "n/a" if count is None else f"{count:,}"
 
 
 def _list(facts: Mapping[str, Any]) -> str:

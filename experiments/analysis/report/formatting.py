@@ -8,6 +8,7 @@ from typing import Any
 from groundlings.environments.environment import EndedBy
 from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.metrics import ArmSummary, Metric, Summary
+from groundlings.experiments.analysis.metrics.counts import ArmCounts
 from groundlings.recommenders.interleaving import TEAM_DRAFT
 
 NOT_VALIDATED = "simulated effect, not validated against humans"
@@ -78,6 +79,11 @@ def interval(found: Estimate | Difference, metric: Metric) -> str:
 def count(number: float) -> str:
     """A whole number with separators."""
     return f"{number:,.0f}"
+
+
+def done(number: float, counts: ArmCounts) -> str:
+    """A count of what was done, "n/a" where nothing is known of any impression."""
+    return NOT_KNOWN if 0 < counts.impressions == counts.unknown_impressions else count(number)
 
 
 def share(part: float, whole: float) -> str:

@@ -66,6 +66,13 @@ class Visit:
         """Items opened, on the pages after the first few."""
         return sum(slot.clicked is True for page in self.pages[after:] for slot in page.slots)
 
+    def opened_in_words(self, after: int = 0) -> str:
+        """As `opened`, in words; what was opened on a lost page is not known."""
+        pages = self.pages[after:]
+        if pages and all(page.unreadable for page in pages):
+            return "not known what was opened"
+        return f"{self.opened(after)} opened{', one page not known' if any(page.unreadable for page in pages) else ''}"
+
 
 @dataclass(frozen=True, slots=True)
 class Guest:

@@ -85,6 +85,8 @@ def lost(comparison: Comparison) -> str:
 
 def preferred(found: Preference) -> str:
     """The word for a preference."""
+    if found.share.mean is None:
+        return "no preference known: nothing could be read"
     if not found.clear or found.share.mean is None:
         return "no preference found"
     return f"{found.arm if found.share.mean > 0.5 else found.baseline} is preferred"

@@ -117,8 +117,8 @@ def _table(comparison: Comparison) -> Table:
 
 def _details(arm: ArmFindings, comparison: Comparison, console: Console) -> None:
     metric = say.primary(comparison)
-    if not arm.headline.clear:
-        _line(console, "power", escape(say.missed(arm.headline, metric)))
+    if not arm.headline.clear and (missed := say.missed(arm.headline, metric)):
+        _line(console, "power", escape(missed))
     if arm.guardrails:
         guardrails = (say.guardrail(guard, comparison.metrics[guard.metric]) for guard in arm.guardrails)
         _line(console, "guarded", escape("; ".join(guardrails)))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sqlalchemy import text
 
+from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ GROUP BY arm_id, agent_id
 """
 
 _TEAMS = """
-SELECT agent_id, teams.position AS team, count(*) AS shown, sum(CAST(clicked AS INTEGER)) AS clicks
+SELECT agent_id, teams.position AS team, count(*) AS shown, count(clicked) AS known,
+       sum(CAST(clicked AS INTEGER)) AS clicks
 FROM impressions JOIN sessions USING (session_id) JOIN arms AS teams ON teams.arm_id = team_arm_id
 GROUP BY agent_id, teams.position
 """
@@ -110,12 +112,16 @@ class SumReader(OpenLog):
 
         Args:
             like_from: From this many stars on, a rating is a like.
+
+        Raises:
+            RunDirectoryError: A satisfaction or a rating in the log is no finite number.
         """
         sums = self._ask(_IMPRESSIONS, like_from=like_from)
         # Joined here and not in SQL: SQLite would build an index over the sums first.
         from groundlings.environments.environment import LOST
 
         frame = self._ask(_SESSIONS).merge(sums, on="session_id", how="left")
+        self._refuse_no_numbers(frame)
         whole = ~frame.pop("ended_by").isin([reason.value for reason in LOST])
         begun = whole | (frame.pages > 1)
         for part, kept, total in (("whole", whole, "likes"), ("begun", begun, "pages")):
@@ -123,6 +129,18 @@ class SumReader(OpenLog):
             frame[f"{part}_{total}"] = frame[total].where(kept, 0)
         frame[list(TOTALS)] = frame[list(TOTALS)].astype(np.float64).fillna(0.0)
         return frame
+
+    def _refuse_no_numbers(self, frame: pd.DataFrame) -> None:
+        """No run writes them: minds say finite numbers, and the environment refuses others."""
+        for column, given in (("satisfaction", frame.satisfaction.notna()), ("stars", frame.ratings.fillna(0) > 0)):
+            wrong = frame[given & ~np.isfinite(frame[column].astype(np.float64))]
+            if len(wrong):
+                first = wrong.iloc[0]
+                where = "sessions.satisfaction" if column == "satisfaction" else "a rating in impressions"
+                raise RunDirectoryError(
+                    f"{self}: the log is damaged: {where} of session {first.session_id} (day {first.day + 1}) is "
+                    f"{first[column]}, expected a finite number; it was left as it is, restore it from a copy"
+                )
 
     def sessions_by_end(self) -> dict[tuple[int, str], int]:
         """(arm_id, `EndedBy` value) -> sessions; pairs without a session are absent."""
@@ -159,7 +177,7 @@ class SumReader(OpenLog):
 
     def clicks_by_team(self) -> pd.DataFrame:
         """One row per agent and arm that drafted lists together with another: agent_id, team (the arm's place in the
-        YAML, 0 is the first), shown (slots that the arm had picked) and clicks on them."""
+        YAML, 0 is the first), shown (slots that the arm had picked), known (with known outcome) and clicks on them."""
         return self._ask(_TEAMS)
 
     def agents_cut_short(self) -> pd.DataFrame:
