@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rich.markup import escape
 from rich.table import Table
 
@@ -18,7 +21,7 @@ def render_findings(findings: Findings) -> Table:
     gate = "passed" if findings.passed else "did not pass"
     table = Table(
         title=f"{about['dataset']}: {about['people_tested']:,} people nothing was fitted on, salt {about['salt']!r}",
-        caption=f"As a whole: {findings.overall}; the mind {gate} the system gate. Targets were set before.",
+        caption=f"As a whole: {findings.overall}; the mind {gate} the system gate. Targets were set before.{_lost(about)}",
         caption_justify="left",
     )
     for heading, justify in (("figure", "left"), ("value", "right"), ("beside", "left"), ("target", "left")):
@@ -33,3 +36,12 @@ def render_findings(findings: Findings) -> Table:
         said = f"[{colour}]{word}" if colour else word
         table.add_row(row.label, escape(figure(record)), escape(row.beside), target(record), met, said)
     return table
+
+
+def _lost(about: Mapping[str, Any]) -> str:
+    """How many answers of the language model could not be read; "" where all could, or none was asked for."""
+    asked = about["language"] or {}
+    if not asked.get("unreadable"):
+        return ""
+    share = 100 * asked["unreadable"] / asked["pairs"]
+    return f"\n{asked['unreadable']:,} of {asked['pairs']:,} answers of the language model unreadable ({share:.1f} %)."
