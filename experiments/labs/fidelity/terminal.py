@@ -21,7 +21,8 @@ def render_findings(findings: Findings) -> Table:
     gate = "passed" if findings.passed else "did not pass"
     table = Table(
         title=f"{about['dataset']}: {about['people_tested']:,} people nothing was fitted on, salt {about['salt']!r}",
-        caption=f"As a whole: {findings.overall}; the mind {gate} the system gate. Targets were set before.{_lost(about)}",
+        caption=f"As a whole: {findings.overall}; the mind {gate} the system gate. Targets were set before."
+        + _lost(about),
         caption_justify="left",
     )
     for heading, justify in (("figure", "left"), ("value", "right"), ("beside", "left"), ("target", "left")):
