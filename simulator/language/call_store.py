@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest, fingerprint_of
-from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError, UnanswerablePrompt
+from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError
 
 Mode = Literal["record", "replay", "cache"]
 
@@ -37,8 +37,6 @@ CREATE TABLE IF NOT EXISTS replies (
 CREATE INDEX IF NOT EXISTS replies_by_prompt ON replies (prompt);
 """
 _REPLY_FIELDS = frozenset(field.name for field in fields(ChatReply)) - {"from_store"}
-_REFUSED = "unanswerable"
-"""Stands in the place of a reply, with the server's words, where a request was refused for good."""
 _LONGEST_EXCERPT = 120
 
 
@@ -70,11 +68,7 @@ class CallStore:
                 self._connection.executescript(_SCHEMA)
 
     def get(self, key: str) -> ChatReply | None:
-        """The reply of a request, None where it was never asked.
-
-        Raises:
-            UnanswerablePrompt: It was asked, and refused for good.
-        """
+        """The reply of a request, None where it was never asked."""
         with self._named_faults():
             row = self._connection.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
         try:
@@ -86,14 +80,8 @@ class CallStore:
 
     def put(self, key: str, request: str, reply: ChatReply) -> bool:
         """Note a reply; the first one noted for a request stays. Returns whether this is it."""
-        return self._put(key, request, {name: value for name, value in asdict(reply).items() if name in _REPLY_FIELDS})
-
-    def put_refusal(self, key: str, request: str, refusal: UnanswerablePrompt) -> bool:
-        """Note that a request was refused for good; as `put`, and a replay meets the same refusal."""
-        return self._put(key, request, {_REFUSED: refusal.what, "attempts": refusal.attempts})
-
-    def _put(self, key: str, request: str, reply: Mapping[str, Any]) -> bool:
-        row = (key, _prompt_hash(request), request, json.dumps(reply))
+        kept = json.dumps({name: value for name, value in asdict(reply).items() if name in _REPLY_FIELDS})
+        row = (key, _prompt_hash(request), request, kept)
         with self._named_faults():
             return self._connection.execute("INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?)", row).rowcount == 1
 
@@ -174,7 +162,6 @@ class StoredModel:
 
         Raises:
             DataError: In replay, the store does not hold this request.
-            UnanswerablePrompt: The server refuses it for good, now or when it was recorded.
         """
         text = canonical(request, self._name, self._replicate)
         key = hashlib.sha256(text.encode()).hexdigest()
@@ -183,11 +170,7 @@ class StoredModel:
                 return replace(kept, from_store=True)
             if self._model is None:
                 raise DataError(_missing(self._store, request, text, key))
-            try:
-                reply = await self._model.ask(request)
-            except UnanswerablePrompt as refusal:
-                self._store.put_refusal(key, text, refusal)
-                raise
+            reply = await self._model.ask(request)
             # Another process may have been quicker; its reply is the one that a replay will find.
             return reply if self._store.put(key, text, reply) else self._store.get(key) or reply
 
@@ -260,10 +243,6 @@ def _prompt_hash(request: str) -> str:
 
 
 def _reply_of(kept: dict[str, Any]) -> ChatReply:
-    if _REFUSED in kept:
-        what, attempts = str(kept[_REFUSED]), int(kept["attempts"])
-        told = f"the server refused this prompt for good when it was recorded: {what}"
-        raise UnanswerablePrompt(told, what=what, attempts=attempts, from_store=True)
     known = {name: value for name, value in kept.items() if name in _REPLY_FIELDS}
     known["first_token"] = tuple((str(token), float(log)) for token, log in known.get("first_token", ()))
     return ChatReply(**known)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from groundlings.simulator.lost_pages import MAX_UNREADABLE
@@ -48,11 +47,17 @@ class Cause:
         name: In words, without a count.
         pages: How many.
         advice: What to do.
+        example: A server's words about one of the pages, "" where it gave none.
     """
 
     name: str
     pages: int
     advice: str
+    example: str = ""
+
+    def counted(self) -> str:
+        """The reason with its count, and the example."""
+        return f"{self.name} {self.pages:,}" + (f' ("{self.example}")' if self.example else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,7 @@ class LostPages:
         if not self.lost:
             return ""
         shown, rest = self.causes[:_MOST_CAUSES], self.causes[_MOST_CAUSES:]
-        causes = [f"{cause.name} {cause.pages:,}" for cause in shown]
+        causes = [cause.counted() for cause in shown]
         if rest:
             causes.append(f"other {sum(cause.pages for cause in rest):,}")
         advice = "; ".join(dict.fromkeys(cause.advice for cause in shown))
@@ -128,21 +133,19 @@ def read_lost(log: LogReader, arm_ids: Iterable[int], mind: Mapping[str, Any]) -
     for arm_id in arm_ids:
         rows = [] if frame is None else _records(frame[frame.arm_id == arm_id])
         refused = sum(row["kind"] == "unanswerable" for row in rows)
-        found[arm_id] = LostPages(pages.get(arm_id, 0), len(rows) - refused, refused, _causes(rows), noun)
+        found[arm_id] = LostPages(
+            pages.get(arm_id, 0), len(rows) - refused, refused, _merged([_cause(row) for row in rows]), noun
+        )
     return found
 
 
 def altogether(parts: Sequence[LostPages]) -> LostPages:
     """The lost pages of several arms."""
-    pages: Counter[tuple[str, str]] = Counter()
-    for part in parts:
-        for cause in part.causes:
-            pages[cause.name, cause.advice] += cause.pages
     return LostPages(
         sum(part.pages for part in parts),
         sum(part.unreadable for part in parts),
         sum(part.unanswerable for part in parts),
-        _ordered(pages),
+        _merged([cause for part in parts for cause in part.causes]),
         parts[0].noun if parts else "pages",
     )
 
@@ -160,21 +163,26 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in cells.to_dict("records")]
 
 
-def _causes(rows: Sequence[Mapping[str, Any]]) -> tuple[Cause, ...]:
-    found = [_cause(row) for row in rows]
-    return _ordered(Counter((name, _ADVICE[advice]) for name, advice in found))
+def _merged(causes: Sequence[Cause]) -> tuple[Cause, ...]:
+    """Those of one name as one, the most frequent first; its example is the first in the log."""
+    found: dict[str, Cause] = {}
+    for cause in causes:
+        known = found.get(cause.name)
+        found[cause.name] = cause if known is None else replace(known, pages=known.pages + cause.pages)
+    return tuple(sorted(found.values(), key=lambda cause: (-cause.pages, cause.name)))
 
 
-def _ordered(pages: Mapping[tuple[str, str], int]) -> tuple[Cause, ...]:
-    ranked = sorted(pages.items(), key=lambda each: (-each[1], each[0]))
-    return tuple(Cause(name, number, advice) for (name, advice), number in ranked)
-
-
-def _cause(row: Mapping[str, Any]) -> tuple[str, str]:
-    """The reason of one lost page, and the key of what to do."""
+def _cause(row: Mapping[str, Any]) -> Cause:
+    """Why one page is lost."""
     if row["kind"] == "unanswerable":
-        words = " ".join(str(row["detail"] or "the server gave no reason").split())
-        return f'refused by the server ("{_shortened(words)}")', "refused"
+        words = _shortened(" ".join(str(row["detail"] or "").split()))
+        return Cause("refused by the server", 1, _ADVICE["refused"], words)
+    name, advice = _unreadable(row)
+    return Cause(name, 1, _ADVICE[advice])
+
+
+def _unreadable(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Why a reply could not be read, and the key of what to do."""
     if row["status"] is None:
         return "no failed call in the log", ""
     reply, stopped = str(row["reply"] or ""), str(row["finish_reason"] or "")
