@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from groundlings.environments.cleaning import printable
 from groundlings.simulator.lost_pages import MAX_UNREADABLE
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def _merged(causes: Sequence[Cause]) -> tuple[Cause, ...]:
 def _cause(row: Mapping[str, Any]) -> Cause:
     """Why one page is lost."""
     if row["kind"] == "unanswerable":
-        words = _shortened(" ".join(str(row["detail"] or "").split()))
+        words = printable(" ".join(str(row["detail"] or "").split()), limit=_LONGEST_WORDS)
         return Cause("refused by the server", 1, _ADVICE["refused"], words)
     name, advice = _unreadable(row)
     return Cause(name, 1, _ADVICE[advice])
@@ -210,7 +211,3 @@ def _is_json(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _shortened(words: str) -> str:
-    return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}..."
