@@ -31,7 +31,7 @@ _ADVICE = {
     "length": "raise mind.model.max_tokens",
     "thoughts": _MORE_TOKENS,
     "refused": "the server refuses what these pages show or ask: choose another model, or leave those items out",
-    "thinking": "switch the model's thinking off, or have it cut off (groundlings model check says how)",
+    "thinking": "have the thinking cut off (mind.model.thinking: strip), or switch it off at the server",
     "empty": "ask the server why with groundlings model check, or choose another model",
     "form": "have the form enforced (mind.model.structured: json_schema or grammar), or choose another model",
     "odds": "choose a server that gives log probabilities of whole answers, or decision: verdict",
@@ -134,9 +134,8 @@ def read_lost(log: LogReader, arm_ids: Iterable[int], mind: Mapping[str, Any]) -
     for arm_id in arm_ids:
         rows = [] if frame is None else _records(frame[frame.arm_id == arm_id])
         refused = sum(row["kind"] == "unanswerable" for row in rows)
-        found[arm_id] = LostPages(
-            pages.get(arm_id, 0), len(rows) - refused, refused, _merged([_cause(row) for row in rows]), noun
-        )
+        causes = _merged([_cause(row) for row in rows])
+        found[arm_id] = LostPages(pages.get(arm_id, 0), len(rows) - refused, refused, causes, noun)
     return found
 
 
@@ -197,12 +196,16 @@ def _unreadable(row: Mapping[str, Any]) -> tuple[str, str]:
         why = f", finish_reason {stopped}" if _WORD.fullmatch(stopped) else ""
         return f"empty content{why}", "thoughts" if thoughts or stopped == "length" else "empty"
     if stopped == "length":
-        return "finish_reason length", "length"
+        return "finish_reason length", "thoughts" if thoughts or _thinks(reply) else "length"
     if stopped not in ("", "stop") and _WORD.fullmatch(stopped):
         return f"finish_reason {stopped}", "refused" if "filter" in stopped else "form"
-    if reply.lstrip().startswith("<think"):
+    if _thinks(reply):
         return "thinking in the reply", "thinking"
     return ("not the form asked for" if _is_json(reply) else "not JSON"), "form"
+
+
+def _thinks(reply: str) -> bool:
+    return reply.lstrip().startswith("<think")
 
 
 def _is_json(text: str) -> bool:
