@@ -106,7 +106,7 @@ def write_report(run_dir: Path, log: LogReader, summary: Summary, variants: Sequ
         _metrics(summary, style),
         _pages(log, summary, style),
     ]
-    if summary.run["days"] > 1:
+    if summary.run["days"] > 1 and _known_by_day(summary):
         pictures.append(_days(summary, style))
     note = f"{formatting.opening(summary)} {formatting.NOT_VALIDATED.capitalize()}."
     for picture in pictures:
@@ -250,6 +250,11 @@ def _days(summary: Summary, style: Mapping[str, Style]) -> Picture:
         for metric in summary.metrics
     )
     return Picture("days", f"{summary.run['experiment']}: day by day", panels, columns=3, size=(3.6, 2.4))
+
+
+def _known_by_day(summary: Summary) -> bool:
+    """Whether any metric has a value on any day."""
+    return any(found.mean is not None for arm in summary.arms for day in arm.days for found in day.values())
 
 
 def _keys(picture: str, style: Mapping[str, Style]) -> dict[str, str]:
