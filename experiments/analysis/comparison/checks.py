@@ -91,10 +91,13 @@ def _lost_alike(arm: ArmOutcomes, baseline: ArmOutcomes) -> tuple[Check, ...]:
         return ()
     p_value = split_attrition_p_value(*((side.pages - side.lost, side.pages) for side in sides))
     alike = p_value >= _LOST_ALARM and abs(arm.lost.share - baseline.lost.share) <= _LOST_APART
+    name = f"lost pages: as large a share in {arm.name} as in {baseline.name}"
+    if not all(side.pages for side in sides):
+        return (Check(name, "not run", "nobody was shown a page in one of them"),)
     shares = [f"{100 * side.share:.1f} % ({side.lost:,} of {side.pages:,})" for side in sides]
     return (
         Check(
-            f"lost pages: as large a share in {arm.name} as in {baseline.name}",
+            name,
             "passed" if alike else "failed",
             f"{shares[0]} in {arm.name}, {shares[1]} in {baseline.name} (Fisher p {p_value:.2g})",
         ),

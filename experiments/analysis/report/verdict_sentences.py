@@ -8,7 +8,15 @@ from groundlings.experiments.analysis.comparison.fidelity_gate import Gate
 from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.segments import Segment
 from groundlings.experiments.analysis.metrics import Metric
-from groundlings.experiments.analysis.report.formatting import NOT_VALIDATED, NOTHING, count, decimal, plural, signed
+from groundlings.experiments.analysis.report.formatting import (
+    NOT_KNOWN,
+    NOT_VALIDATED,
+    NOTHING,
+    count,
+    decimal,
+    plural,
+    signed,
+)
 from groundlings.experiments.config.designs import InterleavingDesign, SplitDesign
 from groundlings.experiments.config.schema import PlanConfig
 
@@ -50,6 +58,13 @@ def lift(found: Estimate) -> str:
 def primary(comparison: Comparison) -> Metric:
     """The metric that decides, or stands first where none was declared."""
     return comparison.metrics[comparison.plan.primary]
+
+
+def baseline_mean(comparison: Comparison) -> str:
+    """The baseline's mean of the primary metric; "n/a" where there is none because pages are lost."""
+    if comparison.baseline_mean is None and comparison.lost.lost:
+        return NOT_KNOWN
+    return decimal(comparison.baseline_mean, primary(comparison).decimals)
 
 
 def plan(comparison: Comparison) -> str:

@@ -12,7 +12,7 @@ from groundlings.experiments.analysis.comparison.effects import ArmFindings, Com
 from groundlings.experiments.analysis.comparison.pilot import Pilot
 from groundlings.experiments.analysis.comparison.verdict import Check
 from groundlings.experiments.analysis.report import verdict_sentences as say
-from groundlings.experiments.analysis.report.formatting import NOT_KNOWN, NOTHING, count, decimal, plural, signed
+from groundlings.experiments.analysis.report.formatting import NOTHING, count, decimal, plural, signed
 
 COLOURS = {"validated": "bold green", "indicative": "bold yellow", "not supported": "bold red"}
 _MARKS = {"passed": "[green]\N{CHECK MARK}[/]", "failed": "[red]\N{MULTIPLICATION X}[/]", "not run": "[yellow]?[/]"}
@@ -21,8 +21,7 @@ _MARKS = {"passed": "[green]\N{CHECK MARK}[/]", "failed": "[red]\N{MULTIPLICATIO
 def print_verdict(comparison: Comparison, console: Console) -> None:
     """What was declared, what was checked, what was found, and the words for it."""
     run, metric = comparison.run, say.primary(comparison)
-    unread = comparison.baseline_mean is None and comparison.lost.lost
-    mean = NOT_KNOWN if unread else decimal(comparison.baseline_mean, metric.decimals)
+    mean = say.baseline_mean(comparison)
     against = f", against {escape(comparison.baseline)} ({escape(metric.label.lower())} {mean})"
     console.print(
         f"[bold]{escape(str(run['experiment']))}[/]  {plural(run['agents'], 'agent')}, {plural(run['days'], 'day')}"
