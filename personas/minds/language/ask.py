@@ -68,6 +68,7 @@ class Asker:
         self.model = model
         self.sampling = sampling
         self._reasks = reasks
+        self._gives_odds = False
 
     async def ask(
         self, question: Question, read: Callable[[str], _Read]
@@ -98,18 +99,19 @@ class Asker:
         """How likely each answer was as the first token, adding up to 1, None where that is not known.
 
         Raises:
-            ConfigError: The server gives no log probabilities.
+            ConfigError: The server gives no log probabilities; one that has given some before only loses this answer.
         """
         request = replace(self._request(question), answers=tuple(answers), max_tokens=1, temperature=0.0)
         try:
             reply = await self.model.ask(request)
         except UnanswerablePrompt as refusal:
             return None, unanswered(question.prompt, request, self.model, refusal)
-        if not reply.first_token:
+        if not reply.first_token and not self._gives_odds:
             raise ConfigError(
                 f"mind: log probabilities are wanted, and {self.model.name} gave none with its reply; use another "
                 "server, or a mind that does without them: kind: language with decision: verdict, or behavioural"
             )
+        self._gives_odds = True
         shares = read_odds(reply.first_token, answers)
         return shares, _record(question, request, reply, "unreadable" if shares is None else "ok")
 
