@@ -76,9 +76,8 @@ def test_what_one_visit_is_refused_ends_that_visit_alone(visit, make_mind):
     decided = mind.decide
 
     async def one_refused(situation):
-        return replace(
-            await decided(situation), unanswerable=tuple("no" if u == 1 else None for u in situation.visits.users)
-        )
+        words = tuple("no" if user == 1 else None for user in situation.visits.users)
+        return replace(await decided(situation), unanswerable=words)
 
     mind.decide = one_refused
     record = visit(mind)

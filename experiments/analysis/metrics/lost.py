@@ -153,7 +153,7 @@ def altogether(parts: Sequence[LostPages]) -> LostPages:
 def limit_of(config: Mapping[str, Any]) -> float:
     """The share of lost pages that a run allows, from its configuration as plain values."""
     mind = config.get("mind")
-    given = mind if isinstance(mind, Mapping) else {"kind": mind}
+    given: Mapping[str, Any] = mind if isinstance(mind, Mapping) else {"kind": mind}
     # Runs of then do not say; a script loses pages on purpose.
     return float(given.get("max_unreadable", 1.0 if given.get("kind") == "scripted" else MAX_UNREADABLE))
 
