@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import subprocess
 import sys
 from html.parser import HTMLParser
 
@@ -184,6 +185,21 @@ def test_a_run_of_which_nothing_could_be_read_stops_and_has_no_figures(experimen
     assert why in page
     assert "n/a" in page
     assert "likes 0" not in page.lower()
+
+
+def test_the_command_ends_with_status_1_says_why_and_how_to_go_on(experiment, films, tmp_path):
+    (tmp_path / "lost.yaml").write_text(as_yaml(experiment(films)))
+    command = [sys.executable, "-m", "groundlings", "run", "lost.yaml", "--out", "here"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1, done.stderr
+    said = " ".join(done.stderr.split())
+    assert "Traceback" not in said
+    assert "24 of 24 pages unreadable: empty content, finish_reason length 24; raise mind.model.max_tokens" in said
+    assert "groundlings run --resume here" in said
+    shown = subprocess.run(
+        [sys.executable, "-m", "groundlings", "runs", "show", "here"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "24 of 24 pages unreadable" in " ".join(shown.stdout.split())
 
 
 def test_the_comparison_says_that_nothing_could_be_read(experiment, groceries, tmp_path):
