@@ -109,14 +109,13 @@ class Arm:
         agents = logged.missing(self._visits.arrivals(day))
         version = self.recommender.state() if len(agents) else ""
         waiting = cohorts(agents, self.users[agents], day, seed=self.seed, size=self.mind.cohort_size, sim_time=time)
-        async for record in in_order(self._browse, waiting, concurrency):
+        records = in_order(self._browse, waiting, concurrency)
+        async for record in records if watch is None else watch.over(records):
             log.write(record, arm=self.name, sim_time=time, policy_version=version)
             if looks_back(self.mind):
                 self.mind.remember(record.afterthoughts.memories)
             self._clicks_today.append(clicks_of(record, time, self.history))
             on_visits(len(record.visits))
-            if watch is not None:
-                watch.take(record)
         log.flush()
 
     def take_clicks(self) -> Interactions:

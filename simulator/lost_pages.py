@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,17 +38,35 @@ class LostPageWatch:
     pages: int = 0
     lost: int = 0
 
-    def take(self, record: CohortRecord) -> None:
-        """Count a cohort's pages.
+    async def over(self, records: AsyncGenerator[CohortRecord, None]) -> AsyncIterator[CohortRecord]:
+        """The records, each counted once it was taken; where they are to stop, those that are finished come first.
+
+        Args:
+            records: From `concurrency.in_order`, which hands out what is finished before it fails.
 
         Raises:
             TooMuchUnreadable: Enough is known to say that the share is too large.
         """
+        async for record in records:
+            yield record
+            fault = self._counted(record)
+            if fault is not None:
+                break
+        else:
+            return
+        record = await records.athrow(fault)  # ends with the fault when nothing finished is left
+        while True:
+            yield record
+            record = await anext(records)
+
+    def _counted(self, record: CohortRecord) -> TooMuchUnreadable | None:
+        """Count a cohort's pages; the reason to stop where too many are lost."""
         for logged in record.turns:
             self.pages += len(logged.turn.rows)
             self.lost += int(logged.turn.decision.unreadable.sum())
         if self.lost and self.pages >= _FEWEST_PAGES and lower_bound(self.lost, self.pages) > self.limit:
-            raise TooMuchUnreadable(self._words(self.lost, self.pages))
+            return TooMuchUnreadable(self._words(self.lost, self.pages))
+        return None
 
     def end_run(self, lost: int, pages: int) -> None:
         """Judge the whole run, what was logged before it was resumed included.

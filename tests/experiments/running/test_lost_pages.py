@@ -249,7 +249,8 @@ def test_too_many_lost_pages_stop_a_run_early_and_it_goes_on_when_more_are_allow
     with pytest.raises(TooMuchUnreadable):
         run_experiment(config, run)
     with LogReader(run) as log:
-        assert log.lost_and_shown() == (50, 50)
+        lost, shown = log.lost_and_shown()
+    assert 50 <= lost == shown <= 60, "what was finished on that day is kept"
     changed = (run / "config.yaml").read_text().replace("max_unreadable: 0.2", "max_unreadable: 1.0")
     (run / "config.yaml").write_text(changed)
     resumed = resume_experiment(run)
