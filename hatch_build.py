@@ -13,11 +13,11 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-ROOMS = ("simulator", "personas", "environments", "recommenders", "experiments")
+PACKAGES = ("simulator", "personas", "environments", "recommenders", "experiments")
 
 
 class LinkRooms(BuildHookInterface[Any]):
-    """Makes `src/groundlings/<room>` a relative link to `<room>`, before an editable wheel is built."""
+    """Makes `src/groundlings/<package>` a relative link to `<package>`, before an editable wheel is built."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatchling's signature
         """See `BuildHookInterface.initialize`; `version` is "editable" or "standard"."""
@@ -27,8 +27,8 @@ class LinkRooms(BuildHookInterface[Any]):
 
 def link_rooms(root: Path) -> None:
     """Make the five links of a source tree, in place of any that lead elsewhere."""
-    for room in ROOMS:
-        link, target = root / "src" / "groundlings" / room, Path("..", "..", room)
+    for package in PACKAGES:
+        link, target = root / "src" / "groundlings" / package, Path("..", "..", package)
         if link.is_symlink():
             if link.readlink() == target:
                 continue

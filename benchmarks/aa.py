@@ -1,6 +1,6 @@
 """Do the shipped tests keep their promises on this platform's own data?
 
-    python -m benchmarks.aa [--experiments 2000] [--lucks 8] [--people all]
+    python -m benchmarks.aa [--experiments 2000] [--replications 8] [--people all]
 
 Five questions, all about behavioural agents made from the people of MovieLens-100K: how often does each test of each
 design find an effect where there is none (A/A); how often do intervals cover an effect that is known; how much sharper
@@ -33,14 +33,16 @@ def main() -> None:
     arguments = _arguments()
     console = Console(width=110)
     plan = build_plan(_config(arguments.people))
-    console.print(f"{len(plan.population):,} people, {arguments.lucks} lucks, {len(plan.config.arms)} arms")
-    tables = play(plan, plan.config.arms, arguments.lucks)
+    console.print(
+        f"{len(plan.population):,} agents, {arguments.replications} replications, {len(plan.config.arms)} arms"
+    )
+    tables = play(plan, plan.config.arms, arguments.replications)
     levels = [plan.population.persona(row).traits.activity.level for row in range(len(plan.population))]
     rng = np.random.default_rng(arguments.seed)
     promises = [
         *false_alarms(tables["popular"], np.array(levels), arguments.experiments, rng),
         *coverage(tables, arguments.experiments, rng),
-        *designed(plan, tables, arguments.lucks, arguments.experiments, rng),
+        *designed(plan, tables, arguments.replications, arguments.experiments, rng),
         *gains(),
         *planted(tables, [f"degraded {dose:g}" for dose in DOSES]),
     ]
@@ -54,7 +56,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--experiments", type=int, default=2000)
-    parser.add_argument("--lucks", type=int, default=8)
+    parser.add_argument("--replications", "--lucks", type=int, default=8)
     parser.add_argument("--people", default="all")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()

@@ -2,7 +2,7 @@
 
     python -m benchmarks.bulk_logging [--people 5000] [--days 4] [--rounds 5]
 
-Ours begins with what a cohort of visits did, and lays it out, converts it and commits it. The yardstick is given the
+Ours begins with what a cohort of sessions did, and lays it out, converts it and commits it. The yardstick is given the
 very same rows as ready tuples. Both write tables without indexes, in write-ahead mode, and take turns, so that a busy
 machine slows both. It fails where the log reaches less than GOAL of the yardstick.
 """

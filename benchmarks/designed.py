@@ -1,4 +1,4 @@
-"""The promises of split tests, interleaved lists and outcomes without luck, on this platform's own data."""
+"""The promises of split tests, interleaved lists and outcomes with a control variate, on this platform's own data."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ _GROUPS = 3
 
 
 def designed(
-    plan: Plan, tables: Mapping[str, Table], lucks: int, experiments: int, rng: np.random.Generator
+    plan: Plan, tables: Mapping[str, Table], replications: int, experiments: int, rng: np.random.Generator
 ) -> Iterator[Promise]:
     """False alarms between copies of `popular`, and coverage of the effect of EASE, in each design.
 
     Args:
         plan: The experiment that the tables were played from.
-        tables: As `luck.play` gives them.
-        lucks: How many lucks they hold.
+        tables: As `replayed_draws.play` gives them.
+        replications: How many replications they hold.
         experiments: How many to make of them.
-        rng: Draws people, lucks and arms.
+        rng: Draws people, replications and arms.
     """
     before = known_before([plan.population.persona(row).as_dict() for row in range(len(plan.population))])
     assert before is not None
     (popular,) = (arm for arm in plan.config.arms if arm.name == "popular")
-    drafts = play_drafts(plan, popular, lucks)
+    drafts = play_drafts(plan, popular, replications)
     base, ease = (_Outcome(tables[name], before) for name in ("popular", "ease"))
     truth = float((ease.likes - base.likes).mean())
     alarms: dict[str, list[bool]] = {}
     held: dict[str, list[bool]] = {}
     for number in range(experiments):
         people = rng.permutation(len(before))[:FEW]
-        luck = rng.permuted(np.tile(np.arange(lucks), (FEW, 1)), axis=1)
-        for name, found in _nothing_to_find(base, people, luck, rng).items():
+        replication = rng.permuted(np.tile(np.arange(replications), (FEW, 1)), axis=1)
+        for name, found in _nothing_to_find(base, people, replication, rng).items():
             alarms.setdefault(name, []).append(_alarm(found))
         swapped = rng.random(FEW) < 0.5  # which copy is called the first is a coin's word
-        first, second = (team[people, luck[:, 0]] for team in drafts)
+        first, second = (team[people, replication[:, 0]] for team in drafts)
         judged = preference(np.where(swapped, first, second), np.where(swapped, second, first))
         alarms.setdefault("interleaving (sign test)", []).append(judged.p_value < ALPHA)
         homes = rng.integers(0, _GROUPS, FEW)
-        likes = base.likes[people, luck[:, 0]]
+        likes = base.likes[people, replication[:, 0]]
         groups = [np.where(homes == place, likes, np.nan) for place in range(_GROUPS)]
         if number % 4 == 0:  # thousands of resamples each
             joint = Split(homes, before[people]).together(groups[1:], groups[0], ALPHA)
             assert joint is not None
             alarms.setdefault("split, max-T of two arms", []).append(bool(joint.p_values.min() < ALPHA))
         some = rng.integers(0, len(before), MANY)
-        drawn = rng.integers(0, lucks, MANY)
+        drawn = rng.integers(0, replications, MANY)
         for name, found in _something_to_find(base, ease, some, drawn, rng).items():
             held.setdefault(name, []).append(_holds(found, truth))
     for name, found_alarms in alarms.items():
@@ -65,43 +65,47 @@ def designed(
 
 
 class _Outcome:
-    """Likes a session of one arm, and what luck did to them, shape (n_people, n_lucks) each."""
+    """Per session of one arm: likes, and clicks less expected clicks, shape (n_people, n_replications) each."""
 
     def __init__(self, table: Table, before: FloatArray) -> None:
         self.likes = table.ratio("likes", "sessions")
-        self.luck = table.ratio("luck", "sessions")
+        self.click_noise = table.ratio("luck", "sessions")
         self.before = before
 
-    def taken_out(self, people: np.ndarray, luck: np.ndarray) -> FloatArray:
-        """Likes of these people with these lucks, less luck."""
-        return without_luck(self.likes[people, luck], controls(self.luck[people, luck], self.before[people]))
+    def taken_out(self, people: np.ndarray, replication: np.ndarray) -> FloatArray:
+        """Likes of these agents in these replications, adjusted by the control variate."""
+        return without_luck(
+            self.likes[people, replication], controls(self.click_noise[people, replication], self.before[people])
+        )
 
 
 def _nothing_to_find(
-    base: _Outcome, people: np.ndarray, luck: np.ndarray, rng: np.random.Generator
+    base: _Outcome, people: np.ndarray, replication: np.ndarray, rng: np.random.Generator
 ) -> dict[str, Difference]:
     homes = rng.integers(0, 2, len(people))
-    likes, calm = base.likes[people, luck[:, 0]], base.taken_out(people, luck[:, 0])
+    likes, calm = base.likes[people, replication[:, 0]], base.taken_out(people, replication[:, 0])
     first, second = homes == 0, homes == 1
     estimator = Split(homes, base.before[people])
     return {
         "split (CUPED with histories)": estimator.difference(
             np.where(second, likes, np.nan), np.where(first, likes, np.nan)
         ),
-        "split, luck taken out": estimator.difference(np.where(second, calm, np.nan), np.where(first, calm, np.nan)),
-        "paired, luck taken out": paired_difference(calm, base.taken_out(people, luck[:, 1])),
+        "split, control variate": estimator.difference(np.where(second, calm, np.nan), np.where(first, calm, np.nan)),
+        "paired, control variate": paired_difference(calm, base.taken_out(people, replication[:, 1])),
     }
 
 
 def _something_to_find(
-    base: _Outcome, ease: _Outcome, people: np.ndarray, luck: np.ndarray, rng: np.random.Generator
+    base: _Outcome, ease: _Outcome, people: np.ndarray, replication: np.ndarray, rng: np.random.Generator
 ) -> dict[str, Difference]:
     homes = rng.integers(0, 2, len(people))
     return {
-        "paired, luck taken out": paired_difference(ease.taken_out(people, luck), base.taken_out(people, luck)),
+        "paired, control variate": paired_difference(
+            ease.taken_out(people, replication), base.taken_out(people, replication)
+        ),
         "split (CUPED with histories)": Split(homes, base.before[people]).difference(
-            np.where(homes == 1, ease.likes[people, luck], np.nan),
-            np.where(homes == 0, base.likes[people, luck], np.nan),
+            np.where(homes == 1, ease.likes[people, replication], np.nan),
+            np.where(homes == 0, base.likes[people, replication], np.nan),
         ),
     }
 

@@ -71,7 +71,7 @@ def measure(run: Path, name: str, out: Path) -> tuple[float, float, float]:
 
 
 def write_log(path: Path, impressions: int) -> None:
-    """A log of full visits: 8 % of the items opened and rated, 1 % of the pages unreadable."""
+    """A log of full sessions: 8 % of the items opened and rated, 1 % of the pages unreadable."""
     engine = SqliteStore(path).for_writing()
     with engine.begin() as connection:
         migrate(connection)

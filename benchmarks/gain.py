@@ -30,8 +30,8 @@ _QUESTION = "paired SE / split SE, 943 people"
 def gains() -> Iterator[Promise]:
     """Standard error of the shipped experiment over that of a split test, pair by pair and metric by metric.
 
-    Promised for the metric that the shipped plan declares, with what the plan does about luck, against Welch's test.
-    The split test with the same helps (luck taken out, histories known) is printed beside it: it needs them more.
+    Promised for the metric that the shipped plan declares, with the plan's control variate, against Welch's test.
+    The split test with control variate and covariates from histories is printed, too: it gains more from them.
     """
     paired = _played(["popular", *_PAIRS], [])
     assert paired.plan is not None
@@ -52,7 +52,7 @@ def gains() -> Iterator[Promise]:
             promised = name == paired.plan.primary
             yield Promise(
                 _QUESTION,
-                f"{other}: {name} (luck left in {raw / welch:.2f}; against split with CUPED {found / cuped:.2f})",
+                f"{other}: {name} (no control variate {raw / welch:.2f}; against split with CUPED {found / cuped:.2f})",
                 f"{ratio:.3f} \N{PLUS-MINUS SIGN} {noise:.3f}",
                 f"<= {GAIN:g}" if promised else NOTHING,
                 not promised or ratio - 2 * noise <= GAIN,

@@ -62,12 +62,12 @@ def false_alarms(
     counts: dict[str, list[bool]] = {}
     gaps = np.empty((FEW, experiments))
     for number in range(experiments):
-        people, luck = _draw(rng, likes, FEW, 4)
-        gaps[:, number] = likes[people, luck[:, 0]] - likes[people, luck[:, 1]]
+        people, replication = _draw(rng, likes, FEW, 4)
+        gaps[:, number] = likes[people, replication[:, 0]] - likes[people, replication[:, 1]]
         for name, alarm in {
-            **_paired(table, people, luck, levels, bars),
-            **_split(table, people, luck, rng),
-            **_together(table, people, luck, rng),
+            **_paired(table, people, replication, levels, bars),
+            **_split(table, people, replication, rng),
+            **_together(table, people, replication, rng),
         }.items():
             counts.setdefault(name, []).append(alarm)
     found = bca_interval(gaps)
@@ -91,12 +91,15 @@ def coverage(tables: Mapping[str, Table], experiments: int, rng: np.random.Gener
     gaps = np.empty((MANY, experiments))
     for number in range(experiments):
         people = rng.integers(0, len(ours), MANY)
-        luck = rng.integers(0, ours.shape[1], MANY)
-        x, y = ours[people, luck], theirs[people, luck]
+        replication = rng.integers(0, ours.shape[1], MANY)
+        x, y = ours[people, replication], theirs[people, replication]
         gaps[:, number] = x - y
-        clicks = [(side.totals["clicks"][people, luck], side.totals["known"][people, luck]) for side in (arm, base)]
-        half, before = MANY // 2, theirs[people, (luck + 1) % ours.shape[1]]
-        together = np.column_stack([rival[people, luck] for rival in rivals])
+        clicks = [
+            (side.totals["clicks"][people, replication], side.totals["known"][people, replication])
+            for side in (arm, base)
+        ]
+        half, before = MANY // 2, theirs[people, (replication + 1) % ours.shape[1]]
+        together = np.column_stack([rival[people, replication] for rival in rivals])
         joint = max_t(together, ALPHA, resamples=_RESAMPLES, seed=number)
         reach = joint.critical * together.std(axis=0, ddof=1) / np.sqrt(MANY)
         within = np.abs(together.mean(axis=0) - truths) <= reach
@@ -141,16 +144,16 @@ def planted(tables: Mapping[str, Table], doses: Sequence[str]) -> Iterator[Promi
     yield Promise("planted effects", "anti-oracle and oracle bound every arm", ends, "all within", bound)
 
 
-def _draw(rng: np.random.Generator, values: FloatArray, people: int, lucks: int) -> tuple[IntArray, IntArray]:
-    """Different people, and different lucks for each of them, shape (people,) and (people, lucks)."""
+def _draw(rng: np.random.Generator, values: FloatArray, people: int, replications: int) -> tuple[IntArray, IntArray]:
+    """Different people, and different replications for each of them, shape (people,) and (people, replications)."""
     chosen = rng.permutation(len(values))[:people]
-    return chosen, rng.permuted(np.tile(np.arange(values.shape[1]), (people, 1)), axis=1)[:, :lucks]
+    return chosen, rng.permuted(np.tile(np.arange(values.shape[1]), (people, 1)), axis=1)[:, :replications]
 
 
 def _paired(
-    table: Table, people: IntArray, luck: IntArray, levels: NDArray[np.str_], bars: FloatArray
+    table: Table, people: IntArray, replication: IntArray, levels: NDArray[np.str_], bars: FloatArray
 ) -> dict[str, bool]:
-    a, b = luck[:, 0], luck[:, 1]
+    a, b = replication[:, 0], replication[:, 1]
     likes = table.ratio("likes", "sessions")
     gap = likes[people, a] - likes[people, b]
     clicks = [(table.totals["clicks"][people, side], table.totals["known"][people, side]) for side in (a, b)]
@@ -175,10 +178,10 @@ def _paired(
     }
 
 
-def _split(table: Table, people: IntArray, luck: IntArray, rng: np.random.Generator) -> dict[str, bool]:
-    likes = table.ratio("likes", "sessions")[people, luck[:, 0]]
-    before = table.ratio("likes", "sessions")[people, luck[:, 1]]
-    clicks, known = (table.totals[name][people, luck[:, 0]] for name in ("clicks", "known"))
+def _split(table: Table, people: IntArray, replication: IntArray, rng: np.random.Generator) -> dict[str, bool]:
+    likes = table.ratio("likes", "sessions")[people, replication[:, 0]]
+    before = table.ratio("likes", "sessions")[people, replication[:, 1]]
+    clicks, known = (table.totals[name][people, replication[:, 0]] for name in ("clicks", "known"))
     half = len(people) // 2
     assigned = int((rng.random(len(table.totals["sessions"])) < 0.5).sum())
     return {
@@ -191,10 +194,10 @@ def _split(table: Table, people: IntArray, luck: IntArray, rng: np.random.Genera
     }
 
 
-def _together(table: Table, people: IntArray, luck: IntArray, rng: np.random.Generator) -> dict[str, bool]:
+def _together(table: Table, people: IntArray, replication: IntArray, rng: np.random.Generator) -> dict[str, bool]:
     """Families of tests: three arms at once, and three metrics of three sets of people."""
     likes = table.ratio("likes", "sessions")
-    arms = np.column_stack([likes[people, luck[:, arm]] - likes[people, luck[:, 0]] for arm in (1, 2, 3)])
+    arms = np.column_stack([likes[people, replication[:, arm]] - likes[people, replication[:, 0]] for arm in (1, 2, 3)])
     tests = []
     for parts in (("likes", "sessions"), ("pages", "sessions"), ("satisfaction", "asked")):
         values = table.ratio(*parts)

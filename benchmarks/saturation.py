@@ -6,7 +6,7 @@ Two servers: one of ours that answers every question after 50 ms, in a process o
 The yardstick sends the very questions that the platform sent before, ready made, through asyncio and the openai client
 with as many on their way at a time, and reads nothing but the text. The platform recommends, writes the prompt, asks,
 checks the reply and logs. Both take turns, and the median of the ratios of neighbours counts. The yardstick uses the
-openai client's faster transport, aiohttp. There are enough people that the first page and the last visits, when fewer
+openai client's faster transport, aiohttp. There are enough people that the first page and the last sessions, when fewer
 are on their way, hardly count. Beside the mock server stands the processor time that this process took for a decision:
 where other programs keep the machine busy, it says more than the rate. Exits with 1 where a bar is missed.
 """
@@ -53,7 +53,7 @@ class Course:
     Attributes:
         server: "mock" or "embedded".
         concurrency: Requests on their way at a time.
-        people: Agents, one visit each.
+        people: Agents, one session each.
         model: The `model` part of the experiment file.
     """
 

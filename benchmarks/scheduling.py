@@ -1,4 +1,4 @@
-"""Bytes per person, and microseconds per person and day, that Mesa takes to schedule visits.
+"""Bytes per person, and microseconds per person and day, that Mesa takes to schedule sessions.
 
     python benchmarks/scheduling.py [--days 5] [--visit-probability 0.3] [--rounds 3]
 

@@ -2,13 +2,13 @@
 
     python -m benchmarks.tokens [--people 25] [--model embedded]
 
-People of MovieLens-100K visit a site of four slots a page on five days and see four pages each time. Counted are the
+Agents of MovieLens-100K have sessions on five days, with four pages of four slots each. Counted are the
 pages of the last two days, when memory, mood and thoughts are there: 25 people x 2 days x 4 pages = 200. Replies are
 drawn by seed from all that the reply form allows (two of four items opened, as in Agent4Rec's log), because a
 tokenizer, not a model, is what is measured: prompts go through the embedded model's own chat template and tokenizer,
 and no reply is generated. Without the extra or its weights tokens are counted as four characters each, and it says so.
 
-    calls        questions a page; thoughts (one every five visits) are spread over the pages of those visits
+    calls        questions a page; thoughts (one every five sessions) are spread over the pages of those sessions
     prompt       tokens of a page's prompts, chat template included
     cached       of these, what a prefix cache in whole blocks of 128 tokens would find when agents come one by one
     completion   tokens of the replies
@@ -55,7 +55,7 @@ AGENT4REC_CALLS, AGENT4REC_TOKENS = 2.5, 2_140
 
 Tokens = Sequence[object]
 Asked = list[tuple[int, int, int, CallRecord]]
-"""Day, agent, page (0 for what was asked after the visit) and call, in the order of asking."""
+"""Day, agent, page (0 for what was asked after the session) and call, in the order of asking."""
 
 
 class Tokenizer:

@@ -154,7 +154,7 @@ class LegalActions:
     Attributes:
         schema: What may be done in this environment at all.
         available: Action -> where it is offered, in the shape of its column; an action that is absent here is offered
-            on every slot that holds an item, or to every visit.
+            on every slot that holds an item, or to every session.
     """
 
     schema: ActionSchema
@@ -260,7 +260,7 @@ class Actions:
 
 
 def lay_out(schema: ActionSchema, page: Page, said: Sequence[Sequence[Action]]) -> tuple[Actions, tuple[Illegal, ...]]:
-    """The actions of each visit as columns, and those that name no slot of the page."""
+    """The actions of each session as columns, and those that name no slot of the page."""
     actions = Actions.of(schema, page, {})
     width = page.items.shape[1]
     stray: list[Illegal] = []

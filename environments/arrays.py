@@ -1,4 +1,4 @@
-"""Names for the arrays that travel through every room."""
+"""Types of the arrays that all packages share."""
 
 from __future__ import annotations
 

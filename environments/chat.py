@@ -1,7 +1,7 @@
 """What a language model is asked and what comes back, whoever serves it.
 
-The protocol lives on the ground floor because two rooms that never meet both need it: minds that decide by
-language, and recommenders that rank by it. Implementations live in `simulator/language`.
+The protocol is in `environments` because two packages that never import each other need it: minds that decide by
+language, and recommenders that rank by it. Implementations are in `simulator/language`.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class CallRecord:
         prompt_hash: SHA-256 over the prompt templates that made the request.
         status: "ok", "reasked" (unreadable, and asked again), "unreadable" (given up) or "unanswerable" (the server
             refuses this prompt for good; the reply's text is what it said).
-        row: Which visit of the cohort it was for.
+        row: Which session of the cohort it was for.
     """
 
     request: ChatRequest

@@ -88,6 +88,14 @@ def logger(name: str) -> logging.LoggerAdapter[logging.Logger]:
     return _CleanLogger(logging.getLogger(name), None)
 
 
+class CleanFormatter(logging.Formatter):
+    """Formats records of any package so that they steer no terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `logging.Formatter.format`."""
+        return printable(super().format(record), newlines=True)
+
+
 def _harmless(value: object) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value

@@ -1,6 +1,6 @@
-"""What can be said of an item before anybody has met it: genres, year, and the words of its title and text.
+"""The content of an item, known without any interaction: genres, year, and the words of its title and text.
 
-Both rooms that never meet need it: recommenders to place a new item beside old ones, personas to judge it.
+Two packages that never import each other need it: recommenders to rank a new item among old ones, personas to judge it.
 """
 
 from __future__ import annotations

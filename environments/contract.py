@@ -4,7 +4,7 @@
         def make_environment(self):
             return MyShop(page_size=3)
 
-Twelve visits meet forty items, ranked by item number; visit r has seen items 0 to r - 1 before. What people do is drawn
+Twelve sessions with forty items, ranked by item number; session r has seen items 0 to r - 1 before. Actions are drawn
 from the schema: every legal action is taken somewhere.
 """
 
@@ -51,7 +51,7 @@ class EnvironmentContract(ABC):
         """An environment that can show the toy world's items."""
 
     def walk(self, users: Sequence[int] = range(N_VISITS), *, unreadable: Sequence[int] = ()) -> Walk:
-        """Let some visits take their way; what they do depends on user and page alone."""
+        """Simulate some sessions; their actions depend on user and page alone."""
         return asyncio.run(_walk(self.make_environment(), np.array(users, dtype=np.int64), np.array(unreadable)))
 
     def test_every_visit_comes_to_an_end_that_is_known(self) -> None:
@@ -85,7 +85,7 @@ class EnvironmentContract(ABC):
             assert all(len(cells) == len(page.items) for cells in page.further.values())
 
     def test_nothing_is_shown_twice_or_against_the_request(self) -> None:
-        """Each visit meets items it has not seen before, each once, on no more and no larger pages than stated."""
+        """Each session is shown items it has not seen before, each once, on no more and no larger pages than stated."""
         environment = self.make_environment()
         shown: dict[int, list[int]] = {row: [] for row in range(N_VISITS)}
         for observation in self.walk().observations:
@@ -108,7 +108,7 @@ class EnvironmentContract(ABC):
             assert alone.state.ended_by[0] == together.state.ended_by[row]
 
     def test_the_same_visits_go_the_same_way_twice(self) -> None:
-        """All chance comes from the visits' draws, and nothing is kept outside of states."""
+        """All random numbers come from the sessions' draws, and nothing is kept outside of states."""
         first, second = self.walk(), self.walk()
         assert [each.page.items.tolist() for each in first.observations] == [
             each.page.items.tolist() for each in second.observations

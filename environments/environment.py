@@ -138,12 +138,12 @@ class VisitState:
     def after(
         self, observation: Observation, staying: BoolArray, ended_by: EndedBy | NDArray[np.object_], **further: Any
     ) -> Self:
-        """The state after a page: who stays, and how the visits of the others have ended.
+        """The state after a page: who stays, and how the sessions of the others have ended.
 
         Args:
-            observation: The page. Visits that were here and did not see it are over.
-            staying: Who of its visits goes on, shape (n_visits of the page,).
-            ended_by: Why the visits end here if they do: one for all, or one per visit of the page.
+            observation: The page. Sessions that were here and did not see it are over.
+            staying: Who of its sessions goes on, shape (n_visits of the page,).
+            ended_by: Why the sessions end here if they do: one for all, or one per session of the page.
             further: New values of fields that a subclass adds.
         """
         endings = self.ended_by.copy()
@@ -159,7 +159,7 @@ class Environment(Protocol[State]):
 
     For each cohort the loop calls `open` once, then `observe` and `apply` in turn, until `observe` returns None.
     Many cohorts are open at a time, and nothing may be kept outside of their states. Environments see no persona.
-    `open` and `observe` may ask the recommender: once per visit, per page, per query, as the environment wants it.
+    `open` and `observe` may ask the recommender: once per session, per page, per query, as the environment wants it.
 
     Example, a single page on which the list's first item can be bought:
 
@@ -194,7 +194,7 @@ class Environment(Protocol[State]):
     Attributes:
         schema: All that may be done here.
         page_size: Slots of a page at most.
-        max_pages: Pages of a visit at most.
+        max_pages: Pages of a session at most.
     """
 
     @property
@@ -209,15 +209,15 @@ class Environment(Protocol[State]):
 
     @property
     def max_pages(self) -> int:
-        """Pages of a visit at most."""
+        """Pages of a session at most."""
         ...
 
     async def open(self, visits: Visits, seen: sp.csr_array, rank: Rank) -> State:
-        """The state of visits that begin."""
+        """The state of sessions that begin."""
         ...
 
     async def observe(self, state: State, rank: Rank) -> Observation | None:
-        """What the visits that are still here see now; None where nobody is left or nothing can be shown."""
+        """What the sessions that are still here see now; None where nobody is left or nothing can be shown."""
         ...
 
     def apply(self, state: State, observation: Observation, decision: Decision) -> State:

@@ -1,4 +1,4 @@
-"""The paginated feed: a ranked list cut into pages, on which items can be opened and rated."""
+"""The paginated feed: a ranked list cut into pages, on which items can be clicked and rated."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ class FeedState(VisitState):
     """The state of a cohort's sessions on a feed.
 
     Attributes:
-        ranking: The list of each visit, one row per visit; None where every page is asked for by itself.
+        ranking: The list of each session, one row per session; None where every page is asked for by itself.
         number: The page to be shown next, 1 for the first.
-        shown: What the visits that are still here have been shown, shape (n_here, n_shown); None before the first page
-            and where one list serves the visit.
+        shown: What the sessions that are still here have been shown, shape (n_here, n_shown); None before the first
+            page and where one list serves the session.
     """
 
     ranking: Ranking | None
@@ -132,11 +132,11 @@ class PaginatedFeed:
         return {"kind": "feed", "page_size": self.page_size, "max_pages": self.max_pages, "rank_each": self.rank_each}
 
     def _part(self, state: FeedState, ranking: Ranking, lists: IntArray, first: int) -> Observation | None:
-        """The page that begins at rank `first` of the lists in the rows `lists`, one for each visit that is here."""
+        """The page that begins at rank `first` of the lists in the rows `lists`, one for each session that is here."""
         items = np.full((len(lists), self.page_size), NO_ITEM, dtype=np.int32)
         listed = ranking.items[lists, first : first + self.page_size]
         items[:, : listed.shape[1]] = listed
-        # Lists have no gaps: a visit sees something where its first slot holds an item.
+        # Lists have no gaps: a session sees something where its first slot holds an item.
         something = items[:, 0] != NO_ITEM
         rows = state.here
         if not something.all():
@@ -173,7 +173,7 @@ class PaginatedFeed:
         )
 
     def _shown_after(self, state: FeedState, observation: Observation, staying: BoolArray) -> ItemArray:
-        """What the visits that stay have been shown, this page included."""
+        """What the sessions that stay have been shown, this page included."""
         if state.shown is None:
             return observation.page.items[staying]
         # `here` is ascending and holds every row of the observation.
@@ -182,7 +182,7 @@ class PaginatedFeed:
 
 
 def _with_shown(seen: sp.csr_array, shown: ItemArray) -> sp.csr_array:
-    """What a visit must not be shown, with what it has been shown already."""
+    """What a session must not be shown, with what it has been shown already."""
     rows, places = np.nonzero(shown != NO_ITEM)
     marks = np.ones(len(rows), dtype=seen.dtype)
     return seen + sp.csr_array((marks, (rows, shown[rows, places])), shape=seen.shape)

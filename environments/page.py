@@ -1,4 +1,4 @@
-"""Pages of slots, for a whole cohort of visits at once."""
+"""Pages of slots, for a whole cohort of sessions at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from groundlings.environments.arrays import NO_ITEM, BoolArray, ItemArray
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The same page number as each visit of a cohort sees it.
+    """The same page number as each session of a cohort sees it.
 
     A page holds item numbers and nothing else: scores and propensities stay with the ranking, because
     nobody who browses may see them.
@@ -23,8 +23,8 @@ class Page:
         number: 1 for the first page.
         first_rank: How many slots came before this page.
         items: Item numbers, shape (n_visits, n_slots), `NO_ITEM` where a slot is empty.
-        further: What an environment shows besides (a price per slot, a message per visit), by name; the first
-            dimension of each array is the visit.
+        further: What an environment shows besides (a price per slot, a message per session), by name; the first
+            dimension of each array is the session.
     """
 
     number: int

@@ -13,10 +13,13 @@ A package offers a plug-in by an entry point of the group (`[project.entry-point
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import json
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
@@ -34,6 +37,48 @@ ReadOption = Callable[[Any, Any, str], Any]
 
 PYTHON_OBJECT = "python:"
 """Begins the name of what Python code handed over, which no file can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCode:
+    """Code that a file names as `module:Class`, and that runs when it is imported.
+
+    Attributes:
+        path: The module and the class.
+        at: The key path that names it ("arms[2].recommender").
+        home: The directory that it is imported from; None where there is no such module.
+    """
+
+    path: str
+    at: str
+    home: Path | None
+
+
+_told: ContextVar[Callable[[NamedCode], None] | None] = ContextVar("groundlings_named_code", default=None)
+
+
+@contextmanager
+def told_of_named_code(tell: Callable[[NamedCode], None]) -> Iterator[None]:
+    """Tell of code that a file names, each time before it is imported.
+
+    Args:
+        tell: Is called with what is about to be imported.
+    """
+    before = _told.set(tell)
+    try:
+        yield
+    finally:
+        _told.reset(before)
+
+
+def home_of(path: str) -> Path | None:
+    """The directory that `module:Class` would be imported from, without importing anything."""
+    try:
+        found = importlib.util.find_spec(path.partition(":")[0].partition(".")[0])
+    except (ImportError, ValueError):
+        return None
+    places = [*(found.submodule_search_locations or ()), found.origin] if found else []
+    return Path(places[0]).absolute().parent if places and places[0] else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +121,11 @@ class ExtensionPoint:
             current = str(Path.cwd())
             if current not in sys.path:
                 sys.path.append(current)  # last, so that your files can hide no installed package
-            return _imported(earlier_names.present_path(reference), at)
+            path = earlier_names.present_path(reference)
+            tell = _told.get()
+            if tell is not None and not path.startswith("groundlings."):
+                tell(NamedCode(path, at, home_of(path)))
+            return _imported(path, at)
         self.check_name(reference, at=at)
         return _imported(self.shipped.get(reference) or self._plugins()[reference][0].value, at)
 

@@ -1,7 +1,7 @@
 """Common random numbers: every draw is a pure function of who, when, why and what.
 
-Two arms that show the same item to the same agent on the same day meet the same luck, whatever else the
-arm did before, in whatever order visits finish. That is what makes the difference between two arms precise
+Two arms that show the same item to the same agent on the same day use the same random numbers, whatever else the
+arm did before, in whatever order sessions finish. That is what makes the difference between two arms precise
 (common random numbers: Law and Kelton, Simulation Modeling and Analysis, chapter on variance reduction).
 The arm and the call order are therefore never part of a key.
 """
@@ -61,7 +61,7 @@ class Draws:
 
     @classmethod
     def for_visits(cls, root: int, agents: NDArray[np.integer], day: int) -> Draws:
-        """The draws of agents (shape (n,)) on their visit of one day."""
+        """The draws of agents (shape (n,)) on their session of one day."""
         with np.errstate(over="ignore"):
             start = _mix(np.full(1, root % 2**64, dtype=np.uint64))
             who = _mix(_mix(agents.astype(np.uint64) ^ start) ^ np.uint64(day))
@@ -71,7 +71,7 @@ class Draws:
         """Uniform numbers in [0, 1).
 
         Args:
-            purpose: Why the number is drawn ("examine", "click", "stars", ...); purposes never share luck.
+            purpose: Why the number is drawn ("examine", "click", "stars", ...); purposes never share a draw.
             what: What it is about, usually item indices, shape (n,) or (n, m).
 
         Returns:

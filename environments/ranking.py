@@ -1,4 +1,4 @@
-"""What is asked of a recommender, and what it answers: for many visits at once, as arrays."""
+"""What is asked of a recommender, and what it answers: for many sessions at once, as arrays."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ PropensityKind = Literal["deterministic", "exact", "estimated"]
 
 @dataclass(frozen=True, slots=True)
 class RankingRequest:
-    """A request for one ranked list a visit.
+    """A request for one ranked list per session.
 
     Attributes:
         users: Row numbers of users, shape (n,); a user may occur once at most.
         size: How many items each list may hold.
         seen: Items that must not be listed, shape (n, n_items), a stored entry means "seen".
-        draws: The only source of chance a recommender may use, one row per visit.
-        page: The page that the lists are for, 1 for the first; 1 where one list serves a whole visit.
-        shown: What each visit was shown on its earlier pages, shape (n, n_shown), filled up with `NO_ITEM`; None on
+        draws: The only random numbers a recommender may use, one row per session.
+        page: The page that the lists are for, 1 for the first; 1 where one list serves a whole session.
+        shown: What each session was shown on its earlier pages, shape (n, n_shown), filled up with `NO_ITEM`; None on
             the first page. These items are in `seen` as well.
-        queries: What each visit asked for in words, None where it asked for nothing in particular.
-        sim_time: When the visits take place, in seconds since 1970 on the simulated clock.
+        queries: What each session asked for in words, None where it asked for nothing in particular.
+        sim_time: When the sessions take place, in seconds since 1970 on the simulated clock.
     """
 
     users: IntArray
@@ -44,7 +44,7 @@ class RankingRequest:
         return len(self.users)
 
     def unseen_counts(self) -> IntArray:
-        """How many items may be listed for each visit, shape (n,)."""
+        """How many items may be listed for each session, shape (n,)."""
         seen = self.seen
         if not seen.has_canonical_format:
             seen = seen.copy()
@@ -52,7 +52,7 @@ class RankingRequest:
         return seen.shape[1] - np.diff(seen.indptr).astype(np.int64)
 
     def any_seen(self, items: ItemArray, where: BoolArray) -> bool:
-        """Whether an item was seen by the visit of its row; both shape (n, size), `where` says which items count."""
+        """Whether an item was seen by the session of its row; both shape (n, size), `where` says which items count."""
         height = max(1, _BLOCK_CELLS // max(1, self.seen.shape[1]))
         for first in range(0, len(items), height):
             rows = slice(first, first + height)
@@ -64,11 +64,11 @@ class RankingRequest:
         return False
 
     def hide_seen(self, scores: FloatArray, first: int = 0) -> None:
-        """Put -inf, in place, where a visit has seen the item.
+        """Put -inf, in place, where a session has seen the item.
 
         Args:
-            scores: Shape (m, n_items), the visits `first` to `first + m` of this request.
-            first: The visit of the first row.
+            scores: Shape (m, n_items), the sessions `first` to `first + m` of this request.
+            first: The session of the first row.
         """
         starts = self.seen.indptr[first : first + len(scores) + 1]
         rows = np.repeat(np.arange(len(scores)), np.diff(starts))
@@ -134,7 +134,7 @@ def top_items(scores: FloatArray, request: RankingRequest) -> Ranking:
     """Rank by score, seen items left out, ties by the smaller item number.
 
     Args:
-        scores: Shape (n, n_items), one row per visit of the request; -inf never lists an item.
+        scores: Shape (n, n_items), one row per session of the request; -inf never lists an item.
         request: Says what was seen and how many items are wanted.
 
     Raises:

@@ -13,13 +13,13 @@ from groundlings.environments.random_streams import Draws
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """A cohort of visits, one row per visit.
+    """A cohort of sessions, one row per session.
 
     Attributes:
         agents: Row numbers in the population, shape (n,).
         users: Row numbers of the real people they are built from, shape (n,); nobody is here twice.
         day: 0 for the first day.
-        draws: Their random streams, one row per visit; the only source of chance that minds, recommenders and
+        draws: Their random streams, one row per session; the only source of chance that minds, recommenders and
             environments may use.
         sim_time: When they come, in seconds since 1970 on the simulated clock.
     """

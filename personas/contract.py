@@ -41,7 +41,7 @@ class MindContract:
         raise NotImplementedError
 
     def situation(self, *, may_go_on: bool = True, day: int = 0) -> Situation:
-        """Everybody on the first page; the last visit's page ends in empty slots."""
+        """Everybody on the first page; the last session's page ends in empty slots."""
         agents = np.arange(self.n_users, dtype=np.int64)
         starts = 3 * agents[:, None]
         items = ((starts + np.arange(self.page_size)) % self.n_items).astype(np.int32)

@@ -1,4 +1,4 @@
-"""What people really met after the experiment begins, for grounded replay: minds may look, recommenders never can."""
+"""Real held-out interactions, for grounded replay: minds may read them, recommenders never can."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Grounding:
         return cls(sp.csr_array((numbers, cells), shape=shape), held_out.ratings[latest])
 
     def look_up(self, users: IntArray, items: ItemArray) -> tuple[BoolArray, FloatArray]:
-        """Whether each pair was met, and its stars (NaN for none), shape as `items` (n, m); `NO_ITEM` was not."""
+        """Whether each pair is an interaction, and its stars (NaN for none), shape as `items` (n, m)."""
         shown = items >= 0
         rows = np.broadcast_to(users[:, None], items.shape)[shown]
         numbers = np.zeros(items.shape, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What agents remember from one visit to the next: kept as short texts, bounded, and recalled by three criteria.
+"""What agents remember from one session to the next: kept as short texts, bounded, and recalled by three criteria.
 
 Retrieval is that of Park, O'Brien, Cai, Morris, Liang and Bernstein (2023, "Generative agents: interactive simulacra
 of human behavior", UIST, section 4.1): a memory's score is
@@ -37,7 +37,7 @@ class Memory:
     Attributes:
         agent: Row number in the population.
         day: When it was made, 0 for the first day.
-        kind: `visit` for what happened, `reflection` for what was made of several visits.
+        kind: `visit` for what happened in a session, `reflection` for a thought about several sessions.
         text: One line.
         importance: 1 trifling to 10 decisive.
     """
@@ -50,16 +50,16 @@ class Memory:
 
 
 class MemoryOptions(BaseModel):
-    """What an agent remembers, and what of it comes back to mind."""
+    """What an agent remembers, and which memories a prompt holds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     pages: int = Field(default=3, ge=0)
-    """Earlier pages of this visit that a prompt tells in a line each; those before are told as a sum. 0 for none."""
+    """Earlier pages of this session that a prompt holds in a line each; pages before them as a sum. 0 for none."""
     recalled: int = Field(default=3, ge=0)
-    """Memories of earlier visits that a prompt holds at most; 0 for none."""
+    """Most memories of earlier sessions in a prompt; 0 for none."""
     characters: int = Field(default=480, ge=0)
-    """Length that all of them may have together: the budget that a hundred visits cannot outgrow."""
+    """Most characters of all of them together, however many sessions an agent has had."""
     capacity: int = Field(default=50, ge=1)
     """Memories kept for each agent; beyond it the oldest is forgotten."""
     decay: float = Field(default=0.995, gt=0, le=1)
@@ -67,7 +67,7 @@ class MemoryOptions(BaseModel):
     recency: float = Field(default=1.0, ge=0)
     """Weight of recency in retrieval."""
     relevance: float = Field(default=1.0, ge=0)
-    """Weight of relevance to what the visit's first page shows."""
+    """Weight of relevance to what the session's first page shows."""
     importance: float = Field(default=1.0, ge=0)
     """Weight of importance."""
     embedder: str | None = None
@@ -77,7 +77,7 @@ class MemoryOptions(BaseModel):
 class MemoryStore:
     """The long-term memory of all agents of an arm.
 
-    A reflection stands for the visits it was made of: they are forgotten when it comes. The log keeps them.
+    A reflection replaces the memories of the sessions that it is about. The log keeps these.
 
     Args:
         options: What is kept and recalled.

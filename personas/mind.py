@@ -71,7 +71,7 @@ class Answer:
     """An agent's answer to one question of an interview.
 
     Attributes:
-        row: Which visit of the cohort.
+        row: Which session of the cohort.
         question: As asked.
         answer: In the agent's words, None where the reply could not be read.
         call: Which of the `Afterthoughts.calls` it came with.
@@ -105,7 +105,7 @@ FEED_ACTIONS = frozenset({"click", "rate", "next_page", "satisfaction"})
 class Mind(Protocol):
     """Decides for agents.
 
-    `decide` is called once per page for a cohort of at most `cohort_size` visits, possibly many cohorts at a
+    `decide` is called once per page for a cohort of at most `cohort_size` sessions, possibly many cohorts at a
     time. It may read the situation and its own population, and nothing else: no clock, no global random
     numbers, no scores. It must answer for every row and change no array it is given. A mind with
     a memory across sessions follows `LooksBack` as well.
@@ -148,8 +148,8 @@ class Mind(Protocol):
 class LooksBack(Protocol):
     """A mind with memories: it is called after each session.
 
-    `look_back` is called once for each cohort, when its visits are over; like `decide` it may ask a model and must
-    not change the mind. Its memories are logged and then handed to `remember`, in agent order, while visits of
+    `look_back` is called once for each cohort, when its sessions are over; like `decide` it may ask a model and must
+    not change the mind. Its memories are logged and then handed to `remember`, in agent order, while sessions of
     other agents may still be open. A run that is resumed hands over all memories of its log before anybody
     comes, so nothing else may be kept.
     """
@@ -164,7 +164,7 @@ class LooksBack(Protocol):
 
 
 def looks_back(mind: Mind) -> TypeGuard[LooksBack]:
-    """Whether a mind follows `LooksBack`; asked at every visit, so a class is looked at once."""
+    """Whether a mind follows `LooksBack`; asked at every session, so a class is looked at once."""
     return _follows_looks_back(type(mind))
 
 

@@ -24,7 +24,7 @@ class Traits:
     Attributes:
         activity: How much the person uses the site.
         conformity: How close the person's ratings are to other people's; None without a rating.
-        diversity: How many genres the person has met.
+        diversity: Number of genres in the user's history.
     """
 
     activity: Trait

@@ -57,7 +57,7 @@ class Population:
 
     @cached_property
     def _made(self) -> dict[int, Persona]:
-        """Personas by row: the log wants one before the first visit, a language mind at the first page."""
+        """Personas by row: the log wants one before the first session, a language mind at the first page."""
         return {}
 
     def _persona(self, row: int) -> Persona:

@@ -85,7 +85,7 @@ class MindContext:
 
     @cached_property
     def grounding(self) -> Grounding:
-        """What people really met later, pair by pair, for grounded replay; recommenders never see it."""
+        """Real held-out interactions, for grounded replay; recommenders never see them."""
         return Grounding.of(self.later)
 
 

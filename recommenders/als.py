@@ -14,21 +14,21 @@ from groundlings.recommenders.latent import Factors, LatentFactorRecommender, Ro
 
 
 class AlsRecommender(LatentFactorRecommender):
-    """Explains every cell of the matrix, the met ones with more weight (Hu, Koren and Volinsky 2008).
+    """Explains every cell of the matrix, interactions with more weight (Hu, Koren and Volinsky 2008).
 
     Fitted by implicit's `AlternatingLeastSquares` with its conjugate-gradient solver (Takacs et al. 2011).
 
     Args:
         factors: Length of the vectors.
         regularisation: Penalty on their squared length.
-        confidence: Weight of a met item; an item not met weighs 1.
+        confidence: Weight of an interaction; an unobserved item has weight 1.
         iterations: How often both sides are solved in turn.
         seed: Of the random start.
-        new_items: Where an item goes that came after the fit. "takers" puts it where those who met it point on
-            average, each with one voice however much they met; "least_squares" solves for it as the fit does, which
-            leaves an item of few takers short and lets the busiest of them decide.
-        new_length: Of the vector of such an item whose takers all agree, in mean lengths of the fitted items' vectors;
-            for "takers". It decides how readily new items stand before old ones.
+        new_items: The vector of an item that came after the fit. "takers": the direction of the mean of the unit
+            vectors of its users; "least_squares": the solution that a fit would give it, which is short for an item
+            with few users, and in which the most active of them dominate.
+        new_length: Length of such a vector if all its users have the same direction, in mean lengths of the fitted
+            items' vectors; for "takers". The longer, the more easily new items are ranked before old ones.
     """
 
     def __init__(
@@ -83,9 +83,9 @@ class AlsRecommender(LatentFactorRecommender):
         return np.asarray(sp.csr_array(people[users]) @ vectors)
 
     def _solve(self, gram: FloatArray, takers: FloatArray) -> FloatArray:
-        """The item vector that the people's vectors leave no choice about; equation 5 of the paper, shape (n_factors,).
+        """The item vector for fixed user vectors; equation 5 of the paper, shape (n_factors,).
 
-        A met cell weighs `confidence`, any other 1, as in implicit.
+        An interaction has the weight `confidence`, any other cell 1, as in implicit.
         """
         curvature = gram + (self.confidence - 1) * takers.T @ takers
         return np.asarray(np.linalg.solve(curvature, self.confidence * takers.sum(axis=0)))

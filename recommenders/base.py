@@ -33,7 +33,7 @@ class AsyncRecommender(ABC):
     The simulator calls `fit` once before the first day with the training part of the real history, `rank`
     many times during a day, `observe` after each day, and `fit` again after every `simulation.refit_every`
     days with the real history followed by all simulated interactions of this arm (`synthetic` is True there).
-    An environment asks once per visit, per page or per query, and many requests may be open at a time.
+    An environment asks once per session, per page or per query, and many requests may be open at a time.
 
     Between two fits `rank` must not change the recommender: the same request has the same answer. All randomness
     comes from `request.draws`. It must not list an item of `request.seen`. The list of one session does not depend

@@ -12,7 +12,7 @@ from groundlings.recommenders.latent import Factors, LatentFactorRecommender, Ro
 
 
 class BprRecommender(LatentFactorRecommender):
-    """Matrix factorisation that puts a met item before one not met (Rendle et al. 2009), items with a bias.
+    """Matrix factorisation that ranks interactions before unobserved items (Rendle et al. 2009), items with a bias.
 
     Fitted by implicit's `BayesianPersonalizedRanking`. Its threads update shared vectors without locks, which
     never gives the same result twice; one thread does.

@@ -1,4 +1,4 @@
-"""What the recommenders that learn from "who met what" have in common."""
+"""What the recommenders that learn from the matrix of interactions have in common."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class CollaborativeRecommender(ScoringRecommender):
 
     @abstractmethod
     def learn(self, matrix: sp.csr_array) -> None:
-        """Learn from who met what, 1.0 for each pair, shape (n_users, n_items), forgetting what was learnt before."""
+        """Learn from interactions, 1.0 for each pair, shape (n_users, n_items), forgetting what was learnt before."""
 
     @abstractmethod
     def affinity(self, users: IntArray) -> FloatArray:

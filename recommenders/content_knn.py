@@ -1,4 +1,4 @@
-"""New items by way of old ones that are like them: the simplest honest answer to "nobody has met it yet"."""
+"""Scores of cold-start items from the most similar old items: the simplest method without interactions."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from groundlings.recommenders.base import ScoringRecommender, fitted, hash_of
 
 
 class ContentKnnRecommender(ScoringRecommender):
-    """Gives an item that nobody met the mean score of the items most like it (as KNN in the ColdRec benchmark).
+    """Gives an item without interactions the mean score of the most similar items (KNN in the ColdRec benchmark).
 
-    Every other item keeps the score that the inner recommender gives it. Likeness is that of
+    Every other item keeps the score of the inner recommender. The similarity is that of
     `groundlings.environments.content`: genres, year, and the words of title and text.
 
     Args:
-        of: Scores the items that people met.
-        neighbours: How many items a new one is likened to.
+        of: Scores the items with interactions.
+        neighbours: Number of most similar items.
     """
 
     def __init__(self, of: ScoringRecommender, neighbours: PositiveInt = 20) -> None:

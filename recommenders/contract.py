@@ -50,7 +50,7 @@ def toy_user_ids() -> tuple[str, ...]:
 
 
 def checkerboard(shift: int = 0) -> Interactions:
-    """Even users met even items and odd users odd ones, each all but one: the item of their own number.
+    """Even users have even items and odd users odd ones, each all but one: the item of their own number.
 
     So the right first item for user u is item u, as in the test data of the implicit library.
 
@@ -81,7 +81,7 @@ class RecommenderContract(ABC):
     """Inherit, write `build`, set what applies.
 
     Attributes:
-        personalised: It learns from who met what, so that it must solve the checkerboard.
+        personalised: It learns from interactions, so that it must solve the checkerboard.
         learns: Its lists may differ after a fit on other data.
         knows_everybody: It can rank for users without a history; else it must say so with an error.
     """
@@ -201,7 +201,7 @@ class RecommenderContract(ABC):
         assert message, "it must raise an error that says what is missing, or rank and have knows_everybody = True"
 
     def test_solves_the_checkerboard(self) -> None:
-        """The one item of their kind that a user has not met comes first."""
+        """The one item of its kind that is not in a user's history comes first."""
         if self.personalised:
             warm = np.arange(COLD_USER)
             first: ItemArray = self.ask(self.fitted(), warm, size=1).items[:, 0]

@@ -19,8 +19,8 @@ class DegradedRecommender(WrappingRecommender):
 
     Each slot is replaced with probability `share`. The item that stood there is lost, not moved down, and the
     new one is drawn uniformly from the pool: unseen items that the inner list does not hold and no earlier slot
-    took. The slots replaced at a small share are also replaced at every larger one, so doses can be compared visit
-    by visit.
+    took. The slots replaced at a small share are also replaced at every larger one, so doses can be compared session
+    by session.
 
     P(item at rank k | items at ranks < k, request) is
         1 - share               for the item the inner list has at rank k,

@@ -1,4 +1,4 @@
-"""Two recommenders draft one list together, so that one visit compares them."""
+"""Two recommenders draft one list together, so that one session compares them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Item-based nearest neighbours: "people who met this also met that"."""
+"""Item-based nearest neighbours: items that occur in the same histories."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from groundlings.recommenders.collaborative import CollaborativeRecommender
 
 
 class ItemKnnRecommender(CollaborativeRecommender):
-    """Sums, over the items a user met, the cosine similarity of their nearest neighbours (Sarwar et al. 2001).
+    """Sums, over the items of a user's history, the cosine similarity of their nearest neighbours (Sarwar et al. 2001).
 
     The similarities are those of irspack's `CosineKNNRecommender`.
 
     Args:
         neighbours: How many most similar items each item keeps.
-        shrinkage: Added to the denominator of the cosine; damps similarities that few people vouch for.
-        weighting: "tf_idf" lets people who met nearly everything count less, "none" counts everybody alike.
+        shrinkage: Added to the denominator of the cosine; reduces similarities that rest on few users.
+        weighting: "tf_idf" gives very active users less weight, "none" gives all users the same.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What most people met: the baseline that anything personal has to beat."""
+"""Popularity: the baseline of every personal recommender."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from groundlings.recommenders.base import ScoringRecommender, fitted, hash_of
 
 
 class PopularRecommender(ScoringRecommender):
-    """Items by the number of people who met them, the same list for everybody but for what they have seen."""
+    """Items by their number of users, the same list for all users except for items they have seen."""
 
     def __init__(self) -> None:
         self._people: FloatArray | None = None

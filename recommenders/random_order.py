@@ -14,7 +14,7 @@ from groundlings.recommenders.base import Recommender, fitted
 
 
 class RandomOrderRecommender(Recommender):
-    """Unseen items in uniformly random order, drawn anew for each visit.
+    """Unseen items in uniformly random order, drawn anew for each session.
 
     Each item draws a lot of its own, so the order of the items that are left does not change when one goes.
     P(item at rank k | items at ranks < k, request) = 1 / (number of unseen items - (k - 1)), ranks from 1.

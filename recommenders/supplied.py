@@ -28,8 +28,8 @@ class RankingFunction(Protocol):
     def __call__(self, user_ids: list[str], k: int, /) -> Iterable[Iterable[object]]:
         """For each user, in the order asked, up to `k` ids of items, the best first.
 
-        Ids are those of the data set: text, or whole numbers where its ids are such. Whoever is asked need not know
-        what a person has met: these items are left out afterwards, and `k` is large enough for that.
+        Ids are those of the data set: text, or whole numbers where its ids are such. Items of the user's history may
+        be among them: they are left out afterwards, and `k` is large enough for that.
         """
         ...
 
@@ -57,7 +57,7 @@ class AsyncRankingFunction(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What a function is asked: a list of `k` items for each of some users, who have these visits of the request."""
+    """What a function is asked: a list of `k` items for each of some users, who have these sessions of the request."""
 
     visits: IntArray
     user_ids: list[str]
@@ -85,7 +85,11 @@ class _Asker:
         return [_Question(visits, [self._user_ids[user] for user in request.users[visits]], k) for visits, k in groups]
 
     def ranking(self, request: RankingRequest, questions: Sequence[_Question], answers: Sequence[object]) -> Ranking:
-        """The lists for all visits without what people have met; raises `DataError` where they cannot be shown."""
+        """The lists for all sessions without items of the users' histories.
+
+        Raises:
+            DataError: A list cannot be shown.
+        """
         items = np.full((len(request), min(request.size, len(self._catalog))), NO_ITEM, dtype=np.int32)
         for question, answer in zip(questions, answers, strict=True):
             lists = self._lists(question.user_ids, answer)
@@ -135,8 +139,8 @@ class _Asker:
 class FunctionRecommender(Recommender):
     """Asks a function for item ids, and learns nothing.
 
-    Items that a person has met are left out of the answer and nothing fills it up. How many items a person's answer
-    may have depends on that person alone. A user without any item, an item that the data set does not know or one that
+    Items of a user's history are left out of the answer and not replaced. How many items a user's answer may have
+    depends on that user alone. A user without any item, an item that the data set does not know or one that
     stands twice in an answer is an error.
 
     Args:
@@ -185,9 +189,9 @@ class AsyncFunctionRecommender(AsyncRecommender):
 
 
 def _lengths(request: RankingRequest, n_items: int) -> IntArray:
-    """How many items each visit's answer may have, shape (n,): room for what was seen, in few different lengths.
+    """How many items each session's answer may have, shape (n,): room for what was seen, in few different lengths.
 
-    A visit's length depends on what that person has met, never on the other visits of the request.
+    A session's length depends on the user's history, never on the other sessions of the request.
     """
     wanted = request.size + n_items - request.unseen_counts()
     doublings = np.ceil(np.log2(wanted / request.size))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from groundlings.environments.cleaning import logger
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.concurrency import rare_collections
 from groundlings.simulator.log.writer import LogWriter
 from groundlings.simulator.lost_pages import LostPageWatch
 
-_logger = logging.getLogger(__name__)
+_logger = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

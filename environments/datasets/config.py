@@ -23,16 +23,16 @@ class _Strict(BaseModel):
 
 
 class InteractionColumns(_Strict):
-    """Which file says who met what, and under which column names."""
+    """The file of the interactions, and its columns."""
 
     path: NamedPath
-    """A CSV or Parquet file, one row an interaction; relative to the experiment file."""
+    """A CSV or Parquet file, one row per interaction; relative to the experiment file."""
     user: str
     """Column with the user's id."""
     item: str
     """Column with the item's id."""
     rating: str | None = None
-    """Column with the stars given; without it the feedback is implicit (somebody met something)."""
+    """Column with the stars given; without it the feedback is implicit."""
     timestamp: str
     """Column with the time: whole seconds since 1970, or ISO dates (UTC unless they say otherwise)."""
 
@@ -96,13 +96,13 @@ class OwnData(_Strict):
     """Your own tables."""
 
     interactions: InteractionColumns
-    """Who met what, and when."""
+    """The interactions: user, item, time and perhaps a rating."""
     items: ItemColumns
-    """What there is."""
+    """The items."""
     users: UserColumns | None = None
-    """Who they are; without it people are known by their ids alone."""
+    """The users; without it only their ids are known."""
     scale: ScaleConfig = ScaleConfig()
-    """The stars your ratings use, and the stars simulated people may give."""
+    """The stars your ratings use, and the stars agents may give."""
 
 
 class ToyOptions(_Strict):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from groundlings.environments.cleaning import printable_json
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.simulator.log.sqlite import SqliteStore
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, Store, store_at
@@ -83,7 +85,8 @@ def locked(directory: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-        (directory / LOCK_NAME).unlink(missing_ok=True)
+        with suppress(OSError):
+            (directory / LOCK_NAME).unlink(missing_ok=True)
 
 
 def write_text(path: Path, content: str) -> None:
@@ -92,20 +95,42 @@ def write_text(path: Path, content: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; a full disk is one clear error."""
+    """Write a file whole or not at all.
+
+    Raises:
+        RunDirectoryError: The disk is full, may not be written, or the directory is gone.
+    """
     part = path.with_name(path.name + ".part")
     try:
         part.write_bytes(content)
         part.replace(path)
     except OSError as fault:
-        part.unlink(missing_ok=True)
-        free = shutil.disk_usage(path.parent).free >> 20
-        raise RunDirectoryError(f"{path}: cannot be written ({fault.strerror}; {free} MiB free)") from None
+        with suppress(OSError):  # what could not be written may not be removable either
+            part.unlink(missing_ok=True)
+        raise RunDirectoryError(f"{path}: cannot be written ({why_not(fault, path.parent)})") from None
+
+
+def why_not(fault: OSError, directory: Path) -> str:
+    """Why a file could not be written into a directory, and what helps.
+
+    Args:
+        fault: What the system said.
+        directory: The file's; it may be gone by now.
+    """
+    said = fault.strerror or str(fault)
+    if not directory.is_dir():
+        return f"{said}: {directory} was removed, with all that was in it; begin anew"
+    if fault.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return f"{said}; copy {directory} to a place where you may write, and repeat it there"
+    try:
+        return f"{said}; {shutil.disk_usage(directory).free >> 20} MiB free"
+    except OSError:
+        return said
 
 
 def write_json(path: Path, content: Any) -> None:
     """Write values as readable JSON."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
+    write_text(path, printable_json(content) + "\n")
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:

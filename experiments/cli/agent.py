@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from groundlings.experiments.terminal import Terminal, plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -42,12 +43,10 @@ def agent(
     run: RunArgument, user: UserOption, arm: ArmOption = None, day: DayOption = None, prompts: PromptsOption = False
 ) -> None:
     """Print the sessions of one agent page by page: impressions, actions, mood, memories and answers."""
-    from rich.console import Console
-
     from groundlings.experiments.archive.agent_history import read_story
     from groundlings.experiments.archive.integrity import reading
 
-    console = Console()
+    console = Terminal()
     with reading(run):
         story = read_story(run, user, arm, None if day is None else day - 1)
     for part in render_story(story, prompts):
@@ -64,7 +63,9 @@ def render_story(story: Story, prompts: bool = False) -> Iterator[RenderableType
     from rich.panel import Panel
 
     title = _text(f"user {story.user_id}")
-    yield Panel(_text(story.description or "Nothing is known of this user."), title=title, title_align="left")
+    yield Panel(
+        _text(story.description or "Nothing is known of this user.", newlines=True), title=title, title_align="left"
+    )
     if not story.visits:
         yield _text("The log has no such session.")
     for visit in story.visits:
@@ -81,10 +82,12 @@ def _visit(visit: StoryVisit, prompts: bool) -> Iterator[RenderableType]:
     if prompts:
         yield from _calls(visit.calls)
     for kind, text in visit.memories:
-        yield _text(f"{'It thought' if kind == 'reflection' else 'It keeps'}: {text}", "italic")
+        yield _text(f"{'It thought' if kind == 'reflection' else 'It keeps'}: {text}", "italic", newlines=True)
     for question, answer in visit.answers:
-        yield _text(f"Asked: {question}")
-        yield _text(f"  “{answer}”" if answer is not None else "  (the answer could not be read)", "italic")
+        yield _text(f"Asked: {question}", newlines=True)
+        yield _text(
+            f"  “{answer}”" if answer is not None else "  (the answer could not be read)", "italic", newlines=True
+        )
     yield ""
 
 
@@ -136,7 +139,7 @@ def _deed(slot: StorySlot) -> Text:
     if slot.grounded:
         deed.append("  as in the held-out data", "italic")
     if slot.reason:
-        deed.append_text(_text(f"  “{slot.reason}”", "italic"))
+        deed.append_text(_text(f"  “{slot.reason}”", "italic", newlines=True))
     return deed
 
 
@@ -155,24 +158,21 @@ def _outcome(page: StoryPage, last: bool) -> str:
 
 def _calls(calls: tuple[StoryCall, ...]) -> Iterator[RenderableType]:
     from rich.panel import Panel
-    from rich.text import Text
 
     for call in calls:
-        text = Text()
+        text = _text("")
         for role, content in call.messages:
             text.append(f"{role}\n", "bold dim")
-            text.append_text(_text(f"{content}\n", "dim"))
+            text.append_text(_text(f"{content}\n", "dim", newlines=True))
         text.append("reply\n", "bold")
-        text.append_text(_text(call.reply))
+        text.append_text(_text(call.reply, newlines=True))
         if call.first_token:
             listed = ", ".join(f"{token} {math.exp(odds):.3f}" for token, odds in call.first_token[:_TOKENS])
-            text.append_text(_text(f"\nlikeliest first tokens: {listed}", "dim"))
+            text.append("\n")
+            text.append_text(_text(f"likeliest first tokens: {listed}", "dim"))
         yield Panel(text, title=_text(f"{call.template}, {call.status}"), title_align="left", border_style="dim")
 
 
-def _text(text: str, style: str = "") -> Text:
-    """Text as it stands, without markup; control characters of data or model show as a dot."""
-    from rich.text import Text
+def _text(text: str, style: str = "", *, newlines: bool = False) -> Text:
 
-    harmless = (each if each == "\n" or unicodedata.category(each)[0] != "C" else "·" for each in text)
-    return Text("".join(harmless), style=style)
+    return plain(text, style, newlines=newlines)

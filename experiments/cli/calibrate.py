@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from groundlings.experiments.terminal import Terminal, escape
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -26,9 +28,6 @@ SetOption = Annotated[
 
 def calibrate(config: ConfigArgument, out: OutOption = None, changes: SetOption = None) -> None:
     """Fit the weights of a calibrated mind on held-out data of validation users, or read those fitted before."""
-    from rich.console import Console
-    from rich.markup import escape
-
     from groundlings.environments.errors import ConfigError
     from groundlings.experiments.archive.directory import write_text
     from groundlings.experiments.cli.progress import TerminalProgress
@@ -40,7 +39,7 @@ def calibrate(config: ConfigArgument, out: OutOption = None, changes: SetOption 
             f"{config}: mind: found {loaded.mind.kind}; expected kind: calibrated with `language` among its terms, "
             "because nothing else has weights to fit"
         )
-    console = Console()
+    console = Terminal()
     with TerminalProgress(console) as progress:
         term = asyncio.run(find_term(loaded, progress))
     console.print(render_calibration(term.calibration))
@@ -63,7 +62,6 @@ async def find_term(config: ExperimentConfig, progress: Progress) -> LanguageTer
 
 def render_calibration(calibration: Calibration) -> Table:
     """Weights with intervals, and what they rest on."""
-    from rich.markup import escape
     from rich.table import Table
 
     fitted, labels = calibration.fitted_for, calibration.labels

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from groundlings.experiments.terminal import Terminal, say_json
+
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML).")]
 
@@ -36,8 +38,6 @@ def compare(
     ] = None,
 ) -> None:
     """Compare the arms of a run: verdict, effects with intervals, checks, segments."""
-    import json
-
     from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
     from groundlings.experiments.python_api.comparison import check_words, compare_runs, has_verdict
 
@@ -45,11 +45,9 @@ def compare(
     check_words(words)
     found = compare_runs(directory, fidelity, variant or ())
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, default=str))
+        say_json(found.as_dict())
     else:
-        from rich.console import Console
-
-        print_verdict(found.findings, Console())
+        print_verdict(found.findings, Terminal())
     if words and has_verdict(found, words):
         raise typer.Exit(FAILED_VERDICT)
 
@@ -64,18 +62,14 @@ def power(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Run a small pilot and print how many agents the experiment needs and which effects it can detect."""
-    import json
-
-    from rich.console import Console
-
     from groundlings.experiments.analysis.comparison.pilot import run_pilot
     from groundlings.experiments.analysis.report.verdict_terminal import print_needs
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_config
 
-    console = Console(stderr=as_json)
+    console = Terminal(stderr=as_json)
     pilot = run_pilot(load_config(config, changes or ()), people, TerminalProgress(console))
     if as_json:
-        typer.echo(json.dumps(pilot.as_dict(), indent=2, ensure_ascii=False, default=str))
+        say_json(pilot.as_dict())
         return
     print_needs(pilot, console)

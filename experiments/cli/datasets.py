@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from groundlings.environments.cleaning import printable
+from groundlings.experiments.terminal import Terminal, escape
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -31,33 +34,26 @@ _BAR_WIDTH = 40
 @app.command("list")
 def list_datasets() -> None:
     """List the data sets with size and terms of use."""
-    from rich.console import Console
-    from rich.markup import escape
-
     from groundlings.environments.datasets import available_datasets
 
     table = _table("name", "what", "size", "licence")
     for entry in available_datasets().values():
         table.add_row(*map(escape, (entry.name, entry.description, entry.size, entry.licence)))
-    Console().print(table)
+    Terminal().print(table)
 
 
 @app.command("fetch")
 def fetch_dataset(name: NameArgument, directory: DirectoryOption = None) -> None:
     """Download a data set, check its hashes and parse it."""
-    from rich.console import Console
-
-    console = Console()
+    console = Terminal()
     dataset = _load(name, directory, console)
-    console.print(f"{dataset.name}: ready, {_size(dataset)}", highlight=False, markup=False)
+    console.print(f"{escape(dataset.name)}: ready, {_size(dataset)}", highlight=False)
 
 
 @app.command("show")
 def show_dataset(name: NameArgument, directory: DirectoryOption = None) -> None:
     """Print what a data set holds: sizes, ratings, terms and a few rows."""
-    from rich.console import Console
-
-    console = Console()
+    console = Terminal()
     dataset = _load(name, directory, console)
     console.print(_facts(dataset))
     console.print(_histogram(dataset))
@@ -67,20 +63,21 @@ def show_dataset(name: NameArgument, directory: DirectoryOption = None) -> None:
 
 
 def _load(name: str, directory: Path | None, console: Console) -> Dataset:
-    from rich.markup import escape
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
     from groundlings.environments.datasets import DatasetConfig, load_dataset
 
     config = DatasetConfig.model_validate({"name": name, "directory": directory})
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
     with Progress(*columns, console=console, transient=True) as bars:
-        task = bars.add_task(escape(name), total=None, visible=False)
+        task = bars.add_task(printable(name), total=None, visible=False)
 
         def progress(what: str, done: int, total: int | None) -> None:
-            bars.update(task, description=f"fetching {escape(what)}", completed=done, total=total, visible=True)
+            bars.update(task, description=f"fetching {printable(what)}", completed=done, total=total, visible=True)
 
-        return load_dataset(config, progress, notify=lambda terms: bars.console.print(f"[dim]{escape(terms)}"))
+        return load_dataset(
+            config, progress, notify=lambda terms: bars.console.print(f"[dim]{escape(terms, newlines=True)}")
+        )
 
 
 def _table(*headers: str, title: str | None = None) -> Table:
@@ -98,7 +95,6 @@ def _size(dataset: Dataset) -> str:
 
 
 def _facts(dataset: Dataset) -> Table:
-    from rich.markup import escape
     from rich.table import Table
 
     history = dataset.interactions
@@ -130,7 +126,6 @@ def _histogram(dataset: Dataset) -> Table:
 
 
 def _people(dataset: Dataset) -> Table:
-    from rich.markup import escape
 
     table = _table("user", "what is known", title="The first people")
     people = dataset.people
@@ -141,7 +136,6 @@ def _people(dataset: Dataset) -> Table:
 
 
 def _items(dataset: Dataset) -> Table:
-    from rich.markup import escape
 
     table = _table("item", "title", "year", "genres", title="The first items")
     for index in range(min(_EXAMPLES, len(dataset.catalog))):
@@ -153,8 +147,6 @@ def _items(dataset: Dataset) -> Table:
 
 def _history(dataset: Dataset) -> Table:
     import math
-
-    from rich.markup import escape
 
     table = _table("when (UTC)", "user", "item", "stars", title="The first interactions")
     history = dataset.interactions

@@ -19,8 +19,9 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from groundlings.experiments.terminal import escape
 
 DISTRIBUTION = "groundlings"
 OLDEST_PYTHON = (3, 11)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from groundlings.experiments.terminal import Terminal, escape
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -25,8 +27,6 @@ OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="A new dir
 def formats() -> None:
     """List the export formats, and how each writes unknown outcomes."""
     from rich import box
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     from groundlings.experiments.exports.registry import available_formats
@@ -34,7 +34,7 @@ def formats() -> None:
     table = Table("name", "what it is", "unknown outcomes", box=box.SIMPLE_HEAD)
     for entry in available_formats().values():
         table.add_row(*map(escape, (entry.name, entry.description, entry.unknown)))
-    Console().print(table)
+    Terminal().print(table)
 
 
 @app.command("export")
@@ -45,11 +45,9 @@ def export(
     partial: Annotated[bool, typer.Option("--partial", help="Export a run that did not finish.")] = False,
 ) -> None:
     """Export a run's log to another tool's format, marked as synthetic."""
-    from rich.console import Console
-
     from groundlings.experiments.exports.export import export_run
 
-    _say(export_run(run, format_name, out, partial=partial), Console())
+    _say(export_run(run, format_name, out, partial=partial), Terminal())
 
 
 @app.command("synthesize")
@@ -71,8 +69,6 @@ def synthesize(
     ] = None,
 ) -> None:
     """Simulate agents for some days and export their interactions to another tool's format."""
-    from rich.console import Console
-
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_config
     from groundlings.experiments.exports.synthesis import synthesise
@@ -81,17 +77,15 @@ def synthesize(
         *([f"population.size={people}"] if people else []),
         *([f"simulation.days={days}"] if days else []),
     ]
-    console = Console()
+    console = Terminal()
     with TerminalProgress(console) as progress:
         done = synthesise(load_config(config, [*(changes or ()), *sizes], seed), format_name, out, log, progress)
     _say(done, console)
     if log is not None:
-        console.print(f"run        {log}", highlight=False, soft_wrap=True)
+        console.print(f"run        {escape(str(log))}", highlight=False, soft_wrap=True)
 
 
 def _say(done: Exported, console: Console) -> None:
-    from rich.markup import escape
-
     from groundlings.experiments.exports.datasheet import MARKDOWN_NAME
 
     for file, rows in done.written.rows.items():

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+import traceback
 import warnings
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
+from groundlings.environments.cleaning import CleanFormatter
 from groundlings.environments.earlier_names import EarlierName
 from groundlings.environments.errors import BudgetExhausted, ConfigError, TooMuchUnreadable, UserError
+from groundlings.experiments.cli.streams import patient_streams
+from groundlings.experiments.terminal import Terminal, escape, say
 
 app = typer.Typer(
     name="groundlings",
-    help="Give a recommender an audience before it meets people.",
+    help="Test a recommender on simulated users before real users see it.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -33,14 +36,14 @@ SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instea
 
 CTRL_C = 130
 
-errors = Console(stderr=True, soft_wrap=True)
+errors = Terminal(stderr=True, soft_wrap=True)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"groundlings {version('groundlings')}")
+        say(f"groundlings {version('groundlings')}")
         raise typer.Exit
 
 
@@ -50,19 +53,35 @@ def groundlings(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Give a recommender an audience before it meets people."""
+    """Test a recommender on simulated users before real users see it."""
 
 
 @app.command()
 def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = None) -> None:
-    """Validate an experiment file and print what a run would do and cost."""
+    """Validate an experiment file and print what a run would do and cost.
+
+    Code that the file names as `module:Class` is imported, and so run; each is named before.
+    """
+    from groundlings.environments.plugins import NamedCode, told_of_named_code
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_config
     from groundlings.experiments.running.cost import print_plan
     from groundlings.experiments.running.plan import build_plan
 
-    console = Console()
-    print_plan(build_plan(load_config(config, changes or (), seed), progress=TerminalProgress(console)), console)
+    console = Terminal()
+    told: set[NamedCode] = set()
+
+    def tell(code: NamedCode) -> None:
+        if code not in told:
+            told.add(code)
+            home = f"it is imported from {code.home}" if code.home else "no such module is found"
+            console.print(
+                escape(f"note  this file names code: {code.path} ({code.at}); {home}"), highlight=False, soft_wrap=True
+            )
+
+    with told_of_named_code(tell):
+        plan = build_plan(load_config(config, changes or (), seed), progress=TerminalProgress(console))
+        print_plan(plan, console)
 
 
 @app.command()
@@ -89,21 +108,21 @@ def run(
         raise ConfigError("run: give either CONFIG (with --out, --set, --seed) or --resume RUN alone")
     if as_json and quiet:
         raise ConfigError("run: give either --json or --quiet")
-    with TerminalProgress(Console(stderr=as_json, quiet=quiet)) as progress:
+    with TerminalProgress(Terminal(stderr=as_json, quiet=quiet)) as progress:
         try:
             if config is not None:
                 outcome = run_as_configured(load_config(config, changes or (), seed), out, progress)
             elif resume is not None:
                 outcome = go_on_with(resume, progress)
         except (UserError, BudgetExhausted, TooMuchUnreadable, KeyboardInterrupt):
-            if progress.directory is not None:
+            if progress.directory is not None and progress.directory.is_dir():
                 errors.print("every finished session is in the log; continue with")
                 errors.print(f"    groundlings run --resume {escape(str(progress.directory))}")
             raise
     if as_json:
         print_as_json(outcome)
     else:
-        print_outcome(outcome, Console(), quiet=quiet)
+        print_outcome(outcome, Terminal(), quiet=quiet)
 
 
 @app.command()
@@ -115,7 +134,7 @@ def report(directory: RunArgument) -> None:
     from groundlings.experiments.running.replicates import has_cells, write_reports
     from groundlings.simulator.log.reader import LogReader
 
-    console = Console()
+    console = Terminal()
     if has_cells(directory):
         write_reports(directory)
     else:
@@ -134,7 +153,7 @@ def print_digest(directory: RunArgument) -> None:
     runs = runs_in(directory)
     for run in runs:
         with reading(run), LogReader(run) as log:
-            typer.echo(log.digest() + (f"  {run.name}" if len(runs) > 1 else ""))
+            say(log.digest() + (f"  {run.name}" if len(runs) > 1 else ""), newlines=False)
 
 
 @app.command()
@@ -142,7 +161,7 @@ def schema() -> None:
     """Print every key of an experiment file with type, default and meaning."""
     from groundlings.experiments.config.reference import reference
 
-    typer.echo(reference(), nl=False)
+    say(reference().removesuffix("\n"))
 
 
 @app.command()
@@ -150,7 +169,7 @@ def doctor() -> None:
     """Check this installation and print what is missing or broken."""
     from groundlings.experiments.cli.doctor import print_findings
 
-    raise typer.Exit(print_findings(Console()))
+    raise typer.Exit(print_findings(Terminal()))
 
 
 def _mount() -> None:
@@ -180,7 +199,7 @@ def _mount() -> None:
     app.add_typer(model.app, name="model", help="Language models: serve the embedded one, probe an endpoint.")
 
 
-_show_with_place = warnings.showwarning
+_show_in_file = warnings.showwarning
 
 
 def _show_warning(
@@ -194,8 +213,10 @@ def _show_warning(
     """An earlier name is the reader's to change, wherever our code noticed it; other warnings tell their place."""
     if issubclass(category, EarlierName):
         errors.print(f"[yellow]earlier name[/] {escape(str(message))}")
+    elif file is None:
+        say(warnings.formatwarning(message, category, filename, lineno, line).rstrip("\n"), stderr=True)
     else:
-        _show_with_place(message, category, filename, lineno, file, line)
+        _show_in_file(message, category, filename, lineno, file, line)
 
 
 def main() -> None:
@@ -205,19 +226,62 @@ def main() -> None:
     130 Ctrl-C.
     """
     warnings.showwarning = _show_warning
+    if logging.lastResort is not None:  # what other packages log where nobody listens
+        logging.lastResort.setFormatter(CleanFormatter())
+    with patient_streams() as streams:
+        status = _status_of_the_command()
+        if streams.out.lost:
+            say(f"what was printed is lost: standard output cannot be written ({streams.out.lost})", stderr=True)
+            status = status or (0 if _keeps_files() else 1)
+    sys.exit(status)
+
+
+def _status_of_the_command() -> int:
     try:
         _mount()
-        app()
+        status = app(standalone_mode=False)  # so that typer leaves the printing of errors to us
+        if status == CTRL_C:
+            errors.print("stopped by Ctrl-C")
+        return status if isinstance(status, int) else 0
     except (UserError, BudgetExhausted) as error:
-        errors.print(f"[bold red]error[/] {escape(str(error))}")
-        sys.exit(2)
+        errors.print(f"[bold red]error[/] {escape(str(error), newlines=True)}")
+        return 2
     except TooMuchUnreadable as error:
         errors.print(f"[bold red]too little could be read[/] {escape(str(error))}")
-        sys.exit(1)
-    except SystemExit as leaving:
-        if leaving.code == CTRL_C:
-            errors.print("stopped by Ctrl-C")
-        raise
+        return 1
+    except typer.Abort:
+        errors.print("Aborted.")
+        return 1
+    except KeyboardInterrupt:
+        errors.print("stopped by Ctrl-C")
+        return CTRL_C
+    except Exception as fault:
+        if hasattr(fault, "format_message"):  # of typer, whose name for it differs between versions
+            return _usage_error(fault)
+        say("".join(traceback.format_exception(fault)).rstrip("\n"), stderr=True)
+        return 1
+
+
+def _usage_error(fault: Any) -> int:
+    """Say what is wrong with a command line, and how it should be."""
+    context = getattr(fault, "ctx", None)
+    if type(fault).__name__ == "NoArgsIsHelpError":  # the help itself, which newer versions have printed already
+        if fault.format_message():
+            say(fault.format_message())
+        return int(fault.exit_code)
+    if context is not None:
+        say(context.get_usage(), stderr=True)
+        say(f"Try '{context.command_path} --help' for help.", stderr=True)
+    errors.print(f"[bold red]error[/] {escape(fault.format_message(), newlines=True)}")
+    return int(fault.exit_code)
+
+
+def _keeps_files() -> bool:
+    """Whether the command leaves its results in files, so that it is done even if nobody could read what it said."""
+    return any(word in _KEEPS_FILES for word in sys.argv[1:2])
+
+
+_KEEPS_FILES = {"calibrate", "export", "fidelity", "report", "run", "synthesize", "warmup"}
 
 
 if __name__ == "__main__":

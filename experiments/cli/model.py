@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from groundlings.environments.errors import ConfigError
+from groundlings.experiments.terminal import Terminal, escape, say
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -31,7 +30,7 @@ def serve(
         file = path.expanduser().resolve() if path else await own_weights()
         model = await EmbeddedModel.open(ServerSettings(file, parallel=parallel, threads=threads, port=port))
         try:
-            typer.echo(f"{model.name} at {model.base_url} (Ctrl-C ends it)")
+            say(f"{model.name} at {model.base_url} (Ctrl-C ends it)", newlines=False)
             await asyncio.Event().wait()
         finally:
             await model.close()
@@ -67,6 +66,6 @@ def check(
     findings = asyncio.run(examine(options.base_url, model, key_in(options.api_key_env), timeout))
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for each in findings:
-        table.add_row("[green]yes[/]" if each.works else "[yellow]no[/]", each.what, escape(each.detail))
-    Console().print(table)
+        table.add_row("[green]yes[/]" if each.works else "[yellow]no[/]", escape(each.what), escape(each.detail))
+    Terminal().print(table)
     raise typer.Exit(0 if findings[0].works else 1)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from groundlings.experiments.terminal import Terminal, escape, plain
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
@@ -35,16 +37,16 @@ def _group() -> None:
 @app.command("show")
 def show_persona(config: ConfigArgument, user: UserOption = None, changes: SetOption = None) -> None:
     """Print one persona of an experiment, as measured on the user's training history."""
-    from rich.console import Console
-
     from groundlings.environments.datasets import load_dataset
     from groundlings.environments.split import split_history
     from groundlings.experiments.config.loading import load_config
     from groundlings.personas.population import build_population
 
     loaded = load_config(config, changes or ())
-    console = Console()
-    dataset = load_dataset(loaded.dataset, base=loaded.base, notify=console.print)
+    console = Terminal()
+    dataset = load_dataset(
+        loaded.dataset, base=loaded.base, notify=lambda terms: console.print(f"[dim]{escape(terms, newlines=True)}")
+    )
     split = split_history(dataset.interactions, loaded.split.kind, loaded.split.test_fraction)
     population = build_population(dataset, split.train, size=loaded.population.size, seed=loaded.seed)
     row = 0 if user is None else population.row_of(user)
@@ -55,21 +57,20 @@ def render_persona(persona: Persona, population: Population) -> RenderableType:
     """A persona as a panel: measurements, stars, tastes, examples and the description."""
     from rich.console import Group
     from rich.panel import Panel
-    from rich.text import Text
 
     parts: list[RenderableType] = [_facts(persona), ""]
     if persona.style.shares:
         parts += [_stars(persona), ""]
     if persona.liked or persona.disliked:
         parts += [_examples(persona, population), ""]
-    parts.append(Text(persona.description))
-    return Panel(Group(*parts), title=f"user {persona.user_id}", title_align="left", expand=False)
+    parts.append(plain(persona.description, newlines=True))
+    return Panel(Group(*parts), title=plain(f"user {persona.user_id}"), title_align="left", expand=False)
 
 
 def _facts(persona: Persona) -> Table:
     table = _columns()
     for name, value in persona.demographics.items():
-        table.add_row(name, value)
+        table.add_row(escape(name), escape(value))
     style, traits = persona.style, persona.traits
     table.add_row("activity", f"{traits.activity.value:.0f} items, {traits.activity.level}")
     table.add_row("conformity", _conformity(traits.conformity))
@@ -80,7 +81,7 @@ def _facts(persona: Persona) -> Table:
     if persona.genre_lifts:
         lifts = persona.genre_lifts
         named = lifts if len(lifts) <= _SHOWN else (*lifts[: _SHOWN // 2], *lifts[-_SHOWN // 2 :])
-        table.add_row("genre lifts", ", ".join(f"{genre} {lift:.2f}" for genre, lift in named))
+        table.add_row("genre lifts", ", ".join(f"{escape(genre)} {lift:.2f}" for genre, lift in named))
     return table
 
 
@@ -108,7 +109,6 @@ def _examples(persona: Persona, population: Population) -> Table:
 
 
 def _title(items: tuple[int, ...], place: int, population: Population) -> str:
-    from rich.markup import escape
 
     if place >= len(items):
         return ""

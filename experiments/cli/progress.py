@@ -7,10 +7,10 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from groundlings.environments.cleaning import printable
 from groundlings.experiments.running.events import (
     ArmBegins,
     Downloading,
@@ -21,6 +21,7 @@ from groundlings.experiments.running.events import (
     RunBegins,
     VisitsWritten,
 )
+from groundlings.experiments.terminal import escape
 
 
 class TerminalProgress:
@@ -37,7 +38,7 @@ class TerminalProgress:
     def __init__(self, console: Console, pairs: str = "calibration") -> None:
         self.directory: Path | None = None
         self._bars = Bars(
-            TextColumn("{task.description:<32}"),
+            TextColumn("{task.description:<32}", markup=False),
             BarColumn(),
             TextColumn("{task.fields[amount]:>18}"),
             TimeElapsedColumn(),
@@ -71,7 +72,7 @@ class TerminalProgress:
             case RunBegins(directory):
                 self.directory = directory
             case ArmBegins(name, visits):
-                self._arm = self._bars.add_task(escape(name), total=visits, amount=f"0/{visits} visits")
+                self._arm = self._bars.add_task(printable(name), total=visits, amount=f"0/{visits} visits")
             case VisitsWritten(count):
                 self._count(count)
             case LabStep(done, total, name):
@@ -79,8 +80,10 @@ class TerminalProgress:
 
     def _draw(self, key: str, done: int, total: int | None, amount: str, description: str) -> None:
         if key not in self._tasks:
-            self._tasks[key] = self._bars.add_task(escape(description), total=total, amount="")
-        self._bars.update(self._tasks[key], completed=done, total=total, amount=amount, description=escape(description))
+            self._tasks[key] = self._bars.add_task(printable(description), total=total, amount="")
+        self._bars.update(
+            self._tasks[key], completed=done, total=total, amount=amount, description=printable(description)
+        )
 
     def _count(self, visits: int) -> None:
         if self._arm is not None:

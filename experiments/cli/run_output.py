@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from groundlings.experiments.running.replicates import MatrixOutcome
 from groundlings.experiments.running.run import Outcome
+from groundlings.experiments.terminal import escape, say_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,8 +21,6 @@ def print_outcome(done: Outcome | MatrixOutcome, console: Console, *, quiet: boo
         console: Where it is printed.
         quiet: Whether the last line is all.
     """
-    from rich.markup import escape
-
     from groundlings.experiments.analysis.report import render_summary_table
 
     if isinstance(done, MatrixOutcome) and not quiet:
@@ -30,13 +28,13 @@ def print_outcome(done: Outcome | MatrixOutcome, console: Console, *, quiet: boo
             console.print(f"digest  {each.digest}  {escape(name)}", soft_wrap=True)
     elif isinstance(done, Outcome) and not quiet:
         console.print(render_summary_table(done.summary))
-        console.print(f"digest  {done.digest}")
+        console.print(f"digest  {escape(done.digest)}")
     console.print(f"report  {escape(str(done.directory / 'report.html'))}", soft_wrap=True)
 
 
 def print_as_json(done: Outcome | MatrixOutcome) -> None:
     """Print one JSON object: directory, status, digest, figures of the arms, and the verdict on what was declared."""
-    print(json.dumps(_described(done), ensure_ascii=False, indent=2, default=str))
+    say_json(_described(done))
 
 
 def _described(done: Outcome | MatrixOutcome) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from groundlings.environments.cleaning import printable
+from groundlings.experiments.terminal import Terminal, escape
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -28,12 +31,9 @@ def list_runs(
     ),
 ) -> None:
     """List the runs with status and size."""
-    from rich.console import Console
-    from rich.markup import escape
-
     from groundlings.experiments.archive.inventory import find_runs
 
-    console = Console()
+    console = Terminal()
     table = _table("run", "status", "started (UTC)", "seed", "sessions", "size", "digest")
     damaged = []
     for run in find_runs(root):
@@ -41,8 +41,8 @@ def list_runs(
         seed = str(run.facts.get("seed", ""))
         name = str(run.directory.relative_to(root))
         table.add_row(
-            escape(name), run.status, started, seed, f"{run.sessions:,}" if run.counts else "",
-            _megabytes(run), (run.digest or "")[:_SHORT],
+            escape(name), escape(run.status), escape(started), escape(seed), f"{run.sessions:,}" if run.counts else "",
+            _megabytes(run), escape((run.digest or "")[:_SHORT]),
         )  # fmt: skip
         if run.problem:
             damaged.append(run.problem)
@@ -57,8 +57,6 @@ def list_runs(
 @app.command("show")
 def show_run(directory: RunArgument) -> None:
     """Print a run's seed, data, agents, arms and number of rows."""
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     from groundlings.experiments.archive.inventory import read_run
@@ -67,7 +65,7 @@ def show_run(directory: RunArgument) -> None:
     facts = Table.grid(padding=(0, 2))
     for name, value in _facts(run).items():
         facts.add_row(name, escape(str(value)))
-    console = Console()
+    console = Terminal()
     console.print(facts)
     arms = _table("arm", "sessions", "impressions", "unknown", "opened", "rated")
     for name, count in run.counts.items():
@@ -80,12 +78,9 @@ def show_run(directory: RunArgument) -> None:
 @app.command("diff")
 def diff(first: RunArgument, second: RunArgument) -> None:
     """Print what differs between two runs: behaviour, configuration, data, versions and results."""
-    from rich.console import Console
-    from rich.markup import escape
-
     from groundlings.experiments.archive.inventory import diff_runs
 
-    console = Console()
+    console = Terminal()
     found = diff_runs(first, second)
     if not found:
         console.print("no difference: the same configuration, data, versions, behaviour and results")
@@ -110,9 +105,6 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
     """Delete a run and everything in its directory."""
-    from rich.console import Console
-    from rich.markup import escape
-
     from groundlings.experiments.archive.inventory import check_deletable, delete_run
 
     run = check_deletable(directory)
@@ -120,11 +112,12 @@ def delete(
     still = " It says that it is running: another process may be writing it." if run.status == "running" else ""
     if not yes:
         typer.confirm(
-            f"Delete {directory} ({run.status}, {run.sessions:,} sessions, {files} files, {_megabytes(run)})?{still}",
+            f"Delete {printable(str(directory))} ({printable(run.status)}, {run.sessions:,} sessions, {files} files, "
+            f"{_megabytes(run)})?{still}",
             abort=True,
         )
     delete_run(directory)
-    Console().print(f"deleted {escape(str(directory))}", highlight=False, soft_wrap=True)
+    Terminal().print(f"deleted {escape(str(directory))}", highlight=False, soft_wrap=True)
 
 
 def _facts(run: RunInfo) -> dict[str, Any]:
@@ -166,7 +159,6 @@ _SOME = 5
 
 def _table(*headers: str) -> Table:
     from rich import box
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD)

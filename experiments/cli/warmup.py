@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from groundlings.experiments.terminal import Terminal, escape
+
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A warm-up file (YAML).")]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")]
 SetOption = Annotated[
@@ -18,9 +20,6 @@ SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instea
 
 def warmup(config: ConfigArgument, out: OutOption = None, changes: SetOption = None, seed: SeedOption = None) -> None:
     """Simulate first interactions of new items (cold start), and measure their value against simpler methods."""
-    from rich.console import Console
-    from rich.markup import escape
-
     from groundlings.experiments.archive.directory import choose_directory, locked, write_json, write_text
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_as
@@ -30,7 +29,7 @@ def warmup(config: ConfigArgument, out: OutOption = None, changes: SetOption = N
     from groundlings.experiments.labs.warmup.terminal import render_claims, render_findings
 
     loaded = load_as(WarmupConfig, config, changes or (), seed)
-    console = Console()
+    console = Terminal()
     directory = choose_directory(loaded.name, out)
     with locked(directory):
         with TerminalProgress(console, pairs="language model") as progress:

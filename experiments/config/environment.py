@@ -22,8 +22,8 @@ class SiteConfig(Section):
     max_pages: Annotated[int, Field(ge=1)] = 5
     """Largest number of pages per session."""
     rank_each: RankEach | None = None
-    """Whether the recommender ranks once per `visit`, for all of its pages, or anew for each `page`, knowing what was
-    shown before; `visit` if absent."""
+    """Whether the recommender ranks once per session (`visit`), for all of its pages, or again for each `page`, knowing
+    what was shown before; `visit` if absent."""
 
     @model_validator(mode="after")
     def _can_be_shown(self) -> SiteConfig:

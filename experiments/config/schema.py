@@ -71,9 +71,9 @@ class SimulationConfig(Section):
     """The simulated days: sessions, refits, concurrency."""
 
     days: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    """Steps of the clock. Every agent visits at most once a day."""
+    """Steps of the clock. Every agent has at most one session per day."""
     visit_probability: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """P(an agent comes on a day); the same draw in every arm."""
+    """P(an agent has a session on a day); the same draw in every arm."""
     refit_every: Annotated[int, Field(ge=0)] = 1
     """Days between two fits of the recommenders, on the real history and their own arm's interactions; 0 = never."""
     concurrency: Annotated[int, Field(ge=1)] = 8

@@ -5,12 +5,12 @@ The questions are a selection from Gebru et al. 2021, "Datasheets for datasets".
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from groundlings.environments.cleaning import printable, printable_json
 from groundlings.experiments.analysis.metrics.lost import altogether
 from groundlings.experiments.exports.registry import Format, Written
 from groundlings.experiments.exports.source import LogSource
@@ -69,7 +69,7 @@ def datasheet(source: LogSource, chosen: Format, written: Written) -> dict[str, 
 def write_datasheet(source: LogSource, chosen: Format, written: Written, directory: Path) -> None:
     """Write both forms into an export."""
     facts = datasheet(source, chosen, written)
-    (directory / JSON_NAME).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (directory / JSON_NAME).write_text(printable_json(facts) + "\n", encoding="utf-8")
     (directory / MARKDOWN_NAME).write_text(_markdown(facts), encoding="utf-8")
 
 
@@ -110,13 +110,14 @@ def _markdown(facts: Mapping[str, Any]) -> str:
         f"**Unknown outcomes:** {chosen['unknown']}.",
         f"**Lost pages:** {_plain(facts['lost']['in_words'])}." if facts["lost"]["in_words"] else "",
         f"**The synthetic mark:** {chosen['mark']}.",
-        "\n".join(f"- {note}" for note in chosen["notes"]),
+        "\n".join(f"- {printable(note)}" for note in chosen["notes"]),
         "## What the words mean",
         _list(facts["definitions"]),
         f"`{JSON_NAME}` holds the same and the whole configuration.",
     ]
     # Names, licences and notes hold other people's text, and Markdown lets HTML through.
-    return "\n\n".join(part for part in parts if part).replace("<", "&lt;").replace(">", "&gt;") + "\n"
+    text = printable("\n\n".join(part for part in parts if part), newlines=True)
+    return text.replace("<", "&lt;").replace(">", "&gt;") + "\n"
 
 
 def _arms(arms: list[Mapping[str, Any]]) -> str:
@@ -134,11 +135,12 @@ def _number(count: int | None) -> str:
 
 
 def _list(facts: Mapping[str, Any]) -> str:
-    return "\n".join(f"- {name}: {value}" for name, value in facts.items())
+    return "\n".join(f"- {name}: {printable(str(value))}" for name, value in facts.items())
 
 
 def _plain(text: str) -> str:
     """A name in the text or in a cell of a table, whatever signs it holds."""
+    text = printable(text)
     for mark in ("\\", "`", "*", "_", "[", "]", "|"):
         text = text.replace(mark, f"\\{mark}")
     return text

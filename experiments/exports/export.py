@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.exports.datasheet import write_datasheet
 from groundlings.experiments.exports.folders import check_free, new_directory
+from groundlings.experiments.exports.formulas import formula_notes
 from groundlings.experiments.exports.registry import Format, Written, find_format
 from groundlings.experiments.exports.source import LogSource
 
@@ -52,5 +53,6 @@ def export_in(chosen: Format, run: Path, out: Path, *, partial: bool = False) ->
     check_free(out)
     with reading(run), LogSource(run, partial=partial) as source, new_directory(out) as draft:
         written = chosen.write(source, draft)
+        written = replace(written, notes=(*written.notes, *formula_notes(draft)))
         write_datasheet(source, chosen, written, draft)
     return Exported(out, written)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.archive.directory import why_not
 
 
 def check_free(out: Path) -> None:
@@ -44,9 +45,8 @@ def new_directory(out: Path) -> Iterator[Path]:
         check_free(out)
         draft.replace(out)
     except OSError as fault:
-        free = shutil.disk_usage(out.parent).free >> 20
         raise RunDirectoryError(
-            f"{out}: cannot be written ({fault.strerror or fault}; {free} MiB free); nothing was left behind"
+            f"{out}: cannot be written ({why_not(fault, out.parent)}); nothing was left behind"
         ) from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)

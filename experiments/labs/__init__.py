@@ -1,1 +1,1 @@
-"""Examinations of the audience itself: fidelity to real people, and warm-up of new items."""
+"""Measurements of agents: their fidelity to real users, and what they are worth to cold-start items (warm-up)."""

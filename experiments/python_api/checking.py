@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 
-from rich.console import Console
-
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import RankingRequest
 from groundlings.experiments.config.schema import ExperimentConfig
@@ -16,6 +14,7 @@ from groundlings.experiments.running.event_loop import outside_of_loops
 from groundlings.experiments.running.events import Printing
 from groundlings.experiments.running.plan import Plan, build_plan
 from groundlings.experiments.running.supplied import Supplied
+from groundlings.experiments.terminal import Terminal
 from groundlings.recommenders.supplied import check_answers
 
 _PEOPLE = 8
@@ -63,7 +62,7 @@ def _checked(plan: Plan) -> Checked:
         if is_fixed(arm):
             check_answers(plan.recommender(arm), request, len(plan.dataset.catalog), name=f"arms[{arm.name!r}]")
     written = io.StringIO()
-    print_plan(plan, Console(file=written, width=_WIDTH))
+    print_plan(plan, Terminal(file=written, width=_WIDTH))
     return Checked(
         people=len(plan.population),
         items=len(plan.dataset.catalog),

@@ -82,12 +82,11 @@ class Comparison:
         return self.findings.as_dict()
 
     def __str__(self) -> str:
-        from rich.console import Console
-
         from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
+        from groundlings.experiments.terminal import Terminal
 
         written = io.StringIO()
-        print_verdict(self.findings, Console(file=written, width=_WIDTH))
+        print_verdict(self.findings, Terminal(file=written, width=_WIDTH))
         return written.getvalue().rstrip()
 
     def __repr__(self) -> str:

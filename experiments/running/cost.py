@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from groundlings.environments.random_streams import Draws
@@ -18,6 +17,7 @@ from groundlings.experiments.config.schema import CalibratedMindConfig, Language
 from groundlings.experiments.config.variants import cells_of
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.sizes import sessions_at_most, size_warning
+from groundlings.experiments.terminal import escape
 from groundlings.recommenders.random_order import RandomOrderRecommender
 from groundlings.simulator.session import browse
 
@@ -85,7 +85,7 @@ def print_plan(plan: Plan, console: Console) -> None:
     table.add_column(style="bold")
     table.add_column()
     people, items, rows = len(plan.population), len(plan.dataset.catalog), len(plan.split.train)
-    table.add_row("data", f"{plan.dataset.name}: {items:,} items, {rows:,} training interactions")
+    table.add_row("data", f"{escape(plan.dataset.name)}: {items:,} items, {rows:,} training interactions")
     table.add_row("people", f"{people:,} agents, each measured on one real training history")
     table.add_row("mind", escape(str(config.mind.kind)))
     for number, arm in enumerate(config.arms):
@@ -117,7 +117,7 @@ def print_plan(plan: Plan, console: Console) -> None:
     console.print(table)
     warning = size_warning(plan)
     if warning is not None:
-        console.print(f"[yellow]note[/] {warning}", soft_wrap=True)
+        console.print(f"[yellow]note[/] {escape(warning)}", soft_wrap=True)
     console.print("[green]ok[/] this file runs")
 
 
@@ -147,7 +147,9 @@ def _shares(plan: Plan) -> str:
     assert isinstance(plan.config.design, SplitDesign)
     names = [arm.name for arm in plan.config.arms]
     shares = zip(names, shares_of(plan.config.design, names), strict=True)
-    return f": {', '.join(f'{name} {100 * share:.0f} %' for name, share in shares)}; log {plan.config.design.log}"
+    return (
+        f": {', '.join(f'{escape(name)} {100 * share:.0f} %' for name, share in shares)}; log {plan.config.design.log}"
+    )
 
 
 def _refits(plan: Plan) -> str:

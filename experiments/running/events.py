@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from groundlings.experiments.terminal import say
+
 if TYPE_CHECKING:
     from groundlings.environments.datasets import ProgressHook
 
@@ -108,9 +110,9 @@ class Printing:
         """See `Progress.event`."""
         match event:
             case Note(line):
-                print(line)
+                say(line)
             case RunBegins(directory):
-                print(f"writing {directory}")
+                say(f"writing {directory}", newlines=False)
 
 
 @dataclass(frozen=True, slots=True)

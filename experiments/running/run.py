@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, ExitStack
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import TooMuchUnreadable
 from groundlings.experiments.analysis.measuring import measure
 from groundlings.experiments.analysis.metrics import Summary
@@ -28,7 +28,7 @@ from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.spending import Spending, spent_in
 from groundlings.simulator.log.store import store_at
 
-_logger = logging.getLogger(__name__)
+_logger = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.config.loading import as_yaml
@@ -18,7 +18,7 @@ from groundlings.experiments.running.kept_data import with_data_kept
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.simulating import CutShort, simulate
 
-_logger = logging.getLogger(__name__)
+_logger = logger(__name__)
 
 
 def begin(plan: Plan, out: Path | None, held: ExitStack, progress: Progress) -> Path:

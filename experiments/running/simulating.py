@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import TooMuchUnreadable
 from groundlings.experiments.analysis.metrics.lost import altogether, read_lost
 from groundlings.experiments.config.schema import ExperimentConfig
@@ -24,7 +24,7 @@ from groundlings.simulator.log.store import Store
 from groundlings.simulator.log.writer import LogWriter, PastRun
 from groundlings.simulator.lost_pages import LostPageWatch
 
-_logger = logging.getLogger(__name__)
+_logger = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ async def simulate(
         plan: What to simulate; its arms are used up.
         run: The row of `runs`, from `run_row`.
         place: The log, or its file; it may exist, from the same run interrupted.
-        progress: Is events how far it is.
+        progress: Is told how far it is.
         cut_short: Filled, where it ends early, with the visits that were open.
 
     Raises:
@@ -122,7 +122,7 @@ def log_experiment(config: ExperimentConfig, place: Path | Store, progress: Prog
     Args:
         config: What to simulate.
         place: The log, or its file; sessions that it holds already are not repeated.
-        progress: Is events how far it is.
+        progress: Is told how far it is.
     """
 
     async def simulated(events: Progress) -> None:

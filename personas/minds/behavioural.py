@@ -1,7 +1,7 @@
 """A mind without a language model: a choice model estimated on real histories, decided for thousands at once.
 
-P(click | examined) = logistic(appeal + constant): appeal is the person's taste (`groundlings.personas.taste.model`),
-the constant makes the mean over random items that the person has not met equal `random_click_rate`. All else, from
+P(click | examined) = logistic(appeal + constant): appeal is the user's taste (`groundlings.personas.taste.model`),
+the constant makes the mean over random candidates equal `random_click_rate`. All else, from
 examination to leaving, is `groundlings.personas.minds.click_model`.
 """
 
@@ -49,7 +49,7 @@ class BehaviouralMind:
         population: Who the agents are.
         taste: What they like.
         options: How they browse.
-        grounding: What they really met later; only grounded replay may look at it.
+        grounding: Their real held-out interactions; only grounded replay reads them.
     """
 
     handlers: ClassVar[Mapping[str, Handler]] = {}

@@ -1,19 +1,19 @@
-"""How people browse, once it is known how likely each item is to be opened: what arithmetic minds have in common.
+"""The click model: from P(click | examined) to the decisions of a session, shared by all minds that compute it.
 
     1. Examination. A slot is looked at with P = (1 / position) ** examination_exponent, position counted from 1
        on each page: the position-based model (Craswell, Zoeter, Taylor and Ramsey 2008, "An experimental
        comparison of click position-bias models", WSDM), in the form of Joachims, Swaminathan and Schnabel (2017,
        "Unbiased learning-to-rank with biased feedback", WSDM).
     2. Click. P(click) = P(examined) * P(click | examined); the second is what the mind says.
-    3. Stars. For an opened item they are drawn from the person's own distribution, in the mood of the day
+    3. Stars. For a clicked item they are drawn from the user's own distribution, in the mood of the day
        (`groundlings.personas.taste.star_model`).
-    4. Satisfaction. 1 + 9 * (1 - exp(-found / enough)), rounded; found adds up, over the opened items, how far up
-       the scale of stars each one came (0 for the lowest star, 1 for the highest, `UNRATED_FIND` where the data
+    4. Satisfaction. 1 + 9 * (1 - exp(-found / enough)), rounded; found is the sum, over the clicked items, of the
+       position of their stars on the scale (0 for the lowest star, 1 for the highest, `UNRATED_FIND` where the data
        set has no ratings).
     5. Going on. P(leave) = logistic(logit(leave_rate) + fatigue * (page - 1) - patience * (satisfaction - 5.5) / 4.5).
 
 Each draw is a function of the agent, the day, the purpose and the item or page
-(`groundlings.environments.random_streams`), so the same item meets the same luck in every arm. The log can be audited:
+(`groundlings.environments.random_streams`), so the same item has the same draws in every arm. The log can be audited:
 `clicked == (click_draw < click_probability)` holds exactly. Examination is drawn after the click, from its distribution
 given the click, which gives the same joint distribution as drawing it first.
 """
@@ -38,14 +38,14 @@ from groundlings.personas.profile import star_columns
 from groundlings.personas.taste.model import Taste
 
 UNRATED_FIND = 0.75
-"""What an opened item counts for satisfaction where nobody gives stars: as much as a like."""
+"""What a clicked item counts for satisfaction in a data set without stars: as much as a like."""
 
 _CALIBRATION_PEOPLE = 200
 _NEXT_TO_NOTHING = 2.0**-54
 
 
 class BrowsingOptions(BaseModel):
-    """How people browse; what they like is estimated from the data set."""
+    """How agents browse; what they like is estimated from the data set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -53,10 +53,10 @@ class BrowsingOptions(BaseModel):
     """How fast attention falls down a page: P(look at position k) = (1/k)^exponent; 0 = every slot is looked at.
     1 is the setting of Joachims, Swaminathan and Schnabel (2017)."""
     random_click_rate: float = Field(default=0.05, gt=0, lt=1)
-    """Mean P(click | looked at) over items drawn at random from those a person has not met. Real rates of positive
+    """Mean P(click | looked at) over items drawn uniformly from an agent's candidate set. Real rates of positive
     action are below 10 % (OmniBehavior, arXiv 2604.08362)."""
     rating_probability: float = Field(default=1.0, ge=0, le=1)
-    """P(give stars | opened). MovieLens records nothing but ratings, so there every opened item is a rated one."""
+    """P(give stars | clicked). MovieLens records only ratings, so there every clicked item is rated."""
     enough: float = Field(default=1.0, gt=0)
     """How much must be found on a page for two thirds of full satisfaction, in items of the highest stars."""
     leave_rate: float = Field(default=0.25, gt=0, lt=1)
@@ -67,20 +67,20 @@ class BrowsingOptions(BaseModel):
     patience: float = Field(default=1.0, ge=0)
     """What a fully satisfying page takes off the log-odds of leaving, and an empty one adds. Chosen, not estimated."""
     grounded: bool = False
-    """Grounded replay: an item that the person really met in the held-out part is opened if it is looked at, and gets
-    the stars that were really given; the model decides about all others. Marked in the log (`grounded` events).
-    Circular with every figure that rests on held-out behaviour, so `groundlings fidelity` refuses it."""
+    """Grounded replay: an item with a held-out interaction of the user is clicked if it is looked at, and gets the real
+    stars; the model decides about all others. Marked in the log (`grounded` events). Circular with every figure that
+    rests on held-out behaviour, so `groundlings fidelity` refuses it."""
     cohort_size: int = Field(default=4096, ge=1)
-    """Visits decided in one go. It changes the speed, never the result."""
+    """Sessions decided in one go. It changes the speed, never the result."""
 
 
 class Browsing:
-    """Turns P(click | examined) into what people do.
+    """Turns P(click | examined) into decisions.
 
     Args:
         taste: For stars.
-        options: How people browse.
-        grounding: What people really met later, for grounded replay; None without it.
+        options: How agents browse.
+        grounding: The users' real held-out interactions, for grounded replay; None without it.
     """
 
     def __init__(self, taste: Taste, options: BrowsingOptions, grounding: Grounding | None = None) -> None:
@@ -141,7 +141,7 @@ class Browsing:
     def _rate(
         self, visits: Visits, page: Page, clicked: BoolArray, real_stars: FloatArray, legal: LegalActions
     ) -> tuple[FloatArray, FloatArray]:
-        """What each opened item was worth (0 to 1, 0 for the others), and the stars given, NaN for none."""
+        """What each clicked item was worth (0 to 1, 0 for the others), and the stars given, NaN for none."""
         stars = np.full(clicked.shape, np.nan)
         model, leaning = self._taste.stars, self._taste.table.leaning
         if model is None or leaning is None:
@@ -175,7 +175,7 @@ def open_constant(known: FloatArray, rate: float) -> float:
     """The constant that gives log-odds the stated mean probability.
 
     Args:
-        known: Log-odds up to that constant, of random items that people have not met, shape (n,).
+        known: Log-odds up to that constant, of random candidates, shape (n,).
         rate: Wanted mean of logistic(known + constant).
     """
     if not len(known):
@@ -189,7 +189,7 @@ def open_constant(known: FloatArray, rate: float) -> float:
 
 
 def unmet_appeal(population: Population, taste: Taste) -> FloatArray:
-    """Appeal of all items not yet met, over an even sample of people, shape (n,)."""
+    """Appeal of all candidates of an even sample of users, shape (n,)."""
     users = population.users
     some: IntArray = users[np.unique(np.linspace(0, len(users) - 1, _CALIBRATION_PEOPLE).astype(np.int64))]
     unmet = population.train.matrix[some].toarray() == 0

@@ -24,7 +24,7 @@ class ScriptedOptions(BaseModel):
     click: tuple[int, ...] = (0,)
     """Positions to open on every page, 0 for the first; empty slots are left alone."""
     stars: float | None = None
-    """Stars for everything opened; none are given where the site takes none."""
+    """Stars for every clicked item; none are given where the environment takes none."""
     pages: int = Field(default=1, ge=1)
     """Pages to see before leaving, where there are so many."""
     satisfaction: float | None = Field(default=None, ge=1, le=10)

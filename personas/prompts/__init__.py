@@ -7,8 +7,8 @@ what it is. Whoever changes a text raises its version: a test holds the two toge
     agent.md        who the agent is, what it remembers, how it feels, what is before it: in every prompt
     verdict.md      one reply a page
     graded.md       one-token questions, read as probabilities
-    reflection.md   what an agent makes of its last visits
-    interview.md    questions after a visit
+    reflection.md   what an agent makes of its last sessions
+    interview.md    questions after a session
     metadata.md     a line about an item that has no text
     plain.md, story.md   the same told in other words: their sections take the place of those above
 """

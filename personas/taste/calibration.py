@@ -5,8 +5,8 @@
 Appeal is the taste's log-odds (`groundlings.personas.taste.model`), score the language model's
 (`groundlings.personas.minds.calibrated_question`). The two weights are estimated together for the mind with both terms,
 and the language weight once more alone for the mind without evidence (`groundlings.personas.taste.calibration_fit`).
-The constant is not estimated, because nobody knows how often real people were shown what they passed by: it makes the
-mean over random unmet items equal `random_click_rate`.
+The constant is not estimated, because it is unknown how often real users were shown items they did not click: it makes
+the mean over random candidates equal `random_click_rate`.
 
 A file holds counts, weights and hashes, and no person, item or rating of the data set.
 """
@@ -102,13 +102,13 @@ class Labels(_Part):
     met: int
     """Held-out items."""
     passed_by: int
-    """Items drawn at random from those a person never met."""
+    """Negatives, sampled uniformly from each user's unobserved items."""
     unreadable: int
     """Pairs left out because the model's answer could not be read."""
 
 
 class RandomItems(_Part):
-    """The standardised score of random unmet items: what the constant needs to know of pairs nobody asked about."""
+    """The standardised score of random unobserved items: the constant needs it for pairs that were not asked about."""
 
     intercept: float
     slope: float
@@ -130,13 +130,13 @@ class Calibration(_Part):
     scale: float
     """Standard deviation of the score among the labels."""
     evidence: Estimate
-    """Log-odds for one unit of appeal, beside the language term."""
+    """Log-odds per unit of appeal, together with the language term."""
     language: Estimate
-    """Log-odds for one standard deviation of the score, beside appeal."""
+    """Log-odds per standard deviation of the score, together with appeal."""
     language_alone: Estimate
     """The same without appeal."""
     gain: Estimate
-    """How much likelier, in nats a pair, the labels of people left out become by the language term."""
+    """Log likelihood that the language term adds to labels of users held out, in nats per pair."""
     random_items: RandomItems
     taste: Mapping[str, Any]
     """Weights of the taste that appeal came from (`groundlings.personas.taste.weights`)."""
@@ -156,7 +156,7 @@ class Calibration(_Part):
         return (scores - self.centre) / self.scale
 
     def random_log_odds(self, unmet_appeal: FloatArray, *, evidence: bool) -> FloatArray:
-        """Log-odds, up to the constant, of random unmet items, shape (n,).
+        """Log-odds, up to the constant, of random unobserved items, shape (n,).
 
         Args:
             unmet_appeal: Appeal of such items.

@@ -1,13 +1,13 @@
-"""Estimating a calibrated mind's weights on what validation people really met after training.
+"""Estimates a calibrated mind's weights on validation users' held-out interactions.
 
-Labels are case-control: held-out items of people of the validation third, and equally many items drawn uniformly from
-those the same person met neither before nor after. Sampling so adds a known number to each person's log-odds, that of
-unmet over met items, and leaves the slopes alone (Prentice and Pyke 1979, "Logistic disease incidence models and
-case-control studies", Biometrika); it enters as an offset, so that busy people may stay busy. The intercept is thrown
-away: it is the mind's constant that sets the level. Nobody of the test third is looked at.
+Labels are case-control: held-out items of users of the validation third, and equally many of the same users' unobserved
+items, sampled uniformly. The sampling adds a known number to each user's log-odds, that of unobserved over held-out
+items, and does not change the slopes (Prentice and Pyke 1979, "Logistic disease incidence models and case-control
+studies", Biometrika). This number is an offset, so that active users keep their higher rate. The intercept is not used:
+the mind's constant sets the level. No user of the test third is read.
 
-The evidence's own weights come from training rows (`groundlings.personas.taste.model`); here appeal is one column, so
-that two or three numbers are all that held-out rows decide.
+The weights of the behavioural features come from training rows (`groundlings.personas.taste.model`); here appeal is one
+column, so that held-out rows decide only two or three numbers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from groundlings.personas.taste.regression import fit_logistic
 VALIDATION_THIRD = 1
 
 FEWEST_LABELS = 40
-"""With fewer held-out items than this two weights cannot be told from chance."""
+"""With fewer held-out items than this, two weights cannot be estimated."""
 
 _RIDGE = 5.0
 _FOLDS = 10
@@ -42,11 +42,11 @@ _QUANTILES = (np.arange(20) + 0.5) / 20
 
 @dataclass(frozen=True)
 class Pairs:
-    """Labelled pairs, rows of one person together.
+    """Labelled pairs, rows of one user together.
 
     Attributes:
         users, items: Shape (n,).
-        met: 1 for held-out items, 0 for random unmet ones, shape (n,).
+        met: 1 for held-out items, 0 for sampled negatives, shape (n,).
         offset: Log-odds that the sampling adds, shape (n,).
     """
 

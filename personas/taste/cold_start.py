@@ -1,4 +1,4 @@
-"""Taste that also covers items nobody has met, so that any mind can meet them on a page among others."""
+"""Taste that also covers cold-start items, so that a page can show them to any mind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from groundlings.personas.taste.model import Taste
 
 @dataclass(frozen=True)
 class TasteWithNew(Taste):
-    """A taste whose appeal of new items comes from what they are like.
+    """A taste whose appeal of new items comes from their content.
 
     Both models state log-odds up to a constant of their own. The new items' are shifted so that their mean over
     people is the mean over all other items: a new item is on average as attractive as an old one.

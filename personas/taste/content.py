@@ -1,17 +1,17 @@
-"""What people make of items that nobody has met: judged by what the items are like, and by nothing else.
+"""Taste for cold-start items, from their content only.
 
-P(a person meets an item) is a logistic model on five features:
+P(a user interacts with an item) is a logistic model on five features:
 
-    alike      log of the share of like items that the person met: kernel ridge regression of the person's own row on
+    alike      log of the share of similar items in the user's history: kernel ridge regression of the user's row on
                the similarity of items (`groundlings.environments.content`), which is the mean of a Gaussian process
-    smoothed   the same of the row as 32 singular vectors of everybody's rows tell it, which fills in what the
-               person would probably have met too
-    nearest    log of the mean of that smoothed row over the `NEAREST` items most like the item
-    activity   log(1 + items the person met)
-    crowd      log of the mean of `alike` over everybody: how many such items find
+    smoothed   the same for the user's row after a reduction of all rows to 32 singular vectors, which adds items that
+               the user would probably interact with, too
+    nearest    log of the mean of that smoothed row over the `NEAREST` items most similar to the item
+    activity   log(1 + items in the user's history)
+    crowd      log of the mean of `alike` over all users: how popular such items are
 
-Its weights are estimated on items that were hidden from all of the above, with people of the fitting and validation
-thirds alone. Nothing that anybody did with an item under judgement is ever read.
+Its weights are estimated on hidden items, whose interactions are in none of the features, with users of the fitting and
+validation thirds only. Interactions with an item under judgement are never read.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ FEATURES = ("alike", "smoothed", "nearest", "activity", "crowd")
 """Names and order of the features; see the module."""
 
 NEAREST = 10
-"""Items most like a new one whose smoothed rows speak for it."""
+"""Number of most similar items in the feature `nearest`."""
 
 FEWEST_LABELS = 50
-"""With fewer meetings of hidden items than this no weights are estimated."""
+"""With fewer interactions with hidden items than this, no weights are estimated."""
 
 MOST_PAIRS = 60_000
-"""At most so many pairs of either kind are looked at for four weights."""
+"""Most pairs of either class that the weights are estimated on."""
 
 _RIDGE, _SMOOTHED_RIDGE = 30.0, 10.0
 _PENALTY = 1.0
@@ -60,8 +60,8 @@ class ContentTaste:
     """The fitted model, for the items it was made for.
 
     Attributes:
-        items: The items nobody had met, ascending.
-        histories: Who met which of the other items, shape (n_users, n_old).
+        items: The cold-start items, ascending.
+        histories: Interactions with the other items, shape (n_users, n_old).
         latent, loadings: The histories' leading singular parts, shapes (n_users, d) and (d, n_old).
         pull, smoothed_pull, nearest: What each old item says of each new one, shape (n_old, n_new).
         crowd: The feature, shape (n_new,).
@@ -140,16 +140,16 @@ def fit_content_taste(
     """Measure the features and estimate the weights.
 
     Args:
-        train: What may be known; no row is about an item of `new` or `hidden`.
-        content: What all items are like.
+        train: The training interactions; none is with an item of `new` or `hidden`.
+        content: The content of all items.
         new: The items to judge.
-        labels: Who met which of the `hidden` items; rows about other items or people are not read.
-        hidden: Items that were kept out of `train` to learn from.
-        people: Whose meetings are learnt from, ascending.
-        seed: Of the sampling of pairs.
+        labels: Interactions with the `hidden` items; rows about other items or users are not read.
+        hidden: Items that are not in `train`, to fit the weights on.
+        people: The users whose labels are read, ascending.
+        seed: Seed of the sampling of pairs.
 
     Raises:
-        DataError: A row of `train` is about a new or hidden item, or the hidden items were met too seldom.
+        DataError: A row of `train` is about a new or hidden item, or the hidden items have too few interactions.
     """
     items = np.union1d(new, hidden).astype(np.int64)
     leaked = int(np.isin(train.items, items).sum())

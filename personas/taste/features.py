@@ -1,7 +1,7 @@
-"""The behavioural features of a user and an item: eight numbers measured on everybody's training rows.
+"""The behavioural features of a user and an item: eight numbers measured on all users' training rows.
 
-None of them is the class of a recommender under test (popularity, which every audience follows, apart), but some
-are relatives, and a report should say so: `sequence` and `association` count pairs of items as item kNN does, over
+Except popularity, none of them is the score of a recommender under test, but some are related to one, and a report
+should say so: `sequence` and `association` count pairs of items as item kNN does, over
 neighbouring steps instead of whole histories and weighed by recency; `recent_taste` factorises as ALS and BPR do,
 pairs of items instead of people and items.
 """
@@ -36,12 +36,12 @@ FEATURES = ("sequence", "association", "recent_taste", "people", "season", "popu
 
 sequence: log of a smoothed P(the item follows the person's latest items); `co_occurrence` has the formula.
 association: How much more often than by chance it is near them, in logs, averaged over the latest items.
-recent_taste: Cosine-like closeness of the item's vector to those of the latest items.
-people: log of the share of the `ALIKE` people of most similar history that met the item.
-season: log of how much more than usual the item was met by everybody around the time of the person's latest item.
-popularity: log(1 + people who met the item).
-genre: Mean log genre lift of the person over the item's genres; 0 without genres.
-activity: log(1 + items that the person met), the same for every item: busy people meet more of everything.
+recent_taste: Cosine-like similarity of the item's vector to those of the latest items.
+people: log of the share of the `ALIKE` users with the most similar histories that have the item.
+season: log of the item's popularity around the time of the user's latest item, relative to its usual popularity.
+popularity: log(1 + users with an interaction with the item).
+genre: Mean log genre lift of the user over the item's genres; 0 without genres.
+activity: log(1 + items in the user's history), the same for every item: active users interact more with every item.
 """
 
 VERSION = 1
@@ -79,7 +79,7 @@ class Evidence:
             `RECENT_HALF_LIFE`, shape (n_users, n_items).
         met: 1 for each pair that occurs, shape (n_users, n_items).
         activity: The feature, shape (n_users,).
-        rarity: What an item says of how alike two people are: less the more people met it, shape (n_items,).
+        rarity: Weight of an item in the similarity of two users: lower for more popular items, shape (n_items,).
         season: The feature by period, shape (n_periods, n_items).
         period: Of each person's latest item, shape (n_users,).
         popularity: The feature, shape (n_items,).

@@ -4,11 +4,11 @@ Appeal is the log-odds, in a logistic model on the features of `groundlings.pers
 item is one that the user interacts with next rather than one of the others. Stars come from
 `groundlings.personas.taste.star_model`.
 
-Weights are estimated on people of the fitting and validation thirds alone (`groundlings.environments.split`), and on
-their training rows alone: the latest fifth of each person's training rows is held out as labels, all evidence is
-measured again without these rows (`groundlings.personas.taste.training_data`), and each held-out item is set against
-items the person never met in training, sampled and weighted as `groundlings.personas.taste.negative_sampling` says. The
-weights are then applied to evidence from all training rows.
+Weights are estimated only on users of the fitting and validation thirds (`groundlings.environments.split`), and only on
+their training rows: the latest fifth of each user's training rows is held out as labels, all features are measured
+again without these rows (`groundlings.personas.taste.training_data`), and for each held-out item negatives are sampled
+from the user's unobserved items and weighted (`groundlings.personas.taste.negative_sampling`). The weights are then
+applied to features from all training rows.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Measured:
     Attributes:
         evidence, stars: From all training rows; `stars` is None where nobody gave any.
         earlier, earlier_stars: The same without the rows that serve as labels.
-        labels: Held-out items against passed-by ones.
+        labels: Held-out items and sampled negatives.
         features: Of the labels, from the earlier evidence, shape (n_labels, n_features).
         held_out: The rows that serve as labels.
     """

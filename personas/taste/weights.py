@@ -21,7 +21,7 @@ class AppealWeights:
 
     Attributes:
         weights: Log-odds for one standard deviation of each feature, in the order of `FEATURES`.
-        centre, scale: Mean and standard deviation of each feature over people and unmet items.
+        centre, scale: Mean and standard deviation of each feature over users and unobserved items.
         labels: Held-out items the weights were estimated on, 0 = not estimated.
     """
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from groundlings.environments.chat import ChatReply, ChatRequest
+from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import ConfigError
 from groundlings.simulator.language.faults import BadStatus, Fault, GarbledReply
 from groundlings.simulator.language.gbnf import grammar_for
@@ -30,7 +30,7 @@ _ALTERNATIVES = 20
 _KEEPS_NO_LIST = frozenset({403, 404, 405})
 _REFUSED_AS_WRITTEN = frozenset({400, 422})
 
-_logger = logging.getLogger(__name__)
+_logger = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

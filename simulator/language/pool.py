@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import TypeVar
 import aiohttp
 
 from groundlings.environments.chat import ChatReply, ChatRequest
+from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import ProviderError
 from groundlings.environments.random_streams import name_key
 from groundlings.simulator.language.connection import Capabilities, Connection
@@ -19,7 +19,7 @@ from groundlings.simulator.language.faults import BadStatus, Fault, GarbledReply
 
 Result = TypeVar("Result")
 
-_logger = logging.getLogger(__name__)
+_logger = logger(__name__)
 
 _ATTEMPT_ERRORS = (BadStatus, GarbledReply, aiohttp.ClientError, OSError, TimeoutError)
 _NOBODY_IS_SERVED = frozenset({401, 402, 403, 404})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +9,10 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
+from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import RunDirectoryError
 
-_logger = logging.getLogger(__name__)
+_logger = logger(__name__)
 
 _SAFE = "all committed visits are safe"
 

@@ -1,4 +1,4 @@
-"""Give a recommender an audience before it meets people.
+"""Test a recommender on simulated users before real users see it.
 
     import groundlings as gl
 

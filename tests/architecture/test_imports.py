@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("environments", "personas", "recommenders", "simulator", "experiments")
+PACKAGES = ("environments", "personas", "recommenders", "simulator", "experiments")
 VIOLATIONS = {
     "layers": ("recommenders/base.py", "import groundlings.personas.persona"),
     "mesa": ("simulator/session.py", "import mesa"),
@@ -58,8 +58,8 @@ def printed_about_violations(tmp_path_factory: pytest.TempPathFactory) -> str:
     package = copy / "groundlings"
     package.mkdir()
     shutil.copy(ROOT / "src/groundlings/__init__.py", package)
-    for room in ROOMS:
-        shutil.copytree(ROOT / room, package / room, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, package / name, ignore=shutil.ignore_patterns("__pycache__"))
     for path, violation in VIOLATIONS.values():
         with (package / path).open("a") as module:
             module.write(f"\n{violation}\n")

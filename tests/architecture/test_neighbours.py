@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("environments", "personas", "recommenders", "simulator", "experiments")
+PACKAGES = ("environments", "personas", "recommenders", "simulator", "experiments")
 NEIGHBOURS = ROOT / "build/neighbours/bin"
 BOTH = """
 import recommenders, experiments, environments
@@ -44,7 +44,7 @@ def make_packages(project: Path, *names: str) -> None:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with packages of all five names."""
     folder = tmp_path_factory.mktemp("project")
-    make_packages(folder, *ROOMS)
+    make_packages(folder, *PACKAGES)
     return folder
 
 
@@ -67,22 +67,22 @@ def test_an_experiment_is_checked_in_such_a_project(project: Path) -> None:
     assert "popular" in outcome_of(script, "check", ROOT / "experiments/configs/own_data.yaml", project=project)
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_our_folders_cannot_be_imported_by_their_bare_names(room: str, tmp_path: Path) -> None:
-    outcome = subprocess.run([sys.executable, "-c", f"import {room}"], cwd=tmp_path, capture_output=True, text=True)
-    assert f"No module named '{room}'" in outcome.stderr
+@pytest.mark.parametrize("package", PACKAGES)
+def test_our_folders_cannot_be_imported_by_their_bare_names(package: str, tmp_path: Path) -> None:
+    outcome = subprocess.run([sys.executable, "-c", f"import {package}"], cwd=tmp_path, capture_output=True, text=True)
+    assert f"No module named '{package}'" in outcome.stderr
 
 
 def test_the_links_of_an_editable_install_are_made_and_mended(tmp_path: Path) -> None:
     (tmp_path / "src/groundlings").mkdir(parents=True)
-    for room in ROOMS:
-        (tmp_path / room).mkdir()
+    for package in PACKAGES:
+        (tmp_path / package).mkdir()
     (tmp_path / "src/groundlings/simulator").symlink_to("../../elsewhere")
     hook = runpy.run_path(str(ROOT / "hatch_build.py"))
     for _ in range(2):
         hook["link_rooms"](tmp_path)
-    for room in ROOMS:
-        assert (tmp_path / "src/groundlings" / room).readlink() == Path("../..", room)
+    for package in PACKAGES:
+        assert (tmp_path / "src/groundlings" / package).readlink() == Path("../..", package)
 
 
 @pytest.mark.heavy

@@ -1,4 +1,4 @@
-"""One room owns the log's schema: outside of it no code names its tables in SQL, but for the metrics' own queries."""
+"""One package owns the log's schema: no code outside of it names its tables in SQL, except the metrics' own queries."""
 
 from __future__ import annotations
 

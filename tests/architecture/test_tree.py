@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("environments", "personas", "recommenders", "simulator", "experiments")
+PACKAGES = ("environments", "personas", "recommenders", "simulator", "experiments")
 LONGEST_FILE = 400
 # Assembled from pieces, so that this file does not contain what it looks for.
 REGISTRIES = "|".join((r"py" r"pi\.org", r"python" r"hosted", r"npm" r"js\.", r"ana" r"conda\.org"))
@@ -30,8 +30,8 @@ def modules() -> list[str]:
     """Dotted names of all modules in the five folders."""
     return [
         ".".join(("groundlings", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
-        for room in ROOMS
-        for path in sorted((ROOT / room).rglob("*.py"))
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
     ]
 
 

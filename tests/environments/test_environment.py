@@ -40,6 +40,7 @@ def test_a_page_is_served_from_the_ranks_it_shows_and_fillers_stand_behind_the_l
     served = Served.part_of(ranking, rows, first, page)
     assert served.propensity_kind == "exact"
     assert (served.teams is None) == (not teams)
+    assert served.scores.shape == served.propensities.shape == served.explored.shape == page.items.shape
     for place, row in enumerate(rows):
         for slot in range(width):
             found = (served.scores, served.propensities, served.explored, served.teams)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,9 +100,66 @@ def test_a_feed_that_asks_for_each_page_says_which_page_and_what_was_shown():
     assert second.page == 2
     assert second.users.tolist() == [0, 1], "visit 2 has left, and visit 1 had a full page and may look for another"
     assert second.shown.tolist() == [[0, 1], [5, 6]]
-    assert second.seen.toarray()[0].nonzero()[0].tolist() == [0, 1]
+    assert second.seen.toarray()[0, :3].tolist() == [1, 1, 0]
     assert observations[1].rows.tolist() == [0]
     assert observations[1].page.items.tolist() == [[2, 3]]
+
+
+@given(
+    lengths=st.lists(st.integers(1, 12), min_size=1, max_size=5),
+    page_size=st.integers(1, 4),
+    max_pages=st.integers(1, 4),
+    asks=st.sampled_from(["visit", "page"]),
+)
+def test_a_next_page_is_offered_where_there_may_be_one(lengths, page_size, max_pages, asks):
+    feed = PaginatedFeed(page_size, max_pages, RatingScale(), asks)
+    observations, _ = walk(feed, Lists(*(list(range(length)) for length in lengths)), [9] * len(lengths))
+    for observation in observations:
+        number = observation.page.number
+        # A list for the session is known to its end; one for the page may have a successor if it was full.
+        enough = [lengths[row] > number * page_size - (asks == "page") for row in observation.rows]
+        offered = observation.legal.offers("next_page", observation.page)
+        assert offered.tolist() == [each and number < max_pages for each in enough]
+
+
+@pytest.mark.parametrize(
+    ("max_pages", "unreadable", "ended_by"),
+    [
+        (2, [False, False], [EndedBy.EXIT, EndedBy.LAST_PAGE]),
+        (1, [False, False], [EndedBy.LAST_PAGE, EndedBy.LAST_PAGE]),
+        (2, [True, False], [EndedBy.UNREADABLE, EndedBy.LAST_PAGE]),
+        (1, [False, True], [EndedBy.LAST_PAGE, EndedBy.UNREADABLE]),
+    ],
+)
+def test_a_session_ends_by_an_exit_only_where_it_could_have_gone_on(max_pages, unreadable, ended_by):
+    feed, lists = PaginatedFeed(2, max_pages, RatingScale()), Lists([5, 6, 8], [7])
+
+    async def ended():
+        state = await feed.open(visits_of(2), sp.csr_array((2, 40)), lists.rank)
+        observation = await feed.observe(state, lists.rank)
+        idle = Decision.of(observation.legal, observation.page)
+        return feed.apply(state, observation, replace(idle, unreadable=np.array(unreadable)))
+
+    assert asyncio.run(ended()).ended_by.tolist() == ended_by
+
+
+@pytest.mark.parametrize("asks", ["visit", "page"])
+def test_there_is_no_page_behind_the_last_for_somebody_who_would_go_on_all_the_same(asks):
+    feed, lists = PaginatedFeed(1, 1, RatingScale(), asks), Lists([5, 6, 8])
+
+    async def beyond():
+        state = await feed.open(visits_of(1), sp.csr_array((1, 40)), lists.rank)
+        observation = await feed.observe(state, lists.rank)
+        goes_on = Decision.of(observation.legal, observation.page, next_page=np.array([True]))
+        return await feed.observe(feed.apply(state, observation, goes_on), lists.rank)
+
+    assert asyncio.run(beyond()) is None
+
+
+def test_a_mind_must_click_rate_and_turn_pages_and_may_do_without_satisfaction():
+    feed = PaginatedFeed(1, 1, RatingScale())
+    assert feed.schema.beyond({"click", "rate", "next_page"}) == ()
+    assert feed.schema.beyond({"satisfaction"}) == ("click", "rate", "next_page")
 
 
 def decided(*said):

@@ -19,6 +19,7 @@ import hashlib
 import importlib.util
 import os
 import random
+import resource
 import signal
 import sys
 import time
@@ -39,7 +40,8 @@ SURVIVORS = ROOT / "build" / "mutation" / "survivors.txt"
 EXPLAINED = Path(__file__).with_name("explained.txt")
 # Loaded once in the parent; modules of the project are imported by each child anew.
 HEAVY = ("hypothesis", "mesa", "numpy", "pandas", "pydantic", "pytest", "scipy.sparse", "scipy.stats", "sqlalchemy")
-SECONDS_PER_MUTANT = 90
+PROCESSOR_SECONDS, WALL_SECONDS = 60, 600
+"""What the tests of a mutant may take. A loop without end uses the processor up; a wait without end, the clock."""
 
 
 class Changed(SourceFileLoader):
@@ -61,7 +63,9 @@ def started(path: str, text: bytes) -> int:
     child = os.fork()
     if child:
         return child
-    signal.alarm(SECONDS_PER_MUTANT)  # a mutant that never ends is killed by the signal, and counts as noticed
+    # A mutant that never ends is killed by a signal and counts as noticed; a busy machine must not look like one.
+    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS))
+    signal.alarm(WALL_SECONDS)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)

@@ -13,8 +13,18 @@ _LOG = (
     "tests/simulator/log/test_log.py",
     "tests/simulator/log/test_agent_state_rows.py",
     "tests/simulator/log/test_recommender_calls.py",
+    "tests/simulator/log/test_row_layout.py",
+    "tests/simulator/log/test_writer.py",
 )
-_METRICS = ("tests/experiments/analysis/test_metrics.py", "tests/experiments/analysis/test_metrics_pages.py")
+_METRICS = (
+    "tests/experiments/analysis/test_metric_definitions.py",
+    "tests/experiments/analysis/test_metrics.py",
+    "tests/experiments/analysis/test_own_metric.py",
+)
+_RUNNING = (
+    "tests/experiments/running/test_simulating.py",
+    "tests/experiments/running/test_asking_recommenders.py",
+)
 
 STORY: dict[str, tuple[str, ...]] = {
     "simulator/session.py": _LIVING,
@@ -31,7 +41,7 @@ STORY: dict[str, tuple[str, ...]] = {
     "environments/decision.py": _ENVIRONMENTS,
     "environments/feed.py": _ENVIRONMENTS,
     "environments/environment.py": _ENVIRONMENTS,
-    "experiments/running/simulating.py": ("tests/experiments/running/test_asking_recommenders.py",),
+    "experiments/running/simulating.py": _RUNNING,
     "experiments/analysis/metrics/definitions.py": _METRICS,
     "experiments/analysis/metrics/totals.py": _METRICS,
 }

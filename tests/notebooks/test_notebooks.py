@@ -22,12 +22,12 @@ CLAIMS = {
         "assert again.digest == run.digest",
     ],
     "ab_test": [
-        "assert luck.same_luck.item() == 1",
+        "assert draws.same_draw.item() == 1",
         "assert (same.difference, same.low, same.high) == (0, 0, 0)",
         "assert losses[0] == 0",
     ],
     "warming_up": [
-        'assert not pool & test, "no test pair stands in a pool"',
+        'assert not pool & test, "no test pair is in a pool"',
         "assert all(one > other for one, other in zip(audience.seeds, chance_arm.seeds, strict=True))",
     ],
 }

@@ -12,24 +12,27 @@ from groundlings.environments.dataset import RatingScale
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
-from groundlings.simulator.arm import SECONDS_PER_DAY, Arm
+from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import Schedule, live_together
 from groundlings.simulator.resume_state import Past, PastDay
+from groundlings.simulator.visit_schedule import VisitSchedule
 
 
 class Ledger:
     """Keeps cohorts instead of writing them."""
 
     def __init__(self):
-        self.records, self.arms, self.times, self.counts = [], [], [], []
+        self.records, self.arms, self.times, self.versions, self.counts = [], [], [], [], []
+        self.committed = 0
 
     def write(self, record, *, arm, sim_time, policy_version):
         self.records.append(record)
         self.arms.append(arm)
         self.times.append(sim_time)
+        self.versions.append(policy_version)
 
     def flush(self):
-        pass
+        self.committed = len(self.records)
 
     def visits(self):
         """Day and agent of each visit, in the order of writing."""
@@ -112,7 +115,58 @@ def test_a_schedule_knows_its_fits_and_which_comes_next(every, fits, following):
 
 def test_simulated_time_starts_after_the_real_history_and_moves_by_days(live, make_mind):
     _, ledger = live(make_mind(pages=1))
-    assert ledger.times == [201, 201 + SECONDS_PER_DAY, 201 + 2 * SECONDS_PER_DAY]
+    assert ledger.times == [201, 201 + 86_400, 201 + 2 * 86_400]
+
+
+def test_simulated_time_starts_at_one_where_there_is_no_real_history(make_arm, make_mind):
+    nothing = make_arm(make_mind()).history.take(np.zeros(0, dtype=np.int64))
+    assert live_through(make_arm(make_mind(pages=1), history=nothing), days=1).times == [1]
+
+
+def test_a_cohort_says_which_agents_visit_and_who_the_real_people_behind_them_are(make_arm, make_mind):
+    ledger = live_through(make_arm(make_mind(pages=1), users=np.array([0, 2])), days=1)
+    visits = ledger.records[0].visits
+    assert (visits.agents.tolist(), visits.users.tolist()) == ([0, 1], [0, 2])
+    assert visits.draws.uniform("come").tolist() == Draws.for_visits(1, np.array([0, 2]), 0).uniform("come").tolist()
+
+
+def test_each_cohort_is_logged_with_the_version_of_what_its_recommender_had_learnt(live, make_mind, recommender):
+    recommender.state = lambda: f"fitted {len(recommender.fits)} times"
+    _, ledger = live(make_mind(pages=1))
+    assert ledger.versions == ["fitted 1 times", "fitted 2 times", "fitted 3 times"]
+
+
+def test_a_day_is_committed_before_anybody_learns_from_it(make_arm, make_mind, recommender):
+    ledger, committed = Ledger(), []
+    recommender.observe = lambda _clicks: committed.append(ledger.committed)
+    arm = make_arm(make_mind(pages=1, cohort_size=1))
+    asyncio.run(live_together([arm], Schedule(2, 2, 0, 1.0), ledger, ledger.counts.append))
+    assert committed == [3, 6]
+
+
+def test_the_schedule_of_sessions_is_closed_once_after_the_last_day_and_after_an_error(
+    make_arm, make_mind, monkeypatch
+):
+    closed = []
+    monkeypatch.setattr(VisitSchedule, "close", lambda schedule: closed.append(schedule))
+    arm = make_arm(make_mind(pages=1))
+    live_through(arm)
+    arm.stop()
+    assert len(closed) == 1
+    broken = make_arm(None)
+    with pytest.raises(AttributeError):
+        live_through(broken)
+    assert len(closed) == 2
+
+
+def test_a_server_operator_can_follow_days_and_fits_in_the_debug_log(make_arm, make_mind, caplog):
+    caplog.set_level("DEBUG", logger="groundlings")
+    live_through(make_arm(make_mind(pages=1)), days=2, refit_every=0)
+    assert [record.getMessage() for record in caplog.records if record.name.endswith("days")] == [
+        "fitting the recommender of arm only",
+        "day 1 of 2: arm only",
+        "day 2 of 2: arm only",
+    ]
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 32])
@@ -177,6 +231,13 @@ def test_an_arm_that_starts_cold_learns_from_simulated_visits_alone(make_arm, ma
     live_through(arm)
     assert [len(known) for known in recommender.fits] == [0, 3, 6]
     assert all(known.synthetic.all() for known in recommender.fits)
+
+
+def test_a_day_that_nobody_has_lived_through_holds_no_interactions(make_arm, make_mind):
+    nobody = Past((clicks(0, [0], [1]),)).on(1)
+    found = nobody.clicks(np.arange(3), 100, make_arm(make_mind()).history)
+    assert (len(nobody), len(found)) == (0, 0)
+    assert nobody.missing(np.arange(3)).tolist() == [0, 1, 2]
 
 
 def clicks(day, agents, items):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
+from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.metrics import Metric, Summary
 from groundlings.experiments.analysis.metrics.pages import Survival
@@ -20,7 +21,8 @@ _LONGEST_NAME = 20
 
 
 def short(name: str) -> str:
-    """An arm's name cut to what fits beside an axis."""
+    """An arm's name, cleaned and cut to what fits beside an axis."""
+    name = printable(name)
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -107,9 +109,9 @@ def draw_key(axes: Axes, look: Style) -> None:
 
 def title(axes: Axes, label: str, unit: str) -> None:
     """What a panel shows, and in which unit."""
-    axes.set_title(label, loc="left", fontsize=10.5, fontweight="bold", color=LIGHT["ink"], pad=18)
+    axes.set_title(printable(label), loc="left", fontsize=10.5, fontweight="bold", color=LIGHT["ink"], pad=18)
     axes.annotate(
-        unit,
+        printable(unit),
         (0.0, 1.0),
         xycoords="axes fraction",
         xytext=(0, 6),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
 from groundlings.experiments.analysis.comparison.effects import Comparison
 from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate
@@ -136,7 +137,7 @@ def write_report(run_dir: Path, log: LogReader, summary: Summary, variants: Sequ
         "dark": DARK,
     }
     path = run_dir / files.REPORT_NAME
-    files.write_text(path, _template().render(context))
+    files.write_text(path, printable(_template().render(context), newlines=True))
     return path
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import re
 import textwrap
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.report.palette import LIGHT
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ def sheet(draws: Sequence[Draw], title: str, note: str, columns: int, panel: tup
         panel: Width and height of one, in inches.
     """
     rows = -(-len(draws) // columns)
+    title, note = printable(title), printable(note)
     lines = textwrap.wrap(note, int(panel[0] * columns * _LETTERS_AN_INCH))
     foot = 0.2 + 0.15 * len(lines)
     with _figure(panel[0] * columns, panel[1] * rows) as figure:
@@ -106,7 +109,10 @@ def _figure(width: float, height: float) -> Iterator[Figure]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(_SETTINGS), warnings.catch_warnings():
+        # Names may be written in scripts that the font of the pictures lacks: a box stands for each letter there, and
+        # the page beside it, which has the reader's fonts, shows them.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from", category=UserWarning)
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         yield figure

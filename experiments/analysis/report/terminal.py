@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from groundlings.experiments.analysis.metrics import ArmSummary, Metric, Summary
@@ -17,6 +16,7 @@ from groundlings.experiments.analysis.report.formatting import (
     unknown,
     verdict,
 )
+from groundlings.experiments.terminal import escape
 
 _COLOURS = {"better": "green", "worse": "red", "higher": "cyan", "lower": "cyan", "unclear": "dim"}
 _SIGNS = {
@@ -40,7 +40,7 @@ def render_summary_table(summary: Summary) -> Table:
     table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", padding=(0, 1), pad_edge=False)
     table.add_column("arm", overflow="fold", vertical="top")
     for metric in summary.metrics:
-        table.add_column(escape("\n".join(metric.label.lower().split())), justify="right", no_wrap=True)
+        table.add_column("\n".join(map(escape, metric.label.lower().split())), justify="right", no_wrap=True)
     for number, arm in enumerate(summary.arms):
         if number:
             table.add_row()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
+from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.compare import Difference
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.metrics import Metric
@@ -97,7 +98,7 @@ def draw_people(axes: Axes, values: Mapping[str, FloatArray], metric: Metric, st
                 known, shares, where="post", color=look.hex, linestyle=look.dash, linewidth=1.5, label=short(name)
             )
     axes.set_ylim(0, 1.03)
-    axes.set_xlabel(metric.label.lower(), fontsize=8.5, color=LIGHT["muted"])
+    axes.set_xlabel(printable(metric.label.lower()), fontsize=8.5, color=LIGHT["muted"])
     axes.grid(axis="y", color=LIGHT["rule"], linewidth=0.7)
 
 
@@ -111,7 +112,7 @@ def draw_gaps(axes: Axes, gaps: FloatArray, name: str, metric: Metric, look: Sty
     axes.bar(edges[:-1], counts, width=np.diff(edges), align="edge", color=look.hex, alpha=0.55, linewidth=0)
     _zero(axes, vertical=True)
     axes.axvline(float(known.mean()), color=look.hex, linewidth=1.6, linestyle=(0, (4, 2)))
-    axes.set_xlabel(f"{metric.label.lower()}, difference", fontsize=8.5, color=LIGHT["muted"])
+    axes.set_xlabel(f"{printable(metric.label.lower())}, difference", fontsize=8.5, color=LIGHT["muted"])
     axes.grid(axis="y", color=LIGHT["rule"], linewidth=0.7)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
@@ -13,6 +12,7 @@ from groundlings.experiments.analysis.comparison.pilot import Pilot
 from groundlings.experiments.analysis.comparison.verdict import Check
 from groundlings.experiments.analysis.report import verdict_sentences as say
 from groundlings.experiments.analysis.report.formatting import NOTHING, count, decimal, plural, signed
+from groundlings.experiments.terminal import escape
 
 COLOURS = {"validated": "bold green", "indicative": "bold yellow", "not supported": "bold red"}
 _MARKS = {"passed": "[green]\N{CHECK MARK}[/]", "failed": "[red]\N{MULTIPLICATION X}[/]", "not run": "[yellow]?[/]"}

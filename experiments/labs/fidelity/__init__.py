@@ -1,1 +1,1 @@
-"""The fidelity lab: simulated people beside the real ones, trivial scorers, and the noise of real data."""
+"""The fidelity lab: agents compared with real users, trivial scorers, and the noise of real data."""

@@ -1,4 +1,4 @@
-"""Part 3: are probabilities honest, and is the same question answered alike twice?"""
+"""Part 3: are probabilities calibrated, and is the same question answered in the same way twice?"""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ BINS = 15
 ECE_TARGET = 0.03
 FLIP_TARGET = 0.05
 
-_BRIER = "Mean squared distance of the probability from what happened (Brier 1950), per person; mean over people."
-_ECE = f"Mean distance of probability from frequency over {BINS} bins of equal mass (Naeini et al. 2015)."
-_RECALIBRATED = " Probabilities: a logistic curve of the score, fitted on validation people."
+_BRIER = "Mean squared error of the probability (Brier 1950), per user; mean over users."
+_ECE = f"Mean distance between probability and frequency over {BINS} bins of equal mass (Naeini et al. 2015)."
+_RECALIBRATED = " Probabilities: a logistic curve of the score, fitted on validation users."
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Reliability:
     """A reliability curve.
 
     Attributes:
-        task, scorer: What of.
+        task, scorer: As in `Record`.
         said, happened: Mean probability and frequency of each bin, shape (n_bins,).
     """
 
@@ -109,7 +109,7 @@ def _score(
         unknown = np.bincount(person, np.isnan(chance), minlength=len(people)) > 0
         asked = ~unknown[person]
         whose = np.unique(person[asked], return_inverse=True)[1]
-        # In the order of probability once, so that every resample finds them sorted.
+        # Sorted by probability once, so that every resample is sorted.
         order = np.argsort(chance[asked], kind="stable")
         known, whose = (chance[asked][order], happened[asked][order]), whose[order]
         n = int((~unknown).sum())
@@ -131,7 +131,7 @@ def _score(
 
 
 def _recalibrated(asked: Asked, scorer: str, task: Task) -> FloatArray:
-    """P(real) of each listed item, by the scale whose logistic curve fits the validation people best."""
+    """P(real) of each listed item, by the scale whose logistic curve fits the validation users best."""
     lists = asked.validation[task]
     best, least = None, np.inf
     for scale, scores in asked.validation_scores[scorer][task].items():
@@ -151,7 +151,7 @@ def _recalibrated(asked: Asked, scorer: str, task: Task) -> FloatArray:
 
 
 def _likes(stage: Stage, records: list[Record], curves: list[Reliability]) -> None:
-    """P(like | rated) as the mind says it, not refitted, beside shares of likes in training."""
+    """Calibration of the mind's P(like | rated), without a fitted curve, and of shares of likes in training."""
     ratings = held_out_ratings(stage, stage.testers)
     if ratings.shares is None or not len(ratings.real):
         return
@@ -175,7 +175,7 @@ def _likes(stage: Stage, records: list[Record], curves: list[Reliability]) -> No
 
 
 def _log_loss(stage: Stage, ratings: RatedPairs) -> list[Record]:
-    """How surprising the stars are that people gave, for whole distributions of stars."""
+    """The log loss of distributions of stars on the real stars."""
     if ratings.shares is None:
         return []
     from groundlings.personas.profile import star_columns
@@ -201,12 +201,12 @@ def _log_loss(stage: Stage, ratings: RatedPairs) -> list[Record]:
         Row(name, kind, mean_by_person(ratings.users, -np.log2(np.maximum(shares[given], 1e-12)), people))
         for name, kind, shares in said
     ]
-    definition = "Mean -log2 of the probability of the stars that were given, in bits, per person; mean over people."
+    definition = "Mean -log2 of the probability of the stars that were given, in bits, per user; mean over users."
     return compare_rows(PART, "stars, of rated", "log loss", rows, definition=definition, higher_is_better=False)
 
 
 def _consistency(stage: Stage, asked: Asked) -> list[Record]:
-    """Ask about the same pairs in two lists, of other company and order."""
+    """Ask about the same pairs in two lists with different other items and order."""
     task: Task = ("uniform", min(stage.config.lists.ratios))
     mind = stage.mind_with(examination_exponent=0.0)
 
@@ -225,10 +225,10 @@ def _consistency(stage: Stage, asked: Asked) -> list[Record]:
     records = []
     for name, flips, definition in (
         ("flip rate, graded", (first >= rule.threshold) != (second >= rule.threshold),
-         "Share of pairs whose yes or no (graded answer against the threshold of validation people) differs between "
-         "two lists with other items, another order and another day, per person; mean over people."),
+         "Share of pairs whose yes or no (graded answer against the threshold of validation users) differs between "
+         "two lists with different other items, order and day, per user; mean over users."),
         ("flip rate, sampled", first_clicks != second_clicks,
-         "The same of clicks drawn on two days: chance is part of the mind, so this is no fault in itself."),
+         "The same for clicks drawn on two days. Clicks are random, so a change is no fault in itself."),
     ):  # fmt: skip
         share = (flips & test.listed).sum(axis=1) / test.listed.sum(axis=1)
         found = mean_interval(share)
@@ -242,7 +242,7 @@ def _consistency(stage: Stage, asked: Asked) -> list[Record]:
 
 
 def _page(stage: Stage, lists: Lists, number: int) -> tuple[ItemArray, IntArray]:
-    """Each list mixed with as many other items in random order, and where the items of the list ended up."""
+    """Each list mixed with as many other items in random order, and the places of the list's items."""
     chance = stage.chance("company", number)
     n, width = lists.items.shape
     company = chance.integers(0, stage.train.n_items, (n, width)).astype(np.int32)

@@ -1,10 +1,9 @@
-"""Part 4, choices: what people pick when everything lies before them once, beside what real people met next.
+"""Part 4, choices: what agents click in their whole candidate set, compared with real held-out interactions.
 
-Each tester stands before a shelf with every item they have not met in training and looks at all of it (no position
-effect). What they open are their picks. The level of clicks is a setting, so here it is set to that of reality: random
-unmet items are opened at the rate at which validation people met theirs in the held-out part. MovieLens does not
-record what people were shown, so nobody knows the real shelf: the comparison says how the audience chooses under even
-exposure, and real picks carry the exposure of their time as well.
+Each agent is shown all items without an interaction in training, once, and examines all of them (no position effect).
+The clicked items are the choices. The level of clicks is a setting; here random items are clicked at the rate at which
+validation users interacted with theirs in the held-out part. MovieLens does not record what users were shown, so agents
+choose under even exposure, while real choices depend on the exposure of their time as well.
 """
 
 from __future__ import annotations
@@ -26,28 +25,28 @@ from groundlings.experiments.labs.fidelity.stage import MIND, Stage
 from groundlings.experiments.labs.fidelity.visits import PEOPLE_AT_ONCE, decide
 
 POPULARITY_GROUPS = 10
-"""Items by training popularity, in so many groups that each holds the same share of training rows."""
+"""Number of groups of items by training popularity; each group has the same share of training rows."""
 
 
 @dataclass(frozen=True)
 class Picks:
-    """What some people picked, one row a pick, rows of one person together.
+    """What some users or agents chose, one row per choice, rows of one user together.
 
     Attributes:
         users, items: Shape (n,).
-        willing: Items each tester opened, shape (n_testers,), None where there was no shelf.
+        clicks: Items that each agent clicked, shape (n_testers,); None for choices that are not an agent's.
     """
 
     users: IntArray
     items: IntArray
-    willing: FloatArray | None = None
+    clicks: FloatArray | None = None
 
 
 def examine_choices(stage: Stage) -> list[Record]:
     """Records of part 4 on choices."""
     real = _real(stage, stage.testers)
     everybody = _real(stage, np.flatnonzero(np.diff(stage.held_out.indptr)).astype(np.int64))
-    mind = open_shelf(stage)
+    mind = click_candidates(stage)
     rows: Mapping[str, tuple[Kind, Picks]] = {
         MIND: ("mind", mind),
         "random picks": ("trivial", _drawn(stage, real, np.ones(stage.train.n_items), "random")),
@@ -62,38 +61,38 @@ def _real(stage: Stage, users: IntArray) -> Picks:
     return Picks(users[chosen.coords[0][order]], chosen.coords[1][order].astype(np.int64))
 
 
-def open_shelf(stage: Stage) -> Picks:
-    """What the testers open when all unmet items lie before them."""
+def click_candidates(stage: Stage) -> Picks:
+    """The clicks of each agent in its whole candidate set."""
     mind = stage.mind_with(examination_exponent=0.0, random_click_rate=_real_rate(stage))
-    users, items, willing = [], [], []
+    users, items, clicks = [], [], []
     for first in range(0, len(stage.testers), PEOPLE_AT_ONCE):
         people = stage.testers[first : first + PEOPLE_AT_ONCE]
-        shelf = np.where(_unmet(stage, people), np.arange(stage.train.n_items), NO_ITEM).astype(np.int32)
-        opened = decide(stage, mind, people, shelf, day=0)["click"]
-        who, picked = np.nonzero(opened)
+        candidates = np.where(_candidates(stage, people), np.arange(stage.train.n_items), NO_ITEM).astype(np.int32)
+        clicked = decide(stage, mind, people, candidates, day=0)["click"]
+        who, picked = np.nonzero(clicked)
         users.append(people[who])
         items.append(picked)
-        willing.append(opened.sum(axis=1).astype(np.float64))
-    return Picks(np.concatenate(users), np.concatenate(items), np.concatenate(willing))
+        clicks.append(clicked.sum(axis=1).astype(np.float64))
+    return Picks(np.concatenate(users), np.concatenate(items), np.concatenate(clicks))
 
 
 def _real_rate(stage: Stage) -> float:
-    """Share of validation people's unmet items that they met in the held-out part."""
-    unmet = stage.train.n_items - np.diff(stage.train.matrix[stage.tuners].indptr)
-    return float(stage.held_out[stage.tuners].nnz / unmet.sum())
+    """Share of the validation users' candidates with which they interacted in the held-out part."""
+    candidates = stage.train.n_items - np.diff(stage.train.matrix[stage.tuners].indptr)
+    return float(stage.held_out[stage.tuners].nnz / candidates.sum())
 
 
-def _unmet(stage: Stage, people: IntArray) -> BoolArray:
+def _candidates(stage: Stage, people: IntArray) -> BoolArray:
     return stage.train.matrix[people].toarray() == 0
 
 
 def _drawn(stage: Stage, real: Picks, weights: FloatArray, purpose: str) -> Picks:
-    """As many unmet items of each person as really met, without replacement, by weight (Efraimidis and Spirakis)."""
+    """As many candidates per user as real choices, sampled by weight without replacement (Efraimidis and Spirakis)."""
     chance = stage.chance("picks", purpose)
     people, counts = np.unique(real.users, return_counts=True)
     picked = []
     for user, count in zip(people, counts, strict=True):
-        weight = np.where(_unmet(stage, np.array([user]))[0], weights, 0.0)
+        weight = np.where(_candidates(stage, np.array([user]))[0], weights, 0.0)
         finish = chance.standard_exponential(len(weight)) / np.maximum(weight, 1e-300)
         picked.append(np.argsort(finish, kind="stable")[:count])
     return Picks(np.repeat(people, counts), np.concatenate(picked))
@@ -107,12 +106,12 @@ def _distances(stage: Stage, real: Picks, everybody: Picks, rows: Mapping[str, t
     group = np.eye(POPULARITY_GROUPS)[_popularity_groups(stage)]
     mixes = {
         "genre mix jsd": (
-            "Jensen-Shannon divergence, base 2, between the genre mixes of all picks; an item counts once a genre.",
+            "Jensen-Shannon divergence, base 2, between the genre mixes of all choices; an item counts once per genre.",
             stage.dataset.catalog.genre_matrix.astype(np.float64),
         ),
         "popularity curve jsd": (
-            f"Jensen-Shannon divergence, base 2, between the shares of picks in {POPULARITY_GROUPS} groups of items by "
-            "training popularity, each group with the same share of training rows.",
+            f"Jensen-Shannon divergence, base 2, between the shares of choices in {POPULARITY_GROUPS} groups of items "
+            "by training popularity, each group with the same share of training rows.",
             group,
         ),
     }
@@ -138,7 +137,7 @@ def _distances(stage: Stage, real: Picks, everybody: Picks, rows: Mapping[str, t
             low, high = bootstrap(off, len(people), stage.config.bootstrap, stage.chance("mix", name, scorer), least=0)
             record = Record(
                 PART, "choices", scorer, name, kind, off(np.arange(len(people))), low, high, len(people), "people",
-                f"{definition} Simulated against real picks.", Baseline(FLOOR, limit),
+                f"{definition} Simulated against real choices.", Baseline(FLOOR, limit),
                 holds=is_within(low, high, (None, limit)) if kind == "mind" else None,
             )  # fmt: skip
             records.append(target_of(record, high=limit) if kind == "mind" else record)
@@ -146,7 +145,7 @@ def _distances(stage: Stage, real: Picks, everybody: Picks, rows: Mapping[str, t
 
 
 def _curve(stage: Stage, real: Picks, rows: Mapping[str, tuple[Kind, Picks]]) -> list[Record]:
-    """Concentration of picks on few items."""
+    """Concentration of choices on few items."""
     people = np.unique(real.users)
     real_matrix = _matrix(stage, real, people)
     records = []
@@ -160,7 +159,7 @@ def _curve(stage: Stage, real: Picks, rows: Mapping[str, tuple[Kind, Picks]]) ->
         whole = gini(real_matrix.sum(axis=0))
         record = Record(
             PART, "choices", scorer, "gini ratio", kind, ratio(np.arange(len(people))), low, high, len(people),
-            "people", f"Gini coefficient of picks an item, simulated over real ({whole:.3f}).",
+            "people", f"Gini coefficient of choices per item, simulated over real ({whole:.3f}).",
             Baseline("real people", 1.0), holds=is_within(low, high, RATIO_TOLERANCE) if kind == "mind" else None,
         )  # fmt: skip
         records.append(target_of(record, *RATIO_TOLERANCE) if kind == "mind" else record)
@@ -168,42 +167,42 @@ def _curve(stage: Stage, real: Picks, rows: Mapping[str, tuple[Kind, Picks]]) ->
 
 
 def _activity(stage: Stage, mind: Picks) -> list[Record]:
-    """Do busy people stay busy? Items a person would open on the whole shelf against items really met next."""
+    """Activity: the number of an agent's clicks against the number of the user's real held-out interactions."""
     real = np.diff(stage.held_out[stage.testers].indptr).astype(np.float64)
-    if mind.willing is None or not mind.willing.std() or not real.std():
-        return []  # everybody is equally busy: there is nothing to compare
-    rank = float(spearmanr(mind.willing, real).statistic)
-    willing = mind.willing
+    clicks = mind.clicks
+    if clicks is None or not clicks.std() or not real.std():
+        return []  # all are equally active: there is nothing to compare
+    rank = float(spearmanr(clicks, real).statistic)
     ratio_ends = bootstrap(
-        lambda some: _variation(willing[some]) / _variation(real[some]),
+        lambda some: _variation(clicks[some]) / _variation(real[some]),
         len(real), stage.config.bootstrap, stage.chance("activity"),
     )  # fmt: skip
     rank_ends = bootstrap(
-        lambda some: float(spearmanr(willing[some], real[some]).statistic),
+        lambda some: float(spearmanr(clicks[some], real[some]).statistic),
         len(real), stage.config.bootstrap, stage.chance("activity rank"),
     )  # fmt: skip
-    ratio = _variation(mind.willing) / _variation(real)
-    shape = kolmogorov_smirnov(mind.willing / mind.willing.mean(), real / real.mean())
-    common = "items a person opens on the whole shelf, beside items really met in the held-out part"
+    ratio = _variation(clicks) / _variation(real)
+    shape = kolmogorov_smirnov(clicks / clicks.mean(), real / real.mean())
+    common = "clicks per agent in the whole candidate set and real interactions per user in the held-out part"
 
     def record(
         metric: str, value: float, ends: Interval, what: str, against: Baseline | None, holds: bool | None
     ) -> Record:
-        definition = f"{what} of {common}."
+        definition = f"{what} {common}."
         return Record(
             PART, "activity", MIND, metric, "mind", value, *ends, len(real), "people", definition, against,
             holds=holds,
         )  # fmt: skip
 
     varied = record(
-        "variation ratio", ratio, ratio_ends, "Coefficient of variation, simulated over real,",
+        "variation ratio", ratio, ratio_ends, "Coefficient of variation, simulated over real, of",
         Baseline("real people", 1.0), is_within(*ratio_ends, RATIO_TOLERANCE),
     )  # fmt: skip
     return [
         target_of(varied, *RATIO_TOLERANCE),
-        record("rank correlation", rank, rank_ends, "Spearman's correlation over people",
+        record("rank correlation", rank, rank_ends, "Spearman's correlation over users between",
                Baseline("no relation", 0.0), rank_ends[0] is not None and rank_ends[0] > 0),
-        record("ks", shape, (None, None), "Kolmogorov-Smirnov distance, each divided by its mean,", None, None),
+        record("ks", shape, (None, None), "Kolmogorov-Smirnov distance, each divided by its mean, between", None, None),
     ]  # fmt: skip
 
 

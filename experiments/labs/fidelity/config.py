@@ -20,7 +20,7 @@ from groundlings.personas.minds.calibrated import LanguageTermOptions
 from groundlings.simulator.language.config import ModelConfig
 
 FEWEST_RECOMMENDERS = 8
-"""With fewer recommenders the order of a perfect simulator could hardly be told from chance."""
+"""With fewer recommenders, even the order of a perfect simulator would hardly be significant."""
 
 _DEFAULT_ARMS = (
     ArmConfig(name="random_order", recommender="random_order"),
@@ -46,19 +46,19 @@ _DEFAULT_ARMS = (
 
 
 class ListsConfig(Section):
-    """The lists in which real items must be told from others."""
+    """The lists in which scorers must separate held-out items from sampled negatives."""
 
     length: Annotated[int, Field(ge=4)] = 20
-    """Items a list at most: `length // (m + 1)` held-out items and m times as many others."""
+    """Items per list at most: `length // (m + 1)` held-out items and m times as many negatives."""
     ratios: Annotated[tuple[Annotated[int, Field(ge=1, le=50)], ...], Field(min_length=1)] = (1, 2, 3, 9)
-    """Each m is one task 1:m, once with uniform and once with popularity-matched others."""
+    """Each m is one task 1:m, once with uniform and once with popularity-matched negatives."""
 
 
 class VisitsConfig(Section):
-    """The little simulations behind the probes and the system level."""
+    """The short simulations of the probes and the system level."""
 
     days: Annotated[int, Field(ge=2)] = 4
-    """Days of the filter-bubble probe, and visits a person that the system level averages over."""
+    """Days of the filter-bubble probe, and sessions per agent that the system level averages over."""
     doses: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=2)] = (0.25, 0.5, 0.75, 1.0)
     """Shares of slots that the dose-response probe fills at random, ascending."""
 
@@ -70,47 +70,47 @@ class VisitsConfig(Section):
 
 
 class LanguageConfig(LanguageTermOptions):
-    """A language model put to the lab beside the evidence, on a sample of people."""
+    """A language model, examined together with the behavioural features on a sample of users."""
 
     model: ModelConfig = ModelConfig()
     """Which model answers; it must give log probabilities."""
     people: Annotated[int, Field(ge=10)] | Literal["all"] = 60
-    """How many of the test people the model is asked about, and half as many validation people."""
+    """Number of test users the model is asked about, and half as many validation users."""
     calls: Annotated[int, Field(ge=1)] | Literal["all"] = 2000
-    """Questions at most, those of a fit not counted; lists are as long as that allows. `all` asks about whole lists."""
+    """Most questions, without those of a fit; lists are as long as that allows. `all` asks about whole lists."""
 
 
 class FidelityConfig(Section):
-    """One examination of an audience against the people it was built from."""
+    """One comparison of agents with the real users they were built from."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     """Names the directory of the results."""
     description: str = ""
-    """For the people who read the page."""
+    """A sentence for the readers of the page."""
     seed: Annotated[int, Field(ge=0, lt=2**63)]
-    """Where all chance comes from."""
+    """The seed of every random number."""
     dataset: DatasetConfig
-    """Which people, items and history."""
+    """The users, items and interactions."""
     split: SplitConfig = SplitConfig()
-    """What is held out; `split.salt` decides which third of the people is tested and never fitted on."""
+    """What is held out; `split.salt` decides which third of the users is tested and never fitted on."""
     population: PopulationConfig = PopulationConfig()
-    """How many people of the test third are examined; thresholds are chosen on as many of the validation third."""
+    """Number of users of the test third that are examined; thresholds are chosen on as many of the validation third."""
     lists: ListsConfig = ListsConfig()
-    """The lists in which real items must be told from others."""
+    """The lists in which scorers must separate held-out items from sampled negatives."""
     mind: BehaviouralMindConfig = BehaviouralMindConfig(kind="behavioural")
-    """The mind that browses in probes and on the system level."""
+    """The mind of the agents in probes and on the system level."""
     site: SiteConfig = SiteConfig(page_size=10, max_pages=2)
-    """What a visit looks like there."""
+    """The pages of a session there."""
     visits: VisitsConfig = VisitsConfig()
-    """The little simulations behind the probes and the system level."""
+    """The short simulations of the probes and the system level."""
     recommenders: tuple[ArmConfig, ...] = _DEFAULT_ARMS
-    """The recommenders whose order is to be foretold, near-ties among them; at least eight."""
+    """The recommenders whose order is predicted, near-ties among them; at least eight."""
     language: LanguageConfig | None = None
-    """A language model beside the evidence: evidence only, language only, and both. None leaves it out."""
+    """A language model with the behavioural features: evidence only, language only, and both. None leaves it out."""
     bootstrap: Annotated[int, Field(ge=100)] = 500
-    """Resamples of people behind intervals that no formula gives."""
+    """Resamples of users for intervals without a formula."""
     base: Annotated[Path, Field(exclude=True)] = Path()
-    """Not a key of the file: the directory it stands in, from which relative paths count."""
+    """Not a key of the file: its directory, to which relative paths refer."""
 
     @model_validator(mode="after")
     def _not_grounded(self) -> FidelityConfig:

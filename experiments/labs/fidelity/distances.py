@@ -1,4 +1,4 @@
-"""How far apart two distributions are, and how a population's spread divides between and within people."""
+"""Distances between two distributions, and the spread of a population between and within users."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from groundlings.environments.arrays import FloatArray
 
 Weights = NDArray[np.number]
-"""Weights of the same categories, shape (n,); only their shares count."""
+"""Weights of the same categories, shape (n,); only their shares matter."""
 
 
 def jensen_shannon(first: Weights, second: Weights) -> float:
@@ -19,7 +19,7 @@ def jensen_shannon(first: Weights, second: Weights) -> float:
 
 
 def wasserstein(first: Weights, second: Weights, step: float = 1.0) -> float:
-    """Earth mover's distance between histograms on an even scale whose values lie `step` apart."""
+    """Earth mover's distance between histograms on an even scale with distance `step` between values."""
     return float(np.abs(_gap(first, second)).sum() * step)
 
 
@@ -39,10 +39,10 @@ def kolmogorov_smirnov(first: FloatArray, second: FloatArray) -> float:
 
 
 def mean_and_spread(counts: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean and standard deviation of each person's stars, shape (n_people,) each, NaN for a person without any.
+    """Mean and standard deviation of each user's stars, shape (n_people,) each, NaN for a user without any.
 
     Args:
-        counts: How often each person gave each value, shape (n_people, n_values).
+        counts: How often each user gave each value, shape (n_people, n_values).
         values: The values, ascending.
     """
     total = counts.sum(axis=1)
@@ -70,7 +70,7 @@ def intraclass_correlation(counts: FloatArray, values: FloatArray) -> float:
 
 
 def spreads(counts: FloatArray, values: FloatArray) -> dict[str, float]:
-    """Standard deviations: of all stars, of people's means, and within people (root of the pooled variance)."""
+    """Standard deviations: of all stars, of users' means, and within users (root of the pooled variance)."""
     size, mean, within, overall = _analysis(counts, values)
     total = within + (size * (mean - overall) ** 2).sum()
     return {
@@ -81,7 +81,7 @@ def spreads(counts: FloatArray, values: FloatArray) -> dict[str, float]:
 
 
 def _analysis(counts: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray, float, float]:
-    """Size and mean of each person who gave any, sum of squares within people, and the overall mean."""
+    """Size and mean of each user with ratings, sum of squares within users, and the overall mean."""
     given = counts[counts.sum(axis=1) > 0]
     mean, spread = mean_and_spread(given, values)
     size = given.sum(axis=1)

@@ -1,4 +1,4 @@
-"""Part 4, ratings: do sampled stars have the distribution, and people the differences, of real ones?"""
+"""Part 4, ratings: do sampled stars have the real distribution, and do agents differ as much as real users?"""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ KS_TARGET = 0.05
 FLOOR = "real people, 95 % quantile"
 
 Distance = Callable[[FloatArray, FloatArray], float]
-"""Between two tables of how often each person gave each star value, shape (n_people, n_values)."""
+"""Between two tables of how often each user gave each star value, shape (n_people, n_values)."""
 
 _DEFINITIONS = {
     "jsd": "Jensen-Shannon divergence, base 2, not its root, between the histograms of stars.",
     "w1": "Earth mover's distance between the histograms of stars, in stars.",
     "ks": "Kolmogorov-Smirnov distance between the distributions of stars.",
-    "person mean ks": "Kolmogorov-Smirnov distance between the distributions of people's mean stars.",
-    "person sd ks": "Kolmogorov-Smirnov distance between the distributions of people's standard deviations of stars.",
+    "person mean ks": "Kolmogorov-Smirnov distance between the distributions of users' mean stars.",
+    "person sd ks": "Kolmogorov-Smirnov distance between the distributions of users' standard deviations of stars.",
 }
 
 
 @dataclass(frozen=True)
 class StarTables:
-    """How often each person gave each star value, shape (n_people, n_values) each.
+    """How often each user gave each star value, shape (n_people, n_values) each.
 
     Attributes:
         values: The star values.
-        real: What the testers gave.
-        rows: Scorer -> (kind, what it gives on the same pairs).
-        everybody: What all people with held-out ratings gave, for the floor.
+        real: The testers' real stars.
+        rows: Scorer -> (kind, its stars for the same pairs).
+        everybody: The real stars of all users with held-out ratings, for the floor.
     """
 
     values: FloatArray
@@ -58,7 +58,7 @@ class StarTables:
 
 
 def tabulate_stars(stage: Stage) -> StarTables | None:
-    """Stars on held-out pairs by person; None where nobody rates."""
+    """Stars of held-out pairs by user; None where the data set has no ratings."""
     ratings = held_out_ratings(stage, stage.testers)
     if ratings.shares is None or not len(ratings.real):
         return None
@@ -88,14 +88,14 @@ def _table(ratings: RatedPairs, stars: FloatArray) -> FloatArray:
 
 
 def _redrawn(stage: Stage, ratings: RatedPairs) -> FloatArray:
-    """For each held-out rating one of the same person's training ratings, drawn at random; of anybody's if none."""
+    """For each held-out rating a random training rating of the same user, or of any user if there is none."""
     known = stage.train.take(~np.isnan(stage.train.ratings))
     order = np.argsort(known.users, kind="stable")
     starts = np.searchsorted(known.users[order], np.arange(known.n_users + 1))
-    luck = stage.chance("redrawn").random(len(ratings.users))
+    uniform = stage.chance("redrawn").random(len(ratings.users))
     first, count = starts[ratings.users], np.diff(starts)[ratings.users]
-    own = order[np.minimum(first + (luck * count).astype(np.int64), len(known) - 1)]
-    return known.ratings[np.where(count > 0, own, (luck * len(known)).astype(np.int64))]
+    own = order[np.minimum(first + (uniform * count).astype(np.int64), len(known) - 1)]
+    return known.ratings[np.where(count > 0, own, (uniform * len(known)).astype(np.int64))]
 
 
 def _measures(values: FloatArray) -> Mapping[str, Distance]:
@@ -146,19 +146,19 @@ def _distances(stage: Stage, tables: StarTables) -> list[Record]:
 
 
 def floor_record(task: str, metric: str, definition: str, mean: float, limit: float, size: int) -> Record:
-    """The row of real people beside a distance: the mean of their distances, and as upper end the floor."""
+    """The row of real users for a distance: the mean of their distances, with the floor as its upper end."""
     return Record(
         PART, task, "real people", metric, "real", mean, None, limit, size, "people",
-        f"{definition} Between two disjoint samples of so many real people: mean of {HALVES} pairs of samples, and as "
-        "upper end their 95 % quantile, which is the floor.",
+        f"{definition} Between two disjoint samples of n real users: the mean over {HALVES} pairs of samples; the "
+        "upper end is their 95 % quantile, which is the floor.",
     )  # fmt: skip
 
 
 def _ratios(stage: Stage, tables: StarTables) -> list[Record]:
-    """Homogeneity: how much simulated people differ, as a share of how much real people differ."""
+    """Homogeneity: how much agents differ, divided by how much real users differ."""
     n, values = len(tables.real), tables.values
     figures: dict[str, tuple[str, Callable[[FloatArray], float]]] = {
-        "icc ratio": ("ICC(1) of stars in people", lambda table: intraclass_correlation(table, values)),
+        "icc ratio": ("ICC(1) of stars by user,", lambda table: intraclass_correlation(table, values)),
         **{
             f"sd ratio, {which}": (
                 f"Standard deviation of stars, {which},",

@@ -37,10 +37,10 @@ _SPARE = ("arm-6", "P", (0, (3, 2)))
 
 
 def draw_ratios(records: Sequence[Record], negatives: str, metric: str, title: str) -> Draw:
-    """A measure of every scorer against how many others stand in the list; published figures as open marks."""
+    """A measure of every scorer against the number of negatives per real item; published figures as open marks."""
 
     def draw(axes: Any) -> None:
-        _begin(axes, title, f"{metric.upper()}, mean over people, 95 % interval")
+        _begin(axes, title, f"{metric.upper()}, mean over users, 95 % interval")
         ratios = sorted({_ratio(each) for each in records if _is_of(each, negatives, metric)})
         place = {ratio: number for number, ratio in enumerate(ratios)}
         published = dict.fromkeys(each.scorer for each in records if each.kind == "published")
@@ -61,16 +61,16 @@ def draw_ratios(records: Sequence[Record], negatives: str, metric: str, title: s
             axes.errorbar(x, values, yerr=reach, color=LIGHT[colour], marker=mark, linestyle=dash, markersize=4.5,
                           linewidth=1.5, elinewidth=1, label=scorer)  # fmt: skip
         axes.set_xticks(range(len(ratios)), [f"1:{ratio}" for ratio in ratios])
-        _end(axes, "real items to others")
+        _end(axes, "real items to negatives")
 
     return draw
 
 
 def draw_reliability(curves: Sequence[Reliability], task: str, title: str) -> Draw:
-    """Frequency against probability; on the diagonal they are the same."""
+    """Frequency against probability, with the diagonal of perfect calibration."""
 
     def draw(axes: Any) -> None:
-        _begin(axes, title, "share that happened, by probability said")
+        _begin(axes, title, "observed frequency by predicted probability")
         axes.plot([0, 1], [0, 1], color=LIGHT["muted"], linewidth=0.7, linestyle=(0, (2, 2)))
         for curve in (each for each in curves if each.task == task and len(np.unique(each.said)) > 2):
             colour, mark, dash = _STYLES.get(curve.scorer, _SPARE)
@@ -101,11 +101,11 @@ def draw_stars(tables: StarTables) -> Draw:
 
 
 def draw_people(tables: StarTables) -> Draw:
-    """Distribution of people's mean stars: how much people differ."""
+    """Distribution of users' mean stars: how much users differ."""
     shown = _shown_stars(tables)
 
     def draw(axes: Any) -> None:
-        _begin(axes, "People's mean stars", "share of people with at most this mean")
+        _begin(axes, "Users' mean stars", "share of users with at most this mean")
         for name, table in shown.items():
             colour, _, dash = _STYLES.get(name, _SPARE)
             means = np.sort(mean_and_spread(table, tables.values)[0])
@@ -117,13 +117,13 @@ def draw_people(tables: StarTables) -> Draw:
 
 
 def draw_order(utilities: Utilities, simulator: str) -> Draw:
-    """Ranks by real behaviour on the left, by the simulator on the right: lines that cross are pairs put wrongly."""
+    """Ranks by real behaviour on the left, by the simulator on the right; crossing lines are pairs in wrong order."""
     real, simulated = utilities.real.mean(axis=0), utilities.simulated[simulator].mean(axis=0)
     left, right = (np.argsort(np.argsort(-values, kind="stable")) for values in (real, simulated))
     colour, _, dash = _STYLES.get(simulator, _SPARE)
 
     def draw(axes: Any) -> None:
-        _begin(axes, f"Order by the {simulator}", "real nDCG@10 on the left, expected clicks a visit on the right")
+        _begin(axes, f"Order by the {simulator}", "real nDCG@10 on the left, expected clicks per session on the right")
         for column, name in enumerate(utilities.names):
             ranks = left[column], right[column]
             axes.plot([0, 1], ranks, color=LIGHT[colour], linestyle=dash, linewidth=1.3, marker="o", markersize=3.5)
@@ -139,7 +139,7 @@ def draw_order(utilities: Utilities, simulator: str) -> Draw:
 
 
 def draw_series(records: Sequence[Record], task: str, prefix: str, title: str, unit: str, label: str) -> Draw:
-    """A run of figures of one probe, in the order of the records."""
+    """A series of figures of one probe, in the order of the records."""
     own = [each for each in records if each.task == task and each.metric.startswith(prefix) and each.value is not None]
 
     def draw(axes: Any) -> None:
@@ -160,7 +160,7 @@ def draw_series(records: Sequence[Record], task: str, prefix: str, title: str, u
 
 
 def _shown_stars(tables: StarTables) -> dict[str, FloatArray]:
-    """Real people, the minds, and the best-known point prediction."""
+    """Real users, the minds, and the best-known point prediction."""
     rows = {name: table for name, (kind, table) in tables.rows.items() if kind == "mind"}
     return {"real people": tables.real, **rows, "user+item bias, rounded": tables.rows["user+item bias, rounded"][1]}
 

@@ -1,4 +1,4 @@
-"""Which records stand in the table at the end and at the head of the page, in the order of the seven parts."""
+"""The headline records, for the terminal and the top of the page, in the order of the seven parts."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _CHOSEN = (
     ("distributions", "ratings", "ks", "Stars, KS"),
     ("distributions", "ratings", "w1", "Stars, earth mover's distance"),
     ("distributions", "homogeneity", "icc ratio", "ICC, simulated over real"),
-    ("distributions", "homogeneity", "sd ratio, between people", "SD between people, ratio"),
-    ("distributions", "homogeneity", "sd ratio, within people", "SD within people, ratio"),
+    ("distributions", "homogeneity", "sd ratio, between people", "SD between users, ratio"),
+    ("distributions", "homogeneity", "sd ratio, within people", "SD within users, ratio"),
     ("distributions", "choices", "popularity curve jsd", "Choices, popularity curve JSD"),
     ("distributions", "choices", "genre mix jsd", "Choices, genre mix JSD"),
     ("distributions", "choices", "gini ratio", "Choices, Gini ratio"),
     ("distributions", "activity", "variation ratio", "Activity, variation ratio"),
-    ("probes", "random slates", "click rate", "Random slates, click rate"),
+    ("probes", "random slates", "click rate", "Random slates, click-through rate"),
     ("probes", "dose-response", "falling steps", "Dose-response, falling steps"),
     ("system", None, "kendall tau", "Order of recommenders, Kendall's tau"),
     ("system", None, "sign agreement", "Really different pairs, sign agreement"),
@@ -43,6 +43,9 @@ _CHOSEN = (
     ("memorisation and stereotype", None, "decisions changed", "Other titles and demographics, decisions changed"),
 )
 
+_SHOWN = {"real people": "real users", "real people, met later": "real users, held out"}
+"""Baselines that the table names in the glossary's words; records keep their names."""
+
 _LOWER_IS_BETTER = {"mae", "rmse", "brier", "log loss"}
 
 
@@ -51,9 +54,9 @@ class Headline:
     """A row of the table.
 
     Attributes:
-        label: In words.
+        label: The name of the figure.
         record: The mind's figure.
-        beside: What it stands beside, in words: a trivial scorer, the floor, real people.
+        beside: What it is compared with: a trivial scorer, the floor, real users.
     """
 
     label: str
@@ -62,7 +65,7 @@ class Headline:
 
 
 def headlines(records: Sequence[Record]) -> list[Headline]:
-    """The mind's headline figures; of two predictions of one mind the better one."""
+    """The mind's headline figures; the better one of two predictions of one mind."""
     examined = {record.scorer for record in records if record.part == "interaction" and record.kind == "mind"}
     rows = []
     for part, task, metric, label in _CHOSEN:
@@ -82,7 +85,7 @@ def headlines(records: Sequence[Record]) -> list[Headline]:
 
 
 def _is_of(record: Record, task: str | None) -> bool:
-    """Whether a record is of a task, None for any; of the language sample only what the model adds."""
+    """Whether a record is of a task, None for any; for the language sample only what the model adds."""
     if record.task.startswith(SAMPLE):
         return record.task == task and record.scorer == CONTRIBUTION
     return task in (None, record.task)
@@ -96,5 +99,7 @@ def _better(record: Record, other: Record) -> bool:
 def _beside(record: Record) -> str:
     if record.baseline is None:
         return ""
-    name = "floor, real v real" if record.baseline.scorer.endswith("quantile") else record.baseline.scorer
-    return f"{record.baseline.value:.3f} {name}"
+    name = record.baseline.scorer
+    if name.endswith("quantile"):
+        name = "floor, real v real"
+    return f"{record.baseline.value:.3f} {_SHOWN.get(name, name)}"

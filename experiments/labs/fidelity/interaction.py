@@ -1,9 +1,9 @@
-"""Part 1: can it be told which items a person met next?
+"""Part 1: can the scorer predict which items a user interacts with next?
 
-Every scorer may be read on its own scales (`groundlings.experiments.labs.fidelity.scorers`), and on each of them
-against the list, which published agents see as a whole too: the score less the list's mean; and less the log of the
-list's summed exponentials, which of log-odds is, up to a constant, the log of the choice share (Luce 1959, "Individual
-Choice Behavior"). Which scale is read is decided on validation people, for every row alike.
+Each scorer has its own scales (`groundlings.experiments.labs.fidelity.scorers`), and each of these also relative to the
+list, which published agents see as a whole: the score less the list's mean; and less the log of the list's summed
+exponentials, which for log-odds is, up to a constant, the log of the choice share (Luce 1959, "Individual Choice
+Behavior"). The scale is chosen on validation users, for all scorers in the same way.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ Scores = Mapping[Task, Mapping[str, FloatArray]]
 
 @dataclass(frozen=True)
 class Asked:
-    """What the scorers said about all lists.
+    """The scores of all lists.
 
     Attributes:
-        test, validation: The lists of both groups of people.
+        test, validation: The lists of both groups of users.
         test_scores, validation_scores: Scorer name -> task -> scale -> scores.
-        rules: (scorer, task, measure) -> the rule that was chosen on validation people.
+        rules: (scorer, task, measure) -> the rule that was chosen on validation users.
     """
 
     test: Mapping[Task, Lists]
@@ -48,7 +48,7 @@ class Asked:
 
 
 def ask_all(stage: Stage, scorers: Sequence[Scorer]) -> Asked:
-    """Draw the lists, let every scorer judge them, and choose rules on the validation people."""
+    """Draw the lists, score them, and choose rules on the validation users."""
     test = draw_lists(stage, stage.testers, "test")
     validation = draw_lists(stage, stage.tuners, "validation")
     test_scores = {scorer.name: ask(scorer, test) for scorer in scorers}
@@ -79,7 +79,7 @@ def examine_interaction(asked: Asked, scorers: Sequence[Scorer]) -> list[Record]
 
 
 def _steady(records: list[Record]) -> list[Record]:
-    """A mind's claim on one measure and kind of others must not change sign between ratios."""
+    """The records, where a mind's claim on one measure and kind of negatives holds only if no ratio flips its sign."""
     steady = dict(enumerate(records))
     claims: dict[tuple[str, str, str], list[int]] = {}
     for number, record in enumerate(records):
@@ -107,7 +107,7 @@ def _with_target(record: Record, task: Task) -> Record:
 
 
 def ask(scorer: Scorer, lists: Mapping[Task, Lists]) -> Scores:
-    """Judge all lists of a group of people in one go, because a block of people is scored for the whole catalog."""
+    """Score all lists of a group of users at once, because scorers score the whole catalog for a block of users."""
     users = next(iter(lists.values())).users
     together = np.concatenate([each.items for each in lists.values()], axis=1)
     edges = np.cumsum([0, *(each.items.shape[1] for each in lists.values())])
@@ -120,7 +120,7 @@ def ask(scorer: Scorer, lists: Mapping[Task, Lists]) -> Scores:
 
 
 def _against_the_list(scales: Mapping[str, FloatArray], lists: Lists) -> Mapping[str, FloatArray]:
-    """Each scale less what is usual in the list; a person who was not asked about stays NaN."""
+    """Each scale relative to the list; a user who was not asked about stays NaN."""
     listed = lists.listed
     size = np.maximum(listed.sum(axis=1, keepdims=True), 1)
     against: dict[str, FloatArray] = {}

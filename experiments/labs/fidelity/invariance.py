@@ -1,7 +1,7 @@
-"""Part 7: what changes when titles are swapped and demographics turned round?
+"""Part 7: what changes when titles are swapped and demographics reversed?
 
-A language model may remember a title, or act out an age and a gender. A mind that reads neither cannot; here that is
-measured and not only said: the taste is fitted again on the changed data set, and every decision is compared.
+A language model may have memorised a title, or act by stereotypes of age and gender. A mind that reads neither cannot.
+To measure this, the taste is fitted again on the changed data set, and every decision is compared.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def examine_invariance(stage: Stage) -> list[Record]:
     width = stage.config.site.page_size
     pages = chance.permuted(np.tile(np.arange(stage.train.n_items), (len(stage.testers), 1)), axis=1)[:, :width]
     before = decide(stage, stage.mind, stage.testers, pages.astype(np.int32), day=0)
-    # Both changes in one refit: were anything to move, each would be tried alone.
+    # Both changes in one refit: if a decision changed, each would have to be tried alone.
     changed = with_other_titles(with_other_demographics(stage.dataset, chance), chance)
     taste = fit_taste(changed, stage.train, salt=stage.config.split.salt, seed=stage.seed)
     population = replace(stage.population, people=changed.people, catalog=changed.catalog)
@@ -38,9 +38,9 @@ def examine_invariance(stage: Stage) -> list[Record]:
     )
     share = float((~same).mean())
     definition = (
-        "Share of slots of random pages at which click or stars differ after every title went to another item and "
-        "demographics to other people, genders turned round, and the taste was fitted again. Not applicable as a test "
-        "of memory: this mind reads no titles and no demographics, which is what the zero says."
+        "Share of slots of random pages in which click or stars differ after titles were permuted over items, "
+        "demographics over users with genders swapped, and the taste was fitted again. This mind reads no titles and "
+        "no demographics, so zero is expected, and this is no test of memorisation."
     )
     return [
         Record(PART, "titles swapped, demographics turned round", MIND, "decisions changed", "mind", share,
@@ -49,7 +49,7 @@ def examine_invariance(stage: Stage) -> list[Record]:
 
 
 def with_other_titles(dataset: Dataset, chance: np.random.Generator) -> Dataset:
-    """The same items, each under the title and text of another one."""
+    """The same items, each with the title and text of another one."""
     order = chance.permutation(len(dataset.catalog))
     catalog = replace(
         dataset.catalog,
@@ -60,7 +60,7 @@ def with_other_titles(dataset: Dataset, chance: np.random.Generator) -> Dataset:
 
 
 def with_other_demographics(dataset: Dataset, chance: np.random.Generator) -> Dataset:
-    """The same people, each with another one's attributes, genders turned round."""
+    """The same users, each with another user's attributes, genders swapped."""
     turned = {"M": "F", "F": "M", "male": "female", "female": "male"}
     order = chance.permutation(len(dataset.people))
     attributes = tuple(

@@ -42,11 +42,11 @@ class Findings:
 
     Attributes:
         about: What was examined, plain JSON values.
-        records: One for each (task, scorer, metric).
+        records: One per (task, scorer, metric).
         passed: Whether the mind passed the system gate.
         curves: Reliability curves, for the page.
-        utilities: Of recommenders, for the page.
-        stars: Star tables, for the page; None where nobody rates.
+        utilities: Utilities of recommenders, for the page.
+        stars: Star tables, for the page; None where the data set has no ratings.
     """
 
     about: Mapping[str, Any]
@@ -58,7 +58,7 @@ class Findings:
 
     @property
     def overall(self) -> Verdict:
-        """The word for using this audience to compare recommenders on this data set."""
+        """The verdict on using this mind to compare recommenders on this data set."""
         order = [record for record in self.records if record.part == system.PART and record.scorer == MIND]
         claims = [record.holds for record in order if record.holds is not None]
         return verdict(bool(claims) and all(claims), self.passed) or "not supported"
@@ -71,7 +71,7 @@ class Findings:
         return None
 
     def as_dict(self) -> dict[str, Any]:
-        """What `fidelity.json` holds."""
+        """The content of `fidelity.json`."""
         return {
             "about": dict(self.about),
             "verdict": self.overall,
@@ -85,15 +85,15 @@ def examine(
     progress: Progress = SILENT,
     further: Callable[[Stage], Sequence[Scorer]] = lambda _: (),
 ) -> Findings:
-    """Read the data, fit, and go through the seven parts.
+    """Read the data, fit, and examine the seven parts.
 
     Args:
         config: What to examine.
-        progress: Is told how far it is.
-        further: More rows for parts 1 and 3, such as a language model's answers; a scorer may know some people only.
+        progress: Receives the progress.
+        further: More rows for parts 1 and 3, such as a language model's answers; a scorer may cover some users only.
 
     Raises:
-        UserError: Something that its message tells how to mend.
+        UserError: The message says what to do.
     """
     seconds: dict[str, float] = {}
 
@@ -141,7 +141,7 @@ def _distributions(stage: Stage) -> tuple[StarTables | None, list[Record]]:
 
 
 def _worded(record: Record, passed: Mapping[str, bool]) -> Record:
-    """With the verdict and a sentence; "evidence mind (median)" passes with "evidence mind"."""
+    """The record with its verdict and sentence; "evidence mind (median)" passes with "evidence mind"."""
     through = any(record.scorer.startswith(name) and fine for name, fine in passed.items())
     judged = replace(record, verdict=verdict(record.holds, through))
     return replace(judged, words=sentence(judged))
@@ -165,8 +165,8 @@ def _about(stage: Stage, seconds: Mapping[str, float], answers: LanguageAnswers 
         "mind": dict(stage.mind.describe()),
         "language": None if answers is None else dict(answers.about),
         "leakage": (
-            "Profiles, taste, scorers and recommenders saw the training part alone. Taste weights and thresholds were "
-            "chosen on people outside the test third. Every figure is about people of the test third."
+            "Profiles, taste, scorers and recommenders read only the training part. Taste weights and thresholds were "
+            "chosen on users outside the test third. Every figure is about users of the test third."
         ),
         "seconds": dict(seconds),
         "versions": {name: version(name) for name in ("groundlings", "numpy", "scipy", "implicit", "irspack")},

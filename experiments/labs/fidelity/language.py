@@ -1,12 +1,12 @@
-"""The language model's part of the lab: who is asked about what, within a budget of calls.
+"""The language model's part of the lab: which pairs it is asked about, within a budget of calls.
 
-A sample of test people (all of them without a budget) gets lists as in part 1, one half held-out items, once with
-uniform and once with popularity-matched others. As many pairs as the budget allows are asked about, and half as many
-validation people's, on whom thresholds and curves are chosen. A third of the sample is asked three times more, for part
-7: with titles taken away, with the demographics of each person, and with these turned round.
+A sample of test users (all of them without a budget) gets lists as in part 1, one half held-out items, once with
+uniform and once with popularity-matched negatives. The model is asked about as many pairs as the budget allows, and
+about half as many validation users, on whom thresholds and curves are chosen. It is asked about a third of the sample
+three more times, for part 7: without titles, with each user's demographics, and with these reversed.
 
-Three minds are made of the same answers, on the same people: evidence only, language only, and both, with the weights
-of `groundlings calibrate`. What the third has over the first is what the language model adds.
+The same answers give three minds for the same users: evidence only, language only, and both, with the weights of
+`groundlings calibrate`. The third less the first is what the language model adds.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ _FEWEST_ITEMS = 2
 
 @dataclass(frozen=True)
 class AskedLists:
-    """Lists of one group of people with what the terms say of each item.
+    """Lists of one group of users with both terms of each item.
 
     Attributes:
         lists: The lists.
-        appeal: Of the evidence, shape as `lists.items`.
-        usual: Mean appeal of the whole catalog to each person, shape (n,).
-        said: Standardised score of the language model, same shape, NaN where unreadable.
+        appeal: The term of the behavioural features, shape as `lists.items`.
+        usual: Each user's mean appeal over the whole catalog, shape (n,).
+        said: The standardised score of the language model, same shape, NaN where unreadable.
     """
 
     lists: Lists
@@ -59,11 +59,12 @@ class AskedLists:
     said: FloatArray
 
     def log_odds(self, calibration: Calibration, *, above_usual: bool = False) -> dict[str, FloatArray]:
-        """Of each ablation, up to a constant, shape as `lists.items`; the same pairs are unknown to all of them.
+        """Log-odds of each ablation, up to a constant, shape as `lists.items`; the same pairs are NaN in all of them.
 
         Args:
             calibration: The weights.
-            above_usual: Appeal above the person's own mean over the catalog, which makes busy and idle people alike.
+            above_usual: Subtract the user's mean appeal over the catalog, which makes active and inactive users
+                comparable.
         """
         unknown = np.where(np.isnan(self.said), np.nan, 0.0)
         appeal = self.appeal - (self.usual[:, None] if above_usual else 0.0)
@@ -76,14 +77,14 @@ class AskedLists:
 
 @dataclass(frozen=True)
 class LanguageAnswers:
-    """Everything that was asked.
+    """All answers of the language model.
 
     Attributes:
         calibration: The weights.
         about: Model, source of the weights and calls, for the file.
-        test, validation: Kind of others -> lists with answers.
-        constants: Ablation -> what makes random unmet items be opened at the stated rate.
-        again: What was changed -> the uniform lists of some of the test people, asked again.
+        test, validation: Kind of negatives -> lists with answers.
+        constants: Ablation -> the constant that gives random candidates the stated click-through rate.
+        again: What was changed -> the uniform lists of some of the test users, asked again.
     """
 
     calibration: Calibration
@@ -100,10 +101,10 @@ class LanguageAnswers:
 
 
 def ask_language_model(stage: Stage, options: LanguageConfig, progress: Progress = SILENT) -> LanguageAnswers:
-    """Open the model, find its weights, and ask all that the budget allows.
+    """Open the model, find its weights, and ask as many questions as the budget allows.
 
     Raises:
-        ConfigError: The budget is too small for two items a list, or the weights do not fit.
+        ConfigError: The budget is too small for two items per list, or the weights do not fit.
     """
 
     async def asked() -> LanguageAnswers:
@@ -189,7 +190,7 @@ class _Asking:
         return CalibrationGround(stage.dataset, stage.split, stage.config.split, self._population)
 
     def _items_a_half(self) -> int:
-        """Held-out items a list: as many as the budget allows, half of `lists.length` at most."""
+        """Held-out items per list: as many as the budget allows, half of `lists.length` at most."""
         most, calls = self._stage.config.lists.length // 2, self._options.calls
         if not isinstance(calls, int):
             return most
@@ -205,7 +206,7 @@ class _Asking:
         return min(half, most)
 
     def _changes(self) -> dict[str, LanguageScorer]:
-        """Askers for part 7: what is changed -> who asks."""
+        """Scorers for part 7: what is changed -> the scorer with this change."""
         stage, question = self._stage, self._options.question
         chance = stage.chance("language", "demographics")
         nameless = tuple(f"Title {number + 1}" for number in range(len(stage.dataset.catalog)))
@@ -238,7 +239,7 @@ class _Asking:
 
 
 def _some(stage: Stage, people: IntArray, size: int | str) -> IntArray:
-    """As many of the people, in the order of a hash of seed and id, then ascending; all where there are fewer."""
+    """As many of the users, the first by a hash of seed and id, ascending; all if there are fewer."""
     if not isinstance(size, int):
         return people
     keys = [name_key("language person", stage.seed, stage.dataset.people.user_ids[user]) for user in people]

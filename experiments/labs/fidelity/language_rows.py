@@ -1,10 +1,10 @@
-"""What the language model's answers are worth: the three ablations on the same people, part by part.
+"""What the language model's answers add: the three ablations on the same users, part by part.
 
-The headline is the difference "both" less "evidence only", paired over people: what the language model adds to what
-real histories tell already. It claims to be better than nothing, and by the rule of `records` its word is "not
-supported" where its interval touches zero.
+The headline is the difference "both" less "evidence only", paired over users: what the language model adds to the
+behavioural features. The claim is that it is above zero; by the rule of `records` the verdict is "not supported" if its
+interval touches zero.
 
-Part 6 is left out: an order of eleven recommenders takes thousands of pages, which no sample pays for.
+Part 6 is left out: an order of eleven recommenders takes thousands of pages, too many for a sample.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from groundlings.personas.taste.calibration import Estimate
 from groundlings.personas.taste.regression import fit_logistic
 
 SAMPLE = "language sample"
-"""Begins the name of every task of this module."""
+"""The first words of the name of every task of this module."""
 
 CONTRIBUTION = f"{BOTH} - {EVIDENCE}"
 """The scorer of every difference."""
 
-_ADDED = "What the language model adds: both less evidence only, paired over people. "
+_ADDED = "What the language model adds: both less evidence only, paired over users. "
 _RIDGE = 1.0
 _LEAST = 1e-6
 
@@ -58,22 +58,26 @@ def _task(name: str) -> str:
 
 
 def _weights(answers: LanguageAnswers) -> list[Record]:
-    """What was estimated on validation people."""
+    """The weights, estimated on validation users."""
     calibration = answers.calibration
     n = calibration.labels.people
     figures: Mapping[str, tuple[Estimate, str, bool]] = {
         "weight of evidence": (
             calibration.evidence,
-            "Log-odds for one unit of appeal, beside the language term",
+            "Log-odds per unit of appeal, together with the language term",
             False,
         ),
-        "weight of language": (calibration.language, "Log-odds for one SD of the score, beside appeal", True),
-        "gain, nats a pair": (calibration.gain, "Log likelihood the language term adds, people left out", True),
+        "weight of language": (calibration.language, "Log-odds per SD of the score, together with appeal", True),
+        "gain, nats a pair": (
+            calibration.gain,
+            "Log likelihood that the language term adds, users held out",
+            True,
+        ),
     }
     return [
         Record(
             "interaction", _task("weights"), BOTH, name, "mind", estimate.value, *estimate.interval, n, "people",
-            f"{meaning}; validation people, 95 % clustered by person.",
+            f"{meaning}; validation users, 95 % clustered by user.",
             holds=estimate.interval[0] > 0 if claimed else None,
         )
         for name, (estimate, meaning, claimed) in figures.items()
@@ -90,13 +94,13 @@ def _interaction(stage: Stage, answers: LanguageAnswers, kind: Negatives) -> lis
         for scorer, scores in here.items():
             rule = choose_rule(name, before[scorer], validation.lists, None)
             values[scorer] = measure(name, scores[rule.scale], test.lists, rule.threshold)
-        definition = f"{definition} Lists of at most {width} items; thresholds are those of {tuners} validation people."
+        definition = f"{definition} Lists of at most {width} items; thresholds are those of {tuners} validation users."
         records += _compared("interaction", _task(f"{kind} 1:1"), name, values, definition, higher_is_better=True)
     return records
 
 
 def _scales(stage: Stage, answers: LanguageAnswers, asked: AskedLists) -> dict[str, dict[str, FloatArray]]:
-    """Scorer -> scale -> scores; which scale a threshold is set on is chosen with it, on validation people."""
+    """Scorer -> scale -> scores; the scale of a threshold is chosen with the threshold, on validation users."""
     unknown = np.where(np.isnan(asked.said), np.nan, 0.0)
     counts = stage.train.item_counts[np.where(asked.lists.listed, asked.lists.items, 0)].astype(np.float64)
     given = {"popularity": np.log1p(counts) + unknown, **asked.log_odds(answers.calibration)}
@@ -110,7 +114,7 @@ def _scales(stage: Stage, answers: LanguageAnswers, asked: AskedLists) -> dict[s
 def _compared(
     part: str, task: str, metric: str, values: Mapping[str, FloatArray], definition: str, *, higher_is_better: bool
 ) -> list[Record]:
-    """One record a row, and the difference of the two minds that share the evidence."""
+    """One record per row, and the difference between "both" and "evidence only"."""
     minds = (EVIDENCE, LANGUAGE, BOTH)
     rows = [Row(scorer, "mind" if scorer in minds else "trivial", numbers) for scorer, numbers in values.items()]
     records = compare_rows(part, task, metric, rows, definition=definition, higher_is_better=higher_is_better)
@@ -125,7 +129,7 @@ def _compared(
 
 
 def _honesty(stage: Stage, answers: LanguageAnswers, kind: Negatives) -> list[Record]:
-    """Part 3: probabilities by a logistic curve of each row, fitted on validation people."""
+    """Part 3: probabilities by a logistic curve of each row, fitted on validation users."""
     test, validation = answers.test[kind], answers.validation[kind]
     here, before = _scales(stage, answers, test), _scales(stage, answers, validation)
     rows, slots = np.nonzero(test.lists.listed & ~np.isnan(test.said))
@@ -134,10 +138,10 @@ def _honesty(stage: Stage, answers: LanguageAnswers, kind: Negatives) -> list[Re
     task = _task(f"interaction, {kind} 1:1")
     chances = {}
     for name, scales in here.items():
-        last = list(scales)[-1]  # people made alike, where the row can do that
+        last = list(scales)[-1]  # the scale on which users are comparable, if the row has it
         chances[name] = _curve(before[name][last], validation)(scales[last][rows, slots])
     brier = {name: mean_by_person(users, (chance - happened) ** 2, people) for name, chance in chances.items()}
-    definition = "Mean squared distance of the probability from what happened, per person; mean over people."
+    definition = "Mean squared error of the probability, per user; mean over users."
     records = _compared("calibration", task, "brier", brier, definition, higher_is_better=False)
     for name, chance in chances.items():
 
@@ -152,15 +156,15 @@ def _honesty(stage: Stage, answers: LanguageAnswers, kind: Negatives) -> list[Re
             Record(
                 "calibration", task, name, "ece", "trivial" if name == "popularity" else "mind",
                 expected_calibration_error(chance, happened), low, high, len(people), "people",
-                f"Mean distance of probability from frequency over {BINS} bins of equal mass; few pairs a bin, so that "
-                "chance alone puts it well above zero.",
+                f"Mean distance between probability and frequency over {BINS} bins of equal mass. With few pairs per "
+                "bin, sampling noise alone puts it well above zero.",
             )
         )  # fmt: skip
     return records
 
 
 def _curve(scores: FloatArray, asked: AskedLists) -> Callable[[FloatArray], FloatArray]:
-    """From a score to P(real), by a logistic curve on these people's lists."""
+    """A function from a score to P(real): a logistic curve fitted on these users' lists."""
     listed = asked.lists.listed & ~np.isnan(scores)
     known, labels = scores[listed], asked.lists.positive[listed].astype(np.float64)
     centre, spread = float(known.mean()), max(float(known.std()), 1e-12)
@@ -193,14 +197,14 @@ def _preference(stage: Stage, answers: LanguageAnswers) -> list[Record]:
     people = np.unique(ratings.users)
     scored = {name: _auc_by_person(ratings.users, liked, numbers, people) for name, numbers in values.items()}
     definition = (
-        "Chance that a liked held-out item scores higher than a disliked one among those that were asked about, per "
-        "person who has both; mean over people. The weights of both are fitted on validation people."
+        "P(a liked held-out item scores higher than a disliked one) among the items that were asked about, per user "
+        "with both; mean over users. The weights of both are fitted on validation users."
     )
     return _compared("preference", _task("liked or disliked"), "auc", scored, definition, higher_is_better=True)
 
 
 def _rated(stage: Stage, groups: Mapping[Negatives, AskedLists]) -> tuple[RatedPairs, FloatArray] | None:
-    """Rated held-out pairs that were asked about, and what the model said of each."""
+    """Rated held-out pairs that were asked about, and the model's score of each."""
     found: dict[tuple[int, int], float] = {}
     for asked in groups.values():
         rows, slots = np.nonzero(asked.lists.positive & ~np.isnan(asked.said))
@@ -234,7 +238,7 @@ def _auc_by_person(users: IntArray, liked: FloatArray, values: FloatArray, peopl
 
 
 def _random_slates(answers: LanguageAnswers) -> list[Record]:
-    """Part 5: how often random unmet items are opened if they are looked at."""
+    """Part 5: P(click | examined) of random candidates."""
     asked = answers.test["uniform"]
     others = asked.lists.listed & ~asked.lists.positive
     records = []
@@ -245,15 +249,15 @@ def _random_slates(answers: LanguageAnswers) -> list[Record]:
             Record(
                 "probes", _task("random slates"), name, "click rate if examined", "mind", found.mean, found.low,
                 found.high, found.n, "people",
-                "Mean P(click | examined) over random unmet items, per person; mean over people. The constant of each "
-                "mind was set for the stated rate on other pairs.",
+                "Mean P(click | examined) over random candidates, per user; mean over users. The constant of each mind "
+                "was set for the stated rate on other pairs.",
             )
         )  # fmt: skip
     return records
 
 
 def _memory(answers: LanguageAnswers) -> list[Record]:
-    """Part 7: what remains of the language model without titles."""
+    """Part 7: what the language model's answers are worth without titles."""
     nameless = answers.again.get("titles taken away")
     if nameless is None:
         return []
@@ -271,21 +275,20 @@ def _memory(answers: LanguageAnswers) -> list[Record]:
                 Record(
                     "memorisation and stereotype", task, name, metric, "mind", found.mean, found.low, found.high,
                     found.n, "people",
-                    "AUC of uniform 1:1 lists; without titles every film of prompt and person is a number, with year "
-                    "and genres.",
+                    "AUC of uniform 1:1 lists; without titles, items in the prompt are numbers, with year and genres.",
                 )
             )  # fmt: skip
         records.append(
             Record(
                 "memorisation and stereotype", task, name, "auc, by titles", "mind", gap.difference, gap.low, gap.high,
-                gap.n, "people", "What titles add to the AUC, paired over people: memory or knowledge of titles.",
+                gap.n, "people", "What titles add to the AUC, paired over users: knowledge or memorisation of titles.",
             )
         )  # fmt: skip
     return [*records, *_changed(answers, task, named, nameless)]
 
 
 def _stereotype(answers: LanguageAnswers) -> list[Record]:
-    """Part 7: what changes when a person is said to be of another gender, age and occupation."""
+    """Part 7: what changes if the prompt gives a user another gender, age and occupation."""
     told, turned = (answers.again.get(f"demographics {how}") for how in ("told", "turned round"))
     if told is None or turned is None:
         return []
@@ -303,8 +306,8 @@ def _changed(answers: LanguageAnswers, task: str, before: AskedLists, after: Ask
             Record(
                 "memorisation and stereotype", task, name, "decisions changed", "mind", found.mean, found.low,
                 found.high, found.n, "people",
-                "Mean distance between the two probabilities of opening an item that is looked at: with common random "
-                "numbers the share of decisions that change. Per person; mean over people.",
+                "Mean distance between the two values of P(click | examined): with common random numbers, the "
+                "share of decisions that change. Per user; mean over users.",
             )
         )  # fmt: skip
     return records

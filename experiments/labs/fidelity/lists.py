@@ -1,10 +1,10 @@
-"""Lists in which the items a person really met next must be told from others.
+"""Lists in which scorers must separate a user's held-out items from sampled negatives.
 
-As in Agent4Rec (Zhang et al. 2024, section 3.1): `length // (m + 1)` held-out items, drawn at random, fewer where a
-person has fewer, and m times as many items that the person never met, in training or after. The others are drawn
-either uniformly from all items that occur in the history, or matched in popularity: for each held-out item from those
-nearest to it in the order of training popularity, so that popularity alone tells nothing. No item stands twice in a
-list. The order of a list carries no information: positives come first, and no scorer is told positions.
+As in Agent4Rec (Zhang et al. 2024, section 3.1): `length // (m + 1)` held-out items, drawn at random, fewer if a user
+has fewer, and m times as many unobserved items, with no interaction in training or after. Negatives are sampled either
+uniformly from all items that occur in the history, or matched in popularity: for each held-out item from those nearest
+to it in the order of training popularity, so that popularity alone carries no information. No item is in a list twice.
+The order of a list carries no information: positives come first, but scorers do not see positions.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from groundlings.experiments.labs.fidelity.stage import Stage
 Negatives = Literal["uniform", "popularity-matched"]
 
 NEAREST = 10
-"""How many neighbours on each side, in popularity, may stand in for a held-out item."""
+"""Number of neighbours on each side, in order of popularity, from which matched negatives are sampled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """One list a person.
+    """One list per user.
 
     Attributes:
         users: Shape (n,).
-        items: Item numbers, shape (n, width), `NO_ITEM` behind the last.
-        positive: What the person really met (or liked), shape (n, width).
+        items: Item numbers, shape (n, width), `NO_ITEM` after the last.
+        positive: Whether the user really interacted with (or liked) the item, shape (n, width).
     """
 
     users: IntArray
@@ -40,17 +40,17 @@ class Lists:
 
     @property
     def listed(self) -> BoolArray:
-        """Where a list holds an item."""
+        """Whether a place of a list holds an item."""
         return self.items != NO_ITEM
 
 
 def draw_lists(stage: Stage, users: IntArray, group: str) -> Mapping[tuple[Negatives, int], Lists]:
-    """The lists of all tasks for some people.
+    """The lists of all tasks for some users.
 
     Args:
         stage: The data.
-        users: Who.
-        group: "test" or "validation", so that the two share no luck.
+        users: The users.
+        group: "test" or "validation"; the two have different random numbers.
     """
     settings = stage.config.lists
     return {
@@ -65,7 +65,7 @@ def _draw(stage: Stage, users: IntArray, negatives: Negatives, ratio: int, lengt
     chance = stage.chance("lists", group, negatives, ratio)
     occurring = np.flatnonzero(stage.dataset.interactions.item_counts)
     counts = stage.train.item_counts[occurring]
-    # Items of equal popularity stand in random order, so that item numbers carry nothing over.
+    # Items of equal popularity are in random order, so that item numbers carry no information.
     by_popularity = occurring[np.lexsort((chance.random(len(occurring)), counts))]
     items = np.full((len(users), most * (ratio + 1)), NO_ITEM, dtype=np.int32)
     positive = np.zeros(items.shape, dtype=np.bool_)
@@ -74,13 +74,13 @@ def _draw(stage: Stage, users: IntArray, negatives: Negatives, ratio: int, lengt
         ahead = held_out.indices[held_out.indptr[user] : held_out.indptr[user + 1]]
         behind = train.indices[train.indptr[user] : train.indptr[user + 1]]
         chosen = chance.permutation(np.sort(ahead))[:most]
-        unmet = np.ones(stage.train.n_items, dtype=np.bool_)
-        unmet[ahead] = unmet[behind] = False
+        unobserved = np.ones(stage.train.n_items, dtype=np.bool_)
+        unobserved[ahead] = unobserved[behind] = False
         if negatives == "uniform":
-            pool = occurring[unmet[occurring]]
+            pool = occurring[unobserved[occurring]]
             others = chance.choice(pool, min(ratio * len(chosen), len(pool)), replace=False)
         else:
-            others = _nearby(by_popularity, unmet, chosen, ratio, chance)
+            others = _nearby(by_popularity, unobserved, chosen, ratio, chance)
         both = np.concatenate([chosen, others])
         items[row, : len(both)] = both
         positive[row, : len(chosen)] = True
@@ -88,12 +88,12 @@ def _draw(stage: Stage, users: IntArray, negatives: Negatives, ratio: int, lengt
 
 
 def _nearby(
-    by_popularity: IntArray, unmet: BoolArray, chosen: IntArray, ratio: int, chance: np.random.Generator
+    by_popularity: IntArray, unobserved: BoolArray, chosen: IntArray, ratio: int, chance: np.random.Generator
 ) -> IntArray:
-    """For each chosen item `ratio` unmet ones from its neighbourhood in popularity, none twice."""
-    place = np.empty(len(unmet), dtype=np.int64)
+    """For each chosen item `ratio` unobserved items nearest in popularity, none twice."""
+    place = np.empty(len(unobserved), dtype=np.int64)
     place[by_popularity] = np.arange(len(by_popularity))
-    free = unmet[by_popularity]
+    free = unobserved[by_popularity]
     taken: list[int] = []
     reach = max(NEAREST, ratio)
     for item in chance.permutation(chosen):

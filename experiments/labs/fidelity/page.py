@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.report.palette import DARK, LIGHT
 from groundlings.experiments.analysis.report.svg import Draw, svg
 from groundlings.experiments.labs.fidelity import figures
@@ -18,22 +19,22 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 PARTS = {
-    "interaction": "Which items did they meet next?",
-    "preference": "What did they like, and how many stars?",
-    "calibration": "Are probabilities honest?",
-    "distributions": "Do populations look alike?",
-    "probes": "What moves the audience?",
-    "system": "Does it put recommenders in order?",
-    "memorisation and stereotype": "Memory and stereotype",
+    "interaction": "Does it predict which items users interact with next?",
+    "preference": "Does it predict what users like, and how many stars they give?",
+    "calibration": "Are probabilities calibrated?",
+    "distributions": "Do agents and real users have the same distributions?",
+    "probes": "What do controlled changes do to agents?",
+    "system": "Does it order recommenders as real users do?",
+    "memorisation and stereotype": "Memorisation and stereotypes",
 }
-"""The seven parts, each under the question that it answers."""
+"""The seven parts, each with the question that it answers."""
 
 _SIZE = (4.6, 3.5)
 
 
 def render_page(findings: Findings) -> str:
     """The page as text."""
-    return _template().render(
+    page = _template().render(
         about=findings.about,
         findings=findings,
         headlines=headlines(findings.records),
@@ -44,6 +45,7 @@ def render_page(findings: Findings) -> str:
         light=LIGHT,
         dark=DARK,
     )
+    return printable(page, newlines=True)
 
 
 def _tables(records: Sequence[Record], part: str) -> list[tuple[str, list[Record]]]:
@@ -63,9 +65,11 @@ def _pictures(findings: Findings) -> dict[str, list[tuple[str, Draw]]]:
     records = findings.records
     pictures: dict[str, list[tuple[str, Draw]]] = {
         "interaction": [
-            (f"{title}: F1 of every scorer by the ratio of real items to others; the table below has the figures.",
+            (f"{title}: F1 of every scorer by the ratio of real items to negatives; the table below has the figures.",
              figures.draw_ratios(records, negatives, "f1", title))
-            for negatives, title in (("uniform", "Uniform others"), ("popularity-matched", "Popularity-matched others"))
+            for negatives, title in (
+                ("uniform", "Uniform negatives"), ("popularity-matched", "Popularity-matched negatives"),
+            )
         ],
         "calibration": [
             (f"Reliability of {task}.", figures.draw_reliability(findings.curves, task, f"Reliability: {task}"))
@@ -77,19 +81,20 @@ def _pictures(findings: Findings) -> dict[str, list[tuple[str, Draw]]]:
             for name in findings.utilities.simulated
         ],
         "probes": [
-            ("Click rate by slot when every item stands in every slot once.",
-             figures.draw_series(records, "position rotation", "click rate, slot", "Position", "share opened", "slot")),
-            ("Chance to leave after each page.",
+            ("Click-through rate by slot, with every item in every slot once.",
+             figures.draw_series(records, "position rotation", "click rate, slot", "Position", "click-through rate",
+                                 "slot")),
+            ("P(exit) after each page.",
              figures.draw_series(records, "fatigue", "exit hazard", "Fatigue", "share that leaves", "after page")),
-            ("Expected clicks a visit as more slots are filled at random.",
-             figures.draw_series(records, "dose-response", "clicks", "Dose-response", "expected clicks a visit",
+            ("Expected clicks per session as more slots are filled at random.",
+             figures.draw_series(records, "dose-response", "clicks", "Dose-response", "expected clicks per session",
                                  "share of slots filled at random")),
         ],
     }  # fmt: skip
     if findings.stars is not None:
         pictures["distributions"] = [
             ("Histogram of stars: real, mind, point prediction.", figures.draw_stars(findings.stars)),
-            ("Distribution of people's mean stars: real, mind, point prediction.", figures.draw_people(findings.stars)),
+            ("Distribution of users' mean stars: real, mind, point prediction.", figures.draw_people(findings.stars)),
         ]
     return pictures
 

@@ -1,7 +1,7 @@
-"""Figures of one number per person, and intervals and floors for figures of whole samples of people.
+"""Figures with one number per user, and intervals and floors for figures of whole samples of users.
 
-A figure of a sample is computed from a table with one row per person, so that people can be drawn again, left out or
-set against other people without going back to single ratings. People are the unit, always: rows of one person
+A figure of a sample is computed from a table with one row per user, so that users can be resampled, left out or
+compared with other users without reading single ratings again. The unit is always the user, because rows of one user
 depend on each other.
 """
 
@@ -17,16 +17,16 @@ from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.experiments.analysis.compare import CONFIDENCE
 
 HALVES = 200
-"""Pairs of disjoint samples of real people behind each floor."""
+"""Number of pairs of disjoint samples of real users per floor."""
 
 GROUPS = 40
-"""Groups of people that the jackknife leaves out in turn."""
+"""Number of groups of users that the jackknife leaves out in turn."""
 
 Interval = tuple[float | None, float | None]
 
 
 def mean_by_person(users: IntArray, values: FloatArray, people: IntArray) -> FloatArray:
-    """Mean of the values of each person, shape as `people` (ascending), NaN for somebody without any."""
+    """Mean of the values of each user, shape as `people` (ascending), NaN for a user without any."""
     place = np.searchsorted(people, users)
     counts = np.bincount(place, minlength=len(people))
     sums = np.bincount(place, values, minlength=len(people))
@@ -34,14 +34,14 @@ def mean_by_person(users: IntArray, values: FloatArray, people: IntArray) -> Flo
 
 
 def rows_by_person(users: IntArray) -> list[IntArray]:
-    """The rows of each person who occurs, people ascending."""
+    """The rows of each user who occurs, users ascending."""
     order = np.argsort(users, kind="stable")
     _, starts = np.unique(users[order], return_index=True)
     return [np.asarray(rows, dtype=np.int64) for rows in np.split(order, starts[1:])]
 
 
 def counts_by_person(users: IntArray, columns: IntArray, people: IntArray, width: int) -> sp.csr_array:
-    """How often each column occurs with each person, shape (n_people, width); `people` ascending."""
+    """How often each column occurs with each user, shape (n_people, width); `people` ascending."""
     cells = (np.ones(len(users)), (np.searchsorted(people, users), columns))
     return sp.csr_array(cells, shape=(len(people), width))
 
@@ -55,17 +55,17 @@ def bootstrap(
     least: float = -np.inf,
     most: float = np.inf,
 ) -> Interval:
-    """Ends of the bootstrap interval over people (Efron 1979), None where there is none.
+    """Ends of the bootstrap interval over users (Efron 1979), None where there is none.
 
-    The percentile interval, moved by the bootstrap's own estimate of its bias: drawing people again adds noise, which
-    always adds to a distance, so that the bare interval of a small distance can lie above the distance itself.
+    It is the percentile interval, shifted by the bootstrap's estimate of its bias: resampling adds noise, which always
+    increases a distance, so the plain interval of a small distance can lie above the distance itself.
 
     Args:
-        statistic: The figure of some people, given as row numbers, twice for somebody drawn twice.
-        n: People.
-        times: Resamples.
-        chance: Whose luck.
-        least, most: Values that the figure cannot pass.
+        statistic: The figure of some users, given as row numbers, with repetitions.
+        n: Number of users.
+        times: Number of resamples.
+        chance: Random numbers.
+        least, most: Bounds of the figure.
     """
     if n < 2:
         return None, None
@@ -80,9 +80,9 @@ def bootstrap(
 
 
 def jackknife(statistic: Callable[[IntArray], float], n: int, chance: np.random.Generator) -> Interval:
-    """Ends of the delete-a-group jackknife interval over people (Quenouille 1956, Tukey 1958), with Student's t.
+    """Ends of the delete-a-group jackknife interval over users (Quenouille 1956, Tukey 1958), with Student's t.
 
-    For figures that drawing people twice would distort, such as how concentrated their picks are.
+    For figures that repeated users would distort, such as the concentration of choices.
     """
     groups = min(GROUPS, n)
     if groups < 2:
@@ -98,13 +98,13 @@ def jackknife(statistic: Callable[[IntArray], float], n: int, chance: np.random.
 def floor(
     distance: Callable[[IntArray, IntArray], float], n_all: int, n_sample: int, chance: np.random.Generator
 ) -> tuple[float, float, int]:
-    """How far two samples of real people are apart: mean, 95 % quantile, and people a sample.
+    """The distance between two samples of real users: mean, 95 % quantile, and users per sample.
 
     Args:
         distance: Between two samples, given as row numbers.
-        n_all: Real people there are.
-        n_sample: People a sample; half of all where there are too few for two such samples.
-        chance: Whose luck.
+        n_all: Number of real users.
+        n_sample: Users per sample; half of all if there are too few for two such samples.
+        chance: Random numbers.
     """
     size = min(n_sample, n_all // 2)
     values = []

@@ -1,4 +1,4 @@
-"""Part 2: does it know what people like among the things they met, and how many stars they give?"""
+"""Part 2: does the mind predict which items of their interactions users like, and how many stars they give?"""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ PART = "preference"
 MAE_TARGET = 0.70
 
 _ERRORS = {
-    "mae": "Mean absolute distance of the prediction from the stars given, per person; mean over people.",
-    "rmse": "Root of the mean squared distance of the prediction from the stars given, per person; mean over people.",
+    "mae": "Mean absolute error of the predicted stars, per user; mean over users.",
+    "rmse": "Root mean squared error of the predicted stars, per user; mean over users.",
 }
 
 
 def examine_preference(stage: Stage) -> list[Record]:
-    """Records of part 2; none where nobody rates."""
+    """Records of part 2; none where the data set has no ratings."""
     test, validation = held_out_ratings(stage, stage.testers), held_out_ratings(stage, stage.tuners)
     if test.shares is None or not len(test.real) or not len(validation.real):
         return []
@@ -36,15 +36,16 @@ def examine_preference(stage: Stage) -> list[Record]:
 def like_probability(ratings: RatedPairs) -> FloatArray:
     """P(like | rated) of the mind for each pair, shape (n,)."""
     if ratings.shares is None:
-        raise ValueError("nobody rates in this data set")
+        raise ValueError("this data set has no ratings")
     values = np.array(ratings.scale.values)
     return ratings.shares[:, values >= ratings.scale.like].sum(axis=1)
 
 
 def _judgements(stage: Stage, ratings: RatedPairs) -> dict[str, tuple[Kind, dict[str, FloatArray]]]:
-    """What each row says of the pairs, higher = rather liked: as given, and above what it says of the training items.
+    """Each scorer's scores of the pairs, higher = likelier liked: as given, and less the user's usual score.
 
-    The second scale makes people comparable who are lenient and strict, at the cost of not knowing which they are.
+    The usual score is the mean over the user's training items. The second scale makes lenient and strict users
+    comparable, but loses which of the two a user is.
     """
     known = rated_rows(stage, stage.train, np.unique(ratings.users))
     said, usual = _said(stage, ratings), _said(stage, known)
@@ -93,7 +94,7 @@ def _likes(stage: Stage, test: RatedPairs, validation: RatedPairs) -> list[Recor
 
 
 def _liked_and_disliked(stage: Stage, ratings: RatedPairs, group: str) -> tuple[Lists, IntArray]:
-    """Half liked, half disliked held-out items of each person who has both, and the row of each place in the lists."""
+    """Half liked, half disliked held-out items of each user with both, and the row of each place in the lists."""
     most = stage.config.lists.length // 2
     chance = stage.chance("preference", group)
     users, rows, positive = [], [], []
@@ -119,7 +120,7 @@ def _laid_out(values: FloatArray, places: IntArray) -> FloatArray:
 
 
 def _auc_by_person(stage: Stage, ratings: RatedPairs, values: FloatArray) -> FloatArray:
-    """AUC over all held-out ratings of each tester, NaN for people with only likes or only dislikes."""
+    """AUC over all held-out ratings of each tester, NaN for users with only likes or only dislikes."""
     result = np.full(len(stage.testers), np.nan)
     for own in rows_by_person(ratings.users):
         liked = ratings.real[own] >= ratings.scale.like
@@ -148,10 +149,10 @@ def _errors(ratings: RatedPairs) -> list[Record]:
 
 
 def _predictions(ratings: RatedPairs) -> Sequence[tuple[str, Kind, FloatArray]]:
-    """Each row's point prediction. The median of a distribution has the least MAE, its mean the least RMSE."""
+    """Each scorer's point prediction. The median of a distribution has the least MAE, its mean the least RMSE."""
     shares = ratings.shares
     if shares is None:
-        raise ValueError("nobody rates in this data set")
+        raise ValueError("this data set has no ratings")
     values = np.array(ratings.scale.values)
     median = values[(np.cumsum(shares, axis=1) >= 0.5).argmax(axis=1)]
     trivial: Mapping[str, FloatArray] = ratings.predictors

@@ -1,4 +1,4 @@
-"""Part 5: controlled probes. One thing is changed, everything else, luck included, stays."""
+"""Part 5: controlled probes. One thing is changed; all else, random numbers included, stays the same."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from groundlings.recommenders.random_order import RandomOrderRecommender
 
 PART = "probes"
 POSITIVITY_LIMIT = 0.10
-"""Shares of positive action of real people lie below this (OmniBehavior, arXiv 2604.08362)."""
+"""Real users' shares of positive actions lie below this (OmniBehavior, arXiv 2604.08362)."""
 
 EXPONENT_TOLERANCE = 0.1
 FATIGUE_PAGES = 8
 FEWEST_AT_RISK = 50
-"""A hazard is not reported of fewer people."""
+"""No hazard is reported for fewer agents."""
 
 
 def examine_probes(stage: Stage) -> list[Record]:
@@ -50,7 +50,7 @@ class FixedSlates(Recommender):
 
     Attributes:
         slates: One row per user of the data set, shape (n_users, size).
-        shift: By how many slots everything is moved down, the last coming first.
+        shift: Number of slots by which all items are rotated downwards.
     """
 
     slates: ItemArray
@@ -80,7 +80,7 @@ def _record(
 
 
 def _position(stage: Stage, random_order: Recommender) -> list[Record]:
-    """Each item of a page stands once in each slot, so what differs between slots is the slot."""
+    """Each item of a page is in each slot once, so that only the slot differs."""
     task, size = "position rotation", stage.config.site.page_size
     site = PaginatedFeed(size, 1, stage.dataset.scale)
     slates = np.zeros((stage.train.n_users, size), dtype=np.int32)
@@ -91,7 +91,7 @@ def _position(stage: Stage, random_order: Recommender) -> list[Record]:
     slots = np.log(np.arange(1, size + 1))
     slope = -float(np.polyfit(slots, np.log(np.maximum(rates.mean(axis=0), 1e-12)), 1)[0])
     wanted = stage.config.mind.examination_exponent
-    of_slot = "Share of impressions opened in this slot, every item standing in each slot once."
+    of_slot = "Click-through rate of this slot, with every item in each slot once."
     return [
         *(
             _record(task, f"click rate, slot {slot + 1}", mean_interval(rates[:, slot]), of_slot)
@@ -101,14 +101,14 @@ def _position(stage: Stage, random_order: Recommender) -> list[Record]:
             task,
             "first-slot premium",
             mean_interval(rates[:, 0] - rates[:, 1:].mean(axis=1)),
-            "Click rate in the first slot less the mean of the others. MovieLens records no exposure, so there is no "
-            "real curve to hold it against.",
+            "Click-through rate of the first slot less the mean of the others. MovieLens records no exposure, so there "
+            "is no real curve to compare it with.",
         ),
         _record(
             task,
             "examination exponent",
             Estimate(slope, None, None, None, len(rates), 0),
-            "Slope of log click rate over log slot, turned round. The claim is integrity alone: the probe finds the "
+            "Negative slope of log click-through rate over log slot. The claim is only that the probe finds the "
             "exponent that the options set.",
             Baseline("options", wanted),
             abs(slope - wanted) <= EXPONENT_TOLERANCE,
@@ -117,34 +117,34 @@ def _position(stage: Stage, random_order: Recommender) -> list[Record]:
 
 
 def _random_slates(stage: Stage, random_order: Recommender) -> list[Record]:
-    """How often people open what chance shows them."""
+    """Click-through rate of random items."""
     site = PaginatedFeed(stage.config.site.page_size, 1, stage.dataset.scale)
     today = visit(stage, random_order, stage.mind, site, day=0)
     shown = (today.shown != NO_ITEM).sum(axis=1)
     found = mean_interval(today.clicks / np.maximum(shown, 1))
     held = np.diff(stage.held_out[stage.testers].indptr)
-    unmet = stage.train.n_items - np.diff(stage.train.matrix[stage.testers].indptr)
+    candidates = stage.train.n_items - np.diff(stage.train.matrix[stage.testers].indptr)
     return [
         _record(
             "random slates",
             "click rate",
             found,
-            "Share of impressions of random unmet items that are opened; the claim: below 0.1, as positive actions of "
-            "real people are. Beside it the chance that such an item is among those really met in the held-out part, "
-            "which is not the same: nobody was shown them all.",
-            Baseline("real people, met later", float((held / unmet).mean())),
+            "Click-through rate of random candidates; the claim: below 0.1, like positive actions of real users. It is "
+            "given with the share of candidates with a held-out interaction, which is not the same, because no user "
+            "was shown all of them.",
+            Baseline("real people, met later", float((held / candidates).mean())),
             is_within(found.low, found.high, (None, POSITIVITY_LIMIT)),
         )
     ]
 
 
 def _fatigue(stage: Stage, ease: Recommender) -> list[Record]:
-    """The chance to leave after each page, among those who saw it and could have gone on."""
+    """P(exit after each page), among the agents who saw it and could have continued."""
     site = PaginatedFeed(stage.config.site.page_size, FATIGUE_PAGES, stage.dataset.scale)
     visits = visit(stage, ease, stage.mind, site, day=0)
     definition = (
-        "Share of those who see this page that leave after it (Kaplan and Meier 1958: visits cut short by the last "
-        "page are censored there)."
+        "Share of the agents who see this page that leave after it (Kaplan and Meier 1958: sessions that the last page "
+        "ends are censored)."
     )
     records, hazards = [], []
     for page in range(1, FATIGUE_PAGES):
@@ -157,14 +157,14 @@ def _fatigue(stage: Stage, ease: Recommender) -> list[Record]:
         rise = _rise(hazards[0], hazards[-1])
         what = (
             f"Hazard after page {len(hazards)} less that after page 1. No public data set records real exits: the rate "
-            "is a setting, and this says only that fatigue acts."
+            "is a setting, and this shows only that fatigue has an effect."
         )
         records.append(_record("fatigue", "hazard rise", rise, what, holds=rise.low is not None and rise.low > 0))
     return records
 
 
 def _rise(first: Estimate, last: Estimate) -> Estimate:
-    """Difference of two shares as if of different people, which makes the interval wider and never narrower."""
+    """Difference of two shares as if of independent samples, which makes the interval wider, never narrower."""
     if first.mean is None or last.mean is None or first.standard_error is None or last.standard_error is None:
         return Estimate(None, None, None, None, last.n, 0)
     error = float(np.hypot(first.standard_error, last.standard_error))
@@ -173,7 +173,7 @@ def _rise(first: Estimate, last: Estimate) -> Estimate:
 
 
 def _filter_bubble(stage: Stage) -> list[Record]:
-    """Does a recommender that learns from its own effect narrow what is shown, beside one that cannot?"""
+    """Whether a recommender that is refitted on its own log narrows what it shows, compared with random order."""
     days = stage.config.visits.days
     genres = stage.dataset.catalog.genre_matrix.astype(np.float64)
     if not genres.any():
@@ -185,8 +185,8 @@ def _filter_bubble(stage: Stage) -> list[Record]:
         changes[name] = {key: seen[-1][key] - seen[0][key] for key in seen[0]}
     records = []
     for key, definition in (
-        ("genre entropy", "Entropy of the genres shown to a person on the last day less that on the first, in bits."),
-        ("top genre share", "Share of a person's most frequent genre on the last day less that on the first."),
+        ("genre entropy", "Entropy of the genres shown to an agent on the last day less that on the first, in bits."),
+        ("top genre share", "Share of an agent's most frequent genre on the last day less that on the first."),
     ):
         own, control = changes["EASE"][key], changes["random order"][key]
         gap = paired_difference(own, control)
@@ -195,8 +195,8 @@ def _filter_bubble(stage: Stage) -> list[Record]:
                 f"filter bubble, {days} days",
                 f"{key}, change",
                 mean_interval(own),
-                f"{definition} EASE that learns every night, beside random order with the same luck. The claim: it "
-                "narrows more than the control.",
+                f"{definition} EASE, refitted after each day, compared with random order with common random numbers. "
+                "The claim: it narrows more than the control.",
                 Baseline("random order", float(control.mean()), gap.difference, gap.low, gap.high),
                 is_better(gap, higher_is_better=key == "top genre share"),
             )
@@ -205,7 +205,7 @@ def _filter_bubble(stage: Stage) -> list[Record]:
 
 
 def _genre_spread(today: Visited, genres: FloatArray, page_size: int) -> dict[str, FloatArray]:
-    """Entropy and largest share of the genres shown to each person on the first page, which everybody sees."""
+    """Entropy and largest share of the genres shown to each agent on the first page, which all agents see."""
     first = today.shown[:, :page_size]
     shown = first != NO_ITEM
     mix = (genres[np.where(shown, first, 0)] * shown[:, :, None]).sum(axis=1)
@@ -216,10 +216,11 @@ def _genre_spread(today: Visited, genres: FloatArray, page_size: int) -> dict[st
 
 
 def _dose_response(stage: Stage, ease: Recommender) -> list[Record]:
-    """Slots of EASE filled at random, more and more of them: clicks must fall at every step."""
+    """Rising shares of the slots of EASE filled at random: clicks must fall at every step."""
     definition = (
-        "Expected clicks a visit (sum of the click probabilities of the pages seen) when this share of the slots of "
-        "EASE is filled by random items; beside it the dose before, same people and luck. The claim: clicks fall."
+        "Expected clicks per session (sum of the click probabilities of the pages seen) if this share of the slots of "
+        "EASE is filled with random items, compared with the previous dose with the same agents and common random "
+        "numbers. The claim: clicks fall."
     )
     records: list[Record] = []
     before: tuple[str, FloatArray] | None = None
@@ -236,5 +237,5 @@ def _dose_response(stage: Stage, ease: Recommender) -> list[Record]:
         before = name, clicks
     falls = [record.holds for record in records if record.holds is not None]
     share = Estimate(float(np.mean(falls)), None, None, None, records[0].n, 0)
-    of_steps = "Share of the steps in dose at which clicks clearly fall."
+    of_steps = "Share of the steps in dose at which clicks fall significantly."
     return [*records, _record("dose-response", "falling steps", share, of_steps, holds=all(falls))]

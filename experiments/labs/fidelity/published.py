@@ -1,6 +1,6 @@
-"""Figures that others published for the same tasks, quoted with where they were read. Not our measurements.
+"""Figures that others published for the same tasks, quoted with their source. They are not our measurements.
 
-Their people, splits and negatives are not ours: a row here is orientation, never a baseline of a claim.
+Their users, splits and negatives are not ours: these rows are for orientation, never the baseline of a claim.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _OTHER = (
 
 
 def published_rows(dataset: str) -> list[Record]:
-    """The rows that were published for a data set; none for most."""
+    """The published rows for a data set; most have none."""
     if dataset != "ml-1m":
         return []
     rows = [

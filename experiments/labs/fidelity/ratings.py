@@ -1,4 +1,4 @@
-"""Stars of real people, of trivial predictors, and of the mind, on the same held-out pairs."""
+"""Stars of real users, trivial predictors and the mind, for the same held-out pairs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from groundlings.environments.random_streams import Draws
 from groundlings.experiments.labs.fidelity.stage import Stage
 
 BIAS_DAMPING = 5.0
-"""Average ratings that are added to every person and every item in the user+item bias (Koren 2010, section 2.1)."""
+"""Number of average ratings added to every user and every item in the user+item bias (Koren 2010, section 2.1)."""
 
 _SWEEPS = 10
 _AT_ONCE = 256
@@ -22,12 +22,12 @@ _AT_ONCE = 256
 
 @dataclass(frozen=True)
 class RatedPairs:
-    """Rated pairs of some people, rows of one person together.
+    """Rated pairs of some users, rows of one user together.
 
     Attributes:
         stage: The data.
         users, items: Shape (n,).
-        real: The stars that were given, shape (n,).
+        real: The real stars, shape (n,).
     """
 
     stage: Stage
@@ -42,13 +42,13 @@ class RatedPairs:
 
     @cached_property
     def shares(self) -> FloatArray | None:
-        """P(each star value) of the mind, shape (n, n_stars); None where nobody rates."""
+        """P(each star value) of the mind, shape (n, n_stars); None where the data set has no ratings."""
         stars = self.stage.taste.stars
         return None if stars is None else np.asarray(stars.shares(self.users, self.items))
 
     @cached_property
     def predictors(self) -> dict[str, FloatArray]:
-        """Point predictions of the trivial scorers, from training ratings alone, shape (n,) each."""
+        """Point predictions of the trivial scorers, from training ratings only, shape (n,) each."""
         train = self.stage.train
         known = train.take(~np.isnan(train.ratings))
         middle, by_user, by_item = user_and_item_bias(known)
@@ -62,10 +62,10 @@ class RatedPairs:
         return found
 
     def sample(self, round_: int) -> FloatArray:
-        """Stars drawn by the mind for every pair, with the luck that it would have on one day, shape (n,)."""
+        """Stars drawn by the mind for every pair, with the random numbers of one day, shape (n,)."""
         model = self.stage.taste.stars
         if model is None:
-            raise ValueError("nobody rates in this data set")
+            raise ValueError("this data set has no ratings")
         draws = Draws.for_visits(self.stage.seed, self.users, round_)
         leaning = np.empty(len(self.users))
         people, rows = np.unique(self.users, return_inverse=True)
@@ -78,12 +78,12 @@ class RatedPairs:
 
 
 def held_out_ratings(stage: Stage, users: IntArray) -> RatedPairs:
-    """The rated held-out rows of some people."""
+    """The rated held-out rows of some users."""
     return rated_rows(stage, stage.split.test, users)
 
 
 def rated_rows(stage: Stage, part: Interactions, users: IntArray) -> RatedPairs:
-    """The rated rows of some people in one part of the history."""
+    """The rated rows of some users in one part of the history."""
     rows = np.flatnonzero(np.isin(part.users, users) & ~np.isnan(part.ratings))
     rows = rows[np.lexsort((part.items[rows], part.users[rows]))]
     return RatedPairs(stage, part.users[rows], part.items[rows].astype(np.int64), part.ratings[rows])

@@ -1,16 +1,16 @@
-"""What the lab finds, one record for each (task, scorer, metric), and the words it may use for it.
+"""The results, one record per (task, scorer, metric), and their verdicts.
 
-The words are given by rule, never by hand:
+A fixed rule gives the verdict:
 
-    not supported  the claim does not hold: its interval touches no difference, lies on the wrong side, or leaves the
-                   tolerance; or its sign flips between variants
-    indicative     the claim holds on held-out behaviour of people that nothing was fitted on, but the audience has not
-                   passed the system gate, or was not put to it
-    validated      the claim holds, and the same audience passed the system gate on this data set (`system.gate`)
+    not supported  the claim does not hold: its interval touches zero, lies on the wrong side, or leaves the tolerance;
+                   or its sign flips between variants
+    indicative     the claim holds on held-out behaviour of users that nothing was fitted on, but the mind has not
+                   passed the system gate, or was not examined there
+    validated      the claim holds, and the same mind passed the system gate on this data set (`system.gate`)
 
-A claim is one of two kinds. "Better than the best trivial scorer": the 95 % interval of the paired difference over
-people excludes zero on the good side. "Within a tolerance": the whole 95 % interval of the figure lies in it. Only
-minds make claims; trivial scorers, real people and published figures stand beside them without a word.
+There are two kinds of claims. "Better than the best trivial scorer": the 95 % interval of the paired difference over
+users excludes zero on the good side. "Within a tolerance": the whole 95 % interval of the figure lies in it. Only minds
+have claims and verdicts; trivial scorers, real users and published figures are given for comparison.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from groundlings.experiments.analysis.compare import Difference, mean_interval, 
 
 Verdict = Literal["validated", "indicative", "not supported"]
 Kind = Literal["trivial", "reference", "mind", "real", "published"]
-"""Of a row: a trivial scorer, a recommender shown for orientation, a mind, real people, a published figure."""
+"""Of a row: a trivial scorer, a recommender for orientation, a mind, real users, a published figure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What a figure stands beside.
+    """The figure that a row is compared with.
 
     Attributes:
         scorer: Whose figure it is: the best trivial scorer, or "real people".
         value: The figure.
-        difference, low, high: How much higher the row is than it, paired over people, with a 95 % interval; None
-            where people cannot be paired.
+        difference, low, high: The row less this figure, paired over users, with a 95 % interval; None where users
+            cannot be paired.
     """
 
     scorer: str
@@ -49,12 +49,12 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the figure was wanted to reach, set down before it was measured.
+    """The target of a figure, declared before it was measured.
 
     Attributes:
         low, high: The tolerance; None = open on that side.
-        met: The figure lies in it.
-        surely: Its whole interval does.
+        met: Whether the figure lies in it.
+        surely: Whether its whole interval does.
     """
 
     low: float | None
@@ -71,16 +71,16 @@ class Record:
         part: Which of the lab's seven parts.
         task, scorer, metric: What it is a figure of.
         kind: What kind of row the scorer is.
-        value, low, high: The figure and its 95 % interval over people; None where there is none.
-        n: How many of `unit` it rests on.
+        value, low, high: The figure and its 95 % interval over users; None where there is none.
+        n: Number of `unit` that it rests on.
         unit: "people", "pairs" or "recommenders".
         definition: What the metric is.
-        baseline: What it stands beside.
-        target: What was wanted.
-        holds: Whether its claim holds, by the rule of this module; None where it makes none.
-        verdict: The word for it; None without a claim.
-        words: A sentence.
-        source: Where a published figure was read.
+        baseline: What it is compared with.
+        target: Its target.
+        holds: Whether its claim holds, by the rule of this module; None without a claim.
+        verdict: The verdict; None without a claim.
+        words: The record as a sentence.
+        source: The source of a published figure.
     """
 
     part: str
@@ -107,11 +107,11 @@ class Record:
 
 
 def verdict(holds: bool | None, gate: bool) -> Verdict | None:
-    """The word for a claim.
+    """The verdict on a claim.
 
     Args:
-        holds: Whether the claim holds; None where nothing is claimed.
-        gate: Whether the same audience passed the system gate.
+        holds: Whether the claim holds; None without a claim.
+        gate: Whether the same mind passed the system gate.
     """
     if holds is None:
         return None
@@ -124,7 +124,7 @@ def is_better(difference: Difference, *, higher_is_better: bool) -> bool:
     """Whether the claim "better than the best trivial scorer" holds.
 
     Args:
-        difference: Of the row to that scorer, paired over people.
+        difference: The row less that scorer, paired over users.
         higher_is_better: Which side is good.
     """
     low, high = difference.low, difference.high
@@ -134,20 +134,20 @@ def is_better(difference: Difference, *, higher_is_better: bool) -> bool:
 
 
 def without_flips(variants: Sequence[Record]) -> list[Record]:
-    """Records of one claim under several settings; where the sign of its difference flips, it holds under none."""
+    """Records of one claim in several variants; if the sign of the difference flips, it holds in none of them."""
     signs = {each.baseline.difference > 0 for each in variants if each.baseline and each.baseline.difference}
     return list(variants) if len(signs) < 2 else [replace(each, holds=False) for each in variants]
 
 
 def is_within(low: float | None, high: float | None, tolerance: tuple[float | None, float | None]) -> bool:
-    """Whether the claim "within the tolerance" holds: the whole interval lies in it; without an interval never."""
+    """Whether the claim "within a tolerance" holds: the whole interval lies in it. Without an interval it does not."""
     if low is None or high is None or np.isnan(low) or np.isnan(high):
         return False
     return (tolerance[0] is None or low >= tolerance[0]) and (tolerance[1] is None or high <= tolerance[1])
 
 
 def target_of(record: Record, low: float | None = None, high: float | None = None) -> Record:
-    """The record with a target; a figure without an interval is met or not, and surely so."""
+    """The record with a target; without an interval, `surely` equals `met`."""
     value = record.value
     met = value is not None and (low is None or value >= low) and (high is None or value <= high)
     surely = is_within(record.low, record.high, (low, high)) if record.low is not None else met
@@ -161,7 +161,7 @@ class Row:
     Attributes:
         scorer: Its name.
         kind: What kind of row it is.
-        values: One a person, shape (n,), NaN for a person it was not asked about or has no value for.
+        values: One per user, shape (n,), NaN for a user it was not asked about or has no value for.
     """
 
     scorer: str
@@ -172,10 +172,10 @@ class Row:
 def compare_rows(
     part: str, task: str, metric: str, rows: Sequence[Row], *, definition: str, higher_is_better: bool
 ) -> list[Record]:
-    """Records of all scorers on one metric; the minds are claimed to be better than the best trivial one.
+    """Records of all scorers on one metric, with the claim that minds are better than the best trivial scorer.
 
-    The best trivial scorer is the one with the best mean over all people. A mind that was asked about a sample of
-    people is compared with it on these people alone.
+    The best trivial scorer is the one with the best mean over all users. A mind that was asked about a sample of users
+    is compared with it on this sample.
     """
     sign = 1.0 if higher_is_better else -1.0
     trivial = [row for row in rows if row.kind == "trivial" and not np.isnan(row.values).all()]

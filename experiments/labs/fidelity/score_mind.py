@@ -1,4 +1,4 @@
-"""A simulated person made of one score: what a mind must beat on the system level."""
+"""A mind that decides by one score: the baseline of minds on the system level."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _SAMPLE = 200
 
 
 class ScoreMind:
-    """Opens items by P = (1 / slot) ** exponent * logistic(score + constant), and leaves at a constant rate.
+    """Clicks items by P = (1 / slot) ** exponent * logistic(score + constant), and leaves at a constant rate.
 
-    The same position-based model as the behavioural mind, with one score in the place of its taste and no memory of
-    the page; the constant gives random unmet items the same click rate. No stars, no satisfaction.
+    The same position-based model as the behavioural mind, with one score instead of its taste and no memory of the
+    page. The constant gives random candidates the same click-through rate. No stars, no satisfaction.
 
     Args:
         name: For the records.
         scores: Log-odds of interest up to a constant, for all items.
-        users: People to set the constant on.
-        met: What they met in training, shape (n_users, n_items), sparse.
+        users: Users on whom the constant is set.
+        met: Their training interactions, shape (n_users, n_items), sparse.
         random_click_rate, exponent, leave_rate: As in the behavioural mind's options.
     """
 

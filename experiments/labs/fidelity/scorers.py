@@ -1,4 +1,4 @@
-"""Who tells real items from others: trivial scorers, recommenders for orientation, and the mind under examination."""
+"""The scorers of part 1: trivial scorers, recommenders for orientation, and the mind under examination."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from groundlings.experiments.labs.fidelity.records import Kind
 from groundlings.experiments.labs.fidelity.stage import MIND, Stage
 
 CatalogScores = Callable[[IntArray], FloatArray]
-"""Scores of all items for some users, shape (n, n_items), higher = rather."""
+"""Scores of all items for some users, shape (n, n_items), higher = likelier."""
 
 PEOPLE_AT_ONCE = 256
 ALIKE = 50
-"""Items on each side, in popularity, that count as equally popular."""
+"""Number of items on each side, in order of popularity, that count as equally popular."""
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """Somebody who gives graded answers about pairs.
+    """Scores pairs of user and item.
 
     Attributes:
         name: Its name in every record.
         kind: What kind of row it is.
-        scales: The same judgement on one or more scales, name -> (users (n,), items (n, w)) -> scores (n, w). Which
-            scale a threshold is set on is chosen with the threshold, on validation people. A row of NaN stands for a
-            person that was not asked about; every figure then rests on the others alone.
-        threshold: Fixed, where the scorer says yes or no by itself; None = chosen on validation people.
+        scales: The same scores on one or more scales, name -> (users (n,), items (n, w)) -> scores (n, w). The scale of
+            a threshold is chosen with the threshold, on validation users. A row of NaN means that the scorer was not
+            asked about this user; figures then rest on the other users.
+        threshold: Fixed, if the scorer says yes or no by itself; None = chosen on validation users.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Scorer:
 
 
 def interaction_scorers(stage: Stage) -> list[Scorer]:
-    """The rows of part 1, all of them fitted on training rows alone."""
+    """The scorers of part 1, all fitted on training rows only."""
     from groundlings.recommenders.ease import EaseRecommender
     from groundlings.recommenders.item_knn import ItemKnnRecommender
 
@@ -78,22 +78,23 @@ def always_yes() -> Scorer:
 
 
 def genre_profile(stage: Stage) -> CatalogScores:
-    """How much of a person's genres an item covers: a persona of genres without a language model.
+    """The sum of a user's genre shares over the genres of an item.
 
-    A person's genre shares are those of all items met in training; an item scores the sum over its genres.
+    A user's genre shares are those of all items of their training history.
     """
     genres = stage.dataset.catalog.genre_matrix.astype(np.float64)
-    met = stage.train.matrix @ genres
-    shares = met / np.maximum(met.sum(axis=1, keepdims=True), 1)
+    history = stage.train.matrix @ genres
+    shares = history / np.maximum(history.sum(axis=1, keepdims=True), 1)
     return lambda users: shares[users] @ genres.T
 
 
 def catalog_scorer(name: str, kind: Kind, scores: CatalogScores, stage: Stage) -> Scorer:
     """A scorer that can score the whole catalog, on three scales.
 
-    As given; as a rank among the person's unmet items, which makes people comparable whose scores differ in size
-    because their histories do; and as a rank among unmet items of like popularity, for lists in which popularity
-    tells nothing. Ranks are log-odds of the share of items that score lower, so that a logistic curve fits them.
+    As given; as a rank among the user's candidates (items without an interaction in training), which makes users with
+    histories of different length comparable; and as a rank among candidates of similar popularity, for lists in which
+    popularity carries no information. Ranks are log-odds of the share of items that score lower, so that a logistic
+    curve fits them.
     """
     around = _alike(stage)
 
@@ -117,7 +118,7 @@ def _in_parts(
     items: ItemArray,
     pick: Callable[[IntArray, FloatArray, IntArray], FloatArray],
 ) -> FloatArray:
-    """Score people block by block, so that memory holds a block of the catalog and no more."""
+    """Score users in blocks, to limit memory."""
     found = np.empty(items.shape)
     asked = np.where(items == NO_ITEM, 0, items).astype(np.int64)
     for first in range(0, len(users), PEOPLE_AT_ONCE):
@@ -127,13 +128,13 @@ def _in_parts(
 
 
 def _shares_below(stage: Stage, users: IntArray, table: FloatArray, asked: IntArray) -> FloatArray:
-    """Log-odds of a rank among the items a person has not met in training; ties count half."""
+    """Log-odds of a rank among the user's candidates; ties count half."""
     result = np.empty(asked.shape)
     matrix = stage.train.matrix
     for row, user in enumerate(users):
-        unmet = np.ones(table.shape[1], dtype=np.bool_)
-        unmet[matrix.indices[matrix.indptr[user] : matrix.indptr[user + 1]]] = False
-        ordered = np.sort(table[row, unmet])
+        candidates = np.ones(table.shape[1], dtype=np.bool_)
+        candidates[matrix.indices[matrix.indptr[user] : matrix.indptr[user + 1]]] = False
+        ordered = np.sort(table[row, candidates])
         values = table[row, asked[row]]
         below = np.searchsorted(ordered, values, side="left") + np.searchsorted(ordered, values, side="right")
         result[row] = _log_odds(below / 2, np.full(len(below), len(ordered)))
@@ -157,13 +158,13 @@ def _alike(stage: Stage) -> IntArray:
 
 
 def _ranks_alike(stage: Stage, users: IntArray, table: FloatArray, asked: IntArray, around: IntArray) -> FloatArray:
-    """Log-odds of a rank among the unmet items of like popularity; ties count half."""
-    met = stage.train.matrix[users].toarray() > 0
+    """Log-odds of a rank among the candidates of similar popularity; ties count half."""
+    known = stage.train.matrix[users].toarray() > 0
     result = np.empty(asked.shape)
     for row in range(len(users)):
         others = around[asked[row]]
-        unmet = ~met[row, others]
+        candidates = ~known[row, others]
         values, own = table[row, others], table[row, asked[row]][:, None]
-        below = ((values < own) + 0.5 * (values == own)) * unmet
-        result[row] = _log_odds(below.sum(axis=1), unmet.sum(axis=1))
+        below = ((values < own) + 0.5 * (values == own)) * candidates
+        result[row] = _log_odds(below.sum(axis=1), candidates.sum(axis=1))
     return result

@@ -1,4 +1,4 @@
-"""A record in a sentence."""
+"""Records as sentences."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from groundlings.experiments.labs.fidelity.records import Record
 
 
 def figure(record: Record) -> str:
-    """The figure and its interval, with a fourth decimal where the figure is small."""
+    """The figure and its interval, with a fourth decimal if the figure is small."""
     if record.value is None:
         return "no value"
     decimals = 4 if 0 < abs(record.value) < 0.02 else 3
@@ -25,7 +25,7 @@ def sentence(record: Record) -> str:
         gap = ""
         if baseline.difference is not None and baseline.low is not None and baseline.high is not None:
             gap = f" (difference {baseline.difference:+.3f} [{baseline.low:+.3f}, {baseline.high:+.3f}])"
-        parts.append(f"beside {baseline.scorer} {baseline.value:.3f}{gap}".replace("-0", "\N{MINUS SIGN}0"))
+        parts.append(f"compared with {baseline.scorer} {baseline.value:.3f}{gap}".replace("-0", "\N{MINUS SIGN}0"))
     if record.target is not None:
         parts.append(_target(record))
     if record.source is not None:
@@ -36,7 +36,7 @@ def sentence(record: Record) -> str:
 
 
 def target(record: Record) -> str:
-    """The tolerance in signs, "" without one."""
+    """The tolerance, "" without one."""
     wanted = record.target
     if wanted is None:
         return ""
@@ -49,5 +49,5 @@ def _target(record: Record) -> str:
     wanted = record.target
     if wanted is None:
         return ""
-    reached = "surely met" if wanted.surely else "met, its interval is not all inside" if wanted.met else "missed"
+    reached = "met, interval included" if wanted.surely else "met, interval not included" if wanted.met else "missed"
     return f"target {target(record)} {reached}"

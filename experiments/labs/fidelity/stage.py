@@ -1,4 +1,4 @@
-"""What every part of the lab stands on: the data, the split, and who is examined by whom."""
+"""What every part of the lab reads: the data, the split, the users and the mind under examination."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ MIND = "evidence mind"
 
 @dataclass(frozen=True)
 class Stage:
-    """The data of one examination. Profiles, taste and recommenders see `split.train` and nothing else.
+    """The data of one examination. Profiles, taste and recommenders read `split.train` only.
 
     Attributes:
-        config: What was asked for.
-        dataset: People, items and their history.
-        split: That history in a known and a held-out part.
-        testers: People of the test third, with training and held-out rows, ascending: every figure is about them.
-        tuners: As many people of the validation third, ascending: thresholds are chosen on their held-out rows.
+        config: The configuration.
+        dataset: Users, items and interactions.
+        split: The interactions in a training and a held-out part.
+        testers: Users of the test third, with training and held-out rows, ascending: every figure is about them.
+        tuners: As many users of the validation third, ascending: thresholds are chosen on their held-out rows.
         measured: What tastes are estimated from.
         taste: The taste model under examination.
     """
@@ -53,22 +53,22 @@ class Stage:
 
     @property
     def seed(self) -> int:
-        """Where all chance comes from."""
+        """The seed of every random number."""
         return self.config.seed
 
     @property
     def train(self) -> Interactions:
-        """The known part of the history."""
+        """The training part of the history."""
         return self.split.train
 
     @cached_property
     def held_out(self) -> sp.csr_array:
-        """Pairs of the held-out part that training does not know already, shape (n_users, n_items)."""
+        """Pairs of the held-out part that are not in training, shape (n_users, n_items)."""
         return only_new(self.split.test, self.train)
 
     @cached_property
     def population(self) -> Population:
-        """The testers as simulated people."""
+        """The testers as agents."""
         everybody = build_population(self.dataset, self.train, size="all", seed=self.seed)
         return replace(everybody, users=self.testers)
 
@@ -88,21 +88,21 @@ class Stage:
         )
 
     def taste_with(self, seed: int) -> Taste:
-        """The taste under examination, its labels chosen with another seed."""
+        """The taste under examination, with labels sampled by another seed."""
         return fit_taste(self.dataset, self.train, salt=self.config.split.salt, seed=seed)
 
     def taste_of(self, family: str) -> Taste:
-        """A taste of one family of evidence alone, fitted like the one under examination."""
+        """A taste of one family of features only, fitted like the one under examination."""
         return estimate(self.measured, FAMILIES[family])
 
     @property
     def site(self) -> PaginatedFeed:
-        """Where probes and the system level let people browse."""
+        """The environment of the probes and the system level."""
         return PaginatedFeed(self.config.site.page_size, self.config.site.max_pages, self.dataset.scale)
 
     @property
     def context(self) -> RecommenderContext:
-        """What constructors of recommenders may ask for; nobody's hidden preference."""
+        """What constructors of recommenders may ask for, without hidden preferences."""
         return RecommenderContext(self.dataset.catalog, self.dataset.people.user_ids, self.config.base)
 
     def chance(self, *purpose: object) -> np.random.Generator:
@@ -111,10 +111,10 @@ class Stage:
 
 
 def set_stage(config: FidelityConfig, progress: Progress = SILENT) -> Stage:
-    """Read, split, choose people, and fit the taste on the fitting and validation thirds' training rows.
+    """Read, split, choose users, and fit the taste on the fitting and validation thirds' training rows.
 
     Raises:
-        ConfigError: The test third has fewer people than asked for.
+        ConfigError: The test third has fewer users than asked for.
     """
     dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
     split = split_history(dataset.interactions, config.split.kind, config.split.test_fraction)
@@ -128,13 +128,13 @@ def set_stage(config: FidelityConfig, progress: Progress = SILENT) -> Stage:
 
 
 def only_new(held_out: Interactions, train: Interactions) -> sp.csr_array:
-    """Held-out pairs that do not stand in training, 1.0 each, shape (n_users, n_items)."""
+    """Held-out pairs that are not in training, 1.0 each, shape (n_users, n_items)."""
     matrix = held_out.matrix
     return sp.csr_array(matrix - matrix.multiply(train.matrix))
 
 
 def _choose(people: IntArray, config: FidelityConfig, dataset: Dataset, third: str) -> IntArray:
-    """As many people as asked for, in the order of a hash of seed and id, then ascending."""
+    """As many users as asked for, the first by a hash of seed and id, ascending."""
     size = config.population.size
     if not len(people):
         raise ConfigError(f"split: nobody in the {third} third of {dataset.name} has both known and held-out rows")

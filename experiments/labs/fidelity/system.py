@@ -1,9 +1,9 @@
-"""Part 6, the gate: does the audience put recommenders in the order in which real people's later behaviour does?
+"""Part 6, the gate: do the agents order recommenders as the real users' held-out behaviour does?
 
-Real utility of a recommender is nDCG@10 of its list against what each tester really met in the held-out part, training
-items taken out. Simulated utility is the expected number of clicks of a visit: the sum of the click probabilities of
-the pages seen, mean over visits with other luck (clicks themselves where a mind knows no probabilities). Recommenders
-are fitted on training rows; neither they nor the minds see the held-out part.
+The real utility of a recommender is nDCG@10 of its list against each user's held-out interactions, training items
+masked. The simulated utility is the expected number of clicks per session: the sum of the click probabilities of the
+pages seen, mean over sessions with different random numbers (the clicks themselves if a mind has no probabilities).
+Recommenders are fitted on training rows; neither they nor the minds read the held-out part.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ OTHER_PEOPLE = "other real people"
 
 @dataclass(frozen=True)
 class Simulator:
-    """Somebody whose order of recommenders is examined; `kind` as in `Record`."""
+    """A mind whose order of recommenders is examined; `kind` as in `Record`."""
 
     name: str
     kind: Kind
@@ -55,12 +55,12 @@ class Simulator:
 
 @dataclass(frozen=True)
 class Utilities:
-    """What each recommender is worth to each person.
+    """The utility of each recommender for each user.
 
     Attributes:
         names: The recommenders, in the order of the YAML.
         real: nDCG, shape (n_people, n_recommenders).
-        others: nDCG of the validation people, for what other real people would say, shape (n_others, n_recommenders).
+        others: nDCG of the validation users, for the order by other real users, shape (n_others, n_recommenders).
         simulated: Simulator -> expected clicks, same shape.
     """
 
@@ -71,7 +71,7 @@ class Utilities:
 
 
 def simulators(stage: Stage, asked: Asked) -> list[Simulator]:
-    """The mind under examination, the same with each family of taste alone, and minds of one trivial score each."""
+    """The mind under examination, the same mind with each family of features alone, and minds of one trivial score."""
     counts = stage.train.item_counts.astype(np.float64)
     rows: Mapping[str, CatalogScores] = {
         POPULARITY_SIMULATOR: lambda users: np.broadcast_to(np.log1p(counts), (len(users), len(counts))),
@@ -97,7 +97,7 @@ def simulators(stage: Stage, asked: Asked) -> list[Simulator]:
 def measure_utilities(
     stage: Stage, audiences: Sequence[Simulator], on_recommender: Callable[[str], None] = lambda _: None
 ) -> Utilities:
-    """Fit every recommender once and let it be judged by real people's later behaviour and by each simulator."""
+    """Fit every recommender once, and measure its utility by real held-out behaviour and by each simulator."""
     real: list[FloatArray] = []
     others: list[FloatArray] = []
     simulated: dict[str, list[FloatArray]] = {each.name: [] for each in audiences}
@@ -149,8 +149,8 @@ def examine_system(stage: Stage, utilities: Utilities, audiences: Sequence[Simul
         sign = _agreement(
             stage, utilities, each, "sign agreement", lambda real, said: sign_agreement(real, said, different),
             f"Share of the pairs of recommenders that really differ (paired t, p < {SIGNIFICANT:g}) which the "
-            f"simulator orders alike; {wrong} of them it reverses with confidence. The claim: above the popularity "
-            "scorer's.",
+            f"simulator puts in the same order; it reverses {wrong} of them significantly. The claim: above the "
+            "popularity scorer's.",
         )  # fmt: skip
         records += [replace(tau, n=len(utilities.names)), replace(sign, n=len(different), unit="pairs")]
     return records
@@ -164,7 +164,7 @@ def _agreement(
     figure: Callable[[FloatArray, FloatArray], float],
     definition: str,
 ) -> Record:
-    """How well a simulator foretells the order, beside the popularity scorer on the same resamples of people."""
+    """How well a simulator predicts the order, compared with the popularity scorer on the same resamples of users."""
     real, simulated = utilities.real, utilities.simulated[each.name]
     popular = utilities.simulated[POPULARITY_SIMULATOR]
     n, times = len(real), stage.config.bootstrap
@@ -189,9 +189,9 @@ def _agreement(
 
 
 def _ceiling(utilities: Utilities, different: Sequence[tuple[int, int]]) -> list[Record]:
-    """How well as many other real people foretell the order: no audience can be expected to do better."""
+    """How well other real users predict the order: a mind cannot be expected to do better."""
     k, n = len(utilities.names), len(utilities.others)
-    definition = f"The same of the real utilities of {n:,} other real people (validation third): a ceiling."
+    definition = f"The same for the real utilities of {n:,} other real users (validation third): a ceiling."
     order = f"order of {k} recommenders"
     tau = kendall(utilities.real, utilities.others)[0]
     agreement = sign_agreement(utilities.real, utilities.others, different)
@@ -205,11 +205,11 @@ def _ceiling(utilities: Utilities, different: Sequence[tuple[int, int]]) -> list
 
 
 def gate(records: Sequence[Record], scorer: str) -> bool:
-    """Whether an audience may be believed about the order of recommenders on this data set.
+    """Whether a mind passes the system gate on this data set.
 
-    All of: at least eight recommenders; Kendall's tau of at least 0.8, or as high as other real people reach where
+    It needs all of: at least eight recommenders; Kendall's tau of at least 0.8, or as high as other real users reach if
     near-ties put 0.8 out of reach, and significant by its exact p; sign agreement of at least 0.9 on the pairs that
-    really differ; and neither below that of the popularity scorer.
+    really differ; and neither figure below that of the popularity scorer.
     """
     own = {record.metric: record for record in records if record.part == PART and record.scorer == scorer}
     tau, sign = own.get("kendall tau"), own.get("sign agreement")
@@ -223,7 +223,7 @@ def gate(records: Sequence[Record], scorer: str) -> bool:
 
 
 def really_different(real: FloatArray) -> list[tuple[int, int]]:
-    """Pairs of columns whose paired difference over people is significant, not corrected for their number."""
+    """Pairs of columns whose paired difference over users is significant, not corrected for their number."""
     pairs = combinations(range(real.shape[1]), 2)
     found = []
     for first, second in pairs:
@@ -265,9 +265,9 @@ def _left_out(real: FloatArray, simulated: FloatArray) -> str:
 def _utility(name: str, scorer: str, metric: str, kind: Kind, values: FloatArray) -> Record:
     found = mean_interval(values)
     definition = (
-        f"nDCG@{CUT} of the recommender's list against the held-out items, per person; mean over people."
+        f"nDCG@{CUT} of the recommender's list against the held-out items, per user; mean over users."
         if kind == "real"
-        else "Expected clicks a visit, per person; mean over people."
+        else "Expected clicks per session, per user; mean over users."
     )
     return Record(
         PART,
@@ -296,7 +296,7 @@ def _real_utility(stage: Stage, recommender: AsyncRecommender, users: IntArray, 
 
 
 def _slope(stage: Stage, asked: Asked, scores: CatalogScores) -> float:
-    """Log-odds of a real item by one unit of the score, on the validation people's even lists."""
+    """Log-odds of a real item per unit of the score, on the validation users' lists with the lowest ratio."""
     task = ("uniform", min(stage.config.lists.ratios))
     lists = asked.validation[task]  # type: ignore[index]
     listed = lists.listed

@@ -1,31 +1,32 @@
-"""The examination on the terminal: the table at the end."""
+"""The results on the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from groundlings.experiments.labs.fidelity.headlines import headlines
 from groundlings.experiments.labs.fidelity.lab import Findings
 from groundlings.experiments.labs.fidelity.sentences import figure, target
+from groundlings.experiments.terminal import escape
 
 _COLOURS = {"validated": "green", "indicative": "cyan", "not supported": "red"}
 
 
 def render_findings(findings: Findings) -> Table:
-    """The headline figures: value, interval, what it stands beside, target and word."""
+    """The headline figures: value, interval, comparison, target and verdict."""
     about = findings.about
     gate = "passed" if findings.passed else "did not pass"
     table = Table(
-        title=f"{about['dataset']}: {about['people_tested']:,} people nothing was fitted on, salt {about['salt']!r}",
-        caption=f"As a whole: {findings.overall}; the mind {gate} the system gate. Targets were set before."
+        title=f"{escape(about['dataset'])}: {about['people_tested']:,} users nothing was fitted on, "
+        f"salt {escape(repr(about['salt']))}",
+        caption=f"Overall: {findings.overall}; the mind {gate} the system gate. Targets were set before measuring."
         + _lost(about),
         caption_justify="left",
     )
-    for heading, justify in (("figure", "left"), ("value", "right"), ("beside", "left"), ("target", "left")):
+    for heading, justify in (("figure", "left"), ("value", "right"), ("compared with", "left"), ("target", "left")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     table.add_column("met")
     table.add_column("verdict")
@@ -35,7 +36,7 @@ def render_findings(findings: Findings) -> Table:
         word = record.verdict or ""
         colour = _COLOURS.get(word, "")
         said = f"[{colour}]{word}" if colour else word
-        table.add_row(row.label, escape(figure(record)), escape(row.beside), target(record), met, said)
+        table.add_row(escape(row.label), escape(figure(record)), escape(row.beside), target(record), met, said)
     return table
 
 

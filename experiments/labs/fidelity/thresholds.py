@@ -1,4 +1,4 @@
-"""From scores to yes and no: measures of one list a person, and thresholds chosen on other people."""
+"""From scores to yes and no: measures of one list per user, and thresholds chosen on other users."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.experiments.labs.fidelity.lists import Lists
 
 CANDIDATES = 400
-"""Thresholds that are tried: so many quantiles of the validation people's scores."""
+"""Number of thresholds that are tried: quantiles of the validation users' scores."""
 
 MEASURES = {
-    "f1": "2 * hits / (items said yes to + real items), per person, 0 without a hit; mean over people.",
-    "accuracy": "Share of the list judged rightly, per person; mean over people.",
-    "auc": "Chance that a real item scores higher than another one of the list, ties half; mean over people.",
+    "f1": "2 * hits / (items said yes to + real items), per user, 0 without a hit; mean over users.",
+    "accuracy": "Share of the list classified correctly, per user; mean over users.",
+    "auc": "P(a real item scores higher than another item), ties count half; mean over users.",
 }
-"""Measures of part 1 and what they are; F1 and accuracy have a threshold each, chosen on validation people."""
+"""Measures of part 1 and what they are; F1 and accuracy have a threshold each, chosen on validation users."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Say yes from here on.
+    """Says yes from a threshold on.
 
     Attributes:
-        scale: On which of the scorer's scales.
+        scale: One of the scorer's scales.
         threshold: The lowest score that is a yes.
     """
 
@@ -35,13 +35,13 @@ class Rule:
 
 
 def measure(name: str, scores: FloatArray, lists: Lists, threshold: float) -> FloatArray:
-    """One measure of each list, shape (n,), NaN for a person that was not asked about.
+    """One measure of each list, shape (n,), NaN for a user who was not asked about.
 
     Args:
         name: A key of `MEASURES`.
         scores: Shape as `lists.items`.
         lists: The lists.
-        threshold: The lowest score that is a yes; the AUC has no use for it.
+        threshold: The lowest score that is a yes; not used for the AUC.
     """
     asked = ~np.isnan(np.where(lists.listed, scores, 0.0)).any(axis=1)
     yes = (scores >= threshold) & lists.listed
@@ -49,13 +49,13 @@ def measure(name: str, scores: FloatArray, lists: Lists, threshold: float) -> Fl
 
 
 def choose_rule(name: str, scales: dict[str, FloatArray], lists: Lists, fixed: float | None) -> Rule:
-    """The scale and threshold with the best mean measure on these people, who are not the ones examined.
+    """The scale and threshold with the best mean measure on these users, who are not those examined.
 
     Args:
         name: A key of `MEASURES`.
         scales: Scores on each scale, shape as `lists.items`.
-        lists: Lists of validation people.
-        fixed: A threshold that must not be chosen.
+        lists: Lists of validation users.
+        fixed: The threshold, if it is not to be chosen.
     """
     if fixed is not None:
         return Rule(next(iter(scales)), fixed)
@@ -85,10 +85,10 @@ def list_auc(scores: FloatArray, lists: Lists) -> FloatArray:
 
 
 def _means(name: str, scores: FloatArray, lists: Lists, thresholds: FloatArray) -> FloatArray:
-    """`measure` averaged over people, for each of many thresholds at once, shape (n_thresholds,).
+    """`measure` averaged over users, for each of many thresholds at once, shape (n_thresholds,).
 
-    An item gets a yes from all thresholds up to its score, so that counting items by how many that are and adding up
-    from above gives the yeses of a person at every threshold.
+    An item gets a yes from all thresholds up to its score. Counting items by that number and summing from above gives a
+    user's number of yeses at every threshold.
     """
     asked = ~np.isnan(np.where(lists.listed, scores, 0.0)).any(axis=1)
     listed, positive = lists.listed[asked], lists.positive[asked]

@@ -1,4 +1,4 @@
-"""Small simulations for the lab: one page at a time, a visit, or some days, all through the platform's own doors."""
+"""Short simulations for the lab: a page, a session, or some days, with the same code as experiments."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ PEOPLE_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Visited:
-    """One visit of each person.
+    """One session of each agent.
 
     Attributes:
         users: Shape (n,).
-        clicks: Items opened, shape (n,).
-        expected_clicks: Sum of the click probabilities of the pages seen, `clicks` where the mind knows none.
+        clicks: Number of clicks, shape (n,).
+        expected_clicks: Sum of the click probabilities of the pages seen; `clicks` where the mind has none.
         pages: Pages seen, shape (n,).
-        left: Left by choice and not because the pages ended, shape (n,).
-        shown, clicked: What was seen and opened, shape (n, depth) each: items, and marks.
-        chances: Click probabilities of the slots seen, else as `clicked`, shape (n, depth).
+        left: Whether the agent left by choice, and not because the pages ended, shape (n,).
+        shown, clicked: The items of the slots seen, and whether each was clicked, shape (n, depth) each.
+        chances: Click probabilities of the slots seen; `clicked` where the mind has none, shape (n, depth).
     """
 
     users: IntArray
@@ -59,15 +59,15 @@ def visit(
     day: int,
     seen: sp.csr_array | None = None,
 ) -> Visited:
-    """Let every tester come once; the recommender is fitted already.
+    """One session of every agent under examination.
 
     Args:
-        stage: Who, and with which luck.
-        recommender: Ranks.
+        stage: The users and the seed.
+        recommender: The recommender, fitted.
         mind: Decides.
-        site: Where.
-        day: Another day is other luck.
-        seen: What must not be shown again, shape (n_users, n_items); the training part if absent.
+        site: The environment.
+        day: Another day has other random numbers.
+        seen: Items that are not shown again, shape (n_users, n_items); the training part if absent.
     """
     known = stage.train.matrix if seen is None else seen
     records = [
@@ -86,7 +86,7 @@ def visit(
 
 
 def decide(stage: Stage, mind: Mind, users: IntArray, items: ItemArray, *, day: int) -> Decision:
-    """What people do with one page each, shape (n, n_slots) of everything; each comes without a visit before it."""
+    """The decisions about one page per user, each column of shape (n, n_slots), in sessions that begin there."""
     parts = []
     schema = feed_schema(stage.dataset.scale.values)
     for visits in _cohorts(stage, users, mind, day):
@@ -111,11 +111,11 @@ def decide(stage: Stage, mind: Mind, users: IntArray, items: ItemArray, *, day: 
 
 @dataclass
 class Days:
-    """Some days in a row, after each of which the recommender learns from what its own people did.
+    """Some days in a row; the recommender is refitted on its own log after each.
 
     Attributes:
-        stage: Who, and with which luck.
-        recommender, mind, site: The collaborators.
+        stage: The users and the seed.
+        recommender, mind, site: As in `visit`.
     """
 
     stage: Stage
@@ -125,14 +125,14 @@ class Days:
     _history: Interactions = field(init=False)
 
     def live(self, days: int) -> Iterator[Visited]:
-        """Each day's visits."""
+        """Each day's sessions."""
         self._history = self.stage.train
         now = int(self._history.timestamps.max()) + 1
         for day in range(days):
             self.recommender.fit(self._history, self.stage.dataset.catalog)
             today = visit(self.stage, self.recommender, self.mind, self.site, day=day, seen=self._history.matrix)
             who, slots = np.nonzero(today.clicked)
-            opened = Interactions.of(
+            clicks = Interactions.of(
                 today.users[who],
                 today.shown[who, slots],
                 None,
@@ -141,7 +141,7 @@ class Days:
                 n_items=self._history.n_items,
                 synthetic=True,
             )
-            self._history = self._history.joined(opened)
+            self._history = self._history.joined(clicks)
             yield today
 
 

@@ -1,1 +1,1 @@
-"""Whether simulated first interactions warm new items up, measured against what could be had without them."""
+"""The warm-up lab: what simulated first interactions are worth to cold-start items, compared with simpler methods."""

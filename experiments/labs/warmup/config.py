@@ -17,14 +17,15 @@ Channel = Literal["content", "taste", "active"]
 
 
 class ColdConfig(Section):
-    """Which items count as new. All that anybody did with them is hidden."""
+    """Which items are cold-start items. All interactions with them are held out."""
 
     choose: Literal["random", "newest", "list"] = "random"
-    """`random` as ColdRec does, anew for each seed; `newest` by year of release; `list` by the ids under `items`."""
+    """`random` as ColdRec does, redrawn for each seed; `newest` by year of release; `list` by the ids under `items`."""
     share: Share = 0.2
-    """Share of the items that are new; half of these are measured, the other half teach the audience to judge."""
+    """Share of the items that are new. Half of these are measured; the agents' judgement is fitted on the other half,
+    the hidden items."""
     items: tuple[str, ...] = ()
-    """With `choose: list`, ids of the new items. All are measured; as many others are hidden to teach the audience."""
+    """With `choose: list`, ids of the new items. All are measured; as many others are drawn as hidden items."""
 
     @model_validator(mode="after")
     def _items_go_with_a_list(self) -> ColdConfig:
@@ -34,62 +35,63 @@ class ColdConfig(Section):
 
 
 class RecallConfig(Section):
-    """Who is thought of at all: every arm chooses people from the same pool."""
+    """Recall: which users can be selected for an item. Every arm selects from the same pool."""
 
     channels: Annotated[tuple[Channel, ...], Field(min_length=1)] = ("content", "taste", "active")
-    """Rankings of people for an item; their mean rank decides."""
+    """Rankings of users for an item; their mean rank decides."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Share of the people that may be asked who are in an item's pool."""
+    """Share of the panel that is in an item's pool."""
 
 
 class AudienceConfig(Section):
-    """How simulated people meet a new item."""
+    """How agents click new items."""
 
     takers: Annotated[float, Field(gt=0, le=1)] = 0.75
-    """Share of an item's pool that has taken it when its cast is chosen. Whoever meets it again and again takes it in
-    the end; how soon depends on their chance, so the likely come first, but not alone."""
+    """Share of an item's pool that has clicked it before its users are selected. The item is shown to all until this
+    share has clicked it, so users with a high probability are more often among them, but not alone."""
 
 
 class PagesConfig(Section):
-    """Meeting the item on real pages instead of being asked directly."""
+    """Showing the item on a page among others, compared with showing it alone."""
 
     people: Annotated[int, Field(ge=1)] = 200
-    """Best people of each item's pool who are sent a page; those asked directly for comparison are the same."""
+    """First users of each item's pool, who are shown the item in both conditions."""
     seeds: Annotated[int, Field(ge=1)] = 2
-    """In how many of the seeds, from the first."""
+    """Number of seeds with this comparison, from the first."""
     page_size: Annotated[int, Field(ge=2)] = 10
-    """Slots of the page: the new item stands in one by lot, the recommender's own items in the others."""
+    """Slots of the page: the new item is in one, drawn uniformly at random, the recommender's own items in the
+    others."""
 
 
 class WarmRecommenderConfig(Section):
-    """A recommender that is to be warmed up."""
+    """A recommender that gets the simulated interactions."""
 
     recommender: str
     """A shipped recommender, a plug-in's name, or `module:Class`."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """What its constructor takes."""
+    """Arguments of its constructor."""
 
 
 class LanguageConfig(Section):
-    """Let a language model judge a sample, and say what that costs and brings."""
+    """A language model that judges a sample of the items, with the cost and the gain."""
 
     model: ModelConfig = ModelConfig()
     """Which model answers."""
     items: Annotated[int, Field(ge=1)] = 10
-    """New items it is asked about."""
+    """Number of new items it is asked about."""
     shortlist: Annotated[int, Field(ge=2)] = 20
-    """Interested people of each item it is asked about, one question each."""
+    """Users per item it is asked about, one question each; all have clicked the item in the simulation."""
     known_pairs: Annotated[int, Field(ge=10)] = 100
-    """Pairs with hidden items it is asked about first; how much its word counts is estimated on them."""
+    """Pairs with hidden items it is asked about first; the weight of its answers is fitted on them."""
 
 
 class MetadataConfig(Section):
-    """Let a language model write a line about items that have no text (Acharya, Singh and Onoe 2023)."""
+    """A language model that writes a line about items that have no text (Acharya, Singh and Onoe 2023)."""
 
     model: ModelConfig = ModelConfig()
     """Which model writes."""
     items: Annotated[int, Field(ge=1)] = 50
-    """Items it writes about, at most: in turn a new one and an old one by lot."""
+    """Most items it writes about: a new one and an old one in turn, the old ones in random order."""
 
 
 class WarmupConfig(Section):
@@ -98,48 +100,50 @@ class WarmupConfig(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     """Names the directory of the results."""
     description: str = ""
-    """For the people who read the page."""
+    """A sentence for the readers of the page."""
     seed: Annotated[int, Field(ge=0, lt=2**63)]
-    """Where all chance comes from."""
+    """The seed of every random number."""
     seeds: Annotated[int, Field(ge=2)] = 5
-    """How often everything is done anew: another draw of new items, of held-out rows, and of luck."""
+    """Number of replicates, each with its own draw of new items, held-out rows and random numbers."""
     dataset: DatasetConfig
-    """Which people, items and history."""
+    """The users, items and interactions."""
     salt: str = "groundlings"
-    """Decides which third of the people is tested and never asked; the other two may be asked."""
+    """Decides which third of the users is tested; the other two thirds are the panel, whose interactions may be
+    simulated."""
     cold: ColdConfig = ColdConfig()
-    """Which items count as new."""
+    """Which items are cold-start items."""
     recall: RecallConfig = RecallConfig()
-    """Who is thought of."""
+    """Which users can be selected for an item."""
     volumes: Annotated[tuple[Volume, ...], Field(min_length=1)] = (1, 5, 10, 20, 50)
-    """Interactions an item, the same in every arm; ascending."""
+    """Interactions per item, the same in every arm; ascending."""
     headline: Volume = 10
     """The volume that decides; one of `volumes`."""
     recommender: WarmRecommenderConfig = WarmRecommenderConfig(recommender="als")
-    """What is warmed up."""
+    """The recommender that gets the interactions."""
     others: tuple[WarmRecommenderConfig, ...] = (
         WarmRecommenderConfig(recommender="ease"),
         WarmRecommenderConfig(recommender="item_knn"),
     )
-    """Further recommenders that get the same interactions at the headline volume: does the finding depend on one?"""
+    """Further recommenders that get the same interactions at the headline volume, to see whether the result depends on
+    the recommender."""
     refit: bool = True
-    """Also fit the recommender anew on everything, at the headline volume; else new items are folded in alone."""
+    """Also refit the recommender on all interactions, at the headline volume; false = only fold new items in."""
     audience: AudienceConfig = AudienceConfig()
-    """How simulated people meet a new item."""
+    """How agents click new items."""
     pages: PagesConfig | None = PagesConfig()
-    """Meeting it on real pages, compared with being asked; null = left out."""
+    """Showing the item on a page among others, compared with showing it alone; null = left out."""
     language: LanguageConfig | None = None
-    """A language model as judge, on a sample."""
+    """A language model that judges a sample of the items; null = none."""
     metadata: MetadataConfig | None = None
-    """A language model that writes what is missing about items, with a measurement of what that changes."""
+    """A language model that writes texts of items without one; null = none."""
     depth: Annotated[int, Field(ge=1)] = 20
-    """Ranks that count."""
+    """Length of the lists that are measured."""
     margin: Share = 0.01
-    """Largest loss on old items that is tolerated, as a share of their value without warm-up."""
+    """Largest tolerated loss on old items, as a share of their value without warm-up."""
     bootstrap: Annotated[int, Field(ge=100)] = 1000
     """Resamples of items behind each interval."""
     base: Annotated[Path, Field(exclude=True)] = Path()
-    """Not a key of the file: the directory it stands in, from which relative paths count."""
+    """Not a key of the file: its directory, to which relative paths refer."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> WarmupConfig:

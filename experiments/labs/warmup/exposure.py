@@ -1,8 +1,8 @@
-"""Two ways to meet a new item: on a real page among the recommender's own items, or being asked about it alone.
+"""Exposure of agents to new items, in two conditions: alone, or on a page among the recommender's own items.
 
-Both are visits like any other (`groundlings.simulator.session.browse`), by the same people with the same mind and the
-same luck. Asked alone, an item has a page to itself; on a real page it stands in a slot drawn by lot, and may be
-overlooked.
+Both are ordinary sessions (`groundlings.simulator.session.browse`) of the same agents with the same mind and common
+random numbers. In the condition "asked" the item has a page to itself. In the condition "pages" it is in a slot drawn
+uniformly at random, and may not be examined.
 """
 
 from __future__ import annotations
@@ -32,31 +32,30 @@ from groundlings.recommenders.base import Recommender
 from groundlings.simulator.cohorts import cohorts
 from groundlings.simulator.session import CohortRecord, browse
 
-Way = Literal["asked", "pages"]
-WAYS: tuple[Way, ...] = ("asked", "pages")
+Condition = Literal["asked", "pages"]
+CONDITIONS: tuple[Condition, ...] = ("asked", "pages")
 
 
 @dataclass(frozen=True)
-class Meeting:
-    """Who met which new item in one way, and what they did.
+class Exposures:
+    """Which new items the panel was shown in one condition, and which of them it clicked.
 
     Attributes:
-        way: How.
-        met, took: Whether somebody of the panel met, and opened, each new item, shape (n_panel, n_new).
-        records: The visits, day by day, for the log.
+        condition: "asked" or "pages".
+        shown, clicked: Whether each user of the panel was shown, and clicked, each new item, shape (n_panel, n_new).
+        records: The sessions, day by day, for the log.
     """
 
-    way: Way
-    met: BoolArray
-    took: BoolArray
+    condition: Condition
+    shown: BoolArray
+    clicked: BoolArray
     records: tuple[CohortRecord, ...]
 
 
 class PlacedItems(Recommender):
-    """Shows each visitor one given item, in a slot by lot, among the items of their list.
+    """Shows each user one given item, in a slot drawn uniformly at random, among the items of their list.
 
-    The slot is uniform, so P(the item stands at rank k | not before) is 1 / (ranks left), and these are the logged
-    propensities.
+    P(the item is at rank k | not before) is 1 / (ranks left), and these are the logged propensities.
 
     Args:
         lists: The recommender's own list of each user, shape (n_users, at least size - 1).
@@ -89,37 +88,37 @@ class PlacedItems(Recommender):
         return Ranking(items, np.full(items.shape, np.nan), chances, rank == slot, "exact")
 
 
-def meet_new_items(trial: Trial, pages: PagesConfig) -> list[Meeting]:
-    """Let the best people of each item's pool meet it, once in each way."""
+def expose_new_items(trial: Trial, pages: PagesConfig) -> list[Exposures]:
+    """The exposures of the first users of each item's pool, once in each condition."""
     population = build_population(trial.dataset, trial.split.train, size="all", seed=trial.config.seed)
     mind = make_mind(trial, population)
-    met = _shortlists(trial, pages.people)
+    shown = _shortlists(trial, pages.people)
     lists = _own_lists(trial, pages.page_size)
     scale = trial.dataset.scale
     sites = {"asked": PaginatedFeed(1, 1, scale), "pages": PaginatedFeed(pages.page_size, 1, scale)}
-    meetings = []
-    for way in WAYS:
-        took = np.zeros_like(met)
+    exposures = []
+    for condition in CONDITIONS:
+        clicked = np.zeros_like(shown)
         records = []
-        for rows, columns, visits in _cohorts(trial, met, population, mind.cohort_size):
+        for rows, columns, visits in _cohorts(trial, shown, population, mind.cohort_size):
             placed = np.zeros(trial.split.train.n_users, dtype=np.int64)
             placed[visits.users] = trial.split.new[columns]
-            record = asyncio.run(_visit(trial, visits, PlacedItems(lists, placed), sites[way], mind))
+            record = asyncio.run(_session(trial, visits, PlacedItems(lists, placed), sites[condition], mind))
             turn = record.turns[0].turn
-            opened = turn.decision["click"] & (turn.page.items == placed[visits.users][:, None])
-            took[rows, columns] = opened.any(axis=1)
+            clicks = turn.decision["click"] & (turn.page.items == placed[visits.users][:, None])
+            clicked[rows, columns] = clicks.any(axis=1)
             records.append(record)
-        meetings.append(Meeting(way, met, took, tuple(records)))
-    return meetings
+        exposures.append(Exposures(condition, shown, clicked, tuple(records)))
+    return exposures
 
 
 def make_mind(trial: Trial, population: Population) -> BehaviouralMind:
-    """The behavioural mind, who judges new items by what they are like."""
+    """The behavioural mind, which judges new items by their content."""
     taste = fit_taste(trial.dataset, trial.split.train, salt=trial.config.salt, seed=trial.config.seed)
     return BehaviouralMind(population, with_new_items(taste, trial.taste), BehaviouralOptions())
 
 
-async def _visit(
+async def _session(
     trial: Trial, visits: Visits, recommender: Recommender, site: PaginatedFeed, mind: BehaviouralMind
 ) -> CohortRecord:
     seen = sp.csr_array(trial.split.train.matrix[visits.users])
@@ -127,16 +126,16 @@ async def _visit(
 
 
 def _shortlists(trial: Trial, people: int) -> BoolArray:
-    """The first of each pool by recall's own order, shape (n_panel, n_new)."""
+    """Whether each user is among the first of an item's pool in recall's order, shape (n_panel, n_new)."""
     order = np.where(trial.pools.inside, trial.pools.order, -np.inf)
     first = np.argsort(-order, axis=0, kind="stable")[: min(people, int(trial.pools.inside[:, 0].sum()))]
-    met = np.zeros(order.shape, dtype=np.bool_)
-    np.put_along_axis(met, first, True, axis=0)
-    return met
+    shown = np.zeros(order.shape, dtype=np.bool_)
+    np.put_along_axis(shown, first, True, axis=0)
+    return shown
 
 
 def _own_lists(trial: Trial, size: int) -> ItemArray:
-    """What the recommender would show the panel, old items alone, shape (n_users, size)."""
+    """The recommender's lists of the panel, old items only, shape (n_users, size)."""
     split = trial.split
     draws = Draws.for_visits(trial.config.seed, split.panel, 0)
     request = RankingRequest(split.panel, size, sp.csr_array(split.train.matrix[split.panel]), draws)
@@ -148,11 +147,11 @@ def _own_lists(trial: Trial, size: int) -> ItemArray:
 
 
 def _cohorts(
-    trial: Trial, met: BoolArray, population: Population, size: int
+    trial: Trial, shown: BoolArray, population: Population, size: int
 ) -> Iterator[tuple[IntArray, IntArray, Visits]]:
-    """Meetings as cohorts in which everybody occurs once: rows of the panel, new items, visits."""
+    """Exposures as cohorts in which each user occurs once: rows of the panel, new items, sessions."""
     seed = name_key("meeting", trial.config.seed, trial.number)
-    rows, columns = np.nonzero(met)
+    rows, columns = np.nonzero(shown)
     day = np.arange(len(rows)) - np.searchsorted(rows, rows)
     for number in range(int(day.max(initial=-1)) + 1):
         today = np.flatnonzero(day == number)

@@ -27,7 +27,7 @@ STYLES: Mapping[str, tuple[str, str, Any]] = {  # colour, mark and dash: no sing
 
 
 def draw_volumes(records: Sequence[Record], recommender: str, setting: str, metric: str, label: str) -> Draw:
-    """One figure of every arm against interactions an item."""
+    """One figure of every arm against the number of interactions per item."""
 
     def draw(axes: Any) -> None:
         title(axes, label, f"{metric.upper() if metric == 'ndcg' else metric}, mean over seeds, 95 % over items")
@@ -49,17 +49,17 @@ def draw_volumes(records: Sequence[Record], recommender: str, setting: str, metr
             )  # fmt: skip
         axes.set_xticks(range(len(volumes)), [str(volume) for volume in volumes])
         axes.set_ylim(bottom=0)
-        _end(axes, "interactions an item")
+        _end(axes, "interactions per item")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=8, handlelength=2.6)
 
     return draw
 
 
 def draw_gains(gains: FloatArray) -> Draw:
-    """How many new items gain and lose, and how much of the gain the best of them carry."""
+    """Shares of new items that gain and lose, and the cumulated gain, items with the largest gain first."""
 
     def draw(axes: Any) -> None:
-        title(axes, "Do a few items carry it?", "share of the whole gain over random people")
+        title(axes, "Gain by item", "cumulated share of the gain over random users")
         ordered = np.sort(gains)[::-1]
         share = np.cumsum(ordered) / ordered.sum() if ordered.sum() else np.zeros(len(ordered))
         x = np.arange(1, len(ordered) + 1) / len(ordered)
@@ -69,16 +69,16 @@ def draw_gains(gains: FloatArray) -> Draw:
         axes.annotate(f"{100 * better:.0f} % of items gain, {100 * worse:.0f} % lose", (0.98, 0.06),
                       xycoords="axes fraction", ha="right", fontsize=8.5, color=LIGHT["ink"])  # fmt: skip
         axes.set_ylim(bottom=0)
-        _end(axes, "share of the new items, those that gain most first")
+        _end(axes, "share of the new items, largest gain first")
 
     return draw
 
 
 def draw_recommenders(records: Sequence[Record], volume: int, recommenders: Sequence[str]) -> Draw:
-    """New items' NDCG of every arm under each recommender."""
+    """NDCG on new items of every arm, with each recommender."""
 
     def draw(axes: Any) -> None:
-        title(axes, "Under other recommenders", "NDCG on new items, 95 % over items")
+        title(axes, "With other recommenders", "NDCG on new items, 95 % over items")
         arms = list(STYLES)
         for step, arm in zip(np.linspace(-0.24, 0.24, len(arms)), arms, strict=True):
             found = [
@@ -101,10 +101,10 @@ def draw_recommenders(records: Sequence[Record], volume: int, recommenders: Sequ
 
 
 def draw_leads(claims: Sequence[Claim]) -> Draw:
-    """The audience's lead over each other arm, with the intervals over seeds and over items."""
+    """The difference between the audience and each other arm, with the intervals over seeds and over items."""
 
     def draw(axes: Any) -> None:
-        title(axes, "The audience's lead", "NDCG on new items; upper bar over seeds, lower over items")
+        title(axes, "Difference to other arms", "NDCG on new items; upper bar over seeds, lower over items")
         axes.axvline(0, color=LIGHT["muted"], linewidth=0.7, linestyle=(0, (2, 2)))
         for row, claim in enumerate(claims):
             ends = (

@@ -20,7 +20,7 @@ from groundlings.experiments.labs.warmup.config import (
     WarmRecommenderConfig,
     WarmupConfig,
 )
-from groundlings.experiments.labs.warmup.exposure import Meeting, meet_new_items
+from groundlings.experiments.labs.warmup.exposure import Exposures, expose_new_items
 from groundlings.experiments.labs.warmup.language import ask_language_model, language_gain
 from groundlings.experiments.labs.warmup.log import write_log
 from groundlings.experiments.labs.warmup.outcomes import Setting
@@ -43,17 +43,17 @@ from groundlings.experiments.labs.warmup.user_selection import select_users
 from groundlings.experiments.running.events import SILENT, LabStep, Progress, on_download, on_note
 
 RIVALS = (NONE, CONTENT_KNN, RANDOM, ACTIVE)
-"""Arms that the audience must beat."""
+"""Arms that the audience must be better than."""
 
 VERSIONS = {name: version(name) for name in ("groundlings", "numpy", "scipy", "implicit", "irspack")}
 
-STEPS = ("fitting", "arms", "other recommenders", "fitting anew", "meeting on pages")
-"""Of each seed."""
+STEPS = ("fitting", "arms", "other recommenders", "refitting", "exposure on pages")
+"""Steps of each seed."""
 
 LEAKAGE = (
-    "Recommenders, recall, taste and profiles saw training rows on old items alone. Whoever may be chosen is of the "
-    "panel, whoever is tested is not, so no test pair stands in a pool. The panel's own real rows on new items were "
-    "seen by the oracle and by the measures of choice. Synthetic rows are masked for nobody."
+    "Recommenders, recall, taste and profiles read only training rows on old items. Only users of the panel can be "
+    "selected, and no tested user is in the panel, so no test pair is in a pool. Only the oracle and the measures of "
+    "the selection read the panel's real rows on new items. Synthetic rows are never masked."
 )
 
 
@@ -63,9 +63,9 @@ class Findings:
 
     Attributes:
         about: What was measured, plain JSON values.
-        records: One for each key.
+        records: One per key.
         claims: About the audience at the headline volume.
-        gains: What each new item adds to the audience's lead over random_n, all seeds, shape (n_items,).
+        gains: What each new item adds to the difference between audience and random_n, all seeds, shape (n_items,).
     """
 
     about: Mapping[str, Any]
@@ -79,7 +79,7 @@ class Findings:
         return all(claim.holds for claim in self.claims if decides(claim, str(self.about["recommender"])))
 
     def as_dict(self) -> dict[str, Any]:
-        """What `warmup.json` holds; nothing in it depends on the clock."""
+        """The content of `warmup.json`; nothing in it depends on the clock."""
         return {
             "about": dict(self.about),
             "wins": self.wins,
@@ -89,7 +89,7 @@ class Findings:
 
 
 def decides(claim: Claim, recommender: str) -> bool:
-    """Whether a claim is one of those that were set down beforehand: new items, NDCG, and what old items lose."""
+    """Whether a claim is one of those declared beforehand: NDCG on new items, and the loss on old items."""
     key = claim.key
     if key.recommender != recommender or key.metric != "ndcg":
         return False
@@ -99,15 +99,15 @@ def decides(claim: Claim, recommender: str) -> bool:
 
 
 def measure_warm_up(config: WarmupConfig, progress: Progress = SILENT, directory: Path | None = None) -> Findings:
-    """Read the data and go through the seeds.
+    """Read the data and measure each seed.
 
     Args:
         config: What to measure.
-        progress: Is told how far it is.
+        progress: Receives the progress.
         directory: Where the simulated interactions of the first seed are written as a log; None = nowhere.
 
     Raises:
-        UserError: Something that its message tells how to mend.
+        UserError: The message says what to do.
     """
     dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
     content = measure_content(dataset.catalog)
@@ -130,11 +130,11 @@ def measure_warm_up(config: WarmupConfig, progress: Progress = SILENT, directory
         if config.refit:
             _refit(trial, ledger)
         tell(4)
-        meetings = meet_new_items(trial, config.pages) if config.pages and number < config.pages.seeds else []
-        _measure_meetings(trial, ledger, meetings)
+        exposures = expose_new_items(trial, config.pages) if config.pages and number < config.pages.seeds else []
+        _measure_exposures(trial, ledger, exposures)
         if number == 0:
             if directory is not None:
-                write_log(directory, trial, meetings, VERSIONS)
+                write_log(directory, trial, exposures, VERSIONS)
             if config.metadata is not None:
                 described_metadata = _measure_metadata(trial, ledger, config.metadata, progress, directory)
             if config.language is not None:
@@ -149,7 +149,7 @@ def measure_warm_up(config: WarmupConfig, progress: Progress = SILENT, directory
 
 
 def make_claims(config: WarmupConfig, ledger: Ledger) -> list[Claim]:
-    """Everything that is said of the audience at the headline volume."""
+    """All claims about the audience at the headline volume."""
     main, claims = config.recommender.recommender, []
     names = list(dict.fromkeys([main, *(each.recommender for each in config.others)]))
     for recommender in names:
@@ -180,7 +180,7 @@ def _teller(progress: Progress, number: int, steps: int) -> Callable[[int], None
 
 
 def _measure_arms(trial: Trial, ledger: Ledger) -> None:
-    """Every arm at every volume, new items folded in, and how well the people were chosen."""
+    """Every arm at every volume, new items folded in, and the quality of each selection."""
     spec = trial.config.recommender
     bench = Bench(trial, spec, trial.recommender)
     without = {NONE: bench.without_warm_up(), CONTENT_KNN: bench.content_knn(), JUDGEMENT: bench.judgement()}
@@ -207,7 +207,7 @@ def _measure_at(trial: Trial, ledger: Ledger, spec: WarmRecommenderConfig, bench
 
 
 def _refit(trial: Trial, ledger: Ledger) -> None:
-    """Both bounds and the audience at the headline volume, with everything learnt anew."""
+    """Both bounds, random users and the audience at the headline volume, after a refit."""
     spec = trial.config.recommender
     bench = Bench(trial, spec, trial.recommender)
     for arm in (NONE, RANDOM, AUDIENCE, ORACLE):
@@ -215,23 +215,25 @@ def _refit(trial: Trial, ledger: Ledger) -> None:
         ledger.add_outcome(bench.refit(chosen), _parts(arm, trial.config.headline, spec, "refitted"), trial.split.new)
 
 
-def _measure_meetings(trial: Trial, ledger: Ledger, meetings: Sequence[Meeting]) -> None:
-    """Casts of those who opened the item when they met it in one way, and who these were."""
+def _measure_exposures(trial: Trial, ledger: Ledger, exposures: Sequence[Exposures]) -> None:
+    """Selections among the users who clicked the item in each condition, with their click and interaction rates."""
     spec, volume = trial.config.recommender, trial.config.headline
-    bench = Bench(trial, spec, trial.recommender) if meetings else None
-    for meeting in meetings:
-        parts = _parts(f"audience_{meeting.way}", volume, spec)
-        chosen = select_users(trial.people, trial.chance, meeting.took, volume)
+    bench = Bench(trial, spec, trial.recommender) if exposures else None
+    for exposure in exposures:
+        parts = _parts(f"audience_{exposure.condition}", volume, spec)
+        chosen = select_users(trial.user_vectors, trial.chance, exposure.clicked, volume)
         if bench is not None:
             ledger.add_outcome(bench.fold_in(chosen), parts, trial.split.new)
-        ledger.add(Key(setting="choice", metric="take rate", **parts), float(meeting.took.sum() / meeting.met.sum()))
-        if meeting.took.any() and trial.took[meeting.met].any():
-            lift = trial.took[meeting.took].mean() / trial.took[meeting.met].mean()
+        ledger.add(
+            Key(setting="choice", metric="take rate", **parts), float(exposure.clicked.sum() / exposure.shown.sum())
+        )
+        if exposure.clicked.any() and trial.interacted[exposure.shown].any():
+            lift = trial.interacted[exposure.clicked].mean() / trial.interacted[exposure.shown].mean()
             ledger.add(Key(setting="choice", metric="taker lift", **parts), float(lift))
 
 
 def _measure_language(trial: Trial, ledger: Ledger, options: LanguageConfig, progress: Progress) -> dict[str, Any]:
-    """The first seed's arms with and without a language model's answers, and what they cost."""
+    """The first seed's arms with and without a language model's answers, and the cost of these."""
     spec = trial.config.recommender
     found = ask_language_model(trial, options, progress)
     bench = Bench(trial, spec, trial.recommender)
@@ -243,7 +245,7 @@ def _measure_language(trial: Trial, ledger: Ledger, options: LanguageConfig, pro
 def _measure_metadata(
     trial: Trial, ledger: Ledger, options: MetadataConfig, progress: Progress, directory: Path | None
 ) -> dict[str, Any]:
-    """The first seed's arms that read what items are like, with what a model wrote about them."""
+    """The first seed's arms that read the items' content, with the texts that a model wrote."""
     spec, volume = trial.config.recommender, trial.config.headline
     written = metadata.write_metadata(trial, options, progress)
     if directory is not None:

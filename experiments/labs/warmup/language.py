@@ -1,9 +1,9 @@
-"""What a language model adds to the audience's judgement of new items, on a sample, and what it costs.
+"""What a language model adds to the agents' judgement of new items, on a sample, and what it costs.
 
-For each sampled item a shortlist of interested people is cast. The model is asked about each pair, and its score is
-weighed against the audience's own log-odds by a logistic model that is fitted on pairs with hidden items, whose answer
-is known: a model that knows nothing gets a weight near zero. Of the same shortlist the likeliest are then chosen once
-by the audience alone and once by both. All other new items keep the audience's cast.
+For each sampled item a shortlist is selected among the users who clicked it. The model is asked about each pair. A
+logistic model, fitted on pairs with hidden items for which the truth is known, gives its score a weight beside the
+agents' own log-odds: near zero for a model without signal. The likeliest users of the same shortlist are then selected
+once by the agents' judgement and once by both. All other new items keep the audience's selection.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest, fin
 from groundlings.environments.errors import DataError
 from groundlings.experiments.labs.warmup.config import LanguageConfig
 from groundlings.experiments.labs.warmup.replicate import AUDIENCE, Bench, Trial
-from groundlings.experiments.labs.warmup.selection_quality import judge_choice
+from groundlings.experiments.labs.warmup.selection_quality import measure_selection
 from groundlings.experiments.labs.warmup.user_selection import select_users
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download
 from groundlings.personas.minds.calibrated_question import LanguageScorer, QuestionOptions
@@ -29,17 +29,17 @@ from groundlings.personas.taste.regression import fit_logistic
 from groundlings.simulator.language.build import build_chat_model
 
 SHORTLIST, BOTH = "audience_shortlist", "audience_language"
-"""Arms of the first seed: the likeliest of the shortlists by the audience alone, and by both."""
+"""Arms of the first seed: the likeliest of the shortlists by the agents' judgement alone, and by both."""
 
 _RIDGE = 1.0
 
 
 @dataclass(frozen=True)
 class LanguageFindings:
-    """What was found.
+    """The selections and their description.
 
     Attributes:
-        chosen: Arm -> the people of every new item, rows of the panel, shape (n_new, volume).
+        chosen: Arm -> the selected users of each new item, rows of the panel, shape (n_new, volume).
         about: Model, weights, tokens and AUC, plain JSON values.
         tokens: Prompt and completion tokens of all questions.
     """
@@ -50,7 +50,7 @@ class LanguageFindings:
 
 
 class CountingModel:
-    """Passes questions on and adds up the tokens of the answers."""
+    """Forwards questions to a model and counts the tokens."""
 
     def __init__(self, model: ChatModel) -> None:
         self._model = model
@@ -80,7 +80,7 @@ class CountingModel:
 
 
 def ask_language_model(trial: Trial, options: LanguageConfig, progress: Progress = SILENT) -> LanguageFindings:
-    """Ask about a sample, and choose with and without the answers.
+    """Ask about a sample, and select with and without the answers.
 
     Raises:
         UserError: The model cannot be asked, or gives no log probabilities.
@@ -103,14 +103,14 @@ async def _ask(trial: Trial, options: LanguageConfig, model: CountingModel, prog
     chance = trial.chance_of("language")
     size = max(options.shortlist, volume)
     sampled = np.sort(chance.choice(len(split.new), min(options.items, len(split.new)), replace=False))
-    shortlists = select_users(trial.people, trial.chance[:, sampled], trial.interested[:, sampled], size)
+    shortlists = select_users(trial.user_vectors, trial.chance[:, sampled], trial.interested[:, sampled], size)
 
-    users, items, met = _known_pairs(trial, options.known_pairs, chance)
+    users, items, answers = _known_pairs(trial, options.known_pairs, chance)
     hidden, new = len(users), shortlists.size
     progress.event(Note(f"language model: {hidden} pairs with hidden items and {new} with new ones, {model.name}"))
     said = await scorer.ask_pairs(users, items)
     unreadable = int(np.isnan(said).sum())
-    fit = _weigh(trial, users, items, met, said)
+    fit = _weigh(trial, users, items, answers, said)
     before = model.tokens
     rows, columns = shortlists.ravel(), np.repeat(sampled, size)
     said = await scorer.ask_pairs(split.panel[rows], split.new[columns])
@@ -142,7 +142,7 @@ async def _ask(trial: Trial, options: LanguageConfig, model: CountingModel, prog
 
 
 def language_gain(bench: Bench, found: LanguageFindings) -> dict[str, Any]:
-    """What the answers bring in NDCG on new items, all of it and for 1,000 tokens."""
+    """The gain in NDCG on new items by the answers, in all and per 1,000 tokens."""
     with_it, without = (bench.fold_in(found.chosen[arm]).value("cold", "ndcg") for arm in (BOTH, SHORTLIST))
     gain = with_it - without
     return {"gain": gain, "gain_per_1000_tokens": gain / (found.tokens / 1000) if found.tokens else 0.0}
@@ -157,29 +157,29 @@ class _Fit:
     scale: FloatArray
 
     def combine(self, own: FloatArray, said: FloatArray) -> FloatArray:
-        """Log-odds of both; an answer that could not be read counts as an average one."""
+        """Log-odds of both; an unreadable answer counts as an average one."""
         values = np.column_stack([own, np.where(np.isnan(said), self.centre[1], said)])
         return np.asarray(self.weights[0] + (values - self.centre) / self.scale @ self.weights[1:])
 
 
 def _known_pairs(trial: Trial, count: int, chance: np.random.Generator) -> tuple[IntArray, IntArray, FloatArray]:
-    """Pairs of panel and hidden items, half of them met."""
+    """Pairs of the panel and hidden items, about half of them interactions, and whether each is one."""
     split = trial.split
-    met = np.argwhere(split.labels.matrix[split.panel][:, split.hidden].toarray() > 0)
-    if not len(met):
-        raise DataError("language model: nobody met the hidden items, so its answers cannot be weighed")
-    half = min(count // 2, len(met))
-    met = met[np.sort(chance.choice(len(met), half, replace=False))]
-    # Passed-by pairs of the same people, so that who is busy does not tell the halves apart.
-    rows = met[:, 0]
-    passed = np.column_stack([rows, chance.integers(0, len(split.hidden), half)])
-    known = np.asarray(split.labels.matrix[split.panel[passed[:, 0]], split.hidden[passed[:, 1]]]).ravel() > 0
-    pairs = np.concatenate([met, passed[~known]])
+    positives = np.argwhere(split.labels.matrix[split.panel][:, split.hidden].toarray() > 0)
+    if not len(positives):
+        raise DataError("language model: no user interacted with the hidden items, so its weight cannot be fitted")
+    half = min(count // 2, len(positives))
+    positives = positives[np.sort(chance.choice(len(positives), half, replace=False))]
+    # Negatives are sampled for the same users, so that activity does not separate the classes.
+    rows = positives[:, 0]
+    sampled = np.column_stack([rows, chance.integers(0, len(split.hidden), half)])
+    known = np.asarray(split.labels.matrix[split.panel[sampled[:, 0]], split.hidden[sampled[:, 1]]]).ravel() > 0
+    pairs = np.concatenate([positives, sampled[~known]])
     answers = np.concatenate([np.ones(half), np.zeros(int((~known).sum()))])
     return split.panel[pairs[:, 0]], split.hidden[pairs[:, 1]], answers
 
 
-def _weigh(trial: Trial, users: IntArray, items: IntArray, met: FloatArray, said: FloatArray) -> _Fit:
+def _weigh(trial: Trial, users: IntArray, items: IntArray, answers: FloatArray, said: FloatArray) -> _Fit:
     people, rows = np.unique(users, return_inverse=True)
     named, columns = np.unique(items, return_inverse=True)
     own = trial.taste.log_odds(people, named)[rows, columns]
@@ -191,7 +191,7 @@ def _weigh(trial: Trial, users: IntArray, items: IntArray, met: FloatArray, said
         )
     centre, scale = values.mean(axis=0), values.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
-    weights = fit_logistic((values - centre) / scale, met[readable], np.ones(len(values)), ridge=_RIDGE)
+    weights = fit_logistic((values - centre) / scale, answers[readable], np.ones(len(values)), ridge=_RIDGE)
     return _Fit(weights, centre, scale)
 
 
@@ -201,4 +201,4 @@ def _auc(trial: Trial, sampled: IntArray, shortlists: IntArray, score: FloatArra
     order = np.zeros(inside.shape)
     np.put_along_axis(inside, shortlists.T, True, axis=0)
     np.put_along_axis(order, shortlists.T, score.reshape(shortlists.shape).T, axis=0)
-    return judge_choice(shortlists[:, :1], trial.took[:, sampled], inside, order).auc
+    return measure_selection(shortlists[:, :1], trial.interacted[:, sampled], inside, order).auc

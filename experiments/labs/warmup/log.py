@@ -1,7 +1,8 @@
-"""The simulated interactions as a log like any other: marked as synthetic, readable and exportable.
+"""The simulated interactions as an ordinary log, marked as synthetic, which can be read and exported like any other.
 
-Three arms, of the first seed: "audience", the cast of every new item at the headline volume, each interaction a visit
-to a page of one; "asked" and "pages", every visit of `meeting`, with what was passed by beside what was opened.
+The log holds three arms of the first seed. "audience": the users selected for each new item at the headline volume,
+each interaction a session with a page of one item. "asked" and "pages": every session of `exposure`, with all
+impressions, clicked or not.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from groundlings.environments.trace import Trace
 from groundlings.environments.visits import Visits
 from groundlings.experiments.archive.directory import MANIFEST_NAME, write_json
 from groundlings.experiments.archive.provenance import origin_row
-from groundlings.experiments.labs.warmup.exposure import Meeting
+from groundlings.experiments.labs.warmup.exposure import Exposures
 from groundlings.experiments.labs.warmup.replicate import AUDIENCE, Trial
 from groundlings.personas.mind import Situation
 from groundlings.personas.minds.scripted import ScriptedMind
@@ -39,25 +40,25 @@ from groundlings.simulator.log.writer import ArmRow, LogWriter
 from groundlings.simulator.session import CohortRecord, browse
 
 
-def write_log(directory: Path, trial: Trial, meetings: Sequence[Meeting], versions: Mapping[str, str]) -> None:
+def write_log(directory: Path, trial: Trial, exposures: Sequence[Exposures], versions: Mapping[str, str]) -> None:
     """Write the log and its manifest into a run's directory."""
     population = build_population(trial.dataset, trial.split.train, size="all", seed=trial.config.seed)
     opening = int(trial.split.train.timestamps.max(initial=0)) + 1
     run = _run_row(trial, versions)
     spec = trial.config.recommender
     state = trial.recommender.state()
-    names = [AUDIENCE, *(meeting.way for meeting in meetings)]
+    names = [AUDIENCE, *(exposure.condition for exposure in exposures)]
     with LogWriter(directory / LOG_NAME) as log:
         log.begin(run, [ArmRow(name, spec.recommender, spec.options, False) for name in names], population)
         chosen = trial.choose(AUDIENCE, trial.config.headline)
-        for record in cast_visits(trial, chosen, population):
+        for record in selected_sessions(trial, chosen, population):
             log.write(
                 record, arm=AUDIENCE, sim_time=opening + record.visits.day * SECONDS_PER_DAY, policy_version=state
             )
-        for meeting in meetings:
-            for record in meeting.records:
+        for exposure in exposures:
+            for record in exposure.records:
                 time = opening + record.visits.day * SECONDS_PER_DAY
-                log.write(record, arm=meeting.way, sim_time=time, policy_version=state)
+                log.write(record, arm=exposure.condition, sim_time=time, policy_version=state)
         log.flush()
         log.close("done")
     about = {key: run[key] for key in ("run_id", "experiment", "seed", "config_hash", "synthetic")}
@@ -65,20 +66,22 @@ def write_log(directory: Path, trial: Trial, meetings: Sequence[Meeting], versio
         write_json(directory / MANIFEST_NAME, {**about, "digest": read.digest(), "mind": json.loads(run["mind"])})
 
 
-def cast_visits(trial: Trial, chosen: IntArray, population: Population) -> list[CohortRecord]:
-    """The cast's interactions: visits to a page of one item, which was opened; a second item is met on a second day.
+def selected_sessions(trial: Trial, chosen: IntArray, population: Population) -> list[CohortRecord]:
+    """The selected users' interactions: sessions with a page of one item, which is clicked.
+
+    A user who is selected for several items has one session per day.
 
     Args:
         trial: The seed.
         chosen: Rows of the panel, shape (n_new, volume).
-        population: Who has a row in the log.
+        population: The agents of the log.
     """
     rows = chosen.ravel()
     items = np.repeat(trial.split.new, chosen.shape[1])
     order = np.lexsort((items, rows))
     rows, items = rows[order], items[order]
     day = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    feed, opens = PaginatedFeed(1, 1, trial.dataset.scale), ScriptedMind(rule=_open_everything)
+    feed, opens = PaginatedFeed(1, 1, trial.dataset.scale), ScriptedMind(rule=_click_everything)
     seen = sp.csr_array((trial.split.train.n_users, trial.split.train.n_items))
     records = []
     for number in range(int(day.max(initial=-1)) + 1):
@@ -96,7 +99,7 @@ def cast_visits(trial: Trial, chosen: IntArray, population: Population) -> list[
 
 
 class GivenItems(Recommender):
-    """Shows each user the items that stand in their row, shape (n_users, size)."""
+    """Shows each user the items of their row, shape (n_users, size)."""
 
     def __init__(self, items: ItemArray) -> None:
         self._items = items
@@ -110,7 +113,7 @@ class GivenItems(Recommender):
         return Ranking.deterministic(items, np.full(items.shape, np.nan))
 
 
-def _open_everything(situation: Situation) -> Decision:
+def _click_everything(situation: Situation) -> Decision:
     shown = situation.page.shown
     return Decision.of(situation.legal, situation.page, Trace(examined=shown), click=shown)
 

@@ -1,9 +1,9 @@
 """Let a language model write a line about items that have none, marked as generated, and measure what that changes.
 
 Acharya, Singh and Onoe 2023, "LLM based generation of item-description for recommendation system" (RecSys): written
-descriptions did about as well as collected ones there. Here nothing is taken for granted: the judgement is fitted once
-with and once without what was written, on the same split, and both are recorded. Every call is kept in
-`metadata.jsonl`, and what was written goes into no data set and no log.
+descriptions did about as well as collected ones there. Here the judgement is fitted once with and once without the
+written texts, on the same split, and both results are recorded. Every call is kept in `metadata.jsonl`; the texts are
+not added to the data set or the log.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class Written:
         item: Its row in the catalog.
         item_id: The data set's own id.
         text: None where no reply could be read.
-        model, fingerprint, template, prompt_hash: Who wrote it, asked how.
-        tokens: Prompt and completion, second tries included.
-        generated: Always true: nobody took this from a source.
+        model, fingerprint, template, prompt_hash: The model and the prompt.
+        tokens: Prompt and completion tokens, repeated questions included.
+        generated: Always true: the text is not from a source.
     """
 
     item: int
@@ -69,14 +69,14 @@ class Written:
 
 
 def write_metadata(trial: Trial, options: MetadataConfig, progress: Progress = SILENT) -> list[Written]:
-    """Have a line written about items without text, in turn a new one and an old one by lot.
+    """Texts for items without one, a new item and an old one in turn, the old ones in random order.
 
     Raises:
         UserError: The model cannot be asked.
     """
     catalog = trial.dataset.catalog
-    # In turn: a word is worth something only where a new item shares it with an old one. The old ones come by lot, or
-    # to have a text at all would tell something of them.
+    # In turn: a word helps only if a new item shares it with an old one. The old items are drawn at random; otherwise
+    # having a text would carry information about them.
     old = trial.chance_of("metadata").permutation(np.flatnonzero(trial.split.train.item_counts))
     order = [item for pair in zip_longest(trial.split.new.tolist(), old.tolist()) for item in pair if item is not None]
     wanted = [item for item in order if not catalog.texts[item]][: options.items]
@@ -94,7 +94,7 @@ def write_metadata(trial: Trial, options: MetadataConfig, progress: Progress = S
 
 
 def with_texts(catalog: Catalog, written: Sequence[Written]) -> Catalog:
-    """The catalog with what was written beside what it had."""
+    """The catalog with the written texts for items that had none."""
     texts = list(catalog.texts)
     for each in written:
         texts[each.item] = texts[each.item] or each.text
@@ -102,12 +102,12 @@ def with_texts(catalog: Catalog, written: Sequence[Written]) -> Catalog:
 
 
 def keep(written: Sequence[Written], directory: Path) -> None:
-    """One line an item, in a run's directory."""
+    """Write one line per item into a run's directory."""
     write_text(directory / FILE_NAME, "".join(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in written))
 
 
 def describe(written: Sequence[Written]) -> dict[str, Any]:
-    """How much was written, at what cost; plain JSON values."""
+    """Numbers of items, readable texts and tokens; plain JSON values."""
     readable = sum(each.text is not None for each in written)
     model = written[0].model if written else ""
     return {"model": model, "items": len(written), "readable": readable, "tokens": sum(each.tokens for each in written)}

@@ -1,18 +1,18 @@
-"""What lists are worth once the new items have scores, in five settings.
+"""NDCG and recall of the tested users' lists, in five settings.
 
-    cold           what tested people really took of the new items, in lists of new items alone (as ColdRec does)
-    warm           held-out rows on old items, in lists of old items alone (likewise)
+    cold           held-out interactions with new items, in lists of new items only (as ColdRec does)
+    warm           held-out interactions with old items, in lists of old items only (likewise)
     overall        both, in lists of the whole catalogue
-    cold in all    the new items, in these same lists of the whole catalogue
-    warm in all    the old items in them: what the new ones displace shows here and not in "warm"
+    cold in all    the interactions with new items, in these lists of the whole catalogue
+    warm in all    the interactions with old items in them: shows what the new items displace, which "warm" does not
 
-Lists are full: no candidates are sampled. Training rows are masked, synthetic rows never are. Equal scores are put in
-an order drawn anew for each seed, or the order of the catalogue, which often follows popularity, would speak.
+The candidate set is complete: no candidates are sampled. Training rows are masked, synthetic rows never are. Ties are
+broken in an order that is drawn for each seed, because the order of the catalogue often follows popularity.
 
-The value of a metric is a sum over items: item i adds, over the people who took it and in whose list it stands, 1 /
-log2(rank + 1) / ideal for NDCG and 1 / (items the person took) for recall, divided by the number of people who took any
-(`groundlings.experiments.analysis.metrics.ranking` has the definitions). These shares are what the bootstrap over items
-resamples.
+The value of a metric is a sum over items. Item i adds, summed over the users who interacted with it and have it in
+their list, 1 / log2(rank + 1) / ideal for NDCG and 1 / (items the user interacted with) for recall, divided by the
+number of users with any such interaction (`groundlings.experiments.analysis.metrics.ranking` has the definitions). The
+bootstrap over items resamples these shares.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Shares = Mapping[tuple[Setting, str], FloatArray]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one arm is worth under one seed.
+    """The metrics of one arm under one seed.
 
     Attributes:
         shares: See `Shares`.
@@ -57,19 +57,19 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Lists:
-    """The best items of each tested person and their scores, best first, shape (n_tested, depth) each."""
+    """The best items of each tested user and their scores, best first, shape (n_tested, depth) each."""
 
     items: ItemArray
     scores: FloatArray
 
 
 class Arena:
-    """Where arms are measured: the tested people of one seed.
+    """Measures arms on the tested users of one seed.
 
     Args:
         split: The parts of the history.
-        depth: Ranks that count.
-        chance: Of the order of equal scores.
+        depth: Length of the lists that are measured.
+        chance: Random numbers for the order of equal scores.
     """
 
     def __init__(self, split: ColdSplit, depth: int, chance: np.random.Generator) -> None:
@@ -78,7 +78,7 @@ class Arena:
         self._order = chance.permutation(split.train.n_items)
         self._seen = sp.csr_array(split.train.matrix[split.tested])
         new = _pairs(split.cold_test, split.tested)
-        # A pair that occurs twice may lie in both parts; it was known, so it is no test.
+        # A pair that occurs twice may be in both parts; the training rows hold it, so it tests nothing.
         old = _pairs(split.warm_test, split.tested) & (self._seen.toarray() == 0)
         self._relevant: Mapping[Setting, BoolArray] = {
             "cold": new, "warm": old, "overall": new | old, "cold in all": new, "warm in all": old,
@@ -128,25 +128,25 @@ class Arena:
 
 
 def item_shares(items: ItemArray, relevant: BoolArray, depth: int) -> dict[str, FloatArray]:
-    """What each item adds to NDCG and recall, metric -> shape (n_items,).
+    """Metric -> what each item adds to it, shape (n_items,).
 
     Args:
         items: Lists, best first, shape (n, at least depth or shorter), filled up with `NO_ITEM`.
         relevant: Shape (n, n_items).
-        depth: Ranks that count.
+        depth: Length of the lists that are measured.
     """
     top = items[:, :depth]
     hit = (top != NO_ITEM) & np.take_along_axis(relevant, np.where(top == NO_ITEM, 0, top).astype(np.int64), axis=1)
-    took = relevant.sum(axis=1)
-    people = max(int((took > 0).sum()), 1)
+    interactions = relevant.sum(axis=1)
+    users = max(int((interactions > 0).sum()), 1)
     discounts = 1 / np.log2(np.arange(2, depth + 2))
-    ideal = np.concatenate([[1.0], np.cumsum(discounts)])[np.minimum(took, depth)]
+    ideal = np.concatenate([[1.0], np.cumsum(discounts)])[np.minimum(interactions, depth)]
     gains = {
         "ndcg": discounts[None, : top.shape[1]] / ideal[:, None],
-        "recall": np.broadcast_to(1 / np.maximum(took, 1)[:, None], top.shape),
+        "recall": np.broadcast_to(1 / np.maximum(interactions, 1)[:, None], top.shape),
     }
     n_items = relevant.shape[1]
-    return {name: np.bincount(top[hit], weights=gain[hit], minlength=n_items) / people for name, gain in gains.items()}
+    return {name: np.bincount(top[hit], weights=gain[hit], minlength=n_items) / users for name, gain in gains.items()}
 
 
 def _pairs(rows: Interactions, users: IntArray) -> BoolArray:

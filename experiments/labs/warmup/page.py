@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.report.palette import DARK, LIGHT
 from groundlings.experiments.analysis.report.svg import Draw, svg
 from groundlings.experiments.labs.warmup import figures
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 _SIZE = (4.6, 3.7)
 
 SETTINGS = {
-    "cold": "What tested people really took of the new items, in lists of new items alone, as ColdRec ranks them.",
-    "warm": "Held-out rows on old items, in lists of old items alone.",
+    "cold": "Held-out interactions with new items, in lists of new items only, as ColdRec ranks them.",
+    "warm": "Held-out interactions with old items, in lists of old items only.",
     "overall": "Both, in lists of the whole catalogue.",
-    "cold in all": "The new items in lists of the whole catalogue.",
-    "warm in all": "The old items in lists of the whole catalogue: what new ones displace shows here.",
+    "cold in all": "Held-out interactions with new items, in lists of the whole catalogue.",
+    "warm in all": "Held-out interactions with old items, in lists of the whole catalogue: what new items displace.",
 }
 """What each setting measures."""
 
@@ -36,7 +37,7 @@ def render_page(findings: Findings) -> str:
     arms = list(dict.fromkeys(record.key.arm for record in records))
     recommenders = list(dict.fromkeys(record.key.recommender for record in records))
     rest = [claim for claim in findings.claims if claim not in deciding(findings)]
-    return _template().render(
+    page = _template().render(
         about=about,
         findings=findings,
         headline=headline(findings),
@@ -58,6 +59,7 @@ def render_page(findings: Findings) -> str:
         light=LIGHT,
         dark=DARK,
     )
+    return printable(page, newlines=True)
 
 
 def _pictures(findings: Findings) -> list[tuple[str, Draw]]:
@@ -70,21 +72,22 @@ def _pictures(findings: Findings) -> list[tuple[str, Draw]]:
     ]  # fmt: skip
     recommenders = list(dict.fromkeys(record.key.recommender for record in records))
     return [
-        ("NDCG on new items against interactions an item, all arms; the tables below have the figures.",
+        ("NDCG on new items against interactions per item, all arms; the tables below have the figures.",
          figures.draw_volumes(records, main, "cold", "ndcg", "New items")),
-        ("The audience's lead over each other arm with two intervals.", figures.draw_leads(leads)),
+        ("The difference between the calibrated agents and each other arm, with two intervals.",
+         figures.draw_leads(leads)),
         ("NDCG on new items in lists of the whole catalogue.",
          figures.draw_volumes(records, main, "cold in all", "ndcg", "New items among all")),
         ("NDCG on old items in lists of the whole catalogue.",
          figures.draw_volumes(records, main, "warm in all", "ndcg", "Old items among all")),
-        ("NDCG on new items under each recommender.",
+        ("NDCG on new items with each recommender.",
          figures.draw_recommenders(records, about["headline"], recommenders)),
         ("Cumulated gain over items.", figures.draw_gains(findings.gains)),
     ]  # fmt: skip
 
 
 def _tables(records: Sequence[Record], recommenders: Sequence[str]) -> list[tuple[str, list[Record]]]:
-    """All records, by recommender and way."""
+    """All records by recommender, folded in or refitted."""
     tables = []
     for recommender in recommenders:
         for how in ("folded in", "refitted"):

@@ -1,7 +1,7 @@
-"""Recall: the pool of people an item is offered to, from what the item is like and what they did before.
+"""Recall: the pool of users of each item, from the item's content and the users' training histories.
 
-A channel ranks the panel for each item; the mean rank over the channels is recall's own order, and its first part is
-the pool. No channel sees anything that anybody did with a new item. A further channel is a function and a name.
+A channel ranks the panel for each item. The mean rank over the channels is recall's order, and its first part is the
+pool. No channel sees an interaction with a new item. To add a channel, add a function to `CHANNELS`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from groundlings.recommenders.base import ScoringRecommender
 from groundlings.recommenders.content_knn import neighbour_shares
 
 NEIGHBOURS = 20
-"""Old items that a new one is likened to, here and in the arm content_knn."""
+"""Number of most similar old items, here and in the arm content_knn."""
 
 _SHORT_HISTORY = 10.0
 
@@ -29,8 +29,8 @@ class Clues:
     """What channels may look at.
 
     Attributes:
-        split: Of it, `train`, `new` and `panel` alone.
-        content: What items are like.
+        split: Channels may read `train`, `new` and `panel` only.
+        content: The content of all items.
         recommender: Fitted on `split.train`.
     """
 
@@ -41,11 +41,11 @@ class Clues:
 
 @dataclass(frozen=True)
 class Pools:
-    """Who may be chosen.
+    """Which users can be selected for each item.
 
     Attributes:
-        order: Recall's own score, higher = sooner, shape (n_panel, n_new).
-        inside: Whether somebody is in an item's pool, shape (n_panel, n_new).
+        order: Recall's score, higher = earlier, shape (n_panel, n_new).
+        inside: Whether each user is in each item's pool, shape (n_panel, n_new).
     """
 
     order: FloatArray
@@ -53,7 +53,7 @@ class Pools:
 
 
 def content_channel(clues: Clues) -> FloatArray:
-    """Mean likeness of the item to what the person met; short histories count as if ten unlike items were in them."""
+    """Mean similarity of the item to the user's history, to which ten items of similarity 0 are added."""
     train, old = clues.split.train, np.flatnonzero(clues.split.train.item_counts > 0)
     rows = train.matrix[clues.split.panel][:, old]
     lengths = np.diff(rows.indptr)[:, None]
@@ -61,14 +61,14 @@ def content_channel(clues: Clues) -> FloatArray:
 
 
 def taste_channel(clues: Clues) -> FloatArray:
-    """The recommender's mean score of the old items most like the item."""
+    """The recommender's mean score of the old items most similar to the item."""
     old = np.flatnonzero(clues.split.train.item_counts > 0)
     shares = neighbour_shares(clues.content, old, clues.split.new, NEIGHBOURS)
     return np.asarray(clues.recommender.score(clues.split.panel)[:, old] @ shares)
 
 
 def active_channel(clues: Clues) -> FloatArray:
-    """How many items the person met."""
+    """The number of items the user interacted with."""
     activity = np.diff(clues.split.train.matrix.indptr)[clues.split.panel].astype(np.float64)
     return np.repeat(activity[:, None], len(clues.split.new), axis=1)
 
@@ -78,11 +78,11 @@ CHANNELS: Mapping[str, Callable[[Clues], FloatArray]] = {
     "taste": taste_channel,
     "active": active_channel,
 }
-"""Each gives a score of every person of the panel for every new item, shape (n_panel, n_new), higher = sooner."""
+"""Each returns the score of each user of the panel for each new item, shape (n_panel, n_new), higher = earlier."""
 
 
 def recall(clues: Clues, channels: Sequence[str], share: float) -> Pools:
-    """The pools: for each item the same share of the panel."""
+    """The pools: the same share of the panel for each item."""
     ranks = [rankdata(CHANNELS[name](clues), axis=0) for name in channels]
     order = np.mean(ranks, axis=0)
     size = max(1, round(share * len(order)))

@@ -1,14 +1,14 @@
-"""What a measurement finds: one record for each (arm, volume, setting, metric), and claims about differences.
+"""The results: one record per (arm, volume, setting, metric), and claims about differences.
 
-Two kinds of chance stand behind a figure, and a claim must hold against both:
+A figure has two sources of randomness, and a claim must hold for both:
 
-    seeds   which items are new, which rows are held out, who is drawn; paired, Student's t over the seeds
-    items   which items there are; each seed's items are resampled, and arms compared on the same resamples
+    seeds   which items are new, which rows are held out, which users are drawn; paired t interval over the seeds
+    items   which items there are; each seed's items are resampled, and arms are compared on the same resamples
 
-Words are given by rule. "Better" holds when both 95 % intervals of the difference lie above zero. "Loses nothing"
-holds when the lower of the two one-sided tests (Schuirmann 1987) puts a loss beyond the margin at p < 0.05; the p of
-both tests together is recorded beside it. "Half of the gap" holds when the figure is at least one half, and surely
-when its whole interval is.
+Each claim has a fixed rule. "Better" holds if both 95 % intervals of the difference lie above zero. "Loses nothing"
+holds if the lower of the two one-sided tests (Schuirmann 1987) rejects a loss beyond the margin at p < 0.05; the p of
+both tests together is recorded, too. "Closes half of the gap" holds if the share is at least one half; its interval is
+recorded.
 """
 
 from __future__ import annotations
@@ -34,12 +34,14 @@ class Key:
     """What a record is about.
 
     Attributes:
-        arm: Who chose the people.
-        volume: Interactions an item.
-        setting: One of `outcomes.SETTINGS`, or "choice" for measures of the people chosen.
-        metric: "ndcg", "recall", "exposure", "enrichment", "auc", "take rate" or "taker lift".
-        recommender: What was warmed up.
-        how: Whether the new items were taken in by themselves or everything was fitted anew.
+        arm: The arm.
+        volume: Interactions per item.
+        setting: One of `outcomes.SETTINGS`, or "choice" for measures of the selected users.
+        metric: "ndcg", "recall", "exposure", "enrichment", "auc"; "take rate" (click-through rate of the new items) or
+            "taker lift" (share of users who really interacted with the item, among those who clicked it divided by
+            among those who were shown it).
+        recommender: The recommender that got the interactions.
+        how: Whether the new items were folded in or the recommender was refitted.
     """
 
     arm: str
@@ -57,7 +59,7 @@ class Record:
     Attributes:
         key: What it is about.
         value: Mean over the seeds.
-        low, high: 95 % interval: over items where the value is a sum over items, else over seeds.
+        low, high: 95 % interval: over items if the value is a sum over items, else over seeds.
         n: New items measured, all seeds together.
         seeds: The value of each seed.
     """
@@ -77,7 +79,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Something said of the audience, and whether it holds.
+    """A claim about the audience, and whether it holds.
 
     Attributes:
         what: "better", "loses nothing" or "closes half of the gap".
@@ -110,10 +112,10 @@ class Claim:
 
 
 class Ledger:
-    """Gathers outcomes seed by seed and turns them into records and claims.
+    """Collects outcomes seed by seed and turns them into records and claims.
 
     Args:
-        resamples: Of items.
+        resamples: Number of resamples of items.
     """
 
     def __init__(self, resamples: int) -> None:
@@ -124,20 +126,20 @@ class Ledger:
         self._items: list[int] = []
 
     def begin_seed(self, new: IntArray) -> None:
-        """The following figures are of another seed, with these new items."""
+        """Begin the next seed, with these new items."""
         self._items.append(len(new))
 
     def add(self, key: Key, value: float) -> None:
-        """A figure of this seed that is no sum over items."""
+        """Add a figure of this seed that is not a sum over items."""
         self._values.setdefault(key, []).append(value)
 
     def add_outcome(self, outcome: Outcome, make_key: Mapping[str, Any], new: IntArray) -> None:
-        """All figures of one arm under this seed.
+        """Add all figures of one arm under this seed.
 
         Args:
             outcome: What was measured.
-            make_key: The parts of `Key` but setting and metric.
-            new: The new items; figures about them resample these, all others every item that adds something.
+            make_key: The parts of `Key` without setting and metric.
+            new: The new items; figures about them resample these, all other figures resample all items.
         """
         for (setting, metric), shares in outcome.shares.items():
             key = Key(setting=setting, metric=metric, **make_key)
@@ -148,20 +150,20 @@ class Ledger:
         self.add(Key(setting="overall", metric="exposure", **make_key), outcome.exposure)
 
     def records(self) -> list[Record]:
-        """All of them, in the order in which they were first added."""
+        """All records, in the order in which they were first added."""
         return [self._record(key) for key in self._values]
 
     def values(self, key: Key) -> FloatArray:
-        """One value a seed."""
+        """One value per seed."""
         return np.array(self._values[key])
 
     def item_gains(self, arm: Key, against: Key) -> FloatArray:
-        """What each new item adds to the difference of two arms, all seeds together, shape (n_items,)."""
+        """What each new item adds to the difference between two arms, all seeds together, shape (n_items,)."""
         pairs = zip(self._gains[arm], self._gains[against], strict=True)
         return np.concatenate([one - other for one, other in pairs])
 
     def better(self, key: Key, against: str) -> Claim:
-        """Whether an arm is better than another on one figure."""
+        """The claim that an arm is better than another in one figure."""
         other = _of_arm(key, against)
         found = paired_difference(self.values(key), self.values(other))
         low, high = _ends(self._resample(key) - self._resample(other))
@@ -172,7 +174,7 @@ class Ledger:
         )  # fmt: skip
 
     def loses_nothing(self, key: Key, against: str, margin: float) -> Claim:
-        """Whether an arm loses no more than a share of another's figure."""
+        """The claim that an arm loses no more than `margin`, as a share of another arm's figure."""
         other = _of_arm(key, against)
         found = paired_difference(self.values(key), self.values(other))
         tolerated = margin * float(self.values(other).mean())
@@ -184,7 +186,7 @@ class Ledger:
         )  # fmt: skip
 
     def closes_gap(self, key: Key, bottom: str, top: str) -> Claim:
-        """Which share of the way from one arm to another a third one goes."""
+        """The claim that an arm closes at least half of the gap between two others."""
         arms = [self.values(_of_arm(key, arm)).mean() for arm in (key.arm, bottom, top)]
         drawn = [self._resample(_of_arm(key, arm)) for arm in (key.arm, bottom, top)]
         low, high = _ends((drawn[0] - drawn[1]) / (drawn[2] - drawn[1]))
@@ -210,7 +212,7 @@ class Ledger:
         return self._resampled[key]
 
     def _resample_setting(self, wanted: Key) -> None:
-        """All figures on the same items at once: they must meet the same resamples, and one product is quicker."""
+        """All figures on the same items at once: they need the same resamples, and one product is faster."""
         sizes = [len(gains) for gains in self._gains[wanted]]
         keys = [key for key, gains in self._gains.items() if [len(each) for each in gains] == sizes]
         total = np.zeros((self._resamples, len(keys)))

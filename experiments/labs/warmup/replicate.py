@@ -1,4 +1,4 @@
-"""One seed from beginning to end: part the history, fit, recall, let people meet the new items, measure all arms."""
+"""One seed from beginning to end: split the history, fit, build the pools, select users, measure all arms."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from groundlings.environments.random_streams import Draws, name_key
 from groundlings.experiments.labs.warmup.config import WarmRecommenderConfig, WarmupConfig
 from groundlings.experiments.labs.warmup.outcomes import Arena, Lists, Outcome
 from groundlings.experiments.labs.warmup.recall import NEIGHBOURS, Clues, Pools, recall
-from groundlings.experiments.labs.warmup.selection_quality import Choice, judge_choice
+from groundlings.experiments.labs.warmup.selection_quality import SelectionQuality, measure_selection
 from groundlings.experiments.labs.warmup.splitting import ColdSplit, split_cold
 from groundlings.experiments.labs.warmup.user_selection import select_users
 from groundlings.personas.taste.content import ContentTaste, fit_content_taste
@@ -32,10 +32,10 @@ ARMS = (NONE, CONTENT_KNN, RANDOM, ACTIVE, FILTER, AUDIENCE, ORACLE, JUDGEMENT)
 """Names of the arms that every seed measures at every volume."""
 
 CHOOSING = (RANDOM, ACTIVE, FILTER, AUDIENCE, ORACLE)
-"""The arms that choose people."""
+"""The arms that select users."""
 
 _UNSCORED = -1e9
-"""Score of a new item about which a recommender knows nothing: behind every old one, in an order by lot."""
+"""Score of a new item that a recommender cannot score: ranked behind every old one, in random order."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Trial:
     """One seed.
 
     Attributes:
-        config: What was asked for.
-        dataset: People, items and their history.
-        content: What items are like.
+        config: The configuration of the measurement.
+        dataset: Users, items and interactions.
+        content: The content of the items.
         number: Which seed, from 0.
         split: Its parts of the history.
-        recommender: The one to be warmed up, fitted on `split.train`.
-        taste: The audience's judgement of new items.
-        pools: Who may be chosen.
+        recommender: The recommender that gets the interactions, fitted on `split.train`.
+        taste: The agents' judgement of new items.
+        pools: The users that can be selected for each item.
     """
 
     config: WarmupConfig
@@ -69,64 +69,71 @@ class Trial:
 
     @cached_property
     def chance(self) -> FloatArray:
-        """P(each of the panel takes each new item), shape (n_panel, n_new)."""
+        """P(a user of the panel clicks a new item), shape (n_panel, n_new)."""
         return self.taste.chance(self.split.panel, self.split.new)
 
     @cached_property
     def interested(self) -> BoolArray:
-        """Who of the pool took the item before its cast was chosen, shape (n_panel, n_new).
+        """Whether each user of the pool clicked the item before users are selected, shape (n_panel, n_new).
 
-        A race: each person's waiting time is exponential, its rate -log(1 - chance), which is what meeting the item
-        again and again with that chance comes to.
+        Each user's waiting time until the click is exponential with rate -log(1 - chance): the continuous form of being
+        shown the item again and again, with that probability of a click each time. The users with the shortest times
+        have clicked.
         """
         draws = Draws.for_visits(name_key("warmup", self.config.seed, self.number), self.split.panel, 0)
-        luck = draws.uniform("takes", np.broadcast_to(self.split.new, self.chance.shape))
-        waiting = np.where(self.pools.inside, np.log1p(-luck) / np.log1p(-self.chance), np.inf)
+        uniform = draws.uniform("takes", np.broadcast_to(self.split.new, self.chance.shape))
+        waiting = np.where(self.pools.inside, np.log1p(-uniform) / np.log1p(-self.chance), np.inf)
         count = max(1, round(self.config.audience.takers * int(self.pools.inside[:, 0].sum())))
-        takers = np.zeros(self.chance.shape, dtype=np.bool_)
-        np.put_along_axis(takers, np.argsort(waiting, axis=0, kind="stable")[:count], True, axis=0)
-        return takers
+        clicked = np.zeros(self.chance.shape, dtype=np.bool_)
+        np.put_along_axis(clicked, np.argsort(waiting, axis=0, kind="stable")[:count], True, axis=0)
+        return clicked
 
     @cached_property
-    def took(self) -> BoolArray:
-        """Who of the panel really took each new item; the oracle and the measures of choice look at it, nobody else."""
+    def interacted(self) -> BoolArray:
+        """Whether each user of the panel really interacted with each new item, shape (n_panel, n_new).
+
+        Only the oracle and the measures of the selection read it.
+        """
         return np.asarray(self.split.early.matrix[self.split.panel][:, self.split.new].toarray() > 0)
 
     @cached_property
-    def people(self) -> FloatArray:
-        """The panel in a space of taste of the audience's own, shape (n_panel, d); the recommender's is not read."""
+    def user_vectors(self) -> FloatArray:
+        """The panel's vectors in a factorisation of the training rows, shape (n_panel, d).
+
+        The factorisation is not the recommender's.
+        """
         own = AlsRecommender(seed=name_key("casting", self.config.seed, self.number) % 2**31)
         vectors, _ = own.factorise(self.split.train.matrix)
         return np.asarray(vectors[self.split.panel], dtype=np.float64)
 
     def choose(self, arm: str, volume: int) -> IntArray:
-        """The people of one arm, rows of the panel, shape (n_new, volume)."""
+        """The selected users of one arm, rows of the panel, shape (n_new, volume)."""
         if volume > self.pools.inside[:, 0].sum():
-            raise ConfigError(f"volumes: found {volume}, but a pool has {self.pools.inside[:, 0].sum()} people")
+            raise ConfigError(f"volumes: found {volume}, but a pool has {self.pools.inside[:, 0].sum()} users")
         if arm == AUDIENCE:
-            return select_users(self.people, self.chance, self.interested, volume)
+            return select_users(self.user_vectors, self.chance, self.interested, volume)
         if arm == ORACLE:
-            return np.stack([self._first_takers(item, volume) for item in range(len(self.split.new))])
+            return np.stack([self._first_users(item, volume) for item in range(len(self.split.new))])
         order = self.order(arm)
-        within = np.where(self.pools.inside, self.lots if order is None else order, -np.inf)
+        within = np.where(self.pools.inside, self.random_order if order is None else order, -np.inf)
         return np.ascontiguousarray(np.argsort(-within, axis=0, kind="stable")[:volume].T)
 
     def order(self, arm: str) -> FloatArray | None:
-        """How an arm ranks the panel for each item, shape (n_panel, n_new); None where it does not."""
+        """An arm's score of each user for each item, shape (n_panel, n_new); None where it has none."""
         if arm == ACTIVE:
             return self._active
         if arm == FILTER:
             return self.pools.order
         return self.chance if arm == AUDIENCE else None
 
-    def takers(self, chosen: IntArray) -> sp.csr_array:
-        """Choices as people and new items, 1.0 each, shape (n_users, n_new)."""
+    def interaction_matrix(self, chosen: IntArray) -> sp.csr_array:
+        """A selection as users and new items, 1.0 each, shape (n_users, n_new)."""
         users = self.split.panel[chosen].ravel()
         columns = np.repeat(np.arange(len(chosen)), chosen.shape[1])
         return sp.csr_array((np.ones(len(users)), (users, columns)), shape=(self.split.train.n_users, len(chosen)))
 
     def synthetic_rows(self, chosen: IntArray) -> Interactions:
-        """Choices as rows that say they are synthetic, a second after the last real one."""
+        """A selection as interactions that are marked as synthetic, a second after the last real one."""
         users = self.split.panel[chosen].ravel()
         items = np.repeat(self.split.new, chosen.shape[1])
         moment = np.full(len(users), self.split.train.timestamps.max(initial=0) + 1)
@@ -138,13 +145,13 @@ class Trial:
         context = RecommenderContext(self.dataset.catalog, self.dataset.people.user_ids, self.config.base)
         return build_scoring(spec, context)
 
-    def judge(self, arm: str, chosen: IntArray) -> Choice:
-        """How well an arm chose."""
-        return judge_choice(chosen, self.took, self.pools.inside, self.order(arm))
+    def judge(self, arm: str, chosen: IntArray) -> SelectionQuality:
+        """The quality of an arm's selection."""
+        return measure_selection(chosen, self.interacted, self.pools.inside, self.order(arm))
 
     @cached_property
-    def lots(self) -> FloatArray:
-        """The order by lot, shape (n_panel, n_new)."""
+    def random_order(self) -> FloatArray:
+        """Uniform random numbers that order the panel for each item, shape (n_panel, n_new)."""
         return self.chance_of("lots").random(self.pools.inside.shape)
 
     @cached_property
@@ -152,25 +159,28 @@ class Trial:
         activity = np.diff(self.split.train.matrix.indptr)[self.split.panel].astype(np.float64)
         return np.repeat(activity[:, None], len(self.split.new), axis=1)
 
-    def _first_takers(self, item: int, volume: int) -> IntArray:
-        """The panel's first real takers; where they are fewer, people by lot fill up, so that no arm has more rows."""
+    def _first_users(self, item: int, volume: int) -> IntArray:
+        """The first users of the panel who really interacted with an item.
+
+        Where they are fewer than `volume`, random users are added, so that all arms have equally many rows.
+        """
         early = self.split.early
         here = np.flatnonzero(early.items == self.split.new[item])
         here = here[np.lexsort((early.users[here], early.timestamps[here]))]
         users = early.users[here]
         users = users[np.sort(np.unique(users, return_index=True)[1])]
         rows = np.searchsorted(self.split.panel, users[np.isin(users, self.split.panel)])[:volume]
-        others = np.argsort(-self.lots[:, item], kind="stable")
+        others = np.argsort(-self.random_order[:, item], kind="stable")
         return np.concatenate([rows, others[~np.isin(others, rows)][: volume - len(rows)]])
 
 
 class Bench:
-    """One recommender of one trial, and the lists it makes of each arm's interactions.
+    """Measures each arm with one recommender.
 
     Args:
         trial: The seed.
-        spec: The recommender; it is fitted on the training rows.
-        fitted: The same, where it is fitted already.
+        spec: The recommender.
+        fitted: The same recommender, fitted on the training rows; None = it is fitted here.
     """
 
     def __init__(self, trial: Trial, spec: WarmRecommenderConfig, fitted: ScoringRecommender | None = None) -> None:
@@ -184,7 +194,7 @@ class Bench:
 
     @property
     def folds_in(self) -> bool:
-        """Whether new items can be taken in without a new fit."""
+        """Whether the recommender includes new items without a refit."""
         return isinstance(self._recommender, FoldsIn)
 
     def without_warm_up(self) -> Outcome:
@@ -192,27 +202,29 @@ class Bench:
         return self._measure(np.full((len(self._trial.split.tested), len(self._trial.split.new)), _UNSCORED))
 
     def content_knn(self) -> Outcome:
-        """The arm content_knn: a new item has the mean score of the old ones most like it."""
+        """The arm content_knn: a new item has the mean score of the most similar old ones."""
         old = np.flatnonzero(self._trial.split.train.item_counts > 0)
         shares = neighbour_shares(self._trial.content, old, self._trial.split.new, NEIGHBOURS)
         return self._measure(self._scores[:, old] @ shares)
 
     def judgement(self) -> Outcome:
-        """The arm judgement: tested people's lists in the order of the audience's own chances, without a recommender.
+        """The arm judgement: tested users' lists in the order of the agents' own probabilities, without a recommender.
 
-        It shows what the judgement knows, and so how much gets lost on the way through a few interactions. On the
-        recommender's scale it says nothing, so all new items stay behind the old ones in lists of the catalogue.
+        The difference to the arm audience is what gets lost by passing on a few interactions only. These scores are not
+        on the recommender's scale, so all new items are ranked behind the old ones in lists of the whole catalogue.
         """
         return self._measure(_UNSCORED + self._trial.taste.log_odds(self._trial.split.tested, self._trial.split.new))
 
     def fold_in(self, chosen: IntArray) -> Outcome:
-        """An arm's interactions taken in, all else as it was; a recommender that cannot is fitted anew."""
+        """The metrics after folding an arm's interactions in; a recommender that cannot do this is refitted."""
         if not isinstance(self._recommender, FoldsIn):
             return self.refit(chosen)
-        return self._measure(self._recommender.score_new(self._trial.split.tested, self._trial.takers(chosen)))
+        return self._measure(
+            self._recommender.score_new(self._trial.split.tested, self._trial.interaction_matrix(chosen))
+        )
 
     def refit(self, chosen: IntArray | None) -> Outcome:
-        """An arm's interactions joined to the real rows and everything learnt anew."""
+        """The metrics after a refit on the real interactions and an arm's."""
         trial = self._trial
         if chosen is None:
             return self.without_warm_up()
@@ -227,15 +239,21 @@ class Bench:
 
 
 def build_scoring(spec: WarmRecommenderConfig, context: RecommenderContext) -> ScoringRecommender:
-    """The recommender of a section of the file; raises `ConfigError` for one that ranks without scores."""
+    """The recommender of a section of the file.
+
+    Raises:
+        ConfigError: The recommender ranks without scores.
+    """
     built = build_recommender(spec.recommender, spec.options, context, where="recommender")
     if not isinstance(built, ScoringRecommender):
-        raise ConfigError(f"recommender: {spec.recommender} gives no scores, so new items cannot be put among old ones")
+        raise ConfigError(
+            f"recommender: {spec.recommender} gives no scores, so new items cannot be ranked with old ones"
+        )
     return built
 
 
 def begin_trial(config: WarmupConfig, dataset: Dataset, content: Content, number: int) -> Trial:
-    """Part the history, fit recommender and judgement on what may be known, and fill the pools."""
+    """Split the history, fit recommender and judgement on the parts they may read, and build the pools."""
     split = split_cold(dataset, config.cold, config.salt, _generator(config, number, "split"))
     context = RecommenderContext(dataset.catalog, dataset.people.user_ids, config.base)
     recommender = build_scoring(config.recommender, context)

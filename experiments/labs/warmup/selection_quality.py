@@ -1,4 +1,4 @@
-"""How well an arm chooses, before any recommender learns from it: did the chosen really take the item?"""
+"""Quality of a selection before any recommender learns from it: did these users really interact with the item?"""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Shares over items that somebody in their pool really took.
+class SelectionQuality:
+    """Measured over the items that some user of their pool really interacted with.
 
     Attributes:
-        enrichment: Of the chosen, how many more took the item than of the whole pool: 1 = as by chance; None without
-            such an item.
-        auc: P(someone of the pool who took the item is ranked before someone who did not), mean over items; None for an
-            arm that ranks nobody.
-        items: How many items these are.
+        enrichment: The share of users who really interacted with the item, among the selected divided by among the
+            pool; 1 = no better than random. None without such an item.
+        auc: P(a user of the pool who interacted with the item is ranked before one who did not), mean over items. None
+            for an arm that does not rank users.
+        items: Number of these items.
     """
 
     enrichment: float | None
@@ -27,28 +27,30 @@ class Choice:
     items: int
 
 
-def judge_choice(chosen: IntArray, took: BoolArray, inside: BoolArray, order: FloatArray | None) -> Choice:
-    """Hold choices against what the panel really did.
+def measure_selection(
+    chosen: IntArray, interacted: BoolArray, inside: BoolArray, order: FloatArray | None
+) -> SelectionQuality:
+    """Compare a selection with the real interactions of the panel.
 
     Args:
         chosen: Rows of the panel, shape (n_items, volume).
-        took: Who really took the item, shape (n_panel, n_items).
+        interacted: Whether each user really interacted with each item, shape (n_panel, n_items).
         inside: The pools, same shape.
-        order: How the arm ranks the panel for each item, same shape, higher = sooner; None where it does not.
+        order: The arm's score of each user for each item, same shape, higher = earlier; None where it has none.
     """
-    within = took & inside
-    judged = np.flatnonzero(within.any(axis=0) & (inside & ~took).any(axis=0))
+    within = interacted & inside
+    judged = np.flatnonzero(within.any(axis=0) & (inside & ~interacted).any(axis=0))
     rates = within[:, judged].sum(axis=0) / inside[:, judged].sum(axis=0)
-    found = np.take_along_axis(took, chosen.T, axis=0)[:, judged].mean(axis=0)
+    found = np.take_along_axis(interacted, chosen.T, axis=0)[:, judged].mean(axis=0)
     auc = None
     if order is not None and len(judged):
-        auc = float(np.mean([_auc(order[inside[:, item], item], took[inside[:, item], item]) for item in judged]))
+        auc = float(np.mean([_auc(order[inside[:, item], item], interacted[inside[:, item], item]) for item in judged]))
     enrichment = float(found.sum() / rates.sum()) if len(judged) else None
-    return Choice(enrichment, auc, len(judged))
+    return SelectionQuality(enrichment, auc, len(judged))
 
 
-def _auc(order: FloatArray, took: BoolArray) -> float:
+def _auc(order: FloatArray, interacted: BoolArray) -> float:
     """Mann and Whitney's statistic as a share of all pairs, ties counting half."""
-    positives = int(took.sum())
-    ranks = rankdata(order)[took].sum()
-    return float((ranks - positives * (positives + 1) / 2) / (positives * (len(took) - positives)))
+    positives = int(interacted.sum())
+    ranks = rankdata(order)[interacted].sum()
+    return float((ranks - positives * (positives + 1) / 2) / (positives * (len(interacted) - positives)))

@@ -1,4 +1,4 @@
-"""What a measurement says, by rule: the headline, claims in sentences, figures with their intervals."""
+"""The results in words: the headline, claims as sentences, figures with their intervals."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ MINUS = "\N{MINUS SIGN}"
 NAMES = {
     "none": "no warm-up",
     "content_knn": "content kNN",
-    "random_n": "random people",
-    "most_active_n": "most active people",
+    "random_n": "random users",
+    "most_active_n": "most active users",
     "filter_only": "recall alone",
-    "audience": "calibrated audience",
-    "audience_asked": "audience, asked",
-    "audience_pages": "audience, on pages",
-    "audience_shortlist": "audience, shortlist",
+    "audience": "calibrated agents",
+    "audience_asked": "agents, item alone",
+    "audience_pages": "agents, item on a page",
+    "audience_shortlist": "agents, shortlist",
     "audience_language": "with language model",
-    "content_knn_written": "content kNN, texts written",
-    "audience_written": "audience, texts written",
-    "oracle_n": "real first people",
+    "content_knn_written": "content kNN, written texts",
+    "audience_written": "agents, written texts",
+    "oracle_n": "real first users",
     "judgement": "the judgement itself",
 }
 """Arms as tables and pictures call them."""
 
 
 def name_of(arm: str) -> str:
-    """An arm in words."""
+    """An arm's name in tables and pictures."""
     return NAMES.get(arm, arm)
 
 
@@ -45,7 +45,7 @@ def figure(record: Record | None, decimals: int = 4) -> str:
 
 
 def headline(findings: Findings) -> str:
-    """One sentence: what simulated first interactions were worth, whichever way it went."""
+    """One sentence: what simulated first interactions were worth, whatever the result."""
     about = findings.about
     main = [claim for claim in findings.claims if decides(claim, about["recommender"])]
     better = [claim for claim in main if claim.what == "better"]
@@ -55,17 +55,17 @@ def headline(findings: Findings) -> str:
     kept = all(claim.holds for claim in main if claim.what == "loses nothing")
     parts = []
     if beaten:
-        parts.append(f"{about['headline']} simulated interactions an item beat {_listed(beaten)} on new items")
+        parts.append(f"{about['headline']} simulated interactions per item beat {_listed(beaten)} on new items")
     if unbeaten:
-        subject = "they" if beaten else f"{about['headline']} simulated interactions an item"
+        subject = "they" if beaten else f"{about['headline']} simulated interactions per item"
         parts.append(f"{subject} are not shown to beat {_listed(unbeaten)}")
-    parts.append(f"they go {100 * gap.value:.0f} % of the way from random people to the real first ones")
-    parts.append("old items lose nothing" if kept else "that old items lose nothing is not shown")
+    parts.append(f"they close {100 * gap.value:.0f} % of the gap between random and real first users")
+    parts.append("old items lose nothing" if kept else "it is not shown that old items lose nothing")
     return _sentence(parts)
 
 
 def claim_words(claim: Claim) -> str:
-    """A claim in a sentence, with both intervals."""
+    """A claim as a sentence, with both intervals."""
     key = claim.key
     where = f"{key.metric.upper()} {key.setting}, {key.recommender} {key.how}"
     if claim.what == "closes half of the gap":
@@ -80,7 +80,7 @@ def claim_words(claim: Claim) -> str:
 
 
 def deciding(findings: Findings) -> list[Claim]:
-    """The claims that were set down beforehand, in the order of the headline."""
+    """The claims that were declared beforehand, in the order of the headline."""
     rank = {name: number for number, name in enumerate(RIVALS)}
     own = [claim for claim in findings.claims if decides(claim, findings.about["recommender"])]
     return sorted(own, key=lambda claim: (claim.what, rank.get(claim.against, len(rank))))
@@ -92,7 +92,7 @@ def _gap(against: str) -> str:
 
 
 def _signed(text: str) -> str:
-    """With a minus before numbers, and hyphens left in names."""
+    """The text with minus signs before numbers; hyphens in names stay."""
     return re.sub(r"-(?=\d)", MINUS, text)
 
 

@@ -1,13 +1,13 @@
-"""The measurement on the terminal: the tables at the end."""
+"""The results on the terminal."""
 
 from __future__ import annotations
 
-from rich.markup import escape
 from rich.table import Table
 
 from groundlings.experiments.labs.warmup.lab import Findings
 from groundlings.experiments.labs.warmup.records import find
 from groundlings.experiments.labs.warmup.sentences import claim_words, deciding, figure, headline, name_of
+from groundlings.experiments.terminal import escape
 
 COLUMNS = (
     ("cold", "ndcg", "new, NDCG"),
@@ -35,7 +35,8 @@ def render_findings(findings: Findings, width: int = _WIDE_ENOUGH) -> Table:
     about = findings.about
     columns = COLUMNS if width >= _WIDE_ENOUGH else _NARROW
     table = Table(
-        title=f"{about['dataset']}: {about['headline']} first interactions an item, {about['recommender']}, "
+        title=f"{escape(about['dataset'])}: {about['headline']} first interactions per item, "
+        f"{escape(about['recommender'])}, "
         f"{about['seeds']} seeds",
         caption=escape(headline(findings)),
         caption_justify="left",
@@ -52,13 +53,13 @@ def render_findings(findings: Findings, width: int = _WIDE_ENOUGH) -> Table:
             )  # fmt: skip
             whole = (setting, metric) == ("cold", "ndcg")
             cells.append("" if found is None else escape(figure(found)) if whole else f"{found.value:.4f}")
-        table.add_row(name_of(arm), *cells, style="bold" if arm == "audience" else "")
+        table.add_row(escape(name_of(arm)), *cells, style="bold" if arm == "audience" else "")
     return table
 
 
 def render_claims(findings: Findings) -> Table:
-    """What was to be shown, and whether it was."""
-    table = Table(title="What was to be shown", title_justify="left")
+    """The claims that were declared beforehand, and whether they hold."""
+    table = Table(title="Claims declared beforehand", title_justify="left")
     table.add_column("holds")
     table.add_column("claim")
     for claim in deciding(findings):

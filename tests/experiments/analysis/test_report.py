@@ -214,6 +214,17 @@ def test_an_interrupted_run_with_an_arm_that_never_ran_says_so(tmp_path, small_r
     assert not (tmp_path / "days.png").exists()
 
 
+def test_a_difference_that_could_not_be_estimated_has_no_mark(tmp_path, small_run, summary):
+    shutil.copy(small_run / "log.db", tmp_path)
+    first, second, *others = summary.arms
+    unknown = {
+        name: replace(found, difference=None, low=None, high=None, n=1) for name, found in second.differences.items()
+    }
+    without = replace(summary, arms=(first, replace(second, differences=unknown), *others))
+    with LogReader(tmp_path) as log:
+        assert write_report(tmp_path, log, without).is_file()
+
+
 def test_the_same_log_gives_the_same_page(tmp_path, run):
     shutil.copy(run / "log.db", tmp_path)
     shutil.copy(run / "manifest.json", tmp_path)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.cli.fidelity import fidelity
 from groundlings.experiments.config.loading import load_as
-from groundlings.experiments.labs.fidelity.choices import open_shelf
+from groundlings.experiments.labs.fidelity.choices import click_candidates
 from groundlings.experiments.labs.fidelity.config import FidelityConfig
 from groundlings.experiments.labs.fidelity.headlines import headlines
 from groundlings.experiments.labs.fidelity.invariance import (
@@ -163,10 +163,10 @@ def test_what_does_not_fit_is_said_before_anything_is_read(toy_file, changes, me
         load_as(FidelityConfig, toy_file, changes)
 
 
-def test_the_shelf_is_opened_as_often_as_people_meet_items_whatever_the_click_rate_of_a_page(stage):
-    picks = open_shelf(stage)
+def test_candidates_are_clicked_as_often_as_users_interact_whatever_the_click_rate_of_a_page(stage):
+    picks = click_candidates(stage)
     real = stage.held_out[stage.testers].nnz
-    assert picks.willing.sum() == len(picks.items) == pytest.approx(real, rel=0.3)
+    assert picks.clicks.sum() == len(picks.items) == pytest.approx(real, rel=0.3)
     assert set(picks.users) <= set(stage.testers)
     assert not stage.train.matrix[picks.users, picks.items].any()
 

@@ -150,7 +150,7 @@ def test_the_lab_shows_the_rows_and_the_page_has_them(examined):
     page = render_page(examined)
     for name in (EVIDENCE, LANGUAGE, BOTH):
         assert name in page
-    assert f"scripted was asked about {about['pairs']:,} pairs of 30 of the people examined" in page
+    assert f"scripted was asked about {about['pairs']:,} pairs of 30 of the users examined" in page
     labels = [row.label for row in headlines(examined.records)]
     assert "A language model adds to AUC" in labels
     assert [label for label in labels if labels.count(label) > 1] == []

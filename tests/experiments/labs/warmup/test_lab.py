@@ -41,7 +41,7 @@ def test_there_is_one_record_for_each_arm_volume_setting_and_metric(findings, co
                     assert record.n > 0
 
 
-def test_real_first_people_beat_random_ones_and_so_does_the_audience(findings):
+def test_real_first_users_beat_random_ones_and_so_does_the_audience(findings):
     """Genres tell everything in this world, so the bounds must come out in order."""
     values = {
         arm: find(findings.records, arm=arm, volume=5, setting="cold", metric="ndcg", recommender="als").value
@@ -62,12 +62,12 @@ def test_the_oracle_alone_chooses_real_takers_and_chance_chooses_by_chance(findi
     assert find(findings.records, arm="audience", volume=5, setting="choice", metric="auc").value > 0.6
 
 
-def test_both_ways_of_meeting_are_measured(findings):
+def test_both_conditions_of_exposure_are_measured(findings):
     rates = {
         way: find(findings.records, arm=f"audience_{way}", setting="choice", metric="take rate").value
         for way in ("asked", "pages")
     }
-    assert 0 < rates["pages"] < rates["asked"] < 1, "what stands among others may be overlooked"
+    assert 0 < rates["pages"] < rates["asked"] < 1, "an item among others may not be examined"
 
 
 def test_the_same_file_gives_the_same_json(findings, config):
@@ -92,7 +92,7 @@ def test_the_log_holds_marked_visits_and_can_be_exported(findings, run, tmp_path
         clicked = log.impressions(columns=["arm", "clicked"]).groupby("arm").clicked
         shown = {name: (len(rows), int(rows.sum())) for name, rows in clicked}
         assert log.run()["synthetic"]
-    assert shown["audience"][0] == shown["audience"][1], "the cast took what it was asked about"
+    assert shown["audience"][0] == shown["audience"][1], "the selected users clicked the item they were shown"
     assert shown["pages"][0] == 5 * shown["asked"][0]
     exported = export_run(run, "recbole", tmp_path / "export")
     assert exported is not None
@@ -107,7 +107,7 @@ def test_the_command_writes_records_page_and_log_and_prints_the_tables(toy_file,
         app, [str(toy_file), "--out", str(out), "--set", "others=[]", "--set", "refit=false"], env={"COLUMNS": "200"}
     )
     assert outcome.exit_code == 0, outcome.output
-    assert "calibrated audience" in outcome.output
+    assert "calibrated agents" in outcome.output
     content = json.loads((out / "warmup.json").read_text())
     assert {"arm", "volume", "setting", "metric", "value", "low", "high", "n", "seeds"} <= content["records"][0].keys()
     assert (out / "warmup.html").read_text().startswith("<!doctype html>")

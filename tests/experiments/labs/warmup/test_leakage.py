@@ -46,7 +46,7 @@ def test_the_parts_of_a_history_never_mix(dataset, seed, share, choose, salt):
 
 
 def test_a_new_item_is_the_same_to_everybody_whoever_met_it(config, dataset):
-    """Deal the rows on new items out to other people: only the oracle may notice."""
+    """Give the interactions with new items to other users: nothing but the oracle may change."""
     content = measure_content(dataset.catalog)
     before = begin_trial(config, dataset, content, 0)
     rows = dataset.interactions
@@ -81,7 +81,7 @@ def test_every_arm_is_tested_on_the_same_rows(trial):
         np.testing.assert_array_equal(old[0], other, "folding in changes nothing about old items")
 
 
-def test_synthetic_rows_say_so_and_are_masked_for_nobody(trial):
+def test_synthetic_rows_are_marked_and_never_masked(trial):
     rows = trial.synthetic_rows(trial.choose("audience", 5))
     assert rows.synthetic.all()
     assert not trial.split.train.synthetic.any()

@@ -12,7 +12,7 @@ from groundlings.environments.arrays import NO_ITEM
 from groundlings.experiments.analysis.metrics.ranking import score_rankings
 from groundlings.experiments.labs.warmup.outcomes import SETTINGS, Outcome, item_shares
 from groundlings.experiments.labs.warmup.records import Key, Ledger
-from groundlings.experiments.labs.warmup.selection_quality import judge_choice
+from groundlings.experiments.labs.warmup.selection_quality import measure_selection
 from groundlings.experiments.labs.warmup.user_selection import select_users
 
 
@@ -29,7 +29,7 @@ def test_shares_of_items_add_up_to_the_metric(seed, depth):
         assert shares.sum() == pytest.approx(np.nanmean(whole.values[metric]))
 
 
-def test_a_cast_points_where_the_item_stands():
+def test_the_sum_of_the_selected_users_points_to_the_target_of_the_item():
     directions = np.eye(3)
     people = np.repeat(directions, 10, axis=0)
     chance = np.zeros((30, 2)) + 0.01
@@ -53,8 +53,8 @@ def test_an_item_that_will_find_many_gets_a_cast_that_agrees():
     people = rng.normal(size=(400, 4))
     weak, strong = 0.02 * people[:, 0], 0.4 * people[:, 0]
     chosen = select_users(people, np.column_stack([weak, strong]), np.ones((400, 2), dtype=bool), 8)
-    voices = people / np.linalg.norm(people, axis=1, keepdims=True)
-    agreement = np.linalg.norm(voices[chosen].mean(axis=1), axis=1)
+    units = people / np.linalg.norm(people, axis=1, keepdims=True)
+    agreement = np.linalg.norm(units[chosen].mean(axis=1), axis=1)
     assert agreement[1] > 2 * agreement[0]
 
 
@@ -63,11 +63,11 @@ def test_choosing_is_judged_against_the_pool():
     took[:2] = True
     inside = np.ones((10, 2), dtype=bool)
     perfect = np.where(took, 1.0, 0.0)
-    right = judge_choice(np.array([[0, 1], [1, 0]]), took, inside, perfect)
+    right = measure_selection(np.array([[0, 1], [1, 0]]), took, inside, perfect)
     assert (right.enrichment, right.auc, right.items) == (pytest.approx(5), 1.0, 2)
-    wrong = judge_choice(np.array([[8, 9], [8, 9]]), took, inside, -perfect)
+    wrong = measure_selection(np.array([[8, 9], [8, 9]]), took, inside, -perfect)
     assert (wrong.enrichment, wrong.auc) == (0, 0)
-    nobody = judge_choice(np.array([[0, 1], [1, 0]]), np.zeros((10, 2), dtype=bool), inside, None)
+    nobody = measure_selection(np.array([[0, 1], [1, 0]]), np.zeros((10, 2), dtype=bool), inside, None)
     assert (nobody.items, nobody.auc, nobody.enrichment) == (0, None, None)
 
 
@@ -85,7 +85,7 @@ def planted(gains: dict[str, float], seeds: int = 4, noise: float = 0.01) -> tup
     return ledger, Key("audience", 5, "cold", "ndcg", "r", "folded in")
 
 
-def test_a_planted_lead_is_found_and_equal_arms_are_not_told_apart():
+def test_a_planted_lead_is_found_and_none_between_equal_arms():
     ledger, key = planted({"audience": 1.2, "random_n": 1.0, "twin": 1.2})
     lead = ledger.better(key, "random_n")
     assert lead.holds

@@ -1,0 +1,134 @@
+"""The one place that prints: whatever reaches a terminal from here is clean, and fits the terminal's encoding.
+
+A test (`tests/architecture/test_printing.py`) finds every other `print`, `Console`, `Text` and `escape`. Text from
+outside has two guards: `escape` and `plain` clean it where a line is composed, so that widths are right, and `Terminal`
+cleans all that it draws, so that nothing forgotten gets through.
+"""
+
+from __future__ import annotations
+
+import codecs
+import sys
+from collections.abc import Iterable
+from typing import IO, Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.errors import MarkupError
+from rich.markup import escape as without_markup
+from rich.segment import Segment
+from rich.text import Text
+
+from groundlings.environments.cleaning import printable, printable_json
+
+UNENCODABLE = "groundlings.unencodable"
+"""Name of the way in which characters are written that a stream cannot encode (see `codecs.register_error`)."""
+
+_STAND_INS = {
+    "\N{CHECK MARK}": "+", "\N{MULTIPLICATION X}": "x", "\N{MULTIPLICATION SIGN}": "x", "\N{FULL BLOCK}": "#",
+    "\N{UPWARDS ARROW}": "^", "\N{DOWNWARDS ARROW}": "v", "\N{PLUS-MINUS SIGN}": "+-", "\N{MIDDLE DOT}": "-",
+    "\N{HORIZONTAL ELLIPSIS}": "~", "\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "\N{EM DASH}": "-",
+    "\N{LEFT DOUBLE QUOTATION MARK}": '"', "\N{RIGHT DOUBLE QUOTATION MARK}": '"',
+    "\N{LEFT SINGLE QUOTATION MARK}": "'", "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+    "\N{RIGHTWARDS ARROW}": ">", "\N{BULLET}": "*", "\N{NO-BREAK SPACE}": " ",
+    "\N{BOX DRAWINGS LIGHT HORIZONTAL}": "-", "\N{BOX DRAWINGS HEAVY HORIZONTAL}": "-",
+    "\N{BOX DRAWINGS LIGHT VERTICAL}": "|",
+}  # fmt: skip
+
+
+class Terminal(Console):
+    """A `Console` that obeys nothing but its own code: text is cleaned before it is laid out, and again as drawn.
+
+    Args:
+        stderr: Whether it writes to standard error.
+        quiet: Whether it writes nothing.
+        soft_wrap: Whether long lines are left to the terminal.
+        file: Where it writes instead of a standard stream.
+        width: In columns; the terminal's if absent.
+    """
+
+    def __init__(
+        self,
+        *,
+        stderr: bool = False,
+        quiet: bool = False,
+        soft_wrap: bool = False,
+        file: IO[str] | None = None,
+        width: int | None = None,
+    ) -> None:
+        # Without `emoji=False` a title that holds ":heart:" would be shown as another title.
+        super().__init__(stderr=stderr, quiet=quiet, soft_wrap=soft_wrap, file=file, width=width, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """See `Console.render_str`; what is no markup of ours is text."""
+        clean = self._fit(printable(text, newlines=True))
+        try:
+            return super().render_str(clean, **options)
+        except MarkupError:
+            return super().render_str(clean, **{**options, "markup": False})
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """See `Console.render`."""
+        for segment in super().render(renderable, options):
+            if segment.control or (segment.text.isascii() and segment.text.isprintable()):
+                yield segment
+            else:
+                yield Segment(self._fit(printable(segment.text, newlines=True)), segment.style)
+
+    def _fit(self, text: str) -> str:
+        return text if self.encoding.startswith("utf") else fitted(text, self.encoding)
+
+
+def fitted(text: str, encoding: str) -> str:
+    """The text with what an encoding lacks replaced: dashes, quotes and marks by ASCII, others by their number."""
+    return text.encode(encoding, UNENCODABLE).decode(encoding)
+
+
+def escape(text: str, *, newlines: bool = False) -> str:
+    r"""Outside text as a part of markup: cleaned, and without any markup of its own.
+
+    Args:
+        text: From data, models, files, paths or the person who typed it.
+        newlines: Whether line feeds stay.
+    """
+    clean = printable(text, newlines=newlines)
+    # A backslash at the end would take the markup that follows for text.
+    return without_markup(f"{clean[:-1]}\\x5c" if clean.endswith("\\") else clean)
+
+
+def plain(text: str, style: str = "", *, newlines: bool = False) -> Text:
+    """Outside text as it is to be shown, without markup."""
+    return Text(printable(text, newlines=newlines), style=style)
+
+
+def say(text: str, *, stderr: bool = False, newlines: bool = True) -> None:
+    """Print text as it is, without colours and line breaks of ours, for people and programs alike."""
+    stream = sys.stderr if stderr else sys.stdout
+    clean = printable(text, newlines=newlines)
+    encoding = _encoding(stream)
+    print(clean if encoding.startswith("utf") else fitted(clean, encoding), file=stream, flush=True)
+
+
+def say_json(value: Any) -> None:
+    """Print a value as JSON that reads back as the same value, whatever the stream can encode."""
+    print(printable_json(value, ascii_only=not _encoding(sys.stdout).startswith("utf")), flush=True)
+
+
+def _encoding(stream: IO[str] | None) -> str:
+    return (getattr(stream, "encoding", None) or "utf-8").lower()
+
+
+def _stand_in(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    found = error.object[error.start : error.end]
+    return "".join(map(_written, found)), error.end
+
+
+def _written(sign: str) -> str:
+    """ASCII for a character, which every encoding of a terminal holds."""
+    return _STAND_INS.get(sign) or sign.encode("ascii", "backslashreplace").decode("ascii")
+
+
+codecs.register_error(UNENCODABLE, _stand_in)
+
+__all__ = ["UNENCODABLE", "Terminal", "escape", "fitted", "plain", "say", "say_json"]

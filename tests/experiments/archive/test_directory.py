@@ -1,0 +1,54 @@
+"""Files of a run are written whole or not at all, and what prevents it is one message."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.archive.directory import write_bytes, write_json
+
+
+def failing(code: int, gone: Path | None = None):
+    """A `Path.write_bytes` and a `Path.unlink` of a file system that refuses both."""
+
+    def refuse(self: Path, *_: object, **__: object) -> int:
+        if gone is not None:
+            shutil.rmtree(gone, ignore_errors=True)
+        raise OSError(code, "refused", str(self))
+
+    return refuse
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.EPERM])
+def test_a_place_that_cannot_be_written_is_one_message_with_a_way_out(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "write_bytes", failing(code))
+    monkeypatch.setattr(Path, "unlink", failing(code))
+    with pytest.raises(RunDirectoryError, match=r"report.html: cannot be written .*copy .* where you may write"):
+        write_bytes(tmp_path / "report.html", b"")
+
+
+def test_a_full_disk_tells_how_much_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "write_bytes", failing(errno.ENOSPC))
+    with pytest.raises(RunDirectoryError, match=r"\d+ MiB free"):
+        write_bytes(tmp_path / "report.html", b"")
+
+
+def test_a_directory_removed_meanwhile_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RunDirectoryError, match=r"summary.json: cannot be written .*run was removed"):
+        write_json(tmp_path / "run" / "summary.json", {})
+
+
+def test_json_keeps_every_value_and_holds_nothing_that_steers(tmp_path: Path) -> None:
+    value = {"arm": "pop\x1b[31m\x9b\u202e\ud800 é"}
+    write_json(tmp_path / "summary.json", value)
+    written = (tmp_path / "summary.json").read_text(encoding="utf-8")
+    assert json.loads(written) == value
+    assert "\x9b" not in written
+    assert "é" in written

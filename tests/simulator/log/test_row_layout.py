@@ -1,0 +1,82 @@
+"""Columns of sessions and impressions that follow from a record, cell by cell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from groundlings.simulator.log import tables
+from groundlings.simulator.log.row_layout import Cohort, Origin, block_of
+
+ORIGIN = Origin(arm=10, agent=20, item=30, session=40, impression=50, event=60, call=70)
+
+
+def column(rows, table, name):
+    """A column of laid-out rows, NaN as None."""
+    place = [each.name for each in table.columns].index(name)
+    return [None if row[place] != row[place] else row[place] for row in rows.rows(nan_is_null=False)]
+
+
+def laid_out(*records):
+    return block_of([Cohort(record, 10, 1000, "v") for record in records], ORIGIN)
+
+
+def changed(record, place, **parts):
+    """A record whose turn at a place was served or decided in another way."""
+    turns = list(record.turns)
+    logged = turns[place]
+    served = replace(logged.served, **parts.pop("served", {}))
+    decision = logged.turn.decision
+    decision = replace(decision.taking(**parts.pop("taking", {})), trace=replace(decision.trace, **parts))
+    turns[place] = replace(logged, served=served, turn=replace(logged.turn, decision=decision))
+    return replace(record, turns=tuple(turns))
+
+
+def test_the_satisfaction_of_a_session_is_the_mean_of_the_pages_that_were_asked(visit, make_mind):
+    record = changed(visit(make_mind(pages=2)), 0, taking={"satisfaction": np.array([4.0, np.nan, np.nan])})
+    record = changed(record, 1, taking={"satisfaction": np.array([9.0, 8.0, np.nan])})
+    sessions = laid_out(record).sessions
+    assert column(sessions, tables.sessions, "satisfaction") == [6.5, 8.0, None]
+    assert column(sessions, tables.sessions, "session_id") == [40, 41, 42]
+    assert column(sessions, tables.sessions, "agent_id") == [20, 21, 22]
+
+
+def test_an_impression_names_the_arm_whose_pick_it_is(visit, make_mind):
+    teams = np.array([[0, 1], [1, 0], [1, 1]])
+    drafted = changed(visit(make_mind(pages=1)), 0, served={"teams": teams})
+    impressions = laid_out(drafted).impressions
+    assert column(impressions, tables.impressions, "team_arm_id") == [10, 11, 11, 10, 11, 11]
+    assert column(impressions, tables.impressions, "item_id") == [30, 31] * 3
+    plain = laid_out(drafted, visit(make_mind(pages=1))).impressions
+    assert set(column(plain, tables.impressions, "team_arm_id")) == {None}
+
+
+def test_a_slot_is_displayed_where_the_mind_saw_it_and_else_at_its_own_position(visit, make_mind):
+    record = changed(visit(make_mind(pages=2)), 0, display=np.array([[1, 0], [0, 1], [1, 0]]))
+    impressions = laid_out(record).impressions
+    assert column(impressions, tables.impressions, "display_position") == [1, 0, 0, 1, 0, 1, 0, 1, 1, 0, 0, 1]
+    assert column(impressions, tables.impressions, "position") == [0, 1] * 6
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "logged"),
+    [
+        ("deterministic", "exact", "exact"),
+        ("estimated", "exact", "estimated"),
+        ("exact", "exact", "exact"),
+    ],
+)
+def test_a_session_has_the_kind_of_propensity_that_claims_least(visit, make_mind, first, second, logged):
+    record = changed(visit(make_mind(pages=2)), 0, served={"propensity_kind": first})
+    record = changed(record, 1, served={"propensity_kind": second})
+    assert column(laid_out(record).sessions, tables.sessions, "pscore_kind") == [logged] * 3
+
+
+def test_a_session_that_was_shown_nothing_has_deterministic_propensities_and_no_satisfaction(visit, make_mind):
+    record = visit(make_mind(), seen=[(user, item) for user in range(3) for item in range(6)])
+    block = laid_out(record)
+    assert column(block.sessions, tables.sessions, "pscore_kind") == ["deterministic"] * 3
+    assert column(block.sessions, tables.sessions, "satisfaction") == [None] * 3
+    assert len(block.impressions) == 0
