@@ -55,7 +55,7 @@ neighbours: $(STAMP) ## install the wheel beside the registry's `recommenders` i
 	build/neighbours/bin/python -m pip install --quiet --no-user --no-deps recommenders
 	$(BIN)/pytest -m heavy tests/architecture/test_neighbours.py $(ARGS)
 
-fuzz: $(STAMP) ## spoil 10,000 experiment files and 1,000 data files and runs; all end in an error or a run (half an hour)
+fuzz: $(STAMP) ## spoil 10,000 experiment files, 1,000 data files and runs, 10,000 replies; all end in an error or a run (an hour)
 	$(BIN)/python tests/fuzz/fuzz.py $(ARGS)
 
 mutate: $(STAMP) ## change the story's files in 700 places; each change must fail a test beside it (half an hour; goes on where it stopped)

@@ -74,7 +74,8 @@ class ChatReply:
         form: What the request asked the reply's form with: "json_schema", "grammar", "answers" or "none"; "" where the
             model is not behind a server.
         tokens_estimated: True where the server gave no believable counts: those above are then estimates.
-        thought_characters: Length of a thinking block that was cut from the text, 0 where there was none.
+        thought_characters: Length of the thinking that is not in the text: a block that was cut off it, and what the
+            server gave in a field of its own; 0 where there was none.
     """
 
     text: str

@@ -53,7 +53,8 @@ class StoryCall:
         status: `ok`, `reasked`, `unreadable` or `unanswerable`.
         messages: (role, content) of all that it was shown.
         reply: All that it said.
-        first_token: The likeliest first tokens and their log probabilities, none where they were not asked for.
+        first_token: The likeliest first tokens and their log probabilities, NaN where one is not known; none where they
+            were not asked for.
     """
 
     template: str
@@ -228,7 +229,8 @@ def _slot(row: Mapping[str, Any], marks: Mapping[tuple[int, str], str]) -> Story
 
 def _call(row: Mapping[str, Any]) -> StoryCall:
     messages = tuple((message["role"], message["content"]) for message in json.loads(row["messages"]))
-    first_token = tuple((token, odds) for token, odds in json.loads(row["first_token"] or "[]"))
+    listed = json.loads(row["first_token"] or "[]")
+    first_token = tuple((token, math.nan if odds is None else odds) for token, odds in listed)
     return StoryCall(row["template"], row["status"], messages, row["reply"], first_token)
 
 

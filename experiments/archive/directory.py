@@ -18,6 +18,7 @@ from groundlings.environments.cleaning import printable_json
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.simulator.log.sqlite import SqliteStore
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, Store, store_at
+from groundlings.simulator.log.trusted_hosts import remember
 
 CONFIG_NAME = "config.yaml"
 MANIFEST_NAME = "manifest.json"
@@ -179,6 +180,7 @@ def log_store(directory: Path, url: str | None) -> Store:
             )
         return SqliteStore(directory / LOG_NAME)
     if began_on is None:
+        remember(url)
         schema = f"run_{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(4)}"
         write_json(address, {"url": url, "schema": schema})
     elif not began_on.startswith(url):

@@ -167,7 +167,10 @@ def _calls(calls: tuple[StoryCall, ...]) -> Iterator[RenderableType]:
         text.append("reply\n", "bold")
         text.append_text(_text(call.reply, newlines=True))
         if call.first_token:
-            listed = ", ".join(f"{token} {math.exp(odds):.3f}" for token, odds in call.first_token[:_TOKENS])
+            listed = ", ".join(
+                f"{token} {'unknown' if math.isnan(odds) else f'{math.exp(odds):.3f}'}"
+                for token, odds in call.first_token[:_TOKENS]
+            )
             text.append("\n")
             text.append_text(_text(f"likeliest first tokens: {listed}", "dim"))
         yield Panel(text, title=_text(f"{call.template}, {call.status}"), title_align="left", border_style="dim")

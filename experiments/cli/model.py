@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
+from groundlings.environments.cleaning import printable
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.terminal import Terminal, escape, say
+
+if TYPE_CHECKING:
+    from groundlings.simulator.language.config import ModelConfig
+    from groundlings.simulator.language.probe import Finding
+
+_KEPT = ("temperature", "max_tokens", "send_seed")
+"""Keys of a file that a server is asked with, besides those that differ from server to server."""
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -40,8 +49,12 @@ def serve(
 
 @app.command()
 def check(
-    base_url: Annotated[
-        str, typer.Argument(metavar="URL", help="Up to and including its version: http://HOST:PORT/v1")
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="URL|FILE",
+            help="An address up to and including its version, http://HOST:PORT/v1, or an experiment that names it.",
+        ),
     ],
     model: Annotated[
         str | None, typer.Option("--model", help="The model's name there; the only one if absent.")
@@ -50,22 +63,81 @@ def check(
         str | None, typer.Option("--api-key-env", metavar="NAME", help="The environment variable that holds the key.")
     ] = None,
     timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds for one request.")] = 60.0,
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="YAML", help="A new file for the settings found (`mind.model`).")
+    ] = None,
 ) -> None:
-    """Probe what an endpoint supports: structured replies, log probabilities, seeds, prefix cache."""
-    from pydantic import ValidationError
-
-    from groundlings.simulator.language.build import key_in
-    from groundlings.simulator.language.config import EndpointOptions
+    """Probe what an endpoint supports, and how it wants to be asked: reply forms, log probabilities, seeds, caches."""
+    from groundlings.simulator.language.build import headers_in, key_in
     from groundlings.simulator.language.probe import examine
 
-    try:
-        options = EndpointOptions(base_url=base_url, api_key_env=key_env)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}") from None
-    findings = asyncio.run(examine(options.base_url, model, key_in(options.api_key_env), timeout))
+    if write is not None and write.exists():
+        raise ConfigError(f"--write {write}: is there already; name a new file")
+    given = _endpoint(target, model, key_env)
+    assert given.base_url is not None
+    findings = asyncio.run(
+        examine(
+            given.base_url,
+            given.model,
+            key_in(given.api_key_env),
+            timeout,
+            headers=headers_in(given.headers_env),
+            given=given.model_dump(include={*given.LATER, *_KEPT}, exclude_unset=True),
+            tell=lambda line: say(line, stderr=True),
+        )
+    )
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for each in findings:
         table.add_row("[green]yes[/]" if each.works else "[yellow]no[/]", escape(each.what), escape(each.detail))
     Terminal().print(table)
+    if write is not None and findings[0].works:
+        write.write_text(_fragment(given, findings), encoding="utf-8")
+        say(f"written: {write} (as mind.model; see docs/models.md)")
     raise typer.Exit(0 if findings[0].works else 1)
+
+
+def _endpoint(target: str, model: str | None, key_env: str | None) -> ModelConfig:
+    """The endpoint that an address or an experiment file names, with the settings that go with it."""
+    from pydantic import ValidationError
+
+    from groundlings.simulator.language.config import ModelConfig
+
+    wanted = {key: value for key, value in (("model", model), ("api_key_env", key_env)) if value is not None}
+    content: dict[str, Any] = {"provider": "endpoint", "base_url": target}
+    if Path(target).suffix.lower() in (".yaml", ".yml"):
+        content = _of_experiment(Path(target))
+    try:
+        return ModelConfig.model_validate({**content, **wanted})
+    except ValidationError as error:
+        first = error.errors()[0]
+        told = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{first['loc'][0]}: {told}" if first["loc"] else told) from None
+
+
+def _of_experiment(path: Path) -> dict[str, Any]:
+    """The keys of `mind.model` in an experiment file.
+
+    Raises:
+        ConfigError: It names no single endpoint.
+    """
+    from groundlings.experiments.config.loading import load_config
+    from groundlings.simulator.language.config import ModelConfig
+
+    asked = getattr(load_config(path).mind, "model", None)
+    if not isinstance(asked, ModelConfig) or asked.base_url is None:
+        raise ConfigError(f"{path}: mind.model names no single endpoint (base_url); give the address itself")
+    return asked.model_dump(mode="json", exclude_unset=True)
+
+
+def _fragment(given: ModelConfig, findings: Sequence[Finding]) -> str:
+    """The settings as a YAML file, with what was found as comments."""
+    import yaml
+
+    from groundlings.simulator.language.config import ModelConfig
+
+    found = {key: value for each in findings for key, value in each.settings.items()}
+    content = {**given.model_dump(mode="json", exclude_unset=True), **found}
+    ModelConfig.model_validate(content)
+    told = [f"# {'yes' if each.works else 'no '}  {each.what}: {printable(each.detail)}" for each in findings]
+    lines = ["# mind.model, as `groundlings model check` found that this server wants to be asked.", *told]
+    return "\n".join([*lines, yaml.safe_dump(content, sort_keys=False, allow_unicode=True)])

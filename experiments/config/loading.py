@@ -107,7 +107,7 @@ def config_hash(config: BaseModel) -> str:
 
 def _with_effect(model: ModelConfig, config: BaseModel) -> Any:
     """A model's keys that can change what comes out."""
-    kept = model.model_dump(mode="json", exclude_none=True, exclude=set(ModelConfig.WITHOUT_EFFECT))
+    kept = model.model_dump(mode="json", exclude_none=True, exclude=model.without_effect)
     return _anchored(kept, config)
 
 

@@ -36,7 +36,9 @@ from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import Schedule
 from groundlings.simulator.language.budget import Spent
 from groundlings.simulator.language.config import ModelConfig
-from groundlings.simulator.log.spending import Spending
+from groundlings.simulator.log.reply_forms import forms_so_far
+from groundlings.simulator.log.spending import AGENT, Spending
+from groundlings.simulator.log.store import store_at
 from groundlings.simulator.log.writer import ArmRow
 
 
@@ -157,16 +159,19 @@ async def prepare(
         progress.event(Note(warning))
     if plan.supplied.mind is None and (able := config.mind.actions) is not None:
         _check_abilities(plan, able)  # before a model is opened for minds that could not visit
+    forms = forms_so_far(store_at(resumed)) if resumed is not None and ask else {}
     for arm in config.arms:
         if arm.model is not None:
             wanted = arm.model if ask else ModelConfig(provider="scripted")
-            plan.models[arm.name] = await _opened(wanted, plan, stack, progress, spent.by(arm.name))
+            before = spent.by(arm.name), forms.get(f"arm {arm.name}", frozenset())
+            plan.models[arm.name] = await _opened(wanted, plan, stack, progress, *before)
     with ctrl_c_at_once():
         minds = _minds(plan) if config.mind.asked is None else []
         plan = replace(plan, preference=_preference(minds))
         recommenders = [plan.recommender(arm) for arm in config.arms]
     if config.mind.asked is not None and ask:
-        model = await _opened(config.mind.asked, plan, stack, progress, spent.agents)
+        before = spent.agents, forms.get(AGENT, frozenset())
+        model = await _opened(config.mind.asked, plan, stack, progress, *before)
         context = replace(plan.minds, model=model, sampling=config.mind.asked.sampling)
         if isinstance(config.mind, CalibratedMindConfig):
             context = await calibrated(
@@ -255,10 +260,19 @@ def _preference(minds: list[Mind]) -> Preference | None:
     return mind.preference if isinstance(mind, KnowsPreference) else None
 
 
-async def _opened(asked: ModelConfig, plan: Plan, stack: AsyncExitStack, progress: Progress, spent: Spent) -> ChatModel:
+async def _opened(
+    asked: ModelConfig, plan: Plan, stack: AsyncExitStack, progress: Progress, spent: Spent, forms: frozenset[str]
+) -> ChatModel:
     """An opened language model; closing the stack closes it."""
     from groundlings.simulator.language.build import build_chat_model
 
-    model = await build_chat_model(asked, on_download(progress), base=plan.config.base, spent=spent)
+    model = await build_chat_model(
+        asked,
+        on_download(progress),
+        base=plan.config.base,
+        spent=spent,
+        forms_so_far=forms,
+        tell=on_note(progress),
+    )
     stack.push_async_callback(model.close)
     return model

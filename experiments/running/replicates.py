@@ -28,6 +28,7 @@ from groundlings.experiments.running.supplied import Supplied
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.spending import Spending, spent_in
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, store_at
+from groundlings.simulator.log.trusted_hosts import refuse_unnamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,10 @@ def resume_matrix(directory: Path, progress: Progress = SILENT, supplied: Suppli
     Raises:
         UserError: As `resume_experiment`.
     """
-    config = load_config(files.existing_config(directory))
+    path = files.existing_config(directory)
+    config = load_config(path)
+    if config.log is not None:  # cells that have not begun would be written to the server that the directory names
+        refuse_unnamed(config.log.url, path)
     with files.locked(directory):
         return _carry_out(config, directory, progress, supplied)
 

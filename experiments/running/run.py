@@ -25,6 +25,7 @@ from groundlings.experiments.running.plan import Plan, prepare
 from groundlings.experiments.running.run_directory import begin, simulate_into
 from groundlings.experiments.running.supplied import Supplied
 from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.reply_forms import calls_with_estimates, replies_by_form
 from groundlings.simulator.log.spending import Spending, spent_in
 from groundlings.simulator.log.store import store_at
 
@@ -147,5 +148,7 @@ def _shown(plan: Plan, directory: Path, progress: Progress) -> None:
 def _measured(plan: Plan, run: Mapping[str, Any], directory: Path, seconds: Mapping[str, float]) -> Outcome:
     with LogReader(directory) as log:
         fingerprint = log.digest()
-        files.write_json(directory / files.MANIFEST_NAME, manifest(plan, run, fingerprint, seconds))
+        replies = {"reply_forms": replies_by_form(log), "calls_with_estimated_tokens": calls_with_estimates(log)}
+        written = {**manifest(plan, run, fingerprint, seconds), **replies}
+        files.write_json(directory / files.MANIFEST_NAME, written)
         return Outcome(directory, measure(directory, log, metrics=plan.metrics), fingerprint)

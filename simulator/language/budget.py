@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -66,12 +67,21 @@ class Spent:
     Attributes:
         calls: How many were answered.
         prompt_tokens, cached_tokens, completion_tokens: As counted by the server; prompt tokens hold the cached ones.
+        estimated_calls: How many of the calls have estimates in the place of the server's counts.
     """
 
     calls: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
+    estimated_calls: int = 0
+
+    @classmethod
+    def by(cls, reply: ChatReply) -> Spent:
+        """What one call has taken; counts below zero, which would give tokens back, count as none."""
+        prompt = max(0, reply.prompt_tokens)
+        cached = min(max(0, reply.cached_tokens), prompt)
+        return cls(1, prompt, cached, max(0, reply.completion_tokens), int(reply.tokens_estimated))
 
     def __add__(self, other: Spent) -> Spent:
         return Spent(
@@ -79,10 +89,17 @@ class Spent:
             self.prompt_tokens + other.prompt_tokens,
             self.cached_tokens + other.cached_tokens,
             self.completion_tokens + other.completion_tokens,
+            self.estimated_calls + other.estimated_calls,
         )
 
     def __sub__(self, other: Spent) -> Spent:
-        return self + Spent(-other.calls, -other.prompt_tokens, -other.cached_tokens, -other.completion_tokens)
+        return Spent(
+            self.calls - other.calls,
+            self.prompt_tokens - other.prompt_tokens,
+            self.cached_tokens - other.cached_tokens,
+            self.completion_tokens - other.completion_tokens,
+            self.estimated_calls - other.estimated_calls,
+        )
 
     @property
     def tokens(self) -> int:
@@ -107,11 +124,19 @@ class BudgetedModel:
         model: Who is asked.
         budget: The cap.
         spent: What the run had taken before it was interrupted.
+        tell: Is told, once, where tokens are counted by estimate.
     """
 
-    def __init__(self, model: ChatModel, budget: BudgetConfig, spent: Spent | None = None) -> None:
+    def __init__(
+        self,
+        model: ChatModel,
+        budget: BudgetConfig,
+        spent: Spent | None = None,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
         self._model = model
         self._budget = budget
+        self._tell = tell
         self.spent = spent or Spent()
         self._set_aside = Spent()
         self._settled = asyncio.Event()
@@ -136,14 +161,16 @@ class BudgetedModel:
         while reached := self._exceeded(self.spent + self._set_aside + most):
             if not self._set_aside.calls:
                 raise BudgetExhausted(
-                    f"budget: {reached}; everything decided so far is in the log. Raise mind.model.budget to go on"
+                    f"budget: {reached}{self._by_estimate()}; everything decided so far is in the log. "
+                    "Raise mind.model.budget to go on"
                 )
             self._settled.clear()
             await self._settled.wait()
         self._set_aside += most
         try:
             reply = await self._model.ask(request)
-            self.spent += Spent(1, reply.prompt_tokens, reply.cached_tokens, reply.completion_tokens)
+            self._tell_of_estimates(reply)
+            self.spent += Spent.by(reply)
         finally:
             self._set_aside -= most
             self._settled.set()
@@ -152,6 +179,25 @@ class BudgetedModel:
     async def close(self) -> None:
         """See `ChatModel.close`."""
         await self._model.close()
+
+    def _tell_of_estimates(self, reply: ChatReply) -> None:
+        """Say once that the cap is kept by estimate."""
+        counts = self._budget.tokens is not None or self._budget.money is not None
+        if reply.tokens_estimated and counts and self._tell is not None:
+            self._tell(
+                f"the budget is counted by estimate, because {self.name} gives no believable counts of tokens: "
+                "a token per 4 bytes of a prompt, and per 4 characters of a reply"
+            )
+            self._tell = None
+
+    def _by_estimate(self) -> str:
+        """How far the count rests on estimates, in words; "" = not at all, or no tokens are counted."""
+        if not self.spent.estimated_calls or (self._budget.tokens is None and self._budget.money is None):
+            return ""
+        return (
+            f" (the tokens of {self.spent.estimated_calls:,} of {self.spent.calls:,} calls are estimated, because the "
+            "server gave no believable counts)"
+        )
 
     def _exceeded(self, wanted: Spent) -> str:
         """Which cap `wanted` would break, in words; "" = none."""

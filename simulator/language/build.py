@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from groundlings.environments.errors import ConfigError
 from groundlings.simulator.language.budget import BudgetedModel, Spent
 from groundlings.simulator.language.call_store import CallStore, StoredModel, refuse_used, replay_name
 from groundlings.simulator.language.config import EndpointOptions, ModelConfig, StoreConfig
+from groundlings.simulator.language.key_echoes import remark_on_key
+from groundlings.simulator.language.waiting import Tell, no_one
 
 if TYPE_CHECKING:
     from groundlings.environments.datasets import ProgressHook
@@ -23,6 +26,8 @@ async def build_chat_model(
     *,
     base: Path | None = None,
     spent: Spent | None = None,
+    forms_so_far: frozenset[str] = frozenset(),
+    tell: Tell = no_one,
 ) -> ChatModel:
     """The model of a configuration, ready to be asked; whoever builds it closes it.
 
@@ -31,6 +36,8 @@ async def build_chat_model(
         progress: Told of the embedded model's download.
         base: From where relative paths count; none = from the current directory.
         spent: What the run had taken before it was interrupted; none = it begins.
+        forms_so_far: The forms in which the interrupted run got its replies.
+        tell: Is told what people should know before and while the model is asked, such as that a server is waited for.
 
     Raises:
         ConfigError: A variable or an extra is missing, or the model is not named.
@@ -39,10 +46,10 @@ async def build_chat_model(
     """
     base = base or Path()
     if config.store is None or config.store.mode == "live":
-        return await _provider(config, progress, base, spent)
+        return await _provider(config, progress, base, spent, forms_so_far, tell)
     store = CallStore(base / config.store.path.expanduser(), writable=config.store.mode != "replay")
     try:
-        return await _stored(store, config.store, config, progress, base, spent)
+        return await _stored(store, config.store, config, progress, base, spent, forms_so_far, tell)
     except BaseException:
         store.close()
         raise
@@ -55,16 +62,26 @@ async def _stored(
     progress: ProgressHook | None,
     base: Path,
     spent: Spent | None,
+    forms_so_far: frozenset[str],
+    tell: Tell,
 ) -> ChatModel:
+    settings = config.later_keys
     if options.mode == "replay":
-        return StoredModel(store, None, replay_name(store, config.model), options.replicate)
+        return StoredModel(store, None, replay_name(store, config.model), options.replicate, settings)
     if options.mode == "record" and spent is None:
         refuse_used(store)
-    model = await _provider(config, progress, base, spent)
-    return StoredModel(store, model, model.name, options.replicate)
+    model = await _provider(config, progress, base, spent, forms_so_far, tell)
+    return StoredModel(store, model, model.name, options.replicate, settings)
 
 
-async def _provider(config: ModelConfig, progress: ProgressHook | None, base: Path, spent: Spent | None) -> ChatModel:
+async def _provider(
+    config: ModelConfig,
+    progress: ProgressHook | None,
+    base: Path,
+    spent: Spent | None,
+    forms_so_far: frozenset[str],
+    tell: Tell,
+) -> ChatModel:
     match config.provider:
         case "scripted":
             from groundlings.simulator.language.scripted import ScriptedModel, legal_reply
@@ -73,7 +90,7 @@ async def _provider(config: ModelConfig, progress: ProgressHook | None, base: Pa
         case "embedded":
             model = await _embedded(config, progress, base)
         case "endpoint":
-            model = await _pool(config)
+            model = await _pool(config, forms_so_far, tell)
         case "vllm":
             from groundlings.simulator.language.offline import OfflineModel
 
@@ -86,8 +103,10 @@ async def _provider(config: ModelConfig, progress: ProgressHook | None, base: Pa
                 gather_seconds=options.gather_seconds,
                 structured=config.structured != "none",
                 send_seed=config.send_seed,
+                top_logprobs=config.top_logprobs,
+                strip_thinking=config.thinking == "strip",
             )
-    return BudgetedModel(model, config.budget, spent) if config.budget.limited else model
+    return BudgetedModel(model, config.budget, spent, tell=tell) if config.budget.limited else model
 
 
 async def _embedded(config: ModelConfig, progress: ProgressHook | None, base: Path) -> ChatModel:
@@ -101,6 +120,7 @@ async def _embedded(config: ModelConfig, progress: ProgressHook | None, base: Pa
         timeout_seconds=config.timeout_seconds,
         max_attempts=config.max_attempts,
         send_seed=config.send_seed,
+        strip_thinking=config.thinking == "strip",
     )
 
 
@@ -113,7 +133,7 @@ async def own_weights(progress: ProgressHook | None = None) -> Path:
     return await asyncio.to_thread(faster_copy, fetched, "SmolLM2-135M-Instruct.Q8_0.gguf")
 
 
-async def _pool(config: ModelConfig) -> ChatModel:
+async def _pool(config: ModelConfig, forms_so_far: frozenset[str], tell: Tell) -> ChatModel:
     from groundlings.simulator.language.connection import Connection
     from groundlings.simulator.language.pool import EndpointPool
     from groundlings.simulator.language.rate_limit import Pace
@@ -122,7 +142,12 @@ async def _pool(config: ModelConfig) -> ChatModel:
     if config.base_url is not None:
         listed = (EndpointOptions(base_url=config.base_url),)
     # All keys before the first connection: a missing one leaves nothing open.
-    keys = [key_in(each.api_key_env or config.api_key_env) for each in listed]
+    variables = [each.api_key_env or config.api_key_env for each in listed]
+    keys = [key_in(variable) for variable in variables]
+    for remark in dict.fromkeys(map(remark_on_key, variables, keys)):
+        if remark:
+            tell(remark)
+    headers = [headers_in(config.headers_env if each.headers_env is None else each.headers_env) for each in listed]
     pool = EndpointPool(
         [
             Connection(
@@ -133,15 +158,22 @@ async def _pool(config: ModelConfig) -> ChatModel:
                 concurrency=each.concurrency or config.concurrency,
                 structured=config.structured,
                 send_seed=config.send_seed,
+                max_reply_bytes=config.max_reply_bytes,
                 pace=Pace(
                     each.requests_per_minute or config.requests_per_minute,
                     each.tokens_per_minute or config.tokens_per_minute,
                 ),
+                style=config.style,
+                headers=sent,
+                strip_thinking=config.thinking == "strip",
+                forms_so_far=forms_so_far,
             )
-            for each, key in zip(listed, keys, strict=True)
+            for each, key, sent in zip(listed, keys, headers, strict=True)
         ],
         max_attempts=config.max_attempts,
         outage_seconds=config.outage_seconds,
+        first_contact_seconds=config.first_contact_seconds,
+        tell=tell,
     )
     try:
         await pool.start()
@@ -157,11 +189,22 @@ def key_in(variable: str | None) -> str | None:
     Raises:
         ConfigError: It is not set, or holds what cannot be a key.
     """
-    if variable is None:
-        return None
-    key = os.environ.get(variable)
-    if not key:
-        raise ConfigError(f"api_key_env: the environment variable {variable} is not set")
-    if not (key.isascii() and key.isprintable()):
-        raise ConfigError(f"api_key_env: {variable} holds a line break or another character that no key has")
-    return key
+    return None if variable is None else _value_of(variable, "api_key_env")
+
+
+def headers_in(variables: Mapping[str, str]) -> dict[str, str]:
+    """Headers and their values, which environment variables hold.
+
+    Raises:
+        ConfigError: One is not set, or holds what cannot be a header's value.
+    """
+    return {header: _value_of(variable, f"headers_env: {header}") for header, variable in variables.items()}
+
+
+def _value_of(variable: str, where: str) -> str:
+    value = os.environ.get(variable)
+    if not value:
+        raise ConfigError(f"{where}: the environment variable {variable} is not set")
+    if not (value.isascii() and value.isprintable()):
+        raise ConfigError(f"{where}: {variable} holds a line break or another character that no key has")
+    return value

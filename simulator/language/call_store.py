@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest, fingerprint_of
-from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError
+from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError, UnanswerablePrompt
 
 Mode = Literal["record", "replay", "cache"]
 
@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS replies (
 CREATE INDEX IF NOT EXISTS replies_by_prompt ON replies (prompt);
 """
 _REPLY_FIELDS = frozenset(field.name for field in fields(ChatReply)) - {"from_store"}
+_REFUSAL = "unanswerable"
 _LONGEST_EXCERPT = 120
 
 
@@ -68,11 +69,21 @@ class CallStore:
                 self._connection.executescript(_SCHEMA)
 
     def get(self, key: str) -> ChatReply | None:
-        """The reply of a request, None where it was never asked."""
+        """The reply of a request, None where it was never asked.
+
+        Raises:
+            UnanswerablePrompt: The model had refused it.
+        """
         with self._named_faults():
             row = self._connection.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
         try:
-            return None if row is None else _reply_of(json.loads(row[0]))
+            kept = None if row is None else json.loads(row[0])
+            if kept and _REFUSAL in kept:
+                what, attempts = str(kept[_REFUSAL]), int(kept["attempts"])
+                raise UnanswerablePrompt(
+                    f"{self.path}: the model refused this prompt: {what}", what=what, attempts=attempts
+                )
+            return None if kept is None else _reply_of(kept)
         except (AttributeError, TypeError, ValueError) as fault:
             raise DataError(
                 f"{self.path}: the reply to request {key[:12]} is damaged ({fault}); restore the file from a copy"
@@ -80,8 +91,14 @@ class CallStore:
 
     def put(self, key: str, request: str, reply: ChatReply) -> bool:
         """Note a reply; the first one noted for a request stays. Returns whether this is it."""
-        kept = json.dumps({name: value for name, value in asdict(reply).items() if name in _REPLY_FIELDS})
-        row = (key, _prompt_hash(request), request, kept)
+        return self._put(key, request, {name: value for name, value in asdict(reply).items() if name in _REPLY_FIELDS})
+
+    def put_refusal(self, key: str, request: str, refusal: UnanswerablePrompt) -> None:
+        """Note that the model refused a request for good: a replay is told the same."""
+        self._put(key, request, {_REFUSAL: refusal.what, "attempts": refusal.attempts})
+
+    def _put(self, key: str, request: str, kept: Mapping[str, Any]) -> bool:
+        row = (key, _prompt_hash(request), request, json.dumps(kept))
         with self._named_faults():
             return self._connection.execute("INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?)", row).rowcount == 1
 
@@ -138,13 +155,22 @@ class StoredModel:
         model: Who is asked for what it does not hold; None in replay.
         name: The model's name, part of every key.
         replicate: Which repetition this is.
+        settings: How the server is asked otherwise than it is by default, part of every key.
     """
 
-    def __init__(self, store: CallStore, model: ChatModel | None, name: str, replicate: int = 0) -> None:
+    def __init__(
+        self,
+        store: CallStore,
+        model: ChatModel | None,
+        name: str,
+        replicate: int = 0,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         self._store = store
         self._model = model
         self._name = name
         self._replicate = replicate
+        self._settings = settings or {}
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
@@ -162,15 +188,20 @@ class StoredModel:
 
         Raises:
             DataError: In replay, the store does not hold this request.
+            UnanswerablePrompt: The model refuses this prompt, or did when it was recorded.
         """
-        text = canonical(request, self._name, self._replicate)
+        text = canonical(request, self._name, self._replicate, self._settings)
         key = hashlib.sha256(text.encode()).hexdigest()
         async with self._asking.setdefault(key, asyncio.Lock()):
             if (kept := self._store.get(key)) is not None:
                 return replace(kept, from_store=True)
             if self._model is None:
                 raise DataError(_missing(self._store, request, text, key))
-            reply = await self._model.ask(request)
+            try:
+                reply = await self._model.ask(request)
+            except UnanswerablePrompt as refusal:
+                self._store.put_refusal(key, text, refusal)
+                raise
             # Another process may have been quicker; its reply is the one that a replay will find.
             return reply if self._store.put(key, text, reply) else self._store.get(key) or reply
 
@@ -181,7 +212,7 @@ class StoredModel:
             await self._model.close()
 
 
-def canonical(request: ChatRequest, model: str, replicate: int = 0) -> str:
+def canonical(request: ChatRequest, model: str, replicate: int = 0, settings: Mapping[str, Any] | None = None) -> str:
     """The JSON text of all that can change a reply.
 
     The schema stands in it as text: the order of its keys is the order of the reply's keys, so sorting would lose it.
@@ -195,6 +226,7 @@ def canonical(request: ChatRequest, model: str, replicate: int = 0) -> str:
         "seed": request.seed,
         "answers": list(request.answers),
         "replicate": replicate,
+        **({"settings": settings} if settings else {}),
     }
     return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 

@@ -8,16 +8,31 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from groundlings.environments.chat import Sampling
 from groundlings.environments.paths import NamedPath
+from groundlings.simulator.language.answer_limits import MOST_BYTES
 from groundlings.simulator.language.budget import BudgetConfig
-from groundlings.simulator.language.key_redaction import address, environment_name, refuse_secrets
+from groundlings.simulator.language.key_redaction import (
+    address,
+    environment_name,
+    header_variables,
+    refuse_secrets,
+    refuse_secrets_within,
+)
+from groundlings.simulator.language.request_body import MOST_ALTERNATIVES, OWN_KEYS, LimitKey, RequestStyle
 
 _USED_BY = {
     "base_url": ("endpoint",),
     "endpoints": ("endpoint",),
     "model": ("endpoint", "vllm"),
     "api_key_env": ("endpoint",),
+    "headers_env": ("endpoint",),
     "requests_per_minute": ("endpoint",),
     "tokens_per_minute": ("endpoint",),
+    "limit_key": ("endpoint",),
+    "send_temperature": ("endpoint",),
+    "merge_system": ("endpoint",),
+    "extra_body": ("endpoint",),
+    "top_logprobs": ("endpoint", "vllm"),
+    "thinking": ("embedded", "endpoint", "vllm"),
 }
 
 
@@ -62,6 +77,8 @@ class EndpointOptions(BaseModel):
     """The model's name there."""
     api_key_env: str | None = None
     """Name of the environment variable that holds its key."""
+    headers_env: dict[str, str] | None = None
+    """Its further headers: name of each, and of the environment variable that holds its value."""
     concurrency: int | None = Field(default=None, ge=1)
     """Requests on their way to it at a time."""
     requests_per_minute: float | None = Field(default=None, gt=0)
@@ -73,6 +90,11 @@ class EndpointOptions(BaseModel):
     @classmethod
     def _no_secrets(cls, given: Any) -> Any:
         return refuse_secrets(given)
+
+    @field_validator("headers_env")
+    @classmethod
+    def _are_names(cls, headers: dict[str, str] | None) -> dict[str, str] | None:
+        return header_variables(headers)
 
     @field_validator("api_key_env")
     @classmethod
@@ -105,10 +127,13 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
     WITHOUT_EFFECT: ClassVar = (
-        *("api_key_env", "timeout_seconds", "max_attempts", "outage_seconds", "concurrency"),
-        *("requests_per_minute", "tokens_per_minute", "budget"),
+        *("api_key_env", "timeout_seconds", "max_attempts", "outage_seconds", "first_contact_seconds", "concurrency"),
+        *("requests_per_minute", "tokens_per_minute", "max_reply_bytes", "budget", "headers_env"),
     )
     """Keys that change how long a run takes and whether it gets through, never what comes out."""
+    LATER: ClassVar = ("thinking", "limit_key", "send_temperature", "merge_system", "top_logprobs", "extra_body")
+    """Keys that came later: at their defaults they mean what every file meant before, and runs of then keep their
+    hash."""
 
     provider: Literal["embedded", "endpoint", "vllm", "scripted"] = "embedded"
     """`embedded` runs a small model in this process, `endpoint` asks any OpenAI-compatible server, `vllm` runs
@@ -120,6 +145,9 @@ class ModelConfig(BaseModel):
     """The model's name at the endpoint; none takes the only one served. With `vllm`, its name or directory."""
     api_key_env: str | None = None
     """Name of the environment variable that holds the endpoint's key; the key itself never stands in a file."""
+    headers_env: dict[str, str] = {}
+    """Further headers of each request: the name of the header, and of the environment variable that holds its value
+    (`{api-key: AZURE_OPENAI_KEY}`)."""
     endpoints: tuple[EndpointOptions, ...] = ()
     """Several endpoints that serve the same model, instead of one `base_url`; each request goes to the one with the
     least work."""
@@ -130,6 +158,11 @@ class ModelConfig(BaseModel):
     """Attempts at one request, the first included; only transient faults are tried again."""
     outage_seconds: float = Field(default=60.0, gt=0)
     """The run stops when every endpoint keeps failing and none has answered for so long."""
+    first_contact_seconds: float = Field(default=30.0, gt=0)
+    """How long an endpoint may take, all attempts together, to answer for the first time. Longer for servers that load
+    a model meanwhile."""
+    max_reply_bytes: int = Field(default=MOST_BYTES, ge=10_000)
+    """Longest answer of an endpoint that is read, on the wire and unpacked; a longer one is unreadable."""
     requests_per_minute: float | None = Field(default=None, gt=0)
     """Rate limit of an endpoint in requests, retries included; none = no limit."""
     tokens_per_minute: float | None = Field(default=None, gt=0)
@@ -144,8 +177,21 @@ class ModelConfig(BaseModel):
     """Sampling temperature."""
     max_tokens: int = Field(default=160, ge=16)
     """Upper bound on one reply."""
+    thinking: Literal["keep", "strip"] = "keep"
+    """`strip` cuts the thinking that a reply begins with (`<think>...</think>` and its kin) before the reply is read,
+    and the log counts its characters; with `keep` it belongs to the reply, which is then unreadable as a rule."""
     send_seed: bool = True
     """Whether the sampling seed is sent; vLLM on a CPU dies of it."""
+    send_temperature: bool = True
+    """Whether `temperature` is sent; some models take none but their own, and refuse to be told."""
+    limit_key: LimitKey = "max_tokens"
+    """What the server calls `max_tokens`."""
+    merge_system: bool = False
+    """Whether the system message is put in front of the first user message, for models that know no system role."""
+    top_logprobs: int = Field(default=MOST_ALTERNATIVES, ge=1, le=MOST_ALTERNATIVES)
+    """Alternatives of a one-token answer that are asked for with their log probabilities; some servers give 5."""
+    extra_body: dict[str, Any] = {}
+    """What is sent with each request besides (`{reasoning_effort: low}`); never a secret."""
     embedded: EmbeddedOptions = EmbeddedOptions()
     """How the embedded model runs; `embedded` only."""
     vllm: OfflineOptions = OfflineOptions()
@@ -159,6 +205,28 @@ class ModelConfig(BaseModel):
     def sampling(self) -> Sampling:
         """What a mind puts into its requests."""
         return Sampling(self.temperature, self.max_tokens)
+
+    @property
+    def style(self) -> RequestStyle:
+        """How requests are written."""
+        return RequestStyle(
+            limit_key=self.limit_key,
+            send_temperature=self.send_temperature,
+            send_seed=self.send_seed,
+            merge_system=self.merge_system,
+            top_logprobs=self.top_logprobs,
+            extra_body=self.extra_body,
+        )
+
+    @property
+    def later_keys(self) -> dict[str, Any]:
+        """Those of `LATER` that are not at their defaults, as plain values."""
+        return self.model_dump(mode="json", include=set(self.LATER), exclude_defaults=True)
+
+    @property
+    def without_effect(self) -> set[str]:
+        """The keys that can change nothing of what comes out: `WITHOUT_EFFECT`, and those of `LATER` at defaults."""
+        return {*self.WITHOUT_EFFECT, *self.LATER} - self.later_keys.keys()
 
     @model_validator(mode="before")
     @classmethod
@@ -175,13 +243,28 @@ class ModelConfig(BaseModel):
     def _is_an_address(cls, url: str | None) -> str | None:
         return None if url is None else address(url)
 
+    @field_validator("headers_env")
+    @classmethod
+    def _are_names(cls, headers: dict[str, str]) -> dict[str, str]:
+        return header_variables(headers) or {}
+
+    @field_validator("extra_body")
+    @classmethod
+    def _is_extra(cls, body: dict[str, Any]) -> dict[str, Any]:
+        ours = sorted(OWN_KEYS & body.keys())
+        if ours:
+            raise ValueError(f"{', '.join(ours)}: Groundlings writes this key itself; see the keys of mind.model")
+        refuse_secrets_within(body)
+        return body
+
     @model_validator(mode="after")
     def _fits_together(self) -> ModelConfig:
         if self.provider == "endpoint" and (self.base_url is None) == (not self.endpoints):
             raise ValueError("provider: endpoint needs a base_url, or a list of endpoints instead")
         if self.provider == "vllm" and self.model is None:
             raise ValueError("provider: vllm needs a model: its name, or the directory it lies in")
-        idle = [field for field in _USED_BY if getattr(self, field) and self.provider not in _USED_BY[field]]
+        changed = self.model_dump(include=set(_USED_BY), exclude_defaults=True)
+        idle = [field for field in _USED_BY if field in changed and self.provider not in _USED_BY[field]]
         if idle:
             users = " and ".join(dict.fromkeys(user for field in idle for user in _USED_BY[field]))
             raise ValueError(f"{', '.join(idle)}: only provider: {users} has use for it, found {self.provider}")

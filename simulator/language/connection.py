@@ -3,47 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from functools import lru_cache
-from typing import Any, Literal
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 
 from groundlings.environments.chat import ChatReply, ChatRequest
 from groundlings.environments.cleaning import logger
-from groundlings.environments.errors import ConfigError
-from groundlings.simulator.language.faults import BadStatus, Fault, GarbledReply
-from groundlings.simulator.language.gbnf import grammar_for
+from groundlings.simulator.language import advice
+from groundlings.simulator.language import provider_words as words
+from groundlings.simulator.language.answer_limits import MOST_BYTES
+from groundlings.simulator.language.faults import (
+    BadStatus,
+    ErrorReply,
+    Fault,
+    GarbledReply,
+    OversizedReply,
+    fault_of,
+)
 from groundlings.simulator.language.health import Health
 from groundlings.simulator.language.http_client import Wire
+from groundlings.simulator.language.model_list import Capabilities, capabilities_in, keeps_no_list, only_model
 from groundlings.simulator.language.rate_limit import Pace
 from groundlings.simulator.language.remote_guard import refuse_remote
-
-Structured = Literal["auto", "json_schema", "grammar", "none"]
-Dialect = Literal["llamacpp", "vllm", "other"]
-
-_ALTERNATIVES = 20
-"""Alternatives of the first token that are asked for: the most that OpenAI and vLLM give."""
-
-_KEEPS_NO_LIST = frozenset({403, 404, 405})
-_REFUSED_AS_WRITTEN = frozenset({400, 422})
+from groundlings.simulator.language.reply_forms import ReplyForms, Structured
+from groundlings.simulator.language.reply_reading import read_reply
+from groundlings.simulator.language.request_body import Dialect, Form, RequestStyle, control_question
+from groundlings.simulator.language.withheld import LoggableReplies
 
 _logger = logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a server said of itself at first contact.
-
-    Attributes:
-        models: The names it serves, none where it keeps no list.
-        dialect: Whose way of taking a grammar it understands.
-    """
-
-    models: tuple[str, ...]
-    dialect: Dialect
 
 
 class Connection:
@@ -58,6 +46,11 @@ class Connection:
         structured: How the reply's form is enforced; see `groundlings.simulator.language.config.ModelConfig`.
         send_seed: Whether the request's seed is sent along.
         pace: Its rate limits.
+        style: How requests are written.
+        headers: Sent with every request.
+        strip_thinking: Whether a thinking block is cut from the beginning of a reply.
+        forms_so_far: The forms in which an interrupted run got its replies; empty where it begins.
+        max_reply_bytes: Longest answer that is read.
     """
 
     def __init__(
@@ -71,6 +64,11 @@ class Connection:
         structured: Structured = "auto",
         send_seed: bool = True,
         pace: Pace | None = None,
+        style: RequestStyle | None = None,
+        headers: Mapping[str, str] | None = None,
+        strip_thinking: bool = False,
+        forms_so_far: frozenset[str] = frozenset(),
+        max_reply_bytes: int = MOST_BYTES,
     ) -> None:
         refuse_remote(base_url)
         self.base_url = base_url
@@ -80,9 +78,12 @@ class Connection:
         self.health = Health(timeout_seconds)
         self.pace = pace or Pace()
         self.capabilities: Capabilities | None = None
-        self._structured = structured
-        self._send_seed = send_seed
-        self._wire = Wire(base_url, api_key)
+        self._dialect: Dialect = "other"
+        self._forms = ReplyForms(structured, forms_so_far)
+        self._style = replace(style or RequestStyle(), send_seed=send_seed)
+        self._strip_thinking = strip_thinking
+        self._wire = Wire(base_url, api_key, headers=headers, most_bytes=max_reply_bytes)
+        self.replies = LoggableReplies(base_url, self._wire.echoes)
 
     @property
     def load(self) -> float:
@@ -95,172 +96,119 @@ class Connection:
         Raises:
             ConfigError: No model was named and the server does not serve exactly one.
         """
-        self.model = self.model or _only_model(found, self.base_url)
+        self.model = self.model or only_model(found, self.base_url)
         self.capabilities = found
+        self._dialect = found.dialect
+        self._forms.know(found.dialect)
+
+    def share_forms(self, other: Connection) -> None:
+        """See `ReplyForms.share`."""
+        self._forms.share(other._forms)
 
     async def close(self) -> None:
         """Drop its connections."""
         await self._wire.close()
 
     async def probe(self) -> Capabilities:
-        """Ask who it is, once; a fault is raised as the client tells it, see `faults.fault_of`."""
-        try:
-            content = await self._wire.get("models")
-        except BadStatus as error:
-            if error.status not in _KEEPS_NO_LIST:
-                raise
-            _logger.info("%s keeps no list of models (HTTP %d)", self.base_url, error.status)
-            return Capabilities((), "other")
-        served = _json_object(content).get("data")
-        if not isinstance(served, list) or not all(isinstance(each, dict) for each in served):
-            raise GarbledReply("a list of models without data")
-        owners = {str(each.get("owned_by")) for each in served}
-        dialect: Dialect = "llamacpp" if "llamacpp" in owners else "vllm" if "vllm" in owners else "other"
-        return Capabilities(tuple(str(each.get("id")) for each in served), dialect)
+        """Ask who it is, once; a fault is raised as the client tells it, see `faults.fault_of`.
+
+        A server that keeps no list, or one that nobody can read, can be used where the model is named. One that fails
+        is asked a second time, because what the list says decides how replies are asked for.
+        """
+        for last in (False, True):
+            try:
+                return capabilities_in(await self._wire.get("models"), self._wire.echoes)
+            except (BadStatus, GarbledReply) as error:
+                fails = isinstance(error, BadStatus) and error.status == 500
+                if not keeps_no_list(error) or (fails and self.model is None):
+                    raise
+                why = str(error) if isinstance(error, GarbledReply) else fault_of(error).what
+            if last or not fails:
+                break
+        _logger.info("%s keeps no list of models", self.base_url)
+        return Capabilities((), "other", no_list=why)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         """Ask once; a fault is raised as the client tells it, see `faults.fault_of`."""
-        structured = self._structured_now()
-        body: dict[str, Any] = {
-            "model": self.model,
-            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-            "max_tokens": request.max_tokens,
-            "temperature": request.temperature,
-            **({} if request.answers else self._form(request.reply_schema, structured)),
-        }
-        if request.answers:
-            body |= {"logprobs": True, "top_logprobs": _ALTERNATIVES}
-        if self._send_seed and request.seed is not None:
-            body["seed"] = request.seed
+        form = self._forms.of(request)
+        try:
+            reply = await self._send(request, form)
+        except BadStatus as error:
+            if not self._forms.doubted(request, form, error):
+                raise
+            return await self._without_form(request, form, error)
+        self._forms.taken(request, form)
+        return reply
+
+    def turn(self, request: ChatRequest) -> AbstractAsyncContextManager[None]:
+        """See `ReplyForms.turn`."""
+        return self._forms.turn(request)
+
+    async def _without_form(self, request: ChatRequest, form: Form, error: BadStatus) -> ChatReply:
+        """The reply to a request that was refused in a form, where it is answered without one."""
+        known = self._forms.of(request) == "none"
+        try:
+            reply = await self._send(request, "none")
+        except BadStatus as again:
+            raise again if known else error from None
+        if not known:
+            if not words.tells_of_form(error.said) and await self._takes(control_question(request), form):
+                self._forms.taken(request, form)
+            if self._forms.has_taken(request):  # here, or by another request meanwhile
+                raise error
+            _logger.warning("%s refuses a reply form (%s): from now on none is sent", self.base_url, form)
+            if self._forms.refused(request):
+                self.replies.remarks.append(
+                    f"model server {self.base_url} refuses the reply form {form} ({fault_of(error).what}): all arms "
+                    "are asked without one; mind.model.structured: none saves the attempt"
+                )
+        return reply
+
+    async def _takes(self, request: ChatRequest, form: Form) -> bool:
+        """Whether a request is taken in a form, whatever comes of it."""
+        try:
+            await self._send(request, form)
+        except BadStatus as error:
+            return words.tells_of_generation(error.said)
+        except GarbledReply:
+            return True
+        return True
+
+    async def _send(self, request: ChatRequest, form: Form) -> ChatReply:
+        body = self._style.body(request, self.model, form, self._dialect)
         sent = time.perf_counter()
+        model = self.model or ""
         try:
             content = await self._wire.post("chat/completions", body)
-        except BadStatus as error:
-            formless = structured == "none" or bool(request.answers)
-            if self._structured != "auto" or formless or not _is_about_form(error):
-                raise
-            _logger.warning("%s refuses a reply form (%s): from now on none is sent", self.base_url, structured)
-            self._structured = "none"
-            return await self.complete(request)
-        reply = _reply(content, time.perf_counter() - sent)
-        said = self._wire.without_key(reply.text)
-        return reply if said == reply.text else replace(reply, text=said)
+            seconds = time.perf_counter() - sent
+            reply = read_reply(content, request, seconds, form=form, strip_thinking=self._strip_thinking)
+        except ErrorReply as error:
+            error.said = self._wire.echoes.without(error.said)
+            raise
+        except OversizedReply as error:
+            return replace(self.replies.oversized(error, request, model, time.perf_counter() - sent), form=form)
+        except GarbledReply as error:
+            raise GarbledReply(self._wire.echoes.without(str(error))) from None
+        return self.replies.whole(reply, request, model)
 
-    def _structured_now(self) -> Structured:
-        if self._structured != "auto":
-            return self._structured
-        known = self.capabilities is not None and self.capabilities.dialect != "other"
-        return "grammar" if known else "json_schema"
+    def explain(self, fault: Fault, attempts: int, request: ChatRequest | None = None) -> str:
+        """What to tell the person who started the run, without secrets.
 
-    def _form(self, schema: Mapping[str, Any], structured: Structured) -> dict[str, Any]:
-        if structured == "none":
-            return {}
-        text = _as_text(schema)
-        if structured == "json_schema":
-            described = {"name": "reply", "schema": schema, "strict": _is_strict(text)}
-            return {"response_format": {"type": "json_schema", "json_schema": described}}
-        grammar = _cached_grammar(text)
-        if self.capabilities is not None and self.capabilities.dialect == "vllm":
-            return {"structured_outputs": {"grammar": grammar}}
-        return {"grammar": grammar}
-
-    def explain(self, fault: Fault, attempts: int) -> str:
-        """What to tell the person who started the run, without secrets."""
+        Args:
+            fault: What happened last.
+            attempts: Requests it took.
+            request: What was asked; None at first contact.
+        """
         where = f"model server {self.base_url}"
-        if fault.refused:
-            text = f"{where}: {fault.what}; start the server or mend base_url"
-        elif fault.status in (401, 403):
-            text = f"{where} refuses the key ({fault.what}); set the environment variable named by api_key_env"
-        elif fault.status == 404:
-            served = self.capabilities.models if self.capabilities else ()
-            near = get_close_matches(self.model or "", served, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            text = (
-                f"{where} does not know the model {self.model!r} or the address ({fault.what}).{hint} "
-                f"Models it lists: {', '.join(served) or 'none'}. Mend model or base_url"
-            )
-        elif fault.transient:
-            text = f"{where}: gave up after {attempts} attempts, the last one failed with: {fault.what}"
-        else:
-            text = f"{where} refuses the request: {fault.what}"
-        return text
-
-
-def _only_model(found: Capabilities, base_url: str) -> str:
-    if len(found.models) != 1:
-        listed = ", ".join(found.models) or "none"
-        raise ConfigError(f"model: none was named, and {base_url} serves {listed}; name one of them")
-    return found.models[0]
-
-
-def _json_object(content: str) -> dict[str, Any]:
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        raise GarbledReply(f"{len(content)} characters that are not JSON") from None
-    if not isinstance(body, dict):
-        raise GarbledReply(f"a JSON {type(body).__name__}")
-    return body
-
-
-def _reply(content: str, latency_seconds: float) -> ChatReply:
-    """Read a chat completion; counts the server does not give are 0."""
-    body = _json_object(content)
-    try:
-        choice = body["choices"][0]
-        text = choice["message"]["content"]
-        usage = body.get("usage") or {}
-        prompt, completion = (int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens"))
-        cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-        raise GarbledReply("no message in it, or no numbers for its tokens") from None
-    if not isinstance(text, str | None):
-        raise GarbledReply(f"a message that is a {type(text).__name__}")
-    return ChatReply(
-        # JSON can carry halves of surrogate pairs, which no file takes; they stay readable as they were escaped.
-        text=(text or "").encode("utf-8", "backslashreplace").decode(),
-        model=str(body.get("model") or ""),
-        fingerprint=str(body.get("system_fingerprint") or ""),
-        prompt_tokens=prompt,
-        cached_tokens=cached,
-        completion_tokens=completion,
-        latency_seconds=latency_seconds,
-        first_token=_first_token(choice.get("logprobs")),
-    )
-
-
-def _first_token(logprobs: Any) -> tuple[tuple[str, float], ...]:
-    """The alternatives of the first token, likeliest first; none where the server gives no log probabilities."""
-    tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
-    if not tokens:
-        return ()
-    try:
-        found = [(str(each["token"]), float(each["logprob"])) for each in tokens[0]["top_logprobs"]]
-    except (KeyError, TypeError, ValueError):
-        raise GarbledReply("log probabilities of another shape") from None
-    return tuple(sorted(found, key=lambda each: -each[1]))
-
-
-def _is_about_form(error: BadStatus) -> bool:
-    words = ("response_format", "json_schema", "structured", "grammar", "schema")
-    return error.status in _REFUSED_AS_WRITTEN and any(word in error.said for word in words)
-
-
-def _every_key_required(schema: Mapping[str, Any]) -> bool:
-    """Whether OpenAI's strict mode takes the schema: it wants every key of every object to be required."""
-    parts = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
-    required = set(schema.get("properties", {})) == set(schema.get("required", ()))
-    return required and all(_every_key_required(part) for part in parts)
-
-
-_as_text = json.JSONEncoder().encode
-
-
-@lru_cache(maxsize=1024)
-def _is_strict(schema: str) -> bool:
-    return _every_key_required(json.loads(schema))
-
-
-@lru_cache(maxsize=1024)
-def _cached_grammar(schema: str) -> str:
-    return grammar_for(json.loads(schema))
+        if request is None:
+            where = f"{where} (asked for /models)"
+        elif not fault.transient and self._forms.has_taken(request) and words.tells_of_form(fault.what):
+            return advice.form_lost(fault, where, self._forms.of(request))
+        return advice.explanation(
+            fault,
+            attempts,
+            where=where,
+            model=self.model,
+            served=self.capabilities.models if self.capabilities else None,
+            form=self._forms.of(request) if request else "none",
+        )

@@ -49,7 +49,13 @@ class EmbeddedModel:
 
     @classmethod
     async def open(
-        cls, settings: ServerSettings, *, timeout_seconds: float = 120.0, max_attempts: int = 3, send_seed: bool = True
+        cls,
+        settings: ServerSettings,
+        *,
+        timeout_seconds: float = 120.0,
+        max_attempts: int = 3,
+        send_seed: bool = True,
+        strip_thinking: bool = False,
     ) -> EmbeddedModel:
         """Start the server, or join the one that runs.
 
@@ -66,6 +72,7 @@ class EmbeddedModel:
             concurrency=settings.parallel,
             structured="grammar",
             send_seed=send_seed,
+            strip_thinking=strip_thinking,
         )
         return cls(settings, endpoint)
 

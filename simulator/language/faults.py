@@ -2,23 +2,31 @@
 
 A *transient* fault (the server is busy, broke off, took too long or garbled its answer) is worth another try; a
 *permanent* one (wrong key, unknown model, nobody there) is not, and becomes a `ProviderError` that says what to mend.
+What a fault concerns decides who pays for it: one prompt, or the run.
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any, Literal
 
+from groundlings.environments.cleaning import printable
 from groundlings.environments.random_streams import name_key
+from groundlings.simulator.language import provider_words as words
+
+Concern = Literal["server", "account", "key", "prompt", "generation", "request"]
 
 _TRANSIENT_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
+_NO_LOAD = frozenset({"prompt", "generation", "request"})
 _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 60.0
-_LONGEST_EXCERPT = 300
+_REFUSED_AS_WRITTEN = frozenset({400, 406, 413, 414, 415, 422, 431, 451, 501})
 
 
 class BadStatus(Exception):
@@ -37,8 +45,31 @@ class BadStatus(Exception):
         self.headers = {name.lower(): value for name, value in headers.items()}
 
 
+class ErrorReply(BadStatus):
+    """A reply with a status of success and an error in it; the status is the one that the error means.
+
+    Args:
+        error: What stands in the place of the reply.
+    """
+
+    def __init__(self, error: Any) -> None:
+        super().__init__(words.status_of(error), json.dumps({"error": error}), {})
+
+
 class GarbledReply(Exception):
     """A reply that is no chat completion: cut short, of another content type, or empty."""
+
+
+class OversizedReply(GarbledReply):
+    """A reply longer than is read.
+
+    Attributes:
+        most_bytes: The limit.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(f"more than {most_bytes:,} bytes")
+        self.most_bytes = most_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +82,10 @@ class Fault:
         status: HTTP status, None where no answer came.
         refused: Nobody listens at the address, or the address has no name.
         wait_seconds: What the server asked for (`Retry-After`), None where it asked for nothing.
-        spent: The account is empty.
+        concerns: Whose matter it is: the server's; an empty account; the key or what it may do; this prompt, which
+            somebody objects to; this generation, which failed and may succeed the next time; or the request, where the
+            words do not tell whether its prompt is refused or the way of asking.
+        garbled: Something came, and it was no chat completion.
     """
 
     what: str
@@ -59,7 +93,8 @@ class Fault:
     status: int | None = None
     refused: bool = False
     wait_seconds: float | None = None
-    spent: bool = False
+    concerns: Concern = "server"
+    garbled: bool = False
 
     @property
     def brief(self) -> str:
@@ -70,15 +105,15 @@ class Fault:
 def fault_of(error: Exception) -> Fault:
     """Read what went wrong on the wire, or our own deadline."""
     if isinstance(error, BadStatus):
+        concerns = _concern(error)
         # OpenAI says "too many requests" of an empty account too, and no waiting fills it.
-        spent = '"insufficient_quota"' in error.said
-        transient = error.status in _TRANSIENT_STATUS and not spent
-        said = " ".join(error.said.split())[:_LONGEST_EXCERPT]
+        transient = concerns == "generation" or (concerns == "server" and error.status in _TRANSIENT_STATUS)
+        told = f"error {error.status} in place of a reply" if isinstance(error, ErrorReply) else f"HTTP {error.status}"
+        what = printable(f"{told}: {words.in_words(error.said) or 'no explanation'}")
         wait = _retry_after(error.headers) if transient else None
-        what = f"HTTP {error.status}: {said or 'no explanation'}"
-        return Fault(what, transient, error.status, wait_seconds=wait, spent=spent)
+        return Fault(what, transient, error.status, wait_seconds=wait, concerns=concerns)
     if isinstance(error, GarbledReply):
-        return Fault(f"a reply that is no chat completion ({error})", transient=True)
+        return Fault(printable(f"a reply that is no chat completion ({error})"), transient=True, garbled=True)
     for cause in _causes(error):
         if isinstance(cause, socket.gaierror):
             return Fault("the host name is not known", transient=True, refused=True)
@@ -90,13 +125,30 @@ def fault_of(error: Exception) -> Fault:
     return Fault(f"the connection broke ({type(last).__name__})", transient=True)
 
 
+def _concern(error: BadStatus) -> Concern:
+    said = error.said
+    if error.status == 402 or words.tells_of_empty_account(said):
+        return "account"
+    if error.status == 401 or (error.status == 400 and words.tells_of_invalid_key(said)):
+        return "key"
+    if error.status == 403 and words.tells_of_key(said) and not words.tells_of_moderation(said):
+        return "key"
+    if error.status == 403 or error.status in _REFUSED_AS_WRITTEN:
+        if words.tells_of_generation(said):
+            return "generation"
+        return "prompt" if words.tells_of_moderation(said) and not words.tells_of_key(said) else "request"
+    return "server"
+
+
 def back_off_seconds(fault: Fault, attempt: int, request_key: int) -> float:
     """How long to wait before the next attempt (1 = after the first).
 
     Exponential with full jitter (Brooker 2015, "Exponential backoff and jitter"), never less than the server asked
-    for. The jitter is a hash of request and attempt: crowds spread out, and a run can be repeated.
+    for. The jitter is a hash of request and attempt: crowds spread out, and a run can be repeated. A server whose
+    generation failed is not busy, so waiting longer for it helps nobody.
     """
-    ceiling = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2 ** (attempt - 1))
+    doublings = 0 if fault.concerns in _NO_LOAD else attempt - 1
+    ceiling = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2**doublings)
     jitter = name_key("back-off", request_key, attempt) / 2**63
     asked = min(fault.wait_seconds or 0.0, _LONGEST_DELAY_SECONDS)
     return asked + ceiling * jitter
@@ -113,10 +165,10 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         pass
     try:
-        moment = parsedate_to_datetime(said or "")
-    except ValueError:
+        moment = parsedate_to_datetime(said or "").astimezone(UTC)
+    except (ValueError, OverflowError):  # a time zone can carry the last day of the year 9999 out of the calendar
         return None
-    return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 def _causes(error: BaseException) -> list[BaseException]:

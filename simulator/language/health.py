@@ -14,6 +14,7 @@ _REMEMBERED = 100
 _ENOUGH = 20
 _SLOWER_THAN_USUAL = 10.0
 _LEAST_PATIENCE_SECONDS = 10.0
+_SHOWN_CHARACTERS = 120
 
 
 class Health:
@@ -26,9 +27,14 @@ class Health:
     def __init__(self, timeout_seconds: float) -> None:
         self.outstanding = 0
         """Requests given to it and not yet over, the waiting ones included."""
+        self.last_good = time.monotonic()
+        """When it last answered, or was made."""
+        self.last_fault = ""
+        """What went wrong last, in a few words; "" where nothing has since it answered."""
+        self.rest_told_until = 0.0
+        """Until when nobody needs to hear again that it wants to be left alone."""
         self._timeout_seconds = timeout_seconds
         self._faults = 0
-        self._last_good = time.monotonic()
         self._resting_until = 0.0
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
 
@@ -36,16 +42,23 @@ class Health:
         """It answered."""
         self._faults = 0
         self._resting_until = 0.0
-        self._last_good = time.monotonic()
+        self.last_fault = ""
+        self.last_good = time.monotonic()
         self._latencies.append(latency_seconds)
 
     def failed(self, fault: Fault) -> None:
         """It did not. After a few faults in a row, or when it asks for it, it is left alone for a while."""
         self._faults += 1
+        self.last_fault = fault.what[:_SHOWN_CHARACTERS]
         rest = fault.wait_seconds or 0.0
         if self._faults >= _FAULTS_BEFORE_REST:
             rest = max(rest, 2.0 ** (self._faults - _FAULTS_BEFORE_REST))
         self._resting_until = time.monotonic() + min(rest, _LONGEST_REST_SECONDS)
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether it has answered a question."""
+        return bool(self._latencies)
 
     @property
     def resting(self) -> bool:
@@ -54,7 +67,7 @@ class Health:
 
     def silent(self, seconds: float) -> bool:
         """Whether it has failed again and again, and not once answered for so long."""
-        return self._faults >= _FAULTS_OF_AN_OUTAGE and time.monotonic() - self._last_good >= seconds
+        return self._faults >= _FAULTS_OF_AN_OUTAGE and time.monotonic() - self.last_good >= seconds
 
     def patience_seconds(self, attempt: int) -> float:
         """The deadline of an attempt (1 = the first): a watchdog for requests that got stuck.

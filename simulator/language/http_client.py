@@ -8,16 +8,19 @@ of aiohttp carry the request, and with it the key, so none leaves this module.
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from typing import Any
 
 import aiohttp
 import httpx2
 import openai
 
+from groundlings.simulator.language.answer_limits import MOST_BYTES
 from groundlings.simulator.language.faults import BadStatus
-from groundlings.simulator.language.remote_guard import is_loopback
+from groundlings.simulator.language.key_echoes import KeyEchoes
+from groundlings.simulator.language.remote_guard import goes_round_proxies
 from groundlings.simulator.language.transport import AiohttpTransport, Client
 
 _PLACEHOLDER = "none"
@@ -30,31 +33,46 @@ class Wire:
     Args:
         base_url: What every path is put behind.
         api_key: None sends a placeholder, which servers without keys ignore.
+        headers: Sent with every request besides; their values are secrets, as the key is.
+        most_bytes: Longest answer that is read.
+
+    Attributes:
+        echoes: Finds the key where a server repeats it.
     """
 
-    def __init__(self, base_url: str, api_key: str | None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
         self._base_url = base_url.rstrip("/")
         self._api_key = api_key
+        self._headers = headers or {}
+        self._most_bytes = most_bytes
         self._client: Client | None = None
+        self._opening = asyncio.Lock()
+        self.echoes = KeyEchoes(api_key, *_secrets_in(self._headers))
 
     async def get(self, path: str) -> str:
         """What a GET is answered; see `post`."""
-        return await self._answer(self._open().get(f"{self._base_url}/{path}", cast_to=httpx2.Response))
+        client = await self._opened()
+        return await self._answer(client.get(under(self._base_url, path), cast_to=httpx2.Response))
 
     async def post(self, path: str, body: Mapping[str, Any]) -> str:
         """What a POST of a JSON object is answered, whatever it is.
 
         Raises:
             BadStatus: The answer's status is not one of success. Redirects are not followed: they could lead anywhere.
+            GarbledReply: The answer is too long, or cannot be unpacked.
             ConnectionError, TimeoutError: No whole answer came.
         """
         content = _as_json(body).encode()
-        sent = self._open().post(f"{self._base_url}/{path}", cast_to=httpx2.Response, content=content)
+        client = self._client or await self._opened()
+        sent = client.post(under(self._base_url, path), cast_to=httpx2.Response, content=content)
         return await self._answer(sent)
-
-    def without_key(self, text: str) -> str:
-        """The text without the key, should a server have repeated it."""
-        return text.replace(self._api_key, "(key)") if self._api_key else text
 
     async def close(self) -> None:
         """Drop the connections; closing twice is harmless."""
@@ -64,26 +82,43 @@ class Wire:
     async def _answer(self, request: Awaitable[httpx2.Response]) -> str:
         try:
             return (await request).content.decode(errors="replace")  # JSON is UTF-8 (RFC 8259)
-        except openai.APIStatusError as error:
-            said, headers = self.without_key(error.response.text), dict(error.response.headers.items())
-            raise BadStatus(error.status_code, said, headers) from None
+        except BadStatus as error:
+            error.said = self.echoes.without(error.said)
+            raise
         except (openai.APIConnectionError, aiohttp.ClientError) as error:
             raise _cause(error) from None
 
-    def _open(self) -> Client:
+    async def _opened(self) -> Client:
         """The client, made by the first request because its connections belong to that event loop."""
-        if self._client is None:
-            # Retries, deadlines and who may travel at a time are the pool's: the client's own would hide from the log
-            # how often a server failed. Proxies of the environment are for the outside world.
-            transport = AiohttpTransport(trust_env=not is_loopback(self._base_url))
-            self._client = Client(
-                base_url=self._base_url,
-                api_key=self._api_key or _PLACEHOLDER,
-                max_retries=0,
-                timeout=None,
-                http_client=transport,
-            )
-        return self._client
+        async with self._opening:
+            if self._client is None:
+                # Retries, deadlines and who may travel at a time are the pool's: the client's own would hide from the
+                # log how often a server failed. Proxies of the environment are for the outside world.
+                transport = AiohttpTransport(
+                    trust_env=not await goes_round_proxies(self._base_url), most_bytes=self._most_bytes
+                )
+                self._client = Client(
+                    base_url=self._base_url,
+                    api_key=self._api_key or _PLACEHOLDER,
+                    default_headers=self._headers,
+                    max_retries=0,
+                    timeout=None,
+                    http_client=transport,
+                )
+            return self._client
+
+
+def _secrets_in(headers: Mapping[str, str]) -> Iterator[str]:
+    """What headers hold, with and without the scheme that some begin with ("Bearer")."""
+    for value in headers.values():
+        yield value
+        yield value.rpartition(" ")[2]
+
+
+def under(base_url: str, path: str) -> str:
+    """The address of a path below a base address, whose query is kept (Azure: `?api-version=...`)."""
+    address, mark, query = base_url.partition("?")
+    return f"{address.rstrip('/')}/{path}{mark}{query}"
 
 
 def _cause(error: BaseException) -> BaseException:

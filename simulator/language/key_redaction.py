@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _KEY_FIELDS = frozenset({"api_key", "apikey", "key", "token", "secret", "password", "authorization"})
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
+_SECRET_NAME = re.compile(r"key|token|secret|passw|passphrase|credential|auth|signature|\bsig\b|session|cookie", re.I)
+_SECRET_VALUE = re.compile(r"(?:sk|pk|rk|gsk|xai|hf|ghp|AIza|Bearer)[-_ ]?\S{12,}|(?=\S*\d)[A-Za-z0-9+/_=]{20,}\Z")
+_OURS = frozenset({"host", "content-type", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 
 
 def refuse_secrets(given: Any) -> Any:
@@ -30,11 +34,42 @@ def environment_name(name: str | None) -> str | None:
     return name
 
 
+def header_variables(headers: Mapping[str, str] | None) -> dict[str, str] | None:
+    """Names of headers and of the variables that hold their values, unless one of either cannot be one."""
+    for header, variable in (headers or {}).items():
+        if not _HEADER.match(header) or header.lower() in _OURS:
+            raise ValueError(
+                "headers_env: expected names of headers that are not the connection's own, such as api-key"
+            )
+        environment_name(variable)
+    return None if headers is None else dict(headers)
+
+
+def refuse_secrets_within(given: Any) -> None:
+    """Raise `ValueError` where a key stands in a mapping, at whatever depth, or something that looks like one."""
+    if isinstance(given, Mapping):
+        refuse_secrets(given)
+        for inner in given.values():
+            refuse_secrets_within(inner)
+    elif isinstance(given, list | tuple):
+        for inner in given:
+            refuse_secrets_within(inner)
+    elif isinstance(given, str) and _SECRET_VALUE.match(given):
+        raise ValueError("a value looks like a key, which does not belong in a file; send it by headers_env")
+
+
 def address(url: str) -> str:
-    """The address of an endpoint without a slash at its end, unless something secret stands in it."""
+    """The address of an endpoint without a slash at the end of its path, unless something secret stands in it."""
     parts = urlsplit(url)
-    if parts.username or parts.password or parts.query:
-        raise ValueError("an address carries no user, password or query; name the key's variable as api_key_env")
+    if parts.username or parts.password or parts.fragment:
+        raise ValueError("an address carries no user, password or fragment; name the key's variable as api_key_env")
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if _SECRET_NAME.search(name) or _SECRET_VALUE.match(value):
+            raise ValueError(
+                "the query of an address may name a version, never a key: name the key's variable as api_key_env, or "
+                "a header and its variable as headers_env"
+            )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("expected http://HOST:PORT/v1 or https://HOST/v1")
-    return url.rstrip("/")
+    path, mark, query = url.partition("?")
+    return f"{path.rstrip('/')}{mark if query else ''}{query}"

@@ -17,8 +17,8 @@ from typing import Any
 from groundlings.environments.chat import ChatReply, ChatRequest
 from groundlings.environments.errors import ConfigError, ProviderError
 from groundlings.simulator.language.gbnf import grammar_for
-
-_ALTERNATIVES = 20
+from groundlings.simulator.language.request_body import MOST_ALTERNATIVES
+from groundlings.simulator.language.thinking import without_thinking
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,23 @@ class OfflineModel:
         gather_seconds: How long to wait for further questions once one is there.
         structured: Whether the reply's form is enforced by a grammar.
         send_seed: Whether the request's seed is used.
+        top_logprobs: Alternatives of a one-token answer.
+        strip_thinking: Whether a thinking block is cut from the beginning of a reply.
 
     An instance belongs to the event loop it is first used in.
     """
 
     def __init__(
-        self, engine: Any, name: str, *, batch: int, gather_seconds: float, structured: bool, send_seed: bool
+        self,
+        engine: Any,
+        name: str,
+        *,
+        batch: int,
+        gather_seconds: float,
+        structured: bool,
+        send_seed: bool,
+        top_logprobs: int = MOST_ALTERNATIVES,
+        strip_thinking: bool = False,
     ) -> None:
         self._engine = engine
         self._name = name
@@ -50,6 +61,8 @@ class OfflineModel:
         self._gather_seconds = gather_seconds
         self._structured = structured
         self._send_seed = send_seed
+        self._top_logprobs = top_logprobs
+        self._strip_thinking = strip_thinking
         self._waiting: list[_Question] = []
         self._someone_asks = asyncio.Event()
         self._full = asyncio.Event()
@@ -126,7 +139,7 @@ class OfflineModel:
         try:
             outputs = await asyncio.to_thread(self._generate, [each.request for each in batch])
             seconds = time.perf_counter() - began
-            replies = [_reply(output, self._name, seconds) for output in outputs]
+            replies = [_reply(output, self._name, seconds, self._strip_thinking) for output in outputs]
         except Exception as error:
             # vLLM raises many kinds, and says which request it was about, if any, in words only.
             told = f"vLLM could not answer a batch of {len(batch)}: {type(error).__name__}: {error}"
@@ -152,19 +165,20 @@ class OfflineModel:
         if self._send_seed and request.seed is not None:
             options["seed"] = request.seed
         if request.answers:
-            options["logprobs"] = _ALTERNATIVES
+            options["logprobs"] = self._top_logprobs
         elif self._structured:
             options["structured_outputs"] = StructuredOutputsParams(grammar=grammar_for(request.reply_schema))
         return SamplingParams(**options)
 
 
-def _reply(output: Any, name: str, seconds: float) -> ChatReply:
+def _reply(output: Any, name: str, seconds: float, strip_thinking: bool) -> ChatReply:
     """Read a `vllm.RequestOutput`; every reply of a batch took as long as the batch."""
     said = output.outputs[0]
     first = dict(said.logprobs[0]) if said.logprobs else {}
     found = [(str(each.decoded_token), float(each.logprob)) for each in first.values()]
+    answer = without_thinking(said.text) if strip_thinking else said.text
     return ChatReply(
-        text=said.text,
+        text=answer,
         model=name,
         fingerprint="",
         prompt_tokens=len(output.prompt_token_ids or ()),
@@ -172,4 +186,6 @@ def _reply(output: Any, name: str, seconds: float) -> ChatReply:
         completion_tokens=len(said.token_ids),
         latency_seconds=seconds,
         first_token=tuple(sorted(found, key=lambda each: -each[1])),
+        finish_reason=str(getattr(said, "finish_reason", None) or ""),
+        thought_characters=len(said.text) - len(answer),
     )

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import aiohttp
 
 from groundlings.environments.chat import ChatReply, ChatRequest
 from groundlings.environments.cleaning import logger
-from groundlings.environments.errors import ProviderError
+from groundlings.environments.errors import ProviderError, UnanswerablePrompt
 from groundlings.environments.random_streams import name_key
-from groundlings.simulator.language.connection import Capabilities, Connection
+from groundlings.simulator.language.connection import Connection
 from groundlings.simulator.language.faults import BadStatus, Fault, GarbledReply, back_off_seconds, fault_of
+from groundlings.simulator.language.model_list import Capabilities
+from groundlings.simulator.language.request_body import control_question
+from groundlings.simulator.language.waiting import Notices, Tell, no_one, told_while_waiting
 
 Result = TypeVar("Result")
 
 _logger = logger(__name__)
 
 _ATTEMPT_ERRORS = (BadStatus, GarbledReply, aiohttp.ClientError, OSError, TimeoutError)
-_NOBODY_IS_SERVED = frozenset({401, 402, 403, 404})
+_NOBODY_IS_SERVED = frozenset({"account", "key"})
+_OF_ONE_PROMPT = frozenset({"prompt", "generation", "request"})
+_ATTEMPTS_AT_A_REFUSED_PROMPT = 2
+_ATTEMPTS_AT_A_CONTROL_QUESTION = 3
 _BYTES_A_TOKEN = 4
 _POLL_SECONDS = 0.02
 
@@ -32,26 +39,42 @@ class EndpointPool:
 
     An endpoint that fails a few times in a row, or asks to be left alone, gets no new requests for a while unless
     all others do as badly; what it has begun it may finish. A transient fault is tried again, at another endpoint
-    where there is one. A wrong key, an unknown model, or silence from all endpoints opens the *circuit breaker*:
-    every request of the pool, the waiting and the travelling alike, ends at once with the same message.
+    where there is one. A wrong key, an empty account, an unknown model, or silence from all endpoints opens the
+    *circuit breaker*: every request of the pool, the waiting and the travelling alike, ends at once with the same
+    message. So does a request that is refused in a way that a *control question* put likewise is refused, too; where
+    that one is answered, the prompt alone is at fault, and only its request ends (`UnanswerablePrompt`).
 
     Args:
         connections: The endpoints; they serve one model, so their replies are interchangeable.
         max_attempts: Attempts at one request, the first included.
         outage_seconds: The breaker opens when nobody has answered for so long.
+        first_contact_seconds: How long an endpoint may take, all attempts together, to answer for the first time.
+        tell: Is told where people wait for a server.
 
     An instance belongs to the event loop it is first used in.
     """
 
     def __init__(
-        self, connections: Sequence[Connection], *, max_attempts: int = 8, outage_seconds: float = 60.0
+        self,
+        connections: Sequence[Connection],
+        *,
+        max_attempts: int = 8,
+        outage_seconds: float = 60.0,
+        first_contact_seconds: float = 30.0,
+        tell: Tell = no_one,
     ) -> None:
         self._connections = list(connections)
+        for each in self._connections[1:]:
+            each.share_forms(self._connections[0])
         self._max_attempts = max_attempts
         self._outage_seconds = outage_seconds
+        self._first_contact_seconds = first_contact_seconds
+        self._tell = tell
+        self._notices = Notices(tell, lambda: self._connections)
         self._starting = asyncio.Lock()
         self._started = False
         self._broken = ""
+        self._controlling = asyncio.Lock()
         self._deadlines: set[asyncio.Timeout] = set()
         """Of whatever is waited for; those who open the breaker end them all."""
 
@@ -79,7 +102,11 @@ class EndpointPool:
         return tuple(each.capabilities for each in self._connections if each.capabilities)
 
     async def ask(self, request: ChatRequest) -> ChatReply:
-        """See `ChatModel.ask`."""
+        """See `ChatModel.ask`.
+
+        Raises:
+            UnanswerablePrompt: This prompt is refused for good, and others are not.
+        """
         if not self._started:
             await self.start()
         reserved = _tokens_at_most(request)
@@ -88,9 +115,14 @@ class EndpointPool:
             reply = await connection.complete(request)
             connection.health.succeeded(reply.latency_seconds)
             connection.pace.settle(reserved, reply.prompt_tokens + reply.completion_tokens)
+            self._notices.remarks(connection)
             return reply
 
-        reply, attempts = await self._persistently(send, lambda: _key(request), reserved)
+        self._notices.asks()
+        try:
+            reply, attempts = await self._persistently(send, lambda: _key(request), reserved, request=request)
+        finally:
+            self._notices.asked()
         return reply if attempts == 1 else replace(reply, attempts=attempts)
 
     async def drain(self, base_url: str) -> None:
@@ -110,14 +142,30 @@ class EndpointPool:
 
     async def close(self) -> None:
         """See `ChatModel.close`."""
+        self._notices.off()
         for each in self._connections:
             await each.close()
 
     async def _meet(self, connection: Connection) -> None:
+        """First contact, within its deadline and with a line on the screen where it takes long."""
+
         async def probe(connection: Connection) -> Capabilities:
             return await connection.probe()
 
-        found, _ = await self._persistently(probe, key=lambda: 0, tokens=0, only=connection)
+        url, seconds = connection.base_url, self._first_contact_seconds
+        try:
+            with told_while_waiting(self._tell, lambda: f"model server {url}"):
+                async with asyncio.timeout(seconds) as deadline:
+                    found, _ = await self._persistently(
+                        probe, key=lambda: 0, tokens=0, only=connection, until=deadline.when()
+                    )
+        except TimeoutError as late:
+            last = str(late) or connection.health.last_fault
+            last = f" ({last})" if last else ""
+            raise ProviderError(
+                f"model server {url}: no answer to be had at first contact within {seconds:g} seconds{last}; see "
+                "whether it is up, mend base_url, or give it longer with mind.model.first_contact_seconds"
+            ) from None
         connection.know(found)
 
     async def _persistently(
@@ -126,23 +174,36 @@ class EndpointPool:
         key: Callable[[], int],
         tokens: int,
         only: Connection | None = None,
+        request: ChatRequest | None = None,
+        until: float | None = None,
     ) -> tuple[Result, int]:
-        """The result of the first attempt that succeeds, and how many it took; `key` tells its jitter from others'."""
-        attempt = 1
+        """The result of the first attempt that succeeds, and how many it took; `key` tells its jitter from others'.
+
+        Raises:
+            TimeoutError: The next attempt would come after `until`, in the event loop's time; says what happened last.
+        """
+        attempt, refusals = 1, 0
         while True:
             self._refuse_if_broken()
             connection = only or self._least_reluctant()
             try:
-                return await self._attempt(connection, send, attempt, tokens), attempt
+                return await self._attempt(connection, send, attempt, tokens, request), attempt
             except _ATTEMPT_ERRORS as error:
                 fault = fault_of(error)
             self._refuse_if_broken()
-            was_resting = connection.health.resting
-            connection.health.failed(fault)
-            if connection.health.resting and not was_resting:
-                _logger.warning("%s: left alone for a while (%s)", connection.base_url, fault.brief)
-            self._weigh(connection, fault, attempt)
+            if fault.status == 403 and fault.concerns == "key" and connection.health.has_answered:
+                fault = replace(fault, concerns="request")  # a firewall that dislikes a prompt says so, too
+            if fault.concerns not in _OF_ONE_PROMPT:
+                self._note(connection, fault)
+            self._weigh(connection, fault, attempt, request)
+            if request is not None:
+                refusals += not fault.transient
+                await self._give_up_a_prompt(connection, fault, attempt, refusals, request)
             seconds = back_off_seconds(self._for_this_request(fault), attempt, key())
+            if until is not None and asyncio.get_running_loop().time() + seconds >= until:
+                asks = f"; it asks to wait {fault.wait_seconds:,.0f} s" if fault.wait_seconds else ""
+                raise TimeoutError(f"{fault.what}{asks}")
+            self._notices.rest(connection, fault, seconds)
             _logger.info(
                 "%s: attempt %d failed (%s), again in %.1f s", connection.base_url, attempt, fault.brief, seconds
             )
@@ -150,13 +211,18 @@ class EndpointPool:
             attempt += 1
 
     async def _attempt(
-        self, connection: Connection, send: Callable[[Connection], Awaitable[Result]], attempt: int, tokens: int
+        self,
+        connection: Connection,
+        send: Callable[[Connection], Awaitable[Result]],
+        attempt: int,
+        tokens: int,
+        request: ChatRequest | None = None,
     ) -> Result:
         connection.health.outstanding += 1
         try:
             if wait := connection.pace.reserve(tokens):
                 await self._sleep(wait)
-            async with connection.places:
+            async with connection.turn(request) if request else nullcontext(), connection.places:
                 self._refuse_if_broken()
                 async with asyncio.timeout(connection.health.patience_seconds(attempt)) as deadline:
                     self._deadlines.add(deadline)
@@ -170,18 +236,74 @@ class EndpointPool:
     def _least_reluctant(self) -> Connection:
         return min(self._connections, key=_reluctance) if len(self._connections) > 1 else self._connections[0]
 
-    def _weigh(self, connection: Connection, fault: Fault, attempt: int) -> None:
+    def _note(self, connection: Connection, fault: Fault) -> None:
+        was_resting = connection.health.resting
+        connection.health.failed(fault)
+        if connection.health.resting and not was_resting:
+            _logger.warning("%s: left alone for a while (%s)", connection.base_url, fault.brief)
+
+    def _weigh(self, connection: Connection, fault: Fault, attempt: int, request: ChatRequest | None) -> None:
         """Raise `ProviderError` where trying again cannot help, and open the breaker where it cannot help anybody."""
         first_contact = connection.capabilities is None
-        if fault.status in _NOBODY_IS_SERVED or fault.spent or (fault.refused and first_contact):
-            self._break(connection.explain(fault, attempt), fault)
+        told = partial(connection.explain, fault, attempt, request)
+        if fault.concerns in _NOBODY_IS_SERVED or fault.status == 404 or (fault.refused and first_contact):
+            self._break(told(), fault)
         elif all(each.health.silent(self._outage_seconds) for each in self._connections):
-            told = connection.explain(fault, attempt)
-            self._break(f"nobody has answered for {self._outage_seconds:g} seconds; {told}", fault)
+            self._break(f"nobody has answered for {self._outage_seconds:g} seconds; {told()}", fault)
         self._refuse_if_broken()
+        only_the_prompt = request is not None and (fault.concerns in _OF_ONE_PROMPT or fault.status == 500)
+        if only_the_prompt or (request is not None and fault.garbled):
+            return
         if not fault.transient or attempt >= self._max_attempts:
             _logger.error("%s: given up after %d attempts (%s)", connection.base_url, attempt, fault.brief)
-            raise ProviderError(connection.explain(fault, attempt)) from None
+            raise ProviderError(told()) from None
+
+    async def _give_up_a_prompt(
+        self, connection: Connection, fault: Fault, attempt: int, refusals: int, request: ChatRequest
+    ) -> None:
+        """Raise `UnanswerablePrompt` where one prompt has had its attempts and the endpoint answers others.
+
+        Raises:
+            ProviderError: The endpoint does not answer the control question either.
+        """
+        if fault.transient:
+            over, unclear = attempt >= self._max_attempts, fault.concerns == "server"
+        else:
+            over = refusals >= min(_ATTEMPTS_AT_A_REFUSED_PROMPT, self._max_attempts)
+            unclear = fault.concerns == "request" and refusals == 1
+        if unclear and (over or not fault.transient) and not await self._answers_others(connection, request):
+            self._refuse_if_broken()
+            told = connection.explain(fault, attempt, request)
+            if not fault.transient:
+                self._break(told, fault)
+            raise ProviderError(told) from None
+        if over:
+            _logger.error("%s: a prompt is given up after %d attempts (%s)", connection.base_url, attempt, fault.brief)
+            message = f"model server {connection.base_url} refuses one prompt: {fault.what}"
+            raise UnanswerablePrompt(message, what=fault.what, attempts=attempt) from None
+
+    async def _answers_others(self, connection: Connection, request: ChatRequest) -> bool:
+        """Whether an endpoint answers a question that nobody objects to, put in the same way as a refused one."""
+        question = control_question(request)
+
+        async def send(connection: Connection) -> ChatReply:
+            return await connection.complete(question)
+
+        async with self._controlling:
+            self._refuse_if_broken()
+            _logger.warning("%s: asks a control question, because a request was refused", connection.base_url)
+            for attempt in range(1, _ATTEMPTS_AT_A_CONTROL_QUESTION + 1):
+                try:
+                    await self._attempt(connection, send, attempt, _tokens_at_most(question))
+                    return True
+                except _ATTEMPT_ERRORS as error:
+                    fault = fault_of(error)
+                if not fault.transient:
+                    return False
+                if fault.concerns == "generation":
+                    return True
+                await self._sleep(back_off_seconds(fault, attempt, _key(question)))
+        return False
 
     def _break(self, message: str, fault: Fault) -> None:
         if not self._broken:

@@ -1,15 +1,23 @@
-"""What an endpoint can do, found out by asking it."""
+"""What an endpoint can do, and how it wants to be asked, found out by asking it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from groundlings.environments.chat import ChatReply, ChatRequest, Message
 from groundlings.environments.errors import ProviderError
-from groundlings.simulator.language.connection import Connection, Structured
+from groundlings.simulator.language.config import ModelConfig
+from groundlings.simulator.language.connection import Connection
 from groundlings.simulator.language.pool import EndpointPool
+from groundlings.simulator.language.reply_forms import Structured
+from groundlings.simulator.language.request_body import Dialect
+from groundlings.simulator.language.settings_search import Settings, Way, find_way
+from groundlings.simulator.language.waiting import Tell, no_one
 
 _SCHEMA = {
     "type": "object",
@@ -20,6 +28,9 @@ _SCHEMA = {
 # Nothing here asks for JSON: a reply in that form can only come from the form that was sent.
 _FREE = ChatRequest((Message("user", "Tell me about the sea."),), _SCHEMA, 40, 0.0, None)
 _SHARED_WORDS = 400
+_FEWER_ALTERNATIVES = (10, 5, 3, 1)
+_NONE_GIVEN = "none given"
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,59 +41,149 @@ class Finding:
         what: Its name.
         works: Whether the endpoint can do it.
         detail: What was seen.
+        settings: Keys of `mind.model` that this asks for.
     """
 
     what: str
     works: bool
     detail: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-async def examine(base_url: str, model: str | None, api_key: str | None, timeout_seconds: float) -> list[Finding]:
+async def examine(
+    base_url: str,
+    model: str | None,
+    api_key: str | None,
+    timeout_seconds: float,
+    *,
+    headers: Mapping[str, str] | None = None,
+    given: Settings | None = None,
+    tell: Tell = no_one,
+) -> list[Finding]:
     """Everything that Groundlings can make use of, tried one after the other on one endpoint.
+
+    Args:
+        base_url, model, api_key, timeout_seconds, headers: As `Connection` takes them.
+        given: Keys of `mind.model` that are known to be wanted; others are looked for.
+        tell: Is told where the endpoint is waited for.
 
     Raises:
         ProviderError: Nobody answers, or the key is wrong.
         ConfigError: No model was named and the server does not serve exactly one.
     """
+    address = {"base_url": base_url, "model": model, "api_key": api_key, "timeout_seconds": timeout_seconds}
+    endpoint = _Endpoint({**address, "headers": headers}, given or {}, tell)
+    name, dialect = await endpoint.met()
+    settings: Settings = {}
+    try:
+        way = await find_way(endpoint.asked)
+    except ProviderError as error:
+        findings = [Finding("chat", False, str(error))]
+    else:
+        settings, findings = way.settings, _answered(way, name, dialect)
+    forms = [await endpoint.tried(form, _form(form), form, settings) for form in _FORMS]
+    odds = await endpoint.tried("none", _logprobs, "logprobs", settings)
+    for fewer in _FEWER_ALTERNATIVES if findings[0].works else ():
+        if odds.works or odds.detail == _NONE_GIVEN:
+            break
+        changed = {"top_logprobs": fewer}
+        found = await endpoint.tried("none", _logprobs, "logprobs", {**settings, **changed})
+        odds = replace(found, settings=changed) if found.works else odds
+    seed = await endpoint.tried("none", _seed, "seed", settings)
+    cache = await endpoint.tried("none", _prefix_cache, "prefix cache", settings)
+    return [*findings, *_chosen(forms, dialect), odds, seed, cache]
 
-    async def with_form(
-        structured: Structured, work: Callable[[EndpointPool], Awaitable[Finding]], what: str
-    ) -> Finding:
-        connection = Connection(
-            base_url=base_url, model=model, api_key=api_key, timeout_seconds=timeout_seconds, structured=structured
-        )
-        pool = EndpointPool([connection], max_attempts=3)
-        try:
-            await pool.start()
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """Asks one endpoint in the way that some settings want, on a new connection each time."""
+
+    address: Mapping[str, Any]
+    given: Settings
+    tell: Tell
+
+    async def met(self) -> tuple[str, Dialect]:
+        """The model's name, and whose server it is."""
+        async with self._opened("none", {}) as pool:
+            (known,) = await pool.start()
+            return pool.name, known.dialect
+
+    async def asked(self, request: ChatRequest, settings: Settings) -> ChatReply:
+        """The reply to a request without a form."""
+        async with self._opened("none", settings) as pool:
+            return await pool.ask(self._as(request, settings))
+
+    async def tried(self, structured: Structured, work: _Work, what: str, settings: Settings) -> Finding:
+        """What some work found, or that it was refused."""
+        async with self._opened(structured, settings) as pool:
             try:
-                return await work(pool)
+                return await work(lambda request: pool.ask(self._as(request, settings)))
             except ProviderError as error:
                 return Finding(what, False, str(error))
+
+    def _as(self, request: ChatRequest, settings: Settings) -> ChatRequest:
+        """The request with what settings say of temperature and length; an answer of one token stays one."""
+        wanted = {**self.given, **settings}
+        longer = wanted.get("max_tokens", 0) if request.max_tokens > 1 else 1
+        temperature = wanted.get("temperature", request.temperature)
+        return replace(request, temperature=temperature, max_tokens=max(longer, request.max_tokens))
+
+    @asynccontextmanager
+    async def _opened(self, structured: Structured, settings: Settings) -> AsyncIterator[EndpointPool]:
+        url = self.address["base_url"]
+        chosen = ModelConfig.model_validate({"provider": "endpoint", "base_url": url, **self.given, **settings})
+        connection = Connection(
+            **self.address,
+            structured=structured,
+            send_seed=chosen.send_seed,
+            style=chosen.style,
+            strip_thinking=chosen.thinking == "strip",
+            max_reply_bytes=chosen.max_reply_bytes,
+        )
+        pool = EndpointPool(
+            [connection],
+            max_attempts=_ATTEMPTS,
+            first_contact_seconds=chosen.first_contact_seconds,
+            tell=self.tell,
+        )
+        try:
+            yield pool
         finally:
             await pool.close()
 
-    tried: Sequence[tuple[str, Structured, Callable[[EndpointPool], Awaitable[Finding]]]] = (
-        ("chat", "none", _chat),
-        ("json_schema", "json_schema", _form("json_schema")),
-        ("grammar", "grammar", _form("grammar")),
-        ("logprobs", "none", _logprobs),
-        ("seed", "none", _seed),
-        ("prefix cache", "none", _prefix_cache),
-    )
-    return [await with_form(structured, work, what) for what, structured, work in tried]
+
+_Ask = Callable[[ChatRequest], Awaitable[ChatReply]]
+_Work = Callable[[_Ask], Awaitable[Finding]]
+_FORMS: tuple[Structured, ...] = ("json_schema", "grammar")
+_KINDS = {"llamacpp": "llama.cpp", "vllm": "vLLM", "other": "of an unknown kind"}
 
 
-async def _chat(pool: EndpointPool) -> Finding:
-    reply = await pool.ask(_FREE)
-    (known,) = await pool.start()
+def _answered(way: Way, name: str, dialect: str) -> list[Finding]:
+    """That there is an answer, how it was got, and whether it was thought about."""
+    reply = way.reply
     build = f", build {reply.fingerprint}" if reply.fingerprint else ""
-    dialect = {"llamacpp": "llama.cpp", "vllm": "vLLM", "other": "of an unknown kind"}[known.dialect]
-    return Finding("chat", bool(reply.text), f"{pool.name}, server {dialect}{build}, {reply.latency_seconds:.2f} s")
+    so_asked = "".join(f", {key}: {json.dumps(value)}" for key, value in way.settings.items())
+    detail = f"{name}, server {_KINDS[dialect]}{build}, {reply.latency_seconds:.2f} s{so_asked}"
+    thought = reply.thought_characters
+    if not reply.text and thought:
+        detail = f"{detail}; thinking ({thought:,} characters) took all of its tokens: switch it off by extra_body"
+    found = [Finding("chat", bool(reply.text), detail, way.settings)]
+    if thought:
+        found.append(Finding("thinking", True, f"{thought:,} characters before the answer, kept apart from it"))
+    return found
 
 
-def _form(name: str) -> Callable[[EndpointPool], Awaitable[Finding]]:
-    async def work(pool: EndpointPool) -> Finding:
-        reply = await pool.ask(_FREE)
+def _chosen(forms: Sequence[Finding], dialect: str) -> list[Finding]:
+    """The findings about forms; the first one that is kept to, in the order of preference, names the setting."""
+    preferred = sorted(forms, key=lambda each: (not each.works, (each.what == "grammar") == (dialect == "other")))
+    best = preferred[0]
+    settings = {"structured": best.what if best.works else "none"}
+    return [replace(each, settings=settings if each is best else {}) for each in forms]
+
+
+def _form(name: str) -> _Work:
+    async def work(ask: _Ask) -> Finding:
+        reply = await ask(_FREE)
         try:
             said = json.loads(reply.text)
             kept = set(said) == {"mood", "count"} and said["count"] == 41 and said["mood"] in ("calm", "stormy")
@@ -93,18 +194,20 @@ def _form(name: str) -> Callable[[EndpointPool], Awaitable[Finding]]:
     return work
 
 
-async def _logprobs(pool: EndpointPool) -> Finding:
+async def _logprobs(ask: _Ask) -> Finding:
     asked = replace(
         _FREE, messages=(Message("user", "Is the sea wet? Yes or no?"),), max_tokens=1, answers=("Yes", "No")
     )
-    first = (await pool.ask(asked)).first_token
+    first = (await ask(asked)).first_token
+    if any(math.isnan(log) for _, log in first):
+        return Finding("logprobs", False, "given, but cannot be: not finite, above 0, over 1 in all, or listed twice")
     shown = ", ".join(f"{token!r} {log:.2f}" for token, log in first[:3])
-    return Finding("logprobs", bool(first), f"{len(first)} alternatives: {shown}" if first else "none given")
+    return Finding("logprobs", bool(first), f"{len(first)} alternatives: {shown}" if first else _NONE_GIVEN)
 
 
-async def _seed(pool: EndpointPool) -> Finding:
+async def _seed(ask: _Ask) -> Finding:
     async def said(seed: int) -> ChatReply:
-        return await pool.ask(replace(_FREE, temperature=1.5, seed=seed))
+        return await ask(replace(_FREE, temperature=1.5, seed=seed))
 
     replies = [(await said(seed)).text for seed in (1, 1, 2)]
     same, differs = replies[0] == replies[1], replies[0] != replies[2]
@@ -117,12 +220,12 @@ async def _seed(pool: EndpointPool) -> Finding:
     return Finding("seed", same and differs, detail)
 
 
-async def _prefix_cache(pool: EndpointPool) -> Finding:
+async def _prefix_cache(ask: _Ask) -> Finding:
     shared = " ".join(f"wave{number}" for number in range(_SHARED_WORDS))
     reply = None
     for question in ("Which is the first?", "Which is the last?"):
         messages = (Message("system", shared), Message("user", question))
-        reply = await pool.ask(replace(_FREE, messages=messages, max_tokens=4))
+        reply = await ask(replace(_FREE, messages=messages, max_tokens=4))
     assert reply is not None
     found = f"{reply.cached_tokens} of {reply.prompt_tokens} prompt tokens found in it"
     return Finding("prefix cache", reply.cached_tokens > 0, found if reply.cached_tokens else "none reported")

@@ -7,7 +7,10 @@ first one, the later ones copy it with another body, and aiohttp sends them.
 
 from __future__ import annotations
 
+import os
+import ssl
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
@@ -16,7 +19,14 @@ import openai
 from multidict import CIMultiDict
 from yarl import URL
 
+from groundlings.simulator.language.answer_body import ACCEPTED_ENCODINGS, beginning_of, body_of
+from groundlings.simulator.language.answer_limits import MOST_BYTES
+from groundlings.simulator.language.faults import BadStatus
+from groundlings.simulator.language.remote_guard import written_out
+
 _KEEP_ALIVE_SECONDS = 5.0
+_SUCCESS, _NO_SUCCESS = 200, 300
+_MOST_BYTES_OF_AN_ERROR = 64_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,11 @@ class RequestTemplate:
         """The template that a first request to an address gives."""
         headers = CIMultiDict(first.headers.multi_items())
         headers.popall("content-length", None)  # it belongs to the body; aiohttp counts each body itself
-        return cls(first, URL(str(first.url), encoded=True), headers)
+        headers["accept-encoding"] = ACCEPTED_ENCODINGS
+        address = URL(str(first.url), encoded=True)
+        # aiohttp takes addresses in their usual form alone, the operating system in others, too.
+        plain = written_out(address.host or "")
+        return cls(first, address if plain is None else address.with_host(plain), headers)
 
 
 class TemplatedRequest(httpx2.Request):
@@ -77,17 +91,27 @@ class AiohttpTransport(openai.DefaultAioHttpClient):
 
     Args:
         trust_env: Whether proxies and certificates are looked for in the environment.
+        most_bytes: Longest body that is read, on the wire and unpacked.
 
     Transport errors are raised as aiohttp raises them.
     """
 
-    def __init__(self, *, trust_env: bool) -> None:
-        super().__init__(trust_env=trust_env, follow_redirects=False, timeout=None)
+    def __init__(self, *, trust_env: bool, most_bytes: int = MOST_BYTES) -> None:
+        self._certificates = _certificates(trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+        super().__init__(trust_env=trust_env, follow_redirects=False, timeout=None, verify=self._certificates)
         self._trusts_environment = trust_env
+        self._most_bytes = most_bytes
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: httpx2.Request, **_options: Any) -> httpx2.Response:
-        """See `httpx2.AsyncClient.send`; the whole body is read."""
+        """See `httpx2.AsyncClient.send`; the whole body is read.
+
+        Only the body of an answer reaches the client, which trips over some character sets and encodings in headers.
+
+        Raises:
+            BadStatus: The answer's status is not one of success.
+            GarbledReply: The body is too long, or cannot be unpacked.
+        """
         assert isinstance(request, TemplatedRequest)
         if self._session is None:
             self._session = self._open()
@@ -95,9 +119,11 @@ class AiohttpTransport(openai.DefaultAioHttpClient):
         async with self._session.request(
             request.method, address, headers=headers, data=request.body, allow_redirects=False
         ) as answer:
-            # Left compressed: httpx, which announced the encodings it accepts, decompresses it.
-            content = await answer.read()
-            return httpx2.Response(answer.status, headers=answer.raw_headers, content=content, request=request)
+            if not _SUCCESS <= answer.status < _NO_SUCCESS:
+                said = await beginning_of(answer, min(_MOST_BYTES_OF_AN_ERROR, self._most_bytes))
+                raise BadStatus(answer.status, said.decode(errors="replace"), dict(answer.headers))
+            content = await body_of(answer, self._most_bytes)
+            return httpx2.Response(answer.status, content=content, request=request)
 
     async def aclose(self) -> None:
         """Drop the connections; closing twice is harmless."""
@@ -111,10 +137,16 @@ class AiohttpTransport(openai.DefaultAioHttpClient):
             connector=aiohttp.TCPConnector(
                 limit=0,  # no limit here: the pool limits concurrent requests
                 keepalive_timeout=_KEEP_ALIVE_SECONDS,
-                ssl=httpx2.create_ssl_context(trust_env=self._trusts_environment),
+                ssl=self._certificates,
             ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=self._trusts_environment,
         )
+
+
+@lru_cache
+def _certificates(trust_env: bool, _file: str | None, _directory: str | None) -> ssl.SSLContext:
+    """Who is trusted: read once, because that takes longer than some hundred requests."""
+    return httpx2.create_ssl_context(trust_env=trust_env)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from groundlings.environments.chat import CallRecord, ChatReply
@@ -56,8 +57,13 @@ def _call(call: CallRecord) -> tuple[Any, ...]:
         reply.latency_seconds,
         _json(messages),
         reply.text,
-        _json(reply.first_token) if reply.first_token else None,
+        _json(_odds(reply)) if reply.first_token else None,
     )
+
+
+def _odds(reply: ChatReply) -> list[tuple[str, float | None]]:
+    """What could have been the first token; a log probability that is not known is null, for which JSON has a word."""
+    return [(token, log if math.isfinite(log) else None) for token, log in reply.first_token]
 
 
 def _about_reply(reply: ChatReply) -> tuple[Any, ...]:

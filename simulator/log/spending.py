@@ -10,9 +10,13 @@ from sqlalchemy import inspect, text
 from groundlings.simulator.language.budget import Spent
 from groundlings.simulator.log.store import Store, named_faults
 
+# Logs of earlier versions hold whatever servers said, and a count below zero gives nothing back.
 _SPENT = """
-SELECT arms.name AS arm, {asker} AS asked_by, count(*) AS calls, coalesce(sum(calls.prompt_tokens), 0) AS prompt,
-       coalesce(sum(calls.cached_tokens), 0) AS cached, coalesce(sum(calls.completion_tokens), 0) AS completion
+SELECT arms.name AS arm, {asker} AS asked_by, count(*) AS calls,
+       coalesce(sum(CASE WHEN calls.prompt_tokens > 0 THEN calls.prompt_tokens END), 0) AS prompt,
+       coalesce(sum(CASE WHEN calls.cached_tokens > 0 THEN calls.cached_tokens END), 0) AS cached,
+       coalesce(sum(CASE WHEN calls.completion_tokens > 0 THEN calls.completion_tokens END), 0) AS completion,
+       count(CASE WHEN {estimated} THEN 1 END) AS estimated
 FROM calls JOIN sessions USING (session_id) JOIN arms USING (arm_id)
 WHERE NOT calls.from_store
 GROUP BY arms.name, asked_by
@@ -50,14 +54,17 @@ def spent_in(store: Store) -> Spending:
             inspector = inspect(connection)
             if not inspector.has_table("calls"):
                 return Spending()
-            known = any(column["name"] == "asked_by" for column in inspector.get_columns("calls"))
-            query = _SPENT.format(asker="calls.asked_by" if known else f"'{AGENT}'")
+            known = {column["name"] for column in inspector.get_columns("calls")}
+            query = _SPENT.format(
+                asker="calls.asked_by" if "asked_by" in known else f"'{AGENT}'",
+                estimated="calls.tokens_estimated" if "tokens_estimated" in known else "FALSE",
+            )
             rows = connection.execute(text(query)).all()
     finally:
         engine.dispose()
     spending = Spending()
     for row in rows:
-        spent = Spent(row.calls, row.prompt, row.cached, row.completion)
+        spent = Spent(row.calls, row.prompt, min(row.cached, row.prompt), row.completion, row.estimated)
         asked = Spending(recommenders={row.arm: spent}) if row.asked_by == RECOMMENDER else Spending(agents=spent)
         spending += asked
     return spending

@@ -81,17 +81,20 @@ def store_at(run: Path) -> Store:
         run: A run directory, or a SQLite file.
 
     Raises:
-        RunDirectoryError: The address in the directory cannot be read.
+        RunDirectoryError: The address in the directory cannot be read, or names a server that nobody here has named.
     """
     address = run / ADDRESS_NAME
     if not address.is_file():
         return SqliteStore(run / LOG_NAME if run.is_dir() else run)
     from groundlings.simulator.log.postgres import PostgresStore
+    from groundlings.simulator.log.trusted_hosts import refuse_unnamed
 
     try:
         content = json.loads(address.read_text(encoding="utf-8"))
-        return PostgresStore(postgres_address(content["url"]), schema_name(content["schema"]))
-    except (OSError, ValueError, KeyError, TypeError) as fault:
+        store = PostgresStore(postgres_address(content["url"]), schema_name(content["schema"]))
+        refuse_unnamed(store.url, address)
+        return store
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
         raise RunDirectoryError(
             f"{address}: expected the url and the schema of a log as JSON ({fault}); restore it from a copy"
         ) from None

@@ -1,6 +1,7 @@
-"""Spoil thousands of files: each must end in a clear error or a valid run, and none may harm an earlier run.
+"""Spoil thousands of files and answers of model servers: each must end in a clear error, an event of a visit or a valid
+run, and none may harm an earlier run.
 
-    python tests/fuzz/fuzz.py [--seed S] [--yaml N] [--data N] [--only CAMPAIGN[:NUMBER]]
+    python tests/fuzz/fuzz.py [--seed S] [--yaml N] [--data N] [--replies N] [--only CAMPAIGN[:NUMBER]]
 
 What happens to a file follows from the seed, the campaign and its number, so `--only` repeats one alone and prints the
 traceback. The last line counts; the exit status is 1 where anything but valid runs and clear errors was found.
@@ -30,6 +31,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 from data_files import call_stores, movielens_archives, own_tables, ranking_files
 from run_directories import run_directories
+from server_replies import server_replies
 from world import Campaign, World
 from yaml_files import yaml_files
 
@@ -53,6 +55,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--yaml", type=int, default=10_000, help="spoiled experiment files")
     parser.add_argument("--data", type=int, default=1_000, help="spoiled data files and run directories")
+    parser.add_argument("--replies", type=int, default=10_000, help="spoiled answers of a model server")
     parser.add_argument("--only", metavar="CAMPAIGN[:NUMBER]", help="one campaign, or one file with its traceback")
     given = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.RLIM_INFINITY))
@@ -62,7 +65,7 @@ def main() -> int:
     found = 0
     with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
         world = World(Path(scratch).resolve())
-        for campaign in _campaigns(world, given.yaml, given.data):
+        for campaign in _campaigns(world, given.yaml, given.data, given.replies):
             for number in range(campaign.total):
                 name = f"{campaign.name}:{number}"
                 if given.only in (None, name, campaign.name):
@@ -108,8 +111,8 @@ def _one(world: World, campaign: Campaign, number: int, seed: int, loud: bool) -
     return kind, f"FOUND harm done to {harmed}" if harmed else outcome
 
 
-def _campaigns(world: World, yaml: int, data: int) -> list[Campaign]:
-    """All kinds of files; the last one takes what the shares leave."""
+def _campaigns(world: World, yaml: int, data: int, replies: int) -> list[Campaign]:
+    """All kinds of files, the last of which takes what the shares leave, and answers of servers."""
     shares = {own_tables: 0.4, ranking_files: 0.15, movielens_archives: 0.1, call_stores: 0.05}
     counts = {make: round(data * share) for make, share in shares.items()}
     rest = data - sum(counts.values())
@@ -117,6 +120,7 @@ def _campaigns(world: World, yaml: int, data: int) -> list[Campaign]:
         yaml_files(world, yaml),
         *(make(world, count) for make, count in counts.items()),
         run_directories(world, rest),
+        server_replies(world, replies),
     ]
 
 

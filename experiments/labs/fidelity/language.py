@@ -28,7 +28,7 @@ from groundlings.experiments.labs.fidelity.invariance import with_other_demograp
 from groundlings.experiments.labs.fidelity.lists import Lists, Negatives, draw_lists
 from groundlings.experiments.labs.fidelity.stage import Stage
 from groundlings.experiments.running.calibration import CalibrationGround, find_language_term, people_at_once
-from groundlings.experiments.running.events import SILENT, PairsAsked, Progress, on_download
+from groundlings.experiments.running.events import SILENT, PairsAsked, Progress, on_download, on_note
 from groundlings.personas.minds.calibrated_question import LanguageScorer
 from groundlings.personas.minds.click_model import open_constant, unmet_appeal
 from groundlings.personas.population import Population, build_population
@@ -108,7 +108,9 @@ def ask_language_model(stage: Stage, options: LanguageConfig, progress: Progress
     """
 
     async def asked() -> LanguageAnswers:
-        model = await build_chat_model(options.model, on_download(progress), base=stage.config.base)
+        model = await build_chat_model(
+            options.model, on_download(progress), base=stage.config.base, tell=on_note(progress)
+        )
         try:
             return await _Asking(stage, options, model, progress).everything()
         finally:

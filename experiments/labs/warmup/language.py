@@ -22,7 +22,7 @@ from groundlings.experiments.labs.warmup.config import LanguageConfig
 from groundlings.experiments.labs.warmup.replicate import AUDIENCE, Bench, Trial
 from groundlings.experiments.labs.warmup.selection_quality import measure_selection
 from groundlings.experiments.labs.warmup.user_selection import select_users
-from groundlings.experiments.running.events import SILENT, Note, Progress, on_download
+from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
 from groundlings.personas.minds.calibrated_question import LanguageScorer, QuestionOptions
 from groundlings.personas.population import build_population
 from groundlings.personas.taste.regression import fit_logistic
@@ -87,7 +87,10 @@ def ask_language_model(trial: Trial, options: LanguageConfig, progress: Progress
     """
 
     async def asked() -> LanguageFindings:
-        model = CountingModel(await build_chat_model(options.model, on_download(progress), base=trial.config.base))
+        built = await build_chat_model(
+            options.model, on_download(progress), base=trial.config.base, tell=on_note(progress)
+        )
+        model = CountingModel(built)
         try:
             return await _ask(trial, options, model, progress)
         finally:

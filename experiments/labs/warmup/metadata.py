@@ -26,7 +26,7 @@ from groundlings.environments.random_streams import Draws
 from groundlings.experiments.archive.directory import write_text
 from groundlings.experiments.labs.warmup.config import MetadataConfig
 from groundlings.experiments.labs.warmup.replicate import Trial
-from groundlings.experiments.running.events import SILENT, Note, Progress, on_download
+from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
 from groundlings.personas.minds.language.ask import Asker, Question
 from groundlings.personas.minds.language.text import item_line
 from groundlings.personas.prompts import load_prompt
@@ -82,7 +82,9 @@ def write_metadata(trial: Trial, options: MetadataConfig, progress: Progress = S
     wanted = [item for item in order if not catalog.texts[item]][: options.items]
 
     async def written() -> list[Written]:
-        model = await build_chat_model(options.model, on_download(progress), base=trial.config.base)
+        model = await build_chat_model(
+            options.model, on_download(progress), base=trial.config.base, tell=on_note(progress)
+        )
         try:
             progress.event(Note(f"metadata: {model.name} writes about {len(wanted)} items"))
             asker = Asker(model, Sampling(0.0, _TOKENS), _REASKS)

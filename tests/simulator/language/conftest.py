@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from groundlings.environments.chat import ChatRequest, Message
+from groundlings.simulator.language.endpoint import EndpointModel
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -50,6 +51,19 @@ def text_reply(body: str, content_type: str) -> Answer:
         return web.Response(text=body, content_type=content_type)
 
     return garble
+
+
+def refusing(when, status: int, said, text: str | None = None) -> Answer:
+    """A server that refuses the bodies for which `when` holds, in some words, and answers all others."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        if when(body):
+            error = {"error": said if isinstance(said, dict) else {"message": said}}
+            return web.json_response(error, status=status)
+        return web.json_response(completion(REPLY if text is None else text))
+
+    return handler
 
 
 async def hang(_request: web.Request) -> web.StreamResponse:
@@ -128,6 +142,25 @@ class MockServer:
             self.open_now -= 1
 
 
+async def ask(server: MockServer, *requests: ChatRequest, **options):
+    """Everything that comes of some requests at a time: replies, or errors."""
+    model = EndpointModel(base_url=server.url, **{"model": "mock-1", "timeout_seconds": 5.0, **options})
+    try:
+        return await asyncio.gather(*map(model.ask, requests), return_exceptions=True)
+    finally:
+        await model.close()
+
+
+def outcome(handler: Answer, *requests: ChatRequest, models: Answer | None = None, **options):
+    """What comes of some requests to a server that answers in one way, and the server."""
+
+    async def scenario():
+        async with MockServer(every=handler, models=models) as server:
+            return await ask(server, *requests, **options), server
+
+    return asyncio.run(scenario())
+
+
 class Mock:
     """Everything a test needs to set up a server, under one fixture."""
 
@@ -140,6 +173,9 @@ class Mock:
     reset = staticmethod(reset)
     half = staticmethod(half)
     completion = staticmethod(completion)
+    refusing = staticmethod(refusing)
+    ask = staticmethod(ask)
+    outcome = staticmethod(outcome)
 
 
 @pytest.fixture

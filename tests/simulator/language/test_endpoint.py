@@ -284,14 +284,16 @@ def test_a_server_that_knows_no_forms_is_asked_without(mock, request_):
     assert sent == [True, False, False]
 
 
-def test_a_request_that_is_refused_is_not_repeated(mock, request_):
+def test_a_way_of_asking_that_is_refused_stops_at_once(mock, request_):
     async def scenario():
-        async with mock.Server(mock.status(400, "context length exceeded")) as server:
-            with pytest.raises(ProviderError, match=r"refuses the request.*context length"):
-                await _ask(server, request_)
-            return len(server.bodies)
+        async with mock.Server(every=mock.status(400, "context length exceeded")) as server:
+            with pytest.raises(ProviderError, match=r"refuses the request.*context length") as caught:
+                await _ask(server, request_, structured="none")
+            return type(caught.value), [body["messages"][-1]["content"] for body in server.bodies]
 
-    assert asyncio.run(scenario()) == 1
+    kind, asked = asyncio.run(scenario())
+    assert kind is ProviderError
+    assert asked == ["Well?", "Say yes."]
 
 
 def test_a_redirect_is_not_followed(mock, request_):

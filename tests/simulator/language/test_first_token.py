@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from aiohttp import web
 
-from groundlings.environments.errors import ProviderError
 from groundlings.simulator.language.endpoint import EndpointModel
 from groundlings.simulator.language.scripted import ScriptedModel, legal_reply
 
@@ -18,7 +18,11 @@ def answering(mock, logprobs):
     async def answer(_request: web.Request) -> web.StreamResponse:
         body = mock.completion("Yes")
         body["choices"][0]["logprobs"] = logprobs
-        return web.json_response(body)
+        # Text stands for itself: JSON that no encoder writes.
+        text = (
+            json.dumps(body).replace(json.dumps(logprobs), logprobs) if isinstance(logprobs, str) else json.dumps(body)
+        )
+        return web.Response(text=text, content_type="application/json")
 
     return answer
 
@@ -51,9 +55,77 @@ def test_without_answers_nothing_of_it_is_sent(mock, request_):
     assert "response_format" in body
 
 
-def test_log_probabilities_of_another_shape_are_a_garbled_reply(mock, request_):
-    with pytest.raises(ProviderError, match="another shape"):
-        asked(mock, replace(request_, answers=("yes",)), {"content": [{"token": "Yes"}]}, max_attempts=1)
+YES, NO = {"token": "Yes", "logprob": -0.5}, {"token": "No", "logprob": -1.5}
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        '{"token": "Yes"}',
+        '{"token": "Yes", "top_logprobs": {"Yes": -0.1}}',
+        '{"token": "Yes", "top_logprobs": [["Yes", -0.1]]}',
+        '"Yes"',
+        '{"token": "Yes", "top_logprobs": 7}',
+    ],
+)
+def test_log_probabilities_of_another_shape_are_listed_as_unknown(mock, request_, listed):
+    reply, _ = asked(mock, replace(request_, answers=("yes",)), f'{{"content": [{listed}]}}')
+    ((token, log),) = reply.first_token
+    assert token == ""
+    assert np.isnan(log)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("NaN", "Infinity", "-Infinity", "1e309", "1" + "0" * 400, "-1" + "0" * 400, "0.01", "700.0"),
+        *('"-0.2"', "true", "null", "[]", "{}"),
+    ],
+)
+def test_what_is_no_log_probability_is_unknown_and_comes_last(mock, request_, number):
+    found = f'{{"content": [{{"top_logprobs": [{{"token": "Yes", "logprob": {number}}}, {json.dumps(NO)}]}}]}}'
+    reply, _ = asked(mock, replace(request_, answers=("yes", "no")), found)
+    assert reply.first_token[0] == ("No", -1.5)
+    assert reply.first_token[1][0] == "Yes"
+    assert np.isnan(reply.first_token[1][1])
+
+
+@pytest.mark.parametrize(
+    ("listed", "known"),
+    [
+        ([YES, YES, NO], False),
+        ([YES, {"token": " yes", "logprob": -2.0}, NO], True),
+        ([{"token": "\ufffd", "logprob": -3.0}, {"token": "\ufffd", "logprob": -3.0}, YES], True),
+        ([{"token": "Yes", "logprob": -0.1}, {"token": "No", "logprob": -0.1}], False),
+        ([{"token": "Yes", "logprob": 0.0005}, {"token": "No", "logprob": -9999.0}], True),
+    ],
+    ids=["an answer twice", "two spellings", "other pieces twice", "more than certain", "rounding"],
+)
+def test_alternatives_that_cannot_all_be_true_are_all_unknown(mock, request_, listed, known):
+    found = {"content": [{"top_logprobs": listed}]}
+    reply, _ = asked(mock, replace(request_, answers=("yes", "no")), found)
+    assert len(reply.first_token) == len(listed)
+    assert np.isnan([log for _, log in reply.first_token]).any() != known
+    assert np.isnan([log for _, log in reply.first_token]).all() != known
+
+
+def test_log_probabilities_that_are_left_out_once_are_unknown_and_no_lack_of_the_server(mock, request_):
+    request = replace(request_, answers=("yes", "no"))
+
+    async def scenario():
+        async with mock.Server(
+            answering(mock, {"content": [{"top_logprobs": [YES, NO]}]}), answering(mock, None)
+        ) as server:
+            model = EndpointModel(base_url=server.url, model="mock-1")
+            try:
+                return [(await model.ask(request)).first_token for _ in range(2)]
+            finally:
+                await model.close()
+
+    first, second = asyncio.run(scenario())
+    assert first == (("Yes", -0.5), ("No", -1.5))
+    assert len(second) == 1
+    assert np.isnan(second[0][1])
 
 
 def test_the_scripted_model_gives_a_distribution_over_the_answers_by_the_seed(request_):

@@ -299,3 +299,32 @@ def test_a_budget_stops_the_run_and_a_larger_one_ends_it(serve, mock, tmp_path, 
     content["mind"]["model"]["budget"] = {"calls": 10_000}
     path.write_text(yaml.safe_dump(content))
     assert resume_experiment(tmp_path / "run").digest == undisturbed
+
+
+def test_a_resumed_run_keeps_its_reply_form_and_the_manifest_counts_forms_by_arm(serve, mock, tmp_path):
+    answered, refusing = 0, False
+    decide = _decide(mock)
+
+    async def changing(request):
+        nonlocal answered
+        answered += 1
+        if refusing and "response_format" in await request.json():
+            return await mock.status(400, "response_format is not supported")(request)
+        return await (mock.status(401) if answered > 20 and not refusing else decide)(request)
+
+    server = serve(changing)
+    with pytest.raises(ProviderError, match="refuses the key"):
+        run_experiment(_config(server.url), tmp_path / "run")
+    refusing = True
+    with pytest.raises(ProviderError, match="response_format"):
+        resume_experiment(tmp_path / "run")
+    assert "response_format" in server.bodies[-1], "nothing was asked in another form"
+    refusing, answered = False, -(10**9)
+    resume_experiment(tmp_path / "run")
+    forms = json.loads((tmp_path / "run" / "manifest.json").read_text())["reply_forms"]
+    assert forms == {arm: {"json_schema": _calls(tmp_path / "run", arm)} for arm in ("popular", "again")}
+
+
+def _calls(directory, arm):
+    query = f"SELECT count(*) FROM calls JOIN sessions USING (session_id) JOIN arms USING (arm_id) WHERE name = '{arm}'"
+    return _rows(directory, query)[0][0]

@@ -101,7 +101,10 @@ def server() -> Iterator[Server]:
                 stdout=log, stderr=log, cwd="/", **somebody,
             )  # fmt: skip
         try:
-            yield _ready(Server(directory, port, process))
+            with pytest.MonkeyPatch.context() as environment:
+                # Both doors of the server are somebody's own; tests of who is trusted take this away again.
+                environment.setenv("GROUNDLINGS_TRUSTED_HOSTS", f"{directory}, 127.0.0.1:{port}")
+                yield _ready(Server(directory, port, process))
         finally:
             process.send_signal(signal.SIGINT)  # a fast shutdown: open connections are ended
             process.wait(30)

@@ -1,0 +1,87 @@
+"""What to tell the person who started a run when a model server cannot be used: what it said, and what to mend."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from groundlings.simulator.language.faults import Fault
+from groundlings.simulator.language.provider_words import tells_of_form
+
+_CHECK = "`groundlings model check URL --write model.yaml` finds the settings that a server needs"
+_SETTINGS: tuple[tuple[re.Pattern[str], tuple[tuple[str, Any], ...]], ...] = (
+    (re.compile(r"max_completion_tokens|max_tokens"), (("limit_key", "max_completion_tokens"),)),
+    (re.compile(r"temperature"), (("send_temperature", False), ("temperature", 1))),
+    (
+        re.compile(
+            r"system.{0,30}(role|message|prompt|instruction)|(role|developer).{0,30}(system|instruction)|alternate"
+        ),
+        (("merge_system", True),),
+    ),
+    (re.compile(r"log_?probs?"), (("top_logprobs", 5),)),
+    (re.compile(r"\bseed\b"), (("send_seed", False),)),
+)
+
+
+def settings_named(said: str) -> list[tuple[str, Any]]:
+    """Keys of `mind.model`, and values, that meet what a server complains of; the likeliest first."""
+    found = [setting for words, settings in _SETTINGS if words.search(said.lower()) for setting in settings]
+    return [*found, ("structured", "none")] if tells_of_form(said) else found
+
+
+def explanation(
+    fault: Fault, attempts: int, *, where: str, model: str | None, served: Sequence[str] | None, form: str
+) -> str:
+    """The message, without secrets.
+
+    Args:
+        fault: What happened last.
+        attempts: Requests it took.
+        where: Which server.
+        model: The model's name there, as far as it is known.
+        served: The models it lists; None where it has not been asked yet or does not say.
+        form: The form that replies are asked for in.
+    """
+    if fault.refused:
+        return f"{where}: {fault.what}; start the server or mend base_url"
+    if fault.concerns == "account":
+        return (
+            f"{where}: the account is empty ({fault.what}); pay in, or name the variable of another key as "
+            "api_key_env, and go on with groundlings run --resume"
+        )
+    if fault.concerns == "key" or fault.status == 403:
+        return f"{where} refuses the key ({fault.what}); set the environment variable named by api_key_env"
+    if fault.status == 404:
+        return _unknown(fault, where, model, served or ())
+    if fault.transient:
+        told = f"{where}: gave up after {attempts} attempts, the last one failed with: {fault.what}"
+        return f"{told}. {_without_form(form)}" if fault.status in (500, 501) and form != "none" else told
+    settings = settings_named(fault.what)
+    if settings:
+        named = " or ".join(f"mind.model.{key}: {str(value).lower()}" for key, value in settings)
+        return f"{where} refuses the request: {fault.what}. It may want {named}; {_CHECK}"
+    hint = f"{_without_form(form)}; {_CHECK}" if form != "none" else _CHECK
+    return f"{where} refuses the request: {fault.what}. {hint}"
+
+
+def form_lost(fault: Fault, where: str, form: str) -> str:
+    """The message where a server no longer takes the form that earlier replies of the run came in."""
+    return (
+        f"{where} refuses the form {form}, in which earlier replies of this run came: {fault.what}. Replies in another "
+        "form would not compare with them: start a new run with mind.model.structured: none, which asks all arms alike"
+    )
+
+
+def _without_form(form: str) -> str:
+    return f"Replies are asked for in the form {form}; mind.model.structured: none asks without"
+
+
+def _unknown(fault: Fault, where: str, model: str | None, served: Sequence[str]) -> str:
+    near = [] if model in served else get_close_matches(model or "", served, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return (
+        f"{where} does not know the model {model!r} or the address ({fault.what}).{hint} "
+        f"Models it lists: {', '.join(served) or 'none'}. Mend model or base_url"
+    )

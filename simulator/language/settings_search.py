@@ -1,0 +1,99 @@
+"""How a server wants to be asked: found by asking it, first as a run would, then in other ways until it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from groundlings.environments.chat import ChatReply, ChatRequest, Message
+from groundlings.environments.errors import ProviderError
+from groundlings.simulator.language.advice import settings_named
+from groundlings.simulator.language.thinking import without_thinking
+
+Settings = Mapping[str, Any]
+Ask = Callable[[ChatRequest, Settings], Awaitable[ChatReply]]
+
+AS_A_RUN = ChatRequest(
+    (Message("system", "You answer in plain words."), Message("user", "Tell me about the sea.")), {}, 40, 0.7, 1
+)
+"""A question put with all that a run sends: two roles, a temperature, a seed and a bound."""
+
+TOKENS_TO_THINK = 2000
+"""The bound that a model is given which used up a smaller one for thinking."""
+
+_CHANGES = (
+    ("limit_key", "max_completion_tokens"),
+    ("send_temperature", False),
+    ("merge_system", True),
+    ("send_seed", False),
+    ("temperature", 1),
+)
+_MOST_CHANGES_UNTOLD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way of asking in which the server has answered.
+
+    Attributes:
+        settings: Keys of `mind.model` that differ from those given.
+        reply: What it answered.
+    """
+
+    settings: Settings
+    reply: ChatReply
+
+
+async def find_way(ask: Ask) -> Way:
+    """A way in which a server answers.
+
+    A complaint that names what it is about is met first; where it names nothing, changes are tried singly and in
+    pairs. A model that spends all its tokens on thinking is given more.
+
+    Args:
+        ask: Puts a request in the way that some settings ask for.
+
+    Raises:
+        ProviderError: There is none; the message is the one of asking as a run would.
+    """
+    settings: dict[str, Any] = {}
+    tried: set[tuple[str, Any]] = set()
+    untold = list(_combinations())
+    first: ProviderError | None = None
+    while True:
+        try:
+            return await _with_room_to_think(ask, Way(settings, await ask(AS_A_RUN, settings)))
+        except ProviderError as error:
+            first = first or error
+            named = [each for each in settings_named(str(error)) if each in _CHANGES and each not in tried]
+        if named:
+            tried.add(named[0])
+            settings = _with(settings, *named[0])
+        elif untold:
+            settings = untold.pop(0)
+        else:
+            raise first
+
+
+async def _with_room_to_think(ask: Ask, way: Way) -> Way:
+    """The way with what a model that thinks needs: its thinking cut off, and tokens for an answer behind it."""
+    if without_thinking(way.reply.text) != way.reply.text:
+        settings = {**way.settings, "thinking": "strip"}
+        way = Way(settings, await ask(AS_A_RUN, settings))
+    if not way.reply.text and way.reply.thought_characters:
+        settings = {**way.settings, "max_tokens": TOKENS_TO_THINK}
+        way = Way(settings, await ask(AS_A_RUN, settings))
+    return way
+
+
+def _with(settings: Settings, key: str, value: Any) -> dict[str, Any]:
+    kept = {each: said for each, said in settings.items() if (each, key) != ("send_temperature", "temperature")}
+    return {**kept, key: value}
+
+
+def _combinations() -> Iterator[dict[str, Any]]:
+    for many in range(1, _MOST_CHANGES_UNTOLD + 1):
+        for changes in combinations(_CHANGES, many):
+            yield dict(changes)

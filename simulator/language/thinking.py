@@ -1,0 +1,42 @@
+"""What a model wrote while it thought, told from what it answered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_TAGS = "think|thinking|thought|reasoning|seed:think"
+_FORMS = (
+    (rf"<(?:{_TAGS})>", rf"</(?:{_TAGS})>"),
+    (r"\[THINK\]", r"\[/THINK\]"),
+    ("◁think▷", "◁/think▷"),
+    (r"(?:<\|start\|>assistant)?<\|channel\|>analysis<\|message\|>", r"<\|channel\|>final<\|message\|>"),
+)
+_BLOCKS = tuple(re.compile(rf"\s*{begin}.*?(?:{end}|\Z)\s*", re.DOTALL | re.IGNORECASE) for begin, end in _FORMS)
+# Some chat templates put the opening tag into the prompt: the reply then begins within the block.
+_ENDS = tuple(
+    re.compile(rf"(?:(?!{begin}).)*?{end}\s*", re.DOTALL | re.IGNORECASE)
+    for begin, end in _FORMS[:-1]  # the last form always names its own beginning
+)
+_FIELDS = ("reasoning_content", "reasoning", "thinking")
+
+
+def without_thinking(text: str) -> str:
+    """The text behind the thinking that it begins with; "" where the thinking has no end.
+
+    Known are `<think>` and its kin, `[THINK]`, `◁think▷` and the channels of gpt-oss. What stands between other marks,
+    or behind the answer, stays.
+    """
+    for form in (*_BLOCKS, *_ENDS):
+        while found := form.match(text):
+            text = text[found.end() :]
+    return text
+
+
+def thoughts_beside(message: Mapping[str, Any]) -> str:
+    """The thinking that a server gives in a field of its own, "" where it gives none."""
+    for field in _FIELDS:
+        if (thoughts := message.get(field)) and isinstance(thoughts, str):
+            return thoughts
+    return ""
