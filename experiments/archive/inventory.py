@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.analysis.metrics.lost import LostPages, altogether
 from groundlings.experiments.archive.directory import CELLS, CONFIG_NAME, STOPPED_NAME, SUMMARY_NAME, locked
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.config.loading import leaves
@@ -34,6 +35,7 @@ class RunInfo:
         counts: What each arm holds, in the order of the YAML.
         digest: SHA-256 of what happened; None before a run is done.
         versions: Package -> version, Python's own included where it is known.
+        lost: The pages of which nothing is known, and why; empty for a damaged one.
         cut_short: Arm, day and user of each visit that was open when the run stopped; None where nobody wrote it down
             (a killed process cannot), empty where none was.
     """
@@ -47,6 +49,7 @@ class RunInfo:
     digest: str | None
     versions: Mapping[str, str]
     cut_short: Sequence[Mapping[str, Any]] | None = None
+    lost: LostPages = field(default_factory=LostPages)
 
     @property
     def sessions(self) -> int:
@@ -115,6 +118,7 @@ def read_run(directory: Path) -> RunInfo:
             digest=source.manifest.get("digest"),
             versions={**source.run["versions"], **source.manifest.get("versions", {})},
             cut_short=_cut_short(directory, source.run["status"]),
+            lost=altogether(list(source.lost().values())),
         )
 
 
