@@ -105,7 +105,7 @@ class ActionSpec:
             return (cells + 0.0 if 0.0 in self.values else cells), exact  # minus zero becomes zero
         if self.within is not None:
             return cells, (cells >= self.within[0]) & (cells <= self.within[1])
-        return cells, None
+        return cells, np.isfinite(cells) if self.kind == "number" else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from groundlings.environments.actions import Actions, Cells, Illegal, LegalActions
 from groundlings.environments.arrays import BoolArray
 from groundlings.environments.chat import CallRecord
-from groundlings.environments.legality import legal_only
+from groundlings.environments.legality import check_chances, legal_only
 from groundlings.environments.page import Page
 from groundlings.environments.trace import NO_TRACE, Trace
 
@@ -22,15 +22,19 @@ class Decision:
 
     Attributes:
         actions: What is done; `decision["click"]` is a column of it.
-        unreadable: Sessions whose reply could not be read: nothing else about their page is known, shape (n_visits,).
+        unreadable: Sessions whose page is lost, because no reply came that could be read: nothing else about it is
+            known, shape (n_visits,).
         trace: Draws, probabilities, calls and moods behind it.
         stray: Actions that name a slot outside the page; each is logged as illegal.
+        unanswerable: Of a lost page that the model's server refused for good, the server's words; None for any other
+            session; one entry per session, or none at all.
     """
 
     actions: Actions
     unreadable: BoolArray
     trace: Trace = NO_TRACE
     stray: tuple[Illegal, ...] = ()
+    unanswerable: tuple[str | None, ...] = ()
 
     def __getitem__(self, action: str) -> Cells:
         """The column of a declared action."""
@@ -59,9 +63,18 @@ class Decision:
 
     @classmethod
     def lost(cls, legal: LegalActions, page: Page, calls: Sequence[CallRecord]) -> Decision:
-        """Every reply of the cohort was unreadable."""
+        """No page of the cohort has a reply that can be read; an `unanswerable` call was refused for good."""
         everyone = np.ones(len(page.items), dtype=np.bool_)
-        return cls(Actions.of(legal.schema, page, {}), everyone, Trace(calls=tuple(calls)))
+        said = {call.row: call.reply.text for call in calls if call.status == "unanswerable"}
+        words = tuple(said.get(row) for row in range(len(everyone))) if said else ()
+        return cls(Actions.of(legal.schema, page, {}), everyone, Trace(calls=tuple(calls)), unanswerable=words)
+
+    @property
+    def refused(self) -> BoolArray:
+        """Sessions whose page is lost because the server refused the question for good, shape (n_visits,)."""
+        if not self.unanswerable:
+            return np.zeros(len(self.unreadable), dtype=np.bool_)
+        return self.unreadable & np.array([words is not None for words in self.unanswerable], dtype=np.bool_)
 
     def taking(self, **columns: Cells) -> Decision:
         """The same decision with other cells for some actions."""
@@ -69,7 +82,8 @@ class Decision:
 
     def take(self, rows: NDArray[np.integer]) -> Decision:
         """The decisions of some visits, without the calls, remarks and strays behind them."""
-        return Decision(self.actions.take(rows), self.unreadable[rows], self.trace.take(rows))
+        words = tuple(self.unanswerable[row] for row in rows) if self.unanswerable else ()
+        return Decision(self.actions.take(rows), self.unreadable[rows], self.trace.take(rows), unanswerable=words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +95,12 @@ class Checked:
 
 
 def checked(decision: Decision, page: Page, legal: LegalActions) -> Checked:
-    """Take out of a decision what its page did not offer, and say what it was; see `legality.legal_only`."""
+    """Take out of a decision what its page did not offer, and say what it was; see `legality.legal_only`.
+
+    Raises:
+        ConfigError: It was drawn from what is no probability; see `legality.check_chances`.
+    """
+    check_chances(decision.trace.chances, decision.unreadable, page, legal)
     actions, refused = legal_only(decision.actions, decision.unreadable, page, legal)
     illegal = (*decision.stray, *refused)
     if len(illegal) > 1:

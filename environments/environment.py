@@ -36,8 +36,15 @@ class EndedBy(StrEnum):
     """The environment had no further page."""
     UNREADABLE = "unreadable"
     """The mind's reply could not be read; what the agent did on that page is unknown."""
+    UNANSWERABLE = "unanswerable"
+    """The model's server refused the question for good; what the agent did on that page is unknown. Environments say
+    UNREADABLE of every lost page; the loop says which of them were refused."""
     NOTHING_SHOWN = "nothing_shown"
     """The recommender had no item for this user."""
+
+
+LOST = (EndedBy.UNREADABLE, EndedBy.UNANSWERABLE)
+"""Endings of sessions whose last page is lost: nobody knows what the agent did there."""
 
 
 @dataclass(frozen=True, slots=True)

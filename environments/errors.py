@@ -8,6 +8,7 @@
     |   |   `-- UnanswerablePrompt   the server refuses this one prompt; others go on   (becomes an event)
     |   `-- RunDirectoryError   choose another directory, or free some space
     |-- BudgetExhausted         a declared cap was reached; the run stopped cleanly
+    |-- TooMuchUnreadable       exit status 1: too many pages are lost for a result; the run stopped cleanly
     |-- NotFitted               a programmer asked a recommender to rank before `fit`
     `-- UnreadableReply         the model's reply could not be read   (becomes an event)
 
@@ -54,12 +55,14 @@ class UnanswerablePrompt(ProviderError):
     Attributes:
         what: The server's own words, cleaned for a terminal and without secrets.
         attempts: Requests it took to be sure.
+        from_store: Whether that is known from a record, and nobody was asked.
     """
 
-    def __init__(self, message: str, *, what: str, attempts: int) -> None:
+    def __init__(self, message: str, *, what: str, attempts: int, from_store: bool = False) -> None:
         super().__init__(message)
         self.what = what
         self.attempts = attempts
+        self.from_store = from_store
 
 
 class RunDirectoryError(UserError):
@@ -72,6 +75,10 @@ class RunWarning(UserWarning):
 
 class BudgetExhausted(GroundlingsError):
     """A cap on calls, tokens or money was reached; everything decided so far is in the log."""
+
+
+class TooMuchUnreadable(GroundlingsError):
+    """A larger share of pages is lost than `mind.max_unreadable` allows; everything decided so far is in the log."""
 
 
 class NotFitted(GroundlingsError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ import numpy as np
 from groundlings.environments import levels
 from groundlings.environments.actions import Actions, ActionSpec, Cells, Illegal, LegalActions
 from groundlings.environments.arrays import BoolArray
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.page import Page
+from groundlings.environments.trace import Chance
 
 
 def legal_only(
@@ -57,6 +60,36 @@ def legal_only(
     return Actions(actions.schema, columns), refused
 
 
+def check_chances(chances: Mapping[str, Chance], unreadable: BoolArray, page: Page, legal: LegalActions) -> None:
+    """Refuse a decision that was drawn from no probability: it looks as if nothing was done, where nothing is known.
+
+    Args:
+        chances: Action -> what it was drawn from, of actions that the environment declares.
+        unreadable: Visits whose page is lost, shape (n_visits,): they may have none.
+        page: What was shown.
+        legal: What was offered; where an action was not, there may be none.
+
+    Raises:
+        ConfigError: P(action) is NaN or outside of 0 to 1, or the draw is NaN, where the action could be taken.
+    """
+    for name, chance in chances.items():
+        sound = (chance.probability >= 0) & (chance.probability <= 1) & ~np.isnan(chance.draw)
+        if sound.all():
+            continue
+        spec = legal.schema[name]
+        at_stake = page.shown & ~unreadable[:, None] if spec.per == "slot" else ~unreadable
+        if name in legal.available:
+            at_stake = at_stake & legal.available[name]
+        if spec.needs is None and (wrong := at_stake & ~sound).any():
+            place = tuple(np.argwhere(wrong)[0].tolist())
+            slot = f" for slot {place[1] + 1}" if spec.per == "slot" else ""
+            raise ConfigError(
+                f"mind: P({name}){slot} of page {page.number} is {chance.probability[place]:g}, held against the draw "
+                f"{chance.draw[place]:g}; expected a probability from 0 to 1. A mind that does not know what somebody "
+                "does says so with Decision.unreadable; what is not known is no refusal"
+            )
+
+
 def _refuse(
     refused: list[Illegal], spec: ActionSpec, cells: Cells, asked: BoolArray, allowed: BoolArray, reason: str
 ) -> BoolArray:
@@ -80,7 +113,9 @@ def _only(spec: ActionSpec, cells: Cells, kept: BoolArray, page: Page) -> Cells:
 def _limits(spec: ActionSpec) -> str:
     if spec.values:
         return f"{spec.words} is one of {', '.join(levels.texts(spec.values))}"
-    low, high = spec.within or (np.nan, np.nan)
+    if spec.within is None:
+        return f"{spec.words} is a finite number"
+    low, high = spec.within
     return f"{spec.words} is {low:g} to {high:g}"
 
 

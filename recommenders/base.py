@@ -60,6 +60,8 @@ class AsyncRecommender(ABC):
         """Rank for every session of the request; raises `NotFitted` before the first `fit`.
 
         Calls to a language model go into `Ranking.calls`: they are logged, recorded and replayed under the arm's name.
+        A question that the server refuses for good raises `UnanswerablePrompt`: catch it and say what is shown without
+        an answer, because a list, unlike a reply of an agent, cannot be lost.
         """
 
     def memory_bytes(self, interactions: Interactions) -> int:  # noqa: ARG002 - most take little

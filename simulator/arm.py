@@ -11,7 +11,7 @@ import numpy as np
 from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.environment import Environment
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, ProviderError, UnanswerablePrompt
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.visits import Visits
 from groundlings.personas.mind import Mind, looks_back
@@ -19,6 +19,7 @@ from groundlings.recommenders.base import AsyncRecommender
 from groundlings.simulator.cohorts import clicks_of, cohorts
 from groundlings.simulator.concurrency import in_order
 from groundlings.simulator.log.writer import LogWriter
+from groundlings.simulator.lost_pages import LostPageWatch
 from groundlings.simulator.resume_state import Past
 from groundlings.simulator.session import CohortRecord, browse
 from groundlings.simulator.visit_schedule import DailyChance, VisitSchedule
@@ -93,8 +94,19 @@ class Arm:
             ) from fault
         self._fitted = True
 
-    async def day(self, day: int, concurrency: int, log: LogWriter, on_visits: Callable[[int], None]) -> None:
-        """Simulate one day: count the sessions that the log holds already, then run those that are missing."""
+    async def day(
+        self,
+        day: int,
+        concurrency: int,
+        log: LogWriter,
+        on_visits: Callable[[int], None],
+        watch: LostPageWatch | None = None,
+    ) -> None:
+        """Simulate one day: count the sessions that the log holds already, then run those that are missing.
+
+        Raises:
+            TooMuchUnreadable: The watch says so; what it has counted is in the log.
+        """
         assert self._visits is not None, "start comes first"
         time = self._opening_time + day * SECONDS_PER_DAY
         logged = self.past.on(day)
@@ -104,7 +116,8 @@ class Arm:
         agents = logged.missing(self._visits.arrivals(day))
         version = self.recommender.state() if len(agents) else ""
         waiting = cohorts(agents, self.users[agents], day, seed=self.seed, size=self.mind.cohort_size, sim_time=time)
-        async for record in in_order(self._browse, waiting, concurrency):
+        records = in_order(self._browse, waiting, concurrency)
+        async for record in records if watch is None else watch.over(records):
             log.write(record, arm=self.name, sim_time=time, policy_version=version)
             if looks_back(self.mind):
                 self.mind.remember(record.afterthoughts.memories)
@@ -142,6 +155,12 @@ class Arm:
                 environment=self.environment,
                 mind=self.mind,
             )
-        except BaseException:
+        except BaseException as fault:
             self.cut_short.extend((visits.day, int(user)) for user in visits.users)
+            if isinstance(fault, UnanswerablePrompt):
+                # A mind's question would have been a lost page; a list, or a memory, cannot be lost.
+                raise ProviderError(
+                    f"arm {self.name}: the recommender, or the mind after a visit, asked what the server refuses for "
+                    f"good ({fault.what}); catch UnanswerablePrompt there and say what happens without an answer"
+                ) from None
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 async def in_order(
     work: Callable[[Task], Awaitable[Result]], tasks: Iterable[Task], concurrency: int
-) -> AsyncIterator[Result]:
+) -> AsyncGenerator[Result, None]:
     """Work on tasks side by side and yield the results in the order of the tasks.
 
     At most `concurrency` are open at once. A slow one holds back the results behind it, not the work: up to

@@ -9,6 +9,7 @@ from groundlings.environments.cleaning import logger
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.concurrency import rare_collections
 from groundlings.simulator.log.writer import LogWriter
+from groundlings.simulator.lost_pages import LostPageWatch
 
 _logger = logger(__name__)
 
@@ -39,7 +40,11 @@ class Schedule:
 
 
 async def live_together(
-    arms: Sequence[Arm], schedule: Schedule, log: LogWriter, on_visits: Callable[[int], None]
+    arms: Sequence[Arm],
+    schedule: Schedule,
+    log: LogWriter,
+    on_visits: Callable[[int], None],
+    watch: LostPageWatch | None = None,
 ) -> None:
     """Simulate all days of some arms; after each day every one of them gets the clicks of all of them.
 
@@ -50,6 +55,10 @@ async def live_together(
         schedule: Number of days, concurrency, days between fits.
         log: Gets the sessions in agent order.
         on_visits: Called with the number of sessions just written, or already in the log.
+        watch: Counts lost pages; None where any number is allowed.
+
+    Raises:
+        TooMuchUnreadable: The watch says so.
     """
     try:
         for arm in arms:
@@ -63,7 +72,7 @@ async def live_together(
                 # 2. Agents have their sessions. Recommenders are frozen: clicks of today change no list of today.
                 for arm in arms:
                     _logger.debug("day %d of %d: arm %s", day + 1, schedule.days, arm.name)
-                    await arm.day(day, schedule.concurrency, log, on_visits)
+                    await arm.day(day, schedule.concurrency, log, on_visits, watch)
 
                 # 3. After the day has ended in every arm, each recommender gets the clicks of all of them.
                 clicks = [arm.take_clicks() for arm in arms]

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from groundlings.environments.actions import ActionSchema, Illegal
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.chat import CallRecord
-from groundlings.environments.decision import checked
-from groundlings.environments.environment import Environment, Served, State
+from groundlings.environments.decision import Decision, checked
+from groundlings.environments.environment import EndedBy, Environment, Served, State
+from groundlings.environments.errors import UnanswerablePrompt
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.visits import Visits
 from groundlings.personas.mind import Afterthoughts, Mind, PageTurn, Situation, looks_back
@@ -94,9 +95,12 @@ async def browse(
         here, page, legal = observation.rows, observation.page, observation.legal
         present = visits if len(here) == len(visits) else visits.take(here)
 
-        # 2. The mind decides.
+        # 2. The mind decides; where the model's server refuses its question for good, the page is lost.
         situation = Situation(present, page, legal, here, tuple(logged.turn for logged in turns))
-        decision = await mind.decide(situation)
+        try:
+            decision = await mind.decide(situation)
+        except UnanswerablePrompt as refusal:
+            decision = replace(Decision.lost(legal, page, ()), unanswerable=(refusal.what,) * len(here))
 
         # 3. Actions that were not offered are taken out.
         legal_part = checked(decision, page, legal)
@@ -112,7 +116,19 @@ async def browse(
     afterthoughts = Afterthoughts()
     if looks_back(mind):
         afterthoughts = await mind.look_back(visits, tuple(logged.turn for logged in turns))
-    return CohortRecord(visits, environment.schema, tuple(turns), pages, state.ended_by, afterthoughts, tuple(asked))
+    ended_by = _endings(state.ended_by, turns)
+    return CohortRecord(visits, environment.schema, tuple(turns), pages, ended_by, afterthoughts, tuple(asked))
+
+
+def _endings(ended_by: NDArray[np.object_], turns: list[LoggedTurn]) -> NDArray[np.object_]:
+    """How sessions ended; environments know lost pages, and not which of them the server had refused."""
+    refused = [turn.rows[turn.decision.refused] for turn in (logged.turn for logged in turns)]
+    rows = np.concatenate(refused) if refused else np.zeros(0, dtype=np.int64)
+    if not len(rows):
+        return ended_by
+    endings = ended_by.copy()
+    endings[rows[ended_by[rows] == EndedBy.UNREADABLE]] = EndedBy.UNANSWERABLE
+    return endings
 
 
 def _of_visit(call: CallRecord, request: RankingRequest, visits: Visits) -> CallRecord:

@@ -23,7 +23,7 @@ class StorySlot:
         place: Where it stood before the agent's eyes, 1 is the top.
         title, year, genres: As in the catalog.
         examined: Whether it was looked at, None = not known.
-        clicked: Whether it was opened, None = the reply was unreadable.
+        clicked: Whether it was opened, None = the page is lost.
         rating: Stars, None = none.
         reason: In the agent's words, None = none given.
         probability: The mind's P(click), None = it states none.
@@ -50,7 +50,7 @@ class StoryCall:
 
     Attributes:
         template: The prompt's name and version.
-        status: `ok`, `reasked` or `unreadable`.
+        status: `ok`, `reasked`, `unreadable` or `unanswerable`.
         messages: (role, content) of all that it was shown.
         reply: All that it said.
         first_token: The likeliest first tokens and their log probabilities, NaN where one is not known; none where they
@@ -74,7 +74,8 @@ class StoryPage:
         slots: As they were shown, top to bottom.
         refused: What the agent tried and the site did not offer.
         feeling, satisfaction: What it said of the page, None = not asked.
-        outcome: `next_page`, `exit` or `unreadable`.
+        outcome: `next_page`, `exit`, `unreadable` or `unanswerable`.
+        refusal: What the model's server said where it refuses to answer for good, None where it does not.
         next_probability: P(next page), None = the mind states none.
         calls: What a model was asked about it.
     """
@@ -86,6 +87,7 @@ class StoryPage:
     feeling: str | None
     satisfaction: float | None
     outcome: str
+    refusal: str | None
     next_probability: float | None
     calls: tuple[StoryCall, ...]
 
@@ -148,6 +150,9 @@ def read_story(run: Path, user: str, arm: str | None = None, day: int | None = N
     return Story(agent["source_user_id"], description, told)
 
 
+_LOST = ("unreadable", "unanswerable")
+
+
 def _agent(log: LogReader, user: str) -> Mapping[str, Any]:
     found = log.agent_of(user)
     if found is not None:
@@ -187,7 +192,8 @@ def _visit(visit: Mapping[str, Any], of: VisitRows) -> StoryVisit:
 
 def _page(number: int, of: VisitRows, calls: tuple[StoryCall, ...]) -> StoryPage:
     events = [event for event in of.events if event["page"] == number]
-    end = next((event for event in events if event["kind"] in ("next_page", "exit", "unreadable")), {})
+    end = next((event for event in events if event["kind"] in ("next_page", "exit", *_LOST)), {})
+    refused = end.get("kind") == "unanswerable"
     marks = {(event["impression_id"], event["kind"]): event["detail"] for event in events}
     mood = next((row for row in of.moods if row["page"] == number), None)
     return StoryPage(
@@ -195,9 +201,10 @@ def _page(number: int, of: VisitRows, calls: tuple[StoryCall, ...]) -> StoryPage
         mood=Mood(mood["satisfaction"], mood["tiredness"], json.loads(mood["boredom"])) if mood else None,
         slots=tuple(_slot(row, marks) for row in of.slots if row["page"] == number),
         refused=tuple(str(event["detail"]) for event in events if event["kind"] == "illegal"),
-        feeling=end.get("detail"),
+        feeling=None if refused else end.get("detail"),
         satisfaction=end.get("value"),
         outcome=end.get("kind", "unreadable"),
+        refusal=(end.get("detail") or "no reason given") if refused else None,
         next_probability=mood["p_next"] if mood else None,
         calls=calls,
     )

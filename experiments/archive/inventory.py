@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.analysis.metrics.lost import LostPages, altogether
 from groundlings.experiments.archive.directory import CELLS, CONFIG_NAME, STOPPED_NAME, SUMMARY_NAME, locked
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.archive.log_check import FEW_ROWS, SOME_ROWS, LogCheck
@@ -35,6 +36,7 @@ class RunInfo:
         counts: What each arm holds, in the order of the YAML.
         digest: SHA-256 of what happened; None before a run is done. The manifest's where the seals vouch for it.
         versions: Package -> version, Python's own included where it is known.
+        lost: The pages of which nothing is known, and why; empty for a damaged one.
         cut_short: Arm, day and user of each visit that was open when the run stopped; None where nobody wrote it down
             (a killed process cannot), empty where none was.
         changes: What became of the log since it was written; None for a damaged one.
@@ -49,6 +51,7 @@ class RunInfo:
     digest: str | None
     versions: Mapping[str, str]
     cut_short: Sequence[Mapping[str, Any]] | None = None
+    lost: LostPages = field(default_factory=LostPages)
     changes: LogCheck | None = None
 
     @property
@@ -122,6 +125,7 @@ def read_run(directory: Path, most_rows: int | None = SOME_ROWS) -> RunInfo:
             digest=source.digest,
             versions={**source.run["versions"], **source.manifest.get("versions", {})},
             cut_short=_cut_short(directory, source.run["status"]),
+            lost=altogether(list(source.lost().values())),
             changes=source.changes,
         )
 

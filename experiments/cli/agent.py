@@ -27,10 +27,16 @@ _ENDINGS = {
     "exit": "The agent left by choice.",
     "last_page": "There was no further page; when the agent would have left is not known.",
     "unreadable": "The session was cut short: the model's reply could not be read.",
+    "unanswerable": "The session was cut short: the model's server refuses to answer what was asked.",
     "nothing_shown": "The recommender had nothing to show.",
 }
 _TOKENS = 6
-_OUTCOMES = {"next_page": "turned the page", "exit": "left", "unreadable": "the reply could not be read"}
+_OUTCOMES = {
+    "next_page": "turned the page",
+    "exit": "left",
+    "unreadable": "the reply could not be read",
+    "unanswerable": "the model's server refuses to answer",
+}
 
 
 def agent(
@@ -143,6 +149,8 @@ def _outcome(page: StoryPage, last: bool) -> str:
         said.append(f"felt {page.feeling}")
     if page.satisfaction is not None:
         said.append(f"satisfied {page.satisfaction:g} of 10")
+    if page.refusal is not None:
+        said.append(f"the server said: {page.refusal}")
     chance = "" if page.next_probability is None else f" (P of going on {page.next_probability:.2f})"
     said.append("reached the last page" if last else _OUTCOMES[page.outcome] + chance)
     return "; ".join(said)

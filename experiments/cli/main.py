@@ -13,7 +13,14 @@ import typer
 
 from groundlings.environments.cleaning import CleanFormatter
 from groundlings.environments.earlier_names import EarlierName
-from groundlings.environments.errors import BudgetExhausted, ConfigError, RunDirectoryError, RunWarning, UserError
+from groundlings.environments.errors import (
+    BudgetExhausted,
+    ConfigError,
+    RunDirectoryError,
+    RunWarning,
+    TooMuchUnreadable,
+    UserError,
+)
 from groundlings.experiments.cli.signals import Stopped
 from groundlings.experiments.cli.streams import patient_streams
 from groundlings.experiments.terminal import Terminal, escape, say
@@ -133,7 +140,7 @@ def run(
                 outcome = run_as_configured(load_config(config, changes or (), seed), out, progress)
             elif resume is not None:
                 outcome = go_on_with(resume, progress, resuming=Resuming(accept_changes, data))
-        except (UserError, BudgetExhausted, KeyboardInterrupt):
+        except (UserError, BudgetExhausted, TooMuchUnreadable, KeyboardInterrupt):
             if progress.directory is not None and progress.directory.is_dir():
                 errors.print("every finished session is in the log; continue with")
                 errors.print(f"    groundlings run --resume {escape(str(progress.directory))}")
@@ -252,8 +259,8 @@ def _show_warning(
 def main() -> None:
     """Run the command.
 
-    It exits with 0 when it is done, 1 for a fault of ours, 2 for something the user can mend, 3 for a verdict to fail
-    on, and where it was stopped with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP).
+    It exits with 0 when it is done, 1 for a fault of ours or where too little could be read, 2 for something the user
+    can mend, 3 for a verdict to fail on, and where it was stopped with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP).
     """
     warnings.showwarning = _show_warning
     if logging.lastResort is not None:  # what other packages log where nobody listens
@@ -278,6 +285,9 @@ def _status_of_the_command(stopped: Stopped) -> int:
     except (UserError, BudgetExhausted) as error:
         errors.print(f"[bold red]error[/] {escape(str(error), newlines=True)}")
         return 2
+    except TooMuchUnreadable as error:
+        errors.print(f"[bold red]too little could be read[/] {escape(str(error))}")
+        return 1
     except typer.Abort:
         if stopped.came:
             return _told_of_stopping(stopped)

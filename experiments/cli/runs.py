@@ -73,8 +73,9 @@ def show_run(directory: RunArgument) -> None:
     console.print(facts)
     arms = _table("arm", "sessions", "impressions", "unknown", "opened", "rated")
     for name, count in run.counts.items():
-        cells = (count.sessions, count.impressions, count.unknown, count.opened, count.rated)
-        arms.add_row(escape(name), *(f"{cell:,}" for cell in cells))
+        cells = [f"{cell:,}" for cell in (count.sessions, count.impressions, count.unknown)]
+        done = ("n/a", "n/a") if count.nothing_known else (f"{count.opened:,}", f"{count.rated:,}")
+        arms.add_row(escape(name), *cells, *done)
     console.print(arms)
 
 
@@ -134,6 +135,7 @@ def _facts(run: RunInfo) -> dict[str, Any]:
         "started": about["started_at"],
         "finished": about["finished_at"] or "not yet",
         **({} if run.status == "done" else {"cut short": _cut_short(run)}),
+        **({"unknown": run.lost.sentence()} if run.lost.lost else {}),
         "seed": about["seed"],
         "digest": run.digest or "none: the run is not done",
         "log": str(run.changes),

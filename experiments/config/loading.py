@@ -102,7 +102,7 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
                 del content["mind"][key]
     if isinstance(content.get("plan"), dict) and content["plan"].get("take_out_luck") is False:
         del content["plan"]["take_out_luck"]
-    for section, idle in (("simulation", {"concurrency"}), ("mind", {"model"})):
+    for section, idle in (("simulation", {"concurrency"}), ("mind", {"model", "max_unreadable"})):
         if isinstance(content.get(section), dict):
             content[section] = {key: value for key, value in content[section].items() if key not in idle}
     model = getattr(mind, "model", None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Tag, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator
 
 from groundlings.environments.errors import ConfigError
 from groundlings.personas.mind import FEED_ACTIONS, Mind
@@ -18,6 +18,7 @@ from groundlings.personas.minds.language.config import LanguageOptions
 from groundlings.personas.minds.scripted import ScriptedOptions
 from groundlings.personas.registry import MINDS, MindContext, build_mind, find_mind, mind_arguments
 from groundlings.simulator.language.config import ModelConfig
+from groundlings.simulator.lost_pages import MAX_UNREADABLE
 
 Options = TypeVar("Options", bound=BaseModel)
 
@@ -56,6 +57,9 @@ class ScriptedMindConfig(ScriptedOptions):
 
     kind: Literal["scripted"]
     """`scripted`."""
+    max_unreadable: float = Field(default=1.0, ge=0, le=1)
+    """Share of the pages that may be lost; above it the run stops with status 1. A script loses pages on purpose, so
+    any by default."""
 
     @property
     def asked(self) -> ModelConfig | None:
@@ -86,6 +90,9 @@ class LanguageMindConfig(LanguageOptions):
     """`language`."""
     model: ModelConfig = ModelConfig()
     """Which model answers."""
+    max_unreadable: float = Field(default=MAX_UNREADABLE, ge=0, le=1)
+    """Share of the pages that may be lost, because no reply came that could be read; above it the run stops with status
+    1, and can be resumed. 1 allows any."""
 
     @property
     def asked(self) -> ModelConfig | None:
@@ -118,6 +125,9 @@ class CalibratedMindConfig(CalibratedOptions):
     """`calibrated`."""
     model: ModelConfig = ModelConfig()
     """Which model answers; it must give log probabilities."""
+    max_unreadable: float = Field(default=MAX_UNREADABLE, ge=0, le=1)
+    """Share of the pages that may be lost, because no reply came that could be read; above it the run stops with status
+    1, and can be resumed. 1 allows any."""
 
     @property
     def asked(self) -> ModelConfig | None:
@@ -145,7 +155,7 @@ class CalibratedMindConfig(CalibratedOptions):
 
 
 class PluginMindConfig(BaseModel):
-    """A mind of your own, or of another package; all keys but `kind` and `model` are its options."""
+    """A mind of your own, or of another package; all keys but `kind`, `model` and `max_unreadable` are its options."""
 
     model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True, hide_input_in_errors=True)
 
@@ -153,6 +163,9 @@ class PluginMindConfig(BaseModel):
     """The name of a plug-in, or `module:Class`."""
     model: ModelConfig | None = None
     """Which model answers; only for a mind that asks one."""
+    max_unreadable: float = Field(default=MAX_UNREADABLE, ge=0, le=1)
+    """Share of the pages that may be lost, because no reply came that could be read; above it the run stops with status
+    1, and can be resumed. 1 allows any."""
 
     @field_validator("kind")
     @classmethod

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from groundlings.environments.cleaning import printable, printable_json
+from groundlings.experiments.analysis.metrics.lost import altogether
 from groundlings.experiments.exports.registry import Format, Written
 from groundlings.experiments.exports.source import LogSource
 
@@ -20,7 +21,7 @@ MARKDOWN_NAME = "DATASHEET.md"
 DEFINITIONS: Mapping[str, str] = {
     "session": "one visit of one simulated person under one arm; nobody comes twice on a simulated day",
     "impression": "one item in one slot of one page that was shown, whether or not anything was done with it",
-    "clicked": "the person opened the item; NULL where the reply for the page could not be read",
+    "clicked": "the person opened the item; NULL where the page is lost, because no reply came that could be read",
     "rating": "the stars given to an opened item; NULL where none were given",
     "pscore": "the probability of this item in this slot, given the ranks before it and the request",
     "display_position": "where on the page the person saw the slot, 0 is the top; other than `position` only where a "
@@ -36,7 +37,7 @@ DEFINITIONS: Mapping[str, str] = {
 
 def datasheet(source: LogSource, chosen: Format, written: Written) -> dict[str, Any]:
     """The facts, as plain JSON values."""
-    run, counts = source.run, source.counts()
+    run, counts, lost = source.run, source.counts(), source.lost()
     return {
         **source.provenance(),
         "warning": "Every interaction in these files was made by a simulation. None is the behaviour of a real person.",
@@ -50,10 +51,13 @@ def datasheet(source: LogSource, chosen: Format, written: Written) -> dict[str, 
             {
                 **{key: value for key, value in asdict(arm).items() if key != "arm_id"},
                 **asdict(counts[arm.name]),
+                **({"opened": None, "rated": None} if counts[arm.name].nothing_known else {}),
                 "unknown": counts[arm.name].unknown,
+                "lost": lost[arm.name].as_dict(),
             }
             for arm in source.arms
         ],
+        "lost": altogether(list(lost.values())).as_dict(),
         "site": {name: run[name] for name in ("page_size", "max_pages", "like_from")},
         "time": {name: run[name] for name in ("started_at", "finished_at")},
         "versions": run["versions"],
@@ -107,6 +111,7 @@ def _markdown(facts: Mapping[str, Any]) -> str:
         _list({f"`{name}`": f"{rows:,} rows" for name, rows in chosen["files"].items()}),
         _arms(facts["arms"]),
         f"**Unknown outcomes:** {chosen['unknown']}.",
+        f"**Lost pages:** {_plain(facts['lost']['in_words'])}." if facts["lost"]["in_words"] else "",
         f"**The synthetic mark:** {chosen['mark']}.",
         "\n".join(f"- {printable(note)}" for note in chosen["notes"]),
         "## What the words mean",
@@ -124,8 +129,12 @@ def _arms(arms: list[Mapping[str, Any]]) -> str:
     for arm in arms:
         bound = " (a bound: it sees hidden preferences)" if arm["sees_hidden_preference"] else ""
         cells = [_plain(arm["name"]), arm["folder"], f"{_plain(arm['recommender'])}{bound}"]
-        lines.append(f"| {' | '.join([*cells, *(f'{arm[name]:,}' for name in columns)])} |")
+        lines.append(f"| {' | '.join([*cells, *(_number(arm[name]) for name in columns)])} |")
     return "\n".join(lines)
+
+
+def _number(count: int | None) -> str:
+    return "n/a" if count is None else f"{count:,}"
 
 
 def _list(facts: Mapping[str, Any]) -> str:

@@ -52,7 +52,7 @@ class ExportFormat(Protocol):
     Attributes:
         description: One line.
         rows: What one row stands for.
-        unknown: What happens to outcomes that nobody knows, because the reply for the page was unreadable.
+        unknown: What happens to outcomes that nobody knows, because the page is lost.
         mark: How its files say that they are synthetic.
     """
 
@@ -88,7 +88,7 @@ class Format:
         name: As on the command line; of a shipped one also the name of its module.
         description: One line.
         rows: What one row stands for.
-        unknown: What happens to outcomes that nobody knows, because the reply for the page was unreadable.
+        unknown: What happens to outcomes that nobody knows, because the page is lost.
         mark: How its files say that they are synthetic.
         writer: What writes it; None of a shipped one, whose module is imported when it is needed.
     """

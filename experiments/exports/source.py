@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.analysis.metrics.lost import LostPages, read_lost
 from groundlings.experiments.archive.directory import read_manifest
 from groundlings.experiments.archive.log_check import SOME_ROWS, check_log
 from groundlings.experiments.archive.provenance import claim
@@ -129,6 +130,11 @@ class LogSource:
     def counts(self) -> dict[str, Counts]:
         """How much of everything each arm has, by the arm's name."""
         return {self._by_id[arm_id].name: rows for arm_id, rows in self._log.rows_by_arm().items()}
+
+    def lost(self) -> dict[str, LostPages]:
+        """The pages of which nothing is known, and why, by the arm's name."""
+        found = read_lost(self._log, self._by_id, self.run["mind"])
+        return {self._by_id[arm_id].name: pages for arm_id, pages in found.items()}
 
     def agents(self) -> Iterator[Agent]:
         """The simulated people, in the order of the log."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from groundlings.environments.cleaning import logger
+from groundlings.environments.errors import TooMuchUnreadable
 from groundlings.experiments.analysis.measuring import measure
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.archive import directory as files
@@ -150,13 +151,24 @@ def _carried_out(
                 if resumed is not None:
                     prepare_again(plan, resumed, begun, resuming)
                 ready = time.monotonic()
-                await simulate_into(directory, plan, run_row(plan), progress, accept=resuming.accept_changes)
+                try:
+                    await simulate_into(directory, plan, run_row(plan), progress, accept=resuming.accept_changes)
+                except TooMuchUnreadable:
+                    _shown(plan, directory, progress)
+                    raise
                 seconds = {"prepare": ready - began, "simulate": time.monotonic() - ready}
                 return plan, directory, seconds
 
         done = asyncio.run(simulated())
         progress.event(Note("measuring and drawing"))
         return _measured(*done)
+
+
+def _shown(plan: Plan, directory: Path, progress: Progress) -> None:
+    """Measure and draw what a run has that stopped because too little could be read: its report shows how little."""
+    progress.event(Note("measuring and drawing what was read"))
+    with LogReader(directory) as log:
+        measure(directory, log, metrics=plan.metrics)
 
 
 def _measured(plan: Plan, directory: Path, seconds: Mapping[str, float]) -> Outcome:

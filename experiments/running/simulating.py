@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from groundlings.environments.cleaning import logger
+from groundlings.environments.errors import TooMuchUnreadable
+from groundlings.experiments.analysis.metrics.lost import altogether, read_lost
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.changes import check_same, line
 from groundlings.experiments.running.event_loop import outside_of_loops
@@ -18,8 +20,10 @@ from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, prepare
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import live_together
+from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import Store
 from groundlings.simulator.log.writer import LogWriter, PastRun
+from groundlings.simulator.lost_pages import LostPageWatch
 
 TWO = "accepted: from here on this run is another experiment than it began as"
 
@@ -52,6 +56,8 @@ async def simulate(
 ) -> None:
     """Simulate all days of every arm and write the log; sessions that the log holds already are not repeated.
 
+    Where too many pages are lost (`mind.max_unreadable`), the log stays open for going on with it.
+
     Args:
         plan: What to simulate; its arms are used up.
         run: The row of `runs`, from `run_row`.
@@ -62,7 +68,24 @@ async def simulate(
 
     Raises:
         ConfigError: The log holds a run of another experiment.
+        TooMuchUnreadable: Too many pages are lost; the message says why and what to do.
     """
+    try:
+        await _simulated(plan, run, place, progress, cut_short, accept)
+    except TooMuchUnreadable as fault:
+        with LogReader(place) as log:
+            raise TooMuchUnreadable(_explained(fault, log)) from None
+
+
+async def _simulated(
+    plan: Plan,
+    run: Mapping[str, Any],
+    place: Path | Store,
+    progress: Progress,
+    cut_short: list[CutShort] | None,
+    accept: bool,
+) -> None:
+    watch = LostPageWatch(getattr(plan.config.mind, "max_unreadable", 1.0))
     with LogWriter(place) as log:
         past = log.resume(plan.environment.schema)
         if past is None:
@@ -83,12 +106,25 @@ async def simulate(
             if past is not None:
                 _go_on(arms, past)
             try:
-                await live_together(arms, plan.schedule, log, on_visits(progress))
+                await live_together(arms, plan.schedule, log, on_visits(progress), watch)
             finally:
                 if cut_short is not None:
                     ids = plan.dataset.people.user_ids
                     cut_short += [CutShort(arm.name, day, ids[user]) for arm in arms for day, user in arm.cut_short]
+        if watch.lost or past is not None:
+            with LogReader(place) as written:
+                watch.end_run(*written.lost_and_shown())
         log.close()
+
+
+def _explained(fault: TooMuchUnreadable, log: LogReader) -> str:
+    """The message of a run that stopped, with what its log says of the lost pages."""
+    found = altogether(list(read_lost(log, [arm.arm_id for arm in log.visited_arms()], log.run()["mind"]).values()))
+    return (
+        f"{found.sentence()}. The run stopped: {fault}. Everything decided so far is kept, and lost pages stay lost: "
+        "mend the cause and run anew, or change config.yaml in the run's directory (mind.max_unreadable: 1 allows any "
+        "share) and resume"
+    )
 
 
 def _go_on(arms: Sequence[Arm], past: PastRun) -> None:

@@ -81,7 +81,7 @@ class CallStore:
             if kept and _REFUSAL in kept:
                 what, attempts = str(kept[_REFUSAL]), int(kept["attempts"])
                 raise UnanswerablePrompt(
-                    f"{self.path}: the model refused this prompt: {what}", what=what, attempts=attempts
+                    f"{self.path}: the model refused this prompt: {what}", what=what, attempts=attempts, from_store=True
                 )
             return None if kept is None else _reply_of(kept)
         except (AttributeError, TypeError, ValueError) as fault:

@@ -11,7 +11,7 @@ from groundlings.simulator.log.columns import Columns, unknown_where
 from groundlings.simulator.log.impression_columns import Cells, Slots
 
 _AFTER_ACTIONS = (*REMARK_KINDS, "illegal")
-_PAGE_KINDS = ("unreadable", "next_page", "exit")
+_PAGE_KINDS = ("unreadable", "next_page", "exit", "unanswerable")
 _IN_THE_PAGE_EVENT = frozenset({"next_page", "satisfaction"})
 """Actions that the event which ends a page tells of: its kind says whether the next page was asked for, its value how
 satisfying the page was."""
@@ -117,15 +117,17 @@ def _of_pages(slots: Slots, kinds: EventKinds) -> _EventColumns:
     showings = len(slots.showing_visit)
     goes_on = slots.a_showing(_goes_on)
     unreadable = slots.a_showing(lambda turn: turn.decision.unreadable)
+    refused = slots.a_showing(lambda turn: turn.decision.refused)
     ended = np.where(goes_on, kinds.place["next_page"], kinds.place["exit"])
+    lost = np.where(refused, kinds.place["unanswerable"], kinds.place["unreadable"])
     return (
         slots.showing_visit,
         slots.showing_page,
         np.full(showings, _WHOLE_PAGE),
-        np.where(unreadable, kinds.place["unreadable"], ended),
+        np.where(unreadable, lost, ended),
         np.full(showings, -1),
         slots.a_showing(satisfaction_of),
-        slots.a_showing(_feelings),
+        slots.a_showing(_words),
     )
 
 
@@ -140,11 +142,15 @@ def satisfaction_of(turn: PageTurn) -> Cells:
     return np.full(len(turn.rows), np.nan) if said is None else said
 
 
-def _feelings(turn: PageTurn) -> Cells:
-    feelings = np.full(len(turn.rows), None)
+def _words(turn: PageTurn) -> Cells:
+    """How a page felt; of one that the server refused, what it said."""
+    words = np.full(len(turn.rows), None)
     if turn.decision.trace.feelings:
-        feelings[:] = turn.decision.trace.feelings
-    return feelings
+        words[:] = turn.decision.trace.feelings
+    if turn.decision.unanswerable:
+        refused = turn.decision.refused
+        words[refused] = np.array(turn.decision.unanswerable, dtype=np.object_)[refused]
+    return words
 
 
 def _remarks_and_refusals(slots: Slots, kinds: EventKinds) -> _EventColumns:

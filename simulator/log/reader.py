@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from groundlings.simulator.log.reading.frames import FrameReader
+from groundlings.simulator.log.reading.lost import LostPageReader
 from groundlings.simulator.log.reading.open_log import CHUNK_ROWS
 from groundlings.simulator.log.reading.participants import LoggedAgent, LoggedArm, LoggedItem
 from groundlings.simulator.log.reading.streams import IMPRESSION_COLUMNS, ArmRows, Outcome, StreamReader
@@ -24,13 +25,14 @@ __all__ = [
 ]
 
 
-class LogReader(FrameReader, SumReader, VisitReader, StreamReader):
+class LogReader(FrameReader, SumReader, LostPageReader, VisitReader, StreamReader):
     """A run's log, open for reading. It changes nothing, and it reads logs of every released schema.
 
     - DataFrames, one row per thing: `impressions`, `sessions`, `events`, `calls`, `interactions`, `agents`, `items`,
       `arms`. Arms have their names, people and items the data set's own ids; what is unknown is NA.
     - The run and who takes part: `run`, `logged_arms`, `logged_agents`, `logged_items`, `user_ids`.
     - Sums for metrics: `session_totals`, `sessions_by_end`, `events_by_kind`, `call_totals`, ...
+    - Pages of which nothing is known, with the reason: `lost_pages`.
     - One visit: `visits_of`, `visit`, ...
     - Chunks of constant memory: `impression_chunks`, `table_chunks`.
     - Anything else: `query`, a SELECT of your own.

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, text, update
 
 from groundlings.environments.actions import ActionSchema
-from groundlings.environments.errors import BudgetExhausted, RunDirectoryError, UserError
+from groundlings.environments.errors import BudgetExhausted, RunDirectoryError, TooMuchUnreadable, UserError
 from groundlings.personas.population import Population
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.begun import Change, write_accepted
@@ -42,7 +42,7 @@ from groundlings.simulator.session import CohortRecord
 
 __all__ = ["ArmRow", "LogWriter", "PastRun"]
 
-_MENDABLE = (KeyboardInterrupt, asyncio.CancelledError, GeneratorExit, UserError, BudgetExhausted)
+_MENDABLE = (KeyboardInterrupt, asyncio.CancelledError, GeneratorExit, UserError, BudgetExhausted, TooMuchUnreadable)
 
 
 class LogWriter:

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from groundlings.environments.chat import CallRecord, ChatReply, ChatRequest
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.environment import EndedBy
+from groundlings.environments.errors import UnanswerablePrompt
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import top_items
@@ -55,6 +56,32 @@ def test_an_unreadable_reply_ends_that_visit_alone_and_invents_nothing(visit, ma
     assert not first.decision["click"][1].any()
     assert np.isnan(first.decision["rate"][1]).all()
     assert record.turns[1].turn.rows.tolist() == [0, 2]
+
+
+def test_a_question_that_a_mind_lets_pass_refused_loses_the_page_of_all_who_were_asked(visit, make_mind):
+    mind = make_mind(pages=2)
+
+    async def refused(situation):
+        raise UnanswerablePrompt("refused", what="flagged", attempts=1)
+
+    mind.decide = refused
+    record = visit(mind)
+    assert set(record.ended_by) == {EndedBy.UNANSWERABLE}
+    assert record.turns[0].turn.decision.unanswerable == ("flagged",) * 3
+    assert record.pages.tolist() == [1, 1, 1]
+
+
+def test_what_one_visit_is_refused_ends_that_visit_alone(visit, make_mind):
+    mind = make_mind(pages=2, unreadable_users=(0, 1))
+    decided = mind.decide
+
+    async def one_refused(situation):
+        words = tuple("no" if user == 1 else None for user in situation.visits.users)
+        return replace(await decided(situation), unanswerable=words)
+
+    mind.decide = one_refused
+    record = visit(mind)
+    assert record.ended_by.tolist() == [EndedBy.UNREADABLE, EndedBy.UNANSWERABLE, EndedBy.LAST_PAGE]
 
 
 def test_the_mind_is_told_what_came_before_row_by_row(visit, make_mind):

@@ -23,6 +23,10 @@ from groundlings.experiments.analysis.comparison.verdict import Check
 from groundlings.experiments.config.designs import ParallelDesign, SplitDesign
 from groundlings.experiments.config.schema import PlanConfig
 
+_LOST_ALARM = 0.05
+_LOST_APART = 0.1
+"""Arms that differ by more than this in their share of lost pages are not comparable, however few pages there are;
+below it, where chance gives such a difference less often than `_LOST_ALARM`."""
 _UNEVEN = 0.02
 """Further than this from one half, one of two teams has had less to offer, and clicks compare quantity."""
 
@@ -31,8 +35,15 @@ def check_run(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
     """Checks that concern all arms."""
     begun = (*_as_written(outcomes), _finished(outcomes), *_unchanged(outcomes))
     if outcomes.preference is not None:
-        return (*begun, _drafted(outcomes.preference))
-    return (*begun, _assigned(outcomes), _completed(outcomes), _control(outcomes), _twins(outcomes, alpha))
+        return (*begun, *_readable(outcomes), _drafted(outcomes.preference))
+    return (
+        *begun,
+        *_readable(outcomes),
+        _assigned(outcomes),
+        _completed(outcomes),
+        _control(outcomes),
+        _twins(outcomes, alpha),
+    )
 
 
 def check_arm(arm: ArmOutcomes, outcomes: Outcomes, plan: PlanConfig, headline: Headline) -> tuple[Check, ...]:
@@ -47,6 +58,7 @@ def check_arm(arm: ArmOutcomes, outcomes: Outcomes, plan: PlanConfig, headline: 
     baseline, estimator = outcomes.baseline, outcomes.estimator
     return (
         _attrition(arm, baseline, outcomes.design),
+        *_lost_alike(arm, baseline),
         _left_out(arm, baseline, plan.primary, headline, estimator),
         _resampled(arm, headline),
     )
@@ -78,6 +90,36 @@ def _unchanged(outcomes: Outcomes) -> tuple[Check, ...]:
         return ()
     name = "the run is one experiment from its first session to its last"
     return (Check(name, "failed", f"changed on resume: {', '.join(changed)}"),)
+
+
+def _readable(outcomes: Outcomes) -> tuple[Check, ...]:
+    """Whether enough could be read, asked where anything could not."""
+    lost = outcomes.lost
+    if not lost.lost:
+        return ()
+    allowed = outcomes.max_unreadable
+    said = f"{lost.counted()} ({100 * lost.share:.1f} %, at most {100 * allowed:g} % allowed)"
+    return (Check("the replies could be read", "passed" if lost.share <= allowed else "failed", said),)
+
+
+def _lost_alike(arm: ArmOutcomes, baseline: ArmOutcomes) -> tuple[Check, ...]:
+    """Whether pages are lost as often in both arms, asked where any are: what is lost may be what an arm shows."""
+    sides = (arm.lost, baseline.lost)
+    if not any(side.lost for side in sides):
+        return ()
+    p_value = split_attrition_p_value(*((side.pages - side.lost, side.pages) for side in sides))
+    alike = p_value >= _LOST_ALARM and abs(arm.lost.share - baseline.lost.share) <= _LOST_APART
+    name = f"lost pages: as large a share in {arm.name} as in {baseline.name}"
+    if not all(side.pages for side in sides):
+        return (Check(name, "not run", "nobody was shown a page in one of them"),)
+    shares = [f"{100 * side.share:.1f} % ({side.lost:,} of {side.pages:,})" for side in sides]
+    return (
+        Check(
+            name,
+            "passed" if alike else "failed",
+            f"{shares[0]} in {arm.name}, {shares[1]} in {baseline.name} (Fisher p {p_value:.2g})",
+        ),
+    )
 
 
 def _drafted(found: Preference) -> Check:
@@ -151,8 +193,10 @@ def _twins(outcomes: Outcomes, alpha: float) -> Check:
         _p_value(outcomes.estimator.difference(second.values(metric.name), first.values(metric.name)))
         for first, second in pairs
         for metric in outcomes.metrics
-        if not np.isnan(first.values(metric.name)).all()
+        if not any(np.isnan(side.values(metric.name)).all() for side in (first, second))
     ]
+    if not tests:
+        return Check(name, "not run", "nobody has a value of any metric in both arms")
     if all(p_value == 1.0 for p_value in tests):
         return Check(name, "passed", f"{pairs[0][1].name} and {pairs[0][0].name} differ by exactly nothing")
     exact = outcomes.run["mind"].get("kind") != "language" and isinstance(outcomes.design, ParallelDesign)

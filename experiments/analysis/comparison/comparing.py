@@ -11,7 +11,7 @@ import numpy as np
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.experiments.analysis.compare import mean_interval
+from groundlings.experiments.analysis.compare import Difference, mean_interval
 from groundlings.experiments.analysis.comparison.checks import check_arm, check_run, competitors
 from groundlings.experiments.analysis.comparison.effects import (
     ArmFindings,
@@ -30,6 +30,7 @@ from groundlings.experiments.analysis.comparison.primary_effect import Headlines
 from groundlings.experiments.analysis.comparison.segments import effects_by_segment, levels_of
 from groundlings.experiments.analysis.comparison.verdict import Check, Evidence, judge
 from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.analysis.metrics.lost import altogether
 from groundlings.experiments.archive.log_check import check_log
 from groundlings.experiments.archive.provenance import unlike
 from groundlings.experiments.config.schema import PlanConfig
@@ -89,6 +90,7 @@ def compare_outcomes(outcomes: Outcomes, gate: Gate | None, others: Sequence[Out
         gate=gate,
         preference=outcomes.preference,
         metrics=by_name(outcomes.metrics),
+        lost=outcomes.lost,
     )
 
 
@@ -117,6 +119,7 @@ class _Comparer:
             Evidence(
                 clear=headline.clear,
                 identical=headline.identical,
+                no_interval=_no_interval(headline.effect, arm, base),
                 same_sign=None if variants is None else variants.same_sign,
                 harmed=tuple(arm.metrics[guard.metric].label.lower() for guard in guardrails if guard.state == "harmed")
                 if better
@@ -188,6 +191,21 @@ def _explore(outcomes: Outcomes, arms: Sequence[ArmOutcomes], plan: PlanConfig) 
     return {name: tuple(each) for name, each in result.items()}
 
 
+def _no_interval(effect: Difference, arm: ArmOutcomes, baseline: ArmOutcomes) -> str:
+    """Why an effect has no interval, "" where it has one."""
+    if effect.low is not None:
+        return ""
+    lost = altogether([baseline.lost, arm.lost])
+    if lost.nothing_read:
+        return f"nothing could be read ({lost.lost:,} of {lost.pages:,})"
+    unread = next((side for side in (arm, baseline) if side.lost.nothing_read), None)
+    if unread is not None:
+        return f"nothing could be read in {unread.name} ({unread.lost.lost:,} of {unread.lost.pages:,})"
+    missing = f" ({lost.counted()})" if lost.lost else ""
+    who = "1 agent has" if effect.n == 1 else f"{effect.n:,} agents have"
+    return f"there is no interval: {who} a value in both arms{missing}"
+
+
 def _harm(arm: FloatArray, baseline: FloatArray) -> Harm | None:
     difference = arm - baseline
     known = difference[~np.isnan(difference)]
@@ -207,7 +225,8 @@ def _variants(outcomes: Outcomes, others: Sequence[Outcomes], arm: ArmOutcomes, 
             raise RunDirectoryError(f"variant {run.run['run_id']}: it has no arm {', '.join(sorted(lacking))}")
         gap = run.estimator.difference(sides[arm.name].values(metric), sides[outcomes.baseline.name].values(metric))
         if gap.difference is None:
-            raise RunDirectoryError(f"variant {run.run['run_id']}: nobody has a value of {metric} in {arm.name}")
+            lost = f" ({run.lost.sentence()})" if run.lost.lost else ""
+            raise RunDirectoryError(f"variant {run.run['run_id']}: nobody has a value of {metric} in {arm.name}{lost}")
         effects.append(gap.difference)
     if len({run.run["run_id"] for run in (outcomes, *others)}) < len(effects):
         raise RunDirectoryError("variants: the same run is named twice; each variant must be a run of its own")

@@ -12,6 +12,7 @@ from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.segments import Contrast, Segment
 from groundlings.experiments.analysis.comparison.verdict import Check, Word
 from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.analysis.metrics.lost import LostPages
 from groundlings.experiments.config.designs import InterleavingDesign, ParallelDesign, SplitDesign
 from groundlings.experiments.config.schema import PlanConfig
 
@@ -156,6 +157,7 @@ class Comparison:
         gate: What the fidelity lab says of the audience; None where it was not asked.
         preference: What interleaved lists tell; None in any other design.
         metrics: Those of the experiment, by name.
+        lost: The pages of which nothing is known, and why.
     """
 
     run: Mapping[str, Any]
@@ -169,6 +171,7 @@ class Comparison:
     gate: Gate | None
     preference: Preference | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    lost: LostPages = field(default_factory=LostPages)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -182,5 +185,6 @@ class Comparison:
             "arms": [asdict(arm) for arm in self.arms],
             "checks": [asdict(check) for check in self.checks],
             "preference": None if self.preference is None else asdict(self.preference),
+            "lost": self.lost.as_dict(),
             "fidelity": None if self.gate is None else asdict(self.gate),
         }

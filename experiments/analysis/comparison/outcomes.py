@@ -16,6 +16,12 @@ from groundlings.experiments.analysis.comparison.estimators import Estimator, es
 from groundlings.experiments.analysis.comparison.preference import Preference, read_preference
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.definitions import METRICS
+from groundlings.experiments.analysis.metrics.lost import (
+    LostPages,
+    altogether,
+    limit_of,
+    read_lost,
+)
 from groundlings.experiments.analysis.metrics.registry import metrics_of
 from groundlings.experiments.analysis.metrics.totals import RunTotals, Totals
 from groundlings.experiments.archive.log_check import LogCheck
@@ -29,6 +35,7 @@ from groundlings.experiments.config.designs import (
 )
 from groundlings.experiments.config.schema import PlanConfig
 from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.lost_pages import MAX_UNREADABLE
 
 _FACTS = (
     "run_id", "experiment", "status", "seed", "dataset", "dataset_hash", "mind", "like_from", "identity",
@@ -47,12 +54,13 @@ class ArmOutcomes:
         bound: Whether it ranks by hidden preference.
         totals: Of all days.
         days: Of each day.
-        completed: Whether no visit of the agent was lost to an unreadable reply or an empty list, shape (n_agents,).
+        completed: Whether no visit of the agent was cut short by a lost page or an empty list, shape (n_agents,).
         assigned: Whether the agent was to live in this arm, shape (n_agents,).
         share: Of the people, as planned.
-        identical: Whether every visit was exactly as in the first arm, slot by slot.
+        identical: Whether every visit was exactly as in the first arm, slot by slot; of lost pages that is not known.
         luck: What the plan has taken out of outcomes (`luck.controls`), shape (n_agents, n_controls); None = nothing.
         metrics: Those of the experiment, by name.
+        lost: The pages of which nothing is known, and why.
     """
 
     name: str
@@ -66,6 +74,7 @@ class ArmOutcomes:
     identical: bool
     luck: FloatArray | None = None
     metrics: Mapping[str, Metric] = field(default_factory=lambda: by_name(METRICS))
+    lost: LostPages = field(default_factory=LostPages)
 
     def values(self, metric: str) -> FloatArray:
         """One value per agent, shape (n_agents,), NaN where there is none."""
@@ -91,6 +100,7 @@ class Outcomes:
         personas: What is known of each agent, in the order of the log.
         preference: What interleaved lists tell; None in any other design.
         metrics: Those of the experiment, in the order of its file.
+        max_unreadable: The share of lost pages that the run allowed.
         changes: What became of the log since it was written; None where nobody looked.
     """
 
@@ -102,12 +112,18 @@ class Outcomes:
     personas: tuple[Mapping[str, Any], ...]
     preference: Preference | None = None
     metrics: tuple[Metric, ...] = METRICS
+    max_unreadable: float = MAX_UNREADABLE
     changes: LogCheck | None = None
 
     @property
     def baseline(self) -> ArmOutcomes:
         """The arm that others are compared to."""
         return self.arms[0]
+
+    @property
+    def lost(self) -> LostPages:
+        """The lost pages of all arms."""
+        return altogether([arm.lost for arm in self.arms])
 
 
 def by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:
@@ -148,13 +164,15 @@ def read_outcomes(log: LogReader, metrics: Sequence[Metric] | None = None) -> Ou
         shares = shares_of(design, names)
         homes = assigned_arms(int(run["seed"]), user_ids, shares)
     luck = read_luck(log) if declared and declared.get("take_out_luck") else None
-    known = known_before(personas)
+    before = known_before(personas)
+    missing = read_lost(log, [arm.arm_id for arm in found], run["mind"])
     arms: list[ArmOutcomes] = []
     for place, arm in enumerate(found):
         lost = cut_short.agent_id[cut_short.arm_id == arm.arm_id]
         recommender = [arm.recommender, arm.options, histories.get(arm.name, "all")]
         totals, days = measured.of(arm.arm_id), measured.by_day(arm.arm_id)
-        same = bool(arms) and _same(days, arms[0].days) and log.same_slots(found[0].arm_id, arm.arm_id)
+        known = not (arms and arms[0].lost.lost) and not missing[arm.arm_id].lost
+        same = bool(arms) and known and _same(days, arms[0].days) and log.same_slots(found[0].arm_id, arm.arm_id)
         arms.append(
             ArmOutcomes(
                 name=arm.name,
@@ -168,8 +186,9 @@ def read_outcomes(log: LogReader, metrics: Sequence[Metric] | None = None) -> Ou
                 identical=same,
                 luck=None
                 if luck is None
-                else controls(_a_session(luck[luck.arm_id == arm.arm_id], totals, agents), known),
+                else controls(_a_session(luck[luck.arm_id == arm.arm_id], totals, agents), before),
                 metrics=named,
+                lost=missing[arm.arm_id],
             )
         )
     return Outcomes(
@@ -181,6 +200,7 @@ def read_outcomes(log: LogReader, metrics: Sequence[Metric] | None = None) -> Ou
         personas=personas,
         preference=preference,
         metrics=wanted,
+        max_unreadable=limit_of(config),
     )
 
 

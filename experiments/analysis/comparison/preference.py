@@ -21,7 +21,8 @@ class Preference:
     Attributes:
         arm, baseline: Their names; the baseline is the first arm.
         share: Share of the agents who opened more of the arm's picks than of the baseline's, with its interval; who
-            opened as many of both counts as half. One half is no preference.
+            opened as many of both counts as half. One half is no preference. Agents of whom no slot is known are left
+            out.
         credit: Share of all opened items that the arm had picked, with its interval by the delta method.
         p_value: Of "as many agents prefer one as the other", by the sign test.
         prefer_arm, prefer_neither, prefer_baseline: Agents.
@@ -52,10 +53,13 @@ def read_preference(log: LogReader, names: tuple[str, str]) -> Preference:
         names: Of the first arm and of the other.
     """
     credit = log.clicks_by_team().fillna(0)
-    wide = credit.pivot_table(index="agent_id", columns="team", values=["shown", "clicks"], fill_value=0.0)
-    wide = wide.reindex(columns=pd.MultiIndex.from_product([["shown", "clicks"], [0, 1]]), fill_value=0.0)
-    clicks = wide["clicks"].to_numpy(np.float64)
+    columns = ["shown", "known", "clicks"]
+    wide = credit.pivot_table(index="agent_id", columns="team", values=columns, fill_value=0.0)
+    wide = wide.reindex(columns=pd.MultiIndex.from_product([columns, [0, 1]]), fill_value=0.0)
     shown = wide["shown"].to_numpy(np.float64).sum(axis=0)
+    # Of whom no slot is known, no preference is known either.
+    known = wide["known"].to_numpy(np.float64).sum(axis=1) > 0
+    clicks = wide["clicks"].to_numpy(np.float64)[known]
     return preference(clicks[:, 1], clicks[:, 0], names, float(shown[1] / max(shown.sum(), 1)))
 
 

@@ -1,7 +1,7 @@
 """The verdict on an effect, by fixed rules.
 
-    not supported   the arms are identical, the interval includes zero, a variant changes the sign, an integrity check
-                    failed, or a guarded metric is harmed by an arm that is called better
+    not supported   the arms are identical, there is no interval or it includes zero, a variant changes the sign, an
+                    integrity check failed, or a guarded metric is harmed by an arm that is called better
     validated       none of these; the plan was declared, every check that a validation needs was made and passed, and
                     the agents passed the system gate of the fidelity lab on these data
     indicative      everything else: the interval excludes zero, the distance from real users is not known
@@ -49,6 +49,7 @@ class Evidence:
         checks: Of the run and of this arm.
         gate: Whether the audience passed the system gate on these data; None where it was not examined.
         identical: The arm did exactly what the baseline did.
+        no_interval: Why the headline has no interval, in words; "" where it has one.
     """
 
     clear: bool
@@ -58,6 +59,7 @@ class Evidence:
     checks: tuple[Check, ...]
     gate: bool | None
     identical: bool = False
+    no_interval: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def _against(evidence: Evidence) -> list[str]:
     if evidence.identical:
         found = ["identical arms: equal in every slot of every session"]
     else:
-        found = [] if evidence.clear else ["the interval includes zero"]
+        found = [] if evidence.clear else [evidence.no_interval or "the interval includes zero"]
     if evidence.same_sign is False:
         found.append("the sign changes between variants")
     found += [f"check failed: {check.name}" for check in failed(evidence.checks) if check.spoils]

@@ -13,7 +13,7 @@ from groundlings.simulator.log.reader import LogReader
 
 PERCENTILES = (50, 90, 99)
 
-_MARKS = ("illegal", "unreadable", "grounded")
+_MARKS = ("illegal", "unreadable", "unanswerable", "grounded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,12 @@ class ArmCounts:
     Attributes:
         agents: Agents with a session at least.
         sessions, impressions, clicks, ratings, likes: As logged.
-        unknown_impressions: Impressions whose outcome is unknown, because the reply was unreadable.
+        pages: Pages that were shown.
+        unknown_impressions: Impressions whose outcome is unknown, because the page is lost.
+        unknown_sessions: Sessions with a lost page.
         illegal: Actions that were refused.
-        unreadable: Pages whose reply could not be read.
+        unreadable: Pages that are lost because the reply could not be read.
+        unanswerable: Pages that are lost because the model's server refuses the question for good.
         grounded: Impressions that grounded replay decided: what the person really did later.
         ended_by: `EndedBy` value -> sessions, every value present.
         calls, from_store, retries, reasked: Calls to a language model; those read from a record; repeated
@@ -37,12 +40,15 @@ class ArmCounts:
     agents: int
     sessions: int
     impressions: int
+    pages: int
     unknown_impressions: int
+    unknown_sessions: int
     clicks: int
     ratings: int
     likes: int
     illegal: int
     unreadable: int
+    unanswerable: int
     grounded: int
     ended_by: Mapping[str, int]
     calls: int
@@ -79,12 +85,15 @@ def count_arms(log: LogReader, sessions: pd.DataFrame, arm_ids: list[int]) -> di
             agents=int(rows.agent_id.nunique()),
             sessions=len(rows),
             impressions=int(rows.shown.sum()),
+            pages=int(rows.pages.sum()),
             unknown_impressions=int(rows.shown.sum() - rows.known.sum()),
+            unknown_sessions=int(len(rows) - rows.whole_sessions.sum()),
             clicks=int(rows.clicks.sum()),
             ratings=int(rows.ratings.sum()),
             likes=int(rows.likes.sum()),
             illegal=marked.get((arm_id, "illegal"), 0),
             unreadable=marked.get((arm_id, "unreadable"), 0),
+            unanswerable=marked.get((arm_id, "unanswerable"), 0),
             grounded=marked.get((arm_id, "grounded"), 0),
             ended_by={reason.value: ended.get((arm_id, reason.value), 0) for reason in EndedBy},
             latency_seconds=_percentiles(latency.latency_seconds[latency.arm_id == arm_id].to_numpy(np.float64)),

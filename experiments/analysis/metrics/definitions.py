@@ -4,6 +4,10 @@ The metrics are those of Agent4Rec (Zhang et al. 2024, "On generative agents in 
 view ratio, which is the click-through rate, number of likes, like ratio, exit page, satisfaction) and the mean
 rating. Each is a ratio of two totals per agent and arm, over all sessions of the agent. An agent whose denominator
 is zero has no value, is left out and is counted.
+
+A page is lost where no reply came that could be read; nothing is known of it but what was shown, and that is never a
+zero. So a metric of slots counts those whose outcome is known, and one of sessions leaves out the sessions of which it
+would have to guess a part.
 """
 
 from __future__ import annotations
@@ -33,13 +37,16 @@ GROUP BY arm_id, agent_id""",
     Metric(
         name="likes_per_session",
         label="Likes per session",
-        definition="Ratings that are likes, divided by sessions; a session without one counts as zero.",
+        definition=(
+            "Ratings that are likes, divided by sessions; a session without one counts as zero. The likes of a session"
+            " with a lost page are not known: such sessions are left out."
+        ),
         unit="likes",
         decimals=2,
         higher_is_better=True,
-        left_out="agents without a session",
-        numerator="likes",
-        denominator="sessions",
+        left_out="agents without a session every page of which could be read",
+        numerator="whole_likes",
+        denominator="whole_sessions",
         source=_SOURCE,
         needs=frozenset({"rate"}),
         sql="""\
@@ -47,6 +54,7 @@ SELECT arm_id, agent_id, avg(likes) AS value
 FROM (
   SELECT arm_id, agent_id, count(CASE WHEN rating >= (SELECT like_from FROM runs) THEN 1 END) AS likes
   FROM sessions LEFT JOIN impressions USING (session_id)
+  WHERE ended_by NOT IN ('unreadable', 'unanswerable')
   GROUP BY sessions.session_id
 ) AS visits
 GROUP BY arm_id, agent_id""",
@@ -54,11 +62,11 @@ GROUP BY arm_id, agent_id""",
     Metric(
         name="like_ratio",
         label="Like ratio",
-        definition="Ratings that are likes, divided by all ratings.",
+        definition="Ratings that are likes, divided by all ratings that could be read.",
         unit="share of ratings",
         decimals=3,
         higher_is_better=True,
-        left_out="agents who rated nothing",
+        left_out="agents without a rating that could be read",
         numerator="likes",
         denominator="ratings",
         source=_SOURCE,
@@ -71,11 +79,11 @@ GROUP BY arm_id, agent_id""",
     Metric(
         name="mean_rating",
         label="Mean rating",
-        definition="Mean of the stars given.",
+        definition="Mean of the stars given, where they could be read.",
         unit="stars",
         decimals=2,
         higher_is_better=True,
-        left_out="agents who rated nothing",
+        left_out="agents without a rating that could be read",
         numerator="stars",
         denominator="ratings",
         needs=frozenset({"rate"}),
@@ -89,24 +97,29 @@ GROUP BY arm_id, agent_id""",
         label="Exit page",
         definition=(
             "Pages seen in a session, 1 = left from the first page. A session cut short by the last page of the"
-            " site or by an unreadable reply counts with the pages it saw, so the mean is a lower bound."
+            " site or by a lost page counts with the pages it saw, so the mean is a lower bound; where the first page"
+            " is lost nothing is known, and the session is left out."
         ),
         unit="pages",
         decimals=2,
         higher_is_better=None,
-        left_out="agents without a session",
-        numerator="pages",
-        denominator="sessions",
+        left_out="agents without a session whose first page could be read",
+        numerator="begun_pages",
+        denominator="begun_sessions",
         source=_SOURCE,
         sql="""\
 SELECT arm_id, agent_id, avg(pages) AS value
 FROM sessions
+WHERE pages > 1 OR ended_by NOT IN ('unreadable', 'unanswerable')
 GROUP BY arm_id, agent_id""",
     ),
     Metric(
         name="satisfaction",
         label="Satisfaction",
-        definition="Mean satisfaction with a session, 1 to 10; a session's is the mean of the pages that were asked.",
+        definition=(
+            "Mean satisfaction with a session, 1 to 10; a session's is the mean of the pages that were asked and could"
+            " be read."
+        ),
         unit="points of 10",
         decimals=2,
         higher_is_better=True,

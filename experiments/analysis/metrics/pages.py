@@ -16,7 +16,7 @@ from groundlings.simulator.log.reader import LogReader
 
 @dataclass(frozen=True, slots=True)
 class Survival:
-    """P(a visit reaches a page), page 1 first, shape (n_pages,) each.
+    """P(a visit reaches a page), page 1 first, shape (n_pages,) each, NaN from where on nobody's choice is known.
 
     Attributes:
         share: The estimate.
@@ -72,6 +72,8 @@ def survival(
     np.add.at(influence, row, gone - hazard * at_risk)
     error = np.sqrt((np.cumsum(influence / stays, axis=1) ** 2).sum(axis=0))
     share = np.cumprod(1 - hazard)
+    # Where all have left, nobody reaches the next page; where the others were cut short, nobody knows who would.
+    share[(total == 0) & (share > 0)] = np.nan
     reach = np.exp(np.minimum(stats.norm.ppf((1 + CONFIDENCE) / 2) * error, 700.0))
     one = np.ones(1)
     return Survival(

@@ -11,6 +11,7 @@ from groundlings.experiments.analysis.comparison.estimators import Estimator, es
 from groundlings.experiments.analysis.metrics.counts import ArmCounts, count_arms
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.definitions import METRICS
+from groundlings.experiments.analysis.metrics.lost import LostPages, altogether, read_lost
 from groundlings.experiments.analysis.metrics.registry import metrics_of
 from groundlings.experiments.analysis.metrics.totals import RunTotals, Totals
 from groundlings.experiments.config.designs import design_of
@@ -35,6 +36,7 @@ class ArmSummary:
         days: The same for each day alone, the first day first.
         differences: Metric name -> difference to the first arm; empty for the first arm itself.
         counts: How much of everything there was.
+        lost: The pages of which nothing is known, and why.
     """
 
     name: str
@@ -44,6 +46,7 @@ class ArmSummary:
     days: tuple[Mapping[str, Estimate], ...]
     differences: Mapping[str, Difference]
     counts: ArmCounts
+    lost: LostPages
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,17 @@ class Summary:
         """The arm that others are compared to."""
         return self.arms[0]
 
+    @property
+    def lost(self) -> LostPages:
+        """The lost pages of all arms."""
+        return altogether([arm.lost for arm in self.arms])
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, as in `summary.json`."""
         return {
             "run": dict(self.run),
             "confidence": CONFIDENCE,
+            "lost": self.lost.as_dict(),
             "arms": [
                 {
                     "name": arm.name,
@@ -77,6 +86,7 @@ class Summary:
                     "bound": arm.bound,
                     "metrics": {name: asdict(estimate) for name, estimate in arm.metrics.items()},
                     "counts": {**asdict(arm.counts), "censored": arm.counts.censored},
+                    "lost": arm.lost.as_dict(),
                     "days": [
                         {"day": day, "metrics": {name: asdict(estimate) for name, estimate in metrics.items()}}
                         for day, metrics in enumerate(arm.days)
@@ -113,6 +123,7 @@ def summarise(log: LogReader, metrics: Sequence[Metric] | None = None) -> Summar
     personas = (agent.persona for agent in log.logged_agents())  # read in a split design only
     estimator = estimator_of(design, run["seed"], names, log.user_ids(), personas)
     counts = count_arms(log, measured.sessions, [arm.arm_id for arm in arms])
+    lost = read_lost(log, counts, run["mind"])
     baseline: Totals | None = None
     summaries = []
     for arm in arms:
@@ -126,6 +137,7 @@ def summarise(log: LogReader, metrics: Sequence[Metric] | None = None) -> Summar
                 days=tuple(_estimates(day, wanted) for day in measured.by_day(arm.arm_id)),
                 differences={} if baseline is None else _differences(totals, baseline, estimator, wanted),
                 counts=counts[arm.arm_id],
+                lost=lost[arm.arm_id],
             )
         )
         baseline = baseline or totals

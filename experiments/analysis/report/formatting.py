@@ -7,16 +7,19 @@ from typing import Any
 
 from groundlings.environments.environment import EndedBy
 from groundlings.experiments.analysis.compare import Difference, Estimate
-from groundlings.experiments.analysis.metrics import Metric, Summary
+from groundlings.experiments.analysis.metrics import ArmSummary, Metric, Summary
+from groundlings.experiments.analysis.metrics.counts import ArmCounts
 from groundlings.recommenders.interleaving import TEAM_DRAFT
 
 NOT_VALIDATED = "simulated effect, not validated against humans"
 NOTHING = "\N{EN DASH}"
+NOT_KNOWN = "n/a"
 
 _ENDED = {
     EndedBy.EXIT: "left after page {pages}",
     EndedBy.LAST_PAGE: "reached page {pages}, the last one",
     EndedBy.UNREADABLE: "ended on page {pages} by an unreadable reply",
+    EndedBy.UNANSWERABLE: "ended on page {pages}, which the model's server refuses to answer",
     EndedBy.NOTHING_SHOWN: "was shown nothing",
 }
 
@@ -40,6 +43,31 @@ def signed(value: float | None, decimals: int) -> str:
     return f"+{text}" if value is not None and round(value, decimals) > 0 else text
 
 
+def mean(arm: ArmSummary, metric: Metric) -> str:
+    """The mean of a metric in an arm; "n/a" where there is none because pages are lost, a dash where there is none."""
+    found = arm.metrics[metric.name].mean
+    return NOT_KNOWN if found is None and arm.lost.lost else decimal(found, metric.decimals)
+
+
+def unknown(summary: Summary) -> str:
+    """What is not known because pages are lost, why, and what it leaves out; "" where none is."""
+    lost = summary.lost
+    if not lost.lost:
+        return ""
+    arms = ", ".join(f"{arm.name} {count(arm.lost.lost)} of {count(arm.lost.pages)}" for arm in summary.arms)
+    slots, sessions = (
+        f"{count(sum(part for part, _ in parts))} of {count(sum(whole for _, whole in parts))}"
+        for parts in (
+            [(arm.counts.unknown_impressions, arm.counts.impressions) for arm in summary.arms],
+            [(arm.counts.unknown_sessions, arm.counts.sessions) for arm in summary.arms],
+        )
+    )
+    return (
+        f"{lost.sentence()}. By arm: {arms}. Not known: what was done in {slots} slots, and how {sessions} sessions "
+        "went on; they are left out of every mean, and nothing in them counts as zero."
+    )
+
+
 def interval(found: Estimate | Difference, metric: Metric) -> str:
     """The 95 % interval in brackets, "" where there is none."""
     if found.low is None or found.high is None:
@@ -51,6 +79,11 @@ def interval(found: Estimate | Difference, metric: Metric) -> str:
 def count(number: float) -> str:
     """A whole number with separators."""
     return f"{number:,.0f}"
+
+
+def done(number: float, counts: ArmCounts) -> str:
+    """A count of what was done, "n/a" where nothing is known of any impression."""
+    return NOT_KNOWN if 0 < counts.impressions == counts.unknown_impressions else count(number)
 
 
 def share(part: float, whole: float) -> str:
@@ -112,9 +145,7 @@ def verdict(difference: Difference, metric: Metric) -> str:
 def spoken(summary: Summary, metric: Metric) -> str:
     """A panel of the picture in words, for those who do not see it."""
     parts = [
-        f"{arm.name} {decimal(arm.metrics[metric.name].mean, metric.decimals)}"
-        f" {interval(arm.metrics[metric.name], metric)}".rstrip()
-        for arm in summary.arms
+        f"{arm.name} {mean(arm, metric)} {interval(arm.metrics[metric.name], metric)}".rstrip() for arm in summary.arms
     ]
     return f"{metric.label}, mean and 95 % interval over agents: {'; '.join(parts)}."
 

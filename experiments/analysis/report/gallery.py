@@ -20,7 +20,7 @@ _RANKS = (5, 15, 35, 65, 75, 95)
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """An item on a page and what came of it; `clicked` is None where the reply was unreadable."""
+    """An item on a page and what came of it; `clicked` is None where the page is lost."""
 
     title: str
     year: int | None
@@ -39,7 +39,8 @@ class ShownPage:
         satisfaction: With this page, None = not asked.
         feeling: In the agent's words, None = not asked.
         refused: What the agent tried and the site did not offer.
-        unreadable: Whether the reply could not be read.
+        unreadable: Whether the page is lost, because no reply came that could be read.
+        refusal: What the model's server said where it refuses to answer for good, None where it does not.
     """
 
     number: int
@@ -48,6 +49,7 @@ class ShownPage:
     feeling: str | None
     refused: tuple[str, ...]
     unreadable: bool
+    refusal: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,13 @@ class Visit:
     def opened(self, after: int = 0) -> int:
         """Items opened, on the pages after the first few."""
         return sum(slot.clicked is True for page in self.pages[after:] for slot in page.slots)
+
+    def opened_in_words(self, after: int = 0) -> str:
+        """As `opened`, in words; what was opened on a lost page is not known."""
+        pages = self.pages[after:]
+        if pages and all(page.unreadable for page in pages):
+            return "not known what was opened"
+        return f"{self.opened(after)} opened{', one page not known' if any(page.unreadable for page in pages) else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +151,16 @@ def _guests(log: LogReader, chosen: Mapping[int, str], sessions: Sequence[int]) 
 
 def _page(number: int, slots: Rows, events: Rows) -> ShownPage:
     closing = next((event for event in events if event["kind"] != "illegal"), None)
+    said = None if closing is None else _text(closing["detail"])
+    refused = closing is not None and closing["kind"] == "unanswerable"
     return ShownPage(
         number=number,
         slots=tuple(_slot(row) for row in slots),
         satisfaction=None if closing is None else _number(closing["value"]),
-        feeling=None if closing is None else _text(closing["detail"]),
+        feeling=None if refused else said,
         refused=tuple(str(event["detail"]) for event in events if event["kind"] == "illegal"),
-        unreadable=closing is not None and closing["kind"] == "unreadable",
+        unreadable=closing is not None and closing["kind"] in ("unreadable", "unanswerable"),
+        refusal=(said or "no reason given") if refused else None,
     )
 
 

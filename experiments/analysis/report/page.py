@@ -117,7 +117,7 @@ def write_report(
         _metrics(summary, style),
         _pages(log, summary, style),
     ]
-    if summary.run["days"] > 1:
+    if summary.run["days"] > 1 and _known_by_day(summary):
         pictures.append(_days(summary, style))
     note = f"{formatting.opening(summary)} {formatting.NOT_VALIDATED.capitalize()}."
     for picture in pictures:
@@ -233,7 +233,10 @@ def _metrics(summary: Summary, style: Mapping[str, Style]) -> Picture:
 def _pages(log: LogReader, summary: Summary, style: Mapping[str, Style]) -> Picture:
     curves = survival_by_arm(log, summary.run["max_pages"])
     clicks = clicks_by_position(log)
-    reached = "; ".join(f"{name} {curve.share[-1]:.0%}" for name, curve in curves.items())
+    reached = "; ".join(
+        f"{name} {formatting.NOT_KNOWN if np.isnan(curve.share[-1]) else f'{curve.share[-1]:.0%}'}"
+        for name, curve in curves.items()
+    )
     first = "; ".join(f"{name} {formatting.decimal(found[0].mean, 3)}" for name, found in clicks.items())
     panels = (
         Panel(
@@ -258,6 +261,11 @@ def _days(summary: Summary, style: Mapping[str, Style]) -> Picture:
         for metric in summary.metrics
     )
     return Picture("days", f"{summary.run['experiment']}: day by day", panels, columns=3, size=(3.6, 2.4))
+
+
+def _known_by_day(summary: Summary) -> bool:
+    """Whether any metric has a value on any day."""
+    return any(found.mean is not None for arm in summary.arms for day in arm.days for found in day.values())
 
 
 def _keys(picture: str, style: Mapping[str, Style]) -> dict[str, str]:

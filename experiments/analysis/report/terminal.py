@@ -6,7 +6,16 @@ from rich import box
 from rich.table import Table
 
 from groundlings.experiments.analysis.metrics import ArmSummary, Metric, Summary
-from groundlings.experiments.analysis.report.formatting import NOT_VALIDATED, decimal, denominators, signed, verdict
+from groundlings.experiments.analysis.report.formatting import (
+    NOT_VALIDATED,
+    count,
+    decimal,
+    denominators,
+    mean,
+    signed,
+    unknown,
+    verdict,
+)
 from groundlings.experiments.terminal import escape
 
 _COLOURS = {"better": "green", "worse": "red", "higher": "cyan", "lower": "cyan", "unclear": "dim"}
@@ -28,6 +37,8 @@ def render_summary_table(summary: Summary) -> Table:
     caption += "".join(f"\n{escape(denominators(summary, metric))}" for metric in summary.metrics if not metric.shipped)
     if changed := summary.run["accepted_changes"]:
         caption += f"\n[red]Two experiments[/]: changed on resume: {escape(', '.join(changed))}."
+    if lost := unknown(summary):
+        caption += f"\n[bold red]{escape(lost)}[/]"
     table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", padding=(0, 1), pad_edge=False)
     table.add_column("arm", overflow="fold", vertical="top")
     for metric in summary.metrics:
@@ -45,7 +56,9 @@ def _name(arm: ArmSummary) -> str:
 
 def _cell(arm: ArmSummary, metric: Metric) -> str:
     found = arm.metrics[metric.name]
-    lines = [decimal(found.mean, metric.decimals)]
+    lines = [mean(arm, metric)]
+    if found.mean is None and arm.lost.lost:
+        lines.append(f"[dim]{count(arm.lost.lost)} of {count(arm.lost.pages)}\nlost[/dim]")
     if found.mean is not None and found.high is not None:
         lines.append(f"[dim]\N{PLUS-MINUS SIGN}{decimal(found.high - found.mean, metric.decimals)}[/dim]")
     difference = arm.differences.get(metric.name)

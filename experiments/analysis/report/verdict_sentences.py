@@ -8,7 +8,15 @@ from groundlings.experiments.analysis.comparison.fidelity_gate import Gate
 from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.segments import Segment
 from groundlings.experiments.analysis.metrics import Metric
-from groundlings.experiments.analysis.report.formatting import NOT_VALIDATED, NOTHING, count, decimal, plural, signed
+from groundlings.experiments.analysis.report.formatting import (
+    NOT_KNOWN,
+    NOT_VALIDATED,
+    NOTHING,
+    count,
+    decimal,
+    plural,
+    signed,
+)
 from groundlings.experiments.config.designs import InterleavingDesign, SplitDesign
 from groundlings.experiments.config.schema import PlanConfig
 
@@ -52,6 +60,13 @@ def primary(comparison: Comparison) -> Metric:
     return comparison.metrics[comparison.plan.primary]
 
 
+def baseline_mean(comparison: Comparison) -> str:
+    """The baseline's mean of the primary metric; "n/a" where there is none because pages are lost."""
+    if comparison.baseline_mean is None and comparison.lost.lost:
+        return NOT_KNOWN
+    return decimal(comparison.baseline_mean, primary(comparison).decimals)
+
+
 def plan(comparison: Comparison) -> str:
     """What was declared, in a sentence."""
     declared: PlanConfig = comparison.plan
@@ -78,8 +93,15 @@ def plan(comparison: Comparison) -> str:
     )
 
 
+def lost(comparison: Comparison) -> str:
+    """What could not be read, why, and what to do; "" where everything could."""
+    return f"{comparison.lost.sentence()}." if comparison.lost.lost else ""
+
+
 def preferred(found: Preference) -> str:
     """The word for a preference."""
+    if found.share.mean is None:
+        return "no preference known: nothing could be read"
     if not found.clear or found.share.mean is None:
         return "no preference found"
     return f"{found.arm if found.share.mean > 0.5 else found.baseline} is preferred"
@@ -126,7 +148,8 @@ def sentence(comparison: Comparison, arm: ArmFindings) -> str:
     """The finding about one arm."""
     metric, found = primary(comparison), arm.headline
     if found.effect.difference is None:
-        return f"{arm.name}: no agent has a value of {metric.label.lower()} in both arms."
+        lost = f" ({comparison.lost.counted()})" if comparison.lost.lost else ""
+        return f"{arm.name}: no agent has a value of {metric.label.lower()} in both arms{lost}."
     size = f"{signed(found.effect.difference, metric.decimals)} {metric.unit} {bounds(found.effect, metric)}"
     if found.identical:
         return f"{arm.name} and {comparison.baseline} are identical arms: {identical()}"

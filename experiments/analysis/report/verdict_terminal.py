@@ -21,13 +21,15 @@ _MARKS = {"passed": "[green]\N{CHECK MARK}[/]", "failed": "[red]\N{MULTIPLICATIO
 def print_verdict(comparison: Comparison, console: Console) -> None:
     """What was declared, what was checked, what was found, and the words for it."""
     run, metric = comparison.run, say.primary(comparison)
-    mean = decimal(comparison.baseline_mean, metric.decimals)
+    mean = say.baseline_mean(comparison)
     against = f", against {escape(comparison.baseline)} ({escape(metric.label.lower())} {mean})"
     console.print(
         f"[bold]{escape(str(run['experiment']))}[/]  {plural(run['agents'], 'agent')}, {plural(run['days'], 'day')}"
         f"{against if comparison.preference is None else ''}"
     )
     _line(console, "plan" if comparison.preference is None else "design", escape(say.plan(comparison)))
+    if missing := say.lost(comparison):
+        _line(console, "unknown", f"[bold red]{escape(missing)}[/]")
     _line(console, "checks", _checks([*comparison.checks, *(check for arm in comparison.arms for check in arm.checks)]))
     _line(console, "audience", escape(say.gate(comparison.gate)))
     if comparison.preference is not None:
@@ -114,8 +116,8 @@ def _table(comparison: Comparison) -> Table:
 
 def _details(arm: ArmFindings, comparison: Comparison, console: Console) -> None:
     metric = say.primary(comparison)
-    if not arm.headline.clear:
-        _line(console, "power", escape(say.missed(arm.headline, metric)))
+    if not arm.headline.clear and (missed := say.missed(arm.headline, metric)):
+        _line(console, "power", escape(missed))
     if arm.guardrails:
         guardrails = (say.guardrail(guard, comparison.metrics[guard.metric]) for guard in arm.guardrails)
         _line(console, "guarded", escape("; ".join(guardrails)))

@@ -137,7 +137,7 @@ class _Asking:
         half = max(len(self._testers) // _SHARE_OF_VALIDATION, 1)
         self._tuners = _some(stage, stage.tuners, half if options.people != "all" else "all")
         self._population = build_population(stage.dataset, stage.train, size="all", seed=stage.seed)
-        self._done, self._planned = 0, 0
+        self._done, self._planned, self._unreadable = 0, 0, 0
 
     async def everything(self) -> LanguageAnswers:
         stage, options = self._stage, self._options
@@ -178,6 +178,7 @@ class _Asking:
                 "validation_people": len(self._tuners),
                 "items_a_list": 2 * half,
                 "pairs": self._planned,
+                "unreadable": self._unreadable,
             },
             test=asked_test,
             validation=asked_validation,
@@ -235,6 +236,7 @@ class _Asking:
             on_pairs=lambda done, _: self._progress.event(PairsAsked(before + done, self._planned)),
         )  # fmt: skip
         self._done += len(users)
+        self._unreadable += int(np.isnan(scores).sum())
         said = np.zeros(lists.items.shape)
         said[rows, slots] = calibration.standardised(scores)
         table = self._stage.taste.appeal(lists.users).astype(np.float64)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rich.table import Table
 
 from groundlings.experiments.labs.fidelity.headlines import headlines
@@ -19,7 +22,8 @@ def render_findings(findings: Findings) -> Table:
     table = Table(
         title=f"{escape(about['dataset'])}: {about['people_tested']:,} users nothing was fitted on, "
         f"salt {escape(repr(about['salt']))}",
-        caption=f"Overall: {findings.overall}; the mind {gate} the system gate. Targets were set before measuring.",
+        caption=f"Overall: {findings.overall}; the mind {gate} the system gate. Targets were set before measuring."
+        + _lost(about),
         caption_justify="left",
     )
     for heading, justify in (("figure", "left"), ("value", "right"), ("compared with", "left"), ("target", "left")):
@@ -34,3 +38,12 @@ def render_findings(findings: Findings) -> Table:
         said = f"[{colour}]{word}" if colour else word
         table.add_row(escape(row.label), escape(figure(record)), escape(row.beside), target(record), met, said)
     return table
+
+
+def _lost(about: Mapping[str, Any]) -> str:
+    """How many answers of the language model could not be read; "" where all could, or none was asked for."""
+    asked = about["language"] or {}
+    if not asked.get("unreadable"):
+        return ""
+    share = 100 * asked["unreadable"] / asked["pairs"]
+    return f"\n{asked['unreadable']:,} of {asked['pairs']:,} answers of the language model unreadable ({share:.1f} %)."

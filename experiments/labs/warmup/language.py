@@ -116,10 +116,15 @@ async def _ask(trial: Trial, options: LanguageConfig, model: CountingModel, prog
     hidden, new = len(users), shortlists.size
     progress.event(Note(f"language model: {hidden} pairs with hidden items and {new} with new ones, {model.name}"))
     said = await scorer.ask_pairs(users, items)
+    unreadable = int(np.isnan(said).sum())
     fit = _weigh(trial, users, items, answers, said)
     before = model.tokens
     rows, columns = shortlists.ravel(), np.repeat(sampled, size)
     said = await scorer.ask_pairs(split.panel[rows], split.new[columns])
+    unreadable += int(np.isnan(said).sum())
+    if unreadable:
+        share = 100 * unreadable / (hidden + new)
+        progress.event(Note(f"language model: {unreadable:,} of {hidden + new:,} answers unreadable ({share:.1f} %)"))
     own = np.log(trial.chance / (1 - trial.chance))[rows, columns]
     both = fit.combine(own, said)
 
@@ -132,7 +137,8 @@ async def _ask(trial: Trial, options: LanguageConfig, model: CountingModel, prog
         "fingerprint": model.fingerprint,
         "items": len(sampled),
         "questions": model.questions,
-        "unreadable": int(np.isnan(said).sum()),
+        "answers": hidden + new,
+        "unreadable": unreadable,
         "tokens": model.tokens,
         "tokens_per_item": (model.tokens - before) / len(sampled),
         "weights": {"audience": float(fit.weights[1]), "language": float(fit.weights[2])},

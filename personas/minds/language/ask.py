@@ -10,7 +10,7 @@ import numpy as np
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.chat import CallRecord, ChatModel, ChatReply, ChatRequest, Message, ParseStatus, Sampling
-from groundlings.environments.errors import ConfigError, UnreadableReply
+from groundlings.environments.errors import ConfigError, UnanswerablePrompt, UnreadableReply
 from groundlings.environments.random_streams import Draws
 from groundlings.personas.minds.language.text import one_line
 from groundlings.personas.prompts import Prompt
@@ -18,6 +18,9 @@ from groundlings.personas.prompts import Prompt
 _LARGEST_SEED = 2**31
 _LONGEST_QUOTE = 300
 _LEAST = 1e-9
+_ROUNDING = 1e-3
+"""How far above 0 rounding may bring a log probability."""
+_LOWEST_LOG = -700.0
 
 _Read = TypeVar("_Read")
 
@@ -65,17 +68,22 @@ class Asker:
         self.model = model
         self.sampling = sampling
         self._reasks = reasks
+        self._gives_odds = False
 
     async def ask(
         self, question: Question, read: Callable[[str], _Read]
     ) -> tuple[_Read | None, tuple[CallRecord, ...]]:
-        """What was said, None where no attempt could be read, and every call it took."""
+        """What was said, None where no attempt could be read or answered, and every call it took."""
         request = self._request(question)
         calls: list[CallRecord] = []
         for attempt in range(self._reasks + 1):
             if attempt:
                 request = replace(request, seed=question.seed(attempt))
-            reply = await self.model.ask(request)
+            try:
+                reply = await self.model.ask(request)
+            except UnanswerablePrompt as refusal:
+                calls.append(unanswered(question.prompt, request, self.model, refusal))
+                return None, tuple(calls)
             try:
                 said = read(reply.text)
             except UnreadableReply as error:
@@ -88,18 +96,22 @@ class Asker:
         return None, tuple(calls)
 
     async def odds(self, question: Question, answers: Sequence[str]) -> tuple[FloatArray | None, CallRecord]:
-        """How likely each answer was as the first token, adding up to 1, None where none of them was in sight.
+        """How likely each answer was as the first token, adding up to 1, None where that is not known.
 
         Raises:
-            ConfigError: The server gives no log probabilities.
+            ConfigError: The server gives no log probabilities; one that has given some before only loses this answer.
         """
         request = replace(self._request(question), answers=tuple(answers), max_tokens=1, temperature=0.0)
-        reply = await self.model.ask(request)
-        if not reply.first_token:
+        try:
+            reply = await self.model.ask(request)
+        except UnanswerablePrompt as refusal:
+            return None, unanswered(question.prompt, request, self.model, refusal)
+        if not reply.first_token and not self._gives_odds:
             raise ConfigError(
                 f"mind: log probabilities are wanted, and {self.model.name} gave none with its reply; use another "
                 "server, or a mind that does without them: kind: language with decision: verdict, or behavioural"
             )
+        self._gives_odds = True
         shares = read_odds(reply.first_token, answers)
         return shares, _record(question, request, reply, "unreadable" if shares is None else "ok")
 
@@ -114,8 +126,31 @@ class Asker:
         )
 
 
+def unanswered(prompt: Prompt, request: ChatRequest, model: ChatModel, refusal: UnanswerablePrompt) -> CallRecord:
+    """The record of a question that the server refuses for good: its words in the place of a reply, and no tokens.
+
+    Servers do not say what a refusal took, so the count of tokens is marked as estimated.
+    """
+    reply = ChatReply(
+        text=refusal.what,
+        model=model.name,
+        fingerprint="",
+        prompt_tokens=0,
+        cached_tokens=0,
+        completion_tokens=0,
+        latency_seconds=0.0,
+        attempts=refusal.attempts,
+        from_store=refusal.from_store,
+        tokens_estimated=True,
+    )
+    return CallRecord(request, reply, prompt.name, prompt.sha256, "unanswerable")
+
+
 def read_odds(first_token: Sequence[tuple[str, float]], answers: Sequence[str]) -> FloatArray | None:
     """The probability of each answer among the answers, shape (n_answers,), None where none of them is listed.
+
+    None as well where a number in the list is no log probability (NaN, infinite, above 0): then nothing is known of
+    the others either, and no draw may be held against what is left.
 
     Spellings of one answer ("Yes", " yes") are added up. A server lists the likeliest tokens only: an answer that is
     not among them is no likelier than the last of them, nor than all that the listed ones leave, and is counted with
@@ -125,16 +160,20 @@ def read_odds(first_token: Sequence[tuple[str, float]], answers: Sequence[str]) 
         first_token: Tokens and natural log probabilities, likeliest first.
         answers: In lower case.
     """
+    given = np.array([log_probability for _, log_probability in first_token], dtype=np.float64)
+    if not (np.isfinite(given) & (given <= _ROUNDING)).all():
+        return None
     found: dict[str, float] = {}
     for token, log_probability in first_token:
         word = token.strip().lower()
         found[word] = float(np.logaddexp(found.get(word, -np.inf), log_probability))
     if not any(answer in found for answer in answers):
         return None
-    left = 1 - float(np.exp([log_probability for _, log_probability in first_token]).sum())
-    bound = min(first_token[-1][1], float(np.log(max(left, _LEAST))))
+    left = 1 - float(np.exp(given).sum())
+    bound = min(float(given[-1]), float(np.log(max(left, _LEAST))))
     logs = np.array([found.get(answer, bound) for answer in answers])
-    shares = np.exp(logs - logs.max())
+    # Servers write -9999 for "next to impossible"; a share that underflows to 0 would have no logarithm.
+    shares = np.exp(np.maximum(logs - logs.max(), _LOWEST_LOG))
     return shares / shares.sum()
 
 

@@ -68,6 +68,11 @@ class ArmRows:
         """Impressions whose outcome nobody knows."""
         return self.impressions - self.known
 
+    @property
+    def nothing_known(self) -> bool:
+        """Whether the outcome of no impression is known, so that `opened` and `rated` are no numbers."""
+        return self.impressions > 0 == self.known
+
 
 class StreamReader(OpenLog):
     """See `LogReader`."""

@@ -13,16 +13,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sqlalchemy import text
 
+from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TOTALS = ("sessions", "pages", "satisfaction", "asked", "shown", "known", "clicks", "ratings", "likes", "stars")
-"""Columns that are summed: `known` are the slots whose outcome is known, `asked` the sessions with a satisfaction."""
+TOTALS = (
+    "sessions", "pages", "satisfaction", "asked", "shown", "known", "clicks", "ratings", "likes", "stars",
+    "whole_sessions", "whole_likes", "begun_sessions", "begun_pages",
+)  # fmt: skip
+"""Columns that are summed. `known` are the slots whose outcome is known, `asked` the sessions with a satisfaction,
+`whole_...` counts sessions no page of which is lost, and `begun_...` all but those whose first page is lost."""
 
 _SESSIONS = """
-SELECT session_id, arm_id, agent_id, day, 1 AS sessions, pages, satisfaction, satisfaction IS NOT NULL AS asked
+SELECT session_id, arm_id, agent_id, day, ended_by, 1 AS sessions, pages, satisfaction,
+       satisfaction IS NOT NULL AS asked
 FROM sessions
 """
 
@@ -81,12 +87,15 @@ GROUP BY arm_id, agent_id
 """
 
 _TEAMS = """
-SELECT agent_id, teams.position AS team, count(*) AS shown, sum(CAST(clicked AS INTEGER)) AS clicks
+SELECT agent_id, teams.position AS team, count(*) AS shown, count(clicked) AS known,
+       sum(CAST(clicked AS INTEGER)) AS clicks
 FROM impressions JOIN sessions USING (session_id) JOIN arms AS teams ON teams.arm_id = team_arm_id
 GROUP BY agent_id, teams.position
 """
 
-_CUT_SHORT = "SELECT DISTINCT arm_id, agent_id FROM sessions WHERE ended_by IN (:unreadable, :nothing_shown)"
+_CUT_SHORT = """
+SELECT DISTINCT arm_id, agent_id FROM sessions WHERE ended_by IN (:unreadable, :unanswerable, :nothing_shown)
+"""
 
 _SLOTS = """
 SELECT agent_id, day, rank, item_id, clicked, rating FROM impressions JOIN sessions USING (session_id)
@@ -103,12 +112,35 @@ class SumReader(OpenLog):
 
         Args:
             like_from: From this many stars on, a rating is a like.
+
+        Raises:
+            RunDirectoryError: A satisfaction or a rating in the log is no finite number.
         """
         sums = self._ask(_IMPRESSIONS, like_from=like_from)
         # Joined here and not in SQL: SQLite would build an index over the sums first.
+        from groundlings.environments.environment import LOST
+
         frame = self._ask(_SESSIONS).merge(sums, on="session_id", how="left")
+        self._refuse_no_numbers(frame)
+        whole = ~frame.pop("ended_by").isin([reason.value for reason in LOST])
+        begun = whole | (frame.pages > 1)
+        for part, kept, total in (("whole", whole, "likes"), ("begun", begun, "pages")):
+            frame[f"{part}_sessions"] = kept
+            frame[f"{part}_{total}"] = frame[total].where(kept, 0)
         frame[list(TOTALS)] = frame[list(TOTALS)].astype(np.float64).fillna(0.0)
         return frame
+
+    def _refuse_no_numbers(self, frame: pd.DataFrame) -> None:
+        """No run writes them: minds say finite numbers, and the environment refuses others."""
+        for column, given in (("satisfaction", frame.satisfaction.notna()), ("stars", frame.ratings.fillna(0) > 0)):
+            wrong = frame[given & ~np.isfinite(frame[column].astype(np.float64))]
+            if len(wrong):
+                first = wrong.iloc[0]
+                where = "sessions.satisfaction" if column == "satisfaction" else "a rating in impressions"
+                raise RunDirectoryError(
+                    f"{self}: the log is damaged: {where} of session {first.session_id} (day {first.day + 1}) is "
+                    f"{first[column]}, expected a finite number; it was left as it is, restore it from a copy"
+                )
 
     def sessions_by_end(self) -> dict[tuple[int, str], int]:
         """(arm_id, `EndedBy` value) -> sessions; pairs without a session are absent."""
@@ -145,14 +177,14 @@ class SumReader(OpenLog):
 
     def clicks_by_team(self) -> pd.DataFrame:
         """One row per agent and arm that drafted lists together with another: agent_id, team (the arm's place in the
-        YAML, 0 is the first), shown (slots that the arm had picked) and clicks on them."""
+        YAML, 0 is the first), shown (slots that the arm had picked), known (with known outcome) and clicks on them."""
         return self._ask(_TEAMS)
 
     def agents_cut_short(self) -> pd.DataFrame:
-        """One row per arm and agent with a session ended by an unreadable reply or an empty list: arm_id, agent_id."""
-        from groundlings.environments.environment import EndedBy
+        """One row per arm and agent with a session ended by a lost page or an empty list: arm_id, agent_id."""
+        from groundlings.environments.environment import LOST, EndedBy
 
-        return self._ask(_CUT_SHORT, unreadable=EndedBy.UNREADABLE.value, nothing_shown=EndedBy.NOTHING_SHOWN.value)
+        return self._ask(_CUT_SHORT, **{reason.value: reason.value for reason in (*LOST, EndedBy.NOTHING_SHOWN)})
 
     def same_slots(self, one: int, other: int) -> bool:
         """Whether two arms, given by their ids, showed the same in every slot, with the same outcome."""

@@ -49,7 +49,7 @@ ORDER BY session_id, rank
 _PAGE_EVENTS = """
 SELECT session_id, page, kind, value, detail
 FROM events
-WHERE session_id IN ({}) AND kind IN ('next_page', 'exit', 'unreadable', 'illegal')
+WHERE session_id IN ({}) AND kind IN ('next_page', 'exit', 'unreadable', 'unanswerable', 'illegal')
 ORDER BY event_id
 """
 
@@ -146,7 +146,7 @@ class VisitReader(OpenLog):
 
     def page_events_of(self, session_ids: Sequence[int]) -> Rows:
         """How the pages of some sessions ended, and what was refused on them: session_id, page, kind (`next_page`,
-        `exit`, `unreadable` or `illegal`), value, detail; in the order of happening."""
+        `exit`, `unreadable`, `unanswerable` or `illegal`), value, detail; in the order of happening."""
         return self._of(_PAGE_EVENTS, session_ids)
 
     def _of(self, sql: str, ids: Sequence[int]) -> Rows:

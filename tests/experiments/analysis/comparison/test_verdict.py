@@ -34,6 +34,8 @@ def totals(likes, satisfaction=6.0, days=1):
         "sessions": np.full(N, float(days)), "asked": np.full(N, float(days)), "pages": np.full(N, float(days)),
         "shown": np.full(N, 10.0 * days), "known": np.full(N, 10.0 * days), "likes": likes, "clicks": likes + days,
         "ratings": likes + days, "stars": 3 * (likes + days), "satisfaction": np.full(N, satisfaction * days),
+        "whole_sessions": np.full(N, float(days)), "whole_likes": likes, "begun_sessions": np.full(N, float(days)),
+        "begun_pages": np.full(N, float(days)),
     }  # fmt: skip
     frame = pd.DataFrame({**columns, "agent_id": np.arange(N)})
     return Totals(frame, pd.Index(range(N)))

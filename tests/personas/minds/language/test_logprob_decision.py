@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundlings.environments.chat import ChatReply
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, UnanswerablePrompt
 from groundlings.personas.minds.language.ask import read_odds
 
 
@@ -178,3 +179,66 @@ def test_odds_are_shares_whatever_is_listed(listed):
     if shares is not None:
         assert np.all(shares > 0)
         assert shares.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf"), float("-inf"), 0.7])
+def test_what_is_no_log_probability_loses_the_page_and_is_no_refusal(world, broken):
+    opening = dict.fromkeys(SURE, 1 - 1e-9)
+    decision, _ = decided(world, _Broken(opening, broken=broken))
+    assert decision.unreadable[0]
+    assert decision.trace.probability("click") is None
+    assert [call.status for call in decision.trace.calls].count("unreadable") == 1
+
+
+def test_one_answer_without_log_probabilities_loses_its_page_where_others_have_them(world):
+    decision, _ = decided(world, _Broken(dict.fromkeys(SURE, 0.5), broken=None))
+    assert decision.unreadable[0]
+    assert "unreadable" in {call.status for call in decision.trace.calls}
+
+
+class _Broken(Grader):
+    """One number of the answer about Beta is no log probability; None = it has no list at all."""
+
+    def __init__(self, opening, broken):
+        super().__init__(opening)
+        self.broken = broken
+
+    async def ask(self, request):
+        reply = await super().ask(request)
+        if "<item>Beta</item>" not in request.messages[-1].content.rpartition("That was page")[2]:
+            return reply
+        first, *others = reply.first_token
+        listed = () if self.broken is None else ((first[0], self.broken), *others)
+        return replace(reply, first_token=listed)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["yes", "no", "perhaps"]), st.floats(-20_000, 0)), min_size=1, max_size=5),
+    st.sampled_from([float("nan"), float("inf"), float("-inf"), 0.5, 1e300]),
+    st.integers(0, 4),
+)
+def test_a_list_with_a_number_that_is_none_is_not_read_at_all(listed, broken, place):
+    sound = read_odds(listed, ("yes", "no"))
+    if sound is not None:
+        assert np.isfinite(np.log(sound)).all(), "next to impossible is not impossible"
+    listed.insert(place, ("perhaps", broken))
+    assert read_odds(listed, ("yes", "no")) is None
+
+
+def test_a_question_that_the_server_refuses_loses_the_page_with_its_words(world):
+    decision, _ = decided(world, _Refusing(SURE))
+    assert decision.unreadable.tolist() == [True]
+    assert decision.unanswerable == ("flagged for violence",)
+    (refused,) = [call for call in decision.trace.calls if call.status == "unanswerable"]
+    assert (refused.reply.text, refused.reply.attempts, refused.reply.tokens_estimated) == (
+        "flagged for violence",
+        3,
+        True,
+    )
+
+
+class _Refusing(Grader):
+    async def ask(self, request):
+        if "<item>Beta</item>" in request.messages[-1].content.rpartition("That was page")[2]:
+            raise UnanswerablePrompt("refused", what="flagged for violence", attempts=3)
+        return await super().ask(request)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from groundlings.environments.chat import Sampling
 from groundlings.environments.decision import checked
-from groundlings.environments.errors import ProviderError, UnreadableReply
+from groundlings.environments.errors import ProviderError, UnanswerablePrompt, UnreadableReply
 from groundlings.environments.feed import feed_actions
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
@@ -133,6 +133,24 @@ def test_a_page_that_stays_unreadable_is_lost_and_nothing_is_made_up(population)
     assert np.isnan(decision["rate"]).all()
     assert not decision["next_page"].any()
     assert np.isnan(decision["satisfaction"]).all()
+
+
+@pytest.mark.parametrize("before", [[], ["no"]])
+def test_a_refused_question_is_not_asked_again_and_loses_the_page(population, before):
+    mind, model = mind_of(population, before)
+    asked, say = model.ask, iter(before)
+
+    async def refusing(request):
+        if next(say, None) is None:
+            raise UnanswerablePrompt("refused", what="flagged for violence", attempts=2)
+        return await asked(request)
+
+    model.ask = refusing
+    decision = decide(mind, situation(population))
+    assert [call.status for call in decision.trace.calls] == [*["reasked"] * len(before), "unanswerable"]
+    assert decision.unanswerable == ("flagged for violence",)
+    assert decision.unreadable.tolist() == [True]
+    assert not decision["click"].any()
 
 
 def test_a_provider_that_fails_is_no_unreadable_reply(population):

@@ -1,0 +1,216 @@
+"""Lost pages in figures and words: how many, why, and what to do about it.
+
+A page is lost where no reply came that could be read (`unreadable`), or where the model's server refuses the question
+for good (`unanswerable`). Nothing is known of it but what was shown. The reason is read off the log: the status of the
+call behind it, why the model stopped, and what it said.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from groundlings.environments.cleaning import printable
+from groundlings.simulator.lost_pages import MAX_UNREADABLE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from groundlings.simulator.log.reader import LogReader
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,30}")
+_WITHHELD = "withheld: it repeats the key"
+_LONGEST_WORDS = 100
+_MOST_CAUSES = 4
+
+_MORE_TOKENS = "raise mind.model.max_tokens, or switch the model's thinking off"
+_ADVICE = {
+    "length": "raise mind.model.max_tokens",
+    "thoughts": _MORE_TOKENS,
+    "refused": "the server refuses what these pages show or ask: choose another model, or leave those items out",
+    "thinking": "have the thinking cut off (mind.model.thinking: strip), or switch it off at the server",
+    "empty": "ask the server why with groundlings model check, or choose another model",
+    "form": "have the form enforced (mind.model.structured: json_schema or grammar), or choose another model",
+    "odds": "choose a server that gives log probabilities of whole answers, or decision: verdict",
+    "key": "the server repeats your key in its replies: change it, and use another server",
+    "": "see the events and calls of these pages in the log",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why pages are lost.
+
+    Attributes:
+        name: In words, without a count.
+        pages: How many.
+        advice: What to do.
+        example: A server's words about one of the pages, "" where it gave none.
+    """
+
+    name: str
+    pages: int
+    advice: str
+    example: str = ""
+
+    def counted(self) -> str:
+        """The reason with its count, and the example."""
+        return f"{self.name} {self.pages:,}" + (f' ("{self.example}")' if self.example else "")
+
+
+@dataclass(frozen=True, slots=True)
+class LostPages:
+    """What is not known of a run, or of one of its arms.
+
+    Attributes:
+        pages: Pages that a mind was asked about.
+        unreadable: Those whose reply could not be read.
+        unanswerable: Those whose question the server refuses for good.
+        causes: Of both, the most frequent first.
+        noun: What stands for a page in sentences: "replies" where each page is one reply, else "pages".
+    """
+
+    pages: int = 0
+    unreadable: int = 0
+    unanswerable: int = 0
+    causes: tuple[Cause, ...] = ()
+    noun: str = "pages"
+
+    @property
+    def lost(self) -> int:
+        """Of both kinds."""
+        return self.unreadable + self.unanswerable
+
+    @property
+    def share(self) -> float:
+        """Of the pages, 0 where there is none."""
+        return self.lost / self.pages if self.pages else 0.0
+
+    @property
+    def nothing_read(self) -> bool:
+        """Whether all that was asked is lost."""
+        return 0 < self.pages == self.lost
+
+    def counted(self) -> str:
+        """How many are lost, in words: "12 of 12 replies unreadable"."""
+        kinds = {"unreadable": self.unreadable, "unanswerable": self.unanswerable}
+        found = [(number, kind) for kind, number in kinds.items() if number] or [(0, "unreadable")]
+        first, *further = [f"{number:,} of {self.pages:,} {self.noun} {kind}" for number, kind in found]
+        return " and ".join([first, *further])
+
+    def sentence(self) -> str:
+        """How many are lost, why, and what to do; "" where none is."""
+        if not self.lost:
+            return ""
+        shown, rest = self.causes[:_MOST_CAUSES], self.causes[_MOST_CAUSES:]
+        causes = [cause.counted() for cause in shown]
+        if rest:
+            causes.append(f"other {sum(cause.pages for cause in rest):,}")
+        advice = "; ".join(dict.fromkeys(cause.advice for cause in shown))
+        return f"{self.counted()}: {', '.join(causes)}; {advice}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        causes = [asdict(cause) for cause in self.causes]
+        counts = {"pages": self.pages, "unreadable": self.unreadable, "unanswerable": self.unanswerable}
+        return {**counts, "share": self.share if self.pages else None, "causes": causes, "in_words": self.sentence()}
+
+
+def read_lost(log: LogReader, arm_ids: Iterable[int], mind: Mapping[str, Any]) -> dict[int, LostPages]:
+    """The lost pages of each arm.
+
+    Args:
+        log: The run's.
+        arm_ids: The arms wanted.
+        mind: `runs.mind`.
+    """
+    one_each = mind.get("kind") == "language" and dict(mind.get("options") or {}).get("decision") == "verdict"
+    noun = "replies" if one_each else "pages"
+    frame = log.lost_pages() if any(log.events_by_kind(("unreadable", "unanswerable")).values()) else None
+    pages, found = log.pages_by_arm(), {}
+    for arm_id in arm_ids:
+        rows = [] if frame is None else _records(frame[frame.arm_id == arm_id])
+        refused = sum(row["kind"] == "unanswerable" for row in rows)
+        causes = _merged([_cause(row) for row in rows])
+        found[arm_id] = LostPages(pages.get(arm_id, 0), len(rows) - refused, refused, causes, noun)
+    return found
+
+
+def altogether(parts: Sequence[LostPages]) -> LostPages:
+    """The lost pages of several arms."""
+    return LostPages(
+        sum(part.pages for part in parts),
+        sum(part.unreadable for part in parts),
+        sum(part.unanswerable for part in parts),
+        _merged([cause for part in parts for cause in part.causes]),
+        parts[0].noun if parts else "pages",
+    )
+
+
+def limit_of(config: Mapping[str, Any]) -> float:
+    """The share of lost pages that a run allows, from its configuration as plain values."""
+    mind = config.get("mind")
+    given: Mapping[str, Any] = mind if isinstance(mind, Mapping) else {"kind": mind}
+    # Runs of then do not say; a script loses pages on purpose.
+    return float(given.get("max_unreadable", 1.0 if given.get("kind") == "scripted" else MAX_UNREADABLE))
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    cells = frame.astype(object).where(frame.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in cells.to_dict("records")]
+
+
+def _merged(causes: Sequence[Cause]) -> tuple[Cause, ...]:
+    """Those of one name as one, the most frequent first; its example is the first in the log."""
+    found: dict[str, Cause] = {}
+    for cause in causes:
+        known = found.get(cause.name)
+        found[cause.name] = cause if known is None else replace(known, pages=known.pages + cause.pages)
+    return tuple(sorted(found.values(), key=lambda cause: (-cause.pages, cause.name)))
+
+
+def _cause(row: Mapping[str, Any]) -> Cause:
+    """Why one page is lost."""
+    if row["kind"] == "unanswerable":
+        words = printable(" ".join(str(row["detail"] or "").split()), limit=_LONGEST_WORDS)
+        return Cause("refused by the server", 1, _ADVICE["refused"], words)
+    name, advice = _unreadable(row)
+    return Cause(name, 1, _ADVICE[advice])
+
+
+def _unreadable(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Why a reply could not be read, and the key of what to do."""
+    if row["status"] is None:
+        return "no failed call in the log", ""
+    reply, stopped = str(row["reply"] or ""), str(row["finish_reason"] or "")
+    if _WITHHELD in reply:
+        return "key withheld", "key"
+    if row["first_token"] is not None or row["form"] == "answers":
+        return "no probability of an answer in the reply", "odds"
+    thoughts = int(row["thought_characters"] or 0) > 0
+    empty = not reply.strip()
+    if empty:
+        why = f", finish_reason {stopped}" if _WORD.fullmatch(stopped) else ""
+        return f"empty content{why}", "thoughts" if thoughts or stopped == "length" else "empty"
+    if stopped == "length":
+        return "finish_reason length", "thoughts" if thoughts or _thinks(reply) else "length"
+    if stopped not in ("", "stop") and _WORD.fullmatch(stopped):
+        return f"finish_reason {stopped}", "refused" if "filter" in stopped else "form"
+    if _thinks(reply):
+        return "thinking in the reply", "thinking"
+    return ("not the form asked for" if _is_json(reply) else "not JSON"), "form"
+
+
+def _thinks(reply: str) -> bool:
+    return reply.lstrip().startswith("<think")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True

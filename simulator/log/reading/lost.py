@@ -1,0 +1,60 @@
+"""Lost pages: those of which no reply came that could be read, with the call behind each of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from groundlings.simulator.log.reading.open_log import OpenLog
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PAGES = """
+SELECT arm_id, events.session_id, events.page, kind, detail
+FROM events JOIN sessions USING (session_id)
+WHERE kind IN ('unreadable', 'unanswerable')
+"""
+
+_LOST = "SELECT count(*) AS lost FROM events WHERE kind IN ('unreadable', 'unanswerable')"
+
+_SHOWN = "SELECT arm_id, sum(pages) AS pages FROM sessions GROUP BY arm_id"
+
+_CALLS = """
+SELECT session_id, page, call_id, {columns}
+FROM calls
+WHERE status IN ('unreadable', 'unanswerable'){asker}
+ORDER BY call_id
+"""
+_ABOUT_REPLIES = {
+    **{"status": "''", "reply": "''", "first_token": "NULL"},
+    **{"finish_reason": "NULL", "form": "NULL", "thought_characters": "0"},
+}
+"""Columns, and what stands for those that an earlier schema lacks."""
+
+
+class LostPageReader(OpenLog):
+    """See `LogReader`."""
+
+    def pages_by_arm(self) -> dict[int, int]:
+        """arm_id -> pages that were shown; an arm without a session is absent."""
+        return {row["arm_id"]: int(row["pages"]) for row in self._rows(_SHOWN)}
+
+    def lost_and_shown(self) -> tuple[int, int]:
+        """How many pages are lost, of how many."""
+        lost = self._rows(_LOST)[0]["lost"]
+        return int(lost), sum(self.pages_by_arm().values())
+
+    def lost_pages(self) -> pd.DataFrame:
+        """One row per lost page: arm_id, kind (`unreadable` or `unanswerable`) and detail, as of its event; then of the
+        first call on that page that failed: status, reply, first_token, finish_reason, form and thought_characters.
+
+        Where the log holds no such call, its columns are NA; logs of earlier schemas know no finish_reason.
+        """
+        pages = self._ask(_PAGES)
+        here = self.columns_of("calls")
+        columns = [name if name in here else f"{idle} AS {name}" for name, idle in _ABOUT_REPLIES.items()]
+        asker = " AND asked_by = 'agent'" if "asked_by" in here else ""
+        calls = self._ask(_CALLS.format(columns=", ".join(columns), asker=asker))
+        # What an agent is asked after its visit stands on the last page as well, behind the page's own calls.
+        first = calls.drop_duplicates(["session_id", "page"]).drop(columns="call_id")
+        return pages.merge(first, on=["session_id", "page"], how="left").drop(columns=["session_id", "page"])

@@ -1,0 +1,95 @@
+"""How many pages may be lost: a run of which too little is known stops, instead of ending as if it had a result."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from groundlings.environments.errors import TooMuchUnreadable
+
+if TYPE_CHECKING:
+    from groundlings.simulator.session import CohortRecord
+
+MAX_UNREADABLE = 0.2
+"""The share of lost pages that is allowed where nobody says otherwise."""
+
+_FEWEST_PAGES = 50
+_DEVIATIONS = 3.09
+"""Of a normal distribution: P(further out) is 0.001, because the bound is looked at after every cohort."""
+
+
+@dataclass(slots=True)
+class LostPageWatch:
+    """Counts the pages of one start of a run, and stops it when too many of them are lost.
+
+    While a run goes, chance is allowed for: from 50 pages on, it stops where the share of the pages since it was
+    started or resumed lies above the limit beyond chance. What was lost before the run was resumed does not count here,
+    so that a run whose cause was mended can go on. At the end all pages count, and the share itself.
+
+    Attributes:
+        limit: The share that may be lost; 1 = any.
+        pages: Pages that minds were asked about since the start.
+        lost: Those of them without a reply that could be read.
+    """
+
+    limit: float
+    pages: int = 0
+    lost: int = 0
+
+    async def over(self, records: AsyncGenerator[CohortRecord, None]) -> AsyncIterator[CohortRecord]:
+        """The records, each counted once it was taken; where they are to stop, those that are finished come first.
+
+        Args:
+            records: From `concurrency.in_order`, which hands out what is finished before it fails.
+
+        Raises:
+            TooMuchUnreadable: Enough is known to say that the share is too large.
+        """
+        async for record in records:
+            yield record
+            fault = self._counted(record)
+            if fault is not None:
+                break
+        else:
+            return
+        record = await records.athrow(fault)  # ends with the fault when nothing finished is left
+        while True:
+            yield record
+            record = await anext(records)
+
+    def _counted(self, record: CohortRecord) -> TooMuchUnreadable | None:
+        """Count a cohort's pages; the reason to stop where too many are lost."""
+        for logged in record.turns:
+            self.pages += len(logged.turn.rows)
+            self.lost += int(logged.turn.decision.unreadable.sum())
+        if self.lost and self.pages >= _FEWEST_PAGES and lower_bound(self.lost, self.pages) > self.limit:
+            return TooMuchUnreadable(self._words(self.lost, self.pages))
+        return None
+
+    def end_run(self, lost: int, pages: int) -> None:
+        """Judge the whole run, what was logged before it was resumed included.
+
+        Raises:
+            TooMuchUnreadable: More is lost than allowed.
+        """
+        if pages and lost / pages > self.limit:
+            raise TooMuchUnreadable(self._words(lost, pages))
+
+    def _words(self, lost: int, pages: int) -> str:
+        return (
+            f"{lost:,} of {pages:,} pages are lost ({100 * lost / pages:.0f} %); mind.max_unreadable allows "
+            f"{100 * self.limit:g} %"
+        )
+
+
+def lower_bound(lost: int, pages: int) -> float:
+    """The least share of lost pages that goes with what was seen, up to a chance of 0.001.
+
+    The lower end of the interval of Wilson (1927), "Probable inference, the law of succession, and statistical
+    inference".
+    """
+    share, squared = lost / pages, _DEVIATIONS**2
+    spread = _DEVIATIONS * math.sqrt(share * (1 - share) / pages + squared / (4 * pages**2))
+    return (share + squared / (2 * pages) - spread) / (1 + squared / pages)
