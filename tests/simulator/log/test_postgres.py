@@ -11,7 +11,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from pydantic import ValidationError
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.comparison.comparing import compare_run
@@ -19,7 +18,7 @@ from groundlings.experiments.archive.agent_history import read_story
 from groundlings.experiments.archive.directory import choose_directory
 from groundlings.experiments.archive.inventory import DAMAGED, delete_run, diff_runs, look_at, read_run
 from groundlings.experiments.archive.log_check import check_log
-from groundlings.experiments.config.loading import as_yaml, load_config
+from groundlings.experiments.config.loading import as_yaml
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.exports.synthesis import synthesise
@@ -355,26 +354,6 @@ def test_the_password_is_taken_from_the_environment_and_never_written_down(
     assert {"config.yaml", "log.json", "manifest.json", "report.html"} <= set(written)
     assert [name for name, content in written.items() if b"horse" in content] == []
     assert "horse" not in str(server.run(f"SELECT * FROM {schema(run)}.runs", database)) + "".join(capfd.readouterr())
-
-
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        ("postgresql://me:s3cret@host/db", "carries no password"),
-        ("postgresql://me@host/db?password=s3cret", "carries no password"),
-        ("postgres://me@host/db-s3cret", "expected postgresql://"),
-        ("postgresql://me@host-s3cret", "expected postgresql://"),
-        ("sqlite:///s3cret.db", "expected postgresql://"),
-    ],
-)
-def test_an_address_with_a_password_or_of_something_else_is_refused_and_not_repeated(tmp_path, url, message):
-    (tmp_path / "x.yaml").write_text(yaml.safe_dump({**SMALL, "log": {"url": url}}))
-    with pytest.raises(Exception, match=message) as told:
-        load_config(tmp_path / "x.yaml")
-    assert "s3cret" not in str(told.value)
-    with pytest.raises(ValidationError) as told:
-        small(log={"url": url})
-    assert "s3cret" not in str(told.value)
 
 
 def test_a_run_does_not_move_to_another_database_in_silence(server, database, cut):
