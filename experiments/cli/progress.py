@@ -72,7 +72,7 @@ class TerminalProgress:
             case RunBegins(directory):
                 self.directory = directory
             case ArmBegins(name, visits):
-                self._arm = self._bars.add_task(printable(name), total=visits, amount=f"0/{visits} visits")
+                self._arm = self._bars.add_task(printable(name), total=visits, amount=f"0/{visits} sessions")
             case VisitsWritten(count):
                 self._count(count)
             case LabStep(done, total, name):
@@ -89,7 +89,7 @@ class TerminalProgress:
         if self._arm is not None:
             task = self._bars.tasks[self._arm]
             done = int(task.completed) + visits
-            self._bars.update(self._arm, completed=done, amount=f"{done}/{int(task.total or 0)} visits")
+            self._bars.update(self._arm, completed=done, amount=f"{done}/{int(task.total or 0)} sessions")
 
 
 _LAB = "lab"

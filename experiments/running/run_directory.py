@@ -105,13 +105,13 @@ def begin(plan: Plan, out: Path | None, held: ExitStack, progress: Progress) -> 
 async def simulate_into(
     directory: Path, plan: Plan, run: Mapping[str, Any], progress: Progress, *, accept: bool = False
 ) -> None:
-    """As `simulate`, into the log of a run's directory; where it ends early, the open visits are written down there."""
+    """As `simulate`, into the log of a run's directory; where it ends early, the open sessions are written down there."""
     cut_short: list[CutShort] = []
     store = files.log_store(directory, plan.config.log.url if plan.config.log else None)
     try:
         await simulate(plan, run, store, progress, cut_short, accept=accept)
     except BaseException as fault:
-        _logger.info("%s: stopped with %d open visits (%s)", directory, len(cut_short), type(fault).__name__)
+        _logger.info("%s: stopped with %d open sessions (%s)", directory, len(cut_short), type(fault).__name__)
         with suppress(RunDirectoryError):  # a full disk may be why we are here
             files.write_json(directory / files.STOPPED_NAME, {"cut_short": [asdict(each) for each in cut_short]})
         raise

@@ -160,7 +160,7 @@ def _ratio(name: str, counts: Sequence[int], shares: Sequence[float]) -> Check:
 
 def _control(outcomes: Outcomes) -> Check:
     """A negative control: whether people come is drawn before any arm shows them anything."""
-    name = "negative control: the number of visits, which no arm can change"
+    name = "negative control: the number of sessions, which no arm can change"
     if len(outcomes.arms) < 2:
         return Check(name, "not run", "there is one arm only")
     if isinstance(outcomes.design, SplitDesign):

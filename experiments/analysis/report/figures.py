@@ -58,8 +58,8 @@ def draw_metric(axes: Axes, summary: Summary, metric: Metric, style: Mapping[str
 
 
 def draw_survival(axes: Axes, curves: Mapping[str, Survival], style: Mapping[str, Style]) -> None:
-    """Share of visits that reach each page."""
-    title(axes, "Who is still here?", "share of visits that reach a page")
+    """Share of sessions that reach each page."""
+    title(axes, "Who is still here?", "share of sessions that reach a page")
     for name, (shift, look) in dodged(style, curves).items():
         curve = curves[name]
         pages = np.arange(1, len(curve.share) + 1) + shift

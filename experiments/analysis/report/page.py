@@ -240,7 +240,7 @@ def _pages(log: LogReader, summary: Summary, style: Mapping[str, Style]) -> Pict
     first = "; ".join(f"{name} {formatting.decimal(found[0].mean, 3)}" for name, found in clicks.items())
     panels = (
         Panel(
-            f"Share of visits that reach each page, by arm. Last page, number {summary.run['max_pages']}: {reached}.",
+            f"Share of sessions that reach each page, by arm. Last page, number {summary.run['max_pages']}: {reached}.",
             partial(draw_survival, curves=curves, style=style),
         ),
         Panel(
@@ -248,7 +248,7 @@ def _pages(log: LogReader, summary: Summary, style: Mapping[str, Style]) -> Pict
             partial(draw_positions, clicks=clicks, style=style),
         ),
     )
-    title = f"{summary.run['experiment']}: how far visits go, and where clicks fall"
+    title = f"{summary.run['experiment']}: how far sessions go, and where clicks fall"
     return Picture("pages", title, panels, columns=2, size=(4.4, 3.0))
 
 

@@ -232,7 +232,7 @@ def test_a_server_that_goes_down_interrupts_the_run_and_it_resumes(serve, mock, 
     assert cut_short, "visits that were open are recorded"
     assert not cut_short & logged, "and nothing of them is in the log"
     shown = CliRunner().invoke(cli_runs.app, ["show", str(tmp_path / "run")], env={"COLUMNS": "200"}).stdout
-    assert f"{len(cut_short)} open visits, which begin anew with --resume" in shown
+    assert f"{len(cut_short)} open sessions, which begin anew with --resume" in shown
     answered = -(10**9)
     assert resume_experiment(tmp_path / "run").digest == undisturbed
     assert set(_rows(tmp_path / "run", _VISITS)) > cut_short | logged
