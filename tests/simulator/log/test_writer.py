@@ -65,7 +65,7 @@ def test_a_resumed_run_is_running_again_and_its_ids_go_on(visit, make_mind, path
     assert ask(path, "SELECT status, finished_at IS NULL FROM runs") == [("interrupted", 0)]
     with LogWriter(path) as log:
         past = log.resume(SCHEMA)
-        assert (past.done, past.config_hash, past.dataset_hash) == (False, "c", "d")
+        assert (past.begun.done, past.begun.config_hash, past.begun.dataset_hash) == (False, "c", "d")
         assert ask(path, "SELECT status, finished_at IS NULL FROM runs") == [("running", 1)]
         log.write(visit(make_mind(pages=1)), arm="first", sim_time=86_400, policy_version="")
     assert ask(path, "SELECT session_id, arm_id, sim_time FROM sessions") == [
@@ -79,7 +79,7 @@ def test_a_finished_run_stays_finished_when_it_is_resumed(visit, make_mind, path
     started(path, visit(make_mind()), status="done")
     before = ask(path, "SELECT status, finished_at FROM runs")
     with LogWriter(path) as log:
-        assert log.resume(SCHEMA).done
+        assert log.resume(SCHEMA).begun.done
     assert ask(path, "SELECT status, finished_at FROM runs") == before
 
 
