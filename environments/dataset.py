@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from groundlings.environments import levels
 from groundlings.environments.catalog import Catalog
@@ -38,19 +38,21 @@ class RatingScale:
     @property
     def like(self) -> float:
         """From here on a rating counts as a like: 4 on a scale of 1 to 5, its equal share on others."""
-        return self._at(0.75, min)
+        return _part_of_the_way(self, 0.75, min)
 
     @property
     def dislike(self) -> float:
         """Up to here a rating counts as a dislike: 2 on a scale of 1 to 5, its equal share on others."""
-        return self._at(0.25, max)
+        return _part_of_the_way(self, 0.25, max)
 
-    def _at(self, share: float, outermost: Callable[[float, float], float]) -> float:
-        """A part of the way up; where a rating lies there but for rounding, it is included."""
-        bound = self.low + share * (self.high - self.low)
-        values = self.values
-        place = levels.place(values, bound)
-        return bound if place < 0 else outermost(bound, values[place])
+
+@lru_cache(maxsize=64)
+def _part_of_the_way(scale: RatingScale, share: float, outermost: Callable[[float, float], float]) -> float:
+    """A part of the way up a scale; where a rating lies there but for rounding, it is included."""
+    bound = scale.low + share * (scale.high - scale.low)
+    values = scale.values
+    place = levels.place(values, bound)
+    return bound if place < 0 else outermost(bound, values[place])
 
 
 @dataclass(frozen=True)

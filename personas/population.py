@@ -128,8 +128,9 @@ class Population:
         newest: dict[int, float] = {}
         for item, stars in zip(self.train.items[rows].tolist(), self.train.ratings[rows].tolist(), strict=True):
             newest.setdefault(item, stars)
-        liked = [(-stars, item) for item, stars in newest.items() if stars >= self.scale.like]
-        disliked = [(stars, item) for item, stars in newest.items() if stars <= self.scale.dislike]
+        like, dislike = self.scale.like, self.scale.dislike
+        liked = [(-stars, item) for item, stars in newest.items() if stars >= like]
+        disliked = [(stars, item) for item, stars in newest.items() if stars <= dislike]
         return _by_stars(liked), _by_stars(disliked)
 
     def _genre_lifts(self, user: int) -> tuple[tuple[str, float], ...]:

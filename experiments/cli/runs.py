@@ -158,7 +158,9 @@ def _cut_short(run: RunInfo) -> str:
     some = [f"{each['arm']} day {each['day'] + 1} user {each['user_id']}" for each in run.cut_short[:_SOME]]
     more = f", and {len(run.cut_short) - _SOME} more" if len(run.cut_short) > _SOME else ""
     return (
-        f"{len(run.cut_short)} open sessions, which begin anew with --resume: {', '.join(some)}{more}" if some else "none"
+        f"{len(run.cut_short)} open sessions, which begin anew with --resume: {', '.join(some)}{more}"
+        if some
+        else "none"
     )
 
 
