@@ -105,7 +105,7 @@ def begin(plan: Plan, out: Path | None, held: ExitStack, progress: Progress) -> 
 async def simulate_into(
     directory: Path, plan: Plan, run: Mapping[str, Any], progress: Progress, *, accept: bool = False
 ) -> None:
-    """As `simulate`, into the log of a run's directory; where it ends early, the open sessions are written down there."""
+    """As `simulate`, into the log of a run's directory; where it ends early, open sessions are written down there."""
     cut_short: list[CutShort] = []
     store = files.log_store(directory, plan.config.log.url if plan.config.log else None)
     try:
