@@ -60,6 +60,11 @@ class TerminalProgress:
             self._draw(_LAB, total, total, f"{total} of {total}", "done")
         self._bars.stop()
 
+    @property
+    def an_arm_began(self) -> bool:
+        """Whether anything was simulated; a run that is refused when it is resumed cannot be continued as it is."""
+        return self._arm is not None
+
     def event(self, event: ProgressEvent) -> None:
         """See `Progress.event`."""
         match event:
