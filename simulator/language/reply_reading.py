@@ -38,7 +38,7 @@ def json_object(content: str) -> dict[str, Any]:
         GarbledReply: It holds something else, or is no JSON.
     """
     try:
-        body = json.loads(content)
+        body = json.loads(content.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         page = ", an HTML page" if content.lstrip()[:1] == "<" else ""
         raise GarbledReply(f"{len(content)} characters that are not JSON{page}") from None
@@ -97,7 +97,8 @@ def _choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
     choices = body.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     error = body.get("error") or (choice.get("error") if isinstance(choice, dict) else None)
-    if error and not (isinstance(choice, dict) and (choice.get("message") or {}).get("content")):
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if error and not (isinstance(message, dict) and message.get("content")):
         raise ErrorReply(error)
     if choice is None and (body.get("object") == "error" or not _TELLS.isdisjoint(body)):
         raise ErrorReply(body)
