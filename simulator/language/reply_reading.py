@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from groundlings.environments.chat import ChatReply, ChatRequest
+from groundlings.environments.chat import ChatReply, ChatRequest, ran_out_of_tokens
 from groundlings.simulator.language.event_stream import is_event_stream, merged_completion
 from groundlings.simulator.language.faults import ErrorReply, GarbledReply
 from groundlings.simulator.language.reply_numbers import (
@@ -75,7 +75,7 @@ def read_reply(
     text = storable(text)
     answer = without_thinking(text) if strip_thinking else text
     finish_reason = name_in(choice.get("finish_reason"))
-    counts = token_counts(body.get("usage"), request, len(text) + thought, cut_off=finish_reason == "length")
+    counts = token_counts(body.get("usage"), request, len(text) + thought, cut_off=ran_out_of_tokens(finish_reason))
     return ChatReply(
         text=answer,
         model=name_in(body.get("model")),

@@ -167,3 +167,8 @@ def test_an_error_beside_a_message_of_whatever_kind_is_an_error(message):
 
 def test_a_byte_order_mark_in_front_of_a_reply_is_no_part_of_it():
     assert read_reply("\ufeff" + _body("null"), ASKED, 0.1).text == TEXT
+
+
+@pytest.mark.parametrize("word", ["length", "max_tokens", "MAX_TOKENS", "model_length"])
+def test_a_reply_that_was_cut_off_counts_all_that_it_was_allowed_in_whatever_words_it_is_told(word):
+    assert read_reply(_body("null", finish=word), ASKED, 0.1).completion_tokens == ASKED.max_tokens
