@@ -94,6 +94,14 @@ class ChatReply:
     thought_characters: int = 0
 
 
+_OUT_OF_TOKENS = frozenset({"length", "max_tokens", "max_output_tokens", "max_length", "model_length"})
+
+
+def ran_out_of_tokens(finish_reason: str) -> bool:
+    """Whether a model stopped because its reply was as long as it may be, in the words of whatever server."""
+    return finish_reason.lower() in _OUT_OF_TOKENS
+
+
 @dataclass(frozen=True, slots=True)
 class CallRecord:
     """One call as the log keeps it.

@@ -161,7 +161,7 @@ def _ratings(column: Column, scale: RatingScale) -> FloatArray:
             return math.nan  # met, but not rated
         wanted = f"a rating from {scale.low:g} to {scale.high:g} in steps of {scale.step:g} (own.scale), or nothing"
         try:
-            value = float(cell)
+            value = float("" if "_" in cell else cell)  # Python takes 1_0 for ten
         except ValueError:
             raise ValueError(wanted) from None
         place = levels.place(values, value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -171,6 +171,8 @@ class Table:
 _EXACT = 2**53
 """From here on double precision leaves out whole numbers."""
 
+_LONGEST_CELL = 2**31 - 1
+
 
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column holds text."""
@@ -196,8 +198,7 @@ def _read_csv(path: Path) -> pa.Table:
         raise DataError(f"{path}, line {line}: a zero byte; this is not a text file, or it is damaged")
     if content.count(b'"') % 2:
         _refuse_open_quote(path, content.decode("utf-8-sig"))
-    first = content.splitlines()[0].decode("utf-8-sig")
-    headers = next(csv.reader([first]), [])
+    headers = _header(content)
     refuse_other_separators(path, headers)
     ragged: list[pyarrow.csv.InvalidRow] = []
 
@@ -222,9 +223,21 @@ def _read_csv(path: Path) -> pa.Table:
     return data
 
 
+def _header(content: bytes) -> list[str]:
+    """The names of the columns: the first row that is not empty, as Arrow sees it; its cells may hold line breaks."""
+    rows = _rows(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=""))
+    return next((row for row in rows if row), [])
+
+
+def _rows(lines: Iterable[str], *, strict: bool = False) -> Any:
+    """A reader of rows; a cell may be as long as it likes, where the module's own limit is 131,072 characters."""
+    csv.field_size_limit(_LONGEST_CELL)
+    return csv.reader(lines, strict=strict)
+
+
 def _refuse_open_quote(path: Path, text: str) -> None:
     """Arrow ends a quoted cell with the file; a file that was cut short must not pass for a whole one."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = _rows(io.StringIO(text, newline=""), strict=True)
     line = 1
     try:
         for _ in reader:
@@ -236,7 +249,7 @@ def _refuse_open_quote(path: Path, text: str) -> None:
 def _line_of(path: Path, row: int) -> int:
     """The line on which a row of data starts: cells may hold line breaks, and empty lines count for nothing."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
+        reader = _rows(file)
         start, seen = 1, -1  # the header is row -1
         try:
             for cells in reader:

@@ -37,6 +37,14 @@ _FORMATS: dict[Calendar, str] = {
     "YYYYMMDDHHMMSS": "%Y%m%d%H%M%S",
 }
 
+_OTHER_DATES: dict[str, tuple[int, int | None, int | None]] = {
+    "DDMMYYYY": (1, 10_000, 1_000_000),
+    "MMDDYYYY": (1, 1_000_000, 10_000),
+    "YYYYMM": (100, 1, None),
+    "YYYY": (1, None, None),
+}
+"""Dates as people write them that are not read, with the places of year, month and day in the number."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _END = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (1971, 2101))
 """The years of real data, in seconds since 1970."""
@@ -79,6 +87,8 @@ def read_times(column: Column, unit: TimeUnit | None) -> Times:
         column.table.fail(
             0, f"column {column.name!r}: holds {kind}, which cannot tell seconds apart; store times as whole numbers"
         )
+    if pa.types.is_duration(kind) or pa.types.is_time(kind):
+        column.table.fail(0, f"column {column.name!r}: holds {kind}, which names no moment; store times with their day")
     # A file may have millions of whole numbers: they are read once, and all at a time.
     integers = np.array([int(cell) for cell in column.values]) if all(map(_WHOLE.fullmatch, column.values)) else None
     numeric = integers is not None or _NUMBER.fullmatch(column.values[column.codes[0]]) is not None
@@ -196,7 +206,26 @@ def _told_apart(column: Column, integers: IntArray | None) -> TimeUnit:
     likely = [unit for unit, here in fits.items() if 2 * np.count_nonzero(here) > len(cells)]
     if len(likely) > 1:
         _refuse_ambiguous(column, cells, likely, fits)
+    if not likely:
+        _refuse_other_dates(column, cells, numbers)
     return likely[0] if likely else "s"
+
+
+def _refuse_other_dates(column: Column, cells: list[str], numbers: IntArray) -> None:
+    """Refuse numbers that all are dates in a form that is not read: as seconds they would be 1970, in a wrong order."""
+    for form, (year, month, day) in _OTHER_DATES.items():
+        years = numbers // year % 10_000 if form.endswith("YYYY") else numbers // year
+        fits = (years >= _FIRST_CALENDAR_YEAR) & (years <= _LAST_CALENDAR_YEAR)
+        for place, most in ((month, 12), (day, 31)):
+            if place:
+                fits &= (numbers // place % 100 >= 1) & (numbers // place % 100 <= most)
+        top = max(year * 10_000, (month or 0) * 100, (day or 0) * 100)
+        if fits.all() and (numbers < top).all():
+            column.fail(
+                column.cells.index(cells[0]),
+                f"{cells[0]} looks like a date of the form {form}, as all rows do; write dates as YYYYMMDD or "
+                "2024-05-31, or say that they are seconds with own.interactions.time_unit: s",
+            )
 
 
 def _real(numbers: IntArray, unit: str) -> BoolArray:

@@ -151,7 +151,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     mended = f"restore it from a copy, or write it anew with `groundlings run --resume {directory}`"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as fault:
+    except (OSError, ValueError, RecursionError) as fault:
         raise RunDirectoryError(f"{path}: cannot be read as JSON ({fault}); {mended}") from None
     if not isinstance(content, dict):
         raise RunDirectoryError(f"{path}: expected a JSON object; {mended}")

@@ -59,5 +59,5 @@ def _written(run: Path) -> str | None:
     """The digest in a run's manifest, None where none can be read."""
     try:
         return str(json.loads((run / MANIFEST_NAME).read_text(encoding="utf-8"))["digest"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

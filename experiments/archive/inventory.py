@@ -136,7 +136,7 @@ def _cut_short(directory: Path, status: str) -> list[dict[str, Any]] | None:
     try:
         content = json.loads((directory / STOPPED_NAME).read_text(encoding="utf-8"))
         return [{name: each[name] for name in ("arm", "day", "user_id")} for each in content["cut_short"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -217,7 +217,7 @@ def _means(directory: Path) -> dict[str, float | None]:
             return _means_in(summarise(log).as_dict())
     try:
         return _means_in(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise RunDirectoryError(
             f"{path}: cannot be read as a summary in JSON ({fault}); `groundlings report {directory}` writes it again"
         ) from None

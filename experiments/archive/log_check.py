@@ -112,7 +112,7 @@ def _manifest_faults(directory: Path, seals: SealReport) -> Iterator[str]:
         return
     seal = manifest.get(SEAL)
     if not seals.sealed:
-        if seal is not None:
+        if seal is not None and not seals.faults:
             yield f"the seals of the log were taken away: {MANIFEST_NAME} holds one"
     elif seals.manifests.get(manifest_hash(manifest)) != seal:
         known = seal in seals.manifests.values()

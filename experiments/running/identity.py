@@ -118,7 +118,9 @@ def files_named(options: Mapping[str, Any], base: Path, above: str = "") -> Iter
         here = f"{above}{key}"
         if isinstance(value, Mapping):
             yield from files_named(value, base, f"{here}.")
-        elif isinstance(value, str) and ("." in value or "/" in value):
+        elif isinstance(value, list | tuple):
+            yield from files_named({str(place): each for place, each in enumerate(value)}, base, f"{here}.")
+        elif isinstance(value, str) and ("." in value or "/" in value or key.lower().endswith(("path", "file"))):
             try:
                 path = next((each for each in (base / value, Path(value)) if each.expanduser().is_file()), None)
             except (OSError, RuntimeError, ValueError):

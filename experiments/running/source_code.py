@@ -147,9 +147,13 @@ def _belongs(name: str, path: Path, start: str) -> bool:
 
 
 _IMPORT = re.compile(
-    r"(?:^|[;:])[ \t]*(?:from\s+([.\w]+)\s+import\s+(\([^)]*\)|[^\n;#]*)|import\s+([^\n;#]*))", re.MULTILINE
+    r"(?:^|[;:])[ \t]*(?:from\s+([.\w]+)\s+import\s+(\((?:[^)#]|#[^\n]*)*\)|[^\n;#]*)|import\s+([^\n;#]*))",
+    re.MULTILINE,
 )
 """Found in text, because parsing every module of a mind takes longer than a small run is prepared in."""
+
+
+_COMMENT = re.compile(r"#[^\n]*")
 
 
 @functools.cache
@@ -158,13 +162,14 @@ def _imports(name: str, path: Path, _changed: int) -> tuple[str, ...]:
     if path.suffix != ".py":
         return ()
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = path.read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
     return tuple(dict.fromkeys(_imported_names(text, package)))
 
 
 def _imported_names(text: str, package: str) -> Iterator[str]:
     for origin, names, modules in _IMPORT.findall(text):
-        listed = [each.split()[0] for each in (names or modules).strip("()").split(",") if each.strip()]
+        named = _COMMENT.sub("", names or modules).strip("()")
+        listed = [each.split()[0] for each in named.split(",") if each.strip()]
         if modules:
             for each in listed:
                 yield from _with_parents(each)

@@ -10,8 +10,21 @@ from urllib.parse import parse_qsl, urlsplit
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _KEY_FIELDS = frozenset({"api_key", "apikey", "key", "token", "secret", "password", "authorization"})
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
-_SECRET_NAME = re.compile(r"key|token|secret|passw|passphrase|credential|auth|signature|\bsig\b|session|cookie", re.I)
-_SECRET_VALUE = re.compile(r"(?:sk|pk|rk|gsk|xai|hf|ghp|AIza|Bearer)[-_ ]?\S{12,}|(?=\S*\d)[A-Za-z0-9+/_=]{20,}\Z")
+_SECRET_NAME = re.compile(
+    r"key|token|secret|passw|pwd|passphrase|credential|bearer|jwt|auth|signature|\bsig\b|session|cookie", re.I
+)
+_SECRET_FIELD = re.compile(
+    r"(?:api|access|auth|secret|private|subscription|bearer|refresh|id)_?(?:key|token)\Z"
+    r"|secret|password|passwd|pwd\Z|passphrase|credential|bearer|jwt\Z|authorization",
+    re.I,
+)
+"""Names of fields that hold a key; others with such words do not, as `max_tokens` and `prompt_cache_key`."""
+_SECRET_VALUE = re.compile(
+    r"\s*(?:(?:sk|pk|rk|gsk|xai|hf|ghp|AIza|Bearer)[-_ ]?\S{12,}|Basic \S{8,}|(?=\S*\d)[A-Za-z0-9+/_=]{20,}\s*\Z"
+    r"|eyJ[\w-]{8,}\.)"
+)
+"""What begins like a key or is as long and mixed as one, and JSON Web Tokens."""
+_SECRET_PATH = re.compile(r"(?:sk|pk|rk|gsk|xai|ghp)[-_][\w-]{12,}\Z")
 _OURS = frozenset({"host", "content-type", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 
 
@@ -49,7 +62,9 @@ def refuse_secrets_within(given: Any) -> None:
     """Raise `ValueError` where a key stands in a mapping, at whatever depth, or something that looks like one."""
     if isinstance(given, Mapping):
         refuse_secrets(given)
-        for inner in given.values():
+        for field, inner in given.items():
+            if isinstance(inner, str) and _SECRET_FIELD.search(str(field).strip().replace("-", "_")):
+                raise ValueError(f"{field}: a key does not belong in a file; send it by headers_env")
             refuse_secrets_within(inner)
     elif isinstance(given, list | tuple):
         for inner in given:
@@ -69,6 +84,10 @@ def address(url: str) -> str:
                 "the query of an address may name a version, never a key: name the key's variable as api_key_env, or "
                 "a header and its variable as headers_env"
             )
+    if any(map(_SECRET_PATH.match, re.split("[/;]", parts.path))):
+        raise ValueError(
+            "a part of the address looks like a key, which does not belong in a file; name its variable as api_key_env"
+        )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("expected http://HOST:PORT/v1 or https://HOST/v1")
     path, mark, query = url.partition("?")

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from groundlings.environments.chat import ChatReply, ChatRequest
+from groundlings.environments.chat import ChatReply, ChatRequest, ran_out_of_tokens
 from groundlings.simulator.language.event_stream import is_event_stream, merged_completion
 from groundlings.simulator.language.faults import ErrorReply, GarbledReply
 from groundlings.simulator.language.reply_numbers import (
@@ -38,7 +38,7 @@ def json_object(content: str) -> dict[str, Any]:
         GarbledReply: It holds something else, or is no JSON.
     """
     try:
-        body = json.loads(content)
+        body = json.loads(content.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         page = ", an HTML page" if content.lstrip()[:1] == "<" else ""
         raise GarbledReply(f"{len(content)} characters that are not JSON{page}") from None
@@ -75,7 +75,7 @@ def read_reply(
     text = storable(text)
     answer = without_thinking(text) if strip_thinking else text
     finish_reason = name_in(choice.get("finish_reason"))
-    counts = token_counts(body.get("usage"), request, len(text) + thought, cut_off=finish_reason == "length")
+    counts = token_counts(body.get("usage"), request, len(text) + thought, cut_off=ran_out_of_tokens(finish_reason))
     return ChatReply(
         text=answer,
         model=name_in(body.get("model")),
@@ -97,7 +97,8 @@ def _choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
     choices = body.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     error = body.get("error") or (choice.get("error") if isinstance(choice, dict) else None)
-    if error and not (isinstance(choice, dict) and (choice.get("message") or {}).get("content")):
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if error and not (isinstance(message, dict) and message.get("content")):
         raise ErrorReply(error)
     if choice is None and (body.get("object") == "error" or not _TELLS.isdisjoint(body)):
         raise ErrorReply(body)

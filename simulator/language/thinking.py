@@ -28,10 +28,11 @@ def without_thinking(text: str) -> str:
     Known are `<think>` and its kin, `[THINK]`, `◁think▷` and the channels of gpt-oss. What stands between other marks,
     or behind the answer, stays.
     """
+    start = 0  # the text itself is cut once: it may hold hundred thousands of marks
     for form in (*_BLOCKS, *_ENDS):
-        while found := form.match(text):
-            text = text[found.end() :]
-    return text
+        while found := form.match(text, start):
+            start = found.end()
+    return text[start:]
 
 
 def thoughts_beside(message: Mapping[str, Any]) -> str:

@@ -94,7 +94,7 @@ def _no_json(connection: Connection, table: Table, column: Column[object]) -> It
     for (content,) in connection.execute(query, execution_options={"yield_per": 1000}):
         try:
             known = isinstance(json.loads(str(content)), dict | list)
-        except ValueError:
+        except (ValueError, RecursionError):
             known = False
         if not known:
             yield f"{table.name}.{column.name} holds no JSON object or list"

@@ -110,6 +110,60 @@ def test_byte_order_mark_and_windows_line_ends_are_read(shop):
     assert load(shop).fingerprint == load(DATA).fingerprint
 
 
+@pytest.mark.parametrize("before", [b"\n", b"\r\n\r\n", b"\xef\xbb\xbf\n"])
+def test_ids_stay_text_where_empty_lines_stand_above_the_header(shop, before):
+    for path in shop.glob("*.csv"):
+        path.write_bytes(before + path.read_bytes())
+    assert load(shop).fingerprint == load(DATA).fingerprint
+
+
+def test_ids_stay_text_where_a_header_holds_a_line_break(shop):
+    items, history = shop / "items.csv", shop / "history.csv"
+    items.write_text('"a\nnote",sku,name\nx,007,One\nx,1e5,Two\n')
+    history.write_text('"a\nnote",customer,sku,stars,when\nx,08,007,3,1\nx,08,1e5,4,2\n')
+    found = load(shop, items={"path": "items.csv", "id": "sku", "title": "name"}, users=None)
+    assert (found.catalog.item_ids, found.people.user_ids) == (("007", "1e5"), ("08",))
+
+
+def test_a_cell_may_be_longer_than_the_limit_of_the_csv_module(shop):
+    (shop / "history.csv").write_text('{"rows": ' + "[0]" * 100_000 + "}")
+    assert "history.csv: " in refusal(shop)
+    append(shop / "items.csv", f'99,{"x" * 200_000},,,\n100,15" lamp,,,,')
+    (shop / "history.csv").write_text("customer,sku,stars,when\n7,1,3,1\n")
+    lines = (shop / "items.csv").read_text(encoding="utf-8").count("\n")
+    assert f"items.csv, line {lines}: found 6 cells" in refusal(shop)
+
+
+@pytest.mark.parametrize(
+    ("cells", "form"),
+    [
+        (("31012024", "1022024"), "DDMMYYYY"),
+        (("12312023", "01312024"), "MMDDYYYY"),
+        (("202401", "202312"), "YYYYMM"),
+        (("2019", "2021"), "YYYY"),
+    ],
+)
+def test_dates_in_a_form_that_is_not_read_are_no_seconds_of_1970(shop, cells, form):
+    rows = "".join(f"7,{number},3,{cell}\n" for number, cell in enumerate(cells, start=1))
+    (shop / "history.csv").write_text("customer,sku,stars,when\n" + rows)
+    assert f"line 2: column 'when': {cells[0]} looks like a date of the form {form}" in refusal(shop)
+    found = load(shop, interactions=HISTORY | {"time_unit": "s"}).interactions
+    assert sorted(found.seconds.tolist()) == sorted(map(float, cells))
+
+
+@pytest.mark.parametrize("kind", [pa.duration("us"), pa.time32("s")])
+def test_a_span_of_time_is_no_moment(shop, kind):
+    table = {"customer": ["7"], "sku": ["1"], "stars": [3.0], "when": pa.array([86_400], kind)}
+    pyarrow.parquet.write_table(pa.table(table), shop / "history.parquet")
+    assert "which names no moment" in refusal(shop, interactions=HISTORY | {"path": "history.parquet"})
+
+
+@pytest.mark.parametrize("encoding", ["utf-32", "utf-16"])
+def test_text_in_wide_characters_is_named_as_what_it_is(shop, encoding):
+    (shop / "people.csv").write_bytes("customer,age,town\n".encode(encoding))
+    assert f"is text in {encoding.upper()}" in refusal(shop)
+
+
 def test_ratings_are_the_very_numbers_the_site_offers(shop):
     (shop / "history.csv").write_text("customer,sku,stars,when\n7,1,1.3,1\n7,2,2.9,2\n7,10,5.0,3\n")
     dataset = load(shop, scale={"low": 1, "high": 5, "step": 0.1})

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from groundlings.environments.chat import ran_out_of_tokens
 from groundlings.environments.cleaning import printable
 from groundlings.simulator.lost_pages import MAX_UNREADABLE
 
@@ -190,13 +191,13 @@ def _unreadable(row: Mapping[str, Any]) -> tuple[str, str]:
         return "key withheld", "key"
     if row["first_token"] is not None or row["form"] == "answers":
         return "no probability of an answer in the reply", "odds"
-    thoughts = int(row["thought_characters"] or 0) > 0
+    thoughts, cut_off = int(row["thought_characters"] or 0) > 0, ran_out_of_tokens(stopped)
     empty = not reply.strip()
     if empty:
         why = f", finish_reason {stopped}" if _WORD.fullmatch(stopped) else ""
-        return f"empty content{why}", "thoughts" if thoughts or stopped == "length" else "empty"
-    if stopped == "length":
-        return "finish_reason length", "thoughts" if thoughts or _thinks(reply) else "length"
+        return f"empty content{why}", "thoughts" if thoughts or cut_off else "empty"
+    if cut_off:
+        return f"finish_reason {stopped}", "thoughts" if thoughts or _thinks(reply) else "length"
     if stopped not in ("", "stop") and _WORD.fullmatch(stopped):
         return f"finish_reason {stopped}", "refused" if "filter" in stopped else "form"
     if _thinks(reply):

@@ -14,9 +14,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from groundlings.environments import levels
 from groundlings.environments.errors import UnreadableReply
@@ -28,6 +28,18 @@ _FENCED = re.compile(r"\s*```(?:json)?\n(.*)\n```\s*", re.DOTALL)
 _LONGEST_FEELING = 40
 
 
+_MOST = 10**9
+"""A number beyond it says nothing that a site could refuse, and floating point may not hold it."""
+
+
+def _whole(number: object) -> object:
+    """A number as JSON Schema tells integers: 7.0 is one."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+WholeNumber = Annotated[int, BeforeValidator(_whole)]
+
+
 class Reply(BaseModel):
     """A line of JSON, read strictly."""
 
@@ -37,10 +49,10 @@ class Reply(BaseModel):
 class PageReply(Reply):
     """What a visitor answers to a page; the order of fields is the order of writing."""
 
-    open: dict[str, float | None] | list[int]
+    open: dict[str, float | None] | list[WholeNumber]
     why: dict[str, str] | None = None
     feel: str
-    satisfaction: int
+    satisfaction: WholeNumber = Field(ge=-_MOST, le=_MOST)
     next: bool | None = None
 
 
@@ -48,14 +60,14 @@ class ClosingReply(Reply):
     """What a visitor says of a page whose slots were asked for one by one."""
 
     feel: str
-    satisfaction: int = Field(ge=1, le=10)
+    satisfaction: WholeNumber = Field(ge=1, le=10)
 
 
 class Thought(Reply):
     """What a visitor makes of its last visits."""
 
     thought: str = Field(min_length=1)
-    importance: int = Field(ge=1, le=10)
+    importance: WholeNumber = Field(ge=1, le=10)
 
 
 _Form = TypeVar("_Form", bound=Reply)

@@ -31,7 +31,7 @@ from groundlings.recommenders.base import ScoringRecommender
 
 class Mine(ScoringRecommender):
     def __init__(self, weights: str = "") -> None:
-        self.weights = weights
+        pass
 
     def fit(self, interactions, catalog):
         self.counts = interactions.item_counts
@@ -96,7 +96,15 @@ def test_what_was_accepted_once_is_not_asked_again_and_its_return_is_a_change(in
     assert len(logged(run)[1]) == 1
 
 
-@pytest.mark.parametrize("imports", ["import {helper}", "def later():\n    from {helper} import SIGN\n    return SIGN"])
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import {helper}",
+        "def later():\n    from {helper} import SIGN\n    return SIGN",
+        "import os, \\\n    {helper}",
+        "from {helper} import (  # its sign (and no more)\n    SIGN,\n)",
+    ],
+)
 def test_code_beside_a_recommender_counts_wherever_it_is_imported(interrupted, module, imports):
     helper = module("SIGN = 1\n")
     name = module(RECOMMENDER.format(imports=imports.format(helper=helper), sign="+1.0"))
@@ -154,11 +162,23 @@ def test_a_file_that_an_option_names_counts_by_its_content(interrupted, module, 
     assert go_on_with(run).digest
 
 
+@pytest.mark.parametrize(("key", "inside"), [("weights", "weights.0"), ("path", "path")])
+def test_a_file_in_a_list_or_of_a_name_without_ending_counts_too(interrupted, module, tmp_path, key, inside):
+    weights = tmp_path / "learnt"
+    weights.write_text("1 2 3")
+    name = module(RECOMMENDER.format(imports="", sign="+1.0").replace("weights: str", f"{key}: object"))
+    run = interrupted(arms=arm(f"{name}:Mine", **{key: [str(weights)] if key == "weights" else "learnt"}))
+    weights.write_text("1 2 4")
+    with pytest.raises(ConfigError, match=rf"arms\.mine\.file\.{inside}"):
+        go_on_with(run)
+
+
 def test_another_patch_release_is_told_and_another_minor_one_refused(interrupted):
     run = interrupted(arms=arm("popular"))
 
     def pretend(version: str) -> None:
         with sqlite3.connect(run / "log.db") as log:
+            log.execute("DELETE FROM seals WHERE seal_id > 1")
             log.execute("UPDATE seals SET kind = 'unsealed'")  # as a log of an earlier version, which may be edited
             (identity,) = log.execute("SELECT identity FROM runs").fetchone()
             log.execute(
@@ -266,6 +286,7 @@ def test_a_log_that_does_not_say_what_it_depended_on_goes_on_as_before_and_says_
     run = interrupted(arms=arm(f"{name}:Mine"))
     with sqlite3.connect(run / "log.db") as log:
         log.execute("UPDATE runs SET identity = NULL")
+        log.execute("DELETE FROM seals WHERE seal_id > 1")
         log.execute("UPDATE seals SET kind = 'unsealed'")
     module(RECOMMENDER.format(imports="", sign="-1.0"), name)
     heard: list[str] = []

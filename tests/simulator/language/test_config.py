@@ -51,6 +51,40 @@ def test_what_does_not_fit_is_named(given, message):
     assert SECRET not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"extra_body": {"access_token": SECRET}},
+        {"extra_body": {"metadata": {"user_password": SECRET}}},
+        {"extra_body": {"clientSecret": SECRET}},
+        {"extra_body": {"headers": {"X-Api-Key": SECRET}}},
+        {"extra_body": {"sent": "eyJhbGciOiJIUzI1NiJ9.sk-very-secret.abc"}},
+        {"base_url": f"https://host/v1?pwd={SECRET}"},
+        {"base_url": f"https://host/v1?jwt={SECRET}"},
+        {"base_url": f"https://host/{SECRET}-0123456789/v1"},
+    ],
+    ids=str,
+)
+def test_what_looks_like_a_key_is_refused_wherever_it_stands_and_not_repeated(given):
+    with pytest.raises(ValidationError, match="key") as caught:
+        ModelConfig.model_validate({"provider": "endpoint", "base_url": "https://host/v1"} | given)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "extra_body",
+    [
+        {"prompt_cache_key": "agents", "session_id": "s1", "max_thinking_tokens": 500},
+        {"metadata": {"run": "123e4567-e89b-12d3-a456-426614174000"}, "provider": {"order": ["basic-provider-name"]}},
+    ],
+)
+def test_fields_that_only_sound_like_keys_are_taken(extra_body):
+    config = ModelConfig.model_validate(
+        {"provider": "endpoint", "base_url": "https://host/hf_models_2024/v1", "extra_body": extra_body}
+    )
+    assert config.extra_body == extra_body
+
+
 def test_a_missing_key_variable_is_named(monkeypatch):
     monkeypatch.delenv("MY_KEY", raising=False)
     config = ModelConfig(provider="endpoint", base_url="http://127.0.0.1:1/v1", api_key_env="MY_KEY")

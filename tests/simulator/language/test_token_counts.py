@@ -15,6 +15,7 @@ from groundlings.environments.chat import ChatReply, ChatRequest, Message
 from groundlings.environments.errors import BudgetExhausted
 from groundlings.simulator.language.budget import BudgetConfig, BudgetedModel, Prices, Spent
 from groundlings.simulator.language.endpoint import EndpointModel
+from groundlings.simulator.language.faults import ErrorReply
 from groundlings.simulator.language.reply_reading import read_reply
 
 ASKED = ChatRequest((Message("user", "x" * 401),), {}, 40, 0.0, 1)
@@ -154,3 +155,20 @@ def test_a_name_that_is_no_text_is_not_known(value):
 def test_a_name_of_a_page_is_cut_and_says_so():
     model = read_reply(_body("null").replace('"m"', json.dumps("n" * 10_000)), ASKED, 0.1).model
     assert model == "n" * 200 + "... (10,000 characters)"
+
+
+@pytest.mark.parametrize("message", ["hello", ["hello"], 7, None, {}])
+def test_an_error_beside_a_message_of_whatever_kind_is_an_error(message):
+    body = {"error": {"message": "overloaded"}, "choices": [{"message": message}]}
+    with pytest.raises(ErrorReply) as caught:
+        read_reply(json.dumps(body), ASKED, 0.1)
+    assert "overloaded" in caught.value.said
+
+
+def test_a_byte_order_mark_in_front_of_a_reply_is_no_part_of_it():
+    assert read_reply("\ufeff" + _body("null"), ASKED, 0.1).text == TEXT
+
+
+@pytest.mark.parametrize("word", ["length", "max_tokens", "MAX_TOKENS", "model_length"])
+def test_a_reply_that_was_cut_off_counts_all_that_it_was_allowed_in_whatever_words_it_is_told(word):
+    assert read_reply(_body("null", finish=word), ASKED, 0.1).completion_tokens == ASKED.max_tokens

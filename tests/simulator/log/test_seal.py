@@ -107,6 +107,30 @@ def test_a_run_that_nobody_touched_is_as_it_was_written(run):
     assert str(found).startswith("as it was written (all ")
 
 
+def test_without_its_manifest_a_log_still_tells_that_its_seals_are_gone(run):
+    (run / "manifest.json").unlink()
+    change(run, "DROP TABLE seals", "UPDATE impressions SET clicked = 1")
+    assert found_in(run).faults == ("the seals of the log were taken away: it has no table of them",)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO seals SELECT max(seal_id) + 1, 'unsealed', '{}', '', '' FROM seals",
+        "UPDATE seals SET kind = 'unsealed' WHERE kind = 'rows'",
+    ],
+)
+def test_a_sealed_log_cannot_be_declared_one_of_an_earlier_version(run, statement):
+    (run / "manifest.json").unlink()
+    change(run, statement)
+    assert "the seals were changed" in str(found_in(run))
+
+
+def test_a_manifest_that_is_nested_without_end_is_named(run):
+    (run / "manifest.json").write_text("[" * 100_000)
+    assert found_in(run).faults == ("manifest.json cannot be read",)
+
+
 @pytest.mark.parametrize("statement", EDITS, ids=lambda statement: statement[:60])
 def test_an_edit_is_named_by_what_it_touched(run, statement):
     change(run, statement)

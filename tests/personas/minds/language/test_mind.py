@@ -177,6 +177,9 @@ def test_a_provider_that_fails_is_no_unreadable_reply(population):
         LEGAL.replace('{"2":4}', "[[2,4]]"),
         LEGAL.replace('{"2":4}', "[2]"),
         LEGAL.replace("7", "7.5"),
+        LEGAL.replace("7", "9" * 400),
+        LEGAL.replace("7", "-" + "9" * 400),
+        LEGAL.replace("7", "1e400"),
         LEGAL.replace("7", '"7"'),
         LEGAL.replace("7", "true"),
         LEGAL.replace("true", "1"),
@@ -197,9 +200,17 @@ def test_another_shape_is_unreadable(text):
 
 
 @pytest.mark.parametrize(
-    "text", [LEGAL, f"\n {LEGAL}\n", f"```json\n{LEGAL}\n```", json.dumps(json.loads(LEGAL), indent=2)]
+    "text",
+    [
+        LEGAL,
+        LEGAL.replace("7", "7.0"),
+        LEGAL.replace("4", "4.0"),
+        f"\n {LEGAL}\n",
+        f"```json\n{LEGAL}\n```",
+        json.dumps(json.loads(LEGAL), indent=2),
+    ],
 )
-def test_white_space_and_one_fence_are_no_part_of_a_reply(text):
+def test_white_space_one_fence_and_decimals_of_whole_numbers_are_no_part_of_a_reply(text):
     reply = read_reply(text, takes_stars=True, may_go_on=True)
     assert (reply.open, reply.feel, reply.satisfaction, reply.next) == ({"2": 4}, "curious", 7, True)
 
