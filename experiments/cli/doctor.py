@@ -196,8 +196,15 @@ def examine_environment() -> Iterator[Finding]:
     """Which of our environment variables are set; their values may be secret and are not shown."""
     from groundlings.environments.datasets import archives
     from groundlings.simulator.language import remote_guard, weights
+    from groundlings.simulator.log import trusted_hosts
 
-    known = {archives.DIRECTORY_VARIABLE, archives.OFFLINE_VARIABLE, weights.CACHE_VARIABLE, remote_guard.SWITCH}
+    known = {
+        archives.DIRECTORY_VARIABLE,
+        archives.OFFLINE_VARIABLE,
+        weights.CACHE_VARIABLE,
+        remote_guard.SWITCH,
+        trusted_hosts.TRUSTED,
+    }
     names = {name for name in os.environ if name.startswith(_PREFIX)}
     yield Finding("ok", "environment", ", ".join(sorted(names & known)) or f"no {_PREFIX} variable is set")
     for name in sorted(names - known):

@@ -121,7 +121,7 @@ def _asked(server: Server, request: ChatRequest) -> str:
                 raise AssertionError("the key stands in a message") from None
             raise
     _check(reply)
-    row = call_rows([(0, 1, 1, CallRecord(request, reply, "t", "h", "ok"))], 1, 1)[0]
+    row = call_rows([(0, 1, 1, CallRecord(request, reply, "t", "h", "ok"))], 1, 1, 1)[0]
     told = json.dumps(row, ensure_ascii=False, allow_nan=False)
     assert KEY not in told.replace(json.dumps([each.content for each in request.messages]), ""), (
         "the key stands in the log"
