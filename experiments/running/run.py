@@ -176,5 +176,6 @@ def _measured(plan: Plan, directory: Path, seconds: Mapping[str, float]) -> Outc
         fingerprint = log.digest()
         replies = {"reply_forms": replies_by_form(log), "calls_with_estimated_tokens": calls_with_estimates(log)}
         written = {**manifest(plan, log.run(), log.accepted_changes(), fingerprint, seconds), **replies}
-        write_manifest(directory, written)
+    write_manifest(directory, written)  # it is sealed in the log, which nobody reads at that moment
+    with LogReader(directory) as log:
         return Outcome(directory, measure(directory, log, metrics=plan.metrics, most_rows=0), fingerprint)

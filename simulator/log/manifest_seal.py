@@ -35,6 +35,9 @@ def seal_manifest(store: Store, manifest: Mapping[str, Any]) -> str | None:
             chain = last_seal(transaction)
             if chain is None:
                 return None
-            return write_seal(transaction, chain, "manifest", {}, manifest_hash(manifest)).seal
+            sealed = write_seal(transaction, chain, "manifest", {}, manifest_hash(manifest)).seal
+        with connection.transaction() as transaction:
+            store.settle(transaction)
+        return sealed
     finally:
         connection.close()
