@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property, lru_cache
 
 from groundlings.environments import levels
@@ -28,9 +27,7 @@ class RatingScale:
     @property
     def values(self) -> tuple[float, ...]:
         """Every legal rating, ascending."""
-        # In decimals as they are written: 3 * 0.1 is 0.3, and not the 0.30000000000000004 of binary fractions.
-        low, step = Decimal(repr(self.low)), Decimal(repr(self.step))
-        values = [float(low + step * n) for n in range(round((self.high - self.low) / self.step) + 1)]
+        values = [self.low + self.step * n for n in range(round((self.high - self.low) / self.step) + 1)]
         return tuple(0.0 if abs(value) < _ZERO * self.step else value for value in values)
 
     @property

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, Table, create_engine, event, text
-from sqlalchemy.exc import OperationalError
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.columns import Row
@@ -87,10 +85,8 @@ class SqliteStore:
         """They are part of the tables."""
 
     def settle(self, connection: Connection) -> None:
-        """Fold the write-ahead log into the one file and do without it: later readers leave no file beside the log."""
-        with suppress(OperationalError):  # somebody reads it at this moment; the last of them folds it
-            connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
-            connection.execute(text("PRAGMA journal_mode = DELETE"))
+        """Fold the write-ahead log into the one file."""
+        connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
     def size_bytes(self) -> int:
         """Nothing beside the run directory."""
