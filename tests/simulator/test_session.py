@@ -14,10 +14,12 @@ from groundlings.environments.dataset import RatingScale
 from groundlings.environments.environment import EndedBy
 from groundlings.environments.errors import UnanswerablePrompt
 from groundlings.environments.feed import PaginatedFeed
+from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import top_items
 from groundlings.environments.visits import Visits
 from groundlings.recommenders.base import AsyncRecommender
+from groundlings.simulator.cohorts import clicks_of
 from groundlings.simulator.session import browse
 
 
@@ -131,3 +133,12 @@ def test_what_a_recommender_asked_is_kept_with_its_page_and_its_visit(make_mind)
 def test_a_list_that_breaks_its_promise_stops_the_visit(make_mind):
     with pytest.raises(ValueError, match=r"an item of request\.seen"):
         visit_asking(make_mind(pages=2), Asking(shows_seen=True))
+
+
+def test_interactions_of_an_environment_without_a_strength_have_none(visit, make_mind):
+    record = visit(make_mind(pages=1))
+    history = Interactions.of(np.zeros(0, int), np.zeros(0, int), np.zeros(0), np.zeros(0, int), n_users=3, n_items=6)
+    plain = clicks_of(replace(record, schema=replace(record.schema, strength=None)), 9, history)
+    assert (plain.users.tolist(), plain.items.tolist()) == ([0, 1, 2], [0, 0, 0])
+    assert np.isnan(plain.ratings).all()
+    assert clicks_of(record, 9, history).ratings.tolist() == [5.0, 5.0, 5.0]
