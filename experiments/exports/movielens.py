@@ -11,7 +11,7 @@ from pathlib import Path
 from groundlings.environments.errors import DataError
 from groundlings.experiments.exports.registry import Written
 from groundlings.experiments.exports.source import RATED, LoggedItem, LogSource
-from groundlings.experiments.exports.text import ArmTables, TextTable
+from groundlings.experiments.exports.text import ArmTables, TextTable, as_written
 
 RATINGS = ("userId", "movieId", "rating", "timestamp")
 MOVIES = ("movieId", "title", "genres")
@@ -29,7 +29,10 @@ def write(source: LogSource, directory: Path) -> Written:
             meanings.write([(agent.number, agent.user_id, "true")])
     with ArmTables(directory, source.arms, "ratings.csv", ",", RATINGS) as ratings:
         for arm, rows in source.impressions(("agent_id", "item_number", "rating", "timestamp"), RATED):
-            ratings.write(arm, ((users[agent], numbers[item], stars, when) for agent, item, stars, when in rows))
+            ratings.write(
+                arm,
+                ((users[agent], numbers[item], as_written(stars), when) for agent, item, stars, when in rows),
+            )
     if not any(ratings.rows.values()):
         raise DataError(
             f"{source.directory}: nobody gave stars in this run, and a MovieLens file holds nothing else; "

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from groundlings.experiments.exports.registry import Written
 from groundlings.experiments.exports.source import KNOWN, OPENED, Arm, LoggedItem, LogSource
-from groundlings.experiments.exports.text import ArmTables, TextTable, one_line
+from groundlings.experiments.exports.text import ArmTables, TextTable, as_written, one_line
 
 CLICKS = (
     "user_id:token", "item_id:token", "rating:float", "timestamp:float", "session_id:token", "rank:float",
@@ -29,12 +29,15 @@ def write(source: LogSource, directory: Path) -> Written:
     columns = ("user_id", "item_id", "rating", "timestamp", "session_id", "rank")
     with ArmTables(directory, source.arms, "clicks/clicks.inter", "\t", CLICKS) as clicks:
         for arm, chunk in source.impressions(columns, OPENED):
-            clicks.write(arm, ((*row, SYNTHETIC) for row in chunk))
+            clicks.write(arm, ((*row[:2], as_written(row[2]), *row[3:], SYNTHETIC) for row in chunk))
         rows |= clicks.rows
     labelled = (*columns[:4], "clicked", *columns[4:])
     with ArmTables(directory, source.arms, "impressions/impressions.inter", "\t", IMPRESSIONS) as impressions:
         for arm, chunk in source.impressions(labelled, KNOWN):
-            impressions.write(arm, ((*row[:4], int(row[4]), *row[5:], SYNTHETIC) for row in chunk))
+            impressions.write(
+                arm,
+                ((*row[:2], as_written(row[2]), row[3], int(row[4]), *row[5:], SYNTHETIC) for row in chunk),
+            )
         rows |= impressions.rows
     items = source.items()
     for arm in source.arms:

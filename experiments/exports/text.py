@@ -65,6 +65,11 @@ class TextTable:
             ) from None
 
 
+def as_written(rating: float | None) -> float | None:
+    """A rating as people write it: 0.3, where binary fractions that are added up give 0.30000000000000004."""
+    return None if rating is None else float(f"{rating:.12g}")
+
+
 class ArmTables:
     """The same text table for each arm, `<folder of the arm>/<name>`; use it as a context manager."""
 
