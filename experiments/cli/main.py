@@ -140,7 +140,7 @@ def run(
                 outcome = run_as_configured(load_config(config, changes or (), seed), out, progress)
             elif resume is not None:
                 outcome = go_on_with(resume, progress, resuming=Resuming(accept_changes, data))
-        except (UserError, BudgetExhausted, KeyboardInterrupt):
+        except (UserError, BudgetExhausted, TooMuchUnreadable, KeyboardInterrupt):
             if progress.an_arm_began and progress.directory is not None and progress.directory.is_dir():
                 errors.print("every finished session is in the log; continue with")
                 errors.print(f"    groundlings run --resume {escape(str(progress.directory))}")
