@@ -156,10 +156,11 @@ class DatasetConfig(_Strict):
     """Which data the experiment stands on; a plain name is short for `{name: ...}`."""
 
     name: str
-    """`ml-100k`, `ml-1m`, `toy` (made up, for tests), `own` (your own tables), a plug-in, or your loader as
-    `module:NAME`."""
+    """`ml-100k`, `ml-1m`, `toy` (made up, for tests), `own` (your own tables), `coat` (its files lie in `directory`), a
+    plug-in, or your loader as `module:NAME`."""
     directory: NamedPath | None = None
-    """Where downloaded data is kept, instead of the user's cache or the environment variable `GROUNDLINGS_DATA`."""
+    """Where downloaded data is kept, instead of the user's cache or the environment variable `GROUNDLINGS_DATA`; the
+    folder of the data set `coat`, which has no other."""
     allow_download: bool = True
     """Whether missing data may be fetched; `GROUNDLINGS_OFFLINE=1` forbids it for every experiment."""
     own: OwnData | None = None
@@ -208,5 +209,7 @@ class DatasetConfig(_Strict):
 
     def loader_options(self) -> dict[str, Any]:
         """What the loader of this name is given: its section, or the options of a plug-in."""
+        if self.name == "coat":
+            return {"directory": None if self.directory is None else self.directory.expanduser()}
         section = self.own if self.name == "own" else self.toy
         return dict(self.options or {}) if section is None else section.model_dump()

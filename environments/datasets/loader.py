@@ -19,6 +19,7 @@ DATASET_LOADERS = ExtensionPoint(
         "ml-1m": "groundlings.environments.datasets.shipped:ML_1M",
         "toy": "groundlings.environments.datasets.shipped:TOY",
         "own": "groundlings.environments.datasets.shipped:OWN",
+        "coat": "groundlings.environments.datasets.shipped:COAT",
     },
     own="your own loader as module:NAME",
 )

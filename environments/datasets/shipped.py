@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets import movielens, movielens_1m, movielens_100k
 from groundlings.environments.datasets.archives import Archive, Files, read_files
+from groundlings.environments.datasets.coat import LICENCE as COAT_LICENCE
+from groundlings.environments.datasets.coat import WHERE as COAT_WHERE
+from groundlings.environments.datasets.coat import load_coat
 from groundlings.environments.datasets.config import OwnData, ToyOptions
 from groundlings.environments.datasets.loader import LoadContext
 from groundlings.environments.datasets.own import OWN_LICENCE, load_own
 from groundlings.environments.datasets.toy import TOY_LICENCE, make_toy
+from groundlings.environments.errors import DataError
 
 
 @dataclass(slots=True)
@@ -63,6 +67,21 @@ class OwnLoader:
         return load_own(OwnData.model_validate(context.options), context.base_directory)
 
 
+@dataclass(slots=True)
+class CoatLoader:
+    """Files that lie in a folder of the user's; see `loader.DatasetLoader`."""
+
+    description: str = "Coat: ratings of what people chose, and of random items, with demographics (from its authors)"
+    size: str = "290 users, 300 items, 6,960 chosen and 4,640 random ratings"
+    licence: str = COAT_LICENCE
+
+    def load(self, context: LoadContext) -> Dataset:
+        """The self-chosen part of the files in `dataset.directory`."""
+        if context.options.get("directory") is None:
+            raise DataError(f"dataset.directory: missing. {COAT_WHERE} (dataset.directory)")
+        return load_coat(context.base_directory / context.options["directory"])
+
+
 ML_100K = ArchiveLoader(
     "MovieLens-100K: film ratings of real people with age, gender and occupation, 1997-1998",
     "943 users, 1,682 items, 100,000 ratings",
@@ -79,3 +98,4 @@ ML_1M = ArchiveLoader(
 )
 TOY = ToyLoader()
 OWN = OwnLoader()
+COAT = CoatLoader()

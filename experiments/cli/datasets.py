@@ -24,7 +24,7 @@ NameArgument = Annotated[
 ]
 DirectoryOption = Annotated[
     Path | None,
-    typer.Option("--directory", metavar="DIR", help="Where downloads are kept, instead of the user's cache."),
+    typer.Option("--directory", metavar="DIR", help="Where downloads are kept, instead of the user's cache; for coat, its folder."),
 ]
 
 _EXAMPLES = 5
