@@ -126,7 +126,9 @@ class Taste:
         if self.stars is not None:
             fit, evidence = self.stars.fit, self.stars.evidence
             digest.update(np.array([fit.stretch, fit.shift, self.stars.mood, *fit.weights]).tobytes())
-            for part in (evidence.thresholds, evidence.item_bias, evidence.coefficients):
+            for part in (
+                evidence.thresholds, evidence.item_bias, evidence.group_coefficients, evidence.coefficients
+            ):
                 digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
 

@@ -65,7 +65,7 @@ def measure_rows(dataset: Dataset, rows: Interactions) -> tuple[Evidence, StarEv
     """The evidence of some rows, and that of their stars, None where nobody gave any."""
     with threadpool_limits(1, "blas"):
         evidence = measure_evidence(rows, dataset.catalog)
-        return evidence, measure_stars(rows, dataset.scale, star_features(evidence))
+        return evidence, measure_stars(rows, dataset.scale, star_features(evidence), dataset.people)
 
 
 def train_without(train: Interactions, held_out: Interactions, fitting: BoolArray) -> Interactions:
