@@ -135,8 +135,8 @@ def _utility(
 def _weights(fitted: Utility) -> UtilityWeights:
     if other := sorted(fitted.weights.keys() - set(FEATURES)):
         raise ConfigError(
-            f"mind.exposures: the calibration weighs {', '.join(other)}; this version knows {', '.join(FEATURES)}. Fit it "
-            "again with `groundlings calibrate CONFIG --exposures LOG`"
+            f"mind.exposures: the calibration weighs {', '.join(other)}; this version knows {', '.join(FEATURES)}. "
+            "Fit it again with `groundlings calibrate CONFIG --exposures LOG`"
         )
     return UtilityWeights(**{name: weight.value for name, weight in fitted.weights.items()})
 

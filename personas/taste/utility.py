@@ -7,8 +7,8 @@
     P  log(1 + people who met it)
 
 Appeal is learnt from self-chosen interactions, so it mixes what people want with what they come across: an item that
-few people come across has little of it, however much they would like it. On a page that somebody else filled, the second
-part is given. How much of each counts has to be measured where exposures are known (`groundlings calibrate
+few people come across has little of it, however much they would like it. On a page that somebody else filled, the
+second part is given. How much of each counts has to be measured where exposures are known (`groundlings calibrate
 --exposures`); `SHOWN` is what is assumed elsewhere.
 """
 
