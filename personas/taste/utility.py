@@ -91,13 +91,13 @@ class Utility:
     ) -> FloatArray:
         """All parts together; `items` where not all of the catalog is asked about."""
         weights = self.weights
-        total = self.constant + weights.appeal * appeal
+        total = weights.appeal * appeal
         if weights.liking and leaning is not None and self.taste.stars is not None:
             total += weights.liking * liking_log_odds(self.taste, users, leaning)
         if weights.popularity:
             popularity = self.taste.evidence.popularity
             total += weights.popularity * (popularity if items is None else popularity[items])
-        return total
+        return total + self.constant
 
 
 def liking_log_odds(taste: Taste, users: IntArray, leaning: NDArray[np.floating]) -> FloatArray:
