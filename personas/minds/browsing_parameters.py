@@ -175,7 +175,8 @@ def described_browsing(
     options: BrowsingOptions, parameters: BrowsingParameters, exposures: ExposureCalibration | None
 ) -> dict[str, Any]:
     """Options with what became of them, plain JSON values."""
-    described = {**options.model_dump(mode="json", exclude={"exposures", "calibration"}), **parameters.describe()}
+    described = options.model_dump(mode="json", exclude={"exposures", "calibration"})
+    described["browsing"] = parameters.describe()
     if exposures is not None:
-        described["exposures"] = exposures.summary()
+        described |= {"exposures": exposures.sha256, "exposure_calibration": exposures.summary()}
     return described

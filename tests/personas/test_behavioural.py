@@ -228,5 +228,5 @@ def test_without_a_stated_level_random_items_are_opened_as_often_as_people_met_t
     share = toy_taste.appeal_weights.met_share
     stated = make_mind(random_click_rate=share)
     assert make_mind().describe()["click_constant"] == stated.describe()["click_constant"]
-    assert make_mind().describe()["origins"]["random_click_rate"] == "the training history"
-    assert stated.describe()["origins"]["random_click_rate"] == "the experiment file"
+    assert make_mind().describe()["browsing"]["origins"]["random_click_rate"] == "the training history"
+    assert stated.describe()["browsing"]["origins"]["random_click_rate"] == "the experiment file"
