@@ -113,7 +113,7 @@ def _interactions(
     history = Interactions.of(
         user_rows,
         item_rows,
-        None if stars is None else _ratings(stars, scale),
+        None if stars is None else ratings_of(stars, scale),
         moments.ticks,
         n_users=len(people),
         n_items=len(catalog),
@@ -153,7 +153,8 @@ def _looked_up(column: Column, ids: Sequence[str], kind: str, home: str) -> IntA
     return found
 
 
-def _ratings(column: Column, scale: RatingScale) -> FloatArray:
+def ratings_of(column: Column, scale: RatingScale) -> FloatArray:
+    """Stars on a scale, NaN for empty cells, shape (n_rows,)."""
     values = scale.values
 
     def stars(cell: str) -> float:
