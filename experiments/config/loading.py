@@ -128,7 +128,7 @@ def _with_effect(model: ModelConfig, config: BaseModel) -> Any:
     return _anchored(kept, config)
 
 
-PLACES = ("path", "directory", "calibration")
+PLACES = ("path", "directory", "calibration", "exposures")
 """Keys that say where something lies."""
 
 

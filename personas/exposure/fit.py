@@ -18,7 +18,13 @@ import numpy as np
 
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.environments.exposures import UNKNOWN, Exposures, Quantity, Shape
-from groundlings.personas.exposure.calibration import Counts, ExposureCalibration, ExposureSource, Position, relative_curve
+from groundlings.personas.exposure.calibration import (
+    Counts,
+    ExposureCalibration,
+    ExposureSource,
+    Position,
+    relative_curve,
+)
 from groundlings.personas.exposure.intervals import quantile_of, share_interval
 from groundlings.personas.exposure.parameter import Parameter
 from groundlings.personas.exposure.position import Examination, fit_harvested, fit_level, fit_randomised, places_of

@@ -120,7 +120,11 @@ def fit_exits(exposures: Exposures) -> Exits:
             kind = "falling"
         if kind != "flat":
             hazard = Parameter.from_fit(
-                float(fit.weights[0]), float(fit.errors[0]), reach, "of the first page, logistic in the page", scale=_chance
+                float(fit.weights[0]),
+                float(fit.errors[0]),
+                reach,
+                "of the first page, logistic in the page",
+                scale=_chance,
             )
     return Exits(
         kind=kind,

@@ -203,7 +203,9 @@ def fit_utility(
         exposures=len(rows.opened),
     )
     judged = shown.take(shown.held_out)
-    return utility.model_copy(update={"gains": _judge(utility, judged, preset, known)}) if len(judged.people) else utility
+    return (
+        utility.model_copy(update={"gains": _judge(utility, judged, preset, known)}) if len(judged.people) else utility
+    )
 
 
 def _as_parameter(value: float, source: str, why: str) -> Parameter:

@@ -63,7 +63,7 @@ def _real(stage: Stage, users: IntArray) -> Picks:
 
 def click_candidates(stage: Stage) -> Picks:
     """The clicks of each agent in its whole candidate set."""
-    mind = stage.mind_with(examination_exponent=0.0, random_click_rate=_real_rate(stage))
+    mind = stage.mind_with(utility="met", examination_exponent=0.0, random_click_rate=_real_rate(stage))
     users, items, clicks = [], [], []
     for first in range(0, len(stage.testers), PEOPLE_AT_ONCE):
         people = stage.testers[first : first + PEOPLE_AT_ONCE]

@@ -29,8 +29,9 @@ from groundlings.experiments.labs.fidelity.lists import Lists, Negatives, draw_l
 from groundlings.experiments.labs.fidelity.stage import Stage
 from groundlings.experiments.running.calibration import CalibrationGround, find_language_term, people_at_once
 from groundlings.experiments.running.events import SILENT, PairsAsked, Progress, on_download, on_note
+from groundlings.personas.exposure.presets import LEVEL
 from groundlings.personas.minds.calibrated_question import LanguageScorer
-from groundlings.personas.minds.click_model import open_constant, unmet_appeal
+from groundlings.personas.minds.click_model import of_random_candidates, open_constant
 from groundlings.personas.population import Population, build_population
 from groundlings.personas.taste.calibration import Calibration
 from groundlings.simulator.language.build import build_chat_model
@@ -166,8 +167,8 @@ class _Asking:
         again = {name: await ask(some, scorer) for name, scorer in changes.items()}
         if changes:
             again["as they are"] = await ask(some)
-        known = unmet_appeal(stage.population, stage.taste)
-        rate = stage.config.mind.random_click_rate
+        known = of_random_candidates(stage.population, stage.taste, stage.taste.appeal)
+        rate = stage.meeting_mind.parameters.level or LEVEL.value
         return LanguageAnswers(
             calibration=calibration,
             about={

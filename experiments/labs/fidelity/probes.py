@@ -90,7 +90,7 @@ def _position(stage: Stage, random_order: Recommender) -> list[Record]:
         rates += visit(stage, FixedSlates(slates, shift), stage.mind, site, day=0).chances / size
     slots = np.log(np.arange(1, size + 1))
     slope = -float(np.polyfit(slots, np.log(np.maximum(rates.mean(axis=0), 1e-12)), 1)[0])
-    wanted = stage.config.mind.examination_exponent
+    wanted = stage.mind.parameters.exponent
     of_slot = "Click-through rate of this slot, with every item in each slot once."
     return [
         *(

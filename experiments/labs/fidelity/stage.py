@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -78,14 +79,20 @@ class Stage:
         return self.mind_with()
 
     def mind_with(
-        self, taste: Taste | None = None, population: Population | None = None, **changes: float
+        self, taste: Taste | None = None, population: Population | None = None, **changes: Any
     ) -> BehaviouralMind:
         """The mind under examination with other options or another taste."""
         return BehaviouralMind(
             self.population if population is None else population,
             self.taste if taste is None else taste,
             self.config.mind.options.model_copy(update=changes),
+            base_directory=self.config.base,
         )
+
+    @cached_property
+    def meeting_mind(self) -> BehaviouralMind:
+        """The mind under examination, opening what people would meet of their own accord, as the held-out part shows."""
+        return self.mind_with(utility="met")
 
     def taste_with(self, seed: int) -> Taste:
         """The taste under examination, with labels sampled by another seed."""
