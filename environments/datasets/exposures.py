@@ -75,8 +75,8 @@ class ExposuresConfig(BaseModel):
     unknown_items: Unknown = "refuse"
     """The same for items."""
     hold_out: bool = True
-    """Whether the test third of the users (`split.salt`) is left out of the fit. The gain of fitted weights is judged on
-    them; without them none is reported."""
+    """Whether the test third of the users (`split.salt`) is left out of the fit. What fitted weights gain is judged on
+    them; without them it is not reported."""
 
     @model_validator(mode="after")
     def _grid_has_columns(self) -> ExposuresConfig:
@@ -227,7 +227,8 @@ def _refuse_shared(rows: Table, numbers: IntArray, users: Column, kind: str, nam
         rows.fail(
             later,
             f"column {name!r}: the {kind} of user {shown(users.cells[later])} is that of user "
-            f"{shown(users.cells[earlier])} on {rows.where(earlier)}; expected one person per {kind}: give each its own id",
+            f"{shown(users.cells[earlier])} on {rows.where(earlier)}; expected one person per {kind}: give each its own "
+            "id",
         )
 
 

@@ -190,9 +190,10 @@ def fit_utility(
     weights, errors = back @ fit.weights, np.sqrt(np.diag(back @ covariance @ back.T))
     n_people = int(people.max()) + 1
     source = f"{len(rows.opened):,} exposures of {n_people:,} people, pulled towards the preset; clustered by person"
+    presets = [preset.intercept, *(preset.weights.get(name, 0.0) for name in names), REPEAT.value]
     found = [
-        Parameter.from_fit(float(value), float(error), quantile_of(n_people), source)
-        for value, error in zip(weights, errors, strict=True)
+        Parameter.from_fit(float(value), float(error), quantile_of(n_people), source, preset=before)
+        for value, error, before in zip(weights, errors, presets, strict=False)
     ]
     utility = Utility(
         outcome=outcome,
@@ -209,7 +210,7 @@ def fit_utility(
 
 
 def _as_parameter(value: float, source: str, why: str) -> Parameter:
-    return Parameter(value=value, low=None, high=None, origin="preset", source=source, note=why)
+    return Parameter(value=value, low=None, high=None, origin="preset", source=source, note=why, preset=value)
 
 
 def _preset_repeat(outcome: Outcome, why: str) -> Parameter:
