@@ -237,8 +237,8 @@ class Exposures:
         if self.policy == "random" or self.has_propensities or self.at_several_positions.any():
             return None
         return (
-            "the logged policy showed each item at one position only and gives no propensities, so what a position does "
-            "is not told from what the items there are"
+            "the logged policy showed each item at one position only and gives no propensities, so what a position "
+            "does is not told from what the items there are"
         )
 
     def _no_level(self, everything_seen: bool) -> str | None:

@@ -227,8 +227,8 @@ def _refuse_shared(rows: Table, numbers: IntArray, users: Column, kind: str, nam
         rows.fail(
             later,
             f"column {name!r}: the {kind} of user {shown(users.cells[later])} is that of user "
-            f"{shown(users.cells[earlier])} on {rows.where(earlier)}; expected one person per {kind}: give each its own "
-            "id",
+            f"{shown(users.cells[earlier])} on {rows.where(earlier)}; expected one person per {kind}: give "
+            "each its own id",
         )
 
 

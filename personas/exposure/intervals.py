@@ -30,7 +30,7 @@ def summed_by_person(scores: FloatArray, people: IntArray) -> FloatArray:
         people: Whose each row is, 0 to n_people - 1, shape (n,).
     """
     if scores.ndim == 1:
-        return np.bincount(people, scores)
+        return np.bincount(people, scores).astype(np.float64)
     return np.column_stack([np.bincount(people, column) for column in scores.T])
 
 
@@ -60,7 +60,7 @@ def share_interval(happened: FloatArray, people: IntArray) -> tuple[float, float
         happened: 1 or 0, shape (n,), at least one row.
         people: Whose each row is, 0 to n_people - 1, shape (n,).
     """
-    return share_of_totals(np.bincount(people, happened), np.bincount(people).astype(np.float64))
+    return share_of_totals(np.bincount(people, happened).astype(np.float64), np.bincount(people).astype(np.float64))
 
 
 def share_of_totals(happened: FloatArray, rows: FloatArray) -> tuple[float, float, float]:

@@ -194,7 +194,7 @@ def _within_items(
     opened: FloatArray, people: IntArray, items: IntArray, design: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Coefficients of log P(open) given each item's number of opens, and their covariance clustered by person."""
-    totals = np.bincount(items, opened)
+    totals = np.bincount(items, opened).astype(np.float64)
     weights = np.zeros(design.shape[1])
     for _ in range(_STEPS):
         mean, centred = _expected(totals, items, design, weights)

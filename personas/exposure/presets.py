@@ -110,7 +110,7 @@ REPEAT: Final = Preset(
     None,
     None,
     "a news site's opens fall from .040 to .020 when an item is shown again. Items that were not opened are shown "
-    "again more often, so part of this is no fatigue; another count of the same kind, within pages of EB-NeRD, gives -1.1",
+    "again more often, so part of this is no fatigue; a count within pages of EB-NeRD gives -1.1",
 )
 """Log-odds of opening per log2(1 + times shown before): what the first repetition adds."""
 

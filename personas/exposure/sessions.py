@@ -131,20 +131,10 @@ def _sloped(
     if not len(page) or page.max() < 2 or people.max() < 1 or leaves.min() == 1:
         return "flat", None, Parameter.from_preset(flat.slope, f"fewer than {FEWEST} sessions reached a second page")
     fit = fit_opens(Rows.of(leaves, people, np.column_stack([np.ones(len(page)), page - 1.0])))
-    found = [
-        Parameter.from_fit(
-            float(weight),
-            float(error),
-            quantile_of(int(people.max()) + 1),
-            f"logistic in the page, pages 1 to {page.max()}; clustered by person",
-            preset=preset.value,
-            scale=scale,
-        )
-        for weight, error, preset, scale in zip(
-            fit.weights, fit.errors, (flat.hazard, flat.slope), (_chance, float), strict=True
-        )
-    ]
-    first, slope = found
+    weights, errors, reach = fit.weights.tolist(), fit.errors.tolist(), quantile_of(int(people.max()) + 1)
+    source = f"logistic in the page, pages 1 to {page.max()}; clustered by person"
+    first = Parameter.from_fit(weights[0], errors[0], reach, source, preset=flat.hazard.value, scale=_chance)
+    slope = Parameter.from_fit(weights[1], errors[1], reach, source, preset=flat.slope.value)
     assert slope.low is not None
     assert slope.high is not None
     if slope.low <= 0 <= slope.high:
@@ -166,8 +156,8 @@ def fit_returns(exposures: Exposures) -> Returns:
     open_days = day.max() - day[last]
     whose = np.r_[users[1:][again], users[last]]
     people = np.unique(whose, return_inverse=True)[1].astype(np.int64)
-    at_risk = np.bincount(people, np.r_[gaps, open_days])
-    returns = np.bincount(people, np.r_[np.ones(len(gaps)), np.zeros(len(open_days))])
+    at_risk = np.bincount(people, np.r_[gaps, open_days]).astype(np.float64)
+    returns = np.bincount(people, np.r_[np.ones(len(gaps)), np.zeros(len(open_days))]).astype(np.float64)
     some = at_risk > 0
     share, low, high = share_of_totals(returns[some], at_risk[some])
     source = f"{len(gaps):,} returns on {int(at_risk.sum()):,} days; {_HOW}"
