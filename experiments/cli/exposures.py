@@ -77,9 +77,9 @@ def _parameters(found: ExposureCalibration) -> Table:
         title=f"{escape(found.fitted_on.dataset)}, {found.fitted_on.policy} policy, {counts.exposures:,} exposures",
         caption=(
             f"{counts.people:,} people, {counts.lists:,} lists, {counts.sessions:,} sessions; {counts.opened:,} "
-            f"opened, {counts.unknown_opens:,} of which nobody knows, {counts.rated:,} rated; {counts.known_pairs:,} of "
-            f"items in the history{left_out}. Held out: {counts.held_out_people:,} people, {counts.held_out_exposures:,} "
-            "exposures. Intervals are 95 %, clustered by person."
+            f"opened, {counts.unknown_opens:,} unknown, {counts.rated:,} rated; {counts.known_pairs:,} of "
+            f"items in the history{left_out}. Held out: {counts.held_out_people:,} people, "
+            f"{counts.held_out_exposures:,} exposures. Intervals are 95 %, clustered by person."
         ),
         caption_justify="left",
     )
