@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.ids import unknown_ids
-from groundlings.environments.datasets.own import ratings_of
+from groundlings.environments.datasets.ratings import read_ratings
 from groundlings.environments.datasets.tables import Column, Table
 from groundlings.environments.datasets.times import Times, TimeUnit, read_times
 from groundlings.environments.errors import shown
@@ -75,8 +75,8 @@ class ExposuresConfig(BaseModel):
     unknown_items: Unknown = "refuse"
     """The same for items."""
     hold_out: bool = True
-    """Whether the test third of the users (`split.salt`) is left out of the fit. The gain of fitted weights is judged on
-    them; without them none is reported."""
+    """Whether the test third of the users (`split.salt`) is left out of the fit. What fitted weights gain is judged on
+    them; without them it is not reported."""
 
     @model_validator(mode="after")
     def _grid_has_columns(self) -> ExposuresConfig:
@@ -125,7 +125,7 @@ def load_exposures(config: ExposuresConfig, base: Path, dataset: Dataset) -> Exp
         sessions=sessions,
         positions=_places(_optional(rows, config.position, "position"), config.first_position),
         opened=opened,
-        ratings=None if stars is None else ratings_of(stars, dataset.scale),
+        ratings=None if stars is None else read_ratings(stars, dataset.scale, "the data set's scale"),
         propensities=_propensities(_optional(rows, config.propensity, "propensity")),
         censored=_ends(censored, pages, config.last_page, len(user_rows)),
         timestamps=None if moments is None else moments.ticks,
@@ -227,7 +227,8 @@ def _refuse_shared(rows: Table, numbers: IntArray, users: Column, kind: str, nam
         rows.fail(
             later,
             f"column {name!r}: the {kind} of user {shown(users.cells[later])} is that of user "
-            f"{shown(users.cells[earlier])} on {rows.where(earlier)}; expected one person per {kind}: give each its own id",
+            f"{shown(users.cells[earlier])} on {rows.where(earlier)}; expected one person per {kind}: give "
+            "each its own id",
         )
 
 

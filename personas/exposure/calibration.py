@@ -75,7 +75,8 @@ class Position(Part):
 
     def look(self, positions: IntArray) -> FloatArray:
         """P(look) of positions (from 1), shape (n,)."""
-        return places_of(positions, self.kind, self.columns) ** -self.exponent.value
+        places = places_of(positions, self.kind, self.columns).astype(np.float64)
+        return np.asarray(places**-self.exponent.value, dtype=np.float64)
 
 
 class ExposureCalibration(Part):

@@ -58,6 +58,7 @@ class Audience:
         known_pairs: Exposures of items that the person's history holds; they are left out of utilities, shape (n,).
         held_out: Exposures of people who are not fitted on, shape (n,).
         opening, liking: What is assumed of the two utilities.
+        no_features: Why there are none.
     """
 
     dataset: str
@@ -68,6 +69,7 @@ class Audience:
     held_out: BoolArray
     opening: UtilityPreset
     liking: UtilityPreset
+    no_features: str = "no features were given"
 
 
 def fit_exposures(
@@ -182,7 +184,13 @@ def _position(examination: Examination | None, why: str, shape: Shape, columns: 
         return Position(kind=shape, columns=columns, exponent=exponent, curve={}, p_values={})
     reach = quantile_of(examination.people)
     method = "rows at all places" if examination.level is not None else "rows of the same item at several places"
-    found = Parameter.from_fit(examination.exponent, examination.error, reach, f"{method}; clustered by person")
+    found = Parameter.from_fit(
+        examination.exponent,
+        examination.error,
+        reach,
+        f"{method}; clustered by person",
+        preset=preset.exponent.value,
+    )
     curve = examination.curve
     tested = {
         "power": curve.p_value(None),
@@ -251,7 +259,7 @@ def _like_level(fitted: Exposures, like_from: float, missing: dict[Quantity, str
     people = np.unique(fitted.users[known], return_inverse=True)[1].astype(np.int64)
     share, low, high = share_interval(liked[known], people)
     source = f"likes among {int(known.sum()):,} rated random items; Wilson, with rows of one person taken together"
-    return Parameter(value=share, low=low, high=high, origin="fitted", source=source)
+    return Parameter(value=share, low=low, high=high, origin="fitted", source=source, preset=LIKE_LEVEL.value)
 
 
 def _fit_outcome(
@@ -263,7 +271,7 @@ def _fit_outcome(
     names = () if features is None else features.names
     no_repeat = missing.get("repeat", "nobody was shown an item again that is new to the history")
     if outcome in missing or features is None:
-        why = missing.get(outcome, "no features were given")
+        why = missing.get(outcome, audience.no_features)
         return preset_utility(outcome, preset, names, why, missing.get("repeat", why))
     happened = exposures.opened if outcome == "opened" else exposures.liked(audience.like_from)
     looks = outcome == "opened" and position.kind != "flat" and bool((exposures.positions != UNKNOWN).any())
