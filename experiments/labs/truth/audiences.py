@@ -1,37 +1,31 @@
-"""Who is examined: the mind as it stands, and the mind after a fit on the exposures of other people."""
+"""Who is examined: the mind as it stands, and the same mind after a fit on the exposures of other people."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+from scipy.special import expit
 
 from groundlings.environments.arrays import FloatArray, IntArray
-from groundlings.experiments.labs.fidelity.score_mind import ScoreMind
-from groundlings.experiments.labs.fidelity.scorers import CatalogScores
 from groundlings.experiments.labs.fidelity.stage import MIND
 from groundlings.experiments.labs.truth.ground import Ground
-from groundlings.personas.mind import Mind
+from groundlings.experiments.running.exposures import measure
+from groundlings.personas.exposure.calibration import ExposureCalibration
+from groundlings.personas.exposure.fit import Audience as FittedWith
+from groundlings.personas.exposure.fit import fit_exposures
+from groundlings.personas.exposure.utility import Features
 from groundlings.personas.minds.behavioural import BehaviouralMind
-from groundlings.personas.taste.model import fit_taste
+from groundlings.personas.taste.model import Taste, fit_taste
+from groundlings.personas.taste.utility import FEATURES, utility_features
 
 FITTED_MIND = f"{MIND}, fitted on exposures"
 """The same mind after a fit on the exposures of people who are not judged."""
 
-POPULARITY, ITEM_MEAN, ITEM_RATE = (
-    "popularity simulator",
-    "item-mean simulator",
-    "item rate of other people's exposures",
-)
-"""The trivial simulators of the order."""
-
-_DAMPING = 5.0
-
-
-class _Prefers(Protocol):
-    def preference(self, users: IntArray) -> FloatArray: ...
+_USERS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -40,73 +34,106 @@ class Audience:
 
     Attributes:
         name: In every record.
-        fitted: Whether it was fitted on exposures (of people who are not judged).
         mind: Decides in sessions.
+        taste: What it was built with.
         shares: P(each rating) for some users and items, were the items shown to them, shape (n_pairs, n_ratings); None
             where the data set has no ratings.
+        calibration: What the exposures of other people say; None without a fit.
     """
 
     name: str
-    fitted: bool
     mind: BehaviouralMind
+    taste: Taste
     shares: Callable[[IntArray, IntArray], FloatArray] | None
+    calibration: ExposureCalibration | None = None
+
+    @property
+    def fitted(self) -> bool:
+        """Whether it was fitted on exposures."""
+        return self.calibration is not None
 
 
 def audiences(ground: Ground, salt: str) -> list[Audience]:
-    """The minds of one partition: what they are fitted on depends on the salt."""
+    """The minds of one partition: the plain one, and the one that was fitted on the exposures of the half not judged.
+
+    The second is made as a user makes it: the file that `groundlings calibrate --exposures` writes of these people's
+    rows alone, named by `mind.exposures`. It is left out where the rows do not tell what makes people open an item.
+    """
     taste = fit_taste(ground.dataset, ground.train, salt=salt, seed=ground.seed)
-    mind = BehaviouralMind(ground.population, taste, ground.config.mind.options)
-    plain = Audience(MIND, False, mind, None if taste.stars is None else taste.stars.shares)
-    return [plain]
+    options = ground.config.mind.options
+    plain = BehaviouralMind(ground.population, taste, options, base_directory=ground.config.base)
+    minds = [_audience(MIND, plain, taste)]
+    calibration = calibrate_on(ground, salt)
+    if calibration.utility.intercept.fitted or calibration.liking.intercept.fitted:
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "exposures.json"
+            path.write_text(calibration.as_text(), encoding="utf-8")
+            mind = BehaviouralMind(ground.population, taste, options.model_copy(update={"exposures": path}))
+        minds.append(_audience(FITTED_MIND, mind, taste, calibration))
+    return minds
 
 
-def open_and_like(mind: _Prefers, users: IntArray, items: IntArray) -> FloatArray:
-    """P(click | looked at) * P(like | rated) of some pairs, shape (n_pairs,), some users at a time."""
+def calibrate_on(ground: Ground, salt: str) -> ExposureCalibration:
+    """What the exposures of the half that is not judged say; no row of anybody else is read."""
+    rows = ground.exposures.take(ground.fitted_half(salt)[ground.place])
+    measured = measure(ground.dataset, ground.train, rows, salt=salt, seed=ground.seed)
+    table = ground.config.truth.exposures
+    return fit_exposures(
+        rows,
+        FittedWith(
+            dataset=ground.dataset.name,
+            dataset_hash=ground.dataset.fingerprint,
+            like_from=ground.dataset.scale.like,
+            features=measured.features,
+            known_pairs=measured.known_pairs,
+            held_out=np.zeros(len(rows), dtype=np.bool_),
+            opening=measured.opening,
+            liking=measured.liking,
+            no_features=measured.missing,
+        ),
+        shape="flat" if table is None else table.shape,
+        columns=None if table is None else table.columns,
+    )
+
+
+def _audience(
+    name: str, mind: BehaviouralMind, taste: Taste, calibration: ExposureCalibration | None = None
+) -> Audience:
+    """A mind with the ratings that it would give: as it says itself where it can, else those of its taste."""
+    of_taste = None if taste.stars is None else taste.stars.shares
+    shares: Callable[[IntArray, IntArray], FloatArray] | None = getattr(mind, "rating_shares", of_taste)
+    return Audience(name, mind, taste, shares, calibration)
+
+
+def like_chance(audience: Audience, ratings: FloatArray, users: IntArray, items: IntArray) -> FloatArray | None:
+    """P(like) of some pairs, were the items shown, shape (n_pairs,); None where the data set has no ratings.
+
+    Args:
+        audience: Who says.
+        ratings: Which ratings count as likes, 1 or 0, shape (n_ratings,).
+        users, items: The pairs.
+    """
+    return None if audience.shares is None else audience.shares(users, items) @ ratings
+
+
+def calibrated_chance(audience: Audience, users: IntArray, items: IntArray) -> FloatArray | None:
+    """P(like) of some pairs as the calibration alone has it, shape (n_pairs,); None where it was not fitted."""
+    calibration = audience.calibration
+    if calibration is None or not calibration.liking.intercept.fitted:
+        return None
+    order = np.lexsort((items, users))  # a person's rows together
+    features = Features(FEATURES, utility_features(audience.taste, users[order], items[order]))
     found = np.empty(len(users))
-    everybody, row = np.unique(users, return_inverse=True)
-    for first in range(0, len(everybody), 256):
-        here = (row >= first) & (row < first + 256)
-        table = mind.preference(everybody[first : first + 256])
-        found[here] = table[row[here] - first, items[here]]
+    found[order] = expit(calibration.liking.log_odds(features))
     return found
 
 
-def popularity_simulator(ground: Ground) -> Mind:
-    """Clicks by popularity alone: the odds of a click are proportional to the people of an item."""
-    return _by_item(ground, POPULARITY, np.log1p(ground.train.item_counts.astype(np.float64)))
-
-
-def item_mean_simulator(ground: Ground) -> Mind | None:
-    """Clicks by the share of likes among an item's self-chosen ratings; None where the data set has no ratings."""
-    rated = ground.train.take(~np.isnan(ground.train.ratings))
-    if not len(rated):
-        return None
-    liked = (rated.ratings >= ground.dataset.scale.like).astype(np.float64)
-    return _by_item(ground, ITEM_MEAN, _odds(rated.items, liked, ground.train.n_items))
-
-
-def item_rate_simulator(ground: Ground, salt: str) -> Mind:
-    """Clicks by the share of likes among an item's exposures to people who are not judged."""
-    rows = ground.fitted_half(salt)[ground.place]
-    return _by_item(ground, ITEM_RATE, _odds(ground.exposures.items[rows], ground.positive[rows], ground.train.n_items))
-
-
-def _odds(items: np.ndarray[tuple[int], np.dtype[np.int32]], liked: FloatArray, n_items: int) -> FloatArray:
-    """Log-odds of the share of likes of each item, drawn towards the share of all, shape (n_items,)."""
-    overall = float(np.clip(liked.mean(), 0.01, 0.99)) if len(liked) else 0.5
-    counts = np.bincount(items, minlength=n_items) + _DAMPING
-    share = (np.bincount(items, liked, minlength=n_items) + _DAMPING * overall) / counts
-    return np.asarray(np.log(share / (1 - share)))
-
-
-def _by_item(ground: Ground, name: str, odds: FloatArray) -> Mind:
-    options = ground.config.mind
-
-    def scores(users: IntArray) -> FloatArray:
-        return np.broadcast_to(odds, (len(users), len(odds)))
-
-    catalog: CatalogScores = scores
-    return ScoreMind(
-        name, catalog, ground.people, ground.train.matrix, random_click_rate=options.random_click_rate,
-        exponent=options.examination_exponent, leave_rate=options.leave_rate,
-    )  # fmt: skip
+def open_and_like(audience: Audience, users: IntArray, items: IntArray) -> FloatArray:
+    """P(click | looked at) * P(like | rated) of some pairs, shape (n_pairs,), some users at a time."""
+    found = np.empty(len(users))
+    everybody, row = np.unique(users, return_inverse=True)
+    for first in range(0, len(everybody), _USERS_AT_ONCE):
+        here = (row >= first) & (row < first + _USERS_AT_ONCE)
+        table = audience.mind.preference(everybody[first : first + _USERS_AT_ONCE])
+        found[here] = table[row[here] - first, items[here]]
+    return found

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from groundlings.environments.datasets.config import DatasetConfig
+from groundlings.environments.datasets.exposures import ExposuresConfig
 from groundlings.environments.paths import NamedPath
 from groundlings.experiments.config.schema import (
     ArmConfig,
@@ -50,6 +51,8 @@ class TruthOptions(Section):
 
     directory: NamedPath | None = None
     """The folder of a data set that is not downloaded (`coat`); short for `dataset.directory`."""
+    exposures: ExposuresConfig | None = None
+    """The table of items that were shown at random, with `policy: random`; not needed for `coat`, which brings it."""
     salts: Annotated[tuple[str, ...], Field(min_length=1)] = ("groundlings", "a", "b", "c", "d")
     """Each divides the people in two halves: whose exposures may be fitted on, and who is judged. Figures are pooled
     over them; a gate needs five."""
@@ -133,6 +136,6 @@ class TruthConfig(Section):
 def too_few(found: int) -> str:
     """What is wrong where fewer recommenders count than an order needs."""
     return (
-        f"recommenders: found {found} that count, expected at least {FEWEST_RECOMMENDERS}; random, degraded and bounding "
-        "ones do not count, nor do copies of an earlier one"
+        f"recommenders: found {found} that count, expected at least {FEWEST_RECOMMENDERS}; random, degraded and "
+        "bounding ones do not count, nor do copies of an earlier one"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,7 @@ from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets import load_dataset
 from groundlings.environments.datasets.coat import WHERE, random_part
+from groundlings.environments.datasets.exposures import load_exposures
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.exposures import Exposures
 from groundlings.environments.feed import PaginatedFeed
@@ -21,6 +22,9 @@ from groundlings.experiments.running.events import SILENT, Progress, on_download
 from groundlings.personas.population import Population, build_population
 from groundlings.recommenders.registry import RecommenderContext
 
+KNOWN_PAIRS = "of pairs that the history holds too"
+"""Why an exposure is left out: its outcome may have been learnt from."""
+
 
 @dataclass(frozen=True)
 class Ground:
@@ -29,7 +33,7 @@ class Ground:
     Attributes:
         config: The configuration.
         dataset: Users, items and self-chosen interactions, all of which agents and recommenders may learn from.
-        exposures: The random exposures of `people` whose outcome is known; nothing reads those of people who are judged.
+        exposures: The random exposures of `people` whose outcome is known; those of the judged are for judging alone.
         people: Users who take part, ascending, shape (n_people,).
     """
 
@@ -140,18 +144,34 @@ def lay_ground(config: TruthConfig, progress: Progress = SILENT) -> Ground:
 
 
 def _random_exposures(config: TruthConfig, dataset: Dataset) -> Exposures:
+    table = config.truth.exposures
+    if table is not None:
+        if table.policy != "random":
+            raise ConfigError(
+                f"truth.exposures.policy: found {table.policy}, expected random: only items that nobody and nothing "
+                "chose can judge; take the rows that were shown at random, and say so"
+            )
+        return _new_only(load_exposures(table, config.base, dataset), dataset.interactions)
     if config.dataset.name != "coat" or config.dataset.directory is None:
-        raise ConfigError(f"truth: the data set {dataset.name} comes without random exposures; use coat")
+        raise ConfigError(
+            f"truth.exposures: missing; the data set {dataset.name} comes without random exposures, so name the table "
+            "of those (truth.exposures: {path: FILE, policy: random, ...})"
+        )
     rows, known = random_part(config.base / config.dataset.directory.expanduser(), dataset.interactions)
     return Exposures.of(
         rows.users, rows.items, n_users=rows.n_users, n_items=rows.n_items, policy="random", ratings=rows.ratings,
-        left_out={"of pairs that the history holds too": known},
+        left_out={KNOWN_PAIRS: known},
     )  # fmt: skip
 
 
-def _noting(exposures: Exposures, left_out: dict[str, int]) -> Exposures:
-    from dataclasses import replace
+def _new_only(exposures: Exposures, history: Interactions) -> Exposures:
+    """The exposures of pairs that the history does not hold, the others counted."""
+    pairs, known_pairs = (each.users * history.n_items + each.items for each in (exposures, history))
+    known = np.isin(pairs, known_pairs)
+    return _noting(exposures.take(~known), {**exposures.left_out, KNOWN_PAIRS: int(known.sum())})
 
+
+def _noting(exposures: Exposures, left_out: dict[str, int]) -> Exposures:
     return replace(exposures, left_out={why: rows for why, rows in left_out.items() if rows})
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from groundlings.experiments.config.loading import config_hash, dump_config
 from groundlings.experiments.labs.truth.arms import Arm, fit_arms
-from groundlings.experiments.labs.truth.audiences import audiences
+from groundlings.experiments.labs.truth.audiences import Audience, audiences
 from groundlings.experiments.labs.truth.config import TruthConfig
 from groundlings.experiments.labs.truth.ground import Ground, lay_ground
 from groundlings.experiments.labs.truth.level import examine_level
@@ -73,7 +73,7 @@ def examine(config: TruthConfig, progress: Progress = SILENT) -> Findings:
 
     salts = config.truth.salts
     ground: Ground = timed(1, "reading", lambda: lay_ground(config, progress))
-    arms, minds = timed(2, "fitting", lambda: (fit_arms(ground), [audiences(ground, salt) for salt in salts]))
+    arms, minds = timed(2, "fitting", lambda: (fit_arms(ground), _in_all(ground, salts)))
     resamples = Resamples.draw(len(ground.people), config.truth.bootstrap, ground.chance("people"))
     records = timed(
         3,
@@ -88,6 +88,12 @@ def examine(config: TruthConfig, progress: Progress = SILENT) -> Findings:
     passed = {each.name: gate(ordered, each.name, task, len(salts)) for each in minds[0]}
     everything = [judged(record, _passed(record.scorer, passed)) for record in [*records, *ordered]]
     return Findings(_about(ground, arms, seconds), everything, passed, order)
+
+
+def _in_all(ground: Ground, salts: Sequence[str]) -> list[list[Audience]]:
+    """The minds of each partition; one that cannot be fitted in some partition is examined in none."""
+    minds = [audiences(ground, salt) for salt in salts]
+    return [each[: min(map(len, minds))] for each in minds]
 
 
 def _passed(scorer: str, passed: Mapping[str, bool]) -> bool:

@@ -1,4 +1,4 @@
-"""The level of likes: how often agents would like an item that was shown at random, and which ratings they would give."""
+"""The level of likes: how often agents would like an item that was shown at random, and how they would rate it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIKES, SHARES = "likes of random items", "ratings given to random items"
 ERROR_TARGET, FITTED_ERROR_TARGET = 0.25, 0.10
 """Of the relative error, without and with a fit on exposures."""
 
-REAL = "real people"
+REAL, CHOSEN = "real people", "share among self-chosen ratings"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def examine_level(
         real = (ground.exposures.ratings == scale.values[column]).astype(np.float64)
         rows = [Row(REAL, "real", _means(ground, resamples, [real] * len(salts), salts))]
         share = float((known.ratings == scale.values[column]).mean())
-        rows.append(_constant("share among self-chosen ratings", share, resamples, salts))
+        rows.append(_constant(CHOSEN, share, resamples, salts))
         rows += [
             Row(
                 each.name,
@@ -75,7 +75,7 @@ def _likes(
 ) -> list[TruthRecord]:
     """The mean P(like), and how far it is from the real share, as a share of that."""
     real = _means(ground, resamples, [ground.positive] * len(salts), salts)
-    constant = _constant("share among self-chosen ratings", chosen, resamples, salts)
+    constant = _constant(CHOSEN, chosen, resamples, salts)
     minds = [
         (each, _means(ground, resamples, [part[:, columns].sum(axis=1) for part in each.shares], salts))
         for each in said

@@ -7,24 +7,16 @@ half that is not judged, and the judged half against itself resampled, which is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from groundlings.environments.arrays import BoolArray, FloatArray
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.experiments.labs.fidelity.records import Kind
 from groundlings.experiments.labs.truth.arms import Arm
-from groundlings.experiments.labs.truth.audiences import (
-    ITEM_MEAN,
-    ITEM_RATE,
-    POPULARITY,
-    Audience,
-    item_mean_simulator,
-    item_rate_simulator,
-    open_and_like,
-    popularity_simulator,
-)
+from groundlings.experiments.labs.truth.audiences import Audience, like_chance, open_and_like
 from groundlings.experiments.labs.truth.ground import Ground
 from groundlings.experiments.labs.truth.records import GATE_SIGN, GATE_TAU, Metric, Row, TruthRecord, compare
 from groundlings.experiments.labs.truth.resampling import (
@@ -34,7 +26,15 @@ from groundlings.experiments.labs.truth.resampling import (
     really_different,
     sign_agreement,
 )
-from groundlings.experiments.labs.truth.sessions import HEADLINES, live
+from groundlings.experiments.labs.truth.sessions import HEADLINES, Totals, live
+from groundlings.experiments.labs.truth.simulators import (
+    ITEM_MEAN,
+    ITEM_RATE,
+    POPULARITY,
+    item_mean_simulator,
+    item_rate_simulator,
+    popularity_simulator,
+)
 
 PART = "order"
 VALUES = "what each recommender is worth"
@@ -84,16 +84,16 @@ def examine_order(
     others = [resamples.ratio(liked, shown, ~who) for who in judged]
     by_metric = _simulate(ground, resamples, arms, minds, salts, judged)
     counts = np.array([arm.counts for arm in arms])
-    records = []
+    records: list[TruthRecord] = []
     for metric in HEADLINES:
         rows = by_metric[metric]
         if metric == HEADLINES[0]:
             rows = [*rows, *_of_lists(ground, resamples, arms, minds, judged)]
         people = _Simulated(OTHER_HALF, "real", others)
-        records += _agreement(resamples, metric, real, [*rows, people], counts, salts)
+        records += _agreement(metric, real, [*rows, people], counts, salts)
     records += _resampled(real, counts, salts)
     headline = {row.name: row for row in by_metric[HEADLINES[0]]}
-    records += _values(arms, resamples, real, list(headline.values()), judged, salts)
+    records += _values(arms, real, list(headline.values()), judged, salts)
     everybody = resamples.ratio(liked, shown, np.ones(len(ground.people), dtype=np.bool_))[0]
     simulated = {name: np.nanmean([part[0] for part in row.values], axis=0) for name, row in headline.items()}
     return Order(tuple(arm.name for arm in arms), tuple(counts.tolist()), everybody, simulated), records
@@ -115,13 +115,17 @@ def _simulate(
     """Sessions of every simulator with every recommender; headline metric -> a row per simulator."""
     everybody = np.arange(len(ground.people))
     found: dict[str, list[_Simulated]] = {metric: [] for metric in HEADLINES}
-    trivial = [(POPULARITY, popularity_simulator(ground), False), (ITEM_MEAN, item_mean_simulator(ground), False)]
-    for name, mind, _ in trivial:
+    parameters = minds[0][0].mind.parameters
+    trivial = {
+        POPULARITY: popularity_simulator(ground, parameters),
+        ITEM_MEAN: item_mean_simulator(ground, parameters),
+    }
+    for name, mind in trivial.items():
         if mind is not None:
             totals = [live(ground, arms, mind, everybody, clicks_are_likes=True)] * len(salts)
             _take(found, resamples, name, "trivial", totals, judged)
     by_rate = [
-        live(ground, arms, item_rate_simulator(ground, salt), np.flatnonzero(who), clicks_are_likes=True)
+        live(ground, arms, item_rate_simulator(ground, parameters, salt), np.flatnonzero(who), clicks_are_likes=True)
         for salt, who in zip(salts, judged, strict=True)
     ]
     _take(found, resamples, ITEM_RATE, "trivial", by_rate, judged, fitted=True)
@@ -131,7 +135,17 @@ def _simulate(
     return found
 
 
-def _take(found, resamples, name, kind, totals, judged, *, fitted=False):  # type: ignore[no-untyped-def]
+def _take(
+    found: dict[str, list[_Simulated]],
+    resamples: Resamples,
+    name: str,
+    kind: Kind,
+    totals: Sequence[Totals],
+    judged: Sequence[BoolArray],
+    *,
+    fitted: bool = False,
+) -> None:
+    """Add a simulator's row to every metric that it has."""
     for metric in HEADLINES:
         if kind == "trivial" and metric == "like_ratio":
             continue  # every click of theirs is a like
@@ -148,34 +162,40 @@ def _of_lists(
 ) -> list[_Simulated]:
     """For orientation: what a mind says of the lists without any session, P(like) and P(click) x P(like)."""
     rows = []
-    columns = np.array(ground.dataset.scale.values) >= ground.dataset.scale.like
+    likes = (np.array(ground.dataset.scale.values) >= ground.dataset.scale.like).astype(np.float64)
     for same in zip(*minds, strict=True):
-        likes, both = [], []
-        for each, who in zip(same, judged, strict=True):
-            if each.shares is None:
-                continue
-            alone, together = [], []
-            for arm in arms:
-                place, slot = np.nonzero(arm.lists >= 0)
-                users, items = ground.people[place], arm.lists[place, slot].astype(np.int64)
-                sizes = np.maximum(np.bincount(place, minlength=len(ground.people)), 1)
-                for values, kept in (
-                    (each.shares(users, items)[:, columns].sum(axis=1), alone),
-                    (open_and_like(each.mind, users, items), together),
-                ):
-                    kept.append(np.bincount(place, values, minlength=len(ground.people)) / sizes)
-            likes.append(resamples.mean(np.column_stack(alone), who))
-            both.append(resamples.mean(np.column_stack(together), who))
-        if likes:
-            rows.append(_Simulated(f"{same[0].name}, P(like) of its list", "reference", likes, same[0].fitted))
-            rows.append(
-                _Simulated(f"{same[0].name}, P(click) x P(like) of its list", "reference", both, same[0].fitted)
-            )
+        name, fitted = same[0].name, same[0].fitted
+        alone = [_mean_of_lists(ground, arms, each, partial(like_chance, each, likes)) for each in same]
+        both = [_mean_of_lists(ground, arms, each, partial(open_and_like, each)) for each in same]
+        for what, tables in (("P(like)", alone), ("P(click) x P(like)", both)):
+            known = [(table, who) for table, who in zip(tables, judged, strict=True) if table is not None]
+            if known:
+                values = [resamples.mean(table, who) for table, who in known]
+                rows.append(_Simulated(f"{name}, {what} of its list", "reference", values, fitted))
     return rows
 
 
+def _mean_of_lists(
+    ground: Ground,
+    arms: Sequence[Arm],
+    audience: Audience,
+    chance: Callable[[IntArray, IntArray], FloatArray | None],
+) -> FloatArray | None:
+    """The mean chance of the items in each person's list, shape (n_people, n_arms)."""
+    columns = []
+    if audience.shares is None:
+        return None
+    for arm in arms:
+        place, slot = np.nonzero(arm.lists >= 0)
+        said = chance(ground.people[place], arm.lists[place, slot].astype(np.int64))
+        if said is None:
+            return None
+        sizes = np.maximum(np.bincount(place, minlength=len(ground.people)), 1)
+        columns.append(np.bincount(place, said, minlength=len(ground.people)) / sizes)
+    return np.column_stack(columns)
+
+
 def _agreement(
-    resamples: Resamples,
     metric: str,
     real: Sequence[FloatArray],
     rows: Sequence[_Simulated],
@@ -231,7 +251,6 @@ def _resampled(real: Sequence[FloatArray], counts: BoolArray, salts: Sequence[st
 
 def _values(
     arms: Sequence[Arm],
-    resamples: Resamples,
     real: Sequence[FloatArray],
     rows: Sequence[_Simulated],
     judged: Sequence[BoolArray],

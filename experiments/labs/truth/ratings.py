@@ -18,7 +18,7 @@ from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.experiments.labs.fidelity.people import rows_by_person
 from groundlings.experiments.labs.fidelity.records import Kind
 from groundlings.experiments.labs.truth.arms import PEOPLE_AT_ONCE
-from groundlings.experiments.labs.truth.audiences import Audience, open_and_like
+from groundlings.experiments.labs.truth.audiences import Audience, calibrated_chance, open_and_like
 from groundlings.experiments.labs.truth.ground import Ground
 from groundlings.experiments.labs.truth.records import Metric, Row, TruthRecord, compare
 from groundlings.experiments.labs.truth.resampling import Resamples
@@ -136,7 +136,7 @@ def _mixed(ground: Ground) -> BoolArray:
 
 
 def _trivial(ground: Ground, salts: Sequence[str]) -> list[Scorer]:
-    """Predictions from self-chosen ratings, and the last of them moved by its mean error on other people's exposures."""
+    """Predictions from self-chosen ratings, and the last of them moved by its mean error on others' exposures."""
     train, scale = ground.train, ground.dataset.scale
     users, items = ground.exposures.users, ground.exposures.items.astype(np.int64)
     biases = fit_biases(train.take(~np.isnan(train.ratings)), _DAMPING)
@@ -178,7 +178,7 @@ def _examined(ground: Ground, minds: Sequence[Sequence[Audience]]) -> list[Score
         name, fitted = same[0].name, same[0].fitted
         likes = [Prediction(likes=each[:, values >= ground.dataset.scale.like].sum(axis=1)) for each in shares]
         medians = [Prediction(values[(np.cumsum(each, axis=1) >= 0.5).argmax(axis=1)]) for each in shares]
-        both = [Prediction(likes=open_and_like(each.mind, users, items)) for each in same]
+        both = [Prediction(likes=open_and_like(each, users, items)) for each in same]
         scorers += [
             Scorer(f"{name} (median)", "mind", medians, fitted),
             Scorer(
@@ -188,4 +188,8 @@ def _examined(ground: Ground, minds: Sequence[Sequence[Audience]]) -> list[Score
             Scorer(name, "mind", likes, fitted, {"like auc": (AUC_TARGET, None)} if fitted else {}),
             Scorer(f"{name}, P(click) x P(like)", "reference", both, fitted),
         ]  # fmt: skip
+        fit = [calibrated_chance(each, users, items) for each in same]
+        if all(each is not None for each in fit):
+            said = [Prediction(likes=each) for each in fit]
+            scorers.append(Scorer(f"{name}, the calibration's P(like)", "reference", said, fitted))
     return scorers

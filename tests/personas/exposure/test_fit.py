@@ -227,7 +227,9 @@ def test_a_hazard_that_rises_is_said_to():
 
 
 def test_one_long_session_does_not_bend_the_hazard_of_all():
-    found = fit_exposures(log := sessions_log([1] * 100 + [2] * 50 + [3] * 25 + [4] * 13 + [5] * 12 + [300]), audience(log)).exit
+    found = fit_exposures(
+        log := sessions_log([1] * 100 + [2] * 50 + [3] * 25 + [4] * 13 + [5] * 12 + [300]), audience(log)
+    ).exit
     assert found.kind == "flat"
 
 
