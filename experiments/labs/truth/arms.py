@@ -115,7 +115,7 @@ def _rank(ground: Ground, recommender: AsyncRecommender, day: int) -> _Ranked:
     lists, tops = [], []
     for first in range(0, len(ground.people), PEOPLE_AT_ONCE):
         some = ground.people[first : first + PEOPLE_AT_ONCE]
-        draws = Draws.for_visits(ground.seed, some, day)
+        draws = Draws.for_sessions(ground.seed, some, day)
         request = RankingRequest(some, depth, sp.csr_array(seen[some]), draws)
         top = np.ceil(request.unseen_counts() * ground.config.truth.top).astype(np.int64)
         request = RankingRequest(some, max(depth, int(top.max(initial=1))), request.seen, draws)

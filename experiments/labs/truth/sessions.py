@@ -62,17 +62,17 @@ def live(ground: Ground, arms: Sequence[Arm], mind: Mind, who: IntArray, *, clic
     seen, size = ground.train.matrix, min(mind.cohort_size, PEOPLE_AT_ONCE)
     for column, arm in enumerate(arms):
         for day in range(ground.config.truth.sessions):
-            for visits in cohorts(np.arange(len(users)), users, day, seed=ground.seed, size=size):
+            for sessions in cohorts(np.arange(len(users)), users, day, seed=ground.seed, size=size):
                 record = asyncio.run(
                     browse(
-                        visits,
-                        sp.csr_array(seen[visits.users]),
+                        sessions,
+                        sp.csr_array(seen[sessions.users]),
                         recommender=arm.recommender,
                         environment=ground.site,
                         mind=mind,
                     )
                 )
-                _add(totals, record, who[visits.agents], column, ground.dataset.scale.like, clicks_are_likes)
+                _add(totals, record, who[sessions.agents], column, ground.dataset.scale.like, clicks_are_likes)
     return totals
 
 
