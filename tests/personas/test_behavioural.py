@@ -108,7 +108,7 @@ def test_a_layout_says_how_attention_falls(make_mind, layout, places):
     assert np.allclose(ratio, np.array(places) ** -0.6)
 
 
-def test_an_item_is_clicked_less_further_down_and_with_the_same_luck(make_mind):
+def test_an_item_is_clicked_less_further_down_and_with_the_same_draws(make_mind):
     items = np.tile(np.arange(10), (90, 1))
     mind = make_mind(examination_exponent=1)
     up, down = decide(mind, items), decide(mind, items[:, ::-1])
@@ -118,7 +118,7 @@ def test_an_item_is_clicked_less_further_down_and_with_the_same_luck(make_mind):
 
 
 def test_ratings_are_drawn_from_the_persons_own_distribution(make_mind, toy_taste):
-    # One person behind many agents, each with luck and mood of its own: the shares of the stars are the model's.
+    # One person behind many agents, each with draws and a mood of its own: the shares of the stars are the model's.
     mind = make_mind(random_click_rate=0.9, examination_exponent=0)
     user, item = 4, 7
     agents = user + 90 * np.arange(6000)
