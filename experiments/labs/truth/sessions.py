@@ -58,21 +58,25 @@ def live(ground: Ground, arms: Sequence[Arm], mind: Mind, who: IntArray, *, clic
         clicks_are_likes: For minds that give no ratings and click what they take for liked.
     """
     totals = Totals(*(np.zeros((len(ground.people), len(arms))) for _ in range(5)))
-    users = ground.people[who]
-    seen, size = ground.train.matrix, min(mind.cohort_size, PEOPLE_AT_ONCE)
-    for column, arm in enumerate(arms):
-        for day in range(ground.config.truth.sessions):
-            for sessions in cohorts(np.arange(len(users)), users, day, seed=ground.seed, size=size):
-                record = asyncio.run(
-                    browse(
-                        sessions,
-                        sp.csr_array(seen[sessions.users]),
+
+    async def all_sessions() -> None:
+        users = ground.people[who]
+        seen, size = ground.train.matrix, min(mind.cohort_size, PEOPLE_AT_ONCE)
+        for column, arm in enumerate(arms):
+            for day in range(ground.config.truth.sessions):
+                for cohort in cohorts(np.arange(len(users)), users, day, seed=ground.seed, size=size):
+                    record = await browse(
+                        cohort,
+                        sp.csr_array(seen[cohort.users]),
                         recommender=arm.recommender,
                         environment=ground.site,
                         mind=mind,
                     )
-                )
-                _add(totals, record, who[sessions.agents], column, ground.dataset.scale.like, clicks_are_likes)
+                    _add(totals, record, who[cohort.agents], column, ground.dataset.scale.like, clicks_are_likes)
+
+    # One event loop for all: on its way out `asyncio.run` writes out its task, result included, and a cohort's record
+    # takes ten times as long to write out as to make.
+    asyncio.run(all_sessions())
     return totals
 
 

@@ -31,7 +31,7 @@ def test_the_shipped_file_asks_for_the_folder():
     config = load_as(TruthConfig, SHIPPED)
     assert len(config.recommenders) >= FEWEST_RECOMMENDERS
     assert len(config.truth.salts) >= FEWEST_SALTS
-    with pytest.raises(DataError, match="--set truth.directory=FOLDER"):
+    with pytest.raises(DataError, match=r"--set truth\.directory=FOLDER"):
         lay_ground(config)
 
 
