@@ -58,7 +58,7 @@ class TruthOptions(Section):
     over them; a gate needs five."""
     top: Share = 0.2
     """The first share of each recommender's list of all candidates, in which real likes are counted."""
-    sessions: Annotated[int, Field(ge=1, le=1000)] = 10
+    sessions: Annotated[int, Field(ge=1, le=1000)] = 100
     """Sessions per agent and recommender; the more, the less chance is in the simulated figures."""
     bootstrap: Annotated[int, Field(ge=100, le=10_000)] = 500
     """Resamples of people behind every interval."""

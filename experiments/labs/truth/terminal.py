@@ -25,7 +25,7 @@ def render_findings(findings: Findings) -> Table:
         caption_justify="left",
     )
     for heading, justify in (
-        ("figure", "left"), ("mind", "left"), ("value", "right"), ("compared with", "left"), ("target", "left"),
+        ("figure", "left"), ("exposures", "left"), ("value", "right"), ("compared with", "left"), ("target", "left"),
     ):  # fmt: skip
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     table.add_column("met")
@@ -35,6 +35,6 @@ def render_findings(findings: Findings) -> Table:
         met = "" if record.target is None else "yes" if record.target.met else "[red]no"
         colour = _COLOURS.get(record.said, "")
         said = f"[{colour}]{record.said}" if colour else record.said
-        told = (row.label, record.scorer, figure(record), row.beside)
+        told = (row.label, record.exposures, figure(record), row.beside)
         table.add_row(*map(escape, told), target(record), met, said)
     return table

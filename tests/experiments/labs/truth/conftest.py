@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,16 @@ def write_coat(folder: Path, seed: int = 0) -> None:
     (folder / "item_features_map.txt").write_text("sort:even\nsort:odd")
     np.savetxt(folder / "user_features.ascii", np.eye(2, dtype=int)[people], fmt="%d")
     np.savetxt(folder / "item_features.ascii", np.eye(2, dtype=int)[kinds], fmt="%d")
+
+
+@pytest.fixture(scope="session")
+def small() -> str:
+    return SMALL
+
+
+@pytest.fixture(scope="session")
+def write() -> Callable[[Path], None]:
+    return write_coat
 
 
 @pytest.fixture(scope="session")
