@@ -110,9 +110,14 @@ class TruthConfig(Section):
         return {**content, "dataset": {**dataset, "directory": directory}}
 
     @model_validator(mode="after")
-    def _not_grounded(self) -> TruthConfig:
+    def _knows_nothing_of_the_judged(self) -> TruthConfig:
         if self.mind.grounded:
             raise ValueError("mind.grounded: grounded replay is for `groundlings run`; take it out")
+        if self.mind.exposures is not None:
+            raise ValueError(
+                "mind.exposures: that file may have been fitted on people who are judged here; take it out, the lab "
+                "fits one on the other half in each partition"
+            )
         return self
 
     @model_validator(mode="after")

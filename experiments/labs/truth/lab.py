@@ -87,7 +87,9 @@ def examine(config: TruthConfig, progress: Progress = SILENT) -> Findings:
     task = order_task(HEADLINES[0], sum(order.counts))
     passed = {each.name: gate(ordered, each.name, task, len(salts)) for each in minds[0]}
     everything = [judged(record, _passed(record.scorer, passed)) for record in [*records, *ordered]]
-    return Findings(_about(ground, arms, seconds), everything, passed, order)
+    about = _about(ground, arms, seconds)
+    about["minds"] = {each.name: dict(each.mind.describe()) for each in minds[0]}
+    return Findings(about, everything, passed, order)
 
 
 def _in_all(ground: Ground, salts: Sequence[str]) -> list[list[Audience]]:

@@ -100,7 +100,10 @@ def _target(row: Row) -> tuple[float | None, float | None] | None:
 
 
 def _relative(simulated: Sequence[FloatArray], real: Sequence[FloatArray]) -> list[FloatArray]:
-    return [np.abs(said - true) / true for said, true in zip(simulated, real, strict=True)]
+    found = []
+    for said, true in zip(simulated, real, strict=True):
+        found.append(np.divide(np.abs(said - true), true, out=np.full(true.shape, np.nan), where=true > 0))
+    return found
 
 
 def _means(

@@ -130,7 +130,10 @@ def _simulate(
     ]
     _take(found, resamples, ITEM_RATE, "trivial", by_rate, judged, fitted=True)
     for same in zip(*minds, strict=True):
-        lived = [live(ground, arms, each.mind, np.flatnonzero(who)) for each, who in zip(same, judged, strict=True)]
+        lived = [
+            live(ground, arms, each.mind, np.flatnonzero(who), clicks_are_likes=not ground.rated)
+            for each, who in zip(same, judged, strict=True)
+        ]
         _take(found, resamples, same[0].name, "mind", lived, judged, fitted=same[0].fitted)
     return found
 

@@ -55,7 +55,8 @@ def live(ground: Ground, arms: Sequence[Arm], mind: Mind, who: IntArray, *, clic
         arms: The recommenders.
         mind: Decides.
         who: Which of the people, ascending, shape (n,).
-        clicks_are_likes: For minds that give no ratings and click what they take for liked.
+        clicks_are_likes: For minds that give no ratings and click what they take for liked, and for exposures that say
+            only what was opened.
     """
     totals = Totals(*(np.zeros((len(ground.people), len(arms))) for _ in range(5)))
 

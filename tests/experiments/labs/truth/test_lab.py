@@ -175,6 +175,7 @@ def test_copies_do_not_make_an_order(config):
         ("recommenders=[{name: a, recommender: popular}]", "found 1 that count, expected at least 12"),
         ("truth.salts=[a, a]", "salts: they must differ"),
         ("mind={kind: behavioural, grounded: true}", "grounded replay"),
+        ("mind={kind: behavioural, exposures: fitted.json}", "may have been fitted on people who are judged"),
         ("dataset=ml-100k", "the data set ml-100k comes without random exposures"),
         ("truth.exposures={path: x.csv}", "policy: found logged, expected random"),
         ("dataset={name: coat, directory: elsewhere}", "dataset.directory names another folder"),
