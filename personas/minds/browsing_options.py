@@ -16,8 +16,8 @@ class BrowsingOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     exposures: Path | None = None
-    """What a log of exposures says of looking, opening and leaving: a file from `groundlings calibrate --exposures`. Keys
-    below that are stated go before it; what it could not identify stays a preset."""
+    """What a log of exposures says of looking, opening and leaving: a file from `groundlings calibrate --exposures`.
+    Keys that are stated go before it; what it could not identify stays a preset."""
     layout: Literal["list", "grid", "carousel"] | None = None
     """How attention falls where no exponent is stated or fitted: down a `list` (the default; exponent 0.6, from 56,477
     search result pages of ten), down the rows of a `grid` (0.6, chosen), or not at all in a `carousel` (0, from three
@@ -28,9 +28,9 @@ class BrowsingOptions(BaseModel):
     """How fast attention falls: P(look at place k) = (1/k)^exponent; 0 = every slot is looked at. That of `layout` if
     absent."""
     utility: Literal["shown", "met"] | UtilityWeights | None = None
-    """What opening an item that is looked at rests on: `shown` (0.4 of the log-odds of meeting it of one's own accord and
-    0.6 of the log-odds of liking it; the default where there are ratings), `met` (the former alone; the default where
-    there are none), or weights of your own."""
+    """What makes people open an item that they look at: `shown` (0.4 of the log-odds of meeting it of their own accord
+    and 0.6 of the log-odds of liking it; the default where there are ratings), `met` (the former alone; the default
+    where there are none), or weights of your own."""
     random_click_rate: float | None = Field(default=None, gt=0, lt=1)
     """Mean P(click | looked at) over items drawn uniformly from an agent's candidate set. If absent, the share of such
     items that people met in the held-out fifth of their training history, so it knows the size of the catalog."""
@@ -39,8 +39,8 @@ class BrowsingOptions(BaseModel):
     enough: float = Field(default=1.0, gt=0)
     """How much must be found on a page for two thirds of full satisfaction, in items of the highest stars."""
     exit: Literal["flat", "rising"] | None = None
-    """P(leave) where no rate is stated or fitted: `flat` over pages (0.45, the default, from 485 sessions of a news site)
-    or `rising` (0.25 and 0.2 log-odds a page, chosen)."""
+    """P(leave) where no rate is stated or fitted: `flat` over pages (0.45, the default, from 485 sessions of a news
+    site) or `rising` (0.25 and 0.2 log-odds a page, chosen)."""
     leave_rate: float | None = Field(default=None, gt=0, lt=1)
     """P(leave) after the first page when it satisfied middlingly (5.5 of 10). That of `exit` if absent."""
     fatigue: float | None = Field(default=None, ge=0)

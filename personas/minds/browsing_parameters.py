@@ -30,7 +30,7 @@ class BrowsingParameters:
 
     Attributes:
         shape: What a place on the page is.
-        columns: Items per row of a grid.
+        columns: Items per row of a grid, None in other layouts.
         exponent: P(look at place k) = k ** -exponent.
         leave_rate: P(leave) after the first page when it satisfied middlingly.
         fatigue: Log-odds of leaving per further page.
@@ -41,7 +41,7 @@ class BrowsingParameters:
     """
 
     shape: Shape
-    columns: int
+    columns: int | None
     exponent: float
     leave_rate: float
     fatigue: float
@@ -86,15 +86,17 @@ def settle(options: BrowsingOptions, taste: Taste, exposures: ExposureCalibratio
 
 def _position(
     options: BrowsingOptions, exposures: ExposureCalibration | None, origins: dict[str, str]
-) -> tuple[Shape, int, float]:
+) -> tuple[Shape, int | None, float]:
     fitted = None if exposures is None else exposures.position
     if fitted is not None and fitted.exponent.fitted and options.layout is None:
-        shape, columns, exponent, origin = fitted.kind, fitted.columns or 1, fitted.exponent.value, LOG
+        shape, columns, exponent, origin = fitted.kind, fitted.columns, fitted.exponent.value, LOG
     else:
         preset = POSITION[options.layout or "list"]
-        shape, columns, exponent, origin = preset.shape, options.columns, preset.exponent.value, PRESET
+        columns = options.columns if preset.shape == "grid" else None
+        shape, exponent, origin = preset.shape, preset.exponent.value, PRESET
     if options.examination_exponent is not None:
         exponent, origin = options.examination_exponent, FILE
+        shape = "list" if shape == "flat" else shape  # a stated exponent falls over positions
     origins["examination_exponent"] = origin
     return shape, columns, exponent
 
@@ -135,8 +137,8 @@ def _utility(
 def _weights(fitted: Utility) -> UtilityWeights:
     if other := sorted(fitted.weights.keys() - set(FEATURES)):
         raise ConfigError(
-            f"mind.exposures: the calibration weighs {', '.join(other)}; this version knows {', '.join(FEATURES)}. Fit it "
-            "again with `groundlings calibrate CONFIG --exposures LOG`"
+            f"mind.exposures: the calibration weighs {', '.join(other)}; this version knows {', '.join(FEATURES)}. "
+            "Fit it again with `groundlings calibrate CONFIG --exposures LOG`"
         )
     return UtilityWeights(**{name: weight.value for name, weight in fitted.weights.items()})
 
@@ -173,7 +175,8 @@ def described_browsing(
     options: BrowsingOptions, parameters: BrowsingParameters, exposures: ExposureCalibration | None
 ) -> dict[str, Any]:
     """Options with what became of them, plain JSON values."""
-    described = {**options.model_dump(mode="json", exclude={"exposures", "calibration"}), **parameters.describe()}
+    described = options.model_dump(mode="json", exclude={"exposures", "calibration"})
+    described["browsing"] = parameters.describe()
     if exposures is not None:
-        described["exposures"] = exposures.summary()
+        described |= {"exposures": exposures.sha256, "exposure_calibration": exposures.summary()}
     return described

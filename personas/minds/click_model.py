@@ -1,9 +1,9 @@
 """The click model: from P(click | examined) to the decisions of a session, shared by all minds that compute it.
 
     1. Examination. A slot is looked at with P = (1 / place) ** examination_exponent, places counted from 1 on each page
-       (positions of a list, rows of a grid): the position-based model (Craswell, Zoeter, Taylor and Ramsey 2008, "An experimental
-       comparison of click position-bias models", WSDM), in the form of Joachims, Swaminathan and Schnabel (2017,
-       "Unbiased learning-to-rank with biased feedback", WSDM).
+       (positions of a list, rows of a grid): the position-based model (Craswell, Zoeter, Taylor and Ramsey 2008, "An
+       experimental comparison of click position-bias models", WSDM), in the form of Joachims, Swaminathan and
+       Schnabel (2017, "Unbiased learning-to-rank with biased feedback", WSDM).
     2. Click. P(click) = P(examined) * P(click | examined); the second is what the mind says.
     3. Stars. For a clicked item they are drawn from the user's own distribution, in the mood of the day
        (`groundlings.personas.taste.star_model`).
@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
@@ -164,7 +165,9 @@ def open_constant(known: FloatArray, rate: float) -> float:
     return float(brentq(excess, -reach, reach, xtol=1e-9))
 
 
-def of_random_candidates(population: Population, taste: Taste, score: Callable[[IntArray], FloatArray]) -> FloatArray:
+def of_random_candidates(
+    population: Population, taste: Taste, score: Callable[[IntArray], NDArray[np.floating]]
+) -> FloatArray:
     """A score of all candidates of an even sample of users, shape (n,).
 
     Args:
@@ -182,7 +185,10 @@ def of_random_candidates(population: Population, taste: Taste, score: Callable[[
 
 
 def settled_constant(
-    parameters: BrowsingParameters, population: Population, taste: Taste, score: Callable[[IntArray], FloatArray]
+    parameters: BrowsingParameters,
+    population: Population,
+    taste: Taste,
+    score: Callable[[IntArray], NDArray[np.floating]],
 ) -> float:
     """Log-odds to be added to a score: the fitted constant, or what gives random candidates the level."""
     if parameters.constant is not None:

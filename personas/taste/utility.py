@@ -7,8 +7,8 @@
     P  log(1 + people who met it)
 
 Appeal is learnt from self-chosen interactions, so it mixes what people want with what they come across: an item that
-few people come across has little of it, however much they would like it. On a page that somebody else filled, the second
-part is given. How much of each counts has to be measured where exposures are known (`groundlings calibrate
+few people come across has little of it, however much they would like it. On a page that somebody else filled, the
+second part is given. How much of each counts has to be measured where exposures are known (`groundlings calibrate
 --exposures`); `SHOWN` is what is assumed elsewhere.
 """
 
@@ -91,13 +91,13 @@ class Utility:
     ) -> FloatArray:
         """All parts together; `items` where not all of the catalog is asked about."""
         weights = self.weights
-        total = self.constant + weights.appeal * appeal
+        total = weights.appeal * appeal
         if weights.liking and leaning is not None and self.taste.stars is not None:
             total += weights.liking * liking_log_odds(self.taste, users, leaning)
         if weights.popularity:
             popularity = self.taste.evidence.popularity
             total += weights.popularity * (popularity if items is None else popularity[items])
-        return total
+        return total + self.constant
 
 
 def liking_log_odds(taste: Taste, users: IntArray, leaning: NDArray[np.floating]) -> FloatArray:

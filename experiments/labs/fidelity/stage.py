@@ -91,7 +91,7 @@ class Stage:
 
     @cached_property
     def meeting_mind(self) -> BehaviouralMind:
-        """The mind under examination, opening what people would meet of their own accord, as the held-out part shows."""
+        """The same mind, opening what people would meet of their own accord: that is what the held-out part shows."""
         return self.mind_with(utility="met")
 
     def taste_with(self, seed: int) -> Taste:

@@ -77,7 +77,7 @@ def simulators(stage: Stage, asked: Asked) -> list[Simulator]:
         POPULARITY_SIMULATOR: lambda users: np.broadcast_to(np.log1p(counts), (len(users), len(counts))),
         "genre profile scorer": genre_profile(stage),
     }
-    options = stage.config.mind
+    parameters = stage.mind.parameters
     minds = []
     for name, scores in rows.items():
         slope = _slope(stage, asked, scores)
