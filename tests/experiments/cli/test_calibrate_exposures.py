@@ -82,7 +82,7 @@ def test_a_log_becomes_a_file_that_minds_read(tmp_path, log, capsys):
     assert "like_level, liking.intercept" in printed, "what could not be identified is named"
     assert "no column says how many stars the shown items got" in printed
     mind = build_plan(load_config(experiment(tmp_path, mind={"kind": "behavioural", "exposures": str(out)}))).mind()
-    assert mind.describe()["examination_exponent"] == found.position.exponent.value
+    assert mind.parameters.exponent == found.position.exponent.value
 
 
 def test_the_section_of_the_file_says_the_same_as_the_options(tmp_path, log):
@@ -157,7 +157,7 @@ def test_the_example_of_the_page_is_read_as_it_stands(tmp_path):
     history = Interactions.of(nothing, nothing, None, nothing, n_users=2, n_items=3)
     dataset = Dataset("shop", catalog, people, history, RatingScale(), "a test", "none")
     table = load_exposures(ExposuresConfig.model_validate(section), tmp_path, dataset)
-    assert table.pages.tolist() == [1, 1, 2, 1]
+    assert table.pages.tolist() == [1, 1, 2, 2, 1]
     assert {"position", "opened", "repeat", "exit"}.isdisjoint(table.unidentified())
 
 

@@ -227,8 +227,8 @@ def test_a_hazard_that_rises_is_said_to():
 
 
 def test_one_long_session_does_not_bend_the_hazard_of_all():
-    found = fit_exposures(log := sessions_log([1] * 100 + [2] * 50 + [3] * 25 + [4] * 13 + [5] * 12 + [300]), audience(log)).exit
-    assert found.kind == "flat"
+    log = sessions_log([1] * 100 + [2] * 50 + [3] * 25 + [4] * 13 + [5] * 12 + [300])
+    assert fit_exposures(log, audience(log)).exit.kind == "flat"
 
 
 def test_sessions_of_one_person_are_no_independent_evidence():
