@@ -115,6 +115,17 @@ def test_a_log_whose_opens_are_the_history_fits_no_utility(tmp_path, toy):
     assert "taste would know the outcome" in found.intercept.note
 
 
+def test_features_are_of_the_interactions_before_the_log(tmp_path, log, toy):
+    first = int(toy.interactions.timestamps.min())
+    header, *lines = log.read_text().splitlines()
+    path = tmp_path / "early.csv"
+    path.write_text("\n".join([header, *(line.rpartition(",")[0] + f",{first}" for line in lines)]) + "\n")
+    calibrate(experiment(tmp_path), path, [NAMES], tmp_path / "out.json")
+    found = read_exposure_calibration(tmp_path / "out.json").utility
+    assert not found.intercept.fitted
+    assert "only 0% of the 90 people in the log have training interactions before its first row" in found.intercept.note
+
+
 @pytest.mark.parametrize("columns", ["who", "person=who", "user="])
 def test_columns_that_are_no_pairs_are_refused(tmp_path, log, columns):
     with pytest.raises(ConfigError, match="expected KEY=COLUMN with a key of user, item"):
