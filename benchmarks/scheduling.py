@@ -24,7 +24,7 @@ from rich.table import Table
 
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.random_streams import Draws
-from groundlings.simulator.visit_schedule import PEOPLE_PER_AGENT, DailyChance, VisitSchedule
+from groundlings.simulator.session_schedule import PEOPLE_PER_AGENT, DailyChance, SessionSchedule
 
 MOST_BYTES, MOST_MICROSECONDS = 700, 1.0
 SEED = 1
@@ -44,7 +44,8 @@ def main() -> int:
     """Measure, print, and say by the exit status whether the goal was reached."""
     arguments = _arguments()
     console = Console()
-    table = Table(title=f"{arguments.days} days, P(visit) {arguments.visit_probability}, median of {arguments.rounds}")
+    title = f"{arguments.days} days, P(session) {arguments.visit_probability}, median of {arguments.rounds}"
+    table = Table(title=title)
     for column in ("people", "per agent", "bytes/person", "by numpy", "us/person and day", "by numpy"):
         table.add_column(column, justify="right")
     reached = True
@@ -105,7 +106,7 @@ def _most_held(side: Days) -> int:
 
 def _scheduled(users: IntArray, per_agent: int, days: int, probability: float) -> list[IntArray]:
     everybody = np.ones(len(users), dtype=np.bool_)
-    schedule = VisitSchedule(everybody, DailyChance(users, probability, SEED), days, per_agent)
+    schedule = SessionSchedule(everybody, DailyChance(users, probability, SEED), days, per_agent)
     schedule.invite(True)
     arrivals = [schedule.arrivals(day) for day in range(days)]
     schedule.close()
@@ -113,7 +114,7 @@ def _scheduled(users: IntArray, per_agent: int, days: int, probability: float) -
 
 
 def _plain(users: IntArray, days: int, probability: float) -> list[IntArray]:
-    return [np.flatnonzero(Draws.for_visits(SEED, users, day).uniform("come") < probability) for day in range(days)]
+    return [np.flatnonzero(Draws.for_sessions(SEED, users, day).uniform("come") < probability) for day in range(days)]
 
 
 if __name__ == "__main__":

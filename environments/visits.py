@@ -1,38 +1,8 @@
-"""Who is here, and on which occasion: one row per visit."""
+"""The earlier name of `environments.sessions`, for one version."""
 
-from __future__ import annotations
+from groundlings.environments.earlier_names import tell_earlier_name
+from groundlings.environments.sessions import Sessions as Visits
 
-from dataclasses import dataclass
+__all__ = ["Visits"]
 
-import numpy as np
-from numpy.typing import NDArray
-
-from groundlings.environments.arrays import IntArray
-from groundlings.environments.random_streams import Draws
-
-
-@dataclass(frozen=True, slots=True)
-class Visits:
-    """A cohort of sessions, one row per session.
-
-    Attributes:
-        agents: Row numbers in the population, shape (n,).
-        users: Row numbers of the real people they are built from, shape (n,); nobody is here twice.
-        day: 0 for the first day.
-        draws: Their random streams, one row per session; the only source of chance that minds, recommenders and
-            environments may use.
-        sim_time: When they come, in seconds since 1970 on the simulated clock.
-    """
-
-    agents: IntArray
-    users: IntArray
-    day: int
-    draws: Draws
-    sim_time: int = 0
-
-    def __len__(self) -> int:
-        return len(self.agents)
-
-    def take(self, rows: NDArray[np.integer]) -> Visits:
-        """Some of the visits."""
-        return Visits(self.agents[rows], self.users[rows], self.day, self.draws.take(rows), self.sim_time)
+tell_earlier_name("groundlings.environments.visits", "groundlings.environments.sessions, with Sessions for Visits")

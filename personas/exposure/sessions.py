@@ -146,8 +146,8 @@ def fit_returns(exposures: Exposures) -> Returns:
     """The daily chance of coming back; the log's last day is the end for everybody."""
     days = exposures.days
     assert days is not None
-    visits = np.unique(np.column_stack([exposures.users, days]), axis=0)
-    users, day = visits[:, 0], visits[:, 1]
+    sessions = np.unique(np.column_stack([exposures.users, days]), axis=0)
+    users, day = sessions[:, 0], sessions[:, 1]
     again = users[1:] == users[:-1]
     gaps = (day[1:] - day[:-1])[again]
     if len(gaps) < FEWEST:

@@ -100,7 +100,7 @@ class BehaviouralMind:
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
         page = situation.page
-        odds = self._utility.log_odds(situation.visits.users, np.where(page.shown, page.items, 0))
+        odds = self._utility.log_odds(situation.sessions.users, np.where(page.shown, page.items, 0))
         decision = self._browsing.decide(situation, expit(odds))
         for name in situation.legal.schema.names:
             if name in self.handlers:

@@ -139,10 +139,10 @@ class CalibratedMind:
         page = situation.page
         if self._scorer is None:
             return self._browsing.decide(situation, expit(self._wanted(situation) + self._constant))
-        if len(situation.visits) != 1:
-            raise ValueError(f"a mind with a language term decides for one visit at a time, found {len(page.items)}")
+        if len(situation.sessions) != 1:
+            raise ValueError(f"a mind with a language term decides for one session at a time, found {len(page.items)}")
         slots = [int(slot) for slot in np.flatnonzero(page.shown[0])]
-        scored = await self._scorer.ask(int(situation.visits.users[0]), page.items[0, slots].tolist())
+        scored = await self._scorer.ask(int(situation.sessions.users[0]), page.items[0, slots].tolist())
         calls = tuple(each.call for each in scored)
         if any(np.isnan(each.score) for each in scored):
             return Decision.lost(situation.legal, page, calls)
@@ -178,6 +178,6 @@ class CalibratedMind:
         return self._constant + wanted + self._calibration.language.value * said
 
     def _wanted(self, situation: Situation) -> FloatArray:
-        """Utility of every slot, shape (n_visits, n_slots); empty slots have that of the first item."""
+        """Utility of every slot, shape (n_sessions, n_slots); empty slots have that of the first item."""
         page: Page = situation.page
-        return self._utility.log_odds(situation.visits.users, np.where(page.shown, page.items, 0))
+        return self._utility.log_odds(situation.sessions.users, np.where(page.shown, page.items, 0))
