@@ -85,6 +85,12 @@ def test_a_log_becomes_a_file_that_minds_read(tmp_path, log, capsys):
     assert mind.parameters.exponent == found.position.exponent.value
 
 
+def test_a_layout_that_the_log_had_is_the_minds(tmp_path, log):
+    calibrate(experiment(tmp_path), log, [NAMES], out := tmp_path / "out.json", ["exposures.shape=flat"])
+    mind = build_plan(load_config(experiment(tmp_path, mind={"kind": "behavioural", "exposures": str(out)}))).mind()
+    assert mind.parameters.look(3).tolist() == [1, 1, 1]
+
+
 def test_the_section_of_the_file_says_the_same_as_the_options(tmp_path, log):
     section = dict(pair.split("=") for pair in NAMES.split(",")) | {"path": str(log), "policy": "random"}
     calibrate(experiment(tmp_path, exposures=section), out=tmp_path / "a.json")
