@@ -208,15 +208,12 @@ def _position(examination: Examination | None, why: str, shape: Shape, columns: 
 
 def _above_zero(found: Parameter) -> Parameter:
     """Attention that rises down a layout is no part of the model: 0 is the nearest that is."""
-    if found.low is None or found.high is None or found.value >= 0:
+    if found.value >= 0:
         return found
-    return found.model_copy(
-        update={
-            "value": 0.0,
-            "high": max(found.high, 0.0),
-            "note": f"estimated at {found.value:.3f}: further places were opened more often",
-        }
+    note = (
+        f"estimated at {found.value:.3f}, as places further down were opened more often; the interval is that figure's"
     )
+    return found.model_copy(update={"value": 0.0, "note": note})
 
 
 def _level(
