@@ -24,6 +24,8 @@ from groundlings.environments.paths import NamedPath
 Unknown = Literal["refuse", "leave_out"]
 
 _WHOLE = re.compile(r"\d{1,15}")
+_FARTHEST = 100_000
+"""Page or position; higher numbers are ids of something."""
 _YES, _NO = frozenset({"1", "true", "yes"}), frozenset({"0", "false", "no"})
 
 
@@ -192,8 +194,9 @@ def _places(column: Column | None, first: int) -> IntArray | None:
     def place(cell: str) -> int:
         if not cell:
             return UNKNOWN
-        if not _WHOLE.fullmatch(cell) or int(cell) < first:
-            raise ValueError(f"a whole number from {first}, or nothing (unknown)")
+        if not _WHOLE.fullmatch(cell) or not first <= int(cell) <= _FARTHEST:
+            hint = "; where places count from 0, say exposures.first_position: 0" if cell == "0" else ""
+            raise ValueError(f"a whole number from {first} to {_FARTHEST:,}, or nothing (unknown){hint}")
         return int(cell) - first + 1
 
     return None if column is None else column.parsed(place, np.int64)

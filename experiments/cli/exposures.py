@@ -21,6 +21,7 @@ COLUMN_KEYS = (
 )  # fmt: skip
 """Keys of the section `exposures` that name a column."""
 
+_SMALL = 0.01
 _SHAPES = {"power": "some k^-exponent fits", "flat": "a flat curve fits", "preset": "the preset fits"}
 _MEASURES = {"log_likelihood": "log likelihood per exposure", "brier": "Brier score", "auc": "AUC"}
 
@@ -91,10 +92,15 @@ def _parameters(found: ExposureCalibration) -> Table:
 
 
 def _figures(parameter: Parameter) -> Iterator[str]:
-    yield f"{parameter.value:.3f}" if parameter.fitted else "-"
+    yield _figure(parameter.value) if parameter.fitted else "-"
     bounds = (parameter.low, parameter.high)
-    yield " to ".join(f"{bound:.3f}" for bound in bounds if bound is not None) if parameter.fitted else ""
-    yield "" if parameter.preset is None else f"{parameter.preset:.3f}"
+    yield " to ".join(_figure(bound) for bound in bounds if bound is not None) if parameter.fitted else ""
+    yield "" if parameter.preset is None else _figure(parameter.preset)
+
+
+def _figure(value: float) -> str:
+    """Three digits after the point, and three that count where a figure is small."""
+    return f"{value:.3g}" if 0 < abs(value) < _SMALL else f"{value:.3f}"
 
 
 def _gains(found: ExposureCalibration) -> Table | None:

@@ -67,7 +67,7 @@ class Position(Part):
     columns: int | None = None
     """Items per row of a grid."""
     exponent: Parameter
-    """At least 0; where an estimate was below, 0 stands with the estimate's interval, cut at 0."""
+    """At least 0; where an estimate was below, 0 stands beside the estimate's interval, and a note says so."""
     curve: Mapping[int, Parameter]
     """Place -> P(look) relative to the first place, free of any shape; empty where it is not told."""
     p_values: Mapping[Literal["power", "flat", "preset"], float]

@@ -183,7 +183,7 @@ def fit_utility(
     rows = Rows.of(known.happened, people, _design(known, centre, scale), known_look=known.look)
     fit = fit_opens(rows, prior)
     covariance = fit.covariance
-    if look_error is not None:
+    if look_error is not None and look_error.any():
         shift = _shift(rows, fit, prior, look_error[~shown.held_out])
         covariance = covariance + np.outer(shift, shift)
     back = _to_raw(centre, scale, repeats=shown.repeats is not None)

@@ -99,6 +99,7 @@ def test_unknown_people_and_items_are_left_out_and_counted_where_that_is_wanted(
     ("row", "told"),
     [
         (f"{USERS[0]},{ITEMS[0]},p1,s1,0,1,4,1700000000,0.5", "found '0', expected a whole number from 1"),
+        (f"{USERS[0]},{ITEMS[0]},p1,s1,100001,1,4,1700000000,0.5", "found '100001', expected a whole number from 1 to"),
         (f"{USERS[0]},{ITEMS[0]},p1,s1,1,2,4,1700000000,0.5", "found '2', expected 1 or 0, true or false"),
         (f"{USERS[0]},{ITEMS[0]},p1,s1,1,1,9,1700000000,0.5", "found '9', expected a rating from 1 to 5"),
         (f"{USERS[0]},{ITEMS[0]},p1,s1,1,1,4,1700000000,0", "found '0', expected a probability above 0"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,18 +10,24 @@ import pytest
 import yaml
 from scipy.special import expit
 
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.dataset import Dataset, RatingScale
 from groundlings.environments.datasets.config import ToyOptions
+from groundlings.environments.datasets.exposures import ExposuresConfig, load_exposures
 from groundlings.environments.datasets.toy import make_toy
 from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.people import People
 from groundlings.environments.split import split_history
 from groundlings.environments.split import test_people as held_out_people
 from groundlings.experiments.cli.calibrate import calibrate
-from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.config.loading import config_hash, load_config
 from groundlings.experiments.config.reference import reference
 from groundlings.experiments.running.plan import build_plan
 from groundlings.personas.exposure.calibration import read_exposure_calibration
-from groundlings.personas.exposure.presets import LEVEL
+from groundlings.personas.exposure.presets import EXIT, LEVEL, POSITION, REPEAT
 
+ROOT = Path(__file__).parents[3]
 SIZE = {"n_users": 90, "n_items": 60, "interactions_per_user": 15}
 NAMES = "user=who,item=what,list=page_id,session=visit,position=place,opened=hit,timestamp=at"
 
@@ -75,7 +82,13 @@ def test_a_log_becomes_a_file_that_minds_read(tmp_path, log, capsys):
     assert "like_level, liking.intercept" in printed, "what could not be identified is named"
     assert "no column says how many stars the shown items got" in printed
     mind = build_plan(load_config(experiment(tmp_path, mind={"kind": "behavioural", "exposures": str(out)}))).mind()
-    assert mind.describe()["examination_exponent"] == found.position.exponent.value
+    assert mind.parameters.exponent == found.position.exponent.value
+
+
+def test_a_layout_that_the_log_had_is_the_minds(tmp_path, log):
+    calibrate(experiment(tmp_path), log, [NAMES], out := tmp_path / "out.json", ["exposures.shape=flat"])
+    mind = build_plan(load_config(experiment(tmp_path, mind={"kind": "behavioural", "exposures": str(out)}))).mind()
+    assert mind.parameters.look(3).tolist() == [1, 1, 1]
 
 
 def test_the_section_of_the_file_says_the_same_as_the_options(tmp_path, log):
@@ -108,6 +121,17 @@ def test_a_log_whose_opens_are_the_history_fits_no_utility(tmp_path, toy):
     assert "taste would know the outcome" in found.intercept.note
 
 
+def test_features_are_of_the_interactions_before_the_log(tmp_path, log, toy):
+    first = int(toy.interactions.timestamps.min())
+    header, *lines = log.read_text().splitlines()
+    path = tmp_path / "early.csv"
+    path.write_text("\n".join([header, *(line.rpartition(",")[0] + f",{first}" for line in lines)]) + "\n")
+    calibrate(experiment(tmp_path), path, [NAMES], tmp_path / "out.json")
+    found = read_exposure_calibration(tmp_path / "out.json").utility
+    assert not found.intercept.fitted
+    assert "only 0% of the 90 people in the log have training interactions before its first row" in found.intercept.note
+
+
 @pytest.mark.parametrize("columns", ["who", "person=who", "user="])
 def test_columns_that_are_no_pairs_are_refused(tmp_path, log, columns):
     with pytest.raises(ConfigError, match="expected KEY=COLUMN with a key of user, item"):
@@ -131,3 +155,34 @@ def test_people_who_are_all_held_out_are_an_error_with_a_way_on(tmp_path, log, t
 
 def test_the_reference_documents_the_section():
     assert "## `exposures`" in reference()
+
+
+def test_a_log_that_runs_do_not_read_is_no_part_of_what_they_are(tmp_path, log):
+    plain = config_hash(load_config(experiment(tmp_path)))
+    assert config_hash(load_config(experiment(tmp_path, exposures={"path": str(log)}))) == plain
+
+
+def test_the_example_of_the_page_is_read_as_it_stands(tmp_path):
+    page = (ROOT / "docs" / "exposures.md").read_text()
+    (table,) = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
+    section = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0])["exposures"]
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "shown.csv").write_text(table)
+    people = People(("c7", "c8"), ({}, {}))
+    catalog = Catalog(("a3", "a4", "a9"), ("x", "y", "z"), np.full(3, np.nan), ((),) * 3)
+    nothing = np.zeros(0, dtype=np.int64)
+    history = Interactions.of(nothing, nothing, None, nothing, n_users=2, n_items=3)
+    dataset = Dataset("shop", catalog, people, history, RatingScale(), "a test", "none")
+    table = load_exposures(ExposuresConfig.model_validate(section), tmp_path, dataset)
+    assert table.pages.tolist() == [1, 1, 2, 2, 1]
+    assert {"position", "opened", "repeat", "exit"}.isdisjoint(table.unidentified())
+
+
+def test_the_page_tells_every_preset_as_it_is():
+    page = (ROOT / "docs" / "exposures.md").read_text()
+    exit_preset = EXIT["flat"].hazard
+    for preset in (POSITION["list"].exponent, exit_preset):
+        told = f"{preset.value:.2f} [{preset.low:.2f}, {preset.high:.2f}]".replace("0.", ".")
+        assert told in page
+    assert f"| level | {LEVEL.value:.2f}, other platforms {LEVEL.low} to {LEVEL.high} |".replace("0.", ".") in page
+    assert f"| repeat | {REPEAT.value} log-odds |".replace("0.", ".") in page
