@@ -45,7 +45,10 @@ def examine_invariance(stage: Stage) -> list[Record]:
     records = []
     for task, changed, most, words in tasks:
         share = _changed(before, _decided_with(stage, changed, pages))
-        definition = f"Share of slots of random pages in which click or rating differ after the taste was fitted again and {words}"
+        definition = (
+            "Share of slots of random pages in which click or rating differ after the taste was fitted again and "
+            f"{words}"
+        )
         records.append(
             Record(PART, task, MIND, "decisions changed", "mind", share, None, None, len(stage.testers), "people",
                    definition, holds=share <= most)
