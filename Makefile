@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo test check fuzz mutate check-aa consumers neighbours bench bench-logging bench-scheduling bench-tokens bench-saturation test-vllm
+.PHONY: help install demo test check fuzz mutate check-aa check-exposures consumers neighbours bench bench-logging bench-scheduling bench-tokens bench-saturation test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -63,6 +63,9 @@ mutate: $(STAMP) ## change the story's files in 700 places; each change must fai
 
 check-aa: $(STAMP) ## count false alarms in 2,000 A/A experiments, coverage, gain and planted effects (a few minutes)
 	$(BIN)/python -m benchmarks.aa $(ARGS)
+
+check-exposures: $(STAMP) ## fit 500 logs of exposures whose truth is known, and count how often intervals hold it (two minutes)
+	$(BIN)/python -m benchmarks.exposures $(ARGS)
 
 bench: $(STAMP) ## measure impressions a second beside raw SQLite
 	$(BIN)/python -m benchmarks.impressions

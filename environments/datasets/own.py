@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from groundlings.environments import levels
-from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.arrays import IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import Dataset, RatingScale
 from groundlings.environments.datasets.config import InteractionColumns, ItemColumns, OwnData, UserColumns
 from groundlings.environments.datasets.genres import genres_of
 from groundlings.environments.datasets.ids import unknown_ids
+from groundlings.environments.datasets.ratings import read_ratings
 from groundlings.environments.datasets.tables import Column, Table
 from groundlings.environments.datasets.times import read_times
 from groundlings.environments.errors import DataError, shown
@@ -113,7 +113,7 @@ def _interactions(
     history = Interactions.of(
         user_rows,
         item_rows,
-        None if stars is None else ratings_of(stars, scale),
+        None if stars is None else read_ratings(stars, scale, "own.scale"),
         moments.ticks,
         n_users=len(people),
         n_items=len(catalog),
@@ -151,26 +151,6 @@ def _looked_up(column: Column, ids: Sequence[str], kind: str, home: str) -> IntA
         told = unknown_ids(kind, missing, ids, home)
         column.fail(row, told)
     return found
-
-
-def ratings_of(column: Column, scale: RatingScale) -> FloatArray:
-    """Stars on a scale, NaN for empty cells, shape (n_rows,)."""
-    values = scale.values
-
-    def stars(cell: str) -> float:
-        if not cell:
-            return math.nan  # met, but not rated
-        wanted = f"a rating from {scale.low:g} to {scale.high:g} in steps of {scale.step:g} (own.scale), or nothing"
-        try:
-            value = float("" if "_" in cell else cell)  # Python takes 1_0 for ten
-        except ValueError:
-            raise ValueError(wanted) from None
-        place = levels.place(values, value)
-        if place < 0:
-            raise ValueError(wanted)
-        return values[place]  # to the last bit what the site offers: 1 + 3 * 0.1 is not 1.3
-
-    return column.parsed(stars, np.float64)
 
 
 def _year(cell: str) -> float:

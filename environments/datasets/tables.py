@@ -89,7 +89,7 @@ class Table:
 
     @classmethod
     def read(cls, path: Path) -> Table:
-        """Read a file by its ending (.parquet or .pq, else CSV with a header line).
+        """Read a file by its ending (.parquet or .pq, .tsv or .tab, else CSV; text has a header line).
 
         Raises:
             DataError: It is missing, empty, damaged, not UTF-8, or its rows differ in length.
@@ -179,8 +179,14 @@ def is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
+def _separator(path: Path) -> str:
+    """What stands between two cells of a text file, by its ending."""
+    return "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
+
+
 def _read_csv(path: Path) -> pa.Table:
     """All columns as text; Arrow itself refuses rows of another length than the header's."""
+    separator = _separator(path)
     content = path.read_bytes()
     if not content.strip():
         raise DataError(f"{path}: the file is empty; it needs a header line and data")
@@ -198,8 +204,8 @@ def _read_csv(path: Path) -> pa.Table:
         raise DataError(f"{path}, line {line}: a zero byte; this is not a text file, or it is damaged")
     if content.count(b'"') % 2:
         _refuse_open_quote(path, content.decode("utf-8-sig"))
-    headers = _header(content)
-    refuse_other_separators(path, headers)
+    headers = _header(content, separator)
+    refuse_other_separators(path, headers, separator)
     ragged: list[pyarrow.csv.InvalidRow] = []
 
     def note(row: pyarrow.csv.InvalidRow) -> str:
@@ -209,7 +215,7 @@ def _read_csv(path: Path) -> pa.Table:
     data = pyarrow.csv.read_csv(
         pa.BufferReader(content),
         read_options=pyarrow.csv.ReadOptions(use_threads=False),
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=note),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types=dict.fromkeys(headers, pa.string()), strings_can_be_null=False
         ),
@@ -218,26 +224,27 @@ def _read_csv(path: Path) -> pa.Table:
         row = ragged[0]
         raise DataError(
             f"{path}, line {_line_of(path, row.number - 2)}: found {row.actual_columns} cells, "
-            f"expected {row.expected_columns} as in the header; quote cells that hold a comma"
+            f"expected {row.expected_columns} as in the header; quote cells that hold a "
+            f"{'comma' if separator == ',' else 'tab'}"
         )
     return data
 
 
-def _header(content: bytes) -> list[str]:
+def _header(content: bytes, separator: str) -> list[str]:
     """The names of the columns: the first row that is not empty, as Arrow sees it; its cells may hold line breaks."""
-    rows = _rows(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=""))
+    rows = _rows(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=""), separator)
     return next((row for row in rows if row), [])
 
 
-def _rows(lines: Iterable[str], *, strict: bool = False) -> Any:
+def _rows(lines: Iterable[str], separator: str, *, strict: bool = False) -> Any:
     """A reader of rows; a cell may be as long as it likes, where the module's own limit is 131,072 characters."""
     csv.field_size_limit(_LONGEST_CELL)
-    return csv.reader(lines, strict=strict)
+    return csv.reader(lines, delimiter=separator, strict=strict)
 
 
 def _refuse_open_quote(path: Path, text: str) -> None:
     """Arrow ends a quoted cell with the file; a file that was cut short must not pass for a whole one."""
-    reader = _rows(io.StringIO(text, newline=""), strict=True)
+    reader = _rows(io.StringIO(text, newline=""), _separator(path), strict=True)
     line = 1
     try:
         for _ in reader:
@@ -249,7 +256,7 @@ def _refuse_open_quote(path: Path, text: str) -> None:
 def _line_of(path: Path, row: int) -> int:
     """The line on which a row of data starts: cells may hold line breaks, and empty lines count for nothing."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = _rows(file)
+        reader = _rows(file, _separator(path))
         start, seen = 1, -1  # the header is row -1
         try:
             for cells in reader:

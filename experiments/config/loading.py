@@ -84,6 +84,7 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
     """
     content = dump_config(config)
     content.pop("log", None)
+    content.pop("exposures", None)  # only `groundlings calibrate` reads it
     if content.pop("copy_data", False):
         del content["dataset"]["own"]  # the hash of the data set tells all about it
     # What every file meant before these keys existed: the runs of then keep their hash.

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from groundlings.environments.datasets.config import DatasetConfig
+from groundlings.environments.datasets.exposures import ExposuresConfig
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.split import SplitKind
 from groundlings.experiments.config.decision_plan import PlanConfig
@@ -141,6 +142,8 @@ class ExperimentConfig(Section):
     shipped ones. The shipped ones if absent."""
     plan: PlanConfig | None = None
     """What is to be decided; without it the comparison is exploratory and no effect is called validated."""
+    exposures: ExposuresConfig | None = None
+    """A log of what was shown to real people, for `groundlings calibrate --exposures`; runs do not read it."""
     log: LogConfig | None = None
     """Where the log lies, if not in the SQLite file `log.db` of the run's directory."""
     variants: VariantsConfig | None = None

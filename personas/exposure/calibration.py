@@ -67,7 +67,7 @@ class Position(Part):
     columns: int | None = None
     """Items per row of a grid."""
     exponent: Parameter
-    """At least 0; where an estimate was below, 0 stands with the estimate's interval, cut at 0."""
+    """At least 0; where an estimate was below, 0 stands beside the estimate's interval, and a note says so."""
     curve: Mapping[int, Parameter]
     """Place -> P(look) relative to the first place, free of any shape; empty where it is not told."""
     p_values: Mapping[Literal["power", "flat", "preset"], float]
@@ -75,7 +75,8 @@ class Position(Part):
 
     def look(self, positions: IntArray) -> FloatArray:
         """P(look) of positions (from 1), shape (n,)."""
-        return places_of(positions, self.kind, self.columns) ** -self.exponent.value
+        places = places_of(positions, self.kind, self.columns).astype(np.float64)
+        return np.asarray(places**-self.exponent.value, dtype=np.float64)
 
 
 class ExposureCalibration(Part):

@@ -88,8 +88,10 @@ def _position(
     options: BrowsingOptions, exposures: ExposureCalibration | None, origins: dict[str, str]
 ) -> tuple[Shape, int | None, float]:
     fitted = None if exposures is None else exposures.position
-    if fitted is not None and fitted.exponent.fitted and options.layout is None:
-        shape, columns, exponent, origin = fitted.kind, fitted.columns, fitted.exponent.value, LOG
+    if fitted is not None and options.layout is None:
+        # The log's layout also where its exponent is a preset: the level was fitted with it.
+        shape, columns, exponent = fitted.kind, fitted.columns, fitted.exponent.value
+        origin = LOG if fitted.exponent.fitted else PRESET
     else:
         preset = POSITION[options.layout or "list"]
         columns = options.columns if preset.shape == "grid" else None
