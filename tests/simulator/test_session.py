@@ -86,6 +86,25 @@ def test_what_one_visit_is_refused_ends_that_visit_alone(visit, make_mind):
     assert record.ended_by.tolist() == [EndedBy.UNREADABLE, EndedBy.UNANSWERABLE, EndedBy.LAST_PAGE]
 
 
+def test_a_session_that_goes_on_after_a_refused_page_ends_as_its_environment_says(visit, make_mind, monkeypatch):
+    """A refused page that does not end a session is no way in which it ended."""
+    mind, apply = make_mind(pages=2, unreadable_users=(0, 1)), PaginatedFeed.apply
+    decided = mind.decide
+
+    async def one_refused(situation):
+        words = tuple("no" if user == 1 else None for user in situation.visits.users)
+        return replace(await decided(situation), unanswerable=words)
+
+    def patient(feed, state, observation, decision):
+        return apply(feed, state, observation, replace(decision, unreadable=np.zeros(len(decision.unreadable), bool)))
+
+    mind.decide = one_refused
+    monkeypatch.setattr(PaginatedFeed, "apply", patient)
+    record = visit(mind, max_pages=1)
+    assert record.turns[0].turn.decision.refused.tolist() == [False, True, False]
+    assert record.ended_by.tolist() == [EndedBy.LAST_PAGE] * 3
+
+
 def test_the_mind_is_told_what_came_before_row_by_row(visit, make_mind):
     mind = make_mind(pages=2, unreadable_users=(0,))
     visit(mind)
