@@ -161,3 +161,12 @@ def test_interactions_of_an_environment_without_a_strength_have_none(visit, make
     assert (plain.users.tolist(), plain.items.tolist()) == ([0, 1, 2], [0, 0, 0])
     assert np.isnan(plain.ratings).all()
     assert clicks_of(record, 9, history).ratings.tolist() == [5.0, 5.0, 5.0]
+
+
+def test_interactions_are_timed_in_the_ticks_of_the_history_that_they_join(visit, make_mind):
+    nobody, empty = np.zeros(0, int), np.zeros(0)
+    for ticks in (1, 1000):
+        history = Interactions.of(nobody, nobody, empty, nobody, n_users=3, n_items=6, ticks_per_second=ticks)
+        found = clicks_of(visit(make_mind(pages=1)), 9, history)
+        assert found.timestamps.tolist() == [9 * ticks] * 3
+        assert history.joined(found).ticks_per_second == ticks
