@@ -9,7 +9,7 @@ import pytest
 
 from groundlings.environments.errors import ConfigError, TooMuchUnreadable
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.running.events import ArmBegins, Note, VisitsWritten
+from groundlings.experiments.running.events import ArmBegins, Note, SessionsWritten
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import prepare
 from groundlings.experiments.running.simulating import CutShort, log_experiment, simulate
@@ -66,7 +66,7 @@ def test_each_arm_is_announced_with_its_sessions_and_every_session_is_counted(si
         ArmBegins("popular", 40),
         ArmBegins("knn", 40),
     ]
-    assert sum(event.count for event in events if isinstance(event, VisitsWritten)) == 80
+    assert sum(event.count for event in events if isinstance(event, SessionsWritten)) == 80
     assert cut_short == []
 
 
@@ -155,7 +155,7 @@ def test_a_run_that_loses_too_many_pages_stops_and_says_why_however_often_it_is_
             simulated(mind=silent, arms=ONE, simulation={"days": 1})
         assert not begun_in(store_at(tmp_path / LOG_NAME)).done
     events, _ = simulated(mind={**silent, "max_unreadable": 1}, arms=ONE, simulation={"days": 1})
-    assert events == [ArmBegins("popular", 20), VisitsWritten(20)]
+    assert events == [ArmBegins("popular", 20), SessionsWritten(20)]
     assert begun_in(store_at(tmp_path / LOG_NAME)).done
 
 
