@@ -28,7 +28,7 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets import load_dataset
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
-from groundlings.environments.split import Split, split_history
+from groundlings.environments.split import Split
 from groundlings.experiments.archive.directory import existing_config
 from groundlings.experiments.config.loading import Key, as_yaml, complaint, config_hash, load_config, together
 from groundlings.experiments.config.schema import ExperimentConfig
@@ -247,7 +247,7 @@ class Experiment:
 
     @cached_property
     def _split(self) -> Split:
-        return split_history(self._dataset.interactions, self.config.split.kind, self.config.split.test_fraction)
+        return self.config.split.of(self._dataset)
 
 
 def open_run(directory: Path | str, *, metrics: Sequence[Metric] = ()) -> Run:

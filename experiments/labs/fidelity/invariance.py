@@ -28,7 +28,7 @@ def examine_invariance(stage: Stage) -> list[Record]:
     before = decide(stage, stage.mind, stage.testers, pages.astype(np.int32), day=0)
     # Both changes in one refit: if a decision changed, each would have to be tried alone.
     changed = with_other_titles(with_other_demographics(stage.dataset, chance), chance)
-    taste = fit_taste(changed, stage.train, salt=stage.config.split.salt, seed=stage.seed)
+    taste = fit_taste(changed, stage.train, salt=stage.config.split.salt, seed=stage.seed, labels=stage.split.labels)
     population = replace(stage.population, people=changed.people, catalog=changed.catalog)
     mind = stage.mind_with(taste=taste, population=population)
     after = decide(stage, mind, stage.testers, pages.astype(np.int32), day=0)
