@@ -69,11 +69,11 @@ def of_history(dataset: Dataset) -> list[str]:
     if len(off):
         found.append(f"a rating is {off[0]:g}, which is not on the scale {scale}; NaN means not rated")
     found += of_parts(dataset)
-    columns = (history.timestamps, history.users, history.items)
-    if not np.array_equal(np.lexsort(columns[1::-1]), np.arange(len(history))):
+    columns: list[np.ndarray] = [history.timestamps, history.users, history.items]
+    if not np.array_equal(np.lexsort((history.users, history.timestamps)), np.arange(len(history))):
         found.append("rows are not in the order of time and user; return history.chronological()")
     if dataset.parts is not None and len(dataset.parts) == len(history):
-        columns = (*columns, dataset.parts)
+        columns.append(dataset.parts)
     order = np.lexsort(columns)
     if np.logical_and.reduce([column[order][1:] == column[order][:-1] for column in columns]).any():
         found.append("somebody met an item twice at the same moment")

@@ -78,12 +78,12 @@ def _recommenders(arms: list[Mapping[str, Any]], say: Callable[[str], None]) -> 
             continue
         taken.append(content)
         yield {key: value for key, value in arm.items() if key != "history"}
-    added = [arm for arm in DEFAULT_ARMS if (arm.recommender, arm.options) not in taken]
+    added = [own for own in DEFAULT_ARMS if (own.recommender, own.options) not in taken]
     if added:
         say(f"recommenders: {len(taken)} arms of the file, and {len(added)} of the lab's own to be ordered with them")
-    for arm in added:
-        name = arm.name if arm.name not in names else f"{arm.name} (lab)"
-        yield {"name": name, "recommender": arm.recommender, "options": arm.options}
+    for own in added:
+        name = own.name if own.name not in names else f"{own.name} (lab)"
+        yield {"name": name, "recommender": own.recommender, "options": own.options}
 
 
 def _unfit(arm: Mapping[str, Any], where: str) -> str | None:
