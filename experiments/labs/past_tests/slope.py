@@ -135,7 +135,7 @@ def fit_slope(effects: Effects, *, interval: bool = True) -> Slope | None:
     )  # fmt: skip
     if not interval:
         return found
-    low, high = (profile.end(best, sign * error, found.quantile**2 / 2) for sign in (-1, 1))
+    low, high = (profile.end(best, sign * min(error, 0.5), found.quantile**2 / 2) for sign in (-1, 1))
     return Slope(
         value=found.value, error=found.error,
         low=None if low is None else low * unit, high=None if high is None else high * unit,

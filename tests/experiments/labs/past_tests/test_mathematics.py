@@ -1,4 +1,4 @@
-"""Made-up past tests with a known truth: slopes, intervals and corrections find it, and trivial guesses stand beside."""
+"""Made-up past tests with a known truth: slopes, intervals and corrections find it, beside trivial guesses."""
 
 from __future__ import annotations
 
