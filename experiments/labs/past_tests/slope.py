@@ -14,7 +14,9 @@ maximum likelihood, intervals of the profile likelihood, with Student's quantile
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import optimize, stats
@@ -180,13 +182,9 @@ class _Profile:
         """The estimate of maximum likelihood, from three starts."""
         weight = 1 / (self.real_variance + 0.25)
         first = float((weight * self.simulated * self.real).sum() / (weight * self.simulated**2).sum())
-        found = [
-            optimize.minimize(lambda at: self.loss(*at.tolist()), np.array(start), method="BFGS")
-            for start in ((first, 0.8, 0.5), (first * 1.5, 0.5, 0.2), (np.sign(first) or 1.0, 0.9, 0.1))
-        ]
-        least = min(found, key=lambda each: each.fun)
-        slope, spread, rest = map(float, least.x)
-        return _Fit(float(least.fun), slope, spread, rest)
+        starts = ((first, 0.8, 0.5), (first * 1.5, 0.5, 0.2), (float(np.sign(first)) or 1.0, 0.9, 0.1))
+        least, (slope, spread, rest) = min(_minimised(self.loss, start) for start in starts)
+        return _Fit(least, slope, spread, rest)
 
     def rest(self, best: _Fit) -> float:
         """The root of the mean of rest^2 over the likelihood, slope and spread as estimated."""
@@ -198,8 +196,8 @@ class _Profile:
 
     def at(self, slope: float, best: _Fit) -> float:
         """The least loss with this slope, sought from where the best fit is."""
-        start = np.array([max(abs(best.spread), 0.2), max(abs(best.rest), 0.1)])
-        return float(optimize.minimize(lambda at: self.loss(slope, *at.tolist()), start, method="BFGS").fun)
+        start = max(abs(best.spread), 0.2), max(abs(best.rest), 0.1)
+        return _minimised(partial(self.loss, slope), start)[0]
 
     def end(self, best: _Fit, step: float, allowed: float) -> float | None:
         """Where the profile has risen by `allowed` above the best, on the side of `step`; None where it never does."""
@@ -216,6 +214,16 @@ class _Profile:
             else:
                 outside = middle
         return (inside + outside) / 2
+
+
+def _minimised(loss: Callable[..., float], start: Sequence[float]) -> tuple[float, list[float]]:
+    """The least value of a smooth function near a start, and where it is."""
+
+    def at(place: FloatArray) -> float:
+        return loss(*place.tolist())
+
+    found = optimize.minimize(at, np.array(start), method="BFGS")
+    return float(found.fun), [float(each) for each in found.x]
 
 
 _FLOOR = 1e-9

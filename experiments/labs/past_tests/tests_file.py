@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast, get_args
 
 import numpy as np
 from scipy import stats
@@ -70,8 +70,9 @@ def read_scale(word: str) -> Scale:
     Raises:
         ConfigError: It names none.
     """
-    if word == "relative" or word == "absolute":
-        return word
+    for scale in get_args(Scale):
+        if scale == word:
+            return cast("Scale", scale)
     raise ConfigError(f"--scale: found {shown(word)}, expected relative or absolute")
 
 
