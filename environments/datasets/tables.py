@@ -68,6 +68,12 @@ class Column:
             self.fail(row, f"found {shown(self.values[code])}, expected {problems[code]}")
         return results
 
+    def refuse_empty(self, what: str) -> None:
+        """Raise DataError where a cell is empty; `what` says what it should hold."""
+        if "" in self.values:
+            row = int(np.flatnonzero(np.array([value == "" for value in self.values])[self.codes])[0])
+            self.fail(row, f"the cell is empty, expected {what}; fill it in or remove the row")
+
     def fail(self, row: int, complaint: str) -> NoReturn:
         """Raise DataError about the cell of a row (0 is the first row of data)."""
         self.table.fail(row, f"column {self.name!r}: {complaint}")

@@ -218,6 +218,7 @@ def _mount() -> None:
         model,
         personas,
         runs,
+        validate,
         warmup,
     )
 
@@ -226,6 +227,7 @@ def _mount() -> None:
     app.command("power")(compare.power)
     app.command("calibrate")(calibrate.calibrate)
     app.command("fidelity")(fidelity.fidelity)
+    app.command("validate")(validate.validate)
     app.command("warmup")(warmup.warmup)
     app.add_typer(exports.app)
     app.add_typer(runs.app, name="runs", help="Runs: list, show, diff, delete.")
@@ -326,7 +328,7 @@ def _keeps_files() -> bool:
     return any(word in _KEEPS_FILES for word in sys.argv[1:2])
 
 
-_KEEPS_FILES = {"calibrate", "export", "fidelity", "report", "run", "synthesize", "warmup"}
+_KEEPS_FILES = {"calibrate", "export", "fidelity", "report", "run", "synthesize", "validate", "warmup"}
 
 
 if __name__ == "__main__":

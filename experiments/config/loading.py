@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -27,7 +27,13 @@ def load_config(path: Path, overrides: Sequence[str] = (), seed: int | None = No
     return load_as(ExperimentConfig, path, overrides, seed)
 
 
-def load_as(kind: type[Config], path: Path, overrides: Sequence[str] = (), seed: int | None = None) -> Config:
+def load_as(
+    kind: type[Config],
+    path: Path,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    read_as: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+) -> Config:
     """A checked configuration.
 
     Args:
@@ -35,11 +41,13 @@ def load_as(kind: type[Config], path: Path, overrides: Sequence[str] = (), seed:
         path: A YAML file.
         overrides: `key.path=value` each; the value is read as YAML, list elements go by number.
         seed: Takes the place of the file's seed.
+        read_as: Turns the content of another kind of file into that of this one, before it is changed.
 
     Raises:
         ConfigError: The file cannot be read, or says something that does not fit.
     """
     node, content = _read(path)
+    content = read_as(content)
     for override in overrides:
         _override(content, override)
     if seed is not None:

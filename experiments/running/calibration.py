@@ -61,7 +61,14 @@ class CalibrationGround:
 
     def taste(self, seed: int, weights: TasteWeights | None = None) -> Taste:
         """What people like, estimated with a seed; from `weights` that were estimated before, where there are any."""
-        return fit_taste(self.dataset, self.split.train, salt=self.split_config.salt, seed=seed, weights=weights)
+        return fit_taste(
+            self.dataset,
+            self.split.train,
+            salt=self.split_config.salt,
+            seed=seed,
+            weights=weights,
+            labels=self.split.labels,
+        )
 
     def wanted(self, options: LanguageTermOptions, scorer: LanguageScorer) -> FittedFor:
         """What weights must have been fitted for."""

@@ -22,7 +22,7 @@ from groundlings.simulator.language.config import ModelConfig
 FEWEST_RECOMMENDERS = 8
 """With fewer recommenders, even the order of a perfect simulator would hardly be significant."""
 
-_DEFAULT_ARMS = (
+DEFAULT_ARMS = (
     ArmConfig(name="random_order", recommender="random_order"),
     ArmConfig(name="popular", recommender="popular"),
     ArmConfig(name="item_knn", recommender="item_knn"),
@@ -43,6 +43,7 @@ _DEFAULT_ARMS = (
         options={"of": {"recommender": "popular"}, "share": 0.5},
     ),
 )
+"""Those of a file that names none, and beside the arms of an experiment file."""
 
 
 class ListsConfig(Section):
@@ -103,7 +104,7 @@ class FidelityConfig(Section):
     """The pages of a session there."""
     visits: SessionsConfig = SessionsConfig()
     """The short simulations of the probes and the system level."""
-    recommenders: tuple[ArmConfig, ...] = _DEFAULT_ARMS
+    recommenders: tuple[ArmConfig, ...] = DEFAULT_ARMS
     """The recommenders whose order is predicted, near-ties among them; at least eight."""
     language: LanguageConfig | None = None
     """A language model with the behavioural features: evidence only, language only, and both. None leaves it out."""

@@ -57,7 +57,7 @@ def examine_invariance(stage: Stage) -> list[Record]:
 
 
 def _decided_with(stage: Stage, changed: Dataset, pages: ItemArray) -> Decision:
-    taste = fit_taste(changed, stage.train, salt=stage.config.split.salt, seed=stage.seed)
+    taste = fit_taste(changed, stage.train, salt=stage.config.split.salt, seed=stage.seed, labels=stage.split.labels)
     population = replace(stage.population, people=changed.people, catalog=changed.catalog)
     return decide(stage, stage.mind_with(taste=taste, population=population), stage.testers, pages, day=0)
 

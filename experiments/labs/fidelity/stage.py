@@ -16,7 +16,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
-from groundlings.environments.split import Split, people_in_thirds, split_history
+from groundlings.environments.split import Split, people_in_thirds
 from groundlings.experiments.labs.fidelity.config import FidelityConfig
 from groundlings.experiments.running.events import SILENT, Progress, on_download, on_note
 from groundlings.personas.minds.behavioural import BehaviouralMind
@@ -96,7 +96,7 @@ class Stage:
 
     def taste_with(self, seed: int) -> Taste:
         """The taste under examination, with labels sampled by another seed."""
-        return fit_taste(self.dataset, self.train, salt=self.config.split.salt, seed=seed)
+        return fit_taste(self.dataset, self.train, salt=self.config.split.salt, seed=seed, labels=self.split.labels)
 
     def taste_of(self, family: str) -> Taste:
         """A taste of one family of features only, fitted like the one under examination."""
@@ -124,13 +124,13 @@ def set_stage(config: FidelityConfig, progress: Progress = SILENT) -> Stage:
         ConfigError: The test third has fewer users than asked for.
     """
     dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
-    split = split_history(dataset.interactions, config.split.kind, config.split.test_fraction)
+    split = config.split.of(dataset)
     thirds = people_in_thirds(dataset.people.user_ids, config.split.salt)
     new = only_new(split.test, split.train)
     usable = (np.bincount(split.train.users, minlength=len(thirds)) > 0) & (np.diff(new.indptr) > 0)
     testers = _choose(np.flatnonzero(usable & (thirds == TEST_THIRD)), config, dataset, "test")
     tuners = _choose(np.flatnonzero(usable & (thirds == VALIDATION_THIRD)), config, dataset, "validation")
-    measured = measure(dataset, split.train, salt=config.split.salt, seed=config.seed)
+    measured = measure(dataset, split.train, salt=config.split.salt, seed=config.seed, labels=split.labels)
     return Stage(config, dataset, split, testers, tuners, measured, estimate(measured))
 
 
