@@ -44,7 +44,7 @@ def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] = Table.
     """
     catalog = _items(config.items, read(base / config.items.path.expanduser()))
     rows = read(base / config.interactions.path.expanduser())
-    users = rows.column(config.interactions.user, "own.interactions.user")
+    users = rows.ids(config.interactions.user, "own.interactions.user")
     if config.users is None:
         _filled(users, "a user's id")
         # Shorter ids first puts "2" before "10"; any fixed order would do, as long as the file's does not matter.
@@ -59,7 +59,7 @@ def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] = Table.
 
 
 def _items(config: ItemColumns, table: Table) -> Catalog:
-    ids = table.column(config.id, "own.items.id")
+    ids = table.ids(config.id, "own.items.id")
     titles = table.column(config.title, "own.items.title")
     _unique(ids, "an item's id")
     _filled(titles, "a title")
@@ -90,7 +90,7 @@ def _refuse_many_genres(catalog: Catalog, people: People, config: ItemColumns) -
 
 
 def _users(config: UserColumns, table: Table) -> People:
-    ids = table.column(config.id, "own.users.id")
+    ids = table.ids(config.id, "own.users.id")
     _unique(ids, "a user's id")
     columns = {name: table.column(name, "own.users.attributes").cells for name in config.attributes}
     known = tuple({name: cells[row] for name, cells in columns.items() if cells[row]} for row in range(len(ids.codes)))
@@ -104,7 +104,7 @@ def _nameless(user_ids: Sequence[str]) -> People:
 def _interactions(
     config: InteractionColumns, rows: Table, users: Column, people: People, catalog: Catalog, scale: RatingScale
 ) -> Interactions:
-    items = rows.column(config.item, "own.interactions.item")
+    items = rows.ids(config.item, "own.interactions.item")
     times = rows.column(config.timestamp, "own.interactions.timestamp")
     stars = None if config.rating is None else rows.column(config.rating, "own.interactions.rating")
     user_rows = _looked_up(users, people.user_ids, "user", "the users file")
