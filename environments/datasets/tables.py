@@ -132,8 +132,8 @@ class Table:
             values = tuple(value.strip() for value in encoded.dictionary.to_pylist())
         except UnicodeDecodeError as error:
             raise DataError(
-                f"{self.path}: column {name!r} ({key}) holds the bytes {error.object[:20]!r}, which are not UTF-8, where "
-                "text should be; write the file anew with text in UTF-8"
+                f"{self.path}: column {name!r} ({key}) holds the bytes {error.object[:20]!r}, which are not UTF-8; "
+                "write the file anew with text in UTF-8"
             ) from error
         except (pa.ArrowException, ValueError) as error:
             raise DataError(
