@@ -102,13 +102,17 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
                 del content["mind"][key]
     if isinstance(content.get("plan"), dict) and content["plan"].get("take_out_luck") is False:
         del content["plan"]["take_out_luck"]
-    for section, idle in (("simulation", {"concurrency"}), ("mind", {"model", "max_unreadable"})):
+    for section, idle in (("simulation", {"concurrency"}), ("mind", {"model", "max_unreadable"}), _LAB):
         if isinstance(content.get(section), dict):
             content[section] = {key: value for key, value in content[section].items() if key not in idle}
     model = getattr(mind, "model", None)
     if isinstance(model, ModelConfig):
         content["mind"]["model"] = _with_effect(model, config)
     return content
+
+
+_LAB = ("language", {"max_unreadable"})
+"""The same of a lab's language model."""
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -36,8 +36,8 @@ _ADVICE = {
     "thinking": "have the thinking cut off (mind.model.thinking: strip), or switch it off at the server",
     "empty": "ask the server why with groundlings model check, or choose another model",
     "form": "have the form enforced (mind.model.structured: json_schema or grammar), or choose another model",
-    "json_schema": "the server takes a JSON schema and does not keep to it: try mind.model.structured: grammar, or choose "
-    "another model",
+    "json_schema": "the server takes a JSON schema and does not keep to it: try mind.model.structured: grammar, or "
+    "choose another model",
     "grammar": "the server takes a grammar and does not keep to it: try mind.model.structured: json_schema, or choose "
     "another model",
     "long": "see why the server sends more than max_tokens allows, or raise mind.model.max_reply_bytes",
