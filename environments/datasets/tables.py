@@ -95,6 +95,9 @@ class Table:
             DataError: It is missing, empty, damaged, not UTF-8, or its rows differ in length.
         """
         if not path.is_file():
+            if path.exists():
+                what = "a directory" if path.is_dir() else "a device or a pipe"
+                raise DataError(f"{path}: this is {what}; expected a CSV or Parquet file")
             folder = path.parent
             names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
             raise DataError(f"{path}: no such file; correct the path{_meant(path.name, names)}")

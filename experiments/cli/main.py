@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 import warnings
@@ -297,6 +298,13 @@ def _status_of_the_command(stopped: Stopped) -> int:
         return _told_of_stopping(stopped)
     except MemoryError as fault:
         errors.print(f"[bold red]error[/] {escape(_out_of_memory(fault))}")
+        return 2
+    except OSError as fault:
+        if fault.filename is None or fault.strerror is None:
+            say("".join(traceback.format_exception(fault)).rstrip("\n"), stderr=True)
+            return 1
+        name = os.fsdecode(fault.filename) if isinstance(fault.filename, str | bytes) else str(fault.filename)
+        errors.print(f"[bold red]error[/] {escape(f'{name}: {fault.strerror}; name another path, or mend this one')}")
         return 2
     except Exception as fault:
         if hasattr(fault, "format_message"):  # of typer, whose name for it differs between versions
