@@ -88,8 +88,8 @@ def _by_part(parts: Parts) -> IntArray:
 
 def _read(config: InteractionColumns, table: Table, names: Names, scale: RatingScale, part: int, home: str) -> _Read:
     """One file, checked."""
-    users = table.column(config.user, "own.interactions.user")
-    items = table.column(config.item, "own.interactions.item")
+    users = table.ids(config.user, "own.interactions.user")
+    items = table.ids(config.item, "own.interactions.item")
     when = None if config.timestamp is None else table.column(config.timestamp, "own.interactions.timestamp")
     stars = None if config.rating is None else table.column(config.rating, "own.interactions.rating")
     split = None if config.split is None else table.column(config.split.column, "own.interactions.split")

@@ -11,6 +11,7 @@ from groundlings.environments.datasets.archives import Archive, Files, read_file
 from groundlings.environments.datasets.config import OwnData, ToyOptions
 from groundlings.environments.datasets.loader import LoadContext
 from groundlings.environments.datasets.own import OWN_LICENCE, load_own
+from groundlings.environments.datasets.times import remark_on_times
 from groundlings.environments.datasets.toy import TOY_LICENCE, make_toy
 
 
@@ -60,7 +61,12 @@ class OwnLoader:
 
     def load(self, context: LoadContext) -> Dataset:
         """The tables that the options (`OwnData`) name."""
-        return load_own(OwnData.model_validate(context.options), context.base_directory)
+        own = OwnData.model_validate(context.options)
+        dataset = load_own(own, context.base_directory)
+        told = remark_on_times(dataset.interactions)
+        if told and context.notify is not None and own.interactions.time_unit is None:
+            context.notify(f"{own.interactions.path}: {told}")
+        return dataset
 
 
 ML_100K = ArchiveLoader(

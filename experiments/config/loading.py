@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.experiments.config import yaml_reading
 from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig, PluginMindConfig
@@ -111,13 +112,17 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
                 del content["mind"][key]
     if isinstance(content.get("plan"), dict) and content["plan"].get("take_out_luck") is False:
         del content["plan"]["take_out_luck"]
-    for section, idle in (("simulation", {"concurrency"}), ("mind", {"model", "max_unreadable"})):
+    for section, idle in (("simulation", {"concurrency"}), ("mind", {"model", "max_unreadable"}), _LAB):
         if isinstance(content.get(section), dict):
             content[section] = {key: value for key, value in content[section].items() if key not in idle}
     model = getattr(mind, "model", None)
     if isinstance(model, ModelConfig):
         content["mind"]["model"] = _with_effect(model, config)
     return content
+
+
+_LAB = ("language", {"max_unreadable"})
+"""The same of a lab's language model."""
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -153,17 +158,15 @@ def _anchored(value: Any, config: BaseModel) -> Any:
 
 def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
     try:
-        if path.stat().st_size > yaml_reading.MOST_BYTES:
-            raise ConfigError(
-                f"{path}: found {path.stat().st_size:,} bytes, expected {yaml_reading.MOST_BYTES:,} at most"
-            )
-        text = path.read_text(encoding="utf-8")
+        text = bounded_text(path, yaml_reading.MOST_BYTES)
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file{_nearby(path)}") from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: this is a directory; expected a YAML file") from None
     except (OSError, UnicodeDecodeError) as fault:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text ({fault})") from None
+    except ValueError as fault:
+        raise ConfigError(f"{path}: {fault}") from None
     try:
         node = yaml_reading.compose(text)
         if isinstance(node, yaml.MappingNode):

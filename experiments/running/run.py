@@ -23,7 +23,15 @@ from groundlings.experiments.running.events import SILENT, Note, Progress, RunBe
 from groundlings.experiments.running.manifest import manifest, run_row
 from groundlings.experiments.running.plan import Plan, prepare
 from groundlings.experiments.running.relocation import check_files, with_data_at
-from groundlings.experiments.running.run_directory import AS_BEGUN, Resuming, begin, kept, prepare_again, simulate_into
+from groundlings.experiments.running.run_directory import (
+    AS_BEGUN,
+    Resuming,
+    begin,
+    check_log_is_there,
+    kept,
+    prepare_again,
+    simulate_into,
+)
 from groundlings.experiments.running.supplied import Supplied
 from groundlings.simulator.log.begun import begun_in
 from groundlings.simulator.log.reader import LogReader
@@ -131,6 +139,7 @@ def _carried_out(
             progress.event(RunBegins(resumed))
             before += spent_in(store_at(resumed))
             begun = begun_in(store_at(resumed))
+            check_log_is_there(resumed, begun)
             check_files(config, resumed)
             _logger.info("%s: resumed, %d calls were made before", resumed, before.agents.calls)
 

@@ -19,6 +19,7 @@ from groundlings.experiments.running.kept_data import with_data_kept
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.simulating import CutShort, simulate
 from groundlings.simulator.log.begun import Begun
+from groundlings.simulator.log.store import store_at
 
 _logger = logger(__name__)
 
@@ -78,6 +79,20 @@ def prepare_again(plan: Plan, directory: Path, begun: Begun | None, resuming: Re
         if begun is not None:
             check_same(directory, begun, plan.config, plan.identity, accept=resuming.accept_changes)
         files.write_text(directory / files.CONFIG_NAME, as_yaml(plan.config))
+
+
+def check_log_is_there(directory: Path, begun: Begun | None) -> None:
+    """Raise `RunDirectoryError` where a run had ended and its log has gone: resuming would be another run of its name.
+
+    Args:
+        directory: The run's.
+        begun: What its log says that it began with; None where there is no log, or nothing in it.
+    """
+    if begun is None and (directory / files.MANIFEST_NAME).is_file():
+        raise RunDirectoryError(
+            f"{store_at(directory)}: nothing of a run is in this log, and {files.MANIFEST_NAME} says that the run had "
+            "ended; restore the log from a copy, or start a new run with --out in another directory"
+        )
 
 
 def begin(plan: Plan, out: Path | None, held: ExitStack, progress: Progress) -> Path:

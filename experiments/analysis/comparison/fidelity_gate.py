@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
 
 FIDELITY_NAME = "fidelity.json"
@@ -68,11 +69,11 @@ def find_gate(directory: Path, named: Path | None, dataset_hash: str, mind: Mapp
             return None
         raise RunDirectoryError(f"{path}: there is no such file; name the fidelity.json of an examination")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(bounded_text(path))
         about = content.get("about", {})
         records = [each for each in content["records"] if each.get("part") == "system"]
         passed = bool(content["system_gate_passed"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise RunDirectoryError(
             f"{path}: not a file of the fidelity lab ({fault!r}); expected system_gate_passed and records"
         ) from None
