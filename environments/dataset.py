@@ -67,6 +67,7 @@ class Dataset:
         scale: The stars it uses.
         source: Where the bytes came from, for the manifest.
         licence: Its terms in a sentence.
+        notes: What a reader has to know of how it was made, such as rows that were left out, with counts.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Dataset:
     scale: RatingScale
     source: str
     licence: str
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:

@@ -86,6 +86,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     table.add_column()
     people, items, rows = len(plan.population), len(plan.dataset.catalog), len(plan.split.train)
     table.add_row("data", f"{escape(plan.dataset.name)}: {items:,} items, {rows:,} training interactions")
+    for note in plan.dataset.notes:
+        table.add_row("", escape(note))
     table.add_row("people", f"{people:,} agents, each measured on one real training history")
     table.add_row("mind", escape(str(config.mind.kind)))
     for number, arm in enumerate(config.arms):

@@ -65,6 +65,7 @@ def manifest(
             "sha256": plan.dataset.fingerprint,
             "source": plan.dataset.source,
             "licence": plan.dataset.licence,
+            "notes": list(plan.dataset.notes),
             "training_interactions": len(plan.split.train),
             "held_out_interactions": len(plan.split.test),
             "people_without_training_history": len(plan.split.dropped_users),
