@@ -137,7 +137,7 @@ def _purchases(rows: pa.Table, described: IntArray) -> tuple[IntArray, _Purchase
     )
     kept = np.flatnonzero(~nothing & ~unknown)
     # The file sorts a basket by product number, which does not tell what was taken first.
-    within = Draws.for_visits(0, baskets[kept], 0).uniform("order within a basket", products[kept])
+    within = Draws.for_sessions(0, baskets[kept], 0).uniform("order within a basket", products[kept])
     order = kept[np.lexsort((within, seconds[kept]))]
     return np.unique(households), _Purchases(households, products, seconds).take(order), left_out
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from groundlings.environments.arrays import NO_ITEM, IntArray
 from groundlings.environments.random_streams import Draws
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 from groundlings.experiments.config.schema import BehaviouralMindConfig, CalibratedMindConfig
 from groundlings.experiments.running.plan import Plan
 from groundlings.recommenders.popular import PopularRecommender
@@ -80,9 +80,9 @@ def _first_page(plan: Plan, agents: IntArray) -> float | None:
     for first in range(0, len(agents), mind.cohort_size):
         some = agents[first : first + mind.cohort_size]
         users = plan.population.users[some]
-        visits = Visits(some, users, 0, Draws.for_visits(plan.config.seed, users, 0))
+        sessions = Sessions(some, users, 0, Draws.for_sessions(plan.config.seed, users, 0))
         seen = plan.split.train.met_by(users)
-        record = asyncio.run(browse(visits, seen, recommender=recommender, environment=plan.environment, mind=mind))
+        record = asyncio.run(browse(sessions, seen, recommender=recommender, environment=plan.environment, mind=mind))
         turn = record.turns[0].turn
         probability = turn.decision.trace.probability("click")
         if probability is None:
