@@ -16,12 +16,22 @@ from groundlings.environments.datasets.checking import check_dataset
 from groundlings.environments.datasets.config import DatasetConfig
 from groundlings.environments.datasets.download import ProgressHook
 from groundlings.environments.datasets.loader import DATASET_LOADERS, DatasetLoader, LoadContext
-from groundlings.environments.datasets.shipped import ML_1M, ML_100K, OWN, TOY, ArchiveLoader, OwnLoader, ToyLoader
+from groundlings.environments.datasets.shipped import (
+    COMPLETE_JOURNEY,
+    ML_1M,
+    ML_100K,
+    OWN,
+    TOY,
+    ArchiveLoader,
+    CompleteJourneyLoader,
+    OwnLoader,
+    ToyLoader,
+)
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.plugins import constructor_arguments
 
-DATASETS: Mapping[str, ArchiveLoader | ToyLoader | OwnLoader] = MappingProxyType(
-    {"ml-100k": ML_100K, "ml-1m": ML_1M, "toy": TOY, "own": OWN}
+DATASETS: Mapping[str, ArchiveLoader | CompleteJourneyLoader | ToyLoader | OwnLoader] = MappingProxyType(
+    {"ml-100k": ML_100K, "ml-1m": ML_1M, "complete-journey": COMPLETE_JOURNEY, "toy": TOY, "own": OWN}
 )
 """The shipped ones."""
 

@@ -114,6 +114,8 @@ def _facts(dataset: Dataset) -> Table:
     table.add_row("genres", escape(", ".join(dataset.catalog.genre_names)) or "none given")
     table.add_row("licence", escape(dataset.licence))
     table.add_row("source", escape(dataset.source))
+    for number, note in enumerate(dataset.notes):
+        table.add_row("" if number else "notes", escape(note))
     table.add_row("fingerprint", dataset.fingerprint)
     return table
 

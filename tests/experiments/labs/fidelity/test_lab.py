@@ -146,7 +146,7 @@ def test_the_command_writes_records_and_page_and_prints_the_table(toy_file, tmp_
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"fidelity.json", "fidelity.html"}
 
 
-@pytest.mark.parametrize("name", ["fidelity_ml100k.yaml", "fidelity_ml1m.yaml"])
+@pytest.mark.parametrize("name", ["fidelity_ml100k.yaml", "fidelity_ml1m.yaml", "fidelity_groceries.yaml"])
 def test_shipped_files_are_valid(name):
     assert len(load_as(FidelityConfig, CONFIGS / name).recommenders) >= 8
 
