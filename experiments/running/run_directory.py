@@ -125,5 +125,7 @@ async def simulate_into(
             files.write_json(directory / files.STOPPED_NAME, {"cut_short": [asdict(each) for each in cut_short]})
         raise
     (directory / files.STOPPED_NAME).unlink(missing_ok=True)
-    before = read_held_out(directory) if is_as_written(directory) else None  # of a finished run that is resumed
-    return before or await measurement.finished()
+    with suppress(RunDirectoryError):  # a damaged file is measured and written anew
+        if is_as_written(directory) and (before := read_held_out(directory)):
+            return before  # of a finished run that is resumed
+    return await measurement.finished()

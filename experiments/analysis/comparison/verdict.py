@@ -1,7 +1,8 @@
 """The verdict on an effect, by fixed rules.
 
     not supported   the arms are identical, there is no interval or it includes zero, a variant changes the sign, an
-                    integrity check failed, or a guarded metric is harmed by an arm that is called better
+                    integrity check failed, a guarded metric is harmed by an arm that is called better, or what real
+                    people did with the same arms has the other sign and an interval that excludes zero
     validated       none of these; the plan was declared, every check that a validation needs was made and passed, and
                     the agents passed the system gate of the fidelity lab on these data
     indicative      everything else: the interval excludes zero, the distance from real users is not known
@@ -50,6 +51,8 @@ class Evidence:
         gate: Whether the audience passed the system gate on these data; None where it was not examined.
         identical: The arm did exactly what the baseline did.
         no_interval: Why the headline has no interval, in words; "" where it has one.
+        contradicted: Which real behaviour has the other sign, in words; "" where none has.
+        audiences_differ: How differently other simulated audiences order the arms, in words; "" where they agree.
     """
 
     clear: bool
@@ -60,6 +63,8 @@ class Evidence:
     gate: bool | None
     identical: bool = False
     no_interval: str = ""
+    contradicted: str = ""
+    audiences_differ: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ def judge(evidence: Evidence) -> Judgement:
     """The word for one arm's effect on the primary metric."""
     against = list(_against(evidence))
     if against:
-        return Judgement("not supported", tuple(against))
+        return Judgement("not supported", (*against, *_depends(evidence)))
     missing = list(_missing(evidence))
     return Judgement("indicative" if missing else "validated", tuple(missing))
 
@@ -99,15 +104,21 @@ def _against(evidence: Evidence) -> list[str]:
         found.append("the sign changes between variants")
     found += [f"check failed: {check.name}" for check in failed(evidence.checks) if check.spoils]
     found += [f"guardrail harmed: {name}" for name in evidence.harmed]
-    return found
+    return found + ([evidence.contradicted] if evidence.contradicted else [])
 
 
 def _missing(evidence: Evidence) -> list[str]:
     """What a validation still needs."""
     found = [] if evidence.declared else ["no primary metric was declared"]
     found += [f"check {check.status}: {check.name}" for check in evidence.checks if check.status != "passed"]
+    found += _depends(evidence)
     if evidence.gate is None:
         found.append("the audience was not put to the system gate of the fidelity lab")
     elif not evidence.gate:
         found.append("the audience did not pass the system gate of the fidelity lab on these data")
     return found
+
+
+def _depends(evidence: Evidence) -> list[str]:
+    """Said with every word: an order that turns with the audience is an assumption about the audience."""
+    return [evidence.audiences_differ] if evidence.audiences_differ else []
