@@ -23,7 +23,7 @@ from groundlings.experiments.analysis.comparison.effects import (
 )
 from groundlings.experiments.analysis.comparison.equivalence import no_loss_p_value
 from groundlings.experiments.analysis.comparison.estimators import Estimator
-from groundlings.experiments.analysis.comparison.fidelity_gate import Gate, find_gate
+from groundlings.experiments.analysis.comparison.fidelity_gate import Gate, find_gate, find_truth
 from groundlings.experiments.analysis.comparison.held_out import HeldOut
 from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg, holm
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes, by_name, read_outcomes
@@ -52,16 +52,18 @@ def compare_run(
     variants: Sequence[LogReader] = (),
     metrics: Sequence[Metric] | None = None,
     held_out: HeldOut | None = None,
+    truth: Path | None = None,
 ) -> Comparison:
     """Everything that can be said about the arms of a run.
 
     Args:
-        directory: The run's; a `fidelity.json` in it is read.
+        directory: The run's; `fidelity.json`, `truth.json` and `held_out.json` in it are read.
         log: Its log.
         fidelity: Another fidelity.json, or the directory that holds one.
         variants: Logs of the same experiment with other prompts, models or seeds.
         metrics: What is measured; what the run's experiment file names if absent.
         held_out: What real behaviour says of the arms, where the run's directory does not hold it.
+        truth: Another truth.json, or the directory that holds one.
 
     Raises:
         RunDirectoryError: A log or a file beside it cannot be read, or a variant lacks an arm.
@@ -70,7 +72,8 @@ def compare_run(
     run = outcomes.run
     gate = find_gate(directory, fidelity, run["dataset_hash"], run["mind"])
     others = [replace(read_outcomes(variant, metrics), changes=check_log(None, variant)) for variant in variants]
-    return compare_outcomes(outcomes, gate, others, *beside(directory, held_out))
+    random = find_truth(directory, truth, run["dataset_hash"], run["mind"])
+    return compare_outcomes(outcomes, gate, others, *beside(directory, held_out), random)
 
 
 def compare_outcomes(
@@ -79,6 +82,7 @@ def compare_outcomes(
     others: Sequence[Outcomes] = (),
     held_out: HeldOut | None = None,
     written: tuple[Check, ...] = (),
+    truth: Gate | None = None,
 ) -> Comparison:
     """As `compare_run`, from what was read; `written` are checks of the files beside the log.
 
@@ -94,8 +98,9 @@ def compare_outcomes(
         *written, *check_run(outcomes, plan.alpha), *_looked(outcomes, plan), *_variants_finished(outcomes, others)
     )  # fmt: skip
     comparer = _Comparer(
-        outcomes, plan, found, checks, gate, levels_of(outcomes.personas), _explore(outcomes, arms, plan), held_out
-    )
+        outcomes, plan, found, checks, gate, levels_of(outcomes.personas), _explore(outcomes, arms, plan), held_out,
+        truth,
+    )  # fmt: skip
     return Comparison(
         run=outcomes.run,
         plan=plan,
@@ -110,6 +115,7 @@ def compare_outcomes(
         metrics=by_name(outcomes.metrics),
         lost=outcomes.lost,
         held_out=held_out,
+        truth=truth,
     )
 
 
@@ -125,6 +131,7 @@ class _Comparer:
     levels: Mapping[str, Sequence[str]]
     explored: Mapping[str, tuple[Exploration, ...]]
     held_out: HeldOut | None
+    truth: Gate | None
 
     def findings(self, arm: ArmOutcomes, variants: Variants | None) -> ArmFindings:
         """All about one arm."""
@@ -148,8 +155,11 @@ class _Comparer:
                 declared=self.outcomes.plan is not None,
                 checks=(*self.checks, *checks),
                 gate=None if self.gate is None else self.gate.opens,
+                truth=None if self.truth is None or self.truth.fits is False else self.truth.passed,
                 contradicted=contradiction(real, base.name),
-                audiences_differ="" if self.held_out is None else audiences_differ(self.held_out.audiences),
+                audiences_differ=""
+                if self.held_out is None
+                else audiences_differ(self.held_out.audiences, arm.name, base.name),
             )
         )
         segments, contrasts = effects_by_segment(ours, theirs, self.levels, estimator)
@@ -175,6 +185,7 @@ class _Comparer:
             variants=variants,
             checks=checks,
             real=real,
+            basis=judgement.basis,
         )
 
 

@@ -126,6 +126,7 @@ class ArmFindings:
         variants: Other runs; None without any.
         checks: Of this arm.
         real: What real people did with the same arm; None where nobody looked.
+        basis: What "validated" rests on, in words; "" for the other words.
     """
 
     name: str
@@ -143,6 +144,7 @@ class ArmFindings:
     variants: Variants | None
     checks: tuple[Check, ...]
     real: RealBehaviour | None = None
+    basis: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ class Comparison:
         metrics: Those of the experiment, by name.
         lost: The pages of which nothing is known, and why.
         held_out: What real behaviour and other audiences say of the arms; None where the run does not say.
+        truth: What the truth lab says of the audience; None where it was not asked.
     """
 
     run: Mapping[str, Any]
@@ -178,6 +181,7 @@ class Comparison:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     lost: LostPages = field(default_factory=LostPages)
     held_out: HeldOut | None = None
+    truth: Gate | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -194,4 +198,5 @@ class Comparison:
             "lost": self.lost.as_dict(),
             "held_out": None if self.held_out is None else self.held_out.as_dict(),
             "fidelity": None if self.gate is None else asdict(self.gate),
+            "truth": None if self.truth is None else asdict(self.truth),
         }

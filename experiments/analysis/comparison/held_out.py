@@ -72,7 +72,7 @@ class Agreement:
 
     Attributes:
         first, second: The audiences.
-        tau: Kendall's tau-b of the arms' mean utilities.
+        tau: Kendall's tau-b; arms that an audience does not tell apart are tied in its order.
         reversed: Pairs of arms that each of the two separates clearly, one the other way round.
     """
 

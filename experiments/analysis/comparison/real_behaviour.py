@@ -131,15 +131,28 @@ def order_check(found: Audiences) -> tuple[Check, ...]:
     return (Check(ORDER_CHECK, "passed" if alike else "failed", said, spoils=False),)
 
 
-def audiences_differ(found: Audiences) -> str:
-    """The two audiences that agree least, where that is less than `TAU_WANTED`, as a reason; "" where they agree."""
+def audiences_differ(found: Audiences, arm: str, baseline: str) -> str:
+    """The two audiences that agree least, where that is less than `TAU_WANTED`, as a reason; "" where they agree.
+
+    Args:
+        found: What the audiences make of the arms.
+        arm, baseline: Whose difference is judged: the reason says how many audiences put the arm above the baseline.
+    """
     lowest = found.lowest
     if lowest is None or lowest.tau >= TAU_WANTED:
         return ""
     return (
         f"the order of the arms depends on the audience: Kendall's tau {lowest.tau:.2f} between {lowest.first} and "
-        f"{lowest.second}{_which(lowest)}"
+        f"{lowest.second}{_which(lowest)}{_above(found, arm, baseline)}"
     )
+
+
+def _above(found: Audiences, arm: str, baseline: str) -> str:
+    if arm not in found.arms or baseline not in found.arms:
+        return ""
+    ours, theirs = found.arms.index(arm), found.arms.index(baseline)
+    above = sum(values[ours] > values[theirs] for values in found.utilities.values())
+    return f" ({above} of {len(found.utilities)} put {arm} above {baseline})"
 
 
 def _says(evidence: RealEffect) -> str:

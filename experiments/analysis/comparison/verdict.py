@@ -4,7 +4,9 @@
                     integrity check failed, a guarded metric is harmed by an arm that is called better, or what real
                     people did with the same arms has the other sign and an interval that excludes zero
     validated       none of these; the plan was declared, every check that a validation needs was made and passed, and
-                    the agents passed the system gate of the fidelity lab on these data
+                    the agents passed the system gate of the fidelity lab on these data: validated against later
+                    observed behaviour. Where they passed the truth lab on these data as well, they order recommenders
+                    as people did who had not chosen what they were shown: validated under random exposure
     indicative      everything else: the interval excludes zero, the distance from real users is not known
 
 A small p value inside a simulator says nothing about the simulator's bias, so no p value alone makes an effect
@@ -19,6 +21,10 @@ from typing import Literal
 
 Word = Literal["validated", "indicative", "not supported"]
 Status = Literal["passed", "failed", "not run"]
+
+AGAINST_LATER_BEHAVIOUR = "against later observed behaviour"
+UNDER_RANDOM_EXPOSURE = "under random exposure"
+"""What a validation rests on: what users met later, which they chose themselves, or items shown at random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class Evidence:
         declared: A plan was declared before the run.
         checks: Of the run and of this arm.
         gate: Whether the audience passed the system gate on these data; None where it was not examined.
+        truth: Whether it passed the truth lab on these data; None where it was not examined there, or on other data.
         identical: The arm did exactly what the baseline did.
         no_interval: Why the headline has no interval, in words; "" where it has one.
         contradicted: Which real behaviour has the other sign, in words; "" where none has.
@@ -65,6 +72,7 @@ class Evidence:
     no_interval: str = ""
     contradicted: str = ""
     audiences_differ: str = ""
+    truth: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +82,12 @@ class Judgement:
     Attributes:
         word: One of three.
         reasons: What stands in the way of "validated"; empty for it.
+        basis: What "validated" rests on, in words; "" for the other words.
     """
 
     word: Word
     reasons: tuple[str, ...]
+    basis: str = ""
 
 
 def judge(evidence: Evidence) -> Judgement:
@@ -86,7 +96,9 @@ def judge(evidence: Evidence) -> Judgement:
     if against:
         return Judgement("not supported", (*against, *_depends(evidence)))
     missing = list(_missing(evidence))
-    return Judgement("indicative" if missing else "validated", tuple(missing))
+    if missing:
+        return Judgement("indicative", tuple(missing))
+    return Judgement("validated", (), UNDER_RANDOM_EXPOSURE if evidence.truth else AGAINST_LATER_BEHAVIOUR)
 
 
 def failed(checks: Sequence[Check]) -> list[Check]:
@@ -116,6 +128,8 @@ def _missing(evidence: Evidence) -> list[str]:
         found.append("the audience was not put to the system gate of the fidelity lab")
     elif not evidence.gate:
         found.append("the audience did not pass the system gate of the fidelity lab on these data")
+    if evidence.truth is False:
+        found.append("the audience did not pass the truth lab: under random exposure it orders recommenders otherwise")
     return found
 
 

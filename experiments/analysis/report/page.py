@@ -14,7 +14,7 @@ import numpy as np
 from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
 from groundlings.experiments.analysis.comparison.effects import Comparison
-from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate
+from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate, find_truth
 from groundlings.experiments.analysis.comparison.outcomes import Outcomes, read_outcomes
 from groundlings.experiments.analysis.comparison.real_behaviour import beside
 from groundlings.experiments.analysis.metrics import Summary
@@ -113,7 +113,8 @@ def write_report(
         warn_of_changes(outcomes.changes, run_dir)
     gate = find_gate(run_dir, None, outcomes.run["dataset_hash"], outcomes.run["mind"])
     others = [read_outcomes(variant, summary.metrics) for variant in variants]
-    comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir))
+    truth = find_truth(run_dir, None, outcomes.run["dataset_hash"], outcomes.run["mind"])
+    comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), truth)
     pictures = [
         *_compared(comparison, style),
         *_people(comparison, outcomes, style),

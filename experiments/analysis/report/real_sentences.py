@@ -37,9 +37,10 @@ def audience(comparison: Comparison) -> str:
     lowest = found.audiences.lowest
     if lowest is None:
         return f"No other audience was asked: {found.audiences.missing}."
+    least = "" if lowest.tau == 1.0 else f" or more ({lowest.first} and {lowest.second} agree least)"
     return (
-        f"{len(found.audiences.utilities)} audiences order {plural(len(found.audiences.arms), 'arm')} with a Kendall's "
-        f"tau of {lowest.tau:.2f} or more ({lowest.first} and {lowest.second} agree least)."
+        f"{len(found.audiences.utilities)} simulated audiences order {plural(len(found.audiences.arms), 'arm')} with a "
+        f"Kendall's tau of {lowest.tau:.2f}{least}."
     )
 
 

@@ -32,7 +32,7 @@ def print_verdict(comparison: Comparison, console: Console) -> None:
     if missing := say.lost(comparison):
         _line(console, "unknown", f"[bold red]{escape(missing)}[/]")
     _line(console, "checks", _checks([*comparison.checks, *(check for arm in comparison.arms for check in arm.checks)]))
-    _line(console, "audience", escape(say.gate(comparison.gate)))
+    _line(console, "audience", escape(f"{say.gate(comparison.gate)} {say.truth(comparison.truth)}".rstrip()))
     if order := real_sentences.audience(comparison):
         _line(console, "", escape(order))
     if known := real_sentences.people(comparison):
@@ -48,7 +48,7 @@ def print_verdict(comparison: Comparison, console: Console) -> None:
         return
     console.print(_table(comparison))
     for arm in comparison.arms:
-        console.print(f"[bold]{escape(arm.name)}[/]  [{COLOURS[arm.word]}]{arm.word}[/]" + _why(arm))
+        console.print(f"[bold]{escape(arm.name)}[/]  [{COLOURS[arm.word]}]{say.word(arm)}[/]" + _why(arm))
         _details(arm, comparison, console)
     console.print(f"[dim]{escape(interval_note(comparison))}[/]", soft_wrap=False)
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
-from scipy import stats
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.errors import ConfigError
@@ -66,32 +66,41 @@ def audiences_of(plan: Plan) -> list[Audience]:
 
 
 def compare_audiences(names: Sequence[str], arms: Sequence[str], clicks: Sequence[FloatArray]) -> Audiences:
-    """How alike audiences order arms.
+    """How alike audiences order arms, by Kendall's tau-b (Kendall 1945, "The treatment of ties in ranking problems").
+
+    Two arms that an audience does not tell apart, because the paired interval of their difference includes zero, are
+    tied in its order: near-ties would otherwise decide about the tau of a few arms by chance.
 
     Args:
         names: The audiences.
         arms: The arms, at least two.
         clicks: Of each audience the expected clicks per session, shape (n_people, n_arms), the same people.
     """
-    means = [each.mean(axis=0) for each in clicks]
+    orders = [_order(each) for each in clicks]
     agreements = []
     for one, first in enumerate(names):
         for other in range(one + 1, len(names)):
-            tau = float(np.nan_to_num(stats.kendalltau(means[one], means[other]).statistic))
-            agreements.append(Agreement(first, names[other], tau, _reversed(arms, clicks[one], clicks[other])))
-    utilities = {name: tuple(map(float, mean)) for name, mean in zip(names, means, strict=True)}
-    return Audiences(len(clicks[0]), tuple(arms), utilities, tuple(agreements))
+            size = float(np.sqrt(np.count_nonzero(orders[one]) * np.count_nonzero(orders[other])))
+            if size:  # an audience that tells no two arms apart has no order
+                tau = float(orders[one] @ orders[other]) / size
+                agreements.append(Agreement(first, names[other], tau, _reversed(arms, orders[one] * orders[other])))
+    utilities = {name: tuple(map(float, each.mean(axis=0))) for name, each in zip(names, clicks, strict=True)}
+    missing = "" if agreements else "no two of them tell any arms apart"
+    return Audiences(len(clicks[0]), tuple(arms), utilities, tuple(agreements), missing)
 
 
-def _reversed(arms: Sequence[str], first: FloatArray, second: FloatArray) -> tuple[tuple[str, str], ...]:
-    found = []
-    for one in range(len(arms)):
-        for other in range(one + 1, len(arms)):
-            gaps = [paired_difference(each[:, one], each[:, other]) for each in (first, second)]
-            clear = all(gap.excludes_zero for gap in gaps)
-            if clear and (gaps[0].difference or 0.0) * (gaps[1].difference or 0.0) < 0:
-                found.append((arms[one], arms[other]))
-    return tuple(found)
+def _order(clicks: FloatArray) -> FloatArray:
+    """Of each pair of arms 1 where the first is clearly better, -1 where the second is, 0 for a tie."""
+    gaps = [paired_difference(clicks[:, one], clicks[:, other]) for one, other in _pairs(clicks.shape[1])]
+    return np.array([np.sign(gap.difference or 0.0) if gap.excludes_zero else 0.0 for gap in gaps])
+
+
+def _reversed(arms: Sequence[str], agreement: FloatArray) -> tuple[tuple[str, str], ...]:
+    return tuple((arms[a], arms[b]) for (a, b), sign in zip(_pairs(len(arms)), agreement, strict=True) if sign < 0)
+
+
+def _pairs(n: int) -> list[tuple[int, int]]:
+    return list(combinations(range(n), 2))
 
 
 def _asks_nobody(plan: Plan) -> bool:

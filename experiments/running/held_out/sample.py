@@ -13,10 +13,10 @@ from groundlings.environments.split import Split
 from groundlings.personas.population import Population
 from groundlings.personas.taste.row_cache import BLOCK
 
-MOST_PEOPLE = 2_000
-"""Of more agents than this a sample is asked: the standard error of an nDCG difference is then below .006."""
+MOST_PEOPLE = 5_000
+"""Of more agents than this a sample is asked: the standard error of a difference in nDCG is then below .004."""
 
-BROWSING_PEOPLE = 200
+BROWSING_PEOPLE = 400
 """How many agents each further audience is simulated for, at least, where there are so many."""
 
 
