@@ -79,6 +79,24 @@ class Comparison:
         numbers = dict.fromkeys(("effect", "standard_error", "low", "high", "p_value"), "float64")
         return pd.DataFrame(rows, columns=columns).astype({**numbers, "verdict": "string"})
 
+    @property
+    def real(self) -> pd.DataFrame:
+        """What real people did with the same arms, one row per arm and kind of evidence, the strongest first.
+
+            comparison.real.query("stance == 'disagrees'")
+
+        Returns:
+            `arm`, `baseline`; `source`: random exposures, logged exposures or held-out behaviour; `metric`; `value`,
+            the arm's mean over people; `difference` to the first arm, paired over people, and `low` and `high`, the
+            ends of its 95 % interval; `people`; `stance`: agrees, disagrees, cannot tell, does not correspond or not
+            known; `why`. An arm of which nothing is known has one row without figures.
+        """
+        import pandas as pd
+
+        rows = [row for arm in self.findings.arms for row in _real_rows(arm, self.findings.baseline)]
+        numbers = dict.fromkeys(("value", "difference", "low", "high"), "float64")
+        return pd.DataFrame(rows, columns=_REAL).astype({**numbers, "people": "Int64"})
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, as `groundlings compare --json` prints them."""
         return self.findings.as_dict()
@@ -165,6 +183,26 @@ def has_verdict(comparison: Comparison, words: Sequence[str]) -> bool:
 
 
 _KEYS = ("arm", "baseline", "metric", "role")
+
+
+_REAL = (
+    "arm", "baseline", "source", "metric", "value", "difference", "low", "high", "people", "stance", "why",
+)  # fmt: skip
+
+
+def _real_rows(arm: ArmFindings, baseline: str) -> list[tuple[object, ...]]:
+    found = arm.real
+    if found is None:
+        return []
+    if not found.effects:
+        return [(arm.name, baseline, *[None] * 7, found.stance, found.why)]
+    return [
+        (
+            arm.name, baseline, each.source, each.metric, each.value.mean, each.difference.difference,
+            each.difference.low, each.difference.high, each.difference.n, found.stance, found.why,
+        )
+        for each in found.effects
+    ]  # fmt: skip
 
 
 def _rows(arm: ArmFindings, found: Findings) -> list[dict[str, object]]:

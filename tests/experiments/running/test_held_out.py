@@ -82,6 +82,8 @@ def test_an_arm_that_simulated_people_dislike_and_real_ones_want_is_not_supporte
     opposite = [reason for reason in arm.reasons if reason.startswith("held-out behaviour says the opposite: nDCG@10")]
     assert bool(opposite) == (stance == "disagrees")
     assert (found.verdict == "not supported") == (stance == "disagrees")
+    assert found.real.metric.tolist() == ["nDCG@10 of new items", "hit rate@10 of new items"]
+    assert set(found.real.stance) == {stance}
     said = " ".join(str(found).split())
     assert ("held-out behaviour disagrees" in said) == (stance == "disagrees")
     if stance == "does not correspond":
@@ -162,6 +164,7 @@ def test_what_cannot_be_measured_any_more_is_missing_and_says_why(tmp_path, spoi
     found = open_run(directory).compare().findings
     assert said in found.held_out.missing
     assert {arm.real.stance for arm in found.arms} == {"not known"}
+    assert open_run(directory).compare().real.value.isna().all()
 
 
 def test_an_edited_file_supports_nothing_and_a_damaged_one_is_named(tmp_path):
