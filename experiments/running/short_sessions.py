@@ -72,7 +72,7 @@ async def short_sessions(
 
 
 def _summed(record: CohortRecord, depth: int) -> ShortSessions:
-    n = len(record.visits)
+    n = len(record.sessions)
     chances = np.zeros((n, depth))
     shown = np.full((n, depth), -1, dtype=np.int32)
     clicked = np.zeros((n, depth), dtype=np.bool_)
@@ -85,4 +85,6 @@ def _summed(record: CohortRecord, depth: int) -> ShortSessions:
         chances[rows, here] = decision["click"] if probability is None else probability
     left = np.array([str(why) == "exit" for why in record.ended_by], dtype=np.bool_)
     clicks = clicked.sum(axis=1).astype(np.float64)
-    return ShortSessions(record.visits.users, clicks, chances.sum(axis=1), record.pages, left, shown, clicked, chances)
+    return ShortSessions(
+        record.sessions.users, clicks, chances.sum(axis=1), record.pages, left, shown, clicked, chances
+    )

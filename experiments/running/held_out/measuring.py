@@ -182,7 +182,7 @@ class ArmMeasurement:
             relevant = sp.csr_array(self._sample.relevant[first : first + PEOPLE_AT_ONCE])
             found = []
             for day in range(days):
-                draws = Draws.for_visits(self.plan.config.seed, some, day)
+                draws = Draws.for_sessions(self.plan.config.seed, some, day)
                 request = RankingRequest(some, size, known.met_by(some), draws)
                 ranking = await recommender.rank(request)
                 ranking.check(request, known.n_items)
