@@ -28,6 +28,8 @@ SUMMARY_NAME = "summary.json"
 STOPPED_NAME = "interrupted.json"
 LOCK_NAME = ".lock"
 REPORT_NAME = "report.html"
+HELD_OUT_NAME = "held_out.json"
+"""What real behaviour and other audiences say of the arms, measured when the run was made."""
 CELLS = "cells"
 """Replicates of one experiment lie under this, a run directory each."""
 

@@ -154,7 +154,7 @@ def run(
 
 @app.command()
 def report(directory: RunArgument) -> None:
-    """Compute metrics and report of a run again, from its log alone."""
+    """Compute metrics and report of a run again, from its log and what lies beside it."""
     from groundlings.experiments.analysis.measuring import measure
     from groundlings.experiments.analysis.report import render_summary_table
     from groundlings.experiments.archive.integrity import reading

@@ -154,6 +154,9 @@ class ExperimentConfig(Section):
     metrics: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """What is measured: names of shipped metrics or plug-ins, `module:NAME` for one of your own, `shipped` for all the
     shipped ones. The shipped ones if absent."""
+    held_out: bool = True
+    """Whether a run also measures its arms on what its agents really did in the held-out part, and whether other
+    simulated audiences order the arms alike; `groundlings compare` puts both beside every effect."""
     plan: PlanConfig | None = None
     """What is to be decided; without it the comparison is exploratory and no effect is called validated."""
     exposures: ExposuresConfig | None = None
