@@ -225,10 +225,11 @@ class DatasetConfig(_Strict):
     """Which data the experiment stands on; a plain name is short for `{name: ...}`."""
 
     name: str
-    """`ml-100k`, `ml-1m`, `complete-journey` (groceries), `toy` (made up, for tests), `own` (your own tables), a
-    plug-in, or your loader as `module:NAME`."""
+    """`ml-100k`, `ml-1m`, `complete-journey` (groceries), `coat` (its files lie in `directory`), `toy` (made up, for
+    tests), `own` (your own tables), a plug-in, or your loader as `module:NAME`."""
     directory: NamedPath | None = None
-    """Where downloaded data is kept, instead of the user's cache or the environment variable `GROUNDLINGS_DATA`."""
+    """Where downloaded data is kept, instead of the user's cache or the environment variable `GROUNDLINGS_DATA`; the
+    folder of the data set `coat`, which has no other."""
     allow_download: bool = True
     """Whether missing data may be fetched; `GROUNDLINGS_OFFLINE=1` forbids it for every experiment."""
     own: OwnData | None = None
@@ -279,6 +280,8 @@ class DatasetConfig(_Strict):
 
     def loader_options(self) -> dict[str, Any]:
         """What the loader of this name is given: its section, or the options of a plug-in."""
+        if self.name == "coat":
+            return {"directory": None if self.directory is None else self.directory.expanduser()}
         sections = [getattr(self, part) for part, name in _SECTIONS.items() if name == self.name]
         if not sections or sections[0] is None:
             return dict(self.options or {})

@@ -24,7 +24,11 @@ NameArgument = Annotated[
 ]
 DirectoryOption = Annotated[
     Path | None,
-    typer.Option("--directory", metavar="DIR", help="Where downloads are kept, instead of the user's cache."),
+    typer.Option(
+        "--directory",
+        metavar="DIR",
+        help="Where downloads are kept, instead of the user's cache; coat's folder.",
+    ),
 ]
 
 _EXAMPLES = 5

@@ -219,6 +219,7 @@ def _mount() -> None:
         model,
         personas,
         runs,
+        truth,
         validate,
         warmup,
     )
@@ -229,6 +230,7 @@ def _mount() -> None:
     app.command("calibrate")(calibrate.calibrate)
     app.command("fidelity")(fidelity.fidelity)
     app.command("validate")(validate.validate)
+    app.command("truth")(truth.truth)
     app.command("warmup")(warmup.warmup)
     app.add_typer(exports.app)
     app.add_typer(runs.app, name="runs", help="Runs: list, show, diff, delete.")
@@ -348,7 +350,7 @@ def _keeps_files() -> bool:
     return any(word in _KEEPS_FILES for word in sys.argv[1:2])
 
 
-_KEEPS_FILES = {"calibrate", "export", "fidelity", "report", "run", "synthesize", "validate", "warmup"}
+_KEEPS_FILES = {"calibrate", "export", "fidelity", "report", "run", "synthesize", "truth", "validate", "warmup"}
 
 
 if __name__ == "__main__":

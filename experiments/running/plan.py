@@ -98,6 +98,8 @@ class Plan:
             preference=self.preference,
             model=self.models.get(arm.name),
             sampling=arm.model.sampling if arm.model else None,
+            demographics=self.dataset.people,
+            rating_scale=self.dataset.scale,
         )
         given = self.supplied.recommenders.get(arm.name)
         if given is not None:

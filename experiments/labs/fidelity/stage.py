@@ -111,7 +111,14 @@ class Stage:
     @property
     def context(self) -> RecommenderContext:
         """What constructors of recommenders may ask for, without hidden preferences."""
-        return RecommenderContext(self.dataset.catalog, self.dataset.people.user_ids, self.config.base)
+        dataset = self.dataset
+        return RecommenderContext(
+            dataset.catalog,
+            dataset.people.user_ids,
+            self.config.base,
+            demographics=dataset.people,
+            rating_scale=dataset.scale,
+        )
 
     def chance(self, *purpose: object) -> np.random.Generator:
         """Random numbers of one purpose, the same in every run of the same seed and salt."""
