@@ -68,6 +68,7 @@ def check(
     ] = None,
 ) -> None:
     """Probe what an endpoint supports, and how it wants to be asked: reply forms, log probabilities, seeds, caches."""
+    from groundlings.experiments.archive.directory import write_text
     from groundlings.simulator.language.build import headers_in, key_in
     from groundlings.simulator.language.probe import examine
 
@@ -91,7 +92,7 @@ def check(
         table.add_row("[green]yes[/]" if each.works else "[yellow]no[/]", escape(each.what), escape(each.detail))
     Terminal().print(table)
     if write is not None and findings[0].works:
-        write.write_text(_fragment(given, findings), encoding="utf-8")
+        write_text(write, _fragment(given, findings))
         say(f"written: {write} (as mind.model; see docs/models.md)")
     raise typer.Exit(0 if findings[0].works else 1)
 

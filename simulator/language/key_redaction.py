@@ -11,7 +11,9 @@ _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _KEY_FIELDS = frozenset({"api_key", "apikey", "key", "token", "secret", "password", "authorization"})
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
 _SECRET_NAME = re.compile(
-    r"key|token|secret|passw|pwd|passphrase|credential|bearer|jwt|auth|signature|\bsig\b|session|cookie", re.I
+    r"key|token|secret|passw|pwd|passphrase|credential|bearer|jwt|auth|signature|\bsig\b|session|cookie"
+    r"|\A(?:code|pat|pass|pw)\Z",
+    re.I,
 )
 _SECRET_FIELD = re.compile(
     r"(?:api|access|auth|secret|private|subscription|bearer|refresh|id)_?(?:key|token)\Z"

@@ -16,7 +16,7 @@ from groundlings.simulator.language.connection import Connection
 from groundlings.simulator.language.pool import EndpointPool
 from groundlings.simulator.language.reply_forms import Structured
 from groundlings.simulator.language.request_body import Dialect
-from groundlings.simulator.language.settings_search import Settings, Way, find_way
+from groundlings.simulator.language.settings_search import AS_A_RUN, Settings, Way, find_way
 from groundlings.simulator.language.waiting import Tell, no_one
 
 _SCHEMA = {
@@ -68,7 +68,7 @@ async def examine(
         tell: Is told where the endpoint is waited for.
 
     Raises:
-        ProviderError: Nobody answers, or the key is wrong.
+        ProviderError: Nobody answers, from the beginning or any more, or the key is wrong.
         ConfigError: No model was named and the server does not serve exactly one.
     """
     address = {"base_url": base_url, "model": model, "api_key": api_key, "timeout_seconds": timeout_seconds}
@@ -82,6 +82,8 @@ async def examine(
     else:
         settings, findings = way.settings, _answered(way, name, dialect)
     forms = [await endpoint.tried(form, _form(form), form, settings) for form in _FORMS]
+    if findings[0].works and not all(form.works for form in forms):
+        await endpoint.asked(AS_A_RUN, settings)  # a server that is gone by now has said nothing about forms
     odds = await endpoint.tried("none", _logprobs, "logprobs", settings)
     for fewer in _FEWER_ALTERNATIVES if findings[0].works else ():
         if odds.works or odds.detail == _NONE_GIVEN:

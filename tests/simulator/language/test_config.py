@@ -61,6 +61,8 @@ def test_what_does_not_fit_is_named(given, message):
         {"extra_body": {"sent": "eyJhbGciOiJIUzI1NiJ9.sk-very-secret.abc"}},
         {"base_url": f"https://host/v1?pwd={SECRET}"},
         {"base_url": f"https://host/v1?jwt={SECRET}"},
+        {"base_url": f"https://host/v1?code={SECRET}"},
+        {"base_url": f"https://host/v1?a=1&PAT={SECRET}"},
         {"base_url": f"https://host/{SECRET}-0123456789/v1"},
     ],
     ids=str,
