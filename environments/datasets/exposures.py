@@ -141,7 +141,8 @@ def load_exposures(config: ExposuresConfig, base: Path, dataset: Dataset) -> Exp
 
 
 def _column(rows: Table, name: str, key: str) -> Column:
-    column = rows.column(name, f"exposures.{key}")
+    read = rows.ids if key in ("user", "item", "list", "session") else rows.column
+    column = read(name, f"exposures.{key}")
     if key in ("user", "item", "list", "session") and "" in column.values:
         empty = np.array([value == "" for value in column.values])[column.codes]
         column.fail(int(np.argmax(empty)), f"the cell is empty, expected the id of a {key}")

@@ -18,20 +18,29 @@ from groundlings.environments.datasets.download import ProgressHook
 from groundlings.environments.datasets.loader import DATASET_LOADERS, DatasetLoader, LoadContext
 from groundlings.environments.datasets.shipped import (
     COAT,
+    COMPLETE_JOURNEY,
     ML_1M,
     ML_100K,
     OWN,
     TOY,
     ArchiveLoader,
     CoatLoader,
+    CompleteJourneyLoader,
     OwnLoader,
     ToyLoader,
 )
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.plugins import constructor_arguments
 
-DATASETS: Mapping[str, ArchiveLoader | ToyLoader | OwnLoader | CoatLoader] = MappingProxyType(
-    {"ml-100k": ML_100K, "ml-1m": ML_1M, "toy": TOY, "own": OWN, "coat": COAT}
+DATASETS: Mapping[str, ArchiveLoader | CompleteJourneyLoader | ToyLoader | OwnLoader | CoatLoader] = MappingProxyType(
+    {
+        "ml-100k": ML_100K,
+        "ml-1m": ML_1M,
+        "complete-journey": COMPLETE_JOURNEY,
+        "toy": TOY,
+        "own": OWN,
+        "coat": COAT,
+    }
 )
 """The shipped ones."""
 

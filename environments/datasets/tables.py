@@ -68,6 +68,12 @@ class Column:
             self.fail(row, f"found {shown(self.values[code])}, expected {problems[code]}")
         return results
 
+    def refuse_empty(self, what: str) -> None:
+        """Raise DataError where a cell is empty; `what` says what it should hold."""
+        if "" in self.values:
+            row = int(np.flatnonzero(np.array([value == "" for value in self.values])[self.codes])[0])
+            self.fail(row, f"the cell is empty, expected {what}; fill it in or remove the row")
+
     def fail(self, row: int, complaint: str) -> NoReturn:
         """Raise DataError about the cell of a row (0 is the first row of data)."""
         self.table.fail(row, f"column {self.name!r}: {complaint}")
@@ -95,6 +101,9 @@ class Table:
             DataError: It is missing, empty, damaged, not UTF-8, or its rows differ in length.
         """
         if not path.is_file():
+            if path.exists():
+                what = "a directory" if path.is_dir() else "a device or a pipe"
+                raise DataError(f"{path}: this is {what}; expected a CSV or Parquet file")
             folder = path.parent
             names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
             raise DataError(f"{path}: no such file; correct the path{_meant(path.name, names)}")
@@ -125,9 +134,16 @@ class Table:
                 f"{self.path}: column {name!r} ({key}) {found}; "
                 f"the columns are {', '.join(map(repr, headers))}{_meant(name, headers)}"
             )
-        raw = self._as_told(name, lists, infinite)
+        raw = self.data.column(name)
         try:
+            raw = self._as_told(name, lists, infinite)
             encoded = raw.cast(pa.string()).fill_null("").combine_chunks().dictionary_encode()
+            values = tuple(value.strip() for value in encoded.dictionary.to_pylist())
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{self.path}: column {name!r} ({key}) holds the bytes {error.object[:20]!r}, which are not UTF-8; "
+                "write the file anew with text in UTF-8"
+            ) from error
         except (pa.ArrowException, ValueError) as error:
             raise DataError(
                 f"{self.path}: column {name!r} ({key}) holds {raw.type}, expected text, numbers or times; "
@@ -136,9 +152,26 @@ class Table:
         return Column(
             self,
             name,
-            tuple(value.strip() for value in encoded.dictionary.to_pylist()),
+            values,
             encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64),
         )
+
+    def ids(self, name: str, key: str) -> Column:
+        """As `column`, of ids: refused where numbers are kept so that different ids are one."""
+        column, raw = self.column(name, key), self.data.column(name)
+        if pa.types.is_dictionary(raw.type):
+            raw = raw.cast(raw.type.value_type)
+        if pa.types.is_floating(raw.type):
+            most = {pa.float16(): 2**11, pa.float32(): 2**24}.get(raw.type, _EXACT)
+            numbers = raw.cast(pa.float64()).fill_null(0).to_numpy()
+            if (np.abs(numbers) >= most).any():
+                row = int(np.argmax(np.abs(numbers) >= most))
+                column.fail(
+                    row,
+                    f"found {numbers[row]:.0f} as {raw.type}, which from {most:,} on leaves out whole numbers, so that "
+                    "different ids become one; store ids as whole numbers (Int64 in pandas) or text",
+                )
+        return column
 
     def _as_told(self, name: str, lists: bool, infinite: bool) -> pa.ChunkedArray:
         """A column with numbers as people write them: whole ones without decimals, and none that is no number."""

@@ -228,13 +228,15 @@ def _level(
     if few := _few(rows.opened, "opened"):
         return Parameter.from_preset(LEVEL, few)
     note = _effective(rows)
-    if examination is not None and examination.level is not None:
+    # Where the exponent was cut at 0, the level is that of places which are all looked at.
+    if examination is not None and examination.level is not None and examination.exponent >= 0:
         return examination.level.model_copy(update={"note": note})
     look = np.zeros(len(rows)) if position.kind == "flat" else np.log(position.look(rows.positions))
     people = np.unique(rows.users, return_inverse=True)[1].astype(np.int64)
     if people.max() < 1:
         return Parameter.from_preset(LEVEL, "all rows are one person's")
-    note = f"{note}; looking is a preset" if position.kind != "flat" and note else note
+    if not position.exponent.fitted and position.kind != "flat":
+        note = "; ".join(part for part in (note, "looking is a preset") if part)
     return fit_level(rows.opened, people, _inverse_propensities(rows), look).model_copy(update={"note": note})
 
 
@@ -256,7 +258,10 @@ def _like_level(fitted: Exposures, like_from: float, missing: dict[Quantity, str
     people = np.unique(fitted.users[known], return_inverse=True)[1].astype(np.int64)
     share, low, high = share_interval(liked[known], people)
     source = f"likes among {int(known.sum()):,} rated random items; Wilson, with rows of one person taken together"
-    return Parameter(value=share, low=low, high=high, origin="fitted", source=source, preset=LIKE_LEVEL.value)
+    note = "" if known.all() else f"of the {known.mean():.0%} of the shown items that were rated"
+    return Parameter(
+        value=share, low=low, high=high, origin="fitted", source=source, note=note, preset=LIKE_LEVEL.value
+    )
 
 
 def _fit_outcome(

@@ -20,6 +20,7 @@ from groundlings.experiments.labs.warmup.recall import NEIGHBOURS, Clues, Pools,
 from groundlings.experiments.labs.warmup.selection_quality import SelectionQuality, measure_selection
 from groundlings.experiments.labs.warmup.splitting import ColdSplit, split_cold
 from groundlings.experiments.labs.warmup.user_selection import select_users
+from groundlings.experiments.running.foresight import check_fit
 from groundlings.personas.taste.content import ContentTaste, fit_content_taste
 from groundlings.recommenders.als import AlsRecommender
 from groundlings.recommenders.base import FoldsIn, ScoringRecommender
@@ -265,6 +266,9 @@ def begin_trial(config: WarmupConfig, dataset: Dataset, content: Content, number
         dataset.catalog, dataset.people.user_ids, config.base, demographics=dataset.people, rating_scale=dataset.scale
     )
     recommender = build_scoring(config.recommender, context)
+    named = [("recommender", config.recommender), *((f"others[{at}]", each) for at, each in enumerate(config.others))]
+    for where, spec in named:
+        check_fit(where, spec.recommender, build_scoring(spec, context), split.train)
     recommender.fit(split.train, dataset.catalog)
     taste = fit_content_taste(
         split.train, content, split.new, labels=split.labels, hidden=split.hidden, people=split.panel,

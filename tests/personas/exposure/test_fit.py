@@ -147,6 +147,20 @@ def test_places_that_are_all_looked_at_fit_a_flat_curve():
     assert found.p_values["preset"] < 0.01
 
 
+def test_places_further_down_that_are_opened_more_often_are_all_looked_at():
+    n, third = 3000, np.tile([1, 2, 3], 1000)
+    opened = np.random.default_rng(4).random(n) < np.array([0.1, 0.2, 0.3])[third - 1]
+    table = Exposures.of(
+        np.arange(n) // 3, np.zeros(n, dtype=np.int64), n_users=1000, n_items=1, policy="random", positions=third,
+        opened=opened,
+    )  # fmt: skip
+    found = fit_exposures(table, audience(table))
+    assert found.position.exponent.value == 0
+    assert found.position.exponent.high < 0
+    assert "further down were opened more often" in found.position.exponent.note
+    assert found.level.value == pytest.approx(opened.mean())
+
+
 def test_a_grid_is_looked_at_row_by_row():
     table, features = random_log(people=900, each=12)
     rows = (table.positions - 1) // 4 + 1
