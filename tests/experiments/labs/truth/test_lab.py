@@ -13,6 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from groundlings.environments.errors import ConfigError, DataError
+from groundlings.experiments.analysis.comparison.fidelity_gate import find_truth
 from groundlings.experiments.cli.truth import truth
 from groundlings.experiments.config.loading import load_as
 from groundlings.experiments.labs.fidelity.stage import MIND
@@ -82,6 +83,19 @@ def test_the_level_is_that_of_the_judged_exposures(ground, findings):
         record = findings.find("likes of random items", "real people", "mean P(like)", salt)
         assert record.value == pytest.approx(ground.positive[judged].mean())
         assert record.n == judged.sum()
+
+
+def test_a_comparison_reads_the_gate_of_the_mind_without_exposures(findings, tmp_path):
+    content = findings.as_dict()
+    (tmp_path / "truth.json").write_text(json.dumps(content))
+    mind, data = {"kind": "behavioural", "patience": 0.5}, content["about"]["dataset_hash"]
+    gate = find_truth(tmp_path, None, data, mind)
+    task = order_task("likes_per_session", sum(findings.order.counts))
+    assert (gate.passed, gate.fits) == (False, True)
+    assert gate.tau == findings.find(task, MIND, "kendall tau").value
+    assert gate.sign_agreement == findings.find(task, MIND, "sign agreement").value
+    assert find_truth(tmp_path, None, data, mind | {"exposures": "of a log"}).fits is False
+    assert find_truth(tmp_path, None, data, mind | {"patience": 0.7}).fits is False
 
 
 def test_the_json_is_plain_and_complete(findings):
