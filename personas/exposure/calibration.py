@@ -111,7 +111,7 @@ class ExposureCalibration(Part):
         if self.position.exponent.value < 0:
             raise ValueError(f"position.exponent is {self.position.exponent.value:g}, expected 0 or more")
         if (self.position.kind == "grid") != ((self.position.columns or 0) > 0):
-            raise ValueError(f"position.kind is {self.position.kind} with {self.position.columns} columns")
+            raise ValueError(f"position is a {self.position.kind} with {self.position.columns or 'no'} columns")
         return self
 
     @property
@@ -176,7 +176,7 @@ def read_exposure_calibration(path: Path) -> ExposureCalibration:
         first = fault.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise DataError(
-            f"{path}: not a calibration of exposures of this version: {where}: {first['msg'].lower()}; "
+            f"{path}: not a calibration of exposures of this version: {where}: {first['msg'].lower().removeprefix('value error, ')}; "
             "make one with `groundlings calibrate CONFIG --exposures LOG --out FILE`"
         ) from None
 

@@ -330,7 +330,7 @@ def test_another_file_is_refused(tmp_path, content):
     [
         (("position", "exponent", "value"), -1.0, "expected 0 or more"),
         (("exit", "hazard", "value"), 1.5, "expected a probability"),
-        (("position", "kind"), "grid", "with None columns"),
+        (("position", "kind"), "grid", "position is a grid with no columns"),
         (("level", "value"), "much", "level.value"),
         (("surprise",), 1, "surprise"),
     ],
