@@ -126,7 +126,7 @@ def _rank(ground: Ground, recommender: AsyncRecommender, day: int) -> _Ranked:
         inside[rows] = places[here, ground.exposures.items[rows]] < top[here]
         lists.append(items[:, :depth])
         tops.append(sp.csr_array((places < top[:, None]).astype(np.float64)))
-    shown, liked = ground.by_person(inside * 1.0), ground.by_person(inside * ground.positive)
+    shown, liked = ground.by_person(inside.astype(np.float64)), ground.by_person(inside * ground.positive)
     return _Ranked(np.concatenate(lists), sp.csr_array(sp.vstack(tops)), shown, liked)
 
 

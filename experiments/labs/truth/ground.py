@@ -98,7 +98,7 @@ class Ground:
 
     def by_person(self, values: FloatArray) -> FloatArray:
         """Sums over the exposures of each person, shape (n_people,)."""
-        return np.bincount(self.place, values, minlength=len(self.people))
+        return np.bincount(self.place, values, minlength=len(self.people)).astype(np.float64)
 
     def chance(self, *purpose: object) -> np.random.Generator:
         """Random numbers of one purpose, the same in every run of the same seed."""

@@ -22,7 +22,7 @@ from groundlings.experiments.config.schema import LanguageMindConfig
 from groundlings.experiments.running.plan import Plan
 from groundlings.personas.mind import FEED_ACTIONS, Mind
 from groundlings.personas.minds.behavioural import BehaviouralMind, BehaviouralOptions
-from groundlings.personas.minds.click_model import BrowsingOptions
+from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.taste.model import FAMILIES
 
 OWN = "this run's mind"
@@ -118,5 +118,6 @@ def _browsing(plan: Plan) -> BehaviouralOptions:
 
 def _every_slot(options: BehaviouralOptions) -> BehaviouralOptions:
     """As before, but every slot is looked at, and what was found does not keep anybody; 1/k where that was so."""
-    exponent = 0.0 if options.examination_exponent else 1.0
+    flat = options.examination_exponent == 0 or (options.examination_exponent is None and options.layout == "carousel")
+    exponent = 1.0 if flat else 0.0
     return options.model_copy(update={"examination_exponent": exponent, "fatigue": 0.0, "patience": 0.0})
