@@ -175,8 +175,9 @@ def read_exposure_calibration(path: Path) -> ExposureCalibration:
     except ValidationError as fault:
         first = fault.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
+        told = first["msg"].lower().removeprefix("value error, ")
         raise DataError(
-            f"{path}: not a calibration of exposures of this version: {where}: {first['msg'].lower().removeprefix('value error, ')}; "
+            f"{path}: not a calibration of exposures of this version: {where}: {told}; "
             "make one with `groundlings calibrate CONFIG --exposures LOG --out FILE`"
         ) from None
 
