@@ -19,7 +19,7 @@ from groundlings.environments.datasets.exposures import load_exposures
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.exposures import Exposures
 from groundlings.environments.interactions import Interactions
-from groundlings.environments.split import LabelRows, split_dataset, test_people
+from groundlings.environments.split import LabelRows, test_people
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.events import Note, Progress, on_download, on_note
 from groundlings.personas.exposure.calibration import ExposureCalibration
@@ -67,7 +67,7 @@ def calibrate_exposures(config: ExperimentConfig, progress: Progress) -> Exposur
         raise ConfigError("exposures: this section is missing; name the log there, or with --exposures FILE")
     dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
     exposures = load_exposures(wanted, config.base, dataset)
-    split = split_dataset(dataset, config.split.kind, config.split.test_fraction, salt=config.split.salt)
+    split = config.split.of(dataset)
     held_out = np.zeros(len(exposures), dtype=np.bool_)
     if wanted.hold_out:
         held_out = test_people(dataset.people.user_ids, config.split.salt)[exposures.users]
