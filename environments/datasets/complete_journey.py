@@ -122,7 +122,7 @@ def parse(files: Files, options: CompleteJourneyOptions) -> Dataset:
     )
     catalog = _catalog(products, described, items)
     source = f"{files.source}: first purchases, of products that at least {options.min_households} households bought"
-    return Dataset(NAME, catalog, households, history.chronological(), RatingScale(), source, LICENCE, notes)
+    return Dataset(NAME, catalog, households, history.chronological(), RatingScale(), source, LICENCE, notes=notes)
 
 
 def _purchases(rows: pa.Table, described: IntArray) -> tuple[IntArray, _Purchases, tuple[str, ...]]:

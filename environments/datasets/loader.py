@@ -20,6 +20,7 @@ DATASET_LOADERS = ExtensionPoint(
         "complete-journey": "groundlings.environments.datasets.shipped:COMPLETE_JOURNEY",
         "toy": "groundlings.environments.datasets.shipped:TOY",
         "own": "groundlings.environments.datasets.shipped:OWN",
+        "coat": "groundlings.environments.datasets.shipped:COAT",
     },
     own="your own loader as module:NAME",
 )

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets import complete_journey, movielens, movielens_1m, movielens_100k
 from groundlings.environments.datasets.archives import Archive, Files, read_files
+from groundlings.environments.datasets.coat import LICENCE as COAT_LICENCE
+from groundlings.environments.datasets.coat import WHERE as COAT_WHERE
+from groundlings.environments.datasets.coat import load_coat
 from groundlings.environments.datasets.config import CompleteJourneyOptions, OwnData, ToyOptions
 from groundlings.environments.datasets.loader import LoadContext
 from groundlings.environments.datasets.own import OWN_LICENCE, load_own
+from groundlings.environments.datasets.times import remark_on_times
 from groundlings.environments.datasets.toy import TOY_LICENCE, make_toy
+from groundlings.environments.errors import DataError
 
 
 @dataclass(slots=True)
@@ -81,7 +86,27 @@ class OwnLoader:
 
     def load(self, context: LoadContext) -> Dataset:
         """The tables that the options (`OwnData`) name."""
-        return load_own(OwnData.model_validate(context.options), context.base_directory)
+        own = OwnData.model_validate(context.options)
+        dataset = load_own(own, context.base_directory)
+        told = remark_on_times(dataset.interactions)
+        if told and context.notify is not None and own.interactions.time_unit is None:
+            context.notify(f"{own.interactions.path}: {told}")
+        return dataset
+
+
+@dataclass(slots=True)
+class CoatLoader:
+    """Files that lie in a folder of the user's; see `loader.DatasetLoader`."""
+
+    description: str = "Coat: ratings of what people chose, and of random items, with demographics (from its authors)"
+    size: str = "290 users, 300 items, 6,960 chosen and 4,640 random ratings"
+    licence: str = COAT_LICENCE
+
+    def load(self, context: LoadContext) -> Dataset:
+        """The self-chosen part of the files in `dataset.directory`."""
+        if context.options.get("directory") is None:
+            raise DataError(f"dataset.directory: missing. {COAT_WHERE} (dataset.directory)")
+        return load_coat(context.base_directory / context.options["directory"])
 
 
 ML_100K = ArchiveLoader(
@@ -101,3 +126,4 @@ ML_1M = ArchiveLoader(
 COMPLETE_JOURNEY = CompleteJourneyLoader()
 TOY = ToyLoader()
 OWN = OwnLoader()
+COAT = CoatLoader()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from groundlings.environments.dataset import TIMES_UNKNOWN
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
+from groundlings.environments.split import tied_cuts
 from groundlings.experiments.config.designs import SplitDesign, shares_of
 from groundlings.experiments.config.schema import CalibratedMindConfig, LanguageMindConfig, PluginMindConfig
 from groundlings.experiments.config.variants import cells_of
@@ -87,6 +89,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     table.add_column()
     people, items, rows = len(plan.population), len(plan.dataset.catalog), len(plan.split.train)
     table.add_row("data", f"{escape(plan.dataset.name)}: {items:,} items, {rows:,} training interactions")
+    for line in _split_lines(plan):
+        table.add_row(*line)
     for note in plan.dataset.notes:
         table.add_row("", escape(note))
     table.add_row("people", f"{people:,} agents, each measured on one real training history")
@@ -122,6 +126,24 @@ def print_plan(plan: Plan, console: Console) -> None:
         if warning is not None:
             console.print(f"[yellow]note[/] {escape(warning)}", soft_wrap=True)
     console.print("[green]ok[/] this file runs")
+
+
+def _split_lines(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What is held out, and what is not known of time: rows of the table."""
+    split, kind = plan.split, plan.config.split.kind
+    without = len(split.dropped_users)
+    parts = [f"{len(split.test):,} interactions held out"]
+    parts += [f"{split.left_out:,} left out"] if split.left_out else []
+    parts += [f"{without:,} users without a training interaction are no agents"] if without else []
+    yield "split", f"{kind}: {', '.join(parts)}"
+    if not plan.dataset.times_known:
+        yield "time", TIMES_UNKNOWN
+    elif kind == "per_user_temporal" and (tied := tied_cuts(split)):
+        yield (
+            "",
+            f"for {tied:,} of {int((np.bincount(split.test.users) > 0).sum()):,} users the held-out part begins among "
+            "interactions of one moment: the order of rows in the data decided which it holds",
+        )
 
 
 def _days(count: int) -> str:
