@@ -184,7 +184,7 @@ async def _open_embedded() -> EmbeddedModel | None:
 
 
 def _play(plan: Plan) -> Asked:
-    """All that is asked while people visit for `DAYS` days."""
+    """All that is asked while people come for `DAYS` days."""
     mind = plan.config.mind.build(replace(plan.minds, model=ScriptedModel(_eager)))
     assert isinstance(mind, LooksBack)
     recommender = RandomOrderRecommender()

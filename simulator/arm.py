@@ -73,7 +73,7 @@ class Arm:
 
         Args:
             days: How many days there are.
-            visit_probability: P(an agent visits on a day).
+            visit_probability: P(an agent has a session on a day).
         """
         may_visit = np.ones(len(self.users), dtype=np.bool_) if self.residents is None else self.residents
         self._visits = VisitSchedule(may_visit, DailyChance(self.users, visit_probability, self.seed), days)

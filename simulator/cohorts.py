@@ -19,7 +19,7 @@ def cohorts(
     """Visits of one day in cohorts of at most `size`, in the order given.
 
     Args:
-        agents: Who visits, row numbers in the population, shape (n,); everybody at most once.
+        agents: Who comes, row numbers in the population, shape (n,); everybody at most once.
         users: The real person behind each of them, shape (n,).
         day: 0 for the first day.
         seed: What their draws depend on beside user and day.

@@ -1,4 +1,4 @@
-"""Who visits on which day: return times are events in Mesa's scheduler, people and segments are its agents and sets."""
+"""Who comes on which day: return times are events in Mesa's scheduler, people and segments are its agents and sets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Returns(Protocol):
     """
 
     def next_visits(self, rows: IntArray, after_day: int, days: int) -> IntArray:
-        """The next day on which each person visits, shape (n,).
+        """The next day on which each person has a session, shape (n,).
 
         Args:
             rows: Who, row numbers in the population, shape (n,).
@@ -40,11 +40,11 @@ class Returns(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DailyChance:
-    """People visit on each day with the same probability, whenever they came last.
+    """People come on each day with the same probability, whenever they came last.
 
     Attributes:
         users: Row number of the real person behind each agent, shape (n_agents,).
-        probability: P(a person visits on a day).
+        probability: P(a person has a session on a day).
         seed: The run's seed. The draw of a person and a day depends on nothing else.
     """
 
@@ -107,7 +107,7 @@ class VisitSchedule:
         self._model.agents.select(lambda visitors: visitors.segment == segment).do("plan", after_day=-1)
 
     def arrivals(self, day: int) -> IntArray:
-        """Who visits on a day, row numbers in ascending order; days are asked for in order."""
+        """Who comes on a day, row numbers in ascending order; days are asked for in order."""
         self._clock.run_until(_morning(day))
         here, self._here = self._here, []
         # Agents come in the order of their events; a stable sort merges their ascending runs.
@@ -119,7 +119,7 @@ class VisitSchedule:
         self._model.remove_all_agents()
 
     def arrive(self, rows: IntArray) -> None:
-        """Called by an agent whose people visit now."""
+        """Called by an agent whose people come now."""
         self._here.append(rows)
 
     def call_at(self, time: float, action: Callable[[int], None], day: int) -> None:

@@ -29,7 +29,7 @@ class Estimate:
     """Upper bounds, and the size of a call measured on a few prompts.
 
     Attributes:
-        sessions: Visits, if everybody comes every day.
+        sessions: All of them, if everybody comes every day.
         pages: Pages, if everybody sees all of them.
         calls: Calls to a language model for pages, thoughts and interviews; none for the other minds.
         prompt_tokens, completion_tokens: Of all calls, by the rule of thumb of the scripted model.

@@ -162,7 +162,7 @@ async def prepare(
     if ask and resumed is None and (warning := size_warning(plan)):
         progress.event(Note(warning))
     if plan.supplied.mind is None and (able := config.mind.actions) is not None:
-        _check_abilities(plan, able)  # before a model is opened for minds that could not visit
+        _check_abilities(plan, able)  # before a model is opened for minds that could not decide here
     forms = forms_so_far(store_at(resumed)) if resumed is not None and ask else {}
     for number, arm in enumerate(config.arms):
         if arm.model is not None:

@@ -41,13 +41,13 @@ class EventKinds:
         self.place = {name: place for place, name in enumerate(names)}
 
 
-def event_rows(slots: Slots, kinds: EventKinds, session: int, event: int) -> Columns:
+def event_rows(slots: Slots, kinds: EventKinds, first_session: int, first_event: int) -> Columns:
     """One row per event: within a page slot by slot (actions as declared, then what was refused), then the page.
 
     Args:
         slots: What was shown and done.
         kinds: The kinds of events there are.
-        session, event: The ids that rows start from.
+        first_session, first_event: The ids that rows start from.
     """
     parts = [
         *(_of_slots(slots, spec, kinds.place[spec.name]) for spec in kinds.slot_actions),
@@ -60,8 +60,8 @@ def event_rows(slots: Slots, kinds: EventKinds, session: int, event: int) -> Col
     order = np.lexsort((kind, position, page, visit))
     impression = impression[order]  # -1 where an event concerns no slot that was shown: NULL in the log
     return Columns(
-        range(event, event + len(order)),
-        visit[order] + session,
+        range(first_event, first_event + len(order)),
+        visit[order] + first_session,
         unknown_where(impression < 0, impression),
         page[order],
         kinds.names[kind[order]],

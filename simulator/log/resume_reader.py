@@ -63,13 +63,13 @@ def read_resumption(connection: Connection, store: Store, schema: ActionSchema) 
 
 def read_past(connection: Connection, arm_id: int, origin: Origin, schema: ActionSchema) -> Past:
     """What one arm has lived through; a visit counts once all of it is committed, so there are no halves."""
-    visits = connection.execute(
+    past_sessions = connection.execute(
         select(sessions.c.day, sessions.c.agent_id)
         .where(sessions.c.arm_id == arm_id)
         .order_by(sessions.c.day, sessions.c.agent_id)
     )
     done = dict(_by_day(connection.execute(_interactions(schema).where(sessions.c.arm_id == arm_id))))
-    days = tuple(_day(day, rows, done.get(day, []), origin) for day, rows in _by_day(visits))
+    days = tuple(_day(day, rows, done.get(day, []), origin) for day, rows in _by_day(past_sessions))
     return Past(days, read_memories(connection, arm_id, origin.agent))
 
 
@@ -105,10 +105,10 @@ def _by_day(rows: Any) -> Iterator[tuple[int, list[Row[Any]]]]:
     return ((day, list(group)) for day, group in groupby(rows, key=lambda row: row.day))
 
 
-def _day(day: int, visits: list[Row[Any]], clicks: list[Row[Any]], origin: Origin) -> PastDay:
+def _day(day: int, past_sessions: list[Row[Any]], clicks: list[Row[Any]], origin: Origin) -> PastDay:
     return PastDay(
         day=day,
-        agents=np.array([row.agent_id for row in visits], dtype=np.int64) - origin.agent,
+        agents=np.array([row.agent_id for row in past_sessions], dtype=np.int64) - origin.agent,
         clickers=np.array([row.agent_id for row in clicks], dtype=np.int64) - origin.agent,
         items=np.array([row.item_id - origin.item for row in clicks], dtype=np.int32),
         stars=np.array([np.nan if row.strength is None else row.strength for row in clicks], dtype=np.float64),

@@ -91,15 +91,15 @@ def block_of(cohorts: Sequence[Cohort], origin: Origin) -> Block:
 
 
 def _sessions(cohorts: Sequence[Cohort], slots: Slots, origin: Origin) -> Columns:
-    visits = [len(cohort.record.visits) for cohort in cohorts]
-    total = sum(visits)
+    sizes = [len(cohort.record.visits) for cohort in cohorts]
+    total = sum(sizes)
     satisfaction = slots.a_showing(satisfaction_of)
     given = ~np.isnan(satisfaction)
     asked = np.bincount(slots.showing_visit[given], minlength=total)
     felt = np.bincount(slots.showing_visit[given], weights=satisfaction[given], minlength=total)
 
     def spread(values: Iterable[Any]) -> list[Any]:
-        return [value for value, times in zip(values, visits, strict=True) for _ in range(times)]
+        return [value for value, times in zip(values, sizes, strict=True) for _ in range(times)]
 
     return Columns(
         range(origin.session, origin.session + total),

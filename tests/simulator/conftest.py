@@ -99,7 +99,7 @@ def recommender():
 def visit(recommender):
     """Let users 0, 1, 2 browse; returns the record."""
 
-    def visited(mind, *, seen=(), page_size=2, max_pages=2):
+    def browsed(mind, *, seen=(), page_size=2, max_pages=2):
         users = np.arange(3)
         visits = Visits(users, users, 0, Draws.for_visits(1, users, 0))
         mask = sp.csr_array((3, N_ITEMS))
@@ -109,4 +109,4 @@ def visit(recommender):
         site = PaginatedFeed(page_size, max_pages, RatingScale())
         return asyncio.run(browse(visits, mask, recommender=recommender, environment=site, mind=mind))
 
-    return visited
+    return browsed

@@ -123,7 +123,7 @@ def test_simulated_time_starts_at_one_where_there_is_no_real_history(make_arm, m
     assert live_through(make_arm(make_mind(pages=1), history=nothing), days=1).times == [1]
 
 
-def test_a_cohort_says_which_agents_visit_and_who_the_real_people_behind_them_are(make_arm, make_mind):
+def test_a_cohort_says_which_agents_come_and_who_the_real_people_behind_them_are(make_arm, make_mind):
     ledger = live_through(make_arm(make_mind(pages=1), users=np.array([0, 2])), days=1)
     visits = ledger.records[0].visits
     assert (visits.agents.tolist(), visits.users.tolist()) == ([0, 1], [0, 2])
@@ -188,7 +188,7 @@ def test_the_recommender_hears_of_every_cohort_of_the_day_not_of_the_first_alone
     assert arm.history.synthetic.sum() == 6
 
 
-def test_nobody_visits_who_does_not_live_in_the_arm(make_arm, make_mind):
+def test_nobody_comes_who_does_not_live_in_the_arm(make_arm, make_mind):
     arm = make_arm(make_mind(pages=1), residents=np.array([True, False, True]))
     assert arm.people == 2
     assert live_through(arm, days=2).visits() == [(0, 0), (0, 2), (1, 0), (1, 2)]
@@ -200,7 +200,7 @@ def test_on_a_day_when_nobody_comes_nothing_is_written_and_the_recommender_learn
     assert not arm.history.synthetic.any()
 
 
-def test_people_visit_by_their_own_draw_in_ascending_order(live, make_mind):
+def test_people_come_by_their_own_draw_in_ascending_order(live, make_mind):
     _, ledger = live(make_mind(pages=1, cohort_size=1), days=40, visit_probability=0.4)
     due = [
         (day, agent)
@@ -241,7 +241,7 @@ def test_a_day_that_nobody_has_lived_through_holds_no_interactions(make_arm, mak
 
 
 def clicks(day, agents, items):
-    """A day in the log: who visited, each clicking one item."""
+    """A day in the log: who came, each clicking one item."""
     agents = np.array(agents)
     return PastDay(day, agents, agents, np.array(items, dtype=np.int32), np.full(len(agents), 5.0))
 

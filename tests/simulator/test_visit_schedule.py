@@ -1,4 +1,4 @@
-"""Who visits on which day: Mesa's events give what one line of numpy gives."""
+"""Who comes on which day: Mesa's events give what one line of numpy gives."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ def read_outcomes(log: LogReader, metrics: Sequence[Metric] | None = None) -> Ou
     preference = None
     if isinstance(design, InterleavingDesign):
         first, second, *_ = found
-        found = found[2:]  # nobody visits the two alone
+        found = found[2:]  # nobody has a session in the two alone
         preference = read_preference(log, (first.name, second.name))
     names, user_ids = [arm.name for arm in found], [agent.user_id for agent in people]
     personas = tuple(agent.persona for agent in people)

@@ -54,7 +54,7 @@ class ShownPage:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One visit to one arm."""
+    """One visit in one arm."""
 
     arm: str
     day: int
@@ -82,7 +82,7 @@ class Guest:
         why: By which rule they were chosen.
         user_id: The data set's own id of the person behind the persona.
         description: The persona in plain words.
-        visits: Their first visit to each arm, arms in YAML order.
+        visits: Their first visit in each arm, arms in YAML order.
     """
 
     why: str
@@ -94,7 +94,7 @@ class Guest:
 def choose_guests(log: LogReader, like_from: float, n_arms: int) -> tuple[Guest, ...]:
     """Up to a dozen people: from seldom to often pleased, and most divided between arms where they visited several.
 
-    Pleased is who gave many likes (then many clicks) on the first visit to each arm, all arms together; the
+    Pleased is who gave many likes (then many clicks) on the first visit in each arm, all arms together; the
     choice depends on the log alone, so nobody picked these.
 
     Args:
@@ -126,15 +126,15 @@ def choose_guests(log: LogReader, like_from: float, n_arms: int) -> tuple[Guest,
     for why, agent in wanted:
         if len(chosen) < DOZEN:
             chosen.setdefault(agent, why)
-    sessions = likes.session_id[likes.agent_id.isin(list(chosen))].tolist()
-    return _guests(log, chosen, sessions)
+    session_ids = likes.session_id[likes.agent_id.isin(list(chosen))].tolist()
+    return _guests(log, chosen, session_ids)
 
 
-def _guests(log: LogReader, chosen: Mapping[int, str], sessions: Sequence[int]) -> tuple[Guest, ...]:
+def _guests(log: LogReader, chosen: Mapping[int, str], session_ids: Sequence[int]) -> tuple[Guest, ...]:
     people = {int(row["agent_id"]): row for row in log.agents_of(list(chosen))}
-    slots, events = _grouped(log.slots_of(sessions)), _grouped(log.page_events_of(sessions))
+    slots, events = _grouped(log.slots_of(session_ids)), _grouped(log.page_events_of(session_ids))
     visits: dict[int, list[Visit]] = {agent: [] for agent in chosen}
-    for row in log.sessions_of(sessions):
+    for row in log.sessions_of(session_ids):
         session = int(row["session_id"])
         pages = tuple(
             _page(number, slots[session, number], events.get((session, number), []))

@@ -145,7 +145,7 @@ class ParticipantReader(OpenLog):
         )
 
     def visited_arms(self) -> tuple[LoggedArm, ...]:
-        """As `logged_arms`, without those that nobody visits alone because two of them draft every list together."""
+        """As `logged_arms`, without the two that have no session of their own where they draft lists together."""
         from groundlings.recommenders.interleaving import TEAM_DRAFT
 
         arms = self.logged_arms()

@@ -123,7 +123,7 @@ class VisitReader(OpenLog):
         )
 
     def first_visits(self, candidates: int, like_from: float) -> pd.DataFrame:
-        """The first visit to each arm of the first agents of the log, those that were shown nothing left out: agent_id,
+        """The first visit in each arm of the first agents of the log, those that were shown nothing left out: agent_id,
         arm_id, session_id, likes, clicks.
 
         Args:

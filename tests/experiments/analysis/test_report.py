@@ -157,7 +157,7 @@ def test_every_mean_of_the_summary_stands_in_the_page(page, summary):
             assert f"{arm.metrics[metric.name].mean:.{metric.decimals}f}" in page.text
 
 
-def test_the_gallery_lays_visits_to_all_arms_side_by_side(page):
+def test_the_gallery_lays_visits_in_all_arms_side_by_side(page):
     visits = [found for tag, found in page.tags if found.get("class") == "visit"]
     guests = page.all("article")
     assert 4 < len(guests) <= 12

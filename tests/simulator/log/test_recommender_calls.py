@@ -62,7 +62,7 @@ def favourite(request):
 
 @pytest.fixture
 def visit_advised(make_mind):
-    def visited(recommender, asks="page", mind=None):
+    def browsed(recommender, asks="page", mind=None):
         users = np.arange(3)
         visits = Visits(users, users, 0, Draws.for_visits(1, users, 0))
         feed = PaginatedFeed(2, 2, RatingScale(), asks)
@@ -71,7 +71,7 @@ def visit_advised(make_mind):
             browse(visits, seen, recommender=recommender, environment=feed, mind=mind or make_mind(pages=2))
         )
 
-    return visited
+    return browsed
 
 
 def test_each_page_is_asked_for_and_every_call_has_its_visit_and_page(visit_advised):
