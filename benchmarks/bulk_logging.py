@@ -95,7 +95,7 @@ def _live(plan: Plan) -> Sequence[CohortRecord]:
 
 
 def _log(plan: Plan, records: Sequence[CohortRecord], path: Path) -> float:
-    """Seconds that the log takes for the visits."""
+    """Seconds that the log takes for the sessions."""
     with LogWriter(path) as log:
         log.begin(run_row(plan), plan.arms, plan.population)
         began = time.perf_counter()

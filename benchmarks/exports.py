@@ -94,8 +94,8 @@ def write_log(path: Path, impressions: int) -> None:
 
 
 def _session(number: int, people: int) -> tuple[Any, ...]:
-    visit, who = divmod(number, people)
-    arm, day = divmod(visit, DAYS)
+    session, who = divmod(number, people)
+    arm, day = divmod(session, DAYS)
     return number + 1, min(arm, ARMS - 1) + 1, who + 1, day, 86_400 * day, "v", "exact", PAGES, "exit", 5.0
 
 
@@ -108,11 +108,11 @@ def _impressions(sessions: int) -> Iterator[list[tuple[Any, ...]]]:
         lost = (rng.random((block, PAGES)) < 0.01).tolist()
         yield [
             (
-                1 + (first + visit) * SLOTS + rank, first + visit + 1, page + 1, position, rank, items[visit][rank],
-                0.5, 0.01, True, None, None if lost[visit][page] else opened[visit][rank],
-                4.0 if opened[visit][rank] and not lost[visit][page] else None, None, None, position, None,
+                1 + (first + session) * SLOTS + rank, first + session + 1, page + 1, position, rank, items[session][rank],
+                0.5, 0.01, True, None, None if lost[session][page] else opened[session][rank],
+                4.0 if opened[session][rank] and not lost[session][page] else None, None, None, position, None,
             )
-            for visit in range(block)
+            for session in range(block)
             for rank in range(SLOTS)
             for page, position in (divmod(rank, PAGE_SIZE),)
         ]  # fmt: skip

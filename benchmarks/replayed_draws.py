@@ -66,7 +66,7 @@ def play_drafts(plan: Plan, config: ArmConfig, replications: int) -> tuple[Float
     arm = plan.make_arm(config)
     arm.recommender = TeamDraftRecommender(plan.recommender(config), plan.recommender(config))
     clicks = np.zeros((2, len(arm.users), replications))
-    for rows, replication, record in _visits(arm, replications):
+    for rows, replication, record in _sessions(arm, replications):
         for logged in record.turns:
             turn, teams = logged.turn, logged.served.teams
             assert teams is not None
@@ -78,25 +78,25 @@ def play_drafts(plan: Plan, config: ArmConfig, replications: int) -> tuple[Float
 def _play(plan: Plan, config: ArmConfig, replications: int) -> Table:
     arm = plan.make_arm(config)
     sums = {name: np.zeros((len(arm.users), replications)) for name in NAMES}
-    for rows, replication, record in _visits(arm, replications):
+    for rows, replication, record in _sessions(arm, replications):
         _add(sums, rows, replication, record, plan.dataset.scale.like)
     return Table(sums)
 
 
-def _visits(arm: Arm, replications: int) -> Iterator[tuple[IntArray, int, CohortRecord]]:
+def _sessions(arm: Arm, replications: int) -> Iterator[tuple[IntArray, int, CohortRecord]]:
     """All sessions of each replication, cohort by cohort: rows of agents, replication, record."""
     arm.recommender.fit(arm.history, arm.catalog)
     users = arm.users
     known = sp.csr_array(arm.history.matrix)
     for replication in range(replications):
-        for visits in cohorts(np.arange(len(users)), users, replication, seed=arm.seed, size=arm.mind.cohort_size):
+        for sessions in cohorts(np.arange(len(users)), users, replication, seed=arm.seed, size=arm.mind.cohort_size):
             record = asyncio.run(
                 browse(
-                    visits, sp.csr_array(known[visits.users]), recommender=arm.recommender, environment=arm.environment,
+                    sessions, sp.csr_array(known[sessions.users]), recommender=arm.recommender, environment=arm.environment,
                     mind=arm.mind,
                 )
             )  # fmt: skip
-            yield visits.agents, replication, record
+            yield sessions.agents, replication, record
 
 
 def _add(sums: dict[str, FloatArray], rows: IntArray, replication: int, record: CohortRecord, like: float) -> None:

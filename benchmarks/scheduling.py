@@ -24,7 +24,7 @@ from rich.table import Table
 
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.random_streams import Draws
-from groundlings.simulator.visit_schedule import PEOPLE_PER_AGENT, DailyChance, VisitSchedule
+from groundlings.simulator.session_schedule import PEOPLE_PER_AGENT, DailyChance, SessionSchedule
 
 MOST_BYTES, MOST_MICROSECONDS = 700, 1.0
 SEED = 1
@@ -105,7 +105,7 @@ def _most_held(side: Days) -> int:
 
 def _scheduled(users: IntArray, per_agent: int, days: int, probability: float) -> list[IntArray]:
     everybody = np.ones(len(users), dtype=np.bool_)
-    schedule = VisitSchedule(everybody, DailyChance(users, probability, SEED), days, per_agent)
+    schedule = SessionSchedule(everybody, DailyChance(users, probability, SEED), days, per_agent)
     schedule.invite(True)
     arrivals = [schedule.arrivals(day) for day in range(days)]
     schedule.close()
@@ -113,7 +113,7 @@ def _scheduled(users: IntArray, per_agent: int, days: int, probability: float) -
 
 
 def _plain(users: IntArray, days: int, probability: float) -> list[IntArray]:
-    return [np.flatnonzero(Draws.for_visits(SEED, users, day).uniform("come") < probability) for day in range(days)]
+    return [np.flatnonzero(Draws.for_sessions(SEED, users, day).uniform("come") < probability) for day in range(days)]
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ from rich.table import Table
 from groundlings.environments.chat import CallRecord, ChatRequest, Message
 from groundlings.environments.errors import UserError
 from groundlings.environments.random_streams import Draws
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.plan import Plan, build_plan
 from groundlings.personas.mind import LooksBack
@@ -138,7 +138,7 @@ def main() -> int:
             if model is not None:
                 runner.run(model.close())
     _print(console, costs, _pages(played["verdict"]), tokenizer.words)
-    console.print(f"prompt of the first page of a first visit: {np.mean(first):.0f} tokens, at most {max(first)}")
+    console.print(f"prompt of the first page of a first session: {np.mean(first):.0f} tokens, at most {max(first)}")
     page, thought = costs["verdict"]
     total = page.total + thought.total
     met = page.calls <= MOST_CALLS and total <= MOST_TOKENS
@@ -194,9 +194,11 @@ def _play(plan: Plan) -> Asked:
         for agent in range(len(plan.population)):
             agents = np.array([agent])
             users = plan.population.users[agents]
-            visits = Visits(agents, users, day, Draws.for_visits(plan.config.seed, users, day))
+            sessions = Sessions(agents, users, day, Draws.for_sessions(plan.config.seed, users, day))
             seen = sp.csr_array(plan.split.train.matrix[users])
-            record = asyncio.run(browse(visits, seen, recommender=recommender, environment=plan.environment, mind=mind))
+            record = asyncio.run(
+                browse(sessions, seen, recommender=recommender, environment=plan.environment, mind=mind)
+            )
             mind.remember(record.afterthoughts.memories)
             asked += [(day, agent, turn.turn.page.number, call) for turn in record.turns for call in turn.calls]
             asked += [(day, agent, 0, call) for call in record.afterthoughts.calls]

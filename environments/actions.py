@@ -177,7 +177,7 @@ class LegalActions:
     available: Mapping[str, BoolArray] = field(default_factory=dict)
 
     def take(self, rows: NDArray[np.integer]) -> LegalActions:
-        """What is offered to some visits."""
+        """What is offered to some sessions."""
         return LegalActions(self.schema, {name: where[rows] for name, where in self.available.items()})
 
     def values(self, name: str) -> tuple[float, ...]:
@@ -231,7 +231,7 @@ class Actions:
 
     Attributes:
         schema: What was declared.
-        columns: Action -> cells, shape (n_visits, n_slots) per slot, (n_visits,) per page; see `Cells`.
+        columns: Action -> cells, shape (n_sessions, n_slots) per slot, (n_sessions,) per page; see `Cells`.
     """
 
     schema: ActionSchema
@@ -267,7 +267,7 @@ class Actions:
         return cls(schema, columns)
 
     def take(self, rows: NDArray[np.integer]) -> Actions:
-        """The actions of some visits."""
+        """The actions of some sessions."""
         return Actions(self.schema, {name: cells[rows] for name, cells in self.columns.items()})
 
     def replaced(self, columns: Mapping[str, Cells]) -> Actions:

@@ -23,12 +23,12 @@ import scipy.sparse as sp
 from groundlings.environments.actions import Actions, ActionSpec, Cells
 from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray
 from groundlings.environments.decision import Decision, checked
-from groundlings.environments.environment import EndedBy, Environment, Observation, VisitState
+from groundlings.environments.environment import EndedBy, Environment, Observation, SessionState
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest, top_items
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 
-N_VISITS, N_ITEMS = 12, 40
+N_SESSIONS, N_ITEMS = 12, 40
 
 _MOST_PAGES = 200
 
@@ -40,7 +40,7 @@ class Walk:
     observations: tuple[Observation, ...]
     decisions: tuple[Decision, ...]
     requests: tuple[RankingRequest, ...]
-    state: VisitState
+    state: SessionState
 
 
 class EnvironmentContract(ABC):
@@ -50,23 +50,23 @@ class EnvironmentContract(ABC):
     def make_environment(self) -> Environment[Any]:
         """An environment that can show the toy world's items."""
 
-    def walk(self, users: Sequence[int] = range(N_VISITS), *, unreadable: Sequence[int] = ()) -> Walk:
+    def walk(self, users: Sequence[int] = range(N_SESSIONS), *, unreadable: Sequence[int] = ()) -> Walk:
         """Simulate some sessions; their actions depend on user and page alone."""
         return asyncio.run(_walk(self.make_environment(), np.array(users, dtype=np.int64), np.array(unreadable)))
 
-    def test_every_visit_comes_to_an_end_that_is_known(self) -> None:
+    def test_every_session_comes_to_an_end_that_is_known(self) -> None:
         """Nobody is left when nothing more is shown, and each ending is an `EndedBy`."""
         walk = self.walk()
         assert len(walk.observations) < _MOST_PAGES, f"nobody has left after {_MOST_PAGES} pages"
         assert set(map(str, walk.state.ended_by)) <= set(map(str, EndedBy))
 
-    def test_a_page_is_shown_to_visits_that_are_here(self) -> None:
+    def test_a_page_is_shown_to_sessions_that_are_here(self) -> None:
         """Rows are ascending, whoever is gone stays gone, and page numbers count from 1."""
-        here = set(range(N_VISITS))
+        here = set(range(N_SESSIONS))
         for number, observation in enumerate(self.walk().observations, start=1):
             rows = observation.rows.tolist()
             assert rows == sorted(set(rows)), "rows must be ascending"
-            assert set(rows) <= here, "a visit that was over sees a page"
+            assert set(rows) <= here, "a session that was over sees a page"
             assert observation.page.number == number
             here = set(rows)
 
@@ -87,7 +87,7 @@ class EnvironmentContract(ABC):
     def test_nothing_is_shown_twice_or_against_the_request(self) -> None:
         """Each session is shown items it has not seen before, each once, on no more and no larger pages than stated."""
         environment = self.make_environment()
-        shown: dict[int, list[int]] = {row: [] for row in range(N_VISITS)}
+        shown: dict[int, list[int]] = {row: [] for row in range(N_SESSIONS)}
         for observation in self.walk().observations:
             for row, items in zip(observation.rows.tolist(), observation.page.items, strict=True):
                 shown[row] += items[items != NO_ITEM].tolist()
@@ -98,38 +98,38 @@ class EnvironmentContract(ABC):
         assert len(pages) <= environment.max_pages, "more pages than `max_pages`"
         assert all(page.items.shape[1] <= environment.page_size for page in pages), "more slots than `page_size`"
 
-    def test_a_visit_alone_goes_as_in_company(self) -> None:
+    def test_a_session_alone_goes_as_in_company(self) -> None:
         """No row looks at another one."""
         together = self.walk()
-        for row in (0, N_VISITS - 1):
+        for row in (0, N_SESSIONS - 1):
             alone = self.walk([row])
             pages = [_of(each, row) for each in together.observations if row in each.rows]
             assert [_of(each, 0) for each in alone.observations] == pages
             assert alone.state.ended_by[0] == together.state.ended_by[row]
 
-    def test_the_same_visits_go_the_same_way_twice(self) -> None:
+    def test_the_same_sessions_go_the_same_way_twice(self) -> None:
         """All random numbers come from the sessions' draws, and nothing is kept outside of states."""
         first, second = self.walk(), self.walk()
         assert [each.page.items.tolist() for each in first.observations] == [
             each.page.items.tolist() for each in second.observations
         ]
 
-    def test_a_visit_without_a_readable_reply_is_over(self) -> None:
+    def test_a_session_without_a_readable_reply_is_over(self) -> None:
         """What it did is unknown, so nothing can follow."""
         walk = self.walk(unreadable=[1])
         assert [1 in each.rows for each in walk.observations] == [True] + [False] * (len(walk.observations) - 1)
         assert walk.state.ended_by[1] == EndedBy.UNREADABLE
 
-    def test_a_visit_with_nothing_to_see_sees_nothing(self) -> None:
+    def test_a_session_with_nothing_to_see_sees_nothing(self) -> None:
         """Where the recommender lists nothing, there is no page and no decision."""
-        environment, visits = self.make_environment(), _visits(np.arange(2))
+        environment, sessions = self.make_environment(), _sessions(np.arange(2))
 
         async def rank(request: RankingRequest) -> Ranking:
             empty = np.full((len(request), request.size), NO_ITEM, dtype=np.int32)
             return Ranking.deterministic(empty, np.full(empty.shape, np.nan))
 
         async def observed() -> Observation | None:
-            state = await environment.open(visits, sp.csr_array((2, N_ITEMS)), rank)
+            state = await environment.open(sessions, sp.csr_array((2, N_ITEMS)), rank)
             return await environment.observe(state, rank)
 
         assert asyncio.run(observed()) is None
@@ -154,7 +154,7 @@ async def _walk(environment: Environment[Any], users: IntArray, unreadable: IntA
     observations: list[Observation] = []
     decisions: list[Decision] = []
     seen = sp.csr_array((np.arange(N_ITEMS)[None] < users[:, None]).astype(np.float64))
-    state = await environment.open(_visits(users), seen, rank)
+    state = await environment.open(_sessions(users), seen, rank)
     while len(observations) < _MOST_PAGES and (observation := await environment.observe(state, rank)) is not None:
         said = _said(environment.schema.specs, users[observation.rows], observation)
         decision = Decision(
@@ -167,8 +167,8 @@ async def _walk(environment: Environment[Any], users: IntArray, unreadable: IntA
     return Walk(tuple(observations), tuple(decisions), tuple(requests), state)
 
 
-def _visits(users: IntArray) -> Visits:
-    return Visits(users, users, 0, Draws.for_visits(7, users, 0))
+def _sessions(users: IntArray) -> Sessions:
+    return Sessions(users, users, 0, Draws.for_sessions(7, users, 0))
 
 
 def _said(specs: Sequence[ActionSpec], users: IntArray, observation: Observation) -> dict[str, Cells]:

@@ -23,7 +23,7 @@ class Decision:
     Attributes:
         actions: What is done; `decision["click"]` is a column of it.
         unreadable: Sessions whose page is lost, because no reply came that could be read: nothing else about it is
-            known, shape (n_visits,).
+            known, shape (n_sessions,).
         trace: Draws, probabilities, calls and moods behind it.
         stray: Actions that name a slot outside the page; each is logged as illegal.
         unanswerable: Of a lost page that the model's server refused for good, the server's words; None for any other
@@ -71,7 +71,7 @@ class Decision:
 
     @property
     def refused(self) -> BoolArray:
-        """Sessions whose page is lost because the server refused the question for good, shape (n_visits,)."""
+        """Sessions whose page is lost because the server refused the question for good, shape (n_sessions,)."""
         if not self.unanswerable:
             return np.zeros(len(self.unreadable), dtype=np.bool_)
         return self.unreadable & np.array([words is not None for words in self.unanswerable], dtype=np.bool_)
@@ -81,14 +81,14 @@ class Decision:
         return replace(self, actions=self.actions.replaced(columns))
 
     def take(self, rows: NDArray[np.integer]) -> Decision:
-        """The decisions of some visits, without the calls, remarks and strays behind them."""
+        """The decisions of some sessions, without the calls, remarks and strays behind them."""
         words = tuple(self.unanswerable[row] for row in rows) if self.unanswerable else ()
         return Decision(self.actions.take(rows), self.unreadable[rows], self.trace.take(rows), unanswerable=words)
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A decision after its check: only legal actions are left, the others are listed by visit."""
+    """A decision after its check: only legal actions are left, the others are listed by session."""
 
     decision: Decision
     illegal: tuple[Illegal, ...] = field(default=())

@@ -51,7 +51,7 @@ _RENAMED = {
     },
     "simulator": {
         "world": "arm",
-        "model": "visit_schedule",
+        "model": "session_schedule",
         "past": "resume_state",
         "log.blocks": "log.row_layout",
         "log.slots": "log.impression_columns",

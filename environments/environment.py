@@ -21,7 +21,7 @@ from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.decision import Decision
 from groundlings.environments.page import Page
 from groundlings.environments.ranking import PropensityKind, Ranking, RankingRequest
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 
 Rank: TypeAlias = Callable[[RankingRequest], Awaitable[Ranking]]
 """Asks the recommender under test. The answer is checked, and its model calls are logged, before it comes back."""
@@ -71,7 +71,7 @@ class Served:
 
         Args:
             ranking: The lists.
-            rows: Whose list stands in each row of the page, shape (n_visits,).
+            rows: Whose list stands in each row of the page, shape (n_sessions,).
             first: The rank in the page's first slot; the following ranks stand in the slots behind it.
             page: The page; slots behind the end of the list hold no item.
         """
@@ -91,7 +91,7 @@ class Served:
         )
 
     def take(self, rows: NDArray[np.integer]) -> Served:
-        """The origin of the pages of some visits."""
+        """The origin of the pages of some sessions."""
         teams = None if self.teams is None else self.teams[rows]
         return Served(self.scores[rows], self.propensities[rows], self.explored[rows], teams, self.propensity_kind)
 
@@ -114,26 +114,26 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
-class VisitState:
+class SessionState:
     """The state of a cohort's sessions; an environment adds fields of its own in a subclass.
 
     Attributes:
-        visits: The sessions.
+        sessions: The sessions.
         seen: Items not to be shown to each of them again, shape (n, n_items), a stored entry means "seen".
         here: Indices of the sessions that go on, ascending, shape (n_here,).
         ended_by: An `EndedBy` value each, shape (n,); that of a session that goes on has no meaning.
     """
 
-    visits: Visits
+    sessions: Sessions
     seen: sp.csr_array
     here: IntArray
     ended_by: NDArray[np.object_]
 
     @classmethod
-    def arrived(cls, visits: Visits, seen: sp.csr_array, **further: Any) -> Self:
+    def arrived(cls, sessions: Sessions, seen: sp.csr_array, **further: Any) -> Self:
         """A cohort that has just come; `further` are the fields that a subclass adds."""
-        nothing = np.full(len(visits), EndedBy.NOTHING_SHOWN, dtype=np.object_)
-        return cls(visits, seen, np.arange(len(visits), dtype=np.int64), nothing, **further)
+        nothing = np.full(len(sessions), EndedBy.NOTHING_SHOWN, dtype=np.object_)
+        return cls(sessions, seen, np.arange(len(sessions), dtype=np.int64), nothing, **further)
 
     def after(
         self, observation: Observation, staying: BoolArray, ended_by: EndedBy | NDArray[np.object_], **further: Any
@@ -142,7 +142,7 @@ class VisitState:
 
         Args:
             observation: The page. Sessions that were here and did not see it are over.
-            staying: Who of its sessions goes on, shape (n_visits of the page,).
+            staying: Who of its sessions goes on, shape (n_sessions of the page,).
             ended_by: Why the sessions end here if they do: one for all, or one per session of the page.
             further: New values of fields that a subclass adds.
         """
@@ -151,7 +151,7 @@ class VisitState:
         return replace(self, here=observation.rows[staying], ended_by=endings, **further)
 
 
-State = TypeVar("State", bound=VisitState)
+State = TypeVar("State", bound=SessionState)
 
 
 class Environment(Protocol[State]):
@@ -167,14 +167,14 @@ class Environment(Protocol[State]):
             schema = ActionSchema((ActionSpec("buy", per="slot"),), interaction="buy")
             page_size = max_pages = 1
 
-            async def open(self, visits, seen, rank):
-                return VisitState.arrived(visits, seen)
+            async def open(self, sessions, seen, rank):
+                return SessionState.arrived(sessions, seen)
 
             async def observe(self, state, rank):
                 if not len(state.here):
                     return None
-                ranking = await rank(RankingRequest(state.visits.users, 1, state.seen, state.visits.draws))
-                rows = state.here[ranking.items[:, 0] != NO_ITEM]  # a visit without an item sees no page
+                ranking = await rank(RankingRequest(state.sessions.users, 1, state.seen, state.sessions.draws))
+                rows = state.here[ranking.items[:, 0] != NO_ITEM]  # a session without an item sees no page
                 if not len(rows):
                     return None
                 page = Page(1, 0, ranking.items[rows])
@@ -212,7 +212,7 @@ class Environment(Protocol[State]):
         """Pages of a session at most."""
         ...
 
-    async def open(self, visits: Visits, seen: sp.csr_array, rank: Rank) -> State:
+    async def open(self, sessions: Sessions, seen: sp.csr_array, rank: Rank) -> State:
         """The state of sessions that begin."""
         ...
 
@@ -221,7 +221,7 @@ class Environment(Protocol[State]):
         ...
 
     def apply(self, state: State, observation: Observation, decision: Decision) -> State:
-        """The state after a decision, of which only legal actions are left; see `VisitState.after`."""
+        """The state after a decision, of which only legal actions are left; see `SessionState.after`."""
         ...
 
     def describe(self) -> Mapping[str, Any]:

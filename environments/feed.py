@@ -15,11 +15,11 @@ from groundlings.environments.actions import ActionSchema, ActionSpec, LegalActi
 from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray, ItemArray
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.decision import Decision
-from groundlings.environments.environment import EndedBy, Observation, Rank, Served, VisitState
+from groundlings.environments.environment import EndedBy, Observation, Rank, Served, SessionState
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.page import Page
 from groundlings.environments.ranking import Ranking, RankingRequest
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 
 RankEach = Literal["visit", "page"]
 
@@ -54,12 +54,12 @@ def feed_schema(stars: tuple[float, ...]) -> ActionSchema:
 
 
 def feed_actions(stars: tuple[float, ...], may_go_on: BoolArray) -> LegalActions:
-    """The actions that a page of a feed offers; `may_go_on` says which sessions have a next page, shape (n_visits,)."""
+    """The actions that a page of a feed offers; `may_go_on` says which sessions have a next page, shape (n_sessions,)."""
     return LegalActions(feed_schema(stars), {"next_page": may_go_on})
 
 
 @dataclass(frozen=True, slots=True)
-class FeedState(VisitState):
+class FeedState(SessionState):
     """The state of a cohort's sessions on a feed.
 
     Attributes:
@@ -104,12 +104,12 @@ class PaginatedFeed:
         """Largest number of items per session: the size of the list that the recommender is asked for."""
         return self.page_size * self.max_pages
 
-    async def open(self, visits: Visits, seen: sp.csr_array, rank: Rank) -> FeedState:
+    async def open(self, sessions: Sessions, seen: sp.csr_array, rank: Rank) -> FeedState:
         """See `Environment.open`."""
         if self.rank_each == "page":
-            return FeedState.arrived(visits, seen, ranking=None)
-        request = RankingRequest(visits.users, self.depth, seen, visits.draws, sim_time=visits.sim_time)
-        return FeedState.arrived(visits, seen, ranking=await rank(request))
+            return FeedState.arrived(sessions, seen, ranking=None)
+        request = RankingRequest(sessions.users, self.depth, seen, sessions.draws, sim_time=sessions.sim_time)
+        return FeedState.arrived(sessions, seen, ranking=await rank(request))
 
     async def observe(self, state: FeedState, rank: Rank) -> Observation | None:
         """See `Environment.observe`; the last page may have empty slots."""
@@ -160,17 +160,17 @@ class PaginatedFeed:
         return ranking.items[lists, following] != NO_ITEM
 
     def _page_request(self, state: FeedState) -> RankingRequest:
-        visits, seen = state.visits, state.seen
-        if len(state.here) < len(visits):
-            visits, seen = visits.take(state.here), seen[state.here]
+        sessions, seen = state.sessions, state.seen
+        if len(state.here) < len(sessions):
+            sessions, seen = sessions.take(state.here), seen[state.here]
         return RankingRequest(
-            users=visits.users,
+            users=sessions.users,
             size=self.page_size,
             seen=seen if state.shown is None else _with_shown(seen, state.shown),
-            draws=visits.draws,
+            draws=sessions.draws,
             page=state.number,
             shown=state.shown,
-            sim_time=visits.sim_time,
+            sim_time=sessions.sim_time,
         )
 
     def _shown_after(self, state: FeedState, observation: Observation, staying: BoolArray) -> ItemArray:

@@ -22,7 +22,7 @@ def legal_only(
 
     Args:
         actions: What the mind said.
-        unreadable: Visits whose reply could not be read, shape (n_visits,): they do nothing.
+        unreadable: Sessions whose reply could not be read, shape (n_sessions,): they do nothing.
         page: What was shown.
         legal: What was offered.
 
@@ -65,7 +65,7 @@ def check_chances(chances: Mapping[str, Chance], unreadable: BoolArray, page: Pa
 
     Args:
         chances: Action -> what it was drawn from, of actions that the environment declares.
-        unreadable: Visits whose page is lost, shape (n_visits,): they may have none.
+        unreadable: Sessions whose page is lost, shape (n_sessions,): they may have none.
         page: What was shown.
         legal: What was offered; where an action was not, there may be none.
 

@@ -22,7 +22,7 @@ class Page:
     Attributes:
         number: 1 for the first page.
         first_rank: How many slots came before this page.
-        items: Item numbers, shape (n_visits, n_slots), `NO_ITEM` where a slot is empty.
+        items: Item numbers, shape (n_sessions, n_slots), `NO_ITEM` where a slot is empty.
         further: What an environment shows besides (a price per slot, a message per session), by name; the first
             dimension of each array is the session.
     """
@@ -34,10 +34,10 @@ class Page:
 
     @property
     def shown(self) -> BoolArray:
-        """Where a slot holds an item, shape (n_visits, n_slots): these are the impressions."""
+        """Where a slot holds an item, shape (n_sessions, n_slots): these are the impressions."""
         return self.items != NO_ITEM
 
     def take(self, rows: NDArray[np.integer]) -> Page:
-        """The page of some visits."""
+        """The page of some sessions."""
         further = {name: cells[rows] for name, cells in self.further.items()}
         return Page(self.number, self.first_rank, self.items[rows], further)

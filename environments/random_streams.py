@@ -60,7 +60,7 @@ class Draws:
     who: _Words
 
     @classmethod
-    def for_visits(cls, root: int, agents: NDArray[np.integer], day: int) -> Draws:
+    def for_sessions(cls, root: int, agents: NDArray[np.integer], day: int) -> Draws:
         """The draws of agents (shape (n,)) on their session of one day."""
         with np.errstate(over="ignore"):
             start = _mix(np.full(1, root % 2**64, dtype=np.uint64))

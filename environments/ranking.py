@@ -58,8 +58,8 @@ class RankingRequest:
             rows = slice(first, first + height)
             fresh = np.zeros((len(items[rows]), self.seen.shape[1]))
             self.hide_seen(fresh, first)
-            visits, places = where[rows].nonzero()
-            if fresh[visits, items[rows][visits, places]].any():
+            sessions, places = where[rows].nonzero()
+            if fresh[sessions, items[rows][sessions, places]].any():
                 return True
         return False
 
@@ -140,13 +140,13 @@ def top_items(scores: FloatArray, request: RankingRequest) -> Ranking:
     Raises:
         ValueError: A score is NaN: there is no honest place for it in an order.
     """
-    visits, n_items = scores.shape
+    sessions, n_items = scores.shape
     size = min(request.size, n_items)
-    items = np.empty((visits, size), dtype=np.int32)
-    kept = np.empty((visits, size))
+    items = np.empty((sessions, size), dtype=np.int32)
+    kept = np.empty((sessions, size))
     # One block of rows at a time: a block passes through memory once and stays in the cache for the rest.
     height = max(1, _BLOCK_CELLS // max(1, n_items))
-    for first in range(0, visits, height):
+    for first in range(0, sessions, height):
         block = np.array(scores[first : first + height], dtype=np.float64)
         request.hide_seen(block, first)
         rows = slice(first, first + height)

@@ -24,7 +24,7 @@ class Remark:
     """Something about one slot that explains a decision.
 
     Attributes:
-        row: Which visit of the cohort.
+        row: Which session of the cohort.
         position: The slot.
         kind: `reason` in the agent's words; `star_odds` for what stars were drawn from, as JSON; `language_score`
             for the log-odds that a language model gave; `grounded` where what the person really did later decided.
@@ -44,7 +44,7 @@ class Mood:
     `groundlings.personas.minds.language.mood` says what moves it.
 
     Attributes:
-        satisfaction: With the visit so far, 1 to 10.
+        satisfaction: With the session so far, 1 to 10.
         tiredness: 0 rested to 1 exhausted.
         boredom: Topic (a genre) -> 0 fresh to 1 had enough; topics that do not bore at all are absent.
     """
@@ -67,20 +67,20 @@ class Chance:
     draw: FloatArray
 
     def take(self, rows: NDArray[np.integer]) -> Chance:
-        """The chances of some visits."""
+        """The chances of some sessions."""
         return Chance(self.probability[rows], self.draw[rows])
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """How the visits of a cohort came to their actions.
+    """How the sessions of a cohort came to their actions.
 
     Attributes:
         chances: Action -> what it was drawn from; an action whose mind states no probability is absent.
-        examined: Slots that were looked at, shape (n_visits, n_slots), None = not known.
-        display: The position at which the mind saw each slot, shape (n_visits, n_slots), None = each at its own.
-        feelings: In the agent's words, one per visit, None where it was not asked.
-        moods: The state each visit was in, None where a mind has none.
+        examined: Slots that were looked at, shape (n_sessions, n_slots), None = not known.
+        display: The position at which the mind saw each slot, shape (n_sessions, n_slots), None = each at its own.
+        feelings: In the agent's words, one per session, None where it was not asked.
+        moods: The state each session was in, None where a mind has none.
         remarks: What explains single slots.
         calls: The calls to a language model behind the decision.
     """
@@ -102,7 +102,7 @@ class Trace:
         return self.chances[action].draw if action in self.chances else None
 
     def take(self, rows: NDArray[np.integer]) -> Trace:
-        """The traces of some visits, without the calls and remarks behind them."""
+        """The traces of some sessions, without the calls and remarks behind them."""
 
         def some(array: _Array | None) -> _Array | None:
             return None if array is None else array[rows]

@@ -23,8 +23,8 @@ from groundlings.environments.decision import Decision, checked
 from groundlings.environments.feed import feed_actions
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
+from groundlings.environments.sessions import Sessions
 from groundlings.environments.trace import Chance, Trace
-from groundlings.environments.visits import Visits
 from groundlings.personas.mind import Mind, Situation
 
 
@@ -47,7 +47,7 @@ class MindContract:
         items = ((starts + np.arange(self.page_size)) % self.n_items).astype(np.int32)
         items[-1, -2:] = NO_ITEM
         return Situation(
-            visits=Visits(agents, agents.copy(), day, Draws.for_visits(7, agents, day)),
+            sessions=Sessions(agents, agents.copy(), day, Draws.for_sessions(7, agents, day)),
             page=Page(1, 0, items),
             legal=feed_actions(self.scale.values, np.full(self.n_users, may_go_on)),
             rows=agents.copy(),
@@ -56,15 +56,15 @@ class MindContract:
     def decide(self, situation: Situation) -> Decision:
         """What a new mind decides, asked in cohorts of its size."""
         mind = self.make_mind()
-        size = min(mind.cohort_size, len(situation.visits))
+        size = min(mind.cohort_size, len(situation.sessions))
         assert size >= 1, "cohort_size must be at least 1"
         parts = []
-        for first in range(0, len(situation.visits), size):
-            some = np.arange(first, min(first + size, len(situation.visits)))
+        for first in range(0, len(situation.sessions), size):
+            some = np.arange(first, min(first + size, len(situation.sessions)))
             parts.append(asyncio.run(mind.decide(take(situation, some))))
         return joined(parts)
 
-    def test_answers_for_every_slot_of_every_visit(self) -> None:
+    def test_answers_for_every_slot_of_every_session(self) -> None:
         """Shapes follow the page; satisfaction lies in 1 to 10 or is NaN."""
         situation = self.situation()
         decision = self.decide(situation)
@@ -96,7 +96,7 @@ class MindContract:
         """Two minds made alike agree on the same situation."""
         assert same(self.decide(self.situation()), self.decide(self.situation()))
 
-    def test_a_visit_decided_alone_is_decided_as_in_company(self) -> None:
+    def test_a_session_decided_alone_is_decided_as_in_company(self) -> None:
         """No row looks at another one."""
         situation = self.situation()
         together = self.decide(situation)
@@ -111,9 +111,9 @@ class MindContract:
         assert np.array_equal(situation.page.items, untouched.page.items)
         for name, where in situation.legal.available.items():
             assert np.array_equal(where, untouched.legal.available[name])
-        assert np.array_equal(situation.visits.agents, untouched.visits.agents)
-        assert np.array_equal(situation.visits.users, untouched.visits.users)
-        assert np.array_equal(situation.visits.draws.who, untouched.visits.draws.who)
+        assert np.array_equal(situation.sessions.agents, untouched.sessions.agents)
+        assert np.array_equal(situation.sessions.users, untouched.sessions.users)
+        assert np.array_equal(situation.sessions.draws.who, untouched.sessions.draws.who)
         assert np.array_equal(situation.rows, untouched.rows)
 
     def test_looks_at_all_that_it_opens(self) -> None:
@@ -140,9 +140,9 @@ class MindContract:
 
 
 def take(situation: Situation, rows: IntArray) -> Situation:
-    """The situation of some visits."""
+    """The situation of some sessions."""
     return Situation(
-        situation.visits.take(rows),
+        situation.sessions.take(rows),
         situation.page.take(rows),
         situation.legal.take(rows),
         situation.rows[rows],

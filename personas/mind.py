@@ -15,7 +15,7 @@ from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.chat import CallRecord
 from groundlings.environments.decision import Decision
 from groundlings.environments.page import Page
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 from groundlings.personas.memory import Memory
 
 
@@ -34,7 +34,7 @@ class PageTurn:
     decision: Decision
 
     def take(self, kept: NDArray[np.integer]) -> PageTurn:
-        """The turn of some visits."""
+        """The turn of some sessions."""
         return PageTurn(self.rows[kept], self.page.take(kept), self.decision.take(kept))
 
 
@@ -43,14 +43,14 @@ class Situation:
     """All that a mind may know when it decides; row r of every part is the same session.
 
     Attributes:
-        visits: Agents, day and random streams, one row per session.
+        sessions: Agents, day and random streams, one row per session.
         page: The items shown.
         legal: The actions offered.
         rows: Index of each session in its cohort, ascending, shape (n,).
-        turns: The cohort's earlier pages, oldest first, ended sessions included; `earlier` has those of `visits`.
+        turns: The cohort's earlier pages, oldest first, ended sessions included; `earlier` has those of `sessions`.
     """
 
-    visits: Visits
+    sessions: Sessions
     page: Page
     legal: LegalActions
     rows: IntArray
@@ -154,7 +154,7 @@ class LooksBack(Protocol):
     comes, so nothing else may be kept.
     """
 
-    async def look_back(self, visits: Visits, turns: tuple[PageTurn, ...]) -> Afterthoughts:
+    async def look_back(self, sessions: Sessions, turns: tuple[PageTurn, ...]) -> Afterthoughts:
         """Memories and answers; `PageTurn.rows` says whose turn it was, sessions without a page have none."""
         ...
 

@@ -74,7 +74,7 @@ def checkerboard(shift: int = 0) -> Interactions:
 def toy_request(interactions: Interactions, users: IntArray, size: int, *, day: int = 0) -> RankingRequest:
     """What the simulator would ask for: users who have seen what they met."""
     seen = sp.csr_array(interactions.matrix[users])
-    return RankingRequest(users, size, seen, Draws.for_visits(1, users, day))
+    return RankingRequest(users, size, seen, Draws.for_sessions(1, users, day))
 
 
 class RecommenderContract(ABC):
@@ -131,7 +131,7 @@ class RecommenderContract(ABC):
         users = self.users()
         seen = np.ones((len(users), TOY_SIZE))
         seen[:, :2] = 0
-        request = RankingRequest(users, 5, sp.csr_array(seen), Draws.for_visits(1, users, 0))
+        request = RankingRequest(users, 5, sp.csr_array(seen), Draws.for_sessions(1, users, 0))
         ranking = asyncio.run(recommender.rank(request))
         ranking.check(request, TOY_SIZE)
         assert np.all((ranking.items != NO_ITEM).sum(axis=1) <= 2), "an item was listed that must not be"
@@ -145,7 +145,7 @@ class RecommenderContract(ABC):
             np.testing.assert_array_equal(again.propensities, answer.propensities)
         assert first.state() == second.state(), "the same fit must give the same state"
 
-    def test_one_visit_does_not_depend_on_the_others(self) -> None:
+    def test_one_session_does_not_depend_on_the_others(self) -> None:
         """A user alone, in a crowd and in another order gets the same list."""
         recommender = self.fitted()
         users = self.users()

@@ -40,10 +40,10 @@ class DegradedRecommender(WrappingRecommender):
 
     def mix(self, request: RankingRequest, inner: Ranking) -> Ranking:
         """See `WrappingRecommender.mix`."""
-        visits, size = inner.items.shape
+        sessions, size = inner.items.shape
         n_items = request.seen.shape[1]
         listed = inner.items != NO_ITEM
-        rows = np.broadcast_to(np.arange(visits)[:, None], inner.items.shape)
+        rows = np.broadcast_to(np.arange(sessions)[:, None], inner.items.shape)
 
         lots = request.draws.uniform("degraded_item", np.arange(n_items)[None])
         lots[rows[listed], inner.items[listed]] = -np.inf

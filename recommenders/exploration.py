@@ -41,19 +41,19 @@ class EpsilonSlots(WrappingRecommender):
 
     def mix(self, request: RankingRequest, inner: Ranking) -> Ranking:
         """See `WrappingRecommender.mix`."""
-        visits, size = inner.items.shape
+        sessions, size = inner.items.shape
         n_items = request.seen.shape[1]
         lots = request.draws.uniform("epsilon_item", np.arange(n_items)[None])
         chance = top_items(lots, replace(request, size=size)).items
         listed = inner.items != NO_ITEM
         explored = listed & (request.draws.uniform("epsilon_slot", np.arange(size)[None]) < self.epsilon)
 
-        items = np.full((visits, size), NO_ITEM, dtype=np.int32)
-        scores = np.full((visits, size), np.nan)
-        is_next = np.zeros((visits, size), dtype=np.bool_)
-        taken = np.zeros((visits, n_items), dtype=np.bool_)
-        place, chance_place = np.zeros((2, visits), dtype=np.int64)
-        rows = np.arange(visits)
+        items = np.full((sessions, size), NO_ITEM, dtype=np.int32)
+        scores = np.full((sessions, size), np.nan)
+        is_next = np.zeros((sessions, size), dtype=np.bool_)
+        taken = np.zeros((sessions, n_items), dtype=np.bool_)
+        place, chance_place = np.zeros((2, sessions), dtype=np.int64)
+        rows = np.arange(sessions)
         for rank in range(size):
             best = _first_left(inner.items, place, taken)
             drawn = _first_left(chance, chance_place, taken)

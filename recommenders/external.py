@@ -27,7 +27,7 @@ class ExternalRecommender(Recommender):
     The file has the columns user_id and item_id (the data set's own ids) and rank (smaller = earlier), or score
     (higher = earlier, ties by the order of the catalog), or both: then rank decides the order. Other columns are
     not read. Items a user has seen are left out of their list and nothing fills it up: give lists longer than a
-    visit can go. A user the file does not know cannot be ranked for; that is an error, not an empty page.
+    session can go. A user the file does not know cannot be ranked for; that is an error, not an empty page.
 
     Args:
         path: The file, relative to the experiment file.

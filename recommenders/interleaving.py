@@ -78,11 +78,11 @@ class TeamDraftRecommender(AsyncRecommender):
 
 
 def _draft(lists: list[Ranking], request: RankingRequest, kind: str) -> Ranking:
-    visits, size = len(request), max(ranking.items.shape[1] for ranking in lists)
+    sessions, size = len(request), max(ranking.items.shape[1] for ranking in lists)
     rounds = -(-size // 2)
     begins = (request.draws.uniform("team_draft", np.arange(rounds)[None]) < 0.5).astype(np.int64)
-    begins = np.broadcast_to(begins, (visits, rounds))
-    items = np.full((visits, 2 * rounds), NO_ITEM, dtype=np.int32)
+    begins = np.broadcast_to(begins, (sessions, rounds))
+    items = np.full((sessions, 2 * rounds), NO_ITEM, dtype=np.int32)
     scores = np.full(items.shape, np.nan)
     chances = np.ones(items.shape)
     teams = np.full(items.shape, -1, dtype=np.int64)
@@ -107,7 +107,7 @@ def _draft(lists: list[Ranking], request: RankingRequest, kind: str) -> Ranking:
         items=items[:, kept],
         scores=scores[:, kept],
         propensities=np.where(listed, chances[:, kept], 1.0),
-        explored=np.zeros((visits, size), dtype=np.bool_),
+        explored=np.zeros((sessions, size), dtype=np.bool_),
         propensity_kind="exact" if kind == "exact" else "estimated",
         teams=teams[:, kept],
     )
@@ -120,7 +120,7 @@ def _scores_of(ranking: Ranking, items: ItemArray) -> FloatArray:
 
 
 class _Round(NamedTuple):
-    """What a round would be if one team began: items and whose pick, shape (2, n_visits) each."""
+    """What a round would be if one team began: items and whose pick, shape (2, n_sessions) each."""
 
     items: ItemArray
     teams: IntArray
@@ -130,12 +130,12 @@ class _Board:
     """Which items are on the common list already, and how far down its own list each team has come."""
 
     def __init__(self, lists: list[Ranking], n_items: int) -> None:
-        visits = lists[0].items.shape[0]
+        sessions = lists[0].items.shape[0]
         # One column more than items: a list ends with NO_ITEM, which is never taken.
-        ends = np.full((visits, 1), NO_ITEM, dtype=np.int32)
+        ends = np.full((sessions, 1), NO_ITEM, dtype=np.int32)
         self._queues = [np.concatenate([ranking.items, ends], axis=1) for ranking in lists]
-        self._places = [np.zeros(visits, dtype=np.int64) for _ in lists]
-        self._taken: BoolArray = np.zeros((visits, n_items), dtype=np.bool_)
+        self._places = [np.zeros(sessions, dtype=np.int64) for _ in lists]
+        self._taken: BoolArray = np.zeros((sessions, n_items), dtype=np.bool_)
 
     def round(self, beginner: int) -> _Round:
         """Two picks, the beginner's first, without taking them."""
@@ -148,13 +148,13 @@ class _Board:
         return _Round(np.stack([first, second]), np.stack([whose_first, whose_second]))
 
     def take(self, items: ItemArray) -> None:
-        """Put items, shape (n_visits, some), on the common list."""
+        """Put items, shape (n_sessions, some), on the common list."""
         rows = np.broadcast_to(np.arange(len(items))[:, None], items.shape)
         listed = items != NO_ITEM
         self._taken[rows[listed], items[listed]] = True
 
     def _next(self, team: int, besides: ItemArray | None = None) -> ItemArray:
-        """The first item of a team's list that is not taken, nor the one named, shape (n_visits,)."""
+        """The first item of a team's list that is not taken, nor the one named, shape (n_sessions,)."""
         queue, place = self._queues[team], self._places[team]
         rows = np.arange(len(queue))
         while True:  # the team's own place moves past what is taken for good

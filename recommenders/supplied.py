@@ -59,7 +59,7 @@ class AsyncRankingFunction(Protocol):
 class _Question:
     """What a function is asked: a list of `k` items for each of some users, who have these sessions of the request."""
 
-    visits: IntArray
+    sessions: IntArray
     user_ids: list[str]
     k: int
 
@@ -82,7 +82,9 @@ class _Asker:
         """One per length that is wanted, the shortest first."""
         lengths = _lengths(request, len(self._catalog))
         groups = [(np.flatnonzero(lengths == k), k) for k in np.unique(lengths).tolist()]
-        return [_Question(visits, [self._user_ids[user] for user in request.users[visits]], k) for visits, k in groups]
+        return [
+            _Question(sessions, [self._user_ids[user] for user in request.users[sessions]], k) for sessions, k in groups
+        ]
 
     def ranking(self, request: RankingRequest, questions: Sequence[_Question], answers: Sequence[object]) -> Ranking:
         """The lists for all sessions without items of the users' histories.
@@ -93,10 +95,10 @@ class _Asker:
         items = np.full((len(request), min(request.size, len(self._catalog))), NO_ITEM, dtype=np.int32)
         for question, answer in zip(questions, answers, strict=True):
             lists = self._lists(question.user_ids, answer)
-            for visit, listed in zip(question.visits.tolist(), lists, strict=True):
-                start, end = request.seen.indptr[visit : visit + 2]
+            for session, listed in zip(question.sessions.tolist(), lists, strict=True):
+                start, end = request.seen.indptr[session : session + 2]
                 new = listed[~np.isin(listed, request.seen.indices[start:end])][: items.shape[1]]
-                items[visit, : len(new)] = new
+                items[session, : len(new)] = new
         return Ranking.deterministic(items, np.full(items.shape, np.nan))
 
     def _lists(self, asked: Sequence[str], answer: object) -> list[IntArray]:
@@ -241,7 +243,7 @@ def _is_fitted(recommender: AsyncRecommender) -> bool:
         return True  # it takes its time: asking it may cost money, and it will say so itself when it is asked
     nobody = np.zeros(0, dtype=np.int64)
     try:
-        recommender.recommend(RankingRequest(nobody, 1, sp.csr_array((0, 1)), Draws.for_visits(0, nobody, 0)))
+        recommender.recommend(RankingRequest(nobody, 1, sp.csr_array((0, 1)), Draws.for_sessions(0, nobody, 0)))
     except NotFitted:
         return False
     except Exception:  # whatever it makes of nobody, it did not say that it is not fitted

@@ -1,4 +1,4 @@
-"""What happens: the clock, the visits, the calls to language models and the event log."""
+"""What happens: the clock, the sessions, the calls to language models and the event log."""
 
 import logging
 

@@ -13,7 +13,7 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError, ProviderError, UnanswerablePrompt
 from groundlings.environments.interactions import Interactions
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import Mind, looks_back
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.simulator.cohorts import clicks_of, cohorts
@@ -22,7 +22,7 @@ from groundlings.simulator.log.writer import LogWriter
 from groundlings.simulator.lost_pages import LostPageWatch
 from groundlings.simulator.resume_state import Past
 from groundlings.simulator.session import CohortRecord, browse
-from groundlings.simulator.visit_schedule import DailyChance, VisitSchedule
+from groundlings.simulator.session_schedule import DailyChance, SessionSchedule
 
 SECONDS_PER_DAY = 86_400
 
@@ -59,7 +59,7 @@ class Arm:
 
     def __post_init__(self) -> None:
         self._opening_time = self.history.next_second
-        self._visits: VisitSchedule | None = None
+        self._schedule: SessionSchedule | None = None
         self._fitted = False
         self._clicks_today: list[Interactions] = []
 
@@ -76,8 +76,8 @@ class Arm:
             visit_probability: P(an agent has a session on a day).
         """
         may_visit = np.ones(len(self.users), dtype=np.bool_) if self.residents is None else self.residents
-        self._visits = VisitSchedule(may_visit, DailyChance(self.users, visit_probability, self.seed), days)
-        self._visits.invite(True)
+        self._schedule = SessionSchedule(may_visit, DailyChance(self.users, visit_probability, self.seed), days)
+        self._schedule.invite(True)
         if looks_back(self.mind):
             self.mind.remember(self.past.memories)
 
@@ -99,7 +99,7 @@ class Arm:
         day: int,
         concurrency: int,
         log: LogWriter,
-        on_visits: Callable[[int], None],
+        on_sessions: Callable[[int], None],
         watch: LostPageWatch | None = None,
     ) -> None:
         """Simulate one day: count the sessions that the log holds already, then run those that are missing.
@@ -107,13 +107,13 @@ class Arm:
         Raises:
             TooMuchUnreadable: The watch says so; what it has counted is in the log.
         """
-        assert self._visits is not None, "start comes first"
+        assert self._schedule is not None, "start comes first"
         time = self._opening_time + day * SECONDS_PER_DAY
         logged = self.past.on(day)
         if len(logged):
             self._clicks_today.append(logged.clicks(self.users, time, self.history))
-            on_visits(len(logged))
-        agents = logged.missing(self._visits.arrivals(day))
+            on_sessions(len(logged))
+        agents = logged.missing(self._schedule.arrivals(day))
         version = self.recommender.state() if len(agents) else ""
         waiting = cohorts(agents, self.users[agents], day, seed=self.seed, size=self.mind.cohort_size, sim_time=time)
         records = in_order(self._browse, waiting, concurrency)
@@ -122,14 +122,14 @@ class Arm:
             if looks_back(self.mind):
                 self.mind.remember(record.afterthoughts.memories)
             self._clicks_today.append(clicks_of(record, time, self.history))
-            on_visits(len(record.visits))
+            on_sessions(len(record.sessions))
         log.flush()
 
     def take_clicks(self) -> Interactions:
         """The interactions of today in this arm, in agent order; a second call gets none."""
         nothing = self.history.take(np.zeros(0, dtype=np.int64))
         today, self._clicks_today = nothing.joined(*self._clicks_today), []
-        # Visits that the log held are joined with those that filled its gaps.
+        # Sessions that the log held are joined with those that filled its gaps.
         return today.take(np.argsort(today.users, kind="stable"))
 
     def learn_from(self, clicks: Sequence[Interactions]) -> None:
@@ -141,26 +141,26 @@ class Arm:
 
     def stop(self) -> None:
         """After the last day: close the schedule of sessions."""
-        if self._visits is not None:
-            self._visits.close()
-            self._visits = None
+        if self._schedule is not None:
+            self._schedule.close()
+            self._schedule = None
 
-    async def _browse(self, visits: Visits) -> CohortRecord:
+    async def _browse(self, sessions: Sessions) -> CohortRecord:
         """Run one cohort's sessions; where an error ends them, note them as cut short."""
         try:
             return await browse(
-                visits,
-                self.history.met_by(visits.users),
+                sessions,
+                self.history.met_by(sessions.users),
                 recommender=self.recommender,
                 environment=self.environment,
                 mind=self.mind,
             )
         except BaseException as fault:
-            self.cut_short.extend((visits.day, int(user)) for user in visits.users)
+            self.cut_short.extend((sessions.day, int(user)) for user in sessions.users)
             if isinstance(fault, UnanswerablePrompt):
                 # A mind's question would have been a lost page; a list, or a memory, cannot be lost.
                 raise ProviderError(
-                    f"arm {self.name}: the recommender, or the mind after a visit, asked what the server refuses for "
+                    f"arm {self.name}: the recommender, or the mind after a session, asked what the server refuses for "
                     f"good ({fault.what}); catch UnanswerablePrompt there and say what happens without an answer"
                 ) from None
             raise

@@ -1,4 +1,4 @@
-"""Cohorts: how visits of one day are grouped for the mind, and what recommenders may learn from them."""
+"""Cohorts: how sessions of one day are grouped for the mind, and what recommenders may learn from them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray, IntArray, ItemArray
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 from groundlings.simulator.session import CohortRecord
 
 
 def cohorts(
     agents: IntArray, users: IntArray, day: int, *, seed: int, size: int, sim_time: int = 0
-) -> Iterator[Visits]:
-    """Visits of one day in cohorts of at most `size`, in the order given.
+) -> Iterator[Sessions]:
+    """Sessions of one day in cohorts of at most `size`, in the order given.
 
     Args:
         agents: Who comes, row numbers in the population, shape (n,); everybody at most once.
@@ -28,11 +28,11 @@ def cohorts(
     """
     for start in range(0, len(agents), size):
         some = users[start : start + size]
-        yield Visits(agents[start : start + size], some, day, Draws.for_visits(seed, some, day), sim_time)
+        yield Sessions(agents[start : start + size], some, day, Draws.for_sessions(seed, some, day), sim_time)
 
 
 def clicks_of(record: CohortRecord, time: int, history: Interactions) -> Interactions:
-    """What a recommender may learn from a cohort, visit by visit and slot by slot.
+    """What a recommender may learn from a cohort, session by session and slot by slot.
 
     These are the interactions that the environment's schema names, each with its strength (stars) where there is one.
 
@@ -42,18 +42,18 @@ def clicks_of(record: CohortRecord, time: int, history: Interactions) -> Interac
         history: Says how many users and items there are.
     """
     schema = record.schema
-    visits, items, stars = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int32)], [np.zeros(0)]
+    sessions, items, stars = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int32)], [np.zeros(0)]
     for logged in record.turns:
         turn = logged.turn
         rows, slots = np.nonzero(turn.decision[schema.interaction])
-        # A turn holds the visits that got so far; `turn.rows` are their places in the cohort.
-        visits.append(turn.rows[rows])
+        # A turn holds the sessions that got so far; `turn.rows` are their places in the cohort.
+        sessions.append(turn.rows[rows])
         items.append(turn.page.items[rows, slots])
         given = turn.decision.get(schema.strength) if schema.strength else None
         stars.append(np.full(len(rows), np.nan) if given is None else given[rows, slots])
-    visit = np.concatenate(visits)
-    order = np.argsort(visit, kind="stable")
-    users = record.visits.users[visit[order]]
+    session = np.concatenate(sessions)
+    order = np.argsort(session, kind="stable")
+    users = record.sessions.users[session[order]]
     return clicks_at(time, users, np.concatenate(items)[order], np.concatenate(stars)[order], history)
 
 

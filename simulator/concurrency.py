@@ -1,4 +1,4 @@
-"""Many visits open at once, their results in order, and a garbage collector that does not interrupt them."""
+"""Many sessions open at once, their results in order, and a garbage collector that does not interrupt them."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ async def live_together(
     arms: Sequence[Arm],
     schedule: Schedule,
     log: LogWriter,
-    on_visits: Callable[[int], None],
+    on_sessions: Callable[[int], None],
     watch: LostPageWatch | None = None,
 ) -> None:
     """Simulate all days of some arms; after each day every one of them gets the clicks of all of them.
@@ -54,7 +54,7 @@ async def live_together(
         arms: Arms with a shared log; an arm that learns from its own log only is passed alone.
         schedule: Number of days, concurrency, days between fits.
         log: Gets the sessions in agent order.
-        on_visits: Called with the number of sessions just written, or already in the log.
+        on_sessions: Called with the number of sessions just written, or already in the log.
         watch: Counts lost pages; None where any number is allowed.
 
     Raises:
@@ -72,7 +72,7 @@ async def live_together(
                 # 2. Agents have their sessions. Recommenders are frozen: clicks of today change no list of today.
                 for arm in arms:
                     _logger.debug("day %d of %d: arm %s", day + 1, schedule.days, arm.name)
-                    await arm.day(day, schedule.concurrency, log, on_visits, watch)
+                    await arm.day(day, schedule.concurrency, log, on_sessions, watch)
 
                 # 3. After the day has ended in every arm, each recommender gets the clicks of all of them.
                 clicks = [arm.take_clicks() for arm in arms]

@@ -1,4 +1,4 @@
-"""What the log of an interrupted run holds of an arm: the visits that are not simulated again."""
+"""What the log of an interrupted run holds of an arm: the sessions that are not simulated again."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from groundlings.simulator.cohorts import clicks_at
 
 @dataclass(frozen=True, slots=True)
 class PastDay:
-    """The visits of one day that are in the log, in agent order; none on a day that nobody has lived through.
+    """The sessions of one day that are in the log, in agent order; none on a day that nobody has lived through.
 
     Attributes:
         day: 0 for the first.
-        agents: Who has been there, row numbers in the population, ascending, shape (n_visits,).
+        agents: Who has been there, row numbers in the population, ascending, shape (n_sessions,).
         clickers, items, stars: Their clicks in order: whose (row in the population), what, and the stars or NaN.
     """
 
@@ -32,11 +32,11 @@ class PastDay:
         return len(self.agents)
 
     def missing(self, arrivals: IntArray) -> IntArray:
-        """Those of a day's visitors whose visit is not in the log, in the order given."""
+        """Those of a day's visitors whose session is not in the log, in the order given."""
         return arrivals[~np.isin(arrivals, self.agents, assume_unique=True)] if len(self) else arrivals
 
     def clicks(self, users: IntArray, time: int, history: Interactions) -> Interactions:
-        """What was clicked in these visits, in agent order.
+        """What was clicked in these sessions, in agent order.
 
         Args:
             users: The real person behind each agent, shape (n_agents,).
@@ -59,10 +59,10 @@ class Past:
     memories: tuple[Memory, ...] = ()
 
     def on(self, day: int) -> PastDay:
-        """The visits of a day that are in the log."""
+        """The sessions of a day that are in the log."""
         return next((each for each in self.days if each.day == day), PastDay(day))
 
     @property
     def whole_days(self) -> int:
-        """Days that are certainly over, because visits of a later day exist."""
+        """Days that are certainly over, because sessions of a later day exist."""
         return max((each.day for each in self.days), default=0)

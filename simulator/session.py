@@ -1,6 +1,6 @@
 """One session, from the first page to the exit, for a cohort of agents at once.
 
-A language agent is a cohort of one; agents of a choice model come in thousands. Both run the same code. `Visits`
+A language agent is a cohort of one; agents of a choice model come in thousands. Both run the same code. `Sessions`
 are the sessions of a cohort, one row each.
 """
 
@@ -19,7 +19,7 @@ from groundlings.environments.decision import Decision, checked
 from groundlings.environments.environment import EndedBy, Environment, Served, State
 from groundlings.environments.errors import UnanswerablePrompt
 from groundlings.environments.ranking import Ranking, RankingRequest
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import Afterthoughts, Mind, PageTurn, Situation, looks_back
 from groundlings.recommenders.base import AsyncRecommender
 
@@ -43,7 +43,7 @@ class CohortRecord:
     """Everything that happened in a cohort's sessions; the log is written from this and nothing else.
 
     Attributes:
-        visits: Agents, day and random streams, one row per session.
+        sessions: Agents, day and random streams, one row per session.
         schema: The actions of the environment.
         turns: Page by page; later turns hold fewer sessions.
         pages: Pages seen, shape (n,).
@@ -52,7 +52,7 @@ class CohortRecord:
         asked: The recommender's calls to a model: the page it was for, and the call, whose `row` is the session.
     """
 
-    visits: Visits
+    sessions: Sessions
     schema: ActionSchema
     turns: tuple[LoggedTurn, ...]
     pages: IntArray
@@ -62,7 +62,7 @@ class CohortRecord:
 
 
 async def browse(
-    visits: Visits,
+    sessions: Sessions,
     seen: sp.csr_array,
     *,
     recommender: AsyncRecommender,
@@ -72,7 +72,7 @@ async def browse(
     """Simulate one session for each agent of a cohort.
 
     Args:
-        visits: The sessions, one row each.
+        sessions: The sessions, one row each.
         seen: Items that must not be shown to each of them again, shape (n, n_items).
         recommender: Ranks; it does not change during a session.
         environment: Makes the pages, says which actions are legal, and what follows from them.
@@ -83,17 +83,17 @@ async def browse(
     async def rank(request: RankingRequest) -> Ranking:
         ranking = await recommender.rank(request)
         ranking.check(request, seen.shape[1])
-        asked.extend((request.page, _of_visit(call, request, visits)) for call in ranking.calls)
+        asked.extend((request.page, _of_session(call, request, sessions)) for call in ranking.calls)
         return ranking
 
     turns: list[LoggedTurn] = []
-    pages = np.zeros(len(visits), dtype=np.int64)
-    state = await environment.open(visits, seen, rank)
+    pages = np.zeros(len(sessions), dtype=np.int64)
+    state = await environment.open(sessions, seen, rank)
 
     # 1. Each session that has not ended gets its next page and the legal actions.
     while (observation := await environment.observe(state, rank)) is not None:
         here, page, legal = observation.rows, observation.page, observation.legal
-        present = visits if len(here) == len(visits) else visits.take(here)
+        present = sessions if len(here) == len(sessions) else sessions.take(here)
 
         # 2. The mind decides; where the model's server refuses its question for good, the page is lost.
         situation = Situation(present, page, legal, here, tuple(logged.turn for logged in turns))
@@ -115,9 +115,9 @@ async def browse(
     # 6. Minds with a memory store what they keep of the session.
     afterthoughts = Afterthoughts()
     if looks_back(mind):
-        afterthoughts = await mind.look_back(visits, tuple(logged.turn for logged in turns))
+        afterthoughts = await mind.look_back(sessions, tuple(logged.turn for logged in turns))
     ended_by = _endings(state.ended_by, turns)
-    return CohortRecord(visits, environment.schema, tuple(turns), pages, ended_by, afterthoughts, tuple(asked))
+    return CohortRecord(sessions, environment.schema, tuple(turns), pages, ended_by, afterthoughts, tuple(asked))
 
 
 def _endings(ended_by: NDArray[np.object_], turns: list[LoggedTurn]) -> NDArray[np.object_]:
@@ -131,6 +131,6 @@ def _endings(ended_by: NDArray[np.object_], turns: list[LoggedTurn]) -> NDArray[
     return endings
 
 
-def _of_visit(call: CallRecord, request: RankingRequest, visits: Visits) -> CallRecord:
+def _of_session(call: CallRecord, request: RankingRequest, sessions: Sessions) -> CallRecord:
     """A recommender's call with its row changed from the request's to the cohort's."""
-    return replace(call, row=int(np.flatnonzero(visits.users == request.users[call.row])[0]))
+    return replace(call, row=int(np.flatnonzero(sessions.users == request.users[call.row])[0]))

@@ -61,7 +61,7 @@ class LivelyMind:
     actions = FEED_ACTIONS
 
     async def decide(self, situation):
-        user, page, draws = int(situation.visits.users[0]), situation.page, situation.visits.draws
+        user, page, draws = int(situation.sessions.users[0]), situation.page, situation.sessions.draws
         appeals = appeal(PEOPLE, ITEMS)[user]
         call = CallRecord(request_for(page.number), reply_for(user, page.number), "page-1", "p" * 64, "ok")
         if user == NEVER_READABLE:

@@ -1,4 +1,4 @@
-"""One person's visits as the log tells them: every page, what was felt and done, and every word to and from a model."""
+"""One person's sessions as the log tells them: every page, what was felt and done, and every word to and from a model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.trace import Mood
-from groundlings.simulator.log.reader import LogReader, VisitRows
+from groundlings.simulator.log.reader import LogReader, SessionRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ class StoryPage:
 
 
 @dataclass(frozen=True, slots=True)
-class StoryVisit:
-    """One visit.
+class StorySession:
+    """One session.
 
     Attributes:
         arm, day: Where and when, 0 is the first day.
@@ -102,7 +102,7 @@ class StoryVisit:
         pages: In order.
         memories: (kind, text) of what the agent kept.
         answers: (question, answer) of the interview; None for an answer that could not be read.
-        calls: What a model was asked when the visit was over.
+        calls: What a model was asked when the session was over.
     """
 
     arm: str
@@ -121,12 +121,12 @@ class Story:
     Attributes:
         user_id: The data set's own id of the person behind the persona.
         description: The persona in plain words.
-        visits: By arm in the order of the YAML, then by day.
+        sessions: By arm in the order of the YAML, then by day.
     """
 
     user_id: str
     description: str
-    visits: tuple[StoryVisit, ...]
+    sessions: tuple[StorySession, ...]
 
 
 def read_story(run: Path, user: str, arm: str | None = None, day: int | None = None) -> Story:
@@ -145,7 +145,9 @@ def read_story(run: Path, user: str, arm: str | None = None, day: int | None = N
     with LogReader(run) as log:
         agent = _agent(log, user)
         _check_arm(log, arm)
-        told = tuple(_visit(row, log.visit(row["session_id"])) for row in log.visits_of(agent["agent_id"], arm, day))
+        told = tuple(
+            _session(row, log.session(row["session_id"])) for row in log.sessions_of_agent(agent["agent_id"], arm, day)
+        )
     description = str(json.loads(agent["persona"]).get("description", ""))
     return Story(agent["source_user_id"], description, told)
 
@@ -172,17 +174,17 @@ def _check_arm(log: LogReader, arm: str | None) -> None:
         raise ConfigError(f"--arm: found {arm!r}, this run has {_or(known)}{hint}")
 
 
-def _visit(visit: Mapping[str, Any], of: VisitRows) -> StoryVisit:
+def _session(session: Mapping[str, Any], of: SessionRows) -> StorySession:
     calls = [(call["page"], _call(call)) for call in of.calls]
     after = {call for _, call in calls if call.template.startswith(("reflection", "interview"))}
     pages = tuple(
         _page(number, of, tuple(call for page, call in calls if page == number and call not in after))
-        for number in range(1, visit["pages"] + 1)
+        for number in range(1, session["pages"] + 1)
     )
-    return StoryVisit(
-        arm=visit["arm"],
-        day=visit["day"],
-        ended_by=visit["ended_by"],
+    return StorySession(
+        arm=session["arm"],
+        day=session["day"],
+        ended_by=session["ended_by"],
         pages=pages,
         memories=tuple((row["kind"], row["text"]) for row in of.memories),
         answers=tuple((row["question"], row["answer"]) for row in of.answers),
@@ -190,7 +192,7 @@ def _visit(visit: Mapping[str, Any], of: VisitRows) -> StoryVisit:
     )
 
 
-def _page(number: int, of: VisitRows, calls: tuple[StoryCall, ...]) -> StoryPage:
+def _page(number: int, of: SessionRows, calls: tuple[StoryCall, ...]) -> StoryPage:
     events = [event for event in of.events if event["page"] == number]
     end = next((event for event in events if event["kind"] in ("next_page", "exit", *_LOST)), {})
     refused = end.get("kind") == "unanswerable"

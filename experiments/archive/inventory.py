@@ -37,7 +37,7 @@ class RunInfo:
         digest: SHA-256 of what happened; None before a run is done. The manifest's where the seals vouch for it.
         versions: Package -> version, Python's own included where it is known.
         lost: The pages of which nothing is known, and why; empty for a damaged one.
-        cut_short: Arm, day and user of each visit that was open when the run stopped; None where nobody wrote it down
+        cut_short: Arm, day and user of each session that was open when the run stopped; None where nobody wrote it down
             (a killed process cannot), empty where none was.
         changes: What became of the log since it was written; None for a damaged one.
     """
@@ -56,7 +56,7 @@ class RunInfo:
 
     @property
     def sessions(self) -> int:
-        """Visits in the log."""
+        """Sessions in the log."""
         return sum(count.sessions for count in self.counts.values())
 
 

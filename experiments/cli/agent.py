@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-    from groundlings.experiments.archive.agent_history import Story, StoryCall, StoryPage, StorySlot, StoryVisit
+    from groundlings.experiments.archive.agent_history import Story, StoryCall, StoryPage, StorySession, StorySlot
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
 UserOption = Annotated[str, typer.Option("--user", metavar="ID", help="The user's id in the data set.")]
@@ -66,24 +66,24 @@ def render_story(story: Story, prompts: bool = False) -> Iterator[RenderableType
     yield Panel(
         _text(story.description or "Nothing is known of this user.", newlines=True), title=title, title_align="left"
     )
-    if not story.visits:
+    if not story.sessions:
         yield _text("The log has no such session.")
-    for visit in story.visits:
-        yield from _visit(visit, prompts)
+    for session in story.sessions:
+        yield from _session(session, prompts)
 
 
-def _visit(visit: StoryVisit, prompts: bool) -> Iterator[RenderableType]:
+def _session(session: StorySession, prompts: bool) -> Iterator[RenderableType]:
     from rich.rule import Rule
 
-    yield Rule(_text(f"day {visit.day + 1} · {visit.arm}", "bold"), align="left")
-    for page in visit.pages:
-        yield from _page(page, prompts, last=visit.ended_by == "last_page" and page is visit.pages[-1])
-    yield _text(_ENDINGS.get(visit.ended_by, visit.ended_by), "bold")
+    yield Rule(_text(f"day {session.day + 1} · {session.arm}", "bold"), align="left")
+    for page in session.pages:
+        yield from _page(page, prompts, last=session.ended_by == "last_page" and page is session.pages[-1])
+    yield _text(_ENDINGS.get(session.ended_by, session.ended_by), "bold")
     if prompts:
-        yield from _calls(visit.calls)
-    for kind, text in visit.memories:
+        yield from _calls(session.calls)
+    for kind, text in session.memories:
         yield _text(f"{'It thought' if kind == 'reflection' else 'It keeps'}: {text}", "italic", newlines=True)
-    for question, answer in visit.answers:
+    for question, answer in session.answers:
         yield _text(f"Asked: {question}", newlines=True)
         yield _text(
             f"  “{answer}”" if answer is not None else "  (the answer could not be read)", "italic", newlines=True

@@ -19,7 +19,7 @@ from groundlings.experiments.running.events import (
     PairsAsked,
     ProgressEvent,
     RunBegins,
-    VisitsWritten,
+    SessionsWritten,
 )
 from groundlings.experiments.terminal import escape
 
@@ -76,9 +76,9 @@ class TerminalProgress:
                 self._draw("pairs", done, total, f"{done}/{total} pairs", self._pairs)
             case RunBegins(directory):
                 self.directory = directory
-            case ArmBegins(name, visits):
-                self._arm = self._bars.add_task(printable(name), total=visits, amount=f"0/{visits} sessions")
-            case VisitsWritten(count):
+            case ArmBegins(name, sessions):
+                self._arm = self._bars.add_task(printable(name), total=sessions, amount=f"0/{sessions} sessions")
+            case SessionsWritten(count):
                 self._count(count)
             case LabStep(done, total, name):
                 self._draw(_LAB, done, total, f"{done} of {total}", name)
@@ -90,10 +90,10 @@ class TerminalProgress:
             self._tasks[key], completed=done, total=total, amount=amount, description=printable(description)
         )
 
-    def _count(self, visits: int) -> None:
+    def _count(self, sessions: int) -> None:
         if self._arm is not None:
             task = self._bars.tasks[self._arm]
-            done = int(task.completed) + visits
+            done = int(task.completed) + sessions
             self._bars.update(self._arm, completed=done, amount=f"{done}/{int(task.total or 0)} sessions")
 
 

@@ -154,7 +154,7 @@ def _facts(run: RunInfo) -> dict[str, Any]:
 def _cut_short(run: RunInfo) -> str:
     """The sessions that were open when the run stopped."""
     if run.cut_short is None:
-        return "not known; a visit that was open is not in the log, and begins anew with --resume"
+        return "not known; a session that was open is not in the log, and begins anew with --resume"
     some = [f"{each['arm']} day {each['day'] + 1} user {each['user_id']}" for each in run.cut_short[:_SOME]]
     more = f", and {len(run.cut_short) - _SOME} more" if len(run.cut_short) > _SOME else ""
     return (

@@ -19,7 +19,7 @@ JSON_NAME = "datasheet.json"
 MARKDOWN_NAME = "DATASHEET.md"
 
 DEFINITIONS: Mapping[str, str] = {
-    "session": "one visit of one simulated person under one arm; nobody comes twice on a simulated day",
+    "session": "one session of one simulated person under one arm; nobody comes twice on a simulated day",
     "impression": "one item in one slot of one page that was shown, whether or not anything was done with it",
     "clicked": "the person opened the item; NULL where the page is lost, because no reply came that could be read",
     "rating": "the stars given to an opened item; NULL where none were given",
@@ -28,7 +28,7 @@ DEFINITIONS: Mapping[str, str] = {
     "language mind was shown rotated pages",
     "mood, memory, interview": "state of a simulated person and words of a language model about itself; no feeling, "
     "thought or opinion of a real person, and none where the mind keeps none",
-    "timestamp": "seconds since 1970 on the simulated clock, which stands still during a visit; it begins one second "
+    "timestamp": "seconds since 1970 on the simulated clock, which stands still during a session; it begins one second "
     "after the last real interaction of the training data",
     "arm": "one recommender with a world of its own; the same people live through every arm, so rows of two arms are "
     "two courses of the same days and never one history",

@@ -1,7 +1,7 @@
 """LensKit's column names in Parquet: `<arm>/interactions.parquet` and one `items.parquet`.
 
-An interaction is an opened item, in the order of happening. The simulated clock stands still during a visit, so the
-rows of a visit share their timestamp; `visit` and `rank` keep them apart and in order. (LensKit reads further columns
+An interaction is an opened item, in the order of happening. The simulated clock stands still during a session, so the
+rows of a session share their timestamp; `visit` and `rank` keep them apart and in order. (LensKit reads further columns
 as attributes and takes none that ends in `_id`, so the session is called `visit` here.)
 """
 

@@ -166,14 +166,14 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             Format(
                 "trec",
                 "TREC qrels and run: what was ranked, and how it was received",
-                "qrels: a judged item of a visit, 0 = shown, 1 = opened, 2 = liked; run: an item shown in a visit",
-                "left out of qrels and run (they are the last page of their visit, so the ranks before them stand)",
+                "qrels: a judged item of a session, 0 = shown, 1 = opened, 2 = liked; run: an item shown in a session",
+                "left out of qrels and run (they are the last page of their session, so the ranks before them stand)",
                 "the topic ids begin with `sim-`, and the run tag with `synthetic-`",
             ),
             Format(
                 "mind",
                 "MIND behaviors.tsv and news.tsv: impressions with the clicks before them",
-                "a page of a visit",
+                "a page of a session",
                 "the whole page is left out; its items are not marked -0",
                 "user ids begin with `sim-`",
             ),

@@ -82,7 +82,7 @@ class LogSource:
         self.run = {name: found[name] for name in _FACTS}
         if self.run["status"] != "done" and not partial:
             raise RunDirectoryError(
-                f"{directory}: this run is {self.run['status']}, not done, so some visits are missing from its log; "
+                f"{directory}: this run is {self.run['status']}, not done, so some sessions are missing from its log; "
                 "finish it, or export what there is with --partial"
             )
         arms = self._log.logged_arms()

@@ -1,6 +1,6 @@
-"""TREC qrels and run, `<arm>/qrels.txt` and `<arm>/run.txt`: one topic a visit.
+"""TREC qrels and run, `<arm>/qrels.txt` and `<arm>/run.txt`: one topic a session.
 
-The run holds the ranking as it was shown, the qrels what came of it, so any TREC tool scores how well the visit was
+The run holds the ranking as it was shown, the qrels what came of it, so any TREC tool scores how well the session was
 ranked for the person who made it. Tools sort a run by its score column and break ties as they like, therefore that
 column counts down from the depth of the site and is not the recommender's own score.
 
@@ -50,13 +50,13 @@ def write(source: LogSource, directory: Path) -> Written:
         (
             f"Grade 2 (liked) is a rating of at least {like:g} stars.",
             f"The score column is {depth} - (rank - 1), not the recommender's score.",
-            "A visit in which nothing was shown, or nothing is known, is no topic.",
+            "A session in which nothing was shown, or nothing is known, is no topic.",
         ),
     )
 
 
 def topic(user_id: str, day: int) -> str:
-    """The id of a visit: nobody comes twice on a day."""
+    """The id of a session: nobody comes twice on a day."""
     return f"sim-{user_id}-day{day}"
 
 

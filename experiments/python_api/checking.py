@@ -27,7 +27,7 @@ class Checked:
 
     Attributes:
         people, items, training_interactions: How many.
-        bounds: The most that a run can take: visits, pages, calls to a language model, tokens and money.
+        bounds: The most that a run can take: sessions, pages, calls to a language model, tokens and money.
     """
 
     people: int
@@ -56,7 +56,7 @@ def _checked(plan: Plan) -> Checked:
         users,
         plan.environment.page_size * plan.environment.max_pages,
         plan.split.train.met_by(users),
-        Draws.for_visits(plan.config.seed, users, 0),
+        Draws.for_sessions(plan.config.seed, users, 0),
     )
     for arm in plan.config.arms:
         if is_fixed(arm):

@@ -73,7 +73,7 @@ class Run:
         return self._frames(LogReader.impressions)
 
     def sessions(self) -> pd.DataFrame:
-        """One row per visit.
+        """One row per session.
 
         Returns:
             As `LogReader.sessions`: `arm`, `user_id`, `day`, `timestamp`, `pages`, `ended_by`, `satisfaction`, ...

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from groundlings.environments.random_streams import Draws
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 from groundlings.experiments.config.designs import SplitDesign, shares_of
 from groundlings.experiments.config.schema import CalibratedMindConfig, LanguageMindConfig, PluginMindConfig
 from groundlings.experiments.config.variants import cells_of
@@ -137,9 +137,9 @@ def _calls_words(plan: Plan) -> str:
     assert isinstance(mind, LanguageMindConfig)
     parts = ["one per page" if mind.decision == "verdict" else "for every slot, its stars and two per page"]
     if mind.reflection.every:
-        parts.append(f"a thought every {mind.reflection.every} visits")
+        parts.append(f"a thought every {mind.reflection.every} sessions")
     if mind.interview.questions:
-        parts.append("an interview a visit")
+        parts.append("an interview a session")
     return f": {', '.join(parts)} (an unreadable reply is asked for again)"
 
 
@@ -175,7 +175,7 @@ async def _tokens_a_pair(plan: Plan, mind: CalibratedMindConfig) -> tuple[float,
 
 
 async def _tokens_a_call(plan: Plan) -> tuple[float, float]:
-    """Mean tokens in and out over the first visit of a few agents, asked of the scripted model."""
+    """Mean tokens in and out over the first session of a few agents, asked of the scripted model."""
     from groundlings.simulator.language.scripted import ScriptedModel, legal_reply
 
     mind = plan.config.mind.build(replace(plan.minds, model=ScriptedModel(legal_reply)))
@@ -185,9 +185,9 @@ async def _tokens_a_call(plan: Plan) -> tuple[float, float]:
     for agent in range(min(_SAMPLE, len(plan.population))):
         agents = np.array([agent])
         users = plan.population.users[agents]
-        visits = Visits(agents, users, 0, Draws.for_visits(plan.config.seed, users, 0))
+        sessions = Sessions(agents, users, 0, Draws.for_sessions(plan.config.seed, users, 0))
         seen = plan.split.train.matrix[users]
-        record = await browse(visits, seen, recommender=recommender, environment=plan.environment, mind=mind)
+        record = await browse(sessions, seen, recommender=recommender, environment=plan.environment, mind=mind)
         asked = [call for logged in record.turns for call in logged.calls]
         for call in (*asked, *record.afterthoughts.calls):
             prompt += call.reply.prompt_tokens

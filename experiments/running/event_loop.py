@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from threading import Event, current_thread, main_thread
 from typing import TypeVar
 
-from groundlings.experiments.running.events import Changed, Progress, ProgressEvent, VisitsWritten
+from groundlings.experiments.running.events import Changed, Progress, ProgressEvent, SessionsWritten
 
 Result = TypeVar("Result")
 
@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 def outside_of_loops(work: Callable[[Progress], Result], progress: Progress) -> Result:
     """What `work` returns, wherever it is asked for; it is waited for in either case.
 
-    Ctrl-C, or a notebook's stop button, reaches the thread with the next visit that is written.
+    Ctrl-C, or a notebook's stop button, reaches the thread with the next session that is written.
 
     Args:
         work: Opens an event loop of its own; it is given `progress`, or what tells it and can be stopped.
@@ -31,7 +31,7 @@ def outside_of_loops(work: Callable[[Progress], Result], progress: Progress) -> 
     stop = Event()
 
     def stopped(event: ProgressEvent) -> ProgressEvent:
-        if stop.is_set() and isinstance(event, VisitsWritten):
+        if stop.is_set() and isinstance(event, SessionsWritten):
             raise KeyboardInterrupt  # nobody else can press Ctrl-C in this thread
         return event
 

@@ -5,13 +5,13 @@
             match event:
                 case Note(line):
                     print(line)
-                case ArmBegins(name, visits):
-                    print(name, "with at most", visits, "visits")
+                case ArmBegins(name, sessions):
+                    print(name, "with at most", sessions, "sessions")
 
     run_experiment(config, progress=Printing())
 
 The rooms below know nothing of this: they take plain callables, which `on_note`, `on_download`, `on_pairs` and
-`on_visits` make of a `Progress`.
+`on_sessions` make of a `Progress`.
 """
 
 from __future__ import annotations
@@ -60,15 +60,15 @@ class RunBegins:
 
 @dataclass(frozen=True, slots=True)
 class ArmBegins:
-    """An arm begins, with this many visits at most."""
+    """An arm begins, with this many sessions at most."""
 
     name: str
-    visits: int
+    sessions: int
 
 
 @dataclass(frozen=True, slots=True)
-class VisitsWritten:
-    """So many more visits of the current arm are in the log."""
+class SessionsWritten:
+    """So many more sessions of the current arm are in the log."""
 
     count: int
 
@@ -82,7 +82,7 @@ class LabStep:
     name: str
 
 
-ProgressEvent = Note | Downloading | PairsAsked | RunBegins | ArmBegins | VisitsWritten | LabStep
+ProgressEvent = Note | Downloading | PairsAsked | RunBegins | ArmBegins | SessionsWritten | LabStep
 
 
 class Progress(Protocol):
@@ -153,6 +153,6 @@ def on_pairs(progress: Progress) -> Callable[[int, int], None]:
     return lambda done, total: progress.event(PairsAsked(done, total))
 
 
-def on_visits(progress: Progress) -> Callable[[int], None]:
-    """A callable for the simulation, which tells how many visits it has just written."""
-    return lambda count: progress.event(VisitsWritten(count))
+def on_sessions(progress: Progress) -> Callable[[int], None]:
+    """A callable for the simulation, which tells how many sessions it has just written."""
+    return lambda count: progress.event(SessionsWritten(count))

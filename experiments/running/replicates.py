@@ -214,8 +214,8 @@ def _in_cell(progress: Progress, cell: str) -> Progress:
         match event:
             case RunBegins():
                 return None
-            case ArmBegins(name, visits):
-                return ArmBegins(f"{cell}: {name}", visits)
+            case ArmBegins(name, sessions):
+                return ArmBegins(f"{cell}: {name}", sessions)
             case _:
                 return event
 

@@ -87,7 +87,7 @@ def resume_experiment(
 ) -> Outcome:
     """Go on with a run that was interrupted, wherever it was; a finished one is only measured again.
 
-    Visits that are in the log are not asked again. The outcome has the digest of an uninterrupted run.
+    Sessions that are in the log are not asked again. The outcome has the digest of an uninterrupted run.
 
     Args:
         directory: The run's.

@@ -15,7 +15,7 @@ from groundlings.experiments.analysis.metrics.lost import altogether, read_lost
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.changes import check_same, line
 from groundlings.experiments.running.event_loop import outside_of_loops
-from groundlings.experiments.running.events import SILENT, ArmBegins, Note, Progress, on_visits
+from groundlings.experiments.running.events import SILENT, ArmBegins, Note, Progress, on_sessions
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, prepare
 from groundlings.simulator.arm import Arm
@@ -63,7 +63,7 @@ async def simulate(
         run: The row of `runs`, from `run_row`.
         place: The log, or its file; it may exist, from the same run interrupted.
         progress: Is told how far it is.
-        cut_short: Filled, where it ends early, with the visits that were open.
+        cut_short: Filled, where it ends early, with the sessions that were open.
         accept: Whether to go on with a run that is not the same experiment any more; the log then says so.
 
     Raises:
@@ -101,12 +101,12 @@ async def _simulated(
                 progress.event(Note(f"{TWO}: {'; '.join(map(line, changes))}"))
         while plan.stages:
             arms = plan.stages.pop(0)  # an arm is large: this frees it after its last day
-            visits = sum(arm.people for arm in arms) * plan.schedule.days
-            progress.event(ArmBegins(", ".join(arm.name for arm in arms), visits))
+            sessions = sum(arm.people for arm in arms) * plan.schedule.days
+            progress.event(ArmBegins(", ".join(arm.name for arm in arms), sessions))
             if past is not None:
                 _go_on(arms, past)
             try:
-                await live_together(arms, plan.schedule, log, on_visits(progress), watch)
+                await live_together(arms, plan.schedule, log, on_sessions(progress), watch)
             finally:
                 if cut_short is not None:
                     ids = plan.dataset.people.user_ids

@@ -15,7 +15,7 @@ _BYTES_PER_IMPRESSION = 100
 
 
 def sessions_at_most(plan: Plan) -> int:
-    """Visits of all arms at most (fewer where people do not come every day)."""
+    """Sessions of all arms at most (fewer where people do not come every day)."""
     arms = len(plan.config.arms) if isinstance(plan.config.design, ParallelDesign) else 1
     return arms * len(plan.population) * plan.schedule.days
 

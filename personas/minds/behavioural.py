@@ -76,7 +76,7 @@ class BehaviouralMind:
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
         page = situation.page
-        rows = self._taste.table.slots(situation.visits.users)
+        rows = self._taste.table.slots(situation.sessions.users)
         items = np.where(page.shown, page.items, 0)
         appeal = self._taste.table.appeal[rows[:, None], items].astype(np.float64)
         decision = self._browsing.decide(situation, expit(appeal + self._constant))

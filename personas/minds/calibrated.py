@@ -122,10 +122,10 @@ class CalibratedMind:
         page = situation.page
         if self._scorer is None:
             return self._browsing.decide(situation, expit(self._appeal(situation) + self._constant))
-        if len(situation.visits) != 1:
-            raise ValueError(f"a mind with a language term decides for one visit at a time, found {len(page.items)}")
+        if len(situation.sessions) != 1:
+            raise ValueError(f"a mind with a language term decides for one session at a time, found {len(page.items)}")
         slots = [int(slot) for slot in np.flatnonzero(page.shown[0])]
-        scored = await self._scorer.ask(int(situation.visits.users[0]), page.items[0, slots].tolist())
+        scored = await self._scorer.ask(int(situation.sessions.users[0]), page.items[0, slots].tolist())
         calls = tuple(each.call for each in scored)
         if any(np.isnan(each.score) for each in scored):
             return Decision.lost(situation.legal, page, calls)
@@ -161,8 +161,8 @@ class CalibratedMind:
         return self._constant + appeal + self._calibration.language.value * said
 
     def _appeal(self, situation: Situation) -> FloatArray:
-        """Of every slot, shape (n_visits, n_slots); empty slots have that of the first item."""
+        """Of every slot, shape (n_sessions, n_slots); empty slots have that of the first item."""
         page: Page = situation.page
-        rows = self._taste.table.slots(situation.visits.users)
+        rows = self._taste.table.slots(situation.sessions.users)
         items = np.where(page.shown, page.items, 0)
         return self._taste.table.appeal[rows[:, None], items].astype(np.float64)

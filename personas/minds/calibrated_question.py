@@ -145,7 +145,7 @@ class LanguageScorer:
             told="\n".join(filter(None, (self._portrait(user), asked))),
             schema={"enum": list(_YES_OR_NO)},
             # Nobody's luck: the question, its seed included, is a function of the pair alone.
-            draws=Draws.for_visits(0, np.array([user]), 0),
+            draws=Draws.for_sessions(0, np.array([user]), 0),
             purpose="score",
             number=item,
         )

@@ -29,8 +29,8 @@ from groundlings.environments.actions import LegalActions
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.decision import Decision
 from groundlings.environments.page import Page
+from groundlings.environments.sessions import Sessions
 from groundlings.environments.trace import Chance, Remark, Trace
-from groundlings.environments.visits import Visits
 from groundlings.personas.held_out_replay import Grounding
 from groundlings.personas.mind import Situation
 from groundlings.personas.population import Population
@@ -95,20 +95,20 @@ class Browsing:
 
         Args:
             situation: The page.
-            open_if_seen: P(click | examined) of every slot, shape (n_visits, n_slots); empty slots may hold anything.
+            open_if_seen: P(click | examined) of every slot, shape (n_sessions, n_slots); empty slots may hold anything.
         """
-        visits, page = situation.visits, situation.page
+        sessions, page = situation.sessions, situation.page
         shown = page.shown
-        known, real_stars = self._really(visits, page)
+        known, real_stars = self._really(sessions, page)
         open_if_seen = np.where(known, 1.0, open_if_seen)
         seen = np.broadcast_to(self._examination(page), page.items.shape)
         probability = np.where(shown, seen * open_if_seen, 0.0)
-        draw = visits.draws.uniform("click", page.items)
+        draw = sessions.draws.uniform("click", page.items)
         clicked = draw < probability
         # Bayes: P(examined | not clicked), so that one inequality decides a click and examined holds every click.
         passed = seen * (1 - open_if_seen) / np.maximum(1 - probability, _NEXT_TO_NOTHING)
-        examined = clicked | (shown & (visits.draws.uniform("examine", page.items) < passed))
-        worth, stars = self._rate(visits, page, clicked, real_stars, situation.legal)
+        examined = clicked | (shown & (sessions.draws.uniform("examine", page.items) < passed))
+        worth, stars = self._rate(sessions, page, clicked, real_stars, situation.legal)
         satisfaction = np.rint(1 + 9 * (1 - np.exp(-worth.sum(axis=1) / self._options.enough)))
         remarks = tuple(
             Remark(int(row), int(slot), "grounded", _really_words(real_stars[row, slot]))
@@ -117,7 +117,7 @@ class Browsing:
         schema = situation.legal.schema
         goes_on = None
         if "next_page" in schema:
-            goes_on = situation.legal.offers("next_page", page) & ~self._leaves(visits, page, satisfaction)
+            goes_on = situation.legal.offers("next_page", page) & ~self._leaves(sessions, page, satisfaction)
         return Decision.of(
             situation.legal,
             page,
@@ -128,47 +128,47 @@ class Browsing:
             satisfaction=satisfaction if "satisfaction" in schema else None,
         )
 
-    def _really(self, visits: Visits, page: Page) -> tuple[BoolArray, FloatArray]:
+    def _really(self, sessions: Sessions, page: Page) -> tuple[BoolArray, FloatArray]:
         """Where the held-out part decides, and the stars that were given there (NaN for none)."""
         if self._grounding is None:
             return np.zeros(page.items.shape, dtype=np.bool_), np.full(page.items.shape, np.nan)
-        return self._grounding.look_up(visits.users, page.items)
+        return self._grounding.look_up(sessions.users, page.items)
 
     def _examination(self, page: Page) -> FloatArray:
         positions = np.arange(1, page.items.shape[1] + 1)
         return positions**-self._options.examination_exponent
 
     def _rate(
-        self, visits: Visits, page: Page, clicked: BoolArray, real_stars: FloatArray, legal: LegalActions
+        self, sessions: Sessions, page: Page, clicked: BoolArray, real_stars: FloatArray, legal: LegalActions
     ) -> tuple[FloatArray, FloatArray]:
         """What each clicked item was worth (0 to 1, 0 for the others), and the stars given, NaN for none."""
         stars = np.full(clicked.shape, np.nan)
         model, leaning = self._taste.stars, self._taste.table.leaning
         if model is None or leaning is None:
             return np.where(clicked, UNRATED_FIND, 0.0), stars
-        visit, slot = np.nonzero(clicked)
-        items = page.items[visit, slot]
-        here = visits.draws.take(visit)
-        leans = leaning[self._taste.table.slots(visits.users)[visit], items].astype(np.float64)
-        given = model.draw(visits.users[visit], leans, here.uniform("mood"), here.uniform("stars", items))
-        really = real_stars[visit, slot]
+        session, slot = np.nonzero(clicked)
+        items = page.items[session, slot]
+        here = sessions.draws.take(session)
+        leans = leaning[self._taste.table.slots(sessions.users)[session], items].astype(np.float64)
+        given = model.draw(sessions.users[session], leans, here.uniform("mood"), here.uniform("stars", items))
+        really = real_stars[session, slot]
         rated = ~np.isnan(really)
         given = np.where(rated, star_columns(np.where(rated, really, model.scale.low), model.scale), given)
         worth = np.zeros(clicked.shape)
-        worth[visit, slot] = given / (len(model.scale.values) - 1)
+        worth[session, slot] = given / (len(model.scale.values) - 1)
         if legal.values("rate"):
             rates = rated | (here.uniform("rate", items) < self._options.rating_probability)
-            stars[visit, slot] = np.where(rates, np.array(model.scale.values)[given], np.nan)
+            stars[session, slot] = np.where(rates, np.array(model.scale.values)[given], np.nan)
         return worth, stars
 
-    def _leaves(self, visits: Visits, page: Page, satisfaction: FloatArray) -> BoolArray:
+    def _leaves(self, sessions: Sessions, page: Page, satisfaction: FloatArray) -> BoolArray:
         options = self._options
         odds = (
             logit(options.leave_rate)
             + options.fatigue * (page.number - 1)
             - options.patience * (satisfaction - 5.5) / 4.5
         )
-        return visits.draws.uniform("leave", np.full(len(visits), page.number)) < expit(odds)
+        return sessions.draws.uniform("leave", np.full(len(sessions), page.number)) < expit(odds)
 
 
 def open_constant(known: FloatArray, rate: float) -> float:

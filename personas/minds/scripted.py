@@ -67,20 +67,20 @@ class ScriptedMind:
         click = np.zeros(page.items.shape, dtype=np.bool_)
         click[:, opened] = page.shown[:, opened]
         stars = options.stars if options.stars is not None and situation.legal.values("rate") else None
-        visits = len(page.items)
+        sessions = len(page.items)
         decision = Decision.of(
             situation.legal,
             page,
             click=click,
             rate=None if stars is None else np.where(click, stars, np.nan),
-            satisfaction=None if options.satisfaction is None else np.full(visits, options.satisfaction),
+            satisfaction=None if options.satisfaction is None else np.full(sessions, options.satisfaction),
             next_page=situation.legal.offers("next_page", page) & (page.number < options.pages),
         )
         return self._misbehave(decision, situation) if options.misdeeds else decision
 
     def _misbehave(self, decision: Decision, situation: Situation) -> Decision:
         """Spoil the replies of the agents whose turn it is."""
-        pattern = np.array(self._options.misdeeds)[situation.visits.agents % len(self._options.misdeeds)]
+        pattern = np.array(self._options.misdeeds)[situation.sessions.agents % len(self._options.misdeeds)]
         illegal, unreadable = pattern == "illegal", pattern == "unreadable"
         width = situation.page.items.shape[1]
         beyond = illegal & ~situation.legal.offers("next_page", situation.page)

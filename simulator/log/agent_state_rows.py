@@ -21,7 +21,7 @@ Rows = list[Row]
 
 
 def mood_rows(record: CohortRecord, first_session: int) -> Rows:
-    """One row per page that an agent with a mood has seen, visit by visit."""
+    """One row per page that an agent with a mood has seen, session by session."""
     found = []
     for logged in record.turns:
         trace, number = logged.turn.decision.trace, logged.turn.page.number
@@ -43,15 +43,15 @@ def mood_rows(record: CohortRecord, first_session: int) -> Rows:
 
 def memory_rows(record: CohortRecord, first_session: int) -> Rows:
     """One row a memory, in the order in which they were made."""
-    visit_of = (
-        {int(agent): row for row, agent in enumerate(record.visits.agents)} if record.afterthoughts.memories else {}
+    session_of = (
+        {int(agent): row for row, agent in enumerate(record.sessions.agents)} if record.afterthoughts.memories else {}
     )
     places: dict[int, int] = {}
     rows: Rows = []
     for memory in record.afterthoughts.memories:
-        visit = visit_of[memory.agent]
-        places[visit] = place = places.get(visit, -1) + 1
-        rows.append((first_session + visit, place, memory.kind, memory.text, memory.importance))
+        session = session_of[memory.agent]
+        places[session] = place = places.get(session, -1) + 1
+        rows.append((first_session + session, place, memory.kind, memory.text, memory.importance))
     return rows
 
 

@@ -15,9 +15,9 @@ _ASKED_BY = ("recommender", "agent")
 
 
 def calls_in_order(record: CohortRecord) -> list[tuple[int, int, int, CallRecord]]:
-    """Visit, page, who asked (a recommender before the agent sees the page) and call, in the order of asking.
+    """Session, page, who asked (a recommender before the agent sees the page) and call, in the order of asking.
 
-    What an agent asked after its visit comes last.
+    What an agent asked after its session comes last.
     """
     found = [(call.row, page, _RECOMMENDER, call) for page, call in record.asked]
     found += [
@@ -37,14 +37,14 @@ def call_rows(
     return [
         (
             first_call + number,
-            first_session + visit,
+            first_session + session,
             page,
             *_call(call),
             _ASKED_BY[asker],
             *_about_reply(call.reply),
             None if call.team < 0 else first_arm + call.team,
         )
-        for number, (visit, page, asker, call) in enumerate(found)
+        for number, (session, page, asker, call) in enumerate(found)
     ]
 
 

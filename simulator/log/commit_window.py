@@ -1,4 +1,4 @@
-"""Cohorts that are decided within moments share a transaction, because a commit takes as long as a hundred visits.
+"""Cohorts that are decided within moments share a transaction, because a commit takes as long as a hundred sessions.
 
 In an event loop a cohort waits `WINDOW_SECONDS` at most; without one it is committed at once.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from groundlings.simulator.log.row_layout import Cohort
 
 WINDOW_SECONDS = 0.05
-"""How long a decided visit may wait for others to be committed with; a power failure costs no more than this."""
+"""How long a decided session may wait for others to be committed with; a power failure costs no more than this."""
 
 _MOST_PAGES = 2_000
 """So many pages are enough for a transaction of their own."""

@@ -55,13 +55,15 @@ def event_rows(slots: Slots, kinds: EventKinds, first_session: int, first_event:
         _of_pages(slots, kinds),
         _remarks_and_refusals(slots, kinds),
     ]
-    visit, page, position, kind, impression, value, detail = (np.concatenate(part) for part in zip(*parts, strict=True))
+    session, page, position, kind, impression, value, detail = (
+        np.concatenate(part) for part in zip(*parts, strict=True)
+    )
     # The last key sorts first: by session, then page, then slot (the page's own events behind all slots), then kind.
-    order = np.lexsort((kind, position, page, visit))
+    order = np.lexsort((kind, position, page, session))
     impression = impression[order]  # -1 where an event concerns no slot that was shown: NULL in the log
     return Columns(
         range(first_event, first_event + len(order)),
-        visit[order] + first_session,
+        session[order] + first_session,
         unknown_where(impression < 0, impression),
         page[order],
         kinds.names[kind[order]],
@@ -79,7 +81,7 @@ def _of_slots(slots: Slots, spec: ActionSpec, kind: int) -> _EventColumns:
     where = np.flatnonzero(spec.taken(cells))
     values, texts = _said(spec, cells[where])
     return (
-        slots.visit[where],
+        slots.session[where],
         slots.page[where],
         slots.position[where],
         np.full(len(where), kind),
@@ -90,12 +92,12 @@ def _of_slots(slots: Slots, spec: ActionSpec, kind: int) -> _EventColumns:
 
 
 def _of_page_action(slots: Slots, spec: ActionSpec, kind: int) -> _EventColumns:
-    """One event per visit and page in which an action per page was taken."""
+    """One event per session and page in which an action per page was taken."""
     cells = slots.a_showing(lambda turn: turn.decision[spec.name])
     where = np.flatnonzero(spec.taken(cells))
     values, texts = _said(spec, cells[where])
     return (
-        slots.showing_visit[where],
+        slots.showing_session[where],
         slots.showing_page[where],
         np.full(len(where), _WHOLE_PAGE),
         np.full(len(where), kind),
@@ -113,15 +115,15 @@ def _said(spec: ActionSpec, cells: Cells) -> tuple[Cells, Cells]:
 
 
 def _of_pages(slots: Slots, kinds: EventKinds) -> _EventColumns:
-    """The event that ends a page for a visit."""
-    showings = len(slots.showing_visit)
+    """The event that ends a page for a session."""
+    showings = len(slots.showing_session)
     goes_on = slots.a_showing(_goes_on)
     unreadable = slots.a_showing(lambda turn: turn.decision.unreadable)
     refused = slots.a_showing(lambda turn: turn.decision.refused)
     ended = np.where(goes_on, kinds.place["next_page"], kinds.place["exit"])
     lost = np.where(refused, kinds.place["unanswerable"], kinds.place["unreadable"])
     return (
-        slots.showing_visit,
+        slots.showing_session,
         slots.showing_page,
         np.full(showings, _WHOLE_PAGE),
         np.where(unreadable, lost, ended),
@@ -137,7 +139,7 @@ def _goes_on(turn: PageTurn) -> Cells:
 
 
 def satisfaction_of(turn: PageTurn) -> Cells:
-    """How satisfying each visit found its page, NaN where it was not asked."""
+    """How satisfying each session found its page, NaN where it was not asked."""
     said = turn.decision.get("satisfaction")
     return np.full(len(turn.rows), np.nan) if said is None else said
 
@@ -161,19 +163,19 @@ def _remarks_and_refusals(slots: Slots, kinds: EventKinds) -> _EventColumns:
         notes = [(each.row, each.position, kinds.place["illegal"], f"{each.said}: {each.reason}") for each in refused]
         notes += [(each.row, each.position, kinds.place[each.kind], each.text) for each in remarks]
         for row, slot, kind, text in notes:
-            # `row` counts the turn's visits, `rows` says which of the cohort they are, `first` where the cohort begins.
-            visit, page = int(logged.turn.rows[row]) + first, logged.turn.page
+            # `row` counts the turn's sessions, `rows` says which of the cohort they are, `first` where the cohort begins.
+            session, page = int(logged.turn.rows[row]) + first, logged.turn.page
             impression, position = -1, _WHOLE_PAGE
             if slot is not None:
                 position = slot
                 if page.shown[row, position]:
-                    # The impressions of a visit are contiguous and without gaps, in the order of ranks: the one at a
-                    # rank is so many places behind the visit's first.
-                    before = int(np.searchsorted(slots.visit, visit))
+                    # The impressions of a session are contiguous and without gaps, in the order of ranks: the one at a
+                    # rank is so many places behind the session's first.
+                    before = int(np.searchsorted(slots.session, session))
                     impression = int(slots.ids[before + page.first_rank + position])
-            found.append((visit, page.number, position, kind, impression, text))
-    visits, pages, positions, note_kinds, impressions = (
+            found.append((session, page.number, position, kind, impression, text))
+    sessions, pages, positions, note_kinds, impressions = (
         np.array([each[n] for each in found], dtype=np.int64) for n in range(5)
     )
     details = np.array([*(each[5] for each in found), None], dtype=np.object_)[:-1]
-    return visits, pages, positions, note_kinds, impressions, np.full(len(found), np.nan), details
+    return sessions, pages, positions, note_kinds, impressions, np.full(len(found), np.nan), details

@@ -14,7 +14,7 @@ from groundlings.environments.errors import RunDirectoryError
 
 _logger = logger(__name__)
 
-_SAFE = "all committed visits are safe"
+_SAFE = "all committed sessions are safe"
 
 _BY_STATE = {
     "53100": f"the server's disk is full; {_SAFE}, free some space and resume the run",
@@ -31,8 +31,8 @@ _BY_WORDS = {
     "password": "the server refused the password, or none was given; put it into PGPASSWORD or ~/.pgpass",
     "does not exist": "create what is missing (`createdb`, `createuser`), or mend log.url",
     "no pg_hba.conf entry": "the server lets nobody in from here; mend its pg_hba.conf or log.url",
-    "NUL": "PostgreSQL stores no NUL characters, and something in this visit holds one; log this run to SQLite",
-    "0x00": "PostgreSQL stores no NUL characters, and something in this visit holds one; log this run to SQLite",
+    "NUL": "PostgreSQL stores no NUL characters, and something in this session holds one; log this run to SQLite",
+    "0x00": "PostgreSQL stores no NUL characters, and something in this session holds one; log this run to SQLite",
 }
 
 

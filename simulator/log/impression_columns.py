@@ -17,45 +17,45 @@ Cells = NDArray[Any]
 
 
 class Slots:
-    """The impressions of some cohorts as flat arrays: by visit, then page, then position.
+    """The impressions of some cohorts as flat arrays: by session, then page, then position.
 
-    Visits are counted through all cohorts. A showing is one page as one visit saw it.
+    Sessions are counted through all cohorts. A showing is one page as one session saw it.
 
     Attributes:
-        first_visits: The first visit of each cohort, then the number of all visits.
+        first_sessions: The first session of each cohort, then the number of all sessions.
         turns: The turns of all cohorts.
-        logged: The same with where items came from and what was refused, each with the first visit of its cohort.
-        showing_visit, showing_page: Shape (n_showings,) each, by visit, then page.
-        visit, page, position, rank: Shape (n_impressions,) each.
+        logged: The same with where items came from and what was refused, each with the first session of its cohort.
+        showing_session, showing_page: Shape (n_showings,) each, by session, then page.
+        session, page, position, rank: Shape (n_impressions,) each.
         ids: Impression ids, ascending.
     """
 
     def __init__(self, records: Sequence[CohortRecord], first_id: int) -> None:
-        self.first_visits = [0]
+        self.first_sessions = [0]
         self.logged: list[tuple[int, LoggedTurn]] = []
         for record in records:
-            self.logged += ((self.first_visits[-1], logged) for logged in record.turns)
-            self.first_visits.append(self.first_visits[-1] + len(record.visits))
+            self.logged += ((self.first_sessions[-1], logged) for logged in record.turns)
+            self.first_sessions.append(self.first_sessions[-1] + len(record.sessions))
         self.turns = [logged.turn for _, logged in self.logged]
         self._width = max((turn.page.items.shape[1] for turn in self.turns), default=0)
-        # `rows` counts the visits of one cohort; adding the cohort's first visit counts them over all cohorts.
-        visit = _joined([logged.turn.rows + first for first, logged in self.logged])
-        # Turns come page by page; this order puts the pages of a visit side by side. Stable: they stay ascending.
-        self._order = np.argsort(visit, kind="stable")
-        self.showing_visit = visit[self._order]
+        # `rows` counts the sessions of one cohort; adding the cohort's first session counts them over all cohorts.
+        session = _joined([logged.turn.rows + first for first, logged in self.logged])
+        # Turns come page by page; this order puts the pages of a session side by side. Stable: they stay ascending.
+        self._order = np.argsort(session, kind="stable")
+        self.showing_session = session[self._order]
         self.showing_page = self._spread(lambda turn: turn.page.number)
         self._shown = self._stacked([turn.page.shown for turn in self.turns]).astype(np.bool_, copy=False)
         self._slots = self._shown.sum(axis=1)
         # A showing has one entry per slot that holds an item: empty slots behind the end of a list are no impressions.
-        self.visit = np.repeat(self.showing_visit, self._slots)
+        self.session = np.repeat(self.showing_session, self._slots)
         self.page = np.repeat(self.showing_page, self._slots)
         self.position = np.broadcast_to(np.arange(self._width), self._shown.shape)[self._shown]
         # Rank in the session = rank of the page's first slot + position in the page.
         self.rank = self.position + np.repeat(self._spread(lambda turn: turn.page.first_rank), self._slots)
-        self.ids = np.arange(first_id, first_id + len(self.visit))
+        self.ids = np.arange(first_id, first_id + len(self.session))
 
     def column(self, pick: Callable[[PageTurn], Cells]) -> Cells:
-        """One value per slot; `pick` gives those of a turn, in the shape of its page (n_visits, n_slots)."""
+        """One value per slot; `pick` gives those of a turn, in the shape of its page (n_sessions, n_slots)."""
         return self._stacked([pick(turn) for turn in self.turns])[self._shown]
 
     def served(self, pick: Callable[[Served], Cells]) -> Cells:
@@ -81,11 +81,11 @@ class Slots:
         )[self._shown]
 
     def on_every_slot(self, pick: Callable[[PageTurn], Cells]) -> Cells:
-        """One value per slot, the same on all slots of a page; `pick` gives those of a turn, shape (n_visits,)."""
+        """One value per slot, the same on all slots of a page; `pick` gives those of a turn, shape (n_sessions,)."""
         return np.repeat(self.a_showing(pick), self._slots)
 
     def a_showing(self, pick: Callable[[PageTurn], Cells]) -> Cells:
-        """One value per showing; `pick` gives those of a turn, shape (n_visits of the turn,)."""
+        """One value per showing; `pick` gives those of a turn, shape (n_sessions of the turn,)."""
         return _joined([pick(turn) for turn in self.turns])[self._order]
 
     def _spread(self, pick: Callable[[PageTurn], int]) -> IntArray:

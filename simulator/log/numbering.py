@@ -26,7 +26,7 @@ def next_ids(connection: Connection, store: Store) -> dict[str, int]:
 
 
 def first_origin(first: Mapping[str, int]) -> Origin:
-    """Where the visits of a run begin that has just been begun with these ids."""
+    """Where the sessions of a run begin that has just been begun with these ids."""
     return Origin(
         arm=first["arms"],
         session=first["sessions"],
@@ -39,7 +39,7 @@ def first_origin(first: Mapping[str, int]) -> Origin:
 
 
 def next_origin(connection: Connection, store: Store) -> Origin:
-    """Where the visits of a run go on: behind those in its log, with the arms, agents and items that it began with."""
+    """Where the sessions of a run go on: behind those in its log, with the arms, agents and items that it began with."""
     ids = next_ids(connection, store)
     for table in _BEGUN_WITH:
         (key,) = table.primary_key.columns

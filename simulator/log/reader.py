@@ -6,9 +6,9 @@ from groundlings.simulator.log.reading.frames import FrameReader
 from groundlings.simulator.log.reading.lost import LostPageReader
 from groundlings.simulator.log.reading.open_log import CHUNK_ROWS
 from groundlings.simulator.log.reading.participants import LoggedAgent, LoggedArm, LoggedItem
+from groundlings.simulator.log.reading.sessions import Rows, SessionReader, SessionRows
 from groundlings.simulator.log.reading.streams import IMPRESSION_COLUMNS, ArmRows, Outcome, StreamReader
 from groundlings.simulator.log.reading.sums import TOTALS, SumReader
-from groundlings.simulator.log.reading.visits import Rows, VisitReader, VisitRows
 
 __all__ = [
     "CHUNK_ROWS",
@@ -21,11 +21,11 @@ __all__ = [
     "LoggedItem",
     "Outcome",
     "Rows",
-    "VisitRows",
+    "SessionRows",
 ]
 
 
-class LogReader(FrameReader, SumReader, LostPageReader, VisitReader, StreamReader):
+class LogReader(FrameReader, SumReader, LostPageReader, SessionReader, StreamReader):
     """A run's log, open for reading. It changes nothing, and it reads logs of every released schema.
 
     - DataFrames, one row per thing: `impressions`, `sessions`, `events`, `calls`, `interactions`, `agents`, `items`,
@@ -33,7 +33,7 @@ class LogReader(FrameReader, SumReader, LostPageReader, VisitReader, StreamReade
     - The run and who takes part: `run`, `logged_arms`, `logged_agents`, `logged_items`, `user_ids`.
     - Sums for metrics: `session_totals`, `sessions_by_end`, `events_by_kind`, `call_totals`, ...
     - Pages of which nothing is known, with the reason: `lost_pages`.
-    - One visit: `visits_of`, `visit`, ...
+    - One session: `sessions_of_agent`, `session`, ...
     - Chunks of constant memory: `impression_chunks`, `table_chunks`.
     - Anything else: `query`, a SELECT of your own.
 

@@ -62,7 +62,7 @@ def read_resumption(connection: Connection, store: Store, schema: ActionSchema) 
 
 
 def read_past(connection: Connection, arm_id: int, origin: Origin, schema: ActionSchema) -> Past:
-    """What one arm has lived through; a visit counts once all of it is committed, so there are no halves."""
+    """What one arm has lived through; a session counts once all of it is committed, so there are no halves."""
     past_sessions = connection.execute(
         select(sessions.c.day, sessions.c.agent_id)
         .where(sessions.c.arm_id == arm_id)

@@ -1,4 +1,4 @@
-"""From the records of cohorts to rows: columns first, one block a table, visits in order."""
+"""From the records of cohorts to rows: columns first, one block a table, sessions in order."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Cohort:
     """What a cohort did, and what the log must know beside it.
 
     Attributes:
-        record: The visits.
+        record: The sessions.
         arm_id: Whose.
         sim_time: Of the day, on the simulated clock.
         policy_version: What the recommender had learnt.
@@ -63,7 +63,7 @@ class Block:
 def block_of(cohorts: Sequence[Cohort], origin: Origin) -> Block:
     """Lay out everything that cohorts did, one after the other; the order of rows depends on the records alone.
 
-    Many cohorts of one visit cost little more than one cohort of many, because they are laid out together.
+    Many cohorts of one session cost little more than one cohort of many, because they are laid out together.
     """
     slots = Slots([cohort.record for cohort in cohorts], origin.impression)
     kinds = EventKinds(cohorts[0].record.schema)
@@ -71,7 +71,7 @@ def block_of(cohorts: Sequence[Cohort], origin: Origin) -> Block:
     moods: list[Row] = []
     memories: list[Row] = []
     interviews: list[Row] = []
-    for cohort, first in zip(cohorts, slots.first_visits, strict=False):
+    for cohort, first in zip(cohorts, slots.first_sessions, strict=False):
         record, session = cohort.record, origin.session + first
         found = calls_in_order(record)
         ids = {id(call): origin.call + len(calls) + number for number, (_, _, _, call) in enumerate(found)}
@@ -91,12 +91,12 @@ def block_of(cohorts: Sequence[Cohort], origin: Origin) -> Block:
 
 
 def _sessions(cohorts: Sequence[Cohort], slots: Slots, origin: Origin) -> Columns:
-    sizes = [len(cohort.record.visits) for cohort in cohorts]
+    sizes = [len(cohort.record.sessions) for cohort in cohorts]
     total = sum(sizes)
     satisfaction = slots.a_showing(satisfaction_of)
     given = ~np.isnan(satisfaction)
-    asked = np.bincount(slots.showing_visit[given], minlength=total)
-    felt = np.bincount(slots.showing_visit[given], weights=satisfaction[given], minlength=total)
+    asked = np.bincount(slots.showing_session[given], minlength=total)
+    felt = np.bincount(slots.showing_session[given], weights=satisfaction[given], minlength=total)
 
     def spread(values: Iterable[Any]) -> list[Any]:
         return [value for value, times in zip(values, sizes, strict=True) for _ in range(times)]
@@ -104,8 +104,8 @@ def _sessions(cohorts: Sequence[Cohort], slots: Slots, origin: Origin) -> Column
     return Columns(
         range(origin.session, origin.session + total),
         spread(cohort.arm_id for cohort in cohorts),
-        np.concatenate([cohort.record.visits.agents for cohort in cohorts]) + origin.agent,
-        spread(cohort.record.visits.day for cohort in cohorts),
+        np.concatenate([cohort.record.sessions.agents for cohort in cohorts]) + origin.agent,
+        spread(cohort.record.sessions.day for cohort in cohorts),
         spread(cohort.sim_time for cohort in cohorts),
         spread(cohort.policy_version for cohort in cohorts),
         spread(map(_propensity_kind, cohorts)),
@@ -128,7 +128,7 @@ def _impressions(slots: Slots, origin: Origin) -> Columns:
     unknown = slots.on_every_slot(lambda turn: turn.decision.unreadable)
     return Columns(
         slots.ids,
-        slots.visit + origin.session,
+        slots.session + origin.session,
         slots.page,
         slots.position,
         slots.rank,

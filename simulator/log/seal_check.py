@@ -197,15 +197,15 @@ class _Check:
     def _fates(
         self, blocks: Sequence[Mapping[str, Any]], chosen: Sequence[tuple[Mapping[str, Any], Row[Any]]]
     ) -> Iterator[str]:
-        """What became of visits, by arm and day."""
+        """What became of sessions, by arm and day."""
         fates: dict[Fate, set[tuple[int, int]]] = defaultdict(set)
         for covers, seal in chosen:
             fate = self._fate(covers, seal.content)
             if fate is not None:
                 fates[fate] |= {(arm, day) for arm, day in covers["visits"]}
         names = {row.arm_id: row.name for row in self._connection.execute(select(tables.arms)).all()}
-        for fate, visits in fates.items():
-            yield f"rows of {_told(visits, names)} were {fate} after they were written"
+        for fate, sessions in fates.items():
+            yield f"rows of {_told(sessions, names)} were {fate} after they were written"
         yield from self._beyond(blocks)
 
     def _fate(self, covers: Mapping[str, Any], content: str) -> Fate | None:
@@ -265,10 +265,10 @@ _NAMES = {
 """What messages call the parts of a run's row."""
 
 
-def _told(visits: set[tuple[int, int]], names: Mapping[int, str]) -> str:
-    """The arms and days of some visits: "arm ease, day 2"; days count from 1, as everywhere on screen."""
+def _told(sessions: set[tuple[int, int]], names: Mapping[int, str]) -> str:
+    """The arms and days of some sessions: "arm ease, day 2"; days count from 1, as everywhere on screen."""
     days: dict[int, list[int]] = defaultdict(list)
-    for arm, day in sorted(visits):
+    for arm, day in sorted(sessions):
         days[arm].append(day + 1)
     return "; ".join(
         f"arm {names.get(arm, arm)}, day{'s' if len(found) > 1 else ''} {_spans(found)}" for arm, found in days.items()

@@ -153,7 +153,7 @@ def seal_of_block(cohorts: Sequence[Cohort], block: Block, origin: Origin) -> tu
     covers: dict[str, Any] = {
         name: [first, len(getattr(block, name))] for name, first in zip(NUMBERED, firsts, strict=True)
     }
-    covers["visits"] = sorted({(cohort.arm_id, int(cohort.record.visits.day)) for cohort in cohorts})
+    covers["visits"] = sorted({(cohort.arm_id, int(cohort.record.sessions.day)) for cohort in cohorts})
     total = hashlib.sha256()
     for name in NUMBERED:
         part = getattr(block, name)

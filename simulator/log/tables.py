@@ -112,7 +112,7 @@ impressions = Table(
     Column("session_id", ForeignKey("sessions.session_id"), nullable=False),
     Column("page", Integer, nullable=False),  # 1 is the first
     Column("position", Integer, nullable=False),  # 0 is the first slot of the page
-    Column("rank", Integer, nullable=False),  # 0 is the first slot of the visit
+    Column("rank", Integer, nullable=False),  # 0 is the first slot of the session
     Column("item_id", ForeignKey("items.item_id"), nullable=False),
     Column("score", Float),  # the recommender's own
     Column("pscore", Float, nullable=False),  # P(this item in this slot | request)
@@ -173,7 +173,7 @@ moods = Table(
     metadata,
     Column("session_id", ForeignKey("sessions.session_id"), primary_key=True),
     _key("page"),
-    Column("satisfaction", Float, nullable=False),  # with the visit before this page, 1 to 10
+    Column("satisfaction", Float, nullable=False),  # with the session before this page, 1 to 10
     Column("tiredness", Float, nullable=False),  # 0 rested to 1 exhausted
     Column("boredom", Text, nullable=False),  # JSON: topic -> 0 to 1
     Column("p_next", Float),  # P(next page); NULL = the mind states none, or there is none

@@ -1,4 +1,4 @@
-"""The one writer of a run's log: whole visits go in, in transactions that a crash cannot cut in two."""
+"""The one writer of a run's log: whole sessions go in, in transactions that a crash cannot cut in two."""
 
 from __future__ import annotations
 

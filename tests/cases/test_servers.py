@@ -46,7 +46,7 @@ class Outcome:
 
 @pytest.fixture
 def ask(tmp_path, address, command):
-    """Runs the shop against a server of a kind; two arms, every visit one page."""
+    """Runs the shop against a server of a kind; two arms, every session one page."""
     items = [f"g{number},{name},food" for number, name in enumerate((*GROCERIES, POISON))]
     bought = [
         f"c{person},g{(person + 2 * place) % 11},{1 + place % 5},{1_700_000_000 + 100 * person + place}"

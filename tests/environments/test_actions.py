@@ -27,7 +27,7 @@ NOBODY = np.zeros(3, dtype=np.bool_)
 
 
 def said(*each):
-    """Visit by visit, what is said: legal cells by action, and what was refused as plain tuples."""
+    """Session by session, what is said: legal cells by action, and what was refused as plain tuples."""
     actions, stray = lay_out(SHOP, PAGE, [*each, *[()] * (3 - len(each))])
     return actions, stray
 
@@ -215,14 +215,14 @@ def test_all_that_is_said_is_either_done_or_refused_once_and_the_check_is_stable
     assert taken(again) == done
 
 
-def test_an_unreadable_visit_does_nothing_and_is_refused_nothing_beside_readable_ones():
+def test_an_unreadable_session_does_nothing_and_is_refused_nothing_beside_readable_ones():
     each = [Action("open", 0), Action("open", 1), Action("mood", value=99.0), Action("ask", value="why")]
     actions, refused = check(each, each, each, unreadable=[True, False, True])
     assert taken(actions) == [(1, 0, "open", True), (1, None, "ask", "why")]
     assert refusals(refused) == [(1, 1, "open", "the slot is empty"), (1, None, "mood", "mood is 0 to 5")]
 
 
-def test_refusals_of_a_cohort_are_told_visit_by_visit_strays_first():
+def test_refusals_of_a_cohort_are_told_session_by_session_strays_first():
     actions, stray = said(
         [Action("mood", value=9.0)], [Action("open", 1), Action("open", 5)], [Action("buy_now", 0), Action("open", 5)]
     )
@@ -256,7 +256,7 @@ def test_a_column_of_another_shape_or_of_an_undeclared_action_is_an_error():
         Actions.of(SHOP, PAGE, {"swim": NOBODY, "leave": NOBODY, "fly": NOBODY})
 
 
-def test_some_visits_actions_keep_their_rows():
+def test_some_sessions_actions_keep_their_rows():
     actions, _ = said([Action("leave")], [Action("open", 0)], [Action("grade", 1, 1.0)])
     assert len(actions) == 3
     some = actions.take(np.array([2, 0]))
@@ -269,7 +269,7 @@ def test_some_visits_actions_keep_their_rows():
     assert actions.get("leave") is actions["leave"]
 
 
-def test_what_is_offered_is_what_the_environment_says_or_else_every_item_and_every_visit():
+def test_what_is_offered_is_what_the_environment_says_or_else_every_item_and_every_session():
     where = np.array([[True, False], [False, False], [False, True]])
     legal = LegalActions(SHOP, {"buy_now": where})
     assert legal.offers("buy_now", PAGE).tolist() == where.tolist()
@@ -324,7 +324,7 @@ def test_one_refusal_is_a_value():
     assert check([Action("mood", value=6.0)])[1] == [Illegal(0, None, "mood", "mood is 0 to 5")]
 
 
-def test_some_visits_decisions_keep_their_actions_and_whether_they_could_be_read():
+def test_some_sessions_decisions_keep_their_actions_and_whether_they_could_be_read():
     actions, _ = said([Action("leave")], [Action("open", 0)])
     some = Decision(actions, np.array([False, True, False])).take(np.array([1, 0]))
     assert some.unreadable.tolist() == [True, False]

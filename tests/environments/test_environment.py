@@ -1,4 +1,4 @@
-"""Where the items of a page come from, and how visits end."""
+"""Where the items of a page come from, and how sessions end."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from groundlings.environments.actions import ActionSchema, ActionSpec, LegalActions
 from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.contract import EnvironmentContract
-from groundlings.environments.environment import EndedBy, Environment, Observation, Served, VisitState
+from groundlings.environments.environment import EndedBy, Environment, Observation, Served, SessionState
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 
 _EXAMPLE = Environment.__doc__.split("be bought:\n\n")[1].split("`groundlings.")[0]
 _NAMES = (
     dict(vars(importlib.import_module(Environment.__module__)))
-    | {each.__name__: each for each in (ActionSpec, VisitState)}
+    | {each.__name__: each for each in (ActionSpec, SessionState)}
     | {"NO_ITEM": NO_ITEM}
 )
 exec(textwrap.dedent(_EXAMPLE), _NAMES)
@@ -73,7 +73,7 @@ def test_a_page_is_served_from_the_ranks_it_shows_and_fillers_stand_behind_the_l
                 assert found[1:] == [1.0, False, -1 if teams else None]
 
 
-def test_some_visits_pages_keep_their_origin():
+def test_some_sessions_pages_keep_their_origin():
     for teams in (True, False):
         ranking = drafted(3, 2, teams)
         page = Page(1, 0, ranking.items)
@@ -85,9 +85,9 @@ def test_some_visits_pages_keep_their_origin():
         assert served.teams is None if not teams else served.teams.tolist() == [[0, 1], [0, 1]]
 
 
-def test_visits_that_saw_a_page_end_or_stay_and_the_others_have_been_shown_nothing():
+def test_sessions_that_saw_a_page_end_or_stay_and_the_others_have_been_shown_nothing():
     agents = np.arange(4)
-    arrived = VisitState.arrived(Visits(agents, agents, 0, Draws.for_visits(1, agents, 0)), sp.csr_array((4, 9)))
+    arrived = SessionState.arrived(Sessions(agents, agents, 0, Draws.for_sessions(1, agents, 0)), sp.csr_array((4, 9)))
     assert arrived.here.tolist() == [0, 1, 2, 3]
     assert set(arrived.ended_by) == {EndedBy.NOTHING_SHOWN}
     rows = np.array([0, 1, 3])

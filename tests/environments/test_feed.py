@@ -21,7 +21,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.feed import PaginatedFeed, feed_actions
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 
 
 class Lists:
@@ -42,17 +42,17 @@ class Lists:
         return ranking
 
 
-def visits_of(n: int) -> Visits:
+def sessions_of(n: int) -> Sessions:
     agents = np.arange(n)
-    return Visits(agents, agents, 0, Draws.for_visits(1, agents, 0), sim_time=77)
+    return Sessions(agents, agents, 0, Draws.for_sessions(1, agents, 0), sim_time=77)
 
 
 def walk(feed: PaginatedFeed, lists: Lists, leaves_after: list[int]):
-    """Everybody turns pages, visit r until page `leaves_after[r]`: observations, and the last state."""
+    """Everybody turns pages, session r until page `leaves_after[r]`: observations, and the last state."""
 
     async def walked():
-        visits = visits_of(len(lists.lists))
-        state = await feed.open(visits, sp.csr_array((len(visits), 40)), lists.rank)
+        sessions = sessions_of(len(lists.lists))
+        state = await feed.open(sessions, sp.csr_array((len(sessions), 40)), lists.rank)
         found = []
         while (observation := await feed.observe(state, lists.rank)) is not None:
             found.append(observation)
@@ -99,7 +99,7 @@ def test_a_feed_that_asks_for_each_page_says_which_page_and_what_was_shown():
     first, second = lists.requests
     assert (first.page, first.shown, first.size, first.sim_time) == (1, None, 2, 77)
     assert second.page == 2
-    assert second.users.tolist() == [0, 1], "visit 2 has left, and visit 1 had a full page and may look for another"
+    assert second.users.tolist() == [0, 1], "session 2 has left, and session 1 had a full page and may look for another"
     assert second.shown.tolist() == [[0, 1], [5, 6]]
     assert second.seen.toarray()[0, :3].tolist() == [1, 1, 0]
     assert observations[1].rows.tolist() == [0]
@@ -136,7 +136,7 @@ def test_a_session_ends_by_an_exit_only_where_it_could_have_gone_on(max_pages, u
     feed, lists = PaginatedFeed(2, max_pages, RatingScale()), Lists([5, 6, 8], [7])
 
     async def ended():
-        state = await feed.open(visits_of(2), sp.csr_array((2, 40)), lists.rank)
+        state = await feed.open(sessions_of(2), sp.csr_array((2, 40)), lists.rank)
         observation = await feed.observe(state, lists.rank)
         idle = Decision.of(observation.legal, observation.page)
         return feed.apply(state, observation, replace(idle, unreadable=np.array(unreadable)))
@@ -149,7 +149,7 @@ def test_there_is_no_page_behind_the_last_for_somebody_who_would_go_on_all_the_s
     feed, lists = PaginatedFeed(1, 1, RatingScale(), asks), Lists([5, 6, 8])
 
     async def beyond():
-        state = await feed.open(visits_of(1), sp.csr_array((1, 40)), lists.rank)
+        state = await feed.open(sessions_of(1), sp.csr_array((1, 40)), lists.rank)
         observation = await feed.observe(state, lists.rank)
         goes_on = Decision.of(observation.legal, observation.page, next_page=np.array([True]))
         return await feed.observe(feed.apply(state, observation, goes_on), lists.rank)
@@ -167,7 +167,7 @@ def decided(*said):
     feed, lists = PaginatedFeed(2, 1, RatingScale()), Lists([5, 6], [7])
 
     async def observed():
-        state = await feed.open(visits_of(2), sp.csr_array((2, 40)), lists.rank)
+        state = await feed.open(sessions_of(2), sp.csr_array((2, 40)), lists.rank)
         return await feed.observe(state, lists.rank)
 
     observation = asyncio.run(observed())

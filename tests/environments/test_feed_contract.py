@@ -1,4 +1,4 @@
-"""The paginated feed keeps the promises of every environment, asked for once per visit or for each page."""
+"""The paginated feed keeps the promises of every environment, asked for once per session or for each page."""
 
 from groundlings.environments.contract import EnvironmentContract
 from groundlings.environments.dataset import RatingScale

@@ -13,12 +13,12 @@ from groundlings.environments.random_streams import Draws, name_key
 ITEMS = np.arange(200)
 
 PINNED_KEY = 468115105103525782
-PINNED_VISITS = [0.4920113540372536, 0.7055137071107762]
+PINNED_SESSIONS = [0.4920113540372536, 0.7055137071107762]
 PINNED_ITEMS = [[0.7405012291346107, 0.43210915019495677], [0.519380117972436, 0.839158047284187]]
 
 
 def draws(agents: int = 500, *, root: int = 7, day: int = 0) -> Draws:
-    return Draws.for_visits(root, np.arange(agents), day)
+    return Draws.for_sessions(root, np.arange(agents), day)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_every_part_of_the_key_gives_uniform_numbers(sample):
         draws(root=8).uniform("click", ITEMS[None]),
         draws(day=1).uniform("click", ITEMS[None]),
         draws().uniform("click", ITEMS[None] + 200),
-        Draws.for_visits(7, np.arange(500) + 500, 0).uniform("click", ITEMS[None]),
+        Draws.for_sessions(7, np.arange(500) + 500, 0).uniform("click", ITEMS[None]),
     ],
     ids=["purpose", "root", "day", "items", "agents"],
 )
@@ -59,14 +59,14 @@ def test_another_purpose_root_day_item_or_agent_is_independent_luck(other):
 def test_numbers_stay_what_they_are():
     """Pinned: a change here changes every result ever logged with the same seed."""
     assert name_key("click") == PINNED_KEY
-    np.testing.assert_array_equal(draws(2).uniform("click"), PINNED_VISITS)
+    np.testing.assert_array_equal(draws(2).uniform("click"), PINNED_SESSIONS)
     np.testing.assert_array_equal(draws(2).uniform("click", np.array([0, 1681])[None]), PINNED_ITEMS)
 
 
 def test_numbers_are_the_same_in_another_process():
     program = (
         "import numpy as np; from groundlings.environments.random_streams import Draws; "
-        "print(Draws.for_visits(7, np.arange(500), 0).uniform('click').tobytes().hex())"
+        "print(Draws.for_sessions(7, np.arange(500), 0).uniform('click').tobytes().hex())"
     )
     printed = [
         subprocess.run(
@@ -79,7 +79,7 @@ def test_numbers_are_the_same_in_another_process():
 
 def test_the_arm_can_be_no_part_of_a_key():
     """Common random numbers: nothing but who, when, why and what may be told to a draw."""
-    assert list(inspect.signature(Draws.for_visits).parameters) == ["root", "agents", "day"]
+    assert list(inspect.signature(Draws.for_sessions).parameters) == ["root", "agents", "day"]
     assert list(inspect.signature(Draws.uniform).parameters) == ["self", "purpose", "what"]
 
 
@@ -101,14 +101,14 @@ def test_the_luck_of_an_item_does_not_depend_on_what_else_is_asked():
 
 
 def test_types_of_numbers_do_not_matter():
-    wide = Draws.for_visits(7, np.arange(9, dtype=np.int64), 3).uniform("click", np.arange(9, dtype=np.int64))
-    narrow = Draws.for_visits(7, np.arange(9, dtype=np.int32), 3).uniform("click", np.arange(9, dtype=np.int32))
+    wide = Draws.for_sessions(7, np.arange(9, dtype=np.int64), 3).uniform("click", np.arange(9, dtype=np.int64))
+    narrow = Draws.for_sessions(7, np.arange(9, dtype=np.int32), 3).uniform("click", np.arange(9, dtype=np.int32))
     np.testing.assert_array_equal(wide, narrow)
 
 
 @given(root=st.integers(-(2**70), 2**70))
 def test_any_integer_is_a_seed(root):
-    number = Draws.for_visits(root, np.arange(1), 0).uniform("click")[0]
+    number = Draws.for_sessions(root, np.arange(1), 0).uniform("click")[0]
     assert 0 <= number < 1
 
 

@@ -12,7 +12,7 @@ from groundlings.environments.ranking import Ranking, RankingRequest, top_items
 
 def request_for(seen, size: int) -> RankingRequest:
     users = np.arange(len(seen))
-    return RankingRequest(users, size, sp.csr_array(np.asarray(seen, dtype=float)), Draws.for_visits(0, users, 0))
+    return RankingRequest(users, size, sp.csr_array(np.asarray(seen, dtype=float)), Draws.for_sessions(0, users, 0))
 
 
 def by_sorting_everything(scores, seen, size):
@@ -75,7 +75,7 @@ def test_top_items_takes_narrow_and_broadcast_scores():
 
 def test_a_stored_zero_still_means_seen():
     seen = sp.csr_array((np.array([0.0]), np.array([1]), np.array([0, 1])), shape=(1, 3))
-    request = RankingRequest(np.array([0]), 3, seen, Draws.for_visits(0, np.array([0]), 0))
+    request = RankingRequest(np.array([0]), 3, seen, Draws.for_sessions(0, np.array([0]), 0))
     np.testing.assert_array_equal(top_items(np.array([[1.0, 9.0, 2.0]]), request).items, [[2, 0, NO_ITEM]])
     np.testing.assert_array_equal(request.unseen_counts(), [2])
 
@@ -83,7 +83,7 @@ def test_a_stored_zero_still_means_seen():
 def test_unseen_counts_count_an_item_once():
     seen = sp.csr_array((np.ones(3), np.array([1, 1, 2]), np.array([0, 3, 3])), shape=(2, 4))
     users = np.arange(2)
-    counts = RankingRequest(users, 3, seen, Draws.for_visits(0, users, 0)).unseen_counts()
+    counts = RankingRequest(users, 3, seen, Draws.for_sessions(0, users, 0)).unseen_counts()
     np.testing.assert_array_equal(counts, [2, 4])
 
 

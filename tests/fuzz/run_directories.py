@@ -19,17 +19,17 @@ from world import EARLIER, Campaign, Work, World
 from groundlings.experiments.cli import main as cli
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.registry import FORMATS
-from groundlings.experiments.running.events import ProgressEvent, VisitsWritten
+from groundlings.experiments.running.events import ProgressEvent, SessionsWritten
 from groundlings.experiments.running.run import run_experiment
 
 DRAWN_EVERY = 10
 
 
 class _Stopped:
-    """Presses Ctrl-C once some visits are written."""
+    """Presses Ctrl-C once some sessions are written."""
 
     def event(self, event: ProgressEvent) -> None:
-        if isinstance(event, VisitsWritten):
+        if isinstance(event, SessionsWritten):
             raise KeyboardInterrupt
 
 

@@ -32,7 +32,7 @@ STORY: dict[str, tuple[str, ...]] = {
     "simulator/days.py": _LIVING,
     "simulator/cohorts.py": _LIVING,
     "simulator/resume_state.py": _LIVING,
-    "simulator/visit_schedule.py": ("tests/simulator/test_visit_schedule.py",),
+    "simulator/session_schedule.py": ("tests/simulator/test_session_schedule.py",),
     "simulator/log/writer.py": _LOG,
     "simulator/log/row_layout.py": _LOG,
     "simulator/log/event_rows.py": _LOG,

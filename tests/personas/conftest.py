@@ -19,8 +19,8 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.page import Page
 from groundlings.environments.people import People
 from groundlings.environments.random_streams import Draws
+from groundlings.environments.sessions import Sessions
 from groundlings.environments.split import split_history
-from groundlings.environments.visits import Visits
 from groundlings.personas.mind import Afterthoughts, PageTurn, Situation
 from groundlings.personas.minds.language.mind import LanguageMind, LanguageOptions
 from groundlings.personas.population import Population, build_population
@@ -71,7 +71,7 @@ def three_people():
 
 @dataclass
 class Language:
-    """Asks a language mind over `population`, one visit at a time, with a model whose replies are known."""
+    """Asks a language mind over `population`, one session at a time, with a model whose replies are known."""
 
     population: Population
     stars: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 5.0)
@@ -84,9 +84,9 @@ class Language:
     def situation(self, items=(0, 1, 2, 3), *, agent=0, number=1, go=True, day=0, earlier=(), root=7) -> Situation:
         """A page before one agent."""
         agents = np.array([agent])
-        visits = Visits(agents, self.population.users[agents], day, Draws.for_visits(root, agents, day))
+        sessions = Sessions(agents, self.population.users[agents], day, Draws.for_sessions(root, agents, day))
         page = Page(number, (number - 1) * len(items), np.array([items], dtype=np.int32))
-        return Situation(visits, page, feed_actions(self.stars, np.array([go])), np.arange(1), earlier)
+        return Situation(sessions, page, feed_actions(self.stars, np.array([go])), np.arange(1), earlier)
 
     def mind(self, replies, **options) -> tuple[LanguageMind, ScriptedModel]:
         """A mind, and the model it asks; `replies` may be a model."""
@@ -100,10 +100,10 @@ class Language:
         """The page after the site's check."""
         return PageTurn(np.array([0]), asked.page, checked(decision, asked.page, asked.legal).decision)
 
-    def visit(
+    def session(
         self, mind: LanguageMind, *, pages=1, n_items=4, first=0, **where
     ) -> tuple[list[Decision], Afterthoughts]:
-        """A whole visit of so many pages, thought over and remembered."""
+        """A whole session of so many pages, thought over and remembered."""
         earlier: tuple[PageTurn, ...] = ()
         decisions = []
         for number in range(1, pages + 1):
@@ -112,7 +112,7 @@ class Language:
             asked = self.situation(items, number=number, earlier=earlier, **where)
             decisions.append(self.decide(mind, asked))
             earlier = (*earlier, self.turn(asked, decisions[-1]))
-        after = asyncio.run(mind.look_back(asked.visits, earlier))
+        after = asyncio.run(mind.look_back(asked.sessions, earlier))
         mind.remember(after.memories)
         return decisions, after
 

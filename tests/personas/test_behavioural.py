@@ -11,7 +11,7 @@ from groundlings.environments.feed import feed_actions
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 from groundlings.personas.contract import MindContract
 from groundlings.personas.mind import KnowsPreference, Situation
 from groundlings.personas.minds.behavioural import UNRATED_FIND, BehaviouralMind, BehaviouralOptions
@@ -39,11 +39,11 @@ class TestBehaviouralMindInSmallCohorts(MindContract):
         self.make_mind = lambda: make_mind(cohort_size=3, random_click_rate=0.4)
 
 
-def visit(mind, items, *, page=1, day=0, stars=(1.0, 2.0, 3.0, 4.0, 5.0), agents=None):
+def decide(mind, items, *, page=1, day=0, stars=(1.0, 2.0, 3.0, 4.0, 5.0), agents=None):
     """What agents (users of the same number) do with the given slates."""
     agents = np.arange(len(items), dtype=np.int64) if agents is None else agents
     situation = Situation(
-        visits=Visits(agents, agents % 90, day, Draws.for_visits(5, agents, day)),
+        sessions=Sessions(agents, agents % 90, day, Draws.for_sessions(5, agents, day)),
         page=Page(page, 0, np.asarray(items, dtype=np.int32)),
         legal=feed_actions(stars, np.ones(len(agents), dtype=bool)),
         rows=np.arange(len(agents)),
@@ -51,11 +51,11 @@ def visit(mind, items, *, page=1, day=0, stars=(1.0, 2.0, 3.0, 4.0, 5.0), agents
     return asyncio.run(mind.decide(situation))
 
 
-def unmet_slates(population, size, visits):
-    """Random slates of items that nobody has met in training, one a visit."""
+def unmet_slates(population, size, sessions):
+    """Random slates of items that nobody has met in training, one a session."""
     chance = np.random.default_rng(0)
     met = population.train.matrix.toarray() > 0
-    return np.array([chance.choice(np.flatnonzero(~met[user % 90]), size, replace=False) for user in range(visits)])
+    return np.array([chance.choice(np.flatnonzero(~met[user % 90]), size, replace=False) for user in range(sessions)])
 
 
 @settings(max_examples=40, deadline=None)
@@ -69,7 +69,7 @@ def unmet_slates(population, size, visits):
 def test_any_page_can_be_audited(make_mind, width, empty, exponent, rate, day):
     items = (np.arange(90)[:, None] + np.arange(width)) % 60
     items[::2, width - min(empty, width) :] = NO_ITEM
-    decision = visit(make_mind(examination_exponent=exponent, random_click_rate=rate), items, day=day)
+    decision = decide(make_mind(examination_exponent=exponent, random_click_rate=rate), items, day=day)
     assert np.array_equal(decision["click"], decision.trace.draw("click") < decision.trace.probability("click"))
     assert not np.any(decision["click"] & ~decision.trace.examined)
     assert not np.any(decision.trace.examined & (items == NO_ITEM))
@@ -79,19 +79,19 @@ def test_any_page_can_be_audited(make_mind, width, empty, exponent, rate, day):
 
 def test_random_slates_are_clicked_at_the_stated_rate(make_mind, toy_population):
     mind = make_mind(random_click_rate=0.1, examination_exponent=0)
-    decision = visit(mind, unmet_slates(toy_population, 10, 9000))
+    decision = decide(mind, unmet_slates(toy_population, 10, 9000))
     assert decision.trace.examined.all()
     assert decision["click"].mean() == pytest.approx(0.1, abs=0.005)
 
 
 def test_examination_follows_the_position(make_mind, toy_population):
-    decision = visit(make_mind(examination_exponent=1.0), unmet_slates(toy_population, 10, 9000))
+    decision = decide(make_mind(examination_exponent=1.0), unmet_slates(toy_population, 10, 9000))
     assert np.allclose(decision.trace.examined.mean(axis=0), 1 / np.arange(1, 11), atol=0.02)
 
 
 def test_an_item_is_clicked_less_further_down_and_with_the_same_luck(make_mind):
     items = np.tile(np.arange(10), (90, 1))
-    up, down = visit(make_mind(), items), visit(make_mind(), items[:, ::-1])
+    up, down = decide(make_mind(), items), decide(make_mind(), items[:, ::-1])
     assert np.array_equal(up.trace.draw("click"), down.trace.draw("click")[:, ::-1])
     ratio = down.trace.probability("click")[:, ::-1] / up.trace.probability("click")
     assert np.allclose(ratio, np.arange(1, 11) / np.arange(10, 0, -1))
@@ -102,7 +102,7 @@ def test_ratings_are_drawn_from_the_persons_own_distribution(make_mind, toy_tast
     mind = make_mind(random_click_rate=0.9, examination_exponent=0)
     user, item = 4, 7
     agents = user + 90 * np.arange(6000)
-    stars = visit(mind, np.full((6000, 1), item), agents=agents)["rate"]
+    stars = decide(mind, np.full((6000, 1), item), agents=agents)["rate"]
     given = stars[~np.isnan(stars)]
     shares = np.array([(given == value).mean() for value in (1, 2, 3, 4, 5)])
     expected = toy_taste.stars.shares(np.array([user]), np.array([item]))[0]
@@ -111,34 +111,34 @@ def test_ratings_are_drawn_from_the_persons_own_distribution(make_mind, toy_tast
 
 def test_only_some_of_what_is_opened_is_rated(make_mind, toy_population):
     items = unmet_slates(toy_population, 5, 4000)
-    decision = visit(make_mind(rating_probability=0.3, random_click_rate=0.5), items)
+    decision = decide(make_mind(rating_probability=0.3, random_click_rate=0.5), items)
     rated = ~np.isnan(decision["rate"])
     assert not np.any(rated & ~decision["click"])
     assert rated.sum() / decision["click"].sum() == pytest.approx(0.3, abs=0.03)
-    everything = visit(make_mind(rating_probability=1.0, random_click_rate=0.5), items)
+    everything = decide(make_mind(rating_probability=1.0, random_click_rate=0.5), items)
     assert np.array_equal(everything["click"], decision["click"])
     assert np.array_equal(everything["rate"][rated], decision["rate"][rated])
 
 
 def test_no_stars_where_the_site_takes_none(make_mind):
-    decision = visit(make_mind(random_click_rate=0.9), np.tile(np.arange(5), (90, 1)), stars=())
+    decision = decide(make_mind(random_click_rate=0.9), np.tile(np.arange(5), (90, 1)), stars=())
     assert decision["click"].any()
     assert decision.get("rate") is None
 
 
 def test_satisfaction_rises_with_what_was_found(make_mind):
-    decision = visit(make_mind(random_click_rate=0.5, examination_exponent=0), np.tile(np.arange(10), (90, 1)))
+    decision = decide(make_mind(random_click_rate=0.5, examination_exponent=0), np.tile(np.arange(10), (90, 1)))
     found = np.where(decision["click"], (decision["rate"] - 1) / 4, 0).sum(axis=1)
     assert np.array_equal(decision["satisfaction"], np.rint(1 + 9 * (1 - np.exp(-found))))
-    nothing = visit(make_mind(random_click_rate=1e-9), np.tile(np.arange(10), (90, 1)))
+    nothing = decide(make_mind(random_click_rate=1e-9), np.tile(np.arange(10), (90, 1)))
     assert np.all(nothing["satisfaction"] == 1)
 
 
 def test_people_leave_sooner_on_later_pages_and_after_poor_ones(make_mind):
     agents = np.arange(9000)
     items = np.tile(np.arange(10), (9000, 1))
-    poor = {page: visit(make_mind(random_click_rate=1e-9), items, page=page, agents=agents) for page in (1, 5)}
-    rich = visit(make_mind(random_click_rate=0.9, examination_exponent=0), items, agents=agents)
+    poor = {page: decide(make_mind(random_click_rate=1e-9), items, page=page, agents=agents) for page in (1, 5)}
+    rich = decide(make_mind(random_click_rate=0.9, examination_exponent=0), items, agents=agents)
     stayed = [decision["next_page"].mean() for decision in (poor[5], poor[1], rich)]
     assert stayed[0] < stayed[1] < stayed[2]
     # Page 1, satisfaction 1: logit(0.25) + 1 * (5.5 - 1) / 4.5 = logit(0.25) + 1.
@@ -154,7 +154,7 @@ def test_preference_ranks_what_brings_likes(make_mind, toy_population):
     likes = []
     for order in (-preference, preference):
         slates = np.tile(np.argsort(order, axis=1)[:, :10], (20, 1))
-        decision = visit(mind, slates, agents=np.arange(1800))
+        decision = decide(mind, slates, agents=np.arange(1800))
         likes.append((decision["rate"] >= 4).sum())
     assert likes[0] > 5 * max(likes[1], 1)
 
@@ -164,7 +164,7 @@ def test_implicit_audiences_click_and_rate_nothing(toy, toy_split):
     implicit = Interactions.of(train.users, train.items, None, train.timestamps, n_users=90, n_items=60)
     population = build_population(toy, implicit, size="all", seed=1)
     mind = BehaviouralMind(population, fit_taste(toy, implicit, salt="a", seed=1), BehaviouralOptions())
-    decision = visit(mind, unmet_slates(population, 10, 900))
+    decision = decide(mind, unmet_slates(population, 10, 900))
     assert decision["click"].any()
     assert np.isnan(decision["rate"]).all()
     clicks = decision["click"].sum(axis=1)

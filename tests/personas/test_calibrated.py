@@ -14,8 +14,8 @@ from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.feed import feed_actions
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
+from groundlings.environments.sessions import Sessions
 from groundlings.environments.split import people_in_thirds
-from groundlings.environments.visits import Visits
 from groundlings.personas.contract import MindContract, same
 from groundlings.personas.held_out_replay import Grounding
 from groundlings.personas.mind import Situation
@@ -99,10 +99,10 @@ def world(toy, toy_split, toy_population, toy_taste):
 
         def situation(self, user, items, day=0):
             users = np.array([user])
-            visits = Visits(users, users, day, Draws.for_visits(7, users, day))
+            sessions = Sessions(users, users, day, Draws.for_sessions(7, users, day))
             page = Page(1, 0, np.array([items], dtype=np.int32))
             actions = feed_actions(toy.scale.values, np.array([True]))
-            return Situation(visits, page, actions, np.arange(1))
+            return Situation(sessions, page, actions, np.arange(1))
 
         def decide(self, mind, user, items, day=0):
             return asyncio.run(mind.decide(self.situation(user, items, day)))
@@ -208,9 +208,9 @@ def test_too_few_readable_answers_are_an_error_that_says_so(world):
 def test_evidence_alone_is_the_behavioural_mind_and_asks_nobody(world):
     items = (np.arange(90)[:, None] + np.arange(5)) % 60
     agents = np.arange(90)
-    visits = Visits(agents, agents, 1, Draws.for_visits(7, agents, 1))
+    sessions = Sessions(agents, agents, 1, Draws.for_sessions(7, agents, 1))
     page = Page(1, 0, items.astype(np.int32))
-    asked = Situation(visits, page, feed_actions(world.dataset.scale.values, agents < 50), np.arange(90))
+    asked = Situation(sessions, page, feed_actions(world.dataset.scale.values, agents < 50), np.arange(90))
     mind = world.mind(terms=("evidence",))
     plain = BehaviouralMind(world.population, world.taste, BehaviouralOptions())
     one, other = (asyncio.run(each.decide(asked)) for each in (mind, plain))

@@ -7,7 +7,7 @@ from groundlings.environments.decision import Decision, checked
 from groundlings.environments.feed import feed_actions
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 from groundlings.personas.contract import MindContract
 from groundlings.personas.mind import Situation
 from groundlings.personas.minds.scripted import ScriptedMind, ScriptedOptions
@@ -26,7 +26,7 @@ class TestScriptedByARule(MindContract):
 def situation(number=1, may_go_on=True):
     agents = np.arange(6)
     return Situation(
-        Visits(agents, agents, 0, Draws.for_visits(0, agents, 0)),
+        Sessions(agents, agents, 0, Draws.for_sessions(0, agents, 0)),
         Page(number, 0, np.tile(np.arange(3, dtype=np.int32), (6, 1))),
         feed_actions((1.0, 2.0, 3.0, 4.0, 5.0), np.full(6, may_go_on)),
         np.arange(6),

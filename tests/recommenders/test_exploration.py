@@ -34,10 +34,10 @@ class Fixed(ScoringRecommender):
         return np.broadcast_to(self.scores, (len(users), len(self.scores)))
 
 
-def request_for(seen, size: int, *, visits: int = 1, day: int = 0) -> RankingRequest:
-    agents = np.arange(visits)
-    matrix = sp.csr_array(np.broadcast_to(np.asarray(seen, dtype=float), (visits, len(seen))))
-    return RankingRequest(agents, size, matrix, Draws.for_visits(11, agents, day))
+def request_for(seen, size: int, *, sessions: int = 1, day: int = 0) -> RankingRequest:
+    agents = np.arange(sessions)
+    matrix = sp.csr_array(np.broadcast_to(np.asarray(seen, dtype=float), (sessions, len(seen))))
+    return RankingRequest(agents, size, matrix, Draws.for_sessions(11, agents, day))
 
 
 SCORES = [2.0, 0.5, 1.0, 1.5, 0.0, 1.2]
@@ -89,8 +89,8 @@ def random_order() -> RandomOrderRecommender:
     ids=["epsilon_slots", "degraded", "plackett_luce", "random_order"],
 )
 def test_logged_propensities_are_the_closed_form_and_the_frequencies(recommender, chance):
-    visits = 60_000
-    request = request_for(SEEN, SIZE, visits=visits)
+    sessions = 60_000
+    request = request_for(SEEN, SIZE, sessions=sessions)
     ranking = recommender.recommend(request)
     ranking.check(request, len(SCORES))
     assert ranking.propensity_kind == "exact"
@@ -98,7 +98,7 @@ def test_logged_propensities_are_the_closed_form_and_the_frequencies(recommender
         ranking.items, axis=0, return_index=True, return_inverse=True, return_counts=True
     )
 
-    # Every visit that was shown the same list logged the same chances, and they are the closed form.
+    # Every session that was shown the same list logged the same chances, and they are the closed form.
     np.testing.assert_allclose(ranking.propensities, ranking.propensities[first][which], rtol=1e-12)
     for items, row in zip(lists, first, strict=True):
         expected = [chance(item, tuple(items[:rank])) for rank, item in enumerate(items)]
@@ -114,12 +114,12 @@ def test_logged_propensities_are_the_closed_form_and_the_frequencies(recommender
     seen_counts = {tuple(map(int, items)): count for items, count in zip(lists, counts, strict=True)}
     assert set(seen_counts) <= set(possible)
     observed = [seen_counts.get(items, 0) for items in possible]
-    assert stats.chisquare(observed, np.array(list(possible.values())) * visits).pvalue > 0.001
+    assert stats.chisquare(observed, np.array(list(possible.values())) * sessions).pvalue > 0.001
 
 
 @pytest.mark.parametrize("wrapper", [EpsilonSlots, DegradedRecommender])
 def test_the_share_of_explored_slots_is_the_one_asked_for(wrapper):
-    ranking = wrapper(Fixed(np.arange(100.0)), 0.25).recommend(request_for(np.zeros(100), 20, visits=2_000))
+    ranking = wrapper(Fixed(np.arange(100.0)), 0.25).recommend(request_for(np.zeros(100), 20, sessions=2_000))
     assert ranking.explored.mean() == pytest.approx(0.25, abs=4 * np.sqrt(0.25 * 0.75 / ranking.explored.size))
     assert np.isnan(ranking.scores[ranking.explored]).all()
     np.testing.assert_array_equal(ranking.scores[~ranking.explored], ranking.items[~ranking.explored])
@@ -129,8 +129,8 @@ def test_inverse_propensities_recover_another_policy():
     """What the log is for: the value of the anti-ranking, estimated from Plackett-Luce lists alone."""
     worth = np.array([0.1, 0.9, 0.4, 0.0, 0.8, 0.2])
     target = PlackettLuce(Fixed(-np.array(SCORES)), TEMPERATURE)
-    logged = PlackettLuce(Fixed(SCORES), TEMPERATURE).recommend(request_for(SEEN, 2, visits=200_000))
-    wanted = target.recommend(request_for(SEEN, 2, visits=200_000, day=1))
+    logged = PlackettLuce(Fixed(SCORES), TEMPERATURE).recommend(request_for(SEEN, 2, sessions=200_000))
+    wanted = target.recommend(request_for(SEEN, 2, sessions=200_000, day=1))
     weights = np.exp(-np.array(SCORES) / TEMPERATURE)
     left = weights[list(UNSEEN)].sum() - np.cumsum(
         np.concatenate([np.zeros((len(logged.items), 1)), weights[logged.items[:, :1]]], axis=1), axis=1
@@ -169,7 +169,7 @@ def test_short_lists_and_small_catalogs_keep_the_promises(data, wrapper, share):
         lists[row, :length] = unseen[:length]
     users = np.arange(3)
     day = data.draw(st.integers(0, 50))
-    request = RankingRequest(users, size, sp.csr_array(seen.astype(float)), Draws.for_visits(3, users, day))
+    request = RankingRequest(users, size, sp.csr_array(seen.astype(float)), Draws.for_sessions(3, users, day))
     ranking = wrapper(ShortLists(lists), share).recommend(request)
     ranking.check(request, n_items)
     np.testing.assert_array_equal(ranking.items != NO_ITEM, lists != NO_ITEM)
@@ -191,7 +191,7 @@ def test_plackett_luce_keeps_the_promises_at_any_scale(scores, seen, size, tempe
             return scores[users]
 
     users = np.arange(2)
-    request = RankingRequest(users, size, sp.csr_array(seen.astype(float)), Draws.for_visits(3, users, 0))
+    request = RankingRequest(users, size, sp.csr_array(seen.astype(float)), Draws.for_sessions(3, users, 0))
     ranking = PlackettLuce(Given(()), temperature).recommend(request)
     ranking.check(request, 7)
     candidates = (~seen & ~np.isneginf(scores)).sum(axis=1)
@@ -199,7 +199,7 @@ def test_plackett_luce_keeps_the_promises_at_any_scale(scores, seen, size, tempe
 
 
 def test_a_cold_plackett_luce_is_the_inner_list_and_a_hot_one_is_random():
-    request = request_for(SEEN, SIZE, visits=2_000)
+    request = request_for(SEEN, SIZE, sessions=2_000)
     cold = PlackettLuce(Fixed(SCORES), 1e-3).recommend(request)
     np.testing.assert_array_equal(cold.items, [BEST[:SIZE]] * 2_000)
     assert not cold.explored.any()
@@ -209,7 +209,7 @@ def test_a_cold_plackett_luce_is_the_inner_list_and_a_hot_one_is_random():
 
 
 def test_plackett_luce_marks_the_slots_where_a_better_item_was_left():
-    ranking = PlackettLuce(Fixed(SCORES), TEMPERATURE).recommend(request_for(SEEN, SIZE, visits=300))
+    ranking = PlackettLuce(Fixed(SCORES), TEMPERATURE).recommend(request_for(SEEN, SIZE, sessions=300))
     for items, explored in zip(ranking.items, ranking.explored, strict=True):
         for rank, item in enumerate(items):
             left = [other for other in BEST if other not in items[:rank]]
@@ -219,22 +219,22 @@ def test_plackett_luce_marks_the_slots_where_a_better_item_was_left():
 @pytest.mark.parametrize("make", [lambda: PlackettLuce(Fixed(SCORES), TEMPERATURE), random_order])
 def test_an_item_that_goes_leaves_the_order_of_the_others(make):
     """Each item has a lot of its own, so two arms that share items share their luck."""
-    before = make().recommend(request_for(SEEN, 6, visits=200)).items
-    after = make().recommend(request_for([1, 0, 0, 1, 0, 0], 6, visits=200)).items
+    before = make().recommend(request_for(SEEN, 6, sessions=200)).items
+    after = make().recommend(request_for([1, 0, 0, 1, 0, 0], 6, sessions=200)).items
     for one, other in zip(before, after, strict=True):
         np.testing.assert_array_equal(one[(one != 0) & (one != NO_ITEM)], other[other != NO_ITEM])
 
 
 def test_a_longer_epsilon_list_begins_with_the_shorter_one():
     recommender = EpsilonSlots(Fixed(np.arange(50.0)), 0.5)
-    long = recommender.recommend(request_for(np.zeros(50), 20, visits=100))
-    short = recommender.recommend(request_for(np.zeros(50), 8, visits=100))
+    long = recommender.recommend(request_for(np.zeros(50), 20, sessions=100))
+    short = recommender.recommend(request_for(np.zeros(50), 8, sessions=100))
     np.testing.assert_array_equal(long.items[:, :8], short.items)
     np.testing.assert_array_equal(long.propensities[:, :8], short.propensities)
 
 
 def test_a_larger_dose_replaces_what_a_smaller_one_did_and_more():
-    request = request_for(np.zeros(50), 10, visits=300)
+    request = request_for(np.zeros(50), 10, sessions=300)
     small, large = (
         DegradedRecommender(Fixed(np.arange(50.0)), share).recommend(request).explored for share in (0.2, 0.6)
     )

@@ -33,7 +33,7 @@ def ask(recommender, users, size=4, seen=()):
     for row, item in seen:
         matrix[row, item] = 1
     users = np.array(users)
-    request = RankingRequest(users, size, sp.csr_array(matrix), Draws.for_visits(0, users, 0))
+    request = RankingRequest(users, size, sp.csr_array(matrix), Draws.for_sessions(0, users, 0))
     ranking = recommender.recommend(request)
     ranking.check(request, TOY_SIZE)
     return ranking

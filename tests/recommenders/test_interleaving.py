@@ -34,16 +34,16 @@ class Listed(Recommender):
         return Ranking.deterministic(items, np.where(items == NO_ITEM, np.nan, 10.0 - np.arange(items.shape[1])))
 
 
-def drafted(first, second, size, visits=400, n_items=9, seed=5):
-    users = np.arange(visits)
-    request = RankingRequest(users, size, sp.csr_array((visits, n_items)), Draws.for_visits(seed, users, 0))
+def drafted(first, second, size, sessions=400, n_items=9, seed=5):
+    users = np.arange(sessions)
+    request = RankingRequest(users, size, sp.csr_array((sessions, n_items)), Draws.for_sessions(seed, users, 0))
     ranking = asyncio.run(TeamDraftRecommender(Listed(first), Listed(second)).rank(request))
     ranking.check(request, n_items)
     return ranking
 
 
 def by_hand(first, second, coins, size):
-    """Radlinski, Kurup and Joachims' algorithm, one visit, one pick at a time."""
+    """Radlinski, Kurup and Joachims' algorithm, one session, one pick at a time."""
     left, items, teams = [list(first), list(second)], [], []
     for coin in coins:
         for team in (coin, 1 - coin):
@@ -83,14 +83,14 @@ def test_a_team_that_runs_out_lets_the_other_pick_and_a_short_list_ends():
     assert (short.teams[:, 1:] == -1).all()
 
 
-def test_teams_of_one_mind_begin_equally_often_and_luck_is_the_visits_own():
+def test_teams_of_one_mind_begin_equally_often_and_luck_is_the_sessions_own():
     ranking = drafted([3, 1, 2, 0], [3, 1, 2, 0], size=4)
     assert (ranking.items == [3, 1, 2, 0]).all()
     assert (ranking.propensities == 1).all(), "the same list whoever begins"
     begins = (ranking.teams[:, 0] == 0).mean()
     assert abs(begins - 0.5) < 3 * 0.5 / np.sqrt(400)
     assert ((ranking.teams == 0).sum(axis=1) == 2).all()
-    assert np.array_equal(ranking.teams[:50], drafted([3, 1, 2, 0], [3, 1, 2, 0], size=4, visits=50).teams)
+    assert np.array_equal(ranking.teams[:50], drafted([3, 1, 2, 0], [3, 1, 2, 0], size=4, sessions=50).teams)
 
 
 def test_scores_are_those_of_the_team_that_picked():

@@ -32,7 +32,7 @@ def of(function) -> FunctionRecommender:
 
 def request(seen: np.ndarray, size: int) -> RankingRequest:
     users = np.arange(len(seen))
-    return RankingRequest(users, size, sp.csr_array(seen), Draws.for_visits(1, users, 0))
+    return RankingRequest(users, size, sp.csr_array(seen), Draws.for_sessions(1, users, 0))
 
 
 def test_items_stand_in_the_order_of_the_answer_without_those_that_were_met():
@@ -65,15 +65,15 @@ def test_one_that_lists_k_items_always_fills_the_list(seen, size):
     ranking = of(lambda user_ids, k: [ITEMS[:k] for _ in user_ids]).recommend(asked)
     ranking.check(asked, TOY_SIZE)
     assert (ranking.items != NO_ITEM).sum(axis=1).tolist() == np.minimum(asked.unseen_counts(), size).tolist()
-    for visit in range(len(seen)):
-        alone = request_of_one(asked, np.array(seen, float), visit)
+    for session in range(len(seen)):
+        alone = request_of_one(asked, np.array(seen, float), session)
         again = of(lambda user_ids, k: [ITEMS[:k] for _ in user_ids]).recommend(alone)
-        np.testing.assert_array_equal(again.items[0], ranking.items[visit])
+        np.testing.assert_array_equal(again.items[0], ranking.items[session])
 
 
-def request_of_one(asked: RankingRequest, seen: np.ndarray, visit: int) -> RankingRequest:
-    users = asked.users[visit : visit + 1]
-    return RankingRequest(users, asked.size, sp.csr_array(seen[visit : visit + 1]), Draws.for_visits(1, users, 0))
+def request_of_one(asked: RankingRequest, seen: np.ndarray, session: int) -> RankingRequest:
+    users = asked.users[session : session + 1]
+    return RankingRequest(users, asked.size, sp.csr_array(seen[session : session + 1]), Draws.for_sessions(1, users, 0))
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_an_object_that_was_trained_on_other_data_is_found_out():
     ease = EaseRecommender()
     ease.fit(checkerboard(), toy_catalog())
     users = np.array([TOY_SIZE + 5])
-    other = RankingRequest(users, 3, sp.csr_array((1, 30)), Draws.for_visits(1, users, 0))
+    other = RankingRequest(users, 3, sp.csr_array((1, 30)), Draws.for_sessions(1, users, 0))
     with pytest.raises(ConfigError, match=r"mine: it cannot rank the 30 items.*Experiment\.training"):
         check_answers(TrainedRecommender(ease, name="mine"), other, 30, name="mine")
 

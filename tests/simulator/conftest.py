@@ -13,7 +13,7 @@ from groundlings.environments.dataset import RatingScale
 from groundlings.environments.decision import Decision
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.random_streams import Draws
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 from groundlings.personas.memory import Memory
 from groundlings.personas.mind import FEED_ACTIONS, Afterthoughts
 from groundlings.recommenders.base import ScoringRecommender
@@ -54,7 +54,7 @@ class Scripted:
 
     async def decide(self, situation):
         if self.delay_by_user:
-            await asyncio.sleep(self.delay_by_user[int(situation.visits.users[0])])
+            await asyncio.sleep(self.delay_by_user[int(situation.sessions.users[0])])
         self.situations.append(situation)
         page = situation.page
         first = np.zeros(page.items.shape, dtype=np.bool_)
@@ -65,15 +65,15 @@ class Scripted:
             click=first,
             rate=np.where(first, 5.0, np.nan),
             next_page=situation.legal.offers("next_page", page) & (page.number < self.pages),
-            satisfaction=np.full(len(situation.visits), 7.0),
+            satisfaction=np.full(len(situation.sessions), 7.0),
         )
-        return replace(decision, unreadable=np.isin(situation.visits.users, self.unreadable_users))
+        return replace(decision, unreadable=np.isin(situation.sessions.users, self.unreadable_users))
 
-    async def look_back(self, visits, turns):
+    async def look_back(self, sessions, turns):
         return Afterthoughts(
             tuple(
-                Memory(int(agent), visits.day, "visit", f"saw {len(turns)} pages", 5.0)
-                for place, agent in enumerate(visits.agents)
+                Memory(int(agent), sessions.day, "visit", f"saw {len(turns)} pages", 5.0)
+                for place, agent in enumerate(sessions.agents)
                 if any(place in turn.rows for turn in turns)
             )
         )
@@ -96,17 +96,17 @@ def recommender():
 
 
 @pytest.fixture
-def visit(recommender):
+def session_of(recommender):
     """Let users 0, 1, 2 browse; returns the record."""
 
     def browsed(mind, *, seen=(), page_size=2, max_pages=2):
         users = np.arange(3)
-        visits = Visits(users, users, 0, Draws.for_visits(1, users, 0))
+        sessions = Sessions(users, users, 0, Draws.for_sessions(1, users, 0))
         mask = sp.csr_array((3, N_ITEMS))
         if seen:
             rows, items = zip(*seen, strict=True)
             mask = sp.csr_array((np.ones(len(rows)), (rows, items)), shape=(3, N_ITEMS))
         site = PaginatedFeed(page_size, max_pages, RatingScale())
-        return asyncio.run(browse(visits, mask, recommender=recommender, environment=site, mind=mind))
+        return asyncio.run(browse(sessions, mask, recommender=recommender, environment=site, mind=mind))
 
     return browsed

@@ -15,7 +15,7 @@ from groundlings.environments.random_streams import Draws
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import Schedule, live_together
 from groundlings.simulator.resume_state import Past, PastDay
-from groundlings.simulator.visit_schedule import VisitSchedule
+from groundlings.simulator.session_schedule import SessionSchedule
 
 
 class Ledger:
@@ -34,9 +34,9 @@ class Ledger:
     def flush(self):
         self.committed = len(self.records)
 
-    def visits(self):
-        """Day and agent of each visit, in the order of writing."""
-        return [(record.visits.day, agent) for record in self.records for agent in record.visits.agents.tolist()]
+    def sessions(self):
+        """Day and agent of each session, in the order of writing."""
+        return [(record.sessions.day, agent) for record in self.records for agent in record.sessions.agents.tolist()]
 
 
 @pytest.fixture
@@ -125,9 +125,11 @@ def test_simulated_time_starts_at_one_where_there_is_no_real_history(make_arm, m
 
 def test_a_cohort_says_which_agents_come_and_who_the_real_people_behind_them_are(make_arm, make_mind):
     ledger = live_through(make_arm(make_mind(pages=1), users=np.array([0, 2])), days=1)
-    visits = ledger.records[0].visits
-    assert (visits.agents.tolist(), visits.users.tolist()) == ([0, 1], [0, 2])
-    assert visits.draws.uniform("come").tolist() == Draws.for_visits(1, np.array([0, 2]), 0).uniform("come").tolist()
+    sessions = ledger.records[0].sessions
+    assert (sessions.agents.tolist(), sessions.users.tolist()) == ([0, 1], [0, 2])
+    assert (
+        sessions.draws.uniform("come").tolist() == Draws.for_sessions(1, np.array([0, 2]), 0).uniform("come").tolist()
+    )
 
 
 def test_each_cohort_is_logged_with_the_version_of_what_its_recommender_had_learnt(live, make_mind, recommender):
@@ -148,7 +150,7 @@ def test_the_schedule_of_sessions_is_closed_once_after_the_last_day_and_after_an
     make_arm, make_mind, monkeypatch
 ):
     closed = []
-    monkeypatch.setattr(VisitSchedule, "close", lambda schedule: closed.append(schedule))
+    monkeypatch.setattr(SessionSchedule, "close", lambda schedule: closed.append(schedule))
     arm = make_arm(make_mind(pages=1))
     live_through(arm)
     arm.stop()
@@ -170,10 +172,10 @@ def test_a_server_operator_can_follow_days_and_fits_in_the_debug_log(make_arm, m
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 32])
-def test_slow_visits_are_written_in_agent_order_all_the_same(live, make_mind, concurrency):
+def test_slow_sessions_are_written_in_agent_order_all_the_same(live, make_mind, concurrency):
     mind = make_mind(pages=2, cohort_size=1, delay_by_user={0: 0.02, 1: 0.0, 2: 0.01})
     _, ledger = live(mind, days=1, concurrency=concurrency)
-    assert [record.visits.users.tolist() for record in ledger.records] == [[0], [1], [2]]
+    assert [record.sessions.users.tolist() for record in ledger.records] == [[0], [1], [2]]
     assert [memory.agent for memory in mind.remembered] == [0, 1, 2]
 
 
@@ -191,12 +193,12 @@ def test_the_recommender_hears_of_every_cohort_of_the_day_not_of_the_first_alone
 def test_nobody_comes_who_does_not_live_in_the_arm(make_arm, make_mind):
     arm = make_arm(make_mind(pages=1), residents=np.array([True, False, True]))
     assert arm.people == 2
-    assert live_through(arm, days=2).visits() == [(0, 0), (0, 2), (1, 0), (1, 2)]
+    assert live_through(arm, days=2).sessions() == [(0, 0), (0, 2), (1, 0), (1, 2)]
 
 
 def test_on_a_day_when_nobody_comes_nothing_is_written_and_the_recommender_learns_nothing_new(live, make_mind):
     arm, ledger = live(make_mind(pages=1), visit_probability=0.0)
-    assert ledger.visits() == ledger.counts == []
+    assert ledger.sessions() == ledger.counts == []
     assert not arm.history.synthetic.any()
 
 
@@ -205,9 +207,9 @@ def test_people_come_by_their_own_draw_in_ascending_order(live, make_mind):
     due = [
         (day, agent)
         for day in range(40)
-        for agent in np.flatnonzero(Draws.for_visits(1, np.arange(3), day).uniform("come") < 0.4).tolist()
+        for agent in np.flatnonzero(Draws.for_sessions(1, np.arange(3), day).uniform("come") < 0.4).tolist()
     ]
-    assert ledger.visits() == due
+    assert ledger.sessions() == due
 
 
 def test_arms_that_live_together_hear_of_all_their_people_after_the_day_and_not_before(
@@ -226,7 +228,7 @@ def test_arms_that_live_together_hear_of_all_their_people_after_the_day_and_not_
         assert [part.users.tolist() for part in recommender.heard] == [[0], [1, 2]] * 2
 
 
-def test_an_arm_that_starts_cold_learns_from_simulated_visits_alone(make_arm, make_mind, recommender):
+def test_an_arm_that_starts_cold_learns_from_simulated_sessions_alone(make_arm, make_mind, recommender):
     arm = make_arm(make_mind(pages=1), starts_cold=True)
     live_through(arm)
     assert [len(known) for known in recommender.fits] == [0, 3, 6]
@@ -251,8 +253,8 @@ def test_a_resumed_day_does_not_ask_again_who_is_in_the_log_already(make_arm, ma
     mind = make_mind(pages=1, cohort_size=1)
     arm = make_arm(mind, past=past)
     ledger = live_through(arm)
-    asked = [(situation.visits.day, *situation.visits.agents.tolist()) for situation in mind.situations]
-    assert asked == ledger.visits() == [(1, 0), (1, 2), (2, 0), (2, 1), (2, 2)]
+    asked = [(situation.sessions.day, *situation.sessions.agents.tolist()) for situation in mind.situations]
+    assert asked == ledger.sessions() == [(1, 0), (1, 2), (2, 0), (2, 1), (2, 2)]
     assert ledger.counts == [3, 1, 1, 1, 1, 1, 1]
 
 
@@ -282,12 +284,12 @@ def test_a_resumed_mind_remembers_what_is_in_the_log_before_anybody_comes(make_a
     assert [(memory.day, memory.agent) for memory in second.remembered] == [(d, a) for d in range(2) for a in range(3)]
 
 
-def test_visits_that_were_open_when_everything_stopped_are_named(make_arm, make_mind):
+def test_sessions_that_were_open_when_everything_stopped_are_named(make_arm, make_mind):
     mind = make_mind(pages=1, cohort_size=1)
     decide = mind.decide
 
     async def failing(situation):
-        if situation.visits.day == 1 and situation.visits.users[0] == 1:
+        if situation.sessions.day == 1 and situation.sessions.users[0] == 1:
             raise RuntimeError("boom")
         return await decide(situation)
 

@@ -31,7 +31,7 @@ ENGINE = {
 def test_fifty_people_and_a_vllm_server(recorded, figures):
     outcome, seconds, _ = recorded
     with sqlite3.connect(outcome.directory / "log.db") as log:
-        (visits,) = log.execute("SELECT count(*) FROM sessions").fetchone()
+        (sessions,) = log.execute("SELECT count(*) FROM sessions").fetchone()
         calls, prompt, cached, written = log.execute(
             "SELECT count(*), avg(prompt_tokens), avg(cached_tokens), avg(completion_tokens) FROM calls"
         ).fetchone()
@@ -40,12 +40,12 @@ def test_fifty_people_and_a_vllm_server(recorded, figures):
         (pages,) = log.execute("SELECT sum(pages) FROM sessions").fetchone()
         (status,) = log.execute("SELECT status FROM runs").fetchone()
     figures.append(
-        f"vLLM server: {visits} visits, {pages} pages, {calls} calls in {seconds:.0f} s "
+        f"vLLM server: {sessions} sessions, {pages} pages, {calls} calls in {seconds:.0f} s "
         f"({calls / seconds:.2f} a second, preparation and report included); "
         f"{prompt:.0f} prompt tokens ({cached:.0f} cached), {written:.0f} written; "
         f"{illegal} illegal, {unreadable} unreadable"
     )
-    assert (status, visits) == ("done", 50)
+    assert (status, sessions) == ("done", 50)
     assert illegal == 0
     assert unreadable < 0.02 * pages
 

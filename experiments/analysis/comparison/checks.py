@@ -167,7 +167,7 @@ def _control(outcomes: Outcomes) -> Check:
         groups = [arm.totals.columns["sessions"][arm.assigned] for arm in outcomes.arms]
         p_value = welch_anova_p_value(groups)
         if p_value is None:
-            same = len({float(visits) for group in groups for visits in group}) <= 1
+            same = len({float(sessions) for group in groups for sessions in group}) <= 1
             return Check(name, "passed" if same else "not run", "everybody came equally often" if same else "too few")
         said = f"means {', '.join(f'{group.mean():.3g}' for group in groups)} (Welch p {p_value:.2g})"
         return Check(name, "passed" if p_value >= ALARM else "failed", said)

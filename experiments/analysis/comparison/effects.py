@@ -77,7 +77,7 @@ class Exploration:
 
 @dataclass(frozen=True, slots=True)
 class Harm:
-    """How many agents fared worse, the same and better; noise of single visits is in it.
+    """How many agents fared worse, the same and better; noise of single sessions is in it.
 
     Attributes:
         worse, same, better: Shares of the agents with a value in both arms; they add up to 1.

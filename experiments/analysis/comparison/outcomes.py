@@ -54,10 +54,10 @@ class ArmOutcomes:
         bound: Whether it ranks by hidden preference.
         totals: Of all days.
         days: Of each day.
-        completed: Whether no visit of the agent was cut short by a lost page or an empty list, shape (n_agents,).
+        completed: Whether no session of the agent was cut short by a lost page or an empty list, shape (n_agents,).
         assigned: Whether the agent was to live in this arm, shape (n_agents,).
         share: Of the people, as planned.
-        identical: Whether every visit was exactly as in the first arm, slot by slot; of lost pages that is not known.
+        identical: Whether every session was exactly as in the first arm, slot by slot; of lost pages that is not known.
         luck: What the plan has taken out of outcomes (`luck.controls`), shape (n_agents, n_controls); None = nothing.
         metrics: Those of the experiment, by name.
         lost: The pages of which nothing is known, and why.
@@ -207,8 +207,8 @@ def read_outcomes(log: LogReader, metrics: Sequence[Metric] | None = None) -> Ou
 def _a_session(luck: pd.DataFrame, totals: Totals, agents: pd.Index[int]) -> FloatArray:
     """Of one arm: luck a session, shape (n_agents,), NaN for those who never came."""
     total = luck.set_index("agent_id").luck.reindex(agents, fill_value=0.0).to_numpy(np.float64)
-    visits = totals.columns["sessions"]
-    return np.divide(total, visits, out=np.full(len(total), np.nan), where=visits > 0)
+    sessions = totals.columns["sessions"]
+    return np.divide(total, sessions, out=np.full(len(total), np.nan), where=sessions > 0)
 
 
 def _same(first: Sequence[Totals], second: Sequence[Totals]) -> bool:

@@ -1,4 +1,4 @@
-"""How visits go on and where clicks fall: survival by page and clicks by position, agents as units."""
+"""How sessions go on and where clicks fall: survival by page and clicks by position, agents as units."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from groundlings.simulator.log.reader import LogReader
 
 @dataclass(frozen=True, slots=True)
 class Survival:
-    """P(a visit reaches a page), page 1 first, shape (n_pages,) each, NaN from where on nobody's choice is known.
+    """P(a session reaches a page), page 1 first, shape (n_pages,) each, NaN from where on nobody's choice is known.
 
     Attributes:
         share: The estimate.
@@ -29,7 +29,7 @@ class Survival:
 
 
 def survival_by_arm(log: LogReader, max_pages: int) -> Mapping[str, Survival]:
-    """Survival curves of the visits that were shown something, arm name -> curve."""
+    """Survival curves of the sessions that were shown something, arm name -> curve."""
     frame = log.session_lengths()
     return {
         str(name): survival(
@@ -50,13 +50,13 @@ def survival(
 ) -> Survival:
     """The product-limit estimate (Kaplan and Meier 1958), with a variance that knows that agents return.
 
-    A visit that ended for another reason than the agent's wish is censored on its last page: it counts among
+    A session that ended for another reason than the agent's wish is censored on its last page: it counts among
     those who could have left on the pages before, and on no later one. The variance sums each agent's
     influence on log S (Williams 1995, "Product-limit survival functions with correlated survival times"); with
-    one visit an agent it is Greenwood's formula. The interval is symmetric on the log scale.
+    one session an agent it is Greenwood's formula. The interval is symmetric on the log scale.
 
     Args:
-        agents: Who, one entry a visit, shape (n_visits,).
+        agents: Who, one entry a session, shape (n_sessions,).
         pages: Pages seen, at least 1, same shape.
         left: Whether the agent chose to leave after the last of them, same shape.
         max_pages: Length of the curve.

@@ -31,7 +31,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class ShownPage:
-    """One page of a visit.
+    """One page of a session.
 
     Attributes:
         number: 1 is the first.
@@ -53,8 +53,8 @@ class ShownPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """One visit in one arm."""
+class Session:
+    """One session in one arm."""
 
     arm: str
     day: int
@@ -82,19 +82,19 @@ class Guest:
         why: By which rule they were chosen.
         user_id: The data set's own id of the person behind the persona.
         description: The persona in plain words.
-        visits: Their first visit in each arm, arms in YAML order.
+        sessions: Their first session in each arm, arms in YAML order.
     """
 
     why: str
     user_id: str
     description: str
-    visits: tuple[Visit, ...]
+    sessions: tuple[Session, ...]
 
 
 def choose_guests(log: LogReader, like_from: float, n_arms: int) -> tuple[Guest, ...]:
     """Up to a dozen people: from seldom to often pleased, and most divided between arms where they visited several.
 
-    Pleased is who gave many likes (then many clicks) on the first visit in each arm, all arms together; the
+    Pleased is who gave many likes (then many clicks) on the first session in each arm, all arms together; the
     choice depends on the log alone, so nobody picked these.
 
     Args:
@@ -102,7 +102,7 @@ def choose_guests(log: LogReader, like_from: float, n_arms: int) -> tuple[Guest,
         like_from: From this many stars on, a rating is a like.
         n_arms: How many arms each of them must have visited.
     """
-    likes = log.first_visits(CANDIDATES, like_from)
+    likes = log.first_sessions(CANDIDATES, like_from)
     by_agent = likes.groupby("agent_id")
     met_all = by_agent.agent_id.transform("size") == n_arms
     likes = likes[met_all]
@@ -133,18 +133,18 @@ def choose_guests(log: LogReader, like_from: float, n_arms: int) -> tuple[Guest,
 def _guests(log: LogReader, chosen: Mapping[int, str], session_ids: Sequence[int]) -> tuple[Guest, ...]:
     people = {int(row["agent_id"]): row for row in log.agents_of(list(chosen))}
     slots, events = _grouped(log.slots_of(session_ids)), _grouped(log.page_events_of(session_ids))
-    visits: dict[int, list[Visit]] = {agent: [] for agent in chosen}
+    sessions: dict[int, list[Session]] = {agent: [] for agent in chosen}
     for row in log.sessions_of(session_ids):
         session = int(row["session_id"])
         pages = tuple(
             _page(number, slots[session, number], events.get((session, number), []))
             for number in range(1, int(row["pages"]) + 1)
         )
-        visits[int(row["agent_id"])].append(
-            Visit(row["arm"], int(row["day"]), row["ended_by"], _number(row["satisfaction"]), pages)
+        sessions[int(row["agent_id"])].append(
+            Session(row["arm"], int(row["day"]), row["ended_by"], _number(row["satisfaction"]), pages)
         )
     return tuple(
-        Guest(why, people[agent]["source_user_id"], _description(people[agent]["persona"]), tuple(visits[agent]))
+        Guest(why, people[agent]["source_user_id"], _description(people[agent]["persona"]), tuple(sessions[agent]))
         for agent, why in chosen.items()
     )
 

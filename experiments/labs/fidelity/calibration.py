@@ -16,9 +16,9 @@ from groundlings.experiments.labs.fidelity.preference import like_probability
 from groundlings.experiments.labs.fidelity.ratings import RatedPairs, held_out_ratings
 from groundlings.experiments.labs.fidelity.records import Kind, Record, Row, compare_rows, is_within, target_of
 from groundlings.experiments.labs.fidelity.scorers import Scorer
+from groundlings.experiments.labs.fidelity.sessions import decide
 from groundlings.experiments.labs.fidelity.stage import MIND, Stage
 from groundlings.experiments.labs.fidelity.thresholds import choose_rule
-from groundlings.experiments.labs.fidelity.visits import decide
 from groundlings.personas.taste.regression import fit_logistic
 
 PART = "calibration"

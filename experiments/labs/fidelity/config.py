@@ -54,7 +54,7 @@ class ListsConfig(Section):
     """Each m is one task 1:m, once with uniform and once with popularity-matched negatives."""
 
 
-class VisitsConfig(Section):
+class SessionsConfig(Section):
     """The short simulations of the probes and the system level."""
 
     days: Annotated[int, Field(ge=2)] = 4
@@ -63,7 +63,7 @@ class VisitsConfig(Section):
     """Shares of slots that the dose-response probe fills at random, ascending."""
 
     @model_validator(mode="after")
-    def _doses_rise(self) -> VisitsConfig:
+    def _doses_rise(self) -> SessionsConfig:
         if list(self.doses) != sorted(set(self.doses)):
             raise ValueError(f"doses must rise, found {list(self.doses)}")
         return self
@@ -101,7 +101,7 @@ class FidelityConfig(Section):
     """The mind of the agents in probes and on the system level."""
     site: SiteConfig = SiteConfig(page_size=10, max_pages=2)
     """The pages of a session there."""
-    visits: VisitsConfig = VisitsConfig()
+    visits: SessionsConfig = SessionsConfig()
     """The short simulations of the probes and the system level."""
     recommenders: tuple[ArmConfig, ...] = _DEFAULT_ARMS
     """The recommenders whose order is predicted, near-ties among them; at least eight."""

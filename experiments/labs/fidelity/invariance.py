@@ -13,8 +13,8 @@ import numpy as np
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.people import People
 from groundlings.experiments.labs.fidelity.records import Record
+from groundlings.experiments.labs.fidelity.sessions import decide
 from groundlings.experiments.labs.fidelity.stage import MIND, Stage
-from groundlings.experiments.labs.fidelity.visits import decide
 from groundlings.personas.taste.model import fit_taste
 
 PART = "memorisation and stereotype"

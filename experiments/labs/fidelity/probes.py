@@ -13,8 +13,8 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.experiments.analysis.compare import Estimate, mean_interval, paired_difference
 from groundlings.experiments.labs.fidelity.records import Baseline, Record, is_better, is_within
+from groundlings.experiments.labs.fidelity.sessions import Days, SessionOutcomes, simulate_sessions
 from groundlings.experiments.labs.fidelity.stage import MIND, Stage
-from groundlings.experiments.labs.fidelity.visits import Days, Visited, visit
 from groundlings.recommenders.base import Recommender
 from groundlings.recommenders.degraded import DegradedRecommender
 from groundlings.recommenders.ease import EaseRecommender
@@ -84,10 +84,10 @@ def _position(stage: Stage, random_order: Recommender) -> list[Record]:
     task, size = "position rotation", stage.config.site.page_size
     site = PaginatedFeed(size, 1, stage.dataset.scale)
     slates = np.zeros((stage.train.n_users, size), dtype=np.int32)
-    slates[stage.testers] = visit(stage, random_order, stage.mind, site, day=0).shown
+    slates[stage.testers] = simulate_sessions(stage, random_order, stage.mind, site, day=0).shown
     rates = np.zeros((len(stage.testers), size))
     for shift in range(size):
-        rates += visit(stage, FixedSlates(slates, shift), stage.mind, site, day=0).chances / size
+        rates += simulate_sessions(stage, FixedSlates(slates, shift), stage.mind, site, day=0).chances / size
     slots = np.log(np.arange(1, size + 1))
     slope = -float(np.polyfit(slots, np.log(np.maximum(rates.mean(axis=0), 1e-12)), 1)[0])
     wanted = stage.config.mind.examination_exponent
@@ -119,7 +119,7 @@ def _position(stage: Stage, random_order: Recommender) -> list[Record]:
 def _random_slates(stage: Stage, random_order: Recommender) -> list[Record]:
     """Click-through rate of random items."""
     site = PaginatedFeed(stage.config.site.page_size, 1, stage.dataset.scale)
-    today = visit(stage, random_order, stage.mind, site, day=0)
+    today = simulate_sessions(stage, random_order, stage.mind, site, day=0)
     shown = (today.shown != NO_ITEM).sum(axis=1)
     found = mean_interval(today.clicks / np.maximum(shown, 1))
     held = np.diff(stage.held_out[stage.testers].indptr)
@@ -141,16 +141,18 @@ def _random_slates(stage: Stage, random_order: Recommender) -> list[Record]:
 def _fatigue(stage: Stage, ease: Recommender) -> list[Record]:
     """P(exit after each page), among the agents who saw it and could have continued."""
     site = PaginatedFeed(stage.config.site.page_size, FATIGUE_PAGES, stage.dataset.scale)
-    visits = visit(stage, ease, stage.mind, site, day=0)
+    sessions = simulate_sessions(stage, ease, stage.mind, site, day=0)
     definition = (
         "Share of the agents who see this page that leave after it (Kaplan and Meier 1958: sessions that the last page "
         "ends are censored)."
     )
     records, hazards = [], []
     for page in range(1, FATIGUE_PAGES):
-        at_risk = visits.pages >= page
+        at_risk = sessions.pages >= page
         if at_risk.sum() >= FEWEST_AT_RISK:
-            hazard = mean_interval(np.where(at_risk, (visits.pages == page) & visits.left, np.nan).astype(np.float64))
+            hazard = mean_interval(
+                np.where(at_risk, (sessions.pages == page) & sessions.left, np.nan).astype(np.float64)
+            )
             hazards.append(hazard)
             records.append(_record("fatigue", f"exit hazard, page {page}", hazard, definition))
     if len(hazards) > 1:
@@ -204,7 +206,7 @@ def _filter_bubble(stage: Stage) -> list[Record]:
     return records
 
 
-def _genre_spread(today: Visited, genres: FloatArray, page_size: int) -> dict[str, FloatArray]:
+def _genre_spread(today: SessionOutcomes, genres: FloatArray, page_size: int) -> dict[str, FloatArray]:
     """Entropy and largest share of the genres shown to each agent on the first page, which all agents see."""
     first = today.shown[:, :page_size]
     shown = first != NO_ITEM
@@ -226,7 +228,7 @@ def _dose_response(stage: Stage, ease: Recommender) -> list[Record]:
     before: tuple[str, FloatArray] | None = None
     for dose in (0.0, *stage.config.visits.doses):
         recommender = ease if dose == 0 else DegradedRecommender(ease, dose)
-        clicks = visit(stage, recommender, stage.mind, stage.site, day=0).expected_clicks
+        clicks = simulate_sessions(stage, recommender, stage.mind, stage.site, day=0).expected_clicks
         baseline, holds = None, None
         if before is not None:
             gap = paired_difference(clicks, before[1])

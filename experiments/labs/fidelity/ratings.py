@@ -66,7 +66,7 @@ class RatedPairs:
         model = self.stage.taste.stars
         if model is None:
             raise ValueError("this data set has no ratings")
-        draws = Draws.for_visits(self.stage.seed, self.users, round_)
+        draws = Draws.for_sessions(self.stage.seed, self.users, round_)
         leaning = np.empty(len(self.users))
         people, rows = np.unique(self.users, return_inverse=True)
         for first in range(0, len(people), _AT_ONCE):

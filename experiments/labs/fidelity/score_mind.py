@@ -59,14 +59,14 @@ class ScoreMind:
 
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
-        visits, page = situation.visits, situation.page
-        scores: FloatArray = np.asarray(self._scores(visits.users), dtype=np.float64)
+        sessions, page = situation.sessions, situation.page
+        scores: FloatArray = np.asarray(self._scores(sessions.users), dtype=np.float64)
         asked = np.where(page.shown, page.items, 0).astype(np.int64)
         attention = np.arange(1, page.items.shape[1] + 1) ** -self._exponent
         chance = attention * expit(np.take_along_axis(scores, asked, axis=1) + self._constant)
         chance = np.where(page.shown, chance, 0.0)
-        stays = visits.draws.uniform("leave", np.full(len(visits), page.number)) >= self._leave_rate
-        draw = visits.draws.uniform("click", page.items)
+        stays = sessions.draws.uniform("leave", np.full(len(sessions), page.number)) >= self._leave_rate
+        draw = sessions.draws.uniform("click", page.items)
         return Decision.of(
             situation.legal,
             page,

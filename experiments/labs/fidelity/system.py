@@ -28,8 +28,8 @@ from groundlings.experiments.labs.fidelity.people import bootstrap
 from groundlings.experiments.labs.fidelity.records import Baseline, Kind, Record, target_of
 from groundlings.experiments.labs.fidelity.score_mind import ScoreMind
 from groundlings.experiments.labs.fidelity.scorers import CatalogScores, genre_profile
+from groundlings.experiments.labs.fidelity.sessions import simulate_sessions
 from groundlings.experiments.labs.fidelity.stage import MIND, Stage
-from groundlings.experiments.labs.fidelity.visits import visit
 from groundlings.personas.mind import Mind
 from groundlings.personas.taste.model import FAMILIES
 from groundlings.personas.taste.regression import fit_logistic
@@ -109,11 +109,11 @@ def measure_utilities(
         for users, columns in ((stage.testers, real), (stage.tuners, others)):
             columns.append(np.mean([_real_utility(stage, recommender, users, day) for day in days], axis=0))
         for each in audiences:
-            visits = [
-                visit(stage, recommender, each.mind, stage.site, day=day).expected_clicks
+            sessions = [
+                simulate_sessions(stage, recommender, each.mind, stage.site, day=day).expected_clicks
                 for day in range(stage.config.visits.days)
             ]
-            simulated[each.name].append(np.mean(visits, axis=0))
+            simulated[each.name].append(np.mean(sessions, axis=0))
     return Utilities(
         tuple(arm.name for arm in stage.config.recommenders),
         np.column_stack(real),
@@ -289,7 +289,7 @@ def _real_utility(stage: Stage, recommender: AsyncRecommender, users: IntArray, 
     values = []
     for first in range(0, len(users), 256):
         some = users[first : first + 256]
-        request = RankingRequest(some, CUT, sp.csr_array(seen[some]), Draws.for_visits(stage.seed, some, day))
+        request = RankingRequest(some, CUT, sp.csr_array(seen[some]), Draws.for_sessions(stage.seed, some, day))
         ranking = asyncio.run(recommender.rank(request))
         values.append(score_rankings(ranking.items, sp.csr_array(stage.held_out[some]), CUT).values["ndcg"])
     return np.concatenate(values)

@@ -21,7 +21,7 @@ from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws, name_key
 from groundlings.environments.ranking import Ranking, RankingRequest, top_items
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 from groundlings.experiments.labs.warmup.config import PagesConfig
 from groundlings.experiments.labs.warmup.replicate import Trial
 from groundlings.personas.minds.behavioural import BehaviouralMind, BehaviouralOptions
@@ -100,12 +100,12 @@ def expose_new_items(trial: Trial, pages: PagesConfig) -> list[Exposures]:
     for condition in CONDITIONS:
         clicked = np.zeros_like(shown)
         records = []
-        for rows, columns, visits in _cohorts(trial, shown, population, mind.cohort_size):
+        for rows, columns, sessions in _cohorts(trial, shown, population, mind.cohort_size):
             placed = np.zeros(trial.split.train.n_users, dtype=np.int64)
-            placed[visits.users] = trial.split.new[columns]
-            record = asyncio.run(_session(trial, visits, PlacedItems(lists, placed), sites[condition], mind))
+            placed[sessions.users] = trial.split.new[columns]
+            record = asyncio.run(_session(trial, sessions, PlacedItems(lists, placed), sites[condition], mind))
             turn = record.turns[0].turn
-            clicks = turn.decision["click"] & (turn.page.items == placed[visits.users][:, None])
+            clicks = turn.decision["click"] & (turn.page.items == placed[sessions.users][:, None])
             clicked[rows, columns] = clicks.any(axis=1)
             records.append(record)
         exposures.append(Exposures(condition, shown, clicked, tuple(records)))
@@ -119,10 +119,10 @@ def make_mind(trial: Trial, population: Population) -> BehaviouralMind:
 
 
 async def _session(
-    trial: Trial, visits: Visits, recommender: Recommender, site: PaginatedFeed, mind: BehaviouralMind
+    trial: Trial, sessions: Sessions, recommender: Recommender, site: PaginatedFeed, mind: BehaviouralMind
 ) -> CohortRecord:
-    seen = sp.csr_array(trial.split.train.matrix[visits.users])
-    return await browse(visits, seen, recommender=recommender, environment=site, mind=mind)
+    seen = sp.csr_array(trial.split.train.matrix[sessions.users])
+    return await browse(sessions, seen, recommender=recommender, environment=site, mind=mind)
 
 
 def _shortlists(trial: Trial, people: int) -> BoolArray:
@@ -137,7 +137,7 @@ def _shortlists(trial: Trial, people: int) -> BoolArray:
 def _own_lists(trial: Trial, size: int) -> ItemArray:
     """The recommender's lists of the panel, old items only, shape (n_users, size)."""
     split = trial.split
-    draws = Draws.for_visits(trial.config.seed, split.panel, 0)
+    draws = Draws.for_sessions(trial.config.seed, split.panel, 0)
     request = RankingRequest(split.panel, size, sp.csr_array(split.train.matrix[split.panel]), draws)
     scores = trial.recommender.score(split.panel)
     scores[:, split.train.item_counts == 0] = -np.inf
@@ -148,7 +148,7 @@ def _own_lists(trial: Trial, size: int) -> ItemArray:
 
 def _cohorts(
     trial: Trial, shown: BoolArray, population: Population, size: int
-) -> Iterator[tuple[IntArray, IntArray, Visits]]:
+) -> Iterator[tuple[IntArray, IntArray, Sessions]]:
     """Exposures as cohorts in which each user occurs once: rows of the panel, new items, sessions."""
     seed = name_key("meeting", trial.config.seed, trial.number)
     rows, columns = np.nonzero(shown)
@@ -158,5 +158,5 @@ def _cohorts(
         users = trial.split.panel[rows[today]]
         agents = np.searchsorted(population.users, users)
         parts = np.split(today, range(size, len(today), size))
-        for here, visits in zip(parts, cohorts(agents, users, number, seed=seed, size=size), strict=True):
-            yield rows[here], columns[here], visits
+        for here, sessions in zip(parts, cohorts(agents, users, number, seed=seed, size=size), strict=True):
+            yield rows[here], columns[here], sessions

@@ -23,8 +23,8 @@ from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.environments.sessions import Sessions
 from groundlings.environments.trace import Trace
-from groundlings.environments.visits import Visits
 from groundlings.experiments.archive.log_check import write_manifest
 from groundlings.experiments.archive.provenance import origin_row
 from groundlings.experiments.labs.warmup.exposure import Exposures
@@ -53,11 +53,11 @@ def write_log(directory: Path, trial: Trial, exposures: Sequence[Exposures], ver
         chosen = trial.choose(AUDIENCE, trial.config.headline)
         for record in selected_sessions(trial, chosen, population):
             log.write(
-                record, arm=AUDIENCE, sim_time=opening + record.visits.day * SECONDS_PER_DAY, policy_version=state
+                record, arm=AUDIENCE, sim_time=opening + record.sessions.day * SECONDS_PER_DAY, policy_version=state
             )
         for exposure in exposures:
             for record in exposure.records:
-                time = opening + record.visits.day * SECONDS_PER_DAY
+                time = opening + record.sessions.day * SECONDS_PER_DAY
                 log.write(record, arm=exposure.condition, sim_time=time, policy_version=state)
         log.flush()
         log.close("done")
@@ -89,11 +89,14 @@ def selected_sessions(trial: Trial, chosen: IntArray, population: Population) ->
         users = trial.split.panel[rows[here]]
         given = np.zeros((trial.split.train.n_users, 1), dtype=np.int32)
         given[users, 0] = items[here]
-        visits = Visits(
-            np.searchsorted(population.users, users), users, number, Draws.for_visits(trial.config.seed, users, number)
+        sessions = Sessions(
+            np.searchsorted(population.users, users),
+            users,
+            number,
+            Draws.for_sessions(trial.config.seed, users, number),
         )
         records.append(
-            asyncio.run(browse(visits, seen[users], recommender=GivenItems(given), environment=feed, mind=opens))
+            asyncio.run(browse(sessions, seen[users], recommender=GivenItems(given), environment=feed, mind=opens))
         )
     return records
 

@@ -127,7 +127,7 @@ async def _write(asker: Asker, model: ChatModel, catalog: Catalog, item: int, se
         shared=PROMPT.fill("shared", things="items", words=_WORDS),
         told=PROMPT.fill("ask", item=shown),
         schema=_SCHEMA,
-        draws=Draws.for_visits(seed, people, 0),
+        draws=Draws.for_sessions(seed, people, 0),
         purpose="metadata",
         number=item,
     )

@@ -81,7 +81,7 @@ class Trial:
         shown the item again and again, with that probability of a click each time. The users with the shortest times
         have clicked.
         """
-        draws = Draws.for_visits(name_key("warmup", self.config.seed, self.number), self.split.panel, 0)
+        draws = Draws.for_sessions(name_key("warmup", self.config.seed, self.number), self.split.panel, 0)
         uniform = draws.uniform("takes", np.broadcast_to(self.split.new, self.chance.shape))
         waiting = np.where(self.pools.inside, np.log1p(-uniform) / np.log1p(-self.chance), np.inf)
         count = max(1, round(self.config.audience.takers * int(self.pools.inside[:, 0].sum())))

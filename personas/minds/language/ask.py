@@ -32,10 +32,10 @@ class Question:
     Attributes:
         prompt: The text it was made from.
         shared: What all agents of a run are told, which comes first so that prefix caches find it.
-        told: What this agent is told: person, memories, this visit, mood, page, and last what is wanted.
+        told: What this agent is told: person, memories, this session, mood, page, and last what is wanted.
         schema: JSON Schema of the reply.
-        draws: The visit's luck, from which sampling seeds come; never the arm and never the order of asking.
-        purpose: With `number`, which of the visit's questions this is.
+        draws: The session's luck, from which sampling seeds come; never the arm and never the order of asking.
+        purpose: With `number`, which of the session's questions this is.
         number: A page, or an item.
         more_tokens: What the reply may take beyond the model's own bound.
     """

@@ -18,7 +18,7 @@ class MoodOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     weight: float = Field(default=0.5, gt=0, le=1)
-    """How much the last page counts in the satisfaction with the visit so far."""
+    """How much the last page counts in the satisfaction with the session so far."""
     tiring: float = Field(default=0.2, ge=0, le=1)
     """Share of the strength left that a page takes."""
     boring: float = Field(default=0.6, ge=0, le=1)
@@ -30,18 +30,18 @@ class MoodOptions(BaseModel):
 
 
 class ReflectionOptions(BaseModel):
-    """When an agent makes one thought of its last visits: one more call to the model."""
+    """When an agent makes one thought of its last sessions: one more call to the model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     every: int = Field(default=5, ge=0)
-    """At the end of every so many visits of an agent; 0 for never."""
+    """At the end of every so many sessions of an agent; 0 for never."""
     characters: int = Field(default=160, ge=40, le=400)
     """Longest thought."""
 
 
 class InterviewOptions(BaseModel):
-    """What an agent is asked when a visit is over: one more call to the model, for all questions together."""
+    """What an agent is asked when a session is over: one more call to the model, for all questions together."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -90,16 +90,16 @@ class LanguageOptions(BaseModel):
     reasons: bool = False
     """Whether the agent may say in a few words why it opens or skips a slot, which costs tokens; `verdict` only."""
     rotate_slots: bool = False
-    """Whether the slots of a page are shown to the model from another one on in each visit, to measure and cancel a
+    """Whether the slots of a page are shown to the model from another one on in each session, to measure and cancel a
     model's liking for the first in a list; the log keeps where each slot stood."""
     memory: MemoryOptions = MemoryOptions()
     """What is remembered."""
     mood: MoodOptions = MoodOptions()
     """What moves the mood."""
     reflection: ReflectionOptions = ReflectionOptions()
-    """When visits become a thought."""
+    """When sessions become a thought."""
     interview: InterviewOptions = InterviewOptions()
-    """What is asked after a visit."""
+    """What is asked after a session."""
     person_examples: int = Field(default=3, ge=0, le=20)
     """Liked titles, disliked titles, preferred and avoided genres a prompt names, of each at most so many."""
     demographics: bool = False
@@ -111,14 +111,14 @@ class LanguageOptions(BaseModel):
     reasks: int = Field(default=1, ge=0, le=3)
     """How often an unreadable reply is asked for again; then the page is logged as unreadable."""
 
-    def calls_at_most(self, visits: int, pages: int, slots: int) -> int:
-        """Calls that visits can take, all replies being readable.
+    def calls_at_most(self, sessions: int, pages: int, slots: int) -> int:
+        """Calls that sessions can take, all replies being readable.
 
         Args:
-            visits: How many.
+            sessions: How many.
             pages: Of all of them together.
             slots: Of a page; graded, each is asked about, rated, and the page closed and turned.
         """
         deciding = pages if self.decision == "verdict" else pages * (2 * slots + 2)
-        thoughts = visits // self.reflection.every if self.reflection.every else 0
-        return deciding + thoughts + (visits if self.interview.questions else 0)
+        thoughts = sessions // self.reflection.every if self.reflection.every else 0
+        return deciding + thoughts + (sessions if self.interview.questions else 0)

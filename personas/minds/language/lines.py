@@ -1,4 +1,4 @@
-"""What happened to an agent, in lines of bounded length: earlier pages of a visit, and whole visits."""
+"""What happened to an agent, in lines of bounded length: earlier pages of a session, and whole sessions."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from groundlings.personas.mind import PageTurn
 from groundlings.personas.minds.language.text import one_line
 
 MEMORY_CHARACTERS = 160
-"""Longest line that a visit leaves behind."""
+"""Longest line that a session leaves behind."""
 
-_NAMED_ON_PAGE, _NAMED_IN_VISIT = 4, 2
+_NAMED_ON_PAGE, _NAMED_IN_SESSION = 4, 2
 _TITLE_CHARACTERS = 36
 
 
 def page_lines(turns: Sequence[PageTurn], row: int, most: int, catalog: Catalog) -> list[str]:
-    """Earlier pages of a visit, the last few in a line each and those before in one line; empty for `most` = 0.
+    """Earlier pages of a session, the last few in a line each and those before in one line; empty for `most` = 0.
 
     Args:
         turns: The pages, oldest first.
-        row: The visit's row in each of them.
+        row: The session's row in each of them.
         most: How many pages have a line of their own.
         catalog: For titles.
     """
@@ -54,17 +54,17 @@ def page_line(turn: PageTurn, row: int, catalog: Catalog) -> str:
     return f"Page {turn.page.number}: {'; '.join(parts)}."
 
 
-def visit_line(turns: Sequence[PageTurn], row: int, catalog: Catalog) -> str:
-    """A whole visit in one line of at most `MEMORY_CHARACTERS`: pages, what was opened, of what kind, how it felt.
+def session_line(turns: Sequence[PageTurn], row: int, catalog: Catalog) -> str:
+    """A whole session in one line of at most `MEMORY_CHARACTERS`: pages, what was opened, of what kind, how it felt.
 
     Args:
-        turns: Every readable page of the visit, oldest first; at least one.
-        row: The visit's row in each of them.
+        turns: Every readable page of the session, oldest first; at least one.
+        row: The session's row in each of them.
         catalog: For titles and genres.
     """
     opened = [each for turn in turns for each in _opened(turn, row)]
     best_first = sorted(opened, key=lambda each: 0.0 if math.isnan(each[1]) else -each[1])
-    text = f"{len(turns)} page{'s' * (len(turns) != 1)}; opened {_named(best_first, catalog, _NAMED_IN_VISIT)}"
+    text = f"{len(turns)} page{'s' * (len(turns) != 1)}; opened {_named(best_first, catalog, _NAMED_IN_SESSION)}"
     topics = Counter(topic for item, _ in opened for topic in catalog.genres[item])
     if topics:
         text += f", mostly {one_line(min(topics, key=lambda topic: (-topics[topic], topic)), _TITLE_CHARACTERS)}"
@@ -74,8 +74,8 @@ def visit_line(turns: Sequence[PageTurn], row: int, catalog: Catalog) -> str:
     return one_line(f"{text}.", MEMORY_CHARACTERS)
 
 
-def visit_importance(turns: Sequence[PageTurn], row: int, scale: RatingScale) -> float:
-    """How much a visit mattered, 1 to 10: half for how far its satisfaction was from indifference, half for its stars.
+def session_importance(turns: Sequence[PageTurn], row: int, scale: RatingScale) -> float:
+    """How much a session mattered, 1 to 10: half for how far its satisfaction was from indifference, half for its stars.
 
     1 + 4.5 * (|mean satisfaction - 5.5| / 4.5 + max |stars - middle of the scale| / half its width); what was not
     said counts 0.

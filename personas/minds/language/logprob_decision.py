@@ -68,7 +68,7 @@ class GradedPage:
     async def decide(self) -> Decision:
         """What the agent does; where any of its answers cannot be read the page is lost."""
         situation = self._view.situation
-        page, draws = situation.page, situation.visits.draws
+        page, draws = situation.page, situation.sessions.draws
         opening = await self._opening()
         if opening is None:
             return Decision.lost(situation.legal, page, self._calls)
@@ -144,7 +144,7 @@ class GradedPage:
         )
         if shares is None:
             return None
-        luck = situation.visits.draws.uniform("stars", situation.page.items)[0]
+        luck = situation.sessions.draws.uniform("stars", situation.page.items)[0]
         stars: dict[int, float] = {}
         remarks = []
         for slot, share in zip(opened, shares, strict=True):
@@ -193,7 +193,7 @@ class GradedPage:
             shared=prompt.fill("shared", things=self._options.things),
             told=f"{self._view.told}\n{wanted}",
             schema={"enum": list(_YES_OR_NO)},
-            draws=self._view.situation.visits.draws,
+            draws=self._view.situation.sessions.draws,
             purpose=section,
             number=about,
         )

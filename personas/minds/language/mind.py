@@ -8,7 +8,7 @@ from typing import Any
 
 from groundlings.environments.chat import ChatModel, Sampling
 from groundlings.environments.decision import Decision
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 from groundlings.personas.memory import Memory, MemoryStore
 from groundlings.personas.memory_relevance import load_embedder
 from groundlings.personas.mind import FEED_ACTIONS, Afterthoughts, PageTurn, Situation
@@ -66,7 +66,7 @@ class LanguageMind:
 
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
-        _refuse_company(situation.visits)
+        _refuse_company(situation.sessions)
         view = self._renderer.render(situation)
         if self._options.decision == "verdict":
             decision = await verdict(view, self._asker, self._options)
@@ -74,10 +74,10 @@ class LanguageMind:
             decision = await GradedPage(view, self._renderer, self._asker, self._options).decide()
         return replace(decision, trace=replace(decision.trace, moods=(view.mood,), display=view.display))
 
-    async def look_back(self, visits: Visits, turns: tuple[PageTurn, ...]) -> Afterthoughts:
+    async def look_back(self, sessions: Sessions, turns: tuple[PageTurn, ...]) -> Afterthoughts:
         """See `LooksBack.look_back`."""
-        _refuse_company(visits)
-        return await self._looking_back.think(visits, turns)
+        _refuse_company(sessions)
+        return await self._looking_back.think(sessions, turns)
 
     def remember(self, memories: Sequence[Memory]) -> None:
         """See `LooksBack.remember`."""
@@ -101,6 +101,6 @@ class LanguageMind:
         }
 
 
-def _refuse_company(visits: Visits) -> None:
-    if len(visits) != 1:
-        raise ValueError(f"a language mind decides for one visit at a time, found {len(visits)}")
+def _refuse_company(sessions: Sessions) -> None:
+    if len(sessions) != 1:
+        raise ValueError(f"a language mind decides for one session at a time, found {len(sessions)}")

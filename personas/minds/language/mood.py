@@ -1,6 +1,6 @@
 """How a language agent feels: explicit numbers that its own pages move, stated in every prompt and logged.
 
-The state is a pure function of the pages of the visit so far, so it needs no store and cannot drift from the log. With
+The state is a pure function of the pages of the session so far, so it needs no store and cannot drift from the log. With
 the options' names, after a page of n shown slots, of which n_g carry topic g and o_g of those were opened:
 
     satisfaction  s <- s + weight * (said - s)            where the agent said how satisfied it was
@@ -35,7 +35,7 @@ _FORGOTTEN = 0.01
 
 
 def mood_after(earlier: Sequence[PageTurn], row: int, catalog: Catalog, options: MoodOptions) -> Mood:
-    """How a visitor feels after some pages of a visit, oldest first; `row` is the visit's row in each of them."""
+    """How a visitor feels after some pages of a session, oldest first; `row` is the session's row in each of them."""
     mood = ARRIVAL
     for turn in earlier:
         mood = _after_page(mood, turn, row, catalog, options)

@@ -1,4 +1,4 @@
-"""What an agent has before its eyes: person, memories, this visit, mood and page, from what changes least to most."""
+"""What an agent has before its eyes: person, memories, this session, mood and page, from what changes least to most."""
 
 from __future__ import annotations
 
@@ -59,20 +59,20 @@ class PromptRenderer:
 
     def render(self, situation: Situation) -> View:
         """The page of a situation as its agent sees it."""
-        agent, day = int(situation.visits.agents[0]), situation.visits.day
+        agent, day = int(situation.sessions.agents[0]), situation.sessions.day
         mood = self.mood(situation.earlier)
         slots, display = self._arranged(situation)
         first = situation.earlier[0].page if situation.earlier else situation.page
-        parts = [*self.person(agent, day, first), *self.visit(situation.earlier)]
+        parts = [*self.person(agent, day, first), *self.session(situation.earlier)]
         parts.append(self._prompt.fill("mood", mood=mood_words(mood)))
         lines = [f"{number}. {self.item(situation.page, slot)}" for number, slot in slots.items()]
         parts.append(self._prompt.fill("page", items="\n".join(lines)))
         return View(situation, "\n".join(parts), mood, slots, display)
 
     def person(self, agent: int, day: int, first_page: Page) -> list[str]:
-        """Who the agent is, and what comes back to its mind at the first page of the visit.
+        """Who the agent is, and what comes back to its mind at the first page of the session.
 
-        It is recalled for the first page and stays for the visit, so that the prompts of later pages begin alike.
+        It is recalled for the first page and stays for the session, so that the prompts of later pages begin alike.
         """
         parts = [self.portrait(agent)]
         occasion = " ".join(self.item(first_page, int(slot)) for slot in first_page.shown[0].nonzero()[0])
@@ -81,8 +81,8 @@ class PromptRenderer:
             parts.append(self._prompt.fill("memory", memories=memories, today=day + 1))
         return parts
 
-    def visit(self, turns: tuple[PageTurn, ...]) -> list[str]:
-        """The working memory: this visit up to now, nothing where there is nothing to tell."""
+    def session(self, turns: tuple[PageTurn, ...]) -> list[str]:
+        """The working memory: this session up to now, nothing where there is nothing to tell."""
         lines = page_lines(turns, 0, self._options.memory.pages, self._population.catalog)
         return [self._prompt.fill("visit", pages="\n".join(lines))] if lines else []
 
@@ -111,11 +111,11 @@ class PromptRenderer:
         return self._portraits[agent]
 
     def _arranged(self, situation: Situation) -> tuple[dict[int, int], IntArray]:
-        """Which slot stands where: in the site's order, or from another slot on, the same one all through a visit."""
+        """Which slot stands where: in the site's order, or from another slot on, the same one all through a session."""
         shown = situation.page.shown[0].nonzero()[0]
         turned = shown
         if self._options.rotate_slots:
-            luck = float(situation.visits.draws.uniform("rotate")[0])
+            luck = float(situation.sessions.draws.uniform("rotate")[0])
             turned = np.roll(shown, -int(luck * situation.page.items.shape[1]))
         display = np.arange(situation.page.items.shape[1])
         display[turned] = shown

@@ -1,16 +1,16 @@
-"""After a visit: what stays of it, the thought that several visits become, and the interview."""
+"""After a session: what stays of it, the thought that several sessions become, and the interview."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from groundlings.environments.chat import CallRecord
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 from groundlings.personas.memory import Memory, MemoryStore
 from groundlings.personas.mind import Afterthoughts, Answer, PageTurn
 from groundlings.personas.minds.language.ask import Asker, Question
 from groundlings.personas.minds.language.config import LanguageOptions
-from groundlings.personas.minds.language.lines import visit_importance, visit_line
+from groundlings.personas.minds.language.lines import session_importance, session_line
 from groundlings.personas.minds.language.mood import mood_words
 from groundlings.personas.minds.language.prompt_rendering import PromptRenderer, memory_line
 from groundlings.personas.minds.language.reply_schema import (
@@ -26,16 +26,16 @@ from groundlings.personas.prompts import load_prompt
 REFLECTION = load_prompt("reflection", "agent")
 INTERVIEW = load_prompt("interview", "agent")
 
-_MOST_VISITS = 20
-"""Visits that a thought is made of at most, the newest."""
+_MOST_SESSIONS = 20
+"""Sessions that a thought is made of at most, the newest."""
 
 
 class LookingBack:
-    """Thinks a finished visit over.
+    """Thinks a finished session over.
 
     Args:
         population: For titles and stars.
-        memory: What the agent remembers of earlier visits.
+        memory: What the agent remembers of earlier sessions.
         renderer: Puts into words what an agent is, remembers and feels.
         asker: Asks the model.
         options: When to reflect and what to ask.
@@ -55,57 +55,57 @@ class LookingBack:
         self._asker = asker
         self._options = options
 
-    async def think(self, visits: Visits, turns: tuple[PageTurn, ...]) -> Afterthoughts:
-        """What stays of a visit; pages whose reply was unreadable leave nothing, because nothing is known of them."""
+    async def think(self, sessions: Sessions, turns: tuple[PageTurn, ...]) -> Afterthoughts:
+        """What stays of a session; pages whose reply was unreadable leave nothing, because nothing is known of them."""
         lived = tuple(turn for turn in turns if not turn.decision.unreadable[0])
         if not lived:
             return Afterthoughts()
         catalog = self._population.catalog
-        visit = Memory(
-            agent=int(visits.agents[0]),
-            day=visits.day,
+        session = Memory(
+            agent=int(sessions.agents[0]),
+            day=sessions.day,
             kind="visit",
-            text=visit_line(lived, 0, catalog),
-            importance=visit_importance(lived, 0, self._population.scale),
+            text=session_line(lived, 0, catalog),
+            importance=session_importance(lived, 0, self._population.scale),
         )
-        thought, calls = await self._reflect(visits, visit)
-        answers, asked = await self._interview(visits, lived, first_call=len(calls))
-        return Afterthoughts((visit, *thought), answers, (*calls, *asked))
+        thought, calls = await self._reflect(sessions, session)
+        answers, asked = await self._interview(sessions, lived, first_call=len(calls))
+        return Afterthoughts((session, *thought), answers, (*calls, *asked))
 
-    async def _reflect(self, visits: Visits, visit: Memory) -> tuple[tuple[Memory, ...], tuple[CallRecord, ...]]:
-        """One thought in the place of the visits since the last one, when it is time."""
+    async def _reflect(self, sessions: Sessions, session: Memory) -> tuple[tuple[Memory, ...], tuple[CallRecord, ...]]:
+        """One thought in the place of the sessions since the last one, when it is time."""
         every = self._options.reflection.every
-        since = [*(each for each in self._memory.kept(visit.agent) if each.kind == "visit"), visit]
+        since = [*(each for each in self._memory.kept(session.agent) if each.kind == "visit"), session]
         if not every or len(since) < every:
             return (), ()
         characters = self._options.reflection.characters
-        thoughts = [each for each in self._memory.kept(visit.agent) if each.kind == "reflection"][-1:]
-        lines = [memory_line(each) for each in (*thoughts, *since[-_MOST_VISITS:])]
+        thoughts = [each for each in self._memory.kept(session.agent) if each.kind == "reflection"][-1:]
+        lines = [memory_line(each) for each in (*thoughts, *since[-_MOST_SESSIONS:])]
         question = Question(
             prompt=REFLECTION,
             shared=REFLECTION.fill("shared", things=self._options.things, characters=characters),
             told="\n".join(
                 [
-                    self._renderer.portrait(visit.agent),
+                    self._renderer.portrait(session.agent),
                     REFLECTION.fill("visits", visits="\n".join(lines)),
                     REFLECTION.fill("ask"),
                 ]
             ),
             schema=thought_schema(characters),
-            draws=visits.draws,
+            draws=sessions.draws,
             purpose="reflection",
-            number=visits.day,
+            number=sessions.day,
         )
         said, calls = await self._asker.ask(question, lambda text: read_thought(text, characters))
         if said is None:
             return (), calls
         text = one_line(said.thought, characters)
-        return (Memory(visit.agent, visits.day, "reflection", text, float(said.importance)),), calls
+        return (Memory(session.agent, sessions.day, "reflection", text, float(said.importance)),), calls
 
     async def _interview(
-        self, visits: Visits, lived: Sequence[PageTurn], first_call: int
+        self, sessions: Sessions, lived: Sequence[PageTurn], first_call: int
     ) -> tuple[tuple[Answer, ...], tuple[CallRecord, ...]]:
-        """All questions at once, asked while the visit is fresh; a reply that cannot be read answers none of them."""
+        """All questions at once, asked while the session is fresh; a reply that cannot be read answers none of them."""
         asked, characters = self._options.interview.questions, self._options.interview.characters
         if not asked:
             return (), ()
@@ -116,16 +116,16 @@ class LookingBack:
             shared=INTERVIEW.fill("shared", things=self._options.things, characters=characters),
             told="\n".join(
                 [
-                    *self._renderer.person(int(visits.agents[0]), visits.day, lived[0].page),
-                    *self._renderer.visit(tuple(lived)),
+                    *self._renderer.person(int(sessions.agents[0]), sessions.day, lived[0].page),
+                    *self._renderer.session(tuple(lived)),
                     INTERVIEW.fill("mood", mood=mood),
                     INTERVIEW.fill("ask", questions=listed),
                 ]
             ),
             schema=interview_schema(len(asked), characters),
-            draws=visits.draws,
+            draws=sessions.draws,
             purpose="interview",
-            number=visits.day,
+            number=sessions.day,
             more_tokens=len(asked) * characters // 2,
         )
         said, calls = await self._asker.ask(question, lambda text: read_interview(text, len(asked), characters))

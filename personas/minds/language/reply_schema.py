@@ -64,7 +64,7 @@ class ClosingReply(Reply):
 
 
 class Thought(Reply):
-    """What a visitor makes of its last visits."""
+    """What a visitor makes of its last sessions."""
 
     thought: str = Field(min_length=1)
     importance: WholeNumber = Field(ge=1, le=10)

@@ -44,7 +44,7 @@ async def verdict(view: View, asker: Asker, options: LanguageOptions) -> Decisio
         ),
         told=f"{view.told}\n{prompt.fill('ask' if may_go_on else 'ask_last', number=number)}",
         schema=_schema(tuple(view.slots), stars, may_go_on, options.feelings, options.stars_optional, options.reasons),
-        draws=situation.visits.draws,
+        draws=situation.sessions.draws,
         purpose="reply",
         number=number,
         more_tokens=_TOKENS_A_REASON * len(view.slots) if options.reasons else 0,

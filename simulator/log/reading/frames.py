@@ -30,28 +30,28 @@ class _Field:
     named_by: str | None = None
 
 
-_VISIT = {
+_SESSION = {
     "arm": _Field("sessions.arm_id", tables.sessions.c.arm_id, "arms"),
     "user_id": _Field("sessions.agent_id", tables.sessions.c.agent_id, "agents"),
     "day": _Field("sessions.day", tables.sessions.c.day),
 }
 _TIME = {"timestamp": _Field("sessions.sim_time", tables.sessions.c.sim_time)}
 _RENAMED = {"item_id": ("item_id", "items"), "team_arm_id": ("team", "arms"), "sim_time": ("timestamp", None)}
-_ABOUT_VISITS = ("arm_id", "agent_id", "day")
+_ABOUT_SESSIONS = ("arm_id", "agent_id", "day")
 
 
-def _fields(table: Table, *keys: str, after: Mapping[str, _Field] = _VISIT) -> dict[str, _Field]:
-    """The frame of a table: its keys, whose visit it is, then every other column that it has or will have."""
+def _fields(table: Table, *keys: str, after: Mapping[str, _Field] = _SESSION) -> dict[str, _Field]:
+    """The frame of a table: its keys, whose session it is, then every other column that it has or will have."""
     fields = {key: _Field(f"{table.name}.{key}", table.c[key]) for key in keys} | dict(after)
     for column in table.columns:
         name, named_by = _RENAMED.get(column.name, (column.name, None))
-        if name not in fields and column.name not in _ABOUT_VISITS:
+        if name not in fields and column.name not in _ABOUT_SESSIONS:
             fields[name] = _Field(f"{table.name}.{column.name}", column, named_by)
     return fields
 
 
 SESSION_FIELDS = _fields(tables.sessions, "session_id")
-IMPRESSION_FIELDS = _fields(tables.impressions, "impression_id", "session_id", after={**_VISIT, **_TIME})
+IMPRESSION_FIELDS = _fields(tables.impressions, "impression_id", "session_id", after={**_SESSION, **_TIME})
 EVENT_FIELDS = _fields(tables.events, "event_id", "session_id", "impression_id") | {
     "item_id": _Field(
         "(SELECT item_id FROM impressions WHERE impressions.impression_id = events.impression_id)",

@@ -55,6 +55,6 @@ class LostPageReader(OpenLog):
         columns = [name if name in here else f"{idle} AS {name}" for name, idle in _ABOUT_REPLIES.items()]
         asker = " AND asked_by = 'agent'" if "asked_by" in here else ""
         calls = self._ask(_CALLS.format(columns=", ".join(columns), asker=asker))
-        # What an agent is asked after its visit stands on the last page as well, behind the page's own calls.
+        # What an agent is asked after its session stands on the last page as well, behind the page's own calls.
         first = calls.drop_duplicates(["session_id", "page"]).drop(columns="call_id")
         return pages.merge(first, on=["session_id", "page"], how="left").drop(columns=["session_id", "page"])

@@ -13,14 +13,14 @@ def test_without_censoring_survival_is_the_share_that_got_so_far():
     assert curve.share == pytest.approx([1.0, 4 / 6, 3 / 6, 1 / 6])
 
 
-def test_a_censored_visit_counts_until_it_was_cut_short():
+def test_a_censored_session_counts_until_it_was_cut_short():
     left = np.array([True, True, False, True])
     curve = survival(np.arange(4), np.array([1, 3, 1, 3]), left, max_pages=3)
-    # The third visit is unknown after page 1: it is in no denominator.
+    # The third session is unknown after page 1: it is in no denominator.
     assert curve.share == pytest.approx([1.0, 2 / 3, 2 / 3])
 
 
-def test_with_one_visit_an_agent_the_variance_is_greenwoods():
+def test_with_one_session_an_agent_the_variance_is_greenwoods():
     rng = np.random.default_rng(1)
     pages, left = rng.integers(1, 6, 80), rng.random(80) < 0.7
     curve = survival(np.arange(80), pages, left, max_pages=5)
@@ -34,7 +34,7 @@ def test_with_one_visit_an_agent_the_variance_is_greenwoods():
         assert curve.low[page] == pytest.approx(share * np.exp(-1.959964 * np.sqrt(total)), rel=1e-6)
 
 
-def test_copies_of_a_visit_add_no_certainty_when_they_are_the_same_agents():
+def test_copies_of_a_session_add_no_certainty_when_they_are_the_same_agents():
     pages = np.array([1, 1, 2, 3, 3, 4])
     once = survival(np.arange(6), pages, ALL_LEFT, 4)
     copied = survival(np.tile(np.arange(6), 3), np.tile(pages, 3), np.tile(ALL_LEFT, 3), 4)

@@ -195,7 +195,7 @@ def broken(name, sql=None, function=None):
     return Metric(name=name, **ABOUT, sql=sql, function=function)
 
 
-ONE_A_VISIT = broken("one_a_visit", "SELECT arm_id, agent_id, 1 AS numerator, 1 AS denominator FROM sessions")
+ONE_A_SESSION = broken("one_a_session", "SELECT arm_id, agent_id, 1 AS numerator, 1 AS denominator FROM sessions")
 EVERYBODY = broken("everybody", "SELECT arm_id, agent_id, 1 AS numerator, 1 AS denominator FROM arms, agents")
 FIRST_ROW = broken(
     "first_row",
@@ -209,7 +209,7 @@ NO_VALUE = broken("no_value", "SELECT arm_id, agent_id, 0 AS numerator, 0 AS den
 @pytest.mark.parametrize(
     ("metric", "test"),
     [
-        (ONE_A_VISIT, "test_an_agent_has_one_value_at_most_in_each_arm"),
+        (ONE_A_SESSION, "test_an_agent_has_one_value_at_most_in_each_arm"),
         (EVERYBODY, "test_who_never_came_has_no_value"),
         (FIRST_ROW, "test_the_order_of_rows_does_not_matter"),
         (NO_VALUE, "test_somebody_has_a_value"),
@@ -230,7 +230,7 @@ def test_the_contract_catches_a_metric_that_breaks_it(metric, test):
     [
         (broken("x", "SELECT arm_id FROM sessions"), r"agent_id, numerator, denominator is missing"),
         (broken("x", "SELECT * FROM nowhere"), r"the database refuses its SQL.*no such table"),
-        (ONE_A_VISIT, r"one_a_visit: arm_id 1, agent_id \d+ stands there twice"),
+        (ONE_A_SESSION, r"one_a_session: arm_id 1, agent_id \d+ stands there twice"),
         (broken("x", "SELECT 99 AS arm_id, agent_id, 1 AS numerator, 1 AS denominator FROM agents"), "no arm_id 99"),
         (broken("x", "SELECT arm_id, agent_id, NULL AS numerator, 2 AS denominator FROM arms, agents"),
          "the numerator is missing; write 0"),

@@ -157,11 +157,11 @@ def test_every_mean_of_the_summary_stands_in_the_page(page, summary):
             assert f"{arm.metrics[metric.name].mean:.{metric.decimals}f}" in page.text
 
 
-def test_the_gallery_lays_visits_in_all_arms_side_by_side(page):
-    visits = [found for tag, found in page.tags if found.get("class") == "visit"]
+def test_the_gallery_lays_sessions_in_all_arms_side_by_side(page):
+    sessions = [found for tag, found in page.tags if found.get("class") == "session"]
     guests = page.all("article")
     assert 4 < len(guests) <= 12
-    assert [found["aria-label"] for found in visits] == ["chance", "good & <new>", "again", "best"] * len(guests)
+    assert [found["aria-label"] for found in sessions] == ["chance", "good & <new>", "again", "best"] * len(guests)
 
 
 def luminance(code: str) -> float:

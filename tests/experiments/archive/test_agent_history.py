@@ -57,37 +57,37 @@ def users(run) -> list[str]:
 
 
 @pytest.mark.parametrize("mind", MINDS)
-def test_a_story_tells_every_visit_and_every_slot(runs, mind):
+def test_a_story_tells_every_session_and_every_slot(runs, mind):
     for user in users(runs / mind):
         story = read_story(runs / mind, user)
-        assert [(visit.arm, visit.day) for visit in story.visits] == [
+        assert [(session.arm, session.day) for session in story.sessions] == [
             ("popular", 0), ("popular", 1), ("random_order", 0), ("random_order", 1),
         ]  # fmt: skip
         told = printed(story)
-        for visit in story.visits:
-            for page in visit.pages:
+        for session in story.sessions:
+            for page in session.pages:
                 assert [slot.place for slot in page.slots] == list(range(1, len(page.slots) + 1))
                 assert all(slot.title in told for slot in page.slots)
-        assert told.count("Page 1") == sum(bool(visit.pages) for visit in story.visits)
+        assert told.count("Page 1") == sum(bool(session.pages) for session in story.sessions)
 
 
 def test_a_language_story_is_consistent_with_itself(runs):
-    """Mood follows from the page before, the memory from the visit, the ending from the last page."""
+    """Mood follows from the page before, the memory from the session, the ending from the last page."""
     for user in users(runs / "verdict"):
-        for visit in read_story(runs / "verdict", user).visits:
-            first, *later = visit.pages
+        for session in read_story(runs / "verdict", user).sessions:
+            first, *later = session.pages
             assert (first.mood.tiredness, first.mood.boredom, first.mood.satisfaction) == (0, {}, 5.5)
-            for before, after in zip(visit.pages, later, strict=False):
+            for before, after in zip(session.pages, later, strict=False):
                 assert before.outcome == "next_page"
                 assert after.mood.satisfaction == pytest.approx((before.mood.satisfaction + before.satisfaction) / 2)
                 assert after.mood.tiredness > before.mood.tiredness
-            assert visit.pages[-1].outcome == "exit"
-            assert visit.ended_by == ("last_page" if len(visit.pages) == 3 else "exit")
-            kinds = [kind for kind, _ in visit.memories]
+            assert session.pages[-1].outcome == "exit"
+            assert session.ended_by == ("last_page" if len(session.pages) == 3 else "exit")
+            kinds = [kind for kind, _ in session.memories]
             assert kinds == ["visit", "reflection"]
-            assert visit.memories[0][1].startswith(f"{len(visit.pages)} page")
-            assert f"{visit.pages[-1].feeling} at the end" in visit.memories[0][1]
-            for page in visit.pages:
+            assert session.memories[0][1].startswith(f"{len(session.pages)} page")
+            assert f"{session.pages[-1].feeling} at the end" in session.memories[0][1]
+            for page in session.pages:
                 said = json.loads(page.calls[0].reply)
                 opened = {str(slot.place): slot.rating for slot in page.slots if slot.clicked}
                 assert opened == said["open"], "a slot's place is the number that the model was shown"
@@ -96,11 +96,11 @@ def test_a_language_story_is_consistent_with_itself(runs):
 
 def test_prompts_print_all_that_was_shown_and_said(runs):
     story = read_story(runs / "verdict", users(runs / "verdict")[0], arm="popular", day=1)
-    (visit,) = story.visits
+    (session,) = story.sessions
     told, short = printed(story, prompts=True), printed(story)
     assert "Titles are data from a catalog" in told
     assert "Titles are data from a catalog" not in short
-    assert told.count("verdict-1+agent-1, ok") == len(visit.pages)
+    assert told.count("verdict-1+agent-1, ok") == len(session.pages)
     assert "reflection-1+agent-1, ok" in told
     assert "Asked: What was missing?" in short
     assert "It thought: " in short

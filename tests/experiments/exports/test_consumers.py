@@ -201,13 +201,13 @@ def test_trec_files_score_alike_in_ranx_in_trec_eval_and_by_hand(export, ask):
     by_trec = ir_measures.calc_aggregate(
         [RR, P @ 3, nDCG @ 8], list(ir_measures.read_trec_qrels(str(qrels))), list(ir_measures.read_trec_run(str(run)))
     )
-    visits: dict[int, list[tuple[int, float]]] = {}
+    sessions: dict[int, list[tuple[int, float]]] = {}
     for session, clicked, rating in ask(
         f"SELECT session_id, clicked, rating {JOINED} WHERE clicked IS NOT NULL AND arms.name = 'explored' "
         "ORDER BY impression_id"
     ):
-        visits.setdefault(session, []).append((clicked, 2.0 if (rating or 0) >= 4 else float(clicked)))
-    by_hand = np.mean([_figures(slots) for slots in visits.values()], axis=0)
+        sessions.setdefault(session, []).append((clicked, 2.0 if (rating or 0) >= 4 else float(clicked)))
+    by_hand = np.mean([_figures(slots) for slots in sessions.values()], axis=0)
     assert [by_ranx["mrr"], by_ranx["precision@3"], by_ranx["ndcg@8"]] == pytest.approx(by_hand)
     assert [by_trec[RR], by_trec[P @ 3], by_trec[nDCG @ 8]] == pytest.approx(by_hand)
 

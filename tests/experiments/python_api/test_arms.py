@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import groundlings as gl
-from groundlings.experiments.running.events import VisitsWritten
+from groundlings.experiments.running.events import SessionsWritten
 from groundlings.recommenders.base import ScoringRecommender, fitted
 from groundlings.recommenders.ease import EaseRecommender
 from groundlings.recommenders.popular import PopularRecommender
@@ -147,7 +147,7 @@ def interrupted(door: gl.Experiment, directory: Path) -> None:
         heard = 0
 
         def event(self, event) -> None:
-            if isinstance(event, VisitsWritten):
+            if isinstance(event, SessionsWritten):
                 self.heard += event.count
             if self.heard > 12:
                 raise KeyboardInterrupt

@@ -112,7 +112,7 @@ def test_it_runs_and_each_of_its_calls_is_logged_under_its_own_name(experiment, 
     assert len(calls) >= sessions.pages.sum(), "asked for every page seen, and once more where there was no further one"
     assert calls.page.min() == 1
     assert calls.page.max() > 1
-    assert not shown.duplicated(["user_id", "session_id", "item_id"]).any(), "an item was shown twice in a visit"
+    assert not shown.duplicated(["user_id", "session_id", "item_id"]).any(), "an item was shown twice in a session"
 
 
 def test_a_record_of_its_calls_replays_to_the_same_digest_without_asking(experiment, tmp_path):

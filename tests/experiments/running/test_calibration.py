@@ -177,7 +177,7 @@ def test_a_run_that_was_interrupted_ends_as_if_nothing_had_happened(run, tmp_pat
 
 @pytest.fixture
 def interrupted(run, tmp_path, monkeypatch, cache):
-    """A run that ended after its third visit, beside the same in the cache; its directory."""
+    """A run that ended after its third session, beside the same in the cache; its directory."""
     write, count = LogWriter.write, 0
 
     def failing(self, *arguments, **named):

@@ -8,7 +8,7 @@ import pytest
 
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.event_loop import outside_of_loops
-from groundlings.experiments.running.events import VisitsWritten
+from groundlings.experiments.running.events import SessionsWritten
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 
 SMALL = {
@@ -48,7 +48,7 @@ def test_an_error_comes_out_as_it_is_and_progress_is_heard():
             heard.append(event)
 
     def work(progress):
-        progress.event(VisitsWritten(1))
+        progress.event(SessionsWritten(1))
         raise Interrupted
 
     async def cell():
@@ -56,4 +56,4 @@ def test_an_error_comes_out_as_it_is_and_progress_is_heard():
 
     with pytest.raises(Interrupted):
         asyncio.run(cell())
-    assert heard == [VisitsWritten(1)]
+    assert heard == [SessionsWritten(1)]

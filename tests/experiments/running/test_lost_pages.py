@@ -42,7 +42,7 @@ class Partly:
 
     async def decide(self, situation):
         page, legal = situation.page, situation.legal
-        lost = int(situation.visits.users[0]) % self.of < self.users and page.number == self.page
+        lost = int(situation.sessions.users[0]) % self.of < self.users and page.number == self.page
         if lost and (self.item < 0 or self.item in page.items):
             if self.how == "refused":
                 raise UnanswerablePrompt("refused", what="flagged for violence", attempts=3)
@@ -70,7 +70,7 @@ class Unsure(Partly):
 
     async def decide(self, situation):
         page = situation.page
-        draw = situation.visits.draws.uniform("click", page.items)
+        draw = situation.sessions.draws.uniform("click", page.items)
         chance = Chance(np.full(page.items.shape, self.probability), draw)
         trace = Trace(chances={"click": chance})
         return Decision.of(situation.legal, page, trace, click=chance.draw < chance.probability)

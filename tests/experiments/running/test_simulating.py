@@ -9,7 +9,7 @@ import pytest
 
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.running.events import ArmBegins, VisitsWritten
+from groundlings.experiments.running.events import ArmBegins, SessionsWritten
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import prepare
 from groundlings.experiments.running.simulating import CutShort, log_experiment, simulate
@@ -64,7 +64,7 @@ def test_each_arm_is_announced_with_its_sessions_and_every_session_is_counted(si
         ArmBegins("popular", 40),
         ArmBegins("knn", 40),
     ]
-    assert sum(event.count for event in events if isinstance(event, VisitsWritten)) == 80
+    assert sum(event.count for event in events if isinstance(event, SessionsWritten)) == 80
     assert cut_short == []
 
 

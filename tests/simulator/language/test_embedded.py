@@ -16,8 +16,8 @@ from groundlings.environments.errors import ProviderError
 from groundlings.environments.feed import feed_actions
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
+from groundlings.environments.sessions import Sessions
 from groundlings.environments.split import split_history
-from groundlings.environments.visits import Visits
 from groundlings.personas.mind import Situation
 from groundlings.personas.minds.language.mind import LanguageMind, LanguageOptions
 from groundlings.personas.population import build_population
@@ -39,9 +39,9 @@ HOSTILE = (
 
 def situation(population, agent: int, items: tuple[int, ...]) -> Situation:
     agents = np.array([agent])
-    visits = Visits(agents, population.users[agents], 0, Draws.for_visits(3, agents, 0))
+    sessions = Sessions(agents, population.users[agents], 0, Draws.for_sessions(3, agents, 0))
     page = Page(1, 0, np.array([items], dtype=np.int32))
-    return Situation(visits, page, feed_actions((1.0, 2.0, 3.0, 4.0, 5.0), np.array([agent % 2 == 0])), np.arange(1))
+    return Situation(sessions, page, feed_actions((1.0, 2.0, 3.0, 4.0, 5.0), np.array([agent % 2 == 0])), np.arange(1))
 
 
 @pytest.fixture(scope="module")

@@ -142,7 +142,7 @@ def _one_report(request, monkeypatch):
         monkeypatch.setattr("groundlings.experiments.analysis.report.write_report", lambda *_: None)
 
 
-_VISITS = """
+_SESSIONS = """
 SELECT arms.name, day, source_user_id FROM sessions JOIN arms USING (arm_id) JOIN agents USING (agent_id)
 """
 _UNDISTURBED = {}
@@ -228,14 +228,14 @@ def test_a_server_that_goes_down_interrupts_the_run_and_it_resumes(serve, mock, 
     assert logged == _rows(tmp_path / "run", "SELECT count(*) FROM sessions")
     stopped = read_run(tmp_path / "run")
     cut_short = {(each["arm"], each["day"], each["user_id"]) for each in stopped.cut_short}
-    logged = set(_rows(tmp_path / "run", _VISITS))
-    assert cut_short, "visits that were open are recorded"
+    logged = set(_rows(tmp_path / "run", _SESSIONS))
+    assert cut_short, "sessions that were open are recorded"
     assert not cut_short & logged, "and nothing of them is in the log"
     shown = CliRunner().invoke(cli_runs.app, ["show", str(tmp_path / "run")], env={"COLUMNS": "200"}).stdout
     assert f"{len(cut_short)} open sessions, which begin anew with --resume" in shown
     answered = -(10**9)
     assert resume_experiment(tmp_path / "run").digest == undisturbed
-    assert set(_rows(tmp_path / "run", _VISITS)) > cut_short | logged
+    assert set(_rows(tmp_path / "run", _SESSIONS)) > cut_short | logged
     assert read_run(tmp_path / "run").cut_short == []
     _no_key_in(tmp_path)
 

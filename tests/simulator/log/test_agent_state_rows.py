@@ -1,4 +1,4 @@
-"""Moods, memories and interviews: written with their visit, and read back by a run that goes on."""
+"""Moods, memories and interviews: written with their session, and read back by a run that goes on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from groundlings.environments.errors import ProviderError
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.running.events import ProgressEvent, VisitsWritten
+from groundlings.experiments.running.events import ProgressEvent, SessionsWritten
 from groundlings.experiments.running.simulating import log_experiment
 from groundlings.simulator.log.agent_state_rows import read_memories
 from groundlings.simulator.log.digest import digest as digest_of
@@ -39,7 +39,7 @@ def log(tmp_path_factory):
     return played(tmp_path_factory.mktemp("inner") / "run")
 
 
-def test_every_page_has_its_mood_and_every_visit_its_memory(log):
+def test_every_page_has_its_mood_and_every_session_its_memory(log):
     connection, _ = log
     pages, moods = (connection.execute(f"SELECT {what}").fetchone()[0] for what in (
         "sum(pages) FROM sessions", "count(*) FROM moods"))  # fmt: skip
@@ -131,13 +131,13 @@ def _path(connection):
 
 
 class _Stops:
-    """Breaks off the run once so many visits are written."""
+    """Breaks off the run once so many sessions are written."""
 
     def __init__(self, after: int) -> None:
         self._left = after
 
     def event(self, event: ProgressEvent) -> None:
-        self._left -= event.count if isinstance(event, VisitsWritten) else 0
+        self._left -= event.count if isinstance(event, SessionsWritten) else 0
         if self._left <= 0:
             raise ProviderError("the server is down")
 

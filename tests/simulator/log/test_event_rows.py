@@ -13,12 +13,12 @@ import scipy.sparse as sp
 from groundlings.environments.actions import Action, ActionSchema, ActionSpec, LegalActions, lay_out
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.decision import Decision
-from groundlings.environments.environment import EndedBy, Observation, Served, VisitState
+from groundlings.environments.environment import EndedBy, Observation, Served, SessionState
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import RankingRequest
+from groundlings.environments.sessions import Sessions
 from groundlings.environments.trace import Remark, Trace
-from groundlings.environments.visits import Visits
 from groundlings.simulator.log.store import LOG_NAME
 from groundlings.simulator.log.writer import ArmRow, LogWriter
 from groundlings.simulator.session import browse
@@ -47,14 +47,14 @@ class Shop:
 
     schema, page_size, max_pages = SHOP, 2, 2
 
-    async def open(self, visits, seen, rank):
-        return VisitState.arrived(visits, seen)
+    async def open(self, sessions, seen, rank):
+        return SessionState.arrived(sessions, seen)
 
     async def observe(self, state, rank):
         number = 1 + int((state.ended_by == EndedBy.LAST_PAGE).any())  # every page ends so; the first is still open
         if not len(state.here):
             return None
-        ranking = await rank(RankingRequest(state.visits.users, 4, state.seen, state.visits.draws))
+        ranking = await rank(RankingRequest(state.sessions.users, 4, state.seen, state.sessions.draws))
         page = Page(number, 2 * number - 2, ranking.items[:, 2 * number - 2 : 2 * number])
         return Observation(
             state.here, page, LegalActions(SHOP), Served.part_of(ranking, state.here, page.first_rank, page)
@@ -69,7 +69,7 @@ class Shop:
 
 
 class Customer:
-    """Says on each page what a script has for it: per page, per visit, actions; remarks per page."""
+    """Says on each page what a script has for it: per page, per session, actions; remarks per page."""
 
     cohort_size = 9
     actions = SHOP.names
@@ -108,10 +108,14 @@ def shopping(recommender, tmp_path):
 
     def shopped(pages, remarks=((), ()), change=lambda record: record, path=tmp_path / LOG_NAME):
         users = np.arange(2)
-        visits = Visits(users, users, 0, Draws.for_visits(1, users, 0))
+        sessions = Sessions(users, users, 0, Draws.for_sessions(1, users, 0))
         record = asyncio.run(
             browse(
-                visits, sp.csr_array((2, 6)), recommender=recommender, environment=Shop(), mind=Customer(pages, remarks)
+                sessions,
+                sp.csr_array((2, 6)),
+                recommender=recommender,
+                environment=Shop(),
+                mind=Customer(pages, remarks),
             )
         )
         with LogWriter(path) as log:

@@ -1,4 +1,4 @@
-"""What lies in the log after visits whose every step is known."""
+"""What lies in the log after sessions whose every step is known."""
 
 from __future__ import annotations
 
@@ -72,18 +72,20 @@ def write(tmp_path):
     return written
 
 
-def test_every_slot_shown_is_one_row_in_the_order_of_visits(visit, make_mind, write):
-    _, log = write(("first", visit(make_mind(pages=2))))
+def test_every_slot_shown_is_one_row_in_the_order_of_sessions(session_of, make_mind, write):
+    _, log = write(("first", session_of(make_mind(pages=2))))
     rows = log.execute(
         "SELECT session_id, page, impressions.position, rank, source_item_id, clicked, rating, examined, pscore"
         " FROM impressions JOIN items USING (item_id) ORDER BY impression_id"
     ).fetchall()
-    one_visit = [(1, 0, 0, "a", 1, 5.0), (1, 1, 1, "b", 0, None), (2, 0, 2, "c", 1, 5.0), (2, 1, 3, "d", 0, None)]
-    assert [tuple(row) for row in rows] == [(session, *slot, None, 1.0) for session in (1, 2, 3) for slot in one_visit]
+    one_session = [(1, 0, 0, "a", 1, 5.0), (1, 1, 1, "b", 0, None), (2, 0, 2, "c", 1, 5.0), (2, 1, 3, "d", 0, None)]
+    assert [tuple(row) for row in rows] == [
+        (session, *slot, None, 1.0) for session in (1, 2, 3) for slot in one_session
+    ]
 
 
-def test_events_tell_the_visit_in_the_order_of_happening(visit, make_mind, write):
-    _, log = write(("first", visit(make_mind(pages=2))))
+def test_events_tell_the_session_in_the_order_of_happening(session_of, make_mind, write):
+    _, log = write(("first", session_of(make_mind(pages=2))))
     told = log.execute(
         "SELECT page, kind, value, impression_id FROM events WHERE session_id = 2 ORDER BY event_id"
     ).fetchall()
@@ -93,8 +95,8 @@ def test_events_tell_the_visit_in_the_order_of_happening(visit, make_mind, write
     ]  # fmt: skip
 
 
-def test_what_happened_on_an_unreadable_page_is_unknown_not_zero(visit, make_mind, write):
-    _, log = write(("first", visit(make_mind(pages=2, unreadable_users=(1,)))))
+def test_what_happened_on_an_unreadable_page_is_unknown_not_zero(session_of, make_mind, write):
+    _, log = write(("first", session_of(make_mind(pages=2, unreadable_users=(1,)))))
     assert [tuple(row) for row in log.execute("SELECT DISTINCT clicked FROM impressions WHERE session_id = 2")] == [
         (None,)
     ]
@@ -104,15 +106,15 @@ def test_what_happened_on_an_unreadable_page_is_unknown_not_zero(visit, make_min
     )  # fmt: skip
 
 
-def test_refused_actions_are_events_with_their_slot_and_reason(visit, make_mind, write):
+def test_refused_actions_are_events_with_their_slot_and_reason(session_of, make_mind, write):
     class Stray(make_mind):
         async def decide(self, situation):
             told = [Action("click", 7), Action("rate", 1, 9.0), Action("click", 0), Action("next_page")]
-            said = [[*told, Action("satisfaction", value=11.0)]] * len(situation.visits)
+            said = [[*told, Action("satisfaction", value=11.0)]] * len(situation.sessions)
             actions, stray = lay_out(situation.legal.schema, situation.page, said)
             return Decision(actions, np.zeros(len(said), dtype=np.bool_), stray=stray)
 
-    _, log = write(("first", visit(Stray(), max_pages=1)))
+    _, log = write(("first", session_of(Stray(), max_pages=1)))
     told = log.execute("SELECT kind, impression_id, detail FROM events WHERE session_id = 1 ORDER BY event_id")
     kinds = [(row["kind"], row["impression_id"]) for row in told.fetchall()]
     assert kinds == [
@@ -123,15 +125,15 @@ def test_refused_actions_are_events_with_their_slot_and_reason(visit, make_mind,
     assert any("slots 0 to 1" in detail for detail in details)
 
 
-def test_a_person_who_was_shown_nothing_still_has_a_session(visit, make_mind, write):
-    _, log = write(("first", visit(make_mind(), seen=[(1, item) for item in range(6)])))
+def test_a_person_who_was_shown_nothing_still_has_a_session(session_of, make_mind, write):
+    _, log = write(("first", session_of(make_mind(), seen=[(1, item) for item in range(6)])))
     session = log.execute("SELECT pages, ended_by FROM sessions WHERE session_id = 2").fetchone()
     assert tuple(session) == (0, "nothing_shown")
     assert log.execute("SELECT count(*) FROM impressions WHERE session_id = 2").fetchone()[0] == 0
 
 
-def test_the_digest_knows_neither_arm_order_nor_clock_but_every_deed(visit, make_mind, write):
-    lively, idle = visit(make_mind(pages=2)), visit(make_mind(pages=1))
+def test_the_digest_knows_neither_arm_order_nor_clock_but_every_deed(session_of, make_mind, write):
+    lively, idle = session_of(make_mind(pages=2)), session_of(make_mind(pages=1))
     one, _ = write(("first", lively), ("second", idle), arms=("first", "second"), name="one")
     other, _ = write(("second", idle), ("first", lively), arms=("second", "first"), name="other")
     changed, _ = write(("first", idle), ("second", idle), arms=("first", "second"), name="changed")
@@ -139,9 +141,9 @@ def test_the_digest_knows_neither_arm_order_nor_clock_but_every_deed(visit, make
     assert digest(open_log(one)) != digest(open_log(changed))
 
 
-def test_leaving_by_an_error_keeps_what_was_committed_and_says_so(visit, make_mind, tmp_path):
+def test_leaving_by_an_error_keeps_what_was_committed_and_says_so(session_of, make_mind, tmp_path):
     path = tmp_path / LOG_NAME
-    record = visit(make_mind())
+    record = session_of(make_mind())
 
     def interrupted():
         with LogWriter(path) as log:
@@ -188,8 +190,10 @@ def count(path, table="sessions"):
         return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 
 
-def test_cohorts_that_come_together_share_a_transaction_and_wait_no_longer_than_the_window(visit, make_mind, tmp_path):
-    path, record = tmp_path / LOG_NAME, visit(make_mind())
+def test_cohorts_that_come_together_share_a_transaction_and_wait_no_longer_than_the_window(
+    session_of, make_mind, tmp_path
+):
+    path, record = tmp_path / LOG_NAME, session_of(make_mind())
 
     async def written(log):
         for _ in range(3):
@@ -205,8 +209,8 @@ def test_cohorts_that_come_together_share_a_transaction_and_wait_no_longer_than_
         assert asyncio.run(written(log)) == (0, 9)
 
 
-def test_ctrl_c_saves_what_was_decided_and_not_yet_committed(visit, make_mind, tmp_path):
-    path, record = tmp_path / LOG_NAME, visit(make_mind())
+def test_ctrl_c_saves_what_was_decided_and_not_yet_committed(session_of, make_mind, tmp_path):
+    path, record = tmp_path / LOG_NAME, session_of(make_mind())
 
     async def interrupted():
         with LogWriter(path) as log:
@@ -222,8 +226,8 @@ def test_ctrl_c_saves_what_was_decided_and_not_yet_committed(visit, make_mind, t
         assert connection.execute("SELECT status FROM runs").fetchone() == ("interrupted",)
 
 
-def test_what_goes_wrong_while_nobody_writes_is_told_to_whoever_writes_next(visit, make_mind, tmp_path):
-    path, record = tmp_path / LOG_NAME, visit(make_mind())
+def test_what_goes_wrong_while_nobody_writes_is_told_to_whoever_writes_next(session_of, make_mind, tmp_path):
+    path, record = tmp_path / LOG_NAME, session_of(make_mind())
 
     async def cut_off():
         with LogWriter(path) as log:
@@ -238,8 +242,12 @@ def test_what_goes_wrong_while_nobody_writes_is_told_to_whoever_writes_next(visi
         asyncio.run(cut_off())
 
 
-def test_cohorts_committed_together_are_logged_like_cohorts_committed_one_by_one(visit, make_mind, tmp_path):
-    records = [visit(make_mind(pages=2)), visit(make_mind(pages=1, unreadable_users=(1,))), visit(make_mind())]
+def test_cohorts_committed_together_are_logged_like_cohorts_committed_one_by_one(session_of, make_mind, tmp_path):
+    records = [
+        session_of(make_mind(pages=2)),
+        session_of(make_mind(pages=1, unreadable_users=(1,))),
+        session_of(make_mind()),
+    ]
 
     async def together(log):
         for record in records:

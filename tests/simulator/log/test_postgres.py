@@ -221,7 +221,7 @@ def test_a_full_disk_of_the_server_ends_the_run_clearly_and_it_goes_on_from_ther
 
     told, run = cut(fill)
     assert "disk is full" in str(told)
-    assert rows(server, database, run, "sessions") == 40, "a visit is there with all of its rows, or not at all"
+    assert rows(server, database, run, "sessions") == 40, "a session is there with all of its rows, or not at all"
     assert look_at(run).status == "interrupted"
     server.run("DROP FUNCTION full_disk CASCADE", database)
     assert resume_experiment(run).digest == digest(open_log(on_file))

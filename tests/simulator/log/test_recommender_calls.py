@@ -15,7 +15,7 @@ from groundlings.environments.dataset import RatingScale
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, top_items
-from groundlings.environments.visits import Visits
+from groundlings.environments.sessions import Sessions
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.degraded import DegradedRecommender
 from groundlings.recommenders.interleaving import TeamDraftRecommender
@@ -28,7 +28,7 @@ N_ITEMS = 6
 
 
 class Advised(AsyncRecommender):
-    """Asks, for each visit, which item comes first; the others follow by number."""
+    """Asks, for each session, which item comes first; the others follow by number."""
 
     def __init__(self, model):
         self.model = model
@@ -61,21 +61,21 @@ def favourite(request):
 
 
 @pytest.fixture
-def visit_advised(make_mind):
+def session_advised(make_mind):
     def browsed(recommender, asks="page", mind=None):
         users = np.arange(3)
-        visits = Visits(users, users, 0, Draws.for_visits(1, users, 0))
+        sessions = Sessions(users, users, 0, Draws.for_sessions(1, users, 0))
         feed = PaginatedFeed(2, 2, RatingScale(), asks)
         seen = sp.csr_array((3, N_ITEMS))
         return asyncio.run(
-            browse(visits, seen, recommender=recommender, environment=feed, mind=mind or make_mind(pages=2))
+            browse(sessions, seen, recommender=recommender, environment=feed, mind=mind or make_mind(pages=2))
         )
 
     return browsed
 
 
-def test_each_page_is_asked_for_and_every_call_has_its_visit_and_page(visit_advised):
-    record = visit_advised(Advised(ScriptedModel(favourite)))
+def test_each_page_is_asked_for_and_every_call_has_its_session_and_page(session_advised):
+    record = session_advised(Advised(ScriptedModel(favourite)))
     first, second = (logged.turn.page.items.tolist() for logged in record.turns)
     assert first == [[5, 0], [4, 0], [3, 0]]
     assert second == [[1, 2], [1, 2], [1, 2]], "what was shown on the first page is not shown again"
@@ -91,7 +91,7 @@ def logged_calls(record):
     return [(row[1], row[2], row[3], row[ASKED_BY]) for row in block.calls]
 
 
-def test_calls_of_recommenders_and_agents_stand_in_the_log_in_the_order_of_asking(visit_advised, make_mind):
+def test_calls_of_recommenders_and_agents_stand_in_the_log_in_the_order_of_asking(session_advised, make_mind):
     class Talkative(make_mind):
         cohort_size = 1
 
@@ -102,41 +102,41 @@ def test_calls_of_recommenders_and_agents_stand_in_the_log_in_the_order_of_askin
             call = CallRecord(question, reply, "mind-1", "m" * 64, "ok")
             return replace(decision, trace=replace(decision.trace, calls=(call,)))
 
-    found = logged_calls(visit_advised(Advised(ScriptedModel(favourite)), mind=Talkative(pages=2)))
+    found = logged_calls(session_advised(Advised(ScriptedModel(favourite)), mind=Talkative(pages=2)))
     assert found == [
         (1, 1, "first-1", "recommender"),
-        (1, 1, "mind-1", "agent"),  # the cohort's one call was visit 0's
+        (1, 1, "mind-1", "agent"),  # the cohort's one call was session 0's
         (1, 2, "first-1", "recommender"),
         (1, 2, "mind-1", "agent"),
         *((session, page, "first-1", "recommender") for session in (2, 3) for page in (1, 2)),
     ]
 
 
-def test_calls_are_kept_where_nobody_is_shown_anything(visit_advised):
+def test_calls_are_kept_where_nobody_is_shown_anything(session_advised):
     class Empty(Advised):
         async def rank(self, request):
             ranking = await super().rank(request)
             items, unknown = np.full_like(ranking.items, -1), np.full(ranking.items.shape, np.nan)
             return Ranking(items, unknown, ranking.propensities, ranking.explored, calls=ranking.calls)
 
-    record = visit_advised(Empty(ScriptedModel(favourite)), "visit")
+    record = session_advised(Empty(ScriptedModel(favourite)), "visit")
     assert record.turns == ()
     assert logged_calls(record) == [(session, 1, "first-1", "recommender") for session in (1, 2, 3)]
 
 
-def test_recommenders_built_on_one_that_asks_wait_for_it_and_keep_its_calls(visit_advised):
+def test_recommenders_built_on_one_that_asks_wait_for_it_and_keep_its_calls(session_advised):
     advised = Advised(ScriptedModel(favourite))
-    same = visit_advised(DegradedRecommender(advised, share=0.0))
+    same = session_advised(DegradedRecommender(advised, share=0.0))
     assert same.turns[0].turn.page.items.tolist() == [[5, 0], [4, 0], [3, 0]]
     assert len(same.asked) == 6
     with pytest.raises(TypeError, match="await `rank`"):
         DegradedRecommender(advised, share=0.0).recommend(None)
-    drafted = visit_advised(TeamDraftRecommender(advised, Advised(ScriptedModel(lambda request: "0"))), "visit")
+    drafted = session_advised(TeamDraftRecommender(advised, Advised(ScriptedModel(lambda request: "0"))), "visit")
     assert len(drafted.asked) == 6
     assert {row[0] for row in drafted.turns[0].turn.page.items.tolist()} <= {0, 3, 4, 5}
 
 
-def test_a_request_in_another_order_still_names_the_visit(visit_advised):
+def test_a_request_in_another_order_still_names_the_session(session_advised):
     class Backwards(Advised):
         async def rank(self, request):
             ranking = await super().rank(request)
@@ -144,7 +144,7 @@ def test_a_request_in_another_order_still_names_the_visit(visit_advised):
                 ranking.items, ranking.scores, ranking.propensities, ranking.explored, calls=ranking.calls[::-1]
             )
 
-    record = visit_advised(Backwards(ScriptedModel(favourite)))
+    record = session_advised(Backwards(ScriptedModel(favourite)))
     assert [call.row for _, call in record.asked] == [2, 1, 0, 2, 1, 0]
     assert [call.request.messages[-1].content for _, call in record.asked[:3]] == [
         f"page 1 of user {user}" for user in (2, 1, 0)

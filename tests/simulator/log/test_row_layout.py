@@ -34,8 +34,8 @@ def changed(record, place, **parts):
     return replace(record, turns=tuple(turns))
 
 
-def test_the_satisfaction_of_a_session_is_the_mean_of_the_pages_that_were_asked(visit, make_mind):
-    record = changed(visit(make_mind(pages=2)), 0, taking={"satisfaction": np.array([4.0, np.nan, np.nan])})
+def test_the_satisfaction_of_a_session_is_the_mean_of_the_pages_that_were_asked(session_of, make_mind):
+    record = changed(session_of(make_mind(pages=2)), 0, taking={"satisfaction": np.array([4.0, np.nan, np.nan])})
     record = changed(record, 1, taking={"satisfaction": np.array([9.0, 8.0, np.nan])})
     sessions = laid_out(record).sessions
     assert column(sessions, tables.sessions, "satisfaction") == [6.5, 8.0, None]
@@ -43,18 +43,18 @@ def test_the_satisfaction_of_a_session_is_the_mean_of_the_pages_that_were_asked(
     assert column(sessions, tables.sessions, "agent_id") == [20, 21, 22]
 
 
-def test_an_impression_names_the_arm_whose_pick_it_is(visit, make_mind):
+def test_an_impression_names_the_arm_whose_pick_it_is(session_of, make_mind):
     teams = np.array([[0, 1], [1, 0], [1, 1]])
-    drafted = changed(visit(make_mind(pages=1)), 0, served={"teams": teams})
+    drafted = changed(session_of(make_mind(pages=1)), 0, served={"teams": teams})
     impressions = laid_out(drafted).impressions
     assert column(impressions, tables.impressions, "team_arm_id") == [10, 11, 11, 10, 11, 11]
     assert column(impressions, tables.impressions, "item_id") == [30, 31] * 3
-    plain = laid_out(drafted, visit(make_mind(pages=1))).impressions
+    plain = laid_out(drafted, session_of(make_mind(pages=1))).impressions
     assert set(column(plain, tables.impressions, "team_arm_id")) == {None}
 
 
-def test_a_slot_is_displayed_where_the_mind_saw_it_and_else_at_its_own_position(visit, make_mind):
-    record = changed(visit(make_mind(pages=2)), 0, display=np.array([[1, 0], [0, 1], [1, 0]]))
+def test_a_slot_is_displayed_where_the_mind_saw_it_and_else_at_its_own_position(session_of, make_mind):
+    record = changed(session_of(make_mind(pages=2)), 0, display=np.array([[1, 0], [0, 1], [1, 0]]))
     impressions = laid_out(record).impressions
     assert column(impressions, tables.impressions, "display_position") == [1, 0, 0, 1, 0, 1, 0, 1, 1, 0, 0, 1]
     assert column(impressions, tables.impressions, "position") == [0, 1] * 6
@@ -68,14 +68,14 @@ def test_a_slot_is_displayed_where_the_mind_saw_it_and_else_at_its_own_position(
         ("exact", "exact", "exact"),
     ],
 )
-def test_a_session_has_the_kind_of_propensity_that_claims_least(visit, make_mind, first, second, logged):
-    record = changed(visit(make_mind(pages=2)), 0, served={"propensity_kind": first})
+def test_a_session_has_the_kind_of_propensity_that_claims_least(session_of, make_mind, first, second, logged):
+    record = changed(session_of(make_mind(pages=2)), 0, served={"propensity_kind": first})
     record = changed(record, 1, served={"propensity_kind": second})
     assert column(laid_out(record).sessions, tables.sessions, "pscore_kind") == [logged] * 3
 
 
-def test_a_session_that_was_shown_nothing_has_deterministic_propensities_and_no_satisfaction(visit, make_mind):
-    record = visit(make_mind(), seen=[(user, item) for user in range(3) for item in range(6)])
+def test_a_session_that_was_shown_nothing_has_deterministic_propensities_and_no_satisfaction(session_of, make_mind):
+    record = session_of(make_mind(), seen=[(user, item) for user in range(3) for item in range(6)])
     block = laid_out(record)
     assert column(block.sessions, tables.sessions, "pscore_kind") == ["deterministic"] * 3
     assert column(block.sessions, tables.sessions, "satisfaction") == [None] * 3

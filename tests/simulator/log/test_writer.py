@@ -40,9 +40,9 @@ def path(tmp_path):
     return tmp_path / LOG_NAME
 
 
-def test_a_session_is_refused_before_the_run_has_begun(visit, make_mind, path):
+def test_a_session_is_refused_before_the_run_has_begun(session_of, make_mind, path):
     with LogWriter(path) as log, pytest.raises(RuntimeError, match="before LogWriter"):
-        log.write(visit(make_mind()), arm="first", sim_time=0, policy_version="")
+        log.write(session_of(make_mind()), arm="first", sim_time=0, policy_version="")
 
 
 def test_an_error_before_the_run_has_begun_reaches_the_caller_unchanged(path):
@@ -51,23 +51,23 @@ def test_an_error_before_the_run_has_begun_reaches_the_caller_unchanged(path):
     assert ask(path, "SELECT count(*) FROM runs") == [(0,)]
 
 
-def test_a_writer_that_was_left_holds_no_file_open(visit, make_mind, path):
+def test_a_writer_that_was_left_holds_no_file_open(session_of, make_mind, path):
     log = LogWriter(path)
     with log:
         log.begin(RUN, [ArmRow("first", "popular", {}, False)], FewPeople())
-        log.write(visit(make_mind()), arm="first", sim_time=0, policy_version="")
+        log.write(session_of(make_mind()), arm="first", sim_time=0, policy_version="")
     # SQLite folds its write-ahead log into the file, and removes it, when the last connection goes.
     assert [file.name for file in path.parent.iterdir()] == [LOG_NAME]
 
 
-def test_a_resumed_run_is_running_again_and_its_ids_go_on(visit, make_mind, path):
-    started(path, visit(make_mind(pages=1)), status="interrupted")
+def test_a_resumed_run_is_running_again_and_its_ids_go_on(session_of, make_mind, path):
+    started(path, session_of(make_mind(pages=1)), status="interrupted")
     assert ask(path, "SELECT status, finished_at IS NULL FROM runs") == [("interrupted", 0)]
     with LogWriter(path) as log:
         past = log.resume(SCHEMA)
         assert (past.begun.done, past.begun.config_hash, past.begun.dataset_hash) == (False, "c", "d")
         assert ask(path, "SELECT status, finished_at IS NULL FROM runs") == [("running", 1)]
-        log.write(visit(make_mind(pages=1)), arm="first", sim_time=86_400, policy_version="")
+        log.write(session_of(make_mind(pages=1)), arm="first", sim_time=86_400, policy_version="")
     assert ask(path, "SELECT session_id, arm_id, sim_time FROM sessions") == [
         *((number, 1, 0) for number in (1, 2, 3)),
         *((number, 1, 86_400) for number in (4, 5, 6)),
@@ -75,8 +75,8 @@ def test_a_resumed_run_is_running_again_and_its_ids_go_on(visit, make_mind, path
     assert ask(path, "SELECT count(DISTINCT event_id), max(event_id) FROM events") == [(18, 18)]
 
 
-def test_a_finished_run_stays_finished_when_it_is_resumed(visit, make_mind, path):
-    started(path, visit(make_mind()), status="done")
+def test_a_finished_run_stays_finished_when_it_is_resumed(session_of, make_mind, path):
+    started(path, session_of(make_mind()), status="done")
     before = ask(path, "SELECT status, finished_at FROM runs")
     with LogWriter(path) as log:
         assert log.resume(SCHEMA).begun.done
@@ -96,15 +96,15 @@ def test_an_empty_log_has_no_run_to_resume(path):
         ("DELETE FROM agents WHERE agent_id = 1", "a row of sessions belongs to a row of agents"),
     ],
 )
-def test_a_log_that_no_run_of_ours_would_have_written_is_not_resumed(visit, make_mind, path, statement, complaint):
-    started(path, visit(make_mind()))
+def test_a_log_that_no_run_of_ours_would_have_written_is_not_resumed(session_of, make_mind, path, statement, complaint):
+    started(path, session_of(make_mind()))
     ask(path, statement)
     with pytest.raises(RunDirectoryError, match=complaint), LogWriter(path) as log:
         log.resume(SCHEMA)
 
 
-def test_a_database_whose_pages_are_spoiled_is_not_resumed(visit, make_mind, path):
-    started(path, visit(make_mind()))
+def test_a_database_whose_pages_are_spoiled_is_not_resumed(session_of, make_mind, path):
+    started(path, session_of(make_mind()))
     content = bytearray(path.read_bytes())
     place = content.rindex(b"next_page")
     content[place - 60 : place] = b"\xff" * 60
@@ -113,29 +113,29 @@ def test_a_database_whose_pages_are_spoiled_is_not_resumed(visit, make_mind, pat
         log.resume(SCHEMA)
 
 
-def test_closing_a_log_commits_what_waits_in_its_window(visit, make_mind, path):
+def test_closing_a_log_commits_what_waits_in_its_window(session_of, make_mind, path):
     async def closed():
         with LogWriter(path) as log:
             log.begin(RUN, [ArmRow("first", "popular", {}, False)], FewPeople())
-            log.write(visit_record, arm="first", sim_time=0, policy_version="")
+            log.write(session_record, arm="first", sim_time=0, policy_version="")
             log.close()
 
-    visit_record = visit(make_mind())
+    session_record = session_of(make_mind())
     asyncio.run(closed())
     assert ask(path, "SELECT count(*) FROM sessions") == [(3,)]
 
 
 @pytest.mark.parametrize(("status", "indexes"), [("done", set(INDEXES)), ("interrupted", set())])
-def test_a_finished_log_has_indexes_and_an_interrupted_one_none(visit, make_mind, path, status, indexes):
-    started(path, visit(make_mind()), status=status)
+def test_a_finished_log_has_indexes_and_an_interrupted_one_none(session_of, make_mind, path, status, indexes):
+    started(path, session_of(make_mind()), status=status)
     found = ask(path, "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
     assert {name for (name,) in found} == indexes
 
 
-def test_a_closed_log_is_whole_in_its_one_file_while_the_writer_still_stands(visit, make_mind, path, tmp_path):
+def test_a_closed_log_is_whole_in_its_one_file_while_the_writer_still_stands(session_of, make_mind, path, tmp_path):
     with LogWriter(path) as log:
         log.begin(RUN, [ArmRow("first", "popular", {}, False)], FewPeople())
-        log.write(visit(make_mind()), arm="first", sim_time=0, policy_version="")
+        log.write(session_of(make_mind()), arm="first", sim_time=0, policy_version="")
         log.close()
         copy = shutil.copy(path, tmp_path / "copy.db")
     assert ask(copy, "SELECT count(*) FROM sessions") == [(3,)]

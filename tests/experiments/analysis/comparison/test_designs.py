@@ -73,7 +73,7 @@ def ran(configured, tmp_path):
     return run
 
 
-def visits(directory, arm):
+def sessions(directory, arm):
     query = "SELECT agent_id, day FROM sessions JOIN arms USING (arm_id) WHERE name = ?"
     with sqlite3.connect(directory / "log.db") as log:
         return set(log.execute(query, (arm,)).fetchall())
@@ -113,7 +113,7 @@ def test_files_from_before_there_were_designs_keep_their_hash(configured):
 
 def test_every_agent_lives_in_one_arm_and_the_verdict_is_welchs(ran):
     directory, outcome = ran(design={"kind": "split", "shares": {"popular": 1, "knn": 2}}, plan=PLAN)
-    here = [{agent for agent, _ in visits(directory, arm)} for arm in ("popular", "knn")]
+    here = [{agent for agent, _ in sessions(directory, arm)} for arm in ("popular", "knn")]
     assert not here[0] & here[1]
     assert len(here[0] | here[1]) == 150
     assert 0.5 < len(here[1]) / 150 < 0.83

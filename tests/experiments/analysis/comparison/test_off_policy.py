@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundlings.experiments.analysis.comparison.off_policy import (
-    LoggedVisits,
+    LoggedSessions,
     cascade,
     doubly_robust,
-    effective_visits,
+    effective_sessions,
     inverse_propensity,
     other_epsilon,
     self_normalised,
@@ -31,7 +31,7 @@ CONSUMERS = Path(__file__).parents[4] / "build/consumers/bin/python"
 
 ESTIMATORS = [inverse_propensity, self_normalised, cascade]
 
-# A visit of two steps with two actions each: the second action's chances and both rewards depend on the first action.
+# A session of two steps with two actions each: the second action's chances and both rewards depend on the first action.
 LOGGED = (np.array([0.6, 0.4]), np.array([[0.5, 0.5], [0.8, 0.2]]))
 TARGET = (np.array([0.2, 0.8]), np.array([[0.9, 0.1], [0.3, 0.7]]))
 REWARD = (np.array([0.1, 0.5]), np.array([[0.2, 0.6], [0.3, 0.9]]))
@@ -59,7 +59,7 @@ def play(rng, policy, n):
 def logged(rng, n, people=None):
     a, b, on, rewards = play(rng, LOGGED, n)
     weights = np.column_stack([TARGET[0][a] / LOGGED[0][a], np.where(on, TARGET[1][a, b] / LOGGED[1][a, b], 1.0)])
-    return LoggedVisits(np.arange(n) % (people or n), weights, rewards), (a, b, on)
+    return LoggedSessions(np.arange(n) % (people or n), weights, rewards), (a, b, on)
 
 
 def guesses(a, b, on, error=0.0):
@@ -87,9 +87,9 @@ def test_doubly_robust_is_right_whatever_the_guess_and_sharper_with_a_good_one(e
     rng = np.random.default_rng(2)
     value, robust, plain = truth(TARGET), [], []
     for _ in range(600):
-        visits, played = logged(rng, 400)
-        robust.append(doubly_robust(visits, *guesses(*played, error=error)))
-        plain.append(cascade(visits).mean)
+        sessions, played = logged(rng, 400)
+        robust.append(doubly_robust(sessions, *guesses(*played, error=error)))
+        plain.append(cascade(sessions).mean)
     means = np.array([each.mean for each in robust])
     assert means.mean() == pytest.approx(value, abs=0.02)
     assert np.mean([each.low <= value <= each.high for each in robust]) == pytest.approx(0.945, abs=0.03)
@@ -99,8 +99,8 @@ def test_doubly_robust_is_right_whatever_the_guess_and_sharper_with_a_good_one(e
 
 def test_doubly_robust_is_right_with_wrong_propensities_and_the_right_guess():
     rng = np.random.default_rng(3)
-    visits, (a, b, on) = logged(rng, 60_000)
-    wrong = LoggedVisits(visits.agents, visits.weights**0.5, visits.rewards)
+    sessions, (a, b, on) = logged(rng, 60_000)
+    wrong = LoggedSessions(sessions.agents, sessions.weights**0.5, sessions.rewards)
     assert abs(cascade(wrong).mean - truth(TARGET)) > 0.03
     # The guess must be right given the action and what followed, so each step's own reward and going on enter it.
     assert doubly_robust(wrong, *guesses(a, b, on)).mean == pytest.approx(truth(TARGET), abs=0.01)
@@ -109,41 +109,41 @@ def test_doubly_robust_is_right_with_wrong_propensities_and_the_right_guess():
 def test_running_the_target_policy_gives_what_was_estimated():
     rng = np.random.default_rng(0)
     on_policy = play(rng, TARGET, 40_000)[3].sum(axis=1)
-    visits, played = logged(rng, 40_000)
-    for found in (*(estimate(visits) for estimate in ESTIMATORS), doubly_robust(visits, *guesses(*played))):
+    sessions, played = logged(rng, 40_000)
+    for found in (*(estimate(sessions) for estimate in ESTIMATORS), doubly_robust(sessions, *guesses(*played))):
         error = np.hypot(found.standard_error, on_policy.std() / 200)
         assert abs(found.mean - on_policy.mean()) < 1.96 * error
 
 
-def test_cascade_is_sharper_than_weighting_whole_visits():
-    visits, _ = logged(np.random.default_rng(5), 5000)
-    assert cascade(visits).standard_error < inverse_propensity(visits).standard_error
-    assert effective_visits(visits) < 5000
+def test_cascade_is_sharper_than_weighting_whole_sessions():
+    sessions, _ = logged(np.random.default_rng(5), 5000)
+    assert cascade(sessions).standard_error < inverse_propensity(sessions).standard_error
+    assert effective_sessions(sessions) < 5000
 
 
-def test_the_same_policy_has_the_mean_of_the_log_and_visits_of_one_agent_are_not_independent():
+def test_the_same_policy_has_the_mean_of_the_log_and_sessions_of_one_agent_are_not_independent():
     rng = np.random.default_rng(6)
     habit = rng.random(50)
     rewards = (rng.random((1000, 2)) < np.tile(habit, 20)[:, None]).astype(float)
-    visits = LoggedVisits(np.arange(1000) % 50, np.ones((1000, 2)), rewards)
-    alone = LoggedVisits(np.arange(1000), np.ones((1000, 2)), rewards)
+    sessions = LoggedSessions(np.arange(1000) % 50, np.ones((1000, 2)), rewards)
+    alone = LoggedSessions(np.arange(1000), np.ones((1000, 2)), rewards)
     for estimate in ESTIMATORS:
-        assert estimate(visits).mean == pytest.approx(rewards.sum(axis=1).mean())
-        assert estimate(visits).standard_error > 2 * estimate(alone).standard_error
+        assert estimate(sessions).mean == pytest.approx(rewards.sum(axis=1).mean())
+        assert estimate(sessions).standard_error > 2 * estimate(alone).standard_error
 
 
 def test_slots_become_steps_in_any_order():
     order = np.random.default_rng(7).permutation(5)
     rows = np.array([[7, 1, 0, 0.5, 0.25, 1], [7, 1, 0, 0.5, 1.0, 0], [7, 1, 1, 0.2, 0.1, 1], [9, 2, 0, 1.0, 1.0, 0],
                      [9, 2, 0, 0.1, 0.2, 1]])[order]  # fmt: skip
-    visits = LoggedVisits.from_slots(*(rows[:, n].astype(int) for n in range(3)), *(rows[:, n] for n in (3, 4, 5)))
-    assert visits.agents.tolist() == [1, 2]
-    assert visits.weights == pytest.approx(np.array([[1.0, 0.5], [2.0, 1.0]]))
-    assert visits.rewards.tolist() == [[1.0, 1.0], [1.0, 0.0]]
+    sessions = LoggedSessions.from_slots(*(rows[:, n].astype(int) for n in range(3)), *(rows[:, n] for n in (3, 4, 5)))
+    assert sessions.agents.tolist() == [1, 2]
+    assert sessions.weights == pytest.approx(np.array([[1.0, 0.5], [2.0, 1.0]]))
+    assert sessions.rewards.tolist() == [[1.0, 1.0], [1.0, 0.0]]
     with pytest.raises(ValueError, match="chance 0"):
-        LoggedVisits.from_slots(*([np.array([0])] * 3), *([np.zeros(1)] * 3))
+        LoggedSessions.from_slots(*([np.array([0])] * 3), *([np.zeros(1)] * 3))
     with pytest.raises(ValueError, match="must agree"):
-        LoggedVisits(np.zeros(2, dtype=int), np.ones((3, 1)), np.ones((3, 1)))
+        LoggedSessions(np.zeros(2, dtype=int), np.ones((3, 1)), np.ones((3, 1)))
 
 
 @given(st.floats(0.01, 0.49), st.floats(0, 1), st.integers(2, 500), st.booleans())
@@ -207,8 +207,8 @@ def test_agrees_with_obp_on_one_step_and_on_slates(tmp_path):
     )  # fmt: skip
     command = [CONSUMERS, "-c", THEIRS, tmp_path / "data.npz"]
     printed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    one = LoggedVisits(rows, (target[rows, taken] / pscore)[:, None], reward[:, None])
-    many = LoggedVisits(rows, wanted / chances, clicks)
+    one = LoggedSessions(rows, (target[rows, taken] / pscore)[:, None], reward[:, None])
+    many = LoggedSessions(rows, wanted / chances, clicks)
     ours = [
         inverse_propensity(one),
         self_normalised(one),
@@ -240,11 +240,11 @@ def test_the_log_of_one_policy_tells_what_another_would_get(tmp_path):
     explored, target = (slots[slots.arm_id == arm] for arm in sorted(slots.arm_id.unique()))
     on_policy = target.groupby("session_id").clicked.sum()
     logged = explored.pscore.to_numpy()
-    visits = LoggedVisits.from_slots(
+    sessions = LoggedSessions.from_slots(
         explored.session_id.to_numpy(), explored.agent_id.to_numpy(), explored.page.to_numpy() - 1, logged,
         other_epsilon(logged, 0.4, 0.1), explored.clicked.to_numpy(float),
     )  # fmt: skip
-    flat = np.zeros_like(visits.rewards) + visits.rewards.mean()
-    for found in (*(estimate(visits) for estimate in ESTIMATORS), doubly_robust(visits, flat, flat)):
+    flat = np.zeros_like(sessions.rewards) + sessions.rewards.mean()
+    for found in (*(estimate(sessions) for estimate in ESTIMATORS), doubly_robust(sessions, flat, flat)):
         error = np.hypot(found.standard_error, on_policy.std() / np.sqrt(len(on_policy)))
         assert abs(found.mean - on_policy.mean()) < 1.96 * error

@@ -28,7 +28,7 @@ LEVELS = ("low", "medium", "high")
 
 
 def totals(likes, satisfaction=6.0, days=1):
-    """Totals of people who came each day and saw ten items a visit."""
+    """Totals of people who came each day and saw ten items a session."""
     columns = {name: np.zeros(N) for name in TOTALS}
     columns |= {
         "sessions": np.full(N, float(days)), "asked": np.full(N, float(days)), "pages": np.full(N, float(days)),
@@ -158,7 +158,7 @@ def test_attrition_in_one_arm_spoils_its_effect(tmp_path):
     assert any("attrition" in reason for reason in reasons)
 
 
-def test_visits_that_depend_on_the_arm_spoil_every_effect(tmp_path):
+def test_sessions_that_depend_on_the_arm_spoil_every_effect(tmp_path):
     run = outcomes()
     more = run.arms[1].totals
     more.columns["sessions"] = more.columns["sessions"] + (np.arange(N) < 5)

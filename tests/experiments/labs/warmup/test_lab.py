@@ -86,7 +86,7 @@ def test_the_page_needs_nothing_else(findings):
     assert len(identifiers) == len(set(identifiers))
 
 
-def test_the_log_holds_marked_visits_and_can_be_exported(findings, run, tmp_path):
+def test_the_log_holds_marked_sessions_and_can_be_exported(findings, run, tmp_path):
     assert findings.records
     with LogReader(run) as log:
         clicked = log.impressions(columns=["arm", "clicked"]).groupby("arm").clicked

@@ -76,10 +76,10 @@ def test_turned_slots_are_read_back_to_their_own_places(language, toy_population
     assert displays == {(0, 1, 2, 3), (2, 0, 1, 3), (1, 2, 0, 3)}
 
 
-def test_slots_are_turned_alike_on_all_pages_of_a_visit_and_not_at_all_by_default(language, toy_population):
+def test_slots_are_turned_alike_on_all_pages_of_a_session_and_not_at_all_by_default(language, toy_population):
     world = language(toy_population)
     mind, _ = world.mind(legal_reply, rotate_slots=True)
-    decisions, _ = world.visit(mind, pages=3)
+    decisions, _ = world.session(mind, pages=3)
     assert len({tuple(decision.trace.display[0]) for decision in decisions}) == 1
     plain, _ = world.mind(legal_reply)
     assert world.decide(plain, world.situation()).trace.display.tolist() == [[0, 1, 2, 3]]
@@ -93,20 +93,20 @@ def test_a_thought_is_asked_for_on_schedule_and_comes_back_as_one(world):
     mind, model = world.mind(reply, reflection={"every": 3})
     kinds = []
     for day in range(7):
-        _, after = world.visit(mind, day=day)
+        _, after = world.session(mind, day=day)
         kinds.append([memory.kind for memory in after.memories])
         assert len(after.calls) == (1 if day in (2, 5) else 0)
     assert kinds == [["visit"]] * 2 + [["visit", "reflection"]] + [["visit"]] * 2 + [["visit", "reflection"], ["visit"]]
     asked = [world.prompt(request) for request in model.requests if "thought" in request.reply_schema["properties"]]
     assert asked[0].count("1 page; opened Beta") == 3
     assert "Day 3 (a thought): Too much war here." in asked[1]
-    world.visit(mind, day=7)
+    world.session(mind, day=7)
     assert "Day 6 (a thought): Too much war here." in world.prompt(model.requests[-1])
 
 
 def test_a_thought_that_cannot_be_read_is_none(world):
     mind, _ = world.mind([said(), "hm", "hm"], reflection={"every": 1})
-    _, after = world.visit(mind)
+    _, after = world.session(mind)
     assert [memory.kind for memory in after.memories] == ["visit"]
     assert [call.status for call in after.calls] == ["reasked", "unreadable"]
 
@@ -116,12 +116,12 @@ def test_a_mind_that_is_given_its_memories_goes_on_as_if_nothing_had_happened(la
     first, model = world.mind(legal_reply, reflection={"every": 3})
     memories = []
     for day in range(8):
-        _, after = world.visit(first, pages=2, first=day, day=day)
+        _, after = world.session(first, pages=2, first=day, day=day)
         memories += after.memories
     again, other = world.mind(legal_reply, reflection={"every": 3})
     again.remember(memories)
-    _, expected = world.visit(first, pages=2, first=5, day=9)
-    _, found = world.visit(again, pages=2, first=5, day=9)
+    _, expected = world.session(first, pages=2, first=5, day=9)
+    _, found = world.session(again, pages=2, first=5, day=9)
     assert found == expected
     assert other.requests == model.requests[-len(other.requests) :]
 
@@ -133,8 +133,8 @@ def test_an_interview_asks_the_same_agent_with_all_it_remembers(world):
 
     questions = ["What was missing?", "Would you come back?"]
     mind, model = world.mind(reply, interview={"questions": questions}, reflection={"every": 0})
-    world.visit(mind)
-    _, after = world.visit(mind, day=1)
+    world.session(mind)
+    _, after = world.session(mind, day=1)
     assert [(each.question, each.answer, each.call) for each in after.answers] == [
         (questions[0], "Answer 1.", 0), (questions[1], "Answer 2.", 0),
     ]  # fmt: skip
@@ -152,16 +152,16 @@ def test_an_interview_asks_the_same_agent_with_all_it_remembers(world):
 
 def test_answers_that_cannot_be_read_are_none(world):
     mind, _ = world.mind([said(), '{"1":"yes"}', '{"1":7,"2":"x"}'], interview={"questions": ["a?", "b?"]})
-    _, after = world.visit(mind)
+    _, after = world.session(mind)
     assert [each.answer for each in after.answers] == [None, None]
     assert after.answers[0].call == 1
 
 
-def test_a_visit_without_a_readable_page_is_not_thought_over(world):
+def test_a_session_without_a_readable_page_is_not_thought_over(world):
     mind, model = world.mind(["no", "no"], interview={"questions": ["a?"]})
     asked = world.situation()
     turn = world.turn(asked, world.decide(mind, asked))
-    after = asyncio.run(mind.look_back(asked.visits, (turn,)))
+    after = asyncio.run(mind.look_back(asked.sessions, (turn,)))
     assert (after.memories, after.answers, after.calls) == ((), (), ())
     assert len(model.requests) == 2
 
@@ -174,11 +174,11 @@ def test_a_visit_without_a_readable_page_is_not_thought_over(world):
         ({"reflection": {"every": 0}, "decision": "graded"}, 3 * 5 * (2 * 4 + 2)),
     ],
 )
-def test_no_visit_takes_more_calls_than_was_said(language, toy_population, options, calls):
+def test_no_session_takes_more_calls_than_was_said(language, toy_population, options, calls):
     world = language(toy_population)
     mind, model = world.mind(legal_reply, **options)
-    assert LanguageOptions(**options).calls_at_most(visits=5, pages=15, slots=4) == calls
+    assert LanguageOptions(**options).calls_at_most(sessions=5, pages=15, slots=4) == calls
     for day in range(5):
-        world.visit(mind, pages=3, first=day, day=day)
+        world.session(mind, pages=3, first=day, day=day)
     assert len(model.requests) <= calls
     assert len(model.requests) == calls or options.get("decision") == "graded"

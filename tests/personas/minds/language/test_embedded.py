@@ -82,7 +82,7 @@ def test_a_thought_and_an_interview_are_read(language, population):
         mind, _ = world.mind(model, reflection={"every": 1}, interview={"questions": ["What was missing?"]})
         page = world.situation((4, 12, 13, 14))
         decision = await mind.decide(page)
-        return await mind.look_back(page.visits, (world.turn(page, decision),))
+        return await mind.look_back(page.sessions, (world.turn(page, decision),))
 
     after = asked(scenario)
     assert [memory.kind for memory in after.memories] == ["visit", "reflection"]

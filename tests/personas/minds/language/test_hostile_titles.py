@@ -71,7 +71,7 @@ def worlds(language, three_people):
 
 
 def everything_asked(world, **options):
-    """All prompts of two visits of two pages with memory, mood, thought and interview, keyed by who wants what."""
+    """All prompts of two sessions of two pages with memory, mood, thought and interview, keyed by who wants what."""
     reply = {"open": {"2": 5, "1": 2}, "feel": "curious", "satisfaction": 7, "next": True}
 
     def said(request):
@@ -80,7 +80,7 @@ def everything_asked(world, **options):
     mind, model = world.mind(said, reflection={"every": 1}, interview={"questions": ["What was missing?"]}, **options)
     decisions = []
     for day in range(2):
-        made, _ = world.visit(mind, pages=2, day=day)
+        made, _ = world.session(mind, pages=2, day=day)
         decisions += made
     return decisions, model.requests
 

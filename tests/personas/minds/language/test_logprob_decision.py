@@ -69,7 +69,7 @@ def decided(world, grader, **where):
 def test_probabilities_come_from_the_log_odds_and_clicks_from_the_draws(world):
     decision, asked = decided(world, Grader(SURE))
     np.testing.assert_allclose(decision.trace.probability("click")[0], list(SURE.values()), rtol=1e-6)
-    assert np.array_equal(decision.trace.draw("click"), asked.visits.draws.uniform("click", asked.page.items))
+    assert np.array_equal(decision.trace.draw("click"), asked.sessions.draws.uniform("click", asked.page.items))
     assert np.array_equal(decision["click"], decision.trace.draw("click") < decision.trace.probability("click"))
     opened = int(decision["click"].sum())
     assert np.array_equal(decision["rate"][0][decision["click"][0]], [4.0] * opened)
@@ -107,7 +107,7 @@ def test_stars_are_drawn_from_the_digits_and_can_be_drawn_again(world):
     seen = []
     for day in range(40):
         decision, asked = decided(world, Grader(dict.fromkeys(SURE, 1 - 1e-9), stars=shares), day=day)
-        luck = asked.visits.draws.uniform("stars", asked.page.items)[0]
+        luck = asked.sessions.draws.uniform("stars", asked.page.items)[0]
         for remark in decision.trace.remarks:
             odds = json.loads(remark.text)
             assert odds["u"] == luck[remark.position]

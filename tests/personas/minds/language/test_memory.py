@@ -58,7 +58,7 @@ def test_recalling_is_in_the_order_of_days_within_the_budget_and_changes_nothing
     assert store.recall(1, 8, "x") == ()
 
 
-def test_a_reflection_takes_the_place_of_the_visits_it_was_made_of():
+def test_a_reflection_takes_the_place_of_the_sessions_it_was_made_of():
     store = store_of(kept((0, "one", 5), (1, "two", 5)))
     store.add(Memory(0, 1, "reflection", "both", 7.0))
     store.add(Memory(0, 2, "visit", "three", 5.0))
@@ -91,7 +91,7 @@ def test_an_embedder_is_named_by_module_and_class():
 
 
 @pytest.mark.parametrize("options", [{}, {"reflection": {"every": 0}}, {"reflection": {"every": 1}}])
-def test_a_hundred_visits_do_not_outgrow_the_prompt_budget(language, toy_population, options):
+def test_a_hundred_sessions_do_not_outgrow_the_prompt_budget(language, toy_population, options):
     world = language(toy_population)
 
     def talkative(request):
@@ -104,30 +104,30 @@ def test_a_hundred_visits_do_not_outgrow_the_prompt_budget(language, toy_populat
     longest = []
     for day in range(100):
         asked = len(model.requests)
-        world.visit(mind, pages=5, first=3 * day, day=day)
+        world.session(mind, pages=5, first=3 * day, day=day)
         prompts = [request for request in model.requests[asked:] if "open" in request.reply_schema["properties"]]
         longest.append(max(count_tokens(world.prompt(request)) for request in prompts))
     assert max(longest) <= PROMPT_BUDGET_TOKENS
     assert max(longest[50:]) <= max(longest[5:50]) + 40, "the second half is no longer than the first"
 
 
-def test_a_visit_leaves_a_bounded_line_of_what_mattered(language, population_of_three):
+def test_a_session_leaves_a_bounded_line_of_what_mattered(language, population_of_three):
     world = language(population_of_three)
     mind, _ = world.mind(['{"open":{"2":5,"1":1},"feel":"delighted","satisfaction":10,"next":false}'])
-    _, after = world.visit(mind)
+    _, after = world.session(mind)
     (memory,) = after.memories
     assert memory.text == "1 page; opened Beta (5 stars), Alpha (1 star), mostly Drama; delighted at the end."
     assert memory.importance == 10
     assert len(memory.text) <= MEMORY_CHARACTERS
 
 
-def test_what_comes_back_stays_for_the_visit_so_that_prompts_begin_alike(language, toy_population):
+def test_what_comes_back_stays_for_the_session_so_that_prompts_begin_alike(language, toy_population):
     world = language(toy_population)
     mind, model = world.mind(legal_reply, reflection={"every": 0})
     for day in range(6):
-        world.visit(mind, first=9 * day, day=day)
+        world.session(mind, first=9 * day, day=day)
     model.requests.clear()
-    world.visit(mind, pages=3, first=2, day=7)
+    world.session(mind, pages=3, first=2, day=7)
     told = [world.prompt(request).split("\nThis visit so far")[0].split("\nYou are ")[0] for request in model.requests]
     assert "You remember of earlier visits" in told[0]
     assert len(set(told)) == 1

@@ -16,8 +16,8 @@ from groundlings.environments.errors import ProviderError, UnanswerablePrompt, U
 from groundlings.environments.feed import feed_actions
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
+from groundlings.environments.sessions import Sessions
 from groundlings.environments.split import split_history
-from groundlings.environments.visits import Visits
 from groundlings.personas.mind import PageTurn, Situation
 from groundlings.personas.minds.language.mind import LanguageMind, LanguageOptions
 from groundlings.personas.minds.language.reply_schema import read_reply, reply_schema
@@ -49,9 +49,9 @@ def population(three_people):
 
 def situation(population, items=(0, 1, 2, 3), *, agent=0, number=1, go=True, stars=STARS, day=0, earlier=(), root=7):
     agents = np.array([agent])
-    visits = Visits(agents, population.users[agents], day, Draws.for_visits(root, agents, day))
+    sessions = Sessions(agents, population.users[agents], day, Draws.for_sessions(root, agents, day))
     page = Page(number, (number - 1) * len(items), np.array([items], dtype=np.int32))
-    return Situation(visits, page, feed_actions(stars, np.array([go])), np.arange(1), earlier)
+    return Situation(sessions, page, feed_actions(stars, np.array([go])), np.arange(1), earlier)
 
 
 def mind_of(population, replies, **options):
@@ -300,7 +300,7 @@ def _turn(asked, decision):
     return PageTurn(np.array([0]), asked.page, after_check(decision, asked).decision)
 
 
-def test_earlier_pages_of_the_visit_are_told_and_bounded(population):
+def test_earlier_pages_of_the_session_are_told_and_bounded(population):
     mind, model = mind_of(population, lambda request: LEGAL, memory={"pages": 2})
     earlier = ()
     for number in range(1, 6):
@@ -315,14 +315,14 @@ def test_earlier_pages_of_the_visit_are_told_and_bounded(population):
 
 
 def lived(mind, model_day):
-    """One visit of one page: what was asked, and what the mind is left with."""
+    """One session of one page: what was asked, and what the mind is left with."""
     decision = decide(mind, model_day)
-    after = asyncio.run(mind.look_back(model_day.visits, (_turn(model_day, decision),)))
+    after = asyncio.run(mind.look_back(model_day.sessions, (_turn(model_day, decision),)))
     mind.remember(after.memories)
     return decision, after
 
 
-def test_earlier_visits_come_back_in_a_bounded_number_of_lines(population):
+def test_earlier_sessions_come_back_in_a_bounded_number_of_lines(population):
     mind, model = mind_of(population, lambda request: LEGAL, memory={"recalled": 3}, reflection={"every": 0})
     for day in range(10):
         lived(mind, situation(population, day=day))
@@ -332,7 +332,7 @@ def test_earlier_visits_come_back_in_a_bounded_number_of_lines(population):
     assert "Day 10: 1 page; opened Beta (4 stars), mostly Drama; curious at the end." in told
     assert told.count("\nDay ") == 3
     decide(mind, situation(population, agent=1))
-    assert "Day " not in prompt_of(model), "nobody remembers another's visits"
+    assert "Day " not in prompt_of(model), "nobody remembers another's sessions"
 
 
 def test_an_unreadable_page_leaves_no_memory(population):
@@ -390,7 +390,7 @@ def test_other_words_ask_for_the_same_with_the_same_values(wording, kind):
 def test_cohorts_are_single(population):
     mind, _ = mind_of(population, [LEGAL])
     asked = situation(population)
-    both = replace(asked.visits, agents=np.array([0, 1]), users=np.array([0, 1]))
+    both = replace(asked.sessions, agents=np.array([0, 1]), users=np.array([0, 1]))
     assert mind.cohort_size == 1
-    with pytest.raises(ValueError, match="one visit at a time"):
-        decide(mind, replace(asked, visits=both))
+    with pytest.raises(ValueError, match="one session at a time"):
+        decide(mind, replace(asked, sessions=both))

@@ -97,7 +97,7 @@ def test_the_prompt_and_the_decision_hold_the_same_state(language, toy_populatio
     world = language(toy_population)
     said = json.dumps({"open": {}, "feel": "bored", "satisfaction": 2, "next": True})
     mind, model = world.mind(lambda request: said)
-    decisions, _ = world.visit(mind, pages=4)
+    decisions, _ = world.session(mind, pages=4)
     moods = [decision.trace.moods[0] for decision in decisions]
     assert moods[0] == ARRIVAL
     assert [mood.tiredness for mood in moods] == sorted(mood.tiredness for mood in moods)

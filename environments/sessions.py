@@ -1,4 +1,4 @@
-"""Who is here, and on which occasion: one row per visit."""
+"""Who is here, and on which occasion: one row per session."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from groundlings.environments.random_streams import Draws
 
 
 @dataclass(frozen=True, slots=True)
-class Visits:
+class Sessions:
     """A cohort of sessions, one row per session.
 
     Attributes:
@@ -33,6 +33,6 @@ class Visits:
     def __len__(self) -> int:
         return len(self.agents)
 
-    def take(self, rows: NDArray[np.integer]) -> Visits:
-        """Some of the visits."""
-        return Visits(self.agents[rows], self.users[rows], self.day, self.draws.take(rows), self.sim_time)
+    def take(self, rows: NDArray[np.integer]) -> Sessions:
+        """Some of the sessions."""
+        return Sessions(self.agents[rows], self.users[rows], self.day, self.draws.take(rows), self.sim_time)

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from mesa.experimental.devs.simulator import Simulator
 
 from groundlings.environments.random_streams import Draws
-from groundlings.simulator.visit_schedule import DailyChance, VisitSchedule
+from groundlings.simulator.session_schedule import DailyChance, SessionSchedule
 
 DAYS = 6
 
 
 def plain(seed, users, probability, day):
     """The people whose draw of a day succeeds."""
-    return np.flatnonzero(Draws.for_visits(seed, users, day).uniform("come") < probability)
+    return np.flatnonzero(Draws.for_sessions(seed, users, day).uniform("come") < probability)
 
 
 def one_segment(people):
@@ -32,7 +32,7 @@ class EveryFewDays:
     def __init__(self):
         self.asked = []
 
-    def next_visits(self, rows, after_day, days):
+    def next_sessions(self, rows, after_day, days):
         self.asked.append((after_day, rows.tolist()))
         return np.minimum(after_day + 1 + rows, days)
 
@@ -48,7 +48,7 @@ def test_the_schedule_equals_the_plain_line_with_one_person_or_many_per_mesa_age
 ):
     users = 3 * np.arange(len(resident))
     residents = np.array(resident, dtype=np.bool_)
-    schedule = VisitSchedule(residents, DailyChance(users, probability, seed), DAYS, people_per_agent)
+    schedule = SessionSchedule(residents, DailyChance(users, probability, seed), DAYS, people_per_agent)
     schedule.invite(True)
     for day in range(DAYS):
         due = plain(seed, users, probability, day)
@@ -62,7 +62,7 @@ def test_the_schedule_equals_the_plain_line_with_one_person_or_many_per_mesa_age
     st.integers(1, 12),
 )
 def test_each_person_arrives_at_most_once_a_day_and_in_ascending_order(segments, people_per_agent, days):
-    schedule = VisitSchedule(np.array(segments), EveryFewDays(), days, people_per_agent)
+    schedule = SessionSchedule(np.array(segments), EveryFewDays(), days, people_per_agent)
     for segment in range(5):
         schedule.invite(segment)
     for day in range(days):
@@ -72,8 +72,8 @@ def test_each_person_arrives_at_most_once_a_day_and_in_ascending_order(segments,
 
 
 def test_people_come_by_their_own_draw_which_no_other_person_changes():
-    everybody = VisitSchedule(one_segment(1000), DailyChance(np.arange(1000), 0.3, seed=5), DAYS)
-    some = VisitSchedule(one_segment(500), DailyChance(np.arange(0, 1000, 2), 0.3, seed=5), DAYS, people_per_agent=3)
+    everybody = SessionSchedule(one_segment(1000), DailyChance(np.arange(1000), 0.3, seed=5), DAYS)
+    some = SessionSchedule(one_segment(500), DailyChance(np.arange(0, 1000, 2), 0.3, seed=5), DAYS, people_per_agent=3)
     everybody.invite(0)
     some.invite(0)
     for day in range(DAYS):
@@ -84,21 +84,21 @@ def test_people_come_by_their_own_draw_which_no_other_person_changes():
 
 def test_only_invited_segments_come():
     segments = np.array(["new", "loyal", "new", "gone"])
-    schedule = VisitSchedule(segments, DailyChance(np.arange(4), 1.0, seed=5), DAYS)
+    schedule = SessionSchedule(segments, DailyChance(np.arange(4), 1.0, seed=5), DAYS)
     assert schedule.arrivals(0).tolist() == []
-    later = VisitSchedule(segments, DailyChance(np.arange(4), 1.0, seed=5), DAYS)
+    later = SessionSchedule(segments, DailyChance(np.arange(4), 1.0, seed=5), DAYS)
     later.invite("new")
     later.invite("loyal")
     assert [later.arrivals(day).tolist() for day in range(2)] == [[0, 1, 2]] * 2
 
 
-def test_a_rule_is_asked_in_the_evening_of_a_visit_and_never_beyond_the_last_day():
+def test_a_rule_is_asked_in_the_evening_of_a_session_and_never_beyond_the_last_day():
     rule = EveryFewDays()
-    schedule = VisitSchedule(one_segment(3), rule, days=3, people_per_agent=2)
+    schedule = SessionSchedule(one_segment(3), rule, days=3, people_per_agent=2)
     schedule.invite(0)
     assert rule.asked == [(-1, [0, 1]), (-1, [2])]
     assert schedule.arrivals(0).tolist() == [0]
-    assert len(rule.asked) == 2, "the day of the visit is not over"
+    assert len(rule.asked) == 2, "the day of the session is not over"
     assert schedule.arrivals(1).tolist() == [0, 1]
     assert rule.asked[2:] == [(0, [0])]
     assert schedule.arrivals(2).tolist() == [0, 2]
@@ -115,7 +115,7 @@ def test_mesa_holds_no_event_beyond_the_last_day(monkeypatch, people_per_agent):
         return add(self, function, time, **more)
 
     monkeypatch.setattr(Simulator, "schedule_event_absolute", noted)
-    schedule = VisitSchedule(one_segment(9), EveryFewDays(), 4, people_per_agent)
+    schedule = SessionSchedule(one_segment(9), EveryFewDays(), 4, people_per_agent)
     schedule.invite(0)
     for day in range(4):
         schedule.arrivals(day)
@@ -124,13 +124,13 @@ def test_mesa_holds_no_event_beyond_the_last_day(monkeypatch, people_per_agent):
 
 def test_nobody_is_drawn_twice_for_a_day(monkeypatch):
     drawn = []
-    for_visits = Draws.for_visits
+    for_sessions = Draws.for_sessions
     monkeypatch.setattr(
         Draws,
-        "for_visits",
-        lambda root, users, day: drawn.extend((int(user), day) for user in users) or for_visits(root, users, day),
+        "for_sessions",
+        lambda root, users, day: drawn.extend((int(user), day) for user in users) or for_sessions(root, users, day),
     )
-    schedule = VisitSchedule(one_segment(50), DailyChance(np.arange(50), 0.3, seed=2), DAYS, people_per_agent=8)
+    schedule = SessionSchedule(one_segment(50), DailyChance(np.arange(50), 0.3, seed=2), DAYS, people_per_agent=8)
     schedule.invite(0)
     for day in range(DAYS):
         schedule.arrivals(day)
@@ -139,7 +139,7 @@ def test_nobody_is_drawn_twice_for_a_day(monkeypatch):
 
 def test_a_closed_schedule_leaves_nothing_in_memory_though_mesa_keeps_its_model():
     rule = EveryFewDays()
-    schedule = VisitSchedule(one_segment(10), rule, DAYS)
+    schedule = SessionSchedule(one_segment(10), rule, DAYS)
     schedule.invite(0)
     schedule.arrivals(0)
     schedule.close()

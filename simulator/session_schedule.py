@@ -23,16 +23,16 @@ _EVENING = 0.5
 class Returns(Protocol):
     """When people come back.
 
-    The schedule asks it for everybody's first visit before the first day, and for the next visit in the evening of
-    each visit, so a rule may read what happened on the day that is over.
+    The schedule asks it for everybody's first session before the first day, and for the next session in the evening of
+    each session, so a rule may read what happened on the day that is over.
     """
 
-    def next_visits(self, rows: IntArray, after_day: int, days: int) -> IntArray:
+    def next_sessions(self, rows: IntArray, after_day: int, days: int) -> IntArray:
         """The next day on which each person has a session, shape (n,).
 
         Args:
             rows: Who, row numbers in the population, shape (n,).
-            after_day: The day of their last visit, -1 before the first day; every answer is later.
+            after_day: The day of their last session, -1 before the first day; every answer is later.
             days: How many days there are; people who do not come back within them get `days`.
         """
         ...
@@ -52,24 +52,24 @@ class DailyChance:
     probability: float
     seed: int
 
-    def next_visits(self, rows: IntArray, after_day: int, days: int) -> IntArray:
-        """See `Returns.next_visits`: the first later day whose draw succeeds. No draw is made twice."""
+    def next_sessions(self, rows: IntArray, after_day: int, days: int) -> IntArray:
+        """See `Returns.next_sessions`: the first later day whose draw succeeds. No draw is made twice."""
         found = np.full(len(rows), days, dtype=np.int64)
         waiting = np.arange(len(rows))
         for day in range(after_day + 1, days):
             if not len(waiting):
                 break
-            comes = Draws.for_visits(self.seed, self.users[rows[waiting]], day).uniform("come") < self.probability
+            comes = Draws.for_sessions(self.seed, self.users[rows[waiting]], day).uniform("come") < self.probability
             found[waiting[comes]] = day
             waiting = waiting[~comes]
         return found
 
 
-class VisitSchedule:
-    """Next visits of a population, by day.
+class SessionSchedule:
+    """Next sessions of a population, by day.
 
     Each Mesa agent stands for up to `people_per_agent` people of one segment and has at most one event in Mesa's
-    scheduler: the earliest next visit among its people. Nobody is scheduled beyond the last day.
+    scheduler: the earliest next session among its people. Nobody is scheduled beyond the last day.
 
     Mesa refers to every model it ever made, so arrays belong to this object and to agents, never to the model, and
     `close` takes the agents away.
@@ -82,7 +82,7 @@ class VisitSchedule:
 
     Example:
         >>> users = np.arange(4)
-        >>> schedule = VisitSchedule(np.array(["new", "new", "loyal", "new"]), DailyChance(users, 1.0, seed=7), days=2)
+        >>> schedule = SessionSchedule(np.array(["new", "new", "loyal", "new"]), DailyChance(users, 1.0, seed=7), days=2)
         >>> schedule.invite("new")
         >>> schedule.arrivals(0).tolist()
         [0, 1, 3]
@@ -103,7 +103,7 @@ class VisitSchedule:
                 Visitors(self._model, self, segment, rows[start : start + people_per_agent])
 
     def invite(self, segment: Hashable) -> None:
-        """Schedule the first visits of a segment; call it before the first day."""
+        """Schedule the first sessions of a segment; call it before the first day."""
         self._model.agents.select(lambda visitors: visitors.segment == segment).do("plan", after_day=-1)
 
     def arrivals(self, day: int) -> IntArray:
@@ -128,34 +128,34 @@ class VisitSchedule:
 
 
 class Visitors(mesa.Agent):  # type: ignore[misc]
-    """People of one segment, whose next visits one Mesa agent schedules.
+    """People of one segment, whose next sessions one Mesa agent schedules.
 
     Attributes:
         segment: Their segment.
         rows: Row numbers in the population, ascending, shape (n,).
-        next_days: The day of each one's next visit, or of the last while that day is not over, shape (n,).
+        next_days: The day of each one's next session, or of the last while that day is not over, shape (n,).
     """
 
-    def __init__(self, model: mesa.Model, schedule: VisitSchedule, segment: Hashable, rows: IntArray) -> None:
+    def __init__(self, model: mesa.Model, schedule: SessionSchedule, segment: Hashable, rows: IntArray) -> None:
         super().__init__(model)
         self.segment = segment
         self.rows = rows
         self.next_days = np.full(len(rows), -1, dtype=np.int64)
         self._schedule = schedule
 
-    def visit(self, day: int) -> None:
-        """Event: those whose next visit is today arrive. In the evening they plan the next one."""
+    def come(self, day: int) -> None:
+        """Event: those whose next session is today arrive. In the evening they plan the next one."""
         self._schedule.arrive(self.rows[self.next_days == day])
         if day + 1 < self._schedule.days:
             self._schedule.call_at(_morning(day) + _EVENING, self.plan, day)
 
     def plan(self, after_day: int) -> None:
-        """Event: those who came on a day plan their next visit, and the earliest among all becomes an event."""
+        """Event: those who came on a day plan their next session, and the earliest among all becomes an event."""
         came = self.next_days == after_day
-        self.next_days[came] = self._schedule.returns.next_visits(self.rows[came], after_day, self._schedule.days)
+        self.next_days[came] = self._schedule.returns.next_sessions(self.rows[came], after_day, self._schedule.days)
         earliest = int(self.next_days.min())
         if earliest < self._schedule.days:
-            self._schedule.call_at(_morning(earliest), self.visit, earliest)
+            self._schedule.call_at(_morning(earliest), self.come, earliest)
 
 
 class _Clock(Simulator):  # type: ignore[misc]
@@ -173,5 +173,5 @@ class _Clock(Simulator):  # type: ignore[misc]
 
 
 def _morning(day: int) -> float:
-    """When a day's visits begin on Mesa's clock; 0 is before the first day, and Mesa executes what lies after it."""
+    """When a day's sessions begin on Mesa's clock; 0 is before the first day, and Mesa executes what lies after it."""
     return float(day + 1)

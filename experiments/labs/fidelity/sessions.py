@@ -15,8 +15,8 @@ from groundlings.environments.decision import Decision
 from groundlings.environments.feed import PaginatedFeed, feed_schema
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.page import Page
+from groundlings.environments.sessions import Sessions
 from groundlings.environments.trace import Chance, Trace
-from groundlings.environments.visits import Visits
 from groundlings.experiments.labs.fidelity.stage import Stage
 from groundlings.personas.mind import Mind, Situation
 from groundlings.recommenders.base import AsyncRecommender
@@ -27,7 +27,7 @@ PEOPLE_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
-class Visited:
+class SessionOutcomes:
     """One session of each agent.
 
     Attributes:
@@ -50,7 +50,7 @@ class Visited:
     chances: FloatArray
 
 
-def visit(
+def simulate_sessions(
     stage: Stage,
     recommender: AsyncRecommender,
     mind: Mind,
@@ -58,7 +58,7 @@ def visit(
     *,
     day: int,
     seen: sp.csr_array | None = None,
-) -> Visited:
+) -> SessionOutcomes:
     """One session of every agent under examination.
 
     Args:
@@ -73,14 +73,14 @@ def visit(
     records = [
         asyncio.run(
             browse(
-                visits,
-                sp.csr_array(known[visits.users]),
+                sessions,
+                sp.csr_array(known[sessions.users]),
                 recommender=recommender,
                 environment=site,
                 mind=mind,
             )
         )
-        for visits in _cohorts(stage, stage.testers, mind, day)
+        for sessions in _cohorts(stage, stage.testers, mind, day)
     ]
     return _joined([_summed(record, site.depth) for record in records])
 
@@ -89,10 +89,10 @@ def decide(stage: Stage, mind: Mind, users: IntArray, items: ItemArray, *, day: 
     """The decisions about one page per user, each column of shape (n, n_slots), in sessions that begin there."""
     parts = []
     schema = feed_schema(stage.dataset.scale.values)
-    for visits in _cohorts(stage, users, mind, day):
-        page = Page(1, 0, items[visits.agents])
-        legal = LegalActions(schema, {"next_page": np.zeros(len(visits), dtype=np.bool_)})
-        parts.append(asyncio.run(mind.decide(Situation(visits, page, legal, np.arange(len(visits))))))
+    for sessions in _cohorts(stage, users, mind, day):
+        page = Page(1, 0, items[sessions.agents])
+        legal = LegalActions(schema, {"next_page": np.zeros(len(sessions), dtype=np.bool_)})
+        parts.append(asyncio.run(mind.decide(Situation(sessions, page, legal, np.arange(len(sessions))))))
     chances = [part.trace.chances.get("click") for part in parts]
     known = [chance for chance in chances if chance is not None]
     trace = Trace()
@@ -115,7 +115,7 @@ class Days:
 
     Attributes:
         stage: The users and the seed.
-        recommender, mind, site: As in `visit`.
+        recommender, mind, site: As in `simulate_sessions`.
     """
 
     stage: Stage
@@ -124,13 +124,15 @@ class Days:
     site: PaginatedFeed
     _history: Interactions = field(init=False)
 
-    def live(self, days: int) -> Iterator[Visited]:
+    def live(self, days: int) -> Iterator[SessionOutcomes]:
         """Each day's sessions."""
         self._history = self.stage.train
         now = self._history.next_second
         for day in range(days):
             self.recommender.fit(self._history, self.stage.dataset.catalog)
-            today = visit(self.stage, self.recommender, self.mind, self.site, day=day, seen=self._history.matrix)
+            today = simulate_sessions(
+                self.stage, self.recommender, self.mind, self.site, day=day, seen=self._history.matrix
+            )
             who, slots = np.nonzero(today.clicked)
             clicks = clicks_at(
                 now + day, today.users[who], today.shown[who, slots], np.full(len(who), np.nan), self._history
@@ -139,13 +141,13 @@ class Days:
             yield today
 
 
-def _cohorts(stage: Stage, users: IntArray, mind: Mind, day: int) -> Iterator[Visits]:
+def _cohorts(stage: Stage, users: IntArray, mind: Mind, day: int) -> Iterator[Sessions]:
     size = min(mind.cohort_size, PEOPLE_AT_ONCE)
     return cohorts(np.arange(len(users)), users, day, seed=stage.seed, size=size)
 
 
-def _summed(record: CohortRecord, depth: int) -> Visited:
-    n = len(record.visits)
+def _summed(record: CohortRecord, depth: int) -> SessionOutcomes:
+    n = len(record.sessions)
     chances = np.zeros((n, depth))
     shown = np.full((n, depth), -1, dtype=np.int32)
     clicked = np.zeros((n, depth), dtype=np.bool_)
@@ -158,9 +160,11 @@ def _summed(record: CohortRecord, depth: int) -> Visited:
         chances[rows, here] = decision["click"] if probability is None else probability
     left = np.array([str(why) == "exit" for why in record.ended_by], dtype=np.bool_)
     clicks = clicked.sum(axis=1).astype(np.float64)
-    return Visited(record.visits.users, clicks, chances.sum(axis=1), record.pages, left, shown, clicked, chances)
+    return SessionOutcomes(
+        record.sessions.users, clicks, chances.sum(axis=1), record.pages, left, shown, clicked, chances
+    )
 
 
-def _joined(parts: list[Visited]) -> Visited:
+def _joined(parts: list[SessionOutcomes]) -> SessionOutcomes:
     names = ("users", "clicks", "expected_clicks", "pages", "left", "shown", "clicked", "chances")
-    return Visited(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    return SessionOutcomes(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

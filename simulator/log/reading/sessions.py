@@ -1,4 +1,4 @@
-"""Single visits, row by row: for whoever shows what one person was shown and did."""
+"""Single sessions, row by row: for whoever shows what one person was shown and did."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
 """Rows as the database gives them, a mapping of column to value each."""
 
-_FIRST_VISITS = """
+_FIRST_SESSIONS = """
 SELECT agent_id, arm_id, session_id, likes, clicks
 FROM sessions
 JOIN (SELECT arm_id, agent_id, min(day) AS day FROM sessions
@@ -53,7 +53,7 @@ WHERE session_id IN ({}) AND kind IN ('next_page', 'exit', 'unreadable', 'unansw
 ORDER BY event_id
 """
 
-_VISITS = """
+_SESSIONS_OF_AGENT = """
 SELECT session_id, name AS arm, day, pages, ended_by FROM sessions JOIN arms USING (arm_id)
 WHERE agent_id = :agent AND (CAST(:arm AS TEXT) IS NULL OR name = :arm)
       AND (CAST(:day AS INTEGER) IS NULL OR day = :day)
@@ -67,8 +67,8 @@ FROM impressions JOIN items USING (item_id) WHERE session_id = :session ORDER BY
 
 
 @dataclass(frozen=True, slots=True)
-class VisitRows:
-    """The rows of one visit, table by table.
+class SessionRows:
+    """The rows of one session, table by table.
 
     Attributes:
         slots: Impressions with their item, by page and by where the agent saw them.
@@ -87,7 +87,7 @@ class VisitRows:
     answers: Rows
 
 
-class VisitReader(OpenLog):
+class SessionReader(OpenLog):
     """See `LogReader`."""
 
     def agent_of(self, user_id: str) -> Mapping[str, Any] | None:
@@ -97,23 +97,23 @@ class VisitReader(OpenLog):
         )
         return found[0] if found else None
 
-    def visits_of(self, agent_id: int, arm: str | None = None, day: int | None = None) -> Rows:
-        """An agent's visits by arm in the order of the YAML, then by day: session_id, arm, day, pages, ended_by.
+    def sessions_of_agent(self, agent_id: int, arm: str | None = None, day: int | None = None) -> Rows:
+        """An agent's sessions by arm in the order of the YAML, then by day: session_id, arm, day, pages, ended_by.
 
         Args:
             agent_id: The agent's number in the log.
             arm: Name of the one arm that is wanted; all where absent.
             day: The one day that is wanted, 0 is the first; all where absent.
         """
-        return self._rows(_VISITS, agent=agent_id, arm=arm, day=day)
+        return self._rows(_SESSIONS_OF_AGENT, agent=agent_id, arm=arm, day=day)
 
-    def visit(self, session_id: int) -> VisitRows:
-        """All that the log holds of one visit."""
+    def session(self, session_id: int) -> SessionRows:
+        """All that the log holds of one session."""
 
         def of(sql: str) -> Rows:
             return self._rows(sql, session=session_id)
 
-        return VisitRows(
+        return SessionRows(
             slots=of(_SHOWN),
             events=of("SELECT * FROM events WHERE session_id = :session ORDER BY event_id"),
             moods=of("SELECT * FROM moods WHERE session_id = :session"),
@@ -122,15 +122,15 @@ class VisitReader(OpenLog):
             answers=of("SELECT question, answer FROM interviews WHERE session_id = :session ORDER BY place"),
         )
 
-    def first_visits(self, candidates: int, like_from: float) -> pd.DataFrame:
-        """The first visit in each arm of the first agents of the log, those that were shown nothing left out: agent_id,
+    def first_sessions(self, candidates: int, like_from: float) -> pd.DataFrame:
+        """The first session in each arm of the first agents of the log, those that were shown nothing left out: agent_id,
         arm_id, session_id, likes, clicks.
 
         Args:
             candidates: How many agents.
             like_from: From this many stars on, a rating is a like.
         """
-        return self._ask(_FIRST_VISITS, candidates=candidates, like_from=like_from)
+        return self._ask(_FIRST_SESSIONS, candidates=candidates, like_from=like_from)
 
     def agents_of(self, agent_ids: Sequence[int]) -> Rows:
         """Of some agents: agent_id, source_user_id, persona (JSON)."""
