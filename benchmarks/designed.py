@@ -10,7 +10,7 @@ from benchmarks.promises import ALARMS, ALPHA, COVERED, FEW, MANY, Promise
 from benchmarks.replayed_draws import Table, play_drafts
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import Difference, paired_difference
-from groundlings.experiments.analysis.comparison.control_variate import controls, without_luck
+from groundlings.experiments.analysis.comparison.control_variate import adjusted_by_controls, controls
 from groundlings.experiments.analysis.comparison.estimators import Split, known_before
 from groundlings.experiments.analysis.comparison.preference import preference
 from groundlings.experiments.running.plan import Plan
@@ -69,12 +69,12 @@ class _Outcome:
 
     def __init__(self, table: Table, before: FloatArray) -> None:
         self.likes = table.ratio("likes", "sessions")
-        self.click_noise = table.ratio("luck", "sessions")
+        self.click_noise = table.ratio("surplus", "sessions")
         self.before = before
 
     def taken_out(self, people: np.ndarray, replication: np.ndarray) -> FloatArray:
         """Likes of these agents in these replications, adjusted by the control variate."""
-        return without_luck(
+        return adjusted_by_controls(
             self.likes[people, replication], controls(self.click_noise[people, replication], self.before[people])
         )
 

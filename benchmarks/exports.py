@@ -108,8 +108,8 @@ def _impressions(sessions: int) -> Iterator[list[tuple[Any, ...]]]:
         lost = (rng.random((block, PAGES)) < 0.01).tolist()
         yield [
             (
-                1 + (first + session) * SLOTS + rank, first + session + 1, page + 1, position, rank, items[session][rank],
-                0.5, 0.01, True, None, None if lost[session][page] else opened[session][rank],
+                1 + (first + session) * SLOTS + rank, first + session + 1, page + 1, position, rank,
+                items[session][rank], 0.5, 0.01, True, None, None if lost[session][page] else opened[session][rank],
                 4.0 if opened[session][rank] and not lost[session][page] else None, None, None, position, None,
             )
             for session in range(block)

@@ -35,9 +35,9 @@ NAMES = (
     "satisfaction",
     "asked",
     "left",
-    "luck",
+    "surplus",
 )
-"""As in `metrics.totals.TOTALS`; "left" is 1 where the agent chose to leave, "luck" is clicks less expected clicks."""
+"""As in `metrics.totals.TOTALS`; "left" is 1 where the agent chose to leave, "surplus" clicks less expected clicks."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ def _sessions(arm: Arm, replications: int) -> Iterator[tuple[IntArray, int, Coho
         for sessions in cohorts(np.arange(len(users)), users, replication, seed=arm.seed, size=arm.mind.cohort_size):
             record = asyncio.run(
                 browse(
-                    sessions, sp.csr_array(known[sessions.users]), recommender=arm.recommender, environment=arm.environment,
-                    mind=arm.mind,
+                    sessions, sp.csr_array(known[sessions.users]), recommender=arm.recommender,
+                    environment=arm.environment, mind=arm.mind,
                 )
             )  # fmt: skip
             yield sessions.agents, replication, record
@@ -115,7 +115,7 @@ def _add(sums: dict[str, FloatArray], rows: IntArray, replication: int, record: 
         sums["stars"][here, replication] += stars.sum(axis=1)
         probability = decision.trace.probability("click")
         if probability is not None:
-            sums["luck"][here, replication] += (decision["click"] - probability).sum(axis=1)
+            sums["surplus"][here, replication] += (decision["click"] - probability).sum(axis=1)
         felt[turn.rows] += np.nan_to_num(decision["satisfaction"])
         pages_asked[turn.rows] += ~np.isnan(decision["satisfaction"])
     asked = pages_asked > 0

@@ -44,7 +44,8 @@ def main() -> int:
     """Measure, print, and say by the exit status whether the goal was reached."""
     arguments = _arguments()
     console = Console()
-    table = Table(title=f"{arguments.days} days, P(visit) {arguments.visit_probability}, median of {arguments.rounds}")
+    title = f"{arguments.days} days, P(session) {arguments.visit_probability}, median of {arguments.rounds}"
+    table = Table(title=title)
     for column in ("people", "per agent", "bytes/person", "by numpy", "us/person and day", "by numpy"):
         table.add_column(column, justify="right")
     reached = True

@@ -1,23 +1,27 @@
-"""The names that modules had before 0.2, when the five folders were five packages: they still work, for one version.
+"""The names of before 0.2, when the five folders were five packages: they still work, for one version.
 
 `recommenders.popular:PopularRecommender` in a YAML file is read as
 `groundlings.recommenders.popular:PopularRecommender`, with a line that says so. A file of your own that imports
 `recommenders.base` cannot be helped in this way, because that name may now be somebody else's; the message says what
-to write.
+to write. Attributes of today's objects that had another name are found under both, with a `DeprecationWarning`.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 import traceback
 import warnings
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Generic, TypeVar
 
 _RENAMED = {
     "environments": {
         "draws": "random_streams",
         "site": "feed",
+        "visits": "sessions",
     },
     "personas": {
         "evidence": "taste.features",
@@ -95,6 +99,7 @@ _RENAMED = {
         "report.verdict_words": "analysis.report.verdict_sentences",
         "compare": "analysis.compare",
         "fidelity": "labs.fidelity",
+        "fidelity.visits": "labs.fidelity.sessions",
         "fidelity.deciding": "labs.fidelity.thresholds",
         "fidelity.words": "labs.fidelity.sentences",
         "warmup": "labs.warmup",
@@ -122,6 +127,9 @@ _RENAMED = {
 """Room -> module in it -> the module's place in the same room today; the others kept their places."""
 
 _IMPORT = re.compile(r"\s*(?:from|import)\s+([\w.]+)")
+
+
+_T = TypeVar("_T")
 
 
 class EarlierName(FutureWarning):
@@ -189,3 +197,45 @@ def hint(error: BaseException) -> str:
         if present is not None:
             return f"; {module} is now {present}"
     return ""
+
+
+def tell_earlier_name(before: str, today: str, stacklevel: int = 3) -> None:
+    """Warn whoever called our caller that a name in their code is now another one."""
+    warnings.warn(
+        f"{before} is now {today}; the next version knows no other name", DeprecationWarning, stacklevel=stacklevel
+    )
+
+
+class EarlierAttribute(Generic[_T]):
+    """An attribute that has a new name, under its earlier one; the type parameter is its type.
+
+    >>> class Situation:
+    ...     sessions = 12
+    ...     visits = EarlierAttribute[int]("sessions")
+    >>> Situation().visits
+    12
+    """
+
+    def __init__(self, today: str) -> None:
+        self._today = today
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._before = name
+
+    def __get__(self, instance: object, owner: type) -> _T:
+        name = owner.__name__
+        tell_earlier_name(f"{name}.{self._before}", f"{name}.{self._today}")
+        found: _T = getattr(owner if instance is None else instance, self._today)
+        return found
+
+
+def earlier_attributes(module: str, **today: str) -> Callable[[str], object]:
+    """The `__getattr__` of a module whose names were changed, earlier name = name of today."""
+
+    def find(name: str) -> object:
+        if name not in today:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        tell_earlier_name(f"{module}.{name}", today[name])
+        return getattr(sys.modules[module], today[name])
+
+    return find

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Protocol, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from groundlings.environments.actions import ActionSchema, LegalActions
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.decision import Decision
+from groundlings.environments.earlier_names import EarlierAttribute, earlier_attributes
 from groundlings.environments.page import Page
 from groundlings.environments.ranking import PropensityKind, Ranking, RankingRequest
 from groundlings.environments.sessions import Sessions
@@ -128,6 +129,7 @@ class SessionState:
     seen: sp.csr_array
     here: IntArray
     ended_by: NDArray[np.object_]
+    visits = EarlierAttribute[Sessions]("sessions")
 
     @classmethod
     def arrived(cls, sessions: Sessions, seen: sp.csr_array, **further: Any) -> Self:
@@ -227,3 +229,7 @@ class Environment(Protocol[State]):
     def describe(self) -> Mapping[str, Any]:
         """Kind and parameters, for the manifest; plain JSON values."""
         ...
+
+
+if not TYPE_CHECKING:  # type checkers know today's names only
+    __getattr__ = earlier_attributes(__name__, VisitState="SessionState")

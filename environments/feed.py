@@ -54,7 +54,7 @@ def feed_schema(stars: tuple[float, ...]) -> ActionSchema:
 
 
 def feed_actions(stars: tuple[float, ...], may_go_on: BoolArray) -> LegalActions:
-    """The actions that a page of a feed offers; `may_go_on` says which sessions have a next page, shape (n_sessions,)."""
+    """The actions that a page of a feed offers; `may_go_on`: which sessions have a next page, shape (n_sessions,)."""
     return LegalActions(feed_schema(stars), {"next_page": may_go_on})
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundlings.environments.arrays import FloatArray
+from groundlings.environments.earlier_names import tell_earlier_name
 
 _Words = NDArray[np.uint64]
 
@@ -66,6 +67,12 @@ class Draws:
             start = _mix(np.full(1, root % 2**64, dtype=np.uint64))
             who = _mix(_mix(agents.astype(np.uint64) ^ start) ^ np.uint64(day))
         return cls(root, who)
+
+    @classmethod
+    def for_visits(cls, root: int, agents: NDArray[np.integer], day: int) -> Draws:  # the earlier name, for one version
+        """See `for_sessions`."""
+        tell_earlier_name("Draws.for_visits", "Draws.for_sessions")  # earlier name
+        return cls.for_sessions(root, agents, day)
 
     def uniform(self, purpose: str, what: NDArray[np.integer] | None = None) -> FloatArray:
         """Uniform numbers in [0, 1).

@@ -14,6 +14,7 @@ from groundlings.environments.actions import LegalActions
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.chat import CallRecord
 from groundlings.environments.decision import Decision
+from groundlings.environments.earlier_names import EarlierAttribute
 from groundlings.environments.page import Page
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.memory import Memory
@@ -55,6 +56,7 @@ class Situation:
     legal: LegalActions
     rows: IntArray
     turns: tuple[PageTurn, ...] = ()
+    visits = EarlierAttribute[Sessions]("sessions")
 
     @property
     def earlier(self) -> tuple[PageTurn, ...]:

@@ -16,6 +16,7 @@ from groundlings.environments.actions import ActionSchema, Illegal
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.chat import CallRecord
 from groundlings.environments.decision import Decision, checked
+from groundlings.environments.earlier_names import EarlierAttribute
 from groundlings.environments.environment import EndedBy, Environment, Served, State
 from groundlings.environments.errors import UnanswerablePrompt
 from groundlings.environments.ranking import Ranking, RankingRequest
@@ -59,6 +60,7 @@ class CohortRecord:
     ended_by: NDArray[np.object_]
     afterthoughts: Afterthoughts = field(default_factory=Afterthoughts)
     asked: tuple[tuple[int, CallRecord], ...] = ()
+    visits = EarlierAttribute[Sessions]("sessions")
 
 
 async def browse(

@@ -82,7 +82,8 @@ class SessionSchedule:
 
     Example:
         >>> users = np.arange(4)
-        >>> schedule = SessionSchedule(np.array(["new", "new", "loyal", "new"]), DailyChance(users, 1.0, seed=7), days=2)
+        >>> segments = np.array(["new", "new", "loyal", "new"])
+        >>> schedule = SessionSchedule(segments, DailyChance(users, 1.0, seed=7), days=2)
         >>> schedule.invite("new")
         >>> schedule.arrivals(0).tolist()
         [0, 1, 3]

@@ -66,10 +66,10 @@ class LivelyMind:
         call = CallRecord(request_for(page.number), reply_for(user, page.number), "page-1", "p" * 64, "ok")
         if user == NEVER_READABLE:
             return Decision.lost(situation.legal, page, [replace(call, status="unreadable")])
-        luck = draws.uniform("click", page.items)[0]
+        uniform = draws.uniform("click", page.items)[0]
         told: list[Action] = []
         for slot, item in enumerate(page.items[0]):
-            if item != NO_ITEM and luck[slot] < 0.15 + 0.6 * appeals[item]:
+            if item != NO_ITEM and uniform[slot] < 0.15 + 0.6 * appeals[item]:
                 told.append(Action("click", slot))
                 if user != NEVER_RATES:
                     told.append(Action("rate", slot, float(1 + np.floor(4.99 * appeals[item]))))

@@ -1,4 +1,4 @@
-"""One person's sessions as the log tells them: every page, what was felt and done, and every word to and from a model."""
+"""One person's sessions as the log tells them: every page, what was felt and done, every word to and from a model."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _luck_is_known(self) -> ExperimentConfig:
+    def _expected_clicks_are_known(self) -> ExperimentConfig:
         silent = isinstance(self.mind, ScriptedMindConfig) or (
             isinstance(self.mind, LanguageMindConfig) and self.mind.decision == "verdict"
         )

@@ -148,7 +148,7 @@ def _fixed(source: LogSource, items: Sequence[LoggedItem], user_ids: Sequence[st
 
 def _notes(arms: Sequence[Arm], kinds: Mapping[str, set[str]]) -> tuple[str, ...]:
     notes = [
-        "`action` counts in `item_ids`, `user` in `user_ids`; `position` is the slot of the page, `rank` of the session.",
+        "`action` counts in `item_ids`, `user` in `user_ids`; `position` is the slot in a page, `rank` in a session.",
         "`context` is measured on real histories; what a simulated person did before in this run is not in it.",
         "`rating` is NaN where no stars were given.",
         "`display_position` is where the person saw the slot; it is `position` unless slots were rotated.",

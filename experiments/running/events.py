@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from groundlings.environments.earlier_names import EarlierAttribute, earlier_attributes
 from groundlings.experiments.terminal import say
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class ArmBegins:
 
     name: str
     sessions: int
+    visits = EarlierAttribute[int]("sessions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +158,7 @@ def on_pairs(progress: Progress) -> Callable[[int, int], None]:
 def on_sessions(progress: Progress) -> Callable[[int], None]:
     """A callable for the simulation, which tells how many sessions it has just written."""
     return lambda count: progress.event(SessionsWritten(count))
+
+
+if not TYPE_CHECKING:  # type checkers know today's names only
+    __getattr__ = earlier_attributes(__name__, VisitsWritten="SessionsWritten")

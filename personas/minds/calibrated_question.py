@@ -144,7 +144,7 @@ class LanguageScorer:
             shared=self._shared,
             told="\n".join(filter(None, (self._portrait(user), asked))),
             schema={"enum": list(_YES_OR_NO)},
-            # Nobody's luck: the question, its seed included, is a function of the pair alone.
+            # Draws of no run and no day: the question, its seed included, is a function of the pair alone.
             draws=Draws.for_sessions(0, np.array([user]), 0),
             purpose="score",
             number=item,

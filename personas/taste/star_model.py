@@ -81,17 +81,17 @@ class StarModel:
         below = sum(value < self.scale.like for value in self.scale.values)
         return 1.0 - ndtr(self.cuts(users)[:, below - 1 : below] - leaning)
 
-    def draw(self, users: IntArray, leaning: FloatArray, mood: FloatArray, luck: FloatArray) -> IntArray:
+    def draw(self, users: IntArray, leaning: FloatArray, mood: FloatArray, uniform: FloatArray) -> IntArray:
         """Columns of `scale.values` for some pairs, shape (n_pairs,).
 
         Args:
             users: Who rates, shape (n_pairs,).
             leaning: m of each pair.
             mood: A uniform number, the same for all pairs of one occasion.
-            luck: A uniform number for each pair.
+            uniform: A uniform number for each pair.
         """
         together = ndtri(np.maximum(mood, _NEXT_TO_NOTHING))
-        alone = ndtri(np.maximum(luck, _NEXT_TO_NOTHING))
+        alone = ndtri(np.maximum(uniform, _NEXT_TO_NOTHING))
         liking = leaning + np.sqrt(self.mood) * together + np.sqrt(1 - self.mood) * alone
         return (liking[:, None] > self.cuts(users)).sum(axis=1)
 

@@ -163,7 +163,7 @@ def _remarks_and_refusals(slots: Slots, kinds: EventKinds) -> _EventColumns:
         notes = [(each.row, each.position, kinds.place["illegal"], f"{each.said}: {each.reason}") for each in refused]
         notes += [(each.row, each.position, kinds.place[each.kind], each.text) for each in remarks]
         for row, slot, kind, text in notes:
-            # `row` counts the turn's sessions, `rows` says which of the cohort they are, `first` where the cohort begins.
+            # `row` counts the turn's sessions, `rows` says which of the cohort they are, `first` where it begins.
             session, page = int(logged.turn.rows[row]) + first, logged.turn.page
             impression, position = -1, _WHOLE_PAGE
             if slot is not None:

@@ -39,7 +39,7 @@ def first_origin(first: Mapping[str, int]) -> Origin:
 
 
 def next_origin(connection: Connection, store: Store) -> Origin:
-    """Where the sessions of a run go on: behind those in its log, with the arms, agents and items that it began with."""
+    """Where the sessions of a run go on: behind those in its log, with the arms, agents and items it began with."""
     ids = next_ids(connection, store)
     for table in _BEGUN_WITH:
         (key,) = table.primary_key.columns

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
+import scipy.sparse as sp
 import yaml
 
-from groundlings.environments import earlier_names
+from groundlings.environments import earlier_names, environment
+from groundlings.environments.actions import LegalActions
 from groundlings.environments.earlier_names import EarlierName, hint, present_name, present_path
+from groundlings.environments.environment import SessionState
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.feed import feed_schema
+from groundlings.environments.page import Page
+from groundlings.environments.random_streams import Draws
+from groundlings.environments.sessions import Sessions
+from groundlings.experiments.analysis.comparison import off_policy
+from groundlings.experiments.running import events
+from groundlings.experiments.running.events import ArmBegins
 from groundlings.personas.memory_relevance import LexicalEmbedder, load_embedder
+from groundlings.personas.mind import Situation
 from groundlings.recommenders.popular import PopularRecommender
 from groundlings.recommenders.registry import find_recommender
+from groundlings.simulator.session import CohortRecord
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,6 +62,7 @@ def test_every_module_that_was_renamed_leads_to_one_of_today():
         ("recommenders", "groundlings.recommenders"),
         ("recommenders.base", "groundlings.recommenders.base"),
         ("environments.draws", "groundlings.environments.random_streams"),
+        ("environments.visits", "groundlings.environments.sessions"),
         ("personas.taste", "groundlings.personas.taste.model"),
         ("experiments.comparison.off_policy", "groundlings.experiments.analysis.comparison.off_policy"),
         ("experiments.comparison.luck", "groundlings.experiments.analysis.comparison.control_variate"),
@@ -98,6 +113,51 @@ def test_a_plugin_that_imports_an_earlier_name_is_told_the_present_one(line, adv
         find_recommender(f"{module}:Mine")
     with pytest.raises(ConfigError, match=advice):
         load_embedder(f"{module}:Mine")
+
+
+def test_an_environment_and_a_mind_that_say_visit_still_work_and_are_warned():
+    sessions = Sessions(np.arange(2), np.arange(2), 0, Draws.for_sessions(1, np.arange(2), 0))
+    state = SessionState.arrived(sessions, sp.csr_array((2, 3)))
+    page = Page(1, 0, np.array([[0], [1]], dtype=np.int32))
+    situation = Situation(sessions, page, LegalActions(feed_schema(()), {}), np.arange(2))
+    record = CohortRecord(sessions, feed_schema(()), (), np.zeros(2, dtype=np.int64), state.ended_by)
+    for before in (state, situation, record):
+        with pytest.warns(DeprecationWarning, match=rf"{type(before).__name__}.visits is now .*\.sessions") as told:
+            assert before.visits is sessions
+        assert told[0].filename == __file__, "the warning names the line that says the earlier name"
+    with pytest.warns(DeprecationWarning, match=r"ArmBegins\.visits"):
+        assert ArmBegins("ease", 7).visits == 7
+    with pytest.warns(DeprecationWarning, match=r"Draws\.for_visits is now Draws\.for_sessions"):
+        assert np.array_equal(Draws.for_visits(1, np.arange(2), 0).who, sessions.draws.who)
+
+
+def test_attributes_of_an_earlier_name_are_neither_fields_nor_shown():
+    assert "visits" not in {field.name for field in fields(Situation)} | {field.name for field in fields(CohortRecord)}
+    assert "visits" not in repr(ArmBegins("ease", 7))
+
+
+@pytest.mark.parametrize(
+    ("module", "before", "today"),
+    [
+        (environment, "VisitState", SessionState),
+        (events, "VisitsWritten", events.SessionsWritten),
+        (off_policy, "LoggedVisits", off_policy.LoggedSessions),
+        (off_policy, "effective_visits", off_policy.effective_sessions),
+    ],
+)
+def test_a_class_of_an_earlier_name_is_todays_class(module, before, today):
+    with pytest.warns(DeprecationWarning, match=rf"{before} is now {today.__name__}"):
+        assert getattr(module, before) is today
+    with pytest.raises(AttributeError, match=f"'{module.__name__}' has no attribute 'Nothing'"):
+        module.Nothing  # noqa: B018
+
+
+def test_the_module_of_visits_is_imported_with_a_warning(monkeypatch):
+    monkeypatch.delitem(sys.modules, "groundlings.environments.visits", raising=False)
+    with pytest.warns(DeprecationWarning, match=r"visits is now groundlings\.environments\.sessions") as told:
+        from groundlings.environments.visits import Visits
+    assert Visits is Sessions
+    assert told[0].filename == __file__
 
 
 def test_other_failures_of_an_import_get_no_advice():

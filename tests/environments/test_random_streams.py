@@ -49,7 +49,7 @@ def test_every_part_of_the_key_gives_uniform_numbers(sample):
     ],
     ids=["purpose", "root", "day", "items", "agents"],
 )
-def test_another_purpose_root_day_item_or_agent_is_independent_luck(other):
+def test_another_purpose_root_day_item_or_agent_gives_independent_draws(other):
     one = draws().uniform("click", ITEMS[None])
     assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 4 / np.sqrt(one.size)
     table = np.histogram2d(one.ravel(), other.ravel(), bins=8)[0]
@@ -93,7 +93,7 @@ def test_take_is_taking_rows_of_the_answer(rows, wide):
     np.testing.assert_array_equal(taken.uniform("click", what[rows]), everybody.uniform("click", what)[rows])
 
 
-def test_the_luck_of_an_item_does_not_depend_on_what_else_is_asked():
+def test_the_draw_of_an_item_does_not_depend_on_what_else_is_asked():
     whole = draws(5).uniform("click", ITEMS[None])
     page = np.array([[17, 3], [3, 99], [0, 1], [199, 5], [17, 18]])
     np.testing.assert_array_equal(draws(5).uniform("click", page), np.take_along_axis(whole, page, axis=1))

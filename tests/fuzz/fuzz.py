@@ -1,5 +1,5 @@
-"""Spoil thousands of files and answers of model servers: each must end in a clear error, an event of a session or a valid
-run, and none may harm an earlier run.
+"""Spoil thousands of files and answers of model servers: each must end in a clear error, an event of a session or a
+valid run, and none may harm an earlier run.
 
     python tests/fuzz/fuzz.py [--seed S] [--yaml N] [--data N] [--replies N] [--only CAMPAIGN[:NUMBER]]
 

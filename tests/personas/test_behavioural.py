@@ -89,7 +89,7 @@ def test_examination_follows_the_position(make_mind, toy_population):
     assert np.allclose(decision.trace.examined.mean(axis=0), 1 / np.arange(1, 11), atol=0.02)
 
 
-def test_an_item_is_clicked_less_further_down_and_with_the_same_luck(make_mind):
+def test_an_item_is_clicked_less_further_down_and_with_the_same_draws(make_mind):
     items = np.tile(np.arange(10), (90, 1))
     up, down = decide(make_mind(), items), decide(make_mind(), items[:, ::-1])
     assert np.array_equal(up.trace.draw("click"), down.trace.draw("click")[:, ::-1])
@@ -98,7 +98,7 @@ def test_an_item_is_clicked_less_further_down_and_with_the_same_luck(make_mind):
 
 
 def test_ratings_are_drawn_from_the_persons_own_distribution(make_mind, toy_taste):
-    # One person behind many agents, each with luck and mood of its own: the shares of the stars are the model's.
+    # One person behind many agents, each with draws and a mood of its own: the shares of the stars are the model's.
     mind = make_mind(random_click_rate=0.9, examination_exponent=0)
     user, item = 4, 7
     agents = user + 90 * np.arange(6000)

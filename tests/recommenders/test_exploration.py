@@ -218,7 +218,7 @@ def test_plackett_luce_marks_the_slots_where_a_better_item_was_left():
 
 @pytest.mark.parametrize("make", [lambda: PlackettLuce(Fixed(SCORES), TEMPERATURE), random_order])
 def test_an_item_that_goes_leaves_the_order_of_the_others(make):
-    """Each item has a lot of its own, so two arms that share items share their luck."""
+    """Each item has a lot of its own, so two arms that share items share their draws."""
     before = make().recommend(request_for(SEEN, 6, sessions=200)).items
     after = make().recommend(request_for([1, 0, 0, 1, 0, 0], 6, sessions=200)).items
     for one, other in zip(before, after, strict=True):

@@ -83,7 +83,7 @@ def test_a_team_that_runs_out_lets_the_other_pick_and_a_short_list_ends():
     assert (short.teams[:, 1:] == -1).all()
 
 
-def test_teams_of_one_mind_begin_equally_often_and_luck_is_the_sessions_own():
+def test_teams_of_one_mind_begin_equally_often_and_draws_are_the_sessions_own():
     ranking = drafted([3, 1, 2, 0], [3, 1, 2, 0], size=4)
     assert (ranking.items == [3, 1, 2, 0]).all()
     assert (ranking.propensities == 1).all(), "the same list whoever begins"

@@ -20,36 +20,36 @@ AGENTS_A_CONTROL = 40
 """One control per so many agents, the first being the difference itself: few agents do not determine many slopes."""
 
 
-def read_luck(log: LogReader) -> pd.DataFrame:
-    """Clicks less expected clicks per agent and arm, columns arm_id, agent_id, luck.
+def read_click_surplus(log: LogReader) -> pd.DataFrame:
+    """Clicks less expected clicks per agent and arm, columns arm_id, agent_id, surplus.
 
     Raises:
         RunDirectoryError: A mind did not say how likely a click was.
     """
-    found = log.click_surplus().rename(columns={"surplus": "luck"})
+    found = log.click_surplus()
     if (found.stated < found.known).any():
         raise RunDirectoryError(
             "plan.take_out_luck: the log holds clicks without p_click, so the expected number of clicks is not known; "
             "take the key out of the plan, or let a mind decide that states its chances"
         )
-    return found[["arm_id", "agent_id", "luck"]]
+    return found[["arm_id", "agent_id", "surplus"]]
 
 
-def controls(luck: FloatArray, before: FloatArray | None) -> FloatArray:
+def controls(surplus: FloatArray, before: FloatArray | None) -> FloatArray:
     """Control variates: clicks less expected clicks, and products with covariates, shape (n_agents, n_controls).
 
-    A click of somebody who hands out five stars is worth more than one of somebody who does not. Products of luck with
-    what was settled beforehand have mean zero as well.
+    A click of somebody who hands out five stars is worth more than one of somebody who does not. Products of the
+    surplus with what was settled beforehand have mean zero as well.
 
     Args:
-        luck: Clicks less expected clicks per session, shape (n_agents,), NaN for agents who never came.
+        surplus: Clicks less expected clicks per session, shape (n_agents,), NaN for agents who never came.
         before: As `estimators.known_before` gives it.
     """
-    ones = np.ones((len(luck), 1))
-    return luck[:, None] * (ones if before is None else np.column_stack([ones, before]))
+    ones = np.ones((len(surplus), 1))
+    return surplus[:, None] * (ones if before is None else np.column_stack([ones, before]))
 
 
-def without_luck(outcome: FloatArray, controlled: FloatArray) -> FloatArray:
+def adjusted_by_controls(outcome: FloatArray, controlled: FloatArray) -> FloatArray:
     """Outcomes adjusted by the control variates, NaN where there is no outcome.
 
     The slopes are fitted over agents, which biases the mean by an amount of the order 1 / n_agents.

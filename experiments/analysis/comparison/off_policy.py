@@ -1,8 +1,8 @@
 """What another recommender would have got, from the log of one that explored with known chances.
 
-A session is a sequence of steps. At step k the logging policy took item a_k with known chance p_k given the items before
-it, and the target policy would have taken it with chance q_k; w_k = q_k / p_k. `epsilon_slots` and `plackett_luce` log
-exact p_k; a deterministic list has p = 1 and supports only itself.
+A session is a sequence of steps. At step k the logging policy took item a_k with known chance p_k given the items
+before it, and the target policy would have taken it with chance q_k; w_k = q_k / p_k. `epsilon_slots` and
+`plackett_luce` log exact p_k; a deterministic list has p = 1 and supports only itself.
 
 Whole pages are seen at once: a click may depend on every slot of its page, and going on depends on it, too. A step is
 therefore a page unless told otherwise, and its weight the product of its slots' weights.
@@ -11,10 +11,12 @@ therefore a page unless told otherwise, and its weight the product of its slots'
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.earlier_names import earlier_attributes
 from groundlings.experiments.analysis.compare import CONFIDENCE, Estimate
 from groundlings.experiments.analysis.comparison.ratios import ratio_estimate
 
@@ -155,3 +157,7 @@ def _over_agents(
     _, rows = np.unique(sessions.agents, return_inverse=True)
     sums = [np.bincount(rows, part).astype(np.float64) for part in (numerator, denominator)]
     return ratio_estimate(sums[0], sums[1], confidence)
+
+
+if not TYPE_CHECKING:  # type checkers know today's names only
+    __getattr__ = earlier_attributes(__name__, LoggedVisits="LoggedSessions", effective_visits="effective_sessions")

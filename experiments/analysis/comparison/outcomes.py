@@ -11,7 +11,11 @@ import numpy as np
 import pandas as pd
 
 from groundlings.environments.arrays import BoolArray, FloatArray
-from groundlings.experiments.analysis.comparison.control_variate import controls, read_luck, without_luck
+from groundlings.experiments.analysis.comparison.control_variate import (
+    adjusted_by_controls,
+    controls,
+    read_click_surplus,
+)
 from groundlings.experiments.analysis.comparison.estimators import Estimator, estimator_of, known_before
 from groundlings.experiments.analysis.comparison.preference import Preference, read_preference
 from groundlings.experiments.analysis.metrics.declaration import Metric
@@ -58,7 +62,7 @@ class ArmOutcomes:
         assigned: Whether the agent was to live in this arm, shape (n_agents,).
         share: Of the people, as planned.
         identical: Whether every session was exactly as in the first arm, slot by slot; of lost pages that is not known.
-        luck: What the plan has taken out of outcomes (`luck.controls`), shape (n_agents, n_controls); None = nothing.
+        control_variates: What the plan takes out of them (`controls`), shape (n_agents, n_controls); None: nothing.
         metrics: Those of the experiment, by name.
         lost: The pages of which nothing is known, and why.
     """
@@ -72,14 +76,14 @@ class ArmOutcomes:
     assigned: BoolArray
     share: float
     identical: bool
-    luck: FloatArray | None = None
+    control_variates: FloatArray | None = None
     metrics: Mapping[str, Metric] = field(default_factory=lambda: by_name(METRICS))
     lost: LostPages = field(default_factory=LostPages)
 
     def values(self, metric: str) -> FloatArray:
         """One value per agent, shape (n_agents,), NaN where there is none."""
         found = self.totals.values(self.metrics[metric])
-        return found if self.luck is None else without_luck(found, self.luck)
+        return found if self.control_variates is None else adjusted_by_controls(found, self.control_variates)
 
     def parts(self, metric: str) -> tuple[FloatArray, FloatArray]:
         """Numerator and denominator of the metric's pooled ratio, shape (n_agents,) each."""
@@ -163,7 +167,7 @@ def read_outcomes(log: LogReader, metrics: Sequence[Metric] | None = None) -> Ou
     if isinstance(design, SplitDesign):
         shares = shares_of(design, names)
         homes = assigned_arms(int(run["seed"]), user_ids, shares)
-    luck = read_luck(log) if declared and declared.get("take_out_luck") else None
+    surplus = read_click_surplus(log) if declared and declared.get("take_out_luck") else None
     before = known_before(personas)
     missing = read_lost(log, [arm.arm_id for arm in found], run["mind"])
     arms: list[ArmOutcomes] = []
@@ -184,9 +188,9 @@ def read_outcomes(log: LogReader, metrics: Sequence[Metric] | None = None) -> Ou
                 assigned=np.ones(len(agents), dtype=np.bool_) if homes is None else homes == place,
                 share=shares[place],
                 identical=same,
-                luck=None
-                if luck is None
-                else controls(_a_session(luck[luck.arm_id == arm.arm_id], totals, agents), before),
+                control_variates=None
+                if surplus is None
+                else controls(_a_session(surplus[surplus.arm_id == arm.arm_id], totals, agents), before),
                 metrics=named,
                 lost=missing[arm.arm_id],
             )
@@ -204,9 +208,9 @@ def read_outcomes(log: LogReader, metrics: Sequence[Metric] | None = None) -> Ou
     )
 
 
-def _a_session(luck: pd.DataFrame, totals: Totals, agents: pd.Index[int]) -> FloatArray:
-    """Of one arm: luck a session, shape (n_agents,), NaN for those who never came."""
-    total = luck.set_index("agent_id").luck.reindex(agents, fill_value=0.0).to_numpy(np.float64)
+def _a_session(surplus: pd.DataFrame, totals: Totals, agents: pd.Index[int]) -> FloatArray:
+    """Of one arm: clicks less expected clicks per session, shape (n_agents,), NaN for those who never came."""
+    total = surplus.set_index("agent_id").surplus.reindex(agents, fill_value=0.0).to_numpy(np.float64)
     sessions = totals.columns["sessions"]
     return np.divide(total, sessions, out=np.full(len(total), np.nan), where=sessions > 0)
 

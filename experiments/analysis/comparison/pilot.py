@@ -1,6 +1,6 @@
 """A small run before the real one: how much do agents' differences vary, and how many agents does that ask for?
 
-The pilot plays the arms of the file before few people, and the first arm a second time with other luck. It reports
+The pilot plays the arms of the file before few people, and the first arm a second time with other draws. It reports
 spreads and not effects: a plan made after a look at effects would be no plan.
 """
 
@@ -35,7 +35,7 @@ from groundlings.personas.minds.click_model import BrowsingOptions
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import LOG_NAME
 
-OTHER_LUCK = "other luck"
+OTHER_DRAWS = "other draws"
 """Name of the first arm's second copy."""
 
 
@@ -44,7 +44,7 @@ class Need:
     """What one metric asks for, for one arm against the first.
 
     Attributes:
-        metric, arm: Which; the arm `OTHER_LUCK` is the A/A pair.
+        metric, arm: Which; the arm `OTHER_DRAWS` is the A/A pair.
         n: Agents with a value in both.
         baseline_mean: Of the first arm.
         sd: Standard deviation of the agents' differences; in a split design what gives the same standard error.
@@ -145,8 +145,8 @@ def run_pilot(config: ExperimentConfig, people: int, progress: Progress = SILENT
 
 def _simulate(plan: Plan, path: Path) -> None:
     again = plan.make_arm(plan.config.arms[0])
-    plan.stages.append([replace(again, name=OTHER_LUCK, seed=name_key("other luck", plan.config.seed))])
-    twice = replace(plan, arms=(*plan.arms, replace(plan.arms[0], name=OTHER_LUCK)))
+    plan.stages.append([replace(again, name=OTHER_DRAWS, seed=name_key("other luck", plan.config.seed))])
+    twice = replace(plan, arms=(*plan.arms, replace(plan.arms[0], name=OTHER_DRAWS)))
     asyncio.run(simulate(twice, run_row(twice), path))
 
 
@@ -173,7 +173,7 @@ def _needs(
                 n=gap.n,
                 baseline_mean=mean,
                 sd=sd,
-                p_value=gap.p_value if arm.name == OTHER_LUCK else None,
+                p_value=gap.p_value if arm.name == OTHER_DRAWS else None,
                 smallest=smallest,
                 agents=needed_agents(smallest, sd, alpha, plan.power),
                 detectable=seen,
@@ -183,7 +183,7 @@ def _needs(
 
 def _parts(arm: str, outcomes: Outcomes, design: SplitDesign) -> tuple[float, float]:
     """The shares of the people that an arm and the first arm get; the second copy of the first one gets as many."""
-    names = [each.name for each in outcomes.arms if each.name != OTHER_LUCK]
+    names = [each.name for each in outcomes.arms if each.name != OTHER_DRAWS]
     shares = dict(zip(names, shares_of(design, names), strict=True))
     return shares.get(arm, shares[names[0]]), shares[names[0]]
 

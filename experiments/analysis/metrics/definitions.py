@@ -56,7 +56,7 @@ FROM (
   FROM sessions LEFT JOIN impressions USING (session_id)
   WHERE ended_by NOT IN ('unreadable', 'unanswerable')
   GROUP BY sessions.session_id
-) AS visits
+) AS per_session
 GROUP BY arm_id, agent_id""",
     ),
     Metric(

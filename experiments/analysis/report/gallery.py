@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from groundlings.environments.earlier_names import EarlierAttribute
 from groundlings.simulator.log.reader import LogReader, Rows
 
 CANDIDATES = 1000
@@ -89,6 +90,7 @@ class Guest:
     user_id: str
     description: str
     sessions: tuple[Session, ...]
+    visits = EarlierAttribute[tuple[Session, ...]]("sessions")
 
 
 def choose_guests(log: LogReader, like_from: float, n_arms: int) -> tuple[Guest, ...]:

@@ -78,7 +78,7 @@ def print_needs(pilot: Pilot, console: Console) -> None:
         highlight=False,
     )
     console.print(
-        "SD: of the agents' own differences to the first arm. other luck: the first arm twice, the second time with "
+        "SD: of the agents' own differences to the first arm. other draws: the first arm twice, the second time with "
         "other random numbers (A/A); its p values should be uniform.",
         style="dim",
         highlight=False,

@@ -34,7 +34,7 @@ class Question:
         shared: What all agents of a run are told, which comes first so that prefix caches find it.
         told: What this agent is told: person, memories, this session, mood, page, and last what is wanted.
         schema: JSON Schema of the reply.
-        draws: The session's luck, from which sampling seeds come; never the arm and never the order of asking.
+        draws: The session's random numbers, from which sampling seeds come; never the arm nor the order of asking.
         purpose: With `number`, which of the session's questions this is.
         number: A page, or an item.
         more_tokens: What the reply may take beyond the model's own bound.
@@ -51,8 +51,8 @@ class Question:
 
     def seed(self, attempt: int) -> int:
         """The sampling seed of an attempt, 0 for the first."""
-        luck = self.draws.uniform(f"{self.purpose} {attempt}", np.array([self.number]))
-        return int(luck[0] * _LARGEST_SEED)
+        uniform = self.draws.uniform(f"{self.purpose} {attempt}", np.array([self.number]))
+        return int(uniform[0] * _LARGEST_SEED)
 
 
 class Asker:

@@ -75,7 +75,7 @@ def session_line(turns: Sequence[PageTurn], row: int, catalog: Catalog) -> str:
 
 
 def session_importance(turns: Sequence[PageTurn], row: int, scale: RatingScale) -> float:
-    """How much a session mattered, 1 to 10: half for how far its satisfaction was from indifference, half for its stars.
+    """How much a session mattered, 1 to 10: half for how far its satisfaction was from the middle, half for its stars.
 
     1 + 4.5 * (|mean satisfaction - 5.5| / 4.5 + max |stars - middle of the scale| / half its width); what was not
     said counts 0.

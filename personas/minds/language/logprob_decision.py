@@ -72,8 +72,8 @@ class GradedPage:
         opening = await self._opening()
         if opening is None:
             return Decision.lost(situation.legal, page, self._calls)
-        luck = draws.uniform("click", page.items)
-        clicked = luck < opening
+        uniform = draws.uniform("click", page.items)
+        clicked = uniform < opening
         rated = await self._rate([int(slot) for slot in np.flatnonzero(clicked[0])])
         if rated is None:
             return Decision.lost(situation.legal, page, self._calls)
@@ -83,11 +83,11 @@ class GradedPage:
         going_on = None if closing is None else await self._going_on(done, closing)
         if closing is None or going_on is None:
             return Decision.lost(situation.legal, page, self._calls)
-        leaving_luck = draws.uniform("next", np.array([page.number]))
+        uniform_next = draws.uniform("next", np.array([page.number]))
         trace = Trace(
             chances={
-                "click": Chance(opening, luck),
-                "next_page": Chance(going_on, np.where(np.isnan(going_on), np.nan, leaving_luck)),
+                "click": Chance(opening, uniform),
+                "next_page": Chance(going_on, np.where(np.isnan(going_on), np.nan, uniform_next)),
             },
             feelings=(closing.feel,),
             remarks=remarks,
@@ -100,7 +100,7 @@ class GradedPage:
             trace,
             click=clicked,
             rate=given if "rate" in situation.legal.schema else None,
-            next_page=situation.legal.offers("next_page", page) & (leaving_luck < going_on),
+            next_page=situation.legal.offers("next_page", page) & (uniform_next < going_on),
             satisfaction=np.array([float(closing.satisfaction)]),
         )
 
@@ -144,14 +144,14 @@ class GradedPage:
         )
         if shares is None:
             return None
-        luck = situation.sessions.draws.uniform("stars", situation.page.items)[0]
+        uniform = situation.sessions.draws.uniform("stars", situation.page.items)[0]
         stars: dict[int, float] = {}
         remarks = []
         for slot, share in zip(opened, shares, strict=True):
-            place = min(int(np.searchsorted(np.cumsum(share), luck[slot], side="right")), len(values) - 1)
+            place = min(int(np.searchsorted(np.cumsum(share), uniform[slot], side="right")), len(values) - 1)
             stars[slot] = values[place]
             odds = dict(zip(legend.values(), np.round(share, 6).tolist(), strict=True))
-            remarks.append(Remark(0, slot, "star_odds", json.dumps({"p": odds, "u": float(luck[slot])})))
+            remarks.append(Remark(0, slot, "star_odds", json.dumps({"p": odds, "u": float(uniform[slot])})))
         return stars, tuple(remarks)
 
     async def _close(self, done: str) -> ClosingReply | None:

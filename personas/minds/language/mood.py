@@ -1,7 +1,7 @@
 """How a language agent feels: explicit numbers that its own pages move, stated in every prompt and logged.
 
-The state is a pure function of the pages of the session so far, so it needs no store and cannot drift from the log. With
-the options' names, after a page of n shown slots, of which n_g carry topic g and o_g of those were opened:
+The state is a pure function of the pages of the session so far, so it needs no store and cannot drift from the log.
+With the options' names, after a page of n shown slots, of which n_g carry topic g and o_g of those were opened:
 
     satisfaction  s <- s + weight * (said - s)            where the agent said how satisfied it was
     tiredness     t <- t + tiring * (1 - t)

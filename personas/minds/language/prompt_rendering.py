@@ -115,8 +115,8 @@ class PromptRenderer:
         shown = situation.page.shown[0].nonzero()[0]
         turned = shown
         if self._options.rotate_slots:
-            luck = float(situation.sessions.draws.uniform("rotate")[0])
-            turned = np.roll(shown, -int(luck * situation.page.items.shape[1]))
+            uniform = float(situation.sessions.draws.uniform("rotate")[0])
+            turned = np.roll(shown, -int(uniform * situation.page.items.shape[1]))
         display = np.arange(situation.page.items.shape[1])
         display[turned] = shown
         numbers = zip(shown.tolist(), turned.tolist(), strict=True)

@@ -123,8 +123,8 @@ class SessionReader(OpenLog):
         )
 
     def first_sessions(self, candidates: int, like_from: float) -> pd.DataFrame:
-        """The first session in each arm of the first agents of the log, those that were shown nothing left out: agent_id,
-        arm_id, session_id, likes, clicks.
+        """The first session in each arm of the first agents of the log, those that were shown nothing left out:
+        agent_id, arm_id, session_id, likes, clicks.
 
         Args:
             candidates: How many agents.

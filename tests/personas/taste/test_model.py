@@ -288,11 +288,11 @@ def test_mood_makes_one_occasions_ratings_hang_together(toy_taste):
     stars = dataclasses.replace(toy_taste.stars, mood=0.5)
     chance = np.random.default_rng(0)
     users = np.full(40_000, 3)
-    luck, other = chance.random((2, 40_000))
+    uniform, other = chance.random((2, 40_000))
     mood = chance.random(40_000)
     first, second, elsewhere = (
         stars.draw(users, np.zeros(40_000), when, which)
-        for when, which in ((mood, luck), (mood, other), (chance.random(40_000), chance.random(40_000)))
+        for when, which in ((mood, uniform), (mood, other), (chance.random(40_000), chance.random(40_000)))
     )
     assert np.corrcoef(first, second)[0, 1] > 0.3
     assert abs(np.corrcoef(first, elsewhere)[0, 1]) < 0.03

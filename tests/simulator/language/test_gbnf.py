@@ -16,13 +16,13 @@ _TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|\{\d+,\d+\}|[()
 class Speaker:
     """Says a text a grammar accepts, chosen at random: a reader of GBNF that shares nothing with the writer."""
 
-    def __init__(self, grammar: str, luck: random.Random) -> None:
+    def __init__(self, grammar: str, rng: random.Random) -> None:
         rules = (line.split(" ::= ", 1) for line in grammar.splitlines())
         self._rules = {name: _TOKEN.findall(body) for name, body in rules}
         for line in grammar.splitlines():
             name, body = line.split(" ::= ", 1)
             assert "".join(self._rules[name]).replace(" ", "") == body.replace(" ", ""), "a token was not understood"
-        self._luck = luck
+        self._rng = rng
 
     def say(self, name: str = "root") -> str:
         text, rest = self._choice(self._rules[name])
@@ -37,7 +37,7 @@ class Speaker:
         while tokens and tokens[0] == "|":
             text, tokens = self._sequence(tokens[1:])
             said.append(text)
-        return self._luck.choice(said), tokens
+        return self._rng.choice(said), tokens
 
     def _sequence(self, tokens: list[str]) -> tuple[str, list[str]]:
         said = ""
@@ -59,19 +59,19 @@ class Speaker:
                 again = lambda head=head: self.say(head)  # noqa: E731
                 text = again()
             if rest and rest[0] == "?":
-                text, rest = self._luck.choice([text, ""]), rest[1:]
+                text, rest = self._rng.choice([text, ""]), rest[1:]
             elif rest and rest[0][0] == "{":
                 least, most = map(int, rest[0][1:-1].split(","))
-                text, rest = "".join(again() for _ in range(self._luck.randint(least, most))), rest[1:]
+                text, rest = "".join(again() for _ in range(self._rng.randint(least, most))), rest[1:]
             said, tokens = said + text, rest
         return said, tokens
 
     def _character(self, characters: str) -> str:
         if characters.startswith("[^"):
             pattern = re.compile(characters)
-            return self._luck.choice([c for c in map(chr, [*range(256), 0x4E2D, 0x1F600]) if pattern.fullmatch(c)])
+            return self._rng.choice([c for c in map(chr, [*range(256), 0x4E2D, 0x1F600]) if pattern.fullmatch(c)])
         low, high = characters[1], characters[3]
-        return chr(self._luck.randint(ord(low), ord(high)))
+        return chr(self._rng.randint(ord(low), ord(high)))
 
 
 def violations(value: object, schema: dict) -> list[str]:

@@ -78,14 +78,14 @@ def _ways(mock):
 
 def _decide(mock, faults=(), share=0.3, seed=1):
     """Answers legally by the request's own seed; a share of requests, whatever they ask, fails instead."""
-    luck, ways = random.Random(seed), _ways(mock)
+    rng, ways = random.Random(seed), _ways(mock)
 
     async def handler(request):
         from aiohttp import web
 
         body = await request.json()
-        if faults and luck.random() < share:
-            return await ways[luck.choice(faults)](request)
+        if faults and rng.random() < share:
+            return await ways[rng.choice(faults)](request)
         schema = body["response_format"]["json_schema"]["schema"]
         text = legal_reply(ChatRequest((Message("user", ""),), schema, 1, 0.0, body["seed"]))
         return web.json_response(mock.completion(text))

@@ -111,10 +111,10 @@ def test_graded_probabilities_and_draws_explain_clicks_stars_and_exits(tmp_path)
         "SELECT kind, p_next, u_next FROM moods JOIN events USING (session_id, page)"
         " WHERE kind IN ('next_page', 'exit')"
     ).fetchall()
-    for kind, chance, luck in leaving:
-        assert (chance is None) == (luck is None)
+    for kind, chance, draw in leaving:
+        assert (chance is None) == (draw is None)
         if chance is not None:
-            assert (kind == "next_page") == (luck < chance)
+            assert (kind == "next_page") == (draw < chance)
     rates, odds = (
         connection.execute("SELECT count(*) FROM events WHERE kind = ?", (kind,)).fetchone()[0]
         for kind in ("rate", "star_odds")

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.analysis.comparison.estimators import Paired
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
-from groundlings.experiments.analysis.comparison.pilot import OTHER_LUCK, run_pilot
+from groundlings.experiments.analysis.comparison.pilot import OTHER_DRAWS, run_pilot
 from groundlings.experiments.analysis.comparison.segments import effects_by_segment, levels_of, welch_anova_p_value
 from groundlings.experiments.analysis.metrics import summarise
 from groundlings.experiments.analysis.report.verdict_terminal import print_needs, print_verdict
@@ -104,10 +104,10 @@ def test_a_pilot_says_what_each_metric_needs_and_shows_no_effect():
     pilot = run_pilot(toy(plan={"primary": "satisfaction", "smallest_effect": 0.1}), 40)
     assert (pilot.people, pilot.planned, pilot.primary, pilot.comparisons) == (40, 60, "satisfaction", 1)
     assert pilot.needs[0].metric == "satisfaction"
-    assert {need.arm for need in pilot.needs} == {"ease", OTHER_LUCK}, "a bound needs no power"
+    assert {need.arm for need in pilot.needs} == {"ease", OTHER_DRAWS}, "a bound needs no power"
     for need in pilot.needs:
         assert need.sd > 0
-        assert (need.p_value is None) == (need.arm != OTHER_LUCK)
+        assert (need.p_value is None) == (need.arm != OTHER_DRAWS)
         assert need.smallest == pytest.approx(0.1 * need.baseline_mean)
         assert (need.agents <= 60) == (need.detectable <= need.smallest)
     console = Console(width=100, record=True, file=io.StringIO())

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.analysis.compare import paired_difference
 from groundlings.experiments.analysis.comparison.comparing import compare_run
-from groundlings.experiments.analysis.comparison.control_variate import controls, without_luck
+from groundlings.experiments.analysis.comparison.control_variate import adjusted_by_controls, controls
 from groundlings.experiments.analysis.comparison.estimators import Paired, Split, known_before
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
 from groundlings.experiments.analysis.comparison.pilot import run_pilot
@@ -354,7 +354,7 @@ def test_paired_is_the_estimator_of_parallel_worlds(ran):
     assert isinstance(read_outcomes(LogReader(directory)).estimator, Paired)
 
 
-def test_luck_is_taken_out_without_moving_the_effect():
+def test_control_variates_do_not_move_the_effect():
     """300 experiments with a true effect of 0.18 likes: unbiased, narrower, and covered as often as it says."""
     rng = np.random.default_rng(8)
     plain, calm, covered = [], [], 0
@@ -366,7 +366,7 @@ def test_luck_is_taken_out_without_moving_the_effect():
             opened = rng.random((300, 15)) < chance
             liked = opened & (rng.random((300, 15)) < 0.6)
             outcome = liked.sum(axis=1).astype(float)
-            sides.append((outcome, without_luck(outcome, controls((opened - chance).sum(axis=1), before))))
+            sides.append((outcome, adjusted_by_controls(outcome, controls((opened - chance).sum(axis=1), before))))
         plain.append((sides[1][0] - sides[0][0]).mean())
         found = paired_difference(sides[1][1], sides[0][1])
         calm.append(found.difference)
@@ -376,7 +376,7 @@ def test_luck_is_taken_out_without_moving_the_effect():
     assert covered / 300 == pytest.approx(0.95, abs=0.04)
 
 
-def test_a_plan_may_take_luck_out_where_the_log_tells_what_was_luck(ran, tmp_path):
+def test_a_plan_may_use_the_control_variate_where_the_log_tells_p_click(ran, tmp_path):
     directory, _ = ran(people=300, items=120, plan={"primary": "view_ratio", "take_out_luck": True})
     narrow = compare_run(directory, LogReader(directory))
     with sqlite3.connect(directory / "log.db") as log:
@@ -390,6 +390,6 @@ def test_a_plan_may_take_luck_out_where_the_log_tells_what_was_luck(ran, tmp_pat
     assert "adjusted by a control variate" in " ".join(shown(narrow).split())
 
 
-def test_luck_cannot_be_taken_out_of_what_a_script_decides(configured):
+def test_there_is_no_control_variate_for_what_a_script_decides(configured):
     with pytest.raises(ConfigError, match=r"states no P\(click\)"):
         configured(mind={"kind": "scripted"}, plan={"primary": "view_ratio", "take_out_luck": True})

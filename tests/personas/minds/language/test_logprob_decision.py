@@ -81,7 +81,7 @@ def test_probabilities_come_from_the_log_odds_and_clicks_from_the_draws(world):
 
 
 def test_the_draws_are_those_of_every_other_arm(world):
-    """A better list meets the same luck: raising one probability can only add that click."""
+    """A better list meets the same uniform: raising one probability can only add that click."""
     for agent in range(2):
         for day in range(20):
             low, _ = decided(world, Grader(SURE), agent=agent, day=day)
@@ -107,10 +107,10 @@ def test_stars_are_drawn_from_the_digits_and_can_be_drawn_again(world):
     seen = []
     for day in range(40):
         decision, asked = decided(world, Grader(dict.fromkeys(SURE, 1 - 1e-9), stars=shares), day=day)
-        luck = asked.sessions.draws.uniform("stars", asked.page.items)[0]
+        uniform = asked.sessions.draws.uniform("stars", asked.page.items)[0]
         for remark in decision.trace.remarks:
             odds = json.loads(remark.text)
-            assert odds["u"] == luck[remark.position]
+            assert odds["u"] == uniform[remark.position]
             expected = 1 + int(np.searchsorted(np.cumsum(list(odds["p"].values())), odds["u"], side="right"))
             assert decision["rate"][0, remark.position] == expected
             seen.append(expected)

@@ -238,9 +238,9 @@ def test_every_reply_that_the_schema_allows_is_read_and_legal(toy_population, sh
 @given(st.text(max_size=60), st.integers(0, 2**32))
 def test_no_reply_whatever_makes_a_mind_fail(toy_population, text, seed):
     broken = list(LEGAL)
-    luck = random.Random(seed)
-    for _ in range(luck.randint(0, 4)):
-        broken[luck.randrange(len(broken))] = luck.choice('{}[]",:0123456789xé\\')
+    rng = random.Random(seed)
+    for _ in range(rng.randint(0, 4)):
+        broken[rng.randrange(len(broken))] = rng.choice('{}[]",:0123456789xé\\')
     for reply in (text, "".join(broken)):
         asked = situation(toy_population)
         decision = decide(mind_of(toy_population, [reply, reply])[0], asked)

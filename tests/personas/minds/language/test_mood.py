@@ -64,8 +64,8 @@ def test_everybody_arrives_alike():
 def test_a_mood_stays_within_its_bounds_and_is_no_surprise(pages, weight, shares):
     options = MoodOptions(weight=weight, **dict(zip(("tiring", "boring", "relief", "recovery"), shares, strict=True)))
     turns = [
-        turn(items, [slot for slot, item in enumerate(items) if item >= 0 and luck >> slot & 1], said, number)
-        for number, (items, said, luck) in enumerate(pages, start=1)
+        turn(items, [slot for slot, item in enumerate(items) if item >= 0 and chosen >> slot & 1], said, number)
+        for number, (items, said, chosen) in enumerate(pages, start=1)
     ]
     tired = 0.0
     for length in range(len(turns) + 1):
