@@ -18,13 +18,13 @@ from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
-from groundlings.environments.split import people_in_thirds, split_history
+from groundlings.environments.split import LabelRows, people_in_thirds, split_training
 from groundlings.personas.taste.features import Evidence, Features, measure_evidence
 from groundlings.personas.taste.negative_sampling import AppealLabels, choose_labels
 from groundlings.personas.taste.star_features import StarEvidence, measure_stars
 
 HELD_OUT = 0.2
-"""Share of each person's training rows, the latest, that serve as labels."""
+"""Share of each person's training rows that serve as labels: the latest, or random ones where the split is random."""
 
 _STAR_DIMENSIONS = 32
 
@@ -49,28 +49,40 @@ class Measured:
     features: FloatArray
     held_out: Interactions
 
+    @property
+    def met_share(self) -> float | None:
+        """Share of their candidates that the people with held-out rows met in them, None where nobody has any.
 
-def measure(dataset: Dataset, train: Interactions, *, salt: str, seed: int) -> Measured:
+        Candidates are all items of the catalog that are not in a person's history without the held-out rows.
+        """
+        people = np.unique(self.held_out.users)
+        met = np.diff(self.held_out.matrix.indptr)[people].sum()
+        before = np.diff(self.earlier.met.indptr)[people]
+        candidates = len(people) * self.held_out.n_items - before.sum()
+        return float(met / candidates) if met else None
+
+
+def measure(dataset: Dataset, train: Interactions, *, salt: str, seed: int, labels: LabelRows = "latest") -> Measured:
     """Measure everything that `fit_taste` needs; arguments as there."""
     # One thread: faster on so many small matrices, and sums are always taken in the same order.
     with threadpool_limits(1, "blas"):
         fitting = people_in_thirds(dataset.people.user_ids, salt) != 2
-        inner = split_history(train, "per_user_temporal", HELD_OUT)
+        inner = split_training(dataset, train, HELD_OUT, labels, salt=salt)
         new = inner.test.take(~_occur(inner.test, inner.train)).first_meetings()
         earlier_rows = train_without(train, new, fitting)
         held_out = new.take(fitting[new.users])
         earlier, earlier_stars = measure_rows(dataset, earlier_rows)
-        labels = choose_labels(train, held_out, seed=name_key("labels", salt, seed))
-        features = earlier.pairs(labels.users, labels.items)
+        chosen = choose_labels(train, held_out, seed=name_key("labels", salt, seed))
+        features = earlier.pairs(chosen.users, chosen.items)
         evidence, stars = measure_rows(dataset, train)
-        return Measured(evidence, stars, earlier, earlier_stars, labels, features, held_out)
+        return Measured(evidence, stars, earlier, earlier_stars, chosen, features, held_out)
 
 
 def measure_rows(dataset: Dataset, rows: Interactions) -> tuple[Evidence, StarEvidence | None]:
     """The evidence of some rows, and that of their stars, None where nobody gave any."""
     with threadpool_limits(1, "blas"):
         evidence = measure_evidence(rows.first_meetings(), dataset.catalog)
-        return evidence, measure_stars(rows, dataset.scale, star_features(evidence))
+        return evidence, measure_stars(rows, dataset.scale, star_features(evidence), dataset.people)
 
 
 def train_without(train: Interactions, held_out: Interactions, fitting: BoolArray) -> Interactions:
