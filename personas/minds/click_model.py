@@ -87,9 +87,9 @@ class Browsing:
     def leaning(self, users: IntArray, items: IntArray, *, opened: bool) -> FloatArray:
         """Where the hidden liking of some pairs is centred (`StarModel`), shape (n_pairs,).
 
-        Items that somebody else put before a person are not the ones they choose to rate, and are liked less: the centre
-        is then the one that gives P(like | shown). An item that was opened counts as chosen, unless ratings of shown items
-        were logged.
+        Items that somebody else put before a person are not the ones they choose to rate, and are liked less: the
+        centre is then the one that gives P(like | shown). An item that was opened counts as chosen, unless ratings of
+        shown items were logged.
         """
         model, table = self._taste.stars, self._taste.table
         if model is None or table.leaning is None:
