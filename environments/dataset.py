@@ -82,6 +82,7 @@ class Dataset:
             rows of a user are in a seeded order, which says nothing (`groundlings.environments.row_order`).
         parts: The split that came with the data, shape (n_interactions,), `TRAINING`, `HELD_OUT` or `LEFT_OUT` per
             row; None where none came with it.
+        notes: What a reader has to know of how it was made, such as rows that were left out, with counts.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Dataset:
     licence: str
     times_known: bool = True
     parts: NDArray[np.int8] | None = None
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:

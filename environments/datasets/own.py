@@ -42,7 +42,7 @@ def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] = Table.
     columns = config.interactions
     rows = read(base / columns.path.expanduser())
     held_out = None if columns.held_out is None else read(base / columns.held_out.path.expanduser())
-    users = rows.column(columns.user, "own.interactions.user")
+    users = rows.ids(columns.user, "own.interactions.user")
     if config.users is None:
         users.refuse_empty("a user's id")
         # Shorter ids first puts "2" before "10"; any fixed order would do, as long as the file's does not matter.
@@ -60,7 +60,7 @@ def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] = Table.
 
 
 def _items(config: ItemColumns, table: Table) -> Catalog:
-    ids = table.column(config.id, "own.items.id")
+    ids = table.ids(config.id, "own.items.id")
     titles = table.column(config.title, "own.items.title")
     _unique(ids, "an item's id")
     titles.refuse_empty("a title")
@@ -91,7 +91,7 @@ def _refuse_many_genres(catalog: Catalog, people: People, config: ItemColumns) -
 
 
 def _users(config: UserColumns, table: Table) -> People:
-    ids = table.column(config.id, "own.users.id")
+    ids = table.ids(config.id, "own.users.id")
     _unique(ids, "a user's id")
     columns = {name: table.column(name, "own.users.attributes").cells for name in config.attributes}
     known = tuple({name: cells[row] for name, cells in columns.items() if cells[row]} for row in range(len(ids.codes)))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from groundlings.environments import levels
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.dataset import HELD_OUT, LEFT_OUT, TRAINING, RatingScale
 from groundlings.environments.datasets.config import InteractionColumns, SplitColumn
 from groundlings.environments.datasets.ids import unknown_ids
+from groundlings.environments.datasets.ratings import read_ratings
 from groundlings.environments.datasets.tables import Column, Table
 from groundlings.environments.datasets.times import Times, read_times
 from groundlings.environments.errors import DataError, shown
@@ -89,15 +88,15 @@ def _by_part(parts: Parts) -> IntArray:
 
 def _read(config: InteractionColumns, table: Table, names: Names, scale: RatingScale, part: int, home: str) -> _Read:
     """One file, checked."""
-    users = table.column(config.user, "own.interactions.user")
-    items = table.column(config.item, "own.interactions.item")
+    users = table.ids(config.user, "own.interactions.user")
+    items = table.ids(config.item, "own.interactions.item")
     when = None if config.timestamp is None else table.column(config.timestamp, "own.interactions.timestamp")
     stars = None if config.rating is None else table.column(config.rating, "own.interactions.rating")
     split = None if config.split is None else table.column(config.split.column, "own.interactions.split")
     found = _Read(
         users=_looked_up(users, names.users, "user", home),
         items=_looked_up(items, names.items, "item", "the items file"),
-        stars=None if stars is None else _ratings(stars, scale),
+        stars=None if stars is None else read_ratings(stars, scale, "own.scale"),
         times=None if when is None else read_times(when, config.time_unit),
         parts=np.full(len(users.codes), part, np.int8)
         if config.split is None or split is None
@@ -164,25 +163,6 @@ def _looked_up(column: Column, ids: Sequence[str], kind: str, home: str) -> IntA
         told = unknown_ids(kind, missing, ids, home)
         column.fail(row, told)
     return found
-
-
-def _ratings(column: Column, scale: RatingScale) -> FloatArray:
-    values = scale.values
-
-    def stars(cell: str) -> float:
-        if not cell:
-            return math.nan  # met, but not rated
-        wanted = f"a rating from {scale.low:g} to {scale.high:g} in steps of {scale.step:g} (own.scale), or nothing"
-        try:
-            value = float("" if "_" in cell else cell)  # Python takes 1_0 for ten
-        except ValueError:
-            raise ValueError(wanted) from None
-        place = levels.place(values, value)
-        if place < 0:
-            raise ValueError(wanted)
-        return values[place]  # to the last bit what the site offers: 1 + 3 * 0.1 is not 1.3
-
-    return column.parsed(stars, np.float64)
 
 
 def _refuse_repeats(file: _Read, rows: Table, users: Column, items: Column) -> None:

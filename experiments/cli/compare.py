@@ -22,6 +22,9 @@ def compare(
     fidelity: Annotated[
         Path | None, typer.Option("--fidelity", metavar="FILE", help="A fidelity.json; RUN/fidelity.json if absent.")
     ] = None,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", metavar="FILE", help="A truth.json; RUN/truth.json if absent.")
+    ] = None,
     variant: Annotated[
         list[Path] | None,
         typer.Option(
@@ -45,13 +48,15 @@ def compare(
 ) -> None:
     """Compare the arms of a run: verdict, effects with intervals, checks, segments."""
     from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
+    from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.labs.past_tests.correction import as_plain, correct, read_past_tests
     from groundlings.experiments.python_api.comparison import check_words, compare_runs, has_verdict
 
     words = fail_on or []
     check_words(words)
     past = None if past_tests is None else read_past_tests(past_tests)
-    found = compare_runs(directory, fidelity, variant or ())
+    with TerminalProgress(Terminal(stderr=True)) as progress:
+        found = compare_runs(directory, fidelity, variant or (), truth=truth, progress=progress)
     corrected = [] if past is None else correct(found.findings, past)
     if as_json:
         say_json(found.as_dict() | ({} if past is None else {"past_tests": as_plain(corrected)}))

@@ -24,7 +24,11 @@ NameArgument = Annotated[
 ]
 DirectoryOption = Annotated[
     Path | None,
-    typer.Option("--directory", metavar="DIR", help="Where downloads are kept, instead of the user's cache."),
+    typer.Option(
+        "--directory",
+        metavar="DIR",
+        help="Where downloads are kept, instead of the user's cache; coat's folder.",
+    ),
 ]
 
 _EXAMPLES = 5
@@ -114,6 +118,8 @@ def _facts(dataset: Dataset) -> Table:
     table.add_row("genres", escape(", ".join(dataset.catalog.genre_names)) or "none given")
     table.add_row("licence", escape(dataset.licence))
     table.add_row("source", escape(dataset.source))
+    for number, note in enumerate(dataset.notes):
+        table.add_row("" if number else "notes", escape(note))
     table.add_row("fingerprint", dataset.fingerprint)
     return table
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -13,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.experiments.config import yaml_reading
 from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig, PluginMindConfig
@@ -88,10 +90,13 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
     """The values of a configuration that can change a result.
 
     Budgets, limits, timeouts and concurrency stay out: whoever resumes a run may change them. So does the place of the
-    log: a run is the same wherever it is written down.
+    log, because a run is the same wherever it is written down, and `held_out`, which measures arms and changes no
+    session.
     """
     content = dump_config(config)
     content.pop("log", None)
+    content.pop("exposures", None)  # only `groundlings calibrate` reads it
+    content.pop("held_out", None)
     if content.pop("copy_data", False):
         del content["dataset"]["own"]  # the hash of the data set tells all about it
     # What every file meant before these keys existed: the runs of then keep their hash.
@@ -110,13 +115,17 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
                 del content["mind"][key]
     if isinstance(content.get("plan"), dict) and content["plan"].get("take_out_luck") is False:
         del content["plan"]["take_out_luck"]
-    for section, idle in (("simulation", {"concurrency"}), ("mind", {"model", "max_unreadable"})):
+    for section, idle in (("simulation", {"concurrency"}), ("mind", {"model", "max_unreadable"}), _LAB):
         if isinstance(content.get(section), dict):
             content[section] = {key: value for key, value in content[section].items() if key not in idle}
     model = getattr(mind, "model", None)
     if isinstance(model, ModelConfig):
         content["mind"]["model"] = _with_effect(model, config)
     return content
+
+
+_LAB = ("language", {"max_unreadable"})
+"""The same of a lab's language model."""
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -136,7 +145,7 @@ def _with_effect(model: ModelConfig, config: BaseModel) -> Any:
     return _anchored(kept, config)
 
 
-PLACES = ("path", "directory", "calibration")
+PLACES = ("path", "directory", "calibration", "exposures")
 """Keys that say where something lies."""
 
 
@@ -144,7 +153,9 @@ def _anchored(value: Any, config: BaseModel) -> Any:
     if isinstance(value, dict):
         base = getattr(config, "base", Path())
         return {
-            key: str((base / inner).resolve()) if key in PLACES and isinstance(inner, str) else _anchored(inner, config)
+            key: os.path.realpath(base / inner)
+            if key in PLACES and isinstance(inner, str)
+            else _anchored(inner, config)
             for key, inner in value.items()
         }
     return [_anchored(inner, config) for inner in value] if isinstance(value, list) else value
@@ -152,17 +163,15 @@ def _anchored(value: Any, config: BaseModel) -> Any:
 
 def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
     try:
-        if path.stat().st_size > yaml_reading.MOST_BYTES:
-            raise ConfigError(
-                f"{path}: found {path.stat().st_size:,} bytes, expected {yaml_reading.MOST_BYTES:,} at most"
-            )
-        text = path.read_text(encoding="utf-8")
+        text = bounded_text(path, yaml_reading.MOST_BYTES)
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file{_nearby(path)}") from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: this is a directory; expected a YAML file") from None
     except (OSError, UnicodeDecodeError) as fault:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text ({fault})") from None
+    except ValueError as fault:
+        raise ConfigError(f"{path}: {fault}") from None
     try:
         node = yaml_reading.compose(text)
         if isinstance(node, yaml.MappingNode):

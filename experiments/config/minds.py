@@ -49,7 +49,7 @@ class BehaviouralMindConfig(BehaviouralOptions):
         from groundlings.personas.minds.behavioural import BehaviouralMind
 
         grounding = context.grounding if self.grounded else None
-        return BehaviouralMind(context.population, context.taste, self.options, grounding)
+        return BehaviouralMind(context.population, context.taste, self.options, grounding, context.base_directory)
 
 
 class ScriptedMindConfig(ScriptedOptions):
@@ -151,7 +151,9 @@ class CalibratedMindConfig(CalibratedOptions):
         grounding = context.grounding if self.grounded else None
         term = context.language_term
         scorer, weights = (None, None) if term is None else (term.scorer, term.calibration)
-        return CalibratedMind(context.population, context.taste, self.options, scorer, weights, grounding)
+        return CalibratedMind(
+            context.population, context.taste, self.options, scorer, weights, grounding, context.base_directory
+        )
 
 
 class PluginMindConfig(BaseModel):

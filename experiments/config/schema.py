@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import DatasetConfig
+from groundlings.environments.datasets.exposures import ExposuresConfig
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.split import Split, SplitKind, split_dataset
 from groundlings.experiments.config.decision_plan import PlanConfig
@@ -153,8 +154,13 @@ class ExperimentConfig(Section):
     metrics: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """What is measured: names of shipped metrics or plug-ins, `module:NAME` for one of your own, `shipped` for all the
     shipped ones. The shipped ones if absent."""
+    held_out: bool = True
+    """Whether a run also measures its arms on what its agents really did in the held-out part, and whether other
+    simulated audiences order the arms alike; `groundlings compare` puts both beside every effect."""
     plan: PlanConfig | None = None
     """What is to be decided; without it the comparison is exploratory and no effect is called validated."""
+    exposures: ExposuresConfig | None = None
+    """A log of what was shown to real people, for `groundlings calibrate --exposures`; runs do not read it."""
     log: LogConfig | None = None
     """Where the log lies, if not in the SQLite file `log.db` of the run's directory."""
     variants: VariantsConfig | None = None

@@ -17,6 +17,7 @@ from groundlings.environments.split import tied_cuts
 from groundlings.experiments.config.designs import SplitDesign, shares_of
 from groundlings.experiments.config.schema import CalibratedMindConfig, LanguageMindConfig, PluginMindConfig
 from groundlings.experiments.config.variants import cells_of
+from groundlings.experiments.running.click_level import level_warning
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.sizes import sessions_at_most, size_warning
 from groundlings.experiments.terminal import escape
@@ -90,6 +91,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     table.add_row("data", f"{escape(plan.dataset.name)}: {items:,} items, {rows:,} training interactions")
     for line in _split_lines(plan):
         table.add_row(*line)
+    for note in plan.dataset.notes:
+        table.add_row("", escape(note))
     table.add_row("people", f"{people:,} agents, each measured on one real training history")
     table.add_row("mind", escape(str(config.mind.kind)))
     for number, arm in enumerate(config.arms):
@@ -119,9 +122,9 @@ def print_plan(plan: Plan, console: Console) -> None:
         if arm.model is not None:
             table.add_row("", escape(f"{arm.name} asks a model as well; the budget of its own `model` sets a cap"))
     console.print(table)
-    warning = size_warning(plan)
-    if warning is not None:
-        console.print(f"[yellow]note[/] {escape(warning)}", soft_wrap=True)
+    for warning in (size_warning(plan), level_warning(plan)):
+        if warning is not None:
+            console.print(f"[yellow]note[/] {escape(warning)}", soft_wrap=True)
     console.print("[green]ok[/] this file runs")
 
 

@@ -65,6 +65,7 @@ def manifest(
             "sha256": plan.dataset.fingerprint,
             "source": plan.dataset.source,
             "licence": plan.dataset.licence,
+            "notes": list(plan.dataset.notes),
             "training_interactions": len(plan.split.train),
             "held_out_interactions": len(plan.split.test),
             "left_out_interactions": plan.split.left_out,

@@ -98,6 +98,8 @@ class Plan:
             preference=self.preference,
             model=self.models.get(arm.name),
             sampling=arm.model.sampling if arm.model else None,
+            demographics=self.dataset.people,
+            rating_scale=self.dataset.scale,
         )
         given = self.supplied.recommenders.get(arm.name)
         if given is not None:
@@ -268,6 +270,9 @@ def _identity(plan: Plan, recommenders: list[AsyncRecommender], minds: list[Mind
     found |= {f"{who}.model": model_identity(model) for who, model in asked.items() if model is not None}
     if plan.minds.language_term is not None:
         found["mind.calibration"] = plan.minds.language_term.calibration.sha256
+    exposures = minds[0].describe().get("exposures") if minds else None
+    if isinstance(exposures, str):
+        found["mind.exposures"] = exposures
     return found
 
 

@@ -1,13 +1,15 @@
 """A mind without a language model: a choice model estimated on real histories, decided for thousands at once.
 
-P(click | examined) = logistic(appeal + constant): appeal is the user's taste (`groundlings.personas.taste.model`),
-the constant makes the mean over random candidates equal `random_click_rate`. All else, from
+P(click | examined) = logistic(utility): `groundlings.personas.taste.utility` says what it is made of, and its constant
+is known from a log of exposures, or makes the mean over random candidates equal `random_click_rate`. All else, from
 examination to leaving, is `groundlings.personas.minds.click_model`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -18,9 +20,17 @@ from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.decision import Decision
 from groundlings.personas.held_out_replay import Grounding
 from groundlings.personas.mind import FEED_ACTIONS, Situation
-from groundlings.personas.minds.click_model import UNRATED_FIND, Browsing, BrowsingOptions, open_constant, unmet_appeal
+from groundlings.personas.minds.browsing_options import BrowsingOptions
+from groundlings.personas.minds.browsing_parameters import (
+    BrowsingParameters,
+    described_browsing,
+    named_exposures,
+    settle,
+)
+from groundlings.personas.minds.click_model import UNRATED_FIND, Browsing, settled_constant
 from groundlings.personas.population import Population
 from groundlings.personas.taste.model import Taste
+from groundlings.personas.taste.utility import Utility
 
 __all__ = ["UNRATED_FIND", "BehaviouralMind", "BehaviouralOptions"]
 
@@ -50,18 +60,32 @@ class BehaviouralMind:
         taste: What they like.
         options: How they browse.
         grounding: Their real held-out interactions; only grounded replay reads them.
+        base_directory: Where the path of `options.exposures` starts.
+
+    Raises:
+        UserError: The calibration of exposures cannot be read, or is of another version.
     """
 
     handlers: ClassVar[Mapping[str, Handler]] = {}
     Options: ClassVar = BehaviouralOptions
 
     def __init__(
-        self, population: Population, taste: Taste, options: BehaviouralOptions, grounding: Grounding | None = None
+        self,
+        population: Population,
+        taste: Taste,
+        options: BehaviouralOptions,
+        grounding: Grounding | None = None,
+        base_directory: Path = Path(),
     ) -> None:
         self._taste = taste
         self._options = options
-        self._browsing = Browsing(taste, options, grounding)
-        self._constant = open_constant(unmet_appeal(population, taste), options.random_click_rate)
+        self._exposures = named_exposures(options, base_directory)
+        self._parameters = settle(options, taste, self._exposures)
+        self._browsing = Browsing(taste, options, self._parameters, grounding)
+        utility = Utility(taste, self._parameters.utility)
+        self._utility = replace(
+            utility, constant=settled_constant(self._parameters, population, taste, utility.catalog_log_odds)
+        )
 
     @property
     def cohort_size(self) -> int:
@@ -76,10 +100,8 @@ class BehaviouralMind:
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
         page = situation.page
-        rows = self._taste.table.slots(situation.sessions.users)
-        items = np.where(page.shown, page.items, 0)
-        appeal = self._taste.table.appeal[rows[:, None], items].astype(np.float64)
-        decision = self._browsing.decide(situation, expit(appeal + self._constant))
+        odds = self._utility.log_odds(situation.sessions.users, np.where(page.shown, page.items, 0))
+        decision = self._browsing.decide(situation, expit(odds))
         for name in situation.legal.schema.names:
             if name in self.handlers:
                 decision = decision.taking(**{name: self.handlers[name](self, situation, decision)})
@@ -89,17 +111,42 @@ class BehaviouralMind:
         """See `Mind.describe`."""
         return {
             "kind": "behavioural",
-            **self._options.model_dump(),
-            "click_constant": self._constant,
+            **described_browsing(self._options, self._parameters, self._exposures),
+            "click_constant": self._utility.constant,
             "taste": dict(self._taste.describe()),
         }
 
+    @property
+    def parameters(self) -> BrowsingParameters:
+        """How these agents browse, settled."""
+        return self._parameters
+
+    def open_log_odds(self, users: IntArray) -> FloatArray:
+        """Of opening every item if it is looked at, shape (n, n_items); for users of one part of the taste's table."""
+        return self._utility.catalog_log_odds(users)
+
     def preference(self, users: IntArray) -> FloatArray:
         """P(click | looked at) * P(like | rated) of every item, shape (n, n_items): likes it would bring if seen."""
-        table, stars = self._taste.table, self._taste.stars
         result = np.empty((len(users), self._taste.n_items))
-        for part, rows in table.parts(users):
-            result[part] = expit(table.appeal[rows].astype(np.float64) + self._constant)
-            if stars is not None and table.leaning is not None:
-                result[part] *= stars.like_probability(users[part], table.leaning[rows])
+        for part, _ in self._taste.table.parts(users):
+            result[part] = expit(self._utility.catalog_log_odds(users[part]))
+            likes = self._browsing.like_probability(users[part])
+            if likes is not None:
+                result[part] *= likes
         return result
+
+    def rating_shares(self, users: IntArray, items: IntArray) -> FloatArray:
+        """P(each rating) of some pairs, were the items shown and rated, shape (n_pairs, n_ratings).
+
+        Raises:
+            ValueError: The data set has no ratings.
+        """
+        stars = self._taste.stars
+        if stars is None:
+            raise ValueError("a data set without ratings has no shares of ratings")
+        shares = np.empty((len(users), len(stars.scale.values)))
+        everybody, row = np.unique(users, return_inverse=True)
+        for part, _ in self._taste.table.parts(everybody):
+            here = (row >= part.start) & (row < part.stop)
+            shares[here] = stars.shares_at(users[here], self._browsing.leaning(users[here], items[here]))
+        return shares

@@ -1,9 +1,10 @@
 """A mind whose decisions are one calibrated choice of two terms: evidence from real histories, and a language model.
 
-    P(click | examined) = logistic(constant + evidence * appeal + language * standardised score)
+    P(click | examined) = logistic(constant + evidence * utility + language * standardised score)
 
-The weights were estimated on validation people (`groundlings.personas.taste.calibration`), so a model that knows
-nothing of the items gets a weight near zero and does no harm. Either term may be left out: with the evidence alone this
+Utility is that of the behavioural mind (`groundlings.personas.taste.utility`). The weights were estimated on validation
+people, with appeal for utility (`groundlings.personas.taste.calibration`), so a model that knows nothing of the items
+gets a weight near zero and does no harm. Either term may be left out: with the evidence alone this
 is the behavioural mind, which asks nobody; with the language alone taste is not looked at. All else, from examination
 to leaving, is `groundlings.personas.minds.click_model`, and stars come from the evidence in any case.
 
@@ -27,11 +28,14 @@ from groundlings.environments.page import Page
 from groundlings.environments.trace import Remark
 from groundlings.personas.held_out_replay import Grounding
 from groundlings.personas.mind import FEED_ACTIONS, Situation
+from groundlings.personas.minds.browsing_options import BrowsingOptions
+from groundlings.personas.minds.browsing_parameters import described_browsing, named_exposures, settle
 from groundlings.personas.minds.calibrated_question import PROMPT, LanguageScorer, QuestionOptions, Scored
-from groundlings.personas.minds.click_model import Browsing, BrowsingOptions, open_constant, unmet_appeal
+from groundlings.personas.minds.click_model import Browsing, of_random_candidates, open_constant, settled_constant
 from groundlings.personas.population import Population
 from groundlings.personas.taste.calibration import Calibration
 from groundlings.personas.taste.model import Taste
+from groundlings.personas.taste.utility import Utility
 
 Term = Literal["evidence", "language"]
 
@@ -83,6 +87,10 @@ class CalibratedMind:
         scorer: Asks the model; None where the language term is left out.
         calibration: The weights; None likewise.
         grounding: What they really met later; only grounded replay may look at it.
+        base_directory: Where the path of `options.exposures` starts.
+
+    Raises:
+        UserError: The calibration of exposures cannot be read, or is of another version.
     """
 
     def __init__(
@@ -93,6 +101,7 @@ class CalibratedMind:
         scorer: LanguageScorer | None = None,
         calibration: Calibration | None = None,
         grounding: Grounding | None = None,
+        base_directory: Path = Path(),
     ) -> None:
         if options.asks and (scorer is None or calibration is None):
             raise ValueError("the language term needs a model to ask and a calibration")
@@ -101,11 +110,19 @@ class CalibratedMind:
         self._scorer = scorer if options.asks else None
         self._calibration = calibration if options.asks else None
         self._evidence = "evidence" in options.terms
-        self._browsing = Browsing(taste, options, grounding)
-        known = unmet_appeal(population, taste)
-        if self._calibration is not None:
-            known = self._calibration.random_log_odds(known, evidence=self._evidence)
-        self._constant = open_constant(known, options.random_click_rate)
+        self._exposures = named_exposures(options, base_directory)
+        self._parameters = settle(options, taste, self._exposures)
+        self._browsing = Browsing(taste, options, self._parameters, grounding)
+        self._utility = Utility(taste, self._parameters.utility)
+        score = self._utility.catalog_log_odds
+        if self._calibration is None or self._parameters.constant is not None:
+            # The language term is 0 on average, so the level that was logged stays about what it is.
+            self._constant = settled_constant(self._parameters, population, taste, score)
+        else:
+            assert self._parameters.level is not None
+            known = of_random_candidates(population, taste, score)
+            odds = self._calibration.random_log_odds(known, evidence=self._evidence)
+            self._constant = open_constant(odds, self._parameters.level)
 
     @property
     def cohort_size(self) -> int:
@@ -121,7 +138,7 @@ class CalibratedMind:
         """See `Mind.decide`."""
         page = situation.page
         if self._scorer is None:
-            return self._browsing.decide(situation, expit(self._appeal(situation) + self._constant))
+            return self._browsing.decide(situation, expit(self._wanted(situation) + self._constant))
         if len(situation.sessions) != 1:
             raise ValueError(f"a mind with a language term decides for one session at a time, found {len(page.items)}")
         slots = [int(slot) for slot in np.flatnonzero(page.shown[0])]
@@ -140,7 +157,7 @@ class CalibratedMind:
         """See `Mind.describe`."""
         described: dict[str, Any] = {
             "kind": "calibrated",
-            **self._options.model_dump(mode="json", exclude={"calibration"}),
+            **described_browsing(self._options, self._parameters, self._exposures),
             "click_constant": self._constant,
             "taste": dict(self._taste.describe()),
         }
@@ -157,12 +174,10 @@ class CalibratedMind:
         said[0, slots] = self._calibration.standardised(np.array([each.score for each in scored]))
         if not self._evidence:
             return self._constant + self._calibration.language_alone.value * said
-        appeal = self._calibration.evidence.value * self._appeal(situation)
-        return self._constant + appeal + self._calibration.language.value * said
+        wanted = self._calibration.evidence.value * self._wanted(situation)
+        return self._constant + wanted + self._calibration.language.value * said
 
-    def _appeal(self, situation: Situation) -> FloatArray:
-        """Of every slot, shape (n_sessions, n_slots); empty slots have that of the first item."""
+    def _wanted(self, situation: Situation) -> FloatArray:
+        """Utility of every slot, shape (n_sessions, n_slots); empty slots have that of the first item."""
         page: Page = situation.page
-        rows = self._taste.table.slots(situation.sessions.users)
-        items = np.where(page.shown, page.items, 0)
-        return self._taste.table.appeal[rows[:, None], items].astype(np.float64)
+        return self._utility.log_odds(situation.sessions.users, np.where(page.shown, page.items, 0))

@@ -1,9 +1,9 @@
 """The click model: from P(click | examined) to the decisions of a session, shared by all minds that compute it.
 
-    1. Examination. A slot is looked at with P = (1 / position) ** examination_exponent, position counted from 1
-       on each page: the position-based model (Craswell, Zoeter, Taylor and Ramsey 2008, "An experimental
-       comparison of click position-bias models", WSDM), in the form of Joachims, Swaminathan and Schnabel (2017,
-       "Unbiased learning-to-rank with biased feedback", WSDM).
+    1. Examination. A slot is looked at with P = (1 / place) ** examination_exponent, places counted from 1 on each page
+       (positions of a list, rows of a grid): the position-based model (Craswell, Zoeter, Taylor and Ramsey 2008, "An
+       experimental comparison of click position-bias models", WSDM), in the form of Joachims, Swaminathan and
+       Schnabel (2017, "Unbiased learning-to-rank with biased feedback", WSDM).
     2. Click. P(click) = P(examined) * P(click | examined); the second is what the mind says.
     3. Stars. For a clicked item they are drawn from the user's own distribution, in the mood of the day
        (`groundlings.personas.taste.star_model`).
@@ -20,10 +20,12 @@ given the click, which gives the same joint distribution as drawing it first.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import expit, logit
+from scipy.special import expit, log_expit, logit, ndtri_exp
 
 from groundlings.environments.actions import LegalActions
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
@@ -33,9 +35,12 @@ from groundlings.environments.sessions import Sessions
 from groundlings.environments.trace import Chance, Remark, Trace
 from groundlings.personas.held_out_replay import Grounding
 from groundlings.personas.mind import Situation
+from groundlings.personas.minds.browsing_options import BrowsingOptions
+from groundlings.personas.minds.browsing_parameters import BrowsingParameters
 from groundlings.personas.population import Population
 from groundlings.personas.profile import star_columns
 from groundlings.personas.taste.model import Taste
+from groundlings.personas.taste.utility import Utility
 
 UNRATED_FIND = 0.75
 """What a clicked item counts for satisfaction in a data set without stars: as much as a like."""
@@ -44,51 +49,57 @@ _CALIBRATION_PEOPLE = 200
 _NEXT_TO_NOTHING = 2.0**-54
 
 
-class BrowsingOptions(BaseModel):
-    """How agents browse; what they like is estimated from the data set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    examination_exponent: float = Field(default=1.0, ge=0)
-    """How fast attention falls down a page: P(look at position k) = (1/k)^exponent; 0 = every slot is looked at.
-    1 is the setting of Joachims, Swaminathan and Schnabel (2017)."""
-    random_click_rate: float = Field(default=0.05, gt=0, lt=1)
-    """Mean P(click | looked at) over items drawn uniformly from an agent's candidate set. Real rates of positive
-    action are below 10 % (OmniBehavior, arXiv 2604.08362)."""
-    rating_probability: float = Field(default=1.0, ge=0, le=1)
-    """P(give stars | clicked). MovieLens records only ratings, so there every clicked item is rated."""
-    enough: float = Field(default=1.0, gt=0)
-    """How much must be found on a page for two thirds of full satisfaction, in items of the highest stars."""
-    leave_rate: float = Field(default=0.25, gt=0, lt=1)
-    """P(leave) after the first page when it satisfied middlingly (5.5 of 10). Chosen, not estimated: public data
-    sets do not record exits."""
-    fatigue: float = Field(default=0.2, ge=0)
-    """What each further page adds to the log-odds of leaving. Chosen, not estimated."""
-    patience: float = Field(default=1.0, ge=0)
-    """What a fully satisfying page takes off the log-odds of leaving, and an empty one adds. Chosen, not estimated."""
-    grounded: bool = False
-    """Grounded replay: an item with a held-out interaction of the user is clicked if it is looked at, and gets the real
-    stars; the model decides about all others. Marked in the log (`grounded` events). Circular with every figure that
-    rests on held-out behaviour, so `groundlings fidelity` refuses it."""
-    cohort_size: int = Field(default=4096, ge=1)
-    """Sessions decided in one go. It changes the speed, never the result."""
-
-
 class Browsing:
     """Turns P(click | examined) into decisions.
 
     Args:
         taste: For stars.
         options: How agents browse.
+        parameters: The same, settled (`groundlings.personas.minds.browsing_parameters`).
         grounding: The users' real held-out interactions, for grounded replay; None without it.
     """
 
-    def __init__(self, taste: Taste, options: BrowsingOptions, grounding: Grounding | None = None) -> None:
+    def __init__(
+        self,
+        taste: Taste,
+        options: BrowsingOptions,
+        parameters: BrowsingParameters,
+        grounding: Grounding | None = None,
+    ) -> None:
         if options.grounded and grounding is None:
             raise ValueError("grounded replay needs the held-out part of the history")
         self._taste = taste
         self._options = options
+        self._parameters = parameters
         self._grounding = grounding if options.grounded else None
+        self._liking = None
+        if parameters.liking is not None:
+            weights, constant = parameters.liking
+            self._liking = Utility(taste, weights, constant)
+
+    def like_probability(self, users: IntArray) -> FloatArray | None:
+        """P(like | shown) of every item, shape (n, n_items), for users of one part of the taste's table; None without
+        ratings."""
+        model, table = self._taste.stars, self._taste.table
+        if model is None or table.leaning is None:
+            return None
+        if self._liking is not None:
+            return np.asarray(expit(self._liking.catalog_log_odds(users)))
+        return model.like_probability(users, table.leaning[table.slots(users)])
+
+    def leaning(self, users: IntArray, items: IntArray) -> FloatArray:
+        """Where the hidden liking of some pairs is centred (`StarModel`), shape (n_pairs,).
+
+        Items that somebody else put before a person are not the ones they choose to rate. Where ratings of shown items
+        were logged, the centre is the one that gives the logged P(like | shown).
+        """
+        model, table = self._taste.stars, self._taste.table
+        if model is None or table.leaning is None:
+            raise ValueError("a data set without ratings has no leaning")
+        if self._liking is None:
+            return table.leaning[table.slots(users), items].astype(np.float64)
+        odds = self._liking.log_odds(users, items[:, None])[:, 0]
+        return model.like_cuts(users) + np.asarray(ndtri_exp(log_expit(odds)))
 
     def decide(self, situation: Situation, open_if_seen: FloatArray) -> Decision:
         """What a cohort does with its page.
@@ -101,7 +112,7 @@ class Browsing:
         shown = page.shown
         known, real_stars = self._really(sessions, page)
         open_if_seen = np.where(known, 1.0, open_if_seen)
-        seen = np.broadcast_to(self._examination(page), page.items.shape)
+        seen = np.broadcast_to(self._parameters.look(page.items.shape[1]), page.items.shape)
         probability = np.where(shown, seen * open_if_seen, 0.0)
         draw = sessions.draws.uniform("click", page.items)
         clicked = draw < probability
@@ -134,22 +145,18 @@ class Browsing:
             return np.zeros(page.items.shape, dtype=np.bool_), np.full(page.items.shape, np.nan)
         return self._grounding.look_up(sessions.users, page.items)
 
-    def _examination(self, page: Page) -> FloatArray:
-        positions = np.arange(1, page.items.shape[1] + 1)
-        return positions**-self._options.examination_exponent
-
     def _rate(
         self, sessions: Sessions, page: Page, clicked: BoolArray, real_stars: FloatArray, legal: LegalActions
     ) -> tuple[FloatArray, FloatArray]:
         """What each clicked item was worth (0 to 1, 0 for the others), and the stars given, NaN for none."""
         stars = np.full(clicked.shape, np.nan)
-        model, leaning = self._taste.stars, self._taste.table.leaning
-        if model is None or leaning is None:
+        model = self._taste.stars
+        if model is None or self._taste.table.leaning is None:
             return np.where(clicked, UNRATED_FIND, 0.0), stars
         session, slot = np.nonzero(clicked)
         items = page.items[session, slot]
         here = sessions.draws.take(session)
-        leans = leaning[self._taste.table.slots(sessions.users)[session], items].astype(np.float64)
+        leans = self.leaning(sessions.users[session], items.astype(np.int64))
         given = model.draw(sessions.users[session], leans, here.uniform("mood"), here.uniform("stars", items))
         really = real_stars[session, slot]
         rated = ~np.isnan(really)
@@ -162,11 +169,10 @@ class Browsing:
         return worth, stars
 
     def _leaves(self, sessions: Sessions, page: Page, satisfaction: FloatArray) -> BoolArray:
-        options = self._options
         odds = (
-            logit(options.leave_rate)
-            + options.fatigue * (page.number - 1)
-            - options.patience * (satisfaction - 5.5) / 4.5
+            logit(self._parameters.leave_rate)
+            + self._parameters.fatigue * (page.number - 1)
+            - self._options.patience * (satisfaction - 5.5) / 4.5
         )
         return sessions.draws.uniform("leave", np.full(len(sessions), page.number)) < expit(odds)
 
@@ -188,12 +194,36 @@ def open_constant(known: FloatArray, rate: float) -> float:
     return float(brentq(excess, -reach, reach, xtol=1e-9))
 
 
-def unmet_appeal(population: Population, taste: Taste) -> FloatArray:
-    """Appeal of all candidates of an even sample of users, shape (n,)."""
+def of_random_candidates(
+    population: Population, taste: Taste, score: Callable[[IntArray], NDArray[np.floating]]
+) -> FloatArray:
+    """A score of all candidates of an even sample of users, shape (n,).
+
+    Args:
+        population: For its users and their history.
+        taste: Says how many users may be asked about at once.
+        score: Of every item for some users, shape (n_users, n_items).
+    """
     users = population.users
     some: IntArray = users[np.unique(np.linspace(0, len(users) - 1, _CALIBRATION_PEOPLE).astype(np.int64))]
-    unmet = population.train.matrix[some].toarray() == 0
-    return taste.appeal(some)[unmet].astype(np.float64)
+    parts = []
+    for part, _ in taste.table.parts(some):
+        unmet = population.train.matrix[some[part]].toarray() == 0
+        parts.append(score(some[part])[unmet].astype(np.float64))
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def settled_constant(
+    parameters: BrowsingParameters,
+    population: Population,
+    taste: Taste,
+    score: Callable[[IntArray], NDArray[np.floating]],
+) -> float:
+    """Log-odds to be added to a score: the fitted constant, or what gives random candidates the level."""
+    if parameters.constant is not None:
+        return parameters.constant
+    assert parameters.level is not None
+    return open_constant(of_random_candidates(population, taste, score), parameters.level)
 
 
 def _really_words(stars: float) -> str:

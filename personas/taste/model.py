@@ -105,6 +105,7 @@ class Taste:
         described: dict[str, Any] = {
             "appeal": dict(zip(FEATURES, appeal.weights.tolist(), strict=True)),
             "appeal_labels": appeal.labels,
+            "met_share": appeal.met_share,
             "fingerprint": self.fingerprint,
         }
         if self.stars is not None:
@@ -127,7 +128,7 @@ class Taste:
         if self.stars is not None:
             fit, evidence = self.stars.fit, self.stars.evidence
             digest.update(np.array([fit.stretch, fit.shift, self.stars.mood, *fit.weights]).tobytes())
-            for part in (evidence.thresholds, evidence.item_bias, evidence.coefficients):
+            for part in (evidence.thresholds, evidence.item_bias, evidence.group_coefficients, evidence.coefficients):
                 digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
 
@@ -188,11 +189,12 @@ def _with_weights(evidence: Evidence, stars: StarEvidence | None, weights: Taste
 def _fit_appeal(measured: Measured, features: Sequence[str]) -> AppealWeights:
     used = np.array([name in features for name in FEATURES])
     labels, earlier = measured.labels, measured.earlier
+    share = measured.met_share
     if labels.positives < FEWEST_LABELS:
         users = np.arange(min(earlier.n_users, 200), dtype=np.int64)
         columns = [earlier.column(name, users) for name in FEATURES]
         centre, scale = np.array([(float(column.mean()), float(column.std())) for column in columns]).T
-        return AppealWeights(np.where(used, WITHOUT_DATA, 0.0), centre, np.where(scale > 1e-9, scale, 1.0), 0)
+        return AppealWeights(np.where(used, WITHOUT_DATA, 0.0), centre, np.where(scale > 1e-9, scale, 1.0), 0, share)
     values = measured.features
     centre = np.average(values, axis=0, weights=labels.weights)
     scale = np.sqrt(np.average((values - centre) ** 2, axis=0, weights=labels.weights))
@@ -200,4 +202,4 @@ def _fit_appeal(measured: Measured, features: Sequence[str]) -> AppealWeights:
     weights = np.zeros(len(FEATURES))
     standard = ((values - centre) / scale)[:, used]
     weights[used] = fit_logistic(standard, labels.met, labels.weights, ridge=_RIDGE)[1:]
-    return AppealWeights(weights, centre, scale, labels.positives)
+    return AppealWeights(weights, centre, scale, labels.positives, share)

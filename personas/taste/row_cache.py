@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from groundlings.environments.arrays import IntArray
 
@@ -69,8 +70,10 @@ class TasteTable:
     def _compute(self, block: int) -> None:
         users = np.arange(block * BLOCK, min((block + 1) * BLOCK, self._taste.evidence.n_users), dtype=np.int64)
         rows = slice(self._used * BLOCK, self._used * BLOCK + len(users))
-        self.appeal[rows] = self._taste.appeal(users)
-        if self.leaning is not None and self._taste.stars is not None:
-            self.leaning[rows] = self._taste.stars.leaning(users)
+        # One thread: how many a machine has must not change the last bits, and so the digest, of a run.
+        with threadpool_limits(1, "blas"):
+            self.appeal[rows] = self._taste.appeal(users)
+            if self.leaning is not None and self._taste.stars is not None:
+                self.leaning[rows] = self._taste.stars.leaning(users)
         self._place[block] = self._used
         self._used += 1

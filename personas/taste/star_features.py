@@ -14,15 +14,19 @@ from scipy.special import ndtri
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.people import People
 from groundlings.personas.profile import count_stars
+from groundlings.personas.taste.groups import fit_groups
 
-STAR_FEATURES = ("standing", "taste", "drift")
+STAR_FEATURES = ("standing", "group", "taste", "drift")
 """Names and order of what leans a person towards more stars.
 
 standing: The item's bias above the mean bias of what the person has rated, from regularised user and item biases
     (Koren 2010, "Factor in the neighbors", ACM TKDD 4(1), section 2.1).
-taste: What a ridge regression, one for each person, makes of the item's features: it is fitted to what the biases
-    leave over of the person's ratings.
+group: What ridge regressions, one for each demographic group the person belongs to, make of the item's features: they
+    are fitted together to what the biases leave over of everybody's ratings (`groundlings.personas.taste.groups`); 0
+    where nothing is known of the person.
+taste: The same for the person alone, fitted to what biases and groups leave over of the person's own ratings.
 drift: What the biases leave over of the person's latest ratings, shrunk.
 """
 
@@ -52,7 +56,8 @@ class StarEvidence:
         thresholds: normal_quantile of the smoothed cumulative star shares, shape (n_users, n_stars - 1).
         item_bias: Shape (n_items,).
         usual_bias: Mean item bias of what the person has rated, shape (n_users,).
-        coefficients: Of the person's taste regression, shape (n_users, d).
+        group_coefficients: Of the regressions of the person's groups, summed, shape (n_users, d).
+        coefficients: Of the person's own regression, shape (n_users, d).
         item_features: What it regresses on, shape (n_items, d).
         drift: Shape (n_users,).
     """
@@ -61,31 +66,38 @@ class StarEvidence:
     thresholds: FloatArray
     item_bias: FloatArray
     usual_bias: FloatArray
+    group_coefficients: NDArray[np.float32]
     coefficients: NDArray[np.float32]
     item_features: NDArray[np.float32]
     drift: FloatArray
 
     def pairs(self, users: IntArray, items: IntArray) -> FloatArray:
-        """`STAR_FEATURES` of some pairs, shape (n_pairs, 3)."""
+        """`STAR_FEATURES` of some pairs, shape (n_pairs, 4)."""
         standing = self.item_bias[items] - self.usual_bias[users]
-        taste = np.einsum("nd,nd->n", self.coefficients[users], self.item_features[items])
-        return np.column_stack([standing, taste, self.drift[users]])
+        features = self.item_features[items]
+        group = np.einsum("nd,nd->n", self.group_coefficients[users], features)
+        taste = np.einsum("nd,nd->n", self.coefficients[users], features)
+        return np.column_stack([standing, group, taste, self.drift[users]])
 
     def weighted(self, users: IntArray, weights: FloatArray) -> NDArray[np.float32]:
         """The weighted sum of `STAR_FEATURES`, of all items for some users, shape (n, n_items)."""
-        standing, taste, drift = weights
+        standing, group, taste, drift = weights
         of_item = (standing * self.item_bias).astype(np.float32)
         of_user = (drift * self.drift[users] - standing * self.usual_bias[users]).astype(np.float32)
-        return np.float32(taste) * (self.coefficients[users] @ self.item_features.T) + of_item + of_user[:, None]
+        coefficients = np.float32(group) * self.group_coefficients[users] + np.float32(taste) * self.coefficients[users]
+        return coefficients @ self.item_features.T + of_item + of_user[:, None]
 
 
-def measure_stars(train: Interactions, scale: RatingScale, item_features: NDArray[np.float32]) -> StarEvidence | None:
+def measure_stars(
+    train: Interactions, scale: RatingScale, item_features: NDArray[np.float32], people: People
+) -> StarEvidence | None:
     """Measure everybody; None when nobody gave a rating.
 
     Args:
         train: The training rows.
         scale: The stars in use.
         item_features: What is known of the items besides ratings, shape (n_items, d).
+        people: What users said of themselves, for the groups.
     """
     rated = train.take(~np.isnan(train.ratings))
     if not len(rated):
@@ -95,12 +107,14 @@ def measure_stars(train: Interactions, scale: RatingScale, item_features: NDArra
     counts = np.bincount(rated.users, minlength=rated.n_users)
     usual = np.bincount(rated.users, item_bias[rated.items], minlength=rated.n_users) / np.maximum(counts, 1)
     features = np.column_stack([item_features, _RATING_WEIGHT * _rating_vectors(rated, left_over)]).astype(np.float32)
+    of_groups, own_part = fit_groups(rated, left_over, features, people)
     return StarEvidence(
         scale=scale,
         thresholds=ndtri(np.cumsum(star_shares(rated, scale), axis=1)[:, :-1]),
         item_bias=item_bias,
         usual_bias=usual,
-        coefficients=_taste_regressions(rated, left_over, features),
+        group_coefficients=of_groups,
+        coefficients=_taste_regressions(rated, own_part, features),
         item_features=features,
         drift=_drift(rated, left_over),
     )

@@ -6,7 +6,7 @@ who gives many fives keeps giving many fives; the leaning only says for which it
 person's mood on an occasion, the same for all items. Ratings drawn from this have the spread of the person and the
 spread between people, which a point prediction loses.
 
-    leaning     m_ui = w1 standing_ui + w2 taste_ui + w3 drift_u          (`STAR_FEATURES`)
+    leaning     m_ui = w1 standing_ui + w2 group_ui + w3 taste_ui + w4 drift_u          (`STAR_FEATURES`)
     thresholds  c_uk = stretch * normal_quantile(smoothed share of ratings up to k) + shift
     liking      m_ui + sqrt(mood) * v + sqrt(1 - mood) * e,  v and e standard normal, v one an occasion
 
@@ -28,7 +28,7 @@ from groundlings.personas.profile import star_columns
 from groundlings.personas.taste.regression import OrdinalFit, fit_ordinal
 from groundlings.personas.taste.star_features import StarEvidence
 
-WITHOUT_DATA = OrdinalFit(stretch=1.15, shift=0.05, weights=np.array([1.2, 0.85, 0.25]))
+WITHOUT_DATA = OrdinalFit(stretch=1.15, shift=0.05, weights=np.array([1.2, 0.85, 0.85, 0.25]))
 """Where the estimate starts, and stays without held-out ratings: about what the two MovieLens data sets give."""
 
 MOOD_WITHOUT_DATA = 0.1
@@ -72,14 +72,21 @@ class StarModel:
 
     def shares(self, users: IntArray, items: IntArray) -> FloatArray:
         """P(each star value) for some pairs, shape (n_pairs, n_stars), columns as in `scale.values`."""
-        leaning = self.evidence.pairs(users, items) @ self.fit.weights
+        return self.shares_at(users, self.evidence.pairs(users, items) @ self.fit.weights)
+
+    def shares_at(self, users: IntArray, leaning: FloatArray) -> FloatArray:
+        """As `shares`, where m is given, shape (n_pairs,)."""
         below = ndtr(self.cuts(users) - leaning[:, None])
         return np.diff(np.pad(below, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1))), axis=1)
 
     def like_probability(self, users: IntArray, leaning: NDArray[np.floating]) -> FloatArray:
         """P(the stars count as a like) where m is given for some users and items, shape (n, m) as `leaning`."""
+        return 1.0 - ndtr(self.like_cuts(users)[:, None] - leaning)
+
+    def like_cuts(self, users: IntArray) -> FloatArray:
+        """c of the lowest stars that count as a like, of some users, shape (n,)."""
         below = sum(value < self.scale.like for value in self.scale.values)
-        return 1.0 - ndtr(self.cuts(users)[:, below - 1 : below] - leaning)
+        return self.fit.stretch * self.evidence.thresholds[users, below - 1] + self.fit.shift
 
     def draw(self, users: IntArray, leaning: FloatArray, mood: FloatArray, uniform: FloatArray) -> IntArray:
         """Columns of `scale.values` for some pairs, shape (n_pairs,).

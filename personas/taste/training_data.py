@@ -45,6 +45,18 @@ class Measured:
     features: FloatArray
     held_out: Interactions
 
+    @property
+    def met_share(self) -> float | None:
+        """Share of their candidates that the people with held-out rows met in them, None where nobody has any.
+
+        Candidates are all items of the catalog that are not in a person's history without the held-out rows.
+        """
+        people = np.unique(self.held_out.users)
+        met = np.diff(self.held_out.matrix.indptr)[people].sum()
+        before = np.diff(self.earlier.met.indptr)[people]
+        candidates = len(people) * self.held_out.n_items - before.sum()
+        return float(met / candidates) if met else None
+
 
 def measure(dataset: Dataset, train: Interactions, *, salt: str, seed: int, labels: LabelRows = "latest") -> Measured:
     """Measure everything that `fit_taste` needs; arguments as there."""
@@ -65,7 +77,7 @@ def measure_rows(dataset: Dataset, rows: Interactions) -> tuple[Evidence, StarEv
     """The evidence of some rows, and that of their stars, None where nobody gave any."""
     with threadpool_limits(1, "blas"):
         evidence = measure_evidence(rows, dataset.catalog)
-        return evidence, measure_stars(rows, dataset.scale, star_features(evidence))
+        return evidence, measure_stars(rows, dataset.scale, star_features(evidence), dataset.people)
 
 
 def train_without(train: Interactions, held_out: Interactions, fitting: BoolArray) -> Interactions:

@@ -23,12 +23,15 @@ class AppealWeights:
         weights: Log-odds for one standard deviation of each feature, in the order of `FEATURES`.
         centre, scale: Mean and standard deviation of each feature over users and unobserved items.
         labels: Held-out items the weights were estimated on, 0 = not estimated.
+        met_share: Share of the candidates of the people fitted on that they met in the held-out rows; None where nobody
+            met any.
     """
 
     weights: FloatArray
     centre: FloatArray
     scale: FloatArray
     labels: int
+    met_share: float | None = None
 
     @property
     def slopes(self) -> FloatArray:
@@ -74,6 +77,7 @@ class TasteWeights:
                 )
             },
             "appeal_labels": appeal.labels,
+            "met_share": appeal.met_share,
             "stars": None
             if stars is None
             else {
@@ -98,7 +102,9 @@ class TasteWeights:
             part: np.array([appeal[name][part] for name in FEATURES], dtype=np.float64)
             for part in ("weight", "centre", "scale")
         }
-        weights = AppealWeights(parts["weight"], parts["centre"], parts["scale"], int(values["appeal_labels"]))
+        weights = AppealWeights(
+            parts["weight"], parts["centre"], parts["scale"], int(values["appeal_labels"]), values.get("met_share")
+        )
         if stars is None:
             return cls(weights, None)
         _check("stars", tuple(stars), ("stretch", "shift", "mood", *STAR_FEATURES))

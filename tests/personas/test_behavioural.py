@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from scipy.special import expit, logit
 
 from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.feed import feed_actions
@@ -13,10 +14,14 @@ from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.contract import MindContract
+from groundlings.personas.exposure.fit import fit_exposures
+from groundlings.personas.exposure.parameter import Parameter
 from groundlings.personas.mind import KnowsPreference, Situation
 from groundlings.personas.minds.behavioural import UNRATED_FIND, BehaviouralMind, BehaviouralOptions
 from groundlings.personas.population import build_population
 from groundlings.personas.taste.model import fit_taste
+from groundlings.personas.taste.utility import utility_features
+from tests.personas.exposure.test_fit import audience, random_log
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +90,32 @@ def test_random_slates_are_clicked_at_the_stated_rate(make_mind, toy_population)
 
 
 def test_examination_follows_the_position(make_mind, toy_population):
-    decision = decide(make_mind(examination_exponent=1.0), unmet_slates(toy_population, 10, 9000))
+    mind = make_mind(examination_exponent=1.0, random_click_rate=0.05)
+    decision = decide(mind, unmet_slates(toy_population, 10, 9000))
     assert np.allclose(decision.trace.examined.mean(axis=0), 1 / np.arange(1, 11), atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("layout", "places"),
+    [
+        ({}, [1, 2, 3, 4, 5, 6, 7, 8]),
+        ({"layout": "grid", "columns": 3}, [1, 1, 1, 2, 2, 2, 3, 3]),
+        ({"layout": "carousel"}, [1] * 8),
+    ],
+)
+def test_a_layout_says_how_attention_falls(make_mind, layout, places):
+    items = np.tile(np.arange(8), (90, 1))
+    mind = make_mind(random_click_rate=0.05, **layout)
+    ratio = decide(mind, items).trace.probability("click") / decide(
+        make_mind(random_click_rate=0.05, examination_exponent=0), items
+    ).trace.probability("click")
+    assert np.allclose(ratio, np.array(places) ** -0.6)
 
 
 def test_an_item_is_clicked_less_further_down_and_with_the_same_draws(make_mind):
     items = np.tile(np.arange(10), (90, 1))
-    up, down = decide(make_mind(), items), decide(make_mind(), items[:, ::-1])
+    mind = make_mind(examination_exponent=1)
+    up, down = decide(mind, items), decide(mind, items[:, ::-1])
     assert np.array_equal(up.trace.draw("click"), down.trace.draw("click")[:, ::-1])
     ratio = down.trace.probability("click")[:, ::-1] / up.trace.probability("click")
     assert np.allclose(ratio, np.arange(1, 11) / np.arange(10, 0, -1))
@@ -137,8 +161,11 @@ def test_satisfaction_rises_with_what_was_found(make_mind):
 def test_people_leave_sooner_on_later_pages_and_after_poor_ones(make_mind):
     agents = np.arange(9000)
     items = np.tile(np.arange(10), (9000, 1))
-    poor = {page: decide(make_mind(random_click_rate=1e-9), items, page=page, agents=agents) for page in (1, 5)}
-    rich = decide(make_mind(random_click_rate=0.9, examination_exponent=0), items, agents=agents)
+    rising = {"exit": "rising", "patience": 1.0}
+    poor = {
+        page: decide(make_mind(random_click_rate=1e-9, **rising), items, page=page, agents=agents) for page in (1, 5)
+    }
+    rich = decide(make_mind(random_click_rate=0.9, examination_exponent=0, **rising), items, agents=agents)
     stayed = [decision["next_page"].mean() for decision in (poor[5], poor[1], rich)]
     assert stayed[0] < stayed[1] < stayed[2]
     # Page 1, satisfaction 1: logit(0.25) + 1 * (5.5 - 1) / 4.5 = logit(0.25) + 1.
@@ -180,3 +207,57 @@ def test_a_population_of_one_can_be_calibrated(toy, toy_split, toy_taste):
 def test_misspelt_options_are_refused():
     with pytest.raises(ValidationError):
         BehaviouralOptions(fatige=0.1)
+
+
+def test_opening_rests_on_what_people_meet_and_on_what_they_like(make_mind, toy_taste):
+    users = np.arange(30)
+    items = np.tile(np.arange(12), (30, 1))
+    appeal = toy_taste.appeal(users)[:, :12].astype(float)
+    like = toy_taste.stars.like_probability(users, toy_taste.stars.leaning(users))[:, :12]
+
+    def odds(**options):
+        mind = make_mind(random_click_rate=0.05, examination_exponent=0, **options)
+        return logit(decide(mind, items, agents=users).trace.probability("click"))
+
+    def slopes(**options):
+        design = np.column_stack([np.ones(like.size), appeal.ravel(), logit(like).ravel()])
+        return np.linalg.lstsq(design, odds(**options).ravel(), rcond=None)[0][1:]
+
+    assert slopes() == pytest.approx([0.4, 0.6], abs=1e-4)
+    assert slopes(utility="met") == pytest.approx([1, 0], abs=1e-4)
+    assert slopes(utility={"liking": 2.0}) == pytest.approx([0, 2], abs=1e-4)
+
+
+def test_without_a_stated_level_random_items_are_opened_as_often_as_people_met_them(make_mind, toy_taste):
+    share = toy_taste.appeal_weights.met_share
+    stated = make_mind(random_click_rate=share)
+    assert make_mind().describe()["click_constant"] == stated.describe()["click_constant"]
+    assert make_mind().describe()["browsing"]["origins"]["random_click_rate"] == "the training history"
+    assert stated.describe()["browsing"]["origins"]["random_click_rate"] == "the experiment file"
+
+
+def calibration_of_liking(weights, constant):
+    """A calibration that knows nothing but what people like of what they are shown."""
+
+    def fitted(value):
+        return Parameter(value=value, low=None, high=None, origin="fitted", source="a test")
+
+    table, features = random_log(people=3)
+    found = fit_exposures(table, audience(table, features))
+    known = {name: fitted(value) for name, value in weights.items()}
+    liking = found.liking.model_copy(update={"intercept": fitted(constant), "weights": known})
+    return found.model_copy(update={"liking": liking})
+
+
+def test_ratings_of_shown_items_are_those_that_a_log_of_exposures_says(make_mind, toy_population, toy_taste, tmp_path):
+    users, items = np.repeat(np.arange(20), 30), np.tile(np.arange(30), 20)
+    chosen = make_mind().rating_shares(users, items)
+    assert np.allclose(chosen, toy_taste.stars.shares(users, items), atol=1e-5)
+    path = tmp_path / "exposures.json"
+    path.write_text(calibration_of_liking({"appeal": 0.1, "liking": 0.9}, constant=-1.0).as_text())
+    mind = BehaviouralMind(toy_population, toy_taste, BehaviouralOptions(exposures=path))
+    odds = utility_features(toy_taste, users, items) @ [0.1, 0.9, 0.0] - 1.0
+    shares = mind.rating_shares(users, items)
+    assert np.allclose(shares.sum(axis=1), 1)
+    assert np.allclose(shares[:, 3:].sum(axis=1), expit(odds), atol=1e-5)
+    assert shares[:, 3:].sum() < chosen[:, 3:].sum()  # nobody chose these

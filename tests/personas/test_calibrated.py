@@ -222,13 +222,14 @@ def test_evidence_alone_is_the_behavioural_mind_and_asks_nobody(world):
 def test_language_alone_looks_at_no_taste(world, informed):
     calibration, _ = informed
     model = Knower()
-    mind = world.mind(calibration=calibration, scorer=world.scorer(model), terms=("language",), random_click_rate=0.2)
+    options = {"terms": ("language",), "random_click_rate": 0.2, "examination_exponent": 1}
+    mind = world.mind(calibration=calibration, scorer=world.scorer(model), **options)
     decision = world.decide(mind, 3, (1, 2, 3, 4))
     seen = 1 / np.arange(1, 5)
     assert len(set(np.round(decision.trace.probability("click")[0] / seen, 9))) == 1  # the model says the same of each
     titled = world.scorer(model).question(3, 2).told
     model.odds[titled] = 3.0
-    keen = world.mind(calibration=calibration, scorer=world.scorer(model), terms=("language",), random_click_rate=0.2)
+    keen = world.mind(calibration=calibration, scorer=world.scorer(model), **options)
     changed = world.decide(keen, 3, (1, 2, 3, 4)).trace.probability("click")[0] > decision.trace.probability("click")[0]
     assert changed.tolist() == [False, True, False, False]
 
@@ -237,7 +238,7 @@ def test_both_terms_add_up_on_the_log_odds(world, informed):
     calibration, _ = informed
     model = Knower()
     model.odds[world.scorer(model).question(3, 2).told] = 2.5
-    mind = world.mind(calibration=calibration, scorer=world.scorer(model), examination_exponent=0)
+    mind = world.mind(calibration=calibration, scorer=world.scorer(model), utility="met", examination_exponent=0)
     chance = world.decide(mind, 3, (1, 2)).trace.probability("click")[0]
     appeal = world.taste.appeal(np.array([3]))[0, [1, 2]].astype(float)
     expected = (

@@ -31,7 +31,7 @@ from groundlings.experiments.running.events import SILENT, Progress
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, build_plan
 from groundlings.experiments.running.simulating import simulate
-from groundlings.personas.minds.click_model import BrowsingOptions
+from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import LOG_NAME
 

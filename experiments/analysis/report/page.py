@@ -14,11 +14,12 @@ import numpy as np
 from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
 from groundlings.experiments.analysis.comparison.effects import Comparison
-from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate
+from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate, find_truth
 from groundlings.experiments.analysis.comparison.outcomes import Outcomes, read_outcomes
+from groundlings.experiments.analysis.comparison.real_behaviour import beside
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.metrics.pages import clicks_by_position, survival_by_arm
-from groundlings.experiments.analysis.report import formatting, verdict_sentences
+from groundlings.experiments.analysis.report import formatting, real_sentences, verdict_sentences
 from groundlings.experiments.analysis.report.figures import (
     draw_days,
     draw_key,
@@ -35,6 +36,7 @@ from groundlings.experiments.analysis.report.verdict_figures import (
     draw_effects,
     draw_gaps,
     draw_people,
+    draw_real,
     draw_segments,
     segments_height,
 )
@@ -110,7 +112,9 @@ def write_report(
     if outcomes.changes is not None:
         warn_of_changes(outcomes.changes, run_dir)
     gate = find_gate(run_dir, None, outcomes.run["dataset_hash"], outcomes.run["mind"])
-    comparison = compare_outcomes(outcomes, gate, [read_outcomes(variant, summary.metrics) for variant in variants])
+    others = [read_outcomes(variant, summary.metrics) for variant in variants]
+    truth = find_truth(run_dir, None, outcomes.run["dataset_hash"], outcomes.run["mind"])
+    comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), truth)
     pictures = [
         *_compared(comparison, style),
         *_people(comparison, outcomes, style),
@@ -134,6 +138,7 @@ def write_report(
         "comparison": comparison,
         "arm_checks": [check for arm in comparison.arms for check in arm.checks],
         "words": verdict_sentences,
+        "real": real_sentences,
         "primary": verdict_sentences.primary(comparison),
         "keys": {picture.name: _keys(picture.name, style) for picture in pictures},
         "pictures": {picture.name: picture.inline() for picture in pictures},
@@ -159,6 +164,9 @@ def _compared(comparison: Comparison, style: Mapping[str, Style]) -> list[Pictur
         return []
     spoken = " ".join(verdict_sentences.sentence(comparison, arm) for arm in arms)
     panels = [Panel(spoken, partial(draw_effects, comparison=comparison, metric=metric, style=style))]
+    if any(arm.real is not None and arm.real.effects for arm in arms):
+        real = partial(draw_real, comparison=comparison, style=style)
+        panels.append(Panel(real_sentences.spoken(comparison), real))
     if max(len(arm.days) for arm in arms) > 1:
         daily = "; ".join(f"{arm.name} {verdict_sentences.days(arm, metric)}" for arm in arms)
         panels.append(Panel(daily, partial(draw_daily, comparison=comparison, metric=metric, style=style)))
@@ -304,5 +312,6 @@ def _template() -> Template:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["capitalise_first"] = lambda text: text[:1].upper() + text[1:]
     environment.filters["tojson_plain"] = partial(json.dumps, ensure_ascii=False, sort_keys=True)
     return environment.get_template("report.html.j2")

@@ -208,7 +208,7 @@ def _log_loss(stage: Stage, ratings: RatedPairs) -> list[Record]:
 def _consistency(stage: Stage, asked: Asked) -> list[Record]:
     """Ask about the same pairs in two lists with different other items and order."""
     task: Task = ("uniform", min(stage.config.lists.ratios))
-    mind = stage.mind_with(examination_exponent=0.0)
+    mind = stage.mind_with(utility="met", examination_exponent=0.0)
 
     def graded(lists: Lists, pages: ItemArray, places: IntArray, day: int) -> tuple[FloatArray, BoolArray]:
         decision = decide(stage, mind, lists.users, pages, day=day)

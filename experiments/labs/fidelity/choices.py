@@ -21,8 +21,9 @@ from groundlings.experiments.labs.fidelity.distances import jensen_shannon, kolm
 from groundlings.experiments.labs.fidelity.distributions import FLOOR, PART, RATIO_TOLERANCE, floor_record
 from groundlings.experiments.labs.fidelity.people import Interval, bootstrap, counts_by_person, floor, jackknife
 from groundlings.experiments.labs.fidelity.records import Baseline, Kind, Record, is_within, target_of
-from groundlings.experiments.labs.fidelity.sessions import PEOPLE_AT_ONCE, decide
+from groundlings.experiments.labs.fidelity.sessions import decide
 from groundlings.experiments.labs.fidelity.stage import MIND, Stage
+from groundlings.experiments.running.short_sessions import PEOPLE_AT_ONCE
 
 POPULARITY_GROUPS = 10
 """Number of groups of items by training popularity; each group has the same share of training rows."""
@@ -63,7 +64,7 @@ def _real(stage: Stage, users: IntArray) -> Picks:
 
 def click_candidates(stage: Stage) -> Picks:
     """The clicks of each agent in its whole candidate set."""
-    mind = stage.mind_with(examination_exponent=0.0, random_click_rate=_real_rate(stage))
+    mind = stage.mind_with(utility="met", examination_exponent=0.0, random_click_rate=_real_rate(stage))
     users, items, clicks = [], [], []
     for first in range(0, len(stage.testers), PEOPLE_AT_ONCE):
         people = stage.testers[first : first + PEOPLE_AT_ONCE]

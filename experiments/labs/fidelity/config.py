@@ -18,6 +18,7 @@ from groundlings.experiments.config.schema import (
 )
 from groundlings.personas.minds.calibrated import LanguageTermOptions
 from groundlings.simulator.language.config import ModelConfig
+from groundlings.simulator.lost_pages import MAX_UNREADABLE
 
 FEWEST_RECOMMENDERS = 8
 """With fewer recommenders, even the order of a perfect simulator would hardly be significant."""
@@ -79,6 +80,8 @@ class LanguageConfig(LanguageTermOptions):
     """Number of test users the model is asked about, and half as many validation users."""
     calls: Annotated[int, Field(ge=1)] | Literal["all"] = 2000
     """Most questions, without those of a fit; lists are as long as that allows. `all` asks about whole lists."""
+    max_unreadable: Annotated[float, Field(ge=0, le=1)] = MAX_UNREADABLE
+    """Above this share of answers that cannot be read the lab stops with exit status 1; 1 = never."""
 
 
 class FidelityConfig(Section):

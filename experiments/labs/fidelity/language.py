@@ -27,10 +27,12 @@ from groundlings.experiments.labs.fidelity.config import LanguageConfig, ListsCo
 from groundlings.experiments.labs.fidelity.invariance import with_other_demographics
 from groundlings.experiments.labs.fidelity.lists import Lists, Negatives, draw_lists
 from groundlings.experiments.labs.fidelity.stage import Stage
+from groundlings.experiments.labs.unreadable_answers import refuse_unreadable
 from groundlings.experiments.running.calibration import CalibrationGround, find_language_term, people_at_once
 from groundlings.experiments.running.events import SILENT, PairsAsked, Progress, on_download, on_note
+from groundlings.personas.exposure.presets import LEVEL
 from groundlings.personas.minds.calibrated_question import LanguageScorer
-from groundlings.personas.minds.click_model import open_constant, unmet_appeal
+from groundlings.personas.minds.click_model import of_random_candidates, open_constant
 from groundlings.personas.population import Population, build_population
 from groundlings.personas.taste.calibration import Calibration
 from groundlings.simulator.language.build import build_chat_model
@@ -105,6 +107,7 @@ def ask_language_model(stage: Stage, options: LanguageConfig, progress: Progress
 
     Raises:
         ConfigError: The budget is too small for two items per list, or the weights do not fit.
+        TooMuchUnreadable: More answers cannot be read than `max_unreadable` allows.
     """
 
     async def asked() -> LanguageAnswers:
@@ -166,8 +169,8 @@ class _Asking:
         again = {name: await ask(some, scorer) for name, scorer in changes.items()}
         if changes:
             again["as they are"] = await ask(some)
-        known = unmet_appeal(stage.population, stage.taste)
-        rate = stage.config.mind.random_click_rate
+        known = of_random_candidates(stage.population, stage.taste, stage.taste.appeal)
+        rate = stage.meeting_mind.parameters.level or LEVEL.value
         return LanguageAnswers(
             calibration=calibration,
             about={
@@ -237,6 +240,8 @@ class _Asking:
         )  # fmt: skip
         self._done += len(users)
         self._unreadable += int(np.isnan(scores).sum())
+        whole = self._done == self._planned
+        refuse_unreadable(self._unreadable, self._done, self._options.max_unreadable, whole=whole)
         said = np.zeros(lists.items.shape)
         said[rows, slots] = calibration.standardised(scores)
         table = self._stage.taste.appeal(lists.users).astype(np.float64)

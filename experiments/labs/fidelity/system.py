@@ -77,7 +77,7 @@ def simulators(stage: Stage, asked: Asked) -> list[Simulator]:
         POPULARITY_SIMULATOR: lambda users: np.broadcast_to(np.log1p(counts), (len(users), len(counts))),
         "genre profile scorer": genre_profile(stage),
     }
-    options = stage.config.mind
+    parameters = stage.mind.parameters
     minds = []
     for name, scores in rows.items():
         slope = _slope(stage, asked, scores)
@@ -86,8 +86,7 @@ def simulators(stage: Stage, asked: Asked) -> list[Simulator]:
             return slope * scores(users)
 
         mind = ScoreMind(
-            name, scaled, stage.testers, stage.train.matrix, random_click_rate=options.random_click_rate,
-            exponent=options.examination_exponent, leave_rate=options.leave_rate,
+            name, scaled, stage.testers, stage.train.matrix, parameters=parameters,
         )  # fmt: skip
         minds.append(Simulator(name, "trivial", mind))
     families = [Simulator(f"{name} family", "mind", stage.mind_with(taste=stage.taste_of(name))) for name in FAMILIES]

@@ -290,6 +290,7 @@ def test_mood_is_found_in_held_out_ratings():
         thresholds=thresholds[::12],
         item_bias=np.zeros(1),
         usual_bias=np.zeros(2000),
+        group_coefficients=np.zeros((2000, 1), dtype=np.float32),
         coefficients=np.zeros((2000, 1), dtype=np.float32),
         item_features=np.zeros((1, 1), dtype=np.float32),
         drift=np.zeros(2000),
