@@ -136,7 +136,7 @@ class BehaviouralMind:
         return result
 
     def rating_shares(self, users: IntArray, items: IntArray) -> FloatArray:
-        """P(each rating) of some pairs, were the items shown and rated, shape (n_pairs, n_ratings).
+        """P(each rating) of some pairs if the item is shown and rated, opened or not, shape (n_pairs, n_ratings).
 
         Raises:
             ValueError: The data set has no ratings.
@@ -148,5 +148,5 @@ class BehaviouralMind:
         everybody, row = np.unique(users, return_inverse=True)
         for part, _ in self._taste.table.parts(everybody):
             here = (row >= part.start) & (row < part.stop)
-            shares[here] = stars.shares_at(users[here], self._browsing.leaning(users[here], items[here]))
+            shares[here] = stars.shares_at(users[here], self._browsing.leaning(users[here], items[here], opened=False))
         return shares

@@ -72,31 +72,29 @@ class Browsing:
         self._options = options
         self._parameters = parameters
         self._grounding = grounding if options.grounded else None
-        self._liking = None
-        if parameters.liking is not None:
-            weights, constant = parameters.liking
-            self._liking = Utility(taste, weights, constant)
+        self._liking = Utility(taste, *parameters.liking)
 
     def like_probability(self, users: IntArray) -> FloatArray | None:
-        """P(like | shown) of every item, shape (n, n_items), for users of one part of the taste's table; None without
+        """P(like | opened) of every item, shape (n, n_items), for users of one part of the taste's table; None without
         ratings."""
         model, table = self._taste.stars, self._taste.table
         if model is None or table.leaning is None:
             return None
-        if self._liking is not None:
+        if self._parameters.opened_as_shown:
             return np.asarray(expit(self._liking.catalog_log_odds(users)))
         return model.like_probability(users, table.leaning[table.slots(users)])
 
-    def leaning(self, users: IntArray, items: IntArray) -> FloatArray:
+    def leaning(self, users: IntArray, items: IntArray, *, opened: bool) -> FloatArray:
         """Where the hidden liking of some pairs is centred (`StarModel`), shape (n_pairs,).
 
-        Items that somebody else put before a person are not the ones they choose to rate. Where ratings of shown items
-        were logged, the centre is the one that gives the logged P(like | shown).
+        Items that somebody else put before a person are not the ones they choose to rate, and are liked less: the
+        centre is then the one that gives P(like | shown). An item that was opened counts as chosen, unless ratings of
+        shown items were logged.
         """
         model, table = self._taste.stars, self._taste.table
         if model is None or table.leaning is None:
             raise ValueError("a data set without ratings has no leaning")
-        if self._liking is None:
+        if opened and not self._parameters.opened_as_shown:
             return table.leaning[table.slots(users), items].astype(np.float64)
         odds = self._liking.log_odds(users, items[:, None])[:, 0]
         return model.like_cuts(users) + np.asarray(ndtri_exp(log_expit(odds)))
@@ -156,7 +154,7 @@ class Browsing:
         session, slot = np.nonzero(clicked)
         items = page.items[session, slot]
         here = sessions.draws.take(session)
-        leans = self.leaning(sessions.users[session], items.astype(np.int64))
+        leans = self.leaning(sessions.users[session], items.astype(np.int64), opened=True)
         given = model.draw(sessions.users[session], leans, here.uniform("mood"), here.uniform("stars", items))
         really = real_stars[session, slot]
         rated = ~np.isnan(really)

@@ -18,6 +18,7 @@ from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate,
 from groundlings.experiments.analysis.comparison.outcomes import Outcomes, read_outcomes
 from groundlings.experiments.analysis.comparison.real_behaviour import beside
 from groundlings.experiments.analysis.metrics import Summary
+from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.pages import clicks_by_position, survival_by_arm
 from groundlings.experiments.analysis.report import formatting, real_sentences, verdict_sentences
 from groundlings.experiments.analysis.report.figures import (
@@ -121,7 +122,7 @@ def write_report(
         _metrics(summary, style),
         _pages(log, summary, style),
     ]
-    if summary.run["days"] > 1 and _known_by_day(summary):
+    if summary.run["days"] > 1 and any(_known_by_day(summary, metric) for metric in summary.metrics):
         pictures.append(_days(summary, style))
     note = f"{formatting.opening(summary)} {formatting.NOT_VALIDATED.capitalize()}."
     for picture in pictures:
@@ -267,13 +268,14 @@ def _days(summary: Summary, style: Mapping[str, Style]) -> Picture:
             partial(draw_days, summary=summary, metric=metric, style=style),
         )
         for metric in summary.metrics
+        if _known_by_day(summary, metric)
     )
     return Picture("days", f"{summary.run['experiment']}: day by day", panels, columns=3, size=(3.6, 2.4))
 
 
-def _known_by_day(summary: Summary) -> bool:
-    """Whether any metric has a value on any day."""
-    return any(found.mean is not None for arm in summary.arms for day in arm.days for found in day.values())
+def _known_by_day(summary: Summary, metric: Metric) -> bool:
+    """Whether a metric has a value on any day."""
+    return any(day[metric.name].mean is not None for arm in summary.arms for day in arm.days)
 
 
 def _keys(picture: str, style: Mapping[str, Style]) -> dict[str, str]:
