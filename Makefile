@@ -62,7 +62,7 @@ neighbours: $(STAMP) ## install the wheel beside the registry's `recommenders` i
 fuzz: $(STAMP) ## spoil 10,000 experiment files, 1,000 data files and runs, 10,000 replies; all end in an error or a run (an hour)
 	$(BIN)/python tests/fuzz/fuzz.py $(ARGS)
 
-mutate: $(STAMP) ## change the story's files in 700 places; each change must fail a test beside it (half an hour; goes on where it stopped)
+mutate: $(STAMP) ## change the story's files in 800 places; each change must fail a test beside it (half an hour; goes on where it stopped)
 	$(BIN)/python tests/mutation/mutate.py $(ARGS)
 
 check-aa: $(STAMP) ## count false alarms in 2,000 A/A experiments, coverage, gain and planted effects (a few minutes)

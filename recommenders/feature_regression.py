@@ -52,8 +52,8 @@ class FeatureRegressionRecommender(ScoringRecommender):
         rated = rated_rows(interactions, "feature_regression")
         biases = fit_biases(rated, self.damping)
         groups = groups_of(self.demographics, rated.n_users).members
-        everybody = np.ones((rated.n_users, 1))
-        self._known = sp.csr_array(sp.hstack([sp.csr_array(everybody), self._frequent(groups)]))
+        everybody = sp.csr_array(np.ones((rated.n_users, 1)))
+        self._known = sp.csr_array(sp.hstack([everybody, self._frequent(groups)]))
         genres = self._frequent(sp.csr_array(catalog.genre_matrix.astype(np.float64)))
         with threadpool_limits(1, "blas"):
             weights = self._regress(self._known[rated.users], genres[rated.items], biases.residuals(rated))

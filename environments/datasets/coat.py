@@ -9,8 +9,7 @@ tells, and `random_part` reads it. Any data in the same files can be read, whate
     user_features.ascii, user_features_map.txt            a row per person, 0 or 1 per feature; names as attribute:value
     item_features.ascii, item_features_map.txt            the same per item; each feature becomes a genre
 
-The feature files may be absent. The files know no times. The order of one person's rows is drawn by a hash of person
-and item, because any order of the file would be one of item numbers.
+The feature files may be absent. The files know no times (`Dataset.times_known`), so runs need `split: {kind: random}`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from groundlings.environments.dataset import Dataset, RatingScale
 from groundlings.environments.errors import DataError, shown
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.people import People
-from groundlings.environments.random_streams import name_key
+from groundlings.environments.row_order import seeded_order
 
 LICENCE = (
     "Coat: given out by its authors for research; acknowledge Schnabel et al. 2016. It is not part of this project and "
@@ -48,14 +47,12 @@ def load_coat(directory: Path) -> Dataset:
         DataError: A file is missing or says something impossible.
     """
     users, items, ratings, shape = _ratings(directory / CHOSEN)
-    people = _people(directory, shape[0])
-    order = [name_key("order of a history without times", user, item) for user, item in zip(users, items, strict=True)]
+    people, catalog = _people(directory, shape[0]), _catalog(directory, shape[1])
     history = Interactions.of(
-        users, items, ratings, _places(users, np.array(order)), n_users=shape[0], n_items=shape[1]
+        users, items, ratings, np.zeros(len(users), dtype=np.int64), n_users=shape[0], n_items=shape[1]
     )
-    return Dataset(
-        "coat", _catalog(directory, shape[1]), people, history.chronological(), RatingScale(), str(directory), LICENCE
-    )
+    history = history.take(seeded_order(history, people.user_ids, catalog.item_ids, "coat"))
+    return Dataset("coat", catalog, people, history, RatingScale(), str(directory), LICENCE, times_known=False)
 
 
 def random_part(directory: Path, history: Interactions) -> tuple[Interactions, int]:
@@ -161,12 +158,3 @@ def _lines(path: Path) -> Iterator[str]:
         raise DataError(f"{path}: no such file. {WHERE}") from None
     except (OSError, UnicodeDecodeError) as fault:
         raise DataError(f"{path}: cannot be read as text ({fault}); get the file again") from None
-
-
-def _places(users: IntArray, keys: IntArray) -> IntArray:
-    """The place of each row among those of its person, by its key, from 0."""
-    order = np.lexsort((keys, users))
-    counts = np.bincount(users[order])
-    places = np.empty(len(users), dtype=np.int64)
-    places[order] = np.arange(len(users)) - (np.cumsum(counts) - counts)[users[order]]
-    return places

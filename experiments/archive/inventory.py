@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -170,7 +171,9 @@ def check_deletable(directory: Path) -> RunInfo:
         RunDirectoryError: It is no run directory, or only a link to one.
     """
     if directory.is_symlink():
-        raise RunDirectoryError(f"{directory}: a link, not a run directory; delete {directory.resolve()} itself")
+        raise RunDirectoryError(
+            f"{directory}: a link, not a run directory; delete {os.path.realpath(directory)} itself"
+        )
     info = look_at(directory)
     logged = any((directory / name).is_file() for name in (LOG_NAME, ADDRESS_NAME))
     if info.status == DAMAGED and not (logged and (directory / CONFIG_NAME).is_file()):

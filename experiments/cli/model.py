@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,7 +37,7 @@ def serve(
     from groundlings.simulator.language.embedded import EmbeddedModel, ServerSettings
 
     async def work() -> None:
-        file = path.expanduser().resolve() if path else await own_weights()
+        file = Path(os.path.realpath(path.expanduser())) if path else await own_weights()
         model = await EmbeddedModel.open(ServerSettings(file, parallel=parallel, threads=threads, port=port))
         try:
             say(f"{model.name} at {model.base_url} (Ctrl-C ends it)", newlines=False)

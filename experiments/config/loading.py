@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -152,7 +153,9 @@ def _anchored(value: Any, config: BaseModel) -> Any:
     if isinstance(value, dict):
         base = getattr(config, "base", Path())
         return {
-            key: str((base / inner).resolve()) if key in PLACES and isinstance(inner, str) else _anchored(inner, config)
+            key: os.path.realpath(base / inner)
+            if key in PLACES and isinstance(inner, str)
+            else _anchored(inner, config)
             for key, inner in value.items()
         }
     return [_anchored(inner, config) for inner in value] if isinstance(value, list) else value

@@ -19,7 +19,7 @@ from groundlings.environments.datasets.exposures import load_exposures
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.exposures import Exposures
 from groundlings.environments.interactions import Interactions
-from groundlings.environments.split import split_history, test_people
+from groundlings.environments.split import LabelRows, test_people
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.events import Note, Progress, on_download, on_note
 from groundlings.personas.exposure.calibration import ExposureCalibration
@@ -67,7 +67,7 @@ def calibrate_exposures(config: ExperimentConfig, progress: Progress) -> Exposur
         raise ConfigError("exposures: this section is missing; name the log there, or with --exposures FILE")
     dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
     exposures = load_exposures(wanted, config.base, dataset)
-    split = split_history(dataset.interactions, config.split.kind, config.split.test_fraction)
+    split = config.split.of(dataset)
     held_out = np.zeros(len(exposures), dtype=np.bool_)
     if wanted.hold_out:
         held_out = test_people(dataset.people.user_ids, config.split.salt)[exposures.users]
@@ -77,7 +77,7 @@ def calibrate_exposures(config: ExperimentConfig, progress: Progress) -> Exposur
             "or set exposures.hold_out: false"
         )
     progress.event(Note(f"exposures: {len(exposures):,} rows of {len(np.unique(exposures.users)):,} people"))
-    measured = measure(dataset, split.train, exposures, salt=config.split.salt, seed=config.seed)
+    measured = measure(dataset, split.train, exposures, salt=config.split.salt, seed=config.seed, labels=split.labels)
     audience = Audience(
         dataset=dataset.name,
         dataset_hash=dataset.fingerprint,
@@ -92,7 +92,15 @@ def calibrate_exposures(config: ExperimentConfig, progress: Progress) -> Exposur
     return fit_exposures(exposures, audience, shape=wanted.shape, columns=wanted.columns)
 
 
-def measure(dataset: Dataset, train: Interactions, exposures: Exposures, *, salt: str, seed: int) -> Measured:
+def measure(
+    dataset: Dataset,
+    train: Interactions,
+    exposures: Exposures,
+    *,
+    salt: str,
+    seed: int,
+    labels: LabelRows = "latest",
+) -> Measured:
     """Features of all exposures, from the history before them.
 
     Args:
@@ -101,13 +109,14 @@ def measure(dataset: Dataset, train: Interactions, exposures: Exposures, *, salt
         exposures: What was shown.
         salt: Of the thirds.
         seed: Of the taste, and of the random pairs that set the preset's level.
+        labels: `Split.labels` of the split that `train` comes from.
     """
     history = _before(train, exposures)
     known_pairs = np.asarray(history.matrix[exposures.users, exposures.items]).ravel() > 0
     if missing := _no_features(history, exposures, known_pairs):
         unknown = UtilityPreset(float(logit(LEVEL.value)), {}, "the preset of the level, alike for all items")
         return Measured(None, missing, known_pairs, unknown, UtilityPreset(float(logit(LIKE_LEVEL.value))))
-    taste = fit_taste(dataset, history, salt=salt, seed=seed)
+    taste = fit_taste(dataset, history, salt=salt, seed=seed, labels=labels)
     values = np.empty((len(exposures), len(FEATURES)))
     order = np.argsort(exposures.users, kind="stable")  # a person's rows together
     values[order] = utility_features(taste, exposures.users[order], exposures.items[order].astype(np.int64))

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.exposures import Policy, Shape
 from groundlings.personas.exposure.parameter import Parameter, Part
@@ -101,6 +102,18 @@ class ExposureCalibration(Part):
     created: str
     """Date, ISO 8601."""
 
+    @model_validator(mode="after")
+    def _figures_can_be(self) -> ExposureCalibration:
+        chances = {"level": self.level, "like_level": self.like_level, "exit.hazard": self.exit.hazard}
+        for name, chance in {**chances, "returns.daily": self.returns.daily}.items():
+            if not 0 <= chance.value <= 1:
+                raise ValueError(f"{name} is {chance.value:g}, expected a probability")
+        if self.position.exponent.value < 0:
+            raise ValueError(f"position.exponent is {self.position.exponent.value:g}, expected 0 or more")
+        if (self.position.kind == "grid") != ((self.position.columns or 0) > 0):
+            raise ValueError(f"position is a {self.position.kind} with {self.position.columns or 'no'} columns")
+        return self
+
     @property
     def repeat(self) -> Parameter:
         """Log-odds of opening per log2(1 + times shown before)."""
@@ -150,18 +163,21 @@ def read_exposure_calibration(path: Path) -> ExposureCalibration:
         DataError: It is none of ours, or damaged.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = bounded_text(path)
     except OSError as fault:
         raise ConfigError(f"{path}: the calibration of exposures cannot be read ({fault.strerror})") from None
     except UnicodeDecodeError:
         raise DataError(f"{path}: not a calibration of exposures: not UTF-8 text") from None
+    except ValueError as fault:
+        raise DataError(f"{path}: not a calibration of exposures: {fault}") from None
     try:
         return ExposureCalibration.model_validate_json(text)
     except ValidationError as fault:
         first = fault.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
+        told = first["msg"].lower().removeprefix("value error, ")
         raise DataError(
-            f"{path}: not a calibration of exposures of this version: {where}: {first['msg'].lower()}; "
+            f"{path}: not a calibration of exposures of this version: {where}: {told}; "
             "make one with `groundlings calibrate CONFIG --exposures LOG --out FILE`"
         ) from None
 

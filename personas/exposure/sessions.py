@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.exposures import UNKNOWN, Exposures
@@ -56,9 +56,8 @@ class Exits(Part):
 
     def leaving(self, pages: IntArray) -> FloatArray:
         """P(leave after each page), pages counted from 1."""
-        odds = np.log(self.hazard.value) - np.log1p(-self.hazard.value)
         slope = 0.0 if self.kind == "flat" else self.slope.value
-        return expit(odds + slope * (pages - 1))
+        return expit(logit(self.hazard.value) + slope * (pages - 1))
 
 
 class Returns(Part):

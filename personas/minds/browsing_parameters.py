@@ -37,6 +37,8 @@ class BrowsingParameters:
         level: P(open | looked at), mean over random candidates; None where `constant` is known.
         constant: Log-odds of opening an item whose features are all 0; None where the level sets it.
         utility: Weights of the features.
+        liking: Weights and constant of the log-odds of liking what is shown, where ratings of shown items say them;
+            None leaves that to the taste, which knows ratings of chosen items alone.
         origins: Parameter -> where it comes from, one of the words above.
     """
 
@@ -48,6 +50,7 @@ class BrowsingParameters:
     level: float | None
     constant: float | None
     utility: UtilityWeights
+    liking: tuple[UtilityWeights, float] | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
 
     def look(self, n_slots: int) -> FloatArray:
@@ -64,6 +67,7 @@ class BrowsingParameters:
             "fatigue": self.fatigue,
             "random_click_rate": self.level,
             "utility": self.utility.model_dump(),
+            "liking": None if self.liking is None else {**self.liking[0].model_dump(), "constant": self.liking[1]},
             "origins": dict(self.origins),
         }
 
@@ -81,7 +85,11 @@ def settle(options: BrowsingOptions, taste: Taste, exposures: ExposureCalibratio
     level = None
     if constant is None:
         level = _level(options, taste, exposures, origins)
-    return BrowsingParameters(shape, columns, exponent, leave_rate, fatigue, level, constant, utility, origins)
+    liking = None
+    if exposures is not None and exposures.liking.intercept.fitted and taste.stars is not None:
+        liking = _weights(exposures.liking), exposures.liking.intercept.value
+    origins["liking"] = HISTORY if liking is None else LOG
+    return BrowsingParameters(shape, columns, exponent, leave_rate, fatigue, level, constant, utility, liking, origins)
 
 
 def _position(

@@ -18,6 +18,7 @@ from groundlings.simulator.language.reply_forms import Structured
 from groundlings.simulator.language.request_body import Dialect
 from groundlings.simulator.language.settings_search import AS_A_RUN, Settings, Way, find_way
 from groundlings.simulator.language.waiting import Tell, no_one
+from groundlings.simulator.language.withheld import WITHHELD_TEXT
 
 _SCHEMA = {
     "type": "object",
@@ -169,7 +170,10 @@ def _answered(way: Way, name: str, dialect: str) -> list[Finding]:
     thought = reply.thought_characters
     if not reply.text and thought:
         detail = f"{detail}; thinking ({thought:,} characters) took all of its tokens: switch it off by extra_body"
-    found = [Finding("chat", bool(reply.text), detail, way.settings)]
+    if reply.text.startswith(WITHHELD_TEXT):
+        detail = f"{detail}; {reply.text}"
+    answers = bool(reply.text) and not reply.text.startswith(WITHHELD_TEXT)
+    found = [Finding("chat", answers, detail, way.settings)]
     if thought:
         found.append(Finding("thinking", True, f"{thought:,} characters before the answer, kept apart from it"))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -62,6 +63,20 @@ def test_a_file_that_is_nested_without_end_is_none_of_the_labs(tmp_path):
     (tmp_path / "fidelity.json").write_text("[" * 100_000)
     with pytest.raises(RunDirectoryError, match="not a file of the fidelity lab"):
         find_gate(tmp_path, tmp_path / "fidelity.json", "hash", {})
+
+
+def test_a_link_to_itself_is_one_message_wherever_a_path_is_named(command, tmp_path):
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop.name)
+    content = {
+        "name": "x", "seed": 1, "dataset": {"name": "toy"}, "arms": [{"name": "a", "recommender": "popular"}],
+        "mind": {"kind": "language", "model": {"provider": "scripted", "store": {"path": "loop", "mode": "record"}}},
+    }  # fmt: skip
+    (tmp_path / "x.yaml").write_text(json.dumps(content))
+    for words in (("run", tmp_path / "x.yaml", "--out", tmp_path / "run"), ("runs", "delete", loop, "--yes")):
+        status, said = command(*words)
+        assert status == 2, said
+        assert "error" in said
 
 
 @pytest.mark.parametrize(("make", "what"), [(os.mkdir, "a directory"), (os.mkfifo, "a device or a pipe")])

@@ -70,6 +70,7 @@ def test_the_order_of_a_history_is_not_that_of_item_numbers(tmp_path):
     chance = np.random.default_rng(0)
     np.savetxt(tmp_path / "train.ascii", chance.integers(1, 6, (40, 30)), fmt="%d")
     history = load(tmp_path).interactions
+    assert not load(tmp_path).times_known
     latest = [history.items[history.users == user][-6:].mean() for user in range(40)]
     assert 12 < np.mean(latest) < 17
     assert load(tmp_path).interactions.fingerprint == history.fingerprint

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.chat import ran_out_of_tokens
 from groundlings.environments.cleaning import printable
+from groundlings.simulator.language.withheld import WITHHELD_TEXT
 from groundlings.simulator.lost_pages import MAX_UNREADABLE
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,30}")
 _WITHHELD = "withheld: it repeats the key"
-_TOO_LONG = "(withheld: "
 _LONGEST_WORDS = 100
 _MOST_CAUSES = 4
 
@@ -195,7 +195,7 @@ def _unreadable(row: Mapping[str, Any]) -> tuple[str, str]:
     reply, stopped = str(row["reply"] or ""), str(row["finish_reason"] or "")
     if _WITHHELD in reply:
         return "key withheld", "key"
-    if reply.startswith(_TOO_LONG):
+    if reply.startswith(WITHHELD_TEXT):
         return "longer than is read", "long"
     form = str(row["form"]) if row["form"] in ("json_schema", "grammar") else "form"
     if row["first_token"] is not None or row["form"] == "answers":

@@ -59,7 +59,7 @@ def audiences(ground: Ground, salt: str) -> list[Audience]:
     The second is made as a user makes it: the file that `groundlings calibrate --exposures` writes of these people's
     rows alone, named by `mind.exposures`. It is left out where the rows do not tell what makes people open an item.
     """
-    taste = fit_taste(ground.dataset, ground.train, salt=salt, seed=ground.seed)
+    taste = fit_taste(ground.dataset, ground.history(salt), salt=salt, seed=ground.seed, labels=ground.labels)
     options = ground.config.mind.options
     plain = BehaviouralMind(ground.population, taste, options, base_directory=ground.config.base)
     minds = [_audience(MIND, plain, taste)]
@@ -76,7 +76,7 @@ def audiences(ground: Ground, salt: str) -> list[Audience]:
 def calibrate_on(ground: Ground, salt: str) -> ExposureCalibration:
     """What the exposures of the half that is not judged say; no row of anybody else is read."""
     rows = ground.exposures.take(ground.fitted_half(salt)[ground.place])
-    measured = measure(ground.dataset, ground.train, rows, salt=salt, seed=ground.seed)
+    measured = measure(ground.dataset, ground.history(salt), rows, salt=salt, seed=ground.seed, labels=ground.labels)
     table = ground.config.truth.exposures
     return fit_exposures(
         rows,

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
-from groundlings.environments.dataset import Dataset
+from groundlings.environments.dataset import TRAINING, Dataset
 from groundlings.environments.datasets import load_dataset
 from groundlings.environments.datasets.coat import WHERE, random_part
 from groundlings.environments.datasets.exposures import load_exposures
@@ -17,6 +17,8 @@ from groundlings.environments.exposures import Exposures
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
+from groundlings.environments.row_order import seeded_order
+from groundlings.environments.split import LabelRows
 from groundlings.experiments.labs.truth.config import TruthConfig
 from groundlings.experiments.running.events import SILENT, Progress, on_download, on_note
 from groundlings.personas.population import Population, build_population
@@ -42,10 +44,22 @@ class Ground:
     exposures: Exposures
     people: IntArray
 
-    @property
+    @cached_property
     def train(self) -> Interactions:
-        """The self-chosen interactions."""
-        return self.dataset.interactions
+        """The self-chosen interactions; the training part, where the data set brings a split of its own."""
+        return _training_part(self.dataset)
+
+    def history(self, salt: str) -> Interactions:
+        """The same in the order that a run with this `split.salt` would give it, where nobody knows the times."""
+        people, items = self.dataset.people.user_ids, self.dataset.catalog.item_ids
+        if self.dataset.times_known:
+            return self.train
+        return self.train.take(seeded_order(self.train, people, items, salt))
+
+    @property
+    def labels(self) -> LabelRows:
+        """Which of them serve as labels when a taste is fitted: the latest, or random ones where there are no times."""
+        return "latest" if self.dataset.times_known else "random"
 
     @property
     def seed(self) -> int:
@@ -128,7 +142,7 @@ def lay_ground(config: TruthConfig, progress: Progress = SILENT) -> Ground:
     dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
     exposures = _random_exposures(config, dataset)
     known = ~np.isnan(outcomes(exposures, dataset.scale.like))
-    has_history = np.bincount(dataset.interactions.users, minlength=len(dataset.people)) > 0
+    has_history = np.bincount(_training_part(dataset).users, minlength=len(dataset.people)) > 0
     told = {
         **exposures.left_out,
         "whose outcome is not known": int((~known).sum()),
@@ -141,6 +155,11 @@ def lay_ground(config: TruthConfig, progress: Progress = SILENT) -> Ground:
         raise ConfigError(f"truth: found {len(people)} people with random exposures and a history, expected at least 2")
     told["of people who do not take part"] = len(exposures) - len(chosen)
     return Ground(config, dataset, _noting(chosen, told), people)
+
+
+def _training_part(dataset: Dataset) -> Interactions:
+    parts = dataset.parts
+    return dataset.interactions if parts is None else dataset.interactions.take(parts == TRAINING)
 
 
 def _random_exposures(config: TruthConfig, dataset: Dataset) -> Exposures:

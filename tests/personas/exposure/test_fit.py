@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
@@ -322,6 +323,29 @@ def test_another_file_is_refused(tmp_path, content):
         read_exposure_calibration(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_exposure_calibration(tmp_path / "missing.json")
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "told"),
+    [
+        (("position", "exponent", "value"), -1.0, "expected 0 or more"),
+        (("exit", "hazard", "value"), 1.5, "expected a probability"),
+        (("position", "kind"), "grid", "position is a grid with no columns"),
+        (("level", "value"), "much", "level.value"),
+        (("surprise",), 1, "surprise"),
+    ],
+)
+def test_figures_that_cannot_be_are_refused(tmp_path, keys, value, told):
+    table, features = random_log(people=20)
+    content = fit_exposures(table, audience(table, features)).model_dump(mode="json")
+    place = content
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    path = tmp_path / "spoilt.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=told):
+        read_exposure_calibration(path)
 
 
 @pytest.mark.parametrize("log", ["random", "propensities", "harvested, people known"])
