@@ -130,5 +130,5 @@ async def _on_day(plan: Plan, sample: ExposureSample, recommender: AsyncRecommen
         asked = (sample.place[rows] - first) * train.n_items + sample.rows.items[rows]
         inside[rows] = np.isin(asked, pairs)
     n, weights = len(sample.people), sample.weights * inside
-    gained = np.bincount(sample.place, weights * sample.outcome, minlength=n)
-    return gained, np.bincount(sample.place, weights, minlength=n)
+    gained, weight = (np.bincount(sample.place, part, minlength=n) for part in (weights * sample.outcome, weights))
+    return gained.astype(np.float64), weight.astype(np.float64)
