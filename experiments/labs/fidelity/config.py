@@ -52,6 +52,8 @@ class ListsConfig(Section):
     """Items per list at most: `length // (m + 1)` held-out items and m times as many negatives."""
     ratios: Annotated[tuple[Annotated[int, Field(ge=1, le=50)], ...], Field(min_length=1)] = (1, 2, 3, 9)
     """Each m is one task 1:m, once with uniform and once with popularity-matched negatives."""
+    reader: bool = True
+    """Whether the list reader is fitted as well: trees that see the whole list. They are no mind and drive no agent."""
 
 
 class SessionsConfig(Section):

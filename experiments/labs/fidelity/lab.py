@@ -24,6 +24,7 @@ from groundlings.experiments.labs.fidelity.calibration import Reliability
 from groundlings.experiments.labs.fidelity.config import FidelityConfig
 from groundlings.experiments.labs.fidelity.distributions import StarTables, tabulate_stars
 from groundlings.experiments.labs.fidelity.language import LanguageAnswers, ask_language_model
+from groundlings.experiments.labs.fidelity.list_reader import read_lists
 from groundlings.experiments.labs.fidelity.published import published_rows
 from groundlings.experiments.labs.fidelity.records import Record, Verdict, verdict
 from groundlings.experiments.labs.fidelity.scorers import Scorer, interaction_scorers
@@ -32,8 +33,8 @@ from groundlings.experiments.labs.fidelity.stage import MIND, Stage, set_stage
 from groundlings.experiments.labs.fidelity.system import Utilities, gate
 from groundlings.experiments.running.events import SILENT, LabStep, Progress
 
-PARTS = 9
-"""Steps of progress: reading and fitting, the seven parts, then the language model's rows of them."""
+PARTS = 10
+"""Steps of progress: reading and fitting, the seven parts, the list reader in part 1, the language model's rows."""
 
 
 @dataclass(frozen=True)
@@ -107,23 +108,29 @@ def examine(
     stage: Stage = timed(1, "reading and fitting", lambda: set_stage(config, progress))
     scorers = [*interaction_scorers(stage), *further(stage)]
     asked = timed(2, "interaction", lambda: interaction.ask_all(stage, scorers))
+    asked, readers = timed(3, "list reader", lambda: _read(stage, asked))
+    scorers += readers
     records = interaction.examine_interaction(asked, scorers)
-    records += timed(3, "preference", lambda: preference.examine_preference(stage))
-    calibrated, curves = timed(4, "calibration", lambda: calibration.examine_calibration(stage, asked, scorers))
+    records += timed(4, "preference", lambda: preference.examine_preference(stage))
+    calibrated, curves = timed(5, "calibration", lambda: calibration.examine_calibration(stage, asked, scorers))
     records += calibrated
-    stars, distributed = timed(5, "distributions", lambda: _distributions(stage))
+    stars, distributed = timed(6, "distributions", lambda: _distributions(stage))
     records += distributed
-    records += timed(6, "probes", lambda: probes.examine_probes(stage))
+    records += timed(7, "probes", lambda: probes.examine_probes(stage))
     audiences = system.simulators(stage, asked)
-    utilities = timed(7, "system level", lambda: system.measure_utilities(stage, audiences))
+    utilities = timed(8, "system level", lambda: system.measure_utilities(stage, audiences))
     records += system.examine_system(stage, utilities, audiences)
-    records += timed(8, "memorisation and stereotype", lambda: invariance.examine_invariance(stage))
-    answers, said = timed(9, "language model", lambda: _language(stage, progress))
+    records += timed(9, "memorisation and stereotype", lambda: invariance.examine_invariance(stage))
+    answers, said = timed(10, "language model", lambda: _language(stage, progress))
     records += said
     records += published_rows(stage.dataset.name)
     passed = {each.name: gate(records, each.name) for each in audiences if each.kind == "mind"}
     records = [_worded(record, passed) for record in records]
     return Findings(_about(stage, seconds, answers), records, passed[MIND], curves, utilities, stars)
+
+
+def _read(stage: Stage, asked: interaction.Asked) -> tuple[interaction.Asked, list[Scorer]]:
+    return read_lists(stage, asked) if stage.config.lists.reader else (asked, [])
 
 
 def _language(stage: Stage, progress: Progress) -> tuple[LanguageAnswers | None, list[Record]]:
