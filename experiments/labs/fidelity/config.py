@@ -56,6 +56,15 @@ class ListsConfig(Section):
     """Whether the list reader is fitted as well: trees that see the whole list. They are no mind and drive no agent."""
 
 
+class ChoiceConfig(Section):
+    """The choice among five: one item that the user really met next, and four that the user never met."""
+
+    scenes: Annotated[int, Field(ge=0)] = 8
+    """Scenes per user at most; 0 leaves the task out."""
+    later: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of all rows of the history, the latest, that scenes are taken from. Statistics rest on the others."""
+
+
 class SessionsConfig(Section):
     """The short simulations of the probes and the system level."""
 
@@ -99,6 +108,8 @@ class FidelityConfig(Section):
     """Number of users of the test third that are examined; thresholds are chosen on as many of the validation third."""
     lists: ListsConfig = ListsConfig()
     """The lists in which scorers must separate held-out items from sampled negatives."""
+    choice: ChoiceConfig = ChoiceConfig()
+    """The choice among five."""
     mind: BehaviouralMindConfig = BehaviouralMindConfig(kind="behavioural")
     """The mind of the agents in probes and on the system level."""
     site: SiteConfig = SiteConfig(page_size=10, max_pages=2)

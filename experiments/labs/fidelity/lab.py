@@ -11,6 +11,7 @@ from typing import Any
 from groundlings.experiments.config.loading import config_hash, dump_config
 from groundlings.experiments.labs.fidelity import (
     calibration,
+    choice_of_five,
     choices,
     distributions,
     interaction,
@@ -33,8 +34,8 @@ from groundlings.experiments.labs.fidelity.stage import MIND, Stage, set_stage
 from groundlings.experiments.labs.fidelity.system import Utilities, gate
 from groundlings.experiments.running.events import SILENT, LabStep, Progress
 
-PARTS = 10
-"""Steps of progress: reading and fitting, the seven parts, the list reader in part 1, the language model's rows."""
+PARTS = 11
+"""Steps of progress: reading and fitting, part 1 in three steps, the other six parts, the language model's rows."""
 
 
 @dataclass(frozen=True)
@@ -111,17 +112,18 @@ def examine(
     asked, readers = timed(3, "list reader", lambda: _read(stage, asked))
     scorers += readers
     records = interaction.examine_interaction(asked, scorers)
-    records += timed(4, "preference", lambda: preference.examine_preference(stage))
-    calibrated, curves = timed(5, "calibration", lambda: calibration.examine_calibration(stage, asked, scorers))
+    records += timed(4, "choice among five", lambda: choice_of_five.examine_choices_of_five(stage))
+    records += timed(5, "preference", lambda: preference.examine_preference(stage))
+    calibrated, curves = timed(6, "calibration", lambda: calibration.examine_calibration(stage, asked, scorers))
     records += calibrated
-    stars, distributed = timed(6, "distributions", lambda: _distributions(stage))
+    stars, distributed = timed(7, "distributions", lambda: _distributions(stage))
     records += distributed
-    records += timed(7, "probes", lambda: probes.examine_probes(stage))
+    records += timed(8, "probes", lambda: probes.examine_probes(stage))
     audiences = system.simulators(stage, asked)
-    utilities = timed(8, "system level", lambda: system.measure_utilities(stage, audiences))
+    utilities = timed(9, "system level", lambda: system.measure_utilities(stage, audiences))
     records += system.examine_system(stage, utilities, audiences)
-    records += timed(9, "memorisation and stereotype", lambda: invariance.examine_invariance(stage))
-    answers, said = timed(10, "language model", lambda: _language(stage, progress))
+    records += timed(10, "memorisation and stereotype", lambda: invariance.examine_invariance(stage))
+    answers, said = timed(11, "language model", lambda: _language(stage, progress))
     records += said
     records += published_rows(stage.dataset.name)
     passed = {each.name: gate(records, each.name) for each in audiences if each.kind == "mind"}
