@@ -18,6 +18,8 @@ _CHOSEN = (
     ("interaction", "uniform 1:1", "auc", "Interaction, AUC"),
     ("interaction", "popularity-matched 1:1", "accuracy", "Popularity-matched 1:1, accuracy"),
     ("interaction", "popularity-matched 1:1", "auc", "Popularity-matched, AUC"),
+    ("interaction", "choice among five", "top-1", "Choice among five, top-1"),
+    ("interaction", "choice among five", "log loss", "Choice among five, log loss"),
     ("preference", "liked or disliked", "auc", "Liked or disliked, AUC"),
     ("preference", "rating", "mae", "Rating, MAE"),
     ("preference", "rating", "rmse", "Rating, RMSE"),
@@ -49,6 +51,7 @@ _READ = (
     ("uniform 1:1", "f1", "List reader, no mind: 1:1, F1"),
     ("uniform 1:3", "f1", "List reader, no mind: 1:3, F1"),
     ("uniform 1:9", "f1", "List reader, no mind: 1:9, F1"),
+    ("choice among five", "top-1", "List reader, no mind: choice among five, top-1"),
 )
 """Figures of the list reader, which has no verdict."""
 

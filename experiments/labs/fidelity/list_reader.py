@@ -47,6 +47,9 @@ FOLDS = 3
 DRAWS = 2
 """Lists of each task that are drawn for each validation user to fit on."""
 
+TREES = 200
+"""Trees of each model."""
+
 MOST_PEOPLE = 2000
 FEWEST_PEOPLE = 30
 """With fewer validation users than this nothing is fitted, and there is no such row."""
@@ -100,7 +103,7 @@ def fit_trees(tables: Sequence[tuple[Numbers, Lists]], fold: IntArray, seed: int
     for number in range(FOLDS):
         kept = [lists.listed & (fold != number)[:, None] for _, lists in tables]
         model = HistGradientBoostingClassifier(
-            learning_rate=0.06, max_iter=200, max_leaf_nodes=15, min_samples_leaf=40, l2_regularization=5.0,
+            learning_rate=0.06, max_iter=TREES, max_leaf_nodes=15, min_samples_leaf=40, l2_regularization=5.0,
             max_features=0.3, early_stopping=False, random_state=seed % 2**32,
         )  # fmt: skip
         with threadpool_limits(1):
