@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo test check fuzz mutate check-aa consumers neighbours bench bench-logging bench-scheduling bench-tokens bench-saturation test-vllm
+.PHONY: help install demo test check fuzz mutate check-aa check-exposures truth consumers neighbours bench bench-logging bench-scheduling bench-tokens bench-saturation test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -42,6 +42,10 @@ check: $(STAMP) ## run everything that must pass before a change is merged
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
+truth: $(STAMP) ## hold the agents against coats that nobody chose; COAT=DIR is the folder of the data set (docs/truth.md)
+	$(BIN)/groundlings truth experiments/configs/truth_coat.yaml --out runs/truth-coat \
+	    $(if $(COAT),--set "truth.directory=$(abspath $(COAT))")
+
 consumers: $(STAMP) ## install RecBole, LensKit and sb-obp (6 GB) into build/consumers, and read exports back by them
 	$(BIN)/python -m venv build/consumers
 	build/consumers/bin/python -m pip install --quiet --no-user sb-obp recbole lenskit "pyarrow<21"
@@ -58,11 +62,14 @@ neighbours: $(STAMP) ## install the wheel beside the registry's `recommenders` i
 fuzz: $(STAMP) ## spoil 10,000 experiment files, 1,000 data files and runs, 10,000 replies; all end in an error or a run (an hour)
 	$(BIN)/python tests/fuzz/fuzz.py $(ARGS)
 
-mutate: $(STAMP) ## change the story's files in 700 places; each change must fail a test beside it (half an hour; goes on where it stopped)
+mutate: $(STAMP) ## change the story's files in 800 places; each change must fail a test beside it (half an hour; goes on where it stopped)
 	$(BIN)/python tests/mutation/mutate.py $(ARGS)
 
 check-aa: $(STAMP) ## count false alarms in 2,000 A/A experiments, coverage, gain and planted effects (a few minutes)
 	$(BIN)/python -m benchmarks.aa $(ARGS)
+
+check-exposures: $(STAMP) ## fit 500 logs of exposures whose truth is known, and count how often intervals hold it (two minutes)
+	$(BIN)/python -m benchmarks.exposures $(ARGS)
 
 bench: $(STAMP) ## measure impressions a second beside raw SQLite
 	$(BIN)/python -m benchmarks.impressions

@@ -7,10 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 from groundlings.environments import levels
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.people import People
+
+TRAINING, HELD_OUT, LEFT_OUT = 0, 1, 2
+"""Values of `Dataset.parts`."""
+
+TIMES_UNKNOWN = (
+    "unknown: the interactions of each user are in a seeded order, which says nothing; the simulated clock starts at 0"
+)
+"""What reports say of a data set without times."""
 
 _ZERO = 1e-9
 """In steps: -0.3 + 3 * 0.1 is 5.6e-17, which nobody would know for zero."""
@@ -67,6 +78,11 @@ class Dataset:
         scale: The stars it uses.
         source: Where the bytes came from, for the manifest.
         licence: Its terms in a sentence.
+        times_known: False where nobody knows when interactions took place. Then all of them have the time 0, and the
+            rows of a user are in a seeded order, which says nothing (`groundlings.environments.row_order`).
+        parts: The split that came with the data, shape (n_interactions,), `TRAINING`, `HELD_OUT` or `LEFT_OUT` per
+            row; None where none came with it.
+        notes: What a reader has to know of how it was made, such as rows that were left out, with counts.
     """
 
     name: str
@@ -76,6 +92,9 @@ class Dataset:
     scale: RatingScale
     source: str
     licence: str
+    times_known: bool = True
+    parts: NDArray[np.int8] | None = None
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -88,4 +107,9 @@ class Dataset:
             repr(self.scale),
         ):
             digest.update(part.encode())
+        # Data sets without these are hashed as they always were, so that their runs can be resumed.
+        if not self.times_known:
+            digest.update(b"times unknown")
+        if self.parts is not None:
+            digest.update(b"parts" + np.ascontiguousarray(self.parts, dtype=np.int8).tobytes())
         return digest.hexdigest()

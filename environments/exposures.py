@@ -145,7 +145,20 @@ class Exposures:
 
     def take(self, rows: NDArray[np.integer] | BoolArray) -> Exposures:
         """Some rows, by number or mask."""
-        return replace(self, **{name: column[rows] for name, column in self._columns()})
+        return replace(
+            self,
+            users=self.users[rows],
+            items=self.items[rows],
+            lists=self.lists[rows],
+            pages=self.pages[rows],
+            sessions=self.sessions[rows],
+            positions=self.positions[rows],
+            opened=self.opened[rows],
+            ratings=self.ratings[rows],
+            propensities=self.propensities[rows],
+            censored=self.censored[rows],
+            timestamps=None if self.timestamps is None else self.timestamps[rows],
+        )
 
     def _columns(self) -> list[tuple[str, NDArray[np.generic]]]:
         columns: list[tuple[str, NDArray[np.generic] | None]] = [
@@ -224,8 +237,8 @@ class Exposures:
         if self.policy == "random" or self.has_propensities or self.at_several_positions.any():
             return None
         return (
-            "the logged policy showed each item at one position only and gives no propensities, so what a position does "
-            "cannot be told from what the items there are"
+            "the logged policy showed each item at one position only and gives no propensities, so what a position "
+            "does is not told from what the items there are"
         )
 
     def _no_level(self, everything_seen: bool) -> str | None:

@@ -107,6 +107,15 @@ class Interactions:
         """
         return self.take(np.lexsort((self.users, self.timestamps)))
 
+    def first_meetings(self) -> Interactions:
+        """The earliest row of each pair of a user and an item, in the order they have; itself where none repeats."""
+        if self.matrix.nnz == len(self):
+            return self
+        order = np.lexsort((self.timestamps, self.items, self.users))  # stable: equal moments keep their order
+        new = np.ones(len(order), dtype=np.bool_)
+        new[1:] = (np.diff(self.users[order]) != 0) | (np.diff(self.items[order]) != 0)
+        return self.take(np.sort(order[new]))
+
     @property
     def seconds(self) -> FloatArray | IntArray:
         """Times in seconds since 1970, shape (n,): whole numbers where the clock is no finer."""

@@ -43,6 +43,15 @@ def name_key(*names: object) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
+def row_keys(root: int, *columns: NDArray[np.integer]) -> _Words:
+    """One scrambled word per row, shape (n,): a function of `root` and of what the columns hold in that row alone."""
+    with np.errstate(over="ignore"):
+        words = _mix(np.full(1, root % 2**64, dtype=np.uint64))
+        for column in columns:
+            words = _mix(words ^ column.astype(np.uint64))
+    return words
+
+
 @lru_cache(maxsize=1 << 12)
 def _purpose_key(purpose: str) -> np.uint64:
     return np.uint64(name_key(purpose))

@@ -8,11 +8,20 @@ from typing import Literal, get_args
 import numpy as np
 
 from groundlings.environments.arrays import BoolArray, IntArray
+from groundlings.environments.dataset import HELD_OUT, LEFT_OUT, TRAINING, Dataset
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
+from groundlings.environments.row_order import keys_of, seeded_order
 
-SplitKind = Literal["per_user_temporal", "global_temporal"]
+TemporalKind = Literal["per_user_temporal", "global_temporal"]
+SplitKind = Literal["per_user_temporal", "global_temporal", "random", "given"]
+
+LabelRows = Literal["latest", "random"]
+"""Which training rows of a user serve as labels when a model of the user is fitted."""
+
+_MOSTLY = 0.75
+"""Halfway between a held-out part that comes after the training part (1) and one that does so by chance (.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +30,74 @@ class Split:
 
     Attributes:
         train: All that personas and recommenders may know.
-        test: The later part, for evaluation alone.
+        test: The held-out part, for evaluation alone.
         dropped_users: Users without any training row; they can be no persona, and are counted.
+        labels: How rows of `train` are to be held out in their turn, to fit on: as `test` was drawn. Labels that are
+            the latest rows of a training part with random gaps would teach another spread between users than the
+            held-out part has.
+        left_out: Interactions that are in neither part, because the given split leaves them out.
     """
 
     train: Interactions
     test: Interactions
     dropped_users: IntArray
+    labels: LabelRows = "latest"
+    left_out: int = 0
+
+
+def split_dataset(dataset: Dataset, kind: SplitKind, test_fraction: float, *, salt: str) -> Split:
+    """Split by time, at random, or as the data set says.
+
+    Args:
+        dataset: The users, items and interactions.
+        kind: "per_user_temporal" and "global_temporal" as `split_history` has them; "random" holds out `test_fraction`
+            of each user's rows, by a hash of salt, user, item and time; "given" is the data set's own split.
+        test_fraction: Not read where the split is given.
+        salt: Another one gives another random split, and another order to rows without a time.
+
+    Raises:
+        ConfigError: The data set has no times and the kind needs them, or there is no given split, or there is one
+            that the kind would ignore.
+    """
+    _check(kind, test_fraction)
+    people, items = dataset.people.user_ids, dataset.catalog.item_ids
+    history, parts = dataset.interactions, dataset.parts
+    if (kind == "given") != (parts is not None):
+        raise ConfigError(_unfitting(kind, dataset))
+    if not len(history):
+        raise DataError(_NOTHING)
+    if not dataset.times_known:
+        order = seeded_order(history, people, items, salt)
+        history, parts = history.take(order), None if parts is None else parts[order]
+    if parts is not None:
+        train, test = history.take(parts == TRAINING), history.take(parts == HELD_OUT)
+        labels: LabelRows = "latest" if dataset.times_known and _comes_later(train, test) else "random"
+        return Split(train, test, _without(train), labels, int((parts == LEFT_OUT).sum()))
+    if kind == "random":
+        keys = keys_of(history, people, items, "split", salt)
+        held_out = _last_rows(history, np.lexsort((keys, history.users)), test_fraction)
+        train = history.take(~held_out)
+        return Split(train, history.take(held_out), _without(train), "random")
+    _refuse_unordered(dataset, kind)
+    return split_history(history, kind, test_fraction)
+
+
+def split_training(dataset: Dataset, train: Interactions, fraction: float, labels: LabelRows, *, salt: str) -> Split:
+    """Hold out a fraction of each user's training rows to fit on, the latest or random ones.
+
+    Args:
+        dataset: For the ids of users and items.
+        train: Training rows.
+        fraction: Of each user's rows.
+        labels: `Split.labels` of the split that `train` comes from.
+        salt: As of `split_dataset`.
+    """
+    if labels == "latest":
+        return split_history(train, "per_user_temporal", fraction)
+    keys = keys_of(train, dataset.people.user_ids, dataset.catalog.item_ids, "labels", salt)
+    held_out = _last_rows(train, np.lexsort((keys, train.users)), fraction)
+    kept = train.take(~held_out)
+    return Split(kept, train.take(held_out), _without(kept), "random")
 
 
 def split_history(history: Interactions, kind: SplitKind, test_fraction: float) -> Split:
@@ -37,29 +107,107 @@ def split_history(history: Interactions, kind: SplitKind, test_fraction: float) 
     than the test part of another; "global_temporal" leaks nothing from the future (Ji et al. 2023, "A critical
     study on data leakage in recommender system offline evaluation") but leaves some people without one.
     """
-    if kind not in get_args(SplitKind):
-        raise ConfigError(f"split.kind: found {kind!r}, expected one of {', '.join(get_args(SplitKind))}")
-    if not 0 < test_fraction < 1:
-        raise ConfigError(f"split.test_fraction: found {test_fraction}, expected a number between 0 and 1")
+    if kind not in get_args(TemporalKind):
+        raise ConfigError(f"split.kind: found {kind!r}, expected one of {', '.join(get_args(TemporalKind))}")
+    _check(kind, test_fraction)
     if not len(history):
-        raise DataError("split: the history has no interactions; there is nothing to learn from and nothing to test on")
-    # Ties in time are broken by the order of rows, as everywhere (`Interactions.chronological`).
-    order = np.lexsort((history.timestamps, history.users))
-    users = history.users[order]
-    counts = np.bincount(users, minlength=history.n_users)
-    later = np.zeros(len(history), dtype=np.bool_)
+        raise DataError(_NOTHING)
     if kind == "per_user_temporal":
-        place = np.arange(len(users)) - (np.cumsum(counts) - counts)[users]
-        kept = _kept(counts, test_fraction)
-        later[order] = place >= kept[users]
+        # Ties in time are broken by the order of rows, as everywhere (`Interactions.chronological`).
+        later = _last_rows(history, np.lexsort((history.timestamps, history.users)), test_fraction)
     else:
         # Rows of the very moment stay together in training, so the test part is the fraction at most.
         last = int(_kept(np.array([len(history)]), test_fraction)[0]) - 1
         moment = np.partition(history.timestamps, last)[last]
         later = history.timestamps > moment
     train = history.take(~later)
-    known = np.bincount(train.users, minlength=history.n_users) > 0
-    return Split(train, history.take(later), np.flatnonzero(~known).astype(np.int64))
+    return Split(train, history.take(later), _without(train))
+
+
+def tied_cuts(split: Split) -> int:
+    """Users whose held-out part begins among interactions of one moment: the order of rows decided which it holds."""
+    earliest = np.full(split.train.n_users, np.iinfo(np.int64).max)
+    np.minimum.at(earliest, split.test.users, split.test.timestamps)
+    return int((_latest(split.train) == earliest).sum())
+
+
+_NOTHING = "split: the history has no interactions; there is nothing to learn from and nothing to test on"
+
+
+def _check(kind: SplitKind, test_fraction: float) -> None:
+    if kind not in get_args(SplitKind):
+        raise ConfigError(f"split.kind: found {kind!r}, expected one of {', '.join(get_args(SplitKind))}")
+    if not 0 < test_fraction < 1:
+        raise ConfigError(f"split.test_fraction: found {test_fraction}, expected a number between 0 and 1")
+
+
+def _unfitting(kind: SplitKind, dataset: Dataset) -> str:
+    """What is wrong where the data has a split that the kind does not ask for, or lacks one that it does."""
+    if kind == "given":
+        return (
+            f"split.kind: found 'given', but the data set {dataset.name!r} brings no split; name its column "
+            "(dataset.own.interactions.split) or its file (dataset.own.interactions.held_out), or write random or "
+            "per_user_temporal"
+        )
+    return (
+        f"split.kind: found {kind!r}, but the data set {dataset.name!r} brings a split of its own; write `kind: given` "
+        "to use it, or take it out of the data (dataset.own.interactions.split, held_out)"
+    )
+
+
+def _refuse_unordered(dataset: Dataset, kind: SplitKind) -> None:
+    """Refuse to split by time where no time tells two rows apart."""
+    history = dataset.interactions
+    advice = "write `split: {kind: random}`"
+    if not dataset.times_known:
+        raise ConfigError(
+            f"split.kind: {kind} asks what came first, and the data set {dataset.name!r} has no times; {advice}, or "
+            "name the column with the time (dataset.own.interactions.timestamp)"
+        )
+    of_each = kind == "per_user_temporal"
+    groups = history.users if of_each else np.zeros_like(history.users)
+    order = np.lexsort((history.timestamps, groups))
+    together = np.diff(groups[order]) == 0
+    if together.any() and not np.diff(history.timestamps[order])[together].any():
+        whose = "of each user " if of_each else ""
+        raise ConfigError(
+            f"split.kind: {kind} asks what came first, and all interactions {whose}in the data set {dataset.name!r} "
+            f"are of one moment; {advice}, and where that column holds no real time, leave it out of "
+            "dataset.own.interactions"
+        )
+
+
+def _comes_later(train: Interactions, test: Interactions) -> bool:
+    """Whether held-out rows mostly come after the latest training row of their user, ties counting half."""
+    latest = _latest(train)[test.users]
+    known = latest > _NEVER
+    later = (test.timestamps > latest) + 0.5 * (test.timestamps == latest)
+    return bool(known.any() and later[known].mean() >= _MOSTLY)
+
+
+_NEVER = np.iinfo(np.int64).min
+
+
+def _latest(rows: Interactions) -> IntArray:
+    """The latest time of each user, shape (n_users,), `_NEVER` where a user has no row."""
+    latest = np.full(rows.n_users, _NEVER)
+    np.maximum.at(latest, rows.users, rows.timestamps)
+    return latest
+
+
+def _without(train: Interactions) -> IntArray:
+    """Users without a training row, ascending."""
+    return np.flatnonzero(np.bincount(train.users, minlength=train.n_users) == 0).astype(np.int64)
+
+
+def _last_rows(rows: Interactions, order: IntArray, fraction: float) -> BoolArray:
+    """True for the last `fraction` of each user's rows, shape (n,); `order` sorts the rows by user, then as wanted."""
+    users = rows.users[order]
+    counts = np.bincount(users, minlength=rows.n_users)
+    place = np.arange(len(users)) - (np.cumsum(counts) - counts)[users]
+    last = np.zeros(len(rows), dtype=np.bool_)
+    last[order] = place >= _kept(counts, fraction)[users]
+    return last
 
 
 def _kept(counts: IntArray, test_fraction: float) -> IntArray:

@@ -28,7 +28,7 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets import load_dataset
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
-from groundlings.environments.split import Split, split_history
+from groundlings.environments.split import Split
 from groundlings.experiments.archive.directory import existing_config
 from groundlings.experiments.config.loading import Key, as_yaml, complaint, config_hash, load_config, together
 from groundlings.experiments.config.schema import ExperimentConfig
@@ -220,8 +220,9 @@ class Experiment:
         Returns:
             One row per interaction, in the order of time: `user_id` and `item_id` (the data set's own ids), `rating`
             (NaN where none was given) and `timestamp` (seconds since 1970, with
-            fractions where the data has them).
+            fractions where the data has them; NaN where the data has no times, and then rows are in a seeded order).
         """
+        import numpy as np
         import pandas as pd
 
         known, data = self._split.train, self._dataset
@@ -230,7 +231,7 @@ class Experiment:
                 "user_id": pd.Series(data.people.user_ids, dtype=str).take(known.users).to_numpy(),
                 "item_id": pd.Series(data.catalog.item_ids, dtype=str).take(known.items).to_numpy(),
                 "rating": known.ratings,
-                "timestamp": known.seconds,
+                "timestamp": known.seconds if data.times_known else np.full(len(known), np.nan),
             }
         )
 
@@ -247,7 +248,7 @@ class Experiment:
 
     @cached_property
     def _split(self) -> Split:
-        return split_history(self._dataset.interactions, self.config.split.kind, self.config.split.test_fraction)
+        return self.config.split.of(self._dataset)
 
 
 def open_run(directory: Path | str, *, metrics: Sequence[Metric] = ()) -> Run:

@@ -133,7 +133,7 @@ def _values(table: Table, name: str) -> FloatArray:
 
     def number(cell: str) -> float:
         try:
-            value = float(cell)
+            value = float("" if "_" in cell else cell)  # Python takes 1_0 for ten
         except ValueError:
             raise ValueError("a number") from None
         if math.isnan(value) or (name == "rank" and math.isinf(value)):

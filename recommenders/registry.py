@@ -19,7 +19,9 @@ from typing import Any
 
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import ChatModel, Sampling
+from groundlings.environments.dataset import RatingScale
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.people import People
 from groundlings.environments.plugins import PYTHON_OBJECT, ExtensionPoint, constructor_arguments, nearest, read_option
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.oracle import Preference
@@ -30,13 +32,18 @@ ENTRY_POINT_GROUP = "groundlings.recommenders"
 SHIPPED = {
     "als": "groundlings.recommenders.als:AlsRecommender",
     "anti_oracle": "groundlings.recommenders.oracle:AntiOracleRecommender",
+    "bias_svd": "groundlings.recommenders.bias_svd:BiasSvdRecommender",
     "bpr": "groundlings.recommenders.bpr:BprRecommender",
     "content_knn": "groundlings.recommenders.content_knn:ContentKnnRecommender",
     "degraded": "groundlings.recommenders.degraded:DegradedRecommender",
     "ease": "groundlings.recommenders.ease:EaseRecommender",
     "epsilon_slots": "groundlings.recommenders.exploration:EpsilonSlots",
     "external": "groundlings.recommenders.external:ExternalRecommender",
+    "feature_regression": "groundlings.recommenders.feature_regression:FeatureRegressionRecommender",
+    "group_popular": "groundlings.recommenders.group_popular:GroupPopularRecommender",
     "item_knn": "groundlings.recommenders.item_knn:ItemKnnRecommender",
+    "item_mean": "groundlings.recommenders.item_mean:ItemMeanRecommender",
+    "liked_knn": "groundlings.recommenders.liked_knn:LikedKnnRecommender",
     "oracle": "groundlings.recommenders.oracle:OracleRecommender",
     "plackett_luce": "groundlings.recommenders.exploration:PlackettLuce",
     "popular": "groundlings.recommenders.popular:PopularRecommender",
@@ -57,6 +64,8 @@ class RecommenderContext:
         preference: What the audience secretly likes, None where nobody can tell (a language model decides).
         model: The language model that this arm may ask, None where its configuration names none.
         sampling: How that model's replies are to be drawn, as the configuration has it; None likewise.
+        demographics: What users said of themselves, as a real system may know it; None where nothing is known.
+        rating_scale: The ratings in use, None where nobody says.
     """
 
     catalog: Catalog
@@ -65,6 +74,8 @@ class RecommenderContext:
     preference: Preference | None = None
     model: ChatModel | None = None
     sampling: Sampling | None = None
+    demographics: People | None = None
+    rating_scale: RatingScale | None = None
 
 
 def build_recommender(

@@ -23,7 +23,12 @@ async def in_order(
     At most `concurrency` are open at once. A slow one holds back the results behind it, not the work: up to
     eight times as many finished ones wait their turn. When one fails, the open ones are cancelled, and those that were
     finished are yielded before the failure is raised: what was decided, and paid for, is not thrown away.
+
+    Raises:
+        ValueError: None may be open, so nothing would ever end.
     """
+    if concurrency < 1:
+        raise ValueError(f"concurrency is {concurrency}; expected how many may be open at once, 1 or more")
     gate = asyncio.Semaphore(concurrency)
 
     async def admitted(task: Task) -> Result:

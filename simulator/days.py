@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from groundlings.environments.cleaning import logger
@@ -45,6 +45,7 @@ async def live_together(
     log: LogWriter,
     on_sessions: Callable[[int], None],
     watch: LostPageWatch | None = None,
+    after_first_fit: Callable[[Arm], Awaitable[None]] | None = None,
 ) -> None:
     """Simulate all days of some arms; after each day every one of them gets the clicks of all of them.
 
@@ -56,6 +57,8 @@ async def live_together(
         log: Gets the sessions in agent order.
         on_sessions: Called with the number of sessions just written, or already in the log.
         watch: Counts lost pages; None where any number is allowed.
+        after_first_fit: Is given each arm before the first day, its recommender fitted on the history alone; it may ask
+            for lists. Not called for an arm whose first days the log of an interrupted run holds.
 
     Raises:
         TooMuchUnreadable: The watch says so.
@@ -67,7 +70,9 @@ async def live_together(
             for day in range(schedule.days):
                 # 1. Before the day, on schedule, recommenders are fitted on all interactions so far.
                 if schedule.fits_before(day):
-                    _fit(arms, until=schedule.next_fit(day))
+                    for arm in _fit(arms, until=schedule.next_fit(day)):
+                        if day == 0 and after_first_fit is not None:
+                            await after_first_fit(arm)
 
                 # 2. Agents have their sessions. Recommenders are frozen: clicks of today change no list of today.
                 for arm in arms:
@@ -83,8 +88,10 @@ async def live_together(
             arm.stop()
 
 
-def _fit(arms: Sequence[Arm], until: int) -> None:
+def _fit(arms: Sequence[Arm], until: int) -> Iterator[Arm]:
     """Fit the recommenders for the days before `until`, where the log of an interrupted run lacks any of them.
+
+    Yields each arm right after its fit: what is made for one fit is not needed for the next.
 
     A fit replaces what was learnt before, so a fit whose days are all in the log is not needed.
     """
@@ -92,3 +99,4 @@ def _fit(arms: Sequence[Arm], until: int) -> None:
         if arm.past.whole_days < until:
             _logger.debug("fitting the recommender of arm %s", arm.name)
             arm.fit()
+            yield arm

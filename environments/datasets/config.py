@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -24,6 +24,50 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+class SplitColumn(_Strict):
+    """A column that says of each interaction which part it belongs to; a plain name is short for `{column: ...}`.
+
+    Any other cell is refused.
+    """
+
+    column: str
+    """Its header."""
+    training: Annotated[tuple[str, ...], Field(min_length=1)] = ("train", "training")
+    """Cells of interactions that personas and recommenders may know."""
+    held_out: Annotated[tuple[str, ...], Field(min_length=1)] = ("test", "held_out")
+    """Cells of interactions that are held out."""
+    left_out: tuple[str, ...] = ("valid", "validation", "val")
+    """Cells of interactions that are used for nothing."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_name(cls, value: Any) -> Any:
+        return {"column": value} if isinstance(value, str) else value
+
+    @field_validator("training", "held_out", "left_out", mode="before")
+    @classmethod
+    def _as_cells(cls, value: Any) -> Any:
+        """Numbers as the cells of a file have them: YAML reads 1 as a number."""
+        if not isinstance(value, list | tuple):
+            return value
+        return tuple(str(cell) if type(cell) is int else cell for cell in value)
+
+    @model_validator(mode="after")
+    def _cells_differ(self) -> SplitColumn:
+        cells = [*self.training, *self.held_out, *self.left_out]
+        twice = sorted({cell for cell in cells if cells.count(cell) > 1})
+        if twice:
+            raise ValueError(f"a cell can mean one part only, found more than once: {', '.join(map(shown, twice))}")
+        return self
+
+
+class HeldOutFile(_Strict):
+    """A second file with the interactions that are held out; those of the first one are then all for training."""
+
+    path: NamedPath
+    """A CSV or Parquet file with the same columns as the first; relative to the experiment file."""
+
+
 class InteractionColumns(_Strict):
     """The file of the interactions, and its columns."""
 
@@ -35,11 +79,24 @@ class InteractionColumns(_Strict):
     """Column with the item's id."""
     rating: str | None = None
     """Column with the stars given; without it the feedback is implicit."""
-    timestamp: str
-    """Column with the time: a number of seconds, milliseconds, microseconds or nanoseconds since 1970, a date such as
+    timestamp: str | None = None
+    """Column with the time; without it nobody knows what came first, and `split.kind` must be `random` or `given`. A
+    number of seconds, milliseconds, microseconds or nanoseconds since 1970, a date such as
     20240131, or ISO dates (UTC unless they say otherwise); fractions of a second count."""
     time_unit: TimeUnit | None = None
     """What the numbers of that column are; if absent, it is told from the years that they give."""
+    split: SplitColumn | None = None
+    """Column with a split of your own; with it, `split.kind` must be `given`."""
+    held_out: HeldOutFile | None = None
+    """File of the held-out interactions, where training and held-out ones lie in two; `split.kind` must be `given`."""
+
+    @model_validator(mode="after")
+    def _keys_fit(self) -> InteractionColumns:
+        if self.split is not None and self.held_out is not None:
+            raise ValueError("split, held_out: both say what is held out; keep one")
+        if self.time_unit is not None and self.timestamp is None:
+            raise ValueError("time_unit: there is no column `timestamp` for it; name one, or take the key out")
+        return self
 
 
 class ItemColumns(_Strict):
@@ -148,24 +205,39 @@ class ToyOptions(_Strict):
         return self
 
 
+class CompleteJourneyOptions(_Strict):
+    """Which products of the data set `complete-journey` are kept."""
+
+    min_households: int = Field(default=60, ge=1)
+    """Products that at least so many households bought in the year are kept: 2,977 of 68,257 at 60. With all of
+    them (1), `ease` takes more memory than most machines have."""
+
+
 _MOST_MADE_UP = 200_000_000
 """Ratings, several gigabytes of them."""
+
+
+_SECTIONS = {"own": "own", "toy": "toy", "complete_journey": "complete-journey"}
+"""A section of `dataset` -> the data set that reads it."""
 
 
 class DatasetConfig(_Strict):
     """Which data the experiment stands on; a plain name is short for `{name: ...}`."""
 
     name: str
-    """`ml-100k`, `ml-1m`, `toy` (made up, for tests), `own` (your own tables), a plug-in, or your loader as
-    `module:NAME`."""
+    """`ml-100k`, `ml-1m`, `complete-journey` (groceries), `coat` (its files lie in `directory`), `toy` (made up, for
+    tests), `own` (your own tables), a plug-in, or your loader as `module:NAME`."""
     directory: NamedPath | None = None
-    """Where downloaded data is kept, instead of the user's cache or the environment variable `GROUNDLINGS_DATA`."""
+    """Where downloaded data is kept, instead of the user's cache or the environment variable `GROUNDLINGS_DATA`; the
+    folder of the data set `coat`, which has no other."""
     allow_download: bool = True
     """Whether missing data may be fetched; `GROUNDLINGS_OFFLINE=1` forbids it for every experiment."""
     own: OwnData | None = None
     """The tables of the data set `own`."""
     toy: ToyOptions | None = None
     """The size of the data set `toy`."""
+    complete_journey: CompleteJourneyOptions | None = None
+    """Which products of the data set `complete-journey` are kept."""
     options: dict[str, Any] | None = None
     """What a plug-in or your own loader is built with."""
 
@@ -195,10 +267,10 @@ class DatasetConfig(_Strict):
             raise ConfigError(
                 "dataset.own: missing; the data set 'own' needs its tables: own: {interactions: ..., items: ...}"
             )
-        for part in ("own", "toy"):
-            if getattr(self, part) is not None and self.name != part:
+        for part, name in _SECTIONS.items():
+            if getattr(self, part) is not None and self.name != name:
                 raise ConfigError(
-                    f"dataset.{part}: only the data set {part!r} reads this, but dataset.name is {self.name!r}"
+                    f"dataset.{part}: only the data set {name!r} reads this, but dataset.name is {self.name!r}"
                 )
         if self.options is not None and self.name in DATASET_NAMES:
             raise ConfigError(
@@ -208,5 +280,10 @@ class DatasetConfig(_Strict):
 
     def loader_options(self) -> dict[str, Any]:
         """What the loader of this name is given: its section, or the options of a plug-in."""
-        section = self.own if self.name == "own" else self.toy
-        return dict(self.options or {}) if section is None else section.model_dump()
+        if self.name == "coat":
+            return {"directory": None if self.directory is None else self.directory.expanduser()}
+        sections = [getattr(self, part) for part, name in _SECTIONS.items() if name == self.name]
+        if not sections or sections[0] is None:
+            return dict(self.options or {})
+        section: BaseModel = sections[0]
+        return section.model_dump()

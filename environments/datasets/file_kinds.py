@@ -61,10 +61,14 @@ def refuse_other_kinds(path: Path, content: bytes) -> None:
         raise DataError(f"{path}: the file is text in UTF-16; save it as UTF-8")
 
 
-def refuse_other_separators(path: Path, headers: Sequence[str]) -> None:
+def refuse_other_separators(path: Path, headers: Sequence[str], separator: str = ",") -> None:
     """Return if a header line has cells; raise `DataError` where the only one holds what separates cells elsewhere."""
     if len(headers) != 1:
         return
+    if separator != "," and "," in headers[0]:
+        raise DataError(
+            f"{path}: its cells are separated by commas, expected tabs as its ending says; give it the ending .csv"
+        )
     for sign, name in _SEPARATORS.items():
         if sign in headers[0]:
             raise DataError(

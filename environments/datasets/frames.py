@@ -18,10 +18,11 @@ from groundlings.environments.errors import ConfigError, DataError, shown
 if TYPE_CHECKING:
     import pandas as pd
 
-ColumnNames = Mapping[str, Mapping[str, str | Sequence[str]]]
+ColumnNames = Mapping[str, Mapping[str, str | Sequence[str] | Mapping[str, str | Sequence[str]]]]
 
-_OPTIONAL = {"interactions": ("rating",), "items": ("year", "genres", "text"), "users": ()}
-_NEEDED = {"interactions": ("user", "item", "timestamp"), "items": ("id", "title"), "users": ("id",)}
+_OPTIONAL = {"interactions": ("rating", "timestamp"), "items": ("year", "genres", "text"), "users": ()}
+_NEEDED = {"interactions": ("user", "item"), "items": ("id", "title"), "users": ("id",)}
+_HELD_OUT = "held_out"
 _IDS = (("interactions", "user"), ("interactions", "item"), ("items", "id"), ("users", "id"))
 
 
@@ -36,7 +37,7 @@ class Tables:
         )
 
     A column that `columns` does not name has the name of its key: `user` (or `user_id`), `item` (or `item_id`),
-    `timestamp` and perhaps `rating` of interactions; `id`, `title` and perhaps `year`, `genres` and `text` of items;
+    perhaps `timestamp` and `rating` of interactions; `id`, `title` and perhaps `year`, `genres` and `text` of items;
     `id` of users.
 
     Attributes:
@@ -47,6 +48,8 @@ class Tables:
         columns: Table -> key -> name of the column, as under `dataset.own` of an experiment file, and
             `genre_separator` of items.
         scale: The stars that people may give: `low`, `high` and `step`; 1 to 5 in steps of 1 if absent.
+        held_out: Held-out interactions, with the columns of `interactions`, which are then all for training; the split
+            is `{"kind": "given"}`. A column that says which is which is named by the key `split` of interactions.
     """
 
     interactions: pd.DataFrame
@@ -54,6 +57,7 @@ class Tables:
     users: pd.DataFrame | None = None
     columns: ColumnNames = field(default_factory=dict)
     scale: Mapping[str, float] | None = None
+    held_out: pd.DataFrame | None = None
 
     def section(self) -> dict[str, Any]:
         """What `dataset.own` of an experiment file would say of these tables, not yet checked.
@@ -61,7 +65,7 @@ class Tables:
         Raises:
             ConfigError: A table is no data frame, or `columns` speaks of a table that there is not.
         """
-        frames = self._frames()
+        frames = {name: frame for name, frame in self._frames().items() if name != _HELD_OUT}
         for name in self.columns:
             if name not in frames:
                 raise ConfigError(f"columns: found {shown(name)}, expected one of {', '.join(frames)}")
@@ -74,6 +78,8 @@ class Tables:
             own[name] = {"path": name, **found, **named}
             if name == "users" and "attributes" not in named:
                 own[name]["attributes"] = [header for header in headers if header != own[name]["id"]]
+        if self.held_out is not None:
+            own["interactions"][_HELD_OUT] = {"path": _HELD_OUT}
         if "items" not in own:
             own["items"] = {"path": "items", "id": "id", "title": "title"}
         return own
@@ -88,18 +94,25 @@ class Tables:
             DataError: A cell, a column or a table is not what it has to be; the message says which.
         """
         described = own.model_dump()
+        described[_HELD_OUT] = described["interactions"]
         tables = {name: _table(frame, name, described[name]) for name, frame in self._frames().items()}
-        for name, key in _IDS:
+        for name, key in (*_IDS, (_HELD_OUT, "user"), (_HELD_OUT, "item")):
             if name in tables:
                 _refuse_changing_ids(tables[name], described[name][key], f"own.{name}.{key}")
         if "items" not in tables:
-            tables["items"] = _items_of(tables["interactions"], own.interactions.item)
+            met = [tables[name] for name in ("interactions", _HELD_OUT) if name in tables]
+            tables["items"] = _items_of(met, own.interactions.item)
         return load_own(own, Path(), lambda path: tables[path.name])
 
     def _frames(self) -> dict[str, pd.DataFrame]:
         import pandas as pd
 
-        frames = {"interactions": self.interactions, "items": self.items, "users": self.users}
+        frames = {
+            "interactions": self.interactions,
+            _HELD_OUT: self.held_out,
+            "items": self.items,
+            "users": self.users,
+        }
         given = {name: frame for name, frame in frames.items() if frame is not None}
         for name, frame in given.items():
             if not isinstance(frame, pd.DataFrame):
@@ -118,6 +131,7 @@ def _table(frame: pd.DataFrame, name: str, columns: Mapping[str, Any]) -> Table:
     if not len(frame):
         raise DataError(f"{path}: the table has no rows; it needs data")
     asked = {*columns.get("attributes", ()), *(value for value in columns.values() if isinstance(value, str))}
+    asked |= {columns["split"]["column"]} if columns.get("split") else set()
     headers = [str(header) for header in frame.columns]
     arrays = []
     for place, header in enumerate(headers):
@@ -152,8 +166,8 @@ def _refuse_changing_ids(table: Table, name: str, key: str) -> None:
                 column.fail(row, f"found {shown(cell)}, expected an id without spaces at its ends; strip the column")
 
 
-def _items_of(interactions: Table, name: str) -> Table:
+def _items_of(interactions: Sequence[Table], name: str) -> Table:
     """The items that were met, their ids for titles; shorter ids first puts "2" before "10"."""
-    cells = interactions.column(name, "own.interactions.item").values
+    cells = [cell for table in interactions for cell in table.column(name, "own.interactions.item").values]
     ids = sorted({cell for cell in cells if cell}, key=lambda item_id: (len(item_id), item_id))
     return Table(Path("items (of the interactions)"), pa.table({"id": ids, "title": ids}), is_csv=False)

@@ -17,8 +17,10 @@ DATASET_LOADERS = ExtensionPoint(
     {
         "ml-100k": "groundlings.environments.datasets.shipped:ML_100K",
         "ml-1m": "groundlings.environments.datasets.shipped:ML_1M",
+        "complete-journey": "groundlings.environments.datasets.shipped:COMPLETE_JOURNEY",
         "toy": "groundlings.environments.datasets.shipped:TOY",
         "own": "groundlings.environments.datasets.shipped:OWN",
+        "coat": "groundlings.environments.datasets.shipped:COAT",
     },
     own="your own loader as module:NAME",
 )

@@ -16,12 +16,31 @@ from groundlings.environments.datasets.checking import check_dataset
 from groundlings.environments.datasets.config import DatasetConfig
 from groundlings.environments.datasets.download import ProgressHook
 from groundlings.environments.datasets.loader import DATASET_LOADERS, DatasetLoader, LoadContext
-from groundlings.environments.datasets.shipped import ML_1M, ML_100K, OWN, TOY, ArchiveLoader, OwnLoader, ToyLoader
+from groundlings.environments.datasets.shipped import (
+    COAT,
+    COMPLETE_JOURNEY,
+    ML_1M,
+    ML_100K,
+    OWN,
+    TOY,
+    ArchiveLoader,
+    CoatLoader,
+    CompleteJourneyLoader,
+    OwnLoader,
+    ToyLoader,
+)
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.plugins import constructor_arguments
 
-DATASETS: Mapping[str, ArchiveLoader | ToyLoader | OwnLoader] = MappingProxyType(
-    {"ml-100k": ML_100K, "ml-1m": ML_1M, "toy": TOY, "own": OWN}
+DATASETS: Mapping[str, ArchiveLoader | CompleteJourneyLoader | ToyLoader | OwnLoader | CoatLoader] = MappingProxyType(
+    {
+        "ml-100k": ML_100K,
+        "ml-1m": ML_1M,
+        "complete-journey": COMPLETE_JOURNEY,
+        "toy": TOY,
+        "own": OWN,
+        "coat": COAT,
+    }
 )
 """The shipped ones."""
 
@@ -135,7 +154,7 @@ def load_dataset(
         if not isinstance(dataset, Dataset):
             raise ConfigError(f"dataset.name: {config.name} loads a {type(dataset).__name__}; expected a Dataset")
         check_dataset(dataset, f"dataset {config.name}")
-    if notify is not None and config.name not in ("toy", "own"):
+    if notify is not None and config.name not in ("toy", "own", "coat"):
         _show_licence_once(config.name, dataset.licence, directory, notify)
     return dataset
 

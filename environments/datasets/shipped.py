@@ -6,12 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from groundlings.environments.dataset import Dataset
-from groundlings.environments.datasets import movielens, movielens_1m, movielens_100k
+from groundlings.environments.datasets import complete_journey, movielens, movielens_1m, movielens_100k
 from groundlings.environments.datasets.archives import Archive, Files, read_files
-from groundlings.environments.datasets.config import OwnData, ToyOptions
+from groundlings.environments.datasets.coat import LICENCE as COAT_LICENCE
+from groundlings.environments.datasets.coat import WHERE as COAT_WHERE
+from groundlings.environments.datasets.coat import load_coat
+from groundlings.environments.datasets.config import CompleteJourneyOptions, OwnData, ToyOptions
 from groundlings.environments.datasets.loader import LoadContext
 from groundlings.environments.datasets.own import OWN_LICENCE, load_own
+from groundlings.environments.datasets.times import remark_on_times
 from groundlings.environments.datasets.toy import TOY_LICENCE, make_toy
+from groundlings.environments.errors import DataError
 
 
 @dataclass(slots=True)
@@ -38,6 +43,27 @@ class ArchiveLoader:
 
 
 @dataclass(slots=True)
+class CompleteJourneyLoader:
+    """A year of groceries; see `loader.DatasetLoader`.
+
+    Attributes:
+        archive: Its downloads.
+    """
+
+    description: str = "The Complete Journey: groceries that households bought in 2017, a third of them described"
+    size: str = "2,469 users, 2,977 items, 393,834 first purchases (products of at least 60 households)"
+    licence: str = complete_journey.LICENCE
+    archive: Archive = complete_journey.ARCHIVE
+
+    def load(self, context: LoadContext) -> Dataset:
+        """The data set, from the cache or fetched into it, less what the options leave out."""
+        files = read_files(
+            self.archive, context.cache_directory, allow_download=context.allow_download, progress=context.progress
+        )
+        return complete_journey.parse(files, CompleteJourneyOptions.model_validate(context.options))
+
+
+@dataclass(slots=True)
 class ToyLoader:
     """The made-up world; see `loader.DatasetLoader`."""
 
@@ -60,7 +86,27 @@ class OwnLoader:
 
     def load(self, context: LoadContext) -> Dataset:
         """The tables that the options (`OwnData`) name."""
-        return load_own(OwnData.model_validate(context.options), context.base_directory)
+        own = OwnData.model_validate(context.options)
+        dataset = load_own(own, context.base_directory)
+        told = remark_on_times(dataset.interactions)
+        if told and context.notify is not None and own.interactions.time_unit is None:
+            context.notify(f"{own.interactions.path}: {told}")
+        return dataset
+
+
+@dataclass(slots=True)
+class CoatLoader:
+    """Files that lie in a folder of the user's; see `loader.DatasetLoader`."""
+
+    description: str = "Coat: ratings of what people chose, and of random items, with demographics (from its authors)"
+    size: str = "290 users, 300 items, 6,960 chosen and 4,640 random ratings"
+    licence: str = COAT_LICENCE
+
+    def load(self, context: LoadContext) -> Dataset:
+        """The self-chosen part of the files in `dataset.directory`."""
+        if context.options.get("directory") is None:
+            raise DataError(f"dataset.directory: missing. {COAT_WHERE} (dataset.directory)")
+        return load_coat(context.base_directory / context.options["directory"])
 
 
 ML_100K = ArchiveLoader(
@@ -77,5 +123,7 @@ ML_1M = ArchiveLoader(
     movielens_1m.ARCHIVE,
     movielens_1m.parse,
 )
+COMPLETE_JOURNEY = CompleteJourneyLoader()
 TOY = ToyLoader()
 OWN = OwnLoader()
+COAT = CoatLoader()

@@ -68,6 +68,12 @@ class Column:
             self.fail(row, f"found {shown(self.values[code])}, expected {problems[code]}")
         return results
 
+    def refuse_empty(self, what: str) -> None:
+        """Raise DataError where a cell is empty; `what` says what it should hold."""
+        if "" in self.values:
+            row = int(np.flatnonzero(np.array([value == "" for value in self.values])[self.codes])[0])
+            self.fail(row, f"the cell is empty, expected {what}; fill it in or remove the row")
+
     def fail(self, row: int, complaint: str) -> NoReturn:
         """Raise DataError about the cell of a row (0 is the first row of data)."""
         self.table.fail(row, f"column {self.name!r}: {complaint}")
@@ -89,12 +95,15 @@ class Table:
 
     @classmethod
     def read(cls, path: Path) -> Table:
-        """Read a file by its ending (.parquet or .pq, else CSV with a header line).
+        """Read a file by its ending (.parquet or .pq, .tsv or .tab, else CSV; text has a header line).
 
         Raises:
             DataError: It is missing, empty, damaged, not UTF-8, or its rows differ in length.
         """
         if not path.is_file():
+            if path.exists():
+                what = "a directory" if path.is_dir() else "a device or a pipe"
+                raise DataError(f"{path}: this is {what}; expected a CSV or Parquet file")
             folder = path.parent
             names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
             raise DataError(f"{path}: no such file; correct the path{_meant(path.name, names)}")
@@ -125,9 +134,16 @@ class Table:
                 f"{self.path}: column {name!r} ({key}) {found}; "
                 f"the columns are {', '.join(map(repr, headers))}{_meant(name, headers)}"
             )
-        raw = self._as_told(name, lists, infinite)
+        raw = self.data.column(name)
         try:
+            raw = self._as_told(name, lists, infinite)
             encoded = raw.cast(pa.string()).fill_null("").combine_chunks().dictionary_encode()
+            values = tuple(value.strip() for value in encoded.dictionary.to_pylist())
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{self.path}: column {name!r} ({key}) holds the bytes {error.object[:20]!r}, which are not UTF-8; "
+                "write the file anew with text in UTF-8"
+            ) from error
         except (pa.ArrowException, ValueError) as error:
             raise DataError(
                 f"{self.path}: column {name!r} ({key}) holds {raw.type}, expected text, numbers or times; "
@@ -136,9 +152,26 @@ class Table:
         return Column(
             self,
             name,
-            tuple(value.strip() for value in encoded.dictionary.to_pylist()),
+            values,
             encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64),
         )
+
+    def ids(self, name: str, key: str) -> Column:
+        """As `column`, of ids: refused where numbers are kept so that different ids are one."""
+        column, raw = self.column(name, key), self.data.column(name)
+        if pa.types.is_dictionary(raw.type):
+            raw = raw.cast(raw.type.value_type)
+        if pa.types.is_floating(raw.type):
+            most = {pa.float16(): 2**11, pa.float32(): 2**24}.get(raw.type, _EXACT)
+            numbers = raw.cast(pa.float64()).fill_null(0).to_numpy()
+            if (np.abs(numbers) >= most).any():
+                row = int(np.argmax(np.abs(numbers) >= most))
+                column.fail(
+                    row,
+                    f"found {numbers[row]:.0f} as {raw.type}, which from {most:,} on leaves out whole numbers, so that "
+                    "different ids become one; store ids as whole numbers (Int64 in pandas) or text",
+                )
+        return column
 
     def _as_told(self, name: str, lists: bool, infinite: bool) -> pa.ChunkedArray:
         """A column with numbers as people write them: whole ones without decimals, and none that is no number."""
@@ -179,8 +212,14 @@ def is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
+def _separator(path: Path) -> str:
+    """What stands between two cells of a text file, by its ending."""
+    return "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
+
+
 def _read_csv(path: Path) -> pa.Table:
     """All columns as text; Arrow itself refuses rows of another length than the header's."""
+    separator = _separator(path)
     content = path.read_bytes()
     if not content.strip():
         raise DataError(f"{path}: the file is empty; it needs a header line and data")
@@ -198,8 +237,8 @@ def _read_csv(path: Path) -> pa.Table:
         raise DataError(f"{path}, line {line}: a zero byte; this is not a text file, or it is damaged")
     if content.count(b'"') % 2:
         _refuse_open_quote(path, content.decode("utf-8-sig"))
-    headers = _header(content)
-    refuse_other_separators(path, headers)
+    headers = _header(content, separator)
+    refuse_other_separators(path, headers, separator)
     ragged: list[pyarrow.csv.InvalidRow] = []
 
     def note(row: pyarrow.csv.InvalidRow) -> str:
@@ -209,7 +248,7 @@ def _read_csv(path: Path) -> pa.Table:
     data = pyarrow.csv.read_csv(
         pa.BufferReader(content),
         read_options=pyarrow.csv.ReadOptions(use_threads=False),
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=note),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types=dict.fromkeys(headers, pa.string()), strings_can_be_null=False
         ),
@@ -218,26 +257,27 @@ def _read_csv(path: Path) -> pa.Table:
         row = ragged[0]
         raise DataError(
             f"{path}, line {_line_of(path, row.number - 2)}: found {row.actual_columns} cells, "
-            f"expected {row.expected_columns} as in the header; quote cells that hold a comma"
+            f"expected {row.expected_columns} as in the header; quote cells that hold a "
+            f"{'comma' if separator == ',' else 'tab'}"
         )
     return data
 
 
-def _header(content: bytes) -> list[str]:
+def _header(content: bytes, separator: str) -> list[str]:
     """The names of the columns: the first row that is not empty, as Arrow sees it; its cells may hold line breaks."""
-    rows = _rows(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=""))
+    rows = _rows(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=""), separator)
     return next((row for row in rows if row), [])
 
 
-def _rows(lines: Iterable[str], *, strict: bool = False) -> Any:
+def _rows(lines: Iterable[str], separator: str, *, strict: bool = False) -> Any:
     """A reader of rows; a cell may be as long as it likes, where the module's own limit is 131,072 characters."""
     csv.field_size_limit(_LONGEST_CELL)
-    return csv.reader(lines, strict=strict)
+    return csv.reader(lines, delimiter=separator, strict=strict)
 
 
 def _refuse_open_quote(path: Path, text: str) -> None:
     """Arrow ends a quoted cell with the file; a file that was cut short must not pass for a whole one."""
-    reader = _rows(io.StringIO(text, newline=""), strict=True)
+    reader = _rows(io.StringIO(text, newline=""), _separator(path), strict=True)
     line = 1
     try:
         for _ in reader:
@@ -249,7 +289,7 @@ def _refuse_open_quote(path: Path, text: str) -> None:
 def _line_of(path: Path, row: int) -> int:
     """The line on which a row of data starts: cells may hold line breaks, and empty lines count for nothing."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = _rows(file)
+        reader = _rows(file, _separator(path))
         start, seen = 1, -1  # the header is row -1
         try:
             for cells in reader:

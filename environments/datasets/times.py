@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.datasets.tables import Column
-from groundlings.environments.interactions import TICKS_PER_SECOND, TicksPerSecond
+from groundlings.environments.interactions import TICKS_PER_SECOND, Interactions, TicksPerSecond
 
 Epoch = Literal["s", "ms", "us", "ns"]
 Calendar = Literal["YYYYMMDD", "YYYYMMDDHH", "YYYYMMDDHHMM", "YYYYMMDDHHMMSS"]
@@ -42,8 +42,18 @@ _OTHER_DATES: dict[str, tuple[int, int | None, int | None]] = {
     "MMDDYYYY": (1, 1_000_000, 10_000),
     "YYYYMM": (100, 1, None),
     "YYYY": (1, None, None),
+    "YYYYDDD": (1000, None, 1),
+    "YYMMDD": (10_000, 100, 1),
+    "DDMMYY": (1, 100, 10_000),
+    "MMDDYY": (1, 10_000, 100),
 }
 """Dates as people write them that are not read, with the places of year, month and day in the number."""
+
+_LEAST_OF_SIX_DIGITS = 10_000
+"""Of a date with a year of two digits; smaller numbers count something."""
+
+_SPREADSHEET_DAYS = (32_874, 54_789)
+"""From 1990 to the end of 2049 in days since 1900, as spreadsheets count them."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _END = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (1971, 2101))
@@ -102,6 +112,18 @@ def read_times(column: Column, unit: TimeUnit | None) -> Times:
     ticks = [nano // (_NANO // per_second) for nano in nanos]
     _refuse_overflow(column, ticks, per_second)
     return Times(np.array(ticks, dtype=np.int64)[column.codes], per_second)
+
+
+def remark_on_times(history: Interactions) -> str:
+    """What to say of times that give no date of real data and so were taken for seconds, "" of others."""
+    first, last = (int(history.timestamps[place]) // history.ticks_per_second for place in (0, -1))
+    if first < 0 or last >= _FIRST:
+        return ""
+    told = " to ".join(f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S}" for moment in (first, last))
+    return (
+        f"its times give no date of real data, so they are taken for seconds since a day of its own ({told}); if they "
+        "count days or hours, write dates, or say own.interactions.time_unit: s"
+    )
 
 
 def _of_integers(column: Column, distinct: IntArray, unit: Epoch, *, strict: bool) -> Times:
@@ -213,19 +235,34 @@ def _told_apart(column: Column, integers: IntArray | None) -> TimeUnit:
 
 def _refuse_other_dates(column: Column, cells: list[str], numbers: IntArray) -> None:
     """Refuse numbers that all are dates in a form that is not read: as seconds they would be 1970, in a wrong order."""
-    for form, (year, month, day) in _OTHER_DATES.items():
-        years = numbers // year % 10_000 if form.endswith("YYYY") else numbers // year
-        fits = (years >= _FIRST_CALENDAR_YEAR) & (years <= _LAST_CALENDAR_YEAR)
-        for place, most in ((month, 12), (day, 31)):
-            if place:
-                fits &= (numbers // place % 100 >= 1) & (numbers // place % 100 <= most)
-        top = max(year * 10_000, (month or 0) * 100, (day or 0) * 100)
-        if fits.all() and (numbers < top).all():
-            column.fail(
-                column.cells.index(cells[0]),
-                f"{cells[0]} looks like a date of the form {form}, as all rows do; write dates as YYYYMMDD or "
-                "2024-05-31, or say that they are seconds with own.interactions.time_unit: s",
-            )
+    first, last = _SPREADSHEET_DAYS
+    forms = " or ".join(form for form in _OTHER_DATES if _all_of_form(numbers, form))
+    looks = f"a date of the form {forms}" if forms else ""
+    if not looks and len(numbers) > 1 and ((numbers >= first) & (numbers < last)).all():
+        looks = "a day as spreadsheets count them, since 1900"
+    if looks:
+        column.fail(
+            column.cells.index(cells[0]),
+            f"{cells[0]} looks like {looks}, as all rows do; write dates as YYYYMMDD or 2024-05-31, or say that they "
+            "are seconds with own.interactions.time_unit: s",
+        )
+
+
+def _all_of_form(numbers: IntArray, form: str) -> bool:
+    """Whether all numbers are dates of a form that is not read; years of two digits need two dates to be believed."""
+    year, month, day = _OTHER_DATES[form]
+    short = "YYYY" not in form
+    if short and len(numbers) < 2:
+        return False
+    years = numbers // year % 10_000
+    fits = (numbers >= _LEAST_OF_SIX_DIGITS * short) & (numbers < 10 ** len(form))
+    if not short:
+        fits &= (years >= _FIRST_CALENDAR_YEAR) & (years <= _LAST_CALENDAR_YEAR)
+    for place, most in ((month, 12), (day, 31 if month else 366)):
+        if place:
+            here = numbers // place % (100 if month else 1000)
+            fits &= (here >= 1) & (here <= most)
+    return bool(fits.all())
 
 
 def _real(numbers: IntArray, unit: str) -> BoolArray:

@@ -14,6 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.cleaning import printable_json
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.archive.strangers import refuse_strange
@@ -27,6 +28,8 @@ SUMMARY_NAME = "summary.json"
 STOPPED_NAME = "interrupted.json"
 LOCK_NAME = ".lock"
 REPORT_NAME = "report.html"
+HELD_OUT_NAME = "held_out.json"
+"""What real behaviour and other audiences say of the arms, measured when the run was made."""
 CELLS = "cells"
 """Replicates of one experiment lie under this, a run directory each."""
 
@@ -150,7 +153,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         return {}
     mended = f"restore it from a copy, or write it anew with `groundlings run --resume {directory}`"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(bounded_text(path))
     except (OSError, ValueError, RecursionError) as fault:
         raise RunDirectoryError(f"{path}: cannot be read as JSON ({fault}); {mended}") from None
     if not isinstance(content, dict):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import GroundlingsError, RunDirectoryError, RunWarning
 from groundlings.experiments.archive.directory import MANIFEST_NAME
 from groundlings.experiments.archive.strangers import strange
@@ -58,6 +59,6 @@ def _damage(run: Path) -> str | None:
 def _written(run: Path) -> str | None:
     """The digest in a run's manifest, None where none can be read."""
     try:
-        return str(json.loads((run / MANIFEST_NAME).read_text(encoding="utf-8"))["digest"])
+        return str(json.loads(bounded_text(run / MANIFEST_NAME))["digest"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.metrics.lost import LostPages, altogether
 from groundlings.experiments.archive.directory import CELLS, CONFIG_NAME, STOPPED_NAME, SUMMARY_NAME, locked
@@ -134,7 +136,7 @@ def _cut_short(directory: Path, status: str) -> list[dict[str, Any]] | None:
     if status == "done":
         return []
     try:
-        content = json.loads((directory / STOPPED_NAME).read_text(encoding="utf-8"))
+        content = json.loads(bounded_text(directory / STOPPED_NAME))
         return [{name: each[name] for name in ("arm", "day", "user_id")} for each in content["cut_short"]]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
@@ -169,7 +171,9 @@ def check_deletable(directory: Path) -> RunInfo:
         RunDirectoryError: It is no run directory, or only a link to one.
     """
     if directory.is_symlink():
-        raise RunDirectoryError(f"{directory}: a link, not a run directory; delete {directory.resolve()} itself")
+        raise RunDirectoryError(
+            f"{directory}: a link, not a run directory; delete {os.path.realpath(directory)} itself"
+        )
     info = look_at(directory)
     logged = any((directory / name).is_file() for name in (LOG_NAME, ADDRESS_NAME))
     if info.status == DAMAGED and not (logged and (directory / CONFIG_NAME).is_file()):
@@ -216,7 +220,7 @@ def _means(directory: Path) -> dict[str, float | None]:
         with reading(directory), LogReader(directory) as log:
             return _means_in(summarise(log).as_dict())
     try:
-        return _means_in(json.loads(path.read_text(encoding="utf-8")))
+        return _means_in(json.loads(bounded_text(path)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise RunDirectoryError(
             f"{path}: cannot be read as a summary in JSON ({fault}); `groundlings report {directory}` writes it again"

@@ -64,7 +64,7 @@ class LogCheck:
 
 
 def check_log(directory: Path | None, log: LogReader, most_rows: int | None = SOME_ROWS) -> LogCheck:
-    """Look whether a run is as it was written, and warn of what does not belong into its log.
+    """Look whether a run is as it was written, and warn of what does not belong into its log or is missing beside it.
 
     Args:
         directory: The run's, for its manifest; None where only the log is of interest.
@@ -82,8 +82,16 @@ def check_log(directory: Path | None, log: LogReader, most_rows: int | None = SO
             stacklevel=2,
         )
     seals = log.check_seals(most_rows)
-    wrong = None if directory is None or not directory.is_dir() else next(_manifest_faults(directory, seals), None)
-    return LogCheck(seals, wrong, foreign)
+    if directory is None or not directory.is_dir():
+        return LogCheck(seals, None, foreign)
+    if seals.manifests and not (directory / MANIFEST_NAME).is_file():
+        warnings.warn(
+            f"{directory}: {MANIFEST_NAME}, which was written when the run ended, is missing; restore it from a copy, "
+            f"or write it anew with `groundlings run --resume {directory}`",
+            RunWarning,
+            stacklevel=2,
+        )
+    return LogCheck(seals, next(_manifest_faults(directory, seals), None), foreign)
 
 
 def warn_of_changes(check: LogCheck, where: object) -> None:
@@ -108,12 +116,14 @@ def _manifest_faults(directory: Path, seals: SealReport) -> Iterator[str]:
     except RunDirectoryError:
         yield f"{MANIFEST_NAME} cannot be read"
         return
-    if not manifest:
+    if not (directory / MANIFEST_NAME).is_file():
         return
     seal = manifest.get(SEAL)
     if not seals.sealed:
         if seal is not None and not seals.faults:
             yield f"the seals of the log were taken away: {MANIFEST_NAME} holds one"
+    elif seal is None:
+        yield f"{MANIFEST_NAME} was changed: its seal is missing"
     elif seals.manifests.get(manifest_hash(manifest)) != seal:
         known = seal in seals.manifests.values()
         yield f"{MANIFEST_NAME} was changed" if known else f"{MANIFEST_NAME} holds a seal that the log does not know"

@@ -44,9 +44,15 @@ def unlike(first: Mapping[str, str] | None, second: Mapping[str, str] | None) ->
         name
         for name in dict.fromkeys((*first, *second))
         if not name.endswith(".model")
+        and not (is_in_directory(name) and first.get(name) is None)
         and name not in _VARIED
         and not same_release(name, first.get(name), second.get(name))
     ]
+
+
+def is_in_directory(name: str) -> bool:
+    """Whether a part is a file in a directory that an option names: others may come, as into a cache."""
+    return ".file." in name and "/" in name
 
 
 def same_release(name: str, first: str | None, second: str | None) -> bool:

@@ -18,30 +18,80 @@ if TYPE_CHECKING:
     from groundlings.personas.language_term import LanguageTerm
     from groundlings.personas.taste.calibration import Calibration, Estimate
 
-ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML), mind: calibrated.")]
-OutOption = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Also write the weights to this file.")]
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML).")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Also write what was fitted to this file.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
 ]
+ExposuresOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--exposures",
+        metavar="LOG",
+        help="A table of what was shown to real people, opened or not (CSV, TSV, Parquet; docs/exposures.md).",
+    ),
+]
+ColumnsOption = Annotated[
+    list[str] | None,
+    typer.Option("--columns", metavar="KEY=COLUMN,...", help="Names of that table's columns; may be repeated."),
+]
 
 
-def calibrate(config: ConfigArgument, out: OutOption = None, changes: SetOption = None) -> None:
-    """Fit the weights of a calibrated mind on held-out data of validation users, or read those fitted before."""
+def calibrate(
+    config: ConfigArgument,
+    exposures: ExposuresOption = None,
+    columns: ColumnsOption = None,
+    out: OutOption = None,
+    changes: SetOption = None,
+) -> None:
+    """Fit what agents do to what real people did.
+
+    With `--exposures LOG`, or a section `exposures` and a mind without a language term: how people look, open, leave
+    and come back, from a log of what they were shown. Otherwise: the weights of a calibrated mind, on held-out data of
+    validation users.
+    """
     from groundlings.environments.errors import ConfigError
-    from groundlings.experiments.archive.directory import write_text
-    from groundlings.experiments.cli.progress import TerminalProgress
+    from groundlings.experiments.cli.exposures import as_changes
     from groundlings.experiments.config.loading import load_config
 
-    loaded = load_config(config, changes or ())
-    if loaded.mind.kind != "calibrated" or loaded.mind.asked is None:
+    loaded = load_config(config, [*as_changes(exposures, columns or ()), *(changes or ())])
+    asks = loaded.mind.kind == "calibrated" and loaded.mind.asked is not None
+    if exposures is not None or (loaded.exposures is not None and not asks):
+        _calibrate_exposures(loaded, out)
+    elif asks:
+        _calibrate_language(loaded, out)
+    else:
         raise ConfigError(
-            f"{config}: mind: found {loaded.mind.kind}; expected kind: calibrated with `language` among its terms, "
-            "because nothing else has weights to fit"
+            f"{config}: nothing to fit: found mind {loaded.mind.kind} and no log of exposures; expected "
+            "--exposures LOG, or kind: calibrated with `language` among its terms"
         )
+
+
+def _calibrate_exposures(config: ExperimentConfig, out: Path | None) -> None:
+    from groundlings.experiments.archive.directory import write_text
+    from groundlings.experiments.cli.exposures import print_exposures
+    from groundlings.experiments.cli.progress import TerminalProgress
+    from groundlings.experiments.running.exposures import calibrate_exposures
+
     console = Terminal()
     with TerminalProgress(console) as progress:
-        term = asyncio.run(find_term(loaded, progress))
+        found = calibrate_exposures(config, progress)
+    print_exposures(found, console)
+    if out is not None:
+        write_text(out, found.as_text())
+        console.print(f"written {escape(str(out))}; use it with mind.exposures", soft_wrap=True)
+
+
+def _calibrate_language(config: ExperimentConfig, out: Path | None) -> None:
+    from groundlings.experiments.archive.directory import write_text
+    from groundlings.experiments.cli.progress import TerminalProgress
+
+    console = Terminal()
+    with TerminalProgress(console) as progress:
+        term = asyncio.run(find_term(config, progress))
     console.print(render_calibration(term.calibration))
     if out is not None:
         write_text(out, term.calibration.as_text())

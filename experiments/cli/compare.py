@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from groundlings.experiments.terminal import Terminal, say_json
+from groundlings.experiments.terminal import Terminal, escape, say_json
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML).")]
@@ -22,10 +22,19 @@ def compare(
     fidelity: Annotated[
         Path | None, typer.Option("--fidelity", metavar="FILE", help="A fidelity.json; RUN/fidelity.json if absent.")
     ] = None,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", metavar="FILE", help="A truth.json; RUN/truth.json if absent.")
+    ] = None,
     variant: Annotated[
         list[Path] | None,
         typer.Option(
             "--variant", metavar="RUN", help="The same experiment with another prompt, model or seed; may be repeated."
+        ),
+    ] = None,
+    past_tests: Annotated[
+        Path | None,
+        typer.Option(
+            "--past-tests", metavar="FILE", help="A validate.json of `groundlings validate`: corrects the effects."
         ),
     ] = None,
     fail_on: Annotated[
@@ -39,15 +48,23 @@ def compare(
 ) -> None:
     """Compare the arms of a run: verdict, effects with intervals, checks, segments."""
     from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
+    from groundlings.experiments.cli.progress import TerminalProgress
+    from groundlings.experiments.labs.past_tests.correction import as_plain, correct, read_past_tests
     from groundlings.experiments.python_api.comparison import check_words, compare_runs, has_verdict
 
     words = fail_on or []
     check_words(words)
-    found = compare_runs(directory, fidelity, variant or ())
+    past = None if past_tests is None else read_past_tests(past_tests)
+    with TerminalProgress(Terminal(stderr=True)) as progress:
+        found = compare_runs(directory, fidelity, variant or (), truth=truth, progress=progress)
+    corrected = [] if past is None else correct(found.findings, past)
     if as_json:
-        say_json(found.as_dict())
+        say_json(found.as_dict() | ({} if past is None else {"past_tests": as_plain(corrected)}))
     else:
-        print_verdict(found.findings, Terminal())
+        console = Terminal()
+        print_verdict(found.findings, console)
+        for each in corrected:
+            console.print(f"past tests  {escape(each.words)}", highlight=False)
     if words and has_verdict(found, words):
         raise typer.Exit(FAILED_VERDICT)
 

@@ -24,7 +24,11 @@ NameArgument = Annotated[
 ]
 DirectoryOption = Annotated[
     Path | None,
-    typer.Option("--directory", metavar="DIR", help="Where downloads are kept, instead of the user's cache."),
+    typer.Option(
+        "--directory",
+        metavar="DIR",
+        help="Where downloads are kept, instead of the user's cache; coat's folder.",
+    ),
 ]
 
 _EXAMPLES = 5
@@ -97,15 +101,25 @@ def _size(dataset: Dataset) -> str:
 def _facts(dataset: Dataset) -> Table:
     from rich.table import Table
 
+    from groundlings.environments.dataset import HELD_OUT, LEFT_OUT, TIMES_UNKNOWN, TRAINING
+
     history = dataset.interactions
     table = Table.grid(padding=(0, 2))  # without a frame a fingerprint fits on a line of 80
     table.add_row("name", escape(dataset.name))
     table.add_row("size", _size(dataset))
-    if len(history):
+    if not dataset.times_known:
+        table.add_row("time", TIMES_UNKNOWN)
+    elif len(history):
         table.add_row("time", f"{_day(float(history.seconds.min()))} to {_day(float(history.seconds.max()))} (UTC)")
+    if dataset.parts is not None:
+        counts = [int((dataset.parts == part).sum()) for part in (TRAINING, HELD_OUT, LEFT_OUT)]
+        words = "{:,} interactions for training, {:,} held out, {:,} left out (split.kind: given)".format(*counts)
+        table.add_row("split", words)
     table.add_row("genres", escape(", ".join(dataset.catalog.genre_names)) or "none given")
     table.add_row("licence", escape(dataset.licence))
     table.add_row("source", escape(dataset.source))
+    for number, note in enumerate(dataset.notes):
+        table.add_row("" if number else "notes", escape(note))
     table.add_row("fingerprint", dataset.fingerprint)
     return table
 
@@ -155,9 +169,9 @@ def _history(dataset: Dataset) -> Table:
     history = dataset.interactions
     for row in range(min(_EXAMPLES, len(history))):
         stars = float(history.ratings[row])
-        moment = datetime.fromtimestamp(int(history.seconds[row]), UTC)
+        moment = datetime.fromtimestamp(int(history.seconds[row]), UTC) if dataset.times_known else None
         table.add_row(
-            f"{moment:%Y-%m-%d %H:%M:%S}",
+            "unknown" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}",
             escape(dataset.people.user_ids[history.users[row]]),
             escape(dataset.catalog.titles[history.items[row]]),
             "" if math.isnan(stars) else f"{stars:g}",

@@ -9,7 +9,7 @@ import typer
 
 from groundlings.experiments.terminal import Terminal, escape
 
-ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A fidelity file (YAML).")]
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A fidelity file or an experiment file (YAML).")]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")]
 SetOption = Annotated[
     list[str] | None,
@@ -19,17 +19,27 @@ SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instea
 
 
 def fidelity(config: ConfigArgument, out: OutOption = None, changes: SetOption = None, seed: SeedOption = None) -> None:
-    """Compare simulated users with real ones, with trivial scorers and with the noise of real data."""
+    """Compare simulated users with real ones, with trivial scorers and with the noise of real data.
+
+    An experiment file is taken as it is: its arms are ordered together with the lab's own recommenders.
+    """
+    from functools import partial
+
     from groundlings.experiments.archive.directory import choose_directory, locked, write_json, write_text
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_as
     from groundlings.experiments.labs.fidelity.config import FidelityConfig
+    from groundlings.experiments.labs.fidelity.experiment_file import as_fidelity
     from groundlings.experiments.labs.fidelity.lab import examine
     from groundlings.experiments.labs.fidelity.page import render_page
     from groundlings.experiments.labs.fidelity.terminal import render_findings
 
-    loaded = load_as(FidelityConfig, config, changes or (), seed)
     console = Terminal()
+
+    def say(line: str) -> None:
+        console.print(f"[dim]note[/]  {escape(line)}", highlight=False, soft_wrap=True)
+
+    loaded = load_as(FidelityConfig, config, changes or (), seed, partial(as_fidelity, say=say))
     directory = choose_directory(loaded.name, out)
     with locked(directory):
         with TerminalProgress(console, pairs="language model") as progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 import warnings
@@ -153,7 +154,7 @@ def run(
 
 @app.command()
 def report(directory: RunArgument) -> None:
-    """Compute metrics and report of a run again, from its log alone."""
+    """Compute metrics and report of a run again, from its log and what lies beside it."""
     from groundlings.experiments.analysis.measuring import measure
     from groundlings.experiments.analysis.report import render_summary_table
     from groundlings.experiments.archive.integrity import reading
@@ -218,6 +219,8 @@ def _mount() -> None:
         model,
         personas,
         runs,
+        truth,
+        validate,
         warmup,
     )
 
@@ -226,6 +229,8 @@ def _mount() -> None:
     app.command("power")(compare.power)
     app.command("calibrate")(calibrate.calibrate)
     app.command("fidelity")(fidelity.fidelity)
+    app.command("validate")(validate.validate)
+    app.command("truth")(truth.truth)
     app.command("warmup")(warmup.warmup)
     app.add_typer(exports.app)
     app.add_typer(runs.app, name="runs", help="Runs: list, show, diff, delete.")
@@ -295,11 +300,30 @@ def _status_of_the_command(stopped: Stopped) -> int:
         return 1
     except KeyboardInterrupt:
         return _told_of_stopping(stopped)
+    except MemoryError as fault:
+        errors.print(f"[bold red]error[/] {escape(_out_of_memory(fault))}")
+        return 2
+    except OSError as fault:
+        if fault.filename is None or fault.strerror is None:
+            say("".join(traceback.format_exception(fault)).rstrip("\n"), stderr=True)
+            return 1
+        name = os.fsdecode(fault.filename) if isinstance(fault.filename, str | bytes) else str(fault.filename)
+        errors.print(f"[bold red]error[/] {escape(f'{name}: {fault.strerror}; name another path, or mend this one')}")
+        return 2
     except Exception as fault:
         if hasattr(fault, "format_message"):  # of typer, whose name for it differs between versions
             return _usage_error(fault)
         say("".join(traceback.format_exception(fault)).rstrip("\n"), stderr=True)
         return 1
+
+
+def _out_of_memory(fault: MemoryError) -> str:
+    from groundlings.environments.memory import available_memory, spelt
+
+    there = available_memory()
+    left = "" if there.bytes is None else f"; {spelt(there.bytes)} are left ({there.limit})"
+    wanted = f" ({fault})" if str(fault) else ""
+    return f"out of memory{wanted}{left}; take fewer users, items or rows, or give it more memory"
 
 
 def _told_of_stopping(stopped: Stopped) -> int:
@@ -326,7 +350,7 @@ def _keeps_files() -> bool:
     return any(word in _KEEPS_FILES for word in sys.argv[1:2])
 
 
-_KEEPS_FILES = {"calibrate", "export", "fidelity", "report", "run", "synthesize", "warmup"}
+_KEEPS_FILES = {"calibrate", "export", "fidelity", "report", "run", "synthesize", "truth", "validate", "warmup"}
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,7 +37,7 @@ def serve(
     from groundlings.simulator.language.embedded import EmbeddedModel, ServerSettings
 
     async def work() -> None:
-        file = path.expanduser().resolve() if path else await own_weights()
+        file = Path(os.path.realpath(path.expanduser())) if path else await own_weights()
         model = await EmbeddedModel.open(ServerSettings(file, parallel=parallel, threads=threads, port=port))
         try:
             say(f"{model.name} at {model.base_url} (Ctrl-C ends it)", newlines=False)
@@ -68,6 +69,7 @@ def check(
     ] = None,
 ) -> None:
     """Probe what an endpoint supports, and how it wants to be asked: reply forms, log probabilities, seeds, caches."""
+    from groundlings.experiments.archive.directory import write_text
     from groundlings.simulator.language.build import headers_in, key_in
     from groundlings.simulator.language.probe import examine
 
@@ -91,7 +93,7 @@ def check(
         table.add_row("[green]yes[/]" if each.works else "[yellow]no[/]", escape(each.what), escape(each.detail))
     Terminal().print(table)
     if write is not None and findings[0].works:
-        write.write_text(_fragment(given, findings), encoding="utf-8")
+        write_text(write, _fragment(given, findings))
         say(f"written: {write} (as mind.model; see docs/models.md)")
     raise typer.Exit(0 if findings[0].works else 1)
 

@@ -38,7 +38,6 @@ def _group() -> None:
 def show_persona(config: ConfigArgument, user: UserOption = None, changes: SetOption = None) -> None:
     """Print one persona of an experiment, as measured on the user's training history."""
     from groundlings.environments.datasets import load_dataset
-    from groundlings.environments.split import split_history
     from groundlings.experiments.config.loading import load_config
     from groundlings.personas.population import build_population
 
@@ -47,8 +46,9 @@ def show_persona(config: ConfigArgument, user: UserOption = None, changes: SetOp
     dataset = load_dataset(
         loaded.dataset, base=loaded.base, notify=lambda terms: console.print(f"[dim]{escape(terms, newlines=True)}")
     )
-    split = split_history(dataset.interactions, loaded.split.kind, loaded.split.test_fraction)
-    population = build_population(dataset, split.train, size=loaded.population.size, seed=loaded.seed)
+    population = build_population(
+        dataset, loaded.split.of(dataset).train, size=loaded.population.size, seed=loaded.seed
+    )
     row = 0 if user is None else population.row_of(user)
     console.print(render_persona(population.persona(row), population))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -13,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.experiments.config import yaml_reading
 from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig, PluginMindConfig
@@ -27,7 +29,13 @@ def load_config(path: Path, overrides: Sequence[str] = (), seed: int | None = No
     return load_as(ExperimentConfig, path, overrides, seed)
 
 
-def load_as(kind: type[Config], path: Path, overrides: Sequence[str] = (), seed: int | None = None) -> Config:
+def load_as(
+    kind: type[Config],
+    path: Path,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    read_as: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+) -> Config:
     """A checked configuration.
 
     Args:
@@ -35,11 +43,13 @@ def load_as(kind: type[Config], path: Path, overrides: Sequence[str] = (), seed:
         path: A YAML file.
         overrides: `key.path=value` each; the value is read as YAML, list elements go by number.
         seed: Takes the place of the file's seed.
+        read_as: Turns the content of another kind of file into that of this one, before it is changed.
 
     Raises:
         ConfigError: The file cannot be read, or says something that does not fit.
     """
     node, content = _read(path)
+    content = read_as(content)
     for override in overrides:
         _override(content, override)
     if seed is not None:
@@ -80,10 +90,13 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
     """The values of a configuration that can change a result.
 
     Budgets, limits, timeouts and concurrency stay out: whoever resumes a run may change them. So does the place of the
-    log: a run is the same wherever it is written down.
+    log, because a run is the same wherever it is written down, and `held_out`, which measures arms and changes no
+    session.
     """
     content = dump_config(config)
     content.pop("log", None)
+    content.pop("exposures", None)  # only `groundlings calibrate` reads it
+    content.pop("held_out", None)
     if content.pop("copy_data", False):
         del content["dataset"]["own"]  # the hash of the data set tells all about it
     # What every file meant before these keys existed: the runs of then keep their hash.
@@ -102,13 +115,17 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
                 del content["mind"][key]
     if isinstance(content.get("plan"), dict) and content["plan"].get("take_out_luck") is False:
         del content["plan"]["take_out_luck"]
-    for section, idle in (("simulation", {"concurrency"}), ("mind", {"model", "max_unreadable"})):
+    for section, idle in (("simulation", {"concurrency"}), ("mind", {"model", "max_unreadable"}), _LAB):
         if isinstance(content.get(section), dict):
             content[section] = {key: value for key, value in content[section].items() if key not in idle}
     model = getattr(mind, "model", None)
     if isinstance(model, ModelConfig):
         content["mind"]["model"] = _with_effect(model, config)
     return content
+
+
+_LAB = ("language", {"max_unreadable"})
+"""The same of a lab's language model."""
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -136,7 +153,9 @@ def _anchored(value: Any, config: BaseModel) -> Any:
     if isinstance(value, dict):
         base = getattr(config, "base", Path())
         return {
-            key: str((base / inner).resolve()) if key in PLACES and isinstance(inner, str) else _anchored(inner, config)
+            key: os.path.realpath(base / inner)
+            if key in PLACES and isinstance(inner, str)
+            else _anchored(inner, config)
             for key, inner in value.items()
         }
     return [_anchored(inner, config) for inner in value] if isinstance(value, list) else value
@@ -144,17 +163,15 @@ def _anchored(value: Any, config: BaseModel) -> Any:
 
 def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
     try:
-        if path.stat().st_size > yaml_reading.MOST_BYTES:
-            raise ConfigError(
-                f"{path}: found {path.stat().st_size:,} bytes, expected {yaml_reading.MOST_BYTES:,} at most"
-            )
-        text = path.read_text(encoding="utf-8")
+        text = bounded_text(path, yaml_reading.MOST_BYTES)
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file{_nearby(path)}") from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: this is a directory; expected a YAML file") from None
     except (OSError, UnicodeDecodeError) as fault:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text ({fault})") from None
+    except ValueError as fault:
+        raise ConfigError(f"{path}: {fault}") from None
     try:
         node = yaml_reading.compose(text)
         if isinstance(node, yaml.MappingNode):

@@ -10,9 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import DatasetConfig
+from groundlings.environments.datasets.exposures import ExposuresConfig
 from groundlings.environments.errors import ConfigError
-from groundlings.environments.split import SplitKind
+from groundlings.environments.split import Split, SplitKind, split_dataset
 from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.designs import DesignConfig, ParallelDesign, check_design
 from groundlings.experiments.config.environment import OwnEnvironment, SiteConfig
@@ -53,11 +55,24 @@ class SplitConfig(Section):
     """The split of each history into a training part and a held-out part."""
 
     kind: SplitKind = "per_user_temporal"
-    """`per_user_temporal` holds out the end of each user's history, `global_temporal` all rows after one moment."""
+    """`per_user_temporal` holds out the end of each user's history, `global_temporal` all rows after one moment,
+    `random` random rows of each user, `given` what the data set says (`dataset.own.interactions.split` or
+    `held_out`)."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the interactions that neither personas nor recommenders see."""
+    """Share of the interactions that neither personas nor recommenders see; not read where the split is `given`."""
     salt: str = "groundlings"
-    """Decides, with a user's id, which third of the users no model may be fitted on."""
+    """Decides, with a user's id, which third of the users no model may be fitted on; and which rows `random` holds
+    out."""
+
+    @model_validator(mode="after")
+    def _given_has_no_fraction(self) -> SplitConfig:
+        if self.kind == "given" and self.test_fraction != type(self).model_fields["test_fraction"].default:
+            raise ValueError("test_fraction: the split is given, so the data say what is held out; take the key out")
+        return self
+
+    def of(self, dataset: Dataset) -> Split:
+        """The training part and the held-out part of a data set."""
+        return split_dataset(dataset, self.kind, self.test_fraction, salt=self.salt)
 
 
 class PopulationConfig(Section):
@@ -139,8 +154,13 @@ class ExperimentConfig(Section):
     metrics: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """What is measured: names of shipped metrics or plug-ins, `module:NAME` for one of your own, `shipped` for all the
     shipped ones. The shipped ones if absent."""
+    held_out: bool = True
+    """Whether a run also measures its arms on what its agents really did in the held-out part, and whether other
+    simulated audiences order the arms alike; `groundlings compare` puts both beside every effect."""
     plan: PlanConfig | None = None
     """What is to be decided; without it the comparison is exploratory and no effect is called validated."""
+    exposures: ExposuresConfig | None = None
+    """A log of what was shown to real people, for `groundlings calibrate --exposures`; runs do not read it."""
     log: LogConfig | None = None
     """Where the log lies, if not in the SQLite file `log.db` of the run's directory."""
     variants: VariantsConfig | None = None

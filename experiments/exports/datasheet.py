@@ -35,6 +35,12 @@ DEFINITIONS: Mapping[str, str] = {
 }
 
 
+_WITHOUT_TIMES: Mapping[str, str] = {
+    "timestamp": "seconds on the simulated clock, which stands still during a session and starts at 1, because nobody "
+    "knows when the real interactions took place; it is no date",
+}
+
+
 def datasheet(source: LogSource, chosen: Format, written: Written) -> dict[str, Any]:
     """The facts, as plain JSON values."""
     run, counts, lost = source.run, source.counts(), source.lost()
@@ -60,10 +66,21 @@ def datasheet(source: LogSource, chosen: Format, written: Written) -> dict[str, 
         "lost": altogether(list(lost.values())).as_dict(),
         "site": {name: run[name] for name in ("page_size", "max_pages", "like_from")},
         "time": {name: run[name] for name in ("started_at", "finished_at")},
+        "real_times": "unknown" if _untimed(source) else "known",
         "versions": run["versions"],
-        "definitions": dict(DEFINITIONS),
+        "definitions": {**DEFINITIONS, **(_WITHOUT_TIMES if _untimed(source) else {})},
         "config": run["config"],
     }
+
+
+def _untimed(source: LogSource) -> bool:
+    """Whether the real data had no times: its configuration says so, and for a loader of one's own the manifest."""
+    dataset = source.run["config"].get("dataset", {})
+    own = dataset.get("own") if isinstance(dataset, Mapping) else None
+    if own:
+        return "timestamp" not in own["interactions"]
+    told = source.manifest.get("dataset")
+    return isinstance(told, Mapping) and told.get("times_known") is False
 
 
 def write_datasheet(source: LogSource, chosen: Format, written: Written, directory: Path) -> None:
@@ -102,6 +119,7 @@ def _markdown(facts: Mapping[str, Any]) -> str:
                 "SHA-256": dataset["hash"],
                 "Source": dataset["source"],
                 "Licence": dataset["licence"],
+                "Times of the real interactions": facts["real_times"],
             }
         ),
         "Titles, attributes and ids come from that data, and the simulated people were measured on it: its terms may "

@@ -13,10 +13,12 @@ from groundlings.environments.errors import ConfigError, RunDirectoryError, show
 from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.analysis.comparison.effects import ArmFindings
 from groundlings.experiments.analysis.comparison.effects import Comparison as Findings
-from groundlings.experiments.analysis.comparison.fidelity_gate import FIDELITY_NAME
+from groundlings.experiments.analysis.comparison.fidelity_gate import FIDELITY_NAME, TRUTH_NAME
 from groundlings.experiments.analysis.comparison.verdict import Word
 from groundlings.experiments.analysis.metrics import Metric, metrics_of
 from groundlings.experiments.archive.integrity import reading
+from groundlings.experiments.running.events import SILENT, Progress
+from groundlings.experiments.running.held_out.later import measured_later
 from groundlings.experiments.running.replicates import runs_in
 from groundlings.simulator.log.reader import LogReader
 
@@ -77,6 +79,24 @@ class Comparison:
         numbers = dict.fromkeys(("effect", "standard_error", "low", "high", "p_value"), "float64")
         return pd.DataFrame(rows, columns=columns).astype({**numbers, "verdict": "string"})
 
+    @property
+    def real(self) -> pd.DataFrame:
+        """What real people did with the same arms, one row per arm and kind of evidence, the strongest first.
+
+            comparison.real.query("stance == 'disagrees'")
+
+        Returns:
+            `arm`, `baseline`; `source`: random exposures, logged exposures or held-out behaviour; `metric`; `value`,
+            the arm's mean over people; `difference` to the first arm, paired over people, and `low` and `high`, the
+            ends of its 95 % interval; `people`; `stance`: agrees, disagrees, cannot tell, does not correspond or not
+            known; `why`. An arm of which nothing is known has one row without figures.
+        """
+        import pandas as pd
+
+        rows = [row for arm in self.findings.arms for row in _real_rows(arm, self.findings.baseline)]
+        numbers = dict.fromkeys(("value", "difference", "low", "high"), "float64")
+        return pd.DataFrame(rows, columns=_REAL).astype({**numbers, "people": "Int64"})
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, as `groundlings compare --json` prints them."""
         return self.findings.as_dict()
@@ -101,6 +121,8 @@ def compare_runs(
     fidelity: Path | None = None,
     variants: Sequence[Path] = (),
     own_metrics: Sequence[Metric] = (),
+    truth: Path | None = None,
+    progress: Progress = SILENT,
 ) -> Comparison:
     """The arms of a run, or of an experiment with variants.
 
@@ -109,17 +131,23 @@ def compare_runs(
         fidelity: A fidelity.json; the one in the run's directory if absent.
         variants: Directories of the same experiment with another prompt, model or seed.
         own_metrics: Metrics that Python code handed over, which the log knows by name alone.
+        truth: A truth.json; the one in the run's directory if absent.
+        progress: Is told that real behaviour is measured, for a run that did not measure it.
 
     Raises:
-        RunDirectoryError: A log or the fidelity file cannot be read, or a variant lacks an arm.
+        RunDirectoryError: A log or a file beside it cannot be read, or a variant lacks an arm.
     """
     first, *others = (*runs_in(directory), *(run for each in variants for run in runs_in(each)))
-    beside = directory / FIDELITY_NAME  # an examination that lies with a matrix counts for its cells
-    named = fidelity or (beside if beside.is_file() else None)
+    # An examination that lies with a matrix counts for its cells.
+    near = {name: directory / name if (directory / name).is_file() else None for name in (FIDELITY_NAME, TRUTH_NAME)}
     with reading(first, *others), ExitStack() as stack:
         log, *others_logs = (stack.enter_context(LogReader(run)) for run in (first, *others))
         metrics = metrics_of(log.run()["config"], own_metrics, log.action_names())
-        return Comparison(compare_run(first, log, named, others_logs, metrics))
+        held_out = measured_later(first, log, progress)
+        found = compare_run(
+            first, log, fidelity or near[FIDELITY_NAME], others_logs, metrics, held_out, truth or near[TRUTH_NAME]
+        )
+        return Comparison(found)
 
 
 def check_variant_metrics(ours: Sequence[Metric], theirs: Sequence[Metric], variant: Path) -> None:
@@ -155,6 +183,26 @@ def has_verdict(comparison: Comparison, words: Sequence[str]) -> bool:
 
 
 _KEYS = ("arm", "baseline", "metric", "role")
+
+
+_REAL = (
+    "arm", "baseline", "source", "metric", "value", "difference", "low", "high", "people", "stance", "why",
+)  # fmt: skip
+
+
+def _real_rows(arm: ArmFindings, baseline: str) -> list[tuple[object, ...]]:
+    found = arm.real
+    if found is None:
+        return []
+    if not found.effects:
+        return [(arm.name, baseline, *[None] * 7, found.stance, found.why)]
+    return [
+        (
+            arm.name, baseline, each.source, each.metric, each.value.mean, each.difference.difference,
+            each.difference.low, each.difference.high, each.difference.n, found.stance, found.why,
+        )
+        for each in found.effects
+    ]  # fmt: skip
 
 
 def _rows(arm: ArmFindings, found: Findings) -> list[dict[str, object]]:

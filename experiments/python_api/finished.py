@@ -139,7 +139,9 @@ class Run:
         with reading(only), LogReader(only) as log:
             return summarise(log, self._declared(log))
 
-    def compare(self, *, fidelity: Path | str | None = None, variants: Sequence[Run] = ()) -> Comparison:
+    def compare(
+        self, *, fidelity: Path | str | None = None, variants: Sequence[Run] = (), truth: Path | str | None = None
+    ) -> Comparison:
         """Which recommender is better, how sure that is, and whether it may be believed.
 
             assert run.compare().verdict != "not supported"
@@ -147,6 +149,7 @@ class Run:
         Args:
             fidelity: A `fidelity.json`; the one in the run's directory if absent.
             variants: The same experiment with another prompt, model or seed; all are measured by this run's metrics.
+            truth: A `truth.json`; the one in the run's directory if absent.
 
         Raises:
             RunDirectoryError: A log or the fidelity file cannot be read, or a variant lacks an arm.
@@ -154,8 +157,9 @@ class Run:
         """
         for variant in variants:
             check_variant_metrics(self.own_metrics, variant.own_metrics, variant.directory)
-        named = None if fidelity is None else Path(fidelity)
-        return compare_runs(self.directory, named, [variant.directory for variant in variants], self.own_metrics)
+        examined, random = (None if each is None else Path(each) for each in (fidelity, truth))
+        others = [variant.directory for variant in variants]
+        return compare_runs(self.directory, examined, others, self.own_metrics, random)
 
     def check_readable(self) -> None:
         """Raise `RunDirectoryError` where there is no log that can be read."""

@@ -13,8 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -36,9 +36,13 @@ from groundlings.personas.registry import MindContext
 from groundlings.personas.taste.calibration import Calibration, FittedFor, read_calibration
 from groundlings.personas.taste.calibration_fit import fit_calibration
 from groundlings.personas.taste.features import FEATURES, VERSION
-from groundlings.personas.taste.model import Taste, fit_taste
+from groundlings.personas.taste.model import FAMILIES, Taste, estimate, fit_taste
+from groundlings.personas.taste.training_data import measure
 from groundlings.personas.taste.weights import TasteWeights
 from groundlings.simulator.language.config import ModelConfig
+
+WHOLE = "all features"
+"""The taste that minds decide by, among those of `CalibrationGround.tastes`."""
 
 FILE_NAME = "calibration.json"
 """What a run's directory calls the weights that it decided by."""
@@ -58,10 +62,35 @@ class CalibrationGround:
     split: Split
     split_config: SplitConfig
     population: Population
+    _tastes: dict[int, Mapping[str, Taste]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def taste(self, seed: int, weights: TasteWeights | None = None) -> Taste:
         """What people like, estimated with a seed; from `weights` that were estimated before, where there are any."""
-        return fit_taste(self.dataset, self.split.train, salt=self.split_config.salt, seed=seed, weights=weights)
+        if weights is not None:
+            return fit_taste(self.dataset, self.split.train, salt=self.split_config.salt, seed=seed, weights=weights)
+        return self.tastes(seed)[WHOLE]
+
+    def tastes(self, seed: int) -> Mapping[str, Taste]:
+        """The taste of all features under `WHOLE`, and that of each family alone; they share what was measured.
+
+        Args:
+            seed: Of the sampling of negatives.
+        """
+        if seed not in self._tastes:
+            measured = measure(
+                self.dataset,
+                self.split.train,
+                salt=self.split_config.salt,
+                seed=seed,
+                labels=self.split.labels,
+            )
+            whole = estimate(measured)
+            unrated = replace(measured, stars=None, earlier_stars=None)  # stars are the same in every family
+            families = {
+                name: replace(estimate(unrated, features), stars=whole.stars) for name, features in FAMILIES.items()
+            }
+            self._tastes[seed] = {WHOLE: whole, **families}
+        return self._tastes[seed]
 
     def wanted(self, options: LanguageTermOptions, scorer: LanguageScorer) -> FittedFor:
         """What weights must have been fitted for."""

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from groundlings.environments.errors import ConfigError
-from groundlings.experiments.archive.provenance import same_release, unlike
+from groundlings.experiments.archive.provenance import is_in_directory, same_release, unlike
 from groundlings.experiments.config.loading import PLACES, config_hash, leaves, with_effect
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.simulator.log.begun import Begun, Change
@@ -75,10 +75,12 @@ def check_same(
     """
     found = changes_since(begun, config, identity)
     patches = [change for change in found if _is_patch(change)]
-    lost = [change for change in found if ".file." in change.what and change.after is None]
-    real = [change for change in found if change not in patches and change not in lost]
+    lost = [change for change in found if change.after is None and _is_out_of_sight(change.what, identity)]
+    new = [change for change in found if change.before is None and is_in_directory(change.what)]
+    real = [change for change in found if change not in patches and change not in lost and change not in new]
     notes = [f"{line(change)}; another patch release draws the same" for change in patches]
     notes += [f"{change.what}: the file cannot be found from here, so it was not compared" for change in lost]
+    notes += [f"{change.what}: the file was not there when the run began" for change in new]
     if begun.identity is None and not begun.done:
         notes.append(UNKNOWN)
     if begun.done:
@@ -163,6 +165,12 @@ def _is_patch(change: Change) -> bool:
     return change.before != change.after and same_release(change.what, change.before, change.after)
 
 
+def _is_out_of_sight(what: str, now: Mapping[str, str]) -> bool:
+    """Whether a file is not found any more; one of a directory that is still there was removed."""
+    folder = what.partition("/")[0]
+    return ".file." in what and not (is_in_directory(what) and any(name.startswith(f"{folder}/") for name in now))
+
+
 def _short(value: str | None) -> str:
     if value is None:
         return "none"
@@ -207,12 +215,17 @@ def _is_place(path: str, config: ExperimentConfig, then: Mapping[str, str], now:
             return key in PLACES
         case ["arms", number, "options", *rest]:
             what = f"arms.{config.arms[int(number)].name}.file.{'.'.join(rest)}"
-            return what in then and what in now
-        case ["mind" | "environment" as part, *rest] if f"{part}.file.{'.'.join(rest)}" in now:
-            return f"{part}.file.{'.'.join(rest)}" in then
+            return _is_compared(what, then) and _is_compared(what, now)
+        case ["mind" | "environment" as part, *rest] if _is_compared(f"{part}.file.{'.'.join(rest)}", now):
+            return _is_compared(f"{part}.file.{'.'.join(rest)}", then)
         case [*_, "model", "embedded", "path"]:
             return bool(then)  # the weights' hash is part of the model's fingerprint, where that is known
         case [*above, "model", "store", "path"]:
             model = config.mind.asked if above == ["mind"] else config.arms[int(above[1])].model
             return model is not None and model.store is not None and model.store.mode != "replay"
     return False
+
+
+def _is_compared(what: str, identity: Mapping[str, str]) -> bool:
+    """Whether the content of a file, or of a directory's files, is part of an identity."""
+    return what in identity or any(name.startswith(f"{what}/") for name in identity)

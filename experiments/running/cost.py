@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from groundlings.environments.dataset import TIMES_UNKNOWN
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
+from groundlings.environments.split import tied_cuts
 from groundlings.experiments.config.designs import SplitDesign, shares_of
 from groundlings.experiments.config.schema import CalibratedMindConfig, LanguageMindConfig, PluginMindConfig
 from groundlings.experiments.config.variants import cells_of
+from groundlings.experiments.running.click_level import level_warning
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.sizes import sessions_at_most, size_warning
 from groundlings.experiments.terminal import escape
@@ -86,6 +89,10 @@ def print_plan(plan: Plan, console: Console) -> None:
     table.add_column()
     people, items, rows = len(plan.population), len(plan.dataset.catalog), len(plan.split.train)
     table.add_row("data", f"{escape(plan.dataset.name)}: {items:,} items, {rows:,} training interactions")
+    for line in _split_lines(plan):
+        table.add_row(*line)
+    for note in plan.dataset.notes:
+        table.add_row("", escape(note))
     table.add_row("people", f"{people:,} agents, each measured on one real training history")
     table.add_row("mind", escape(str(config.mind.kind)))
     for number, arm in enumerate(config.arms):
@@ -115,10 +122,28 @@ def print_plan(plan: Plan, console: Console) -> None:
         if arm.model is not None:
             table.add_row("", escape(f"{arm.name} asks a model as well; the budget of its own `model` sets a cap"))
     console.print(table)
-    warning = size_warning(plan)
-    if warning is not None:
-        console.print(f"[yellow]note[/] {escape(warning)}", soft_wrap=True)
+    for warning in (size_warning(plan), level_warning(plan)):
+        if warning is not None:
+            console.print(f"[yellow]note[/] {escape(warning)}", soft_wrap=True)
     console.print("[green]ok[/] this file runs")
+
+
+def _split_lines(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What is held out, and what is not known of time: rows of the table."""
+    split, kind = plan.split, plan.config.split.kind
+    without = len(split.dropped_users)
+    parts = [f"{len(split.test):,} interactions held out"]
+    parts += [f"{split.left_out:,} left out"] if split.left_out else []
+    parts += [f"{without:,} users without a training interaction are no agents"] if without else []
+    yield "split", f"{kind}: {', '.join(parts)}"
+    if not plan.dataset.times_known:
+        yield "time", TIMES_UNKNOWN
+    elif kind == "per_user_temporal" and (tied := tied_cuts(split)):
+        yield (
+            "",
+            f"for {tied:,} of {int((np.bincount(split.test.users) > 0).sum()):,} users the held-out part begins among "
+            "interactions of one moment: the order of rows in the data decided which it holds",
+        )
 
 
 def _days(count: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import Interactions
-from groundlings.environments.memory import available_memory, spelt
+from groundlings.environments.memory import Available, available_memory, spelt
 from groundlings.experiments.config.designs import ParallelDesign, SplitDesign
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.recommenders.base import AsyncRecommender
@@ -43,9 +43,32 @@ def check_recommenders(
         return
     place = sizes.index(max(sizes))
     beside = "" if needed == sizes[place] else f", and all arms together about {spelt(needed)}"
-    raise ConfigError(
-        f"arms[{place}].recommender: fitting {config.arms[place].recommender} takes about {spelt(sizes[place])} "
-        f"({sizes[place]:,} bytes) for {train.n_items:,} items and {train.n_users:,} users{beside}; "
-        f"{spelt(there.bytes)} ({there.bytes:,} bytes) are left ({there.limit}). Use item_knn or als, "
+    raise _too_large(f"arms[{place}].recommender", config.arms[place].recommender, sizes[place], train, there, beside)
+
+
+def check_fit(where: str, name: str, recommender: AsyncRecommender, train: Interactions) -> None:
+    """Return if one recommender can be fitted.
+
+    Args:
+        where: What names it, for the message.
+        name: As it is named there.
+        recommender: Not yet fitted.
+        train: What it is to be fitted on.
+
+    Raises:
+        ConfigError: The fit takes more memory than there is.
+    """
+    size, there = recommender.memory_bytes(train), available_memory()
+    if there.bytes is not None and size > there.bytes:
+        raise _too_large(where, name, size, train, there)
+
+
+def _too_large(
+    where: str, name: str, size: int, train: Interactions, there: Available, beside: str = ""
+) -> ConfigError:
+    return ConfigError(
+        f"{where}: fitting {name} takes about {spelt(size)} "
+        f"({size:,} bytes) for {train.n_items:,} items and {train.n_users:,} users{beside}; "
+        f"{spelt(there.bytes or 0)} ({there.bytes:,} bytes) are left ({there.limit}). Use item_knn or als, "
         "whose memory does not grow with the square of the items; or keep fewer items, or give it more memory"
     )

@@ -6,7 +6,8 @@
     simulation.code               of the code that carries out sessions
     arms.NAME.code                of the recommender's source, and of those inside it
     arms.NAME.state               what an object that is used as it is has learnt
-    arms.NAME.file.KEY            a file that an option names; likewise mind.file.KEY and environment.file.KEY
+    arms.NAME.file.KEY            a file that an option names, in a directory KEY/FILE; likewise mind.file.KEY and
+                                  environment.file.KEY
     arms.NAME.model               the language model that the recommender asks
     mind.code, mind.prompts, mind.calibration, mind.model
     environment.code, .actions, .interaction, .strength
@@ -21,7 +22,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,9 @@ from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.registry import parts_of
 
 _DRAW = frozenset({"numpy", "scipy", "mesa"})
+_NAME_FILES = ("path", "file", "directory", "folder", "dir")
+"""Ends of keys whose values are looked for on the disk, even where they hold no dot or slash."""
+_MOST_FILES = 1000
 _DRAW_NOTHING = frozenset({"groundlings", "pydantic", "pandas", "pyarrow", "threadpoolctl", "typing_extensions"})
 
 
@@ -107,7 +113,10 @@ def model_identity(model: ChatModel) -> str:
 
 
 def files_named(options: Mapping[str, Any], base: Path, above: str = "") -> Iterator[tuple[str, Path]]:
-    """Files that options name, with the key path of each.
+    """Files that options name, with the key path of each, and of a directory the files in it as `KEY/NAME`.
+
+    Left out is a directory in which this run may write: one around the current directory or that of the experiment
+    file; so is one of more than 1,000 files.
 
     Args:
         options: Of a recommender, as the YAML has them.
@@ -120,13 +129,28 @@ def files_named(options: Mapping[str, Any], base: Path, above: str = "") -> Iter
             yield from files_named(value, base, f"{here}.")
         elif isinstance(value, list | tuple):
             yield from files_named({str(place): each for place, each in enumerate(value)}, base, f"{here}.")
-        elif isinstance(value, str) and ("." in value or "/" in value or key.lower().endswith(("path", "file"))):
+        elif isinstance(value, str) and ("." in value or "/" in value or key.lower().endswith(_NAME_FILES)):
             try:
-                path = next((each for each in (base / value, Path(value)) if each.expanduser().is_file()), None)
+                places = [each.expanduser() for each in (base / value, Path(value))]
+                path = next((each for each in places if each.is_file() or each.is_dir()), None)
+                if path is not None:
+                    yield from _files_at(here, path, base)
             except (OSError, RuntimeError, ValueError):
                 continue
-            if path is not None:
-                yield here, path.expanduser()
+
+
+def _files_at(here: str, path: Path, base: Path) -> list[tuple[str, Path]]:
+    """The file at a place, or those in the directory there."""
+    if path.is_file():
+        return [(here, path)]
+    home = path.resolve()
+    if any(each.resolve().is_relative_to(home) for each in (Path(), base)):
+        return []
+    walked = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
+    found = list(islice((each for each in walked if each.is_file()), _MOST_FILES + 1))
+    if len(found) > _MOST_FILES:
+        return []
+    return sorted((f"{here}/{each.relative_to(path).as_posix()}", each) for each in found)
 
 
 def _files(where: str, options: Mapping[str, Any], base: Path) -> dict[str, str]:

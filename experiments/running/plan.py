@@ -16,7 +16,7 @@ from groundlings.environments.datasets import load_dataset
 from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.registry import EnvironmentContext, check_abilities
-from groundlings.environments.split import Split, split_history
+from groundlings.environments.split import Split
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.registry import metrics_of
 from groundlings.experiments.config.designs import arm_rows, arranged
@@ -98,6 +98,8 @@ class Plan:
             preference=self.preference,
             model=self.models.get(arm.name),
             sampling=arm.model.sampling if arm.model else None,
+            demographics=self.dataset.people,
+            rating_scale=self.dataset.scale,
         )
         given = self.supplied.recommenders.get(arm.name)
         if given is not None:
@@ -219,7 +221,7 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
     dataset = supplied.dataset or load_dataset(
         config.dataset, on_download(progress), notify=on_note(progress), base=config.base
     )
-    split = split_history(dataset.interactions, config.split.kind, config.split.test_fraction)
+    split = config.split.of(dataset)
     population = build_population(dataset, split.train, size=config.population.size, seed=config.seed)
     ground = CalibrationGround(dataset, split, config.split, population)
     around = EnvironmentContext(dataset.catalog, dataset.scale, config.base)

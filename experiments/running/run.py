@@ -11,6 +11,7 @@ from pathlib import Path
 
 from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import TooMuchUnreadable
+from groundlings.experiments.analysis.comparison.held_out import HELD_OUT_HASH, HeldOut, write_held_out
 from groundlings.experiments.analysis.measuring import measure
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.archive import directory as files
@@ -23,7 +24,15 @@ from groundlings.experiments.running.events import SILENT, Note, Progress, RunBe
 from groundlings.experiments.running.manifest import manifest, run_row
 from groundlings.experiments.running.plan import Plan, prepare
 from groundlings.experiments.running.relocation import check_files, with_data_at
-from groundlings.experiments.running.run_directory import AS_BEGUN, Resuming, begin, kept, prepare_again, simulate_into
+from groundlings.experiments.running.run_directory import (
+    AS_BEGUN,
+    Resuming,
+    begin,
+    check_log_is_there,
+    kept,
+    prepare_again,
+    simulate_into,
+)
 from groundlings.experiments.running.supplied import Supplied
 from groundlings.simulator.log.begun import begun_in
 from groundlings.simulator.log.reader import LogReader
@@ -131,10 +140,11 @@ def _carried_out(
             progress.event(RunBegins(resumed))
             before += spent_in(store_at(resumed))
             begun = begun_in(store_at(resumed))
+            check_log_is_there(resumed, begun)
             check_files(config, resumed)
             _logger.info("%s: resumed, %d calls were made before", resumed, before.agents.calls)
 
-        async def simulated() -> tuple[Plan, Path, dict[str, float]]:
+        async def simulated() -> tuple[Plan, Path, HeldOut, dict[str, float]]:
             began = time.monotonic()
             async with AsyncExitStack() as stack:
                 plan = await prepare(
@@ -152,12 +162,14 @@ def _carried_out(
                     prepare_again(plan, resumed, begun, resuming)
                 ready = time.monotonic()
                 try:
-                    await simulate_into(directory, plan, run_row(plan), progress, accept=resuming.accept_changes)
+                    found = await simulate_into(
+                        directory, plan, run_row(plan), progress, accept=resuming.accept_changes
+                    )
                 except TooMuchUnreadable:
                     _shown(plan, directory, progress)
                     raise
                 seconds = {"prepare": ready - began, "simulate": time.monotonic() - ready}
-                return plan, directory, seconds
+                return plan, directory, found, seconds
 
         done = asyncio.run(simulated())
         progress.event(Note("measuring and drawing"))
@@ -171,11 +183,13 @@ def _shown(plan: Plan, directory: Path, progress: Progress) -> None:
         measure(directory, log, metrics=plan.metrics)
 
 
-def _measured(plan: Plan, directory: Path, seconds: Mapping[str, float]) -> Outcome:
+def _measured(plan: Plan, directory: Path, held_out: HeldOut, seconds: Mapping[str, float]) -> Outcome:
+    written_hash = write_held_out(directory, held_out)
     with LogReader(directory) as log:
         fingerprint = log.digest()
         replies = {"reply_forms": replies_by_form(log), "calls_with_estimated_tokens": calls_with_estimates(log)}
-        written = {**manifest(plan, log.run(), log.accepted_changes(), fingerprint, seconds), **replies}
+        about = manifest(plan, log.run(), log.accepted_changes(), fingerprint, seconds)
+        written = {**about, **replies, HELD_OUT_HASH: written_hash}
     write_manifest(directory, written)  # it is sealed in the log, which nobody reads at that moment
     with LogReader(directory) as log:
         return Outcome(directory, measure(directory, log, metrics=plan.metrics, most_rows=0), fingerprint)

@@ -10,15 +10,18 @@ from typing import Any
 
 from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.analysis.comparison.held_out import HeldOut, is_as_written, read_held_out
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.config.loading import as_yaml
 from groundlings.experiments.running.calibration import FILE_NAME as CALIBRATION_NAME
 from groundlings.experiments.running.changes import check_same
 from groundlings.experiments.running.events import Progress, RunBegins
+from groundlings.experiments.running.held_out.measuring import ArmMeasurement
 from groundlings.experiments.running.kept_data import with_data_kept
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.simulating import CutShort, simulate
 from groundlings.simulator.log.begun import Begun
+from groundlings.simulator.log.store import store_at
 
 _logger = logger(__name__)
 
@@ -80,6 +83,20 @@ def prepare_again(plan: Plan, directory: Path, begun: Begun | None, resuming: Re
         files.write_text(directory / files.CONFIG_NAME, as_yaml(plan.config))
 
 
+def check_log_is_there(directory: Path, begun: Begun | None) -> None:
+    """Raise `RunDirectoryError` where a run had ended and its log has gone: resuming would be another run of its name.
+
+    Args:
+        directory: The run's.
+        begun: What its log says that it began with; None where there is no log, or nothing in it.
+    """
+    if begun is None and (directory / files.MANIFEST_NAME).is_file():
+        raise RunDirectoryError(
+            f"{store_at(directory)}: nothing of a run is in this log, and {files.MANIFEST_NAME} says that the run had "
+            "ended; restore the log from a copy, or start a new run with --out in another directory"
+        )
+
+
 def begin(plan: Plan, out: Path | None, held: ExitStack, progress: Progress) -> Path:
     """The directory of a new run, kept for this process, with its configuration in it.
 
@@ -104,15 +121,26 @@ def begin(plan: Plan, out: Path | None, held: ExitStack, progress: Progress) -> 
 
 async def simulate_into(
     directory: Path, plan: Plan, run: Mapping[str, Any], progress: Progress, *, accept: bool = False
-) -> None:
-    """As `simulate`, into the log of a run's directory; where it ends early, open sessions are written down there."""
+) -> HeldOut:
+    """As `simulate`, into the log of a run's directory; where it ends early, open sessions are written down there.
+
+    Returns:
+        What held-out behaviour and other audiences say of the arms.
+    """
+    measurement = ArmMeasurement(plan)
     cut_short: list[CutShort] = []
     store = files.log_store(directory, plan.config.log.url if plan.config.log else None)
     try:
-        await simulate(plan, run, store, progress, cut_short, accept=accept)
+        await simulate(
+            plan, run, store, progress, cut_short, accept=accept, after_first_fit=measurement.after_first_fit
+        )
     except BaseException as fault:
         _logger.info("%s: stopped with %d open sessions (%s)", directory, len(cut_short), type(fault).__name__)
         with suppress(RunDirectoryError):  # a full disk may be why we are here
             files.write_json(directory / files.STOPPED_NAME, {"cut_short": [asdict(each) for each in cut_short]})
         raise
     (directory / files.STOPPED_NAME).unlink(missing_ok=True)
+    with suppress(RunDirectoryError):  # a damaged file is measured and written anew
+        if is_as_written(directory) and (before := read_held_out(directory)):
+            return before  # of a finished run that is resumed
+    return await measurement.finished()

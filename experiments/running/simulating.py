@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from groundlings.experiments.running.event_loop import outside_of_loops
 from groundlings.experiments.running.events import SILENT, ArmBegins, Note, Progress, on_sessions
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, prepare
+from groundlings.recommenders.base import AsyncRecommender
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import live_together
 from groundlings.simulator.log.reader import LogReader
@@ -53,6 +54,7 @@ async def simulate(
     cut_short: list[CutShort] | None = None,
     *,
     accept: bool = False,
+    after_first_fit: Callable[[str, AsyncRecommender], Awaitable[None]] | None = None,
 ) -> None:
     """Simulate all days of every arm and write the log; sessions that the log holds already are not repeated.
 
@@ -65,13 +67,14 @@ async def simulate(
         progress: Is told how far it is.
         cut_short: Filled, where it ends early, with the sessions that were open.
         accept: Whether to go on with a run that is not the same experiment any more; the log then says so.
+        after_first_fit: Is given each arm's name and recommender, fitted on the training part alone.
 
     Raises:
         ConfigError: The log holds a run of another experiment.
         TooMuchUnreadable: Too many pages are lost; the message says why and what to do.
     """
     try:
-        await _simulated(plan, run, place, progress, cut_short, accept)
+        await _simulated(plan, run, place, progress, cut_short, accept, after_first_fit)
     except TooMuchUnreadable as fault:
         with LogReader(place) as log:
             raise TooMuchUnreadable(_explained(fault, log)) from None
@@ -84,7 +87,12 @@ async def _simulated(
     progress: Progress,
     cut_short: list[CutShort] | None,
     accept: bool,
+    after_first_fit: Callable[[str, AsyncRecommender], Awaitable[None]] | None,
 ) -> None:
+    async def look(arm: Arm) -> None:
+        if after_first_fit is not None:
+            await after_first_fit(arm.name, arm.recommender)
+
     watch = LostPageWatch(getattr(plan.config.mind, "max_unreadable", 1.0))
     with LogWriter(place) as log:
         past = log.resume(plan.environment.schema)
@@ -106,7 +114,7 @@ async def _simulated(
             if past is not None:
                 _go_on(arms, past)
             try:
-                await live_together(arms, plan.schedule, log, on_sessions(progress), watch)
+                await live_together(arms, plan.schedule, log, on_sessions(progress), watch, look)
             finally:
                 if cut_short is not None:
                     ids = plan.dataset.people.user_ids

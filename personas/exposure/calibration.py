@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.exposures import Policy, Shape
 from groundlings.personas.exposure.parameter import Parameter, Part
@@ -67,7 +68,7 @@ class Position(Part):
     columns: int | None = None
     """Items per row of a grid."""
     exponent: Parameter
-    """At least 0; where an estimate was below, 0 stands with the estimate's interval, cut at 0."""
+    """At least 0; where an estimate was below, 0 stands beside the estimate's interval, and a note says so."""
     curve: Mapping[int, Parameter]
     """Place -> P(look) relative to the first place, free of any shape; empty where it is not told."""
     p_values: Mapping[Literal["power", "flat", "preset"], float]
@@ -75,7 +76,8 @@ class Position(Part):
 
     def look(self, positions: IntArray) -> FloatArray:
         """P(look) of positions (from 1), shape (n,)."""
-        return places_of(positions, self.kind, self.columns) ** -self.exponent.value
+        places = places_of(positions, self.kind, self.columns).astype(np.float64)
+        return np.asarray(places**-self.exponent.value, dtype=np.float64)
 
 
 class ExposureCalibration(Part):
@@ -99,6 +101,18 @@ class ExposureCalibration(Part):
     """Package -> version."""
     created: str
     """Date, ISO 8601."""
+
+    @model_validator(mode="after")
+    def _figures_can_be(self) -> ExposureCalibration:
+        chances = {"level": self.level, "like_level": self.like_level, "exit.hazard": self.exit.hazard}
+        for name, chance in {**chances, "returns.daily": self.returns.daily}.items():
+            if not 0 <= chance.value <= 1:
+                raise ValueError(f"{name} is {chance.value:g}, expected a probability")
+        if self.position.exponent.value < 0:
+            raise ValueError(f"position.exponent is {self.position.exponent.value:g}, expected 0 or more")
+        if (self.position.kind == "grid") != ((self.position.columns or 0) > 0):
+            raise ValueError(f"position is a {self.position.kind} with {self.position.columns or 'no'} columns")
+        return self
 
     @property
     def repeat(self) -> Parameter:
@@ -149,18 +163,21 @@ def read_exposure_calibration(path: Path) -> ExposureCalibration:
         DataError: It is none of ours, or damaged.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = bounded_text(path)
     except OSError as fault:
         raise ConfigError(f"{path}: the calibration of exposures cannot be read ({fault.strerror})") from None
     except UnicodeDecodeError:
         raise DataError(f"{path}: not a calibration of exposures: not UTF-8 text") from None
+    except ValueError as fault:
+        raise DataError(f"{path}: not a calibration of exposures: {fault}") from None
     try:
         return ExposureCalibration.model_validate_json(text)
     except ValidationError as fault:
         first = fault.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
+        told = first["msg"].lower().removeprefix("value error, ")
         raise DataError(
-            f"{path}: not a calibration of exposures of this version: {where}: {first['msg'].lower()}; "
+            f"{path}: not a calibration of exposures of this version: {where}: {told}; "
             "make one with `groundlings calibrate CONFIG --exposures LOG --out FILE`"
         ) from None
 

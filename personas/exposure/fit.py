@@ -58,6 +58,7 @@ class Audience:
         known_pairs: Exposures of items that the person's history holds; they are left out of utilities, shape (n,).
         held_out: Exposures of people who are not fitted on, shape (n,).
         opening, liking: What is assumed of the two utilities.
+        no_features: Why there are none.
     """
 
     dataset: str
@@ -68,6 +69,7 @@ class Audience:
     held_out: BoolArray
     opening: UtilityPreset
     liking: UtilityPreset
+    no_features: str = "no features were given"
 
 
 def fit_exposures(
@@ -182,7 +184,13 @@ def _position(examination: Examination | None, why: str, shape: Shape, columns: 
         return Position(kind=shape, columns=columns, exponent=exponent, curve={}, p_values={})
     reach = quantile_of(examination.people)
     method = "rows at all places" if examination.level is not None else "rows of the same item at several places"
-    found = Parameter.from_fit(examination.exponent, examination.error, reach, f"{method}; clustered by person")
+    found = Parameter.from_fit(
+        examination.exponent,
+        examination.error,
+        reach,
+        f"{method}; clustered by person",
+        preset=preset.exponent.value,
+    )
     curve = examination.curve
     tested = {
         "power": curve.p_value(None),
@@ -200,15 +208,12 @@ def _position(examination: Examination | None, why: str, shape: Shape, columns: 
 
 def _above_zero(found: Parameter) -> Parameter:
     """Attention that rises down a layout is no part of the model: 0 is the nearest that is."""
-    if found.low is None or found.high is None or found.value >= 0:
+    if found.value >= 0:
         return found
-    return found.model_copy(
-        update={
-            "value": 0.0,
-            "high": max(found.high, 0.0),
-            "note": f"estimated at {found.value:.3f}: further places were opened more often",
-        }
+    note = (
+        f"estimated at {found.value:.3f}, as places further down were opened more often; the interval is that figure's"
     )
+    return found.model_copy(update={"value": 0.0, "note": note})
 
 
 def _level(
@@ -223,13 +228,15 @@ def _level(
     if few := _few(rows.opened, "opened"):
         return Parameter.from_preset(LEVEL, few)
     note = _effective(rows)
-    if examination is not None and examination.level is not None:
+    # Where the exponent was cut at 0, the level is that of places which are all looked at.
+    if examination is not None and examination.level is not None and examination.exponent >= 0:
         return examination.level.model_copy(update={"note": note})
     look = np.zeros(len(rows)) if position.kind == "flat" else np.log(position.look(rows.positions))
     people = np.unique(rows.users, return_inverse=True)[1].astype(np.int64)
     if people.max() < 1:
         return Parameter.from_preset(LEVEL, "all rows are one person's")
-    note = f"{note}; looking is a preset" if position.kind != "flat" and note else note
+    if not position.exponent.fitted and position.kind != "flat":
+        note = "; ".join(part for part in (note, "looking is a preset") if part)
     return fit_level(rows.opened, people, _inverse_propensities(rows), look).model_copy(update={"note": note})
 
 
@@ -251,7 +258,10 @@ def _like_level(fitted: Exposures, like_from: float, missing: dict[Quantity, str
     people = np.unique(fitted.users[known], return_inverse=True)[1].astype(np.int64)
     share, low, high = share_interval(liked[known], people)
     source = f"likes among {int(known.sum()):,} rated random items; Wilson, with rows of one person taken together"
-    return Parameter(value=share, low=low, high=high, origin="fitted", source=source)
+    note = "" if known.all() else f"of the {known.mean():.0%} of the shown items that were rated"
+    return Parameter(
+        value=share, low=low, high=high, origin="fitted", source=source, note=note, preset=LIKE_LEVEL.value
+    )
 
 
 def _fit_outcome(
@@ -260,41 +270,47 @@ def _fit_outcome(
     """Weights of one outcome, or the preset and why."""
     preset = audience.opening if outcome == "opened" else audience.liking
     features = audience.features
-    names = () if features is None else features.names
     no_repeat = missing.get("repeat", "nobody was shown an item again that is new to the history")
     if outcome in missing or features is None:
-        why = missing.get(outcome, "no features were given")
+        why = missing.get(outcome, audience.no_features)
+        names = () if features is None else features.names
         return preset_utility(outcome, preset, names, why, missing.get("repeat", why))
     happened = exposures.opened if outcome == "opened" else exposures.liked(audience.like_from)
     looks = outcome == "opened" and position.kind != "flat" and bool((exposures.positions != UNKNOWN).any())
     used = ~np.isnan(happened) & ~audience.known_pairs
     if looks:
         used &= exposures.positions != UNKNOWN
-    fitted_rows = used & ~audience.held_out
-    few = _few(happened[fitted_rows], outcome)
-    if few or len(np.unique(exposures.users[fitted_rows])) < 2:
-        return preset_utility(outcome, preset, names, few or "all rows are one person's", few or "as the weights")
-    repeats = None
-    if outcome == "opened" and "repeat" not in missing and exposures.shown_before is not None:
-        repeats = np.log2(1 + exposures.shown_before[used].astype(np.float64))
-        repeats = repeats if repeats[~audience.held_out[used]].any() else None
-    places = places_of(np.maximum(exposures.positions[used], 1), position.kind, position.columns)
-    falls = -np.log(places) if looks else np.zeros(len(places))
-    exponent = position.exponent
-    error = 0.0
-    if exponent.fitted and exponent.low is not None and exponent.high is not None:
-        error = (exponent.high - exponent.low) / (2 * quantile_of(len(np.unique(exposures.users[fitted_rows]))))
+    fitted = used & ~audience.held_out
+    people = len(np.unique(exposures.users[fitted]))
+    if few := _few(happened[fitted], outcome) or ("all rows are one person's" if people < 2 else None):
+        return preset_utility(outcome, preset, features.names, few, missing.get("repeat", few))
+    falls = np.zeros(int(used.sum()))
+    if looks:
+        falls = -np.log(places_of(exposures.positions[used], position.kind, position.columns))
     shown = Shown(
         happened[used],
         exposures.users[used],
         features.take(used),
-        repeats,
-        exponent.value * falls,
+        _repeats(exposures, used, fitted) if outcome == "opened" else None,
+        position.exponent.value * falls,
         audience.held_out[used],
     )
     note = ""
     if outcome == "opened" and not looks and position.kind != "flat":
         note = "of P(open | shown): without positions, looking is not told from wanting"
-    return fit_utility(
-        outcome, shown, preset, look_error=error * falls if error else None, no_repeat=no_repeat, note=note
-    )
+    look_error = _error(position.exponent, people) * falls
+    return fit_utility(outcome, shown, preset, look_error=look_error, no_repeat=no_repeat, note=note)
+
+
+def _repeats(exposures: Exposures, used: BoolArray, fitted: BoolArray) -> FloatArray | None:
+    """log2(1 + times shown before) of the rows that are used; None where no row that is fitted on was shown before."""
+    if exposures.shown_before is None or not exposures.shown_before[fitted].any():
+        return None
+    return np.log2(1 + exposures.shown_before[used].astype(np.float64))
+
+
+def _error(exponent: Parameter, people: int) -> float:
+    """Standard error of an exponent, 0 of a preset."""
+    if not exponent.fitted or exponent.low is None or exponent.high is None:
+        return 0.0
+    return (exponent.high - exponent.low) / (2 * quantile_of(people))

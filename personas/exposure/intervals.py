@@ -30,7 +30,7 @@ def summed_by_person(scores: FloatArray, people: IntArray) -> FloatArray:
         people: Whose each row is, 0 to n_people - 1, shape (n,).
     """
     if scores.ndim == 1:
-        return np.bincount(people, scores)
+        return np.bincount(people, scores).astype(np.float64)
     return np.column_stack([np.bincount(people, column) for column in scores.T])
 
 
@@ -54,20 +54,27 @@ def mean_with_error(values: FloatArray, people: IntArray) -> tuple[float, float]
 
 
 def share_interval(happened: FloatArray, people: IntArray) -> tuple[float, float, float]:
-    """A share and its 95 % interval: value, low, high.
+    """A share of rows and its 95 % interval: value, low, high.
 
     Args:
         happened: 1 or 0, shape (n,), at least one row.
         people: Whose each row is, 0 to n_people - 1, shape (n,).
     """
-    share, error = mean_with_error(happened, people)
-    n, plain = len(happened), share * (1 - share)
-    # Rows of one person that look less alike than chance would have it are taken for independent.
-    design = max(1.0, n * error**2 / plain) if plain > 0 else max(1.0, n / (int(people.max()) + 1))
-    n_people = int(people.max()) + 1
-    if n_people < 2:
+    return share_of_totals(np.bincount(people, happened).astype(np.float64), np.bincount(people).astype(np.float64))
+
+
+def share_of_totals(happened: FloatArray, rows: FloatArray) -> tuple[float, float, float]:
+    """The same from each person's totals, each shape (n_people,)."""
+    n, people = float(rows.sum()), len(rows)
+    share = float(happened.sum()) / n
+    if people < 2:
         return share, 0.0, 1.0
-    effective = n / design * (_Z95 / quantile_of(n_people)) ** 2
+    variance = float(((happened - share * rows) ** 2).sum()) * people / (people - 1) / n**2
+    plain = share * (1 - share)
+    # Rows of one person that look less alike than chance would have it are taken for independent; where all rows agree
+    # nobody can see how alike they are, and each person counts once.
+    design = max(1.0, n * variance / plain) if plain > 0 else n / people
+    effective = n / design * (_Z95 / quantile_of(people)) ** 2
     centre = (share + _Z95**2 / (2 * effective)) / (1 + _Z95**2 / effective)
     reach = _Z95 / (1 + _Z95**2 / effective) * np.sqrt(plain / effective + _Z95**2 / (4 * effective**2))
     return share, max(0.0, float(centre - reach)), min(1.0, float(centre + reach))

@@ -28,6 +28,8 @@ class Parameter(Part):
     """How it was estimated, or where the preset comes from."""
     note: str = ""
     """Why the file cannot identify a preset; what else to know of a fitted figure."""
+    preset: float | None = None
+    """What would stand here without the file, where that is one figure."""
 
     @property
     def fitted(self) -> bool:
@@ -38,7 +40,13 @@ class Parameter(Part):
     def from_preset(cls, preset: Preset, note: str) -> Parameter:
         """A preset, and why it was not estimated."""
         return cls(
-            value=preset.value, low=preset.low, high=preset.high, origin="preset", source=preset.source, note=note
+            value=preset.value,
+            low=preset.low,
+            high=preset.high,
+            origin="preset",
+            source=preset.source,
+            note=note,
+            preset=preset.value,
         )
 
     @classmethod
@@ -50,6 +58,7 @@ class Parameter(Part):
         source: str,
         *,
         note: str = "",
+        preset: float | None = None,
         scale: Callable[[float], float] = float,
     ) -> Parameter:
         """An estimate whose interval is symmetric before `scale` is applied.
@@ -60,7 +69,16 @@ class Parameter(Part):
             quantile: How many standard errors the interval reaches to each side.
             source: How it was estimated.
             note: What else to know.
+            preset: What would stand here without the file.
             scale: To the scale of the figure; must rise.
         """
         low, high = value - quantile * error, value + quantile * error
-        return cls(value=scale(value), low=scale(low), high=scale(high), origin="fitted", source=source, note=note)
+        return cls(
+            value=scale(value),
+            low=scale(low),
+            high=scale(high),
+            origin="fitted",
+            source=source,
+            note=note,
+            preset=preset,
+        )

@@ -24,6 +24,7 @@ from groundlings.environments.exposures import Shape
 from groundlings.personas.exposure.intervals import clustered, quantile_of
 from groundlings.personas.exposure.opens import Rows, fit_opens
 from groundlings.personas.exposure.parameter import Parameter
+from groundlings.personas.exposure.presets import LEVEL
 
 MOST_PLACES = 30
 """Of the free curve; places further down count for the exponent only."""
@@ -110,7 +111,12 @@ def fit_randomised(opened: FloatArray, places: IntArray, people: IntArray, count
     rows = Rows.of(opened, people, look_design=-np.log(places)[:, None].astype(np.float64), counts=counts)
     fit = fit_opens(rows)
     level = Parameter.from_fit(
-        float(fit.weights[0]), float(fit.errors[1]), quantile_of(n_people), _LEVEL_SOURCE, scale=_chance
+        float(fit.weights[0]),
+        float(fit.errors[1]),
+        quantile_of(n_people),
+        _LEVEL_SOURCE,
+        preset=LEVEL.value,
+        scale=_chance,
     )
     return Examination(
         float(fit.slopes[0]), float(fit.errors[0]), level, _free_curve(opened, places, people, counts), n_people
@@ -121,7 +127,12 @@ def fit_level(opened: FloatArray, people: IntArray, counts: FloatArray, known_lo
     """P(open | looked at) where P(look) is known, with counts as in `fit_randomised`."""
     fit = fit_opens(Rows.of(opened, people, counts=counts, known_look=known_look))
     return Parameter.from_fit(
-        float(fit.weights[0]), float(fit.errors[0]), quantile_of(int(people.max()) + 1), _LEVEL_SOURCE, scale=_chance
+        float(fit.weights[0]),
+        float(fit.errors[0]),
+        quantile_of(int(people.max()) + 1),
+        _LEVEL_SOURCE,
+        preset=LEVEL.value,
+        scale=_chance,
     )
 
 
@@ -183,7 +194,7 @@ def _within_items(
     opened: FloatArray, people: IntArray, items: IntArray, design: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Coefficients of log P(open) given each item's number of opens, and their covariance clustered by person."""
-    totals = np.bincount(items, opened)
+    totals = np.bincount(items, opened).astype(np.float64)
     weights = np.zeros(design.shape[1])
     for _ in range(_STEPS):
         mean, centred = _expected(totals, items, design, weights)

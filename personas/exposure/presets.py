@@ -69,10 +69,10 @@ POSITION: Final[Mapping[str, PositionPreset]] = {
         "flat",
         Preset(
             0.0,
-            -0.33,
-            0.24,
+            -0.47,
+            0.27,
             "three places under a random policy, 130 clicks at 38, 51 and 41 (Open Bandit sample, Saito et al. 2021): "
-            "1/k is rejected (p = 3e-8), 0.6 too (p = .0008), a flat curve is not (p = .42)",
+            "1/k is rejected (p = 3e-8), 0.6 too (p = .001), a flat curve is not (p = .42)",
         ),
     ),
     "grid": PositionPreset(
@@ -81,8 +81,8 @@ POSITION: Final[Mapping[str, PositionPreset]] = {
             0.60,
             None,
             None,
-            "chosen: the exponent of lists over rows, and a flat curve within a row. Grids of products decay more slowly "
-            "than lists (Guo et al. 2020, KDD), so 0.6 is rather too steep; no open log gives a figure",
+            "chosen: the exponent of lists over rows, and a flat curve within a row. Grids of products decay more "
+            "slowly than lists (Guo et al. 2020, KDD), so 0.6 is rather too steep; no open log gives a figure",
         ),
     ),
 }
@@ -92,15 +92,25 @@ LEVEL: Final = Preset(
     0.04,
     0.0043,
     0.176,
-    "P(open | shown) of a news site with known exposures (EB-NeRD, 1,046 impressions); the range is that of random "
-    "exposures on other platforms: .0043 on a fashion carousel (Open Bandit), .176 on short video (KuaiRand)",
+    "P(open | shown) of a news site with known exposures; the range is that of random exposures on other platforms: "
+    ".0043 on a fashion carousel (Open Bandit), .176 on short video (KuaiRand)",
 )
 """P(open | looked at) of an item drawn at random."""
+
+NOT_CHOSEN: Final = Preset(
+    -0.5,
+    -1.7,
+    -0.3,
+    "log-odds of a like of an item that was shown at random, less what a model of chosen items says of it: -.3 on Coat "
+    "(Schnabel et al. 2016), -1.0 for opens on short video (KuaiRand: .176 of random and .379 of recommended items), "
+    "-1.7 on a music service; chosen nearer to the first, as most pages are not random",
+)
+"""How much less people like what nobody chose, where no ratings of shown items say it."""
 
 LIKE_LEVEL: Final = Preset(
     0.18,
     0.16,
-    0.20,
+    0.21,
     "share of likes among uniformly random items that 290 people had to rate (Coat, Schnabel et al. 2016)",
 )
 """P(like | shown) of an item drawn at random."""
@@ -109,15 +119,15 @@ REPEAT: Final = Preset(
     -0.71,
     None,
     None,
-    "a news site's opens fall from .040 to .020 when an item is shown again (EB-NeRD); items that were not opened are "
-    "shown again more often, so part of this is no fatigue",
+    "a news site's opens fall from .040 to .020 when an item is shown again. Items that were not opened are shown "
+    "again more often, so part of this is no fatigue; a count within pages of EB-NeRD gives -1.1",
 )
 """Log-odds of opening per log2(1 + times shown before): what the first repetition adds."""
 
 EXIT: Final[Mapping[str, ExitPreset]] = {
     "flat": ExitPreset(
         Preset(
-            0.45, 0.41, 0.49, "share of views that end a session of a news site (EB-NeRD: 485 sessions, 1,046 views)"
+            0.45, 0.41, 0.49, "share of views that end a session of a news site (EB-NeRD: 485 sessions of 38 people)"
         ),
         Preset(0.0, None, None, "the same site: .49 .48 .45 .41 .44 .48 after one to six views"),
     ),

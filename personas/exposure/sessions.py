@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.exposures import UNKNOWN, Exposures
-from groundlings.personas.exposure.intervals import quantile_of, share_interval
+from groundlings.personas.exposure.intervals import quantile_of, share_interval, share_of_totals
 from groundlings.personas.exposure.opens import Rows, fit_opens
 from groundlings.personas.exposure.parameter import Parameter, Part
 from groundlings.personas.exposure.presets import EXIT, RETURN
@@ -24,6 +24,7 @@ FEWEST = 20
 """With fewer exits, or fewer returns, than this the preset stays."""
 
 _MOST_PAGES = 20
+_LEAST = 1e-9
 
 
 class PageHazard(Part):
@@ -44,7 +45,8 @@ class Exits(Part):
     hazard: Parameter
     """Of every page where flat, else of the first."""
     slope: Parameter
-    """Log-odds per further page, as fitted, whatever the kind."""
+    """Log-odds per further page, as fitted, whatever the kind, on the pages that 20 sessions or more reached: a single
+    long session would otherwise bend the curve of all."""
     by_page: tuple[PageHazard, ...] = ()
     """Free of any shape, the first 20 pages."""
     sessions: int
@@ -54,9 +56,8 @@ class Exits(Part):
 
     def leaving(self, pages: IntArray) -> FloatArray:
         """P(leave after each page), pages counted from 1."""
-        odds = np.log(self.hazard.value) - np.log1p(-self.hazard.value)
         slope = 0.0 if self.kind == "flat" else self.slope.value
-        return expit(odds + slope * (pages - 1))
+        return expit(logit(self.hazard.value) + slope * (pages - 1))
 
 
 class Returns(Part):
@@ -104,36 +105,40 @@ def fit_exits(exposures: Exposures) -> Exits:
     if leaves.sum() < FEWEST:
         return preset_exits(f"found {int(leaves.sum())} sessions that ended by choice, needed {FEWEST}")
     people = np.unique(whose, return_inverse=True)[1].astype(np.int64)
-    reach = quantile_of(int(people.max()) + 1)
-    share, low, high = share_interval(leaves, people)
-    hazard = _fitted(share, low, high, f"of {len(leaves):,} pages, {int(leaves.sum()):,} ended a session; {_HOW}")
-    slope = Parameter.from_preset(EXIT["flat"].slope, "only one page, or no page without an exit, tells no slope")
-    kind: Literal["flat", "rising", "falling"] = "flat"
-    if page.max() > 1 and leaves.min() < 1:
-        fit = fit_opens(Rows.of(leaves, people, np.column_stack([np.ones(len(page)), page - 1.0])))
-        slope = Parameter.from_fit(
-            float(fit.weights[1]), float(fit.errors[1]), reach, "logistic in the page; clustered by person"
-        )
-        if slope.low is not None and slope.low > 0:
-            kind = "rising"
-        elif slope.high is not None and slope.high < 0:
-            kind = "falling"
-        if kind != "flat":
-            hazard = Parameter.from_fit(
-                float(fit.weights[0]),
-                float(fit.errors[0]),
-                reach,
-                "of the first page, logistic in the page",
-                scale=_chance,
-            )
+    source = f"of {len(leaves):,} pages, {int(leaves.sum()):,} ended a session; {_HOW}"
+    hazard = _fitted(*share_interval(leaves, people), source, EXIT["flat"].hazard.value)
+    kind, first, slope = _sloped(page, leaves, people)
     return Exits(
         kind=kind,
-        hazard=hazard,
+        hazard=hazard if first is None else first,
         slope=slope,
         by_page=tuple(_by_page(page, leaves, people)),
         sessions=len(users),
         censored=int(censored.sum()),
     )
+
+
+def _sloped(
+    page: IntArray, leaves: FloatArray, people: IntArray
+) -> tuple[Literal["flat", "rising", "falling"], Parameter | None, Parameter]:
+    """The kind of the curve, the first page's hazard unless it is flat, and the slope."""
+    flat = EXIT["flat"]
+    reached = np.bincount(page)
+    some = reached[page] >= FEWEST
+    page, leaves = page[some], leaves[some]
+    people = np.unique(people[some], return_inverse=True)[1].astype(np.int64)
+    if not len(page) or page.max() < 2 or people.max() < 1 or leaves.min() == 1:
+        return "flat", None, Parameter.from_preset(flat.slope, f"fewer than {FEWEST} sessions reached a second page")
+    fit = fit_opens(Rows.of(leaves, people, np.column_stack([np.ones(len(page)), page - 1.0])))
+    weights, errors, reach = fit.weights.tolist(), fit.errors.tolist(), quantile_of(int(people.max()) + 1)
+    source = f"logistic in the page, pages 1 to {page.max()}; clustered by person"
+    first = Parameter.from_fit(weights[0], errors[0], reach, source, preset=flat.hazard.value, scale=_chance)
+    slope = Parameter.from_fit(weights[1], errors[1], reach, source, preset=flat.slope.value)
+    assert slope.low is not None
+    assert slope.high is not None
+    if slope.low <= 0 <= slope.high:
+        return "flat", None, slope
+    return "rising" if slope.low > 0 else "falling", first, slope
 
 
 def fit_returns(exposures: Exposures) -> Returns:
@@ -148,19 +153,16 @@ def fit_returns(exposures: Exposures) -> Returns:
         return preset_returns(f"found {len(gaps)} returns on a later day, needed {FEWEST}")
     last = np.r_[~again, True]
     open_days = day.max() - day[last]
-    # One row per day at risk would be long for long gaps: shares need sums by person only.
     whose = np.r_[users[1:][again], users[last]]
     people = np.unique(whose, return_inverse=True)[1].astype(np.int64)
-    at_risk = np.bincount(people, np.r_[gaps, open_days])
-    returns = np.bincount(people, np.r_[np.ones(len(gaps)), np.zeros(len(open_days))])
+    at_risk = np.bincount(people, np.r_[gaps, open_days]).astype(np.float64)
+    returns = np.bincount(people, np.r_[np.ones(len(gaps)), np.zeros(len(open_days))]).astype(np.float64)
     some = at_risk > 0
-    daily = _daily(returns[some], at_risk[some])
-    assert daily.low is not None
-    assert daily.high is not None
-    mean = _fitted(1 / daily.value, 1 / daily.high, 1 / max(daily.low, 1e-9), "1 / daily")
+    share, low, high = share_of_totals(returns[some], at_risk[some])
+    source = f"{len(gaps):,} returns on {int(at_risk.sum()):,} days; {_HOW}"
     return Returns(
-        daily=daily,
-        mean_gap_days=mean,
+        daily=_fitted(share, low, high, source, RETURN.value),
+        mean_gap_days=_fitted(1 / share, 1 / high, 1 / max(low, _LEAST), "1 / daily", 1 / RETURN.value),
         people=int(some.sum()),
         gaps=len(gaps),
         censored=int((open_days > 0).sum()),
@@ -174,8 +176,8 @@ def _chance(odds: float) -> float:
     return float(expit(odds))
 
 
-def _fitted(value: float, low: float, high: float, source: str) -> Parameter:
-    return Parameter(value=value, low=low, high=high, origin="fitted", source=source)
+def _fitted(value: float, low: float, high: float, source: str, preset: float | None = None) -> Parameter:
+    return Parameter(value=value, low=low, high=high, origin="fitted", source=source, preset=preset)
 
 
 def _sessions_of(exposures: Exposures) -> tuple[IntArray, IntArray, BoolArray]:
@@ -207,12 +209,3 @@ def _by_page(page: IntArray, leaves: FloatArray, people: IntArray) -> list[PageH
         hazard = _fitted(*share_interval(leaves[here], whose), _HOW)
         told.append(PageHazard(page=number, at_risk=int(here.sum()), left=int(leaves[here].sum()), hazard=hazard))
     return told
-
-
-def _daily(returns: FloatArray, at_risk: FloatArray) -> Parameter:
-    """Returns per day at risk, people being the sampling units, each shape (n_people,)."""
-    people = np.arange(len(at_risk))
-    days = np.repeat(people, at_risk.astype(np.int64))
-    place = np.arange(len(days)) - np.repeat(np.cumsum(at_risk) - at_risk, at_risk.astype(np.int64))
-    came = (place < np.repeat(returns, at_risk.astype(np.int64))).astype(np.float64)
-    return _fitted(*share_interval(came, days), f"{int(returns.sum()):,} returns on {len(days):,} days; {_HOW}")

@@ -2,8 +2,8 @@
 
     P(outcome | looked at) = logistic(intercept + features @ weights + repeat * log2(1 + times shown before))
 
-The outcome is an open, or a like of items that were rated whether they were opened or not. Weights have a normal prior
-around the preset, `SPREAD` log-odds wide per standard deviation of a feature: with few rows they stay near it, with some
+The outcome is an open, or a like of items that were rated whether opened or not. Weights have a normal prior around
+the preset, `SPREAD` log-odds wide per standard deviation of a feature: with few rows they stay near it, with some
 thousand rows of some hundred people the log decides. The fit is judged on people whom it has not seen.
 """
 
@@ -183,16 +183,17 @@ def fit_utility(
     rows = Rows.of(known.happened, people, _design(known, centre, scale), known_look=known.look)
     fit = fit_opens(rows, prior)
     covariance = fit.covariance
-    if look_error is not None:
+    if look_error is not None and look_error.any():
         shift = _shift(rows, fit, prior, look_error[~shown.held_out])
         covariance = covariance + np.outer(shift, shift)
     back = _to_raw(centre, scale, repeats=shown.repeats is not None)
     weights, errors = back @ fit.weights, np.sqrt(np.diag(back @ covariance @ back.T))
     n_people = int(people.max()) + 1
     source = f"{len(rows.opened):,} exposures of {n_people:,} people, pulled towards the preset; clustered by person"
+    presets = [preset.intercept, *(preset.weights.get(name, 0.0) for name in names), REPEAT.value]
     found = [
-        Parameter.from_fit(float(value), float(error), quantile_of(n_people), source)
-        for value, error in zip(weights, errors, strict=True)
+        Parameter.from_fit(float(value), float(error), quantile_of(n_people), source, preset=before)
+        for value, error, before in zip(weights, errors, presets, strict=False)
     ]
     utility = Utility(
         outcome=outcome,
@@ -203,13 +204,13 @@ def fit_utility(
         exposures=len(rows.opened),
     )
     judged = shown.take(shown.held_out)
-    return (
-        utility.model_copy(update={"gains": _judge(utility, judged, preset, known)}) if len(judged.people) else utility
-    )
+    if not len(judged.people):
+        return utility
+    return utility.model_copy(update={"gains": _judge(utility, judged, preset, known)})
 
 
 def _as_parameter(value: float, source: str, why: str) -> Parameter:
-    return Parameter(value=value, low=None, high=None, origin="preset", source=source, note=why)
+    return Parameter(value=value, low=None, high=None, origin="preset", source=source, note=why, preset=value)
 
 
 def _preset_repeat(outcome: Outcome, why: str) -> Parameter:
@@ -246,7 +247,8 @@ def _to_raw(centre: FloatArray, scale: FloatArray, *, repeats: bool) -> FloatArr
 def _shift(rows: Rows, fit: OpenFit, prior: Prior, look_error: FloatArray) -> FloatArray:
     """By how much the weights move with one standard error of the examination exponent, shape (n_weights,).
 
-    The exponent was estimated before (Murphy and Topel 1985, "Estimation and inference in two-step econometric models").
+    The exponent was estimated before (Murphy and Topel 1985, "Estimation and inference in two-step econometric
+    models").
     """
     moved = Rows(rows.opened, rows.people, rows.design, rows.look_design, rows.known_look + look_error, rows.counts)
     return fit_opens(moved, prior).weights - fit.weights

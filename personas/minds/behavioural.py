@@ -127,10 +127,26 @@ class BehaviouralMind:
 
     def preference(self, users: IntArray) -> FloatArray:
         """P(click | looked at) * P(like | rated) of every item, shape (n, n_items): likes it would bring if seen."""
-        table, stars = self._taste.table, self._taste.stars
         result = np.empty((len(users), self._taste.n_items))
-        for part, rows in table.parts(users):
+        for part, _ in self._taste.table.parts(users):
             result[part] = expit(self._utility.catalog_log_odds(users[part]))
-            if stars is not None and table.leaning is not None:
-                result[part] *= stars.like_probability(users[part], table.leaning[rows])
+            likes = self._browsing.like_probability(users[part])
+            if likes is not None:
+                result[part] *= likes
         return result
+
+    def rating_shares(self, users: IntArray, items: IntArray) -> FloatArray:
+        """P(each rating) of some pairs if the item is shown and rated, opened or not, shape (n_pairs, n_ratings).
+
+        Raises:
+            ValueError: The data set has no ratings.
+        """
+        stars = self._taste.stars
+        if stars is None:
+            raise ValueError("a data set without ratings has no shares of ratings")
+        shares = np.empty((len(users), len(stars.scale.values)))
+        everybody, row = np.unique(users, return_inverse=True)
+        for part, _ in self._taste.table.parts(everybody):
+            here = (row >= part.start) & (row < part.stop)
+            shares[here] = stars.shares_at(users[here], self._browsing.leaning(users[here], items[here], opened=False))
+        return shares

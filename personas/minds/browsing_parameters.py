@@ -14,7 +14,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.exposures import Shape
 from groundlings.personas.exposure.calibration import ExposureCalibration, read_exposure_calibration
 from groundlings.personas.exposure.position import places_of
-from groundlings.personas.exposure.presets import EXIT, LEVEL, POSITION
+from groundlings.personas.exposure.presets import EXIT, LEVEL, NOT_CHOSEN, POSITION
 from groundlings.personas.exposure.utility import Utility
 from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.taste.model import Taste
@@ -22,6 +22,9 @@ from groundlings.personas.taste.utility import FEATURES, MET, SHOWN, UtilityWeig
 
 FILE, LOG, PRESET, HISTORY = "the experiment file", "a log of exposures", "a preset", "the training history"
 """Where a parameter comes from."""
+
+AS_CHOSEN = UtilityWeights(liking=1.0)
+"""Likes what is shown in the order of what the taste says of chosen items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class BrowsingParameters:
         level: P(open | looked at), mean over random candidates; None where `constant` is known.
         constant: Log-odds of opening an item whose features are all 0; None where the level sets it.
         utility: Weights of the features.
+        liking: Weights and constant of the log-odds of liking what is shown, whether or not it is opened.
+        opened_as_shown: Whether what is opened is rated by `liking`, too; else as chosen items are, by the taste alone.
         origins: Parameter -> where it comes from, one of the words above.
     """
 
@@ -48,6 +53,8 @@ class BrowsingParameters:
     level: float | None
     constant: float | None
     utility: UtilityWeights
+    liking: tuple[UtilityWeights, float] = (AS_CHOSEN, NOT_CHOSEN.value)
+    opened_as_shown: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)
 
     def look(self, n_slots: int) -> FloatArray:
@@ -64,6 +71,7 @@ class BrowsingParameters:
             "fatigue": self.fatigue,
             "random_click_rate": self.level,
             "utility": self.utility.model_dump(),
+            "liking": {**self.liking[0].model_dump(), "constant": self.liking[1]},
             "origins": dict(self.origins),
         }
 
@@ -81,15 +89,24 @@ def settle(options: BrowsingOptions, taste: Taste, exposures: ExposureCalibratio
     level = None
     if constant is None:
         level = _level(options, taste, exposures, origins)
-    return BrowsingParameters(shape, columns, exponent, leave_rate, fatigue, level, constant, utility, origins)
+    known = exposures is not None and exposures.liking.intercept.fitted
+    liking = (AS_CHOSEN, NOT_CHOSEN.value)
+    if exposures is not None and known:
+        liking = _weights(exposures.liking), exposures.liking.intercept.value
+    origins["liking"] = LOG if known else PRESET
+    return BrowsingParameters(
+        shape, columns, exponent, leave_rate, fatigue, level, constant, utility, liking, known, origins
+    )
 
 
 def _position(
     options: BrowsingOptions, exposures: ExposureCalibration | None, origins: dict[str, str]
 ) -> tuple[Shape, int | None, float]:
     fitted = None if exposures is None else exposures.position
-    if fitted is not None and fitted.exponent.fitted and options.layout is None:
-        shape, columns, exponent, origin = fitted.kind, fitted.columns, fitted.exponent.value, LOG
+    if fitted is not None and options.layout is None:
+        # The log's layout also where its exponent is a preset: the level was fitted with it.
+        shape, columns, exponent = fitted.kind, fitted.columns, fitted.exponent.value
+        origin = LOG if fitted.exponent.fitted else PRESET
     else:
         preset = POSITION[options.layout or "list"]
         columns = options.columns if preset.shape == "grid" else None

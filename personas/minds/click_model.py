@@ -25,7 +25,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import expit, logit
+from scipy.special import expit, log_expit, logit, ndtri_exp
 
 from groundlings.environments.actions import LegalActions
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
@@ -40,6 +40,7 @@ from groundlings.personas.minds.browsing_parameters import BrowsingParameters
 from groundlings.personas.population import Population
 from groundlings.personas.profile import star_columns
 from groundlings.personas.taste.model import Taste
+from groundlings.personas.taste.utility import Utility
 
 UNRATED_FIND = 0.75
 """What a clicked item counts for satisfaction in a data set without stars: as much as a like."""
@@ -71,6 +72,32 @@ class Browsing:
         self._options = options
         self._parameters = parameters
         self._grounding = grounding if options.grounded else None
+        self._liking = Utility(taste, *parameters.liking)
+
+    def like_probability(self, users: IntArray) -> FloatArray | None:
+        """P(like | opened) of every item, shape (n, n_items), for users of one part of the taste's table; None without
+        ratings."""
+        model, table = self._taste.stars, self._taste.table
+        if model is None or table.leaning is None:
+            return None
+        if self._parameters.opened_as_shown:
+            return np.asarray(expit(self._liking.catalog_log_odds(users)))
+        return model.like_probability(users, table.leaning[table.slots(users)])
+
+    def leaning(self, users: IntArray, items: IntArray, *, opened: bool) -> FloatArray:
+        """Where the hidden liking of some pairs is centred (`StarModel`), shape (n_pairs,).
+
+        Items that somebody else put before a person are not the ones they choose to rate, and are liked less: the
+        centre is then the one that gives P(like | shown). An item that was opened counts as chosen, unless ratings of
+        shown items were logged.
+        """
+        model, table = self._taste.stars, self._taste.table
+        if model is None or table.leaning is None:
+            raise ValueError("a data set without ratings has no leaning")
+        if opened and not self._parameters.opened_as_shown:
+            return table.leaning[table.slots(users), items].astype(np.float64)
+        odds = self._liking.log_odds(users, items[:, None])[:, 0]
+        return model.like_cuts(users) + np.asarray(ndtri_exp(log_expit(odds)))
 
     def decide(self, situation: Situation, open_if_seen: FloatArray) -> Decision:
         """What a cohort does with its page.
@@ -121,13 +148,13 @@ class Browsing:
     ) -> tuple[FloatArray, FloatArray]:
         """What each clicked item was worth (0 to 1, 0 for the others), and the stars given, NaN for none."""
         stars = np.full(clicked.shape, np.nan)
-        model, leaning = self._taste.stars, self._taste.table.leaning
-        if model is None or leaning is None:
+        model = self._taste.stars
+        if model is None or self._taste.table.leaning is None:
             return np.where(clicked, UNRATED_FIND, 0.0), stars
         session, slot = np.nonzero(clicked)
         items = page.items[session, slot]
         here = sessions.draws.take(session)
-        leans = leaning[self._taste.table.slots(sessions.users)[session], items].astype(np.float64)
+        leans = self.leaning(sessions.users[session], items.astype(np.int64), opened=True)
         given = model.draw(sessions.users[session], leans, here.uniform("mood"), here.uniform("stars", items))
         really = real_stars[session, slot]
         rated = ~np.isnan(really)

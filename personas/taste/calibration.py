@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from scipy.special import ndtri
 
 from groundlings.environments.arrays import FloatArray
+from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import ConfigError, DataError
 
 _Z95 = float(ndtri(0.975))
@@ -195,11 +196,13 @@ def read_calibration(path: Path) -> Calibration:
         DataError: It is none of ours, or damaged.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = bounded_text(path)
     except OSError as fault:
         raise ConfigError(f"{path}: the calibration cannot be read ({fault.strerror})") from None
     except UnicodeDecodeError:
         raise DataError(f"{path}: not a calibration file: not UTF-8 text") from None
+    except ValueError as fault:
+        raise DataError(f"{path}: not a calibration file: {fault}") from None
     try:
         return Calibration.model_validate_json(text)
     except ValidationError as fault:

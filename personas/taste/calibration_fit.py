@@ -72,7 +72,7 @@ def choose_pairs(dataset: Dataset, split: Split, *, salt: str, people: int, pair
         seed: Of the choice.
     """
     thirds = people_in_thirds(dataset.people.user_ids, salt)
-    train, later = split.train.matrix, split.test.matrix
+    train, later, ever = split.train.matrix, split.test.matrix, dataset.interactions.matrix
     occurring = np.flatnonzero(dataset.interactions.item_counts)
     known = np.diff(train.indptr) > 0
     candidates = np.flatnonzero((thirds == VALIDATION_THIRD) & known & (np.diff(later.indptr) > 0))
@@ -82,7 +82,7 @@ def choose_pairs(dataset: Dataset, split: Split, *, salt: str, people: int, pair
         chance = np.random.default_rng(name_key("calibration pairs", salt, seed, dataset.people.user_ids[user]))
         before = train.indices[train.indptr[user] : train.indptr[user + 1]]
         after = np.setdiff1d(later.indices[later.indptr[user] : later.indptr[user + 1]], before)
-        unmet = np.setdiff1d(occurring, np.union1d(before, after))
+        unmet = np.setdiff1d(occurring, ever.indices[ever.indptr[user] : ever.indptr[user + 1]])
         size = min(pairs // 2, len(after), len(unmet))
         if not size:
             continue

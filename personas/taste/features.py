@@ -44,8 +44,9 @@ genre: Mean log genre lift of the user over the item's genres; 0 without genres.
 activity: log(1 + items in the user's history), the same for every item: active users interact more with every item.
 """
 
-VERSION = 1
-"""Raised whenever a feature changes its meaning and keeps its name: weights fitted before are then fitted anew."""
+VERSION = 2
+"""Raised whenever a feature changes its meaning and keeps its name, or ratings rest on other features: weights fitted
+before are then fitted anew."""
 
 SEQUENCE_HALF_LIFE = 10.0
 """Steps back in a history at which an item counts half, for `sequence`."""

@@ -96,7 +96,8 @@ class _Attribute:
         return np.asarray(table.ravel()[self._cells])
 
     def _sums(self, values: FloatArray) -> FloatArray:
-        return np.bincount(self._cells, values, minlength=self._size[0] * self._size[1]).reshape(self._size)
+        sums = np.bincount(self._cells, values, minlength=self._size[0] * self._size[1])
+        return sums.reshape(self._size).astype(np.float64)
 
 
 def _levels(values: list[str | None]) -> IntArray | None:

@@ -26,6 +26,7 @@ from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.errors import DataError
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.split import LabelRows
 from groundlings.personas.taste.features import FEATURES, Evidence, Features
 from groundlings.personas.taste.regression import fit_logistic
 from groundlings.personas.taste.row_cache import TasteTable
@@ -140,6 +141,7 @@ def fit_taste(
     seed: int,
     features: Sequence[str] = FEATURES,
     weights: TasteWeights | None = None,
+    labels: LabelRows = "latest",
 ) -> Taste:
     """Measure the evidence and estimate the weights.
 
@@ -151,12 +153,13 @@ def fit_taste(
         features: Which of `FEATURES` appeal may use, `FAMILIES` for instance; the others get the weight 0.
         weights: Estimated before: then nothing is estimated, and salt, seed and features are not read. With the
             same history the taste is the one they came from, to the last bit.
+        labels: `Split.labels` of the split that `train` comes from: which training rows serve as labels.
 
     Raises:
         DataError: The weights know no stars, and the history has some.
     """
     if weights is None:
-        return estimate(measure(dataset, train, salt=salt, seed=seed), features)
+        return estimate(measure(dataset, train, salt=salt, seed=seed, labels=labels), features)
     return _with_weights(*measure_rows(dataset, train), weights)
 
 

@@ -72,7 +72,10 @@ class StarModel:
 
     def shares(self, users: IntArray, items: IntArray) -> FloatArray:
         """P(each star value) for some pairs, shape (n_pairs, n_stars), columns as in `scale.values`."""
-        leaning = self.evidence.pairs(users, items) @ self.fit.weights
+        return self.shares_at(users, self.evidence.pairs(users, items) @ self.fit.weights)
+
+    def shares_at(self, users: IntArray, leaning: FloatArray) -> FloatArray:
+        """As `shares`, where m is given, shape (n_pairs,)."""
         below = ndtr(self.cuts(users) - leaning[:, None])
         return np.diff(np.pad(below, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1))), axis=1)
 

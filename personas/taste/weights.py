@@ -103,7 +103,7 @@ class TasteWeights:
             for part in ("weight", "centre", "scale")
         }
         weights = AppealWeights(
-            parts["weight"], parts["centre"], parts["scale"], int(values["appeal_labels"]), values["met_share"]
+            parts["weight"], parts["centre"], parts["scale"], int(values["appeal_labels"]), values.get("met_share")
         )
         if stars is None:
             return cls(weights, None)

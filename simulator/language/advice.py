@@ -11,6 +11,7 @@ from groundlings.simulator.language.faults import Fault
 from groundlings.simulator.language.provider_words import tells_of_form
 
 _CHECK = "`groundlings model check URL --write model.yaml` finds the settings that a server needs"
+_REDIRECTION = 3
 _SETTINGS: tuple[tuple[re.Pattern[str], tuple[tuple[str, Any], ...]], ...] = (
     (re.compile(r"max_completion_tokens|max_tokens"), (("limit_key", "max_completion_tokens"),)),
     (re.compile(r"temperature"), (("send_temperature", False), ("temperature", 1))),
@@ -55,6 +56,8 @@ def explanation(
         return f"{where} refuses the key ({fault.what}); set the environment variable named by api_key_env"
     if fault.status == 404:
         return _unknown(fault, where, model, served or ())
+    if fault.status is not None and fault.status // 100 == _REDIRECTION:
+        return f"{where} sends elsewhere ({fault.what}), and no request follows: mend base_url"
     if fault.transient:
         told = f"{where}: gave up after {attempts} attempts, the last one failed with: {fault.what}"
         return f"{told}. {_without_form(form)}" if fault.status in (500, 501) and form != "none" else told

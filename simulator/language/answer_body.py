@@ -13,6 +13,8 @@ ACCEPTED_ENCODINGS = "gzip, deflate"
 """What `unpacked` can undo, as the header that tells servers so."""
 
 _WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
+_GZIP = b"\x1f\x8b"
+_MOST_MEMBERS = 100
 _NOT_ASKED_FOR = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz"})
 _MOST_ENCODINGS = 2
 
@@ -81,12 +83,22 @@ def _inflated(content: bytes, name: str, most_bytes: int, whole: bool) -> bytes:
 
 
 def _within(content: bytes, window_bits: int, most_bytes: int, whole: bool) -> bytes:
-    stream = zlib.decompressobj(window_bits)
-    found = stream.decompress(content, most_bytes + 1)
-    if whole and len(found) > most_bytes:
-        raise OversizedReply(most_bytes)
-    if whole and not stream.eof:
-        raise zlib.error("it breaks off")
+    found, rest = b"", content
+    for _ in range(_MOST_MEMBERS):
+        stream = zlib.decompressobj(window_bits)
+        found += stream.decompress(rest, most_bytes + 1 - len(found))
+        if len(found) > most_bytes:
+            if whole:
+                raise OversizedReply(most_bytes)
+            break
+        if whole and not stream.eof:
+            raise zlib.error("it breaks off")
+        # Gzip allows several members one after the other (RFC 1952, section 2.2); other bytes behind are no content.
+        rest = stream.unused_data
+        if window_bits != _WINDOW_BITS["gzip"] or not rest.startswith(_GZIP):
+            break
+    else:
+        raise zlib.error(f"it has more than {_MOST_MEMBERS} members")
     return found[:most_bytes]
 
 

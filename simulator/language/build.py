@@ -117,7 +117,7 @@ async def _embedded(config: ModelConfig, progress: ProgressHook | None, base: Pa
     from groundlings.simulator.language.embedded import EmbeddedModel, ServerSettings
 
     options = config.embedded
-    path = (base / options.path.expanduser()).resolve() if options.path else await own_weights(progress)
+    path = Path(os.path.realpath(base / options.path.expanduser())) if options.path else await own_weights(progress)
     settings = ServerSettings(path, options.parallel, options.context_tokens, options.threads)
     return await EmbeddedModel.open(
         settings,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -59,7 +60,7 @@ class CallStore:
         with self._named_faults():
             if writable:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            address = f"{path.resolve().as_uri()}?mode={'rwc' if writable else 'ro'}"
+            address = f"{Path(os.path.realpath(path)).as_uri()}?mode={'rwc' if writable else 'ro'}"
             self._connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=30.0)
             self._check_kind()
             if writable:

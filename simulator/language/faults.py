@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ _TRANSIENT_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522,
 _NO_LOAD = frozenset({"prompt", "generation", "request"})
 _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 60.0
+_REDIRECTION = 3
+_LONGEST_ADDRESS = 200
 _REFUSED_AS_WRITTEN = frozenset({400, 406, 413, 414, 415, 422, 431, 451, 501})
 
 
@@ -109,7 +112,8 @@ def fault_of(error: Exception) -> Fault:
         # OpenAI says "too many requests" of an empty account too, and no waiting fills it.
         transient = concerns == "generation" or (concerns == "server" and error.status in _TRANSIENT_STATUS)
         told = f"error {error.status} in place of a reply" if isinstance(error, ErrorReply) else f"HTTP {error.status}"
-        what = printable(f"{told}: {words.in_words(error.said) or 'no explanation'}")
+        leads = _leads_to(error)
+        what = printable(f"{told}: {leads or words.in_words(error.said) or 'no explanation'}")
         wait = _retry_after(error.headers) if transient else None
         return Fault(what, transient, error.status, wait_seconds=wait, concerns=concerns)
     if isinstance(error, GarbledReply):
@@ -125,6 +129,15 @@ def fault_of(error: Exception) -> Fault:
     # The client's own errors are told by their names alone, see `http_client`.
     name = str(last) if type(last) is ConnectionError and str(last) else type(last).__name__
     return Fault(f"the connection broke ({name})", transient=True)
+
+
+def _leads_to(error: BadStatus) -> str:
+    """Where a redirect leads, "" where the answer is none; without what a query may hold."""
+    place = error.headers.get("location", "")
+    if error.status // 100 != _REDIRECTION or not place:
+        return ""
+    address = re.sub(r"//[^/@]*@", "//", re.split(r"[?#]", place)[0])
+    return f"it leads to {words.excerpt(address, _LONGEST_ADDRESS)}"
 
 
 def _concern(error: BadStatus) -> Concern:

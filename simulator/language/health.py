@@ -6,6 +6,7 @@ import time
 from collections import deque
 
 from groundlings.simulator.language.faults import Fault
+from groundlings.simulator.language.provider_words import excerpt
 
 _FAULTS_BEFORE_REST = 3
 _LONGEST_REST_SECONDS = 60.0
@@ -49,7 +50,7 @@ class Health:
     def failed(self, fault: Fault) -> None:
         """It did not. After a few faults in a row, or when it asks for it, it is left alone for a while."""
         self._faults += 1
-        self.last_fault = fault.what[:_SHOWN_CHARACTERS]
+        self.last_fault = excerpt(fault.what, _SHOWN_CHARACTERS)
         rest = fault.wait_seconds or 0.0
         if self._faults >= _FAULTS_BEFORE_REST:
             rest = max(rest, 2.0 ** (self._faults - _FAULTS_BEFORE_REST))

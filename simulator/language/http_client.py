@@ -84,6 +84,8 @@ class Wire:
             return (await request).content.decode(errors="replace")  # JSON is UTF-8 (RFC 8259)
         except BadStatus as error:
             error.said = self.echoes.without(error.said)
+            if "location" in error.headers:
+                error.headers["location"] = self.echoes.without(error.headers["location"])
             raise
         except (openai.APIConnectionError, aiohttp.ClientError) as error:
             raise _cause(error) from None

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _KEY_FIELDS = frozenset({"api_key", "apikey", "key", "token", "secret", "password", "authorization"})
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
 _SECRET_NAME = re.compile(
-    r"key|token|secret|passw|pwd|passphrase|credential|bearer|jwt|auth|signature|\bsig\b|session|cookie", re.I
+    r"key|token|secret|passw|pwd|passphrase|credential|bearer|jwt|auth|signature|\bsig\b|session|cookie"
+    r"|\A(?:code|pat|pass|pw)\Z",
+    re.I,
 )
 _SECRET_FIELD = re.compile(
     r"(?:api|access|auth|secret|private|subscription|bearer|refresh|id)_?(?:key|token)\Z"
@@ -90,5 +92,20 @@ def address(url: str) -> str:
         )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("expected http://HOST:PORT/v1 or https://HOST/v1")
+    _refuse_impossible(url, parts)
     path, mark, query = url.partition("?")
     return f"{path.rstrip('/')}{mark if query else ''}{query}"
+
+
+def _refuse_impossible(url: str, parts: SplitResult) -> None:
+    """Raise `ValueError` for an address that no server can have, which clients would trip over later."""
+    if not url.isprintable() or " " in url:
+        raise ValueError("an address holds no spaces, line breaks or control characters")
+    try:
+        parts.port  # noqa: B018 - reading it checks it
+    except ValueError:
+        raise ValueError("the port of an address is a number from 0 to 65535") from None
+    try:
+        (parts.hostname or "").encode("idna").decode("idna")
+    except UnicodeError:
+        raise ValueError("expected the name or the number of a host: none can be called so") from None

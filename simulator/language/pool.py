@@ -162,8 +162,9 @@ class EndpointPool:
         except TimeoutError as late:
             last = str(late) or connection.health.last_fault
             last = f" ({last})" if last else ""
+            when = f"within the {seconds:g} seconds that it may take" if str(late) else f"within {seconds:g} seconds"
             raise ProviderError(
-                f"model server {url}: no answer to be had at first contact within {seconds:g} seconds{last}; see "
+                f"model server {url}: no answer to be had at first contact {when}{last}; see "
                 "whether it is up, mend base_url, or give it longer with mind.model.first_contact_seconds"
             ) from None
         connection.know(found)

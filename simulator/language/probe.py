@@ -16,8 +16,9 @@ from groundlings.simulator.language.connection import Connection
 from groundlings.simulator.language.pool import EndpointPool
 from groundlings.simulator.language.reply_forms import Structured
 from groundlings.simulator.language.request_body import Dialect
-from groundlings.simulator.language.settings_search import Settings, Way, find_way
+from groundlings.simulator.language.settings_search import AS_A_RUN, Settings, Way, find_way
 from groundlings.simulator.language.waiting import Tell, no_one
+from groundlings.simulator.language.withheld import WITHHELD_TEXT
 
 _SCHEMA = {
     "type": "object",
@@ -68,7 +69,7 @@ async def examine(
         tell: Is told where the endpoint is waited for.
 
     Raises:
-        ProviderError: Nobody answers, or the key is wrong.
+        ProviderError: Nobody answers, from the beginning or any more, or the key is wrong.
         ConfigError: No model was named and the server does not serve exactly one.
     """
     address = {"base_url": base_url, "model": model, "api_key": api_key, "timeout_seconds": timeout_seconds}
@@ -82,6 +83,8 @@ async def examine(
     else:
         settings, findings = way.settings, _answered(way, name, dialect)
     forms = [await endpoint.tried(form, _form(form), form, settings) for form in _FORMS]
+    if findings[0].works and not all(form.works for form in forms):
+        await endpoint.asked(AS_A_RUN, settings)  # a server that is gone by now has said nothing about forms
     odds = await endpoint.tried("none", _logprobs, "logprobs", settings)
     for fewer in _FEWER_ALTERNATIVES if findings[0].works else ():
         if odds.works or odds.detail == _NONE_GIVEN:
@@ -167,7 +170,10 @@ def _answered(way: Way, name: str, dialect: str) -> list[Finding]:
     thought = reply.thought_characters
     if not reply.text and thought:
         detail = f"{detail}; thinking ({thought:,} characters) took all of its tokens: switch it off by extra_body"
-    found = [Finding("chat", bool(reply.text), detail, way.settings)]
+    if reply.text.startswith(WITHHELD_TEXT):
+        detail = f"{detail}; {reply.text}"
+    answers = bool(reply.text) and not reply.text.startswith(WITHHELD_TEXT)
+    found = [Finding("chat", answers, detail, way.settings)]
     if thought:
         found.append(Finding("thinking", True, f"{thought:,} characters before the answer, kept apart from it"))
     return found

@@ -50,7 +50,12 @@ def in_words(said: str) -> str:
         found = _message(json.loads(said))
     except (ValueError, RecursionError):
         found = ""
-    return " ".join((found or said).split())[:_LONGEST_EXCERPT]
+    return excerpt(" ".join((found or said).split()), _LONGEST_EXCERPT)
+
+
+def excerpt(text: str, limit: int) -> str:
+    """The beginning of a text, with a mark where that is not all of it."""
+    return text if len(text) <= limit else f"{text[:limit]}..."
 
 
 def tells_of_generation(said: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 from groundlings.environments.chat import ChatReply, ChatRequest, ran_out_of_tokens
 from groundlings.simulator.language.event_stream import is_event_stream, merged_completion
 from groundlings.simulator.language.faults import ErrorReply, GarbledReply
+from groundlings.simulator.language.provider_words import excerpt
 from groundlings.simulator.language.reply_numbers import (
     UNKNOWN_TOKEN,
     believable,
@@ -100,10 +101,10 @@ def _choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
     message = choice.get("message") if isinstance(choice, dict) else None
     if error and not (isinstance(message, dict) and message.get("content")):
         raise ErrorReply(error)
-    if choice is None and (body.get("object") == "error" or not _TELLS.isdisjoint(body)):
+    if choice is None and (body.get("object") == "error" or any(isinstance(body.get(key), str) for key in _TELLS)):
         raise ErrorReply(body)
     if not isinstance(choice, dict):
-        raise GarbledReply(f"no message in it: {json.dumps(body)[:_LONGEST_EXCERPT]}")
+        raise GarbledReply(f"no message in it: {excerpt(json.dumps(body), _LONGEST_EXCERPT)}")
     return choice
 
 

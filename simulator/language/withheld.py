@@ -17,6 +17,8 @@ from groundlings.simulator.language.reply_numbers import UNKNOWN_TOKEN, estimate
 _CHARACTERS_A_TOKEN = 128
 """The longest tokens of common vocabularies: runs of 128 spaces."""
 _ALWAYS_CHARACTERS = 100_000
+WITHHELD_TEXT = "(withheld: "
+"""Begins the remark in the place of a text that is not logged."""
 
 
 class LoggableReplies:
@@ -50,7 +52,7 @@ class LoggableReplies:
         self._say(f"sends replies of {error}, which are not read and count as unreadable; see max_reply_bytes")
         counts = estimated_counts(request, error.most_bytes)
         return ChatReply(
-            text=f"(withheld: {error})",
+            text=f"{WITHHELD_TEXT}{error})",
             model=model,
             fingerprint="",
             prompt_tokens=counts.prompt,
@@ -75,7 +77,7 @@ class LoggableReplies:
         if len(reply.text) <= max(_ALWAYS_CHARACTERS, _CHARACTERS_A_TOKEN * request.max_tokens):
             return reply
         self._say("sends replies far longer than max_tokens allows; they are withheld and count as unreadable")
-        said = f"(withheld: {len(reply.text):,} characters, where {request.max_tokens:,} tokens were allowed)"
+        said = f"{WITHHELD_TEXT}{len(reply.text):,} characters, where {request.max_tokens:,} tokens were allowed)"
         return replace(reply, text=said)
 
     def _say(self, what: str) -> None:

@@ -9,6 +9,7 @@ from typing import ClassVar, Protocol
 
 from sqlalchemy import Connection, Engine, Table
 
+from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.address import postgres_address, schema_name
 from groundlings.simulator.log.columns import Row
@@ -95,7 +96,7 @@ def store_at(run: Path) -> Store:
     from groundlings.simulator.log.trusted_hosts import refuse_unnamed
 
     try:
-        content = json.loads(address.read_text(encoding="utf-8"))
+        content = json.loads(bounded_text(address))
         store = PostgresStore(postgres_address(content["url"]), schema_name(content["schema"]))
         refuse_unnamed(store.url, address)
         return store

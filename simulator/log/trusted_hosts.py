@@ -19,6 +19,7 @@ from platformdirs import user_cache_path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
 
 TRUSTED = "GROUNDLINGS_TRUSTED_HOSTS"
@@ -146,8 +147,8 @@ def _plain_entry(entry: str) -> str:
 def _remembered() -> frozenset[str]:
     """What was noted; a file that cannot be read names nobody, which asks for no more than a word of the user."""
     try:
-        content = json.loads(_remembered_path().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = json.loads(bounded_text(_remembered_path()))
+    except (OSError, ValueError, RecursionError):
         return frozenset()
     return frozenset(each for each in content if isinstance(each, str)) if isinstance(content, list) else frozenset()
 

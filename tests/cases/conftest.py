@@ -141,6 +141,10 @@ KINDS: dict[str, Callable[[Json, int], Answer]] = {
     "lpnull": lambda body, _: graded(body, listed=[("yes", -0.1), ("no", None), ("The", None)]),
     "lpnan": lambda body, _: graded(body, listed=[("yes", float("nan")), ("no", -2.0)]),
     "lpinf": lambda body, _: graded(body, listed=[("yes", 0.0), ("no", float("-inf"))]),
+    "moved": always((301, "")),
+    "own_api": lambda body, _: (200, {"model": "m", "message": {"role": "assistant", "content": legal(body)}}),
+    "long400": always(refused(400, "at most 123456789 tokens, " * 20)),
+    "endless": lambda body, _: completion(legal(body) + " " * 200_000),
     "parts": lambda body, _: completion(
         [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": legal(body)}]
     ),
@@ -184,6 +188,8 @@ def serving() -> Iterator[Callable[[str], str]]:
             stream = isinstance(said, str) and said.startswith("data:")
             self.send_header("content-type", "text/event-stream" if stream else "application/json")
             self.send_header("content-length", str(len(content)))
+            if status in (301, 308):
+                self.send_header("location", "https://u:pw@other.example/v1/chat\x1b[31m?token=abc")
             self.end_headers()
             self.wfile.write(content)
 
@@ -198,6 +204,7 @@ def serving() -> Iterator[Callable[[str], str]]:
             self._send(KINDS["ok" if kind in LISTS else kind](body, number))
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Kinds)
+    server.handle_error = lambda *_: None  # clients leave when a run stops
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield lambda kind: f"http://127.0.0.1:{server.server_address[1]}/{kind}/v1"

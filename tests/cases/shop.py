@@ -36,9 +36,10 @@ class Shop:
         self.met([("u", f"i{number}", cell) for number, cell in enumerate(cells)], name)
 
     def load(self, **changes) -> Dataset:
+        notify = changes.pop("notify", None)
         items = {"path": "items.csv", "id": "item", "title": "title"} | changes.pop("items", {})
         own = {"interactions": INTERACTIONS | changes.pop("interactions", {}), "items": items, **changes}
-        return load_dataset(DatasetConfig.model_validate({"name": "own", "own": own}), base=self.folder)
+        return load_dataset(DatasetConfig.model_validate({"name": "own", "own": own}), notify=notify, base=self.folder)
 
     def refusal(self, **changes) -> str:
         with pytest.raises(DataError) as error:

@@ -65,6 +65,36 @@ def test_a_nan_that_is_stored_as_one_is_refused_wherever_it_stands(shop):
     assert "users.parquet, row 2: column 'age': found nan" in said
 
 
+# B12: columns of Parquet files
+
+
+@pytest.mark.parametrize("column", ["user", "item", "title", "genres"])
+def test_bytes_that_are_no_text_in_a_column_of_text_are_refused_by_name(shop, column):
+    shop.times([1_700_000_000])
+    broken = pa.array([b"i0", b"\xff\xfe"], pa.binary()).view(pa.string())
+    tables = {
+        "inter": {"user": ["u", "u"], "item": ["i0", "i1"], "rating": [4.0, 4.0], "ts": [1, 2]},
+        "items": {"item": ["i0", "i1"], "title": ["a", "b"], "genres": [["x"], ["y"]]},
+    }
+    found = pa.ListArray.from_arrays(pa.array([0, 1, 2], pa.int32()), broken) if column == "genres" else broken
+    for name, columns in tables.items():
+        changed = {key: found if key == column else pa.array(cells) for key, cells in columns.items()}
+        pyarrow.parquet.write_table(pa.table(changed), shop.folder / f"{name}.parquet")
+    said = shop.refusal(interactions={"path": "inter.parquet"}, items={"path": "items.parquet", "genres": "genres"})
+    assert f"column {column!r}" in said
+    assert "are not UTF-8" in said
+
+
+@pytest.mark.parametrize(("kind", "number"), [("float64", 2**53), ("float32", 2**24), ("float16", 2**11)])
+def test_ids_that_a_column_of_floats_cannot_tell_apart_are_refused(shop, kind, number):
+    shop.times([1_700_000_000])
+    table = {"user": np.array([1, number], dtype=kind), "item": ["i0", "i1"], "rating": [4.0, 4.0], "ts": [1, 2]}
+    pyarrow.parquet.write_table(pa.table(table), shop.folder / "inter.parquet")
+    said = shop.refusal(interactions={"path": "inter.parquet"})
+    assert f"row 2: column 'user': found {number}" in said
+    assert "different ids become one" in said
+
+
 # B7: files of another kind
 
 

@@ -16,6 +16,10 @@ from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.memory import Available, available_memory, spelt
 from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.labs.fidelity.config import FidelityConfig
+from groundlings.experiments.labs.fidelity.stage import set_stage
+from groundlings.experiments.labs.warmup.config import WarmRecommenderConfig, WarmupConfig
+from groundlings.experiments.labs.warmup.lab import measure_warm_up
 from groundlings.experiments.running import foresight
 from groundlings.experiments.running.plan import build_plan
 from groundlings.recommenders import base
@@ -68,6 +72,29 @@ def test_arms_that_live_together_must_fit_together(tmp_path, monkeypatch):
     assert planned(tmp_path, arms, monkeypatch, left).stages
     with pytest.raises(ConfigError, match="all arms together"):
         planned(tmp_path, arms, monkeypatch, left, design={"kind": "interleaving"})
+
+
+@pytest.mark.parametrize("others", [(), (WarmRecommenderConfig(recommender="ease"),)], ids=["first", "other"])
+def test_a_lab_refuses_a_fit_beyond_memory_before_it_begins(monkeypatch, others):
+    monkeypatch.setattr(foresight, "available_memory", lambda: Available(80_000, "limit of this process (RLIMIT_AS)"))
+    toy = {"name": "toy", "toy": {"n_users": 40, "n_items": 100, "interactions_per_user": 10}}
+    first = "item_knn" if others else "ease"
+    warm = WarmupConfig(name="x", seed=1, dataset=toy, recommender={"recommender": first}, others=others)
+    with pytest.raises(ConfigError, match=r"(others\[0\]|recommender): fitting ease takes about 87\.9 KiB"):
+        measure_warm_up(warm)
+    with pytest.raises(ConfigError, match="this lab: fitting ease takes about"):
+        set_stage(FidelityConfig(name="x", seed=1, dataset=toy))
+
+
+def test_memory_that_is_at_an_end_is_one_message(command, monkeypatch):
+    def full(*_arguments):
+        return np.zeros(2**45)
+
+    monkeypatch.setattr("groundlings.experiments.config.loading.load_config", full)
+    status, said = command("check", "any.yaml")
+    assert status == 2
+    assert "out of memory (Unable to allocate 256. TiB" in said
+    assert "give it more memory" in said
 
 
 def test_dense_recommenders_grow_with_the_square_of_the_items():

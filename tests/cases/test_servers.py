@@ -111,7 +111,8 @@ def test_a_prompt_that_is_refused_costs_its_page_and_the_run_ends(ask, kind, wor
         ("content_none", "finish_reason length 8; raise mind.model.max_tokens"),
         ("truncated", "finish_reason length 8; raise mind.model.max_tokens"),
         ("think_inline", "mind.model.thinking: strip"),
-        ("tailprose", "not JSON 8"),
+        ("tailprose", "not JSON 8; the server takes a JSON schema and does not keep to it: try"),
+        ("endless", "longer than is read 8; see why the server sends more than max_tokens allows"),
         ("refusal", "finish_reason content_filter 8"),
     ],
 )
@@ -134,6 +135,25 @@ def test_an_error_in_place_of_a_reply_is_told_in_the_servers_words(ask, kind, wo
     run = ask(kind)
     assert run.status == 2
     assert words in run.said
+
+
+def test_a_redirect_says_where_it_leads_and_what_to_mend(ask):
+    said = ask("moved").said
+    assert "sends elsewhere (HTTP 301: it leads to https://other.example/v1/chat" in said
+    assert "mend base_url" in said
+    assert not any(part in said for part in ("structured", "pw@", "token", "\x1b[31m"))
+
+
+def test_an_answer_of_another_api_is_no_error_of_the_server(ask):
+    assert "no chat completion (no message in it: {" in ask("own_api").said
+
+
+def test_words_of_a_server_that_are_cut_are_marked(ask):
+    assert "at most 123456..." in ask("long400").said
+
+
+def test_advice_to_enforce_a_form_is_given_where_none_was_asked_for(ask):
+    assert "have the form enforced (mind.model.structured" in ask("tailprose", structured="none").said
 
 
 @pytest.mark.parametrize("kind", ["nousage", "usageneg"])

@@ -139,3 +139,48 @@ def test_the_experiment_file_may_say_the_unit(shop, cells, unit, first):
 def test_times_in_single_precision_are_refused(shop):
     shop.times(np.array([1.7e9, 1.7e9 + 200], dtype=np.float32), "inter.parquet")
     assert "cannot tell seconds apart" in shop.refusal(interactions={"path": "inter.parquet"})
+
+
+@pytest.mark.parametrize(
+    ("cells", "looks"),
+    [
+        (["240131", "231230"], "a date of the form YYMMDD"),
+        (["050131", "051201"], "a date of the form YYMMDD"),
+        (["310124", "10223"], "a date of the form YYMMDD or DDMMYY,"),
+        (["310199", "10223"], "a date of the form DDMMYY,"),
+        (["013199", "123098"], "a date of the form MMDDYY,"),
+        (["2024031", "2023366"], "a date of the form YYYYDDD"),
+        (["45292", "45301"], "a day as spreadsheets count them"),
+        (["45292.5", "45301.25"], "a day as spreadsheets count them"),
+    ],
+)
+def test_dates_with_short_years_and_days_of_spreadsheets_are_no_seconds_of_1970(shop, cells, looks):
+    shop.times(cells)
+    assert f"line 2: column 'ts': {cells[0]} looks like {looks}" in shop.refusal()
+    assert shop.moments(cells, time_unit="s")[0].startswith("1970-01")
+
+
+@pytest.mark.parametrize("cells", [["101", "131"], ["9", "700"], ["240131"], ["45292", "86399"]])
+def test_small_numbers_that_may_count_something_stay_seconds(shop, cells):
+    assert shop.moments(cells)[0].startswith("1970-01")
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["19700", "19723"], ["inter.csv: its times give no date", "1970-01-01 05:28:20 to 1970-01-01 05:28:43"]),
+        (["474000", "474123"], ["1970-01-06 11:40:00"]),
+        (["1700000000", "1700000001"], []),
+        (["-5", "0"], []),
+        (["1965-01-01", "1965-01-02"], []),
+    ],
+)
+def test_numbers_taken_for_seconds_of_no_real_year_are_told(shop, cells, told):
+    shop.times(cells)
+    said: list[str] = []
+    shop.load(notify=said.append)
+    assert len(said) == bool(told)
+    assert all(part in said[0] for part in told)
+    said.clear()
+    shop.load(notify=said.append, interactions={"time_unit": "iso" if "-0" in cells[0] else "s"})
+    assert said == []

@@ -176,6 +176,34 @@ def test_each_place_keeps_its_own_legal_number(values):
     ]
 
 
+def test_a_number_that_is_on_the_list_but_for_noise_becomes_the_number_of_the_list():
+    cells = np.array([[1.0 + 1e-9, 2.5], [3.0, 1.0], [np.nan, 2.5 - 1e-9]])
+    settled, legal = GRADE.settled(cells)
+    assert legal.tolist() == [[True, True], [False, True], [False, True]]
+    assert np.array_equal(settled, [[1.0, 2.5], [3.0, 1.0], [np.nan, 2.5]], equal_nan=True)
+    assert cells[0, 0] != 1.0, "what the mind said stays as it was"
+    assert GRADE.legal_values(cells).tolist() == legal.tolist()
+
+
+def test_numbers_that_stand_on_the_list_already_are_the_same_cells():
+    cells = np.array([[1.0, np.nan], [2.5, 1.0]])
+    assert GRADE.settled(cells)[0] is cells
+
+
+def test_minus_zero_becomes_zero_where_zero_is_on_the_list():
+    cells = np.array([-0.0, 0.5, np.nan])
+    settled, legal = ActionSpec("share", per="page", kind="number", values=(0.0, 0.5)).settled(cells)
+    assert [str(number) for number in settled.tolist()] == ["0.0", "0.5", "nan"]
+    assert legal.tolist() == [True, True, False]
+
+
+def test_without_limits_any_finite_number_and_any_text_is_legal():
+    cells = np.array([1e300, np.inf, np.nan])
+    assert ActionSpec("size", per="page", kind="number").legal_values(cells).tolist() == [True, False, False]
+    assert ASK.legal_values(np.array(["", None, "why"], dtype=np.object_)) is None
+    assert LEAVE.legal_values(NOBODY) is None
+
+
 ANYTHING = st.builds(
     lambda spec, slot, value, word: Action(
         spec.name, slot if spec.per == "slot" else None, {"flag": None, "number": value, "text": word}[spec.kind]

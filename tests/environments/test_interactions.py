@@ -75,6 +75,22 @@ def test_chronological_order_does_not_depend_on_the_order_of_rows_where_no_momen
     assert ordered.fingerprint == history.chronological().fingerprint
 
 
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(0, 9)), max_size=12))
+def test_first_meetings_keep_the_earliest_row_of_each_pair_and_the_order(rows):
+    users, items, times = (
+        (np.array(column, dtype=int) for column in zip(*rows, strict=True)) if rows else [np.zeros(0, int)] * 3
+    )
+    history = Interactions.of(users, items, None, times, n_users=3, n_items=4)
+    found = history.first_meetings()
+    earliest: dict[tuple[int, int], tuple[int, int]] = {}
+    for place, (user, item, time) in enumerate(rows):
+        if (user, item) not in earliest or time < earliest[user, item][0]:
+            earliest[user, item] = time, place
+    kept = sorted(place for _, place in earliest.values())
+    assert found.fingerprint == history.take(np.array(kept, dtype=int)).fingerprint
+    assert found.first_meetings() is found
+
+
 @given(st.permutations(range(5)))
 def test_rows_of_one_user_at_one_moment_keep_their_order(items):
     history = Interactions.of(np.zeros(5, int), np.array(items), None, np.full(5, 7), n_users=1, n_items=5)

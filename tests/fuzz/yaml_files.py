@@ -19,6 +19,7 @@ from groundlings.environments.datasets import DatasetConfig, load_dataset
 from groundlings.experiments.config.loading import load_as, load_config
 from groundlings.experiments.config.schema import CalibratedMindConfig, ExperimentConfig, LanguageMindConfig
 from groundlings.experiments.labs.fidelity.config import FidelityConfig
+from groundlings.experiments.labs.truth.config import TruthConfig
 from groundlings.experiments.labs.warmup.config import WarmupConfig
 from groundlings.experiments.running.cost import print_plan
 from groundlings.experiments.running.plan import Plan, build_plan
@@ -32,7 +33,7 @@ REAL_DATA_EVERY = 50
 DRAWN_EVERY = 40
 
 # Files of other commands, whose runs take too long to be played here: they are read, and their data loaded.
-_OTHER_KINDS: dict[str, type[Any]] = {"fidelity": FidelityConfig, "warmup": WarmupConfig}
+_OTHER_KINDS: dict[str, type[Any]] = {"fidelity": FidelityConfig, "truth": TruthConfig, "warmup": WarmupConfig}
 
 # What the shipped files leave out, so that it is spoilt, too.
 MORE_FILES = {

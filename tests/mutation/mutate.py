@@ -10,6 +10,9 @@ dropped statement, an end of a slice, two swapped arguments. It survives when th
 `explained.txt` with the reason; any other makes this command fail.
 
 Nothing is written to the tree: a process that is forked for each mutant imports the changed text in the file's place.
+
+The project has a mutator of its own because cosmic-ray, which was tried, writes 1,902 mutants of these files into the
+tree one by one, takes some five hours, and neither drops a statement nor swaps two arguments.
 """
 
 from __future__ import annotations

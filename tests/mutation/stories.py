@@ -4,6 +4,8 @@ from __future__ import annotations
 
 _ENVIRONMENTS = (
     "tests/environments/test_actions.py",
+    "tests/environments/test_legality.py",
+    "tests/environments/test_decision.py",
     "tests/environments/test_feed.py",
     "tests/environments/test_environment.py",
 )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.feed import feed_actions
@@ -14,10 +14,14 @@ from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.contract import MindContract
+from groundlings.personas.exposure.fit import fit_exposures
+from groundlings.personas.exposure.parameter import Parameter
 from groundlings.personas.mind import KnowsPreference, Situation
 from groundlings.personas.minds.behavioural import UNRATED_FIND, BehaviouralMind, BehaviouralOptions
 from groundlings.personas.population import build_population
 from groundlings.personas.taste.model import fit_taste
+from groundlings.personas.taste.utility import utility_features
+from tests.personas.exposure.test_fit import audience, random_log
 
 
 @pytest.fixture(scope="module")
@@ -230,3 +234,30 @@ def test_without_a_stated_level_random_items_are_opened_as_often_as_people_met_t
     assert make_mind().describe()["click_constant"] == stated.describe()["click_constant"]
     assert make_mind().describe()["browsing"]["origins"]["random_click_rate"] == "the training history"
     assert stated.describe()["browsing"]["origins"]["random_click_rate"] == "the experiment file"
+
+
+def calibration_of_liking(weights, constant):
+    """A calibration that knows nothing but what people like of what they are shown."""
+
+    def fitted(value):
+        return Parameter(value=value, low=None, high=None, origin="fitted", source="a test")
+
+    table, features = random_log(people=3)
+    found = fit_exposures(table, audience(table, features))
+    known = {name: fitted(value) for name, value in weights.items()}
+    liking = found.liking.model_copy(update={"intercept": fitted(constant), "weights": known})
+    return found.model_copy(update={"liking": liking})
+
+
+def test_ratings_of_shown_items_are_those_that_a_log_of_exposures_says(make_mind, toy_population, toy_taste, tmp_path):
+    users, items = np.repeat(np.arange(20), 30), np.tile(np.arange(30), 20)
+    chosen = make_mind().rating_shares(users, items)
+    likes, taken = chosen[:, 3:].sum(axis=1), toy_taste.stars.shares(users, items)[:, 3:].sum(axis=1)
+    assert np.allclose(logit(likes), logit(taken) - 0.5, atol=1e-4)  # people like what nobody chose less
+    path = tmp_path / "exposures.json"
+    path.write_text(calibration_of_liking({"appeal": 0.1, "liking": 0.9}, constant=-1.0).as_text())
+    mind = BehaviouralMind(toy_population, toy_taste, BehaviouralOptions(exposures=path))
+    odds = utility_features(toy_taste, users, items) @ [0.1, 0.9, 0.0] - 1.0
+    shares = mind.rating_shares(users, items)
+    assert np.allclose(shares.sum(axis=1), 1)
+    assert np.allclose(shares[:, 3:].sum(axis=1), expit(odds), atol=1e-5)

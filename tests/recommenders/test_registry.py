@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ def test_each_call_builds_another(context):
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_every_shipped_name_has_a_class_with_documented_options(name):
     shipped = find_recommender(name)
-    hidden = {"catalog", "user_ids", "base_directory", "preference", "self"}
+    hidden = {field.name for field in fields(RecommenderContext)} | {"self"}
     for option in set(shipped.__init__.__annotations__) - hidden - {"return"}:
         assert f"        {option}: " in (shipped.__doc__ or ""), f"{name}: the option {option} is not documented"
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.people import People
 from groundlings.recommenders.als import AlsRecommender
 from groundlings.recommenders.base import Recommender, ScoringRecommender
+from groundlings.recommenders.bias_svd import BiasSvdRecommender
 from groundlings.recommenders.bpr import BprRecommender
 from groundlings.recommenders.content_knn import ContentKnnRecommender
 from groundlings.recommenders.contract import (
@@ -23,7 +25,11 @@ from groundlings.recommenders.degraded import DegradedRecommender
 from groundlings.recommenders.ease import EaseRecommender
 from groundlings.recommenders.exploration import EpsilonSlots, PlackettLuce
 from groundlings.recommenders.external import ExternalRecommender
+from groundlings.recommenders.feature_regression import FeatureRegressionRecommender
+from groundlings.recommenders.group_popular import GroupPopularRecommender
 from groundlings.recommenders.item_knn import ItemKnnRecommender
+from groundlings.recommenders.item_mean import ItemMeanRecommender
+from groundlings.recommenders.liked_knn import LikedKnnRecommender
 from groundlings.recommenders.oracle import AntiOracleRecommender, OracleRecommender
 from groundlings.recommenders.popular import PopularRecommender
 from groundlings.recommenders.random_order import RandomOrderRecommender
@@ -32,6 +38,12 @@ from groundlings.recommenders.random_order import RandomOrderRecommender
 def liking(users):
     """Everybody likes small distances from their own number best."""
     return -np.abs(users[:, None] - np.arange(TOY_SIZE)[None]).astype(float)
+
+
+def toy_people():
+    """Even and odd users say what they are, all but the last."""
+    attributes = [{"kind": ("even", "odd")[user % 2]} for user in range(COLD_USER)]
+    return People(toy_user_ids(), (*attributes, {}))
 
 
 class TestRandomOrder(RecommenderContract):
@@ -77,6 +89,33 @@ class TestBpr(RecommenderContract):
 
     def build(self):
         return BprRecommender(factors=4, learning_rate=0.1, epochs=200)
+
+
+class TestItemMean(RecommenderContract):
+    def build(self):
+        return ItemMeanRecommender()
+
+
+class TestBiasSvd(RecommenderContract):
+    def build(self):
+        return BiasSvdRecommender(factors=3)
+
+
+class TestFeatureRegression(RecommenderContract):
+    def build(self):
+        return FeatureRegressionRecommender(demographics=toy_people())
+
+
+class TestLikedKnn(RecommenderContract):
+    personalised = True
+
+    def build(self):
+        return LikedKnnRecommender()
+
+
+class TestGroupPopular(RecommenderContract):
+    def build(self):
+        return GroupPopularRecommender(demographics=toy_people())
 
 
 class TestContentKnn(RecommenderContract):

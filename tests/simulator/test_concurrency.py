@@ -33,6 +33,17 @@ def test_results_come_in_order_and_no_more_jobs_are_open_than_allowed(delays, co
     assert most <= concurrency
 
 
+def test_a_day_on_which_nothing_may_be_open_is_an_error_and_does_not_wait_for_ever():
+    async def job(task):
+        return task
+
+    async def collect():
+        return [result async for result in in_order(job, range(3), 0)]
+
+    with pytest.raises(ValueError, match="concurrency is 0; expected how many may be open at once, 1 or more"):
+        asyncio.run(collect())
+
+
 @pytest.mark.parametrize("fault", [RuntimeError("boom"), asyncio.CancelledError()])
 def test_what_was_finished_behind_a_failure_is_not_thrown_away(fault):
     collected = []

@@ -9,6 +9,7 @@ import pytest
 
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import RatingScale
+from groundlings.environments.errors import ConfigError, ProviderError, UnanswerablePrompt
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
@@ -298,3 +299,29 @@ def test_sessions_that_were_open_when_everything_stopped_are_named(make_arm, mak
     with pytest.raises(RuntimeError, match="boom"):
         live_through(arm, concurrency=1)
     assert arm.cut_short == [(1, 1)]
+
+
+def test_a_recommender_that_needs_more_memory_than_there_is_is_named_with_what_it_was_fitted_on(
+    make_arm, make_mind, recommender
+):
+    def fit(interactions, catalog):
+        raise MemoryError("288 bytes too many")
+
+    recommender.fit = fit
+    told = r"arm only: there is not enough memory to fit Descending on 6 items and 3 users \(288 bytes too many\); use"
+    with pytest.raises(ConfigError, match=told):
+        live_through(make_arm(make_mind()))
+
+
+def test_a_question_that_a_recommender_lets_pass_refused_stops_the_run_and_names_the_arm(
+    make_arm, make_mind, recommender
+):
+    async def rank(request):
+        raise UnanswerablePrompt("refused", what="flagged", attempts=1)
+
+    recommender.rank = rank
+    arm = make_arm(make_mind())
+    with pytest.raises(ProviderError, match=r"arm only: .* what the server refuses for good \(flagged\)") as told:
+        live_through(arm)
+    assert not isinstance(told.value, UnanswerablePrompt)
+    assert arm.cut_short == [(0, 0), (0, 1), (0, 2)]

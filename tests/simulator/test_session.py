@@ -86,6 +86,25 @@ def test_what_one_session_is_refused_ends_that_session_alone(session_of, make_mi
     assert record.ended_by.tolist() == [EndedBy.UNREADABLE, EndedBy.UNANSWERABLE, EndedBy.LAST_PAGE]
 
 
+def test_a_session_that_goes_on_after_a_refused_page_ends_as_its_environment_says(session_of, make_mind, monkeypatch):
+    """A refused page that does not end a session is no way in which it ended."""
+    mind, apply = make_mind(pages=2, unreadable_users=(0, 1)), PaginatedFeed.apply
+    decided = mind.decide
+
+    async def one_refused(situation):
+        words = tuple("no" if user == 1 else None for user in situation.sessions.users)
+        return replace(await decided(situation), unanswerable=words)
+
+    def patient(feed, state, observation, decision):
+        return apply(feed, state, observation, replace(decision, unreadable=np.zeros(len(decision.unreadable), bool)))
+
+    mind.decide = one_refused
+    monkeypatch.setattr(PaginatedFeed, "apply", patient)
+    record = session_of(mind, max_pages=1)
+    assert record.turns[0].turn.decision.refused.tolist() == [False, True, False]
+    assert record.ended_by.tolist() == [EndedBy.LAST_PAGE] * 3
+
+
 def test_the_mind_is_told_what_came_before_row_by_row(session_of, make_mind):
     mind = make_mind(pages=2, unreadable_users=(0,))
     session_of(mind)
@@ -142,3 +161,12 @@ def test_interactions_of_an_environment_without_a_strength_have_none(session_of,
     assert (plain.users.tolist(), plain.items.tolist()) == ([0, 1, 2], [0, 0, 0])
     assert np.isnan(plain.ratings).all()
     assert clicks_of(record, 9, history).ratings.tolist() == [5.0, 5.0, 5.0]
+
+
+def test_interactions_are_timed_in_the_ticks_of_the_history_that_they_join(session_of, make_mind):
+    nobody, empty = np.zeros(0, int), np.zeros(0)
+    for ticks in (1, 1000):
+        history = Interactions.of(nobody, nobody, empty, nobody, n_users=3, n_items=6, ticks_per_second=ticks)
+        found = clicks_of(session_of(make_mind(pages=1)), 9, history)
+        assert found.timestamps.tolist() == [9 * ticks] * 3
+        assert history.joined(found).ticks_per_second == ticks

@@ -23,10 +23,18 @@ from groundlings.experiments.analysis.comparison.effects import (
 )
 from groundlings.experiments.analysis.comparison.equivalence import no_loss_p_value
 from groundlings.experiments.analysis.comparison.estimators import Estimator
-from groundlings.experiments.analysis.comparison.fidelity_gate import Gate, find_gate
+from groundlings.experiments.analysis.comparison.fidelity_gate import Gate, find_gate, find_truth
+from groundlings.experiments.analysis.comparison.held_out import HeldOut
 from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg, holm
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes, by_name, read_outcomes
 from groundlings.experiments.analysis.comparison.primary_effect import Headlines, headlines
+from groundlings.experiments.analysis.comparison.real_behaviour import (
+    audiences_differ,
+    beside,
+    contradiction,
+    order_check,
+    real_behaviour,
+)
 from groundlings.experiments.analysis.comparison.segments import effects_by_segment, levels_of
 from groundlings.experiments.analysis.comparison.verdict import Check, Evidence, judge
 from groundlings.experiments.analysis.metrics.declaration import Metric
@@ -43,28 +51,40 @@ def compare_run(
     fidelity: Path | None = None,
     variants: Sequence[LogReader] = (),
     metrics: Sequence[Metric] | None = None,
+    held_out: HeldOut | None = None,
+    truth: Path | None = None,
 ) -> Comparison:
     """Everything that can be said about the arms of a run.
 
     Args:
-        directory: The run's; a `fidelity.json` in it is read.
+        directory: The run's; `fidelity.json`, `truth.json` and `held_out.json` in it are read.
         log: Its log.
         fidelity: Another fidelity.json, or the directory that holds one.
         variants: Logs of the same experiment with other prompts, models or seeds.
         metrics: What is measured; what the run's experiment file names if absent.
+        held_out: What real behaviour says of the arms, where the run's directory does not hold it.
+        truth: Another truth.json, or the directory that holds one.
 
     Raises:
-        RunDirectoryError: A log or the fidelity file cannot be read, or a variant lacks an arm.
+        RunDirectoryError: A log or a file beside it cannot be read, or a variant lacks an arm.
     """
     outcomes = replace(read_outcomes(log, metrics), changes=check_log(directory, log))
     run = outcomes.run
     gate = find_gate(directory, fidelity, run["dataset_hash"], run["mind"])
     others = [replace(read_outcomes(variant, metrics), changes=check_log(None, variant)) for variant in variants]
-    return compare_outcomes(outcomes, gate, others)
+    random = find_truth(directory, truth, run["dataset_hash"], run["mind"])
+    return compare_outcomes(outcomes, gate, others, *beside(directory, held_out), random)
 
 
-def compare_outcomes(outcomes: Outcomes, gate: Gate | None, others: Sequence[Outcomes] = ()) -> Comparison:
-    """As `compare_run`, from what was read.
+def compare_outcomes(
+    outcomes: Outcomes,
+    gate: Gate | None,
+    others: Sequence[Outcomes] = (),
+    held_out: HeldOut | None = None,
+    written: tuple[Check, ...] = (),
+    truth: Gate | None = None,
+) -> Comparison:
+    """As `compare_run`, from what was read; `written` are checks of the files beside the log.
 
     Raises:
         RunDirectoryError: A variant lacks an arm, or is the same run again.
@@ -74,10 +94,13 @@ def compare_outcomes(outcomes: Outcomes, gate: Gate | None, others: Sequence[Out
     arms = competitors(outcomes)
     seen = {arm.name: _variants(outcomes, others, arm, plan.primary) for arm in arms}
     found = headlines(outcomes, arms, plan, seen)
-    checks = (*check_run(outcomes, plan.alpha), *_looked(outcomes, plan), *_variants_finished(outcomes, others))
+    checks = (
+        *written, *check_run(outcomes, plan.alpha), *_looked(outcomes, plan), *_variants_finished(outcomes, others)
+    )  # fmt: skip
     comparer = _Comparer(
-        outcomes, plan, found, checks, gate, levels_of(outcomes.personas), _explore(outcomes, arms, plan)
-    )
+        outcomes, plan, found, checks, gate, levels_of(outcomes.personas), _explore(outcomes, arms, plan), held_out,
+        truth,
+    )  # fmt: skip
     return Comparison(
         run=outcomes.run,
         plan=plan,
@@ -86,11 +109,13 @@ def compare_outcomes(outcomes: Outcomes, gate: Gate | None, others: Sequence[Out
         baseline=outcomes.baseline.name,
         baseline_mean=mean_interval(outcomes.baseline.values(plan.primary)).mean,
         arms=tuple(comparer.findings(arm, seen[arm.name]) for arm in arms),
-        checks=checks,
+        checks=(*checks, *(() if held_out is None else order_check(held_out.audiences))),
         gate=gate,
         preference=outcomes.preference,
         metrics=by_name(outcomes.metrics),
         lost=outcomes.lost,
+        held_out=held_out,
+        truth=truth,
     )
 
 
@@ -105,6 +130,8 @@ class _Comparer:
     gate: Gate | None
     levels: Mapping[str, Sequence[str]]
     explored: Mapping[str, tuple[Exploration, ...]]
+    held_out: HeldOut | None
+    truth: Gate | None
 
     def findings(self, arm: ArmOutcomes, variants: Variants | None) -> ArmFindings:
         """All about one arm."""
@@ -115,6 +142,7 @@ class _Comparer:
         estimator = self.outcomes.estimator
         guardrails = _guardrails(arm, base, plan, estimator)
         better = (headline.effect.difference or 0.0) > 0
+        real = real_behaviour(self.held_out, arm.name, headline.effect, arm.metrics[plan.primary])
         judgement = judge(
             Evidence(
                 clear=headline.clear,
@@ -127,6 +155,11 @@ class _Comparer:
                 declared=self.outcomes.plan is not None,
                 checks=(*self.checks, *checks),
                 gate=None if self.gate is None else self.gate.opens,
+                truth=None if self.truth is None or self.truth.fits is False else self.truth.passed,
+                contradicted=contradiction(real, base.name),
+                audiences_differ=""
+                if self.held_out is None
+                else audiences_differ(self.held_out.audiences, arm.name, base.name),
             )
         )
         segments, contrasts = effects_by_segment(ours, theirs, self.levels, estimator)
@@ -151,6 +184,8 @@ class _Comparer:
             novelty=first_to_last if len(by_day) > 1 else None,
             variants=variants,
             checks=checks,
+            real=real,
+            basis=judgement.basis,
         )
 
 

@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.comparison.fidelity_gate import Gate
+from groundlings.experiments.analysis.comparison.held_out import HeldOut
 from groundlings.experiments.analysis.comparison.preference import Preference
+from groundlings.experiments.analysis.comparison.real_behaviour import RealBehaviour
 from groundlings.experiments.analysis.comparison.segments import Contrast, Segment
 from groundlings.experiments.analysis.comparison.verdict import Check, Word
 from groundlings.experiments.analysis.metrics.declaration import Metric
@@ -123,6 +125,8 @@ class ArmFindings:
         novelty: Effect of the last day minus that of the first; None for a single day.
         variants: Other runs; None without any.
         checks: Of this arm.
+        real: What real people did with the same arm; None where nobody looked.
+        basis: What "validated" rests on, in words; "" for the other words.
     """
 
     name: str
@@ -139,6 +143,8 @@ class ArmFindings:
     novelty: Difference | None
     variants: Variants | None
     checks: tuple[Check, ...]
+    real: RealBehaviour | None = None
+    basis: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +164,8 @@ class Comparison:
         preference: What interleaved lists tell; None in any other design.
         metrics: Those of the experiment, by name.
         lost: The pages of which nothing is known, and why.
+        held_out: What real behaviour and other audiences say of the arms; None where the run does not say.
+        truth: What the truth lab says of the audience; None where it was not asked.
     """
 
     run: Mapping[str, Any]
@@ -172,6 +180,8 @@ class Comparison:
     preference: Preference | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     lost: LostPages = field(default_factory=LostPages)
+    held_out: HeldOut | None = None
+    truth: Gate | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -186,5 +196,7 @@ class Comparison:
             "checks": [asdict(check) for check in self.checks],
             "preference": None if self.preference is None else asdict(self.preference),
             "lost": self.lost.as_dict(),
+            "held_out": None if self.held_out is None else self.held_out.as_dict(),
             "fidelity": None if self.gate is None else asdict(self.gate),
+            "truth": None if self.truth is None else asdict(self.truth),
         }

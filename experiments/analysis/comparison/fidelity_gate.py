@@ -1,4 +1,11 @@
-"""Is this audience to be believed? What an examination by the fidelity lab says about it."""
+"""Is this audience to be believed? What the fidelity lab and the truth lab say about it.
+
+Both files are read loosely: a truth value, and among `records` those of one part about a mind whose metric names a tau
+or a sign agreement.
+
+    fidelity.json   system_gate_passed, part "system": against what users met later, which they chose themselves
+    truth.json      truth_gate_passed, part "order": against what users did with items that were shown at random
+"""
 
 from __future__ import annotations
 
@@ -8,17 +15,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
 
 FIDELITY_NAME = "fidelity.json"
+TRUTH_NAME = "truth.json"
 
 _DERIVED = frozenset({"click_constant"})
 """What a mind works out from the people at hand: another sample of the same audience has another value."""
 
 
 @dataclass(frozen=True, slots=True)
+class _Kind:
+    """What tells one lab's file from another's: its name, the lab, the key of its gate, and the part of its order."""
+
+    name: str
+    lab: str
+    key: str
+    part: str
+
+
+_FIDELITY = _Kind(FIDELITY_NAME, "the fidelity lab", "system_gate_passed", "system")
+_TRUTH = _Kind(TRUTH_NAME, "the truth lab", "truth_gate_passed", "order")
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
-    """The system gate: does the audience put recommenders in the order that real people's behaviour does?
+    """A gate: does the audience put recommenders in the order that real people's behaviour does?
 
     Attributes:
         path: The file it was read from.
@@ -50,9 +73,6 @@ class Gate:
 def find_gate(directory: Path, named: Path | None, dataset_hash: str, mind: Mapping[str, Any]) -> Gate | None:
     """The gate of a fidelity file, given by name or lying in the run's directory; None where there is none.
 
-    The file is read loosely: a truth value `system_gate_passed`, and among `records` those of part "system" about a
-    mind whose metric names a tau or a sign agreement.
-
     Args:
         directory: The run's.
         named: A fidelity.json, or the directory that holds it.
@@ -62,19 +82,28 @@ def find_gate(directory: Path, named: Path | None, dataset_hash: str, mind: Mapp
     Raises:
         RunDirectoryError: The file named is missing, or is no such file.
     """
-    path = directory / FIDELITY_NAME if named is None else named / FIDELITY_NAME if named.is_dir() else named
+    return _find(_FIDELITY, directory, named, dataset_hash, mind)
+
+
+def find_truth(directory: Path, named: Path | None, dataset_hash: str, mind: Mapping[str, Any]) -> Gate | None:
+    """As `find_gate`, of a truth file: the same order where nobody chose what was shown."""
+    return _find(_TRUTH, directory, named, dataset_hash, mind)
+
+
+def _find(kind: _Kind, directory: Path, named: Path | None, dataset_hash: str, mind: Mapping[str, Any]) -> Gate | None:
+    path = directory / kind.name if named is None else named / kind.name if named.is_dir() else named
     if not path.is_file():
         if named is None:
             return None
-        raise RunDirectoryError(f"{path}: there is no such file; name the fidelity.json of an examination")
+        raise RunDirectoryError(f"{path}: there is no such file; name the {kind.name} of an examination")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(bounded_text(path))
         about = content.get("about", {})
-        records = [each for each in content["records"] if each.get("part") == "system"]
-        passed = bool(content["system_gate_passed"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+        records = [each for each in content["records"] if each.get("part") == kind.part]
+        passed = bool(content[kind.key])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise RunDirectoryError(
-            f"{path}: not a file of the fidelity lab ({fault!r}); expected system_gate_passed and records"
+            f"{path}: not a file of {kind.lab} ({fault!r}); expected {kind.key} and records"
         ) from None
     tau, sign = _metric(records, "tau"), _metric(records, "sign")
     fits, mismatch = _fits(about, dataset_hash, mind)

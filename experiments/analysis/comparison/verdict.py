@@ -1,9 +1,12 @@
 """The verdict on an effect, by fixed rules.
 
     not supported   the arms are identical, there is no interval or it includes zero, a variant changes the sign, an
-                    integrity check failed, or a guarded metric is harmed by an arm that is called better
+                    integrity check failed, a guarded metric is harmed by an arm that is called better, or what real
+                    people did with the same arms has the other sign and an interval that excludes zero
     validated       none of these; the plan was declared, every check that a validation needs was made and passed, and
-                    the agents passed the system gate of the fidelity lab on these data
+                    the agents passed the system gate of the fidelity lab on these data: validated against later
+                    observed behaviour. Where they passed the truth lab on these data as well, they order recommenders
+                    as people did who had not chosen what they were shown: validated under random exposure
     indicative      everything else: the interval excludes zero, the distance from real users is not known
 
 A small p value inside a simulator says nothing about the simulator's bias, so no p value alone makes an effect
@@ -18,6 +21,10 @@ from typing import Literal
 
 Word = Literal["validated", "indicative", "not supported"]
 Status = Literal["passed", "failed", "not run"]
+
+AGAINST_LATER_BEHAVIOUR = "against later observed behaviour"
+UNDER_RANDOM_EXPOSURE = "under random exposure"
+"""What a validation rests on: what users met later, which they chose themselves, or items shown at random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,11 @@ class Evidence:
         declared: A plan was declared before the run.
         checks: Of the run and of this arm.
         gate: Whether the audience passed the system gate on these data; None where it was not examined.
+        truth: Whether it passed the truth lab on these data; None where it was not examined there, or on other data.
         identical: The arm did exactly what the baseline did.
         no_interval: Why the headline has no interval, in words; "" where it has one.
+        contradicted: Which real behaviour has the other sign, in words; "" where none has.
+        audiences_differ: How differently other simulated audiences order the arms, in words; "" where they agree.
     """
 
     clear: bool
@@ -60,6 +70,9 @@ class Evidence:
     gate: bool | None
     identical: bool = False
     no_interval: str = ""
+    contradicted: str = ""
+    audiences_differ: str = ""
+    truth: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +82,23 @@ class Judgement:
     Attributes:
         word: One of three.
         reasons: What stands in the way of "validated"; empty for it.
+        basis: What "validated" rests on, in words; "" for the other words.
     """
 
     word: Word
     reasons: tuple[str, ...]
+    basis: str = ""
 
 
 def judge(evidence: Evidence) -> Judgement:
     """The word for one arm's effect on the primary metric."""
     against = list(_against(evidence))
     if against:
-        return Judgement("not supported", tuple(against))
+        return Judgement("not supported", (*against, *_depends(evidence)))
     missing = list(_missing(evidence))
-    return Judgement("indicative" if missing else "validated", tuple(missing))
+    if missing:
+        return Judgement("indicative", tuple(missing))
+    return Judgement("validated", (), UNDER_RANDOM_EXPOSURE if evidence.truth else AGAINST_LATER_BEHAVIOUR)
 
 
 def failed(checks: Sequence[Check]) -> list[Check]:
@@ -99,15 +116,23 @@ def _against(evidence: Evidence) -> list[str]:
         found.append("the sign changes between variants")
     found += [f"check failed: {check.name}" for check in failed(evidence.checks) if check.spoils]
     found += [f"guardrail harmed: {name}" for name in evidence.harmed]
-    return found
+    return found + ([evidence.contradicted] if evidence.contradicted else [])
 
 
 def _missing(evidence: Evidence) -> list[str]:
     """What a validation still needs."""
     found = [] if evidence.declared else ["no primary metric was declared"]
     found += [f"check {check.status}: {check.name}" for check in evidence.checks if check.status != "passed"]
+    found += _depends(evidence)
     if evidence.gate is None:
         found.append("the audience was not put to the system gate of the fidelity lab")
     elif not evidence.gate:
         found.append("the audience did not pass the system gate of the fidelity lab on these data")
+    if evidence.truth is False:
+        found.append("the audience did not pass the truth lab: under random exposure it orders recommenders otherwise")
     return found
+
+
+def _depends(evidence: Evidence) -> list[str]:
+    """Said with every word: an order that turns with the audience is an assumption about the audience."""
+    return [evidence.audiences_differ] if evidence.audiences_differ else []

@@ -70,6 +70,9 @@ class Metric:
         left_out: Which agents have no value, in words; made of the denominator if empty.
         source: Where the metric was defined before, if it was.
         needs: Actions that an environment must offer for the metric to mean anything.
+        measures_choice: Whether it tells which of the items that they are shown people choose: clicks, interactions or
+            likes per session, or the share of impressions that are clicked. Held-out interactions and logged exposures
+            then say something about the sign of its effects; of stars, satisfaction or exits they say nothing.
         numerator: Of a shipped metric the name of a total (`totals.TOTALS`); "" = `sql` or `function` tells.
 
     Raises:
@@ -88,6 +91,7 @@ class Metric:
     left_out: str = ""
     source: str = ""
     needs: frozenset[str] = frozenset()
+    measures_choice: bool = False
     numerator: str = ""
 
     def __post_init__(self) -> None:
@@ -126,6 +130,7 @@ class Metric:
             "decimals": self.decimals,
             "higher_is_better": self.higher_is_better,
             "left_out": self.left_out,
+            "measures_choice": self.measures_choice,
             "numerator": self.numerator,
             "denominator": self.denominator,
             "sql": per_arm_sql(self) if self.shipped else self.sql,

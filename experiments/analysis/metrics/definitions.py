@@ -28,6 +28,7 @@ METRICS: tuple[Metric, ...] = (
         numerator="clicks",
         denominator="known",
         source=_SOURCE,
+        measures_choice=True,
         needs=frozenset({"click"}),
         sql="""\
 SELECT arm_id, agent_id, avg(CAST(clicked AS INTEGER)) AS value
@@ -48,6 +49,7 @@ GROUP BY arm_id, agent_id""",
         numerator="whole_likes",
         denominator="whole_sessions",
         source=_SOURCE,
+        measures_choice=True,
         needs=frozenset({"rate"}),
         sql="""\
 SELECT arm_id, agent_id, avg(likes) AS value

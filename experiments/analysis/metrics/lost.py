@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.chat import ran_out_of_tokens
 from groundlings.environments.cleaning import printable
+from groundlings.simulator.language.withheld import WITHHELD_TEXT
 from groundlings.simulator.lost_pages import MAX_UNREADABLE
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ _ADVICE = {
     "thinking": "have the thinking cut off (mind.model.thinking: strip), or switch it off at the server",
     "empty": "ask the server why with groundlings model check, or choose another model",
     "form": "have the form enforced (mind.model.structured: json_schema or grammar), or choose another model",
+    "json_schema": "the server takes a JSON schema and does not keep to it: try mind.model.structured: grammar, or "
+    "choose another model",
+    "grammar": "the server takes a grammar and does not keep to it: try mind.model.structured: json_schema, or choose "
+    "another model",
+    "long": "see why the server sends more than max_tokens allows, or raise mind.model.max_reply_bytes",
     "odds": "choose a server that gives log probabilities of whole answers, or decision: verdict",
     "key": "the server repeats your key in its replies: change it, and use another server",
     "": "see the events and calls of these pages in the log",
@@ -189,6 +195,9 @@ def _unreadable(row: Mapping[str, Any]) -> tuple[str, str]:
     reply, stopped = str(row["reply"] or ""), str(row["finish_reason"] or "")
     if _WITHHELD in reply:
         return "key withheld", "key"
+    if reply.startswith(WITHHELD_TEXT):
+        return "longer than is read", "long"
+    form = str(row["form"]) if row["form"] in ("json_schema", "grammar") else "form"
     if row["first_token"] is not None or row["form"] == "answers":
         return "no probability of an answer in the reply", "odds"
     thoughts, cut_off = int(row["thought_characters"] or 0) > 0, ran_out_of_tokens(stopped)
@@ -199,10 +208,10 @@ def _unreadable(row: Mapping[str, Any]) -> tuple[str, str]:
     if cut_off:
         return f"finish_reason {stopped}", "thoughts" if thoughts or _thinks(reply) else "length"
     if stopped not in ("", "stop") and _WORD.fullmatch(stopped):
-        return f"finish_reason {stopped}", "refused" if "filter" in stopped else "form"
+        return f"finish_reason {stopped}", "refused" if "filter" in stopped else form
     if _thinks(reply):
         return "thinking in the reply", "thinking"
-    return ("not the form asked for" if _is_json(reply) else "not JSON"), "form"
+    return ("not the form asked for" if _is_json(reply) else "not JSON"), form
 
 
 def _thinks(reply: str) -> bool:

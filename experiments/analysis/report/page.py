@@ -14,11 +14,13 @@ import numpy as np
 from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
 from groundlings.experiments.analysis.comparison.effects import Comparison
-from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate
+from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate, find_truth
 from groundlings.experiments.analysis.comparison.outcomes import Outcomes, read_outcomes
+from groundlings.experiments.analysis.comparison.real_behaviour import beside
 from groundlings.experiments.analysis.metrics import Summary
+from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.pages import clicks_by_position, survival_by_arm
-from groundlings.experiments.analysis.report import formatting, verdict_sentences
+from groundlings.experiments.analysis.report import formatting, real_sentences, verdict_sentences
 from groundlings.experiments.analysis.report.figures import (
     draw_days,
     draw_key,
@@ -35,6 +37,7 @@ from groundlings.experiments.analysis.report.verdict_figures import (
     draw_effects,
     draw_gaps,
     draw_people,
+    draw_real,
     draw_segments,
     segments_height,
 )
@@ -110,14 +113,16 @@ def write_report(
     if outcomes.changes is not None:
         warn_of_changes(outcomes.changes, run_dir)
     gate = find_gate(run_dir, None, outcomes.run["dataset_hash"], outcomes.run["mind"])
-    comparison = compare_outcomes(outcomes, gate, [read_outcomes(variant, summary.metrics) for variant in variants])
+    others = [read_outcomes(variant, summary.metrics) for variant in variants]
+    truth = find_truth(run_dir, None, outcomes.run["dataset_hash"], outcomes.run["mind"])
+    comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), truth)
     pictures = [
         *_compared(comparison, style),
         *_people(comparison, outcomes, style),
         _metrics(summary, style),
         _pages(log, summary, style),
     ]
-    if summary.run["days"] > 1 and _known_by_day(summary):
+    if summary.run["days"] > 1 and any(_known_by_day(summary, metric) for metric in summary.metrics):
         pictures.append(_days(summary, style))
     note = f"{formatting.opening(summary)} {formatting.NOT_VALIDATED.capitalize()}."
     for picture in pictures:
@@ -134,6 +139,7 @@ def write_report(
         "comparison": comparison,
         "arm_checks": [check for arm in comparison.arms for check in arm.checks],
         "words": verdict_sentences,
+        "real": real_sentences,
         "primary": verdict_sentences.primary(comparison),
         "keys": {picture.name: _keys(picture.name, style) for picture in pictures},
         "pictures": {picture.name: picture.inline() for picture in pictures},
@@ -159,6 +165,9 @@ def _compared(comparison: Comparison, style: Mapping[str, Style]) -> list[Pictur
         return []
     spoken = " ".join(verdict_sentences.sentence(comparison, arm) for arm in arms)
     panels = [Panel(spoken, partial(draw_effects, comparison=comparison, metric=metric, style=style))]
+    if any(arm.real is not None and arm.real.effects for arm in arms):
+        real = partial(draw_real, comparison=comparison, style=style)
+        panels.append(Panel(real_sentences.spoken(comparison), real))
     if max(len(arm.days) for arm in arms) > 1:
         daily = "; ".join(f"{arm.name} {verdict_sentences.days(arm, metric)}" for arm in arms)
         panels.append(Panel(daily, partial(draw_daily, comparison=comparison, metric=metric, style=style)))
@@ -259,13 +268,14 @@ def _days(summary: Summary, style: Mapping[str, Style]) -> Picture:
             partial(draw_days, summary=summary, metric=metric, style=style),
         )
         for metric in summary.metrics
+        if _known_by_day(summary, metric)
     )
     return Picture("days", f"{summary.run['experiment']}: day by day", panels, columns=3, size=(3.6, 2.4))
 
 
-def _known_by_day(summary: Summary) -> bool:
-    """Whether any metric has a value on any day."""
-    return any(found.mean is not None for arm in summary.arms for day in arm.days for found in day.values())
+def _known_by_day(summary: Summary, metric: Metric) -> bool:
+    """Whether a metric has a value on any day."""
+    return any(day[metric.name].mean is not None for arm in summary.arms for day in arm.days)
 
 
 def _keys(picture: str, style: Mapping[str, Style]) -> dict[str, str]:
@@ -304,5 +314,6 @@ def _template() -> Template:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["capitalise_first"] = lambda text: text[:1].upper() + text[1:]
     environment.filters["tojson_plain"] = partial(json.dumps, ensure_ascii=False, sort_keys=True)
     return environment.get_template("report.html.j2")

@@ -113,6 +113,8 @@ def _figure(width: float, height: float) -> Iterator[Figure]:
         # Names may be written in scripts that the font of the pictures lacks: a box stands for each letter there, and
         # the page beside it, which has the reader's fonts, shows them.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from", category=UserWarning)
+        # Of a panel with little in it and long names beside it there is nothing to lay out; it is drawn all the same.
+        warnings.filterwarnings("ignore", message=r"constrained_layout not applied", category=UserWarning)
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         yield figure

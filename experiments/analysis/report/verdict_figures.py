@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _ROW_INCHES = 0.21
 _BINS = 31
+_REAL_DECIMALS = 4
 
 
 def draw_effects(axes: Axes, comparison: Comparison, metric: Metric, style: Mapping[str, Style]) -> None:
@@ -40,7 +41,23 @@ def draw_effects(axes: Axes, comparison: Comparison, metric: Metric, style: Mapp
         axes.axvspan(-smallest, smallest, color=LIGHT["rule"], alpha=0.5, linewidth=0, zorder=0)
     _zero(axes, vertical=True)
     for row, arm in enumerate(comparison.arms):
-        _interval(axes, row, arm.headline.effect, style[arm.name], metric)
+        _interval(axes, row, arm.headline.effect, style[arm.name], decimals=metric.decimals)
+    axes.set_ylim(len(comparison.arms) - 0.5, -0.5)
+    axes.set_yticks(range(len(comparison.arms)), [short(arm.name) for arm in comparison.arms])
+    _rows(axes)
+
+
+def draw_real(axes: Axes, comparison: Comparison, style: Mapping[str, Style]) -> None:
+    """What real people did with the same arms: the difference on the strongest evidence of each, with its interval."""
+    shown = {
+        arm.name: arm.real.decided_by or arm.real.effects[0] for arm in comparison.arms if arm.real and arm.real.effects
+    }
+    first = next(iter(shown.values()))
+    title(axes, f"Real behaviour: difference to {short(comparison.baseline)}", f"{first.source}, {first.metric}")
+    _zero(axes, vertical=True)
+    for row, arm in enumerate(comparison.arms):
+        if arm.name in shown:
+            _interval(axes, row, shown[arm.name].difference, style[arm.name], decimals=_REAL_DECIMALS)
     axes.set_ylim(len(comparison.arms) - 0.5, -0.5)
     axes.set_yticks(range(len(comparison.arms)), [short(arm.name) for arm in comparison.arms])
     _rows(axes)
@@ -77,7 +94,7 @@ def draw_segments(axes: Axes, arm: ArmFindings, metric: Metric, look: Style) -> 
     for row, (_, effect, clear) in enumerate(rows):
         if effect is not None:
             shown = Style(look.colour, look.marker, look.dash, hollow=not clear)
-            _interval(axes, row, effect, shown, metric, size=4.5)
+            _interval(axes, row, effect, shown, decimals=metric.decimals, size=4.5)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_yticks(range(len(rows)), [short(name) for name, _, _ in rows])
     _rows(axes)
@@ -133,13 +150,13 @@ def segments_height(comparison: Comparison) -> float:
     return 1.0 + _ROW_INCHES * (rows + 1)
 
 
-def _interval(axes: Axes, row: int, found: Difference, look: Style, metric: Metric, size: float = 6.0) -> None:
+def _interval(axes: Axes, row: int, found: Difference, look: Style, *, decimals: int, size: float = 6.0) -> None:
     if found.difference is None:
         return
     shown = {**mark(look), "markersize": size, "elinewidth": 1.3}
     axes.errorbar([found.difference], [row], xerr=differences_reach([found]), **shown)
     axes.annotate(
-        signed(found.difference, metric.decimals),
+        signed(found.difference, decimals),
         (1.0, row),
         xycoords=("axes fraction", "data"),
         xytext=(7, 0),

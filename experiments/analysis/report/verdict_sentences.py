@@ -209,18 +209,29 @@ def gate(found: Gate | None) -> str:
             "The fidelity of these agents on these data is not known: put a fidelity.json beside the run, or name one "
             f"with --fidelity. Until then: {NOT_VALIDATED}."
         )
+    return _examined(found, "the system gate of the fidelity lab", "fidelity report")
+
+
+def truth(found: Gate | None) -> str:
+    """What the truth lab says of the audience, "" where it was not asked."""
+    return "" if found is None else _examined(found, "the truth lab, under random exposure", "truth report")
+
+
+def _examined(found: Gate, lab: str, report: str) -> str:
     tau = "" if found.tau is None else f" Kendall's tau {found.tau:.2f}"
     if found.tau is not None and found.tau_low is not None and found.tau_high is not None:
         tau += f" [{found.tau_low:.2f}, {found.tau_high:.2f}]"
     sign = "" if found.sign_agreement is None else f", sign agreement {found.sign_agreement:.2f}"
     over = "" if found.recommenders is None else f" over {plural(int(found.recommenders), 'recommender')}"
     state = "passed" if found.passed else "did not pass"
-    fit = (
-        ""
-        if found.fits is not False
-        else f" That fidelity report is about {found.mismatch}, so it does not count here."
-    )
-    return f"The agents {state} the system gate of the fidelity lab:{tau}{sign}{over}.{fit}".replace("lab:.", "lab.")
+    fit = "" if found.fits is not False else f" That {report} is about {found.mismatch}, so it does not count here."
+    figures = f":{tau}{sign}{over}" if f"{tau}{sign}{over}" else ""
+    return f"The agents {state} {lab}{figures}.{fit}"
+
+
+def word(arm: ArmFindings) -> str:
+    """The word for an arm's effect, and what a validation rests on."""
+    return f"{arm.word} {arm.basis}".rstrip()
 
 
 def days(arm: ArmFindings, metric: Metric) -> str:
@@ -265,5 +276,7 @@ def _segment(found: Segment, metric: Metric) -> str:
 def stamp(comparison: Comparison) -> str:
     """What the whole report is to be taken for."""
     if comparison.gate is not None and comparison.gate.opens:
-        return "Simulated effect; these agents rank recommenders in the order that real behaviour does"
+        random = comparison.truth is not None and comparison.truth.opens
+        where = ", also under random exposure" if random else ""
+        return f"Simulated effect; these agents rank recommenders in the order that real behaviour does{where}"
     return NOT_VALIDATED.capitalize()

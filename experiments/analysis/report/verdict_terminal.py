@@ -10,6 +10,7 @@ from rich.table import Table
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.comparison.pilot import Pilot
 from groundlings.experiments.analysis.comparison.verdict import Check
+from groundlings.experiments.analysis.report import real_sentences
 from groundlings.experiments.analysis.report import verdict_sentences as say
 from groundlings.experiments.analysis.report.formatting import NOTHING, count, decimal, plural, signed
 from groundlings.experiments.terminal import escape
@@ -31,7 +32,11 @@ def print_verdict(comparison: Comparison, console: Console) -> None:
     if missing := say.lost(comparison):
         _line(console, "unknown", f"[bold red]{escape(missing)}[/]")
     _line(console, "checks", _checks([*comparison.checks, *(check for arm in comparison.arms for check in arm.checks)]))
-    _line(console, "audience", escape(say.gate(comparison.gate)))
+    _line(console, "audience", escape(f"{say.gate(comparison.gate)} {say.truth(comparison.truth)}".rstrip()))
+    if order := real_sentences.audience(comparison):
+        _line(console, "", escape(order))
+    if known := real_sentences.people(comparison):
+        _line(console, "real", escape(known))
     if comparison.preference is not None:
         found = comparison.preference
         colour = "bold yellow" if found.clear else "bold"
@@ -43,7 +48,7 @@ def print_verdict(comparison: Comparison, console: Console) -> None:
         return
     console.print(_table(comparison))
     for arm in comparison.arms:
-        console.print(f"[bold]{escape(arm.name)}[/]  [{COLOURS[arm.word]}]{arm.word}[/]" + _why(arm))
+        console.print(f"[bold]{escape(arm.name)}[/]  [{COLOURS[arm.word]}]{say.word(arm)}[/]" + _why(arm))
         _details(arm, comparison, console)
     console.print(f"[dim]{escape(interval_note(comparison))}[/]", soft_wrap=False)
 
@@ -116,6 +121,8 @@ def _table(comparison: Comparison) -> Table:
 
 def _details(arm: ArmFindings, comparison: Comparison, console: Console) -> None:
     metric = say.primary(comparison)
+    if found := real_sentences.real(comparison, arm):
+        _line(console, "real", _stance(arm, escape(found)))
     if not arm.headline.clear and (missed := say.missed(arm.headline, metric)):
         _line(console, "power", escape(missed))
     if arm.guardrails:
@@ -146,6 +153,10 @@ def _checks(checks: list[Check]) -> str:
 
 def _why(arm: ArmFindings) -> str:
     return f"  [dim]because {escape('; '.join(arm.reasons))}[/]" if arm.reasons else ""
+
+
+def _stance(arm: ArmFindings, text: str) -> str:
+    return f"[bold red]{text}[/]" if arm.real is not None and arm.real.stance == "disagrees" else text
 
 
 def _line(console: Console, label: str, text: str) -> None:

@@ -70,8 +70,8 @@ class _Said:
 
 
 def examine_choices_of_five(stage: Stage) -> list[Record]:
-    """Records of the task; none where either group has fewer than `FEWEST_PEOPLE` users with scenes."""
-    if not stage.config.choice.scenes:
+    """Records of the task; none without times, or where a group has fewer than `FEWEST_PEOPLE` users with scenes."""
+    if not (stage.config.choice.scenes and stage.dataset.times_known):
         return []
     groups = draw_scenes(stage)
     if any(len(np.unique(each.users)) < FEWEST_PEOPLE for each in (groups.test, groups.validation)):

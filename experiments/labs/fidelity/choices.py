@@ -21,8 +21,9 @@ from groundlings.experiments.labs.fidelity.distances import jensen_shannon, kolm
 from groundlings.experiments.labs.fidelity.distributions import FLOOR, PART, RATIO_TOLERANCE, floor_record
 from groundlings.experiments.labs.fidelity.people import Interval, bootstrap, counts_by_person, floor, jackknife
 from groundlings.experiments.labs.fidelity.records import Baseline, Kind, Record, is_within, target_of
-from groundlings.experiments.labs.fidelity.sessions import PEOPLE_AT_ONCE, decide
+from groundlings.experiments.labs.fidelity.sessions import decide
 from groundlings.experiments.labs.fidelity.stage import MIND, Stage
+from groundlings.experiments.running.short_sessions import PEOPLE_AT_ONCE
 
 POPULARITY_GROUPS = 10
 """Number of groups of items by training popularity; each group has the same share of training rows."""

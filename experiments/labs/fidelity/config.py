@@ -18,11 +18,12 @@ from groundlings.experiments.config.schema import (
 )
 from groundlings.personas.minds.calibrated import LanguageTermOptions
 from groundlings.simulator.language.config import ModelConfig
+from groundlings.simulator.lost_pages import MAX_UNREADABLE
 
 FEWEST_RECOMMENDERS = 8
 """With fewer recommenders, even the order of a perfect simulator would hardly be significant."""
 
-_DEFAULT_ARMS = (
+DEFAULT_ARMS = (
     ArmConfig(name="random_order", recommender="random_order"),
     ArmConfig(name="popular", recommender="popular"),
     ArmConfig(name="item_knn", recommender="item_knn"),
@@ -43,6 +44,7 @@ _DEFAULT_ARMS = (
         options={"of": {"recommender": "popular"}, "share": 0.5},
     ),
 )
+"""Those of a file that names none, and beside the arms of an experiment file."""
 
 
 class ListsConfig(Section):
@@ -89,6 +91,8 @@ class LanguageConfig(LanguageTermOptions):
     """Number of test users the model is asked about, and half as many validation users."""
     calls: Annotated[int, Field(ge=1)] | Literal["all"] = 2000
     """Most questions, without those of a fit; lists are as long as that allows. `all` asks about whole lists."""
+    max_unreadable: Annotated[float, Field(ge=0, le=1)] = MAX_UNREADABLE
+    """Above this share of answers that cannot be read the lab stops with exit status 1; 1 = never."""
 
 
 class FidelityConfig(Section):
@@ -116,7 +120,7 @@ class FidelityConfig(Section):
     """The pages of a session there."""
     visits: SessionsConfig = SessionsConfig()
     """The short simulations of the probes and the system level."""
-    recommenders: tuple[ArmConfig, ...] = _DEFAULT_ARMS
+    recommenders: tuple[ArmConfig, ...] = DEFAULT_ARMS
     """The recommenders whose order is predicted, near-ties among them; at least eight."""
     language: LanguageConfig | None = None
     """A language model with the behavioural features: evidence only, language only, and both. None leaves it out."""

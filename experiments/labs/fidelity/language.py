@@ -27,6 +27,7 @@ from groundlings.experiments.labs.fidelity.config import LanguageConfig, ListsCo
 from groundlings.experiments.labs.fidelity.invariance import with_other_demographics
 from groundlings.experiments.labs.fidelity.lists import Lists, Negatives, draw_lists
 from groundlings.experiments.labs.fidelity.stage import Stage
+from groundlings.experiments.labs.unreadable_answers import refuse_unreadable
 from groundlings.experiments.running.calibration import CalibrationGround, find_language_term, people_at_once
 from groundlings.experiments.running.events import SILENT, PairsAsked, Progress, on_download, on_note
 from groundlings.personas.exposure.presets import LEVEL
@@ -106,6 +107,7 @@ def ask_language_model(stage: Stage, options: LanguageConfig, progress: Progress
 
     Raises:
         ConfigError: The budget is too small for two items per list, or the weights do not fit.
+        TooMuchUnreadable: More answers cannot be read than `max_unreadable` allows.
     """
 
     async def asked() -> LanguageAnswers:
@@ -238,6 +240,8 @@ class _Asking:
         )  # fmt: skip
         self._done += len(users)
         self._unreadable += int(np.isnan(scores).sum())
+        whole = self._done == self._planned
+        refuse_unreadable(self._unreadable, self._done, self._options.max_unreadable, whole=whole)
         said = np.zeros(lists.items.shape)
         said[rows, slots] = calibration.standardised(scores)
         table = self._stage.taste.appeal(lists.users).astype(np.float64)

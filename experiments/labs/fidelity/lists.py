@@ -69,13 +69,12 @@ def _draw(stage: Stage, users: IntArray, negatives: Negatives, ratio: int, lengt
     by_popularity = occurring[np.lexsort((chance.random(len(occurring)), counts))]
     items = np.full((len(users), most * (ratio + 1)), NO_ITEM, dtype=np.int32)
     positive = np.zeros(items.shape, dtype=np.bool_)
-    held_out, train = stage.held_out, stage.train.matrix
+    held_out, met = stage.held_out, stage.dataset.interactions.matrix
     for row, user in enumerate(users):
         ahead = held_out.indices[held_out.indptr[user] : held_out.indptr[user + 1]]
-        behind = train.indices[train.indptr[user] : train.indptr[user + 1]]
         chosen = chance.permutation(np.sort(ahead))[:most]
         unobserved = np.ones(stage.train.n_items, dtype=np.bool_)
-        unobserved[ahead] = unobserved[behind] = False
+        unobserved[met.indices[met.indptr[user] : met.indptr[user + 1]]] = False
         if negatives == "uniform":
             pool = occurring[unobserved[occurring]]
             others = chance.choice(pool, min(ratio * len(chosen), len(pool)), replace=False)

@@ -13,8 +13,9 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.experiments.analysis.compare import Estimate, mean_interval, paired_difference
 from groundlings.experiments.labs.fidelity.records import Baseline, Record, is_better, is_within
-from groundlings.experiments.labs.fidelity.sessions import Days, SessionOutcomes, simulate_sessions
+from groundlings.experiments.labs.fidelity.sessions import Days, simulate_sessions
 from groundlings.experiments.labs.fidelity.stage import MIND, Stage
+from groundlings.experiments.running.short_sessions import ShortSessions
 from groundlings.recommenders.base import Recommender
 from groundlings.recommenders.degraded import DegradedRecommender
 from groundlings.recommenders.ease import EaseRecommender
@@ -206,7 +207,7 @@ def _filter_bubble(stage: Stage) -> list[Record]:
     return records
 
 
-def _genre_spread(today: SessionOutcomes, genres: FloatArray, page_size: int) -> dict[str, FloatArray]:
+def _genre_spread(today: ShortSessions, genres: FloatArray, page_size: int) -> dict[str, FloatArray]:
     """Entropy and largest share of the genres shown to each agent on the first page, which all agents see."""
     first = today.shown[:, :page_size]
     shown = first != NO_ITEM

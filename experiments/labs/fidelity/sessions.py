@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from groundlings.environments.actions import Actions, LegalActions
-from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray
+from groundlings.environments.arrays import IntArray, ItemArray
 from groundlings.environments.decision import Decision
 from groundlings.environments.feed import PaginatedFeed, feed_schema
 from groundlings.environments.interactions import Interactions
@@ -18,36 +18,10 @@ from groundlings.environments.page import Page
 from groundlings.environments.sessions import Sessions
 from groundlings.environments.trace import Chance, Trace
 from groundlings.experiments.labs.fidelity.stage import Stage
+from groundlings.experiments.running.short_sessions import PEOPLE_AT_ONCE, ShortSessions, short_sessions
 from groundlings.personas.mind import Mind, Situation
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.simulator.cohorts import clicks_at, cohorts
-from groundlings.simulator.session import CohortRecord, browse
-
-PEOPLE_AT_ONCE = 256
-
-
-@dataclass(frozen=True)
-class SessionOutcomes:
-    """One session of each agent.
-
-    Attributes:
-        users: Shape (n,).
-        clicks: Number of clicks, shape (n,).
-        expected_clicks: Sum of the click probabilities of the pages seen; `clicks` where the mind has none.
-        pages: Pages seen, shape (n,).
-        left: Whether the agent left by choice, and not because the pages ended, shape (n,).
-        shown, clicked: The items of the slots seen, and whether each was clicked, shape (n, depth) each.
-        chances: Click probabilities of the slots seen; `clicked` where the mind has none, shape (n, depth).
-    """
-
-    users: IntArray
-    clicks: FloatArray
-    expected_clicks: FloatArray
-    pages: IntArray
-    left: BoolArray
-    shown: ItemArray
-    clicked: BoolArray
-    chances: FloatArray
 
 
 def simulate_sessions(
@@ -58,7 +32,7 @@ def simulate_sessions(
     *,
     day: int,
     seen: sp.csr_array | None = None,
-) -> SessionOutcomes:
+) -> ShortSessions:
     """One session of every agent under examination.
 
     Args:
@@ -70,19 +44,11 @@ def simulate_sessions(
         seen: Items that are not shown again, shape (n_users, n_items); the training part if absent.
     """
     known = stage.train.matrix if seen is None else seen
-    records = [
-        asyncio.run(
-            browse(
-                sessions,
-                sp.csr_array(known[sessions.users]),
-                recommender=recommender,
-                environment=site,
-                mind=mind,
-            )
+    return asyncio.run(
+        short_sessions(
+            stage.testers, known, recommender=recommender, mind=mind, environment=site, seed=stage.seed, day=day
         )
-        for sessions in _cohorts(stage, stage.testers, mind, day)
-    ]
-    return _joined([_summed(record, site.depth) for record in records])
+    )
 
 
 def decide(stage: Stage, mind: Mind, users: IntArray, items: ItemArray, *, day: int) -> Decision:
@@ -124,7 +90,7 @@ class Days:
     site: PaginatedFeed
     _history: Interactions = field(init=False)
 
-    def live(self, days: int) -> Iterator[SessionOutcomes]:
+    def live(self, days: int) -> Iterator[ShortSessions]:
         """Each day's sessions."""
         self._history = self.stage.train
         now = self._history.next_second
@@ -144,27 +110,3 @@ class Days:
 def _cohorts(stage: Stage, users: IntArray, mind: Mind, day: int) -> Iterator[Sessions]:
     size = min(mind.cohort_size, PEOPLE_AT_ONCE)
     return cohorts(np.arange(len(users)), users, day, seed=stage.seed, size=size)
-
-
-def _summed(record: CohortRecord, depth: int) -> SessionOutcomes:
-    n = len(record.sessions)
-    chances = np.zeros((n, depth))
-    shown = np.full((n, depth), -1, dtype=np.int32)
-    clicked = np.zeros((n, depth), dtype=np.bool_)
-    for logged in record.turns:
-        rows, page, decision = logged.turn.rows, logged.turn.page, logged.turn.decision
-        here = slice(page.first_rank, page.first_rank + page.items.shape[1])
-        shown[rows, here] = page.items
-        clicked[rows, here] = decision["click"]
-        probability = decision.trace.probability("click")
-        chances[rows, here] = decision["click"] if probability is None else probability
-    left = np.array([str(why) == "exit" for why in record.ended_by], dtype=np.bool_)
-    clicks = clicked.sum(axis=1).astype(np.float64)
-    return SessionOutcomes(
-        record.sessions.users, clicks, chances.sum(axis=1), record.pages, left, shown, clicked, chances
-    )
-
-
-def _joined(parts: list[SessionOutcomes]) -> SessionOutcomes:
-    names = ("users", "clicks", "expected_clicks", "pages", "left", "shown", "clicked", "chances")
-    return SessionOutcomes(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

@@ -16,14 +16,15 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
-from groundlings.environments.split import Split, people_in_thirds, split_history
+from groundlings.environments.split import Split, people_in_thirds
 from groundlings.experiments.labs.fidelity.config import FidelityConfig
 from groundlings.experiments.running.events import SILENT, Progress, on_download, on_note
+from groundlings.experiments.running.foresight import check_fit
 from groundlings.personas.minds.behavioural import BehaviouralMind
 from groundlings.personas.population import Population, build_population
 from groundlings.personas.taste.model import FAMILIES, Taste, estimate, fit_taste
 from groundlings.personas.taste.training_data import Measured, measure
-from groundlings.recommenders.registry import RecommenderContext
+from groundlings.recommenders.registry import RecommenderContext, build_recommender
 
 VALIDATION_THIRD, TEST_THIRD = 1, 2
 MIND = "evidence mind"
@@ -96,7 +97,7 @@ class Stage:
 
     def taste_with(self, seed: int) -> Taste:
         """The taste under examination, with labels sampled by another seed."""
-        return fit_taste(self.dataset, self.train, salt=self.config.split.salt, seed=seed)
+        return fit_taste(self.dataset, self.train, salt=self.config.split.salt, seed=seed, labels=self.split.labels)
 
     def taste_of(self, family: str) -> Taste:
         """A taste of one family of features only, fitted like the one under examination."""
@@ -110,7 +111,14 @@ class Stage:
     @property
     def context(self) -> RecommenderContext:
         """What constructors of recommenders may ask for, without hidden preferences."""
-        return RecommenderContext(self.dataset.catalog, self.dataset.people.user_ids, self.config.base)
+        dataset = self.dataset
+        return RecommenderContext(
+            dataset.catalog,
+            dataset.people.user_ids,
+            self.config.base,
+            demographics=dataset.people,
+            rating_scale=dataset.scale,
+        )
 
     def chance(self, *purpose: object) -> np.random.Generator:
         """Random numbers of one purpose, the same in every run of the same seed and salt."""
@@ -121,17 +129,29 @@ def set_stage(config: FidelityConfig, progress: Progress = SILENT) -> Stage:
     """Read, split, choose users, and fit the taste on the fitting and validation thirds' training rows.
 
     Raises:
-        ConfigError: The test third has fewer users than asked for.
+        ConfigError: The test third has fewer users than asked for, or a fit takes more memory than there is.
     """
     dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
-    split = split_history(dataset.interactions, config.split.kind, config.split.test_fraction)
+    split = config.split.of(dataset)
+    _check_fits(config, dataset, split.train)
     thirds = people_in_thirds(dataset.people.user_ids, config.split.salt)
     new = only_new(split.test, split.train)
     usable = (np.bincount(split.train.users, minlength=len(thirds)) > 0) & (np.diff(new.indptr) > 0)
     testers = _choose(np.flatnonzero(usable & (thirds == TEST_THIRD)), config, dataset, "test")
     tuners = _choose(np.flatnonzero(usable & (thirds == VALIDATION_THIRD)), config, dataset, "validation")
-    measured = measure(dataset, split.train, salt=config.split.salt, seed=config.seed)
+    measured = measure(dataset, split.train, salt=config.split.salt, seed=config.seed, labels=split.labels)
     return Stage(config, dataset, split, testers, tuners, measured, estimate(measured))
+
+
+def _check_fits(config: FidelityConfig, dataset: Dataset, train: Interactions) -> None:
+    """Return if what the lab fits can be fitted: EASE is always among it."""
+    from groundlings.recommenders.ease import EaseRecommender
+
+    check_fit("this lab", "ease", EaseRecommender(), train)
+    context = RecommenderContext(dataset.catalog, dataset.people.user_ids, config.base)
+    for number, arm in enumerate(config.recommenders):
+        where = f"recommenders[{number}]"
+        check_fit(where, arm.recommender, build_recommender(arm.recommender, arm.options, context, where=where), train)
 
 
 def only_new(held_out: Interactions, train: Interactions) -> sp.csr_array:

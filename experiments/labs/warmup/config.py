@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from groundlings.environments.datasets.config import DatasetConfig
 from groundlings.experiments.config.schema import Section
 from groundlings.simulator.language.config import ModelConfig
+from groundlings.simulator.lost_pages import MAX_UNREADABLE
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Volume = Annotated[int, Field(ge=1)]
@@ -83,6 +84,8 @@ class LanguageConfig(Section):
     """Users per item it is asked about, one question each; all have clicked the item in the simulation."""
     known_pairs: Annotated[int, Field(ge=10)] = 100
     """Pairs with hidden items it is asked about first; the weight of its answers is fitted on them."""
+    max_unreadable: Annotated[float, Field(ge=0, le=1)] = MAX_UNREADABLE
+    """Above this share of answers that cannot be read the lab stops with exit status 1; 1 = never."""
 
 
 class MetadataConfig(Section):

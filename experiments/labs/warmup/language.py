@@ -18,6 +18,7 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest, fingerprint_of
 from groundlings.environments.errors import DataError
+from groundlings.experiments.labs.unreadable_answers import refuse_unreadable
 from groundlings.experiments.labs.warmup.config import LanguageConfig
 from groundlings.experiments.labs.warmup.replicate import AUDIENCE, Bench, Trial
 from groundlings.experiments.labs.warmup.selection_quality import measure_selection
@@ -84,6 +85,7 @@ def ask_language_model(trial: Trial, options: LanguageConfig, progress: Progress
 
     Raises:
         UserError: The model cannot be asked, or gives no log probabilities.
+        TooMuchUnreadable: More answers cannot be read than `max_unreadable` allows.
     """
 
     async def asked() -> LanguageFindings:
@@ -117,21 +119,25 @@ async def _ask(trial: Trial, options: LanguageConfig, model: CountingModel, prog
     progress.event(Note(f"language model: {hidden} pairs with hidden items and {new} with new ones, {model.name}"))
     said = await scorer.ask_pairs(users, items)
     unreadable = int(np.isnan(said).sum())
+    refuse_unreadable(unreadable, hidden, options.max_unreadable, whole=False)
     fit = _weigh(trial, users, items, answers, said)
     before = model.tokens
     rows, columns = shortlists.ravel(), np.repeat(sampled, size)
     said = await scorer.ask_pairs(split.panel[rows], split.new[columns])
     unreadable += int(np.isnan(said).sum())
+    refuse_unreadable(unreadable, hidden + new, options.max_unreadable)
     if unreadable:
         share = 100 * unreadable / (hidden + new)
         progress.event(Note(f"language model: {unreadable:,} of {hidden + new:,} answers unreadable ({share:.1f} %)"))
-    own = np.log(trial.chance / (1 - trial.chance))[rows, columns]
+    own = np.log(trial.chance / (1 - trial.chance))[rows, columns] + np.where(np.isnan(said), np.nan, 0.0)
     both = fit.combine(own, said)
+    # What is not known of a pair is no reason for or against it: neither arm can select it.
+    complete = (~np.isnan(said)).reshape(shortlists.shape).sum(axis=1) >= volume
 
     chosen = {arm: trial.choose(AUDIENCE, volume) for arm in (SHORTLIST, BOTH)}
     for arm, score in ((SHORTLIST, own), (BOTH, both)):
         order = np.argsort(-score.reshape(shortlists.shape), axis=1, kind="stable")[:, :volume]
-        chosen[arm][sampled] = np.take_along_axis(shortlists, order, axis=1)
+        chosen[arm][sampled[complete]] = np.take_along_axis(shortlists, order, axis=1)[complete]
     about = {
         "model": model.name,
         "fingerprint": model.fingerprint,
@@ -139,6 +145,7 @@ async def _ask(trial: Trial, options: LanguageConfig, model: CountingModel, prog
         "questions": model.questions,
         "answers": hidden + new,
         "unreadable": unreadable,
+        "items_not_selected": int((~complete).sum()),
         "tokens": model.tokens,
         "tokens_per_item": (model.tokens - before) / len(sampled),
         "weights": {"audience": float(fit.weights[1]), "language": float(fit.weights[2])},
@@ -164,8 +171,8 @@ class _Fit:
     scale: FloatArray
 
     def combine(self, own: FloatArray, said: FloatArray) -> FloatArray:
-        """Log-odds of both; an unreadable answer counts as an average one."""
-        values = np.column_stack([own, np.where(np.isnan(said), self.centre[1], said)])
+        """Log-odds of both, NaN where the answer is."""
+        values = np.column_stack([own, said])
         return np.asarray(self.weights[0] + (values - self.centre) / self.scale @ self.weights[1:])
 
 
@@ -203,9 +210,10 @@ def _weigh(trial: Trial, users: IntArray, items: IntArray, answers: FloatArray, 
 
 
 def _auc(trial: Trial, sampled: IntArray, shortlists: IntArray, score: FloatArray) -> float | None:
-    """Mean over the sampled items, within their shortlists."""
+    """Mean over the sampled items, within what is known of their shortlists."""
     inside = np.zeros((len(trial.split.panel), len(sampled)), dtype=np.bool_)
     order = np.zeros(inside.shape)
-    np.put_along_axis(inside, shortlists.T, True, axis=0)
-    np.put_along_axis(order, shortlists.T, score.reshape(shortlists.shape).T, axis=0)
+    listed = score.reshape(shortlists.shape).T
+    np.put_along_axis(inside, shortlists.T, ~np.isnan(listed), axis=0)
+    np.put_along_axis(order, shortlists.T, listed, axis=0)
     return measure_selection(shortlists[:, :1], trial.interacted[:, sampled], inside, order).auc

@@ -20,6 +20,7 @@ from groundlings.experiments.labs.warmup.recall import NEIGHBOURS, Clues, Pools,
 from groundlings.experiments.labs.warmup.selection_quality import SelectionQuality, measure_selection
 from groundlings.experiments.labs.warmup.splitting import ColdSplit, split_cold
 from groundlings.experiments.labs.warmup.user_selection import select_users
+from groundlings.experiments.running.foresight import check_fit
 from groundlings.personas.taste.content import ContentTaste, fit_content_taste
 from groundlings.recommenders.als import AlsRecommender
 from groundlings.recommenders.base import FoldsIn, ScoringRecommender
@@ -142,7 +143,13 @@ class Trial:
 
     def fresh(self, spec: WarmRecommenderConfig) -> ScoringRecommender:
         """A new, unfitted recommender; raises `ConfigError` for one without scores."""
-        context = RecommenderContext(self.dataset.catalog, self.dataset.people.user_ids, self.config.base)
+        context = RecommenderContext(
+            self.dataset.catalog,
+            self.dataset.people.user_ids,
+            self.config.base,
+            demographics=self.dataset.people,
+            rating_scale=self.dataset.scale,
+        )
         return build_scoring(spec, context)
 
     def judge(self, arm: str, chosen: IntArray) -> SelectionQuality:
@@ -255,8 +262,13 @@ def build_scoring(spec: WarmRecommenderConfig, context: RecommenderContext) -> S
 def begin_trial(config: WarmupConfig, dataset: Dataset, content: Content, number: int) -> Trial:
     """Split the history, fit recommender and judgement on the parts they may read, and build the pools."""
     split = split_cold(dataset, config.cold, config.salt, _generator(config, number, "split"))
-    context = RecommenderContext(dataset.catalog, dataset.people.user_ids, config.base)
+    context = RecommenderContext(
+        dataset.catalog, dataset.people.user_ids, config.base, demographics=dataset.people, rating_scale=dataset.scale
+    )
     recommender = build_scoring(config.recommender, context)
+    named = [("recommender", config.recommender), *((f"others[{at}]", each) for at, each in enumerate(config.others))]
+    for where, spec in named:
+        check_fit(where, spec.recommender, build_scoring(spec, context), split.train)
     recommender.fit(split.train, dataset.catalog)
     taste = fit_content_taste(
         split.train, content, split.new, labels=split.labels, hidden=split.hidden, people=split.panel,

@@ -225,6 +225,16 @@ def test_a_difference_that_could_not_be_estimated_has_no_mark(tmp_path, small_ru
         assert write_report(tmp_path, log, without).is_file()
 
 
+def test_a_metric_without_a_value_on_any_day_has_no_panel(tmp_path, small_run):
+    shutil.copy(small_run / "log.db", tmp_path)
+    with sqlite3.connect(tmp_path / "log.db") as log:
+        log.execute("UPDATE impressions SET rating = NULL")  # as where nobody gives stars
+    with LogReader(tmp_path) as reader:
+        page = write_report(tmp_path, reader, summarise(reader)).read_text()
+    assert "Click-through rate by day and arm" in page
+    assert "Mean rating by day and arm" not in page
+
+
 def test_the_same_log_gives_the_same_page(tmp_path, run):
     shutil.copy(run / "log.db", tmp_path)
     shutil.copy(run / "manifest.json", tmp_path)

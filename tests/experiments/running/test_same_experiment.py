@@ -173,6 +173,37 @@ def test_a_file_in_a_list_or_of_a_name_without_ending_counts_too(interrupted, mo
         go_on_with(run)
 
 
+@pytest.mark.parametrize("key", ["directory", "checkpoint"])
+def test_the_files_of_a_directory_that_an_option_names_count_and_others_may_come(interrupted, module, tmp_path, key):
+    home = tmp_path / "learnt" / "v.1"
+    (home / "deep").mkdir(parents=True)
+    (home / "deep" / "weights").write_text("1 2 3")
+    (home / "names").write_text("a b c")
+    name = module(RECOMMENDER.format(imports="", sign="+1.0").replace("weights: str", f"{key}: str"))
+    run = interrupted(arms=arm(f"{name}:Mine", **{key: str(home)}))
+    (home / "deep" / "weights").write_text("1 2 4")
+    with pytest.raises(ConfigError, match=rf"another file:\n    arms\.mine\.file\.{key}/deep/weights"):
+        go_on_with(run)
+    (home / "deep" / "weights").write_text("1 2 3")
+    (home / "names").rename(tmp_path / "names")
+    with pytest.raises(ConfigError, match=rf"arms\.mine\.file\.{key}/names: \w+\.\.\. when it began, none now"):
+        go_on_with(run)
+    (tmp_path / "names").rename(home / "names")
+    (home / "cache").write_text("new")
+    heard: list[str] = []
+    assert go_on_with(run, Hearing(heard)).digest
+    assert f"arms.mine.file.{key}/cache: the file was not there when the run began" in heard
+    assert logged(run)[1] == []
+
+
+def test_a_directory_in_which_runs_are_written_is_not_compared(interrupted, module, tmp_path):
+    name = module(RECOMMENDER.format(imports="", sign="+1.0"))
+    run = interrupted(arms=arm(f"{name}:Mine", weights=str(tmp_path)))
+    with LogReader(run) as log:
+        assert not [part for part in log.run()["identity"] if ".file." in part]
+    assert go_on_with(run).digest
+
+
 def test_another_patch_release_is_told_and_another_minor_one_refused(interrupted):
     run = interrupted(arms=arm("popular"))
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 
 import pytest
 
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, TooMuchUnreadable
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.running.events import ArmBegins, SessionsWritten
+from groundlings.experiments.running.events import ArmBegins, Note, SessionsWritten
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import prepare
 from groundlings.experiments.running.simulating import CutShort, log_experiment, simulate
 from groundlings.recommenders.popular import PopularRecommender
+from groundlings.simulator.log.begun import Change, begun_in
 from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.reader import LogReader
-from groundlings.simulator.log.store import LOG_NAME, open_log
+from groundlings.simulator.log.store import LOG_NAME, open_log, store_at
 
 SMALL = {
     "name": "small",
@@ -42,14 +43,15 @@ class Listener:
 def simulated(tmp_path):
     """Simulate a configuration into the log of this test; gives what was announced and what was left open."""
 
-    def into(**changes):
+    def into(accept=None, **changes):
         config = ExperimentConfig.model_validate({**SMALL, **changes})
         listener, cut_short = Listener(), []
+        further = {} if accept is None else {"accept": accept}
 
         async def whole():
             async with AsyncExitStack() as stack:
                 plan = await prepare(config, stack)
-                await simulate(plan, run_row(plan), tmp_path / LOG_NAME, listener, cut_short)
+                await simulate(plan, run_row(plan), tmp_path / LOG_NAME, listener, cut_short, **further)
 
         with suppress(ZeroDivisionError):
             asyncio.run(whole())
@@ -73,23 +75,33 @@ def test_arms_that_share_a_log_are_announced_together_with_the_sessions_that_the
     assert [event for event in events if isinstance(event, ArmBegins)] == [ArmBegins("popular, knn", 40)]
 
 
-def test_sessions_that_an_error_leaves_open_are_named_by_arm_day_and_user(simulated, tmp_path, monkeypatch):
-    state, days = PopularRecommender.state, []
+@pytest.fixture
+def stops_on_day_2(monkeypatch):
+    """Have the popular recommender fail on the second day, until the context ends."""
+    state, rank, days = PopularRecommender.state, PopularRecommender.rank, []
 
-    def failing(recommender):
+    def counted(recommender):
         days.append(recommender)
         return state(recommender)
 
-    rank = PopularRecommender.rank
-
-    def failing_rank(recommender, request):
+    def failing(recommender, request):
         if len(days) == 2:
             raise ZeroDivisionError
         return rank(recommender, request)
 
-    monkeypatch.setattr(PopularRecommender, "state", failing)
-    monkeypatch.setattr(PopularRecommender, "rank", failing_rank)
-    _, cut_short = simulated()
+    @contextmanager
+    def until():
+        with monkeypatch.context() as patched:
+            patched.setattr(PopularRecommender, "state", counted)
+            patched.setattr(PopularRecommender, "rank", failing)
+            yield
+
+    return until
+
+
+def test_sessions_that_an_error_leaves_open_are_named_by_arm_day_and_user(simulated, tmp_path, stops_on_day_2):
+    with stops_on_day_2():
+        _, cut_short = simulated()
     users = LogReader(tmp_path / LOG_NAME).user_ids()
     assert cut_short[0] == CutShort("popular", 1, users[0])
     assert {(each.arm, each.day) for each in cut_short} == {("popular", 1)}
@@ -104,6 +116,53 @@ def test_a_log_of_the_same_run_is_left_as_it_is_and_one_of_another_run_is_refuse
     assert digest(open_log(tmp_path / LOG_NAME)) == before
     with pytest.raises(ConfigError, match="another configuration"):
         simulated(seed=4)
+
+
+def asking(tokens):
+    return {"mind": {"kind": "language", "model": {"provider": "scripted", "max_tokens": tokens}}, "arms": ONE}
+
+
+ONE = [{"name": "popular", "recommender": "popular"}]
+CHANGED = "config.mind.model.max_tokens: 160 when it began, 320 now"
+
+
+def test_a_run_that_has_changed_goes_on_only_if_that_is_accepted_and_its_log_says_so(
+    simulated, tmp_path, stops_on_day_2
+):
+    with stops_on_day_2():
+        simulated(**asking(160))
+    with pytest.raises(ConfigError, match=CHANGED):
+        simulated(**asking(320))
+    events, _ = simulated(accept=True, **asking(320))
+    said = f"accepted: from here on this run is another experiment than it began as: {CHANGED}"
+    assert [event for event in events if isinstance(event, Note)] == [Note(said)]
+    begun = begun_in(store_at(tmp_path / LOG_NAME))
+    assert begun.accepted == (Change("config.mind.model.max_tokens", "160", "320"),)
+    assert len(LogReader(tmp_path / LOG_NAME).sessions()) == 40, "what was logged before is not repeated"
+    events, _ = simulated(**asking(640))
+    (note,) = events
+    assert note.line.endswith("320 when it began, 640 now; the run was finished before, and its log is as it was")
+
+
+def test_a_run_that_loses_too_many_pages_stops_and_says_why_however_often_it_is_started(simulated, tmp_path):
+    silent = {"kind": "scripted", "misdeeds": ["unreadable"], "max_unreadable": 0.4}
+    told = (
+        r"20 of 20 pages unreadable: no failed call in the log 20; .* The run stopped: 20 of 20 pages are lost "
+        r"\(100 %\); mind.max_unreadable allows 40 %. Everything decided so far is kept"
+    )
+    for _ in range(2):
+        with pytest.raises(TooMuchUnreadable, match=told):
+            simulated(mind=silent, arms=ONE, simulation={"days": 1})
+        assert not begun_in(store_at(tmp_path / LOG_NAME)).done
+    events, _ = simulated(mind={**silent, "max_unreadable": 1}, arms=ONE, simulation={"days": 1})
+    assert events == [ArmBegins("popular", 20), SessionsWritten(20)]
+    assert begun_in(store_at(tmp_path / LOG_NAME)).done
+
+
+def test_a_run_whose_lost_pages_are_within_the_limit_is_finished(simulated, tmp_path):
+    some = {"kind": "scripted", "misdeeds": ["unreadable", "none"], "max_unreadable": 0.5}
+    simulated(mind=some, arms=ONE, simulation={"days": 1})
+    assert begun_in(store_at(tmp_path / LOG_NAME)).done
 
 
 def test_a_log_alone_holds_what_a_run_in_a_directory_would(simulated, tmp_path):

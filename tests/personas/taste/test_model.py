@@ -200,6 +200,26 @@ def test_implicit_data_has_appeal_and_no_stars(toy, toy_split):
     assert appeal[own].mean() > appeal[~own].mean() + 1
 
 
+def test_what_people_meet_again_teaches_nothing_about_what_they_have_not_met(toy, toy_split):
+    train = toy_split.train
+    last = int(train.timestamps.max())
+    # Everybody comes back at the end for the first half of what they have: as groceries are bought.
+    rows = np.flatnonzero(np.arange(len(train)) % 2 == 0)
+    again = train.take(rows)
+    again = dataclasses.replace(again, timestamps=last + 1 + np.arange(len(rows)))
+    measured = measure(toy, train.joined(again).chronological(), salt="a", seed=1)
+    plain = measure(toy, train, salt="a", seed=1)
+    for ours, theirs in zip(measured.evidence.arrays(), plain.evidence.arrays(), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_what_people_meet_again_is_no_label(toy, toy_split):
+    train = toy_split.train
+    again = dataclasses.replace(train, timestamps=train.timestamps + int(train.timestamps.max()) + 1)
+    assert measure(toy, train, salt="a", seed=1).labels.positives > 0
+    assert measure(toy, train.joined(again), salt="a", seed=1).labels.positives == 0  # whatever is later is a repeat
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_each_family_finds_the_own_group_with_its_own_evidence(toy, toy_split, family):
     taste = fit_taste(toy, toy_split.train, salt="a", seed=1, features=FAMILIES[family])

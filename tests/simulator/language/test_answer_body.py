@@ -145,3 +145,13 @@ def test_no_character_set_in_a_header_breaks_anything(mock, request_, charset, s
     else:
         with pytest.raises(ProviderError, match="HTTP 400"):
             _ask(mock, request_, named)
+
+
+def test_gzip_in_several_members_is_one_body():
+    packed = gzip.compress(b'{"a":') + gzip.compress(b" 1}")
+    assert unpacked(packed, "gzip", 100) == b'{"a": 1}'
+    assert unpacked(packed + b"rest", "gzip", 100) == b'{"a": 1}'
+    with pytest.raises(OversizedReply):
+        unpacked(packed, "gzip", 6)
+    with pytest.raises(GarbledReply, match="members"):
+        unpacked(gzip.compress(b"") * 150_000, "gzip", 100)

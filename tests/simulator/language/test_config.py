@@ -61,6 +61,8 @@ def test_what_does_not_fit_is_named(given, message):
         {"extra_body": {"sent": "eyJhbGciOiJIUzI1NiJ9.sk-very-secret.abc"}},
         {"base_url": f"https://host/v1?pwd={SECRET}"},
         {"base_url": f"https://host/v1?jwt={SECRET}"},
+        {"base_url": f"https://host/v1?code={SECRET}"},
+        {"base_url": f"https://host/v1?a=1&PAT={SECRET}"},
         {"base_url": f"https://host/{SECRET}-0123456789/v1"},
     ],
     ids=str,
@@ -83,6 +85,25 @@ def test_fields_that_only_sound_like_keys_are_taken(extra_body):
         {"provider": "endpoint", "base_url": "https://host/hf_models_2024/v1", "extra_body": extra_body}
     )
     assert config.extra_body == extra_body
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("http://127.0.0.1:99999/v1", "a number from 0 to 65535"),
+        ("http://127.0.0.1:-1/v1", "a number from 0 to 65535"),
+        ("http://xn--/v1", "name or the number of a host"),
+        (f"http://{'a' * 300}/v1", "name or the number of a host"),
+        ("http://127.0.0.1/\x1b[31m/v1", "no spaces, line breaks or control characters"),
+        ("http://127.0.0.1/a b/v1", "no spaces, line breaks or control characters"),
+        ("http://host\u202e/v1", "no spaces, line breaks or control characters"),
+    ],
+)
+def test_an_address_that_no_server_can_have_is_refused_where_it_is_written(address, said):
+    with pytest.raises(ValidationError, match=said):
+        ModelConfig(provider="endpoint", base_url=address)
+    assert ModelConfig(provider="endpoint", base_url="http://[::1]:8000/v1?x=%zz").base_url
+    assert ModelConfig(provider="endpoint", base_url="http://b\u00fccher.example/v1").base_url
 
 
 def test_a_missing_key_variable_is_named(monkeypatch):

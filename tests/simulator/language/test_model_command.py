@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 from typer.testing import CliRunner
 
-from groundlings.environments.errors import ConfigError, ProviderError
+from groundlings.environments.errors import ConfigError, ProviderError, RunDirectoryError
 from groundlings.experiments.cli.model import app
-from groundlings.simulator.language.probe import examine
+from groundlings.simulator.language.probe import Finding, examine
 
 
 def _server(mock, obeys, clever=True):
@@ -63,6 +63,26 @@ def test_a_refused_form_is_a_finding_and_no_failure(mock):
     found = asyncio.run(scenario())
     assert not any(each.works for each in found)
     assert all("no grammar here" in each.detail for each in found)
+
+
+def test_a_server_that_goes_away_during_the_examination_says_nothing_about_forms(mock, tmp_path, monkeypatch):
+    async def scenario():
+        async with mock.Server(*[mock.answer] * 2, every=mock.reset) as server:
+            with pytest.raises(ProviderError, match="the connection broke"):
+                await examine(server.url, "mock-1", None, 5.0)
+
+    monkeypatch.setattr("groundlings.simulator.language.faults._FIRST_DELAY_SECONDS", 0.005)
+    asyncio.run(scenario())
+
+
+def test_settings_that_cannot_be_written_are_one_message(tmp_path, monkeypatch):
+    async def found(*_arguments, **_options):
+        return [Finding("chat", True, "m")]
+
+    monkeypatch.setattr("groundlings.simulator.language.probe.examine", found)
+    result = CliRunner().invoke(app, ["check", "http://127.0.0.1:1/v1", "--write", str(tmp_path / "no" / "m.yaml")])
+    assert isinstance(result.exception, RunDirectoryError)
+    assert "cannot be written" in str(result.exception)
 
 
 def test_nobody_there_is_told():

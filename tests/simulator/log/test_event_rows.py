@@ -69,19 +69,23 @@ class Shop:
 
 
 class Customer:
-    """Says on each page what a script has for it: per page, per session, actions; remarks per page."""
+    """Says on each page what a script has for it: per page, per session, actions; remarks per page.
+
+    A function of the page's number and the decision may change what was said.
+    """
 
     cohort_size = 9
     actions = SHOP.names
 
-    def __init__(self, pages, remarks=((), ())):
-        self.pages, self.remarks = pages, remarks
+    def __init__(self, pages, remarks=((), ()), change=lambda _number, decision: decision):
+        self.pages, self.remarks, self.change = pages, remarks, change
 
     async def decide(self, situation):
         number = situation.page.number - 1
         actions, stray = lay_out(SHOP, situation.page, self.pages[number])
         trace = Trace(remarks=tuple(self.remarks[number]))
-        return Decision(actions, np.zeros(len(actions), dtype=np.bool_), trace, stray)
+        decision = Decision(actions, np.zeros(len(actions), dtype=np.bool_), trace, stray)
+        return self.change(situation.page.number, decision)
 
     def describe(self):
         return {"kind": "customer"}
@@ -106,21 +110,16 @@ class People:
 def shopping(recommender, tmp_path):
     """Let users 0 and 1 shop by a script; gives the log."""
 
-    def shopped(pages, remarks=((), ()), change=lambda record: record, path=tmp_path / LOG_NAME):
+    def shopped(pages, *further):
         users = np.arange(2)
         sessions = Sessions(users, users, 0, Draws.for_sessions(1, users, 0))
+        mind, path = Customer(pages, *further), tmp_path / LOG_NAME
         record = asyncio.run(
-            browse(
-                sessions,
-                sp.csr_array((2, 6)),
-                recommender=recommender,
-                environment=Shop(),
-                mind=Customer(pages, remarks),
-            )
+            browse(sessions, sp.csr_array((2, 6)), recommender=recommender, environment=Shop(), mind=mind)
         )
         with LogWriter(path) as log:
             log.begin(RUN, [ArmRow("first", "popular", {}, False)], People())
-            log.write(change(record), arm="first", sim_time=1000, policy_version="v")
+            log.write(record, arm="first", sim_time=1000, policy_version="v")
         return path
 
     return shopped
@@ -173,6 +172,30 @@ def test_remarks_and_refusals_stand_behind_the_actions_of_their_slot(shopping):
 def test_a_remark_on_a_later_page_names_that_pages_impression(shopping):
     path = shopping([QUIET, QUIET], ((), [Remark(1, 1, "reason", "late")]))
     assert (2, "reason", 8, None, "late") in events(path, 2)
+
+
+def test_the_end_of_a_page_tells_how_it_felt_or_that_it_is_lost_and_what_the_server_said(shopping):
+    def told(number, decision):
+        if number == 1:
+            return replace(decision, trace=replace(decision.trace, feelings=("curious", None)))
+        return replace(decision, unreadable=np.array([True, True]), unanswerable=(None, "flagged"))
+
+    path = shopping([QUIET, QUIET], ((), ()), told)
+    assert events(path, 1) == [(1, "exit", None, None, "curious"), (2, "unreadable", None, None, None)]
+    assert events(path, 2) == [(1, "exit", None, None, None), (2, "unanswerable", None, None, "flagged")]
+
+
+def test_a_page_that_was_read_ends_as_it_was_said_whatever_the_server_said_of_others(shopping):
+    def told(number, decision):
+        lost = np.array([False, number == 2])
+        feelings = replace(decision.trace, feelings=("curious", "bored"))
+        return replace(decision, trace=feelings, unreadable=lost, unanswerable=("not read", "flagged"))
+
+    path = shopping([QUIET, QUIET], ((), ()), told)
+    assert [row[1:] for row in events(path, 1)] == [("exit", None, None, "curious")] * 2
+    assert [row[1:] for row in events(path, 2)] == [
+        ("exit", None, None, "bored"), ("unanswerable", None, None, "flagged")
+    ]  # fmt: skip
 
 
 def test_a_resumed_run_finds_the_interactions_that_the_schema_names_with_their_strength(shopping):

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import sqlite3
+import warnings
 from contextlib import closing
 
 import numpy as np
@@ -181,13 +182,46 @@ def test_a_declared_metric_that_was_swapped_afterwards_supports_nothing(run):
     [
         (lambda content: {**content, "digest": "0" * 64}, "manifest.json was changed"),
         (lambda content: {**content, "seal": "0" * 64}, "holds a seal that the log does not know"),
-        (lambda content: {key: value for key, value in content.items() if key != "seal"}, "holds a seal that"),
+        (lambda content: {key: value for key, value in content.items() if key != "seal"}, "its seal is missing"),
     ],
 )
 def test_a_manifest_that_was_changed_is_named(run, edit, said):
     path = run / "manifest.json"
     path.write_text(json.dumps(edit(json.loads(path.read_text()))))
     assert said in str(found_in(run))
+
+
+@pytest.mark.parametrize("content", [{}, {"digest": "0" * 64}, {"digest": "0" * 64, "seal": None}])
+def test_a_manifest_without_its_seal_is_not_believed(run, content):
+    (run / "manifest.json").write_text(json.dumps(content))
+    assert found_in(run).faults == ("manifest.json was changed: its seal is missing",)
+    assert "0" * 12 not in invoke(["runs", "show", str(run)]).output
+
+
+def test_a_manifest_that_is_missing_is_named_and_written_again_by_resuming(run):
+    (run / "manifest.json").unlink()
+    told = r"manifest\.json, which was written when the run ended, is missing"
+    with pytest.warns(RunWarning, match=told):
+        assert not found_in(run).faults
+    for command in (["runs", "show", str(run)], ["compare", str(run)], ["digest", str(run)]):
+        with pytest.warns(RunWarning, match=told):
+            assert invoke(command).exit_code == 0
+    resume_experiment(run)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RunWarning)
+        found_in(run)
+
+
+@pytest.mark.parametrize("left", [None, b""])
+def test_a_run_that_had_ended_and_lost_its_log_is_not_simulated_anew(run, left):
+    (run / "log.db").unlink()
+    if left is not None:
+        (run / "log.db").write_bytes(left)
+    manifest = (run / "manifest.json").read_bytes()
+    with pytest.raises(RunDirectoryError, match=r"manifest\.json says that the run had ended; restore the log"):
+        resume_experiment(run)
+    assert (run / "manifest.json").read_bytes() == manifest
+    assert not (run / "log.db").is_file() or not (run / "log.db").stat().st_size
 
 
 def test_a_finished_run_that_is_measured_again_stays_as_it_was_written(run):

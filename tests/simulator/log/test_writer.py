@@ -11,7 +11,9 @@ import pytest
 
 from groundlings.environments.actions import ActionSchema, ActionSpec
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.simulator.log.store import LOG_NAME
+from groundlings.simulator.log.begun import Change, begun_in
+from groundlings.simulator.log.seal_check import check_seals
+from groundlings.simulator.log.store import LOG_NAME, open_log, store_at
 from groundlings.simulator.log.tables import INDEXES
 from groundlings.simulator.log.writer import ArmRow, LogWriter
 from tests.simulator.log.test_log import RUN, FewPeople
@@ -33,6 +35,19 @@ def started(path, *records, status=None):
 def ask(path, statement):
     with closing(sqlite3.connect(path)) as connection, connection:
         return connection.execute(statement).fetchall()
+
+
+def sealed(path):
+    """The kinds of seals in a log, in their order, which must hold."""
+    engine = open_log(path)
+    found = check_seals(engine)
+    engine.dispose()
+    assert found.sealed
+    assert found.faults == ()
+    return [kind for (kind,) in ask(path, "SELECT kind FROM seals ORDER BY seal_id")]
+
+
+BEGINNING = ["run", "arms", "agents", "items", "state"]
 
 
 @pytest.fixture
@@ -140,3 +155,59 @@ def test_a_closed_log_is_whole_in_its_one_file_while_the_writer_still_stands(ses
         copy = shutil.copy(path, tmp_path / "copy.db")
     assert ask(copy, "SELECT count(*) FROM sessions") == [(3,)]
     assert ask(copy, "SELECT status FROM runs") == [("done",)]
+
+
+def test_all_that_is_written_is_sealed_as_it_is_written(session_of, make_mind, path):
+    with LogWriter(path) as log:
+        log.begin(RUN, [ArmRow("first", "popular", {}, False)], FewPeople())
+        for time in (0, 86_400):
+            log.write(session_of(make_mind()), arm="first", sim_time=time, policy_version="")
+            log.flush()
+        log.close()
+    assert sealed(path) == [*BEGINNING, "rows", "rows", "state"]
+    assert ask(path, "SELECT count(*) FROM agents") == [(3,)]
+    assert ask(path, "SELECT count(*) FROM items") == [(6,)]
+
+
+def test_a_resumed_run_goes_on_with_its_seals(session_of, make_mind, path):
+    started(path, session_of(make_mind()), status="interrupted")
+    with LogWriter(path) as log:
+        log.resume(SCHEMA)
+        log.write(session_of(make_mind()), arm="first", sim_time=86_400, policy_version="")
+        log.close()
+    assert sealed(path) == [*BEGINNING, "rows", "state", "state", "rows", "state"]
+
+
+def test_a_log_that_was_changed_since_it_was_written_is_not_resumed_and_nothing_is_added(session_of, make_mind, path):
+    started(path, session_of(make_mind()), status="interrupted")
+    ask(path, "UPDATE impressions SET clicked = 1")
+    told = r"the log is not as it was written: rows of arm first, day 1 were changed.*; nothing was added to it"
+    with pytest.raises(RunDirectoryError, match=told), LogWriter(path) as log:
+        log.resume(SCHEMA)
+    assert ask(path, "SELECT status FROM runs") == [("interrupted",)]
+    assert len(ask(path, "SELECT * FROM seals")) == len(BEGINNING) + 2
+
+
+def test_accepted_changes_are_written_down_and_sealed(session_of, make_mind, path):
+    started(path, session_of(make_mind()), status="interrupted")
+    changes = (Change("arms.first.code", "one", "two"), Change("packages.numpy", "1.0", None))
+    with LogWriter(path) as log:
+        log.resume(SCHEMA)
+        log.accept(changes)
+        log.write(session_of(make_mind()), arm="first", sim_time=86_400, policy_version="")
+        log.close()
+    assert begun_in(store_at(path)).accepted == changes
+    assert sealed(path) == [*BEGINNING, "rows", "state", "state", "state", "rows", "state"]
+
+
+def test_a_log_that_is_left_by_an_error_after_it_was_closed_says_so_and_is_sealed(path):
+    def fails_after_its_end():
+        with LogWriter(path) as log:
+            log.begin(RUN, [ArmRow("first", "popular", {}, False)], FewPeople())
+            log.close()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails_after_its_end()
+    assert ask(path, "SELECT status FROM runs") == [("failed",)]
+    assert sealed(path) == [*BEGINNING, "state", "state"]

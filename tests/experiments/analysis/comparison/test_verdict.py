@@ -12,9 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
 from groundlings.experiments.analysis.comparison.estimators import Paired
-from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate
+from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate, find_truth
+from groundlings.experiments.analysis.comparison.held_out import (
+    Agreement,
+    ArmBehaviour,
+    Audiences,
+    HeldOut,
+    RealEffect,
+)
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes
 from groundlings.experiments.analysis.comparison.verdict import Check, Evidence, judge
 from groundlings.experiments.analysis.metrics import METRICS
@@ -86,6 +94,71 @@ def word(run, gate=None, others=()):
 
 def test_validated_needs_a_plan_all_checks_an_effect_and_an_audience_that_passed(tmp_path):
     assert word(outcomes(), fidelity(tmp_path)) == ("validated", ())
+
+
+def real(difference, low, high, tau=1.0):
+    """What held-out behaviour says of the new arm, and how alike two audiences order the arms."""
+    estimate = Estimate(0.08, 0.01, 0.06, 0.1, N, 0)
+    effect = RealEffect("held-out behaviour", "nDCG@10", estimate, Difference(difference, 0.01, low, high, 0.1, N, 0))
+    audiences = Audiences(60, ("base", "new"), {"x": (1, 2), "y": (1, 2)}, (Agreement("x", "y", tau),))
+    return HeldOut("base", N, N, N, {"new": ArmBehaviour("new", (effect,))}, audiences=audiences)
+
+
+def test_an_effect_that_real_people_contradict_is_not_supported_whatever_its_p_value(tmp_path):
+    gate = fidelity(tmp_path)
+    found = compare_outcomes(outcomes(), gate, held_out=real(-0.02, -0.03, -0.01))
+    (new,) = found.arms
+    assert new.headline.adjusted_p < 0.001
+    assert (new.word, new.real.stance) == ("not supported", "disagrees")
+    assert new.reasons == (
+        f"held-out behaviour says the opposite: nDCG@10 -0.0200 [-0.0300, -0.0100] against base, {N} people",
+    )
+    for low, high, stance in ((-0.03, 0.01, "cannot tell"), (0.01, 0.03, "agrees")):
+        (new,) = compare_outcomes(outcomes(), gate, held_out=real((low + high) / 2, low, high)).arms
+        assert (new.word, new.real.stance) == ("validated", stance)
+    stars = PLAN.model_copy(update={"primary": "mean_rating"})
+    unlike, agreeing = (
+        compare_outcomes(outcomes(plan=stars), gate, held_out=real(shift, shift - 0.01, shift + 0.01)).arms[0]
+        for shift in (-0.02, 0.02)
+    )
+    assert unlike.real.stance == "does not correspond"
+    assert (unlike.word, unlike.reasons) == (agreeing.word, agreeing.reasons)
+
+
+def test_an_order_that_depends_on_the_audience_is_said_with_every_word(tmp_path):
+    gate = fidelity(tmp_path)
+    (new,) = compare_outcomes(outcomes(), gate, held_out=real(0.02, 0.01, 0.03, tau=0.5)).arms
+    assert new.word == "indicative"
+    assert "Kendall's tau 0.50 between x and y" in new.reasons[0]
+    (null,) = compare_outcomes(outcomes(shift=0.0, seed=1), gate, held_out=real(0.02, 0.01, 0.03, tau=0.5)).arms
+    assert null.word == "not supported"
+    assert "depends on the audience" in null.reasons[-1]
+
+
+@pytest.mark.parametrize(
+    ("passed", "dataset", "word", "basis"),
+    [
+        (True, "d", "validated", "under random exposure"),
+        (False, "d", "indicative", ""),
+        (True, "another", "validated", "against later observed behaviour"),
+        (False, "another", "validated", "against later observed behaviour"),
+    ],
+)
+def test_what_a_validation_rests_on_is_said(tmp_path, passed, dataset, word, basis):
+    about = {"dataset_hash": dataset, "mind": {"kind": "behavioural"}}
+    (tmp_path / "truth.json").write_text(
+        json.dumps(
+            {
+                "about": about,
+                "truth_gate_passed": passed,
+                "records": [{"part": "order", "metric": "kendall tau", "kind": "mind", "value": 0.83, "n": 12}],
+            }
+        )
+    )
+    truth = find_truth(tmp_path, None, "d", {"kind": "behavioural"})
+    assert truth.tau == 0.83
+    found = compare_outcomes(outcomes(), fidelity(tmp_path), truth=truth)
+    assert (found.arms[0].word, found.arms[0].basis) == (word, basis)
 
 
 def test_indicative_without_an_examined_audience():
@@ -219,7 +292,8 @@ checks = st.lists(
 ).map(tuple)
 evidence = st.builds(
     Evidence, st.booleans(), st.sampled_from([None, True, False]), st.sampled_from([(), ("m",)]), st.booleans(), checks,
-    st.sampled_from([None, True, False]),
+    st.sampled_from([None, True, False]), contradicted=st.sampled_from(["", "the opposite"]),
+    audiences_differ=st.sampled_from(["", "tau 0.3"]), truth=st.sampled_from([None, True, False]),
 )  # fmt: skip
 
 
@@ -231,9 +305,12 @@ def test_the_rules_are_monotone_and_every_lesser_word_has_a_reason(given_evidenc
     for better in (
         replace(given_evidence, clear=True), replace(given_evidence, gate=True), replace(given_evidence, declared=True),
         replace(given_evidence, harmed=()), replace(given_evidence, checks=()),
+        replace(given_evidence, contradicted=""), replace(given_evidence, audiences_differ=""),
+        replace(given_evidence, truth=True),
     ):  # fmt: skip
         assert order.index(judge(better).word) >= order.index(found.word)
     if found.word == "validated":
         assert given_evidence.clear
         assert given_evidence.gate
+        assert not given_evidence.contradicted
         assert given_evidence.declared

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from groundlings.environments.chat import ChatReply
-from groundlings.environments.errors import ConfigError
-from groundlings.experiments.config.loading import load_as
+from groundlings.environments.errors import ConfigError, TooMuchUnreadable
+from groundlings.experiments.config.loading import config_hash, load_as
 from groundlings.experiments.labs.fidelity import language
 from groundlings.experiments.labs.fidelity.config import FidelityConfig, LanguageConfig
 from groundlings.experiments.labs.fidelity.headlines import headlines
@@ -134,6 +135,31 @@ def test_testers_and_those_it_is_fitted_on_are_different_people(asked, stage):
     for test, validation in zip(answers.test.values(), answers.validation.values(), strict=True):
         assert set(test.lists.users) <= set(stage.testers)
         assert set(validation.lists.users) <= set(stage.tuners)
+
+
+def test_too_many_answers_that_cannot_be_read_end_the_lab(stage, monkeypatch):
+    class Halting(Reader):
+        async def ask(self, request):
+            reply = await super().ask(request)
+            return reply if self.asked % 3 else replace(reply, first_token=(("Hm", -0.1),))
+
+    async def built(*_, **__):
+        return Halting(stage, 1.0)
+
+    monkeypatch.setattr(language, "build_chat_model", built)
+    with pytest.raises(TooMuchUnreadable, match=r"language.max_unreadable allows 20 %"):
+        ask_language_model(stage, LanguageConfig(**LEAST))
+    about = ask_language_model(stage, LanguageConfig(**LEAST, max_unreadable=0.5)).about
+    assert 0.2 < about["unreadable"] / about["pairs"] < 0.5
+
+
+def test_the_share_that_may_be_unreadable_is_no_part_of_the_experiment(toy_file):
+    plain, changed = (
+        load_as(FidelityConfig, toy_file, [f"language={json.dumps({**LEAST, **more})}"])
+        for more in ({}, {"max_unreadable": 0.7})
+    )
+    assert config_hash(plain) == config_hash(changed)
+    assert changed.language.max_unreadable == 0.7
 
 
 @pytest.fixture(scope="module")

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from groundlings.environments.chat import ChatReply
-from groundlings.environments.errors import DataError
+from groundlings.environments.errors import DataError, TooMuchUnreadable
 from groundlings.experiments.labs.warmup import language, metadata
 from groundlings.experiments.labs.warmup.config import LanguageConfig, MetadataConfig
 from groundlings.experiments.labs.warmup.lab import measure_warm_up
 from groundlings.experiments.labs.warmup.language import BOTH, SHORTLIST, ask_language_model
 from groundlings.experiments.labs.warmup.page import render_page
 from groundlings.experiments.labs.warmup.records import find
+from groundlings.experiments.labs.warmup.replicate import AUDIENCE
 from groundlings.personas.minds.calibrated_question import LanguageScorer, QuestionOptions
 from groundlings.personas.population import build_population
 from groundlings.simulator.language.scripted import ScriptedModel
@@ -99,6 +101,45 @@ def test_a_model_that_cannot_be_read_is_refused(trial, monkeypatch):
     monkeypatch.setattr(language, "build_chat_model", built)
     with pytest.raises(DataError, match="answers could be read"):
         ask_language_model(trial, LanguageConfig(items=2, shortlist=6, known_pairs=10))
+
+
+class Halting(Reader):
+    """Leaves some questions unanswered: those that `silent` says of."""
+
+    def __init__(self, trial, silent):
+        super().__init__(trial, 4.0)
+        self.silent, self.asked = silent, 0
+
+    async def ask(self, request):
+        self.asked += 1
+        reply = await super().ask(request)
+        return replace(reply, first_token=(("Hm", -0.1),)) if self.silent(self.asked) else reply
+
+
+def _halting(trial, monkeypatch, silent, **options):
+    async def built(*_args, **_options):
+        return Halting(trial, silent)
+
+    monkeypatch.setattr(language, "build_chat_model", built)
+    return ask_language_model(trial, LanguageConfig(**{"items": 8, "shortlist": 15, "known_pairs": 60, **options}))
+
+
+def test_an_answer_that_cannot_be_read_is_no_average_one(trial, monkeypatch):
+    found = _halting(trial, monkeypatch, lambda number: number > 60 and number % 7 == 0)
+    assert 0 < found.about["unreadable"] < 0.2 * found.about["answers"]
+    assert found.about["items_not_selected"] == 0
+    assert found.about["auc_both"] == 1.0, "pairs of which nothing is known are not judged"
+    hidden = found.about["answers"] - 8 * 15
+    last = _halting(trial, monkeypatch, lambda number: number > hidden + 1, items=1, max_unreadable=1)
+    assert last.about["items_not_selected"] == 1, "too few answers to select by"
+    np.testing.assert_array_equal(last.chosen[BOTH], last.chosen[SHORTLIST])
+    np.testing.assert_array_equal(last.chosen[BOTH], trial.choose(AUDIENCE, trial.config.headline))
+
+
+def test_too_many_answers_that_cannot_be_read_end_the_lab(trial, monkeypatch):
+    with pytest.raises(TooMuchUnreadable, match=r"could not be read \(\d+ %\); language.max_unreadable allows 20"):
+        _halting(trial, monkeypatch, lambda number: number % 3 == 0)
+    assert _halting(trial, monkeypatch, lambda number: number % 3 == 0, max_unreadable=0.5).about["unreadable"]
 
 
 @pytest.fixture

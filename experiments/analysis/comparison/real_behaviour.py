@@ -1,0 +1,168 @@
+"""How a simulated effect stands to what real people did with the same arms.
+
+    disagrees           the strongest evidence that can tell has the other sign: the effect is not supported
+    agrees              it has the same sign
+    cannot tell         every interval includes zero, or the simulated effect has no sign
+    does not correspond the primary metric is not about which items people choose, so nothing is concluded
+    not known           nothing was measured, and why
+
+Evidence that cannot tell leaves the verdict. Of evidence that can, the strongest kind decides (`held_out.Source`):
+random exposures before logged ones with propensities, and both before what people chose themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from groundlings.experiments.analysis.compare import Difference
+from groundlings.experiments.analysis.comparison.held_out import (
+    TAU_WANTED,
+    Agreement,
+    Audiences,
+    HeldOut,
+    RealEffect,
+    Source,
+    is_as_written,
+    read_held_out,
+)
+from groundlings.experiments.analysis.comparison.verdict import Check
+from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.archive.directory import HELD_OUT_NAME, MANIFEST_NAME
+
+Stance = Literal["agrees", "disagrees", "cannot tell", "does not correspond", "not known"]
+
+ORDER_CHECK = "other simulated audiences order the arms alike"
+
+_BY_STRENGTH: tuple[Source, ...] = get_args(Source)
+
+
+@dataclass(frozen=True, slots=True)
+class RealBehaviour:
+    """What real people did with an arm, beside its simulated effect.
+
+    Attributes:
+        stance: As the module says.
+        effects: All that was measured, the strongest kind first.
+        decided_by: The evidence that the stance rests on; None where none can tell.
+        why: Why nothing is known, or nothing can be told, in words; "" where the stance says enough.
+    """
+
+    stance: Stance
+    effects: tuple[RealEffect, ...] = ()
+    decided_by: RealEffect | None = None
+    why: str = ""
+
+
+def real_behaviour(found: HeldOut | None, arm: str, effect: Difference, metric: Metric) -> RealBehaviour | None:
+    """How an arm's effect stands to real behaviour; None where nobody looked for any.
+
+    Args:
+        found: What was measured; None where the run has nothing of the kind.
+        arm: The arm.
+        effect: Its simulated effect on the primary metric.
+        metric: The primary metric.
+    """
+    if found is None:
+        return None
+    measured = found.arms.get(arm)
+    if found.missing or measured is None or not measured.effects:
+        why = found.missing or (measured.missing if measured else "") or "this arm was not measured"
+        return RealBehaviour("not known", why=why)
+    effects = tuple(sorted(measured.effects, key=lambda each: _BY_STRENGTH.index(each.source)))
+    if not metric.measures_choice:
+        why = f"{metric.label.lower()} is not about which items people choose"
+        return RealBehaviour("does not correspond", effects, why=why)
+    sign = effect.difference or 0.0
+    sign = -sign if metric.higher_is_better is False else sign
+    if not sign:
+        return RealBehaviour("cannot tell", effects, why="the simulated effect has no sign")
+    strongest = next((each for each in effects if each.decides and each.difference.excludes_zero), None)
+    if strongest is None:
+        return RealBehaviour("cannot tell", effects, why="its interval includes zero")
+    same = (strongest.difference.difference or 0.0) * sign > 0
+    return RealBehaviour("agrees" if same else "disagrees", effects, strongest)
+
+
+def contradiction(found: RealBehaviour | None, baseline: str) -> str:
+    """The evidence that has the other sign, as a reason; "" where none has.
+
+    Args:
+        found: Of one arm.
+        baseline: Name of the first arm.
+    """
+    if found is None or found.stance != "disagrees" or found.decided_by is None:
+        return ""
+    evidence = found.decided_by
+    gap = evidence.difference
+    size = f"{gap.difference:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]"
+    return f"{_says(evidence)} the opposite: {evidence.metric} {size} against {baseline}, {gap.n:,} people"
+
+
+def beside(directory: Path, held_out: HeldOut | None = None) -> tuple[HeldOut | None, tuple[Check, ...]]:
+    """What real behaviour says of a run's arms, and a check that failed where the file is not the run's own.
+
+    Args:
+        directory: The run's.
+        held_out: What to take where it holds nothing of the kind.
+
+    Raises:
+        RunDirectoryError: The file is damaged.
+    """
+    found = read_held_out(directory)
+    if is_as_written(directory) is False:
+        said = f"{HELD_OUT_NAME} is not the file that {MANIFEST_NAME} speaks of"
+        return found, (Check("what real behaviour says is as it was written", "failed", said),)
+    return found or held_out, ()
+
+
+def order_check(found: Audiences) -> tuple[Check, ...]:
+    """Whether other audiences order the arms as much alike as `TAU_WANTED`; nothing where none were asked."""
+    lowest = found.lowest
+    if lowest is None:
+        return ()
+    alike = lowest.tau >= TAU_WANTED
+    said = (
+        f"lowest Kendall's tau of {len(found.utilities)} audiences {lowest.tau:.2f}, {lowest.first} and "
+        f"{lowest.second}{_which(lowest)}; {len(found.arms)} arms by expected clicks per session of {found.people:,} "
+        "agents on the first day"
+    )
+    return (Check(ORDER_CHECK, "passed" if alike else "failed", said, spoils=False),)
+
+
+def audiences_differ(found: Audiences, arm: str, baseline: str) -> str:
+    """The two audiences that agree least, where that is less than `TAU_WANTED`, as a reason; "" where they agree.
+
+    Args:
+        found: What the audiences make of the arms.
+        arm, baseline: Whose difference is judged: the reason says how many audiences put the arm above the baseline.
+    """
+    lowest = found.lowest
+    if lowest is None or lowest.tau >= TAU_WANTED:
+        return ""
+    return (
+        f"the order of the arms depends on the audience: Kendall's tau {lowest.tau:.2f} between {lowest.first} and "
+        f"{lowest.second}{_which(lowest)}{_above(found, arm, baseline)}"
+    )
+
+
+def _above(found: Audiences, arm: str, baseline: str) -> str:
+    if arm not in found.arms or baseline not in found.arms:
+        return ""
+    ours, theirs = found.arms.index(arm), found.arms.index(baseline)
+    above = sum(values[ours] > values[theirs] for values in found.utilities.values())
+    return f" ({above} of {len(found.utilities)} put {arm} above {baseline})"
+
+
+def _says(evidence: RealEffect) -> str:
+    return f"{evidence.source} {'says' if evidence.source == 'held-out behaviour' else 'say'}"
+
+
+def _which(found: Agreement) -> str:
+    """The pairs of arms that two audiences turn round, three at most."""
+    pairs = [f"{first} and {second}" for first, second in found.reversed]
+    if not pairs:
+        return ""
+    more = f" and {len(pairs) - 3} more pairs" if len(pairs) > 3 else ""
+    return f", which reverse {', '.join(pairs[:3])}{more}"

@@ -1,0 +1,85 @@
+"""What real behaviour and other audiences say of the arms, in words; terminal and page say the same."""
+
+from __future__ import annotations
+
+from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
+from groundlings.experiments.analysis.comparison.held_out import RealEffect
+from groundlings.experiments.analysis.report.formatting import count, decimal, plural, signed
+
+_DECIMALS = 4
+
+
+def real(comparison: Comparison, arm: ArmFindings) -> str:
+    """How an arm's effect stands to what real people did with it; "" where nobody looked."""
+    found = arm.real
+    if found is None:
+        return ""
+    if found.stance == "not known":
+        return f"what real people do with this arm is not known: {found.why}"
+    head = {
+        "agrees": "agrees",
+        "disagrees": "disagrees",
+        "cannot tell": "cannot tell",
+        "does not correspond": "is not about this metric",
+    }[found.stance]
+    first = found.decided_by or found.effects[0]
+    others = [_effect(each) for each in found.effects if each is not first]
+    why = f" ({found.why})" if found.why else ""
+    beside = f"; {'; '.join(others)}" if others else ""
+    return f"{first.source} {head}{why}: {_effect(first)}, {_levels(comparison, first)}{beside}"
+
+
+def audience(comparison: Comparison) -> str:
+    """Whether other audiences order the arms alike, "" where nobody asked them."""
+    found = comparison.held_out
+    if found is None or found.missing:
+        return ""
+    lowest = found.audiences.lowest
+    if lowest is None:
+        return f"No other audience was asked: {found.audiences.missing}."
+    least = "" if lowest.tau == 1.0 else f" or more ({lowest.first} and {lowest.second} agree least)"
+    return (
+        f"{len(found.audiences.utilities)} simulated audiences order {plural(len(found.audiences.arms), 'arm')} with a "
+        f"Kendall's tau of {lowest.tau:.2f}{least}."
+    )
+
+
+def people(comparison: Comparison) -> str:
+    """Whom real behaviour is known of, or why it is not; "" where nobody looked."""
+    found = comparison.held_out
+    if found is None:
+        return ""
+    if found.missing:
+        return f"What real people do with these arms is not known: {found.missing}."
+    part = "" if found.asked == found.with_items else f"{count(found.asked)} drawn of "
+    return (
+        f"Real behaviour: lists of the first day, scored by the new items that {part}{count(found.with_items)} of "
+        f"{plural(found.population, 'agent')} really met in the held-out part."
+    )
+
+
+def spoken(comparison: Comparison) -> str:
+    """Of every arm, for the picture."""
+    return " ".join(f"{arm.name}: {real(comparison, arm)}." for arm in comparison.arms if arm.real is not None)
+
+
+def _effect(found: RealEffect) -> str:
+    gap = found.difference
+    ends = ""
+    if gap.low is not None and gap.high is not None:
+        ends = f" [{signed(gap.low, _DECIMALS)}, {signed(gap.high, _DECIMALS)}]"
+    return f"{found.metric} {signed(gap.difference, _DECIMALS)}{ends}"
+
+
+def _levels(comparison: Comparison, found: RealEffect) -> str:
+    """The arm's own value, and beside it that of recommenders that know nothing of a person."""
+    held_out = comparison.held_out
+    trivial = () if held_out is None else held_out.trivial
+    beside = [
+        f"{each.name} {decimal(effect.value.mean, _DECIMALS)}"
+        for each in trivial
+        for effect in each.effects
+        if (effect.source, effect.metric) == (found.source, found.metric)
+    ]
+    rows = f" ({', '.join(beside)})" if beside else ""
+    return f"mean {decimal(found.value.mean, _DECIMALS)}{rows}, {plural(found.difference.n, 'user')}"

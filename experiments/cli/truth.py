@@ -1,0 +1,41 @@
+"""The command `groundlings truth`: hold agents against items that nobody chose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from groundlings.experiments.terminal import Terminal, escape
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A truth file (YAML).")]
+OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
+]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")]
+
+
+def truth(config: ConfigArgument, out: OutOption = None, changes: SetOption = None, seed: SeedOption = None) -> None:
+    """Compare simulated users with what real ones thought of items that were shown at random."""
+    from groundlings.experiments.archive.directory import choose_directory, locked, write_json, write_text
+    from groundlings.experiments.cli.progress import TerminalProgress
+    from groundlings.experiments.config.loading import load_as
+    from groundlings.experiments.labs.truth.config import TruthConfig
+    from groundlings.experiments.labs.truth.lab import examine
+    from groundlings.experiments.labs.truth.page import render_page
+    from groundlings.experiments.labs.truth.terminal import render_findings
+
+    loaded = load_as(TruthConfig, config, changes or (), seed)
+    console = Terminal()
+    directory = choose_directory(loaded.name, out)
+    with locked(directory):
+        with TerminalProgress(console) as progress:
+            findings = examine(loaded, progress)
+        write_json(directory / "truth.json", findings.as_dict())
+        write_text(directory / "truth.html", render_page(findings))
+    console.print(render_findings(findings))
+    console.print(f"records  {escape(str(directory / 'truth.json'))}", soft_wrap=True)
+    console.print(f"page     {escape(str(directory / 'truth.html'))}", soft_wrap=True)

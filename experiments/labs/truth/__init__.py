@@ -1,0 +1,1 @@
+"""Random exposures as the judge: what agents say of items that nobody chose."""

@@ -1,0 +1,98 @@
+"""The examination as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from groundlings.environments.cleaning import printable
+from groundlings.experiments.analysis.report.palette import DARK, LIGHT
+from groundlings.experiments.analysis.report.svg import Draw, svg
+from groundlings.experiments.labs.fidelity.sentences import figure, target
+from groundlings.experiments.labs.truth import figures, level, order, ratings
+from groundlings.experiments.labs.truth.headlines import headlines
+from groundlings.experiments.labs.truth.lab import Findings
+from groundlings.experiments.labs.truth.records import POOLED, TruthRecord
+from groundlings.experiments.labs.truth.sessions import HEADLINES
+from groundlings.experiments.labs.truth.simulators import ITEM_MEAN
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+PARTS = {
+    ratings.PART: "Does it predict how people rate items that they did not choose?",
+    level.PART: "Would it like as many of them as people do?",
+    order.PART: "Does it order recommenders as people do who were shown items at random?",
+}
+"""The parts, each with the question that it answers."""
+
+_SIZE = (4.6, 3.9)
+
+
+def render_page(findings: Findings) -> str:
+    """The page as text."""
+    page = _template().render(
+        about=findings.about,
+        findings=findings,
+        headlines=headlines(findings.records),
+        parts=[(name, question, _tables(findings.records, name)) for name, question in PARTS.items()],
+        pictures={part: _inline(part, panels) for part, panels in _pictures(findings).items()},
+        figure=figure,
+        target=target,
+        light=LIGHT,
+        dark=DARK,
+    )
+    return printable(page, newlines=True)
+
+
+def _tables(records: Sequence[TruthRecord], part: str) -> list[tuple[str, list[TruthRecord], list[TruthRecord]]]:
+    """Each task of a part with its pooled records, and those of the minds in each partition."""
+    own = [record for record in records if record.part == part]
+    place = {task: number for number, task in enumerate(dict.fromkeys(record.task for record in own))}
+    found = []
+    for task, group in groupby(sorted(own, key=lambda each: place[each.task]), lambda each: each.task):
+        rows = list(group)
+        pooled = [each for each in rows if each.salt == POOLED]
+        people = [each for each in rows if each.kind in ("mind", "real") and each.value is not None]
+        by_salt = [each for each in people if each.salt != POOLED]
+        found.append((task, pooled, by_salt if not task.startswith("worth of") else []))
+    return found
+
+
+def _pictures(findings: Findings) -> dict[str, list[tuple[str, Draw]]]:
+    records, ranked = findings.records, findings.order
+    task = order.order_task(HEADLINES[0], sum(ranked.counts))
+    shown = [*findings.passed, *([ITEM_MEAN] if ITEM_MEAN in ranked.simulated else [])]
+    pictures: dict[str, list[tuple[str, Draw]]] = {
+        order.PART: [
+            ("Kendall's tau of every simulator in each partition; the tables below have the figures.",
+             figures.draw_by_salt(records, task, "kendall tau", "Kendall's tau")),
+            *((f"Order of the recommenders by real like rates and by the {name}.", figures.draw_order(ranked, name))
+              for name in shown),
+        ],
+    }  # fmt: skip
+    if any(record.part == level.PART for record in records):
+        pictures[level.PART] = [
+            ("Shares of each rating: real people on random items, minds, and self-chosen ratings.",
+             figures.draw_shares(records)),
+        ]  # fmt: skip
+    return pictures
+
+
+def _inline(part: str, panels: Sequence[tuple[str, Draw]]) -> list[str]:
+    return [svg(draw, f"{part}-{number}", words, *_SIZE) for number, (words, draw) in enumerate(panels)]
+
+
+def _template() -> Template:
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    # The style sheet is that of the run report, so that all pages look alike.
+    loaders: list[Any] = [
+        PackageLoader("groundlings.experiments.labs.truth"),
+        PackageLoader("groundlings.experiments.analysis.report"),
+    ]
+    environment = Environment(
+        loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("truth.html.j2")

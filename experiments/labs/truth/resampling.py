@@ -1,0 +1,114 @@
+"""Figures and their intervals over people, for one partition of the people and pooled over several.
+
+A figure is a function of weights of people: all 1 for the figure itself, and counts of a multinomial draw for one
+resample (the bootstrap of Efron 1979). The same resamples serve every figure, so two figures of one examination are
+compared pairwise, and the partitions of one resample share their people, as they do in the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from groundlings.environments.arrays import BoolArray, FloatArray
+from groundlings.experiments.analysis.compare import CONFIDENCE
+
+Interval = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """Weights of people.
+
+    Attributes:
+        weights: Shape (1 + times, n_people); the first row is all 1.
+    """
+
+    weights: FloatArray
+
+    @classmethod
+    def draw(cls, n_people: int, times: int, chance: np.random.Generator) -> Resamples:
+        """New resamples."""
+        counts = chance.multinomial(n_people, np.full(n_people, 1 / n_people), size=times)
+        return cls(np.vstack([np.ones(n_people), counts]))
+
+    def ratio(self, above: FloatArray, below: FloatArray, who: BoolArray) -> FloatArray:
+        """Sum of one column over the sum of another, of some people; NaN where the second is 0.
+
+        Args:
+            above, below: One value per person, shape (n_people,) or (n_people, k).
+            who: Which people count, shape (n_people,).
+
+        Returns:
+            Shape (1 + times,) or (1 + times, k).
+        """
+        weights = self.weights[:, who]
+        total, size = weights @ above[who], weights @ below[who]
+        return np.divide(total, size, out=np.full(size.shape, np.nan), where=size > 0)
+
+    def mean(self, values: FloatArray, who: BoolArray) -> FloatArray:
+        """Mean over some people of a value per person, people without one (NaN) left out."""
+        return self.ratio(np.nan_to_num(values), (~np.isnan(values)).astype(np.float64), who)
+
+
+def pooled(partitions: Sequence[FloatArray]) -> FloatArray:
+    """The mean over partitions, resample by resample, shape (1 + times,)."""
+    known = np.array(partitions)
+    counts = (~np.isnan(known)).sum(axis=0)
+    return np.divide(np.nansum(known, axis=0), counts, out=np.full(known.shape[1:], np.nan), where=counts > 0)
+
+
+def interval(resampled: FloatArray, least: float = -np.inf, most: float = np.inf) -> Interval:
+    """Ends of the interval of a figure: percentiles, shifted by the bootstrap's estimate of its bias.
+
+    Args:
+        resampled: The figure and its resamples, shape (1 + times,).
+        least, most: Bounds of the figure.
+    """
+    value, known = float(resampled[0]), resampled[1:][~np.isnan(resampled[1:])]
+    if np.isnan(value) or not len(known):
+        return None, None
+    ends = np.quantile(known, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]) + value - known.mean()
+    low, high = np.clip(ends, least, most)
+    return min(float(low), value), max(float(high), value)
+
+
+def kendall(real: FloatArray, simulated: FloatArray) -> FloatArray:
+    """Kendall's tau-b of each row's columns, shape (n,); 0 where either has no order at all.
+
+    Args:
+        real, simulated: Shape (n, k); a column that is NaN in either is in no pair.
+    """
+    first, second = np.array(list(combinations(range(real.shape[1]), 2)), dtype=np.int64).reshape(-1, 2).T
+    signs = [np.sign(each[:, first] - each[:, second]) for each in (real, simulated)]
+    there = ~np.isnan(signs[0]) & ~np.isnan(signs[1])
+    x, y = (np.where(there, each, 0.0) for each in signs)
+    untied = np.sqrt(np.abs(x).sum(axis=1) * np.abs(y).sum(axis=1))
+    return np.divide((x * y).sum(axis=1), untied, out=np.zeros(len(x)), where=untied > 0)
+
+
+def sign_agreement(real: FloatArray, simulated: FloatArray, pairs: Sequence[tuple[int, int]]) -> FloatArray:
+    """Share of some pairs of columns that both put in the same order, shape (n,); NaN without a pair."""
+    if not pairs:
+        return np.full(len(real), np.nan)
+    first, second = np.array(pairs).T
+    return np.asarray(
+        ((real[:, first] - real[:, second]) * (simulated[:, first] - simulated[:, second]) > 0).mean(axis=1)
+    )
+
+
+def really_different(rates: FloatArray) -> list[tuple[int, int]]:
+    """Pairs of columns whose difference has a 95 % interval without zero, not corrected for their number.
+
+    Args:
+        rates: A figure of each column and its resamples, shape (1 + times, k).
+    """
+    found = []
+    for first, second in combinations(range(rates.shape[1]), 2):
+        low, high = interval(rates[:, first] - rates[:, second])
+        if low is not None and high is not None and (low > 0 or high < 0):
+            found.append((first, second))
+    return found

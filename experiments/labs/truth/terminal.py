@@ -1,0 +1,40 @@
+"""The results on the terminal."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from groundlings.experiments.labs.fidelity.sentences import figure, target
+from groundlings.experiments.labs.truth.headlines import headlines
+from groundlings.experiments.labs.truth.lab import Findings
+from groundlings.experiments.labs.truth.records import VALIDATED
+from groundlings.experiments.terminal import escape
+
+_COLOURS = {VALIDATED: "green", "indicative": "cyan", "not supported": "red"}
+
+
+def render_findings(findings: Findings) -> Table:
+    """The pooled headline figures of every mind: value, interval, comparison, target and verdict."""
+    about = findings.about
+    passed = {True: "passed", False: "did not pass"}
+    gates = "; ".join(f"the {name} {passed[each]}" for name, each in findings.passed.items())
+    table = Table(
+        title=f"{escape(about['dataset'])}: {about['exposures']:,} random exposures of {about['people']:,} people, "
+        f"pooled over {len(about['salts'])} partitions",
+        caption=f"Gate of random exposure: {escape(gates)}. Targets were set before measuring.",
+        caption_justify="left",
+    )
+    for heading, justify in (
+        ("figure", "left"), ("exposures", "left"), ("value", "right"), ("compared with", "left"), ("target", "left"),
+    ):  # fmt: skip
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    table.add_column("met")
+    table.add_column("verdict")
+    for row in headlines(findings.records):
+        record = row.record
+        met = "" if record.target is None else "yes" if record.target.met else "[red]no"
+        colour = _COLOURS.get(record.said, "")
+        said = f"[{colour}]{record.said}" if colour else record.said
+        told = (row.label, record.exposures, figure(record), row.beside)
+        table.add_row(*map(escape, told), target(record), met, said)
+    return table

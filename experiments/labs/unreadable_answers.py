@@ -1,0 +1,31 @@
+"""How many answers of a language model a lab may miss: one that knows too few of them has no result."""
+
+from __future__ import annotations
+
+from groundlings.environments.errors import TooMuchUnreadable
+from groundlings.simulator.lost_pages import lower_bound
+
+_FEWEST_ANSWERS = 50
+
+
+def refuse_unreadable(unreadable: int, asked: int, limit: float, *, whole: bool = True) -> None:
+    """Return if enough answers could be read.
+
+    Args:
+        unreadable: Answers without a probability that could be read.
+        asked: All answers so far.
+        limit: The share of them that may be unreadable (`language.max_unreadable`).
+        whole: Whether nothing more is asked; before that, chance is allowed for, and 50 answers are waited for.
+
+    Raises:
+        TooMuchUnreadable: More are unreadable than allowed.
+    """
+    if not asked or (not whole and asked < _FEWEST_ANSWERS):
+        return
+    share = unreadable / asked if whole else lower_bound(unreadable, asked)
+    if share > limit:
+        raise TooMuchUnreadable(
+            f"language model: {unreadable:,} of {asked:,} answers could not be read "
+            f"({100 * unreadable / asked:.0f} %); language.max_unreadable allows {100 * limit:g} %. See what the "
+            "server can do with groundlings model check, or choose another model (language.model)"
+        )

@@ -1,0 +1,103 @@
+"""The figures of one arm, person by person, and where they are kept so that the same arm is measured once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from platformdirs import user_cache_path
+
+from groundlings.environments.arrays import FloatArray
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.plugins import PYTHON_OBJECT
+from groundlings.experiments.archive.directory import write_text
+from groundlings.experiments.config.loading import with_effect
+from groundlings.experiments.config.schema import ArmConfig
+from groundlings.experiments.running.plan import Plan
+
+VERSION = 1
+"""Another version measures something else; figures of earlier ones are not read."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One arm, measured.
+
+    Attributes:
+        ndcg, hit: Of each person of `Sample.users`, shape (n,).
+        clicks: Audience -> expected clicks per session of each person of `Sample.browsing`, shape (m,).
+    """
+
+    ndcg: FloatArray
+    hit: FloatArray
+    clicks: Mapping[str, FloatArray]
+
+
+def cache_directory() -> Path:
+    """Where figures are kept: `$GROUNDLINGS_CACHE/held-out`, else the user's cache directory."""
+    chosen = os.environ.get("GROUNDLINGS_CACHE")
+    return (Path(chosen).expanduser() if chosen else user_cache_path("groundlings")) / "held-out"
+
+
+def kept(path: Path | None) -> Figures | None:
+    """Figures that were measured before, None where there are none; a file that cannot be read counts as none."""
+    if path is None:
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        clicks = {str(name): np.array(values, dtype=np.float64) for name, values in content["clicks"].items()}
+        return Figures(np.array(content["ndcg"], dtype=np.float64), np.array(content["hit"], dtype=np.float64), clicks)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def keep(path: Path | None, figures: Figures) -> None:
+    """Keep figures for another run; where the cache cannot be written, they are measured again next time."""
+    if path is None:
+        return
+    content = {
+        "ndcg": figures.ndcg.tolist(),
+        "hit": figures.hit.tolist(),
+        "clicks": {name: values.tolist() for name, values in figures.clicks.items()},
+    }
+    with suppress(OSError, RunDirectoryError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(content))
+
+
+def place_of(plan: Plan, arm: ArmConfig, audiences: tuple[str, ...]) -> Path | None:
+    """The file that an arm's figures are kept in; None where two arms could not be told apart.
+
+    What the figures depend on is in the name: data, split, agents, seed, mind, environment, the arm's recommender with
+    its options and code, and versions of packages. Python objects are not kept: their state has no name.
+
+    Args:
+        plan: The run.
+        arm: One of its arms.
+        audiences: Names of the audiences.
+    """
+    if arm.recommender.startswith(PYTHON_OBJECT) or not plan.identity or plan.supplied.mind is not None:
+        return None
+    config = with_effect(plan.config)
+    parts = {name: value for name, value in plan.identity.items() if not name.startswith(("arms.", "metrics."))}
+    ours = f"arms.{arm.name}."
+    content: dict[str, Any] = {
+        "version": VERSION,
+        "audiences": audiences,
+        "parts": parts,
+        "arm": {name.removeprefix(ours): value for name, value in plan.identity.items() if name.startswith(ours)},
+        "recommender": [arm.recommender, arm.options],
+        "train": plan.split.train.fingerprint,
+        "held_out": plan.split.test.fingerprint,
+        "population": hashlib.sha256(plan.population.users.tobytes()).hexdigest(),
+        **{key: config.get(key) for key in ("seed", "site", "environment", "mind", "split")},
+    }
+    name = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+    return cache_directory() / f"{name[:32]}.json"

@@ -1,0 +1,85 @@
+"""What is named where a file or a run should be, and is none: one message each, and no memory without end."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from groundlings.environments.bounded_files import bounded_text
+from groundlings.environments.errors import DataError, RunDirectoryError
+from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate
+from groundlings.personas.taste.calibration import read_calibration
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", f"{LONG}.yaml"),
+        ("run", "--resume", LONG),
+        ("report", LONG),
+        ("digest", LONG),
+        ("compare", LONG),
+        ("runs", "show", LONG),
+        ("runs", "delete", LONG, "--yes"),
+        ("runs", "list", "--dir", LONG),
+        ("export", LONG, "--format", "movielens", "--out", "e"),
+        ("fidelity", f"{LONG}.yaml"),
+        ("model", "check", f"{LONG}.yaml"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_name_longer_than_any_file_has_is_one_message(command, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    status, said = command(*words)
+    assert status == 2
+    assert "name too long" in said
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such device here")
+def test_a_device_is_read_no_further_than_a_file_can_be(command, monkeypatch):
+    status, said = command("check", "/dev/zero")
+    assert status == 2
+    assert "found more than 1,048,576 bytes" in said
+    with pytest.raises(ValueError, match="more than 1,000 bytes"):
+        bounded_text(Path("/dev/zero"), 1000)
+
+
+def test_a_long_file_in_the_place_of_settings_or_results_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(bounded_text, "__defaults__", (1000,))
+    path = tmp_path / "fidelity.json"
+    path.write_text("[" * 2000)
+    with pytest.raises(DataError, match="more than 1,000 bytes"):
+        read_calibration(path)
+    with pytest.raises(RunDirectoryError, match="more than 1,000 bytes"):
+        find_gate(tmp_path, path, "hash", {})
+
+
+def test_a_file_that_is_nested_without_end_is_none_of_the_labs(tmp_path):
+    (tmp_path / "fidelity.json").write_text("[" * 100_000)
+    with pytest.raises(RunDirectoryError, match="not a file of the fidelity lab"):
+        find_gate(tmp_path, tmp_path / "fidelity.json", "hash", {})
+
+
+def test_a_link_to_itself_is_one_message_wherever_a_path_is_named(command, tmp_path):
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop.name)
+    content = {
+        "name": "x", "seed": 1, "dataset": {"name": "toy"}, "arms": [{"name": "a", "recommender": "popular"}],
+        "mind": {"kind": "language", "model": {"provider": "scripted", "store": {"path": "loop", "mode": "record"}}},
+    }  # fmt: skip
+    (tmp_path / "x.yaml").write_text(json.dumps(content))
+    for words in (("run", tmp_path / "x.yaml", "--out", tmp_path / "run"), ("runs", "delete", loop, "--yes")):
+        status, said = command(*words)
+        assert status == 2, said
+        assert "error" in said
+
+
+@pytest.mark.parametrize(("make", "what"), [(os.mkdir, "a directory"), (os.mkfifo, "a device or a pipe")])
+def test_what_is_there_and_no_file_is_not_called_missing(shop, make, what):
+    make(shop.folder / "inter.csv")
+    assert f"inter.csv: this is {what}; expected a CSV or Parquet file" in shop.refusal()

@@ -1,0 +1,77 @@
+"""Figures of the truth lab against answers worked out elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from groundlings.experiments.labs.truth.resampling import (
+    Resamples,
+    interval,
+    kendall,
+    pooled,
+    really_different,
+    sign_agreement,
+)
+
+FEW = st.lists(st.integers(0, 4), min_size=3, max_size=9)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_tau_is_that_of_scipy_ties_included(data):
+    first = np.array(data.draw(FEW), dtype=np.float64)
+    second = np.array(
+        data.draw(st.lists(st.integers(0, 4), min_size=len(first), max_size=len(first))), dtype=np.float64
+    )
+    expected = np.nan_to_num(stats.kendalltau(first, second).statistic)
+    assert kendall(first[None], second[None])[0] == pytest.approx(expected)
+
+
+def test_a_recommender_without_a_value_is_in_no_pair():
+    real, said = np.array([[1.0, 2.0, np.nan, 3.0]]), np.array([[1.0, 2.0, 9.0, 3.0]])
+    assert kendall(real, said)[0] == 1
+
+
+def test_sign_agreement_counts_the_pairs_in_the_same_order():
+    real, said = np.array([[1.0, 2.0, 3.0]]), np.array([[1.0, 3.0, 2.0]])
+    assert sign_agreement(real, said, [(0, 1), (0, 2), (1, 2)])[0] == pytest.approx(2 / 3)
+    assert np.isnan(sign_agreement(real, said, [])[0])
+
+
+def test_only_columns_that_differ_beyond_chance_are_really_different():
+    chance = np.random.default_rng(1)
+    resamples = Resamples.draw(200, 300, chance)
+    liked = (chance.random((200, 3)) < [0.2, 0.2, 0.6]).astype(np.float64)
+    rates = resamples.ratio(liked, np.ones((200, 3)), np.ones(200, dtype=np.bool_))
+    assert really_different(rates) == [(0, 2), (1, 2)]
+
+
+def test_the_interval_of_a_mean_is_that_of_the_textbook():
+    values = np.random.default_rng(2).normal(5, 2, 400)
+    found = Resamples.draw(400, 2000, np.random.default_rng(3)).mean(values, np.ones(400, dtype=np.bool_))
+    low, high = interval(found)
+    reach = 1.96 * values.std() / 20
+    assert found[0] == pytest.approx(values.mean())
+    assert (low, high) == pytest.approx((values.mean() - reach, values.mean() + reach), abs=0.03)
+
+
+def test_people_who_are_not_judged_do_not_matter():
+    resamples = Resamples.draw(10, 50, np.random.default_rng(4))
+    who = np.arange(10) < 5
+    values = np.arange(10.0)
+    changed = np.where(who, values, -99.0)
+    np.testing.assert_array_equal(resamples.mean(values, who), resamples.mean(changed, who))
+    assert resamples.mean(values, who)[0] == 2
+
+
+def test_a_person_without_a_value_is_left_out():
+    resamples = Resamples.draw(3, 10, np.random.default_rng(5))
+    assert resamples.mean(np.array([1.0, np.nan, 3.0]), np.ones(3, dtype=np.bool_))[0] == 2
+
+
+def test_pooling_takes_the_mean_of_the_partitions_that_have_a_value():
+    np.testing.assert_array_equal(pooled([np.array([1.0, np.nan]), np.array([3.0, np.nan])]), [2.0, np.nan])
