@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
@@ -133,7 +135,7 @@ def _ask(stage: Stage, groups: SceneGroups) -> Sequence[_Said]:
     measured = [_measure(stage, groups.statistics, taste, each) for each in (groups.test, groups.validation)]
     test, validation = groups.test, groups.validation
 
-    def row(name: str, kind: Kind, values: Sequence[FloatArray]) -> _Said:
+    def row(name: str, kind: Kind, values: Sequence[NDArray[np.floating[Any]]]) -> _Said:
         return _Said(name, kind, *(np.asarray(each, dtype=np.float64) for each in values))
 
     return [

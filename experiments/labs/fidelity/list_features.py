@@ -147,8 +147,9 @@ class ListFeatures:
         """How the item's popularity, year and stars differ from what the user is used to."""
         shape = (len(users), self.train.n_items)
         popularity = self.taste.evidence.popularity
-        years = np.nan_to_num(self.catalog.years, nan=np.nanmean(self.catalog.years) if self._dated else 0.0)
-        years = years.astype(np.float32)
+        known = np.isfinite(self.catalog.years)
+        usual = float(self.catalog.years[known].mean()) if known.any() else 0.0
+        years = np.where(known, self.catalog.years, usual).astype(np.float32)
         tables = {
             "popularity, less latest": popularity - (self._latest[users] @ popularity)[:, None],
             "popularity, usual": np.broadcast_to((self._all[users] @ popularity)[:, None], shape),
@@ -161,10 +162,6 @@ class ListFeatures:
             tables["stars, taste"] = stars.coefficients[users] @ stars.item_features.T
             tables["liking"] = self.taste.stars.leaning(users)
         return tables
-
-    @property
-    def _dated(self) -> bool:
-        return bool(np.isfinite(self.catalog.years).any())
 
     @cached_property
     def _histories(self) -> tuple[IntArray, IntArray, IntArray]:
@@ -188,7 +185,7 @@ class ListFeatures:
 
     @cached_property
     def _weights_soon(self) -> sp.csr_array:
-        return self._weighted(0.5 ** self._histories[2])
+        return self._weighted(np.power(0.5, self._histories[2]))
 
     @cached_property
     def _soon(self) -> sp.csr_array:

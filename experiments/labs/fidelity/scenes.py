@@ -17,11 +17,13 @@ The strict version, because the published one lets a scorer know the answer by o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 import scipy.sparse.linalg
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
@@ -154,8 +156,8 @@ class _Sampler:
         for first in range(0, len(rows), _SCENES_AT_ONCE):
             part = slice(first, first + _SCENES_AT_ONCE)
             nearest = self._nearest(moments, part), self._suited(rows[part])
-            for number, lists in enumerate(zip(*nearest, strict=True), start=first):
-                others = self._others(moments, number, lists, chance)
+            for number, two in enumerate(zip(*nearest, strict=True), start=first):
+                others = self._others(moments, number, two, chance)
                 if len(others) == CHOICES - 1:
                     five = np.concatenate([[moments.items[number]], others])
                     order = chance.permutation(CHOICES)
@@ -188,11 +190,11 @@ class _Sampler:
             return _highest(sums @ self.vectors.T)
 
     def _others(
-        self, moments: _Moments, number: int, lists: tuple[IntArray, IntArray], chance: np.random.Generator
+        self, moments: _Moments, number: int, two: tuple[IntArray, IntArray], chance: np.random.Generator
     ) -> IntArray:
         """The first four of the interleaved lists that the user never met and that were out, fewer if there are not."""
         random = chance.permutation(self.occurring)[:LISTED]
-        three = [random, *lists]
+        three = [random, *two]
         turns = chance.permutation(np.repeat(np.arange(3), [len(each) for each in three]))
         merged = np.empty(len(turns), dtype=np.int64)
         for owner, each in enumerate(three):
@@ -233,7 +235,7 @@ def _item_vectors(statistics: Interactions) -> FloatArray:
     return np.asarray(vectors * np.sqrt(of_items)[:, None])
 
 
-def _highest(scores: FloatArray) -> IntArray:
+def _highest(scores: NDArray[np.floating[Any]]) -> IntArray:
     """The items with the highest scores, best first, shape (n, at most `LISTED`)."""
     size = min(LISTED, scores.shape[1])
     some = np.argpartition(-scores, size - 1, axis=1)[:, :size]
