@@ -11,6 +11,7 @@ from typing import Any
 from groundlings.experiments.config.loading import config_hash, dump_config
 from groundlings.experiments.labs.fidelity import (
     calibration,
+    choice_of_five,
     choices,
     distributions,
     interaction,
@@ -25,6 +26,7 @@ from groundlings.experiments.labs.fidelity.calibration import Reliability
 from groundlings.experiments.labs.fidelity.config import FidelityConfig
 from groundlings.experiments.labs.fidelity.distributions import StarTables, tabulate_stars
 from groundlings.experiments.labs.fidelity.language import LanguageAnswers, ask_language_model
+from groundlings.experiments.labs.fidelity.list_reader import read_lists
 from groundlings.experiments.labs.fidelity.partitions import gate
 from groundlings.experiments.labs.fidelity.published import published_rows
 from groundlings.experiments.labs.fidelity.records import Record, Verdict, verdict
@@ -34,8 +36,8 @@ from groundlings.experiments.labs.fidelity.stage import MIND, Stage, set_stage
 from groundlings.experiments.labs.fidelity.system import Utilities
 from groundlings.experiments.running.events import SILENT, LabStep, Progress
 
-PARTS = 9
-"""Steps of progress: reading and fitting, the seven parts, then the language model's rows of them."""
+PARTS = 11
+"""Steps of progress: reading and fitting, part 1 in three steps, the other six parts, the language model's rows."""
 
 
 @dataclass(frozen=True)
@@ -110,18 +112,21 @@ def examine(
     stage: Stage = timed(1, "reading and fitting", lambda: set_stage(config, progress))
     scorers = [*interaction_scorers(stage), *further(stage)]
     asked = timed(2, "interaction", lambda: interaction.ask_all(stage, scorers))
+    asked, readers = timed(3, "list reader", lambda: _read(stage, asked))
+    scorers += readers
     records = interaction.examine_interaction(asked, scorers)
-    records += timed(3, "preference", lambda: preference.examine_preference(stage))
-    calibrated, curves = timed(4, "calibration", lambda: calibration.examine_calibration(stage, asked, scorers))
+    records += timed(4, "choice among five", lambda: choice_of_five.examine_choices_of_five(stage))
+    records += timed(5, "preference", lambda: preference.examine_preference(stage))
+    calibrated, curves = timed(6, "calibration", lambda: calibration.examine_calibration(stage, asked, scorers))
     records += calibrated
-    stars, distributed = timed(5, "distributions", lambda: _distributions(stage))
+    stars, distributed = timed(7, "distributions", lambda: _distributions(stage))
     records += distributed
-    records += timed(6, "probes", lambda: probes.examine_probes(stage))
+    records += timed(8, "probes", lambda: probes.examine_probes(stage))
     audiences = system.simulators(stage, asked)
-    utilities, ordered = timed(7, "system level", lambda: _ordered(stage, asked, audiences))
+    utilities, ordered = timed(9, "system level", lambda: _ordered(stage, asked, audiences))
     records += [*ordered, *system.examine_system(stage, utilities, audiences)]
-    records += timed(8, "memorisation and stereotype", lambda: invariance.examine_invariance(stage))
-    answers, said = timed(9, "language model", lambda: _language(stage, progress))
+    records += timed(10, "memorisation and stereotype", lambda: invariance.examine_invariance(stage))
+    answers, said = timed(11, "language model", lambda: _language(stage, progress))
     records += said
     records += published_rows(stage.dataset.name)
     # The families are examined with one salt only, which is too few for the gate.
@@ -138,6 +143,10 @@ def _ordered(
     utilities = system.measure_utilities(stage, audiences, lists)
     found = partitions.measure_partitions(stage, asked, lists, utilities)
     return utilities, partitions.examine_partitions(stage, found)
+
+
+def _read(stage: Stage, asked: interaction.Asked) -> tuple[interaction.Asked, list[Scorer]]:
+    return read_lists(stage, asked) if stage.config.lists.reader else (asked, [])
 
 
 def _language(stage: Stage, progress: Progress) -> tuple[LanguageAnswers | None, list[Record]]:

@@ -26,8 +26,8 @@ from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import Difference, mean_interval, paired_difference
 
 Verdict = Literal["validated", "indicative", "not supported"]
-Kind = Literal["trivial", "reference", "mind", "real", "published"]
-"""Of a row: a trivial scorer, a recommender for orientation, a mind, real users, a published figure."""
+Kind = Literal["trivial", "reference", "reader", "mind", "real", "published"]
+"""Of a row: a trivial scorer, a recommender for orientation, a list reader, a mind, real users, a published figure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ dataset:
 split: {salt: a}
 salts: [b]
 site: {page_size: 5, max_pages: 2}
+lists: {reader: false}
 visits: {days: 2, doses: [0.5, 1.0]}
 bootstrap: 100
 """

@@ -147,10 +147,17 @@ def test_the_command_writes_records_and_page_and_prints_the_table(toy_file, tmp_
     app = typer.Typer()
     app.command()(fidelity)
     outcome = CliRunner().invoke(
-        app, [str(toy_file), "--out", str(tmp_path / "out"), "--set", "split.salt=c"], env=WIDE
+        app,
+        [
+            *(str(toy_file), "--out", str(tmp_path / "out")),
+            *("--set", "split.salt=c", "--set", "lists.reader=true", "--set", "lists.ratios=[1]"),
+        ],
+        env=WIDE,
     )
     assert outcome.exit_code == 0, outcome.output
     assert "Interaction 1:1, F1" in outcome.output
+    assert "List reader, no mind: 1:1, F1" in outcome.output
+    assert "Choice among five, top-1" in outcome.output
     assert json.loads((tmp_path / "out" / "fidelity.json").read_text())["about"]["salt"] == "c"
     assert (tmp_path / "out" / "fidelity.html").read_text().startswith("<!doctype html>")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"fidelity.json", "fidelity.html"}
