@@ -9,7 +9,6 @@ from importlib.metadata import version
 from typing import Any
 
 from groundlings.experiments.config.loading import config_hash, dump_config
-from groundlings.experiments.labs.fidelity.stage import MIND
 from groundlings.experiments.labs.resampling import Resamples
 from groundlings.experiments.labs.truth.arms import Arm, fit_arms
 from groundlings.experiments.labs.truth.audiences import Audience, audiences
@@ -49,10 +48,9 @@ class Findings:
         return None
 
     def as_dict(self) -> dict[str, Any]:
-        """The content of `truth.json`; `truth_gate_passed` and `about.mind` are of the mind without exposures."""
+        """The content of `truth.json`; `gate_passed` and `about.minds` by mind, the latter of the first partition."""
         return {
             "about": dict(self.about),
-            "truth_gate_passed": self.passed[MIND],
             "gate_passed": dict(self.passed),
             "records": [record.as_dict() for record in self.records],
         }
@@ -90,8 +88,7 @@ def examine(config: TruthConfig, progress: Progress = SILENT) -> Findings:
     passed = {each.name: gate(ordered, each.name, task, len(salts)) for each in minds[0]}
     everything = [judged(record, _passed(record.scorer, passed)) for record in [*records, *ordered]]
     about = _about(ground, arms, seconds)
-    about["mind"] = {**minds[0][0].mind.describe(), "exposures": None}
-    about["fitted_mind"] = next((dict(each.mind.describe()) for each in minds[0] if each.fitted), None)
+    about["minds"] = {each.name: dict(each.mind.describe()) for each in minds[0]}
     return Findings(about, everything, passed, order)
 
 

@@ -87,17 +87,18 @@ def test_the_level_is_that_of_the_judged_exposures(ground, findings):
         assert record.n == judged.sum()
 
 
-def test_a_comparison_reads_the_gate_of_the_mind_without_exposures(findings, tmp_path):
+def test_a_comparison_reads_the_gate_of_the_mind_that_is_like_its_own(findings, tmp_path):
     content = findings.as_dict()
     (tmp_path / "truth.json").write_text(json.dumps(content))
-    mind, data = {"kind": "behavioural", "patience": 0.5}, content["about"]["dataset_hash"]
-    gate = find_truth(tmp_path, None, data, mind)
+    data, plain = content["about"]["dataset_hash"], {"kind": "behavioural", "patience": 0.5}
     task = order_task("likes_per_session", sum(findings.order.counts))
-    assert (gate.passed, gate.fits) == (False, True)
-    assert gate.tau == findings.find(task, MIND, "kendall tau").value
-    assert gate.sign_agreement == findings.find(task, MIND, "sign agreement").value
-    assert find_truth(tmp_path, None, data, mind | {"exposures": "of a log"}).fits is False
-    assert find_truth(tmp_path, None, data, mind | {"patience": 0.7}).fits is False
+    for name, mind in ((MIND, plain), (FITTED_MIND, plain | {"exposures": "of a log"})):
+        gate = find_truth(tmp_path, None, data, mind)
+        assert (gate.passed, gate.fits) == (False, True)
+        assert gate.tau == findings.find(task, name, "kendall tau").value
+        assert gate.sign_agreement == findings.find(task, name, "sign agreement").value
+    assert find_truth(tmp_path, None, data, plain | {"patience": 0.7}).fits is False
+    assert find_truth(tmp_path, None, "other", plain).fits is False
 
 
 def test_the_json_is_plain_and_complete(findings):
