@@ -13,14 +13,6 @@ from groundlings.experiments.labs.fidelity.choice_of_five import TASK, examine_c
 from groundlings.experiments.labs.fidelity.scenes import draw_scenes
 
 
-@pytest.fixture(scope="module", autouse=True)
-def few_trees():
-    """Enough to see what they are given."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("groundlings.experiments.labs.fidelity.list_reader.TREES", 40)
-        yield
-
-
 @pytest.fixture(scope="module")
 def groups(stage):
     return draw_scenes(stage)
@@ -58,8 +50,9 @@ def test_statistics_are_earlier_and_of_other_people_and_groups_are_thirds(stage,
     assert not np.isin(groups.statistics.users, asked).any()
 
 
-def test_what_others_did_later_changes_no_figure(stage):
+def test_what_others_did_later_changes_no_figure(stage, monkeypatch):
     """The later rows of users who are neither examined nor fitted on are exchanged among them."""
+    monkeypatch.setattr("groundlings.experiments.labs.fidelity.list_reader.TREES", 40)
     history = stage.dataset.interactions
     thirds = people_in_thirds(stage.dataset.people.user_ids, stage.config.split.salt)
     later = split_history(history, "global_temporal", stage.config.choice.later).test.timestamps.min()

@@ -143,7 +143,8 @@ def test_clicks_fall_with_the_dose_and_the_first_slot_is_seen_best(findings):
     assert findings.find("probes", "position rotation", "evidence mind", "examination exponent").holds
 
 
-def test_the_command_writes_records_and_page_and_prints_the_table(toy_file, tmp_path):
+def test_the_command_writes_records_and_page_and_prints_the_table(toy_file, tmp_path, monkeypatch):
+    monkeypatch.setattr("groundlings.experiments.labs.fidelity.list_reader.TREES", 40)
     app = typer.Typer()
     app.command()(fidelity)
     outcome = CliRunner().invoke(
