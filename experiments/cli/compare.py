@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -21,7 +21,9 @@ class _Notes:
 
     def event(self, event: ProgressEvent) -> None:
         """See `Progress.event`."""
-        if hasattr(event, "line"):
+        from groundlings.experiments.running.events import Note
+
+        if isinstance(event, Note):
             Terminal(stderr=True).print(escape(event.line))
 
 
