@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from groundlings.experiments.terminal import Terminal, escape, say_json
+
+if TYPE_CHECKING:
+    from groundlings.experiments.running.events import ProgressEvent
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML).")]
 
 FAILED_VERDICT = 3
 """Exit status of a comparison whose verdict `--fail-on` names."""
+
+
+class _Notes:
+    """Prints on the error stream what must be known, and nothing else: standard output may be JSON."""
+
+    def event(self, event: ProgressEvent) -> None:
+        """See `Progress.event`."""
+        from groundlings.experiments.running.events import Note
+
+        if isinstance(event, Note):
+            Terminal(stderr=True).print(escape(event.line))
 
 
 def compare(
@@ -48,15 +62,13 @@ def compare(
 ) -> None:
     """Compare the arms of a run: verdict, effects with intervals, checks, segments."""
     from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
-    from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.labs.past_tests.correction import as_plain, correct, read_past_tests
     from groundlings.experiments.python_api.comparison import check_words, compare_runs, has_verdict
 
     words = fail_on or []
     check_words(words)
     past = None if past_tests is None else read_past_tests(past_tests)
-    with TerminalProgress(Terminal(stderr=True)) as progress:
-        found = compare_runs(directory, fidelity, variant or (), truth=truth, progress=progress)
+    found = compare_runs(directory, fidelity, variant or (), truth=truth, progress=_Notes())
     corrected = [] if past is None else correct(found.findings, past)
     if as_json:
         say_json(found.as_dict() | ({} if past is None else {"past_tests": as_plain(corrected)}))
