@@ -122,6 +122,9 @@ class FidelityConfig(Section):
     """The short simulations of the probes and the system level."""
     recommenders: tuple[ArmConfig, ...] = DEFAULT_ARMS
     """The recommenders whose order is predicted, near-ties among them; at least eight."""
+    salts: tuple[str, ...] = ("harbour", "lantern", "meadow", "quarry")
+    """Further salts, with each of which the order of recommenders is measured on another test third: the gate judges
+    the mean over these and `split.salt`, and needs five."""
     language: LanguageConfig | None = None
     """A language model with the behavioural features: evidence only, language only, and both. None leaves it out."""
     bootstrap: Annotated[int, Field(ge=100)] = 500
@@ -136,6 +139,14 @@ class FidelityConfig(Section):
                 "mind.grounded: grounded replay decides by the held-out behaviour that every figure here is measured "
                 "against; take it out, it is for `groundlings run`"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _salts_differ(self) -> FidelityConfig:
+        every = (self.split.salt, *self.salts)
+        twice = sorted({salt for salt in every if every.count(salt) > 1})
+        if twice:
+            raise ValueError(f"salts: {', '.join(twice)}: it stands there twice, or is split.salt already; take it out")
         return self
 
     @model_validator(mode="after")

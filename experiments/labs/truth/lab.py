@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from groundlings.experiments.config.loading import config_hash, dump_config
+from groundlings.experiments.labs.resampling import Resamples
 from groundlings.experiments.labs.truth.arms import Arm, fit_arms
 from groundlings.experiments.labs.truth.audiences import Audience, audiences
 from groundlings.experiments.labs.truth.config import TruthConfig
@@ -17,7 +18,6 @@ from groundlings.experiments.labs.truth.level import examine_level
 from groundlings.experiments.labs.truth.order import Order, examine_order, order_task
 from groundlings.experiments.labs.truth.ratings import examine_ratings
 from groundlings.experiments.labs.truth.records import TruthRecord, gate, judged
-from groundlings.experiments.labs.truth.resampling import Resamples
 from groundlings.experiments.labs.truth.sessions import HEADLINES
 from groundlings.experiments.running.events import SILENT, LabStep, Progress
 
@@ -48,7 +48,7 @@ class Findings:
         return None
 
     def as_dict(self) -> dict[str, Any]:
-        """The content of `truth.json`."""
+        """The content of `truth.json`; `gate_passed` and `about.minds` by mind, the latter of the first partition."""
         return {
             "about": dict(self.about),
             "gate_passed": dict(self.passed),

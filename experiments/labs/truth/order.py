@@ -15,17 +15,17 @@ import numpy as np
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.experiments.labs.fidelity.records import Kind
-from groundlings.experiments.labs.truth.arms import Arm
-from groundlings.experiments.labs.truth.audiences import Audience, like_chance, open_and_like
-from groundlings.experiments.labs.truth.ground import Ground
-from groundlings.experiments.labs.truth.records import GATE_SIGN, GATE_TAU, Metric, Row, TruthRecord, compare
-from groundlings.experiments.labs.truth.resampling import (
+from groundlings.experiments.labs.resampling import (
     Resamples,
     kendall,
     pooled,
     really_different,
     sign_agreement,
 )
+from groundlings.experiments.labs.truth.arms import Arm
+from groundlings.experiments.labs.truth.audiences import Audience, like_chance, open_and_like
+from groundlings.experiments.labs.truth.ground import Ground
+from groundlings.experiments.labs.truth.records import GATE_SIGN, GATE_TAU, Metric, Row, TruthRecord, compare
 from groundlings.experiments.labs.truth.sessions import HEADLINES, Totals, live
 from groundlings.experiments.labs.truth.simulators import (
     ITEM_MEAN,
@@ -222,12 +222,12 @@ def _agreement(
     tau_metric = Metric(
         PART, task, "kendall tau", "Kendall's tau-b between the simulated values of the recommenders and the rates at "
         "which people liked the random items of their first fifth.", "above", True, [n_arms] * len(salts),
-        "recommenders", (-1.0, 1.0),
+        "recommenders", (-1.0, 1.0), 0.0,
     )  # fmt: skip
     sign_metric = Metric(
         PART, task, "sign agreement", "Share of the pairs of recommenders whose real like rates differ (95 % interval "
         "of the difference over people, not corrected for the number of pairs) that are put in the same order.",
-        "above", True, [len(pairs) for pairs in different], "pairs", (0.0, 1.0),
+        "above", True, [len(pairs) for pairs in different], "pairs", (0.0, 1.0), 0.5,
     )  # fmt: skip
     return compare(tau_metric, taus, salts) + compare(sign_metric, signs, salts)
 

@@ -9,7 +9,7 @@ A fixed rule gives the verdict of a mind:
 
 The claim of an error or an AUC is that it is better than the best trivial scorer: the 95 % interval of the paired
 difference excludes zero on the good side. The claim of an order is that the low end of its interval lies above the best
-trivial simulator. The claim of a level is that its whole interval lies within the target.
+trivial simulator and above chance. The claim of a level is that its whole interval lies within the target.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.labs.fidelity.records import Baseline, Kind, Record, is_within, target_of
 from groundlings.experiments.labs.fidelity.sentences import sentence
+from groundlings.experiments.labs.resampling import interval, pooled
 from groundlings.experiments.labs.truth.config import FEWEST_SALTS
-from groundlings.experiments.labs.truth.resampling import interval, pooled
 
 POOLED = "pooled"
 """The partition of a record that is the mean over all of them."""
@@ -89,6 +89,7 @@ class Metric:
         n: What each partition's figure rests on, and their mean for the pooled figure.
         unit: Of `n`.
         bounds: Least and most that it can be.
+        chance: What guessing reaches; an order has to be above that, too.
     """
 
     part: str
@@ -100,6 +101,7 @@ class Metric:
     n: Sequence[int]
     unit: str
     bounds: tuple[float, float] = (-np.inf, np.inf)
+    chance: float = -np.inf
 
 
 def compare(metric: Metric, rows: Sequence[Row], salts: Sequence[str]) -> list[TruthRecord]:
@@ -158,7 +160,7 @@ def _holds(metric: Metric, record: TruthRecord, row: Row) -> bool | None:
     if baseline is None:
         return None
     if metric.claim == "above":
-        return record.low is not None and record.low > baseline.value
+        return record.low is not None and record.low > max(baseline.value, metric.chance)
     end = baseline.low if metric.higher_is_better else baseline.high
     return end is not None and (end > 0 if metric.higher_is_better else end < 0)
 

@@ -19,6 +19,7 @@ from groundlings.experiments.analysis.comparison.verdict import Word
 from groundlings.experiments.analysis.metrics import METRICS
 from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
 from groundlings.experiments.python_api.comparison import WORDS, Comparison, check_words, has_verdict
+from groundlings.experiments.running.held_out.later import measured_later
 from groundlings.simulator.log.reader import LogReader
 
 COMMAND = Path(sys.executable).with_name("groundlings")
@@ -150,7 +151,8 @@ def test_a_run_says_where_its_page_lies_and_what_its_digest_is(run, small_run):
 def test_a_comparison_prints_what_the_terminal_prints(run, small_run, capsys):
     comparison = run.compare()
     with LogReader(small_run) as log:
-        print_verdict(compare_run(small_run, log), Console(width=100, file=sys.stdout))
+        found = compare_run(small_run, log, held_out=measured_later(small_run, log))
+        print_verdict(found, Console(width=100, file=sys.stdout))
     printed = [line.rstrip() for line in capsys.readouterr().out.strip().splitlines()]
     assert [line.rstrip() for line in str(comparison).splitlines()] == printed
     done = subprocess.run([COMMAND, "compare", small_run, "--json"], capture_output=True, text=True, check=True)
