@@ -35,7 +35,6 @@ from groundlings.personas.taste.model import Taste, fit_taste
 PART, TASK = "interaction", "choice among five"
 TOP_1_TARGET = 0.70
 
-_SHRINKAGE = 10.0
 _STEEPEST = 50.0
 _MEASURES = {
     "top-1": ("Share of scenes in which the real item has the highest score of five, ties shared", True),
@@ -200,7 +199,10 @@ def _evidence(stage: Stage, statistics: Interactions, known: Evidence, met: Inte
 
 
 def _item_knn(statistics: Interactions, scenes: Scenes) -> tuple[Numbers, Numbers]:
-    """Sums of shrunk cosines of each item with the whole history and with its latest items, shape (n, 5) each."""
+    """Sums of cosines of each item with the whole history and with its latest items, shape (n, 5) each.
+
+    Without shrinkage: on validation scenes of MovieLens-100K that made the stronger floor.
+    """
     takers = sp.csr_array(statistics.matrix.T)
     length = np.sqrt(np.diff(takers.indptr))
     users, items, age = histories(scenes.histories)
@@ -209,6 +211,6 @@ def _item_knn(statistics: Interactions, scenes: Scenes) -> tuple[Numbers, Number
     for number, five in enumerate(scenes.lists.items):
         own = slice(edges[number], edges[number + 1])
         overlap = (takers[five] @ takers[items[own]].T).toarray()
-        cosines = overlap / (np.outer(length[five], length[items[own]]) + _SHRINKAGE)
+        cosines = overlap / np.maximum(np.outer(length[five], length[items[own]]), 1.0)
         sums[0, number], sums[1, number] = cosines.sum(axis=1), cosines[:, age[own] < LATEST].sum(axis=1)
     return sums[0], sums[1]

@@ -40,6 +40,9 @@ PARTS = 11
 """Steps of progress: reading and fitting, part 1 in three steps, the other six parts, the language model's rows."""
 
 
+_PACKAGES = ("groundlings", "numpy", "scipy", "scikit-learn", "implicit", "irspack")
+
+
 @dataclass(frozen=True)
 class Findings:
     """A finished examination.
@@ -193,5 +196,7 @@ def _about(stage: Stage, seconds: Mapping[str, float], answers: LanguageAnswers 
             "chosen on users outside the test third. Every figure is about users of the test third."
         ),
         "seconds": dict(seconds),
-        "versions": {name: version(name) for name in ("groundlings", "numpy", "scipy", "implicit", "irspack")},
+        "versions": {
+            name: version(name) for name in ("groundlings", "numpy", "scipy", "scikit-learn", "implicit", "irspack")
+        },
     }
