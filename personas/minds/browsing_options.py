@@ -28,7 +28,7 @@ class BrowsingOptions(BaseModel):
     """How fast attention falls: P(look at place k) = (1/k)^exponent; 0 = every slot is looked at. That of `layout` if
     absent."""
     utility: Literal["shown", "met"] | UtilityWeights | None = None
-    """What makes people open an item that they look at: `shown` (0.4 of the log-odds of meeting it of their own accord
+    """What makes people open an item that they look at: `shown` (0.5 of the log-odds of meeting it of their own accord
     and 0.6 of the log-odds of liking it; the default where there are ratings), `met` (the former alone; the default
     where there are none), or weights of your own."""
     random_click_rate: float | None = Field(default=None, gt=0, lt=1)

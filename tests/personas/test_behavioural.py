@@ -223,7 +223,7 @@ def test_opening_rests_on_what_people_meet_and_on_what_they_like(make_mind, toy_
         design = np.column_stack([np.ones(like.size), appeal.ravel(), logit(like).ravel()])
         return np.linalg.lstsq(design, odds(**options).ravel(), rcond=None)[0][1:]
 
-    assert slopes() == pytest.approx([0.4, 0.6], abs=1e-4)
+    assert slopes() == pytest.approx([0.5, 0.6], abs=1e-4)
     assert slopes(utility="met") == pytest.approx([1, 0], abs=1e-4)
     assert slopes(utility={"liking": 2.0}) == pytest.approx([0, 2], abs=1e-4)
 
