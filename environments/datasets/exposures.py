@@ -30,7 +30,8 @@ _YES, _NO = frozenset({"1", "true", "yes"}), frozenset({"0", "false", "no"})
 
 
 class ExposuresConfig(BaseModel):
-    """A log of what was shown to real people, opened or not, for `groundlings calibrate`; runs do not read it."""
+    """A log of what was shown to real people, opened or not, for `groundlings calibrate`; no session of a run
+    depends on it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 

@@ -160,7 +160,8 @@ class ExperimentConfig(Section):
     plan: PlanConfig | None = None
     """What is to be decided; without it the comparison is exploratory and no effect is called validated."""
     exposures: ExposuresConfig | None = None
-    """A log of what was shown to real people, for `groundlings calibrate --exposures`; runs do not read it."""
+    """A log of what was shown to real people, for `groundlings calibrate --exposures`; `compare` holds the arms
+    of a run against it, and no session depends on it."""
     log: LogConfig | None = None
     """Where the log lies, if not in the SQLite file `log.db` of the run's directory."""
     variants: VariantsConfig | None = None

@@ -20,6 +20,7 @@ VIOLATIONS = {
     "language_models": ("personas/mind.py", "import openai"),
     "no_second_door": ("simulator/session.py", "import requests"),
     "learning": ("simulator/arm.py", "from implicit.als import AlternatingLeastSquares"),
+    "trees": ("personas/minds/behavioural.py", "from sklearn.ensemble import HistGradientBoostingClassifier"),
     "outermost": ("environments/feed.py", "import yaml"),
     "plotting": ("experiments/running/run.py", "import matplotlib.pyplot"),
 }

@@ -11,7 +11,7 @@ import pytest
 
 HEAVY = {
     *("aiohttp", "implicit", "irspack", "matplotlib", "mesa", "numpy", "openai", "pandas", "pyarrow"),
-    *("pydantic", "scipy", "sqlalchemy", "torch", "vllm", "xllamacpp"),
+    *("pydantic", "scipy", "sklearn", "sqlalchemy", "torch", "vllm", "xllamacpp"),
 }
 
 

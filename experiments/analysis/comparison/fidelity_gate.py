@@ -1,10 +1,11 @@
 """Is this audience to be believed? What the fidelity lab and the truth lab say about it.
 
-Both files are read loosely: a truth value, and among `records` those of one part about a mind whose metric names a tau
-or a sign agreement.
+Both files are read loosely: whether the gate is passed, and among `records` those of one part about a mind whose metric
+names a tau or a sign agreement, the first of each.
 
-    fidelity.json   system_gate_passed, part "system": against what users met later, which they chose themselves
-    truth.json      truth_gate_passed, part "order": against what users did with items that were shown at random
+    fidelity.json   system_gate_passed, about.mind, part "system": against what users met later, which they chose
+    truth.json      gate_passed and about.minds by mind, part "order": against what users did with items that were shown
+                    at random; read is what it says of the mind that is most like the run's
 """
 
 from __future__ import annotations
@@ -21,22 +22,9 @@ from groundlings.environments.errors import RunDirectoryError
 FIDELITY_NAME = "fidelity.json"
 TRUTH_NAME = "truth.json"
 
-_DERIVED = frozenset({"click_constant"})
-"""What a mind works out from the people at hand: another sample of the same audience has another value."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What tells one lab's file from another's: its name, the lab, the key of its gate, and the part of its order."""
-
-    name: str
-    lab: str
-    key: str
-    part: str
-
-
-_FIDELITY = _Kind(FIDELITY_NAME, "the fidelity lab", "system_gate_passed", "system")
-_TRUTH = _Kind(TRUTH_NAME, "the truth lab", "truth_gate_passed", "order")
+_DERIVED = frozenset({"click_constant", "exposures"})
+"""What a mind works out from the people at hand: another sample of the same audience has another value. So has a file
+that was fitted on the exposures of some of them; whether there is one has to agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,41 +70,72 @@ def find_gate(directory: Path, named: Path | None, dataset_hash: str, mind: Mapp
     Raises:
         RunDirectoryError: The file named is missing, or is no such file.
     """
-    return _find(_FIDELITY, directory, named, dataset_hash, mind)
+    path = _place(directory / FIDELITY_NAME, named)
+    if path is None:
+        return None
+    try:
+        content = json.loads(bounded_text(path))
+        about = content.get("about", {})
+        records = [each for each in content["records"] if each.get("part") == "system"]
+        passed = bool(content["system_gate_passed"])
+        examined = about.get("mind")
+        wrong = _unlike(about, examined, dataset_hash, mind)
+        return _gate(path, records, passed, wrong, _known(about, examined))
+    except _UNREADABLE as fault:
+        raise RunDirectoryError(
+            f"{path}: not a file of the fidelity lab ({fault!r}); expected system_gate_passed and records"
+        ) from None
 
 
 def find_truth(directory: Path, named: Path | None, dataset_hash: str, mind: Mapping[str, Any]) -> Gate | None:
     """As `find_gate`, of a truth file: the same order where nobody chose what was shown."""
-    return _find(_TRUTH, directory, named, dataset_hash, mind)
-
-
-def _find(kind: _Kind, directory: Path, named: Path | None, dataset_hash: str, mind: Mapping[str, Any]) -> Gate | None:
-    path = directory / kind.name if named is None else named / kind.name if named.is_dir() else named
-    if not path.is_file():
-        if named is None:
-            return None
-        raise RunDirectoryError(f"{path}: there is no such file; name the {kind.name} of an examination")
+    path = _place(directory / TRUTH_NAME, named)
+    if path is None:
+        return None
     try:
         content = json.loads(bounded_text(path))
-        about = content.get("about", {})
-        records = [each for each in content["records"] if each.get("part") == kind.part]
-        passed = bool(content[kind.key])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
+        about, passed = content["about"], content["gate_passed"]
+        minds = {name: about["minds"][name] for name in passed}
+        faults = {name: _unlike(about, examined, dataset_hash, mind) for name, examined in minds.items()}
+        name = min(faults, key=lambda each: len(faults[each]))
+        records = [each for each in content["records"] if (each.get("part"), each.get("scorer")) == ("order", name)]
+        return _gate(path, records, bool(passed[name]), faults[name], _known(about, minds[name]))
+    except _UNREADABLE as fault:
         raise RunDirectoryError(
-            f"{path}: not a file of {kind.lab} ({fault!r}); expected {kind.key} and records"
+            f"{path}: not a file of the truth lab ({fault!r}); expected gate_passed, about.minds and records"
         ) from None
+
+
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+
+def _place(usual: Path, named: Path | None) -> Path | None:
+    """The file to read; None where there is none and none was named."""
+    path = usual if named is None else named / usual.name if named.is_dir() else named
+    if path.is_file():
+        return path
+    if named is None:
+        return None
+    raise RunDirectoryError(f"{path}: there is no such file; name the {usual.name} of an examination")
+
+
+def _known(about: Mapping[str, Any], examined: object) -> bool:
+    """Whether an examination says what it was about."""
+    return about.get("dataset_hash") is not None and isinstance(examined, dict)
+
+
+def _gate(path: Path, records: list[dict[str, Any]], passed: bool, wrong: list[str], known: bool) -> Gate:
     tau, sign = _metric(records, "tau"), _metric(records, "sign")
-    fits, mismatch = _fits(about, dataset_hash, mind)
     return Gate(
         path=path.name,
         passed=passed,
-        fits=fits,
+        fits=False if wrong else True if known else None,
         tau=tau.get("value"),
         tau_low=tau.get("low"),
         tau_high=tau.get("high"),
         sign_agreement=sign.get("value"),
         recommenders=tau.get("n"),
-        mismatch=mismatch,
+        mismatch=", ".join(wrong),
     )
 
 
@@ -125,16 +144,15 @@ def _metric(records: list[dict[str, Any]], word: str) -> dict[str, Any]:
     return minds[0] if minds else {}
 
 
-def _fits(about: Mapping[str, Any], dataset_hash: str, mind: Mapping[str, Any]) -> tuple[bool | None, str]:
-    """Whether an examination is about this run's data and mind, and what is not."""
-    found, examined = about.get("dataset_hash"), about.get("mind")
-    wrong = [] if found in (None, dataset_hash) else ["other data"]
-    if isinstance(examined, dict):
-        wrong += [
-            f"a mind with {name} {examined[name]!r} instead of {value!r}"
-            for name, value in mind.items()
-            if name in examined and name not in _DERIVED and not isinstance(value, dict) and examined[name] != value
-        ]
-    if wrong:
-        return False, ", ".join(wrong)
-    return (True if found is not None and isinstance(examined, dict) else None), ""
+def _unlike(about: Mapping[str, Any], examined: object, dataset_hash: str, mind: Mapping[str, Any]) -> list[str]:
+    """What an examination does not share with a run, in words: the data, and settings of the mind."""
+    wrong = [] if about.get("dataset_hash") in (None, dataset_hash) else ["other data"]
+    if not isinstance(examined, dict):
+        return wrong
+    if ("exposures" in examined) != ("exposures" in mind):
+        wrong.append(f"a mind that was {'' if 'exposures' in examined else 'not '}fitted on exposures")
+    return wrong + [
+        f"a mind with {name} {examined[name]!r} instead of {value!r}"
+        for name, value in mind.items()
+        if name in examined and name not in _DERIVED and not isinstance(value, dict) and examined[name] != value
+    ]

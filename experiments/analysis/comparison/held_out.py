@@ -119,6 +119,7 @@ class HeldOut:
         trivial: The same of recommenders that know nothing of a person.
         audiences: Whether other audiences order the arms alike.
         missing: Why nothing was measured at all, "" where it was.
+        no_exposures: Why exposures that the experiment file names were not used, "" where they were or none are named.
     """
 
     baseline: str
@@ -129,6 +130,7 @@ class HeldOut:
     trivial: tuple[ArmBehaviour, ...] = ()
     audiences: Audiences = field(default_factory=Audiences)
     missing: str = ""
+    no_exposures: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values; `of_dict` takes them back."""

@@ -16,13 +16,13 @@ def real(comparison: Comparison, arm: ArmFindings) -> str:
         return ""
     if found.stance == "not known":
         return f"what real people do with this arm is not known: {found.why}"
-    head = {
-        "agrees": "agrees",
-        "disagrees": "disagrees",
-        "cannot tell": "cannot tell",
-        "does not correspond": "is not about this metric",
-    }[found.stance]
     first = found.decided_by or found.effects[0]
+    head = {
+        "agrees": ("agrees", "agree"),
+        "disagrees": ("disagrees", "disagree"),
+        "cannot tell": ("cannot tell", "cannot tell"),
+        "does not correspond": ("is not about this metric", "are not about this metric"),
+    }[found.stance][first.source != "held-out behaviour"]
     others = [_effect(each) for each in found.effects if each is not first]
     why = f" ({found.why})" if found.why else ""
     beside = f"; {'; '.join(others)}" if others else ""
@@ -55,6 +55,7 @@ def people(comparison: Comparison) -> str:
     return (
         f"Real behaviour: lists of the first day, scored by the new items that {part}{count(found.with_items)} of "
         f"{plural(found.population, 'agent')} really met in the held-out part."
+        f"{f' {found.no_exposures[:1].upper()}{found.no_exposures[1:]}.' if found.no_exposures else ''}"
     )
 
 

@@ -53,7 +53,11 @@ def examine_calibration(stage: Stage, asked: Asked, scorers: list[Scorer]) -> tu
     ratio = min(stage.config.lists.ratios)
     for task in asked.test:
         if task[1] == ratio:
-            said = [(scorer.name, scorer.kind, _recalibrated(asked, scorer.name, task)) for scorer in scorers]
+            said = [
+                (scorer.name, scorer.kind, _recalibrated(asked, scorer.name, task))
+                for scorer in scorers
+                if task in asked.test_scores[scorer.name]
+            ]
             lists = asked.test[task]
             rows, slots = np.nonzero(lists.listed)
             happened = lists.positive[rows, slots].astype(np.float64)

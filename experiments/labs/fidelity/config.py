@@ -54,6 +54,17 @@ class ListsConfig(Section):
     """Items per list at most: `length // (m + 1)` held-out items and m times as many negatives."""
     ratios: Annotated[tuple[Annotated[int, Field(ge=1, le=50)], ...], Field(min_length=1)] = (1, 2, 3, 9)
     """Each m is one task 1:m, once with uniform and once with popularity-matched negatives."""
+    reader: bool = True
+    """Whether the list reader is fitted as well: trees that see the whole list. They are no mind and drive no agent."""
+
+
+class ChoiceConfig(Section):
+    """The choice among five: one item that the user really met next, and four that the user never met."""
+
+    scenes: Annotated[int, Field(ge=0)] = 8
+    """Scenes per user at most; 0 leaves the task out."""
+    later: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of all rows of the history, the latest, that scenes are taken from. Statistics rest on the others."""
 
 
 class SessionsConfig(Section):
@@ -101,6 +112,8 @@ class FidelityConfig(Section):
     """Number of users of the test third that are examined; thresholds are chosen on as many of the validation third."""
     lists: ListsConfig = ListsConfig()
     """The lists in which scorers must separate held-out items from sampled negatives."""
+    choice: ChoiceConfig = ChoiceConfig()
+    """The choice among five."""
     mind: BehaviouralMindConfig = BehaviouralMindConfig(kind="behavioural")
     """The mind of the agents in probes and on the system level."""
     site: SiteConfig = SiteConfig(page_size=10, max_pages=2)
@@ -109,6 +122,9 @@ class FidelityConfig(Section):
     """The short simulations of the probes and the system level."""
     recommenders: tuple[ArmConfig, ...] = DEFAULT_ARMS
     """The recommenders whose order is predicted, near-ties among them; at least eight."""
+    salts: tuple[str, ...] = ("harbour", "lantern", "meadow", "quarry")
+    """Further salts, with each of which the order of recommenders is measured on another test third: the gate judges
+    the mean over these and `split.salt`, and needs five."""
     language: LanguageConfig | None = None
     """A language model with the behavioural features: evidence only, language only, and both. None leaves it out."""
     bootstrap: Annotated[int, Field(ge=100)] = 500
@@ -123,6 +139,14 @@ class FidelityConfig(Section):
                 "mind.grounded: grounded replay decides by the held-out behaviour that every figure here is measured "
                 "against; take it out, it is for `groundlings run`"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _salts_differ(self) -> FidelityConfig:
+        every = (self.split.salt, *self.salts)
+        twice = sorted({salt for salt in every if every.count(salt) > 1})
+        if twice:
+            raise ValueError(f"salts: {', '.join(twice)}: it stands there twice, or is split.salt already; take it out")
         return self
 
     @model_validator(mode="after")

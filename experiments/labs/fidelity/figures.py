@@ -23,6 +23,7 @@ _STYLES: Mapping[str, tuple[str, str, Any]] = {  # colour, mark and dash: no sin
     "item kNN": ("arm-3", "^", "-."),
     "genre profile": ("arm-4", "D", (0, (1, 1.2))),
     "EASE": ("arm-5", "v", (0, (5, 1, 1, 1))),
+    "list reader": ("arm-6", "P", (0, (3, 2))),
     "say yes": ("bound", "x", (0, (1, 2))),
     "items family": ("arm-6", "P", (0, (3, 2))),
     "people family": ("arm-7", "X", (0, (8, 2))),
@@ -46,6 +47,8 @@ def draw_ratios(records: Sequence[Record], negatives: str, metric: str, title: s
         published = dict.fromkeys(each.scorer for each in records if each.kind == "published")
         marks = {scorer: "*PdsX"[number % 5] for number, scorer in enumerate(published)}
         for scorer in dict.fromkeys(each.scorer for each in records if _is_of(each, negatives, metric)):
+            if scorer.startswith("list reader:"):
+                continue  # without all its ingredients: in the table
             own = [each for each in records if _is_of(each, negatives, metric) and each.scorer == scorer]
             own = sorted((each for each in own if each.value is not None), key=_ratio)
             x = [place[_ratio(each)] for each in own]

@@ -23,6 +23,7 @@ from groundlings.experiments.labs.fidelity.thresholds import MEASURES, Rule, cho
 
 PART = "interaction"
 F1_TARGETS = {1: 0.85, 3: 0.74, 9: 0.60}
+READER_F1_TARGETS = {1: 0.885, 3: 0.785, 9: 0.65}
 MATCHED_ACCURACY_TARGET = 0.73
 
 Task = tuple[Negatives, int]
@@ -53,15 +54,28 @@ def ask_all(stage: Stage, scorers: Sequence[Scorer]) -> Asked:
     validation = draw_lists(stage, stage.tuners, "validation")
     test_scores = {scorer.name: ask(scorer, test) for scorer in scorers}
     validation_scores = {scorer.name: ask(scorer, validation) for scorer in scorers}
-    rules = {
-        (scorer.name, task, name): choose_rule(
-            name, dict(validation_scores[scorer.name][task]), validation[task], scorer.threshold
-        )
-        for scorer in scorers
-        for task in test
+    rules: dict[tuple[str, Task, str], Rule] = {}
+    for scorer in scorers:
+        rules |= rules_of(scorer.name, validation_scores[scorer.name], validation, scorer.threshold)
+    return Asked(test, validation, test_scores, validation_scores, rules)
+
+
+def rules_of(
+    scorer: str, scores: Scores, lists: Mapping[Task, Lists], fixed: float | None = None
+) -> dict[tuple[str, Task, str], Rule]:
+    """The rules of one scorer by (scorer, task, measure), chosen on its scores of lists of validation users.
+
+    Args:
+        scorer: Its name.
+        scores: Task -> scale -> scores.
+        lists: Of these tasks and perhaps more.
+        fixed: The threshold, if it is not to be chosen.
+    """
+    return {
+        (scorer, task, name): choose_rule(name, dict(tables), lists[task], fixed)
+        for task, tables in scores.items()
         for name in MEASURES
     }
-    return Asked(test, validation, test_scores, validation_scores, rules)
 
 
 def examine_interaction(asked: Asked, scorers: Sequence[Scorer]) -> list[Record]:
@@ -70,7 +84,11 @@ def examine_interaction(asked: Asked, scorers: Sequence[Scorer]) -> list[Record]
     for task, lists in asked.test.items():
         negatives, ratio = task
         for name, definition in MEASURES.items():
-            rows = [Row(scorer.name, scorer.kind, _values(asked, scorer.name, task, name, lists)) for scorer in scorers]
+            rows = [
+                Row(scorer.name, scorer.kind, _values(asked, scorer.name, task, name, lists))
+                for scorer in scorers
+                if task in asked.test_scores[scorer.name]
+            ]
             found = compare_rows(
                 PART, f"{negatives} 1:{ratio}", name, rows, definition=definition, higher_is_better=True
             )
@@ -97,10 +115,11 @@ def _values(asked: Asked, scorer: str, task: Task, name: str, lists: Lists) -> F
 
 def _with_target(record: Record, task: Task) -> Record:
     negatives, ratio = task
-    if record.kind != "mind":
+    if record.kind not in ("mind", "reader"):
         return record
-    if record.metric == "f1" and negatives == "uniform" and ratio in F1_TARGETS:
-        return target_of(record, low=F1_TARGETS[ratio])
+    wanted = F1_TARGETS if record.kind == "mind" else READER_F1_TARGETS
+    if record.metric == "f1" and negatives == "uniform" and ratio in wanted:
+        return target_of(record, low=wanted[ratio])
     if record.metric == "accuracy" and negatives == "popularity-matched" and ratio == 1:
         return target_of(record, low=MATCHED_ACCURACY_TARGET)
     return record
@@ -116,11 +135,11 @@ def ask(scorer: Scorer, lists: Mapping[Task, Lists]) -> Scores:
         task: {scale: table[:, edges[number] : edges[number + 1]] for scale, table in scores.items()}
         for number, task in enumerate(lists)
     }
-    return {task: {**tables, **_against_the_list(tables, lists[task])} for task, tables in asked.items()}
+    return {task: with_list_scales(tables, lists[task]) for task, tables in asked.items()}
 
 
-def _against_the_list(scales: Mapping[str, FloatArray], lists: Lists) -> Mapping[str, FloatArray]:
-    """Each scale relative to the list; a user who was not asked about stays NaN."""
+def with_list_scales(scales: Mapping[str, FloatArray], lists: Lists) -> Mapping[str, FloatArray]:
+    """Each scale, and relative to the list; a user who was not asked about stays NaN."""
     listed = lists.listed
     size = np.maximum(listed.sum(axis=1, keepdims=True), 1)
     against: dict[str, FloatArray] = {}
@@ -128,4 +147,4 @@ def _against_the_list(scales: Mapping[str, FloatArray], lists: Lists) -> Mapping
         usual = np.where(listed, table, 0.0).sum(axis=1, keepdims=True) / size
         total = logsumexp(np.where(listed, table, -np.inf), axis=1, keepdims=True)
         against |= {f"{scale}, less the list's mean": table - usual, f"{scale}, share of the list": table - total}
-    return against
+    return {**scales, **against}

@@ -13,6 +13,7 @@ _SIMUSER = "SimUSER (gpt-4o-mini)"
 _RECAGENT = "RecAgent, as re-run by SimUSER"
 
 _NOTES = "read in third parties' notes of the paper, not in the paper itself"
+_PAGE = "the paper's page"
 _FIRST = "the paper's first table of user taste alignment, read in a note of its text"
 
 _F1 = (
@@ -24,6 +25,12 @@ _F1 = (
 _OTHER = (
     ("interaction", "uniform 1:1", _AGENT4REC, "accuracy", 0.691, _FIRST),
     ("interaction", "uniform 1:1", _SIMUSER, "accuracy", 0.791, "the authors' page"),
+    ("interaction", "uniform 1:1", "ContextSim (2026)", "accuracy", 0.824, f"{_PAGE}; ratio presumed to be 1:1"),
+    ("interaction", "uniform 1:1", "AlignUSER (ACL 2026)", "accuracy", 0.8317, f"{_PAGE}; ratio presumed to be 1:1"),
+    ("interaction", "choice among five", "UserMirrorer, 3B tuned (ACL 2026), mean of eight domains", "top-1", 0.550,
+     f"{_NOTES}; not the strict version"),
+    ("interaction", "choice among five", "GPT-5, mean of eight domains", "top-1", 0.422,
+     f"as a baseline of UserMirrorer, {_NOTES}; not the strict version"),
     ("preference", "rating", "Llama-3.3-70B, direct history", "mae", 0.739, "repository beyond-click-sim, its results"),
     ("preference", "rating", "Qwen3.6-27B, direct history", "mae", 0.698, "repository beyond-click-sim, its results"),
     ("preference", "rating", "Qwen3.6-27B, direct history", "rmse", 0.917, "repository beyond-click-sim, its results"),

@@ -5,8 +5,9 @@ A fixed rule gives the verdict:
     not supported  the claim does not hold: its interval touches zero, lies on the wrong side, or leaves the tolerance;
                    or its sign flips between variants
     indicative     the claim holds on held-out behaviour of users that nothing was fitted on, but the mind has not
-                   passed the system gate, or was not examined there
-    validated      the claim holds, and the same mind passed the system gate on this data set (`system.gate`)
+                   passed the system gate, or was not examined there, or the figure misses its target
+    validated      the claim holds, the target is met where there is one, and the same mind passed the system gate on
+                   this data set (`partitions.gate`)
 
 There are two kinds of claims. "Better than the best trivial scorer": the 95 % interval of the paired difference over
 users excludes zero on the good side. "Within a tolerance": the whole 95 % interval of the figure lies in it. Only minds
@@ -25,8 +26,8 @@ from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import Difference, mean_interval, paired_difference
 
 Verdict = Literal["validated", "indicative", "not supported"]
-Kind = Literal["trivial", "reference", "mind", "real", "published"]
-"""Of a row: a trivial scorer, a recommender for orientation, a mind, real users, a published figure."""
+Kind = Literal["trivial", "reference", "reader", "mind", "real", "published"]
+"""Of a row: a trivial scorer, a recommender for orientation, a list reader, a mind, real users, a published figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +107,19 @@ class Record:
         return asdict(self)
 
 
-def verdict(holds: bool | None, gate: bool) -> Verdict | None:
+def verdict(holds: bool | None, gate: bool, *, met: bool = True) -> Verdict | None:
     """The verdict on a claim.
 
     Args:
         holds: Whether the claim holds; None without a claim.
         gate: Whether the same mind passed the system gate.
+        met: Whether the figure meets its target, where it has one.
     """
     if holds is None:
         return None
     if not holds:
         return "not supported"
-    return "validated" if gate else "indicative"
+    return "validated" if gate and met else "indicative"
 
 
 def is_better(difference: Difference, *, higher_is_better: bool) -> bool:

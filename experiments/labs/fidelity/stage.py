@@ -134,13 +134,22 @@ def set_stage(config: FidelityConfig, progress: Progress = SILENT) -> Stage:
     dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
     split = config.split.of(dataset)
     _check_fits(config, dataset, split.train)
-    thirds = people_in_thirds(dataset.people.user_ids, config.split.salt)
-    new = only_new(split.test, split.train)
-    usable = (np.bincount(split.train.users, minlength=len(thirds)) > 0) & (np.diff(new.indptr) > 0)
-    testers = _choose(np.flatnonzero(usable & (thirds == TEST_THIRD)), config, dataset, "test")
-    tuners = _choose(np.flatnonzero(usable & (thirds == VALIDATION_THIRD)), config, dataset, "validation")
+    testers, tuners = people_of(config, dataset, split, config.split.salt)
     measured = measure(dataset, split.train, salt=config.split.salt, seed=config.seed, labels=split.labels)
     return Stage(config, dataset, split, testers, tuners, measured, estimate(measured))
+
+
+def people_of(config: FidelityConfig, dataset: Dataset, split: Split, salt: str) -> tuple[IntArray, IntArray]:
+    """Users of the test and of the validation third of a salt with training and held-out rows, ascending.
+
+    Raises:
+        ConfigError: The test third of `split.salt` has fewer users than asked for.
+    """
+    thirds = people_in_thirds(dataset.people.user_ids, salt)
+    new = only_new(split.test, split.train)
+    usable = (np.bincount(split.train.users, minlength=len(thirds)) > 0) & (np.diff(new.indptr) > 0)
+    testers = _choose(np.flatnonzero(usable & (thirds == TEST_THIRD)), config, dataset, "test", salt)
+    return testers, _choose(np.flatnonzero(usable & (thirds == VALIDATION_THIRD)), config, dataset, "validation", salt)
 
 
 def _check_fits(config: FidelityConfig, dataset: Dataset, train: Interactions) -> None:
@@ -160,17 +169,17 @@ def only_new(held_out: Interactions, train: Interactions) -> sp.csr_array:
     return sp.csr_array(matrix - matrix.multiply(train.matrix))
 
 
-def _choose(people: IntArray, config: FidelityConfig, dataset: Dataset, third: str) -> IntArray:
+def _choose(people: IntArray, config: FidelityConfig, dataset: Dataset, third: str, salt: str) -> IntArray:
     """As many users as asked for, the first by a hash of seed and id, ascending."""
     size = config.population.size
     if not len(people):
         raise ConfigError(f"split: nobody in the {third} third of {dataset.name} has both known and held-out rows")
     if size == "all":
         return people
-    if size > len(people) and third == "test":
+    if size > len(people) and third == "test" and salt == config.split.salt:  # further salts take who is there
         raise ConfigError(
             f"population.size: found {size}, but the test third of {dataset.name} under split.salt "
-            f"{config.split.salt!r} has {len(people)} people with held-out rows; write a number up to that, or all"
+            f"{salt!r} has {len(people)} people with held-out rows; write a number up to that, or all"
         )
     keys = [name_key("person", config.seed, dataset.people.user_ids[user]) for user in people]
     return np.sort(people[np.argsort(keys, kind="stable")][:size])

@@ -17,12 +17,13 @@ import numpy as np
 import scipy.sparse as sp
 from scipy import stats
 
-from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
-from groundlings.environments.ranking import RankingRequest
+from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.experiments.analysis.compare import mean_interval, paired_difference
 from groundlings.experiments.analysis.metrics.ranking import score_rankings
-from groundlings.experiments.labs.fidelity.config import FEWEST_RECOMMENDERS
 from groundlings.experiments.labs.fidelity.interaction import Asked
 from groundlings.experiments.labs.fidelity.people import bootstrap
 from groundlings.experiments.labs.fidelity.records import Baseline, Kind, Record, target_of
@@ -30,10 +31,11 @@ from groundlings.experiments.labs.fidelity.score_mind import ScoreMind
 from groundlings.experiments.labs.fidelity.scorers import CatalogScores, genre_profile
 from groundlings.experiments.labs.fidelity.sessions import simulate_sessions
 from groundlings.experiments.labs.fidelity.stage import MIND, Stage
+from groundlings.experiments.running.short_sessions import PEOPLE_AT_ONCE
 from groundlings.personas.mind import Mind
 from groundlings.personas.taste.model import FAMILIES
 from groundlings.personas.taste.regression import fit_logistic
-from groundlings.recommenders.base import AsyncRecommender
+from groundlings.recommenders.base import AsyncRecommender, Recommender
 from groundlings.recommenders.registry import build_recommender
 
 PART = "system"
@@ -70,46 +72,95 @@ class Utilities:
     simulated: Mapping[str, FloatArray]
 
 
+@dataclass(frozen=True)
+class GivenLists:
+    """The lists of every recommender, fitted on the training part, one per user and day.
+
+    Attributes:
+        users: Shape (n,), ascending.
+        lists: Of each recommender one array per day, shape (n, depth); one for all days where no list is drawn at
+            random.
+    """
+
+    users: IntArray
+    lists: Sequence[Sequence[ItemArray]]
+
+
 def simulators(stage: Stage, asked: Asked) -> list[Simulator]:
     """The mind under examination, the same mind with each family of features alone, and minds of one trivial score."""
+    families = [Simulator(f"{name} family", "mind", stage.mind_with(taste=stage.taste_of(name))) for name in FAMILIES]
+    return [Simulator(MIND, "mind", stage.mind), *families, *trivial_simulators(stage, stage, asked)]
+
+
+def trivial_simulators(stage: Stage, fitted: Stage, asked: Asked) -> list[Simulator]:
+    """Minds of one trivial score.
+
+    Args:
+        stage: Whose users they are.
+        fitted, asked: The stage, and its lists, that their slopes are fitted on.
+    """
+    return [
+        Simulator(name, "trivial", _score_mind(name, stage, scores, _slope(fitted, asked, own)))
+        for (name, scores), own in zip(_trivial(stage).items(), _trivial(fitted).values(), strict=True)
+    ]
+
+
+def _score_mind(name: str, stage: Stage, scores: CatalogScores, slope: float) -> ScoreMind:
+    def scaled(users: IntArray) -> FloatArray:
+        return slope * scores(users)
+
+    return ScoreMind(name, scaled, stage.testers, stage.train.matrix, parameters=stage.mind.parameters)
+
+
+def _trivial(stage: Stage) -> Mapping[str, CatalogScores]:
+    """Popularity, and the genres of what a user met."""
     counts = stage.train.item_counts.astype(np.float64)
-    rows: Mapping[str, CatalogScores] = {
+    return {
         POPULARITY_SIMULATOR: lambda users: np.broadcast_to(np.log1p(counts), (len(users), len(counts))),
         "genre profile scorer": genre_profile(stage),
     }
-    parameters = stage.mind.parameters
-    minds = []
-    for name, scores in rows.items():
-        slope = _slope(stage, asked, scores)
-
-        def scaled(users: IntArray, scores: CatalogScores = scores, slope: float = slope) -> FloatArray:
-            return slope * scores(users)
-
-        mind = ScoreMind(
-            name, scaled, stage.testers, stage.train.matrix, parameters=parameters,
-        )  # fmt: skip
-        minds.append(Simulator(name, "trivial", mind))
-    families = [Simulator(f"{name} family", "mind", stage.mind_with(taste=stage.taste_of(name))) for name in FAMILIES]
-    return [Simulator(MIND, "mind", stage.mind), *families, *minds]
 
 
-def measure_utilities(
-    stage: Stage, audiences: Sequence[Simulator], on_recommender: Callable[[str], None] = lambda _: None
-) -> Utilities:
-    """Fit every recommender once, and measure its utility by real held-out behaviour and by each simulator."""
-    real: list[FloatArray] = []
-    others: list[FloatArray] = []
-    simulated: dict[str, list[FloatArray]] = {each.name: [] for each in audiences}
+def give_lists(stage: Stage, users: IntArray, on_recommender: Callable[[str], None] = lambda _: None) -> GivenLists:
+    """Fit every recommender once, and keep its lists for some users, training items left out.
+
+    Args:
+        stage: The data, the recommenders, the site and the days.
+        users: Who, ascending.
+        on_recommender: Is told which one is fitted.
+    """
+    lists = []
     for number, arm in enumerate(stage.config.recommenders):
         on_recommender(arm.name)
         recommender = build_recommender(arm.recommender, arm.options, stage.context, where=f"recommenders[{number}]")
         recommender.fit(stage.train, stage.dataset.catalog)
         days = range(stage.config.visits.days if recommender.randomised else 1)
+        lists.append([_lists(stage, recommender, users, day) for day in days])
+    return GivenLists(users, lists)
+
+
+def measure_utilities(stage: Stage, audiences: Sequence[Simulator], given: GivenLists) -> Utilities:
+    """The utility of every recommender by real held-out behaviour and by each simulator.
+
+    Args:
+        stage: The users.
+        audiences: The simulators.
+        given: Lists for these users, and perhaps for others.
+    """
+    real: list[FloatArray] = []
+    others: list[FloatArray] = []
+    simulated: dict[str, list[FloatArray]] = {each.name: [] for each in audiences}
+    for lists in given.lists:
         for users, columns in ((stage.testers, real), (stage.tuners, others)):
-            columns.append(np.mean([_real_utility(stage, recommender, users, day) for day in days], axis=0))
+            rows = np.searchsorted(given.users, users)
+            relevant = sp.csr_array(stage.held_out[users])
+            scores = [score_rankings(items[rows], relevant, CUT).values["ndcg"] for items in lists]
+            columns.append(np.mean(scores, axis=0))
         for each in audiences:
             sessions = [
-                simulate_sessions(stage, recommender, each.mind, stage.site, day=day).expected_clicks
+                simulate_sessions(
+                    stage, _Given(given.users, lists[day % len(lists)]), each.mind, stage.site, day=day
+                ).expected_clicks
                 for day in range(stage.config.visits.days)
             ]
             simulated[each.name].append(np.mean(sessions, axis=0))
@@ -122,7 +173,7 @@ def measure_utilities(
 
 
 def examine_system(stage: Stage, utilities: Utilities, audiences: Sequence[Simulator]) -> list[Record]:
-    """Records of part 6; `gate` reads them."""
+    """Records of part 6 with one salt; the gate reads those of `partitions`."""
     different = really_different(utilities.real)
     records = [
         _utility(name, "real people", f"nDCG@{CUT}", "real", column)
@@ -203,24 +254,6 @@ def _ceiling(utilities: Utilities, different: Sequence[tuple[int, int]]) -> list
     ]  # fmt: skip
 
 
-def gate(records: Sequence[Record], scorer: str) -> bool:
-    """Whether a mind passes the system gate on this data set.
-
-    It needs all of: at least eight recommenders; Kendall's tau of at least 0.8, or as high as other real users reach if
-    near-ties put 0.8 out of reach, and significant by its exact p; sign agreement of at least 0.9 on the pairs that
-    really differ; and neither figure below that of the popularity scorer.
-    """
-    own = {record.metric: record for record in records if record.part == PART and record.scorer == scorer}
-    tau, sign = own.get("kendall tau"), own.get("sign agreement")
-    if tau is None or sign is None or tau.value is None or sign.value is None or not sign.n:
-        return False
-    above = all(each.baseline is not None and (each.value or 0.0) >= each.baseline.value for each in (tau, sign))
-    others = [each.value for each in records if each.scorer == OTHER_PEOPLE and each.metric == "kendall tau"]
-    ceiling = min([TAU_TARGET, *(value for value in others if value is not None)])
-    reached = tau.value >= ceiling and sign.value >= SIGN_TARGET
-    return tau.n >= FEWEST_RECOMMENDERS and bool(tau.holds) and reached and above
-
-
 def really_different(real: FloatArray) -> list[tuple[int, int]]:
     """Pairs of columns whose paired difference over users is significant, not corrected for their number."""
     pairs = combinations(range(real.shape[1]), 2)
@@ -283,15 +316,31 @@ def _utility(name: str, scorer: str, metric: str, kind: Kind, values: FloatArray
     )
 
 
-def _real_utility(stage: Stage, recommender: AsyncRecommender, users: IntArray, day: int) -> FloatArray:
-    seen = stage.train.matrix
-    values = []
-    for first in range(0, len(users), 256):
-        some = users[first : first + 256]
-        request = RankingRequest(some, CUT, sp.csr_array(seen[some]), Draws.for_sessions(stage.seed, some, day))
-        ranking = asyncio.run(recommender.rank(request))
-        values.append(score_rankings(ranking.items, sp.csr_array(stage.held_out[some]), CUT).values["ndcg"])
-    return np.concatenate(values)
+def _lists(stage: Stage, recommender: AsyncRecommender, users: IntArray, day: int) -> ItemArray:
+    """The lists of one day, as long as sessions and `CUT` need, shape (n, depth)."""
+    seen, depth = stage.train.matrix, max(CUT, stage.site.depth)
+    parts = []
+    for first in range(0, len(users), PEOPLE_AT_ONCE):
+        some = users[first : first + PEOPLE_AT_ONCE]
+        request = RankingRequest(some, depth, sp.csr_array(seen[some]), Draws.for_sessions(stage.seed, some, day))
+        items = asyncio.run(recommender.rank(request)).items
+        parts.append(np.pad(items, ((0, 0), (0, depth - items.shape[1])), constant_values=NO_ITEM))
+    return np.concatenate(parts)
+
+
+class _Given(Recommender):
+    """Gives the lists that a recommender gave before, to the users that it gave them to."""
+
+    def __init__(self, users: IntArray, items: ItemArray) -> None:
+        self._users, self._items = users, items
+
+    def fit(self, interactions: Interactions, catalog: Catalog) -> None:
+        """Nothing: the lists are there."""
+
+    def recommend(self, request: RankingRequest) -> Ranking:
+        """See `Recommender.recommend`."""
+        items = self._items[np.searchsorted(self._users, request.users), : request.size]
+        return Ranking.deterministic(items, np.full(items.shape, np.nan))
 
 
 def _slope(stage: Stage, asked: Asked, scores: CatalogScores) -> float:

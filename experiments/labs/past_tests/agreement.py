@@ -13,7 +13,7 @@ from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.experiments.labs.past_tests.slope import Effects, fit_slope
 
 SIMULATION, CORRECTED = "simulation", "corrected by the other tests"
-ZERO, MEAN_SIGN, MEAN = "always zero", "always the sign of the other tests' mean", "always the other tests' mean"
+ZERO, FREQUENT_SIGN, MEAN = "always zero", "always the more frequent sign", "always the other tests' mean"
 
 _Z = float(stats.norm.ppf(0.975))
 _RESAMPLES = 2000
@@ -99,7 +99,7 @@ def measure_agreement(effects: Effects, corrections: Corrections, *, seed: int) 
     """
     others = _means_of_others(effects)
     return [
-        *_signs(effects, others),
+        *_signs(effects),
         _slope(effects),
         *_coverage(effects, corrections),
         _spearman(effects, seed),
@@ -122,7 +122,7 @@ def _means_of_others(effects: Effects) -> FloatArray:
     return means
 
 
-def _signs(effects: Effects, others: FloatArray) -> Iterator[Record]:
+def _signs(effects: Effects) -> Iterator[Record]:
     definition = (
         "Share of the tests in which the guess has the sign of the real effect; Wilson's interval, tests taken as "
         "independent. An effect of exactly zero agrees with zero alone."
@@ -130,9 +130,11 @@ def _signs(effects: Effects, others: FloatArray) -> Iterator[Record]:
     every = np.ones(len(effects), dtype=np.bool_)
     for name, among in (("sign agreement", every), ("sign agreement, really different", really_different(effects))):
         words = definition if among.all() else f"{definition} Only tests whose real interval excludes zero."
-        for guess, values in ((SIMULATION, effects.simulated), (MEAN_SIGN, others)):
-            known = among & ~np.isnan(values)
-            right, n = int((np.sign(values) == np.sign(effects.real))[known].sum()), int(known.sum())
+        # Told in hindsight: a sign taken from the other tests would be wrong more often than chance where both signs
+        # are about as frequent, because each test is then of the rarer sign among the others.
+        frequent = np.full(len(effects), 1.0 if (effects.real[among] > 0).sum() * 2 >= among.sum() else -1.0)
+        for guess, values in ((SIMULATION, effects.simulated), (FREQUENT_SIGN, frequent)):
+            right, n = int((np.sign(values) == np.sign(effects.real))[among].sum()), int(among.sum())
             yield Record(name, guess, right / n if n else None, *wilson(right, n), n, words)
 
 

@@ -6,12 +6,13 @@ groundlings compare RUN --past-tests validate.json
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.errors import RunDirectoryError, shown
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.report.formatting import plural
 from groundlings.experiments.labs.past_tests.slope import Slope
@@ -64,7 +65,7 @@ def read_past_tests(path: Path) -> PastTests:
         content = json.loads(path.read_text(encoding="utf-8"))
         slope, scale, metrics = content["slope"], content["scale"], tuple(map(str, content["metrics"]))
         if slope is not None:
-            slope = Slope(**slope)
+            slope = _slope(slope)
         if scale not in ("relative", "absolute"):
             raise ValueError(f"scale {scale!r}")
     except (OSError, ValueError, KeyError, TypeError) as fault:
@@ -74,6 +75,22 @@ def read_past_tests(path: Path) -> PastTests:
     if slope is None:
         raise RunDirectoryError(f"--past-tests {path}: its tests were too few for a slope; validate on more of them")
     return PastTests(slope, scale, metrics)
+
+
+def _slope(content: dict[str, Any]) -> Slope:
+    """A slope as the file has it; raises ValueError or TypeError where a figure cannot be."""
+    found = Slope(**content)
+    for name in ("value", "error", "spread", "rest", "largest"):
+        figure = getattr(found, name)
+        if not isinstance(figure, float | int) or not math.isfinite(figure) or (name != "value" and figure < 0):
+            raise ValueError(f"slope.{name} {shown(figure)}")
+    for name in ("low", "high"):
+        figure = getattr(found, name)
+        if figure is not None and (not isinstance(figure, float | int) or not math.isfinite(figure)):
+            raise ValueError(f"slope.{name} {shown(figure)}")
+    if type(found.n) is not int or type(found.n_experiments) is not int or not 2 <= found.n_experiments <= found.n:
+        raise ValueError(f"slope of {shown(found.n)} tests and {shown(found.n_experiments)} experiments")
+    return found
 
 
 def correct(comparison: Comparison, past: PastTests) -> list[Corrected]:

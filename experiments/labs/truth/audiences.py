@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from scipy.special import expit
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.experiments.labs.fidelity.stage import MIND
@@ -17,10 +16,8 @@ from groundlings.experiments.running.exposures import measure
 from groundlings.personas.exposure.calibration import ExposureCalibration
 from groundlings.personas.exposure.fit import Audience as FittedWith
 from groundlings.personas.exposure.fit import fit_exposures
-from groundlings.personas.exposure.utility import Features
 from groundlings.personas.minds.behavioural import BehaviouralMind
 from groundlings.personas.taste.model import Taste, fit_taste
-from groundlings.personas.taste.utility import FEATURES, utility_features
 
 FITTED_MIND = f"{MIND}, fitted on exposures"
 """The same mind after a fit on the exposures of people who are not judged."""
@@ -35,7 +32,6 @@ class Audience:
     Attributes:
         name: In every record.
         mind: Decides in sessions.
-        taste: What it was built with.
         shares: P(each rating) for some users and items, were the items shown to them, shape (n_pairs, n_ratings); None
             where the data set has no ratings.
         calibration: What the exposures of other people say; None without a fit.
@@ -43,7 +39,6 @@ class Audience:
 
     name: str
     mind: BehaviouralMind
-    taste: Taste
     shares: Callable[[IntArray, IntArray], FloatArray] | None
     calibration: ExposureCalibration | None = None
 
@@ -99,10 +94,7 @@ def calibrate_on(ground: Ground, salt: str) -> ExposureCalibration:
 def _audience(
     name: str, mind: BehaviouralMind, taste: Taste, calibration: ExposureCalibration | None = None
 ) -> Audience:
-    """A mind with the ratings that it would give: as it says itself where it can, else those of its taste."""
-    of_taste = None if taste.stars is None else taste.stars.shares
-    shares: Callable[[IntArray, IntArray], FloatArray] | None = getattr(mind, "rating_shares", of_taste)
-    return Audience(name, mind, taste, shares, calibration)
+    return Audience(name, mind, None if taste.stars is None else mind.rating_shares, calibration)
 
 
 def like_chance(audience: Audience, ratings: FloatArray, users: IntArray, items: IntArray) -> FloatArray | None:
@@ -114,18 +106,6 @@ def like_chance(audience: Audience, ratings: FloatArray, users: IntArray, items:
         users, items: The pairs.
     """
     return None if audience.shares is None else audience.shares(users, items) @ ratings
-
-
-def calibrated_chance(audience: Audience, users: IntArray, items: IntArray) -> FloatArray | None:
-    """P(like) of some pairs as the calibration alone has it, shape (n_pairs,); None where it was not fitted."""
-    calibration = audience.calibration
-    if calibration is None or not calibration.liking.intercept.fitted:
-        return None
-    order = np.lexsort((items, users))  # a person's rows together
-    features = Features(FEATURES, utility_features(audience.taste, users[order], items[order]))
-    found = np.empty(len(users))
-    found[order] = expit(calibration.liking.log_odds(features))
-    return found
 
 
 def open_and_like(audience: Audience, users: IntArray, items: IntArray) -> FloatArray:

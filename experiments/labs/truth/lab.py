@@ -9,6 +9,8 @@ from importlib.metadata import version
 from typing import Any
 
 from groundlings.experiments.config.loading import config_hash, dump_config
+from groundlings.experiments.labs.fidelity.stage import MIND
+from groundlings.experiments.labs.resampling import Resamples
 from groundlings.experiments.labs.truth.arms import Arm, fit_arms
 from groundlings.experiments.labs.truth.audiences import Audience, audiences
 from groundlings.experiments.labs.truth.config import TruthConfig
@@ -17,7 +19,6 @@ from groundlings.experiments.labs.truth.level import examine_level
 from groundlings.experiments.labs.truth.order import Order, examine_order, order_task
 from groundlings.experiments.labs.truth.ratings import examine_ratings
 from groundlings.experiments.labs.truth.records import TruthRecord, gate, judged
-from groundlings.experiments.labs.truth.resampling import Resamples
 from groundlings.experiments.labs.truth.sessions import HEADLINES
 from groundlings.experiments.running.events import SILENT, LabStep, Progress
 
@@ -48,9 +49,10 @@ class Findings:
         return None
 
     def as_dict(self) -> dict[str, Any]:
-        """The content of `truth.json`."""
+        """The content of `truth.json`; `truth_gate_passed` and `about.mind` are of the mind without exposures."""
         return {
             "about": dict(self.about),
+            "truth_gate_passed": self.passed[MIND],
             "gate_passed": dict(self.passed),
             "records": [record.as_dict() for record in self.records],
         }
@@ -88,7 +90,8 @@ def examine(config: TruthConfig, progress: Progress = SILENT) -> Findings:
     passed = {each.name: gate(ordered, each.name, task, len(salts)) for each in minds[0]}
     everything = [judged(record, _passed(record.scorer, passed)) for record in [*records, *ordered]]
     about = _about(ground, arms, seconds)
-    about["minds"] = {each.name: dict(each.mind.describe()) for each in minds[0]}
+    about["mind"] = {**minds[0][0].mind.describe(), "exposures": None}
+    about["fitted_mind"] = next((dict(each.mind.describe()) for each in minds[0] if each.fitted), None)
     return Findings(about, everything, passed, order)
 
 

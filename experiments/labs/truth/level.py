@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
+from groundlings.experiments.labs.resampling import Resamples
 from groundlings.experiments.labs.truth.audiences import Audience
 from groundlings.experiments.labs.truth.ground import Ground
 from groundlings.experiments.labs.truth.records import Metric, Row, TruthRecord, compare
-from groundlings.experiments.labs.truth.resampling import Resamples
 
 PART = "level"
 LIKES, SHARES = "likes of random items", "ratings given to random items"

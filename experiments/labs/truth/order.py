@@ -15,17 +15,17 @@ import numpy as np
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.experiments.labs.fidelity.records import Kind
-from groundlings.experiments.labs.truth.arms import Arm
-from groundlings.experiments.labs.truth.audiences import Audience, like_chance, open_and_like
-from groundlings.experiments.labs.truth.ground import Ground
-from groundlings.experiments.labs.truth.records import GATE_SIGN, GATE_TAU, Metric, Row, TruthRecord, compare
-from groundlings.experiments.labs.truth.resampling import (
+from groundlings.experiments.labs.resampling import (
     Resamples,
     kendall,
     pooled,
     really_different,
     sign_agreement,
 )
+from groundlings.experiments.labs.truth.arms import Arm
+from groundlings.experiments.labs.truth.audiences import Audience, like_chance, open_and_like
+from groundlings.experiments.labs.truth.ground import Ground
+from groundlings.experiments.labs.truth.records import GATE_SIGN, GATE_TAU, Metric, Row, TruthRecord, compare
 from groundlings.experiments.labs.truth.sessions import HEADLINES, Totals, live
 from groundlings.experiments.labs.truth.simulators import (
     ITEM_MEAN,

@@ -17,11 +17,11 @@ from scipy.stats import rankdata
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.experiments.labs.fidelity.people import rows_by_person
 from groundlings.experiments.labs.fidelity.records import Kind
+from groundlings.experiments.labs.resampling import Resamples
 from groundlings.experiments.labs.truth.arms import PEOPLE_AT_ONCE
-from groundlings.experiments.labs.truth.audiences import Audience, calibrated_chance, open_and_like
+from groundlings.experiments.labs.truth.audiences import Audience, open_and_like
 from groundlings.experiments.labs.truth.ground import Ground
 from groundlings.experiments.labs.truth.records import Metric, Row, TruthRecord, compare
-from groundlings.experiments.labs.truth.resampling import Resamples
 from groundlings.recommenders.feature_regression import FeatureRegressionRecommender
 from groundlings.recommenders.item_mean import ItemMeanRecommender
 from groundlings.recommenders.rating_bias import fit_biases
@@ -188,8 +188,4 @@ def _examined(ground: Ground, minds: Sequence[Sequence[Audience]]) -> list[Score
             Scorer(name, "mind", likes, fitted, {"like auc": (AUC_TARGET, None)} if fitted else {}),
             Scorer(f"{name}, P(click) x P(like)", "reference", both, fitted),
         ]  # fmt: skip
-        fit = [calibrated_chance(each, users, items) for each in same]
-        if all(each is not None for each in fit):
-            said = [Prediction(likes=each) for each in fit]
-            scorers.append(Scorer(f"{name}, the calibration's P(like)", "reference", said, fitted))
     return scorers

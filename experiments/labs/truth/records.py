@@ -23,8 +23,8 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.labs.fidelity.records import Baseline, Kind, Record, is_within, target_of
 from groundlings.experiments.labs.fidelity.sentences import sentence
+from groundlings.experiments.labs.resampling import interval, pooled
 from groundlings.experiments.labs.truth.config import FEWEST_SALTS
-from groundlings.experiments.labs.truth.resampling import interval, pooled
 
 POOLED = "pooled"
 """The partition of a record that is the mean over all of them."""

@@ -29,6 +29,13 @@ from groundlings.experiments.running.held_out.audiences import (
     compare_audiences,
     obstacle,
 )
+from groundlings.experiments.running.held_out.exposures import (
+    ExposureSample,
+    Sums,
+    exposure_effect,
+    exposure_sample,
+    exposure_sums,
+)
 from groundlings.experiments.running.held_out.figures import Figures, keep, kept, place_of
 from groundlings.experiments.running.held_out.sample import Sample, choose_sample
 from groundlings.experiments.running.plan import Plan
@@ -57,6 +64,8 @@ class ArmMeasurement:
     plan: Plan
     _figures: dict[str, Figures] = field(default_factory=dict)
     _faults: dict[str, str] = field(default_factory=dict)
+    _exposed: dict[str, Sums] = field(default_factory=dict)
+    _no_exposures: str = ""
 
     @cached_property
     def missing(self) -> str:
@@ -99,8 +108,9 @@ class ArmMeasurement:
             with_items=sample.with_items,
             asked=len(sample.users),
             arms={name: self._behaviour(name, self._figures.get(name), missing) for name, missing in arms.items()},
-            trivial=tuple(self._behaviour(name, figures, "") for name, figures in trivial),
+            trivial=tuple(self._of_held_out(name, figures) for name, figures in trivial),
             audiences=self._ordered(),
+            no_exposures=self._no_exposures,
         )
 
     @cached_property
@@ -110,6 +120,14 @@ class ArmMeasurement:
     @cached_property
     def _sample(self) -> Sample:
         return choose_sample(self.plan.population, self.plan.split, self.plan.config.seed)
+
+    @cached_property
+    def _exposures(self) -> ExposureSample | None:
+        try:
+            return exposure_sample(self.plan)
+        except UserError as fault:
+            self._no_exposures = f"the exposures that the experiment file names could not be read ({fault})"
+            return None
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
@@ -133,8 +151,8 @@ class ArmMeasurement:
 
     async def _measured_again(self, arm: ArmConfig) -> str:
         """Measure an arm that has not been measured yet; why that could not be done, "" where it is."""
-        if arm.name not in self._figures:
-            figures = kept(place_of(self.plan, arm, self._names))
+        if arm.name not in self._figures or (self._exposures is not None and arm.name not in self._exposed):
+            figures = None if self._exposures is not None else kept(place_of(self.plan, arm, self._names))
             if figures is not None:
                 self._figures[arm.name] = figures
                 return ""
@@ -154,6 +172,8 @@ class ArmMeasurement:
                 return
             keep(place, figures)
         self._figures[arm.name] = figures
+        if self._exposures is not None:  # as quick as reading them from a cache
+            self._exposed[arm.name] = await exposure_sums(self.plan, self._exposures, recommender)
 
     async def _figures_of(self, recommender: AsyncRecommender, *, browsed: bool = True) -> Figures:
         ndcg, hit = await self._scores(recommender)
@@ -204,9 +224,20 @@ class ArmMeasurement:
         return await self._figures_of(recommender, browsed=False)
 
     def _behaviour(self, name: str, figures: Figures | None, missing: str) -> ArmBehaviour:
-        base = self._figures.get(self.plan.config.arms[0].name)
-        if figures is None or base is None:
+        """All evidence on an arm."""
+        if figures is None or self.plan.config.arms[0].name not in self._figures:
             return ArmBehaviour(name, missing=missing or "the first arm was not measured")
+        found = self._of_held_out(name, figures)
+        exposed = None
+        if self._exposures is not None:
+            exposed = exposure_effect(self._exposures, self._exposed, name, self.plan.config.arms[0].name)
+        return found if exposed is None else ArmBehaviour(name, (exposed, *found.effects))
+
+    def _of_held_out(self, name: str, figures: Figures) -> ArmBehaviour:
+        """What held-out behaviour says of a recommender, an arm's or a trivial one."""
+        base = self._figures.get(self.plan.config.arms[0].name)
+        if base is None:
+            return ArmBehaviour(name, missing="the first arm was not measured")
         effects = [
             RealEffect("held-out behaviour", metric, mean_interval(ours), paired_difference(ours, theirs), decides)
             for metric, ours, theirs, decides in (

@@ -90,6 +90,53 @@ def test_an_arm_that_simulated_people_dislike_and_real_ones_want_is_not_supporte
         assert "held-out behaviour is not about this metric (satisfaction is not about which items" in said
 
 
+def exposed(tmp_path, opens, **section):
+    """The verdict on the arm that real people want, beside a log of items shown to all of them at random."""
+    history, wanted = niche_world()
+    rng = np.random.default_rng(4)
+    rows = [(user, f"i{item}", int(rng.random() < opens(item))) for user in wanted for item in rng.permutation(60)[:24]]
+    pd.DataFrame(rows, columns=["user", "item", "opened"]).to_csv(tmp_path / "shown.csv", index=False)
+    path = str(tmp_path / "shown.csv")
+    experiment = Experiment(
+        dataset=history,
+        arms={"popular": "popular", "unpicked": lambda users, k: [
+            [*wanted[user], *(f"i{item}" for item in range(20, 60) if f"i{item}" not in wanted[user])][:k]
+            for user in users
+        ]},
+        seed=1,
+        days=1,
+        plan={"primary": "view_ratio"},
+        site={"page_size": 10, "max_pages": 1},
+        exposures={"path": path, "opened": "opened", "hold_out": False, "policy": "random", **section},
+    )  # fmt: skip
+    return experiment.run(tmp_path / "run").compare()
+
+
+def test_items_shown_at_random_decide_before_what_people_chose(tmp_path):
+    found = exposed(tmp_path, lambda item: 0.5 if item < 20 else 0.05)
+    (arm,) = found.findings.arms
+    random, ndcg, _ = arm.real.effects
+    assert (random.source, ndcg.source) == ("random exposures", "held-out behaviour")
+    assert random.difference.high < 0 < ndcg.difference.low
+    assert (arm.real.stance, arm.real.decided_by) == ("agrees", random)
+    assert random.value.mean == pytest.approx(0.05, abs=0.04)
+    assert "random exposures agrees" not in str(found)
+
+
+def test_random_exposures_that_cannot_tell_leave_it_to_held_out_behaviour(tmp_path):
+    (arm,) = exposed(tmp_path, lambda _: 0.2).findings.arms
+    assert (arm.real.stance, arm.real.decided_by.source) == ("disagrees", "held-out behaviour")
+
+
+def test_a_logged_policy_without_propensities_is_no_evidence_and_a_missing_log_is_said(tmp_path):
+    (arm,) = exposed(tmp_path, lambda item: 0.5 if item < 20 else 0.05, policy="logged").findings.arms
+    assert {each.source for each in arm.real.effects} == {"held-out behaviour"}
+    shutil.rmtree(tmp_path / "run")
+    found = exposed(tmp_path, lambda _: 0.2, opened="no_such_column")
+    assert "could not be read" in found.findings.held_out.no_exposures
+    assert "could not be read" in " ".join(str(found).split())
+
+
 def test_an_arm_is_scored_by_the_new_items_of_its_agents_as_it_ranks_on_the_first_day(tmp_path):
     directory = run(tmp_path / "run")
     found = read_held_out(directory)
@@ -124,7 +171,7 @@ def test_other_audiences_order_the_arms_too(tmp_path):
     assert audiences.arms == ARMS
     assert len(audiences.agreements) == 6
     for values in audiences.utilities.values():
-        assert values[2] < min(values[:2]), "nobody prefers a random order"
+        assert values[1] == max(values), "everybody likes the personal list best"
 
 
 def test_measuring_changes_nothing_of_what_happens_and_can_be_switched_off(tmp_path):

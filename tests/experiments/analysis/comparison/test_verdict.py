@@ -145,20 +145,26 @@ def test_an_order_that_depends_on_the_audience_is_said_with_every_word(tmp_path)
     ],
 )
 def test_what_a_validation_rests_on_is_said(tmp_path, passed, dataset, word, basis):
-    about = {"dataset_hash": dataset, "mind": {"kind": "behavioural"}}
-    (tmp_path / "truth.json").write_text(
-        json.dumps(
-            {
-                "about": about,
-                "truth_gate_passed": passed,
-                "records": [{"part": "order", "metric": "kendall tau", "kind": "mind", "value": 0.83, "n": 12}],
-            }
-        )
-    )
+    tau = {"part": "order", "metric": "kendall tau", "kind": "mind", "n": 12}
+    plain, fitted = {"kind": "behavioural"}, {"kind": "behavioural", "exposures": "e" * 64}
+    content = {
+        "about": {"dataset_hash": dataset, "minds": {"mind": plain, "mind, fitted on exposures": fitted}},
+        "gate_passed": {"mind": passed, "mind, fitted on exposures": not passed},
+        "records": [
+            {**tau, "scorer": "mind, fitted on exposures", "value": 0.9},
+            {**tau, "scorer": "mind", "value": 0.83},
+        ],
+    }
+    (tmp_path / "truth.json").write_text(json.dumps(content))
+    own = {**fitted, "exposures": "f" * 64}
+    assert find_truth(tmp_path, None, "d", own).tau == 0.9, "the mind that was fitted as the run's was"
     truth = find_truth(tmp_path, None, "d", {"kind": "behavioural"})
     assert truth.tau == 0.83
     found = compare_outcomes(outcomes(), fidelity(tmp_path), truth=truth)
     assert (found.arms[0].word, found.arms[0].basis) == (word, basis)
+    (tmp_path / "truth.json").write_text('{"gate_passed": {}}')
+    with pytest.raises(RunDirectoryError, match="not a file of the truth lab"):
+        find_truth(tmp_path, tmp_path, "d", {})
 
 
 def test_indicative_without_an_examined_audience():
@@ -178,6 +184,7 @@ def test_not_supported_where_the_interval_includes_zero(tmp_path):
         ({"system_gate_passed": False}, "did not pass"),
         ({"about": {"dataset_hash": "another", "mind": {"kind": "behavioural"}}}, "did not pass"),
         ({"about": {"dataset_hash": "d", "mind": {"kind": "language"}}}, "did not pass"),
+        ({"about": {"dataset_hash": "d", "mind": {"kind": "behavioural", "exposures": "e"}}}, "did not pass"),
     ],
 )
 def test_a_gate_that_failed_or_is_about_something_else_does_not_open(tmp_path, change, why):

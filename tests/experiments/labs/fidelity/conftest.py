@@ -20,7 +20,9 @@ dataset:
   name: toy
   toy: {n_users: 150, n_items: 120, n_groups: 4, interactions_per_user: 30, seed: 5}
 split: {salt: a}
+salts: [b]
 site: {page_size: 5, max_pages: 2}
+lists: {reader: false}
 visits: {days: 2, doses: [0.5, 1.0]}
 bootstrap: 100
 """

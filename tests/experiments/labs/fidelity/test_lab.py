@@ -28,7 +28,7 @@ from groundlings.experiments.labs.fidelity.lab import PARTS
 from groundlings.experiments.labs.fidelity.page import render_page
 from groundlings.experiments.labs.fidelity.probes import examine_probes
 from groundlings.experiments.labs.fidelity.published import published_rows
-from groundlings.experiments.labs.fidelity.stage import set_stage
+from groundlings.experiments.labs.fidelity.stage import MIND, set_stage
 
 WIDE = {"COLUMNS": "200"}
 CONFIGS = Path(__file__).parents[4] / "experiments" / "configs"
@@ -64,6 +64,16 @@ def test_only_minds_are_judged_and_every_judgement_has_its_ground(findings):
 def test_the_word_for_the_whole_follows_the_gate(findings):
     assert findings.overall != "validated" or findings.passed
     assert replace(findings, passed=False).overall != "validated"
+
+
+def test_the_order_is_measured_on_every_salt_and_no_missed_target_is_called_validated(findings):
+    tasks = [each.task for each in findings.records if each.part == "system" and each.metric == "kendall tau"]
+    assert tasks[0].endswith("mean over 2 salts")
+    assert not findings.passed, "two salts are too few"
+    (tau,) = (row.record for row in headlines(findings.records) if "Kendall" in row.label and row.record.scorer == MIND)
+    assert tau.task == tasks[0]
+    for record in findings.records:
+        assert record.verdict != "validated" or record.target is None or record.target.met
 
 
 def test_the_json_is_plain_and_complete(findings):
@@ -137,10 +147,17 @@ def test_the_command_writes_records_and_page_and_prints_the_table(toy_file, tmp_
     app = typer.Typer()
     app.command()(fidelity)
     outcome = CliRunner().invoke(
-        app, [str(toy_file), "--out", str(tmp_path / "out"), "--set", "split.salt=c"], env=WIDE
+        app,
+        [
+            *(str(toy_file), "--out", str(tmp_path / "out")),
+            *("--set", "split.salt=c", "--set", "lists.reader=true", "--set", "lists.ratios=[1]"),
+        ],
+        env=WIDE,
     )
     assert outcome.exit_code == 0, outcome.output
     assert "Interaction 1:1, F1" in outcome.output
+    assert "List reader, no mind: 1:1, F1" in outcome.output
+    assert "Choice among five, top-1" in outcome.output
     assert json.loads((tmp_path / "out" / "fidelity.json").read_text())["about"]["salt"] == "c"
     assert (tmp_path / "out" / "fidelity.html").read_text().startswith("<!doctype html>")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"fidelity.json", "fidelity.html"}

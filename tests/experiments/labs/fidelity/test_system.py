@@ -8,8 +8,16 @@ import numpy as np
 import pytest
 
 from groundlings.experiments.labs.fidelity.calibration import BINS, expected_calibration_error, reliability
-from groundlings.experiments.labs.fidelity.records import Baseline, Record
-from groundlings.experiments.labs.fidelity.system import PART, gate, kendall, really_different, sign_agreement
+from groundlings.experiments.labs.fidelity.partitions import Partition, examine_partitions, gate
+from groundlings.experiments.labs.fidelity.records import Record, verdict
+from groundlings.experiments.labs.fidelity.stage import MIND
+from groundlings.experiments.labs.fidelity.system import (
+    OTHER_PEOPLE,
+    Utilities,
+    kendall,
+    really_different,
+    sign_agreement,
+)
 
 
 @pytest.fixture
@@ -39,43 +47,91 @@ def test_the_p_value_is_exact(real):
     assert kendall(real, real)[1] == pytest.approx(2 / 40320)
 
 
-def passing() -> list[Record]:
-    tau = Record(PART, "o", "mind", "kendall tau", "mind", 0.85, 0.8, 0.9, 8, "recommenders", "d",
-                 Baseline("popularity scorer", 0.4), holds=True)  # fmt: skip
-    return [tau, replace(tau, metric="sign agreement", value=0.95, n=20, unit="pairs")]
+def utilities(real, simulated):
+    return Utilities(tuple("abcdefgh"), real, real, {MIND: simulated, "popularity scorer": -real, "genres": 0 * real})
 
 
-def test_nobody_is_asked_to_foretell_near_ties_better_than_real_people_do():
-    records = [replace(each, value=0.91 if each.metric == "sign agreement" else 0.75) for each in passing()]
-    assert not gate(records, "mind")
-    ceiling = replace(records[0], scorer="other real people", kind="real", value=0.74, holds=None)
-    assert gate([*records, ceiling], "mind")
-    assert not gate([*records, replace(ceiling, value=0.76)], "mind")
+def partition(seed, of_mind):
+    """The test third of one salt: 300 of 900 people, eight recommenders, the last two alike."""
+    rng = np.random.default_rng(seed)
+    people = np.sort(rng.choice(900, 300, replace=False))
+    real = rng.normal(0, 0.1, (300, 8)) + np.array([0, 1, 2, 3, 4, 5, 6, 6.0]) / 10
+    return Partition(people, people, utilities(real, of_mind(real)))
 
 
-def test_the_gate_opens_when_everything_is_reached():
-    assert gate(passing(), "mind")
-    assert not gate(passing(), "somebody else")
-    assert not gate([], "mind")
+def examined(stage, of_mind, n=5):
+    return examine_partitions(stage, [partition(seed, of_mind) for seed in range(n)])
+
+
+@pytest.fixture(scope="module")
+def many(stage):
+    """A stage with as many users as the partitions have."""
+    people = replace(stage.dataset.people, user_ids=tuple(map(str, range(900))), attributes=({},) * 900)
+    return replace(stage, dataset=replace(stage.dataset, people=people))
+
+
+def test_the_gate_judges_the_mean_over_salts(many):
+    records = examined(many, lambda real: 7 * real)
+    tau = next(each for each in records if (each.scorer, each.metric) == (MIND, "kendall tau"))
+    assert tau.value == pytest.approx(1.0)
+    assert tau.task == "order of 8 recommenders, mean over 5 salts"
+    assert tau.low <= tau.value <= tau.high
+    assert (tau.baseline.scorer, tau.holds, tau.target.met) == ("genres", True, True)
+    assert gate(records, 5)
+    assert not gate(records, 4), "four salts are too few"
+    assert not gate([], 5)
+    assert not gate(examined(many, lambda real: -real), 5)
+    assert not gate(examined(many, lambda real: 0 * real + np.array([0, 2, 1, 4, 3, 6, 5, 7.0])), 5), "tau is too low"
+
+
+def test_one_bad_salt_does_not_decide(many):
+    good = [partition(seed, lambda real: 7 * real) for seed in range(6)]
+    bad = partition(9, lambda real: 0 * real + np.array([0, 2, 1, 4, 3, 6, 5, 7.0]))
+    assert not gate(examine_partitions(many, [bad] * 2), 5)
+    assert gate(examine_partitions(many, [bad, *good]), 7)
+
+
+def test_a_single_partition_has_no_mean(many):
+    assert examined(many, lambda real: real, 1) == []
+
+
+@pytest.fixture
+def passing(many) -> list[Record]:
+    return examined(many, lambda real: 7 * real)
 
 
 @pytest.mark.parametrize(
-    ("which", "change"),
+    ("scorer", "metric", "change", "opens"),
     [
-        (0, {"value": 0.79}),
-        (0, {"holds": False}),
-        (0, {"n": 7}),
-        (0, {"baseline": Baseline("popularity scorer", 0.9)}),
-        (1, {"value": 0.89}),
-        (1, {"value": None}),
-        (1, {"n": 0}),
-        (1, {"baseline": Baseline("popularity scorer", 0.99)}),
+        (MIND, "kendall tau", {"value": 0.79}, False),
+        (MIND, "kendall tau", {"holds": False}, False),
+        (MIND, "kendall tau", {"n": 7}, False),
+        (MIND, "sign agreement", {"value": 0.89}, False),
+        (MIND, "sign agreement", {"value": None}, False),
+        (MIND, "sign agreement", {"n": 0}, False),
+        (MIND, "sign agreement", {"holds": False}, False),
+        (MIND, "kendall tau", {"value": 0.85}, True),
     ],
 )
-def test_the_gate_stays_shut_when_one_thing_is_missing(which, change):
-    records = passing()
-    records[which] = replace(records[which], **change)
-    assert not gate(records, "mind")
+def test_the_gate_stays_shut_when_one_thing_is_missing(passing, scorer, metric, change, opens):
+    changed = [replace(each, **change) if (each.scorer, each.metric) == (scorer, metric) else each for each in passing]
+    assert gate(changed, 5) == opens
+
+
+def test_nobody_is_asked_to_foretell_near_ties_better_than_real_people_do(passing):
+    def with_values(mind, others):
+        tau = {MIND: mind, OTHER_PEOPLE: others}
+        return [replace(each, value=tau.get(each.scorer, each.value)) if each.metric == "kendall tau" else each
+                for each in passing]  # fmt: skip
+
+    assert gate(with_values(0.75, 0.74), 5)
+    assert not gate(with_values(0.75, 0.76), 5)
+
+
+def test_no_figure_that_misses_its_target_is_called_validated():
+    assert verdict(True, True, met=False) == "indicative"
+    assert verdict(True, True) == "validated"
+    assert verdict(False, True) == "not supported"
 
 
 def test_honest_probabilities_have_no_error_and_boastful_ones_do():

@@ -10,10 +10,12 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
+from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
 from groundlings.experiments.cli.compare import compare as compare_command
 from groundlings.experiments.cli.validate import validate as validate_command
 from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.labs.past_tests.correction import read_past_tests
 from groundlings.experiments.labs.past_tests.lab import FILE_NAME
 from groundlings.experiments.labs.past_tests.slope import Slope
 from groundlings.experiments.running.run import run_experiment
@@ -222,7 +224,30 @@ def test_absolute_effects_of_two_metrics_have_no_common_slope(table, folder):
     assert "have different units" in printed(validate_command, path, "--scale", "absolute")
 
 
-def test_another_file_is_no_past_tests(folder, tmp_path):
-    (tmp_path / "x.json").write_text('{"slope": 3}')
-    told = printed(compare_command, folder / "run-1", "--past-tests", tmp_path / "x.json")
-    assert "not a file of `groundlings validate`" in told
+GOOD = {
+    "value": 0.4, "error": 0.1, "low": 0.2, "high": 0.6, "spread": 0.1, "rest": 0.01, "n": 9, "n_experiments": 5,
+    "largest": 0.3,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "slope",
+    [
+        3,
+        {},
+        {**GOOD, "value": "large"},
+        {**GOOD, "error": -1},
+        {**GOOD, "rest": float("inf")},
+        {**GOOD, "low": "low"},
+        {**GOOD, "n": 2.5},
+        {**GOOD, "n_experiments": 10},
+        {**GOOD, "more": 1},
+    ],
+)
+def test_another_file_is_no_past_tests(tmp_path, slope):
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({"slope": slope, "scale": "relative", "metrics": ["likes_per_session"]}))
+    with pytest.raises(RunDirectoryError, match="not a file of `groundlings validate`"):
+        read_past_tests(path)
+    path.write_text(json.dumps({"slope": GOOD, "scale": "relative", "metrics": ["likes_per_session"]}))
+    assert read_past_tests(path).slope.value == 0.4

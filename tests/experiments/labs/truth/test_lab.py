@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,13 +14,15 @@ import typer
 from typer.testing import CliRunner
 
 from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.exposures import Exposures
+from groundlings.experiments.analysis.comparison.fidelity_gate import find_truth
 from groundlings.experiments.cli.truth import truth
 from groundlings.experiments.config.loading import load_as
 from groundlings.experiments.labs.fidelity.stage import MIND
 from groundlings.experiments.labs.truth.arms import fit_arms
 from groundlings.experiments.labs.truth.audiences import FITTED_MIND, audiences, calibrate_on
 from groundlings.experiments.labs.truth.config import TruthConfig
-from groundlings.experiments.labs.truth.ground import KNOWN_PAIRS, lay_ground
+from groundlings.experiments.labs.truth.ground import KNOWN_PAIRS, lay_ground, outcomes
 from groundlings.experiments.labs.truth.headlines import headlines
 from groundlings.experiments.labs.truth.lab import STEPS
 from groundlings.experiments.labs.truth.order import order_task
@@ -82,6 +85,19 @@ def test_the_level_is_that_of_the_judged_exposures(ground, findings):
         record = findings.find("likes of random items", "real people", "mean P(like)", salt)
         assert record.value == pytest.approx(ground.positive[judged].mean())
         assert record.n == judged.sum()
+
+
+def test_a_comparison_reads_the_gate_of_the_mind_without_exposures(findings, tmp_path):
+    content = findings.as_dict()
+    (tmp_path / "truth.json").write_text(json.dumps(content))
+    mind, data = {"kind": "behavioural", "patience": 0.5}, content["about"]["dataset_hash"]
+    gate = find_truth(tmp_path, None, data, mind)
+    task = order_task("likes_per_session", sum(findings.order.counts))
+    assert (gate.passed, gate.fits) == (False, True)
+    assert gate.tau == findings.find(task, MIND, "kendall tau").value
+    assert gate.sign_agreement == findings.find(task, MIND, "sign agreement").value
+    assert find_truth(tmp_path, None, data, mind | {"exposures": "of a log"}).fits is False
+    assert find_truth(tmp_path, None, data, mind | {"patience": 0.7}).fits is False
 
 
 def test_the_json_is_plain_and_complete(findings):
@@ -231,6 +247,13 @@ def test_own_tables_with_random_exposures_are_examined(tmp_path, small, write):
     known = {row[:2] for row in tables["train"]}
     likes = [stars >= 4 for user, item, stars in tables["test"] if (user, item) not in known]
     assert ground.positive.mean() == pytest.approx(np.mean(likes))
+
+
+def test_what_was_not_opened_was_not_liked_and_what_was_opened_and_not_rated_is_unknown():
+    shown = partial(Exposures.of, np.zeros(4, dtype=int), np.arange(4), n_users=1, n_items=4, policy="random")
+    opened, ratings = np.array([1.0, 1.0, 0.0, np.nan]), np.array([5.0, np.nan, np.nan, 2.0])
+    np.testing.assert_array_equal(outcomes(shown(opened=opened, ratings=ratings), 4), [1, np.nan, 0, 0])
+    np.testing.assert_array_equal(outcomes(shown(opened=opened), 4), opened)
 
 
 def test_the_command_writes_records_and_page(small_file, tmp_path, monkeypatch, findings):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from groundlings.experiments.labs.truth.resampling import (
+from groundlings.experiments.labs.resampling import (
     Resamples,
     interval,
     kendall,
