@@ -218,7 +218,7 @@ class Exposures:
         reasons: dict[Quantity, str | None] = {
             "position": self._no_position(),
             "level": self._no_level(everything_seen),
-            "opened": None if self._has_outcomes(self.opened) else _NO_OPENS,
+            "opened": None if self._has_outcomes(self.opened) else self._no_opens(),
             "repeat": self._no_repeat(),
             "liked": self._no_likes(),
             "exit": self._no_exit(),
@@ -228,7 +228,7 @@ class Exposures:
 
     def _no_position(self) -> str | None:
         if not self._has_outcomes(self.opened):
-            return _NO_OPENS
+            return self._no_opens()
         known = self.positions[self.positions != UNKNOWN]
         if not len(known):
             return "no column says at which position an item was shown"
@@ -243,16 +243,23 @@ class Exposures:
 
     def _no_level(self, everything_seen: bool) -> str | None:
         if not self._has_outcomes(self.opened):
-            return _NO_OPENS
+            return self._no_opens()
         if not everything_seen and (self.positions == UNKNOWN).all():
             return "without positions, items that were not looked at cannot be told from items that were not wanted"
         if self.policy == "random" or self.has_propensities:
             return None
         return "the shown items are a recommender's choice, and no propensities say how it chose"
 
+    def _no_opens(self) -> str:
+        known = self.opened[~np.isnan(self.opened)]
+        if not len(known):
+            return "no column says which shown items were opened and which were not"
+        said = f"the {len(known):,} rows" if len(known) == len(self) else f"the {len(known):,} rows that say it"
+        return f"all of {said} were opened" if known[0] else f"none of {said} was opened"
+
     def _no_repeat(self) -> str | None:
         if not self._has_outcomes(self.opened):
-            return _NO_OPENS
+            return self._no_opens()
         if self.shown_before is None:
             return "no column says when an item was shown"
         return None if self.shown_before.any() else "nobody was shown an item twice"
@@ -292,6 +299,3 @@ class Exposures:
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(column).tobytes())
         return digest.hexdigest()
-
-
-_NO_OPENS = "no column says which shown items were opened and which were not"

@@ -23,7 +23,7 @@ from groundlings.environments.paths import NamedPath
 
 Unknown = Literal["refuse", "leave_out"]
 
-_WHOLE = re.compile(r"\d{1,15}")
+_WHOLE = re.compile(r"(\d{1,15})(\.0)?")
 _FARTHEST = 100_000
 """Page or position; higher numbers are ids of something."""
 _YES, _NO = frozenset({"1", "true", "yes"}), frozenset({"0", "false", "no"})
@@ -116,7 +116,9 @@ def load_exposures(config: ExposuresConfig, base: Path, dataset: Dataset) -> Exp
     pages = _places(_optional(rows, config.page, "page"), 1)
     if pages is None:
         pages = _pages_by_time(lists, sessions, moments)
+    positions = _places(_optional(rows, config.position, "position"), config.first_position)
     stars = _optional(rows, config.rating, "rating")
+    known = (user_rows >= 0) & (item_rows >= 0)
     table = Exposures.of(
         np.maximum(user_rows, 0),
         np.maximum(item_rows, 0),
@@ -126,16 +128,17 @@ def load_exposures(config: ExposuresConfig, base: Path, dataset: Dataset) -> Exp
         lists=lists,
         pages=pages,
         sessions=sessions,
-        positions=_places(_optional(rows, config.position, "position"), config.first_position),
+        positions=positions,
         opened=opened,
         ratings=None if stars is None else read_ratings(stars, dataset.scale, "the data set's scale"),
         propensities=_propensities(_optional(rows, config.propensity, "propensity")),
-        censored=_ends(censored, pages, config.last_page, len(user_rows)),
+        censored=_ends(censored, pages, config.last_page, len(user_rows)) | _shortened(sessions, pages, known),
         timestamps=None if moments is None else moments.ticks,
         ticks_per_second=1 if moments is None else moments.per_second,
         left_out=_left_out(user_rows, item_rows),
     )
-    known = (user_rows >= 0) & (item_rows >= 0)
+    if lists is not None and positions is not None:
+        _refuse_taken(rows, lists, positions, config.position or "")
     if not known.any():
         users.fail(0, f"{shown(users.cells[0])}: no row has both a user and an item of the data set {dataset.name}")
     return table if known.all() else table.take(known)
@@ -196,10 +199,12 @@ def _places(column: Column | None, first: int) -> IntArray | None:
     def place(cell: str) -> int:
         if not cell:
             return UNKNOWN
-        if not _WHOLE.fullmatch(cell) or not first <= int(cell) <= _FARTHEST:
-            hint = "; where places count from 0, say exposures.first_position: 0" if cell == "0" else ""
+        match = _WHOLE.fullmatch(cell)  # with .0 where a data frame keeps whole numbers beside unknown ones
+        if match is None or not first <= int(match[1]) <= _FARTHEST:
+            zero = match is not None and int(match[1]) == 0
+            hint = "; where places count from 0, say exposures.first_position: 0" if zero else ""
             raise ValueError(f"a whole number from {first} to {_FARTHEST:,}, or nothing (unknown){hint}")
-        return int(cell) - first + 1
+        return int(match[1]) - first + 1
 
     return None if column is None else column.parsed(place, np.int64)
 
@@ -237,6 +242,21 @@ def _refuse_shared(rows: Table, numbers: IntArray, users: Column, kind: str, nam
         )
 
 
+def _refuse_taken(rows: Table, lists: IntArray, positions: IntArray, name: str) -> None:
+    """Refuse a place of a list that is given twice: rows that a join doubled, or two lists under one id."""
+    told = np.flatnonzero(positions != UNKNOWN)
+    order = told[np.lexsort((told, positions[told], lists[told]))]
+    again = (lists[order][1:] == lists[order][:-1]) & (positions[order][1:] == positions[order][:-1])
+    if again.any():
+        place = int(np.argmax(again))
+        earlier, later = int(order[place]), int(order[place + 1])
+        rows.fail(
+            later,
+            f"column {name!r}: this place of the list is taken on {rows.where(earlier)} ({int(again.sum()):,} rows "
+            "like that); expected one item per place: remove rows that stand twice, or give each list an id of its own",
+        )
+
+
 def _pages_by_time(lists: IntArray | None, sessions: IntArray | None, moments: Times | None) -> IntArray | None:
     """The number of each row's list among those of its session, in the order of their first times, shape (n,)."""
     if lists is None or sessions is None or moments is None:
@@ -259,3 +279,13 @@ def _ends(censored: FloatArray | None, pages: IntArray | None, last_page: int | 
     """Rows of sessions, or their last pages, that did not end by choice; what is unknown did not either, shape (n,)."""
     ends = np.zeros(n, dtype=np.bool_) if censored is None else np.isnan(censored) | (censored == 1)
     return ends if pages is None or last_page is None else ends | (pages >= last_page)
+
+
+def _shortened(sessions: IntArray | None, pages: IntArray | None, kept: BoolArray) -> BoolArray:
+    """Rows of sessions whose last page is among the rows left out: their end is not where they seem to, shape (n,)."""
+    if sessions is None or pages is None or kept.all():
+        return np.zeros(len(kept), dtype=np.bool_)
+    last, left = (np.full(int(sessions.max()) + 1, UNKNOWN) for _ in range(2))
+    np.maximum.at(last, sessions, pages)
+    np.maximum.at(left, sessions[kept], pages[kept])
+    return np.asarray((left < last)[sessions])

@@ -78,6 +78,8 @@ def read_history(
     given = config.split is not None or held_out is not None
     if given:
         _refuse_empty_parts(config, rows, parts)
+        if config.timestamp is not None:
+            _refuse_in_both(history, parts, rows if held_out is None else held_out, len(files[0].users), names)
     return history.take(order), parts[order] if given else None
 
 
@@ -151,6 +153,31 @@ def _refuse_empty_parts(config: InteractionColumns, rows: Table, parts: Parts) -
                 f"{rows.path}: column {config.split.column!r} (own.interactions.split) says of no interaction {cells} "
                 f"({key}); a split needs a training part and a held-out part"
             )
+
+
+def _refuse_in_both(history: Interactions, parts: Parts, later: Table, n_first: int, names: Names) -> None:
+    """Refuse a row that is training and held out: what is to be foretold would be known.
+
+    Args:
+        history: Of all files.
+        parts: Of each row.
+        later: The last file.
+        n_first: Rows of the first one.
+        names: For the message.
+    """
+    rows = np.flatnonzero(parts != LEFT_OUT)
+    order = rows[np.lexsort((parts[rows], history.timestamps[rows], history.items[rows], history.users[rows]))]
+    same = np.logical_and.reduce(
+        [column[order][1:] == column[order][:-1] for column in (history.users, history.items, history.timestamps)]
+    )
+    if same.any():
+        row = int(order[1:][same][0])
+        who, what = names.users[int(history.users[row])], names.items[int(history.items[row])]
+        later.fail(
+            row - n_first if row >= n_first else row,
+            f"user {shown(who)} met item {shown(what)} at this moment among the training interactions, too "
+            f"({int(same.sum()):,} rows like that); expected each interaction in one part: remove it from one of them",
+        )
 
 
 def _looked_up(column: Column, ids: Sequence[str], kind: str, home: str) -> IntArray:

@@ -88,7 +88,7 @@ class OwnLoader:
         """The tables that the options (`OwnData`) name."""
         own = OwnData.model_validate(context.options)
         dataset = load_own(own, context.base_directory)
-        told = remark_on_times(dataset.interactions)
+        told = remark_on_times(dataset.interactions) if dataset.times_known else ""
         if told and context.notify is not None and own.interactions.time_unit is None:
             context.notify(f"{own.interactions.path}: {told}")
         return dataset

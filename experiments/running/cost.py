@@ -18,6 +18,7 @@ from groundlings.experiments.config.designs import SplitDesign, shares_of
 from groundlings.experiments.config.schema import CalibratedMindConfig, LanguageMindConfig, PluginMindConfig
 from groundlings.experiments.config.variants import cells_of
 from groundlings.experiments.running.click_level import level_warning
+from groundlings.experiments.running.exposures import exposures_warning
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.sizes import sessions_at_most, size_warning
 from groundlings.experiments.terminal import escape
@@ -122,7 +123,7 @@ def print_plan(plan: Plan, console: Console) -> None:
         if arm.model is not None:
             table.add_row("", escape(f"{arm.name} asks a model as well; the budget of its own `model` sets a cap"))
     console.print(table)
-    for warning in (size_warning(plan), level_warning(plan)):
+    for warning in (size_warning(plan), level_warning(plan), exposures_warning(plan)):
         if warning is not None:
             console.print(f"[yellow]note[/] {escape(warning)}", soft_wrap=True)
     console.print("[green]ok[/] this file runs")

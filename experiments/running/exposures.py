@@ -16,12 +16,13 @@ from groundlings.environments.arrays import BoolArray
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets import load_dataset
 from groundlings.environments.datasets.exposures import load_exposures
-from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.errors import ConfigError, DataError, shown
 from groundlings.environments.exposures import Exposures
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.split import LabelRows, test_people
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.events import Note, Progress, on_download, on_note
+from groundlings.experiments.running.plan import Plan
 from groundlings.personas.exposure.calibration import ExposureCalibration
 from groundlings.personas.exposure.fit import Audience, fit_exposures
 from groundlings.personas.exposure.presets import LEVEL, LIKE_LEVEL
@@ -90,6 +91,19 @@ def calibrate_exposures(config: ExperimentConfig, progress: Progress) -> Exposur
         no_features=measured.missing,
     )
     return fit_exposures(exposures, audience, shape=wanted.shape, columns=wanted.columns)
+
+
+def exposures_warning(plan: Plan) -> str | None:
+    """A line about a mind whose exposures are those of another audience or catalogue; None where they fit."""
+    calibration = plan.mind().describe().get("exposure_calibration")
+    if calibration is None or calibration["fitted_on"]["dataset_hash"] == plan.dataset.fingerprint:
+        return None
+    return (
+        f"mind.exposures was fitted on other data ({shown(calibration['fitted_on']['dataset'])} "
+        f"{calibration['fitted_on']['dataset_hash'][:8]}, this is {shown(plan.dataset.name)} "
+        f"{plan.dataset.fingerprint[:8]}): other people, items or interactions. How far it holds here is not known; "
+        "fit it on a log of these people with `groundlings calibrate --exposures`"
+    )
 
 
 def measure(

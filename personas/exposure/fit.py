@@ -16,7 +16,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from groundlings.environments.arrays import BoolArray, FloatArray
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.exposures import UNKNOWN, Exposures, Quantity, Shape
 from groundlings.personas.exposure.calibration import (
     Counts,
@@ -42,6 +42,9 @@ from groundlings.personas.exposure.utility import (
 
 FEWEST_OPENS = 20
 """With fewer opened (or liked) items than this, or fewer that were not, a preset stays."""
+
+_STEEPEST = 10.0
+"""Exponent beyond which the likelihood has no maximum for all that a log can tell."""
 
 _LAYOUTS = {"list": "list", "grid": "grid", "flat": "carousel"}
 
@@ -161,20 +164,50 @@ def _examine(
     people = np.unique(rows.users, return_inverse=True)[1].astype(np.int64)
     if people.max() < 1:
         return None, "all rows are one person's"
+    if len(opened_at := np.unique(places[rows.opened == 1])) < 2:
+        return None, f"items were opened at place {opened_at[0]} only, which gives looking no finite shape"
+    if few := _few_equal(rows):
+        return None, few
+    found = _examined(rows, places, people, randomised, audience, used)
+    if abs(found.exponent) > _STEEPEST:
+        return None, "what was opened was opened at one end of the places it had, which gives looking no finite shape"
+    return found, ""
+
+
+def _examined(
+    rows: Exposures, places: IntArray, people: IntArray, randomised: bool, audience: Audience, used: BoolArray
+) -> Examination:
     if randomised:
-        return fit_randomised(rows.opened, places, people, _inverse_propensities(rows)), ""
+        return fit_randomised(rows.opened, places, people, _inverse_propensities(rows))
     features = np.zeros((len(rows), 0))
     if audience.features is not None:
         features = audience.features.values[~audience.held_out][used]
-    return fit_harvested(rows.opened, places, people, rows.items.astype(np.int64), features), ""
+    return fit_harvested(rows.opened, places, people, rows.items.astype(np.int64), features)
 
 
 def _inverse_propensities(rows: Exposures) -> FloatArray:
     """How much each row counts, 1 on average, shape (n,)."""
     if rows.policy == "random" or not rows.has_propensities:
         return np.ones(len(rows))
-    weights = 1 / rows.propensities
+    weights = rows.propensities.min() / rows.propensities  # at most 1: the inverse of a tiny chance has no number
     return weights / weights.mean()
+
+
+def _equal_rows(rows: Exposures) -> float:
+    """How many rows of one weight tell as much as these (Kish 1965, "Survey sampling")."""
+    weights = _inverse_propensities(rows)
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def _few_equal(rows: Exposures) -> str | None:
+    """Why inverse propensities leave too little to fit anything on."""
+    size, needed = _equal_rows(rows), 2 * FEWEST_OPENS
+    if size >= min(needed, len(rows)):
+        return None
+    return (
+        f"{len(rows):,} rows weigh as much as {size:,.1f} equal ones, needed {needed}: the smallest propensity is "
+        f"{rows.propensities.min():.3g}, the largest {rows.propensities.max():.3g}"
+    )
 
 
 def _position(examination: Examination | None, why: str, shape: Shape, columns: int | None) -> Position:
@@ -225,7 +258,7 @@ def _level(
     if position.kind != "flat":
         known &= fitted.positions != UNKNOWN
     rows = fitted.take(known)
-    if few := _few(rows.opened, "opened"):
+    if few := _few(rows.opened, "opened") or _few_equal(rows):
         return Parameter.from_preset(LEVEL, few)
     note = _effective(rows)
     # Where the exponent was cut at 0, the level is that of places which are all looked at.
@@ -243,9 +276,7 @@ def _level(
 def _effective(rows: Exposures) -> str:
     if rows.policy == "random":
         return ""
-    weights = 1 / rows.propensities
-    size = weights.sum() ** 2 / (weights**2).sum()
-    return f"inverse propensities, normalised; {len(rows):,} rows weigh as much as {size:,.0f} equal ones"
+    return f"inverse propensities, normalised; {len(rows):,} rows weigh as much as {_equal_rows(rows):,.0f} equal ones"
 
 
 def _like_level(fitted: Exposures, like_from: float, missing: dict[Quantity, str]) -> Parameter:

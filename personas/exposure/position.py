@@ -59,6 +59,8 @@ class Curve:
         degrees = len(falls) - (exponent is None)
         if degrees < 1 or self.people < 5 * len(falls):
             return None
+        if np.linalg.matrix_rank(self.covariance, hermitian=True) < len(falls):
+            return None  # too few people's opens: places differ in fewer ways than there are places
         inverse = np.linalg.pinv(self.covariance, hermitian=True)
         if exponent is None:
             exponent = float(falls @ inverse @ self.logs[1:] / (falls @ inverse @ falls))

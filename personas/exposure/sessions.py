@@ -129,6 +129,9 @@ def _sloped(
     people = np.unique(people[some], return_inverse=True)[1].astype(np.int64)
     if not len(page) or page.max() < 2 or people.max() < 1 or leaves.min() == 1:
         return "flat", None, Parameter.from_preset(flat.slope, f"fewer than {FEWEST} sessions reached a second page")
+    if _parted(page, leaves):
+        why = "the pages after which people left and those after which they stayed do not overlap: no finite slope fits"
+        return "flat", None, Parameter.from_preset(flat.slope, why)
     fit = fit_opens(Rows.of(leaves, people, np.column_stack([np.ones(len(page)), page - 1.0])))
     weights, errors, reach = fit.weights.tolist(), fit.errors.tolist(), quantile_of(int(people.max()) + 1)
     source = f"logistic in the page, pages 1 to {page.max()}; clustered by person"
@@ -139,6 +142,15 @@ def _sloped(
     if slope.low <= 0 <= slope.high:
         return "flat", None, slope
     return "rising" if slope.low > 0 else "falling", first, slope
+
+
+def _parted(page: IntArray, leaves: FloatArray) -> bool:
+    """Whether one page parts those left from those stayed after, so that the likelihood grows with the slope for ever.
+
+    Albert and Anderson 1984, "On the existence of maximum likelihood estimates in logistic regression models".
+    """
+    left, stayed = page[leaves == 1], page[leaves == 0]
+    return bool(stayed.max() <= left.min() or left.max() <= stayed.min())
 
 
 def fit_returns(exposures: Exposures) -> Returns:
@@ -181,13 +193,18 @@ def _fitted(value: float, low: float, high: float, source: str, preset: float | 
 
 
 def _sessions_of(exposures: Exposures) -> tuple[IntArray, IntArray, BoolArray]:
-    """User, last page, and whether the end was not by choice, of every session, each shape (n_sessions,)."""
+    """User, last page, and whether the end was not by choice, of every session, each shape (n_sessions,).
+
+    A session with rows of an unknown page may have gone on after the last known one: its end is no choice there.
+    """
     known = (exposures.sessions != UNKNOWN) & (exposures.pages != UNKNOWN)
     order = np.lexsort((exposures.pages[known], exposures.sessions[known]))
     sessions = exposures.sessions[known][order]
     ends = np.flatnonzero(np.r_[sessions[1:] != sessions[:-1], True])
     starts = np.r_[0, ends[:-1] + 1]
     cut = np.logical_or.reduceat(exposures.censored[known][order], starts) if len(starts) else np.zeros(0, np.bool_)
+    unsure = np.unique(exposures.sessions[exposures.pages == UNKNOWN])
+    cut = cut | np.isin(sessions[ends], unsure)
     return exposures.users[known][order][ends], exposures.pages[known][order][ends], cut
 
 

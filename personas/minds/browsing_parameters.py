@@ -152,10 +152,10 @@ def _utility(
 
 
 def _weights(fitted: Utility) -> UtilityWeights:
-    if other := sorted(fitted.weights.keys() - set(FEATURES)):
+    if fitted.weights.keys() != set(FEATURES):  # a weight that is not there is unknown, and not 0
         raise ConfigError(
-            f"mind.exposures: the calibration weighs {', '.join(other)}; this version knows {', '.join(FEATURES)}. "
-            "Fit it again with `groundlings calibrate CONFIG --exposures LOG`"
+            f"mind.exposures: the calibration weighs {', '.join(sorted(fitted.weights)) or 'nothing'}; this version "
+            f"knows {', '.join(FEATURES)}. Fit it again with `groundlings calibrate CONFIG --exposures LOG`"
         )
     return UtilityWeights(**{name: weight.value for name, weight in fitted.weights.items()})
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groundlings.environments.datasets import DatasetConfig, load_dataset
 from groundlings.environments.split import split_history
 from tests.cases.shop import ITEMS, Shop
 
@@ -183,4 +184,17 @@ def test_numbers_taken_for_seconds_of_no_real_year_are_told(shop, cells, told):
     assert all(part in said[0] for part in told)
     said.clear()
     shop.load(notify=said.append, interactions={"time_unit": "iso" if "-0" in cells[0] else "s"})
+    assert said == []
+
+
+def test_nothing_is_told_of_times_that_no_column_gives(tmp_path):
+    (tmp_path / "inter.csv").write_text("user,item\nu,1\nu,2\n")
+    (tmp_path / "items.csv").write_text("id,title\n1,one\n2,two\n")
+    own = {
+        "interactions": {"path": "inter.csv", "user": "user", "item": "item"},
+        "items": {"path": "items.csv", "id": "id", "title": "title"},
+    }
+    said: list[str] = []
+    config = DatasetConfig.model_validate({"name": "own", "own": own})
+    assert not load_dataset(config, notify=said.append, base=tmp_path).times_known
     assert said == []

@@ -251,7 +251,7 @@ def test_a_misspelt_file_is_answered_with_the_nearest(shop):
         shop, interactions=HISTORY | {"path": "histori.csv"}
     )
     assert "no such file" in refusal(shop, interactions=HISTORY | {"path": "nowhere/h.csv"})
-    assert "no such file" in refusal(shop, interactions=HISTORY | {"path": "."})
+    assert "this is a directory" in refusal(shop, interactions=HISTORY | {"path": "."})
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"customer,sku,stars,when\n"])

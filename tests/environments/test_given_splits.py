@@ -287,6 +287,16 @@ def test_clocks_of_two_files_are_brought_together(tmp_path):
             ["history.csv", "'part'", "says of no interaction 'test', 'held_out'"],
         ),
         (
+            {"held_out": {"path": "later.csv"}, "timestamp": "at"},
+            {"history": "user,item,at\nu,1,1700000000\nv,2,1700000000\n", "later": "user,item,at\nv,2,1700000000.0\n"},
+            ["later.csv, line 2", "user 'v' met item '2' at this moment among the training", "(1 rows like that)"],
+        ),
+        (
+            {"split": "part", "timestamp": "at"},
+            {"history": "user,item,at,part\nu,1,1700000000,train\nu,1,1700000000,test\n"},
+            ["history.csv, line 3", "user 'u' met item '1' at this moment among the training"],
+        ),
+        (
             {},
             {"history": "user,item\nu,1\nu,1\n"},
             ["history.csv, line 3", "as on line 2", "name the column with the time"],

@@ -77,7 +77,7 @@ def find_gate(directory: Path, named: Path | None, dataset_hash: str, mind: Mapp
         content = json.loads(bounded_text(path))
         about = content.get("about", {})
         records = [each for each in content["records"] if each.get("part") == "system"]
-        passed = bool(content["system_gate_passed"])
+        passed = _truth_value(content["system_gate_passed"])
         examined = about.get("mind")
         wrong = _unlike(about, examined, dataset_hash, mind)
         return _gate(path, records, passed, wrong, _known(about, examined))
@@ -99,7 +99,7 @@ def find_truth(directory: Path, named: Path | None, dataset_hash: str, mind: Map
         faults = {name: _unlike(about, examined, dataset_hash, mind) for name, examined in minds.items()}
         name = min(faults, key=lambda each: len(faults[each]))
         records = [each for each in content["records"] if (each.get("part"), each.get("scorer")) == ("order", name)]
-        return _gate(path, records, bool(passed[name]), faults[name], _known(about, minds[name]))
+        return _gate(path, records, _truth_value(passed[name]), faults[name], _known(about, minds[name]))
     except _UNREADABLE as fault:
         raise RunDirectoryError(
             f"{path}: not a file of the truth lab ({fault!r}); expected gate_passed, about.minds and records"
@@ -130,11 +130,11 @@ def _gate(path: Path, records: list[dict[str, Any]], passed: bool, wrong: list[s
         path=path.name,
         passed=passed,
         fits=False if wrong else True if known else None,
-        tau=tau.get("value"),
-        tau_low=tau.get("low"),
-        tau_high=tau.get("high"),
-        sign_agreement=sign.get("value"),
-        recommenders=tau.get("n"),
+        tau=_figure(tau, "value"),
+        tau_low=_figure(tau, "low"),
+        tau_high=_figure(tau, "high"),
+        sign_agreement=_figure(sign, "value"),
+        recommenders=_count(tau),
         mismatch=", ".join(wrong),
     )
 
@@ -142,6 +142,32 @@ def _gate(path: Path, records: list[dict[str, Any]], passed: bool, wrong: list[s
 def _metric(records: list[dict[str, Any]], word: str) -> dict[str, Any]:
     minds = [each for each in records if word in str(each.get("metric", "")) and each.get("kind", "mind") == "mind"]
     return minds[0] if minds else {}
+
+
+def _truth_value(value: object) -> bool:
+    """A truth value; raises ValueError for anything else, as "false" is none."""
+    if not isinstance(value, bool):
+        raise ValueError(f"a gate passed: {value!r}")
+    return value
+
+
+def _figure(record: Mapping[str, Any], key: str) -> float | None:
+    """A tau, a share or an end of an interval, None where there is none; raises ValueError for what cannot be one."""
+    value = record.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, float | int) or isinstance(value, bool) or not -1 <= value <= 1:
+        raise ValueError(f"{record.get('metric')!r} with {key} {value!r}")
+    return float(value)
+
+
+def _count(record: Mapping[str, Any]) -> int | None:
+    value = record.get("n")
+    if value is None:
+        return None
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{record.get('metric')!r} of {value!r} recommenders")
+    return value
 
 
 def _unlike(about: Mapping[str, Any], examined: object, dataset_hash: str, mind: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.cleaning import printable_json
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.compare import Difference, Estimate
@@ -161,6 +163,14 @@ def is_as_written(directory: Path) -> bool | None:
     return bool(hashlib.sha256(path.read_bytes()).hexdigest() == known)
 
 
+def _figure(cell: str) -> float:
+    """A finite number; raises `ValueError` for NaN and what is too large for one."""
+    value = float(cell)
+    if not math.isfinite(value):
+        raise ValueError(f"found {cell[:20]}, expected a finite number")
+    return value
+
+
 def read_held_out(directory: Path) -> HeldOut | None:
     """What lies in a run's directory, None where nothing does.
 
@@ -171,7 +181,7 @@ def read_held_out(directory: Path) -> HeldOut | None:
     if not path.is_file():
         return None
     try:
-        return of_dict(json.loads(path.read_text(encoding="utf-8")))
+        return of_dict(json.loads(bounded_text(path), parse_constant=_figure, parse_float=_figure))
     except (OSError, ValueError, ValidationError, RecursionError) as fault:
         said = f"{fault.error_count()} values do not fit" if isinstance(fault, ValidationError) else str(fault)
         raise RunDirectoryError(

@@ -6,17 +6,17 @@ groundlings compare RUN --past-tests validate.json
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError, shown
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.report.formatting import plural
 from groundlings.experiments.labs.past_tests.slope import Slope
-from groundlings.experiments.labs.past_tests.tests_file import Scale
+from groundlings.experiments.labs.past_tests.tests_file import LARGEST, Scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +62,26 @@ def read_past_tests(path: Path) -> PastTests:
         RunDirectoryError: There is no such file, it is none, or its tests were too few for a slope.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        slope, scale, metrics = content["slope"], content["scale"], tuple(map(str, content["metrics"]))
+        content = json.loads(bounded_text(path))
+        slope, scale, metrics = content["slope"], content["scale"], content["metrics"]
         if slope is not None:
             slope = _slope(slope)
         if scale not in ("relative", "absolute"):
-            raise ValueError(f"scale {scale!r}")
-    except (OSError, ValueError, KeyError, TypeError) as fault:
+            raise ValueError(f"scale {shown(scale)}")
+        if not isinstance(metrics, list) or not all(isinstance(name, str) for name in metrics):
+            raise ValueError(f"metrics {shown(metrics)}")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
         raise RunDirectoryError(
             f"--past-tests {path}: not a file of `groundlings validate` ({fault!r}); name its validate.json"
         ) from None
     if slope is None:
         raise RunDirectoryError(f"--past-tests {path}: its tests were too few for a slope; validate on more of them")
-    return PastTests(slope, scale, metrics)
+    return PastTests(slope, scale, tuple(metrics))
+
+
+def _is_figure(value: object) -> bool:
+    """Whether a value is a number whose square is one, too."""
+    return isinstance(value, float | int) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _slope(content: dict[str, Any]) -> Slope:
@@ -82,11 +89,11 @@ def _slope(content: dict[str, Any]) -> Slope:
     found = Slope(**content)
     for name in ("value", "error", "spread", "rest", "largest"):
         figure = getattr(found, name)
-        if not isinstance(figure, float | int) or not math.isfinite(figure) or (name != "value" and figure < 0):
+        if not _is_figure(figure) or (name != "value" and figure < 0):
             raise ValueError(f"slope.{name} {shown(figure)}")
     for name in ("low", "high"):
         figure = getattr(found, name)
-        if figure is not None and (not isinstance(figure, float | int) or not math.isfinite(figure)):
+        if figure is not None and not _is_figure(figure):
             raise ValueError(f"slope.{name} {shown(figure)}")
     if type(found.n) is not int or type(found.n_experiments) is not int or not 2 <= found.n_experiments <= found.n:
         raise ValueError(f"slope of {shown(found.n)} tests and {shown(found.n_experiments)} experiments")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from groundlings.environments.errors import DataError, shown
+from groundlings.environments.errors import DataError, RunDirectoryError, shown
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes, read_outcomes
 from groundlings.experiments.analysis.metrics.registry import metrics_of
 from groundlings.experiments.archive.integrity import reading
@@ -41,9 +41,16 @@ def read_run(directory: Path, where: str) -> Outcomes:
         where: The test that names it, for messages.
 
     Raises:
-        DataError: It is not finished, holds several runs, or its arms share every list.
-        RunDirectoryError: There is no run, or its log cannot be read.
+        DataError: There is no run, its log cannot be read, it is not finished, holds several runs, or its arms share
+            every list.
     """
+    try:
+        return _read(directory, where)
+    except RunDirectoryError as fault:
+        raise DataError(f"{where}: {fault}") from None
+
+
+def _read(directory: Path, where: str) -> Outcomes:
     runs = runs_in(directory)
     if len(runs) > 1:
         raise DataError(f"{where}: {directory} holds {len(runs)} runs; name one of them, such as {runs[0]}")

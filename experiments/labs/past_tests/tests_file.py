@@ -21,6 +21,9 @@ COLUMNS = (
 )  # fmt: skip
 """Keys of the table; a column has the name of its key unless `--column KEY=NAME` says otherwise."""
 
+LARGEST, SMALLEST = 1e100, 1e-100
+"""Between which effects and errors lie, if they are not 0: beyond, their squares are no numbers."""
+
 _NEEDED = ("experiment", "arm", "metric", "effect")
 _Z = float(stats.norm.ppf(0.975))
 
@@ -176,6 +179,8 @@ def _number(cell: str) -> float:
         value = math.nan
     if not math.isfinite(value):
         raise ValueError("a finite number")
+    if value and not SMALLEST <= abs(value) <= LARGEST:
+        raise ValueError(f"0, or a number from {SMALLEST:g} to {LARGEST:g} without its sign")
     return value
 
 

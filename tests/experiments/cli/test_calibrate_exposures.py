@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from groundlings.environments.split import test_people as held_out_people
 from groundlings.experiments.cli.calibrate import calibrate
 from groundlings.experiments.config.loading import config_hash, load_config
 from groundlings.experiments.config.reference import reference
+from groundlings.experiments.running.exposures import exposures_warning
 from groundlings.experiments.running.plan import build_plan
 from groundlings.personas.exposure.calibration import read_exposure_calibration
 from groundlings.personas.exposure.presets import EXIT, LEVEL, POSITION, REPEAT
@@ -186,3 +188,18 @@ def test_the_page_tells_every_preset_as_it_is():
         assert told in page
     assert f"| level | {LEVEL.value:.2f}, other platforms {LEVEL.low} to {LEVEL.high} |".replace("0.", ".") in page
     assert f"| repeat | {REPEAT.value} log-odds |".replace("0.", ".") in page
+
+
+def test_check_says_that_a_file_is_of_other_data_and_no_missing_weight_is_a_zero(tmp_path, log):
+    calibrate(experiment(tmp_path), log, [NAMES], out := tmp_path / "out.json", ["exposures.policy=random"])
+    mind = {"kind": "behavioural", "exposures": str(out)}
+    assert exposures_warning(build_plan(load_config(experiment(tmp_path, mind=mind)))) is None
+    other = {"name": "toy", "toy": {**SIZE, "n_items": 61}}
+    said = exposures_warning(build_plan(load_config(experiment(tmp_path, mind=mind, dataset=other))))
+    assert said is not None
+    assert "mind.exposures was fitted on other data" in said
+    content = json.loads(out.read_text())
+    del content["utility"]["weights"]["liking"]
+    out.write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match=r"weighs appeal, popularity; this version knows appeal, liking"):
+        build_plan(load_config(experiment(tmp_path, mind=mind))).mind()

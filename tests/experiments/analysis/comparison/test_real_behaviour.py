@@ -123,6 +123,15 @@ def test_the_file_reads_back_as_what_was_written(tmp_path):
         read_held_out(tmp_path)
 
 
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_a_figure_that_is_no_number_is_refused_and_not_compared(tmp_path, number):
+    text = json.dumps(held_out(evidence(0.001, 0.011)).as_dict())
+    assert "0.011" in text
+    (tmp_path / "held_out.json").write_text(text.replace("0.011", number))
+    with pytest.raises(RunDirectoryError, match=rf"held_out.json: cannot be read .*found {number}, expected a finite"):
+        read_held_out(tmp_path)
+
+
 utilities = st.lists(st.lists(st.floats(0, 5), min_size=6, max_size=6), min_size=3, max_size=5).map(
     lambda rows: np.array(rows).T
 )

@@ -167,6 +167,35 @@ def test_what_a_validation_rests_on_is_said(tmp_path, passed, dataset, word, bas
         find_truth(tmp_path, tmp_path, "d", {})
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"value": "high"}, {"value": float("nan")}, {"value": float("inf")}, {"value": [1]}, {"value": 2},
+        {"low": {}}, {"high": "1"}, {"n": "11"}, {"n": -1}, {"n": 1.5}, {"value": True},
+    ],
+)  # fmt: skip
+def test_figures_of_a_gate_that_cannot_be_are_refused(tmp_path, change):
+    tau = {"part": "system", "metric": "kendall tau", "kind": "mind", "scorer": "mind", "value": 0.9, "n": 11}
+    about = {"dataset_hash": "d", "mind": {}, "minds": {"mind": {}}}
+    content = {"about": about, "system_gate_passed": True, "gate_passed": {"mind": True}, "records": [tau | change]}
+    (tmp_path / "fidelity.json").write_text(json.dumps(content))
+    with pytest.raises(RunDirectoryError, match="not a file of the fidelity lab"):
+        find_gate(tmp_path, None, "d", {})
+    content["records"][0]["part"] = "order"
+    (tmp_path / "truth.json").write_text(json.dumps(content))
+    with pytest.raises(RunDirectoryError, match="not a file of the truth lab"):
+        find_truth(tmp_path, None, "d", {})
+
+
+@pytest.mark.parametrize("word", ["false", None, 1, [True]])
+def test_a_gate_is_passed_by_a_truth_value_alone(tmp_path, word):
+    content = {"about": {"minds": {"mind": {}}}, "system_gate_passed": word, "gate_passed": {"mind": word}}
+    for name, find in (("fidelity.json", find_gate), ("truth.json", find_truth)):
+        (tmp_path / name).write_text(json.dumps(content | {"records": []}))
+        with pytest.raises(RunDirectoryError, match="not a file of the"):
+            find(tmp_path, None, "d", {})
+
+
 def test_indicative_without_an_examined_audience():
     found, reasons = word(outcomes())
     assert found == "indicative"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,16 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
-from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.errors import DataError, RunDirectoryError
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
 from groundlings.experiments.cli.compare import compare as compare_command
 from groundlings.experiments.cli.validate import validate as validate_command
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.labs.past_tests.correction import read_past_tests
+from groundlings.experiments.labs.past_tests.counterpart import read_run
 from groundlings.experiments.labs.past_tests.lab import FILE_NAME
 from groundlings.experiments.labs.past_tests.slope import Slope
+from groundlings.experiments.labs.past_tests.tests_file import read_tests
 from groundlings.experiments.running.run import run_experiment
 from groundlings.simulator.log.reader import LogReader
 
@@ -251,3 +254,41 @@ def test_another_file_is_no_past_tests(tmp_path, slope):
         read_past_tests(path)
     path.write_text(json.dumps({"slope": GOOD, "scale": "relative", "metrics": ["likes_per_session"]}))
     assert read_past_tests(path).slope.value == 0.4
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[" * 100_000,
+        '{"slope": null, "scale": "relative", "metrics": "view_ratio"}',
+        '{"slope": null, "scale": ["relative"], "metrics": []}',
+    ],
+)
+def test_past_tests_that_are_none_are_refused_in_one_message(tmp_path, content):
+    (tmp_path / FILE_NAME).write_text(content)
+    with pytest.raises(RunDirectoryError, match="not a file of `groundlings validate`"):
+        read_past_tests(tmp_path / FILE_NAME)
+
+
+@pytest.mark.parametrize(("name", "figure"), [("rest", 1e200), ("value", True), ("low", float("nan")), ("n", "6")])
+def test_figures_of_a_slope_that_cannot_be_are_refused(tmp_path, name, figure):
+    slope = asdict(Slope(0.5, 0.1, 0.2, 0.8, 1.0, 0.1, 6, 6, 0.3)) | {name: figure}
+    (tmp_path / FILE_NAME).write_text(json.dumps({"slope": slope, "scale": "relative", "metrics": ["view_ratio"]}))
+    with pytest.raises(RunDirectoryError, match="not a file of `groundlings validate`"):
+        read_past_tests(tmp_path / FILE_NAME)
+
+
+@pytest.mark.parametrize("row", ["1e308,-1e308,1e308", "1e-320,-1e-310,1e-310", "0.1,-1e101,1"])
+def test_an_effect_whose_square_is_no_number_is_refused_by_line(tmp_path, row):
+    (tmp_path / "tests.csv").write_text(f"{HEADER}\ne,ease,view_ratio,{row},run-1\n")
+    with pytest.raises(
+        DataError, match=r"line 2: column .* found '.*', expected 0, or a number from 1e-100 to 1e\+100"
+    ):
+        read_tests(tmp_path / "tests.csv", {}, "absolute")
+
+
+def test_a_run_that_is_gone_is_told_with_the_line_that_names_it(folder, tmp_path):
+    (tmp_path / "tests.csv").write_text(f"{HEADER}\ne,ease,view_ratio,0.1,0,0.2,gone\n")
+    (test,) = read_tests(tmp_path / "tests.csv", {}, "relative")
+    with pytest.raises(DataError, match=r"tests.csv, line 2: .*gone"):
+        read_run(test.run, test.where)
