@@ -20,13 +20,14 @@ from groundlings.environments.errors import ConfigError, DataError, shown
 from groundlings.environments.exposures import Exposures
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.split import LabelRows, test_people
-from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.config.schema import BehaviouralMindConfig, CalibratedMindConfig, ExperimentConfig
 from groundlings.experiments.running.events import Note, Progress, on_download, on_note
 from groundlings.experiments.running.plan import Plan
 from groundlings.personas.exposure.calibration import ExposureCalibration
 from groundlings.personas.exposure.fit import Audience, fit_exposures
 from groundlings.personas.exposure.presets import LEVEL, LIKE_LEVEL
 from groundlings.personas.exposure.utility import Features, UtilityPreset
+from groundlings.personas.minds.browsing_parameters import named_exposures
 from groundlings.personas.minds.click_model import open_constant
 from groundlings.personas.taste.model import Taste, fit_taste
 from groundlings.personas.taste.utility import FEATURES, MET, SHOWN, utility_features
@@ -95,12 +96,16 @@ def calibrate_exposures(config: ExperimentConfig, progress: Progress) -> Exposur
 
 def exposures_warning(plan: Plan) -> str | None:
     """A line about a mind whose exposures are those of another audience or catalogue; None where they fit."""
-    calibration = plan.mind().describe().get("exposure_calibration")
-    if calibration is None or calibration["fitted_on"]["dataset_hash"] == plan.dataset.fingerprint:
+    mind = plan.config.mind
+    if plan.supplied.mind is not None or not isinstance(mind, BehaviouralMindConfig | CalibratedMindConfig):
         return None
+    calibration = named_exposures(mind.options, plan.minds.base_directory)
+    if calibration is None or calibration.fitted_on.dataset_hash == plan.dataset.fingerprint:
+        return None
+    fitted = calibration.fitted_on
     return (
-        f"mind.exposures was fitted on other data ({shown(calibration['fitted_on']['dataset'])} "
-        f"{calibration['fitted_on']['dataset_hash'][:8]}, this is {shown(plan.dataset.name)} "
+        f"mind.exposures was fitted on other data ({shown(fitted.dataset)} {fitted.dataset_hash[:8]}, this is "
+        f"{shown(plan.dataset.name)} "
         f"{plan.dataset.fingerprint[:8]}): other people, items or interactions. How far it holds here is not known; "
         "fit it on a log of these people with `groundlings calibrate --exposures`"
     )
