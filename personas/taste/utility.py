@@ -47,9 +47,9 @@ MET = UtilityWeights(appeal=1.0)
 SHOWN = UtilityWeights(appeal=0.5, liking=0.6)
 """Opens what people would like, with some of what they would meet.
 
-A compromise between two kinds of evidence: among uniformly random exposures of Coat (Schnabel et al. 2016) the like rate
-of recommenders follows liking, with appeal at a quarter to half of its weight; what people of MovieLens met next follows
-appeal, and is about as well predicted down to this share of it. docs/browsing.md has both."""
+A compromise between two kinds of evidence: among uniformly random exposures of Coat (Schnabel et al. 2016) the like
+rate of recommenders follows liking, with appeal at a quarter to half of its weight; what people of MovieLens met next
+follows appeal, and is about as well predicted down to this share of it. docs/browsing.md has both."""
 
 
 @dataclass(frozen=True, slots=True)
