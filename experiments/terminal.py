@@ -35,6 +35,9 @@ _STAND_INS = {
 }  # fmt: skip
 
 
+_NARROWEST = 20
+
+
 class Terminal(Console):
     """A `Console` that obeys nothing but its own code: text is cleaned before it is laid out, and again as drawn.
 
@@ -57,6 +60,8 @@ class Terminal(Console):
     ) -> None:
         # Without `emoji=False` a title that holds ":heart:" would be shown as another title.
         super().__init__(stderr=stderr, quiet=quiet, soft_wrap=soft_wrap, file=file, width=width, emoji=False)
+        if width is None and self.width < _NARROWEST:
+            self.width = _NARROWEST  # in a column or none, a table has no room and nothing would be said
 
     def render_str(self, text: str, **options: Any) -> Text:
         """See `Console.render_str`; what is no markup of ours is text."""
