@@ -255,7 +255,7 @@ def test_ratings_of_shown_items_are_those_that_a_log_of_exposures_says(make_mind
     likes, taken = chosen[:, 3:].sum(axis=1), toy_taste.stars.shares(users, items)[:, 3:].sum(axis=1)
     assert np.allclose(logit(likes), logit(taken) - 0.5, atol=1e-4)  # people like what nobody chose less
     path = tmp_path / "exposures.json"
-    path.write_text(calibration_of_liking({"appeal": 0.1, "liking": 0.9}, constant=-1.0).as_text())
+    path.write_text(calibration_of_liking({"appeal": 0.1, "liking": 0.9, "popularity": 0.0}, constant=-1.0).as_text())
     mind = BehaviouralMind(toy_population, toy_taste, BehaviouralOptions(exposures=path))
     odds = utility_features(toy_taste, users, items) @ [0.1, 0.9, 0.0] - 1.0
     shares = mind.rating_shares(users, items)

@@ -49,7 +49,7 @@ def change(run, statement):
         ("UPDATE runs SET config = '{'", r"runs\.config holds no JSON"),
         ("UPDATE sessions SET satisfaction = 'x'", r"sessions\.satisfaction holds a value of the kind text"),
         ("UPDATE impressions SET item_id = 999", "belongs to a row of items that is not there"),
-        ("DELETE FROM runs", "belongs to a row of runs|no run"),
+        ("DELETE FROM runs", "belongs to a row of runs|no run|nothing of a run"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -42,7 +42,16 @@ CONFIG = {
     "dataset": {"name": "toy", "toy": {"n_users": 24, "n_items": 50, "interactions_per_user": 10}},
     "simulation": {"days": 3, "refit_every": 2, "visit_probability": 0.8},
     "site": {"page_size": 4, "max_pages": 3},
-    "mind": {"kind": "behavioural", "cohort_size": 5},
+    "mind": {
+        "kind": "behavioural",
+        "cohort_size": 5,
+        # Many pages and clicks: a run that is over soon survives its kill.
+        "utility": "met",
+        "random_click_rate": 0.05,
+        "examination_exponent": 1,
+        "exit": "rising",
+        "patience": 1,
+    },
     "arms": [
         {"name": "random", "recommender": "random_order"},
         {"name": "knn", "recommender": "item_knn"},

@@ -244,8 +244,8 @@ def test_grounded_decisions_are_counted(run):
     assert sum(arm["counts"]["grounded"] for arm in arms) == logged > 0
     assert grounded.digest != plain.digest
     page = (grounded.directory / "report.html").read_text()
-    assert "held-out behaviour" in page
-    assert "held-out behaviour" not in (plain.directory / "report.html").read_text()
+    assert "decided by the user" in page
+    assert "decided by the user" not in (plain.directory / "report.html").read_text()
     really = query(
         grounded.directory,
         "SELECT count(*) FROM impressions JOIN events USING (impression_id)"

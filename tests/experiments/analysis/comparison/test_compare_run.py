@@ -101,7 +101,8 @@ def toy(**changes):
 
 
 def test_a_pilot_says_what_each_metric_needs_and_shows_no_effect():
-    pilot = run_pilot(toy(plan={"primary": "satisfaction", "smallest_effect": 0.1}), 40)
+    mind = {"kind": "behavioural", "random_click_rate": 0.05}
+    pilot = run_pilot(toy(plan={"primary": "satisfaction", "smallest_effect": 0.1}, mind=mind), 40)
     assert (pilot.people, pilot.planned, pilot.primary, pilot.comparisons) == (40, 60, "satisfaction", 1)
     assert pilot.needs[0].metric == "satisfaction"
     assert {need.arm for need in pilot.needs} == {"ease", OTHER_DRAWS}, "a bound needs no power"
