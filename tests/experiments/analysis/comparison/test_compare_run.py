@@ -101,7 +101,7 @@ def toy(**changes):
 
 
 def test_a_pilot_says_what_each_metric_needs_and_shows_no_effect():
-    mind = {"kind": "behavioural", "random_click_rate": 0.05}
+    mind = {"kind": "behavioural", "random_click_rate": 0.2}
     pilot = run_pilot(toy(plan={"primary": "satisfaction", "smallest_effect": 0.1}, mind=mind), 40)
     assert (pilot.people, pilot.planned, pilot.primary, pilot.comparisons) == (40, 60, "satisfaction", 1)
     assert pilot.needs[0].metric == "satisfaction"
