@@ -339,16 +339,9 @@ def test_a_recommender_may_start_cold_and_then_learns(ran):
 
 
 def test_a_pilot_plans_a_split_test_with_more_people_than_a_paired_one(configured):
+    mind, plan = {"kind": "behavioural", "random_click_rate": 0.05, "patience": 1}, {"primary": "view_ratio"}
     paired, split = (
-        run_pilot(
-            configured(
-                design=design,
-                plan={"primary": "view_ratio"},
-                mind={"kind": "behavioural", "random_click_rate": 0.05, "patience": 1},
-            ),
-            people=100,
-        )
-        for design in ("parallel", "split")
+        run_pilot(configured(design=design, plan=plan, mind=mind), people=100) for design in ("parallel", "split")
     )
     assert split.needs[0].sd > 1.5 * paired.needs[0].sd
     assert split.needs[0].agents > paired.needs[0].agents
