@@ -147,6 +147,18 @@ def test_a_day_is_committed_before_anybody_learns_from_it(make_arm, make_mind, r
     assert committed == [3, 6]
 
 
+def test_each_arm_is_looked_at_once_after_its_first_fit_and_before_any_session(make_arm, make_mind):
+    ledger, looked = Ledger(), []
+
+    async def look(arm):
+        looked.append((arm, ledger.committed))
+
+    arm = make_arm(make_mind(pages=1))
+    plan = Schedule(days=3, concurrency=2, refit_every=1, visit_probability=1.0)
+    asyncio.run(live_together([arm], plan, ledger, ledger.counts.append, after_first_fit=look))
+    assert looked == [(arm, 0)]
+
+
 def test_the_schedule_of_sessions_is_closed_once_after_the_last_day_and_after_an_error(
     make_arm, make_mind, monkeypatch
 ):
