@@ -239,7 +239,9 @@ def fit_liking(shown: Shown, preset: UtilityPreset, *, no_repeat: str = "") -> U
 
 def _says_nothing(weight: Parameter) -> bool:
     """Whether the interval of a fitted weight includes its preset."""
-    assert weight.low is not None and weight.high is not None and weight.preset is not None
+    assert weight.low is not None
+    assert weight.high is not None
+    assert weight.preset is not None
     return weight.low <= weight.preset <= weight.high
 
 

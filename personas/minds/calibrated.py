@@ -2,12 +2,13 @@
 
     P(click | examined) = logistic(constant + evidence * utility + pull * language * standardised score)
 
-Utility is that of the behavioural mind (`groundlings.personas.taste.utility`), and pull the weight of appeal in it. The
-weights were estimated on what validation people met, with appeal for utility (`groundlings.personas.taste.calibration`),
-so what the model says pulls as weakly as appeal does once an item is shown. A model that knows nothing of the items gets
-a weight near zero and does no harm. Either term may be left out: with the evidence alone this
-is the behavioural mind, which asks nobody; with the language alone taste is not looked at. All else, from examination
-to leaving, is `groundlings.personas.minds.click_model`, and stars come from the evidence in any case.
+Utility is that of the behavioural mind (`groundlings.personas.taste.utility`), and pull the weight of appeal in it.
+The weights were estimated on what validation people met, with appeal for utility
+(`groundlings.personas.taste.calibration`), so what the model says pulls as weakly as appeal does once an item is shown.
+A model that knows nothing of the items gets a weight near zero and does no harm. Either term may be left out: with the
+evidence alone this is the behavioural mind, which asks nobody; with the language alone taste is not looked at. All
+else, from examination to leaving, is `groundlings.personas.minds.click_model`, and ratings come from the evidence in
+any case.
 
 A page with an answer that cannot be read is lost and logged as such, like any unreadable page.
 """
