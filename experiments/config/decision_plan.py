@@ -41,11 +41,11 @@ class PlanConfig(Section):
     """Several metrics that are weighed against each other; arms on their Pareto front are named. `primary` may stand
     here as a role."""
     utility: UtilityUnit | None = None
-    """What the weights of objectives are: `units`, the price of one unit of the metric (0.05 for a click), or `relative`,
-    the worth of a change by the whole mean of the first arm."""
+    """What the weights of objectives are: `units`, the price of one unit of the metric (0.05 for a click), or
+    `relative`, the worth of a change by the whole mean of the first arm."""
     winsorise: dict[str, Quantile] | None = None
-    """Metric -> quantile: agents' values above this quantile of all arms' values are set to it. Nothing is winsorised if
-    absent."""
+    """Metric -> quantile: agents' values above this quantile of all arms' values are set to it. Nothing is winsorised
+    if absent."""
 
     @model_validator(mode="before")
     @classmethod

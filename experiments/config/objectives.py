@@ -20,8 +20,8 @@ class ObjectiveConfig(Section):
     metric: str
     """Name of one of the experiment's metrics."""
     role: Role = "objective"
-    """`primary` decides, as `plan.primary`; `guardrail` must not get worse, as `plan.guardrails`; `objective` is weighed
-    and shown."""
+    """`primary` decides, as `plan.primary`; `guardrail` must not get worse, as `plan.guardrails`; `objective` is
+    weighed and shown."""
     weight: Annotated[float, Field(gt=0)] | None = None
     """What an improvement is worth in the plan's `utility`; without a weight it does not enter the utility."""
     direction: Literal["up", "down"] | None = None
@@ -66,9 +66,11 @@ def check_objectives(
         raise ValueError(f"objectives: {' and '.join(decides)} as primary, and `primary` is {primary}; keep one")
     for each in objectives:
         if each.loss is not None and guardrails.get(each.metric) != each.loss:
-            raise ValueError(f"objectives: {each.metric} tolerates a loss of {each.loss:g}, `guardrails` says otherwise")
+            raise ValueError(
+                f"objectives: {each.metric} tolerates a loss of {each.loss:g}, `guardrails` says otherwise"
+            )
     if any(each.weight for each in objectives) != (utility is not None):
         raise ValueError(
-            "utility: weights need a unit, and a unit needs weights; `units` where a weight is the price of one unit of "
-            "its metric, `relative` where it is the worth of a change by the whole mean of the first arm"
+            "utility: weights need a unit, and a unit needs weights; `units` where a weight is the price of one unit of"
+            " its metric, `relative` where it is the worth of a change by the whole mean of the first arm"
         )

@@ -95,10 +95,8 @@ def estimate(whole: float, without: FloatArray, agents: int) -> Estimate:
     return Estimate(whole, error, whole - reach, whole + reach, agents, 0)
 
 
-def difference(
-    arm: tuple[float, FloatArray], baseline: tuple[float, FloatArray], agents: int
-) -> Difference:
-    """How much higher a figure is in an arm; the same agents are left out of both at a time, so what arms share cancels.
+def difference(arm: tuple[float, FloatArray], baseline: tuple[float, FloatArray], agents: int) -> Difference:
+    """How much higher a figure is in an arm; the same agents are left out of both, so what arms share cancels.
 
     Args:
         arm, baseline: As `jackknife` gives them.
@@ -126,4 +124,3 @@ def jackknife_error(without: FloatArray) -> float | None:
 
 def _reach(parts: int) -> float:
     return float(stats.t.ppf((1 + CONFIDENCE) / 2, parts - 1))
-

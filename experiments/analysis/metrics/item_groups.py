@@ -134,7 +134,9 @@ def _labels(name: str, log: LogReader, background: Background | None) -> list[tu
     if name == POPULARITY:
         return [(THIRDS[third],) for third in background.thirds]
     labels = background.groups.get(name)
-    return f"background.json has no grouping {name}" if labels is None else [(label,) if label else () for label in labels]
+    return (
+        f"background.json has no grouping {name}" if labels is None else [(label,) if label else () for label in labels]
+    )
 
 
 def _grouping(
@@ -146,9 +148,7 @@ def _grouping(
     known = np.asarray(members.sum(axis=1)).ravel()
     sizes = np.asarray(members.sum(axis=0)).ravel()
     wanted = None if background is None else np.array(background.item_interactions, dtype=np.float64) @ members
-    shares = {
-        arm.name: {what: _shares(of_arm[arm.name][what], arm.filled) for what in COUNTED} for arm in arms
-    }
+    shares = {arm.name: {what: _shares(of_arm[arm.name][what], arm.filled) for what in COUNTED} for arm in arms}
     found = tuple(
         ItemGroup(
             group,

@@ -114,7 +114,9 @@ def measure_lists(log: LogReader, arms: Sequence[ArmItems] | None = None) -> tup
     """
     arms = read_item_counts(log) if arms is None else arms
     background = read_background(log)
-    statistics: list[tuple[ListMetric, Callable[[FloatArray], float]]] = list(zip(LISTS, (_coverage, gini), strict=True))
+    statistics: list[tuple[ListMetric, Callable[[FloatArray], float]]] = list(
+        zip(LISTS, (_coverage, gini), strict=True)
+    )
     whole = [_of_arms(about, statistic, arms) for about, statistic in statistics]
     return (*whole, *_of_pages(log, arms, background))
 

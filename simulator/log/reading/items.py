@@ -37,6 +37,14 @@ WHERE kind = 'purchase'
 ORDER BY arm_id, agent_id, day, event_id
 """
 
+_PRICED = """
+SELECT arm_id, count(CASE WHEN kind = 'purchase' THEN 1 END) AS purchases,
+       count(CASE WHEN kind = 'paid' THEN 1 END) AS priced, count(CASE WHEN kind = 'cost' THEN 1 END) AS costed
+FROM events JOIN sessions USING (session_id)
+WHERE kind IN ('purchase', 'paid', 'cost')
+GROUP BY arm_id
+"""
+
 _AGENTS_SHOWN = "SELECT arm_id, count(DISTINCT agent_id) AS agents FROM sessions WHERE pages > 0 GROUP BY arm_id"
 
 _ITEM_IDS = "SELECT item_id FROM items ORDER BY item_id"
@@ -66,6 +74,13 @@ class ItemReader(OpenLog):
     def agents_shown(self) -> dict[int, int]:
         """arm_id -> agents who were shown something there; arms in which nobody was are absent."""
         return {row["arm_id"]: int(row["agents"]) for row in self._rows(_AGENTS_SHOWN)}
+
+    def purchases_known(self) -> dict[int, tuple[int, int, int]]:
+        """arm_id -> purchases, those with a known price, and those with a known cost; arms without any are absent."""
+        return {
+            row["arm_id"]: (int(row["purchases"]), int(row["priced"]), int(row["costed"]))
+            for row in self._rows(_PRICED)
+        }
 
     def purchases(self) -> pd.DataFrame:
         """One row per purchase, in the order of happening within an arm and agent: arm_id, agent_id, day, item_id."""

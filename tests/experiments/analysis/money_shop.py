@@ -1,9 +1,10 @@
-"""A small shop with carts, purchases, quantities, prices and costs: its environment, its shoppers, and a finished run."""
+"""A small shop with carts, purchases, quantities, prices and costs: its environment, its shoppers, a finished run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -100,7 +101,7 @@ def cost(items):
 
 
 class MoneyShopper(BehaviouralMind):
-    handlers = {
+    handlers: ClassVar = {
         "dwell": lambda mind, situation, decision: np.where(decision["click"], 10.0 + situation.page.items, np.nan),
         "add_to_cart": lambda mind, situation, decision: decision["click"] & drawn(situation, "add_to_cart", 0.6),
         "purchase": lambda mind, situation, decision: decision["add_to_cart"] & drawn(situation, "purchase", 0.6),
@@ -130,3 +131,17 @@ def shop_experiment(**changes):
 def shop_run(folder: Path, **changes) -> Path:
     """The directory of a finished run in the shop."""
     return shop_experiment(**changes).run(folder).directory
+
+
+OBJECTIVES = {
+    "metrics": ["shipped", "mean_popularity", "novelty", "diversity"],
+    "plan": {
+        "objectives": [
+            {"metric": "revenue_per_session", "role": "primary", "weight": 1.0},
+            {"metric": "diversity", "weight": 20.0, "direction": "up"},
+            {"metric": "cart_abandonment", "role": "guardrail", "loss": 0.1},
+        ],
+        "utility": "units",
+    },
+}
+"""An experiment's arguments for all metrics, and for two objectives beside a guardrail."""
