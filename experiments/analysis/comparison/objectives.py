@@ -1,7 +1,7 @@
 """Several objectives at once: each effect, a weighted utility with its own interval, and the arms on the Pareto front.
 
-The utility of an agent in an arm is the sum of the agent's values, each times its weight, so that its interval knows
-how the metrics depend on each other; adding up intervals of single metrics does not. With `utility: units` a weight is the
+The utility of an agent in an arm is the weighted sum of the agent's values, so that its interval knows how the metrics
+depend on each other; adding up intervals of single metrics does not. With `utility: units` a weight is the
 price of one unit of its metric. With `relative` it is the worth of a change by the whole mean of the first arm, and the
 interval counts the error of that mean as well (delta method; Deng, Knoblich and Lu 2018).
 
@@ -33,6 +33,7 @@ from groundlings.experiments.analysis.comparison.objective_effects import (
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes
 from groundlings.experiments.analysis.comparison.primary_effect import sequential_reach
 from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.config.objectives import ObjectiveConfig
 from groundlings.experiments.config.schema import PlanConfig
 
 
@@ -47,6 +48,8 @@ def weigh(outcomes: Outcomes, plan: PlanConfig, arms: Sequence[ArmOutcomes]) -> 
     if not plan.objectives:
         return None
     asked = plan.objectives
+    if plan.primary not in {each.metric for each in asked}:
+        asked = (ObjectiveConfig(metric=plan.primary, role="primary"), *asked)
     signs = signs_of(plan, outcomes.baseline.metrics)
     everybody = (outcomes.baseline, *arms)
     weighed = tuple(each.metric for each in asked if each.role != "guardrail")

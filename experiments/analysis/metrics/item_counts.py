@@ -5,7 +5,10 @@ mean over agents. The agents are divided into `PARTS` parts by their number in t
 figure is worked out again without each part: the delete-a-group jackknife (Kott 2001, "The delete-a-group jackknife",
 Journal of Official Statistics 17; Shao and Wu 1989, "A general theory for jackknife variance estimation"). Percentiles
 of bootstrap samples would not do: such a sample holds 63 % of the agents and covers less of the catalog than all of
-them, so that its interval lies below the figure. What is left out of a part here is one thirtieth.
+them, so that its interval lies below the figure; here one thirtieth is left out.
+
+The jackknife errs on the safe side (Efron and Stein 1981, "The jackknife estimate of variance", Annals of Statistics
+9): the interval of the coverage is wider than it need be, up to twice as wide where most items were shown once.
 """
 
 from __future__ import annotations

@@ -121,11 +121,12 @@ def check_plan(plan: Mapping[str, Any] | None, metrics: Sequence[Metric]) -> Non
                 f"plan.{where}: found {name!r}{nearest(name, names)}; {hint}name one of this experiment's metrics: "
                 f"{', '.join(names)}"
             )
-    for place, each in enumerate(objectives):
-        if found[each["metric"]].higher_is_better is None and not each.get("direction"):
+    told = {each["metric"] for each in objectives if each.get("direction")}
+    for name in dict.fromkeys((plan["primary"], *(each["metric"] for each in objectives)) if objectives else ()):
+        if found[name].higher_is_better is None and name not in told:
             raise ConfigError(
-                f"plan.objectives[{place}]: neither direction of {each['metric']} is good in itself; add `direction: "
-                "up` or `direction: down`"
+                f"plan.objectives: neither direction of {name} is good in itself; give it `direction: up` or "
+                "`direction: down` there"
             )
 
 
