@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -12,7 +12,8 @@ from groundlings.environments.errors import ConfigError
 from groundlings.experiments.config.section import Section
 
 Known = Literal["category", "popularity"]
-CATEGORY, POPULARITY = "category", "popularity"
+CATEGORY: Final = "category"
+POPULARITY: Final = "popularity"
 
 
 class ItemTableConfig(Section):

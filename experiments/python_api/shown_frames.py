@@ -87,5 +87,5 @@ def _gap(found: Difference | None) -> dict[str, float | None]:
 def _typed(frame: pd.DataFrame, names: tuple[str, ...], counts: tuple[str, ...]) -> pd.DataFrame:
     texts = (*names, "why_missing")
     numbers = [name for name in frame if name not in (*texts, *counts)]
-    kinds = {**dict.fromkeys(texts, "string"), **dict.fromkeys(counts, "int64"), **dict.fromkeys(numbers, "float64")}
+    kinds = dict.fromkeys(texts, "string") | dict.fromkeys(counts, "int64") | dict.fromkeys(numbers, "float64")
     return frame.astype(kinds)

@@ -191,7 +191,7 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        further = {} if self.objectives is None else {"objectives": self.objectives.as_dict()}
+        further: dict[str, Any] = {} if self.objectives is None else {"objectives": self.objectives.as_dict()}
         if self.tails:
             further["money"] = [tail.as_dict() for tail in self.tails]
         return {
