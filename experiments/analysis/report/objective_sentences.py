@@ -84,11 +84,15 @@ def utility(found: Difference | None) -> str:
     """The effect on the weighted utility, with its interval."""
     if found is None or found.difference is None:
         return NOTHING
-    ends = ""
-    if found.low is not None and found.high is not None:
-        ends = f" [{signed(found.low, UTILITY_DECIMALS)}, {signed(found.high, UTILITY_DECIMALS)}]"
+    return f"{signed(found.difference, UTILITY_DECIMALS)} {utility_interval(found)}".rstrip()
+
+
+def utility_interval(found: Difference) -> str:
+    """The interval of an effect on the utility and its p value, "" where there is none."""
+    if found.low is None or found.high is None:
+        return ""
     p_value = "" if found.p_value is None else f", p {p_text(found.p_value)}"
-    return f"{signed(found.difference, UTILITY_DECIMALS)}{ends}{p_value}"
+    return f"[{signed(found.low, UTILITY_DECIMALS)}, {signed(found.high, UTILITY_DECIMALS)}]{p_value}"
 
 
 def standing(arm: ArmObjectives) -> str:
