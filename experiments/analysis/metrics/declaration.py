@@ -45,14 +45,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     import pandas as pd
 
-    from groundlings.experiments.analysis.metrics.background import Background
-    from groundlings.simulator.log.reader import LogReader
+    from groundlings.experiments.analysis.metrics.scanning import Scanned
 
 MetricFunction: TypeAlias = "Callable[..., pd.DataFrame]"
 """DataFrames of a log in; out one row per agent and arm: arm, user_id, numerator, denominator."""
 
-MetricScan: TypeAlias = "Callable[[LogReader, Background | None], pd.DataFrame | str]"
-"""A log, and what lies beside it, in; out as SQL gives it, with `day`, or why it cannot be told."""
+MetricScan: TypeAlias = "Callable[[Scanned], pd.DataFrame | str]"
+"""A log with what lies beside it in; out as SQL gives it, with `day`, or why it cannot be told."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 

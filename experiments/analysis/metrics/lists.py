@@ -15,7 +15,7 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import Difference, Estimate, mean_interval
 from groundlings.experiments.analysis.comparison.estimators import Estimator, estimator_of
-from groundlings.experiments.analysis.metrics.background import MISSING, Background, read_background
+from groundlings.experiments.analysis.metrics.background import MISSING
 from groundlings.experiments.analysis.metrics.item_counts import (
     SHOWN,
     ArmItems,
@@ -25,16 +25,16 @@ from groundlings.experiments.analysis.metrics.item_counts import (
     read_item_counts,
 )
 from groundlings.experiments.analysis.metrics.ranking import gini
+from groundlings.experiments.analysis.metrics.scanning import Scanned
 from groundlings.experiments.analysis.metrics.shown import SHOWN as OF_PAGES
-from groundlings.experiments.analysis.metrics.shown import category_vectors
 from groundlings.experiments.analysis.metrics.values import MetricReader
 from groundlings.experiments.config.designs import design_of
 from groundlings.simulator.log.reader import LogReader
 
 MOST_IMPRESSIONS = 2_000_000
-"""Of a run up to this size every report measures how varied pages are; of a larger one where `metrics` names it."""
+"""Of a run up to this size every report measures what its pages showed; of a larger one where `metrics` names it."""
 
-_TOO_MANY = f"more than {MOST_IMPRESSIONS:,} impressions: it takes long, so name `diversity` in `metrics`"
+_TOO_MANY = f"more than {MOST_IMPRESSIONS:,} impressions take long to read, so it is told where `metrics` names it"
 _DRAWS = 20
 
 
@@ -113,12 +113,11 @@ def measure_lists(log: LogReader, arms: Sequence[ArmItems] | None = None) -> tup
         RunDirectoryError: What lies beside the log is damaged.
     """
     arms = read_item_counts(log) if arms is None else arms
-    background = read_background(log)
     statistics: list[tuple[ListMetric, Callable[[FloatArray], float]]] = list(
         zip(LISTS, (_coverage, gini), strict=True)
     )
     whole = [_of_arms(about, statistic, arms) for about, statistic in statistics]
-    return (*whole, *_of_pages(log, arms, background))
+    return (*whole, *_of_pages(log, arms))
 
 
 def _of_arms(about: ListMetric, statistic: Callable[[FloatArray], float], arms: Sequence[ArmItems]) -> ListMetric:
@@ -148,15 +147,15 @@ def _at_random(arm: ArmItems, statistic: Callable[[FloatArray], float]) -> float
     return float(np.mean([statistic(draw.astype(np.float64)) for draw in draws]))
 
 
-def _of_pages(log: LogReader, arms: Sequence[ArmItems], background: Background | None) -> tuple[ListMetric, ...]:
+def _of_pages(log: LogReader, arms: Sequence[ArmItems]) -> tuple[ListMetric, ...]:
     """Popularity, novelty and diversity: means over agents, by the shipped metrics of these names."""
     large = sum(arm.total(SHOWN).sum() for arm in arms) > MOST_IMPRESSIONS
-    reader, estimator = MetricReader(log), _estimator(log)
+    reader, estimator, run = MetricReader(log), _estimator(log), Scanned(log)
     agents = log.agent_ids()
     ids = {arm.name: arm.arm_id for arm in log.visited_arms()}
     found = []
     for metric in OF_PAGES:
-        missing = MISSING if background is None and metric.name != "diversity" else _TOO_MANY if large else ""
+        missing = MISSING if run.background is None and metric.name != "diversity" else _TOO_MANY if large else ""
         figures: dict[str, ListFigure] = {}
         if not missing:
             rows = reader.values(metric)
@@ -166,7 +165,7 @@ def _of_pages(log: LogReader, arms: Sequence[ArmItems], background: Background |
                 name: share[(rows.arm_id == arm_id).to_numpy()].reindex(agents).to_numpy(np.float64)
                 for name, arm_id in ids.items()
             }
-            random = _expected(metric.name, log, background)
+            random = _expected(metric.name, run)
             first = next(iter(values.values()))
             figures = {} if missing else {
                 name: ListFigure(
@@ -183,13 +182,14 @@ def _of_pages(log: LogReader, arms: Sequence[ArmItems], background: Background |
     return tuple(found)
 
 
-def _expected(name: str, log: LogReader, background: Background | None) -> float | None:
+def _expected(name: str, run: Scanned) -> float | None:
     """What items drawn uniformly from the catalog have on average."""
     if name == "diversity":
-        vectors = category_vectors(log)
+        vectors = run.vectors
         known = int((np.diff(vectors.indptr) > 0).sum())
         together = np.asarray(vectors.sum(axis=0)).ravel()
         return float(1 - (together @ together - known) / (known * (known - 1))) if known > 1 else None
+    background = run.background
     if background is None:
         return None
     return float((background.popularity if name == "mean_popularity" else background.novelty).mean())

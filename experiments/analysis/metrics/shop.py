@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from groundlings.experiments.analysis.metrics.background import MISSING, Background
+from groundlings.experiments.analysis.metrics.background import MISSING
 from groundlings.experiments.analysis.metrics.declaration import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from groundlings.simulator.log.reader import LogReader
+    from groundlings.experiments.analysis.metrics.scanning import Scanned
 
 _ANALYTICS = "Kohavi, Tang and Xu 2020, Trustworthy online controlled experiments, chapters 6 and 7"
 _VALUE = "Jannach and Jugovac 2019, Measuring the business value of recommender systems"
@@ -58,8 +58,9 @@ _COSTED = f"{_PRICED} AND coalesce(purchases, 0) = coalesce(costed, 0)"
 _BOUGHT = "coalesce(purchases, 0) > 0"
 
 
-def repeated(log: LogReader, background: Background | None) -> pd.DataFrame | str:
+def repeated(run: Scanned) -> pd.DataFrame | str:
     """Purchases of an item that the user had before, in the training part or earlier in the run, and all purchases."""
+    log, background = run.log, run.background
     if background is None:
         return MISSING
     bought = log.purchases()

