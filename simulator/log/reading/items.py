@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Whole numbers divide without a rest on either database; PostgreSQL's drivers take a bare percent sign for a place.
-_PART = "(agent_id - (agent_id / :parts) * :parts)"
+_PART = "(agent_id - {first}) - ((agent_id - {first}) / {parts}) * {parts}"
 
 _SHOWN = f"""
 SELECT arm_id, {_PART} AS part, item_id, count(*) AS shown, count(clicked) AS known,
@@ -62,14 +62,14 @@ class ItemReader(OpenLog):
         outcome) and clicks.
 
         Args:
-            parts: Into how many parts the agents are divided: agent_id modulo this, the same in every arm.
+            parts: Into how many parts the agents are divided: their place in the log modulo this, alike in all arms.
         """
-        return self._ask(_SHOWN, parts=parts)
+        return self._ask(_SHOWN.format(parts=parts, first=self._first_agent()))
 
     def items_bought(self, parts: int) -> pd.DataFrame:
         """As `items_shown`: arm_id, part, item_id, purchases, priced (those whose price is known) and paid (for
         these); empty where nothing was bought."""
-        return self._ask(_BOUGHT, parts=parts)
+        return self._ask(_BOUGHT.format(parts=parts, first=self._first_agent()))
 
     def agents_shown(self) -> dict[int, int]:
         """arm_id -> agents who were shown something there; arms in which nobody was are absent."""
@@ -85,3 +85,6 @@ class ItemReader(OpenLog):
     def purchases(self) -> pd.DataFrame:
         """One row per purchase, in the order of happening within an arm and agent: arm_id, agent_id, day, item_id."""
         return self._ask(_PURCHASES)
+
+    def _first_agent(self) -> int:
+        return min((row[0] for chunk in self._chunks("SELECT min(agent_id) FROM agents") for row in chunk), default=0)
