@@ -188,7 +188,8 @@ def _expected(name: str, run: Scanned) -> float | None:
         vectors = run.vectors
         known = int((np.diff(vectors.indptr) > 0).sum())
         together = np.asarray(vectors.sum(axis=0)).ravel()
-        return float(1 - (together @ together - known) / (known * (known - 1))) if known > 1 else None
+        alone = run.squares.sum()
+        return float(1 - (together @ together - alone) / (known * (known - 1))) if known > 1 else None
     background = run.background
     if background is None:
         return None

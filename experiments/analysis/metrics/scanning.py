@@ -41,8 +41,13 @@ class Scanned:
 
     @cached_property
     def vectors(self) -> sp.csr_array:
-        """The categories of each item as a vector of length 1, shape (n_items, n_categories); 0 where none is known."""
+        """The categories of each item as a vector of length 1, shape (n_items, n_categories); 0 where none is known.
+
+        Of a catalog without any, `Background.vectors`, as far as they are known.
+        """
         found = [item.genres for item in self.log.logged_items()]
+        if not any(found) and self.background is not None and self.background.vectors:
+            return sp.csr_array(np.array(self.background.vectors, dtype=np.float64))
         columns = {name: number for number, name in enumerate(sorted({name for names in found for name in names}))}
         lengths = np.array([len(set(names)) for names in found], dtype=np.int64)
         cells = [columns[name] for names in found for name in sorted(set(names))]
@@ -51,9 +56,14 @@ class Scanned:
         return sp.csr_array((weights, cells, bounds), shape=(len(found), len(columns)))
 
     @cached_property
+    def squares(self) -> FloatArray:
+        """The squared length of each vector, shape (n_items,)."""
+        return _squares(self.vectors)
+
+    @cached_property
     def pages(self) -> pd.DataFrame:
         """One row per arm, agent and day with an impression: arm_id, agent_id, day; shown (impressions), popularity and
-        novelty (sums over them, 0 without a background); pages (with two items of known category) and distance (the sum
+        novelty (sums over them, 0 without a background); pages (with two items of known vector) and distance (the sum
         over these of the mean distance of their pairs)."""
         import pandas as pd
 
@@ -78,9 +88,9 @@ class Scanned:
 
     def _distances(self, rows: IntArray) -> tuple[IntArray, FloatArray]:
         """Of each page where its first row stands, and the mean of 1 - cosine over all pairs of its items; NaN with
-        fewer than two items of known category.
+        fewer than two items of known vector.
 
-        Vectors have length 1, so the cosines of all pairs add up to the squared length of their sum, less their number.
+        The products of all pairs add up to the squared length of the sum of all, less the squared lengths of each.
         """
         new = np.ones(len(rows), dtype=np.bool_)
         new[1:] = (np.diff(rows[:, 2]) != 0) | (np.diff(rows[:, 3]) != 0)
@@ -90,10 +100,15 @@ class Scanned:
         on = sp.csr_array((np.ones(len(items)), (pages, items)), shape=(n_pages, self.vectors.shape[0]))
         together = on @ self.vectors
         count = np.bincount(pages, minlength=n_pages).astype(np.float64)
-        squared = np.asarray(together.multiply(together).sum(axis=1)).ravel()
+        alone = np.bincount(pages, weights=self.squares[items], minlength=n_pages)
         pairs = count * (count - 1)
-        cosine = np.divide(squared - count, pairs, out=np.full(n_pages, np.nan), where=pairs > 0)
+        cosine = np.divide(_squares(together) - alone, pairs, out=np.full(n_pages, np.nan), where=pairs > 0)
         return np.flatnonzero(new), 1 - cosine
+
+
+def _squares(rows: sp.csr_array) -> FloatArray:
+    """The squared length of each row, shape (n_rows,)."""
+    return np.asarray(rows.multiply(rows).sum(axis=1), dtype=np.float64).ravel()
 
 
 def _whole_sessions(log: LogReader) -> Iterator[tuple[int, IntArray]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from groundlings.experiments.analysis.metrics.scanning import Scanned
 
-NO_CATEGORIES = "no item of this run has a category, so how alike two of them are is not known"
+NO_CATEGORIES = f"no item of this run has a category, and {MISSING}"
 
 
 def popularity(run: Scanned) -> pd.DataFrame | str:
@@ -31,7 +31,7 @@ def novelty(run: Scanned) -> pd.DataFrame | str:
 
 
 def diversity(run: Scanned) -> pd.DataFrame | str:
-    """Sum over pages of the mean distance of their pairs of items, and pages with two items of known category."""
+    """Sum over pages of the mean distance of their pairs of items, and pages with two items that can be compared."""
     return _parts(run, "distance", "pages") if run.vectors.nnz else NO_CATEGORIES
 
 
@@ -66,9 +66,10 @@ SHOWN: tuple[Metric, ...] = (
         name="diversity",
         label="Diversity of a page",
         definition="Mean, over pages, of 1 - cosine between the categories of all pairs of items of the page"
-        " (intra-list diversity). Items without a category are left out.",
+        " (intra-list diversity); of a catalog without categories, between the users who had the items in the training"
+        " part (co-occurrence). Items without either are left out.",
         unit="0 to 1",
-        denominator="page with two items of known category",
+        denominator="page with two items that can be compared",
         higher_is_better=None,
         source="Smyth and McClave 2001, Similarity vs. diversity; Ziegler et al. 2005, Improving recommendation lists"
         " through topic diversification",

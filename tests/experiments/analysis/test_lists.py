@@ -137,6 +137,29 @@ def test_an_earlier_log_says_why_popularity_is_not_known(small_log):
     assert set(missing) == {"mean_popularity", "novelty"}
 
 
+def test_of_a_catalog_without_categories_items_are_alike_where_the_same_users_had_them(tmp_path):
+    rng = np.random.default_rng(1)
+    items = np.concatenate([rng.permutation(30)[:14] for _ in range(40)])
+    had = pd.DataFrame({"user": np.repeat([f"u{n:02}" for n in range(40)], 14), "item": items, "timestamp": range(560)})
+    columns = {"interactions": {"user": "user", "item": "item", "timestamp": "timestamp"}}
+    experiment = gl.Experiment(
+        dataset=gl.Tables(interactions=had, columns=columns), arms={"chance": "random_order"}, seed=3, held_out=False,
+        site={"page_size": 8, "max_pages": 1}, metrics=["diversity", "exit_page"],
+    )  # fmt: skip
+    run = experiment.run(tmp_path / "run")
+    known, catalog = experiment.training()
+    users = known.matrix.toarray() / np.sqrt(np.maximum(known.matrix.sum(axis=0), 1))
+    cosines = users.T @ users
+    number = {item: place for place, item in enumerate(catalog.item_ids)}
+    pages = run.impressions().groupby(["user_id", "session_id"]).item_id.agg(lambda ids: [number[item] for item in ids])
+    exact = [1 - (cosines[np.ix_(page, page)].sum() - len(page)) / (len(page) * (len(page) - 1)) for page in pages]
+    found = run.metrics().set_index("metric").loc["diversity"]
+    assert found.agents == len(pages)
+    assert found.value == pytest.approx(np.mean(exact), abs=1e-4)
+    (category, _) = (rows.why_missing.iloc[0] for _, rows in run.item_groups().groupby("grouping"))
+    assert category == "no item of this run has a category"
+
+
 def test_small_groups_are_put_together(log, monkeypatch):
     monkeypatch.setattr(item_groups, "MOST_GROUPS", 2)
     (category,) = (each for each in measure_groups(log, read_item_counts(log)) if each.name == "category")

@@ -206,6 +206,8 @@ def test_without_a_background_it_is_said_why_a_metric_is_not_known(shop_director
         (lambda told: json.dumps({**told, "users": -1}), "1 values do not fit"),
         (lambda told: json.dumps({**told, "item_users": told["item_users"][1:]}), "47 items.*the log has 48 items"),
         (lambda told: json.dumps({**told, "repeats": [[999, 0]]}), "agents that are not there"),
+        (lambda told: json.dumps({**told, "vectors": [[0.5]] * 47 + [[0.5, 1.0]]}), "agents that are not there"),
+        (lambda told: json.dumps({**told, "users": told["users"] + 1}), "it was changed after the run wrote it"),
     ],
 )
 def test_a_damaged_background_is_refused_with_what_to_do(shop_directory, tmp_path, change, said):
