@@ -97,7 +97,9 @@ def check_needs(metric: Metric, actions: Collection[str], *, where: str = "metri
         )
 
 
-def check_plan(plan: Mapping[str, Any] | None, metrics: Sequence[Metric]) -> None:
+def check_plan(
+    plan: Mapping[str, Any] | None, metrics: Sequence[Metric], actions: Collection[str] | None = None
+) -> None:
     """Raise `ConfigError` where a plan names a metric that the experiment does not have, or one whose good direction
     nobody knows as an objective.
 
@@ -105,6 +107,7 @@ def check_plan(plan: Mapping[str, Any] | None, metrics: Sequence[Metric]) -> Non
         plan: As in the experiment file, with `primary` and perhaps `guardrails`, `objectives` and `winsorise`; None =
             there is no plan.
         metrics: Those of the experiment.
+        actions: As of `resolve_metrics`.
     """
     if plan is None:
         return
@@ -116,6 +119,8 @@ def check_plan(plan: Mapping[str, Any] | None, metrics: Sequence[Metric]) -> Non
     named += [("winsorise", name) for name in plan.get("winsorise") or ()]
     for where, name in named:
         if name not in found:
+            if name in BUILT_IN and actions is not None:
+                check_needs(BUILT_IN[name], actions, where=f"plan.{where}")
             hint = "add it to `metrics`, or " if name in BUILT_IN or ":" in name else ""
             raise ConfigError(
                 f"plan.{where}: found {name!r}{nearest(name, names)}; {hint}name one of this experiment's metrics: "
@@ -146,5 +151,5 @@ def metrics_of(
     metrics = resolve_metrics(names, given, actions)
     # Before the environment is known, a plan may name what one would be measured on.
     possible = SHOP if actions is None and (names is None or ALL_SHIPPED in names) else ()
-    check_plan(config.get("plan"), (*metrics, *possible))
+    check_plan(config.get("plan"), (*metrics, *possible), actions)
     return metrics

@@ -306,3 +306,8 @@ def test_roles_stand_for_the_keys_of_a_plan_and_a_plan_that_was_read_can_be_read
 def test_a_plan_whose_objectives_cannot_be_measured_is_refused(declared, said):
     with pytest.raises(ConfigError, match=said):
         check_plan(declared, METRICS)
+
+
+def test_a_plan_on_what_an_environment_does_not_offer_is_refused_with_the_actions_that_are_missing():
+    with pytest.raises(ConfigError, match=r"plan.primary: revenue_per_session needs the action paid and purchase"):
+        check_plan({"primary": "revenue_per_session"}, METRICS, ("click", "rate"))
