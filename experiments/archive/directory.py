@@ -30,6 +30,8 @@ LOCK_NAME = ".lock"
 REPORT_NAME = "report.html"
 HELD_OUT_NAME = "held_out.json"
 """What real behaviour and other audiences say of the arms, measured when the run was made."""
+BACKGROUND_NAME = "background.json"
+"""What the training part of the data tells of the items that were shown, for metrics that the log alone cannot give."""
 CELLS = "cells"
 """Replicates of one experiment lie under this, a run directory each."""
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from groundlings.experiments.config.objectives import (
+    ObjectiveConfig,
+    Quantile,
+    UtilityUnit,
+    check_objectives,
+    spelled_out,
+)
 from groundlings.experiments.config.section import Section, Share
 
 
@@ -30,10 +37,26 @@ class PlanConfig(Section):
     looks: tuple[Annotated[int, Field(ge=2)], ...] = ()
     """Numbers of agents at which a `group_sequential` plan looks, ascending: a run of each, all with one seed."""
 
+    objectives: tuple[ObjectiveConfig, ...] | None = None
+    """Several metrics that are weighed against each other; arms on their Pareto front are named. `primary` may stand
+    here as a role."""
+    utility: UtilityUnit | None = None
+    """What the weights of objectives are: `units`, the price of one unit of the metric (0.05 for a click), or
+    `relative`, the worth of a change by the whole mean of the first arm."""
+    winsorise: dict[str, Quantile] | None = None
+    """Metric -> quantile: agents' values above this quantile of all arms' values are set to it. Nothing is winsorised
+    if absent."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _objectives_have_roles(cls, plan: Any) -> Any:
+        return spelled_out(plan)
+
     @model_validator(mode="after")
     def _fits_together(self) -> PlanConfig:
         if self.primary in self.guardrails:
             raise ValueError(f"guardrails: {self.primary} is the primary metric already; name others")
+        check_objectives(self.objectives or (), self.primary, self.guardrails, self.utility)
         if list(self.looks) != sorted(set(self.looks)):
             raise ValueError(f"looks must rise, found {list(self.looks)}")
         if (self.stopping == "group_sequential") != bool(self.looks):

@@ -97,6 +97,7 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
     content.pop("log", None)
     content.pop("exposures", None)  # only `groundlings calibrate` reads it
     content.pop("held_out", None)
+    content.pop("groups", None)  # reports alone read it
     if content.pop("copy_data", False):
         del content["dataset"]["own"]  # the hash of the data set tells all about it
     # What every file meant before these keys existed: the runs of then keep their hash.

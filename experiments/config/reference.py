@@ -38,8 +38,12 @@ def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[Bas
             kind = inner.model_fields.get("kind")
             tags = get_args(kind.annotation) if kind else ()
             tag = f" ({tags[0]})" if len(tags) == 1 else " (plug-in)" if kind and kind.annotation is str else ""
-            listed = "[]" if get_origin(field.annotation) is tuple else ""
+            listed = "[]" if _is_list(field.annotation) else ""
             yield from _sections(f"{path}.{name}{listed}".lstrip(".") + tag, inner)
+
+
+def _is_list(annotation: Any) -> bool:
+    return get_origin(annotation) is tuple or any(get_origin(each) is tuple for each in get_args(annotation))
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -18,6 +18,7 @@ from groundlings.environments.split import Split, SplitKind, split_dataset
 from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.designs import DesignConfig, ParallelDesign, check_design
 from groundlings.experiments.config.environment import OwnEnvironment, SiteConfig
+from groundlings.experiments.config.item_groups import GroupsConfig
 from groundlings.experiments.config.minds import (
     BehaviouralMindConfig,
     CalibratedMindConfig,
@@ -154,6 +155,8 @@ class ExperimentConfig(Section):
     metrics: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """What is measured: names of shipped metrics or plug-ins, `module:NAME` for one of your own, `shipped` for all the
     shipped ones. The shipped ones if absent."""
+    groups: GroupsConfig | None = None
+    """How items are grouped in the report, for exposure and money by group; by category and by popularity if absent."""
     held_out: bool = True
     """Whether a run also measures its arms on what its agents really did in the held-out part, and whether other
     simulated audiences order the arms alike; `groundlings compare` puts both beside every effect."""

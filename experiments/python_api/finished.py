@@ -13,6 +13,7 @@ from groundlings.experiments.archive.directory import CELLS, REPORT_NAME
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.python_api.comparison import Comparison, check_variant_metrics, compare_runs
 from groundlings.experiments.python_api.metric_frame import FOR_TABLES, metric_frame, short_table
+from groundlings.experiments.python_api.shown_frames import group_frame, list_frame
 from groundlings.experiments.running.replicates import runs_in
 from groundlings.simulator.log.reader import LogReader
 
@@ -128,6 +129,32 @@ class Run:
             and `denominator_total`, how much of it there was; `agents` with a value and `agents_without`.
         """
         return self._metric_frame().drop(columns=FOR_TABLES)
+
+    def lists(self) -> pd.DataFrame:
+        """What each arm showed: one row per arm and list metric, whether or not `metrics` names it.
+
+            run.lists().pivot(index="arm", columns="metric", values="value")
+
+        Returns:
+            `arm`, `metric` (coverage, gini, mean_popularity, novelty, diversity); `value` with `low` and `high`, the
+            ends of its 95 % interval; `difference` to the first arm with `difference_low` and `difference_high`;
+            `at_random`, what as many items drawn uniformly from the catalog give; `denominator`; `agents`, on whose
+            number coverage and gini depend; `why_missing`, where a figure is not known.
+        """
+        return self._frames(list_frame)
+
+    def item_groups(self) -> pd.DataFrame:
+        """What each group of items got: one row per arm, group and count.
+
+            run.item_groups().query("grouping == 'category' and what == 'shown'")
+
+        Returns:
+            `arm`, `grouping` (as in `groups.items`), `group`, `items`; `of_catalog` and `of_interactions`, the group's
+            shares of the items and of the training interactions; `what`: shown, clicks, purchases or paid; `total` and
+            `share` of it, with `low` and `high`, the ends of its 95 % interval; `difference` of the share to the first
+            arm with `difference_low` and `difference_high`; `agents`; `why_missing`, where a grouping is not known.
+        """
+        return self._frames(group_frame)
 
     def summary(self) -> Summary:
         """The figures of `summary.json`.

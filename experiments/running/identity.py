@@ -11,7 +11,7 @@
     arms.NAME.model               the language model that the recommender asks
     mind.code, mind.prompts, mind.calibration, mind.model
     environment.code, .actions, .interaction, .strength
-    metrics.NAME.code             of metrics that are not shipped
+    metrics.NAME.code             of metrics that do not come with Groundlings
     packages.NAME                 version of what that code imports and what can change a draw
 
 The configuration is compared beside it, key by key, as `config.KEY.PATH`: what a file says that changes no result
@@ -32,6 +32,7 @@ from groundlings.environments.chat import ChatModel, fingerprint_of
 from groundlings.environments.environment import Environment
 from groundlings.environments.plugins import PYTHON_OBJECT
 from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.analysis.metrics.registry import BUILT_IN
 from groundlings.experiments.archive.provenance import PACKAGES
 from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig, PluginMindConfig
 from groundlings.experiments.running.source_code import Source, simulation_source, source_of, versions_of
@@ -98,7 +99,7 @@ def code_identity(
     found["environment.interaction"] = schema.interaction
     found["environment.strength"] = schema.strength or ""
     for metric in metrics:
-        if not metric.shipped:
+        if BUILT_IN.get(metric.name) != metric:
             note(f"metrics.{metric.name}.code", [_of_metric(metric)])
     versions |= versions_of(packages)
     return found | {

@@ -20,6 +20,7 @@ from groundlings.environments.split import Split
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.registry import metrics_of
 from groundlings.experiments.config.designs import arm_rows, arranged
+from groundlings.experiments.config.item_groups import read_item_groups
 from groundlings.experiments.config.schema import ArmConfig, CalibratedMindConfig, ExperimentConfig, PluginMindConfig
 from groundlings.experiments.running.calibration import CalibrationGround, calibrated
 from groundlings.experiments.running.event_loop import ctrl_c_at_once, outside_of_loops
@@ -66,6 +67,7 @@ class Plan:
         stages: The arms to simulate: those of one stage run together and share a log. The caller removes a stage before
             simulating it, which frees its arms afterwards. Empty where agents ask a model and asking is not allowed.
         identity: What must be equal for a run of this plan to be resumed; {} where models may not be asked.
+        item_groups: Grouping of a table of the experiment file -> the group of each item, None where it is unknown.
     """
 
     config: ExperimentConfig
@@ -84,6 +86,7 @@ class Plan:
     arms: tuple[ArmRow, ...] = ()
     stages: list[list[Arm]] = field(default_factory=list)
     identity: Mapping[str, str] = field(default_factory=dict)
+    item_groups: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
 
     def mind(self) -> Mind:
         """A new mind for one arm, with a memory of its own."""
@@ -239,6 +242,7 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
             visit_probability=config.simulation.visit_probability,
         ),
         ground=ground,
+        item_groups=read_item_groups(config.groups, dataset.catalog.item_ids, config.base),
         minds=MindContext(
             population=population,
             fit_taste=partial(ground.taste, config.seed),

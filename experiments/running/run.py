@@ -14,6 +14,7 @@ from groundlings.environments.errors import TooMuchUnreadable
 from groundlings.experiments.analysis.comparison.held_out import HELD_OUT_HASH, HeldOut, write_held_out
 from groundlings.experiments.analysis.measuring import measure
 from groundlings.experiments.analysis.metrics import Summary
+from groundlings.experiments.analysis.metrics.background import BACKGROUND_HASH, measure_background, write_background
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.archive.log_check import write_manifest
@@ -187,9 +188,11 @@ def _measured(plan: Plan, directory: Path, held_out: HeldOut, seconds: Mapping[s
     written_hash = write_held_out(directory, held_out)
     with LogReader(directory) as log:
         fingerprint = log.digest()
+        told = measure_background(plan.split.train, plan.population.users, log, plan.item_groups)
+        background = write_background(directory, told)
         replies = {"reply_forms": replies_by_form(log), "calls_with_estimated_tokens": calls_with_estimates(log)}
         about = manifest(plan, log.run(), log.accepted_changes(), fingerprint, seconds)
-        written = {**about, **replies, HELD_OUT_HASH: written_hash}
+        written = {**about, **replies, HELD_OUT_HASH: written_hash, BACKGROUND_HASH: background}
     write_manifest(directory, written)  # it is sealed in the log, which nobody reads at that moment
     with LogReader(directory) as log:
         return Outcome(directory, measure(directory, log, metrics=plan.metrics, most_rows=0), fingerprint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from groundlings.simulator.log.reading.frames import FrameReader
+from groundlings.simulator.log.reading.items import ItemReader
 from groundlings.simulator.log.reading.lost import LostPageReader
 from groundlings.simulator.log.reading.open_log import CHUNK_ROWS
 from groundlings.simulator.log.reading.participants import LoggedAgent, LoggedArm, LoggedItem
@@ -25,13 +26,13 @@ __all__ = [
 ]
 
 
-class LogReader(FrameReader, SumReader, LostPageReader, SessionReader, StreamReader):
+class LogReader(FrameReader, SumReader, ItemReader, LostPageReader, SessionReader, StreamReader):
     """A run's log, open for reading. It changes nothing, and it reads logs of every released schema.
 
     - DataFrames, one row per thing: `impressions`, `sessions`, `events`, `calls`, `interactions`, `agents`, `items`,
       `arms`. Arms have their names, people and items the data set's own ids; what is unknown is NA.
     - The run and who takes part: `run`, `logged_arms`, `logged_agents`, `logged_items`, `user_ids`.
-    - Sums for metrics: `session_totals`, `sessions_by_end`, `events_by_kind`, `call_totals`, ...
+    - Sums for metrics: `session_totals`, `sessions_by_end`, `events_by_kind`, `items_shown`, ...
     - Pages of which nothing is known, with the reason: `lost_pages`.
     - One session: `sessions_of_agent`, `session`, ...
     - Chunks of constant memory: `impression_chunks`, `table_chunks`.

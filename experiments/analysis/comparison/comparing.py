@@ -25,7 +25,9 @@ from groundlings.experiments.analysis.comparison.equivalence import no_loss_p_va
 from groundlings.experiments.analysis.comparison.estimators import Estimator
 from groundlings.experiments.analysis.comparison.fidelity_gate import Gate, find_gate, find_truth
 from groundlings.experiments.analysis.comparison.held_out import HeldOut
+from groundlings.experiments.analysis.comparison.money import skewness_check, tails
 from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg, holm
+from groundlings.experiments.analysis.comparison.objectives import signs_of, turned, weigh
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes, by_name, read_outcomes
 from groundlings.experiments.analysis.comparison.primary_effect import Headlines, headlines
 from groundlings.experiments.analysis.comparison.real_behaviour import (
@@ -116,6 +118,8 @@ def compare_outcomes(
         lost=outcomes.lost,
         held_out=held_out,
         truth=truth,
+        objectives=weigh(outcomes, plan, arms) if arms else None,
+        tails=tails(outcomes, plan, arms) if outcomes.plan is not None else (),
     )
 
 
@@ -138,10 +142,11 @@ class _Comparer:
         base, plan = self.outcomes.baseline, self.plan
         headline = self.found.by_arm[arm.name]
         ours, theirs = arm.values(plan.primary), base.values(plan.primary)
-        checks = check_arm(arm, self.outcomes, plan, headline)
+        checks = (*check_arm(arm, self.outcomes, plan, headline), *skewness_check(arm, self.outcomes, plan))
         estimator = self.outcomes.estimator
-        guardrails = _guardrails(arm, base, plan, estimator)
-        better = (headline.effect.difference or 0.0) > 0
+        signs = signs_of(plan, arm.metrics)
+        guardrails = _guardrails(arm, base, plan, estimator, signs)
+        better = signs[plan.primary] * (headline.effect.difference or 0.0) > 0
         real = real_behaviour(self.held_out, arm.name, headline.effect, arm.metrics[plan.primary])
         judgement = judge(
             Evidence(
@@ -189,19 +194,22 @@ class _Comparer:
         )
 
 
-def _guardrails(arm: ArmOutcomes, base: ArmOutcomes, plan: PlanConfig, estimator: Estimator) -> tuple[Guardrail, ...]:
+def _guardrails(
+    arm: ArmOutcomes, base: ArmOutcomes, plan: PlanConfig, estimator: Estimator, signs: Mapping[str, int]
+) -> tuple[Guardrail, ...]:
     found = []
     for name, share in plan.guardrails.items():
         mean = mean_interval(base.values(name)).mean or 0.0
         effect = estimator.difference(arm.values(name), base.values(name), 1 - plan.alpha)
         found.append((name, share * abs(mean), effect))
-    tests = [no_loss_p_value(effect, margin) for _, margin, effect in found]
+    gains = [effect if signs[name] > 0 else turned(effect) for name, _, effect in found]
+    tests = [no_loss_p_value(gain, margin) for gain, (_, margin, _) in zip(gains, found, strict=True)]
     # A metric that cannot be tested takes part as a loss that cannot be ruled out.
     adjusted = holm([1.0 if test is None else test for test in tests])
     guardrails = []
-    for (name, margin, effect), test, p_value in zip(found, tests, adjusted, strict=True):
+    for (name, margin, effect), gain, test, p_value in zip(found, gains, tests, adjusted, strict=True):
         state: Literal["held", "unclear", "harmed"] = "unclear"
-        if effect.high is not None and effect.high < -margin:
+        if gain.high is not None and gain.high < -margin:
             state = "harmed"
         elif test is not None and p_value < plan.alpha:
             state = "held"

@@ -9,6 +9,8 @@ from typing import Any, Literal
 from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.comparison.fidelity_gate import Gate
 from groundlings.experiments.analysis.comparison.held_out import HeldOut
+from groundlings.experiments.analysis.comparison.money import Tail
+from groundlings.experiments.analysis.comparison.objective_effects import Objectives
 from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.real_behaviour import RealBehaviour
 from groundlings.experiments.analysis.comparison.segments import Contrast, Segment
@@ -166,6 +168,8 @@ class Comparison:
         lost: The pages of which nothing is known, and why.
         held_out: What real behaviour and other audiences say of the arms; None where the run does not say.
         truth: What the truth lab says of the audience; None where it was not asked.
+        objectives: Several objectives weighed against each other; None where the plan has none.
+        tails: What means of money rest on; empty where the plan is about none.
     """
 
     run: Mapping[str, Any]
@@ -182,10 +186,16 @@ class Comparison:
     lost: LostPages = field(default_factory=LostPages)
     held_out: HeldOut | None = None
     truth: Gate | None = None
+    objectives: Objectives | None = None
+    tails: tuple[Tail, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
+        further: dict[str, Any] = {} if self.objectives is None else {"objectives": self.objectives.as_dict()}
+        if self.tails:
+            further["money"] = [tail.as_dict() for tail in self.tails]
         return {
+            **further,
             "run": dict(self.run),
             "plan": self.plan.model_dump(mode="json") if self.declared else None,
             "design": self.design.model_dump(mode="json"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,8 @@ class ArmOutcomes:
         control_variates: What the plan takes out of them (`controls`), shape (n_agents, n_controls); None: nothing.
         metrics: Those of the experiment, by name.
         lost: The pages of which nothing is known, and why.
+        purchases: How many, how many with a known price, and how many with a known cost; None where no metric is money.
+        caps: Metric -> what larger values of agents are set to (`PlanConfig.winsorise`).
     """
 
     name: str
@@ -79,10 +81,14 @@ class ArmOutcomes:
     control_variates: FloatArray | None = None
     metrics: Mapping[str, Metric] = field(default_factory=lambda: by_name(METRICS))
     lost: LostPages = field(default_factory=LostPages)
+    purchases: tuple[int, int, int] | None = None
+    caps: Mapping[str, float] = field(default_factory=dict)
 
     def values(self, metric: str) -> FloatArray:
         """One value per agent, shape (n_agents,), NaN where there is none."""
         found = self.totals.values(self.metrics[metric])
+        if metric in self.caps:
+            found = np.minimum(found, self.caps[metric])
         return found if self.control_variates is None else adjusted_by_controls(found, self.control_variates)
 
     def parts(self, metric: str) -> tuple[FloatArray, FloatArray]:
@@ -169,6 +175,7 @@ def read_outcomes(log: LogReader, metrics: Sequence[Metric] | None = None) -> Ou
         homes = assigned_arms(int(run["seed"]), user_ids, shares)
     surplus = read_click_surplus(log) if declared and declared.get("take_out_luck") else None
     before = known_before(personas)
+    bought = log.purchases_known() if any(metric.money for metric in wanted) else None
     missing = read_lost(log, [arm.arm_id for arm in found], run["mind"])
     arms: list[ArmOutcomes] = []
     for place, arm in enumerate(found):
@@ -193,19 +200,33 @@ def read_outcomes(log: LogReader, metrics: Sequence[Metric] | None = None) -> Ou
                 else controls(_a_session(surplus[surplus.arm_id == arm.arm_id], totals, agents), before),
                 metrics=named,
                 lost=missing[arm.arm_id],
+                purchases=None if bought is None else bought.get(arm.arm_id, (0, 0, 0)),
             )
         )
+    plan = None if declared is None else PlanConfig.model_validate(declared)
+    caps = {} if plan is None else _caps(plan, arms)
     return Outcomes(
         run={**run, "agents": len(agents), "days": measured.n_days},
-        plan=None if declared is None else PlanConfig.model_validate(declared),
+        plan=plan,
         design=design,
         estimator=estimator_of(design, int(run["seed"]), names, user_ids, personas),
-        arms=tuple(arms),
+        arms=tuple(replace(arm, caps=caps) for arm in arms) if caps else tuple(arms),
         personas=personas,
         preference=preference,
         metrics=wanted,
         max_unreadable=limit_of(config),
     )
+
+
+def _caps(plan: PlanConfig, arms: Sequence[ArmOutcomes]) -> dict[str, float]:
+    """Metric -> the quantile that the plan winsorises at, of all arms' agents together."""
+    found = {}
+    for name, quantile in (plan.winsorise or {}).items():
+        values = np.concatenate([arm.totals.values(arm.metrics[name]) for arm in arms])
+        known = values[~np.isnan(values)]
+        if len(known):
+            found[name] = float(np.quantile(known, quantile))
+    return found
 
 
 def _a_session(surplus: pd.DataFrame, totals: Totals, agents: pd.Index[int]) -> FloatArray:

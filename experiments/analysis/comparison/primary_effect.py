@@ -78,14 +78,34 @@ def headlines(
     )
 
 
-def _sequential(plan: PlanConfig, people: int, n: int, arms: int) -> _Rule:
-    """Bonferroni over the arms: the boundaries know of one arm only."""
+def sequential_reach(plan: PlanConfig, people: int, n: int, arms: int) -> float | None:
+    """Half the width, in standard errors, of an interval that stays right over the looks planned; None for one look.
+
+    Bonferroni over the arms: the boundaries know of one arm only.
+
+    Args:
+        plan: What was declared.
+        people: Agents of the run.
+        n: Agents that an effect rests on.
+        arms: How many compete.
+    """
+    if plan.stopping == "fixed":
+        return None
     alpha = plan.alpha / max(arms, 1)
     if plan.stopping == "confidence_sequence":
-        return _Rule("asymptotic confidence sequence", sequence_reach(max(n, 2), TUNED_FOR, alpha), {})
-    look = int(np.searchsorted(plan.looks, people)) if people <= plan.looks[-1] else len(plan.looks) - 1
-    words = f"group-sequential, look {look + 1} of {len(plan.looks)}"
-    return _Rule(words, boundaries(plan.looks, alpha)[look], {})
+        return sequence_reach(max(n, 2), TUNED_FOR, alpha)
+    return boundaries(plan.looks, alpha)[_look(plan, people)]
+
+
+def _look(plan: PlanConfig, people: int) -> int:
+    return int(np.searchsorted(plan.looks, people)) if people <= plan.looks[-1] else len(plan.looks) - 1
+
+
+def _sequential(plan: PlanConfig, people: int, n: int, arms: int) -> _Rule:
+    reach = sequential_reach(plan, people, n, arms)
+    if plan.stopping == "confidence_sequence":
+        return _Rule("asymptotic confidence sequence", reach, {})
+    return _Rule(f"group-sequential, look {_look(plan, people) + 1} of {len(plan.looks)}", reach, {})
 
 
 def _exploring(outcomes: Outcomes, arms: Sequence[ArmOutcomes], plan: PlanConfig) -> dict[str, float]:

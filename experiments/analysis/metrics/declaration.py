@@ -45,15 +45,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     import pandas as pd
 
+    from groundlings.experiments.analysis.metrics.scanning import Scanned
+
 MetricFunction: TypeAlias = "Callable[..., pd.DataFrame]"
 """DataFrames of a log in; out one row per agent and arm: arm, user_id, numerator, denominator."""
+
+MetricScan: TypeAlias = "Callable[[Scanned], pd.DataFrame | str]"
+"""A log with what lies beside it in; out as SQL gives it, with `day`, or why it cannot be told."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One metric; it needs a `sql` or a `function`, not both.
+    """One metric; it needs a `sql`, a `function` or a `scan`, one of them.
 
     Attributes:
         name: Key in `summary.json` and in the experiment file: lower-case letters, digits and underscores.
@@ -65,6 +70,8 @@ class Metric:
         sql: One row per agent and arm: arm_id, agent_id, numerator, denominator, and `day` where the metric is to be
             shown day by day (then one row per day as well). Of a shipped metric its value alone: `value`.
         function: The same from DataFrames; it is called once for all days, and once for each.
+        scan: Of a metric that comes with Groundlings and needs what the data tell of items: the same from the log and
+            its background.
         label: Heading in reports; made of the name if empty.
         decimals: How many a report prints.
         left_out: Which agents have no value, in words; made of the denominator if empty.
@@ -73,6 +80,8 @@ class Metric:
         measures_choice: Whether it tells which of the items that they are shown people choose: clicks, interactions or
             likes per session, or the share of impressions that are clicked. Held-out interactions and logged exposures
             then say something about the sign of its effects; of stars, satisfaction or exits they say nothing.
+        money: Whether its values are amounts of money, which few agents may carry: `compare` then says what their
+            interval rests on.
         numerator: Of a shipped metric the name of a total (`totals.TOTALS`); "" = `sql` or `function` tells.
 
     Raises:
@@ -86,18 +95,20 @@ class Metric:
     higher_is_better: bool | None = None
     sql: str | None = None
     function: MetricFunction | None = None
+    scan: MetricScan | None = None
     label: str = ""
     decimals: int = 3
     left_out: str = ""
     source: str = ""
     needs: frozenset[str] = frozenset()
     measures_choice: bool = False
+    money: bool = False
     numerator: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"metric {self.name!r}: a name has lower-case letters, digits and underscores")
-        if (self.sql is None) == (self.function is None):
+        if [self.sql, self.function, self.scan].count(None) != 2:
             raise ValueError(f"metric {self.name}: give either `sql` or `function`")
         empty = [key for key in ("definition", "unit", "denominator") if not getattr(self, key).strip()]
         if empty:
@@ -137,7 +148,8 @@ class Metric:
         }
         if self.shipped:
             return described
-        function = None if self.function is None else f"{self.function.__module__}:{self.function.__qualname__}"
+        code = self.function or self.scan
+        function = None if code is None else f"{code.__module__}:{code.__qualname__}"
         return {**described, "function": function, "source": self.source, "needs": sorted(self.needs)}
 
 

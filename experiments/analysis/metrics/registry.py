@@ -8,14 +8,19 @@ from typing import Any
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.plugins import PYTHON_OBJECT, ExtensionPoint, nearest
 from groundlings.experiments.analysis.metrics.declaration import Metric
-from groundlings.experiments.analysis.metrics.definitions import BY_NAME, METRICS
+from groundlings.experiments.analysis.metrics.definitions import METRICS
+from groundlings.experiments.analysis.metrics.shop import SHOP
+from groundlings.experiments.analysis.metrics.shown import SHOWN
 
 ALL_SHIPPED = "shipped"
-"""Stands in `metrics:` for all shipped ones."""
+"""Stands in `metrics:` for `METRICS` and `SHOP`, as far as the environment offers what they need."""
+
+BUILT_IN = {metric.name: metric for metric in (*METRICS, *SHOP, *SHOWN)}
+"""Every metric that comes with Groundlings."""
 
 
 METRIC_NAMES = ExtensionPoint(
-    "metric", "groundlings.metrics", dict.fromkeys(BY_NAME, ""), own="your own as module:NAME"
+    "metric", "groundlings.metrics", dict.fromkeys(BUILT_IN, ""), own="your own as module:NAME"
 )
 """Shipped ones are values of `definitions`, so no module stands behind their names here."""
 
@@ -26,9 +31,9 @@ def find_metric(spec: str, *, where: str = "metrics") -> Metric:
     Raises:
         ConfigError: There is none, or it cannot be imported; the message names the nearest.
     """
-    if spec in BY_NAME:
+    if spec in BUILT_IN:
         METRIC_NAMES.check_name(spec, at=where)
-        return BY_NAME[spec]
+        return BUILT_IN[spec]
     found = METRIC_NAMES.load(spec, at=where)
     if not isinstance(found, Metric):
         raise ConfigError(f"{where}: {spec} is a {type(found).__name__}; expected a Metric (docs/own-metric.md)")
@@ -37,9 +42,9 @@ def find_metric(spec: str, *, where: str = "metrics") -> Metric:
 
 def available_metrics() -> dict[str, str]:
     """Every name that can be written in the YAML, with its definition."""
-    lines = {name: metric.definition for name, metric in BY_NAME.items()}
+    lines = {name: metric.definition for name, metric in BUILT_IN.items()}
     for name in METRIC_NAMES.names():
-        if name in BY_NAME:
+        if name in BUILT_IN:
             continue
         try:
             lines[name] = find_metric(name).definition
@@ -54,7 +59,7 @@ def resolve_metrics(
     """The metrics of an experiment, in the order of its file.
 
     Args:
-        names: As in `metrics:`; None = the shipped ones and those given.
+        names: As in `metrics:`; None = `shipped` and those given.
         given: Metrics that exist as values already; a name means one of them first.
         actions: What the environment lets people do, by name; None = not known, so nothing is refused. A shipped metric
             that needs another action is left out unless it is named.
@@ -68,6 +73,7 @@ def resolve_metrics(
         where = "metrics" if names is None else f"metrics[{place}]"
         if name == ALL_SHIPPED:
             found += [metric for metric in METRICS if actions is None or metric.needs <= frozenset(actions)]
+            found += [metric for metric in SHOP if actions is not None and metric.needs <= frozenset(actions)]
             continue
         metric = mine.get(name.removeprefix(PYTHON_OBJECT)) or find_metric(name, where=where)
         if actions is not None:
@@ -91,22 +97,41 @@ def check_needs(metric: Metric, actions: Collection[str], *, where: str = "metri
         )
 
 
-def check_plan(plan: Mapping[str, Any] | None, metrics: Sequence[Metric]) -> None:
-    """Raise `ConfigError` where a plan names a metric that the experiment does not have.
+def check_plan(
+    plan: Mapping[str, Any] | None, metrics: Sequence[Metric], actions: Collection[str] | None = None
+) -> None:
+    """Raise `ConfigError` where a plan names a metric that the experiment does not have, or one whose good direction
+    nobody knows as an objective.
 
     Args:
-        plan: As in the experiment file, with `primary` and perhaps `guardrails`; None = there is no plan.
+        plan: As in the experiment file, with `primary` and perhaps `guardrails`, `objectives` and `winsorise`; None =
+            there is no plan.
         metrics: Those of the experiment.
+        actions: As of `resolve_metrics`.
     """
-    names = [metric.name for metric in metrics]
     if plan is None:
         return
-    for where, name in (("primary", plan["primary"]), *(("guardrails", name) for name in plan.get("guardrails", ()))):
-        if name not in names:
-            hint = "add it to `metrics`, or " if name in BY_NAME or ":" in name else ""
+    found = {metric.name: metric for metric in metrics}
+    names = list(found)
+    objectives = plan.get("objectives") or ()
+    named = [("primary", plan["primary"]), *(("guardrails", name) for name in plan.get("guardrails", ()))]
+    named += [(f"objectives[{place}].metric", each["metric"]) for place, each in enumerate(objectives)]
+    named += [("winsorise", name) for name in plan.get("winsorise") or ()]
+    for where, name in named:
+        if name not in found:
+            if name in BUILT_IN and actions is not None:
+                check_needs(BUILT_IN[name], actions, where=f"plan.{where}")
+            hint = "add it to `metrics`, or " if name in BUILT_IN or ":" in name else ""
             raise ConfigError(
                 f"plan.{where}: found {name!r}{nearest(name, names)}; {hint}name one of this experiment's metrics: "
                 f"{', '.join(names)}"
+            )
+    told = {each["metric"] for each in objectives if each.get("direction")}
+    for name in dict.fromkeys((plan["primary"], *(each["metric"] for each in objectives)) if objectives else ()):
+        if found[name].higher_is_better is None and name not in told:
+            raise ConfigError(
+                f"plan.objectives: neither direction of {name} is good in itself; give it `direction: up` or "
+                "`direction: down` there"
             )
 
 
@@ -122,6 +147,9 @@ def metrics_of(
     Raises:
         ConfigError: As `resolve_metrics` and `check_plan`.
     """
-    metrics = resolve_metrics(config.get("metrics"), given, actions)
-    check_plan(config.get("plan"), metrics)
+    names = config.get("metrics")
+    metrics = resolve_metrics(names, given, actions)
+    # Before the environment is known, a plan may name what one would be measured on.
+    possible = SHOP if actions is None and (names is None or ALL_SHIPPED in names) else ()
+    check_plan(config.get("plan"), (*metrics, *possible), actions)
     return metrics

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate, mean_interval
@@ -57,11 +57,13 @@ class Summary:
         run: The row of `runs` without the configuration, JSON columns parsed; "agents" and "days" are added.
         arms: In the order of the YAML; the first is the baseline of every difference.
         metrics: What was measured, in the order of the experiment file.
+        missing: Name of a metric that cannot be told -> why.
     """
 
     run: Mapping[str, Any]
     arms: tuple[ArmSummary, ...]
     metrics: tuple[Metric, ...] = METRICS
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def baseline(self) -> ArmSummary:
@@ -99,7 +101,13 @@ class Summary:
                 for arm in self.arms
                 for name, difference in arm.differences.items()
             ],
-            "definitions": {metric.name: metric.as_dict() for metric in self.metrics},
+            "definitions": {
+                metric.name: {
+                    **metric.as_dict(),
+                    **({"missing": self.missing[metric.name]} if metric.name in self.missing else {}),
+                }
+                for metric in self.metrics
+            },
         }
 
 
@@ -142,7 +150,7 @@ def summarise(log: LogReader, metrics: Sequence[Metric] | None = None) -> Summar
         )
         baseline = baseline or totals
     about = {**run, "agents": len(measured.agents), "days": measured.n_days}
-    return Summary(about, tuple(summaries), wanted)
+    return Summary(about, tuple(summaries), wanted, measured.missing)
 
 
 def _estimates(totals: Totals, metrics: Sequence[Metric]) -> dict[str, Estimate]:

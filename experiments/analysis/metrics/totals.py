@@ -53,6 +53,7 @@ class RunTotals:
         sessions: One row per session, as `LogReader.session_totals` gives them.
         agents: The log's numbers of the agents, in its order.
         n_days: Days with a session, from the first to the last.
+        missing: Name of a metric that cannot be told -> why.
     """
 
     def __init__(self, log: LogReader, like_from: float, metrics: Sequence[Metric]) -> None:
@@ -63,6 +64,7 @@ class RunTotals:
         own = [metric for metric in metrics if not metric.shipped]
         self._own = {metric: reader.values(metric) for metric in own}
         self._own_by_day = {metric: reader.values_by_day(metric, self.n_days) for metric in own}
+        self.missing = reader.missing
 
     def of(self, arm_id: int) -> Totals:
         """Of all days of one arm."""

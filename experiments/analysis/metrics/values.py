@@ -11,6 +11,7 @@ import pandas as pd
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.analysis.metrics.scanning import Scanned
 from groundlings.simulator.log.reader import LogReader
 
 FRAMES = ("impressions", "sessions", "events", "calls", "interactions", "agents", "items", "arms")
@@ -27,11 +28,14 @@ class MetricReader:
 
     Attributes:
         log: The run's.
+        missing: Name of a metric that was asked for and cannot be told -> why.
     """
 
     log: LogReader
+    missing: dict[str, str] = field(default_factory=dict)
     _frames: dict[str, pd.DataFrame] = field(default_factory=dict)
     _answers: dict[Metric, pd.DataFrame] = field(default_factory=dict)
+    _scanned: Scanned | None = None
 
     def values(self, metric: Metric) -> pd.DataFrame:
         """arm_id, agent_id, numerator, denominator: one row for each agent and arm with a value, over all days.
@@ -68,7 +72,7 @@ class MetricReader:
         """
         if metric.function is None:
             if metric not in self._answers:
-                self._answers[metric] = self._asked(metric)
+                self._answers[metric] = self._asked(metric) if metric.scan is None else self._scan(metric)
             return self._answers[metric]
         return self.called(metric, self.frames(metric, day))
 
@@ -102,6 +106,15 @@ class MetricReader:
             if len(strange):
                 raise ConfigError(f"metrics: {metric.name}: the log has no {number} {strange.iloc[0]}")
         return found[[*_BY_NUMBER, *(["day"] if "day" in found else []), *_PARTS]]
+
+    def _scan(self, metric: Metric) -> pd.DataFrame:
+        assert metric.scan is not None
+        self._scanned = self._scanned or Scanned(self.log)
+        found = metric.scan(self._scanned)
+        if isinstance(found, str):
+            self.missing[metric.name] = found
+            return pd.DataFrame({name: np.zeros(0, dtype=np.int64) for name in (*_BY_DAY, *_PARTS)})
+        return found[[*_BY_DAY, *_PARTS]]
 
     def called(self, metric: Metric, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         """What the metric's function makes of some frames; it gets copies, which it may change."""

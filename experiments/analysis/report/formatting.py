@@ -94,6 +94,14 @@ def share(part: float, whole: float) -> str:
     return f"{percent:.0f} %" if part in (0, whole) else f"{percent:.1f} %"
 
 
+def share_interval(found: Estimate) -> str:
+    """A share as a percentage with the ends of its interval."""
+    if found.mean is None:
+        return NOT_KNOWN
+    ends = "" if found.low is None or found.high is None else f" [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+    return f"{100 * found.mean:.1f} %{ends}".replace("-", "\N{MINUS SIGN}")
+
+
 def plural(number: int, one: str, many: str | None = None) -> str:
     """A count and its noun."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"

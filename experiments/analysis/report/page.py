@@ -19,8 +19,16 @@ from groundlings.experiments.analysis.comparison.outcomes import Outcomes, read_
 from groundlings.experiments.analysis.comparison.real_behaviour import beside
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.analysis.metrics.item_counts import PURCHASES, read_item_counts
+from groundlings.experiments.analysis.metrics.item_groups import measure_groups
+from groundlings.experiments.analysis.metrics.lists import measure_lists
 from groundlings.experiments.analysis.metrics.pages import clicks_by_position, survival_by_arm
-from groundlings.experiments.analysis.report import formatting, real_sentences, verdict_sentences
+from groundlings.experiments.analysis.report import (
+    formatting,
+    objective_sentences,
+    real_sentences,
+    verdict_sentences,
+)
 from groundlings.experiments.analysis.report.figures import (
     draw_days,
     draw_key,
@@ -29,6 +37,7 @@ from groundlings.experiments.analysis.report.figures import (
     draw_survival,
 )
 from groundlings.experiments.analysis.report.gallery import choose_guests
+from groundlings.experiments.analysis.report.objective_figures import draw_pareto
 from groundlings.experiments.analysis.report.palette import DARK, LIGHT, Style, styles
 from groundlings.experiments.analysis.report.sparkline import sparkline
 from groundlings.experiments.analysis.report.svg import Draw, ornament, sheet, svg
@@ -96,7 +105,7 @@ def write_report(
     most_rows: int | None = SOME_ROWS,
 ) -> Path:
     """Write `report.html`, `metrics.png`, `pages.png` and, where there is something to show, `days.png`, `effects.png`,
-    `people.png` and `segments.png`.
+    `pareto.png`, `people.png` and `segments.png`.
 
     Args:
         run_dir: The run directory; its `manifest.json` is read when there is one.
@@ -118,6 +127,7 @@ def write_report(
     comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), truth)
     pictures = [
         *_compared(comparison, style),
+        *_pareto(comparison, style),
         *_people(comparison, outcomes, style),
         _metrics(summary, style),
         _pages(log, summary, style),
@@ -129,6 +139,7 @@ def write_report(
         draws = [panel.draw for panel in picture.panels]
         png = sheet(draws, picture.title, note, picture.columns, picture.size)
         files.write_bytes(run_dir / f"{picture.name}.png", png)
+    counts = read_item_counts(log)
     worlds = len(summary.arms) if isinstance(outcomes.design, ParallelDesign) else 1
     context = {
         "summary": summary,
@@ -140,6 +151,10 @@ def write_report(
         "arm_checks": [check for arm in comparison.arms for check in arm.checks],
         "words": verdict_sentences,
         "real": real_sentences,
+        "several": objective_sentences,
+        "lists": measure_lists(log, counts),
+        "groupings": measure_groups(log, counts),
+        "shop": any(arm.total(PURCHASES).any() for arm in counts),
         "primary": verdict_sentences.primary(comparison),
         "keys": {picture.name: _keys(picture.name, style) for picture in pictures},
         "pictures": {picture.name: picture.inline() for picture in pictures},
@@ -184,6 +199,23 @@ def _compared(comparison: Comparison, style: Mapping[str, Style]) -> list[Pictur
         size = (3.6, segments_height(comparison))
         found.append(Picture("segments", f"{title}, part by part of the audience", parts, min(3, len(parts)), size))
     return found
+
+
+def _pareto(comparison: Comparison, style: Mapping[str, Style]) -> list[Picture]:
+    """Where the arms stand on the first objective and each of the others; nothing with fewer than two."""
+    found = comparison.objectives
+    if found is None or len(found.weighed) < 2:
+        return []
+    first, *others = (comparison.metrics[name] for name in found.weighed)
+    panels = tuple(
+        Panel(
+            objective_sentences.spoken(comparison, found),
+            partial(draw_pareto, found=found, across=other, up=first, baseline=comparison.baseline, style=style),
+        )
+        for other in others
+    )
+    title = f"{comparison.run['experiment']}: several objectives against {comparison.baseline}"
+    return [Picture("pareto", title, panels, columns=min(2, len(panels)), size=(4.4, 3.4))]
 
 
 def _people(comparison: Comparison, outcomes: Outcomes, style: Mapping[str, Style]) -> list[Picture]:

@@ -35,6 +35,11 @@ def render_summary_table(summary: Summary) -> Table:
         f" (dim where its interval includes zero). {NOT_VALIDATED.capitalize()}."
     )
     caption += "".join(f"\n{escape(denominators(summary, metric))}" for metric in summary.metrics if not metric.shipped)
+    caption += "".join(
+        f"\n{escape(metric.label)} is n/a: {escape(summary.missing[metric.name])}."
+        for metric in summary.metrics
+        if metric.name in summary.missing
+    )
     if changed := summary.run["accepted_changes"]:
         caption += f"\n[red]Two experiments[/]: changed on resume: {escape(', '.join(changed))}."
     if lost := unknown(summary):

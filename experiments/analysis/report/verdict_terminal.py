@@ -13,6 +13,7 @@ from groundlings.experiments.analysis.comparison.verdict import Check
 from groundlings.experiments.analysis.report import real_sentences
 from groundlings.experiments.analysis.report import verdict_sentences as say
 from groundlings.experiments.analysis.report.formatting import NOTHING, count, decimal, plural, signed
+from groundlings.experiments.analysis.report.objective_terminal import print_objectives
 from groundlings.experiments.terminal import escape
 
 COLOURS = {"validated": "bold green", "indicative": "bold yellow", "not supported": "bold red"}
@@ -50,6 +51,7 @@ def print_verdict(comparison: Comparison, console: Console) -> None:
     for arm in comparison.arms:
         console.print(f"[bold]{escape(arm.name)}[/]  [{COLOURS[arm.word]}]{say.word(arm)}[/]" + _why(arm))
         _details(arm, comparison, console)
+    print_objectives(comparison, console)
     console.print(f"[dim]{escape(interval_note(comparison))}[/]", soft_wrap=False)
 
 

@@ -31,12 +31,16 @@ class OpenLog:
     Args:
         log: A run directory, a log file, a store, or an engine, which stays its owner's to dispose of.
 
+    Attributes:
+        directory: Where the log lies, with what stands beside it; None where it was not opened from a path.
+
     Raises:
         RunDirectoryError: There is no log, or it is not one of ours.
     """
 
     def __init__(self, log: Path | Store | Engine) -> None:
         self._borrowed = isinstance(log, Engine)
+        self.directory = None if not isinstance(log, Path) else log if log.is_dir() else log.parent
         if isinstance(log, Engine):
             self._engine, self._place = log, str(log.url.database)
         else:

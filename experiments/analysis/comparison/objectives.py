@@ -1,0 +1,212 @@
+"""Several objectives at once: each effect, a weighted utility with its own interval, and the arms on the Pareto front.
+
+The utility of an agent in an arm is the weighted sum of the agent's values, so that its interval knows how the metrics
+depend on each other; adding up intervals of single metrics does not. With `utility: units` a weight is the
+price of one unit of its metric. With `relative` it is the worth of a change by the whole mean of the first arm, and the
+interval counts the error of that mean as well (delta method; Deng, Knoblich and Lu 2018).
+
+An arm dominates another one where it is better on every objective. Means alone would call arms dominated that chance
+has put there, so an arm is called *dominated* only where the intervals of the differences on all objectives say so, and
+*on the front* only where against every other arm it is clearly better on one objective (Mattson and Messac 2005,
+"Pareto frontier based concept selection under uncertainty"). Everything else *cannot be told*. All these intervals hold
+together: Bonferroni over pairs of arms and objectives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+from groundlings.environments.arrays import FloatArray
+from groundlings.experiments.analysis.compare import Difference, mean_interval
+from groundlings.experiments.analysis.comparison.estimators import Estimator
+from groundlings.experiments.analysis.comparison.objective_effects import (
+    ArmObjectives,
+    Front,
+    ObjectiveEffect,
+    Objectives,
+)
+from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes
+from groundlings.experiments.analysis.comparison.primary_effect import sequential_reach
+from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.config.objectives import ObjectiveConfig
+from groundlings.experiments.config.schema import PlanConfig
+
+
+def weigh(outcomes: Outcomes, plan: PlanConfig, arms: Sequence[ArmOutcomes]) -> Objectives | None:
+    """What a plan's objectives say of the arms; None where it has none.
+
+    Args:
+        outcomes: The run.
+        plan: What was declared.
+        arms: The competitors.
+    """
+    if not plan.objectives:
+        return None
+    asked = plan.objectives
+    if plan.primary not in {each.metric for each in asked}:
+        asked = (ObjectiveConfig(metric=plan.primary, role="primary"), *asked)
+    signs = signs_of(plan, outcomes.baseline.metrics)
+    everybody = (outcomes.baseline, *arms)
+    weighed = tuple(each.metric for each in asked if each.role != "guardrail")
+    tests = max(len(everybody) * (len(everybody) - 1) // 2 * len(weighed), 1)
+    confidence = 1 - plan.alpha / tests
+    fronts = _fronts(everybody, weighed, signs, outcomes.estimator, confidence)
+    return Objectives(
+        arms=tuple(
+            ArmObjectives(
+                arm.name,
+                tuple(_effect(each.metric, arm, outcomes, plan) for each in asked),
+                None if arm is outcomes.baseline else utility_effect(arm, outcomes, plan, len(arms)),
+                *fronts[arm.name],
+            )
+            for arm in everybody
+        ),
+        roles={each.metric: each.role for each in asked},
+        weights={each.metric: each.weight for each in asked},
+        signs={each.metric: signs[each.metric] for each in asked},
+        unit=plan.utility,
+        confidence=confidence,
+        weighed=weighed,
+    )
+
+
+def signs_of(plan: PlanConfig, metrics: Mapping[str, Metric]) -> dict[str, int]:
+    """Metric -> 1 where more of it is better, or neither is, and -1 where less is: as the plan says, or as declared."""
+    signs = {name: -1 if metric.higher_is_better is False else 1 for name, metric in metrics.items()}
+    told = {each.metric: 1 if each.direction == "up" else -1 for each in plan.objectives or () if each.direction}
+    return {**signs, **told}
+
+
+def utility_effect(arm: ArmOutcomes, outcomes: Outcomes, plan: PlanConfig, n_arms: int) -> Difference | None:
+    """How much higher the weighted utility is in an arm than in the first one; None where nothing has a weight.
+
+    Agents without a value of every weighted metric in both arms are left out and counted.
+
+    Args:
+        arm: Which.
+        outcomes: Of the run.
+        plan: With the weights.
+        n_arms: How many arms compete: their intervals hold together (Bonferroni).
+    """
+    weighed = [each for each in plan.objectives or () if each.weight]
+    if not weighed:
+        return None
+    signs = signs_of(plan, outcomes.baseline.metrics)
+    ours, theirs = _complete(
+        [arm.values(each.metric) for each in weighed], [outcomes.baseline.values(each.metric) for each in weighed]
+    )
+    worth = np.array([signs[each.metric] * (each.weight or 0.0) for each in weighed])
+    gain = 0.0
+    mine, base = worth, worth
+    if plan.utility == "relative":
+        means = np.array([_mean(each) for each in theirs])
+        if np.isnan(means).any() or (means == 0).any():
+            return Difference(None, None, None, None, None, 0, len(ours[0]))
+        change = np.array([_mean(each) for each in ours]) / means
+        # To first order an agent adds (arm - change * first arm) / mean to a relative change; their mean is zero.
+        mine, base = worth / np.abs(means), worth * change / np.abs(means)
+        gain = float((worth * (change - 1) * np.sign(means)).sum())
+    found = outcomes.estimator.difference(_weighted(ours, mine), _weighted(theirs, base), 1 - plan.alpha / n_arms)
+    if found.difference is not None:  # of a relative change no more than what is known beforehand adjusts
+        found = replace(found, difference=gain + found.difference)
+    return _judged(found, plan, outcomes, n_arms)
+
+
+def _judged(found: Difference, plan: PlanConfig, outcomes: Outcomes, n_arms: int) -> Difference:
+    """The interval and p value of a utility; where looks were planned, as wide as the primary metric's."""
+    if found.difference is None or found.standard_error is None:
+        return found
+    planned = sequential_reach(plan, outcomes.run["agents"], found.n, n_arms)
+    critical = planned or float(stats.t.ppf(1 - plan.alpha / n_arms / 2, max(found.n - 1, 1)))
+    reach, p_value = critical * found.standard_error, None
+    if planned is None:
+        error = found.standard_error
+        alone = (
+            float(2 * stats.t.sf(abs(found.difference) / error, max(found.n - 1, 1)))
+            if error
+            else float(found.difference == 0)
+        )
+        p_value = min(1.0, n_arms * alone)
+    return replace(found, low=found.difference - reach, high=found.difference + reach, p_value=p_value)
+
+
+def _effect(name: str, arm: ArmOutcomes, outcomes: Outcomes, plan: PlanConfig) -> ObjectiveEffect:
+    base, estimator, ours = outcomes.baseline, outcomes.estimator, arm.values(name)
+    mean = mean_interval(ours)
+    if arm is base:
+        return ObjectiveEffect(name, mean, None, None)
+    theirs = base.values(name)
+    return ObjectiveEffect(name, mean, estimator.difference(ours, theirs, 1 - plan.alpha), estimator.lift(ours, theirs))
+
+
+def _fronts(
+    arms: Sequence[ArmOutcomes],
+    weighed: Sequence[str],
+    signs: Mapping[str, int],
+    estimator: Estimator,
+    confidence: float,
+) -> dict[str, tuple[Front, tuple[str, ...], bool]]:
+    """Arm -> how it stands, who dominates it, and whether its means are on the front."""
+    gaps: dict[tuple[str, str], list[Difference]] = {}
+    for one, other in combinations(arms, 2):
+        gaps[one.name, other.name] = [
+            estimator.difference(signs[name] * one.values(name), signs[name] * other.values(name), confidence)
+            for name in weighed
+        ]
+        gaps[other.name, one.name] = [turned(gap) for gap in gaps[one.name, other.name]]
+    found: dict[str, tuple[Front, tuple[str, ...], bool]] = {}
+    for arm in arms:
+        rivals = [other.name for other in arms if other is not arm]
+        by = tuple(other for other in rivals if _dominates(gaps[other, arm.name]))
+        ahead = all(any((gap.low or 0.0) > 0 for gap in gaps[arm.name, other]) for other in rivals)
+        best = not any(_better_means(gaps[other, arm.name]) for other in rivals)
+        found[arm.name] = ("dominated" if by else "on the front" if ahead else "cannot be told", by, best)
+    return found
+
+
+def _dominates(gaps: Sequence[Difference]) -> bool:
+    """Whether an arm is surely no worse on any objective and surely better on one."""
+    if any(gap.low is None for gap in gaps):
+        return False
+    lows = [gap.low or 0.0 for gap in gaps]
+    return min(lows) >= 0 and max(lows) > 0
+
+
+def _better_means(gaps: Sequence[Difference]) -> bool:
+    found = [gap.difference for gap in gaps]
+    return all(gap is not None and gap >= 0 for gap in found) and any(gap for gap in found)
+
+
+def turned(gap: Difference) -> Difference:
+    """The same difference seen from the other arm."""
+
+    def less(value: float | None) -> float | None:
+        return None if value is None else 0.0 - value
+
+    return replace(gap, difference=less(gap.difference), low=less(gap.high), high=less(gap.low))
+
+
+def _complete(ours: Sequence[FloatArray], theirs: Sequence[FloatArray]) -> tuple[list[FloatArray], list[FloatArray]]:
+    """The values of agents who have all metrics of an arm; NaN for the others."""
+    sides = []
+    for values in (ours, theirs):
+        known = ~np.isnan(np.array(values)).any(axis=0)
+        sides.append([np.where(known, each, np.nan) for each in values])
+    both = ~np.isnan(sides[0][0]) & ~np.isnan(sides[1][0])
+    if both.any():  # the same agents in both arms; in a split design nobody is
+        sides = [[np.where(both, each, np.nan) for each in side] for side in sides]
+    return sides[0], sides[1]
+
+
+def _weighted(values: Sequence[FloatArray], weights: FloatArray) -> FloatArray:
+    return np.asarray(sum(weight * each for weight, each in zip(weights, values, strict=True)), dtype=np.float64)
+
+
+def _mean(values: FloatArray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else np.nan
