@@ -21,47 +21,22 @@ that are left: lists have no gaps.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
-from groundlings.environments.catalog import Catalog
-from groundlings.environments.errors import ConfigError, shown
-from groundlings.environments.layout import item_category
 from groundlings.environments.ranking import Ranking, RankingRequest
-from groundlings.recommenders.rule_options import CapRule, PinRule, RandomSlots, Rule, item_number
+from groundlings.recommenders.caps import Caps, Counts
 
 _CELLS = 2**22
 """Sessions times items, or times entries of their lists, that are worked on together."""
 
 _DEEPER = 4
 """Where caps leave too few items, a list of so many times the length is asked for."""
-
-_UNCAPPED = np.iinfo(np.int64).max
-
-
-@dataclass(frozen=True)
-class Caps:
-    """Largest numbers of items by category.
-
-    Attributes:
-        member: Which item is of which category, shape (n_items, n_categories).
-        on_page, in_session: The largest number of each category, shape (n_categories,).
-    """
-
-    member: BoolArray
-    on_page: IntArray
-    in_session: IntArray
-
-    @cached_property
-    def words(self) -> NDArray[np.uint8]:
-        """The categories of each item as bits, shape (n_items, n_bytes)."""
-        return _words(self.member)
 
 
 @dataclass(frozen=True)
@@ -186,7 +161,7 @@ class _Filling:
         self._free = free
         self._pins = self._pins_of(request) if pinned.any() else {}
         caps = placing.caps
-        self._counts = None if caps is None else _Counts(caps, request, self._pins.values(), n)
+        self._counts = None if caps is None else Counts(caps, request, self._pins.values(), n)
 
     def _pins_of(self, request: RankingRequest) -> dict[int, tuple[int, BoolArray]]:
         """Rank of these lists -> the item that is pinned there, and the sessions that may be shown it."""
@@ -301,126 +276,3 @@ class _Filling:
         is_next = items == following
         chance = (1 - share) * is_next + share * inside / np.maximum(counts, 1)
         return items, np.where(counts > 0, np.minimum(chance, 1.0), 1.0), explored
-
-
-class _Counts:
-    """How many items of each category stand on the page and in the session, and which items that blocks.
-
-    Args:
-        caps: The largest numbers.
-        request: Says what was shown before.
-        pins: Items that will stand on the page, and the sessions that are shown them: they count from the beginning.
-        n: Sessions.
-    """
-
-    def __init__(self, caps: Caps, request: RankingRequest, pins: Any, n: int) -> None:
-        self._caps = caps
-        self._page, self._session = np.zeros((2, n, caps.member.shape[1]), dtype=np.int64)
-        if request.shown is not None:
-            first = request.shown.shape[1] - request.first
-            for column, items in enumerate(request.shown.T):
-                known = items != NO_ITEM
-                self._session[known] += caps.member[items[known]]
-                if column >= first:
-                    self._page[known] += caps.member[items[known]]
-        for item, rows in pins:
-            self._page[rows] += caps.member[item]
-            self._session[rows] += caps.member[item]
-
-    def turn_page(self) -> None:
-        """Nothing stands on the next page yet."""
-        self._page[:] = 0
-
-    def add(self, items: NDArray[np.integer[Any]], rows: BoolArray) -> None:
-        """Count an item of each of some sessions; `items` has the shape (n,)."""
-        member = self._caps.member[items[rows]]
-        self._page[rows] += member
-        self._session[rows] += member
-
-    def blocked(self, items: ItemArray) -> BoolArray:
-        """Which entries of lists no cap allows now, shape (n, depth)."""
-        full = self._full()
-        return np.asarray((self._caps.words[np.maximum(items, 0)] & _words(full)[:, None]).any(axis=2))
-
-    def blocked_items(self, rows: IntArray) -> BoolArray:
-        """Which items no cap allows in some sessions now, shape (n_rows, n_items)."""
-        full = self._full()[rows].astype(np.float32)
-        return np.asarray(full @ self._caps.member.T.astype(np.float32) > 0)
-
-    def _full(self) -> BoolArray:
-        return (self._page >= self._caps.on_page) | (self._session >= self._caps.in_session)
-
-
-def _words(member: BoolArray) -> NDArray[np.uint8]:
-    """Truth values of categories as bits, shape (n, n_bytes)."""
-    return np.packbits(member, axis=1)
-
-
-def placing_of(
-    rules: Sequence[Rule],
-    slots: RandomSlots | None,
-    catalog: Catalog,
-    page_size: int | None,
-    where: str,
-    slots_where: str,
-) -> Placing | None:
-    """What pins, caps and random slots ask for, None where there are none; arguments and errors as of `rules.ruled`."""
-    pins = [(number, rule.pin) for number, rule in enumerate(rules) if rule.pin is not None]
-    caps = [(number, rule.cap) for number, rule in enumerate(rules) if rule.cap is not None]
-    if not pins and not caps and slots is None:
-        return None
-    if page_size is None:
-        raise ConfigError(f"{where}: pins, caps and random slots need to know how many slots a page has")
-    pinned = _pins(pins, catalog, page_size, where)
-    limits = _caps(caps, catalog, where) if caps else None
-    if limits is not None:
-        standing = limits.member[list(pinned.values())].sum(axis=0)
-        over = np.flatnonzero((standing > limits.on_page) | (standing > limits.in_session))
-        if len(over):
-            raise ConfigError(
-                f"{where}: {standing[over[0]]} pinned items are of the category {shown(catalog.genre_names[over[0]])}, "
-                "more than its cap allows; take a pin out, or raise the cap"
-            )
-    pool, positions = np.ones(len(catalog), dtype=np.bool_), frozenset[int]()
-    if slots is not None:
-        if slots.pool != "all":
-            pool = slots.pool.mask(catalog, f"{slots_where}.pool")
-        positions = frozenset(position - 1 for position in slots.positions or ())
-        for position in sorted(positions):
-            if position >= page_size:
-                raise ConfigError(f"{slots_where}.positions: found {position + 1}, and a page has {page_size} slots")
-            if position in pinned:
-                raise ConfigError(f"{slots_where}.positions: an item is pinned at {position + 1}; take one of them out")
-    share = (slots.share or 0.0) if slots is not None else 0.0
-    return Placing(page_size, pinned, limits, share, positions, pool)
-
-
-def _pins(pins: Sequence[tuple[int, PinRule]], catalog: Catalog, page_size: int, where: str) -> dict[int, int]:
-    found: dict[int, int] = {}
-    for number, pin in pins:
-        here = f"{where}[{number}].pin"
-        item, slot = item_number(catalog, pin.item, f"{here}.item"), pin.position - 1
-        if slot >= page_size:
-            raise ConfigError(f"{here}.position: found {pin.position}, and a page has {page_size} slots")
-        if slot in found:
-            raise ConfigError(f"{here}.position: another item is pinned at {pin.position}; take one of them out")
-        if item in found.values():
-            raise ConfigError(f"{here}.item: {shown(pin.item)} is pinned twice; an item stands on a page once")
-        found[slot] = item
-    return found
-
-
-def _caps(caps: Sequence[tuple[int, CapRule]], catalog: Catalog, where: str) -> Caps:
-    names = catalog.genre_names
-    limits = {within: np.full(len(names), _UNCAPPED, dtype=np.int64) for within in ("page", "session")}
-    for number, cap in caps:
-        limit = limits[cap.within]
-        if cap.category is not None:
-            item_category(catalog, cap.category, f"{where}[{number}].cap.category")
-            columns: Any = names.index(cap.category)
-        elif names:
-            columns = slice(None)
-        else:
-            raise ConfigError(f"{where}[{number}].cap.per: no item of this data set has a category")
-        limit[columns] = np.minimum(limit[columns], cap.at_most)
-    return Caps(np.asarray(catalog.genre_matrix, dtype=np.bool_), limits["page"], limits["session"])

@@ -27,8 +27,9 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.recommenders.base import AsyncRecommender, Recommender
-from groundlings.recommenders.placing import Placing, placing_of
+from groundlings.recommenders.placing import Placing
 from groundlings.recommenders.rule_options import RandomSlots, Rule
+from groundlings.recommenders.stated_placing import placing_of
 from groundlings.recommenders.wrapping import DelegatingRecommender
 
 Ask: TypeAlias = Callable[[RankingRequest], Awaitable[Ranking]]
