@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray, ItemArray
+from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
 from groundlings.environments.environment import Observation, Rank, Served
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.feed import FeedState, PaginatedFeed, with_shown
@@ -170,8 +170,8 @@ class _Cells:
     """A page that is being filled, shape (n_sessions, n_slots) each."""
 
     items: ItemArray
-    scores: np.ndarray[Any, np.dtype[np.float64]]
-    propensities: np.ndarray[Any, np.dtype[np.float64]]
+    scores: FloatArray
+    propensities: FloatArray
     explored: BoolArray
     teams: IntArray | None = None
     kind: PropensityKind = "deterministic"
@@ -203,9 +203,14 @@ class _Cells:
 
     def arranged(self, order: IntArray) -> _Cells:
         """The same with the slots of each row in another order."""
-        columns = (self.items, self.scores, self.propensities, self.explored)
-        teams = None if self.teams is None else np.take_along_axis(self.teams, order, axis=1)
-        return _Cells(*(np.take_along_axis(cells, order, axis=1) for cells in columns), teams, self.kind)
+        return _Cells(
+            np.take_along_axis(self.items, order, axis=1),
+            np.take_along_axis(self.scores, order, axis=1),
+            np.take_along_axis(self.propensities, order, axis=1),
+            np.take_along_axis(self.explored, order, axis=1),
+            None if self.teams is None else np.take_along_axis(self.teams, order, axis=1),
+            self.kind,
+        )
 
     def served(self) -> Served:
         """Scores and propensities of the page."""
@@ -213,5 +218,10 @@ class _Cells:
 
 
 def _arranged(places: Places, order: IntArray) -> Places:
-    columns = (places.rows, places.slots, places.scrolls, places.named)
-    return Places(*(np.take_along_axis(cells, order, axis=1) for cells in columns), places.names)
+    return Places(
+        np.take_along_axis(places.rows, order, axis=1),
+        np.take_along_axis(places.slots, order, axis=1),
+        np.take_along_axis(places.scrolls, order, axis=1),
+        np.take_along_axis(places.named, order, axis=1),
+        places.names,
+    )

@@ -160,7 +160,7 @@ class PaginatedFeed:
 
     def _places(self, items: ItemArray) -> Places | None:
         """Where each slot of a page stands, None for one list."""
-        return None if self.columns is None else grid_places(*items.shape, self.columns)
+        return None if self.columns is None else grid_places(len(items), items.shape[1], self.columns)
 
     def _may_go_on(self, state: FeedState, ranking: Ranking, lists: IntArray, page: Page) -> BoolArray:
         """Who has a next page; where each page is asked for, whoever has a full one may look for another."""

@@ -235,8 +235,8 @@ def refuse_chance(of: AsyncRecommender, what: str) -> None:
     """Raise `ConfigError` where a recommender draws lots that would not be known any more."""
     if of.randomised:
         raise ConfigError(
-            f"{what} changes lists that {type(of).__name__} draws at random: their propensities would not be known. "
-            "Put the rules inside instead: the recommender `ruled` as `of` of the one that draws lots; pins and "
+            f"{what} would change lists that {type(of).__name__} draws at random: their propensities would not be "
+            "known. Put the rules inside instead: the recommender `ruled` as `of` of the one that draws lots; pins and "
             "exclusions may stay around it"
         )
 
@@ -268,5 +268,6 @@ def _at_once(answer: Coroutine[Any, Any, Answer]) -> Answer:
     try:
         answer.send(None)
     except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
+        answered: Answer = end.value
+        return answered
     raise TypeError("a recommender that answers at once was waited for")

@@ -303,7 +303,7 @@ def test_pins_and_exclusions_leave_the_lots_of_another_recommender_as_they_are()
 def test_what_would_hide_the_chances_of_another_recommender_is_refused(rule):
     with pytest.raises(ConfigError, match=r"rules.*RandomOrderRecommender draws at random.*`ruled` as `of`"):
         ruled(RandomOrderRecommender(), rules_of(rule), None, ABC, 4)
-    with pytest.raises(ConfigError, match=r"slots: random slots changes|slots: random slots"):
+    with pytest.raises(ConfigError, match=r"slots: random slots would change"):
         ruled(RandomOrderRecommender(), (), RandomSlots(share=0.1), ABC, 4)
 
 
