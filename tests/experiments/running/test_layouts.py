@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sqlite3
 from contextlib import AsyncExitStack, closing
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from groundlings.environments.dataset import RatingScale
@@ -218,3 +220,19 @@ def test_the_shipped_experiment_shows_rows_rules_and_random_slots():
     assert plan.config.site.slots is not None
     rules = [rule.model_dump(exclude_none=True) for arm in plan.config.arms for rule in arm.rules or ()]
     assert {name for rule in rules for name in rule} == {"pin", "exclude", "cap", "boost"}
+
+
+PAGE = (SHIPPED.parents[2] / "docs" / "layouts.md").read_text()
+
+
+@pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+def test_the_examples_of_the_page_can_be_run(block):
+    found = yaml.safe_load(block)
+    changes = {"arms": [{"name": "a", **found}]} if "recommender" in found else found
+    assert build_plan(config_of(**changes)).arms
+
+
+def test_the_query_of_the_page_tells_how_each_row_does(tmp_path):
+    (query,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+    found = logged(config_of(), tmp_path)(query)
+    assert [row[:2] for row in found[:6]] == [("For you", slot) for slot in range(6)]
