@@ -15,6 +15,7 @@ from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.running.simulating import log_experiment
 from groundlings.simulator.log.canonical import absorb
 from groundlings.simulator.log.digest import digest
+from groundlings.simulator.log.postgres import PostgresStore
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.seal_check import check_seals
 from groundlings.simulator.log.store import LOG_NAME, open_log
@@ -152,3 +153,10 @@ def test_frames_and_exports_have_places_where_there_are_any(directories, tmp_pat
             assert {"place_row", "place_slot"} & set(arrays) == places - {"row_name"}
             if places:
                 assert arrays["place_slot"][:5].tolist() == [0, 1, 2, 0, 1]
+
+
+def test_a_server_keeps_places_as_a_file_does(server, database, directories):
+    place = PostgresStore(server.url(database), "run_places")
+    log_experiment(config_of(ROWS), place)
+    assert digest(open_log(place)) == digest(open_log(directories["rows"] / LOG_NAME))
+    assert check_seals(open_log(place)).faults == ()
