@@ -162,9 +162,17 @@ def _places(slots: Slots) -> tuple[Column, Column, Column]:
         return [None] * len(slots.ids), np.full(len(slots.ids), np.nan), np.full(len(slots.ids), np.nan)
     return (
         slots.optional(_row_names),
-        slots.optional(lambda turn: None if turn.page.places is None else turn.page.places.rows),
-        slots.optional(lambda turn: None if turn.page.places is None else turn.page.places.slots),
+        _whole(slots.optional(lambda turn: None if turn.page.places is None else turn.page.places.rows)),
+        _whole(slots.optional(lambda turn: None if turn.page.places is None else turn.page.places.slots)),
     )
+
+
+def _whole(cells: Cells) -> Cells:
+    """Whole numbers, None where NaN stands: a server takes no fractions for them."""
+    if cells.dtype.kind != "f":
+        return cells
+    unknown = np.isnan(cells)
+    return unknown_where(unknown, np.where(unknown, 0, cells).astype(np.int64))
 
 
 def _row_names(turn: PageTurn) -> Cells | None:

@@ -103,15 +103,6 @@ class TestFilteredRows(EnvironmentContract):
         return filtered_feed()
 
 
-def test_a_grid_is_filled_line_by_line():
-    (page,) = {
-        id(each.page): each.page for each in pages_of(PaginatedFeed(6, 1, RatingScale(), columns=4), 2)[0]
-    }.values()
-    assert page.places.rows.tolist() == [[0, 0, 0, 0, 1, 1]] * 2
-    assert page.places.slots.tolist() == [[0, 1, 2, 3, 0, 1]] * 2
-    assert (page.places.names, page.places.scrolls.any()) == ((), np.False_)
-
-
 def test_rows_without_a_filter_are_one_list_cut_into_parts():
     asked = Asked()
     (first, second), _ = pages_of(feed_of(CUT), asked=asked)
