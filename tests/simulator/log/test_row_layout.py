@@ -80,6 +80,7 @@ def test_an_impression_says_in_which_row_it_stood_where_a_page_has_rows(session_
         [0, 1, None, None] * 3,
         [4, 0, None, None] * 3,
     ]
+    assert {type(value) for value in rows[1] + rows[2]} == {int, type(None)}, "a server takes no fractions"
     both = with_places(with_places(plain, 0), 1)
     assert column(laid_out(both).impressions, tables.impressions, "place_slot") == [4, 0] * 6
     for name in names:
