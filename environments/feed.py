@@ -17,7 +17,8 @@ from groundlings.environments.dataset import RatingScale
 from groundlings.environments.decision import Decision
 from groundlings.environments.environment import EndedBy, Observation, Rank, Served, SessionState
 from groundlings.environments.errors import ConfigError
-from groundlings.environments.page import Page
+from groundlings.environments.layout import grid_places
+from groundlings.environments.page import Page, Places
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.sessions import Sessions
 
@@ -83,12 +84,14 @@ class PaginatedFeed:
         max_pages: Largest number of pages per session.
         scale: The stars that may be given.
         rank_each: Whether the recommender ranks once per `visit`, for all pages, or anew for each `page`.
+        columns: Items per line of a grid; None for one list from top to bottom.
     """
 
     page_size: int
     max_pages: int
     scale: RatingScale
     rank_each: RankEach = "visit"
+    columns: int | None = None
 
     def __post_init__(self) -> None:
         if self.page_size < 1 or self.max_pages < 1:
@@ -130,7 +133,8 @@ class PaginatedFeed:
 
     def describe(self) -> Mapping[str, Any]:
         """See `Environment.describe`."""
-        return {"kind": "feed", "page_size": self.page_size, "max_pages": self.max_pages, "rank_each": self.rank_each}
+        about = {"kind": "feed", "page_size": self.page_size, "max_pages": self.max_pages, "rank_each": self.rank_each}
+        return about if self.columns is None else {**about, "layout": {"kind": "grid", "columns": self.columns}}
 
     def _part(self, state: FeedState, ranking: Ranking, lists: IntArray, first: int) -> Observation | None:
         """The page that begins at rank `first` of the lists in the rows `lists`, one for each session that is here."""
@@ -144,9 +148,19 @@ class PaginatedFeed:
             rows, lists, items = rows[something], lists[something], items[something]
         if not len(rows):
             return None
-        page = Page(state.number, (state.number - 1) * self.page_size, items)
-        legal = LegalActions(self.schema, {"next_page": self._may_go_on(state, ranking, lists, page)})
+        page = self._page(state.number, items, self._places(items))
+        legal = self._legal(self._may_go_on(state, ranking, lists, page))
         return Observation(rows, page, legal, Served.part_of(ranking, lists, first, page))
+
+    def _page(self, number: int, items: ItemArray, places: Places | None) -> Page:
+        return Page(number, (number - 1) * self.page_size, items, places=places)
+
+    def _legal(self, may_go_on: BoolArray) -> LegalActions:
+        return LegalActions(self.schema, {"next_page": may_go_on})
+
+    def _places(self, items: ItemArray) -> Places | None:
+        """Where each slot of a page stands, None for one list."""
+        return None if self.columns is None else grid_places(len(items), items.shape[1], self.columns)
 
     def _may_go_on(self, state: FeedState, ranking: Ranking, lists: IntArray, page: Page) -> BoolArray:
         """Who has a next page; where each page is asked for, whoever has a full one may look for another."""
@@ -166,7 +180,7 @@ class PaginatedFeed:
         return RankingRequest(
             users=sessions.users,
             size=self.page_size,
-            seen=seen if state.shown is None else _with_shown(seen, state.shown),
+            seen=seen if state.shown is None else with_shown(seen, state.shown),
             draws=sessions.draws,
             page=state.number,
             shown=state.shown,
@@ -182,8 +196,8 @@ class PaginatedFeed:
         return np.concatenate([earlier, observation.page.items], axis=1)[staying]
 
 
-def _with_shown(seen: sp.csr_array, shown: ItemArray) -> sp.csr_array:
-    """What a session must not be shown, with what it has been shown already."""
+def with_shown(seen: sp.csr_array, shown: ItemArray) -> sp.csr_array:
+    """What a session must not be shown, with what it has been shown already, shape (n, n_shown)."""
     rows, places = np.nonzero(shown != NO_ITEM)
     marks = np.ones(len(rows), dtype=seen.dtype)
     return seen + sp.csr_array((marks, (rows, shown[rows, places])), shape=seen.shape)

@@ -99,6 +99,11 @@ class Draws:
             words = _mix(rows ^ what.astype(np.uint64))
         return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
+    def apart(self, purpose: str, number: int) -> Draws:
+        """Draws of the same sessions that share none with these: for one list among several on the same occasion."""
+        with np.errstate(over="ignore"):
+            return Draws(self.root, _mix(_mix(self.who ^ _purpose_key(purpose)) ^ np.uint64(number)))
+
     def take(self, rows: NDArray[np.integer]) -> Draws:
         """The draws of some rows, in the order given."""
         return Draws(self.root, self.who[rows])

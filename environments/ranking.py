@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
 from groundlings.environments.chat import CallRecord
@@ -29,6 +30,8 @@ class RankingRequest:
             the first page. These items are in `seen` as well.
         queries: What each session asked for in words, None where it asked for nothing in particular.
         sim_time: When the sessions take place, in seconds since 1970 on the simulated clock.
+        first: How many slots of the page stand before the list, where a page holds several; what they hold are the last
+            so many columns of `shown`.
     """
 
     users: IntArray
@@ -39,9 +42,36 @@ class RankingRequest:
     shown: ItemArray | None = None
     queries: tuple[str | None, ...] | None = None
     sim_time: int = 0
+    first: int = 0
 
     def __len__(self) -> int:
         return len(self.users)
+
+    def take(self, rows: NDArray[np.integer]) -> RankingRequest:
+        """The request of some sessions."""
+        return replace(
+            self,
+            users=self.users[rows],
+            seen=sp.csr_array(self.seen[rows]),
+            draws=self.draws.take(rows),
+            shown=None if self.shown is None else self.shown[rows],
+            queries=None if self.queries is None else tuple(self.queries[row] for row in rows),
+        )
+
+    def without(self, items: BoolArray) -> RankingRequest:
+        """The request with further items that must not be listed.
+
+        Args:
+            items: Which, shape (n_items,) for all sessions or (n, n_items).
+        """
+        if items.ndim == 1:
+            columns = np.flatnonzero(items)
+            rows = np.repeat(np.arange(len(self)), len(columns))
+            columns = np.tile(columns, len(self))
+        else:
+            rows, columns = items.nonzero()
+        marks = np.ones(len(rows), dtype=self.seen.dtype)
+        return replace(self, seen=self.seen + sp.csr_array((marks, (rows, columns)), shape=self.seen.shape))
 
     def unseen_counts(self) -> IntArray:
         """How many items may be listed for each session, shape (n,)."""

@@ -22,6 +22,7 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.interactions import Interactions
 from groundlings.environments.plugins import ExtensionPoint, constructor_arguments
 
 ENVIRONMENTS = ExtensionPoint(
@@ -39,11 +40,13 @@ class EnvironmentContext:
         catalog: The items.
         scale: The stars that the data set uses.
         base_directory: Where relative paths of the experiment file start.
+        training_history: What the site knows of users before the first day; None where nobody says.
     """
 
     catalog: Catalog
     scale: RatingScale
     base_directory: Path
+    training_history: Interactions | None = None
 
 
 def missing_in_environment(found: object) -> list[str]:

@@ -48,6 +48,7 @@ SHIPPED = {
     "plackett_luce": "groundlings.recommenders.exploration:PlackettLuce",
     "popular": "groundlings.recommenders.popular:PopularRecommender",
     "random_order": "groundlings.recommenders.random_order:RandomOrderRecommender",
+    "ruled": "groundlings.recommenders.rules:RuledRecommender",
 }
 
 RECOMMENDERS = ExtensionPoint("recommender", ENTRY_POINT_GROUP, SHIPPED)
@@ -66,6 +67,7 @@ class RecommenderContext:
         sampling: How that model's replies are to be drawn, as the configuration has it; None likewise.
         demographics: What users said of themselves, as a real system may know it; None where nothing is known.
         rating_scale: The ratings in use, None where nobody says.
+        site_page_size: Slots of a page of the site, None where nobody says.
     """
 
     catalog: Catalog
@@ -76,6 +78,7 @@ class RecommenderContext:
     sampling: Sampling | None = None
     demographics: People | None = None
     rating_scale: RatingScale | None = None
+    site_page_size: int | None = None
 
 
 def build_recommender(

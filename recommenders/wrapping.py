@@ -13,24 +13,14 @@ from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.recommenders.base import AsyncRecommender, Recommender
 
 
-class WrappingRecommender(Recommender):
-    """Mixes chance into the lists of another recommender.
-
-    That one must not be randomised itself: the chance of an item would then depend on lists that were never
-    drawn, and no exact propensity could be logged.
+class DelegatingRecommender(Recommender):
+    """Learns nothing itself: it is fitted, asked about its needs and told of each day through to another one.
 
     Args:
-        of: The recommender whose lists are changed; it is fitted, and told of each day, through this one.
+        of: That one.
     """
 
-    randomised = True
-
     def __init__(self, of: AsyncRecommender) -> None:
-        if of.randomised:
-            raise ConfigError(
-                f"{type(self).__name__} mixes chance into another recommender's lists, and {type(of).__name__} "
-                "draws lots already: the propensities would not be known. Choose one that is not randomised"
-            )
         self.of = of
         self.sees_hidden_preference = of.sees_hidden_preference
 
@@ -53,6 +43,27 @@ class WrappingRecommender(Recommender):
     def state(self) -> str:
         """The state of the recommender inside; nothing is learnt here."""
         return self.of.state()
+
+
+class WrappingRecommender(DelegatingRecommender):
+    """Mixes chance into the lists of another recommender.
+
+    That one must not be randomised itself: the chance of an item would then depend on lists that were never
+    drawn, and no exact propensity could be logged.
+
+    Args:
+        of: The recommender whose lists are changed; it is fitted, and told of each day, through this one.
+    """
+
+    randomised = True
+
+    def __init__(self, of: AsyncRecommender) -> None:
+        if of.randomised:
+            raise ConfigError(
+                f"{type(self).__name__} mixes chance into another recommender's lists, and {type(of).__name__} "
+                "draws lots already: the propensities would not be known. Choose one that is not randomised"
+            )
+        super().__init__(of)
 
     @abstractmethod
     def mix(self, request: RankingRequest, inner: Ranking) -> Ranking:

@@ -164,9 +164,14 @@ def arm_rows(
     from groundlings.simulator.log.writer import ArmRow
 
     rows = [
-        ArmRow(arm.name, arm.recommender, arm.options, recommender.sees_hidden_preference)
+        ArmRow(arm.name, arm.recommender, _logged_options(arm), recommender.sees_hidden_preference)
         for arm, recommender in zip(arms, recommenders, strict=True)
     ]
     if isinstance(design, InterleavingDesign):
         rows.append(ArmRow(INTERLEAVED, TEAM_DRAFT, {}, any(row.sees_hidden_preference for row in rows)))
     return tuple(rows)
+
+
+def _logged_options(arm: ArmConfig) -> dict[str, Any]:
+    """The options of an arm's recommender, with the rules and random slots around it."""
+    return {**arm.options, **arm.model_dump(mode="json", include={"rules", "slots"}, exclude_none=True)}

@@ -9,7 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from groundlings.environments.environment import Environment
 from groundlings.environments.feed import RankEach
 from groundlings.environments.registry import EnvironmentContext
+from groundlings.experiments.config.layout import GridLayoutConfig, LayoutConfig, RowsLayoutConfig
 from groundlings.experiments.config.section import Section
+from groundlings.recommenders.rule_options import RandomSlots
 
 _MOST_SLOTS = 100_000
 
@@ -24,9 +26,26 @@ class SiteConfig(Section):
     rank_each: RankEach | None = None
     """Whether the recommender ranks once per session (`visit`), for all of its pages, or again for each `page`, knowing
     what was shown before; `visit` if absent."""
+    layout: LayoutConfig | None = None
+    """What a page looks like: one `list` (if absent), a `grid`, or `rows` (carousels). A page of rows has as many slots
+    as its rows together, so `page_size` is then left out."""
+    slots: RandomSlots | None = None
+    """Slots that are filled at random in every arm, so that the log says how people answer to items that no recommender
+    chose."""
 
     @model_validator(mode="after")
     def _can_be_shown(self) -> SiteConfig:
+        if isinstance(self.layout, RowsLayoutConfig):
+            slots = self.layout.slots
+            if "page_size" in self.model_fields_set and self.page_size != slots:
+                raise ValueError(
+                    f"page_size: found {self.page_size}, and the rows of the layout have {slots} slots; take it out"
+                )
+            self.__dict__["page_size"] = slots  # so that whoever reads it reads what is shown
+            if self.layout.filtered and self.rank_each == "visit":
+                raise ValueError(
+                    "rank_each: rows with a filter are asked for one by one on every page; take `visit` out"
+                )
         if self.page_size * self.max_pages > _MOST_SLOTS:
             raise ValueError(
                 f"{self.page_size} slots per page on {self.max_pages} pages are more than {_MOST_SLOTS:,} per session"
@@ -37,7 +56,11 @@ class SiteConfig(Section):
         """The paginated feed that it describes."""
         from groundlings.environments.feed import PaginatedFeed
 
-        return PaginatedFeed(self.page_size, self.max_pages, context.scale, self.rank_each or "visit")
+        rank_each = self.rank_each or "visit"
+        if isinstance(self.layout, RowsLayoutConfig):
+            return self.layout.build(self.max_pages, rank_each, context)
+        columns = self.layout.columns if isinstance(self.layout, GridLayoutConfig) else None
+        return PaginatedFeed(self.page_size, self.max_pages, context.scale, rank_each, columns)
 
 
 class EnvironmentConfig(BaseModel):

@@ -19,6 +19,7 @@ from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.designs import DesignConfig, ParallelDesign, check_design
 from groundlings.experiments.config.environment import OwnEnvironment, SiteConfig
 from groundlings.experiments.config.item_groups import GroupsConfig
+from groundlings.experiments.config.layout import check_attention
 from groundlings.experiments.config.minds import (
     BehaviouralMindConfig,
     CalibratedMindConfig,
@@ -29,6 +30,7 @@ from groundlings.experiments.config.minds import (
 )
 from groundlings.experiments.config.section import Section
 from groundlings.experiments.config.variants import VariantsConfig
+from groundlings.recommenders.rule_options import RandomSlots, Rule
 from groundlings.simulator.language.config import ModelConfig
 from groundlings.simulator.log.address import postgres_address
 
@@ -111,6 +113,10 @@ class ArmConfig(Section):
     learns from simulated interactions only. In either case no agent is shown items of its own history."""
     model: ModelConfig | None = None
     """Which language model this recommender asks, with a budget of its own; only for one that asks a model."""
+    rules: tuple[Rule, ...] | None = None
+    """Business rules that this arm's lists keep: `pin`, `exclude`, `cap` and `boost` (docs/layouts.md)."""
+    slots: RandomSlots | Literal["none"] | None = None
+    """Slots of this arm that are filled at random, in place of `site.slots`; `none` for none."""
 
 
 class LogConfig(Section):
@@ -184,6 +190,12 @@ class ExperimentConfig(Section):
     def _one_environment(self) -> ExperimentConfig:
         if self.environment is not None and self.site != SiteConfig():
             raise ValueError("site: it describes the paginated feed, and `environment` names another one; keep one")
+        return self
+
+    @model_validator(mode="after")
+    def _attention_suits_the_layout(self) -> ExperimentConfig:
+        if isinstance(self.mind, BehaviouralMindConfig | CalibratedMindConfig):
+            check_attention(self.site.layout, self.mind)
         return self
 
     @model_validator(mode="after")

@@ -26,6 +26,8 @@ DEFINITIONS: Mapping[str, str] = {
     "pscore": "the probability of this item in this slot, given the ranks before it and the request",
     "display_position": "where on the page the person saw the slot, 0 is the top; other than `position` only where a "
     "language mind was shown rotated pages",
+    "place_row, place_slot": "the row of the page and the slot in that row, both from 0; only where a page is more "
+    "than one list",
     "mood, memory, interview": "state of a simulated person and words of a language model about itself; no feeling, "
     "thought or opinion of a real person, and none where the mind keeps none",
     "timestamp": "seconds since 1970 on the simulated clock, which stands still during a session; it begins one second "

@@ -22,7 +22,7 @@ import numpy as np
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.exports.registry import Written
-from groundlings.experiments.exports.source import KNOWN, Agent, Arm, LoggedItem, LogSource, Row
+from groundlings.experiments.exports.source import KNOWN, Agent, LoggedItem, LogSource, Row
 
 CONTEXT = ("day", "history_length", "activity", "diversity")
 """Columns of `context`: the day, and three measurements of the real person's training history."""
@@ -40,6 +40,9 @@ _POURED: Mapping[str, tuple[type, tuple[int, ...]]] = {
     "rating": (np.float64, ()),
 }
 
+_PLACES: Mapping[str, tuple[type, tuple[int, ...]]] = {"place_row": (np.int64, ()), "place_slot": (np.int64, ())}
+"""Where pages are more than one list."""
+
 
 def write(source: LogSource, directory: Path) -> Written:
     """See `registry.Writer`."""
@@ -50,12 +53,14 @@ def write(source: LogSource, directory: Path) -> Written:
     actions = {item.item_id: item.number for item in items}
     rows_of = {agent_id: row for row, (agent_id, _, _) in enumerate(people)}
     known = {name: count.known for name, count in source.counts().items()}
+    poured = {**_POURED, **(_PLACES if source.has_places else {})}
     columns = ("item_number", "position", "clicked", "pscore", "day", "rank", "session_id", "agent_id", "rating",
-               "display_position")  # fmt: skip
+               "display_position", *(_PLACES if source.has_places else ()))  # fmt: skip
     kinds: dict[str, set[str]] = {}
     with ExitStack() as stack:
         rounds = {
-            arm.arm_id: stack.enter_context(_Rounds(directory / arm.folder, known[arm.name])) for arm in source.arms
+            arm.arm_id: stack.enter_context(_Rounds(directory / arm.folder, known[arm.name], poured))
+            for arm in source.arms
         }
         for arm, chunk in source.impressions((*columns, "pscore_kind"), KNOWN):
             rounds[arm.arm_id].pour(_arrays(chunk, actions, rows_of, traits))
@@ -63,17 +68,18 @@ def write(source: LogSource, directory: Path) -> Written:
         for arm in source.arms:
             about = {**source.provenance(), "arm": arm.name, "pscore_kind": sorted(kinds.get(arm.name, ()))}
             rounds[arm.arm_id].zip({**fixed, "provenance": np.array(json.dumps(about, ensure_ascii=False))})
-    return Written({f"{arm.folder}/feedback.npz": known[arm.name] for arm in source.arms}, _notes(source.arms, kinds))
+    return Written({f"{arm.folder}/feedback.npz": known[arm.name] for arm in source.arms}, _notes(source, kinds))
 
 
 class _Rounds:
     """The growing arrays of an arm, a `.npy` file each; use it as a context manager."""
 
-    def __init__(self, directory: Path, n_rounds: int) -> None:
+    def __init__(self, directory: Path, n_rounds: int, poured: Mapping[str, tuple[type, tuple[int, ...]]]) -> None:
         self._directory, self._n_rounds, self._poured = directory, n_rounds, 0
+        self._columns = poured
         directory.mkdir(parents=True)
-        self._files = {name: (directory / f"{name}.npy").open("wb") for name in _POURED}
-        for name, (kind, width) in _POURED.items():
+        self._files = {name: (directory / f"{name}.npy").open("wb") for name in poured}
+        for name, (kind, width) in poured.items():
             header = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": (n_rounds, *width)}
             np.lib.format.write_array_header_1_0(self._files[name], header)
 
@@ -88,7 +94,7 @@ class _Rounds:
 
     def pour(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
         """Add rounds."""
-        for name, (kind, _) in _POURED.items():
+        for name, (kind, _) in self._columns.items():
             self._files[name].write(np.ascontiguousarray(arrays[name], dtype=kind).tobytes())
         self._poured += len(arrays["action"])
 
@@ -110,7 +116,7 @@ class _Rounds:
 def _arrays(
     chunk: Sequence[Row], actions: Mapping[int, int], rows_of: Mapping[int, int], traits: FloatArray
 ) -> dict[str, np.ndarray[Any, Any]]:
-    item, position, clicked, pscore, day, rank, session, agent, rating, displayed, _ = zip(*chunk, strict=True)
+    item, position, clicked, pscore, day, rank, session, agent, rating, displayed, *places, _ = zip(*chunk, strict=True)
     user = np.array([rows_of[who] for who in agent])
     return {
         "action": np.array([actions[one] for one in item]),
@@ -123,6 +129,7 @@ def _arrays(
         "session_id": np.array(session),
         "user": user,
         "rating": np.array(rating, dtype=np.float64),  # None becomes NaN
+        **{name: np.array(place) for name, place in zip(_PLACES, places, strict=False)},
     }
 
 
@@ -146,14 +153,16 @@ def _fixed(source: LogSource, items: Sequence[LoggedItem], user_ids: Sequence[st
     }
 
 
-def _notes(arms: Sequence[Arm], kinds: Mapping[str, set[str]]) -> tuple[str, ...]:
+def _notes(source: LogSource, kinds: Mapping[str, set[str]]) -> tuple[str, ...]:
     notes = [
         "`action` counts in `item_ids`, `user` in `user_ids`; `position` is the slot in a page, `rank` in a session.",
         "`context` is measured on real histories; what a simulated person did before in this run is not in it.",
         "`rating` is NaN where no stars were given.",
         "`display_position` is where the person saw the slot; it is `position` unless slots were rotated.",
     ]
-    fixed = [arm.name for arm in arms if kinds.get(arm.name) == {"deterministic"}]
+    if source.has_places:
+        notes.append("`place_row` is the row of the page and `place_slot` the slot in that row, both from 0.")
+    fixed = [arm.name for arm in source.arms if kinds.get(arm.name) == {"deterministic"}]
     if fixed:
         notes.append(
             f"No chance was involved in {', '.join(fixed)}: every pscore is 1, and the log says nothing of items that "

@@ -23,6 +23,8 @@ IMPRESSIONS: Mapping[str, str] = {
     "item_id": "text", "score": "float", "pscore": "float", "is_random": "bool", "examined": "bool",
     "clicked": "bool", "rating": "float", "p_click": "float", "u_click": "float", "display_position": "int",
 }  # fmt: skip
+PLACES: Mapping[str, str] = {"row_name": "text", "place_row": "int", "place_slot": "int"}
+"""Columns of impressions where pages are more than one list."""
 SESSIONS: Mapping[str, str] = {
     "session_id": "int", "agent_id": "int", "day": "int", "sim_time": "int", "policy_version": "text",
     "pscore_kind": "text", "pages": "int", "ended_by": "text", "satisfaction": "float",
@@ -58,7 +60,11 @@ ITEMS: Mapping[str, str] = {"item_id": "text", "title": "text", "year": "int", "
 
 def write(source: LogSource, directory: Path) -> Written:
     """See `registry.Writer`."""
-    impressions = {**IMPRESSIONS, "team": "text"} if source.has_teams else IMPRESSIONS
+    impressions = {
+        **IMPRESSIONS,
+        **({"team": "text"} if source.has_teams else {}),
+        **(PLACES if source.has_places else {}),
+    }
     rows = _partitioned(source, directory, "impressions", impressions, source.impressions(tuple(impressions)))
     parts: Mapping[str, tuple[Mapping[str, str], tuple[str, ...]]] = {
         "sessions": (SESSIONS, ("session_id",)),

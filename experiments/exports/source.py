@@ -67,6 +67,7 @@ class LogSource:
     Attributes:
         changes: What became of the log since it was written.
         has_teams: Whether the log says whose pick a slot was.
+        has_places: Whether the log says in which row of its page a slot stood.
 
     Raises:
         RunDirectoryError: There is no such run, or it is not finished and `partial` was not asked for.
@@ -76,6 +77,7 @@ class LogSource:
         self.directory = directory
         self._log = LogReader(directory)
         self.has_teams = self._log.schema_version() > 1
+        self.has_places = self._log.has_places()
         self.manifest = read_manifest(directory)
         self.changes = check_log(directory, self._log, most_rows)
         found = self._log.run()

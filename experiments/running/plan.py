@@ -35,6 +35,7 @@ from groundlings.personas.registry import MindContext
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.oracle import Preference
 from groundlings.recommenders.registry import RecommenderContext, build_recommender, takes_a_model
+from groundlings.recommenders.rules import ruled
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import Schedule
 from groundlings.simulator.language.budget import Spent
@@ -103,15 +104,28 @@ class Plan:
             sampling=arm.model.sampling if arm.model else None,
             demographics=self.dataset.people,
             rating_scale=self.dataset.scale,
+            site_page_size=self.environment.page_size,
         )
+        where = f"arms[{self.config.arms.index(arm)}]"
         given = self.supplied.recommenders.get(arm.name)
         if given is not None:
-            return given if isinstance(given, AsyncRecommender) else given(context)
-        where = f"arms[{self.config.arms.index(arm)}]"
-        built = build_recommender(arm.recommender, arm.options, context, where=where)
-        if arm.model is not None and not takes_a_model(arm.recommender, arm.options, where=where):
-            raise ConfigError(f"{where}.model: {arm.recommender} asks no language model; take the key out")
-        return built
+            built = given if isinstance(given, AsyncRecommender) else given(context)
+        else:
+            built = build_recommender(arm.recommender, arm.options, context, where=where)
+            if arm.model is not None and not takes_a_model(arm.recommender, arm.options, where=where):
+                raise ConfigError(f"{where}.model: {arm.recommender} asks no language model; take the key out")
+        return self._ruled(arm, built, where)
+
+    def _ruled(self, arm: ArmConfig, recommender: AsyncRecommender, where: str) -> AsyncRecommender:
+        """A recommender with the rules of its arm, and the random slots of the arm or the site, around it."""
+        slots, here = arm.slots, f"{where}.slots"
+        if slots is None:
+            slots, here = self.config.site.slots, f"site.slots ({where})"
+        rules, random = arm.rules or (), None if slots == "none" else slots
+        if not rules and random is None:
+            return recommender
+        page_size = self.environment.page_size
+        return ruled(recommender, rules, random, self.dataset.catalog, page_size, f"{where}.rules", here)
 
     def make_arm(self, arm: ArmConfig, recommender: AsyncRecommender | None = None, mind: Mind | None = None) -> Arm:
         """The state of an arm before the first day, for all agents; arms share nothing but the language models.
@@ -227,7 +241,7 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
     split = config.split.of(dataset)
     population = build_population(dataset, split.train, size=config.population.size, seed=config.seed)
     ground = CalibrationGround(dataset, split, config.split, population)
-    around = EnvironmentContext(dataset.catalog, dataset.scale, config.base)
+    around = EnvironmentContext(dataset.catalog, dataset.scale, config.base, split.train)
     return Plan(
         config=config,
         supplied=supplied,

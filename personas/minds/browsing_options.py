@@ -23,10 +23,15 @@ class BrowsingOptions(BaseModel):
     search result pages of ten), down the rows of a `grid` (0.6, chosen), or not at all in a `carousel` (0, from three
     places under a random policy)."""
     columns: int = Field(default=4, ge=1)
-    """Items per row of a grid."""
+    """Items per row of a grid, where the site does not say it."""
     examination_exponent: float | None = Field(default=None, ge=0)
     """How fast attention falls: P(look at place k) = (1/k)^exponent; 0 = every slot is looked at. That of `layout` if
     absent."""
+    slot_exponent: float | None = Field(default=None, ge=0)
+    """How fast attention falls along a row of `site.layout`, as `examination_exponent` says it of rows from the top:
+    P(look at slot k of a row that is looked at) = (1/k)^exponent. 0, as in a `carousel`, if absent."""
+    scroll_probability: float | None = Field(default=None, ge=0, le=1)
+    """P(scroll to the next slot of a row | the slot before was reached); required where rows have slots out of view."""
     utility: Literal["shown", "met"] | UtilityWeights | None = None
     """What makes people open an item that they look at: `shown` (a fifth of the log-odds of meeting it of their own
     accord, for an item that was put before them; the default where there are ratings), `met` (all of these log-odds;

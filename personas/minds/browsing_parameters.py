@@ -43,6 +43,11 @@ class BrowsingParameters:
         liking: Weights and constant of the log-odds of liking what is shown, whether or not it is opened.
         opened_as_shown: Whether what is opened is rated by `liking`, too; else as chosen items are, by the taste alone.
         origins: Parameter -> where it comes from, one of the words above.
+        grid_exponent: As `exponent`, over the lines of a page that is a grid.
+        row_exponent: As `exponent`, over carousels from the top.
+        slot_exponent: As `exponent`, along a carousel.
+        scroll_probability: P(scroll to the next slot of a carousel | the one before was reached); None where nobody
+            says.
     """
 
     shape: Shape
@@ -56,6 +61,10 @@ class BrowsingParameters:
     liking: tuple[UtilityWeights, float] = (AS_CHOSEN, NOT_CHOSEN.value)
     opened_as_shown: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)
+    grid_exponent: float = POSITION["grid"].exponent.value
+    row_exponent: float = POSITION["list"].exponent.value
+    slot_exponent: float = POSITION["carousel"].exponent.value
+    scroll_probability: float | None = None
 
     def look(self, n_slots: int) -> FloatArray:
         """P(look) of each slot of a page, shape (n_slots,)."""
@@ -94,8 +103,23 @@ def settle(options: BrowsingOptions, taste: Taste, exposures: ExposureCalibratio
     if exposures is not None and known:
         liking = _weights(exposures.liking), exposures.liking.intercept.value
     origins["liking"] = LOG if known else PRESET
+    grid_exponent, row_exponent, slot_exponent = _lines(options, exposures)
     return BrowsingParameters(
-        shape, columns, exponent, leave_rate, fatigue, level, constant, utility, liking, known, origins
+        shape,
+        columns,
+        exponent,
+        leave_rate,
+        fatigue,
+        level,
+        constant,
+        utility,
+        liking,
+        known,
+        origins,
+        grid_exponent,
+        row_exponent,
+        slot_exponent,
+        options.scroll_probability,
     )
 
 
@@ -116,6 +140,23 @@ def _position(
         shape = "list" if shape == "flat" else shape  # a stated exponent falls over positions
     origins["examination_exponent"] = origin
     return shape, columns, exponent
+
+
+def _lines(options: BrowsingOptions, exposures: ExposureCalibration | None) -> tuple[float, float, float]:
+    """Exponents over the lines of a grid, over carousels, and along a carousel.
+
+    A log of exposures says only what its own layout says: a list is taken for carousels from the top, too.
+    """
+    fitted = None if exposures is None else exposures.position
+
+    def of(kind: Shape, preset: str, stated: float | None) -> float:
+        if stated is not None:
+            return stated
+        known = fitted is not None and fitted.kind == kind
+        return fitted.exponent.value if fitted is not None and known else POSITION[preset].exponent.value
+
+    own = options.examination_exponent
+    return of("grid", "grid", own), of("list", "list", own), of("flat", "carousel", options.slot_exponent)
 
 
 def _exit(
@@ -189,7 +230,8 @@ def described_browsing(
     options: BrowsingOptions, parameters: BrowsingParameters, exposures: ExposureCalibration | None
 ) -> dict[str, Any]:
     """Options with what became of them, plain JSON values."""
-    described = options.model_dump(mode="json", exclude={"exposures", "calibration"})
+    unstated = {name for name in ("slot_exponent", "scroll_probability") if getattr(options, name) is None}
+    described = options.model_dump(mode="json", exclude={"exposures", "calibration", *unstated})
     described["browsing"] = parameters.describe()
     if exposures is not None:
         described |= {"exposures": exposures.sha256, "exposure_calibration": exposures.summary()}

@@ -3,7 +3,7 @@
     1. Examination. A slot is looked at with P = (1 / place) ** examination_exponent, places counted from 1 on each page
        (positions of a list, rows of a grid): the position-based model (Craswell, Zoeter, Taylor and Ramsey 2008, "An
        experimental comparison of click position-bias models", WSDM), in the form of Joachims, Swaminathan and
-       Schnabel (2017, "Unbiased learning-to-rank with biased feedback", WSDM).
+       Schnabel (2017, "Unbiased learning-to-rank with biased feedback", WSDM). `attention` says it of carousels.
     2. Click. P(click) = P(examined) * P(click | examined); the second is what the mind says.
     3. Stars. For a clicked item they are drawn from the user's own distribution, in the mood of the day
        (`groundlings.personas.taste.star_model`).
@@ -35,6 +35,7 @@ from groundlings.environments.sessions import Sessions
 from groundlings.environments.trace import Chance, Remark, Trace
 from groundlings.personas.held_out_replay import Grounding
 from groundlings.personas.mind import Situation
+from groundlings.personas.minds.attention import attention
 from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.minds.browsing_parameters import BrowsingParameters
 from groundlings.personas.population import Population
@@ -110,7 +111,7 @@ class Browsing:
         shown = page.shown
         known, real_stars = self._really(sessions, page)
         open_if_seen = np.where(known, 1.0, open_if_seen)
-        seen = np.broadcast_to(self._parameters.look(page.items.shape[1]), page.items.shape)
+        seen = attention(self._parameters, sessions, page)
         probability = np.where(shown, seen * open_if_seen, 0.0)
         draw = sessions.draws.uniform("click", page.items)
         clicked = draw < probability

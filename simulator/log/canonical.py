@@ -49,23 +49,36 @@ def kinds_of(table: Table) -> tuple[Kind, ...]:
     )  # fmt: skip
 
 
-def absorb(total: Hash, kinds: Sequence[Kind], columns: Sequence[Column]) -> None:
+def absorb(total: Hash, kinds: Sequence[Kind], columns: Sequence[Column], always: int | None = None) -> None:
     """Have a hash take in rows.
 
     Args:
         total: The hash.
         kinds: What each column holds.
         columns: One entry per row in each; arrays, or sequences of values of a database.
+        always: How many columns are taken in whatever they hold; those behind them, which came with a later schema,
+            only where they hold something, so that rows of before have the hash that they had. All if absent.
 
     Raises:
         NotOurs: A value is not of its column's kind.
     """
     rows = len(columns[0]) if columns else 0
     for start in range(0, rows, PIECE_ROWS):
-        for kind, column in zip(kinds, columns, strict=True):
+        for place, (kind, column) in enumerate(zip(kinds, columns, strict=True)):
             piece = column if rows <= PIECE_ROWS else column[start : start + PIECE_ROWS]
+            if always is not None and place >= always:
+                if _holds_nothing(piece):
+                    continue
+                total.update(f"column {place}\n".encode())
             for part in _PARTS[kind](piece):
                 total.update(part)
+
+
+def _holds_nothing(column: Column) -> bool:
+    """Whether no value is known."""
+    if isinstance(column, np.ndarray) and column.dtype.kind != "O":
+        return column.dtype.kind == "f" and bool(np.isnan(column).all())
+    return all(value is None for value in column)
 
 
 def _integers(column: Column) -> Iterator[bytes | memoryview]:

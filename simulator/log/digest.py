@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, text
 
 from groundlings.recommenders.interleaving import TEAM_DRAFT
 
@@ -65,6 +65,14 @@ _TEAMS = """
 
 _SHARED_LISTS = f"SELECT 1 FROM arms WHERE recommender = '{TEAM_DRAFT}'"
 
+_PLACES = """
+    SELECT arms.name, day, source_user_id, rank, row_name, place_row, place_slot
+    FROM impressions JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id)
+    WHERE place_row IS NOT NULL
+    ORDER BY arms.name, day, source_user_id, rank
+    """
+"""Taken in where there are any, so that logs of plain lists keep the digest they had before there were places."""
+
 _CHUNK = 50_000
 
 
@@ -79,4 +87,8 @@ def digest(engine: Engine) -> str:
             for chunk in rows.partitions(_CHUNK):
                 total.update("".join(repr(tuple(row)) for row in chunk).encode())
             total.update(b"\x1e")
+        if any(column["name"] == "place_row" for column in inspect(connection).get_columns("impressions")):
+            rows = connection.execute(text(_PLACES), execution_options={"yield_per": _CHUNK})
+            for chunk in rows.partitions(_CHUNK):
+                total.update("".join(repr(tuple(row)) for row in chunk).encode())
     return total.hexdigest()

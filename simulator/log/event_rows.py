@@ -169,10 +169,9 @@ def _remarks_and_refusals(slots: Slots, kinds: EventKinds) -> _EventColumns:
             if slot is not None:
                 position = slot
                 if page.shown[row, position]:
-                    # The impressions of a session are contiguous and without gaps, in the order of ranks: the one at a
-                    # rank is so many places behind the session's first.
-                    before = int(np.searchsorted(slots.session, session))
-                    impression = int(slots.ids[before + page.first_rank + position])
+                    # The pages of a session follow each other from the first, and a page has no gaps.
+                    showing = int(np.searchsorted(slots.showing_session, session)) + page.number - 1
+                    impression = int(slots.ids[slots.showing_first[showing] + position])
             found.append((session, page.number, position, kind, impression, text))
     sessions, pages, positions, note_kinds, impressions = (
         np.array([each[n] for each in found], dtype=np.int64) for n in range(5)

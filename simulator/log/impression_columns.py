@@ -26,6 +26,7 @@ class Slots:
         turns: The turns of all cohorts.
         logged: The same with where items came from and what was refused, each with the first session of its cohort.
         showing_session, showing_page: Shape (n_showings,) each, by session, then page.
+        showing_first: How many impressions come before each showing, shape (n_showings,).
         session, page, position, rank: Shape (n_impressions,) each.
         ids: Impression ids, ascending.
     """
@@ -46,6 +47,7 @@ class Slots:
         self.showing_page = self._spread(lambda turn: turn.page.number)
         self._shown = self._stacked([turn.page.shown for turn in self.turns]).astype(np.bool_, copy=False)
         self._slots = self._shown.sum(axis=1)
+        self.showing_first = np.cumsum(self._slots) - self._slots
         # A showing has one entry per slot that holds an item: empty slots behind the end of a list are no impressions.
         self.session = np.repeat(self.showing_session, self._slots)
         self.page = np.repeat(self.showing_page, self._slots)

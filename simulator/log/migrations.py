@@ -52,10 +52,17 @@ def _evidence(connection: Connection) -> None:
     connection.execute(tables.seals.insert().values(seal_id=1, kind="unsealed", covers="{}", content="", seal=""))
 
 
+def _places(connection: Connection) -> None:
+    """A page may be a grid or carousels; those of every earlier log are lists, whose positions say where a slot is."""
+    for column in ("row_name VARCHAR", "place_row INTEGER", "place_slot INTEGER"):
+        connection.execute(text(f"ALTER TABLE impressions ADD COLUMN {column}"))
+
+
 STEPS: tuple[tuple[str, Callable[[Connection], None]], ...] = (
     ("teams", _teams),
     ("askers", _askers),
     ("evidence", _evidence),
+    ("places", _places),
 )
 """What changed after the first schema, oldest first: (name, step)."""
 

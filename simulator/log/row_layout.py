@@ -11,7 +11,7 @@ import numpy as np
 from groundlings.personas.mind import PageTurn
 from groundlings.simulator.log.agent_state_rows import interview_rows, memory_rows, mood_rows
 from groundlings.simulator.log.call_rows import call_rows, calls_in_order
-from groundlings.simulator.log.columns import Columns, Row, unknown_where
+from groundlings.simulator.log.columns import Column, Columns, Row, unknown_where
 from groundlings.simulator.log.event_rows import EventKinds, event_rows, satisfaction_of
 from groundlings.simulator.log.impression_columns import Cells, Slots
 from groundlings.simulator.session import CohortRecord
@@ -145,6 +145,7 @@ def _impressions(slots: Slots, origin: Origin) -> Columns:
         if all(turn.decision.trace.display is None for turn in slots.turns)
         else slots.column(_displayed),
         _teams(slots, origin),
+        *_places(slots),
     )
 
 
@@ -153,6 +154,30 @@ def _teams(slots: Slots, origin: Origin) -> Cells:
     if any(logged.served.teams is None for _, logged in slots.logged):
         return np.full(len(slots.ids), np.nan)
     return slots.served(lambda served: np.asarray(served.teams)).astype(np.int64) + origin.arm
+
+
+def _places(slots: Slots) -> tuple[Column, Column, Column]:
+    """Name and number of the row of each slot, and the slot in it; nothing where pages are lists."""
+    if all(turn.page.places is None for turn in slots.turns):
+        return [None] * len(slots.ids), np.full(len(slots.ids), np.nan), np.full(len(slots.ids), np.nan)
+    return (
+        slots.optional(_row_names),
+        _whole(slots.optional(lambda turn: None if turn.page.places is None else turn.page.places.rows)),
+        _whole(slots.optional(lambda turn: None if turn.page.places is None else turn.page.places.slots)),
+    )
+
+
+def _whole(cells: Cells) -> Cells:
+    """Whole numbers, None where NaN stands: a server takes no fractions for them."""
+    if cells.dtype.kind != "f":
+        return cells
+    unknown = np.isnan(cells)
+    return unknown_where(unknown, np.where(unknown, 0, cells).astype(np.int64))
+
+
+def _row_names(turn: PageTurn) -> Cells | None:
+    places = turn.page.places
+    return None if places is None else np.array([*places.names, None], dtype=np.object_)[places.named]
 
 
 def _displayed(turn: PageTurn) -> Cells:

@@ -17,8 +17,10 @@ from groundlings.simulator.log.canonical import PIECE_ROWS, Hash, NotOurs, absor
 from groundlings.simulator.log.migrations import schema_version
 from groundlings.simulator.log.seals import (
     BY_SESSION,
+    LATER,
     NUMBERED,
     START,
+    always_hashed,
     begin_hash,
     begin_table,
     hashed_kinds,
@@ -108,6 +110,8 @@ class _Check:
         self._connection = connection
         self._seals = seals
         self._covers: list[Mapping[str, Any]] = []
+        here = inspect(connection)
+        self._later = {column["name"] for name in LATER if here.has_table(name) for column in here.get_columns(name)}
 
     def report(self, most_rows: int | None) -> SealReport:
         broken = list(self._broken_chain())
@@ -230,7 +234,9 @@ class _Check:
         if not rows and table.name in NUMBERED:
             return 0
         keys = [column.name for column in table.primary_key.columns]
-        columns = table.columns.keys()[1 if table.name in NUMBERED else 0 :]
+        columns = [
+            name for name in table.columns.keys()[1 if table.name in NUMBERED else 0 :] if self._has(table, name)
+        ]
         query = (
             f"SELECT {', '.join(columns)} FROM {table.name} "
             f"WHERE {keys[0]} BETWEEN {int(first)} AND {int(first) + int(count) - 1} ORDER BY {', '.join(keys)}"
@@ -238,8 +244,12 @@ class _Check:
         found = 0
         for piece in _columns(self._connection, query):
             found += len(piece[0])
-            absorb(total, hashed_kinds(table), piece)
+            absorb(total, hashed_kinds(table)[: len(piece)], piece, always_hashed(table))
         return found
+
+    def _has(self, table: Table, column: str) -> bool:
+        """Whether a log has a column; one of an earlier schema lacks those that came later."""
+        return column not in LATER.get(table.name, ()) or column in self._later
 
     def _beyond(self, blocks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         """Rows in front of or behind all that seals cover."""

@@ -170,12 +170,21 @@ def absorb_table(total: Hash, table: Table, columns: Sequence[Any]) -> None:
     """Have a hash take in the rows that a seal covers of a table, without the key that it counts."""
     begin_table(total, table, len(columns[0]) if columns else 0)
     if columns:
-        absorb(total, hashed_kinds(table), columns)
+        absorb(total, hashed_kinds(table), columns, always_hashed(table))
 
 
 def begin_table(total: Hash, table: Table, rows: int) -> None:
     """Say to a hash which table comes next."""
     total.update(f"{table.name} {rows}\n".encode())
+
+
+LATER = {"impressions": ("row_name", "place_row", "place_slot")}
+"""Columns that came after the first sealed schema, the last ones of their table."""
+
+
+def always_hashed(table: Table) -> int:
+    """How many of the hashed columns of a table were there when logs were first sealed; see `absorb`."""
+    return len(hashed_kinds(table)) - len(LATER.get(table.name, ()))
 
 
 def hashed_kinds(table: Table) -> tuple[Kind, ...]:

@@ -124,6 +124,9 @@ impressions = Table(
     Column("u_click", Float),  # the uniform number held against it
     Column("display_position", Integer, nullable=False),  # where the mind saw the slot; `position` unless rotated
     Column("team_arm_id", ForeignKey("arms.arm_id")),  # the arm whose pick the slot is; NULL unless arms share lists
+    Column("row_name", String),  # the carousel; NULL where rows have no names
+    Column("place_row", Integer),  # the row of the page, 0 is the first; NULL in one list, whose `position` says it
+    Column("place_slot", Integer),  # the slot in that row, 0 is the first; NULL likewise
 )
 
 events = Table(

@@ -242,3 +242,21 @@ def test_a_page_of_a_feed_offers_stars_where_there_are_any_and_the_next_page_to_
     assert legal.values("rate") == stars
     assert legal.schema.names == ("click", *(["rate"] if stars else []), "next_page", "satisfaction")
     assert legal.schema.strength == ("rate" if stars else None)
+
+
+def test_a_grid_is_filled_line_by_line_and_says_so():
+    grid = PaginatedFeed(6, 1, RatingScale(), columns=4)
+    ((observation,), _) = walk(grid, Lists([0, 1, 2, 3, 4, 5], [5, 4]), [1, 1])
+    places = observation.page.places
+    assert places.rows.tolist() == [[0, 0, 0, 0, 1, 1]] * 2
+    assert places.slots.tolist() == [[0, 1, 2, 3, 0, 1]] * 2
+    assert not places.scrolls.any()
+    assert (places.names, set(places.named.ravel().tolist())) == ((), {-1})
+    plain = {"kind": "feed", "page_size": 6, "max_pages": 1, "rank_each": "visit"}
+    assert grid.describe() == {**plain, "layout": {"kind": "grid", "columns": 4}}
+    assert PaginatedFeed(6, 1, RatingScale()).describe() == plain
+
+
+def test_a_page_of_one_list_needs_no_places():
+    ((observation,), _) = walk(PaginatedFeed(2, 1, RatingScale()), Lists([0, 1]), [1])
+    assert observation.page.places is None

@@ -115,3 +115,15 @@ def test_any_integer_is_a_seed(root):
 def test_name_keys_keep_names_apart():
     assert name_key("ab", "c") != name_key("a", "bc")
     assert len({name_key("purpose", number) for number in range(5_000)}) == 5_000
+
+
+def test_draws_apart_share_none_with_the_others_and_stay_what_they_are():
+    here = draws(20_000)
+    lists = [here.apart("carousel", number).uniform("click") for number in range(3)] + [
+        here.apart("slot", 0).uniform("click"),
+        here.uniform("click"),
+    ]
+    assert np.abs(np.corrcoef(lists) - np.eye(len(lists))).max() < 0.03
+    assert stats.kstest(lists[0], "uniform").pvalue > 1e-4
+    rows = np.array([7, 3])
+    np.testing.assert_array_equal(here.take(rows).apart("carousel", 1).uniform("click"), lists[1][rows])

@@ -140,3 +140,36 @@ def test_check_accepts_what_is_right():
 def test_check_names_the_broken_promise(ranking, complaint):
     with pytest.raises(ValueError, match=complaint):
         ranking.check(request_for(SEEN, 3), 5)
+
+
+def test_a_part_of_a_request_is_what_some_sessions_ask_for():
+    users = np.array([4, 2, 7])
+    request = RankingRequest(
+        users,
+        2,
+        sp.csr_array(np.eye(3, 5)),
+        Draws.for_sessions(1, users, 0),
+        page=2,
+        shown=np.array([[0, 1], [1, NO_ITEM], [2, 3]], dtype=np.int32),
+        queries=("a", None, "c"),
+        sim_time=9,
+        first=1,
+    )
+    part = request.take(np.array([2, 0]))
+    assert part.users.tolist() == [7, 4]
+    assert part.seen.toarray().tolist() == [[0, 0, 1, 0, 0], [1, 0, 0, 0, 0]]
+    assert part.draws.who.tolist() == request.draws.who[[2, 0]].tolist()
+    assert part.shown.tolist() == [[2, 3], [0, 1]]
+    assert part.queries == ("c", "a")
+    assert (part.size, part.page, part.sim_time, part.first) == (2, 2, 9, 1)
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_a_request_without_some_items_lists_what_is_left(each):
+    users = np.arange(2)
+    request = RankingRequest(users, 5, sp.csr_array(np.eye(2, 5)), Draws.for_sessions(1, users, 0))
+    hidden = np.array([False, False, True, True, False])
+    narrower = request.without(np.stack([hidden, ~hidden]) if each else hidden)
+    assert narrower.unseen_counts().tolist() == [2, 2]
+    listed = top_items(np.zeros((2, 5)), narrower).items
+    assert [row[row != NO_ITEM].tolist() for row in listed] == ([[1, 4], [2, 3]] if each else [[1, 4], [0, 4]])

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from groundlings.environments.datasets.config import DatasetConfig
+from groundlings.experiments.config.layout import check_plain_lists
 from groundlings.experiments.config.schema import (
     ArmConfig,
     BehaviouralMindConfig,
@@ -131,6 +132,11 @@ class FidelityConfig(Section):
     """Resamples of users for intervals without a formula."""
     base: Annotated[Path, Field(exclude=True)] = Path()
     """Not a key of the file: its directory, to which relative paths refer."""
+
+    @model_validator(mode="after")
+    def _measures_plain_lists(self) -> FidelityConfig:
+        check_plain_lists(self.site, self.recommenders)
+        return self
 
     @model_validator(mode="after")
     def _not_grounded(self) -> FidelityConfig:

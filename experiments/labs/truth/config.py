@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from groundlings.environments.datasets.config import DatasetConfig
 from groundlings.environments.datasets.exposures import ExposuresConfig
 from groundlings.environments.paths import NamedPath
+from groundlings.experiments.config.layout import check_plain_lists
 from groundlings.experiments.config.schema import (
     ArmConfig,
     BehaviouralMindConfig,
@@ -110,6 +111,11 @@ class TruthConfig(Section):
         if not isinstance(dataset, dict) or dataset.get("directory", directory) != directory:
             raise ValueError("truth.directory: dataset.directory names another folder; keep one of the two")
         return {**content, "dataset": {**dataset, "directory": directory}}
+
+    @model_validator(mode="after")
+    def _measures_plain_lists(self) -> TruthConfig:
+        check_plain_lists(self.site, self.recommenders)
+        return self
 
     @model_validator(mode="after")
     def _knows_nothing_of_the_judged(self) -> TruthConfig:

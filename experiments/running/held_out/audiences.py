@@ -18,6 +18,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.registry import check_abilities
 from groundlings.experiments.analysis.compare import paired_difference
 from groundlings.experiments.analysis.comparison.held_out import Agreement, Audiences
+from groundlings.experiments.config.layout import RowsLayoutConfig
 from groundlings.experiments.config.schema import LanguageMindConfig
 from groundlings.experiments.running.plan import Plan
 from groundlings.personas.mind import FEED_ACTIONS, Mind
@@ -50,6 +51,9 @@ def obstacle(plan: Plan) -> str:
         check_abilities(plan.environment.schema, "behavioural", FEED_ACTIONS, environment)
     except ConfigError:
         return "the environment asks for actions that behavioural minds do not have"
+    layout = plan.config.site.layout
+    if isinstance(layout, RowsLayoutConfig) and layout.scrolls and not isinstance(plan.config.mind, BrowsingOptions):
+        return "nobody says how often people scroll along a row, and behavioural minds need to know"
     return "" if "click" in plan.environment.schema.names else "nothing can be clicked in this environment"
 
 
@@ -120,4 +124,6 @@ def _every_slot(options: BehaviouralOptions) -> BehaviouralOptions:
     """As before, but every slot is looked at, and what was found does not keep anybody; 1/k where that was so."""
     flat = options.examination_exponent == 0 or (options.examination_exponent is None and options.layout == "carousel")
     exponent = 1.0 if flat else 0.0
-    return options.model_copy(update={"examination_exponent": exponent, "fatigue": 0.0, "patience": 0.0})
+    browsing = {"examination_exponent": exponent, "fatigue": 0.0, "patience": 0.0}
+    along = {"slot_exponent": exponent, "scroll_probability": None if options.scroll_probability is None else 1.0}
+    return options.model_copy(update=browsing | along)

@@ -19,6 +19,9 @@ from groundlings.personas.minds.language.text import item_line, one_line
 from groundlings.personas.population import Population
 from groundlings.personas.prompts import Prompt
 
+_NAME_CHARACTERS = 60
+"""Of a carousel's name."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -65,7 +68,7 @@ class PromptRenderer:
         first = situation.earlier[0].page if situation.earlier else situation.page
         parts = [*self.person(agent, day, first), *self.session(situation.earlier)]
         parts.append(self._prompt.fill("mood", mood=mood_words(mood)))
-        lines = [f"{number}. {self.item(situation.page, slot)}" for number, slot in slots.items()]
+        lines = self._lines(situation.page, slots)
         parts.append(self._prompt.fill("page", items="\n".join(lines)))
         return View(situation, "\n".join(parts), mood, slots, display)
 
@@ -98,6 +101,17 @@ class PromptRenderer:
             self._items[number] = item_line(item, options.title_characters, options.text_characters)
         return self._items[number]
 
+    def _lines(self, page: Page, slots: dict[int, int]) -> list[str]:
+        """The items of a page under their numbers, with a line before each carousel that says what it is."""
+        lines: list[str] = []
+        above: int | None = None
+        for number, slot in slots.items():
+            if page.places is not None and page.places.names and int(page.places.rows[0, slot]) != above:
+                above = int(page.places.rows[0, slot])
+                lines.append(row_line(page, above))
+            lines.append(f"{number}. {self.item(page, slot)}")
+        return lines
+
     def title(self, page: Page, slot: int) -> str:
         """The title in a slot, on one line."""
         return one_line(self._population.catalog.titles[int(page.items[0, slot])], self._options.title_characters)
@@ -117,10 +131,26 @@ class PromptRenderer:
         if self._options.rotate_slots:
             uniform = float(situation.sessions.draws.uniform("rotate")[0])
             turned = np.roll(shown, -int(uniform * situation.page.items.shape[1]))
+            places = situation.page.places
+            if places is not None and places.names:  # a carousel keeps its place, and its items turn within it
+                each = [shown[places.rows[0, shown] == row] for row in np.unique(places.rows[0, shown])]
+                turned = np.concatenate([np.roll(row, -int(uniform * len(row))) for row in each])
         display = np.arange(situation.page.items.shape[1])
         display[turned] = shown
         numbers = zip(shown.tolist(), turned.tolist(), strict=True)
         return {place + 1: slot for place, slot in numbers}, display[None, :]
+
+
+def row_line(page: Page, row: int) -> str:
+    """What an agent reads above a carousel: its name, and how many of its items are out of view."""
+    places = page.places
+    assert places is not None
+    here = page.shown[0] & (places.rows[0] == row)
+    name = places.names[int(places.named[0, here][0])]
+    hidden = int((places.scrolls[0, here] > 0).sum())
+    return (
+        f"Row: {one_line(name, _NAME_CHARACTERS)}{f' (the last {hidden} come into view by scrolling)' * (hidden > 0)}"
+    )
 
 
 def memory_line(memory: Memory) -> str:

@@ -80,7 +80,9 @@ class FrameReader(ParticipantReader):
             (probability of this item in this slot), is_random (chance, not the score, chose it); examined, clicked
             (boolean, NA = unknown); rating (stars, NA = none given); p_click (the mind's probability of a click, NA =
             it states none), u_click (the uniform number held against it); display_position (where the mind saw the
-            slot), team (arm whose pick the slot is, NA = lists are not shared).
+            slot), team (arm whose pick the slot is, NA = lists are not shared); row_name (of its carousel, NA = rows
+            have no names), place_row (row of the page, 0 is the first), place_slot (in that row, 0 is the first; NA =
+            the page is one list).
 
         Raises:
             ConfigError: There is no such arm or column.

@@ -40,8 +40,12 @@ IMPRESSION_COLUMNS: Mapping[str, str] = {
     "u_click": "impressions.u_click",
     "display_position": "impressions.display_position",
     "team": "(SELECT name FROM arms WHERE arms.arm_id = impressions.team_arm_id)",
+    "row_name": "impressions.row_name",
+    "place_row": "impressions.place_row",
+    "place_slot": "impressions.place_slot",
 }
-"""What can be asked of an impression, and where it stands in the log; logs of the first schema have no `team`."""
+"""What can be asked of an impression, and where it stands in the log; logs of the first schema have no `team`, those of
+the first four no places."""
 
 # A CASE each, because PostgreSQL does not add up truth values.
 _COUNTS = """
@@ -102,6 +106,11 @@ class StreamReader(OpenLog):
     def table_chunks(self, name: str, key: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[int, list[Row]]]:
         """As `impression_chunks`, of another table that hangs on sessions, in the order of its key."""
         yield from self._by_arm(name, key, [f"{name}.{column}" for column in columns])
+
+    def has_places(self) -> bool:
+        """Whether an impression says in which row of its page it stands: none does where all pages are lists."""
+        known = "place_row" in self.columns_of("impressions")
+        return known and any(self._rows("SELECT 1 FROM impressions WHERE place_row IS NOT NULL LIMIT 1"))
 
     def rows_by_arm(self) -> dict[int, ArmRows]:
         """arm_id -> how much of everything the arm has; an arm without a session has zeros."""

@@ -18,8 +18,10 @@ from sqlalchemy import create_engine, inspect
 from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.exports.source import LogSource
 from groundlings.experiments.running.run import resume_experiment
+from groundlings.experiments.running.run_directory import Resuming
 from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, migrate, schema_version
+from groundlings.simulator.log.seal_check import check_seals
 from groundlings.simulator.log.store import LOG_NAME, open_log
 from groundlings.simulator.log.tables import metadata
 
@@ -55,6 +57,7 @@ def test_it_is_read_without_a_change_and_has_its_digest(earlier, version, name):
     with engine.connect() as connection:
         assert schema_version(connection) == version
     assert digest(engine) == about["digest_of_log"]
+    assert check_seals(engine).faults == ()
     engine.dispose()
     assert (run / LOG_NAME).read_bytes() == before
 
@@ -75,7 +78,11 @@ def test_it_is_exported_whole(earlier, tmp_path, version, name):
 def test_an_interrupted_one_ends_like_the_run_that_nobody_interrupted(earlier, monkeypatch, version):
     monkeypatch.setattr("groundlings.experiments.analysis.report.write_report", lambda directory, *_: directory)
     run, about = earlier(version, "then")
-    assert resume_experiment(run).digest == about["digest"]
+    # A log since schema 4 says by which code it was begun; that is this code's forebear.
+    assert resume_experiment(run, resuming=Resuming(accept_changes=version >= 4)).digest == about["digest"]
+    engine = open_log(run)
+    assert check_seals(engine).faults == ()
+    engine.dispose()
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -11,6 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 from groundlings.environments.actions import Action, ActionSchema, ActionSpec, LegalActions, lay_out
+from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.decision import Decision
 from groundlings.environments.environment import EndedBy, Observation, Served, SessionState
@@ -43,9 +44,12 @@ RUN = {
 
 
 class Shop:
-    """Two pages of two slots; everybody stays for both."""
+    """Two pages of two slots, the first perhaps with one item; everybody stays for both."""
 
     schema, page_size, max_pages = SHOP, 2, 2
+
+    def __init__(self, short=False):
+        self.short = short
 
     async def open(self, sessions, seen, rank):
         return SessionState.arrived(sessions, seen)
@@ -55,7 +59,10 @@ class Shop:
         if not len(state.here):
             return None
         ranking = await rank(RankingRequest(state.sessions.users, 4, state.seen, state.sessions.draws))
-        page = Page(number, 2 * number - 2, ranking.items[:, 2 * number - 2 : 2 * number])
+        items = ranking.items[:, 2 * number - 2 : 2 * number].copy()
+        if self.short and number == 1:
+            items[:, 1] = NO_ITEM
+        page = Page(number, 2 * number - 2, items)
         return Observation(
             state.here, page, LegalActions(SHOP), Served.part_of(ranking, state.here, page.first_rank, page)
         )
@@ -110,12 +117,12 @@ class People:
 def shopping(recommender, tmp_path):
     """Let users 0 and 1 shop by a script; gives the log."""
 
-    def shopped(pages, *further):
+    def shopped(pages, *further, short=False):
         users = np.arange(2)
         sessions = Sessions(users, users, 0, Draws.for_sessions(1, users, 0))
         mind, path = Customer(pages, *further), tmp_path / LOG_NAME
         record = asyncio.run(
-            browse(sessions, sp.csr_array((2, 6)), recommender=recommender, environment=Shop(), mind=mind)
+            browse(sessions, sp.csr_array((2, 6)), recommender=recommender, environment=Shop(short), mind=mind)
         )
         with LogWriter(path) as log:
             log.begin(RUN, [ArmRow("first", "popular", {}, False)], People())
@@ -172,6 +179,11 @@ def test_remarks_and_refusals_stand_behind_the_actions_of_their_slot(shopping):
 def test_a_remark_on_a_later_page_names_that_pages_impression(shopping):
     path = shopping([QUIET, QUIET], ((), [Remark(1, 1, "reason", "late")]))
     assert (2, "reason", 8, None, "late") in events(path, 2)
+
+
+def test_a_remark_behind_a_short_page_names_its_own_impression(shopping):
+    path = shopping([QUIET, QUIET], ((), [Remark(1, 0, "reason", "late"), Remark(1, 1, "reason", "later")]), short=True)
+    assert events(path, 2)[1:3] == [(2, "reason", 5, None, "late"), (2, "reason", 6, None, "later")]
 
 
 def test_the_end_of_a_page_tells_how_it_felt_or_that_it_is_lost_and_what_the_server_said(shopping):

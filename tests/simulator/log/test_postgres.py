@@ -241,7 +241,8 @@ def test_a_log_of_an_earlier_schema_is_read_and_then_brought_up_to_date(server, 
 
     _, run = cut(nothing_more)
     name = schema(run)
-    server.run(f"ALTER TABLE {name}.impressions DROP COLUMN team_arm_id", database)
+    for column in ("team_arm_id", "row_name", "place_row", "place_slot"):
+        server.run(f"ALTER TABLE {name}.impressions DROP COLUMN {column}", database)
     for column in ("asked_by", "finish_reason", "form", "tokens_estimated", "thought_characters", "team_arm_id"):
         server.run(f"ALTER TABLE {name}.calls DROP COLUMN {column}", database)
     server.run(f"ALTER TABLE {name}.runs DROP COLUMN identity", database)

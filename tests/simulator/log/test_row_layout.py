@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from groundlings.environments.page import Places
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.row_layout import Cohort, Origin, block_of
 
@@ -58,6 +59,32 @@ def test_a_slot_is_displayed_where_the_mind_saw_it_and_else_at_its_own_position(
     impressions = laid_out(record).impressions
     assert column(impressions, tables.impressions, "display_position") == [1, 0, 0, 1, 0, 1, 0, 1, 1, 0, 0, 1]
     assert column(impressions, tables.impressions, "position") == [0, 1] * 6
+
+
+def with_places(record, place):
+    """A record whose page at a place has a carousel above a row without a name."""
+    cells = np.array([[0, 1]] * 3)
+    places = Places(cells, cells[:, ::-1] * 4, cells * 0, -cells, ("first",))
+    turns = list(record.turns)
+    page = replace(turns[place].turn.page, places=places)
+    turns[place] = replace(turns[place], turn=replace(turns[place].turn, page=page))
+    return replace(record, turns=tuple(turns))
+
+
+def test_an_impression_says_in_which_row_it_stood_where_a_page_has_rows(session_of, make_mind):
+    plain = session_of(make_mind(pages=2))
+    names = ("row_name", "place_row", "place_slot")
+    rows = [column(laid_out(with_places(plain, 0)).impressions, tables.impressions, name) for name in names]
+    assert rows == [
+        ["first", None, None, None] * 3,
+        [0, 1, None, None] * 3,
+        [4, 0, None, None] * 3,
+    ]
+    assert {type(value) for value in rows[1] + rows[2]} == {int, type(None)}, "a server takes no fractions"
+    both = with_places(with_places(plain, 0), 1)
+    assert column(laid_out(both).impressions, tables.impressions, "place_slot") == [4, 0] * 6
+    for name in names:
+        assert set(column(laid_out(plain).impressions, tables.impressions, name)) == {None}
 
 
 @pytest.mark.parametrize(

@@ -248,7 +248,7 @@ def test_a_run_cut_short_at_any_commit_is_sealed_so_far_and_goes_on_to_the_same_
 
 
 def test_a_log_of_an_earlier_version_has_no_seals_and_that_is_no_fault(run):
-    change(run, "DROP TABLE seals", "DELETE FROM schema_migrations WHERE number = 4")
+    change(run, "DROP TABLE seals", "DELETE FROM schema_migrations WHERE number >= 4")
     (run / "manifest.json").unlink()
     found = found_in(run)
     assert not found.faults
