@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from groundlings.environments import levels
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.offers import Offers
 from groundlings.environments.people import People
 
 TRAINING, HELD_OUT, LEFT_OUT = 0, 1, 2
@@ -83,6 +84,7 @@ class Dataset:
         parts: The split that came with the data, shape (n_interactions,), `TRAINING`, `HELD_OUT` or `LEFT_OUT` per
             row; None where none came with it.
         notes: What a reader has to know of how it was made, such as rows that were left out, with counts.
+        offers: Prices, stock and promotions by day; None where the data know of none.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Dataset:
     times_known: bool = True
     parts: NDArray[np.int8] | None = None
     notes: tuple[str, ...] = ()
+    offers: Offers | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -112,4 +115,6 @@ class Dataset:
             digest.update(b"times unknown")
         if self.parts is not None:
             digest.update(b"parts" + np.ascontiguousarray(self.parts, dtype=np.int8).tobytes())
+        if self.offers is not None:
+            digest.update(b"offers" + self.offers.fingerprint.encode())
         return digest.hexdigest()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -13,13 +13,16 @@ import scipy.sparse as sp
 from groundlings.environments import levels
 from groundlings.environments.actions import ActionSchema, ActionSpec, LegalActions
 from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray, ItemArray
+from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.decision import Decision
 from groundlings.environments.environment import EndedBy, Observation, Rank, Served, SessionState
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.offers import Offers
 from groundlings.environments.page import Page
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.sessions import Sessions
+from groundlings.environments.shop_actions import PURCHASE, FeedAction, booked, check_actions, shop_specs
 
 RankEach = Literal["visit", "page"]
 
@@ -45,11 +48,18 @@ def rate(stars: tuple[float, ...]) -> ActionSpec:
     )
 
 
-def feed_schema(stars: tuple[float, ...]) -> ActionSchema:
-    """The actions of a feed: click, rate (where there are stars), next page, satisfaction."""
-    rated = (rate(stars),) if stars else ()
+def feed_schema(stars: tuple[float, ...], named: Sequence[FeedAction] | None = None) -> ActionSchema:
+    """The actions of a feed: click, rate (where there are stars), next page, satisfaction; those of a shop if named.
+
+    Args:
+        stars: Ratings that may be given, () for none.
+        named: Actions per item, as `site.actions` has them; with purchases, those are what recommenders learn from.
+    """
+    rated = (rate(stars),) if stars and (named is None or "rate" in named) else ()
     return ActionSchema(
-        (CLICK, *rated, NEXT_PAGE, SATISFACTION), interaction="click", strength="rate" if rated else None
+        (CLICK, *rated, *shop_specs(named or ()), NEXT_PAGE, SATISFACTION),
+        interaction=PURCHASE if PURCHASE in (named or ()) else "click",
+        strength="rate" if rated else None,
     )
 
 
@@ -83,21 +93,34 @@ class PaginatedFeed:
         max_pages: Largest number of pages per session.
         scale: The stars that may be given.
         rank_each: Whether the recommender ranks once per `visit`, for all pages, or anew for each `page`.
+        actions: What may be done with an item, for instance click, add_to_cart and purchase; None for click and, where
+            the data set has ratings, rate.
+        catalog, offers: Where costs and prices come from, for the actions that need them.
     """
 
     page_size: int
     max_pages: int
     scale: RatingScale
     rank_each: RankEach = "visit"
+    actions: tuple[FeedAction, ...] | None = None
+    catalog: Catalog | None = field(default=None, compare=False, repr=False)
+    offers: Offers | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.page_size < 1 or self.max_pages < 1:
             raise ConfigError(f"site: page_size and max_pages must be at least 1, found {self}")
+        if self.actions is not None:
+            check_actions(
+                self.actions,
+                priced=self.offers is not None and self.offers.has_prices,
+                costed=self.catalog is not None and self.catalog.costs is not None,
+                rated=bool(self.scale.values),
+            )
 
     @cached_property
     def schema(self) -> ActionSchema:
         """See `Environment.schema`."""
-        return feed_schema(self.scale.values)
+        return feed_schema(self.scale.values, self.actions)
 
     @property
     def depth(self) -> int:
@@ -108,7 +131,9 @@ class PaginatedFeed:
         """See `Environment.open`."""
         if self.rank_each == "page":
             return FeedState.arrived(sessions, seen, ranking=None)
-        request = RankingRequest(sessions.users, self.depth, seen, sessions.draws, sim_time=sessions.sim_time)
+        request = RankingRequest(
+            sessions.users, self.depth, seen, sessions.draws, sim_time=sessions.sim_time, offers=sessions.offers
+        )
         return FeedState.arrived(sessions, seen, ranking=await rank(request))
 
     async def observe(self, state: FeedState, rank: Rank) -> Observation | None:
@@ -128,9 +153,19 @@ class PaginatedFeed:
         shown = None if state.ranking is not None else self._shown_after(state, observation, staying)
         return state.after(observation, staying, endings, number=state.number + 1, shown=shown)
 
+    def book(self, observation: Observation, decision: Decision) -> Decision:
+        """See `KeepsBooks.book`: what purchases cost."""
+        return booked(decision, observation.page, None if self.catalog is None else self.catalog.costs)
+
     def describe(self) -> Mapping[str, Any]:
         """See `Environment.describe`."""
-        return {"kind": "feed", "page_size": self.page_size, "max_pages": self.max_pages, "rank_each": self.rank_each}
+        described: dict[str, Any] = {
+            "kind": "feed",
+            "page_size": self.page_size,
+            "max_pages": self.max_pages,
+            "rank_each": self.rank_each,
+        }
+        return described if self.actions is None else {**described, "actions": list(self.actions)}
 
     def _part(self, state: FeedState, ranking: Ranking, lists: IntArray, first: int) -> Observation | None:
         """The page that begins at rank `first` of the lists in the rows `lists`, one for each session that is here."""
@@ -144,7 +179,9 @@ class PaginatedFeed:
             rows, lists, items = rows[something], lists[something], items[something]
         if not len(rows):
             return None
-        page = Page(state.number, (state.number - 1) * self.page_size, items)
+        offered = state.sessions.offers
+        further = {} if offered is None else offered.on_page(items)
+        page = Page(state.number, (state.number - 1) * self.page_size, items, further)
         legal = LegalActions(self.schema, {"next_page": self._may_go_on(state, ranking, lists, page)})
         return Observation(rows, page, legal, Served.part_of(ranking, lists, first, page))
 
@@ -171,6 +208,7 @@ class PaginatedFeed:
             page=state.number,
             shown=state.shown,
             sim_time=sessions.sim_time,
+            offers=sessions.offers,
         )
 
     def _shown_after(self, state: FeedState, observation: Observation, staying: BoolArray) -> ItemArray:

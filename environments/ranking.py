@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
 from groundlings.environments.chat import CallRecord
+from groundlings.environments.offers import DayOffers
 from groundlings.environments.random_streams import Draws
 
 PropensityKind = Literal["deterministic", "exact", "estimated"]
@@ -29,6 +30,8 @@ class RankingRequest:
             the first page. These items are in `seen` as well.
         queries: What each session asked for in words, None where it asked for nothing in particular.
         sim_time: When the sessions take place, in seconds since 1970 on the simulated clock.
+        offers: Today's prices, promotions and stock by item number, as a shop knows them; None where the data have
+            none. Items that are sold out are in `seen`.
     """
 
     users: IntArray
@@ -39,6 +42,7 @@ class RankingRequest:
     shown: ItemArray | None = None
     queries: tuple[str | None, ...] | None = None
     sim_time: int = 0
+    offers: DayOffers | None = None
 
     def __len__(self) -> int:
         return len(self.users)

@@ -22,6 +22,7 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.offers import Offers
 from groundlings.environments.plugins import ExtensionPoint, constructor_arguments
 
 ENVIRONMENTS = ExtensionPoint(
@@ -39,11 +40,13 @@ class EnvironmentContext:
         catalog: The items.
         scale: The stars that the data set uses.
         base_directory: Where relative paths of the experiment file start.
+        offers: Prices, stock and promotions by day; None where the data set has none.
     """
 
     catalog: Catalog
     scale: RatingScale
     base_directory: Path
+    offers: Offers | None = None
 
 
 def missing_in_environment(found: object) -> list[str]:

@@ -103,6 +103,9 @@ class Afterthoughts:
 FEED_ACTIONS = frozenset({"click", "rate", "next_page", "satisfaction"})
 """What can be done on a paginated feed."""
 
+SHOP_ACTIONS = frozenset({"add_to_cart", "purchase", "quantity"})
+"""What can be done in a shop besides; what was paid and what it cost the seller follow from it."""
+
 
 class Mind(Protocol):
     """Decides for agents.

@@ -33,6 +33,7 @@ from pydantic import BaseModel, ValidationError
 from groundlings.environments.chat import ChatModel, Sampling
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.offers import Offers
 from groundlings.environments.plugins import ExtensionPoint, constructor_arguments, nearest
 from groundlings.personas.held_out_replay import Grounding
 from groundlings.personas.language_term import LanguageTerm
@@ -68,6 +69,7 @@ class MindContext:
         model: The language model that agents ask, None where the configuration names none.
         sampling: How its replies are to be drawn, as the configuration has it; None likewise.
         language_term: What a calibrated mind asks and weighs; None for all others.
+        offers: Prices, stock and promotions by day; None where the data set has none.
     """
 
     population: Population
@@ -77,6 +79,7 @@ class MindContext:
     model: ChatModel | None = None
     sampling: Sampling | None = None
     language_term: LanguageTerm | None = None
+    offers: Offers | None = None
 
     @cached_property
     def taste(self) -> Taste:
@@ -89,7 +92,7 @@ class MindContext:
         return Grounding.of(self.later)
 
 
-GIVEN = ("population", "taste", "grounding", "base_directory", "model", "sampling")
+GIVEN = ("population", "taste", "grounding", "base_directory", "model", "sampling", "offers")
 """Parameters of a mind's constructor that are filled from the context."""
 
 

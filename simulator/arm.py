@@ -13,6 +13,7 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError, ProviderError, UnanswerablePrompt
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.offers import Offers
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import Mind, looks_back
 from groundlings.recommenders.base import AsyncRecommender
@@ -23,6 +24,7 @@ from groundlings.simulator.lost_pages import LostPageWatch
 from groundlings.simulator.resume_state import Past
 from groundlings.simulator.session import CohortRecord, browse
 from groundlings.simulator.session_schedule import DailyChance, SessionSchedule
+from groundlings.simulator.shelf import Shelf, Sold, largest_cohort, sold_in, without
 
 SECONDS_PER_DAY = 86_400
 
@@ -42,6 +44,8 @@ class Arm:
         starts_cold: Whether the recommender learns from simulated interactions alone.
         past: What an interrupted run has logged of this arm.
         cut_short: Day and user of each session that was open when the run stopped; none of them is in the log.
+        offers: Prices, stock and promotions by day; the arm's purchases reduce its own stock. None where there are
+            none.
     """
 
     name: str
@@ -56,12 +60,14 @@ class Arm:
     starts_cold: bool = False
     past: Past = field(default_factory=Past)
     cut_short: list[tuple[int, int]] = field(default_factory=list)
+    offers: Offers | None = None
 
     def __post_init__(self) -> None:
         self._opening_time = self.history.next_second
         self._schedule: SessionSchedule | None = None
         self._fitted = False
         self._clicks_today: list[Interactions] = []
+        self._shelf = None if self.offers is None else Shelf(self.offers, self._opening_time)
 
     @property
     def people(self) -> int:
@@ -110,19 +116,26 @@ class Arm:
         assert self._schedule is not None, "start comes first"
         time = self._opening_time + day * SECONDS_PER_DAY
         logged = self.past.on(day)
+        today = None if self._shelf is None else self._shelf.on(day)
+        sold: list[Sold] = [logged.sold]
         if len(logged):
             self._clicks_today.append(logged.clicks(self.users, time, self.history))
             on_sessions(len(logged))
         agents = logged.missing(self._schedule.arrivals(day))
         version = self.recommender.state() if len(agents) else ""
-        waiting = cohorts(agents, self.users[agents], day, seed=self.seed, size=self.mind.cohort_size, sim_time=time)
+        size = largest_cohort(self.mind.cohort_size, today)
+        waiting = cohorts(agents, self.users[agents], day, seed=self.seed, size=size, sim_time=time, offers=today)
         records = in_order(self._browse, waiting, concurrency)
         async for record in records if watch is None else watch.over(records):
             log.write(record, arm=self.name, sim_time=time, policy_version=version)
             if looks_back(self.mind):
                 self.mind.remember(record.afterthoughts.memories)
             self._clicks_today.append(clicks_of(record, time, self.history))
+            if self._shelf is not None:
+                sold.append(sold_in(record))
             on_sessions(len(record.sessions))
+        if self._shelf is not None:
+            self._shelf.take_off(day, sold)
         log.flush()
 
     def take_clicks(self) -> Interactions:
@@ -147,10 +160,13 @@ class Arm:
 
     async def _browse(self, sessions: Sessions) -> CohortRecord:
         """Run one cohort's sessions; where an error ends them, note them as cut short."""
+        seen = self.history.met_by(sessions.users)
+        if sessions.offers is not None:
+            seen = without(seen, sessions.offers.sold_out)
         try:
             return await browse(
                 sessions,
-                self.history.met_by(sessions.users),
+                seen,
                 recommender=self.recommender,
                 environment=self.environment,
                 mind=self.mind,

@@ -8,13 +8,21 @@ import numpy as np
 
 from groundlings.environments.arrays import FloatArray, IntArray, ItemArray
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.offers import DayOffers
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
 from groundlings.simulator.session import CohortRecord
 
 
 def cohorts(
-    agents: IntArray, users: IntArray, day: int, *, seed: int, size: int, sim_time: int = 0
+    agents: IntArray,
+    users: IntArray,
+    day: int,
+    *,
+    seed: int,
+    size: int,
+    sim_time: int = 0,
+    offers: DayOffers | None = None,
 ) -> Iterator[Sessions]:
     """Sessions of one day in cohorts of at most `size`, in the order given.
 
@@ -25,10 +33,12 @@ def cohorts(
         seed: What their draws depend on beside user and day.
         size: `Mind.cohort_size`.
         sim_time: When the day begins, in seconds since 1970 on the simulated clock.
+        offers: What is offered on that day.
     """
     for start in range(0, len(agents), size):
         some = users[start : start + size]
-        yield Sessions(agents[start : start + size], some, day, Draws.for_sessions(seed, some, day), sim_time)
+        draws = Draws.for_sessions(seed, some, day)
+        yield Sessions(agents[start : start + size], some, day, draws, sim_time, offers)
 
 
 def clicks_of(record: CohortRecord, time: int, history: Interactions) -> Interactions:

@@ -20,6 +20,7 @@ class PastDay:
         day: 0 for the first.
         agents: Who has been there, row numbers in the population, ascending, shape (n_sessions,).
         clickers, items, stars: Their clicks in order: whose (row in the population), what, and the stars or NaN.
+        sold: Item and units of each purchase, in no particular order; none where the environment sells nothing.
     """
 
     day: int
@@ -27,6 +28,7 @@ class PastDay:
     clickers: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     items: ItemArray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     stars: FloatArray = field(default_factory=lambda: np.zeros(0))
+    sold: tuple[ItemArray, FloatArray] = field(default_factory=lambda: (np.zeros(0, dtype=np.int32), np.zeros(0)))
 
     def __len__(self) -> int:
         return len(self.agents)

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from groundlings.environments import levels
+from groundlings.environments.catalog import COST
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.datasets.loader import DATASET_LOADERS
+from groundlings.environments.datasets.offer_columns import OfferColumns, OfferWeeks
 from groundlings.environments.datasets.times import TimeUnit
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.paths import NamedPath
@@ -116,6 +118,17 @@ class ItemColumns(_Strict):
     """What stands between two genres in one cell."""
     text: str | None = None
     """Column with a longer description."""
+    features: tuple[str, ...] | None = None
+    """Further columns to keep as they stand, for instance a brand or a department; an empty cell is unknown."""
+    cost: str | None = None
+    """Column with the seller's cost per unit, for the action `cost` (docs/shop.md); an empty cell is unknown."""
+
+    @model_validator(mode="after")
+    def _features_differ(self) -> ItemColumns:
+        features = self.features or ()
+        if COST in features or len(set(features)) < len(features):
+            raise ValueError(f"features: each column once, and what `{COST}` is by the key `{COST}`; found {', '.join(features)}")
+        return self
 
 
 class UserColumns(_Strict):
@@ -172,6 +185,8 @@ class OwnData(_Strict):
     """The items."""
     users: UserColumns | None = None
     """The users; without it only their ids are known."""
+    offers: OfferColumns | None = None
+    """Prices, stock and promotions by day (docs/shop.md)."""
     scale: ScaleConfig = ScaleConfig()
     """The stars your ratings use, and the stars agents may give."""
 
@@ -189,6 +204,8 @@ class ToyOptions(_Strict):
     """Rated items per user, no item twice."""
     seed: int = Field(default=0, ge=0)
     """Another seed makes another world of the same kind."""
+    offers: bool | None = None
+    """Whether items have prices, promotions, a stock and costs, all made up."""
 
     @model_validator(mode="after")
     def _fits(self) -> ToyOptions:
@@ -211,6 +228,9 @@ class CompleteJourneyOptions(_Strict):
     min_households: int = Field(default=60, ge=1)
     """Products that at least so many households bought in the year are kept: 2,977 of 68,257 at 60. With all of
     them (1), `ease` takes more memory than most machines have."""
+    offers: OfferWeeks | None = None
+    """Prices by week, and what was on display or in the mailer (docs/shop.md); `true` stands for the defaults. Without
+    it no prices are known."""
 
 
 _MOST_MADE_UP = 200_000_000

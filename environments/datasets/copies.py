@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from groundlings.environments.catalog import COST
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import (
     InteractionColumns,
@@ -19,11 +20,13 @@ from groundlings.environments.datasets.config import (
     SplitColumn,
     UserColumns,
 )
+from groundlings.environments.datasets.offer_columns import OfferColumns
 from groundlings.environments.datasets.own import load_own
 from groundlings.environments.datasets.tables import Table
 from groundlings.environments.datasets.times import TimeUnit
 from groundlings.environments.errors import DataError
 from groundlings.environments.interactions import TicksPerSecond
+from groundlings.environments.offers import Offers
 
 FOLDER = "data"
 """Where the copies lie, in the directory of a run."""
@@ -36,7 +39,7 @@ _UNITS: dict[TicksPerSecond, TimeUnit] = {1: "s", 1000: "ms", 1_000_000: "us", 1
 
 
 def copies_of(dataset: Dataset) -> dict[str, pa.Table]:
-    """The data set as tables: "interactions", "items" and "users", cells that are not known being null.
+    """The data set as tables: "interactions", "items", "users" and perhaps "offers", unknown cells being null.
 
     Raises:
         DataError: Simulated interactions are among the real ones.
@@ -59,11 +62,17 @@ def copies_of(dataset: Dataset) -> dict[str, pa.Table]:
         "interactions": pa.table(interactions),
         "items": pa.table(
             {
-                "id": pa.array(catalog.item_ids, pa.string()),
-                "title": pa.array(catalog.titles, pa.string()),
-                "year": pa.array([None if np.isnan(year) else int(year) for year in catalog.years], pa.int64()),
-                "genres": pa.array(catalog.genres, pa.list_(pa.string())),
-                "text": pa.array(catalog.texts, pa.string()),
+                own.items.id: pa.array(catalog.item_ids, pa.string()),
+                own.items.title: pa.array(catalog.titles, pa.string()),
+                str(own.items.year): pa.array(
+                    [None if np.isnan(year) else int(year) for year in catalog.years], pa.int64()
+                ),
+                str(own.items.genres): pa.array(catalog.genres, pa.list_(pa.string())),
+                str(own.items.text): pa.array(catalog.texts, pa.string()),
+                **{
+                    name: pa.array(column, pa.float64() if name == COST else pa.string(), from_pandas=name == COST)
+                    for name, column in catalog.features.items()
+                },
             }
         ),
         "users": pa.table(
@@ -75,7 +84,23 @@ def copies_of(dataset: Dataset) -> dict[str, pa.Table]:
                 },
             }
         ),
+        **({} if dataset.offers is None else {"offers": _offers(dataset.offers, catalog.item_ids)}),
     }
+
+
+def _offers(offers: Offers, item_ids: Sequence[str]) -> pa.Table:
+    """The offers, days as whole numbers or as dates."""
+    kind = pa.date32() if offers.dated else pa.int64()
+    days = {name: pa.array(getattr(offers, name)) for name in ("first_day", "last_day")}
+    return pa.table(
+        {
+            "item": pa.array(item_ids, pa.string()).take(pa.array(offers.items)),
+            **{name: column.cast(pa.int32()).cast(kind) for name, column in days.items()},
+            "price": pa.array(offers.price, from_pandas=True),
+            "stock": pa.array(offers.stock, from_pandas=True),
+            "promoted": pa.array(offers.promoted.astype(np.int64)),
+        }
+    )
 
 
 def described(dataset: Dataset) -> OwnData:
@@ -94,16 +119,39 @@ def described(dataset: Dataset) -> OwnData:
             time_unit=_UNITS[dataset.interactions.ticks_per_second] if dataset.times_known else None,
             split=None if dataset.parts is None else SplitColumn(column=_SPLIT),
         ),
-        items=ItemColumns(
-            path=_path("items"),
-            id="id",
-            title="title",
-            year="year",
-            genres="genres",
-            text="text",
-        ),
+        items=_items(list(dataset.catalog.features)),
         users=UserColumns(path=_path("users"), id=user_id, attributes=tuple(attributes)),
         scale=ScaleConfig(low=dataset.scale.low, high=dataset.scale.high, step=dataset.scale.step),
+        offers=None if dataset.offers is None else _offer_columns(dataset.offers),
+    )
+
+
+def _items(features: Sequence[str]) -> ItemColumns:
+    """Columns of the items, under names that no feature has."""
+    names = {key: key for key in ("id", "title", "year", "genres", "text")}
+    for key in names:
+        while names[key] in features:
+            names[key] += "_"
+    kept = tuple(name for name in features if name != COST)
+    return ItemColumns(
+        path=_path("items"), features=kept or None, cost=COST if COST in features else None, **names
+    )
+
+
+def _offer_columns(offers: Offers) -> OfferColumns:
+    begins: str | int | None = offers.begins
+    if begins is not None and offers.dated:
+        begins = str(np.datetime64(offers.begins, "D"))
+    return OfferColumns(
+        path=_path("offers"),
+        item="item",
+        first_day="first_day",
+        last_day="last_day",
+        price="price",
+        stock="stock",
+        promoted="promoted",
+        begins=begins,
+        currency=offers.currency,
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from groundlings.environments.environment import Environment
 from groundlings.environments.feed import RankEach
 from groundlings.environments.registry import EnvironmentContext
+from groundlings.environments.shop_actions import FeedAction
 from groundlings.experiments.config.section import Section
 
 _MOST_SLOTS = 100_000
@@ -24,6 +25,11 @@ class SiteConfig(Section):
     rank_each: RankEach | None = None
     """Whether the recommender ranks once per session (`visit`), for all of its pages, or again for each `page`, knowing
     what was shown before; `visit` if absent."""
+    actions: Annotated[tuple[FeedAction, ...], Field(min_length=1)] | None = None
+    """What may be done with an item, for instance `[click, add_to_cart, purchase]`. `add_to_cart` and `rate` need
+    `click`; `purchase` needs `add_to_cart`, or `click` where there is no cart; `quantity`, `paid` (which needs prices)
+    and `cost` (which needs the cost of items) are recorded of purchases. With purchases, those are what recommenders
+    learn from. If absent: `click`, and `rate` where the data set has ratings."""
 
     @model_validator(mode="after")
     def _can_be_shown(self) -> SiteConfig:
@@ -37,7 +43,15 @@ class SiteConfig(Section):
         """The paginated feed that it describes."""
         from groundlings.environments.feed import PaginatedFeed
 
-        return PaginatedFeed(self.page_size, self.max_pages, context.scale, self.rank_each or "visit")
+        return PaginatedFeed(
+            self.page_size,
+            self.max_pages,
+            context.scale,
+            self.rank_each or "visit",
+            self.actions,
+            context.catalog,
+            context.offers,
+        )
 
 
 class EnvironmentConfig(BaseModel):

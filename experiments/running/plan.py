@@ -26,6 +26,7 @@ from groundlings.experiments.running.event_loop import ctrl_c_at_once, outside_o
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
 from groundlings.experiments.running.foresight import check_recommenders
 from groundlings.experiments.running.identity import code_identity, model_identity
+from groundlings.experiments.running.offered import check_offers
 from groundlings.experiments.running.sizes import size_warning
 from groundlings.experiments.running.supplied import Supplied
 from groundlings.personas.mind import KnowsPreference, Mind
@@ -128,6 +129,7 @@ class Plan:
             history=self.split.train,
             seed=self.config.seed,
             starts_cold=arm.history == "none",
+            offers=self.dataset.offers,
         )
 
 
@@ -224,7 +226,8 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
     split = config.split.of(dataset)
     population = build_population(dataset, split.train, size=config.population.size, seed=config.seed)
     ground = CalibrationGround(dataset, split, config.split, population)
-    around = EnvironmentContext(dataset.catalog, dataset.scale, config.base)
+    check_offers(dataset.offers, split.train, config.simulation.days, dataset.times_known, on_note(progress))
+    around = EnvironmentContext(dataset.catalog, dataset.scale, config.base, dataset.offers)
     return Plan(
         config=config,
         supplied=supplied,
@@ -244,6 +247,7 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
             fit_taste=partial(ground.taste, config.seed),
             later=split.test,
             base_directory=config.base,
+            offers=dataset.offers,
         ),
     )
 

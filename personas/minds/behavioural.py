@@ -18,8 +18,9 @@ from scipy.special import expit
 from groundlings.environments.actions import Cells
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.decision import Decision
+from groundlings.environments.offers import Offers
 from groundlings.personas.held_out_replay import Grounding
-from groundlings.personas.mind import FEED_ACTIONS, Situation
+from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Situation
 from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.minds.browsing_parameters import (
     BrowsingParameters,
@@ -28,6 +29,7 @@ from groundlings.personas.minds.browsing_parameters import (
     settle,
 )
 from groundlings.personas.minds.click_model import UNRATED_FIND, Browsing, settled_constant
+from groundlings.personas.offers.market import Market
 from groundlings.personas.population import Population
 from groundlings.personas.taste.model import Taste
 from groundlings.personas.taste.utility import Utility
@@ -46,7 +48,8 @@ Handler: TypeAlias = "Callable[[BehaviouralMind, Situation, Decision], Cells]"
 class BehaviouralMind:
     """Decides by arithmetic on a taste; see the module for the model.
 
-    A subclass takes further actions by adding a handler for each:
+    Carts, purchases and quantities are decided by `groundlings.personas.offers.shopping`. A subclass takes further
+    actions, or decides these otherwise, by adding a handler for each:
 
         class Shopper(BehaviouralMind):
             handlers = {"buy": buy}    # def buy(mind, situation, decision) -> cells
@@ -61,6 +64,7 @@ class BehaviouralMind:
         options: How they browse.
         grounding: Their real held-out interactions; only grounded replay reads them.
         base_directory: Where the path of `options.exposures` starts.
+        offers: Prices, stock and promotions by day; None where the data set has none.
 
     Raises:
         UserError: The calibration of exposures cannot be read, or is of another version.
@@ -76,12 +80,14 @@ class BehaviouralMind:
         options: BehaviouralOptions,
         grounding: Grounding | None = None,
         base_directory: Path = Path(),
+        offers: Offers | None = None,
     ) -> None:
         self._taste = taste
         self._options = options
         self._exposures = named_exposures(options, base_directory)
         self._parameters = settle(options, taste, self._exposures)
         self._browsing = Browsing(taste, options, self._parameters, grounding)
+        self._market = Market(self._browsing, options, population, offers, frozenset(self.handlers))
         utility = Utility(taste, self._parameters.utility)
         self._utility = replace(
             utility, constant=settled_constant(self._parameters, population, taste, utility.catalog_log_odds)
@@ -95,13 +101,13 @@ class BehaviouralMind:
     @property
     def actions(self) -> frozenset[str]:
         """See `Mind.actions`."""
-        return FEED_ACTIONS | self.handlers.keys()
+        return FEED_ACTIONS | SHOP_ACTIONS | self.handlers.keys()
 
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
         page = situation.page
         odds = self._utility.log_odds(situation.sessions.users, np.where(page.shown, page.items, 0))
-        decision = self._browsing.decide(situation, expit(odds))
+        decision = self._market.decide(situation, odds)
         for name in situation.legal.schema.names:
             if name in self.handlers:
                 decision = decision.taking(**{name: self.handlers[name](self, situation, decision)})
@@ -114,6 +120,7 @@ class BehaviouralMind:
             **described_browsing(self._options, self._parameters, self._exposures),
             "click_constant": self._utility.constant,
             "taste": dict(self._taste.describe()),
+            **self._market.describe(),
         }
 
     @property

@@ -192,7 +192,7 @@ def described_browsing(
     options: BrowsingOptions, parameters: BrowsingParameters, exposures: ExposureCalibration | None
 ) -> dict[str, Any]:
     """Options with what became of them, plain JSON values."""
-    described = options.model_dump(mode="json", exclude={"exposures", "calibration"})
+    described = options.model_dump(mode="json", exclude={"exposures", "calibration", "offers", "shopping"})
     described["browsing"] = parameters.describe()
     if exposures is not None:
         described |= {"exposures": exposures.sha256, "exposure_calibration": exposures.summary()}

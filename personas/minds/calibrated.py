@@ -20,18 +20,19 @@ from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from scipy.special import expit
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.decision import Decision
+from groundlings.environments.offers import Offers
 from groundlings.environments.page import Page
 from groundlings.environments.trace import Remark
 from groundlings.personas.held_out_replay import Grounding
-from groundlings.personas.mind import FEED_ACTIONS, Situation
+from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Situation
 from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.minds.browsing_parameters import described_browsing, named_exposures, settle
 from groundlings.personas.minds.calibrated_question import PROMPT, LanguageScorer, QuestionOptions, Scored
 from groundlings.personas.minds.click_model import Browsing, of_random_candidates, open_constant, settled_constant
+from groundlings.personas.offers.market import Market
 from groundlings.personas.population import Population
 from groundlings.personas.taste.calibration import Calibration
 from groundlings.personas.taste.model import Taste
@@ -88,6 +89,7 @@ class CalibratedMind:
         calibration: The weights; None likewise.
         grounding: What they really met later; only grounded replay may look at it.
         base_directory: Where the path of `options.exposures` starts.
+        offers: Prices, stock and promotions by day; None where the data set has none.
 
     Raises:
         UserError: The calibration of exposures cannot be read, or is of another version.
@@ -102,6 +104,7 @@ class CalibratedMind:
         calibration: Calibration | None = None,
         grounding: Grounding | None = None,
         base_directory: Path = Path(),
+        offers: Offers | None = None,
     ) -> None:
         if options.asks and (scorer is None or calibration is None):
             raise ValueError("the language term needs a model to ask and a calibration")
@@ -112,7 +115,7 @@ class CalibratedMind:
         self._evidence = "evidence" in options.terms
         self._exposures = named_exposures(options, base_directory)
         self._parameters = settle(options, taste, self._exposures)
-        self._browsing = Browsing(taste, options, self._parameters, grounding)
+        self._market = Market(Browsing(taste, options, self._parameters, grounding), options, population, offers)
         self._utility = Utility(taste, self._parameters.utility)
         score = self._utility.catalog_log_odds
         if self._calibration is None or self._parameters.constant is not None:
@@ -132,13 +135,13 @@ class CalibratedMind:
     @property
     def actions(self) -> frozenset[str]:
         """See `Mind.actions`."""
-        return FEED_ACTIONS
+        return FEED_ACTIONS | SHOP_ACTIONS
 
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
         page = situation.page
         if self._scorer is None:
-            return self._browsing.decide(situation, expit(self._wanted(situation) + self._constant))
+            return self._market.decide(situation, self._wanted(situation) + self._constant)
         if len(situation.sessions) != 1:
             raise ValueError(f"a mind with a language term decides for one session at a time, found {len(page.items)}")
         slots = [int(slot) for slot in np.flatnonzero(page.shown[0])]
@@ -146,7 +149,7 @@ class CalibratedMind:
         calls = tuple(each.call for each in scored)
         if any(np.isnan(each.score) for each in scored):
             return Decision.lost(situation.legal, page, calls)
-        decision = self._browsing.decide(situation, expit(self._log_odds(situation, slots, scored)))
+        decision = self._market.decide(situation, self._log_odds(situation, slots, scored))
         said = tuple(
             Remark(0, slot, "language_score", f"{each.score:.6g}") for slot, each in zip(slots, scored, strict=True)
         )
@@ -160,6 +163,7 @@ class CalibratedMind:
             **described_browsing(self._options, self._parameters, self._exposures),
             "click_constant": self._constant,
             "taste": dict(self._taste.describe()),
+            **self._market.describe(),
         }
         if self._scorer is not None and self._calibration is not None:
             described["model"] = self._scorer.model.name

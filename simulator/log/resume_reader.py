@@ -8,9 +8,10 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Row, Select, null, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, null, select
 
 from groundlings.environments.actions import ActionSchema
+from groundlings.environments.shop_actions import PURCHASE, QUANTITY
 from groundlings.simulator.log.agent_state_rows import read_memories
 from groundlings.simulator.log.begun import Begun, read_begun
 from groundlings.simulator.log.numbering import next_origin
@@ -69,7 +70,12 @@ def read_past(connection: Connection, arm_id: int, origin: Origin, schema: Actio
         .order_by(sessions.c.day, sessions.c.agent_id)
     )
     done = dict(_by_day(connection.execute(_interactions(schema).where(sessions.c.arm_id == arm_id))))
-    days = tuple(_day(day, rows, done.get(day, []), origin) for day, rows in _by_day(past_sessions))
+    sold: dict[int, list[Row[Any]]] = {}
+    if PURCHASE in schema:
+        sold = dict(_by_day(connection.execute(_sales().where(sessions.c.arm_id == arm_id))))
+    days = tuple(
+        _day(day, rows, done.get(day, []), sold.get(day, []), origin) for day, rows in _by_day(past_sessions)
+    )
     return Past(days, read_memories(connection, arm_id, origin.agent))
 
 
@@ -101,15 +107,37 @@ def _interactions(schema: ActionSchema) -> Select[Any]:
     )
 
 
+def _sales() -> Select[Any]:
+    """Day, item and units of every purchase; a purchase without a quantity is of one unit."""
+    bought, number = events.alias("bought"), events.alias("number")
+    told = impressions.join(sessions, sessions.c.session_id == impressions.c.session_id).join(
+        bought, (bought.c.impression_id == impressions.c.impression_id) & (bought.c.kind == PURCHASE)
+    )
+    told = told.outerjoin(
+        number, (number.c.impression_id == impressions.c.impression_id) & (number.c.kind == QUANTITY)
+    )
+    return (
+        select(sessions.c.day, impressions.c.item_id, func.coalesce(number.c.value, 1.0).label("units"))
+        .select_from(told)
+        .order_by(sessions.c.day)
+    )
+
+
 def _by_day(rows: Any) -> Iterator[tuple[int, list[Row[Any]]]]:
     return ((day, list(group)) for day, group in groupby(rows, key=lambda row: row.day))
 
 
-def _day(day: int, past_sessions: list[Row[Any]], clicks: list[Row[Any]], origin: Origin) -> PastDay:
+def _day(
+    day: int, past_sessions: list[Row[Any]], clicks: list[Row[Any]], sold: list[Row[Any]], origin: Origin
+) -> PastDay:
     return PastDay(
         day=day,
         agents=np.array([row.agent_id for row in past_sessions], dtype=np.int64) - origin.agent,
         clickers=np.array([row.agent_id for row in clicks], dtype=np.int64) - origin.agent,
         items=np.array([row.item_id - origin.item for row in clicks], dtype=np.int32),
         stars=np.array([np.nan if row.strength is None else row.strength for row in clicks], dtype=np.float64),
+        sold=(
+            np.array([row.item_id - origin.item for row in sold], dtype=np.int32),
+            np.array([row.units for row in sold], dtype=np.float64),
+        ),
     )

@@ -20,7 +20,7 @@ from groundlings.experiments.analysis.compare import paired_difference
 from groundlings.experiments.analysis.comparison.held_out import Agreement, Audiences
 from groundlings.experiments.config.schema import LanguageMindConfig
 from groundlings.experiments.running.plan import Plan
-from groundlings.personas.mind import FEED_ACTIONS, Mind
+from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Mind
 from groundlings.personas.minds.behavioural import BehaviouralMind, BehaviouralOptions
 from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.taste.model import FAMILIES
@@ -47,7 +47,7 @@ def obstacle(plan: Plan) -> str:
     """Why no other audience can browse here, "" where it can."""
     environment = plan.config.environment.kind if plan.config.environment else "feed"
     try:
-        check_abilities(plan.environment.schema, "behavioural", FEED_ACTIONS, environment)
+        check_abilities(plan.environment.schema, "behavioural", FEED_ACTIONS | SHOP_ACTIONS, environment)
     except ConfigError:
         return "the environment asks for actions that behavioural minds do not have"
     return "" if "click" in plan.environment.schema.names else "nothing can be clicked in this environment"
