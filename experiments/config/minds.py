@@ -49,7 +49,9 @@ class BehaviouralMindConfig(BehaviouralOptions):
         from groundlings.personas.minds.behavioural import BehaviouralMind
 
         grounding = context.grounding if self.grounded else None
-        return BehaviouralMind(context.population, context.taste, self.options, grounding, context.base_directory)
+        return BehaviouralMind(
+            context.population, context.taste, self.options, grounding, context.base_directory, context.repeats
+        )
 
 
 class ScriptedMindConfig(ScriptedOptions):
@@ -152,7 +154,14 @@ class CalibratedMindConfig(CalibratedOptions):
         term = context.language_term
         scorer, weights = (None, None) if term is None else (term.scorer, term.calibration)
         return CalibratedMind(
-            context.population, context.taste, self.options, scorer, weights, grounding, context.base_directory
+            context.population,
+            context.taste,
+            self.options,
+            scorer,
+            weights,
+            grounding,
+            context.base_directory,
+            context.repeats,
         )
 
 
