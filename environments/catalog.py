@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.environments.errors import DataError
 
-
 COST = "cost"
 """Name of the feature that holds the seller's cost per unit."""
 

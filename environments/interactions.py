@@ -184,13 +184,7 @@ class Interactions:
 
     def met_by(self, users: IntArray) -> sp.csr_array:
         """The rows of `matrix` of some users, shape (n, n_items)."""
-        matrix = self.matrix
-        if len(users) != 1:
-            return sp.csr_array(matrix[users])
-        # A language agent comes alone, and scipy's slicing takes longer than the ranking.
-        start, end = matrix.indptr[users[0]], matrix.indptr[users[0] + 1]
-        bounds = np.array([0, end - start], dtype=matrix.indptr.dtype)
-        return sp.csr_array((matrix.data[start:end], matrix.indices[start:end], bounds), shape=(1, self.n_items))
+        return rows_of(self.matrix, users)
 
     @cached_property
     def matrix(self) -> sp.csr_array:
@@ -243,3 +237,13 @@ def _filled(parts: Sequence[tuple[NDArray[_Cell] | None, int]], missing: _Cell) 
     if all(column is None for column, _ in parts):
         return None
     return np.concatenate([np.full(n, missing) if column is None else column for column, n in parts])
+
+
+def rows_of(matrix: sp.csr_array, users: IntArray) -> sp.csr_array:
+    """The rows of some users, shape (n, n_items)."""
+    if len(users) != 1:
+        return sp.csr_array(matrix[users])
+    # A language agent comes alone, and scipy's slicing takes longer than the ranking.
+    start, end = matrix.indptr[users[0]], matrix.indptr[users[0] + 1]
+    bounds = np.array([0, end - start], dtype=matrix.indptr.dtype)
+    return sp.csr_array((matrix.data[start:end], matrix.indices[start:end], bounds), shape=(1, matrix.shape[1]))

@@ -38,4 +38,6 @@ class Sessions:
 
     def take(self, rows: NDArray[np.integer]) -> Sessions:
         """Some of the sessions."""
-        return Sessions(self.agents[rows], self.users[rows], self.day, self.draws.take(rows), self.sim_time, self.offers)
+        return Sessions(
+            self.agents[rows], self.users[rows], self.day, self.draws.take(rows), self.sim_time, self.offers
+        )

@@ -13,7 +13,7 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
-from groundlings.environments.actions import ActionSchema, ActionSpec, Cells
+from groundlings.environments.actions import ActionSpec, Cells
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.decision import Decision
 from groundlings.environments.errors import ConfigError

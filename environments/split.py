@@ -36,6 +36,7 @@ class Split:
             the latest rows of a training part with random gaps would teach another spread between users than the
             held-out part has.
         left_out: Interactions that are in neither part, because the given split leaves them out.
+        moment: The latest time of `train` where everything after one moment is held out, in ticks; else None.
     """
 
     train: Interactions
@@ -43,6 +44,7 @@ class Split:
     dropped_users: IntArray
     labels: LabelRows = "latest"
     left_out: int = 0
+    moment: int | None = None
 
 
 def split_dataset(dataset: Dataset, kind: SplitKind, test_fraction: float, *, salt: str) -> Split:
@@ -112,16 +114,17 @@ def split_history(history: Interactions, kind: SplitKind, test_fraction: float) 
     _check(kind, test_fraction)
     if not len(history):
         raise DataError(_NOTHING)
+    moment = None
     if kind == "per_user_temporal":
         # Ties in time are broken by the order of rows, as everywhere (`Interactions.chronological`).
         later = _last_rows(history, np.lexsort((history.timestamps, history.users)), test_fraction)
     else:
         # Rows of the very moment stay together in training, so the test part is the fraction at most.
         last = int(_kept(np.array([len(history)]), test_fraction)[0]) - 1
-        moment = np.partition(history.timestamps, last)[last]
+        moment = int(np.partition(history.timestamps, last)[last])
         later = history.timestamps > moment
     train = history.take(~later)
-    return Split(train, history.take(later), _without(train))
+    return Split(train, history.take(later), _without(train), moment=moment)
 
 
 def tied_cuts(split: Split) -> int:

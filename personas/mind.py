@@ -15,6 +15,7 @@ from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.chat import CallRecord
 from groundlings.environments.decision import Decision
 from groundlings.environments.earlier_names import EarlierAttribute
+from groundlings.environments.interactions import Interactions
 from groundlings.environments.page import Page
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.memory import Memory
@@ -176,6 +177,28 @@ def looks_back(mind: Mind) -> TypeGuard[LooksBack]:
 @cache
 def _follows_looks_back(kind: type) -> bool:
     return issubclass(kind, LooksBack)
+
+
+@runtime_checkable
+class Notices(Protocol):
+    """A mind whose later decisions depend on what its agents did before: it is told after each day.
+
+    A run that is resumed tells it the days of its log before anybody comes, so nothing else may be kept.
+    """
+
+    def notice(self, day: int, interactions: Interactions) -> None:
+        """Take note of the simulated interactions of a day (0 for the first), maybe in several parts."""
+        ...
+
+
+def notices(mind: Mind) -> TypeGuard[Notices]:
+    """Whether a mind follows `Notices`; asked every day, so a class is looked at once."""
+    return _follows_notices(type(mind))
+
+
+@cache
+def _follows_notices(kind: type) -> bool:
+    return issubclass(kind, Notices)
 
 
 @runtime_checkable

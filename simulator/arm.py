@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError, ProviderError, UnanswerablePrompt
-from groundlings.environments.interactions import Interactions
+from groundlings.environments.interactions import Interactions, rows_of
 from groundlings.environments.offers import Offers
+from groundlings.environments.repeats import NEVER, OwnClock, RepeatRule
 from groundlings.environments.sessions import Sessions
-from groundlings.personas.mind import Mind, looks_back
+from groundlings.personas.mind import Mind, looks_back, notices
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.simulator.cohorts import clicks_of, cohorts
 from groundlings.simulator.concurrency import in_order
@@ -46,6 +48,8 @@ class Arm:
         cut_short: Day and user of each session that was open when the run stopped; none of them is in the log.
         offers: Prices, stock and promotions by day; the arm's purchases reduce its own stock. None where there are
             none.
+        repeats: Whether items of the history may be shown again.
+        clock: Where each user's real history ends; needed where they may.
     """
 
     name: str
@@ -61,6 +65,8 @@ class Arm:
     past: Past = field(default_factory=Past)
     cut_short: list[tuple[int, int]] = field(default_factory=list)
     offers: Offers | None = None
+    repeats: RepeatRule = NEVER
+    clock: OwnClock | None = None
 
     def __post_init__(self) -> None:
         self._opening_time = self.history.next_second
@@ -68,6 +74,9 @@ class Arm:
         self._fitted = False
         self._clicks_today: list[Interactions] = []
         self._shelf = None if self.offers is None else Shelf(self.offers, self._opening_time)
+        self._today = 0
+        self._not_shown = sp.csr_array((self.history.n_users, self.history.n_items))
+        self._days = np.zeros(0, dtype=np.int64) if self.clock is None else self.clock.days(self.history)
 
     @property
     def people(self) -> int:
@@ -121,6 +130,8 @@ class Arm:
         if len(logged):
             self._clicks_today.append(logged.clicks(self.users, time, self.history))
             on_sessions(len(logged))
+        self._today = day
+        self._not_shown = self.repeats.seen(self.history, self._days, day)
         agents = logged.missing(self._schedule.arrivals(day))
         version = self.recommender.state() if len(agents) else ""
         size = largest_cohort(self.mind.cohort_size, today)
@@ -146,8 +157,16 @@ class Arm:
         return today.take(np.argsort(today.users, kind="stable"))
 
     def learn_from(self, clicks: Sequence[Interactions]) -> None:
-        """Add today's interactions, of all arms that share the log, to the history; the recommender observes them."""
+        """Add today's interactions, of all arms that share the log, to the history.
+
+        The recommender observes them, and so does a mind that notices what its agents did.
+        """
         self.history = self.history.joined(*clicks)
+        if self.clock is not None:
+            self._days = np.concatenate([self._days, *(np.full(len(each), self._today) for each in clicks)])
+        if notices(self.mind):
+            for each in clicks:
+                self.mind.notice(self._today, each)
         if self._fitted:
             for each in clicks:
                 self.recommender.observe(each)
@@ -160,7 +179,7 @@ class Arm:
 
     async def _browse(self, sessions: Sessions) -> CohortRecord:
         """Run one cohort's sessions; where an error ends them, note them as cut short."""
-        seen = self.history.met_by(sessions.users)
+        seen = rows_of(self._not_shown, sessions.users)
         if sessions.offers is not None:
             seen = without(seen, sessions.offers.sold_out)
         try:

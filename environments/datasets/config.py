@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -127,7 +127,9 @@ class ItemColumns(_Strict):
     def _features_differ(self) -> ItemColumns:
         features = self.features or ()
         if COST in features or len(set(features)) < len(features):
-            raise ValueError(f"features: each column once, and what `{COST}` is by the key `{COST}`; found {', '.join(features)}")
+            raise ValueError(
+                f"features: each column once, and what `{COST}` is by the key `{COST}`; found {', '.join(features)}"
+            )
         return self
 
 
@@ -223,7 +225,7 @@ class ToyOptions(_Strict):
 
 
 class CompleteJourneyOptions(_Strict):
-    """Which products of the data set `complete-journey` are kept."""
+    """Which products and purchases of the data set `complete-journey` are kept."""
 
     min_households: int = Field(default=60, ge=1)
     """Products that at least so many households bought in the year are kept: 2,977 of 68,257 at 60. With all of
@@ -231,6 +233,9 @@ class CompleteJourneyOptions(_Strict):
     offers: OfferWeeks | None = None
     """Prices by week, and what was on display or in the mailer (docs/shop.md); `true` stands for the defaults. Without
     it no prices are known."""
+    purchases: Literal["first", "all"] | None = None
+    """Which purchases are interactions: each household's `first` of each product, or `all` with their quantities, as
+    `site.repeats` needs them; `first` if absent."""
 
 
 _MOST_MADE_UP = 200_000_000
@@ -257,7 +262,7 @@ class DatasetConfig(_Strict):
     toy: ToyOptions | None = None
     """The size of the data set `toy`."""
     complete_journey: CompleteJourneyOptions | None = None
-    """Which products of the data set `complete-journey` are kept."""
+    """Which products and purchases of the data set `complete-journey` are kept."""
     options: dict[str, Any] | None = None
     """What a plug-in or your own loader is built with."""
 
@@ -306,4 +311,4 @@ class DatasetConfig(_Strict):
         if not sections or sections[0] is None:
             return dict(self.options or {})
         section: BaseModel = sections[0]
-        return section.model_dump()
+        return section.model_dump(exclude_none=True)

@@ -133,9 +133,7 @@ def _items(features: Sequence[str]) -> ItemColumns:
         while names[key] in features:
             names[key] += "_"
     kept = tuple(name for name in features if name != COST)
-    return ItemColumns(
-        path=_path("items"), features=kept or None, cost=COST if COST in features else None, **names
-    )
+    return ItemColumns(path=_path("items"), features=kept or None, cost=COST if COST in features else None, **names)
 
 
 def _offer_columns(offers: Offers) -> OfferColumns:

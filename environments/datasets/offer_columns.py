@@ -55,7 +55,9 @@ class OfferColumns(BaseModel):
     @model_validator(mode="after")
     def _says_something(self) -> OfferColumns:
         if self.price is None and self.stock is None and self.promoted is None:
-            raise ValueError("price, stock, promoted: none of them is named, so there is nothing to offer; name a column")
+            raise ValueError(
+                "price, stock, promoted: none of them is named, so there is nothing to offer; name a column"
+            )
         if self.last_day is not None and self.first_day is None:
             raise ValueError("last_day: there is no column `first_day` beside it; name one, or take the key out")
         return self

@@ -56,9 +56,7 @@ def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] = Table.
     names = Names(people.user_ids, catalog.item_ids, has_users_file=config.users is not None)
     history, parts = read_history(columns, rows, held_out, names, config.scale.scale())
     offers = config.offers
-    offered = (
-        None if offers is None else read_offers(offers, read(base / offers.path.expanduser()), catalog.item_ids)
-    )
+    offered = None if offers is None else read_offers(offers, read(base / offers.path.expanduser()), catalog.item_ids)
     paths = [columns.path, *([columns.held_out.path] if columns.held_out else []), config.items.path]
     paths += [part.path for part in (config.users, offers) if part is not None]
     source = ", ".join(map(str, dict.fromkeys(paths)))

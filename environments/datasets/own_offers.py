@@ -106,9 +106,7 @@ def _periods(config: OfferColumns, table: Table, items: ItemArray) -> tuple[IntA
     return first, last, dated
 
 
-def _refuse_overlap(
-    column: Column, items: ItemArray, first: IntArray, last: IntArray, *, dated: bool
-) -> None:
+def _refuse_overlap(column: Column, items: ItemArray, first: IntArray, last: IntArray, *, dated: bool) -> None:
     pair = overlap(items, first, last)
     if pair is None:
         return
@@ -179,7 +177,9 @@ def _amounts(column: Column, parse: Callable[[str], float]) -> FloatArray:
 
 
 def _price(cell: str) -> float:
-    return _at_least_zero(cell, "a price of at least 0, such as 3.99, without a currency sign, or nothing where unknown")
+    return _at_least_zero(
+        cell, "a price of at least 0, such as 3.99, without a currency sign, or nothing where unknown"
+    )
 
 
 def _cost(cell: str) -> float:

@@ -50,7 +50,13 @@ class BehaviouralMindConfig(BehaviouralOptions):
 
         grounding = context.grounding if self.grounded else None
         return BehaviouralMind(
-            context.population, context.taste, self.options, grounding, context.base_directory, context.offers
+            context.population,
+            context.taste,
+            self.options,
+            grounding,
+            context.base_directory,
+            context.repeats,
+            context.offers,
         )
 
 
@@ -161,6 +167,7 @@ class CalibratedMindConfig(CalibratedOptions):
             weights,
             grounding,
             context.base_directory,
+            context.repeats,
             context.offers,
         )
 

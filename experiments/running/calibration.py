@@ -24,7 +24,8 @@ from platformdirs import user_cache_path
 from groundlings.environments.chat import ChatModel
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.errors import ConfigError, DataError, UserError
-from groundlings.environments.split import Split
+from groundlings.environments.repeats import OwnClock
+from groundlings.environments.split import Split, test_people
 from groundlings.experiments.archive.directory import write_text
 from groundlings.experiments.config.schema import CalibratedMindConfig, SplitConfig
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_pairs
@@ -33,6 +34,7 @@ from groundlings.personas.minds.calibrated import LanguageTermOptions
 from groundlings.personas.minds.calibrated_question import PROMPT, LanguageScorer
 from groundlings.personas.population import Population
 from groundlings.personas.registry import MindContext
+from groundlings.personas.repeats.model import RepeatModel, fit_repeats
 from groundlings.personas.taste.calibration import Calibration, FittedFor, read_calibration
 from groundlings.personas.taste.calibration_fit import fit_calibration
 from groundlings.personas.taste.features import FEATURES, VERSION
@@ -63,6 +65,7 @@ class CalibrationGround:
     split_config: SplitConfig
     population: Population
     _tastes: dict[int, Mapping[str, Taste]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _repeats: dict[int, RepeatModel] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def taste(self, seed: int, weights: TasteWeights | None = None) -> Taste:
         """What people like, estimated with a seed; from `weights` that were estimated before, where there are any."""
@@ -91,6 +94,24 @@ class CalibrationGround:
             }
             self._tastes[seed] = {WHOLE: whole, **families}
         return self._tastes[seed]
+
+    def repeats(self, seed: int) -> RepeatModel:
+        """How people take up again what they know, estimated with a seed on users outside the test third.
+
+        Raises:
+            ConfigError: The data set has no times, so there is no recency.
+            DataError: Nobody had an occasion to take anything up again.
+        """
+        if not self.dataset.times_known:
+            raise ConfigError(
+                f"site.repeats: how soon people take up again what they know is estimated from times, and the data set "
+                f"{self.dataset.name!r} has none; name the column (dataset.own.interactions.timestamp), or take the "
+                "key out"
+            )
+        if seed not in self._repeats:
+            fitting = ~test_people(self.dataset.people.user_ids, self.split_config.salt)
+            self._repeats[seed] = fit_repeats(self.split.train, OwnClock.of(self.split), fitting, seed=seed)
+        return self._repeats[seed]
 
     def wanted(self, options: LanguageTermOptions, scorer: LanguageScorer) -> FittedFor:
         """What weights must have been fitted for."""

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from groundlings.environments.dataset import TIMES_UNKNOWN
+from groundlings.environments.interactions import rows_of
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
 from groundlings.environments.split import tied_cuts
@@ -212,7 +213,7 @@ async def _tokens_a_call(plan: Plan) -> tuple[float, float]:
         agents = np.array([agent])
         users = plan.population.users[agents]
         sessions = Sessions(agents, users, 0, Draws.for_sessions(plan.config.seed, users, 0))
-        seen = plan.split.train.matrix[users]
+        seen = rows_of(plan.first_seen, users)
         record = await browse(sessions, seen, recommender=recommender, environment=plan.environment, mind=mind)
         asked = [call for logged in record.turns for call in logged.calls]
         for call in (*asked, *record.afterthoughts.calls):

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
 
 from groundlings.environments.chat import ChatModel
 from groundlings.environments.dataset import Dataset
@@ -16,6 +19,7 @@ from groundlings.environments.datasets import load_dataset
 from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.registry import EnvironmentContext, check_abilities
+from groundlings.environments.repeats import OwnClock
 from groundlings.environments.split import Split
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.registry import metrics_of
@@ -130,7 +134,23 @@ class Plan:
             seed=self.config.seed,
             starts_cold=arm.history == "none",
             offers=self.dataset.offers,
+            repeats=self.config.repeats,
+            clock=self.clock if self.config.repeats.allowed else None,
         )
+
+    @cached_property
+    def clock(self) -> OwnClock:
+        """Where each user's training history ends."""
+        return OwnClock.of(self.split)
+
+    @cached_property
+    def first_seen(self) -> sp.csr_array:
+        """Items that must not be shown to each user on the first day, shape (n_users, n_items)."""
+        train = self.split.train
+        return self.config.repeats.seen(train, self.clock.days(train) if self.config.repeats.allowed else _NO_DAYS, 0)
+
+
+_NO_DAYS = np.zeros(0, dtype=np.int64)
 
 
 async def prepare(
@@ -248,6 +268,7 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
             later=split.test,
             base_directory=config.base,
             offers=dataset.offers,
+            fit_repeats=partial(ground.repeats, config.seed) if config.repeats.allowed else None,
         ),
     )
 

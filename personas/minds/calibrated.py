@@ -5,8 +5,10 @@
 Utility is that of the behavioural mind (`groundlings.personas.taste.utility`). The weights were estimated on validation
 people, with appeal for utility (`groundlings.personas.taste.calibration`), so a model that knows nothing of the items
 gets a weight near zero and does no harm. Either term may be left out: with the evidence alone this
-is the behavioural mind, which asks nobody; with the language alone taste is not looked at. All else, from examination
-to leaving, is `groundlings.personas.minds.click_model`, and stars come from the evidence in any case.
+is the behavioural mind, which asks nobody; with the language alone taste is not looked at. Where items may be shown
+again, those that a person knows have the log-odds of the repeat model (`groundlings.personas.repeats.model`) in place
+of constant and evidence. All else, from examination to leaving, is `groundlings.personas.minds.click_model`, and stars
+come from the evidence in any case.
 
 A page with an answer that cannot be read is lost and logged as such, like any unreadable page.
 """
@@ -23,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.decision import Decision
+from groundlings.environments.interactions import Interactions
 from groundlings.environments.offers import Offers
 from groundlings.environments.page import Page
 from groundlings.environments.trace import Remark
@@ -31,9 +34,16 @@ from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Situation
 from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.minds.browsing_parameters import described_browsing, named_exposures, settle
 from groundlings.personas.minds.calibrated_question import PROMPT, LanguageScorer, QuestionOptions, Scored
-from groundlings.personas.minds.click_model import Browsing, of_random_candidates, open_constant, settled_constant
+from groundlings.personas.minds.click_model import (
+    Browsing,
+    known_items,
+    of_random_candidates,
+    open_constant,
+    settled_constant,
+)
 from groundlings.personas.offers.market import Market
 from groundlings.personas.population import Population
+from groundlings.personas.repeats.model import RepeatModel
 from groundlings.personas.taste.calibration import Calibration
 from groundlings.personas.taste.model import Taste
 from groundlings.personas.taste.utility import Utility
@@ -89,6 +99,7 @@ class CalibratedMind:
         calibration: The weights; None likewise.
         grounding: What they really met later; only grounded replay may look at it.
         base_directory: Where the path of `options.exposures` starts.
+        repeats: How likely people take up again what they know; None where no item is shown again.
         offers: Prices, stock and promotions by day; None where the data set has none.
 
     Raises:
@@ -104,6 +115,7 @@ class CalibratedMind:
         calibration: Calibration | None = None,
         grounding: Grounding | None = None,
         base_directory: Path = Path(),
+        repeats: RepeatModel | None = None,
         offers: Offers | None = None,
     ) -> None:
         if options.asks and (scorer is None or calibration is None):
@@ -114,18 +126,23 @@ class CalibratedMind:
         self._calibration = calibration if options.asks else None
         self._evidence = "evidence" in options.terms
         self._exposures = named_exposures(options, base_directory)
-        self._parameters = settle(options, taste, self._exposures)
+        self._parameters = settle(options, taste, self._exposures, repeats.new_share if repeats else None)
         self._market = Market(Browsing(taste, options, self._parameters, grounding), options, population, offers)
         self._utility = Utility(taste, self._parameters.utility)
         score = self._utility.catalog_log_odds
+
+        def random() -> FloatArray:
+            found = of_random_candidates(population, taste, score)
+            weights = self._calibration
+            return found if weights is None else weights.random_log_odds(found, evidence=self._evidence)
+
         if self._calibration is None or self._parameters.constant is not None:
             # The language term is 0 on average, so the level that was logged stays about what it is.
             self._constant = settled_constant(self._parameters, population, taste, score)
         else:
             assert self._parameters.level is not None
-            known = of_random_candidates(population, taste, score)
-            odds = self._calibration.random_log_odds(known, evidence=self._evidence)
-            self._constant = open_constant(odds, self._parameters.level)
+            self._constant = open_constant(random(), self._parameters.level)
+        self._known = known_items(repeats, self._parameters, self._constant, random)
 
     @property
     def cohort_size(self) -> int:
@@ -141,7 +158,8 @@ class CalibratedMind:
         """See `Mind.decide`."""
         page = situation.page
         if self._scorer is None:
-            return self._market.decide(situation, self._wanted(situation) + self._constant)
+            odds = self._known_placed(situation, self._wanted(situation) + self._constant)
+            return self._market.decide(situation, odds)
         if len(situation.sessions) != 1:
             raise ValueError(f"a mind with a language term decides for one session at a time, found {len(page.items)}")
         slots = [int(slot) for slot in np.flatnonzero(page.shown[0])]
@@ -156,6 +174,11 @@ class CalibratedMind:
         trace = replace(decision.trace, calls=calls, remarks=(*said, *decision.trace.remarks))
         return replace(decision, trace=trace)
 
+    def notice(self, day: int, interactions: Interactions) -> None:
+        """See `Notices.notice`."""
+        if self._known is not None:
+            self._known.notice(day, interactions)
+
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""
         described: dict[str, Any] = {
@@ -169,6 +192,8 @@ class CalibratedMind:
             described["model"] = self._scorer.model.name
             described["prompts"] = {PROMPT.name: PROMPT.sha256}
             described["calibration"] = self._calibration.summary()
+        if self._known is not None:
+            described["repeats"] = dict(self._known.describe())
         return described
 
     def _log_odds(self, situation: Situation, slots: list[int], scored: list[Scored]) -> FloatArray:
@@ -177,9 +202,18 @@ class CalibratedMind:
         said = np.zeros(situation.page.items.shape)
         said[0, slots] = self._calibration.standardised(np.array([each.score for each in scored]))
         if not self._evidence:
-            return self._constant + self._calibration.language_alone.value * said
-        wanted = self._calibration.evidence.value * self._wanted(situation)
-        return self._constant + wanted + self._calibration.language.value * said
+            unsaid = np.full(said.shape, self._constant)
+            return self._known_placed(situation, unsaid) + self._calibration.language_alone.value * said
+        unsaid = self._constant + self._calibration.evidence.value * self._wanted(situation)
+        return self._known_placed(situation, unsaid) + self._calibration.language.value * said
+
+    def _known_placed(self, situation: Situation, odds: FloatArray) -> FloatArray:
+        """The log-odds without the language term, those of known items in their place."""
+        if self._known is None:
+            return odds
+        page = situation.page
+        items = np.where(page.shown, page.items, 0)
+        return self._known.put(odds, situation.sessions.users, items, situation.sessions.day)
 
     def _wanted(self, situation: Situation) -> FloatArray:
         """Utility of every slot, shape (n_sessions, n_slots); empty slots have that of the first item."""

@@ -39,6 +39,8 @@ from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.minds.browsing_parameters import BrowsingParameters
 from groundlings.personas.population import Population
 from groundlings.personas.profile import star_columns
+from groundlings.personas.repeats.known_items import KnownItems
+from groundlings.personas.repeats.model import RepeatModel
 from groundlings.personas.taste.model import Taste
 from groundlings.personas.taste.utility import Utility
 
@@ -222,6 +224,27 @@ def settled_constant(
         return parameters.constant
     assert parameters.level is not None
     return open_constant(of_random_candidates(population, taste, score), parameters.level)
+
+
+def known_items(
+    repeats: RepeatModel | None,
+    parameters: BrowsingParameters,
+    constant: float,
+    random: Callable[[], FloatArray],
+) -> KnownItems | None:
+    """What agents know and how likely they take it up again, on the scale of a mind's log-odds; None without repeats.
+
+    Args:
+        repeats: The model of real repeats; None where no item is shown again.
+        parameters: How the agents browse.
+        constant: What the mind adds to its log-odds of new items.
+        random: These log-odds of random candidates, without the constant.
+    """
+    if repeats is None:
+        return None
+    if parameters.level == repeats.new_share:
+        return KnownItems(repeats)
+    return KnownItems(repeats, constant - open_constant(random(), repeats.new_share))
 
 
 def _really_words(stars: float) -> str:

@@ -47,9 +47,7 @@ class Shopping:
         actions: Those that something else decides; they are left alone.
     """
 
-    def __init__(
-        self, options: ShoppingOptions, history: Interactions, actions: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, options: ShoppingOptions, history: Interactions, actions: frozenset[str] = frozenset()) -> None:
         self._options = options
         self._history = history
         self._others = actions
@@ -138,9 +136,7 @@ class Shopping:
         if not len(rows):
             return units
         items = page.items[rows, slots].astype(np.int64)
-        drawn = self._quantities.draw(
-            sessions.users[rows], items, sessions.draws.take(rows).uniform(QUANTITY, items)
-        )
+        drawn = self._quantities.draw(sessions.users[rows], items, sessions.draws.take(rows).uniform(QUANTITY, items))
         stock = page.further.get(STOCK)
         if stock is not None:
             left = stock[rows, slots]
@@ -179,5 +175,3 @@ def _really_met(decision: Decision) -> BoolArray:
         if remark.kind == "grounded":
             met[remark.row, remark.position] = True
     return met
-
-

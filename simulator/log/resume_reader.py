@@ -73,9 +73,7 @@ def read_past(connection: Connection, arm_id: int, origin: Origin, schema: Actio
     sold: dict[int, list[Row[Any]]] = {}
     if PURCHASE in schema:
         sold = dict(_by_day(connection.execute(_sales().where(sessions.c.arm_id == arm_id))))
-    days = tuple(
-        _day(day, rows, done.get(day, []), sold.get(day, []), origin) for day, rows in _by_day(past_sessions)
-    )
+    days = tuple(_day(day, rows, done.get(day, []), sold.get(day, []), origin) for day, rows in _by_day(past_sessions))
     return Past(days, read_memories(connection, arm_id, origin.agent))
 
 
@@ -113,9 +111,7 @@ def _sales() -> Select[Any]:
     told = impressions.join(sessions, sessions.c.session_id == impressions.c.session_id).join(
         bought, (bought.c.impression_id == impressions.c.impression_id) & (bought.c.kind == PURCHASE)
     )
-    told = told.outerjoin(
-        number, (number.c.impression_id == impressions.c.impression_id) & (number.c.kind == QUANTITY)
-    )
+    told = told.outerjoin(number, (number.c.impression_id == impressions.c.impression_id) & (number.c.kind == QUANTITY))
     return (
         select(sessions.c.day, impressions.c.item_id, func.coalesce(number.c.value, 1.0).label("units"))
         .select_from(told)
