@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,4 @@ class Sessions:
 
     def take(self, rows: NDArray[np.integer]) -> Sessions:
         """Some of the sessions."""
-        return Sessions(
-            self.agents[rows], self.users[rows], self.day, self.draws.take(rows), self.sim_time, self.offers
-        )
+        return replace(self, agents=self.agents[rows], users=self.users[rows], draws=self.draws.take(rows))

@@ -128,7 +128,7 @@ class ItemColumns(_Strict):
         features = self.features or ()
         if COST in features or len(set(features)) < len(features):
             raise ValueError(
-                f"features: each column once, and what `{COST}` is by the key `{COST}`; found {', '.join(features)}"
+                f"features: each column once, and `{COST}` by the key of that name; found {', '.join(features)}"
             )
         return self
 

@@ -55,9 +55,7 @@ class OfferColumns(BaseModel):
     @model_validator(mode="after")
     def _says_something(self) -> OfferColumns:
         if self.price is None and self.stock is None and self.promoted is None:
-            raise ValueError(
-                "price, stock, promoted: none of them is named, so there is nothing to offer; name a column"
-            )
+            raise ValueError("price, stock, promoted: none of them is named, so nothing is offered; name a column")
         if self.last_day is not None and self.first_day is None:
             raise ValueError("last_day: there is no column `first_day` beside it; name one, or take the key out")
         return self
@@ -69,8 +67,8 @@ class OfferWeeks(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     begins: str = Field(default="2017-12-04", pattern=r"^2017-\d{2}-\d{2}$")
-    """The date whose offers are those of the first simulated day, in 2017: the history may reach to the end of the year,
-    and no prices are known after it."""
+    """The date whose offers are those of the first simulated day: the history may reach to the end of the year, and no
+    prices are known after it."""
 
     @model_validator(mode="before")
     @classmethod

@@ -99,8 +99,8 @@ def _periods(config: OfferColumns, table: Table, items: ItemArray) -> tuple[IntA
         row = int(backwards[0])
         starts.column.fail(
             row,
-            f"the period ends on {_spelt(int(last[row]), dated)}, before it begins on {_spelt(int(first[row]), dated)}; "
-            "exchange the two days",
+            f"the period ends on {_spelt(int(last[row]), dated)}, before it begins on "
+            f"{_spelt(int(first[row]), dated)}; exchange the two days",
         )
     _refuse_overlap(starts.column, items, first, last, dated=dated)
     return first, last, dated
@@ -163,8 +163,7 @@ def _begins(config: OfferColumns, dated: bool) -> int | None:
     if _is_date(text) != dated:
         raise DataError(
             f"dataset.own.offers.begins: found {shown(config.begins)}, expected a "
-            f"{'date such as 2024-01-31' if dated else 'number of a simulated day'}, as {config.first_day or 'the table'} "
-            "has them"
+            f"{'date such as 2024-01-31' if dated else 'number of a simulated day'}, as the table has them"
         )
     try:
         return _date(text) if dated else _number(text)
@@ -177,13 +176,11 @@ def _amounts(column: Column, parse: Callable[[str], float]) -> FloatArray:
 
 
 def _price(cell: str) -> float:
-    return _at_least_zero(
-        cell, "a price of at least 0, such as 3.99, without a currency sign, or nothing where unknown"
-    )
+    return _at_least_zero(cell, "a price of at least 0, such as 3.99 without a currency sign, or nothing if unknown")
 
 
 def _cost(cell: str) -> float:
-    return _at_least_zero(cell, "a cost of at least 0, such as 2.50, without a currency sign, or nothing where unknown")
+    return _at_least_zero(cell, "a cost of at least 0, such as 2.50 without a currency sign, or nothing if unknown")
 
 
 def _units(cell: str) -> float:

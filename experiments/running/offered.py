@@ -45,8 +45,8 @@ def check_offers(
         )
     if len(covered) < days:
         notify(
-            f"offers: {days - len(covered)} of the {days} simulated days ({simulated}) have none: prices are unknown on "
-            "those days, and nothing is promoted or sold out"
+            f"offers: {days - len(covered)} of the {days} simulated days ({simulated}) have none: on those days prices "
+            "are unknown, and nothing is promoted or sold out"
         )
 
 

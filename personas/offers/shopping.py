@@ -1,7 +1,7 @@
 """From opening an item to paying for it: who puts it into the cart, who buys, and how many units.
 
-Where the history tells views from purchases, P(open) has the level of what people opened, and each step further is taken
-with one probability:
+Where the history tells views from purchases, P(open) has the level of what people opened, and each further step is
+taken with one probability:
 
     P(add | opened) = add_rate,   P(purchase | in the cart) = purchase_rate
 
