@@ -10,15 +10,18 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
+from numpy.typing import NDArray
 
 from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import Dataset, RatingScale
 from groundlings.environments.datasets.archives import Archive, Files, Member, WheelArchive
+from groundlings.environments.datasets.complete_journey_offers import read_offers
 from groundlings.environments.datasets.config import CompleteJourneyOptions
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import KINDS, Interactions
@@ -94,8 +97,13 @@ class _Purchases:
         return _Purchases(*(column[rows] for column in columns))
 
 
-def parse(files: Files, options: CompleteJourneyOptions) -> Dataset:
+def parse(files: Files, options: CompleteJourneyOptions, promotions: Files | None = None) -> Dataset:
     """The data set; `Dataset.notes` counts what is left out of it.
+
+    Args:
+        files: The tables but that of promotions.
+        options: What is kept.
+        promotions: What was on display and in the mailer; needed where the options ask for offers.
 
     Raises:
         DataError: A table lacks a column, or something impossible stands in one.
@@ -125,10 +133,16 @@ def parse(files: Files, options: CompleteJourneyOptions) -> Dataset:
         "times are the shops' local ones, read as UTC; a basket has one time, and the order within it is drawn at "
         "random, the same in every load",
     )
-    catalog = _catalog(products, described, items)
+    catalog, offers = _catalog(products, described, items), None
+    if options.offers is not None and promotions is not None:
+        offers, how = read_offers(files, promotions, items, options.offers.begins)
+        catalog = replace(catalog, features=_features(products, described, items))
+        notes = (*notes, *how)
     which = "all purchases" if repeats else "first purchases"
     source = f"{files.source}: {which}, of products that at least {options.min_households} households bought"
-    return Dataset(NAME, catalog, households, history.chronological(), RatingScale(), source, LICENCE, notes=notes)
+    return Dataset(
+        NAME, catalog, households, history.chronological(), RatingScale(), source, LICENCE, notes=notes, offers=offers
+    )
 
 
 def _first(bought: _Purchases, least: int) -> tuple[_Purchases, IntArray, tuple[str, ...]]:
@@ -259,6 +273,13 @@ def _catalog(table: pa.Table, described: IntArray, items: IntArray) -> Catalog:
         genres=tuple((category,) if category else () for category in categories),
         texts=tuple(departments),
     )
+
+
+def _features(table: pa.Table, described: IntArray, items: IntArray) -> dict[str, NDArray[Any]]:
+    """Department and brand of the products of these numbers, None where unknown, shape (n_items,) each."""
+    order = np.argsort(described)
+    rows = order[np.searchsorted(described[order], items)]
+    return {name: np.array(_texts(table, name), dtype=np.object_)[rows] for name in ("department", "brand")}
 
 
 def _title(kind: str | None, category: str | None, department: str | None, brand: str | None, size: str | None) -> str:
