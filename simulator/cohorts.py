@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray, IntArray, ItemArray
-from groundlings.environments.interactions import Interactions
+from groundlings.environments.interactions import KINDS, Interactions
 from groundlings.environments.offers import DayOffers
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
+from groundlings.environments.shop_actions import PURCHASE, units_bought
 from groundlings.simulator.session import CohortRecord
 
 
@@ -52,7 +53,9 @@ def clicks_of(record: CohortRecord, time: int, history: Interactions) -> Interac
         history: Says how many users and items there are.
     """
     schema = record.schema
-    sessions, items, stars = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int32)], [np.zeros(0)]
+    sells = schema.interaction == PURCHASE
+    sessions, items = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int32)]
+    stars, units = [np.zeros(0)], [np.zeros(0)]
     for logged in record.turns:
         turn = logged.turn
         rows, slots = np.nonzero(turn.decision[schema.interaction])
@@ -61,14 +64,30 @@ def clicks_of(record: CohortRecord, time: int, history: Interactions) -> Interac
         items.append(turn.page.items[rows, slots])
         given = turn.decision.get(schema.strength) if schema.strength else None
         stars.append(np.full(len(rows), np.nan) if given is None else given[rows, slots])
+        units.append(units_bought(turn.decision)[rows, slots] if sells else np.full(len(rows), np.nan))
     session = np.concatenate(sessions)
     order = np.argsort(session, kind="stable")
     users = record.sessions.users[session[order]]
-    return clicks_at(time, users, np.concatenate(items)[order], np.concatenate(stars)[order], history)
+    in_order = (np.concatenate(part)[order] for part in (items, stars))
+    return clicks_at(time, users, *in_order, history, np.concatenate(units)[order])
 
 
-def clicks_at(time: int, users: IntArray, items: ItemArray, stars: FloatArray, history: Interactions) -> Interactions:
-    """Clicks of simulated people at one moment, marked as synthetic."""
+def clicks_at(
+    time: int,
+    users: IntArray,
+    items: ItemArray,
+    stars: FloatArray,
+    history: Interactions,
+    units: FloatArray | None = None,
+) -> Interactions:
+    """Clicks of simulated people at one moment, marked as synthetic.
+
+    Purchases, for which `units` says how many (NaN for what is none), are of that kind and weight where the history has
+    kinds and weights.
+    """
+    kinds = None
+    if history.kinds is not None and units is not None:
+        kinds = np.where(np.isnan(units), KINDS.index("interaction"), KINDS.index("purchase"))
     return Interactions.of(
         users,
         items,
@@ -78,4 +97,6 @@ def clicks_at(time: int, users: IntArray, items: ItemArray, stars: FloatArray, h
         n_items=history.n_items,
         synthetic=True,
         ticks_per_second=history.ticks_per_second,
+        kinds=kinds,
+        weights=None if history.weights is None else units,
     )

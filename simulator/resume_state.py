@@ -20,7 +20,7 @@ class PastDay:
         day: 0 for the first.
         agents: Who has been there, row numbers in the population, ascending, shape (n_sessions,).
         clickers, items, stars: Their clicks in order: whose (row in the population), what, and the stars or NaN.
-        sold: Item and units of each purchase, in no particular order; none where the environment sells nothing.
+        units: How many of each, NaN for what is no purchase; None where nothing is sold.
     """
 
     day: int
@@ -28,7 +28,7 @@ class PastDay:
     clickers: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     items: ItemArray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     stars: FloatArray = field(default_factory=lambda: np.zeros(0))
-    sold: tuple[ItemArray, FloatArray] = field(default_factory=lambda: (np.zeros(0, dtype=np.int32), np.zeros(0)))
+    units: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.agents)
@@ -45,7 +45,15 @@ class PastDay:
             time: When, in seconds since 1970.
             history: Says how many users and items there are.
         """
-        return clicks_at(time, users[self.clickers], self.items, self.stars, history)
+        return clicks_at(time, users[self.clickers], self.items, self.stars, history, self.units)
+
+    @property
+    def sold(self) -> tuple[ItemArray, FloatArray]:
+        """Item and units of each purchase."""
+        if self.units is None:
+            return self.items[:0], np.zeros(0)
+        bought = ~np.isnan(self.units)
+        return self.items[bought], self.units[bought]
 
 
 @dataclass(frozen=True, slots=True)

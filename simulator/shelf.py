@@ -51,9 +51,9 @@ class Shelf:
 
 
 def sold_in(record: CohortRecord) -> Sold:
-    """What was bought in a cohort's sessions."""
+    """What was bought in a cohort's sessions; nothing where interactions are no purchases."""
     items, units = [np.zeros(0, dtype=np.int32)], [np.zeros(0)]
-    if PURCHASE in record.schema:
+    if record.schema.interaction == PURCHASE:
         for logged in record.turns:
             bought = logged.turn.decision[PURCHASE]
             items.append(logged.turn.page.items[bought])

@@ -77,7 +77,7 @@ class ScriptedMindConfig(ScriptedOptions):
     @property
     def actions(self) -> frozenset[str]:
         """What its minds can do."""
-        return FEED_ACTIONS
+        return FEED_ACTIONS | SHOP_ACTIONS
 
     @property
     def options(self) -> ScriptedOptions:
@@ -110,7 +110,7 @@ class LanguageMindConfig(LanguageOptions):
     @property
     def actions(self) -> frozenset[str]:
         """What its minds can do."""
-        return FEED_ACTIONS | (SHOP_ACTIONS if self.decision == "verdict" else frozenset())
+        return FEED_ACTIONS | SHOP_ACTIONS if self.decision == "verdict" else FEED_ACTIONS
 
     @property
     def options(self) -> LanguageOptions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -10,8 +10,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from groundlings.environments.actions import Action, Illegal
+from groundlings.environments.arrays import BoolArray
 from groundlings.environments.decision import Decision
-from groundlings.personas.mind import FEED_ACTIONS, Situation
+from groundlings.environments.page import Page
+from groundlings.environments.shop_actions import ADD_TO_CART, PURCHASE
+from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Situation
 
 Misdeed = Literal["none", "illegal", "unreadable"]
 
@@ -25,6 +28,10 @@ class ScriptedOptions(BaseModel):
     """Positions to open on every page, 0 for the first; empty slots are left alone."""
     stars: float | None = None
     """Stars for every clicked item; none are given where the environment takes none."""
+    cart: tuple[int, ...] | None = None
+    """Positions of those to put into the cart, where the environment has one."""
+    buy: tuple[int, ...] | None = None
+    """Positions of those to buy, one unit each, where the environment sells."""
     pages: int = Field(default=1, ge=1)
     """Pages to see before leaving, where there are so many."""
     satisfaction: float | None = Field(default=None, ge=1, le=10)
@@ -51,7 +58,7 @@ class ScriptedMind:
     @property
     def actions(self) -> frozenset[str]:
         """See `Mind.actions`."""
-        return FEED_ACTIONS
+        return FEED_ACTIONS | SHOP_ACTIONS
 
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
@@ -63,9 +70,7 @@ class ScriptedMind:
 
     def _follow(self, situation: Situation) -> Decision:
         page, options = situation.page, self._options
-        opened = [position for position in options.click if position < page.items.shape[1]]
-        click = np.zeros(page.items.shape, dtype=np.bool_)
-        click[:, opened] = page.shown[:, opened]
+        click = _at(options.click, page)
         stars = options.stars if options.stars is not None and situation.legal.values("rate") else None
         sessions = len(page.items)
         decision = Decision.of(
@@ -73,6 +78,8 @@ class ScriptedMind:
             page,
             click=click,
             rate=None if stars is None else np.where(click, stars, np.nan),
+            add_to_cart=_at(options.cart, page) if options.cart and ADD_TO_CART in situation.legal.schema else None,
+            purchase=_at(options.buy, page) if options.buy and PURCHASE in situation.legal.schema else None,
             satisfaction=None if options.satisfaction is None else np.full(sessions, options.satisfaction),
             next_page=situation.legal.offers("next_page", page) & (page.number < options.pages),
         )
@@ -99,3 +106,11 @@ class ScriptedMind:
                 for row in np.flatnonzero(illegal)
             ),
         )
+
+
+def _at(positions: Sequence[int], page: Page) -> BoolArray:
+    """The slots at some positions that hold an item, in the shape of the page."""
+    there = [position for position in positions if position < page.items.shape[1]]
+    taken = np.zeros(page.items.shape, dtype=np.bool_)
+    taken[:, there] = page.shown[:, there]
+    return taken

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, null, select
 
 from groundlings.environments.actions import ActionSchema
+from groundlings.environments.arrays import FloatArray
 from groundlings.environments.shop_actions import PURCHASE, QUANTITY
 from groundlings.simulator.log.agent_state_rows import read_memories
 from groundlings.simulator.log.begun import Begun, read_begun
@@ -70,15 +71,12 @@ def read_past(connection: Connection, arm_id: int, origin: Origin, schema: Actio
         .order_by(sessions.c.day, sessions.c.agent_id)
     )
     done = dict(_by_day(connection.execute(_interactions(schema).where(sessions.c.arm_id == arm_id))))
-    sold: dict[int, list[Row[Any]]] = {}
-    if PURCHASE in schema:
-        sold = dict(_by_day(connection.execute(_sales().where(sessions.c.arm_id == arm_id))))
-    days = tuple(_day(day, rows, done.get(day, []), sold.get(day, []), origin) for day, rows in _by_day(past_sessions))
+    days = tuple(_day(day, rows, done.get(day, []), origin) for day, rows in _by_day(past_sessions))
     return Past(days, read_memories(connection, arm_id, origin.agent))
 
 
 def _interactions(schema: ActionSchema) -> Select[Any]:
-    """Day, agent, item and strength of everything a recommender heard of, slot by slot.
+    """Day, agent, item, strength and units bought of everything a recommender heard of, slot by slot.
 
     Clicks and stars are columns of impressions; other actions are events.
     """
@@ -97,25 +95,19 @@ def _interactions(schema: ActionSchema) -> Select[Any]:
         done = events.alias("done")
         shown = shown.join(done, done.c.impression_id == impressions.c.impression_id)
         taken = done.c.kind == schema.interaction
+    units: ColumnElement[Any] = null()
+    if schema.interaction == PURCHASE:  # a purchase without a quantity is of one unit
+        number = events.alias("number")
+        shown = shown.outerjoin(
+            number, (number.c.impression_id == impressions.c.impression_id) & (number.c.kind == QUANTITY)
+        )
+        units = func.coalesce(number.c.value, 1.0)
+    wanted = sessions.c.day, sessions.c.agent_id, impressions.c.item_id
     return (
-        select(sessions.c.day, sessions.c.agent_id, impressions.c.item_id, strength.label("strength"))
+        select(*wanted, strength.label("strength"), units.label("units"))
         .select_from(shown)
         .where(taken)
         .order_by(sessions.c.day, sessions.c.agent_id, impressions.c.rank)
-    )
-
-
-def _sales() -> Select[Any]:
-    """Day, item and units of every purchase; a purchase without a quantity is of one unit."""
-    bought, number = events.alias("bought"), events.alias("number")
-    told = impressions.join(sessions, sessions.c.session_id == impressions.c.session_id).join(
-        bought, (bought.c.impression_id == impressions.c.impression_id) & (bought.c.kind == PURCHASE)
-    )
-    told = told.outerjoin(number, (number.c.impression_id == impressions.c.impression_id) & (number.c.kind == QUANTITY))
-    return (
-        select(sessions.c.day, impressions.c.item_id, func.coalesce(number.c.value, 1.0).label("units"))
-        .select_from(told)
-        .order_by(sessions.c.day)
     )
 
 
@@ -123,17 +115,16 @@ def _by_day(rows: Any) -> Iterator[tuple[int, list[Row[Any]]]]:
     return ((day, list(group)) for day, group in groupby(rows, key=lambda row: row.day))
 
 
-def _day(
-    day: int, past_sessions: list[Row[Any]], clicks: list[Row[Any]], sold: list[Row[Any]], origin: Origin
-) -> PastDay:
+def _day(day: int, past_sessions: list[Row[Any]], clicks: list[Row[Any]], origin: Origin) -> PastDay:
     return PastDay(
         day=day,
         agents=np.array([row.agent_id for row in past_sessions], dtype=np.int64) - origin.agent,
         clickers=np.array([row.agent_id for row in clicks], dtype=np.int64) - origin.agent,
         items=np.array([row.item_id - origin.item for row in clicks], dtype=np.int32),
-        stars=np.array([np.nan if row.strength is None else row.strength for row in clicks], dtype=np.float64),
-        sold=(
-            np.array([row.item_id - origin.item for row in sold], dtype=np.int32),
-            np.array([row.units for row in sold], dtype=np.float64),
-        ),
+        stars=_numbers(row.strength for row in clicks),
+        units=_numbers(row.units for row in clicks),
     )
+
+
+def _numbers(cells: Iterable[float | None]) -> FloatArray:
+    return np.array([np.nan if cell is None else cell for cell in cells], dtype=np.float64)

@@ -11,6 +11,7 @@ import numpy as np
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import RatingScale
 from groundlings.personas.mind import PageTurn
+from groundlings.personas.minds.language.basket import basket_words
 from groundlings.personas.minds.language.text import one_line
 
 MEMORY_CHARACTERS = 160
@@ -46,6 +47,7 @@ def page_line(turn: PageTurn, row: int, catalog: Catalog) -> str:
     """One page as its visitor remembers it ("Page 1: opened Heat (4 stars); felt curious; satisfaction 7 of 10.")."""
     decision = turn.decision
     parts = [f"opened {_named(_opened(turn, row), catalog, _NAMED_ON_PAGE)}"]
+    parts += basket_words(turn, row, catalog)
     feelings, satisfaction = decision.trace.feelings, float(decision["satisfaction"][row])
     if feelings is not None and feelings[row] is not None:
         parts.append(f"felt {one_line(feelings[row] or '', _TITLE_CHARACTERS)}")

@@ -11,6 +11,7 @@ from groundlings.environments.page import Page
 from groundlings.environments.trace import Mood
 from groundlings.personas.memory import Memory, MemoryStore
 from groundlings.personas.mind import PageTurn, Situation
+from groundlings.personas.minds.language.basket import offer_words
 from groundlings.personas.minds.language.config import LanguageOptions
 from groundlings.personas.minds.language.lines import page_lines
 from groundlings.personas.minds.language.mood import mood_after, mood_words
@@ -65,7 +66,11 @@ class PromptRenderer:
         first = situation.earlier[0].page if situation.earlier else situation.page
         parts = [*self.person(agent, day, first), *self.session(situation.earlier)]
         parts.append(self._prompt.fill("mood", mood=mood_words(mood)))
-        lines = [f"{number}. {self.item(situation.page, slot)}" for number, slot in slots.items()]
+        page, offers = situation.page, situation.sessions.offers
+        currency = "" if offers is None else offers.currency
+        lines = [
+            f"{number}. {self.item(page, slot)}{offer_words(page, slot, currency)}" for number, slot in slots.items()
+        ]
         parts.append(self._prompt.fill("page", items="\n".join(lines)))
         return View(situation, "\n".join(parts), mood, slots, display)
 

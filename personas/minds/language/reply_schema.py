@@ -20,8 +20,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from groundlings.environments import levels
 from groundlings.environments.errors import UnreadableReply
+from groundlings.personas.minds.language.basket import Basket
 
 REASON_CHARACTERS = 60
+NO_BASKET = Basket()
 
 _SLOT = re.compile(r"0|[1-9][0-9]{0,8}")
 _FENCED = re.compile(r"\s*```(?:json)?\n(.*)\n```\s*", re.DOTALL)
@@ -50,6 +52,8 @@ class PageReply(Reply):
     """What a visitor answers to a page; the order of fields is the order of writing."""
 
     open: dict[str, float | None] | list[WholeNumber]
+    cart: list[WholeNumber] | None = None
+    buy: dict[str, WholeNumber] | list[WholeNumber] | None = None
     why: dict[str, str] | None = None
     feel: str
     satisfaction: WholeNumber = Field(ge=-_MOST, le=_MOST)
@@ -82,6 +86,7 @@ def reply_schema(
     *,
     stars_optional: bool = False,
     reasons: bool = False,
+    basket: Basket = NO_BASKET,
 ) -> dict[str, Any]:
     """JSON Schema of the replies that are legal on one page.
 
@@ -92,6 +97,7 @@ def reply_schema(
         feelings: Words to choose from.
         stars_optional: Whether an opened slot may be left without stars.
         reasons: Whether slots may be explained.
+        basket: What the site asks of cart and purchase.
     """
     if stars:
         listed = levels.numbers(tuple(stars))
@@ -106,7 +112,8 @@ def reply_schema(
         "satisfaction": _ONE_TO_TEN,
         "next": {"type": "boolean"},
     }
-    asked = {"why": reasons, "next": may_go_on}
+    legal |= basket.fields(slots)
+    asked = {"cart": basket.cart, "buy": basket.buys, "why": reasons, "next": may_go_on}
     return _object({name: legal[name] for name in PageReply.model_fields if asked.get(name, True)})
 
 
@@ -126,7 +133,13 @@ def interview_schema(questions: int, characters: int) -> dict[str, Any]:
 
 
 def read_reply(
-    text: str, *, takes_stars: bool, may_go_on: bool, stars_optional: bool = False, reasons: bool = False
+    text: str,
+    *,
+    takes_stars: bool,
+    may_go_on: bool,
+    stars_optional: bool = False,
+    reasons: bool = False,
+    basket: Basket = NO_BASKET,
 ) -> PageReply:
     """Read the reply to a page.
 
@@ -144,7 +157,8 @@ def read_reply(
         raise UnreadableReply("open: an opened slot needs stars")
     if (reply.why is not None) != reasons:
         raise UnreadableReply("why is missing" if reasons else "why: was not asked for")
-    for slot in (*reply.open, *(reply.why or ())):
+    basket.check(reply.cart, reply.buy)
+    for slot in (*reply.open, *(reply.cart or ()), *(reply.buy or ()), *(reply.why or ())):
         if not _SLOT.fullmatch(str(slot)):
             raise UnreadableReply(f"{slot!r:.20} is not a slot number")
     for reason in (reply.why or {}).values():

@@ -14,6 +14,7 @@ from groundlings.environments.chat import CallRecord
 from groundlings.environments.decision import Decision
 from groundlings.environments.trace import Remark, Trace
 from groundlings.personas.minds.language.ask import Asker, Question
+from groundlings.personas.minds.language.basket import Basket
 from groundlings.personas.minds.language.config import LanguageOptions, Wording
 from groundlings.personas.minds.language.prompt_rendering import View
 from groundlings.personas.minds.language.reply_schema import REASON_CHARACTERS, PageReply, read_reply, reply_schema
@@ -26,6 +27,9 @@ def prompt_of(wording: Wording) -> Prompt:
 
 
 _TOKENS_A_REASON = REASON_CHARACTERS // 3
+_TOKENS_A_NUMBER = 8
+"""Of a slot and its units, with the signs round them."""
+
 _WHY = (
     f"\nwhy: number and reason, at most {REASON_CHARACTERS} characters, of whatever you care to explain; {{}} for none."
 )
@@ -37,17 +41,20 @@ async def verdict(view: View, asker: Asker, options: LanguageOptions) -> Decisio
     stars = situation.legal.values("rate")
     may_go_on = bool(situation.legal.offers("next_page", situation.page)[0])
     number, prompt = situation.page.number, prompt_of(options.wording)
+    basket = Basket.of(situation.legal.schema)
     question = Question(
         prompt=prompt,
         shared=_shared(
-            options.wording, stars, options.things, options.feelings, options.stars_optional, options.reasons
+            options.wording, stars, options.things, options.feelings, options.stars_optional, options.reasons, basket
         ),
         told=f"{view.told}\n{prompt.fill('ask' if may_go_on else 'ask_last', number=number)}",
-        schema=_schema(tuple(view.slots), stars, may_go_on, options.feelings, options.stars_optional, options.reasons),
+        schema=_schema(
+            tuple(view.slots), stars, may_go_on, options.feelings, options.stars_optional, options.reasons, basket
+        ),
         draws=situation.sessions.draws,
         purpose="reply",
         number=number,
-        more_tokens=_TOKENS_A_REASON * len(view.slots) if options.reasons else 0,
+        more_tokens=_more_tokens(len(view.slots), basket, reasons=options.reasons),
     )
     said, calls = await asker.ask(
         question,
@@ -57,11 +64,12 @@ async def verdict(view: View, asker: Asker, options: LanguageOptions) -> Decisio
             may_go_on=may_go_on,
             stars_optional=options.stars_optional,
             reasons=options.reasons,
+            basket=basket,
         ),
     )
     if said is None:
         return Decision.lost(situation.legal, situation.page, calls)
-    return _decision(view, said, calls)
+    return _decision(view, said, calls, basket)
 
 
 @lru_cache(maxsize=256)  # pages are alike: a few forms serve a whole run
@@ -72,8 +80,17 @@ def _schema(
     feelings: tuple[str, ...],
     stars_optional: bool,
     reasons: bool,
+    basket: Basket,
 ) -> Mapping[str, Any]:
-    return reply_schema(slots, stars, may_go_on, feelings, stars_optional=stars_optional, reasons=reasons)
+    return reply_schema(
+        slots, stars, may_go_on, feelings, stars_optional=stars_optional, reasons=reasons, basket=basket
+    )
+
+
+def _more_tokens(n_slots: int, basket: Basket, *, reasons: bool) -> int:
+    """What a reply to so many slots may take beyond the model's own bound."""
+    lists = basket.cart + basket.buys
+    return n_slots * ((_TOKENS_A_REASON if reasons else 0) + _TOKENS_A_NUMBER * lists)
 
 
 @lru_cache(maxsize=64)
@@ -84,6 +101,7 @@ def _shared(
     feelings: tuple[str, ...],
     stars_optional: bool,
     reasons: bool,
+    basket: Basket,
 ) -> str:
     """What every agent of a run is told: the longest prefix that all prompts have in common."""
     meaning = f"the {things} you open"
@@ -96,13 +114,13 @@ def _shared(
         opened='{"NUMBER":STARS}' if stars else "[NUMBER]",
         opened_nothing="{}" if stars else "[]",
         opened_meaning=meaning,
-        why='"why":{"NUMBER":TEXT},' if reasons else "",
-        why_meaning=_WHY if reasons else "",
+        why=basket.form + ('"why":{"NUMBER":TEXT},' if reasons else ""),
+        why_meaning=basket.meaning + (_WHY if reasons else ""),
         feelings=", ".join(feelings),
     )
 
 
-def _decision(view: View, said: PageReply, calls: tuple[CallRecord, ...]) -> Decision:
+def _decision(view: View, said: PageReply, calls: tuple[CallRecord, ...], basket: Basket) -> Decision:
     page = view.situation.page
 
     def slot(number: int | str) -> int:
@@ -112,6 +130,7 @@ def _decision(view: View, said: PageReply, calls: tuple[CallRecord, ...]) -> Dec
     told = [Action("click", slot(number)) for number in said.open]
     if isinstance(said.open, dict):
         told += [Action("rate", slot(number), stars) for number, stars in said.open.items() if stars is not None]
+    told += basket.actions(said.cart, said.buy, slot)
     if said.next:
         told.append(Action("next_page"))
     told.append(Action("satisfaction", value=float(said.satisfaction)))
