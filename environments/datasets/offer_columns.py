@@ -44,7 +44,8 @@ class OfferColumns(BaseModel):
     def _short_names(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        return {_SHORT[key] if key in _SHORT and _SHORT[key] not in value else key: cell for key, cell in value.items()}
+        named = {key: cell for key, cell in value.items() if cell is not None}
+        return {_SHORT[key] if key in _SHORT and _SHORT[key] not in named else key: cell for key, cell in named.items()}
 
     @field_validator("begins", mode="before")
     @classmethod
