@@ -88,7 +88,7 @@ def test_numbers_of_days_count_from_the_first_simulated_one_unless_another_begin
 
 def test_from_and_to_are_understood_as_keys(tmp_path):
     table = "sku,from,to,price\na,0,2,1\n"
-    short = load(tmp_path, table, first_day=None, **{"from": "from", "to": "to"})
+    short = load(tmp_path, table, first_day=None, last_day=None, **{"from": "from", "to": "to"})
     assert short.fingerprint == load(tmp_path, table).fingerprint
 
 
