@@ -59,7 +59,10 @@ PRESETS: Final[Mapping[str, tuple[float, str]]] = {
         "mean of 1,851 price elasticities (Bijmolt, van Heerde and Pieters 2005, Journal of Marketing Research 42)",
     ),
     "category_price": (0.0, "not identified: between items a price goes with quality"),
-    "promoted": (0.60, "PROMOTED_SOURCE"),
+    "promoted": (
+        0.56,
+        "displays and mailers of the Complete Journey: 0.56 with a standard error of 0.02, within 2,191 products",
+    ),
 }
 
 _FURTHEST = 3.0

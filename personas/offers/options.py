@@ -17,7 +17,7 @@ class OfferOptions(BaseModel):
     """Per log(the item's usual price / the median of its first genre or category). A preset of 0: between items, a
     price goes with quality, so the history cannot tell."""
     promoted: float | None = None
-    """Of a promoted item. Estimated like `price`, else 0.60."""
+    """Of a promoted item. Estimated like `price`, else 0.56 (displays and mailers of the Complete Journey)."""
 
 
 class ShoppingOptions(BaseModel):
