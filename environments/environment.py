@@ -246,7 +246,8 @@ class KeepsBooks(Protocol):
 
 def keeps_books(environment: object) -> TypeGuard[KeepsBooks]:
     """Whether an environment follows `KeepsBooks`; asked on every page, so a class is looked at once."""
-    return _follows_keeps_books(type(environment))
+    kind: type = type(environment)
+    return _follows_keeps_books(kind)
 
 
 @cache

@@ -68,8 +68,14 @@ def clicks_of(record: CohortRecord, time: int, history: Interactions) -> Interac
     session = np.concatenate(sessions)
     order = np.argsort(session, kind="stable")
     users = record.sessions.users[session[order]]
-    in_order = (np.concatenate(part)[order] for part in (items, stars))
-    return clicks_at(time, users, *in_order, history, np.concatenate(units)[order])
+    return clicks_at(
+        time,
+        users,
+        np.concatenate(items)[order],
+        np.concatenate(stars)[order],
+        history,
+        np.concatenate(units)[order],
+    )
 
 
 def clicks_at(

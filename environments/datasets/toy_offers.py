@@ -28,7 +28,7 @@ def make_offers(rng: np.random.Generator, n_items: int, seconds: IntArray) -> tu
     starts = np.arange(first, last + 7 * _WEEKS_AFTER, 7)
     usual = np.round(np.exp(rng.normal(1.0, 0.5, n_items)), 2)
     promoted = rng.random((len(starts), n_items)) < _PROMOTED_SHARE
-    price = np.round(usual * np.where(promoted, 1 - _REDUCTION, 1.0), 2)
+    price: FloatArray = np.round(usual * np.where(promoted, 1 - _REDUCTION, 1.0), 2).astype(np.float64)
     counted = rng.random(n_items) < _COUNTED_SHARE
     stock = np.where(counted, 1.0 + rng.poisson(_MEAN_STOCK, (len(starts), n_items)), np.nan)
     days = np.repeat(starts, n_items)

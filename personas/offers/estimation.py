@@ -141,7 +141,7 @@ def _changing(periods: Periods, column: int) -> int:
 def fit(periods: Periods) -> tuple[FloatArray, FloatArray] | None:
     """Effects and their standard errors, shape (n_effects,) each; None where the likelihood has no single maximum."""
     n_items, n_effects = int(periods.items.max()) + 1, periods.effects.shape[1]
-    totals = np.bincount(periods.items, periods.sold, minlength=n_items)
+    totals: FloatArray = np.bincount(periods.items, periods.sold, minlength=n_items).astype(np.float64)
     beta = np.zeros(n_effects)
     scores, information = _derivatives(periods, beta, totals)
     for _ in range(_STEPS):
@@ -173,7 +173,7 @@ def _derivatives(periods: Periods, beta: FloatArray, totals: FloatArray) -> tupl
     expected = shares * totals[items]
 
     def by_item(values: FloatArray) -> FloatArray:
-        return np.bincount(items, values, minlength=len(totals))
+        return np.bincount(items, values, minlength=len(totals)).astype(np.float64)
 
     columns = range(effects.shape[1])
     scores = np.stack([by_item((periods.sold - expected) * effects[:, column]) for column in columns], axis=1)

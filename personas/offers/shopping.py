@@ -51,7 +51,7 @@ class Shopping:
         self._options = options
         self._history = history
         self._others = actions
-        self._opens_known = _of_kind(history, "view", "click").any()
+        self._opens_known = bool(_of_kind(history, "view", "click").any())
         self._rates: dict[tuple[bool, bool], tuple[Figure, Figure]] = {}
         self._quantities: Quantities | None = None
 
