@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.dataset import Dataset
-from groundlings.environments.datasets import DatasetConfig, load_dataset
+from groundlings.environments.datasets import DatasetConfig, OwnData, load_dataset
 from groundlings.environments.datasets.copies import as_copied
+from groundlings.environments.datasets.frames import Tables
 from groundlings.environments.errors import DataError
 from groundlings.environments.offers import PRICE, PROMOTED, STOCK, Offers
 
@@ -161,6 +165,25 @@ def test_a_copy_of_a_data_set_has_its_offers_and_features(tmp_path):
         copied = as_copied(dataset)
         assert copied.offers.fingerprint == dataset.offers.fingerprint
         assert copied.catalog.fingerprint == dataset.catalog.fingerprint
+
+
+def test_frames_make_the_offers_of_the_same_table_in_a_file(tmp_path):
+    table = "sku,from,to,price,left,ad\na,2024-01-01,2024-01-10,2.50,10,0\nb,2024-01-05,,,,1\n"
+    wanted = load(tmp_path, table, {"cost": "bought_for", "features": ["made_by"]}, stock="left", promoted="ad")
+    offers = pd.read_csv(io.StringIO(table), parse_dates=["from", "to"]).astype({"ad": bool})
+    tables = Tables(
+        pd.read_csv(io.StringIO(HISTORY)),
+        pd.read_csv(io.StringIO(ITEMS)),
+        columns={
+            "interactions": {"timestamp": "time"},
+            "items": {"genres": "kind", "cost": "bought_for", "features": ["made_by"]},
+            "offers": {"item": "sku", "first_day": "from", "last_day": "to", "stock": "left", "promoted": "ad"},
+        },
+        offers=offers,
+    )
+    found = tables.load(OwnData.model_validate(tables.section()))
+    assert found.offers.fingerprint == wanted.offers.fingerprint
+    assert found.catalog.fingerprint == wanted.catalog.fingerprint
 
 
 def test_the_usual_price_is_that_of_most_days_before():
