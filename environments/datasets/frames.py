@@ -138,11 +138,8 @@ def _table(frame: pd.DataFrame, name: str, columns: Mapping[str, Any]) -> Table:
     path = Path(f"{name} (data frame)")
     if not len(frame):
         raise DataError(f"{path}: the table has no rows; it needs data")
-    asked = {
-        *columns.get("attributes", ()),
-        *(columns.get("features") or ()),
-        *(value for value in columns.values() if isinstance(value, str)),
-    }
+    asked = {*columns.get("attributes", ()), *(columns.get("features") or ())}
+    asked |= {value for value in columns.values() if isinstance(value, str)}
     asked |= {columns["split"]["column"]} if columns.get("split") else set()
     headers = [str(header) for header in frame.columns]
     arrays = []
