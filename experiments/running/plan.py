@@ -243,7 +243,7 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
     )
     split = config.split.of(dataset)
     population = build_population(dataset, split.train, size=config.population.size, seed=config.seed)
-    ground = CalibrationGround(dataset, split, config.split, population)
+    ground = CalibrationGround(dataset, split, config.split, population, config.repeats.allowed)
     around = EnvironmentContext(dataset.catalog, dataset.scale, config.base)
     return Plan(
         config=config,

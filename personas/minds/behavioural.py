@@ -33,7 +33,6 @@ from groundlings.personas.minds.click_model import (
     UNRATED_FIND,
     Browsing,
     known_items,
-    of_random_candidates,
     settled_constant,
 )
 from groundlings.personas.population import Population
@@ -96,9 +95,7 @@ class BehaviouralMind:
         utility = Utility(taste, self._parameters.utility)
         score = utility.catalog_log_odds
         constant = settled_constant(self._parameters, population, taste, score)
-        self._known = known_items(
-            repeats, self._parameters, constant, lambda: of_random_candidates(population, taste, score)
-        )
+        self._known = known_items(repeats, self._parameters, constant, population, taste, score)
         self._utility = replace(utility, constant=constant)
 
     @property

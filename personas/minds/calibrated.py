@@ -128,18 +128,20 @@ class CalibratedMind:
         self._utility = Utility(taste, self._parameters.utility)
         score = self._utility.catalog_log_odds
 
-        def random() -> FloatArray:
-            found = of_random_candidates(population, taste, score)
-            weights = self._calibration
-            return found if weights is None else weights.random_log_odds(found, evidence=self._evidence)
-
         if self._calibration is None or self._parameters.constant is not None:
             # The language term is 0 on average, so the level that was logged stays about what it is.
             self._constant = settled_constant(self._parameters, population, taste, score)
         else:
             assert self._parameters.level is not None
-            self._constant = open_constant(random(), self._parameters.level)
-        self._known = known_items(repeats, self._parameters, self._constant, random)
+            known = of_random_candidates(population, taste, score)
+            odds = self._calibration.random_log_odds(known, evidence=self._evidence)
+            self._constant = open_constant(odds, self._parameters.level)
+        weight = 1.0
+        if self._calibration is not None:
+            weight = self._calibration.evidence.value if self._evidence else 0.0
+        self._known = known_items(
+            repeats, self._parameters, self._constant, population, taste, lambda users: weight * score(users)
+        )
 
     @property
     def cohort_size(self) -> int:

@@ -1,9 +1,10 @@
 """What real behaviour says of the arms of a run, as `held_out.json` holds it.
 
-Each arm's recommender, as it is on the first day, is asked for a list for each of the agents, training items taken out,
-and the list is scored by what the same users really met in the held-out part: the difference to the first arm is paired
-over users. Held-out behaviour is what people chose themselves, so items that nobody picked count as not wanted. Items
-that were shown at random do not have that fault: where a run has such evidence, it decides before held-out behaviour.
+Each arm's recommender, as it is on the first day, is asked for a list for each of the agents, training items taken out
+where the site does not show them again, and the list is scored by what the same users really met in the held-out part:
+the difference to the first arm is paired over users. Held-out behaviour is what people chose themselves, so items that
+nobody picked count as not wanted. Items that were shown at random do not have that fault: where a run has such
+evidence, it decides before held-out behaviour.
 """
 
 from __future__ import annotations
@@ -115,13 +116,14 @@ class HeldOut:
     Attributes:
         baseline: The first arm.
         population: Agents of the run.
-        with_items: How many of them have held-out items that are new to them.
+        with_items: How many of them have held-out items; new ones, unless `repeats`.
         asked: How many of these the figures rest on.
         arms: Name -> what is known of it.
         trivial: The same of recommenders that know nothing of a person.
         audiences: Whether other audiences order the arms alike.
         missing: Why nothing was measured at all, "" where it was.
         no_exposures: Why exposures that the experiment file names were not used, "" where they were or none are named.
+        repeats: Whether lists may hold items of the training part, so that taking them up again counts.
     """
 
     baseline: str
@@ -133,6 +135,7 @@ class HeldOut:
     audiences: Audiences = field(default_factory=Audiences)
     missing: str = ""
     no_exposures: str = ""
+    repeats: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values; `of_dict` takes them back."""

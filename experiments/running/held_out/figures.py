@@ -32,12 +32,15 @@ class Figures:
 
     Attributes:
         ndcg, hit: Of each person of `Sample.users`, shape (n,).
+        new: nDCG of new items in lists that hold no others, shape (n,), NaN for a person without any; None where no
+            list holds others.
         clicks: Audience -> expected clicks per session of each person of `Sample.browsing`, shape (m,).
     """
 
     ndcg: FloatArray
     hit: FloatArray
     clicks: Mapping[str, FloatArray]
+    new: FloatArray | None = None
 
 
 def cache_directory() -> Path:
@@ -53,7 +56,9 @@ def kept(path: Path | None) -> Figures | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         clicks = {str(name): np.array(values, dtype=np.float64) for name, values in content["clicks"].items()}
-        return Figures(np.array(content["ndcg"], dtype=np.float64), np.array(content["hit"], dtype=np.float64), clicks)
+        new = np.array(content["new"], dtype=np.float64) if "new" in content else None
+        ndcg, hit = (np.array(content[name], dtype=np.float64) for name in ("ndcg", "hit"))
+        return Figures(ndcg, hit, clicks, new)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -62,11 +67,13 @@ def keep(path: Path | None, figures: Figures) -> None:
     """Keep figures for another run; where the cache cannot be written, they are measured again next time."""
     if path is None:
         return
-    content = {
+    content: dict[str, Any] = {
         "ndcg": figures.ndcg.tolist(),
         "hit": figures.hit.tolist(),
         "clicks": {name: values.tolist() for name, values in figures.clicks.items()},
     }
+    if figures.new is not None:
+        content["new"] = [None if np.isnan(value) else value for value in figures.new.tolist()]
     with suppress(OSError, RunDirectoryError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(content))
