@@ -10,6 +10,7 @@ from groundlings.environments.arrays import FloatArray, IntArray, ItemArray
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
+from groundlings.personas.mind import Shown
 from groundlings.simulator.session import CohortRecord
 
 
@@ -55,6 +56,16 @@ def clicks_of(record: CohortRecord, time: int, history: Interactions) -> Interac
     order = np.argsort(session, kind="stable")
     users = record.sessions.users[session[order]]
     return clicks_at(time, users, np.concatenate(items)[order], np.concatenate(stars)[order], history)
+
+
+def shown_of(record: CohortRecord) -> Shown:
+    """Everything that a cohort was shown."""
+    users, items = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for logged in record.turns:
+        rows, slots = np.nonzero(logged.turn.page.shown)
+        users.append(record.sessions.users[logged.turn.rows[rows]])
+        items.append(logged.turn.page.items[rows, slots].astype(np.int64))
+    return Shown(np.concatenate(users), np.concatenate(items))
 
 
 def clicks_at(time: int, users: IntArray, items: ItemArray, stars: FloatArray, history: Interactions) -> Interactions:

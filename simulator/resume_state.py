@@ -20,6 +20,8 @@ class PastDay:
         day: 0 for the first.
         agents: Who has been there, row numbers in the population, ascending, shape (n_sessions,).
         clickers, items, stars: Their clicks in order: whose (row in the population), what, and the stars or NaN.
+        viewers, shown: Whom (row in the population) each impression was shown to, and what; empty where nobody counts
+            impressions.
     """
 
     day: int
@@ -27,6 +29,8 @@ class PastDay:
     clickers: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     items: ItemArray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     stars: FloatArray = field(default_factory=lambda: np.zeros(0))
+    viewers: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    shown: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.agents)

@@ -20,8 +20,9 @@ from groundlings.environments.actions import Cells
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.decision import Decision
 from groundlings.environments.interactions import Interactions
+from groundlings.personas.exposure.fatigue import RepeatFatigue
 from groundlings.personas.held_out_replay import Grounding
-from groundlings.personas.mind import FEED_ACTIONS, Situation
+from groundlings.personas.mind import FEED_ACTIONS, Shown, Situation
 from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.minds.browsing_parameters import (
     BrowsingParameters,
@@ -91,6 +92,7 @@ class BehaviouralMind:
         self._options = options
         self._exposures = named_exposures(options, base_directory)
         self._parameters = settle(options, taste, self._exposures, repeats.new_share if repeats else None)
+        self._fatigue = RepeatFatigue.of(self._exposures, taste.n_items)
         self._browsing = Browsing(taste, options, self._parameters, grounding)
         utility = Utility(taste, self._parameters.utility)
         score = utility.catalog_log_odds
@@ -115,16 +117,25 @@ class BehaviouralMind:
         odds = self._utility.log_odds(users, items)
         if self._known is not None:
             odds = self._known.put(odds, users, items, situation.sessions.day)
+        if self._fatigue is not None:
+            odds = odds + self._fatigue.log_odds(users, items)
         decision = self._browsing.decide(situation, expit(odds))
         for name in situation.legal.schema.names:
             if name in self.handlers:
                 decision = decision.taking(**{name: self.handlers[name](self, situation, decision)})
         return decision
 
-    def notice(self, day: int, interactions: Interactions) -> None:
+    def counts_shown(self) -> bool:
+        """See `Notices.counts_shown`."""
+        return self._fatigue is not None
+
+    def notice(self, day: int, interactions: Interactions, shown: Shown) -> None:
         """See `Notices.notice`."""
         if self._known is not None:
             self._known.notice(day, interactions)
+        if self._fatigue is not None:
+            opened = interactions.users, interactions.items.astype(np.int64)
+            self._fatigue.notice((shown.users, shown.items), opened)
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""
