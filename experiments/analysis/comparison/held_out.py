@@ -70,6 +70,34 @@ class ArmBehaviour:
 
 
 @dataclass(frozen=True, slots=True)
+class RepeatShares:
+    """How much of what is taken up of an arm's first lists was known before, simulated and real.
+
+    Attributes:
+        simulated: Share of the expected clicks on the pages seen that fall on items of the training part.
+        real: Share of the repeats among all that the same people took up, in the held-out part, of the items that they
+            were shown there; None where they took up none.
+        clicks: Expected clicks, the denominator of `simulated`.
+        taken: How often something was really taken up, each item of each day once: the denominator of `real`.
+    """
+
+    simulated: float | None
+    real: float | None
+    clicks: float
+    taken: int
+
+    def differs_by_at_most(self, part: float) -> bool:
+        """Whether the two differ by at most this part of the real one, beyond its noise; True where one is not known.
+
+        The noise is that of a share of so many independent purchases, 95 %.
+        """
+        if self.simulated is None or self.real is None:
+            return True
+        noise = 1.96 * math.sqrt(self.real * (1 - self.real) / self.taken)
+        return abs(self.simulated - self.real) <= part * self.real + noise
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """How alike two audiences order the arms.
 
@@ -124,6 +152,7 @@ class HeldOut:
         missing: Why nothing was measured at all, "" where it was.
         no_exposures: Why exposures that the experiment file names were not used, "" where they were or none are named.
         repeats: Whether lists may hold items of the training part, so that taking them up again counts.
+        repeat_shares: Arm -> how much of what is taken up was known; empty where it cannot be.
     """
 
     baseline: str
@@ -136,6 +165,7 @@ class HeldOut:
     missing: str = ""
     no_exposures: str = ""
     repeats: bool = False
+    repeat_shares: Mapping[str, RepeatShares] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values; `of_dict` takes them back."""

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from platformdirs import user_cache_path
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.environments.plugins import PYTHON_OBJECT
+from groundlings.experiments.analysis.comparison.held_out import RepeatShares
 from groundlings.experiments.archive.directory import write_text
 from groundlings.experiments.config.loading import with_effect
 from groundlings.experiments.config.schema import ArmConfig
@@ -34,6 +35,7 @@ class Figures:
         ndcg, hit: Of each person of `Sample.users`, shape (n,).
         new: nDCG of new items in lists that hold no others, shape (n,), NaN for a person without any; None where no
             list holds others.
+        repeats: Of the items shown in the browsing people's sessions with this run's mind; None where none was known.
         clicks: Audience -> expected clicks per session of each person of `Sample.browsing`, shape (m,).
     """
 
@@ -41,6 +43,7 @@ class Figures:
     hit: FloatArray
     clicks: Mapping[str, FloatArray]
     new: FloatArray | None = None
+    repeats: RepeatShares | None = None
 
 
 def cache_directory() -> Path:
@@ -58,7 +61,8 @@ def kept(path: Path | None) -> Figures | None:
         clicks = {str(name): np.array(values, dtype=np.float64) for name, values in content["clicks"].items()}
         new = np.array(content["new"], dtype=np.float64) if "new" in content else None
         ndcg, hit = (np.array(content[name], dtype=np.float64) for name in ("ndcg", "hit"))
-        return Figures(ndcg, hit, clicks, new)
+        repeats = RepeatShares(**content["repeats"]) if "repeats" in content else None
+        return Figures(ndcg, hit, clicks, new, repeats)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -74,6 +78,8 @@ def keep(path: Path | None, figures: Figures) -> None:
     }
     if figures.new is not None:
         content["new"] = [None if np.isnan(value) else value for value in figures.new.tolist()]
+    if figures.repeats is not None:
+        content["repeats"] = asdict(figures.repeats)
     with suppress(OSError, RunDirectoryError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(content))

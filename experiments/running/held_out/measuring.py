@@ -38,6 +38,7 @@ from groundlings.experiments.running.held_out.exposures import (
     exposure_sums,
 )
 from groundlings.experiments.running.held_out.figures import Figures, keep, kept, place_of
+from groundlings.experiments.running.held_out.repeats import repeat_shares
 from groundlings.experiments.running.held_out.sample import Sample, choose_sample
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.short_sessions import PEOPLE_AT_ONCE, short_sessions
@@ -114,6 +115,11 @@ class ArmMeasurement:
             audiences=self._ordered(),
             no_exposures=self._no_exposures,
             repeats=self._repeats,
+            repeat_shares={
+                arm.name: figures.repeats
+                for arm in self.plan.config.arms
+                if (figures := self._figures.get(arm.name)) is not None and figures.repeats is not None
+            },
         )
 
     @property
@@ -186,7 +192,7 @@ class ArmMeasurement:
         sample, train = self._sample, self.plan.split.train
         ndcg, hit = await self._scores(recommender, sample.relevant, self.plan.first_seen)
         new = (await self._scores(recommender, sample.new, train.matrix))[0] if self._repeats else None
-        remembering, clicks = _Remembering(recommender), {}
+        remembering, clicks, repeats = _Remembering(recommender), {}, None
         for audience in self._audiences if browsed else ():
             found = await short_sessions(
                 sample.browsing,
@@ -198,7 +204,9 @@ class ArmMeasurement:
                 day=0,
             )
             clicks[audience.name] = found.expected_clicks
-        return Figures(ndcg, hit, clicks, new)
+            if self._repeats and audience is self._audiences[0]:
+                repeats = repeat_shares(found, self.plan.split)
+        return Figures(ndcg, hit, clicks, new, repeats)
 
     async def _scores(
         self, recommender: AsyncRecommender, wanted: sp.csr_array, seen: sp.csr_array
