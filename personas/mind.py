@@ -179,6 +179,18 @@ def _follows_looks_back(kind: type) -> bool:
     return issubclass(kind, LooksBack)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What was shown on a day, one row per impression.
+
+    Attributes:
+        users, items: Row numbers of the data set, shape (n,).
+    """
+
+    users: IntArray
+    items: IntArray
+
+
 @runtime_checkable
 class Notices(Protocol):
     """A mind whose later decisions depend on what its agents did before: it is told after each day.
@@ -186,8 +198,12 @@ class Notices(Protocol):
     A run that is resumed tells it the days of its log before anybody comes, so nothing else may be kept.
     """
 
-    def notice(self, day: int, interactions: Interactions) -> None:
-        """Take note of the simulated interactions of a day (0 for the first), maybe in several parts."""
+    def counts_shown(self) -> bool:
+        """Whether it needs to know what was shown; else it is told of no impression."""
+        ...
+
+    def notice(self, day: int, interactions: Interactions, shown: Shown) -> None:
+        """Take note of a day (0 for the first): its simulated interactions, and what was shown."""
         ...
 
 

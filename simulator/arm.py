@@ -17,9 +17,9 @@ from groundlings.environments.interactions import Interactions, rows_of
 from groundlings.environments.offers import Offers
 from groundlings.environments.repeats import NEVER, OwnClock, RepeatRule
 from groundlings.environments.sessions import Sessions
-from groundlings.personas.mind import Mind, looks_back, notices
+from groundlings.personas.mind import Mind, Shown, looks_back, notices
 from groundlings.recommenders.base import AsyncRecommender
-from groundlings.simulator.cohorts import clicks_of, cohorts
+from groundlings.simulator.cohorts import clicks_of, cohorts, shown_of
 from groundlings.simulator.concurrency import in_order
 from groundlings.simulator.log.writer import LogWriter
 from groundlings.simulator.lost_pages import LostPageWatch
@@ -74,6 +74,8 @@ class Arm:
         self._fitted = False
         self._clicks_today: list[Interactions] = []
         self._shelf = None if self.offers is None else Shelf(self.offers, self._opening_time)
+        self._counts_shown = notices(self.mind) and self.mind.counts_shown()
+        self._shown_today: list[Shown] = []
         self._today = 0
         self._not_shown = sp.csr_array((self.history.n_users, self.history.n_items))
         self._days = np.zeros(0, dtype=np.int64) if self.clock is None else self.clock.days(self.history)
@@ -129,6 +131,7 @@ class Arm:
         sold: list[Sold] = [logged.sold]
         if len(logged):
             self._clicks_today.append(logged.clicks(self.users, time, self.history))
+            self._shown_today.append(Shown(self.users[logged.viewers], logged.shown))
             on_sessions(len(logged))
         self._today = day
         self._not_shown = self.repeats.seen(self.history, self._days, day)
@@ -144,6 +147,8 @@ class Arm:
             self._clicks_today.append(clicks_of(record, time, self.history))
             if self._shelf is not None:
                 sold.append(sold_in(record))
+            if self._counts_shown:
+                self._shown_today.append(shown_of(record))
             on_sessions(len(record.sessions))
         if self._shelf is not None:
             self._shelf.take_off(day, sold)
@@ -165,11 +170,17 @@ class Arm:
         if self.clock is not None:
             self._days = np.concatenate([self._days, *(np.full(len(each), self._today) for each in clicks)])
         if notices(self.mind):
-            for each in clicks:
-                self.mind.notice(self._today, each)
+            nothing = self.history.take(np.zeros(0, dtype=np.int64))
+            self.mind.notice(self._today, nothing.joined(*clicks), self._shown())
         if self._fitted:
             for each in clicks:
                 self.recommender.observe(each)
+
+    def _shown(self) -> Shown:
+        """What was shown today in this arm; a second call gets nothing."""
+        today, self._shown_today = self._shown_today, []
+        parts = [np.zeros(0, dtype=np.int64)]
+        return Shown(*(np.concatenate([*parts, *(getattr(each, of) for each in today)]) for of in ("users", "items")))
 
     def stop(self) -> None:
         """After the last day: close the schedule of sessions."""

@@ -12,6 +12,7 @@ from groundlings.environments.offers import DayOffers
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
 from groundlings.environments.shop_actions import PURCHASE, units_bought
+from groundlings.personas.mind import Shown
 from groundlings.simulator.session import CohortRecord
 
 
@@ -76,6 +77,16 @@ def clicks_of(record: CohortRecord, time: int, history: Interactions) -> Interac
         history,
         np.concatenate(units)[order],
     )
+
+
+def shown_of(record: CohortRecord) -> Shown:
+    """Everything that a cohort was shown."""
+    users, items = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for logged in record.turns:
+        rows, slots = np.nonzero(logged.turn.page.shown)
+        users.append(record.sessions.users[logged.turn.rows[rows]])
+        items.append(logged.turn.page.items[rows, slots].astype(np.int64))
+    return Shown(np.concatenate(users), np.concatenate(items))
 
 
 def clicks_at(

@@ -21,6 +21,8 @@ class PastDay:
         agents: Who has been there, row numbers in the population, ascending, shape (n_sessions,).
         clickers, items, stars: Their clicks in order: whose (row in the population), what, and the stars or NaN.
         units: How many of each, NaN for what is no purchase; None where nothing is sold.
+        viewers, shown: Whom (row in the population) each impression was shown to, and what; empty where nobody counts
+            impressions.
     """
 
     day: int
@@ -29,6 +31,8 @@ class PastDay:
     items: ItemArray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     stars: FloatArray = field(default_factory=lambda: np.zeros(0))
     units: FloatArray | None = None
+    viewers: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    shown: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.agents)

@@ -58,12 +58,14 @@ class CalibrationGround:
         dataset, split: The data.
         split_config: How it was split.
         population: Anybody; for personas.
+        per_occasion: Whether taste is that of one occasion, as it is where items may be shown again.
     """
 
     dataset: Dataset
     split: Split
     split_config: SplitConfig
     population: Population
+    per_occasion: bool = False
     _tastes: dict[int, Mapping[str, Taste]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _repeats: dict[int, RepeatModel] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -87,10 +89,11 @@ class CalibrationGround:
                 seed=seed,
                 labels=self.split.labels,
             )
-            whole = estimate(measured)
+            whole = estimate(measured, per_occasion=self.per_occasion)
             unrated = replace(measured, stars=None, earlier_stars=None)  # stars are the same in every family
             families = {
-                name: replace(estimate(unrated, features), stars=whole.stars) for name, features in FAMILIES.items()
+                name: replace(estimate(unrated, features, per_occasion=self.per_occasion), stars=whole.stars)
+                for name, features in FAMILIES.items()
             }
             self._tastes[seed] = {WHOLE: whole, **families}
         return self._tastes[seed]

@@ -245,9 +245,9 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
     )
     split = config.split.of(dataset)
     population = build_population(dataset, split.train, size=config.population.size, seed=config.seed)
-    ground = CalibrationGround(dataset, split, config.split, population)
     check_offers(dataset.offers, split.train, config.simulation.days, dataset.times_known, on_note(progress))
     around = EnvironmentContext(dataset.catalog, dataset.scale, config.base, dataset.offers)
+    ground = CalibrationGround(dataset, split, config.split, population, config.repeats.allowed)
     return Plan(
         config=config,
         supplied=supplied,

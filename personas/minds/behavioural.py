@@ -21,8 +21,9 @@ from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.decision import Decision
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.offers import Offers
+from groundlings.personas.exposure.fatigue import RepeatFatigue
 from groundlings.personas.held_out_replay import Grounding
-from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Situation
+from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Shown, Situation
 from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.minds.browsing_parameters import (
     BrowsingParameters,
@@ -34,7 +35,6 @@ from groundlings.personas.minds.click_model import (
     UNRATED_FIND,
     Browsing,
     known_items,
-    of_random_candidates,
     settled_constant,
 )
 from groundlings.personas.offers.market import Market
@@ -97,14 +97,13 @@ class BehaviouralMind:
         self._options = options
         self._exposures = named_exposures(options, base_directory)
         self._parameters = settle(options, taste, self._exposures, repeats.new_share if repeats else None)
+        self._fatigue = RepeatFatigue.of(self._exposures, taste.n_items)
         self._browsing = Browsing(taste, options, self._parameters, grounding)
         self._market = Market(self._browsing, options, population, offers, frozenset(self.handlers))
         utility = Utility(taste, self._parameters.utility)
         score = utility.catalog_log_odds
         constant = settled_constant(self._parameters, population, taste, score)
-        self._known = known_items(
-            repeats, self._parameters, constant, lambda: of_random_candidates(population, taste, score)
-        )
+        self._known = known_items(repeats, self._parameters, constant, population, taste, score)
         self._utility = replace(utility, constant=constant)
 
     @property
@@ -124,16 +123,25 @@ class BehaviouralMind:
         odds = self._utility.log_odds(users, items)
         if self._known is not None:
             odds = self._known.put(odds, users, items, situation.sessions.day)
+        if self._fatigue is not None:
+            odds = odds + self._fatigue.log_odds(users, items)
         decision = self._market.decide(situation, odds)
         for name in situation.legal.schema.names:
             if name in self.handlers:
                 decision = decision.taking(**{name: self.handlers[name](self, situation, decision)})
         return decision
 
-    def notice(self, day: int, interactions: Interactions) -> None:
+    def counts_shown(self) -> bool:
+        """See `Notices.counts_shown`."""
+        return self._fatigue is not None
+
+    def notice(self, day: int, interactions: Interactions, shown: Shown) -> None:
         """See `Notices.notice`."""
         if self._known is not None:
             self._known.notice(day, interactions)
+        if self._fatigue is not None:
+            opened = interactions.users, interactions.items.astype(np.int64)
+            self._fatigue.notice((shown.users, shown.items), opened)
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""

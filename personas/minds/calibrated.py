@@ -29,8 +29,9 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.offers import Offers
 from groundlings.environments.page import Page
 from groundlings.environments.trace import Remark
+from groundlings.personas.exposure.fatigue import RepeatFatigue
 from groundlings.personas.held_out_replay import Grounding
-from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Situation
+from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Shown, Situation
 from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.minds.browsing_parameters import described_browsing, named_exposures, settle
 from groundlings.personas.minds.calibrated_question import PROMPT, LanguageScorer, QuestionOptions, Scored
@@ -127,22 +128,25 @@ class CalibratedMind:
         self._evidence = "evidence" in options.terms
         self._exposures = named_exposures(options, base_directory)
         self._parameters = settle(options, taste, self._exposures, repeats.new_share if repeats else None)
+        self._fatigue = RepeatFatigue.of(self._exposures, taste.n_items)
         self._market = Market(Browsing(taste, options, self._parameters, grounding), options, population, offers)
         self._utility = Utility(taste, self._parameters.utility)
         score = self._utility.catalog_log_odds
-
-        def random() -> FloatArray:
-            found = of_random_candidates(population, taste, score)
-            weights = self._calibration
-            return found if weights is None else weights.random_log_odds(found, evidence=self._evidence)
 
         if self._calibration is None or self._parameters.constant is not None:
             # The language term is 0 on average, so the level that was logged stays about what it is.
             self._constant = settled_constant(self._parameters, population, taste, score)
         else:
             assert self._parameters.level is not None
-            self._constant = open_constant(random(), self._parameters.level)
-        self._known = known_items(repeats, self._parameters, self._constant, random)
+            known = of_random_candidates(population, taste, score)
+            odds = self._calibration.random_log_odds(known, evidence=self._evidence)
+            self._constant = open_constant(odds, self._parameters.level)
+        weight = 1.0
+        if self._calibration is not None:
+            weight = self._calibration.evidence.value if self._evidence else 0.0
+        self._known = known_items(
+            repeats, self._parameters, self._constant, population, taste, lambda users: weight * score(users)
+        )
 
     @property
     def cohort_size(self) -> int:
@@ -174,10 +178,17 @@ class CalibratedMind:
         trace = replace(decision.trace, calls=calls, remarks=(*said, *decision.trace.remarks))
         return replace(decision, trace=trace)
 
-    def notice(self, day: int, interactions: Interactions) -> None:
+    def counts_shown(self) -> bool:
+        """See `Notices.counts_shown`."""
+        return self._fatigue is not None
+
+    def notice(self, day: int, interactions: Interactions, shown: Shown) -> None:
         """See `Notices.notice`."""
         if self._known is not None:
             self._known.notice(day, interactions)
+        if self._fatigue is not None:
+            opened = interactions.users, interactions.items.astype(np.int64)
+            self._fatigue.notice((shown.users, shown.items), opened)
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""
@@ -208,12 +219,12 @@ class CalibratedMind:
         return self._known_placed(situation, unsaid) + self._calibration.language.value * said
 
     def _known_placed(self, situation: Situation, odds: FloatArray) -> FloatArray:
-        """The log-odds without the language term, those of known items in their place."""
-        if self._known is None:
-            return odds
-        page = situation.page
+        """The log-odds without the language term: those of known items in their place, and what fatigue takes off."""
+        page, users = situation.page, situation.sessions.users
         items = np.where(page.shown, page.items, 0)
-        return self._known.put(odds, situation.sessions.users, items, situation.sessions.day)
+        if self._known is not None:
+            odds = self._known.put(odds, users, items, situation.sessions.day)
+        return odds if self._fatigue is None else odds + self._fatigue.log_odds(users, items)
 
     def _wanted(self, situation: Situation) -> FloatArray:
         """Utility of every slot, shape (n_sessions, n_slots); empty slots have that of the first item."""

@@ -39,7 +39,7 @@ from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.minds.browsing_parameters import BrowsingParameters
 from groundlings.personas.population import Population
 from groundlings.personas.profile import star_columns
-from groundlings.personas.repeats.known_items import KnownItems
+from groundlings.personas.repeats.known_items import KnownItems, OwnLevels
 from groundlings.personas.repeats.model import RepeatModel
 from groundlings.personas.taste.model import Taste
 from groundlings.personas.taste.utility import Utility
@@ -230,21 +230,30 @@ def known_items(
     repeats: RepeatModel | None,
     parameters: BrowsingParameters,
     constant: float,
-    random: Callable[[], FloatArray],
+    population: Population,
+    taste: Taste,
+    score: Callable[[IntArray], NDArray[np.floating]],
 ) -> KnownItems | None:
     """What agents know and how likely they take it up again, on the scale of a mind's log-odds; None without repeats.
+
+    Where the level of new items is known from opens that were logged, known items follow it. Else each agent has the
+    level that they have on a real occasion, and a stated one moves the levels of all.
 
     Args:
         repeats: The model of real repeats; None where no item is shown again.
         parameters: How the agents browse.
-        constant: What the mind adds to its log-odds of new items.
-        random: These log-odds of random candidates, without the constant.
+        constant: What the mind adds to `score`.
+        population: The agents.
+        taste: What they like.
+        score: As of `settled_constant`.
     """
     if repeats is None:
         return None
-    if parameters.level == repeats.new_share:
-        return KnownItems(repeats)
-    return KnownItems(repeats, constant - open_constant(random(), repeats.new_share))
+    if parameters.level is None:
+        real = open_constant(of_random_candidates(population, taste, score), repeats.new_share)
+        return KnownItems(repeats, constant, constant - real, None)
+    shift = float(logit(parameters.level) - logit(repeats.new_share))
+    return KnownItems(repeats, constant, shift, OwnLevels(repeats, score, taste.table.capacity, population.train))
 
 
 def _really_words(stars: float) -> str:

@@ -21,6 +21,10 @@ in Bhagat, Muralidharan, Lobzhanidze and Vishwanath 2018, "Buy it again: modelin
 who estimate an item's and a customer's rates apart). Weights are estimated on users of the fitting and validation
 thirds and their training rows alone: the latest fifth of each user's occasions are labels, and everything else is
 measured on the occasions before it. They are then applied to all training rows.
+
+What is new to a user has its own model, the taste; how much of it they take up on one occasion is measured here, from
+the same labels, so that known and new items are on one scale. It is a logistic function of `visits` and `basket`, and
+what the user really took up lately counts as soon as it is more than a few items.
 """
 
 from __future__ import annotations
@@ -32,14 +36,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.special import logit
+from scipy.special import expit, logit
 from threadpoolctl import threadpool_limits
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.errors import DataError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.repeats import OwnClock
-from groundlings.personas.repeats.occasions import Occasions
+from groundlings.personas.repeats.occasions import Chances, Occasions
 from groundlings.personas.repeats.ownership import Ownership
 from groundlings.personas.taste.regression import fit_logistic
 
@@ -51,11 +55,13 @@ FEWEST_REPEATS = 100
 
 _MOST_ROWS = 400_000
 _RIDGE = 5.0
+_FRESH_DAYS = 4.0
+_NEW_PRIOR = 5.0
+"""New items of the usual user that a user's own share of new ones rests on."""
 _ITEM_PRIOR = 50.0
 """Occasions of the mean item that an item's share rests on."""
 _GAP_PRIOR = 5.0
 """Gaps of the mean item that an item's mean gap rests on."""
-_FRESH_DAYS = 4.0
 _PAIR_PRIOR = 1.0
 """Gaps of the item that a pair's mean gap and rate rest on."""
 
@@ -108,8 +114,8 @@ class RepeatModel:
         rates: From all training rows.
         weights: Of the features, shape (n_features,).
         intercept: Log-odds where all of them are 0.
-        new_share: Share of the items that a user does not know which they take up on an occasion, on average: what
-            puts known and unknown items on one scale.
+        new_share: Share of the items that a user does not know which they take up on an occasion, mean over occasions.
+        new_shares: The same of each user, shape (n_users,).
         repeats: How many repeats it was fitted on.
         owned: What everybody knows before the first simulated day.
     """
@@ -118,6 +124,7 @@ class RepeatModel:
     weights: FloatArray
     intercept: float
     new_share: float
+    new_shares: FloatArray
     repeats: int
     owned: Ownership
 
@@ -142,7 +149,8 @@ class RepeatModel:
         """SHA-256 over everything that was measured and estimated, in hexadecimal."""
         digest = hashlib.sha256(np.array([*self.weights, self.intercept, self.new_share]).tobytes())
         owned, rates = self.owned, self.rates
-        for array in (owned.keys, owned.count, owned.first, owned.latest, rates.gap, rates.item, rates.visits):
+        arrays = owned.keys, owned.count, owned.first, owned.latest, self.new_shares
+        for array in (*arrays, rates.gap, rates.item, rates.visits, rates.basket):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
@@ -163,25 +171,55 @@ def fit_repeats(train: Interactions, clock: OwnClock, fitting: BoolArray, *, see
         days, items = clock.days(train), train.items.astype(np.int64)
         known = fitting[train.users]
         fitted = Occasions.of(train.users[known], items[known], days[known], train.n_users, train.n_items)
-        rows = fitted.chances(_MOST_ROWS, np.random.default_rng(seed))
-        new_share = fitted.new_share()
-        if not len(rows.users) or not new_share:
-            raise DataError(
-                "site.repeats: nobody of the training history has a second day on which something could have been "
-                "taken up again, so how often people do it is not known; write `site: {repeats: never}`"
-            )
-        repeats = int(rows.again.sum())
         everybody = Occasions.of(train.users, items, days, train.n_users, train.n_items)
-        if repeats < FEWEST_REPEATS:
-            total = float(rows.weights.sum())
-            intercept, weights = float(logit((repeats + 0.5) / (total + 1))), np.zeros(len(FEATURES))
-        else:
-            earlier = fitted.before(fitted.labelled_from)
-            rates = _measure(earlier, earlier)
-            state = rows.users, rows.items, rows.count, rows.first, rows.latest, rows.day
-            intercept, weights = _fit(rates.features(*state), rows.again, rows.weights)
-        owned = Ownership.of(train.users, items, days, train.n_items)
-        return RepeatModel(_measure(fitted, everybody), weights, intercept, new_share, repeats, owned)
+        rows = fitted.chances(_MOST_ROWS, np.random.default_rng(seed))
+        taken, unknown = fitted.new_items()
+        if not len(rows.users) or not taken.any():
+            raise DataError(
+                "site.repeats: how often people take up again what they know, beside new items, is not known: nobody "
+                "of the training history took up a new item on a later day than their first; take the key out"
+            )
+        earlier = fitted.before(fitted.labelled_from)
+        rates, now = _measure(earlier, earlier), _measure(fitted, everybody)
+        intercept, weights = _fit_again(rates, rows)
+        return RepeatModel(
+            rates=now,
+            weights=weights,
+            intercept=intercept,
+            new_share=float(taken.sum() / unknown.sum()),
+            new_shares=_new_shares(rates, now, (taken, unknown), everybody.new_items()),
+            repeats=int(rows.again.sum()),
+            owned=Ownership.of(train.users, items, days, train.n_items),
+        )
+
+
+def _fit_again(rates: Rates, rows: Chances) -> tuple[float, FloatArray]:
+    """Intercept and weights of taking up again; the mean chance where there is too little to fit on."""
+    if rows.again.sum() < FEWEST_REPEATS:
+        return float(logit((rows.again.sum() + 0.5) / (rows.weights.sum() + 1))), np.zeros(len(FEATURES))
+    state = rows.users, rows.items, rows.count, rows.first, rows.latest, rows.day
+    return _fit(rates.features(*state), rows.again, rows.weights)
+
+
+def _new_shares(
+    then: Rates, now: Rates, fitted: tuple[FloatArray, FloatArray], lately: tuple[FloatArray, FloatArray]
+) -> FloatArray:
+    """`RepeatModel.new_shares`.
+
+    Args:
+        then: Rates before the labels.
+        now: Rates of all training rows.
+        fitted: `Occasions.new_items` of the users that are fitted on.
+        lately: The same of everybody.
+    """
+    taken, unknown = fitted
+    some = unknown > 0
+    features = np.column_stack([then.visits, then.basket])[some]
+    outcome = np.repeat([1.0, 0.0], some.sum())
+    weights = np.concatenate([taken[some], unknown[some] - taken[some]])
+    intercept, slopes = _fit(np.tile(features, (2, 1)), outcome, weights)
+    usual = expit(intercept + np.column_stack([now.visits, now.basket]) @ slopes)
+    return np.asarray((lately[0] + _NEW_PRIOR) / (lately[1] + _NEW_PRIOR / usual), dtype=np.float64)
 
 
 def _fit(features: FloatArray, again: FloatArray, weights: FloatArray) -> tuple[float, FloatArray]:

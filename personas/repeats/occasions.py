@@ -128,14 +128,20 @@ class Occasions:
             np.where(again, 1.0, 1 / share),
         )
 
-    def new_share(self) -> float | None:
-        """Share of the items that a user did not know which were taken up on a labelled occasion; None without any."""
+    def new_items(self) -> tuple[FloatArray, FloatArray]:
+        """New items that each user took up on the labelled occasions, and how many could have been: shape (n_users,).
+
+        An item could have been new on each occasion on which the user did not know it yet.
+        """
+        n_users = len(self.starts) - 1
         new = self.place == 0
         cells = self.starts[self.users[new]] + self.occasion[new]
         fresh = np.bincount(cells, minlength=len(self.calendar))
-        whose = np.repeat(np.arange(len(self.starts) - 1), self.counts)
+        whose = np.repeat(np.arange(n_users), self.counts)
         before = np.cumsum(fresh) - fresh  # of all users so far
-        known = before - before[np.minimum(self.starts[whose], len(before) - 1)] if len(before) else before
+        known = before - before[self.starts[whose]]
         labelled: BoolArray = np.arange(len(self.calendar)) - self.starts[whose] >= self.labelled_from[whose]
-        candidates = float((self.n_items - known[labelled]).sum())
-        return float(fresh[labelled].sum()) / candidates if candidates else None
+        taken, unknown = (
+            np.bincount(whose[labelled], part[labelled], minlength=n_users) for part in (fresh, self.n_items - known)
+        )
+        return taken.astype(np.float64), unknown.astype(np.float64)

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from groundlings.environments.arrays import BoolArray, FloatArray
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
+from groundlings.environments.repeats import SECONDS_PER_DAY
 from groundlings.environments.split import LabelRows, people_in_thirds, split_training
 from groundlings.personas.taste.features import Evidence, Features, measure_evidence
 from groundlings.personas.taste.negative_sampling import AppealLabels, choose_labels
@@ -39,6 +40,8 @@ class Measured:
         labels: Held-out items and sampled negatives.
         features: Of the labels, from the earlier evidence, shape (n_labels, n_features).
         held_out: The rows that serve as labels.
+        occasions: Days on which each user took up anything, known items included, while labels were held out, shape
+            (n_users,).
     """
 
     evidence: Evidence
@@ -48,6 +51,7 @@ class Measured:
     labels: AppealLabels
     features: FloatArray
     held_out: Interactions
+    occasions: IntArray
 
     @property
     def met_share(self) -> float | None:
@@ -75,7 +79,15 @@ def measure(dataset: Dataset, train: Interactions, *, salt: str, seed: int, labe
         chosen = choose_labels(train, held_out, seed=name_key("labels", salt, seed))
         features = earlier.pairs(chosen.users, chosen.items)
         evidence, stars = measure_rows(dataset, train)
-        return Measured(evidence, stars, earlier, earlier_stars, chosen, features, held_out)
+        return Measured(evidence, stars, earlier, earlier_stars, chosen, features, held_out, _occasions(inner.test))
+
+
+def _occasions(rows: Interactions) -> IntArray:
+    """Days (UTC) on which each user has a row, shape (n_users,)."""
+    days = rows.timestamps // (SECONDS_PER_DAY * rows.ticks_per_second)
+    first, last = int(days.min(initial=0)), int(days.max(initial=0))
+    found = np.unique(rows.users * (last - first + 1) + days - first)
+    return np.bincount(found // (last - first + 1), minlength=rows.n_users).astype(np.int64)
 
 
 def measure_rows(dataset: Dataset, rows: Interactions) -> tuple[Evidence, StarEvidence | None]:

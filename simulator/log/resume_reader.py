@@ -52,27 +52,49 @@ class Resumption:
     past: PastRun
 
 
-def read_resumption(connection: Connection, store: Store, schema: ActionSchema) -> Resumption | None:
-    """How far the run in a log has come, None where nothing has begun yet."""
+def read_resumption(
+    connection: Connection, store: Store, schema: ActionSchema, *, shown: bool = False
+) -> Resumption | None:
+    """How far the run in a log has come, None where nothing has begun yet; `shown` as of `read_past`."""
     begun = read_begun(connection)
     if begun is None:
         return None
     arm_ids = {row.name: row.arm_id for row in connection.execute(select(arms.c.name, arms.c.arm_id))}
     origin = next_origin(connection, store)
-    past = {name: read_past(connection, arm_id, origin, schema) for name, arm_id in arm_ids.items()}
+    past = {name: read_past(connection, arm_id, origin, schema, shown=shown) for name, arm_id in arm_ids.items()}
     return Resumption(begun.run_id, arm_ids, origin, PastRun(begun, past))
 
 
-def read_past(connection: Connection, arm_id: int, origin: Origin, schema: ActionSchema) -> Past:
-    """What one arm has lived through; a session counts once all of it is committed, so there are no halves."""
+def read_past(
+    connection: Connection, arm_id: int, origin: Origin, schema: ActionSchema, *, shown: bool = False
+) -> Past:
+    """What one arm has lived through; a session counts once all of it is committed, so there are no halves.
+
+    Args:
+        connection: To the log.
+        arm_id: The arm's.
+        origin: Where ids begin.
+        schema: Says which action is an interaction.
+        shown: Whether impressions are read as well, for a mind that counts them.
+    """
     past_sessions = connection.execute(
         select(sessions.c.day, sessions.c.agent_id)
         .where(sessions.c.arm_id == arm_id)
         .order_by(sessions.c.day, sessions.c.agent_id)
     )
     done = dict(_by_day(connection.execute(_interactions(schema).where(sessions.c.arm_id == arm_id))))
-    days = tuple(_day(day, rows, done.get(day, []), origin) for day, rows in _by_day(past_sessions))
+    seen = dict(_by_day(connection.execute(_impressions().where(sessions.c.arm_id == arm_id)))) if shown else {}
+    days = tuple(_day(day, rows, done.get(day, []), seen.get(day, []), origin) for day, rows in _by_day(past_sessions))
     return Past(days, read_memories(connection, arm_id, origin.agent))
+
+
+def _impressions() -> Select[Any]:
+    """Day, agent and item of every impression."""
+    return (
+        select(sessions.c.day, sessions.c.agent_id, impressions.c.item_id)
+        .select_from(impressions.join(sessions, sessions.c.session_id == impressions.c.session_id))
+        .order_by(sessions.c.day, sessions.c.agent_id, impressions.c.rank)
+    )
 
 
 def _interactions(schema: ActionSchema) -> Select[Any]:
@@ -115,7 +137,9 @@ def _by_day(rows: Any) -> Iterator[tuple[int, list[Row[Any]]]]:
     return ((day, list(group)) for day, group in groupby(rows, key=lambda row: row.day))
 
 
-def _day(day: int, past_sessions: list[Row[Any]], clicks: list[Row[Any]], origin: Origin) -> PastDay:
+def _day(
+    day: int, past_sessions: list[Row[Any]], clicks: list[Row[Any]], seen: list[Row[Any]], origin: Origin
+) -> PastDay:
     return PastDay(
         day=day,
         agents=np.array([row.agent_id for row in past_sessions], dtype=np.int64) - origin.agent,
@@ -123,6 +147,8 @@ def _day(day: int, past_sessions: list[Row[Any]], clicks: list[Row[Any]], origin
         items=np.array([row.item_id - origin.item for row in clicks], dtype=np.int32),
         stars=_numbers(row.strength for row in clicks),
         units=_numbers(row.units for row in clicks),
+        viewers=np.array([row.agent_id for row in seen], dtype=np.int64) - origin.agent,
+        shown=np.array([row.item_id for row in seen], dtype=np.int64) - origin.item,
     )
 
 

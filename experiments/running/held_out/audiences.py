@@ -23,7 +23,7 @@ from groundlings.experiments.running.plan import Plan
 from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Mind
 from groundlings.personas.minds.behavioural import BehaviouralMind, BehaviouralOptions
 from groundlings.personas.minds.browsing_options import BrowsingOptions
-from groundlings.personas.taste.model import FAMILIES
+from groundlings.personas.taste.model import FAMILIES, Taste
 
 OWN = "this run's mind"
 EVERY_SLOT = "every slot seen, flat exit"
@@ -57,11 +57,15 @@ def audiences_of(plan: Plan) -> list[Audience]:
     """A mind for each of `audience_names`, in that order."""
     browsing = _browsing(plan)
     tastes = plan.ground.tastes(plan.config.seed)
-    minds: list[Mind] = [
-        plan.mind() if _asks_nobody(plan) else BehaviouralMind(plan.population, plan.minds.taste, browsing)
-    ]
-    minds += [BehaviouralMind(plan.population, tastes[name], browsing) for name in FAMILIES]
-    minds.append(BehaviouralMind(plan.population, plan.minds.taste, _every_slot(browsing)))
+
+    def behavioural(taste: Taste, options: BehaviouralOptions) -> Mind:
+        return BehaviouralMind(
+            plan.population, taste, options, base_directory=plan.config.base, repeats=plan.minds.repeats
+        )
+
+    minds: list[Mind] = [plan.mind() if _asks_nobody(plan) else behavioural(plan.minds.taste, browsing)]
+    minds += [behavioural(tastes[name], browsing) for name in FAMILIES]
+    minds.append(behavioural(plan.minds.taste, _every_slot(browsing)))
     return [Audience(name, mind) for name, mind in zip(audience_names(plan), minds, strict=True)]
 
 
