@@ -12,6 +12,12 @@ import numpy as np
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import ItemColumns, OwnData, UserColumns
+from groundlings.environments.datasets.feedback import (
+    feedback_notes,
+    refuse_nothing_counted,
+    with_liking,
+    words_of,
+)
 from groundlings.environments.datasets.genres import genres_of
 from groundlings.environments.datasets.own_history import Names, read_history
 from groundlings.environments.datasets.tables import Column, Table
@@ -52,10 +58,24 @@ def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] = Table.
     _refuse_many_genres(catalog, people, config.items)
     names = Names(people.user_ids, catalog.item_ids, has_users_file=config.users is not None)
     history, parts = read_history(columns, rows, held_out, names, config.scale.scale())
+    refuse_nothing_counted(history, columns, str(columns.path))
+    stated = "scale" in config.model_fields_set
+    history, scale = with_liking(history, columns, config.scale.scale(), stated=stated)
     paths = [columns.path, *([columns.held_out.path] if columns.held_out else []), config.items.path]
     source = ", ".join(str(path) for path in [*paths, *([config.users.path] if config.users else [])])
     return Dataset(
-        "own", catalog, people, history, config.scale.scale(), source, OWN_LICENCE, columns.timestamp is not None, parts
+        "own",
+        catalog,
+        people,
+        history,
+        scale,
+        source,
+        OWN_LICENCE,
+        columns.timestamp is not None,
+        parts,
+        feedback_notes(history, columns.counted),
+        counted=columns.counted,
+        asks_ratings=stated,
     )
 
 
@@ -74,6 +94,7 @@ def _items(config: ItemColumns, table: Table) -> Catalog:
         years=np.full(len(ids.codes), np.nan) if years is None else years,
         genres=((),) * len(nothing) if genres is None else _genres(genres, config.genre_separator),
         texts=tuple(cell or None for cell in texts),
+        words=words_of(config.things, config.verbs),
     )
 
 

@@ -224,7 +224,7 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
     split = config.split.of(dataset)
     population = build_population(dataset, split.train, size=config.population.size, seed=config.seed)
     ground = CalibrationGround(dataset, split, config.split, population)
-    around = EnvironmentContext(dataset.catalog, dataset.scale, config.base)
+    around = EnvironmentContext(dataset.catalog, dataset.scale, config.base, dataset.opinions)
     return Plan(
         config=config,
         supplied=supplied,
