@@ -164,7 +164,7 @@ class ItemColumns(_Strict):
     """Column with a longer description."""
     things: Things | None = None
     """What items are called, in prompts and reports: `products`, or `{one: dish, many: dishes}`."""
-    verbs: dict[Kind, Annotated[str, Field(pattern=NOUN)]] = Field(default_factory=dict)
+    verbs: dict[Kind, Annotated[str, Field(pattern=NOUN)]] | None = None
     """Kind of an interaction -> what people did, in the past tense, such as `{play: listened to}`; the others are
     "bought", "played", "looked at" and so on."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray, KindArray
 from groundlings.environments.dataset import LIKES, RatingScale
-from groundlings.environments.datasets.config import InteractionColumns, Things
+from groundlings.environments.datasets.config import InteractionColumns, ItemColumns, Things
 from groundlings.environments.datasets.tables import Column, Table
 from groundlings.environments.errors import ConfigError, DataError, shown
 from groundlings.environments.feedback import default_counted, occurring_kinds
@@ -56,14 +57,18 @@ def _kinds(column: Column, named: Mapping[str, Kind]) -> KindArray:
     """The kind of each row, as a place in `KINDS`."""
     codes = np.array([KINDS.index(named[cell]) if cell in named else -1 for cell in column.values], dtype=np.int8)
     found = codes[column.codes]
-    if (found >= 0).all():
-        return found
+    if (found < 0).any():
+        _refuse_unknown(column, codes, named)
+    return found
+
+
+def _refuse_unknown(column: Column, codes: KindArray, named: Mapping[str, Kind]) -> NoReturn:
     counts = np.bincount(column.codes, minlength=len(column.values))
     unknown = sorted((-int(counts[place]), column.values[place]) for place in np.flatnonzero(codes < 0).tolist())
     told = ", ".join(f"{shown(cell)} ({-count:,} rows)" for count, cell in unknown[:_NAMED] if count)
     more = f" and {len(unknown) - _NAMED:,} more" if len(unknown) > _NAMED else ""
     column.fail(
-        int(np.argmax(found < 0)),
+        int(np.argmax(codes[column.codes] < 0)),
         f"the column of kinds holds {told}{more}, which own.interactions.kinds does not name (it names "
         f"{', '.join(map(shown, named))}); map each to one of {', '.join(KINDS)}, or take these rows out",
     )
@@ -128,7 +133,9 @@ def refuse_nothing_counted(history: Interactions, config: InteractionColumns, pa
     kinds = occurring_kinds(history)
     counted = default_counted(kinds) if config.counted is None else config.counted
     if not set(counted) & set(kinds):
-        what = "own.interactions.counted names" if config.counted is not None else "interactions are rows of other kinds"
+        what = (
+            "own.interactions.counted names" if config.counted is not None else "interactions are rows of other kinds"
+        )
         raise DataError(
             f"{path}: all rows are of the kinds {', '.join(kinds)}, and {what}"
             f"{' ' + ', '.join(counted) if counted else ''}; nothing would be an interaction"
@@ -150,6 +157,7 @@ def feedback_notes(history: Interactions, counted: Sequence[Kind] | None) -> tup
     return (words,)
 
 
-def words_of(things: Things | None, verbs: Mapping[Kind, str]) -> Words:
+def words_of(config: ItemColumns) -> Words:
     """What items are called, as a configuration says."""
-    return Words(verbs=dict(verbs)) if things is None else Words(things.one, things.many, dict(verbs))
+    things = config.things or Things()
+    return Words(things.one, things.many, dict(config.verbs or {}))

@@ -94,7 +94,7 @@ def _items(config: ItemColumns, table: Table) -> Catalog:
         years=np.full(len(ids.codes), np.nan) if years is None else years,
         genres=((),) * len(nothing) if genres is None else _genres(genres, config.genre_separator),
         texts=tuple(cell or None for cell in texts),
-        words=words_of(config.things, config.verbs),
+        words=words_of(config),
     )
 
 

@@ -12,8 +12,10 @@ would have to guess a part.
 
 from __future__ import annotations
 
+from groundlings.environments.actions import OPINIONS
 from groundlings.experiments.analysis.metrics.declaration import Metric
 
+_SAYS_LIKES = frozenset(OPINIONS)
 _SOURCE = "Zhang et al. 2024, On generative agents in recommendation, section 4.2"
 
 METRICS: tuple[Metric, ...] = (
@@ -50,7 +52,7 @@ GROUP BY arm_id, agent_id""",
         denominator="whole_sessions",
         source=_SOURCE,
         measures_choice=True,
-        needs=frozenset({"rate"}),
+        needs_one=_SAYS_LIKES,
         sql="""\
 SELECT arm_id, agent_id, avg(likes) AS value
 FROM (
@@ -72,7 +74,7 @@ GROUP BY arm_id, agent_id""",
         numerator="likes",
         denominator="ratings",
         source=_SOURCE,
-        needs=frozenset({"rate"}),
+        needs_one=_SAYS_LIKES,
         sql="""\
 SELECT arm_id, agent_id, avg(CAST(rating >= (SELECT like_from FROM runs) AS INTEGER)) AS value
 FROM impressions JOIN sessions USING (session_id)

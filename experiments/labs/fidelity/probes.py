@@ -141,7 +141,9 @@ def _random_slates(stage: Stage, random_order: Recommender) -> list[Record]:
 
 def _fatigue(stage: Stage, ease: Recommender) -> list[Record]:
     """P(exit after each page), among the agents who saw it and could have continued."""
-    site = PaginatedFeed(stage.config.site.page_size, FATIGUE_PAGES, stage.dataset.scale, opinions=stage.dataset.opinions)
+    site = PaginatedFeed(
+        stage.config.site.page_size, FATIGUE_PAGES, stage.dataset.scale, opinions=stage.dataset.opinions
+    )
     sessions = simulate_sessions(stage, ease, stage.mind, site, day=0)
     definition = (
         "Share of the agents who see this page that leave after it (Kaplan and Meier 1958: sessions that the last page "

@@ -89,7 +89,9 @@ class Ground:
     @property
     def site(self) -> PaginatedFeed:
         """The pages of a session."""
-        return PaginatedFeed(self.config.site.page_size, self.config.site.max_pages, self.dataset.scale, opinions=self.dataset.opinions)
+        return PaginatedFeed(
+            self.config.site.page_size, self.config.site.max_pages, self.dataset.scale, opinions=self.dataset.opinions
+        )
 
     @property
     def context(self) -> RecommenderContext:
