@@ -148,6 +148,6 @@ class Dataset:
             digest.update(b"parts" + np.ascontiguousarray(self.parts, dtype=np.int8).tobytes())
         if self.counted is not None:
             digest.update(f"counted {sorted(map(KINDS.index, self.counted))}".encode())
-        if self.scale.likes or self.asks_ratings:
-            digest.update(f"opinions {self.opinions}".encode())
+        if self.scale.likes:
+            digest.update(b"likes")
         return digest.hexdigest()

@@ -108,7 +108,7 @@ def _taken(acts: Sequence[Act], traits: Traits, catalog: Catalog) -> str:
     kinds = Counter[Kind]()
     for act in acts:
         kinds[act.kind] += act.count
-    did = catalog.words.did(kinds.most_common(1)[0][0] if kinds else "interaction")
+    did = catalog.words.did(kinds.most_common(1)[0][0] if kinds else "like")
     items = catalog.words.counted(int(traits.activity.value))
     return f"You {did} {items}, {_ACTIVITY[traits.activity.level]}."
 

@@ -223,8 +223,13 @@ class OwnData(_Strict):
     """The items."""
     users: UserColumns | None = None
     """The users; without it only their ids are known."""
-    scale: ScaleConfig = ScaleConfig()
-    """The stars your ratings use, and the stars agents may give."""
+    scale: ScaleConfig | None = None
+    """The stars your ratings use, and the stars agents may give: 1 to 5 in steps of 1 if absent. Where nobody of the
+    data rates, agents rate only if this is stated."""
+
+    def rating_scale(self) -> RatingScale:
+        """The scale of ratings."""
+        return (self.scale or ScaleConfig()).scale()
 
 
 class ToyOptions(_Strict):

@@ -57,10 +57,9 @@ def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] = Table.
         people = _users(config.users, read(base / config.users.path.expanduser()))
     _refuse_many_genres(catalog, people, config.items)
     names = Names(people.user_ids, catalog.item_ids, has_users_file=config.users is not None)
-    history, parts = read_history(columns, rows, held_out, names, config.scale.scale())
+    history, parts = read_history(columns, rows, held_out, names, config.rating_scale())
     refuse_nothing_counted(history, columns, str(columns.path))
-    stated = "scale" in config.model_fields_set
-    history, scale = with_liking(history, columns, config.scale.scale(), stated=stated)
+    history, scale = with_liking(history, columns, config.rating_scale(), stated=config.scale is not None)
     paths = [columns.path, *([columns.held_out.path] if columns.held_out else []), config.items.path]
     source = ", ".join(str(path) for path in [*paths, *([config.users.path] if config.users else [])])
     return Dataset(
@@ -75,7 +74,7 @@ def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] = Table.
         parts,
         feedback_notes(history, columns.counted),
         counted=columns.counted,
-        asks_ratings=stated,
+        asks_ratings=config.scale is not None,
     )
 
 

@@ -99,6 +99,8 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
     content.pop("held_out", None)
     if content.pop("copy_data", False):
         del content["dataset"]["own"]  # the hash of the data set tells all about it
+    elif isinstance(own := content.get("dataset", {}).get("own"), dict):
+        own.setdefault("scale", _USUAL_SCALE)
     # What every file meant before these keys existed: the runs of then keep their hash.
     if content.get("design") == {"kind": "parallel"}:
         del content["design"]
@@ -123,6 +125,9 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
         content["mind"]["model"] = _with_effect(model, config)
     return content
 
+
+_USUAL_SCALE = {"low": 1.0, "high": 5.0, "step": 1.0}
+"""What `dataset.own.scale` is if absent; it stood in every file before it could be absent."""
 
 _LAB = ("language", {"max_unreadable"})
 """The same of a lab's language model."""
