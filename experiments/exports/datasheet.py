@@ -43,12 +43,8 @@ _WITHOUT_TIMES: Mapping[str, str] = {
 
 _RATINGS: Mapping[str | None, Mapping[str, str]] = {
     "rate": {},
-    "like": {
-        "rating": "1 where the person liked an opened item, 0 where they disliked it; NULL where they said nothing"
-    },
-    None: {
-        "rating": "NULL: the environment took neither ratings nor likes, so what people think of items is not known"
-    },
+    "like": {"rating": "1 where the person liked an opened item, 0 where they disliked it; NULL where neither"},
+    None: {"rating": "NULL: the environment took neither ratings nor likes, so nothing is known of opinions"},
 }
 """By the action of opinions."""
 
