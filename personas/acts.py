@@ -67,7 +67,7 @@ def _amount(rows: Interactions, own: Sequence[int]) -> float | None:
 
 
 def act_words(acts: Sequence[Act], titles: Sequence[str], catalog: Catalog, since: str) -> str:
-    """Acts in words: "bought Green tea 14 times, last 3 days before the simulation; looked at Chai".
+    """Acts in words: "bought Green tea (14 times, last 3 days before the simulation); looked at Chai (once)".
 
     Args:
         acts: What was done.
@@ -82,12 +82,12 @@ def _words(acts: Sequence[Act], titles: Sequence[str], catalog: Catalog, since: 
     verb = ""
     for act, title in zip(acts, titles, strict=True):
         did = catalog.words.did(act.kind)
-        times = {1: "", 2: " twice"}.get(act.count, f" {act.count:,} times")
-        amount = ""
+        told = [{1: "once", 2: "twice"}.get(act.count, f"{act.count:,} times")]
         if act.kind == "purchase" and act.amount is not None and act.amount != act.count:
-            amount = f" ({act.amount:g} in all)"
-        last = "" if act.days is None else f", {'last ' if act.count > 1 else ''}{_ago(act.days)} before {since}"
-        yield f"{'' if did == verb else did + ' '}{title}{times}{amount}{last}"
+            told.append(f"{act.amount:g} in all")
+        if act.days is not None:
+            told.append(f"{'last ' if act.count > 1 else ''}{_ago(act.days)} before {since}")
+        yield f"{'' if did == verb else did + ' '}{title} ({', '.join(told)})"
         verb = did
 
 

@@ -65,7 +65,9 @@ def _kinds(column: Column, named: Mapping[str, Kind]) -> KindArray:
 def _refuse_unknown(column: Column, codes: KindArray, named: Mapping[str, Kind]) -> NoReturn:
     counts = np.bincount(column.codes, minlength=len(column.values))
     unknown = sorted((-int(counts[place]), column.values[place]) for place in np.flatnonzero(codes < 0).tolist())
-    told = ", ".join(f"{shown(cell)} ({-count:,} row{'s' * (count != -1)})" for count, cell in unknown[:_NAMED] if count)
+    told = ", ".join(
+        f"{shown(cell)} ({-count:,} row{'s' * (count != -1)})" for count, cell in unknown[:_NAMED] if count
+    )
     more = f" and {len(unknown) - _NAMED:,} more" if len(unknown) > _NAMED else ""
     column.fail(
         int(np.argmax(codes[column.codes] < 0)),

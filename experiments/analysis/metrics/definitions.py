@@ -12,6 +12,8 @@ would have to guess a part.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from groundlings.environments.actions import OPINIONS
 from groundlings.experiments.analysis.metrics.declaration import Metric
 
@@ -137,5 +139,20 @@ FROM sessions
 GROUP BY arm_id, agent_id""",
     ),
 )
+
+OF_LIKES: Mapping[str, Mapping[str, str]] = {
+    "likes_per_session": {
+        "definition": (
+            "Likes divided by sessions; a session without one counts as zero. The likes of a session with a lost page"
+            " are not known: such sessions are left out."
+        ),
+    },
+    "like_ratio": {
+        "definition": "Likes divided by likes and dislikes that could be read.",
+        "unit": "share of likes and dislikes",
+        "left_out": "agents without a like or dislike that could be read",
+    },
+}
+"""What is said otherwise of a metric where people like and dislike instead of rating."""
 
 BY_NAME = {metric.name: metric for metric in METRICS}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from groundlings.environments.actions import OPINIONS
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.plugins import PYTHON_OBJECT, ExtensionPoint, nearest
 from groundlings.experiments.analysis.metrics.declaration import Metric
-from groundlings.experiments.analysis.metrics.definitions import BY_NAME, METRICS
+from groundlings.experiments.analysis.metrics.definitions import BY_NAME, METRICS, OF_LIKES
 
 ALL_SHIPPED = "shipped"
 """Stands in `metrics:` for all shipped ones."""
@@ -87,6 +88,8 @@ def resolve_metrics(
         raise ConfigError(f"metrics: {', '.join(twice)} stands there twice; each name may stand for one metric only")
     if not found:
         raise ConfigError("metrics: none is left; name at least one")
+    if actions is not None and "like" in actions and "rate" not in actions:
+        found = [replace(metric, **OF_LIKES.get(metric.name, {})) if metric.shipped else metric for metric in found]
     return tuple(found)
 
 
