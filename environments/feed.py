@@ -56,7 +56,7 @@ LIKE = ActionSpec(
 )
 
 
-def feed_schema(stars: tuple[float, ...], opinions: Opinions = "ratings") -> ActionSchema:
+def feed_schema(stars: tuple[float, ...], *, opinions: Opinions = "ratings") -> ActionSchema:
     """The actions of a feed: click, rate (where there are stars) or like, next page, satisfaction.
 
     Args:
@@ -115,7 +115,7 @@ class PaginatedFeed:
     @cached_property
     def schema(self) -> ActionSchema:
         """See `Environment.schema`."""
-        return feed_schema(self.scale.values, self.opinions)
+        return feed_schema(self.scale.values, opinions=self.opinions)
 
     @property
     def depth(self) -> int:
