@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.environments.errors import DataError
+from groundlings.environments.words import Words
 
 COST = "cost"
 """Name of the feature that holds the seller's cost per unit."""
@@ -43,6 +44,8 @@ class Catalog:
         texts: A longer description of each item, None where there is none.
         features: Further columns by name, shape (n_items,) each: texts with None where unknown (a brand, a department),
             or float64 with NaN where unknown. `COST` is the seller's cost per unit.
+        words: What items are called, and what people do with them, in prompts and reports. Not in the fingerprint:
+            the questions of a model are logged as they were asked.
     """
 
     item_ids: tuple[str, ...]
@@ -51,6 +54,7 @@ class Catalog:
     genres: tuple[tuple[str, ...], ...]
     texts: tuple[str | None, ...] = field(default=())
     features: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    words: Words = field(default_factory=Words)
 
     def __post_init__(self) -> None:
         n_items = len(self.item_ids)

@@ -14,10 +14,11 @@ from groundlings.environments import levels
 from groundlings.environments.actions import ActionSchema, ActionSpec, LegalActions
 from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
-from groundlings.environments.dataset import RatingScale
+from groundlings.environments.dataset import LIKES, RatingScale
 from groundlings.environments.decision import Decision
 from groundlings.environments.environment import EndedBy, Observation, Rank, Served, SessionState
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.feedback import Opinions
 from groundlings.environments.offers import Offers
 from groundlings.environments.page import Page
 from groundlings.environments.ranking import Ranking, RankingRequest
@@ -48,18 +49,33 @@ def rate(stars: tuple[float, ...]) -> ActionSpec:
     )
 
 
-def feed_schema(stars: tuple[float, ...], named: Sequence[FeedAction] | None = None) -> ActionSchema:
-    """The actions of a feed: click, rate (where there are stars), next page, satisfaction; those of a shop if named.
+LIKE = ActionSpec(
+    "like",
+    per="slot",
+    kind="number",
+    values=LIKES.values,
+    needs="click",
+    refusals={"needs": "only an opened item can be liked or disliked", "values": "1 is a like, and 0 a dislike"},
+)
+
+
+def feed_schema(
+    stars: tuple[float, ...], named: Sequence[FeedAction] | None = None, *, opinions: Opinions = "ratings"
+) -> ActionSchema:
+    """The actions of a feed: click, rate (where there are stars) or like, next page, satisfaction; those of a shop.
 
     Args:
-        stars: Ratings that may be given, () for none.
+        stars: The ratings that may be given.
         named: Actions per item, as `site.actions` has them; with purchases, those are what recommenders learn from.
+        opinions: How people say what they think of an item.
     """
-    rated = (rate(stars),) if stars and (named is None or "rate" in named) else ()
+    said: tuple[ActionSpec, ...] = {"ratings": (rate(stars),) if stars else (), "likes": (LIKE,), "none": ()}[opinions]
+    if named is not None:
+        said = tuple(spec for spec in said if spec.name in named)
     return ActionSchema(
-        (CLICK, *rated, *shop_specs(named or ()), NEXT_PAGE, SATISFACTION),
+        (CLICK, *said, *shop_specs(named or ()), NEXT_PAGE, SATISFACTION),
         interaction=PURCHASE if PURCHASE in (named or ()) else "click",
-        strength="rate" if rated else None,
+        strength=said[0].name if said else None,
     )
 
 
@@ -96,12 +112,14 @@ class PaginatedFeed:
         actions: What may be done with an item, for instance click, add_to_cart and purchase; None for click and, where
             the data set has ratings, rate.
         catalog, offers: Where costs and prices come from, for the actions that need them.
+        opinions: How people say what they think of an item that they clicked: ratings of the scale, likes, or not.
     """
 
     page_size: int
     max_pages: int
     scale: RatingScale
     rank_each: RankEach = "visit"
+    opinions: Opinions = "ratings"
     actions: tuple[FeedAction, ...] | None = None
     catalog: Catalog | None = field(default=None, compare=False, repr=False)
     offers: Offers | None = field(default=None, compare=False, repr=False)
@@ -114,13 +132,13 @@ class PaginatedFeed:
                 self.actions,
                 priced=self.offers is not None and self.offers.has_prices,
                 costed=self.catalog is not None and self.catalog.costs is not None,
-                rated=bool(self.scale.values),
+                opinion=feed_schema(self.scale.values, opinions=self.opinions).strength,
             )
 
     @cached_property
     def schema(self) -> ActionSchema:
         """See `Environment.schema`."""
-        return feed_schema(self.scale.values, self.actions)
+        return feed_schema(self.scale.values, self.actions, opinions=self.opinions)
 
     @property
     def depth(self) -> int:

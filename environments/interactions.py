@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Literal, TypeVar, get_args
 
@@ -27,6 +27,8 @@ WEIGHT = "weight"
 Kind = Literal["interaction", "view", "click", "add_to_cart", "purchase", "play", "rating", "like", "dislike"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 """What a user did with an item; the codes of `Interactions.kinds`. The first stands for an event of unnamed kind."""
+
+DISLIKE: Final = KINDS.index("dislike")
 
 TicksPerSecond = Literal[1, 1000, 1_000_000, 1_000_000_000]
 TICKS_PER_SECOND: Final[tuple[TicksPerSecond, ...]] = get_args(TicksPerSecond)
@@ -134,7 +136,7 @@ class Interactions:
 
     def first_meetings(self) -> Interactions:
         """The earliest row of each pair of a user and an item, in the order they have; itself where none repeats."""
-        if self.matrix.nnz == len(self):
+        if self.met.nnz == len(self):
             return self
         order = np.lexsort((self.timestamps, self.items, self.users))  # stable: equal moments keep their order
         new = np.ones(len(order), dtype=np.bool_)
@@ -182,13 +184,31 @@ class Interactions:
             _filled([(part.weights, len(part)) for part in parts], np.float64(np.nan)),
         )
 
+    def rated(self, ratings: FloatArray) -> Interactions:
+        """The same rows with other ratings, shape (n,), NaN for none."""
+        return replace(self, ratings=ratings)
+
+    def chosen(self) -> Interactions:
+        """The rows less the dislikes, which nobody should take for a choice; itself where there are none."""
+        if self.kinds is None or not (self.kinds == DISLIKE).any():
+            return self
+        return self.take(self.kinds != DISLIKE)
+
     def met_by(self, users: IntArray) -> sp.csr_array:
-        """The rows of `matrix` of some users, shape (n, n_items)."""
-        return rows_of(self.matrix, users)
+        """The rows of `met` of some users, shape (n, n_items)."""
+        return rows_of(self.met, users)
 
     @cached_property
     def matrix(self) -> sp.csr_array:
-        """Who met what: 1.0 for each pair that occurs, shape (n_users, n_items)."""
+        """Who chose what: 1.0 for each pair that occurs, dislikes apart, shape (n_users, n_items).
+
+        Recommenders learn from it. A pair that is both disliked and otherwise met is in it.
+        """
+        return self.chosen().met
+
+    @cached_property
+    def met(self) -> sp.csr_array:
+        """Who met what, dislikes included: 1.0 for each pair that occurs, shape (n_users, n_items)."""
         ones = np.ones(len(self))
         matrix = sp.csr_array((ones, (self.users, self.items)), shape=(self.n_users, self.n_items))
         matrix.data[:] = 1.0  # a pair that occurs twice was summed; it still counts once

@@ -45,12 +45,12 @@ class RepeatRule:
             day: The simulated day, 0 for the first.
         """
         if self.after_days is None:
-            return history.matrix
+            return history.met
         shape = (history.n_users, history.n_items)
         if not self.after_days:
             return sp.csr_array(shape)
         recent = day - days < self.after_days
-        return history.take(recent).matrix
+        return history.take(recent).met
 
     def describe(self) -> Mapping[str, Any]:
         """Plain JSON values."""

@@ -20,7 +20,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.offers import PRICE
 from groundlings.environments.page import Page
 
-FeedAction = Literal["click", "rate", "add_to_cart", "purchase", "quantity", "paid", "cost"]
+FeedAction = Literal["click", "rate", "like", "add_to_cart", "purchase", "quantity", "paid", "cost"]
 FEED_ACTION_NAMES: Final[tuple[FeedAction, ...]] = get_args(FeedAction)
 """What `site.actions` may name, in the order in which they happen."""
 
@@ -60,14 +60,14 @@ def shop_specs(named: Sequence[FeedAction]) -> tuple[ActionSpec, ...]:
     return tuple(spec for spec in specs if spec.name in named)
 
 
-def check_actions(named: Sequence[str], *, priced: bool, costed: bool, rated: bool) -> None:
+def check_actions(named: Sequence[str], *, priced: bool, costed: bool, opinion: str | None) -> None:
     """Refuse actions that do not fit together, or that the data cannot fill.
 
     Args:
         named: As `site.actions` has them.
         priced: Whether any price is known.
         costed: Whether the cost of any item is known.
-        rated: Whether the data set has a scale of ratings.
+        opinion: The action by which people of the data set say what they think of an item: `rate`, `like` or None.
 
     Raises:
         ConfigError: In one sentence, what does not fit and what to do.
@@ -80,16 +80,14 @@ def check_actions(named: Sequence[str], *, priced: bool, costed: bool, rated: bo
         )
     if len(set(named)) < len(named):
         raise ConfigError(f"site.actions: each action once, found {', '.join(named)}")
-    for name, needed in ((ADD_TO_CART, "click"), (PURCHASE, "click"), ("rate", "click")):
-        if name in named and needed not in named:
-            raise ConfigError(f"site.actions: {name} needs {needed}; add it")
     for name in (QUANTITY, PAID, COST):
         if name in named and PURCHASE not in named:
             raise ConfigError(f"site.actions: {name} is said of a purchase; add purchase, or take {name} out")
     if "click" not in named:
         raise ConfigError("site.actions: click is missing; every other action of an item needs it, so add it")
-    if "rate" in named and not rated:
-        raise ConfigError("site.actions: rate needs ratings, and the data set has none; take rate out")
+    for name, what in (("rate", "ratings"), ("like", "likes and dislikes")):
+        if name in named and opinion != name:
+            raise ConfigError(f"site.actions: {name} needs {what}, and the data set has none; take {name} out")
     if PAID in named and not priced:
         raise ConfigError(
             "site.actions: paid needs prices, and the data set has none; add a table of offers with prices "

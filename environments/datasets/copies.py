@@ -18,6 +18,7 @@ from groundlings.environments.datasets.config import (
     OwnData,
     ScaleConfig,
     SplitColumn,
+    Things,
     UserColumns,
 )
 from groundlings.environments.datasets.offer_columns import OfferColumns
@@ -25,8 +26,9 @@ from groundlings.environments.datasets.own import load_own
 from groundlings.environments.datasets.tables import Table
 from groundlings.environments.datasets.times import TimeUnit
 from groundlings.environments.errors import DataError
-from groundlings.environments.interactions import TicksPerSecond
+from groundlings.environments.interactions import KINDS, TicksPerSecond
 from groundlings.environments.offers import Offers
+from groundlings.environments.words import Words
 
 FOLDER = "data"
 """Where the copies lie, in the directory of a run."""
@@ -34,6 +36,8 @@ FOLDER = "data"
 _SPLIT = "split"
 _PARTS = ("train", "test", "valid")
 """Cells of that column, by the values of `Dataset.parts`; `SplitColumn` knows them."""
+
+_UNNAMED = (Words().one, Words().many)
 
 _UNITS: dict[TicksPerSecond, TimeUnit] = {1: "s", 1000: "ms", 1_000_000: "us", 1_000_000_000: "ns"}
 
@@ -52,8 +56,13 @@ def copies_of(dataset: Dataset) -> dict[str, pa.Table]:
     interactions = {
         "user": pa.array(people.user_ids, pa.string()).take(pa.array(history.users)),
         "item": pa.array(catalog.item_ids, pa.string()).take(pa.array(history.items)),
-        "rating": pa.array(history.ratings, from_pandas=True),
     }
+    if not dataset.scale.likes:
+        interactions["rating"] = pa.array(history.ratings, from_pandas=True)
+    if history.kinds is not None:
+        interactions["kind"] = pa.array(KINDS, pa.string()).take(pa.array(history.kinds))
+    if history.weights is not None:
+        interactions["weight"] = pa.array(history.weights, from_pandas=True)
     if dataset.times_known:
         interactions["timestamp"] = pa.array(history.timestamps)
     if dataset.parts is not None:
@@ -106,6 +115,7 @@ def _offers(offers: Offers, item_ids: Sequence[str]) -> pa.Table:
 def described(dataset: Dataset) -> OwnData:
     """What `dataset.own` says of the copies, with paths that start from the run's directory."""
     attributes = _in_order([list(known) for known in dataset.people.attributes])
+    history, scale = dataset.interactions, dataset.scale
     user_id = "id"
     while user_id in attributes:
         user_id += "_"
@@ -114,26 +124,36 @@ def described(dataset: Dataset) -> OwnData:
             path=_path("interactions"),
             user="user",
             item="item",
-            rating="rating",
+            rating=None if scale.likes else "rating",
+            kind=None if history.kinds is None else "kind",
+            weight=None if history.weights is None else "weight",
+            counted=dataset.counted,
             timestamp="timestamp" if dataset.times_known else None,
-            time_unit=_UNITS[dataset.interactions.ticks_per_second] if dataset.times_known else None,
+            time_unit=_UNITS[history.ticks_per_second] if dataset.times_known else None,
             split=None if dataset.parts is None else SplitColumn(column=_SPLIT),
         ),
-        items=_items(list(dataset.catalog.features)),
+        items=_items(dataset),
         users=UserColumns(path=_path("users"), id=user_id, attributes=tuple(attributes)),
-        scale=ScaleConfig(low=dataset.scale.low, high=dataset.scale.high, step=dataset.scale.step),
+        scale=ScaleConfig(low=scale.low, high=scale.high, step=scale.step) if dataset.opinions == "ratings" else None,
         offers=None if dataset.offers is None else _offer_columns(dataset.offers),
     )
 
 
-def _items(features: Sequence[str]) -> ItemColumns:
+def _items(dataset: Dataset) -> ItemColumns:
     """Columns of the items, under names that no feature has."""
+    words, features = dataset.catalog.words, list(dataset.catalog.features)
     names = {key: key for key in ("id", "title", "year", "genres", "text")}
     for key in names:
         while names[key] in features:
             names[key] += "_"
-    kept = tuple(name for name in features if name != COST)
-    return ItemColumns(path=_path("items"), features=kept or None, cost=COST if COST in features else None, **names)
+    return ItemColumns(
+        path=_path("items"),
+        features=tuple(name for name in features if name != COST) or None,
+        cost=COST if COST in features else None,
+        things=None if (words.one, words.many) == _UNNAMED else Things(one=words.one, many=words.many),
+        verbs=dict(words.verbs) or None,
+        **names,
+    )
 
 
 def _offer_columns(offers: Offers) -> OfferColumns:

@@ -14,6 +14,12 @@ from numpy.typing import NDArray
 from groundlings.environments.catalog import COST, Catalog
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import ItemColumns, OwnData, UserColumns
+from groundlings.environments.datasets.feedback import (
+    feedback_notes,
+    refuse_nothing_counted,
+    with_liking,
+    words_of,
+)
 from groundlings.environments.datasets.genres import genres_of
 from groundlings.environments.datasets.own_history import Names, read_history
 from groundlings.environments.datasets.own_offers import read_offers, unit_costs
@@ -54,7 +60,9 @@ def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] = Table.
         people = _users(config.users, read(base / config.users.path.expanduser()))
     _refuse_many_genres(catalog, people, config.items)
     names = Names(people.user_ids, catalog.item_ids, has_users_file=config.users is not None)
-    history, parts = read_history(columns, rows, held_out, names, config.scale.scale())
+    history, parts = read_history(columns, rows, held_out, names, config.rating_scale())
+    refuse_nothing_counted(history, columns, str(columns.path))
+    history, scale = with_liking(history, columns, config.rating_scale(), stated=config.scale is not None)
     offers = config.offers
     offered = None if offers is None else read_offers(offers, read(base / offers.path.expanduser()), catalog.item_ids)
     paths = [columns.path, *([columns.held_out.path] if columns.held_out else []), config.items.path]
@@ -65,11 +73,14 @@ def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] = Table.
         catalog,
         people,
         history,
-        config.scale.scale(),
+        scale,
         source,
         OWN_LICENCE,
         columns.timestamp is not None,
         parts,
+        feedback_notes(history, columns.counted),
+        counted=columns.counted,
+        asks_ratings=config.scale is not None,
         offers=offered,
     )
 
@@ -90,6 +101,7 @@ def _items(config: ItemColumns, table: Table) -> Catalog:
         genres=((),) * len(nothing) if genres is None else _genres(genres, config.genre_separator),
         texts=tuple(cell or None for cell in texts),
         features=_features(config, table),
+        words=words_of(config),
     )
 
 

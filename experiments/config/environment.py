@@ -73,6 +73,7 @@ class SiteConfig(Section):
             self.max_pages,
             context.scale,
             self.rank_each or "visit",
+            context.opinions,
             self.actions,
             context.catalog,
             context.offers,

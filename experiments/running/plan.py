@@ -244,9 +244,11 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
         config.dataset, on_download(progress), notify=on_note(progress), base=config.base
     )
     split = config.split.of(dataset)
-    population = build_population(dataset, split.train, size=config.population.size, seed=config.seed)
+    population = build_population(
+        dataset, split.train, size=config.population.size, seed=config.seed, beside=split.beside
+    )
     check_offers(dataset.offers, split.train, config.simulation.days, dataset.times_known, on_note(progress))
-    around = EnvironmentContext(dataset.catalog, dataset.scale, config.base, dataset.offers)
+    around = EnvironmentContext(dataset.catalog, dataset.scale, config.base, dataset.opinions, dataset.offers)
     ground = CalibrationGround(dataset, split, config.split, population, config.repeats.allowed)
     return Plan(
         config=config,

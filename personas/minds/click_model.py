@@ -134,9 +134,9 @@ class Browsing:
             page,
             Trace(chances={"click": Chance(probability, draw)}, examined=examined, remarks=remarks),
             click=clicked,
-            rate=stars if "rate" in schema else None,
             next_page=goes_on,
             satisfaction=satisfaction if "satisfaction" in schema else None,
+            **({} if schema.opinion is None else {schema.opinion: stars}),
         )
 
     def _really(self, sessions: Sessions, page: Page) -> tuple[BoolArray, FloatArray]:
@@ -163,7 +163,7 @@ class Browsing:
         given = np.where(rated, star_columns(np.where(rated, really, model.scale.low), model.scale), given)
         worth = np.zeros(clicked.shape)
         worth[session, slot] = given / (len(model.scale.values) - 1)
-        if legal.values("rate"):
+        if legal.schema.opinion is not None and legal.values(legal.schema.opinion):
             rates = rated | (here.uniform("rate", items) < self._options.rating_probability)
             stars[session, slot] = np.where(rates, np.array(model.scale.values)[given], np.nan)
         return worth, stars

@@ -14,6 +14,7 @@ from groundlings.environments.arrays import BoolArray
 from groundlings.environments.decision import Decision
 from groundlings.environments.page import Page
 from groundlings.environments.shop_actions import ADD_TO_CART, PURCHASE
+from groundlings.environments.trace import NO_TRACE
 from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Situation
 
 Misdeed = Literal["none", "illegal", "unreadable"]
@@ -71,17 +72,21 @@ class ScriptedMind:
     def _follow(self, situation: Situation) -> Decision:
         page, options = situation.page, self._options
         click = _at(options.click, page)
-        stars = options.stars if options.stars is not None and situation.legal.values("rate") else None
+        schema = situation.legal.schema
+        given = {}
+        if options.stars is not None and schema.opinion is not None and situation.legal.values(schema.opinion):
+            given = {schema.opinion: np.where(click, options.stars, np.nan)}
         sessions = len(page.items)
         decision = Decision.of(
             situation.legal,
             page,
+            NO_TRACE,
             click=click,
-            rate=None if stars is None else np.where(click, stars, np.nan),
-            add_to_cart=_at(options.cart, page) if options.cart and ADD_TO_CART in situation.legal.schema else None,
-            purchase=_at(options.buy, page) if options.buy and PURCHASE in situation.legal.schema else None,
+            add_to_cart=_at(options.cart, page) if options.cart and ADD_TO_CART in schema else None,
+            purchase=_at(options.buy, page) if options.buy and PURCHASE in schema else None,
             satisfaction=None if options.satisfaction is None else np.full(sessions, options.satisfaction),
             next_page=situation.legal.offers("next_page", page) & (page.number < options.pages),
+            **given,
         )
         return self._misbehave(decision, situation) if options.misdeeds else decision
 
@@ -94,8 +99,8 @@ class ScriptedMind:
         stray = str(Action("click", width))
         silent = unreadable[:, None]
         said = {"click": decision["click"] & ~silent, "next_page": (decision["next_page"] | beyond) & ~unreadable}
-        if decision.get("rate") is not None:
-            said["rate"] = np.where(silent, np.nan, decision["rate"])
+        if (opinion := situation.legal.schema.opinion) is not None:
+            said[opinion] = np.where(silent, np.nan, decision[opinion])
         if decision.get("satisfaction") is not None:
             said["satisfaction"] = np.where(unreadable, np.nan, decision["satisfaction"])
         return replace(

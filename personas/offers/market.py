@@ -40,7 +40,7 @@ class Market:
     ) -> None:
         self._browsing = browsing
         self._stated = options.shopping is not None
-        self._shopping = Shopping(options.shopping or ShoppingOptions(), population.train, others)
+        self._shopping = Shopping(options.shopping or ShoppingOptions(), population.train, population.beside, others)
         self._effects: OfferEffects | None = None
         if offers is not None:
             self._effects = OfferEffects(options.offers or OfferOptions(), offers, population.catalog, population.train)

@@ -1,12 +1,12 @@
 """From opening an item to paying for it: who puts it into the cart, who buys, and how many units.
 
-Where the history tells views from purchases, P(open) has the level of what people opened, and each further step is
+Where views and clicks count as interactions, P(open) has the level of what people opened, and each further step is
 taken with one probability:
 
     P(add | opened) = add_rate,   P(purchase | in the cart) = purchase_rate
 
-Where it does not, its interactions are taken for purchases, so what the mind computes is P(buy | examined) = p. Opening
-is then likelier by the odds 1 / (add_rate * purchase_rate), and the steps after it lead back to p exactly:
+Elsewhere interactions are purchases, or taken for such, so what the mind computes is P(buy | examined) = p. Opening is
+then likelier by the odds 1 / (add_rate * purchase_rate), and the steps after it lead back to p exactly:
 
     P(open) = logistic(logit(p) - log(add_rate * purchase_rate)),   P(purchase | opened) = p / P(open)
 
@@ -44,12 +44,20 @@ class Shopping:
     Args:
         options: What the experiment file states.
         history: The training part: kinds of interactions for the rates, weights for quantities.
+        beside: Earlier stages that are no interactions, such as views (`Population.beside`); for the rates.
         actions: Those that something else decides; they are left alone.
     """
 
-    def __init__(self, options: ShoppingOptions, history: Interactions, actions: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        options: ShoppingOptions,
+        history: Interactions,
+        beside: Interactions | None = None,
+        actions: frozenset[str] = frozenset(),
+    ) -> None:
         self._options = options
         self._history = history
+        self._told = history if beside is None else history.joined(beside)
         self._others = actions
         self._opens_known = bool(_of_kind(history, "view", "click").any())
         self._rates: dict[tuple[bool, bool], tuple[Figure, Figure]] = {}
@@ -57,8 +65,10 @@ class Shopping:
 
     def opening(self, schema: ActionSchema, wanted: FloatArray) -> FloatArray:
         """P(open | examined), from what the mind computes; the same shape."""
+        if self._opens_known or PURCHASE not in schema:
+            return wanted
         chance = self._chance(schema)
-        if self._opens_known or PURCHASE not in schema or chance == 1:
+        if chance == 1:
             return wanted
         return np.asarray(expit(logit(wanted) - np.log(chance)))
 
@@ -99,13 +109,12 @@ class Shopping:
 
     def _settled(self, cart: bool, sells: bool) -> tuple[Figure, Figure]:
         certain = Figure(1.0, None, PRESET, "the site has no such step")
-        opened = _pairs(self._history, "view", "click", "add_to_cart", "purchase")
-        in_cart, bought = _pairs(self._history, "add_to_cart", "purchase"), _pairs(self._history, "purchase")
-        carts_known = bool(_of_kind(self._history, "add_to_cart").any())
-        add = _rate(
-            self._options.add_rate, in_cart, opened, self._opens_known and carts_known, ADD_RATE, "views and carts"
-        )
-        told = carts_known if cart else self._opens_known
+        opens_told = bool(_of_kind(self._told, "view", "click").any())
+        opened = _pairs(self._told, "view", "click", "add_to_cart", "purchase")
+        in_cart, bought = _pairs(self._told, "add_to_cart", "purchase"), _pairs(self._told, "purchase")
+        carts_known = bool(_of_kind(self._told, "add_to_cart").any())
+        add = _rate(self._options.add_rate, in_cart, opened, opens_told and carts_known, ADD_RATE, "views and carts")
+        told = carts_known if cart else opens_told
         buy = _rate(
             self._options.purchase_rate, bought, in_cart if cart else opened, told, PURCHASE_RATE, "carts and purchases"
         )

@@ -62,7 +62,7 @@ def browse(recommender):
             "only",
             np.arange(3),
             recommender,
-            PaginatedFeed(2, 1, RatingScale(), "visit", SHOP),
+            PaginatedFeed(2, 1, RatingScale(), actions=SHOP),
             Buyers(buyers, size),
             Catalog(tuple("abcdef"), tuple("ABCDEF"), np.full(N_ITEMS, np.nan), ((),) * N_ITEMS),
             history or Interactions.of(np.array([0]), np.array([5]), None, np.array([9]), n_users=3, n_items=N_ITEMS),

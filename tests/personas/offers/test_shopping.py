@@ -155,3 +155,12 @@ def test_a_lower_price_and_a_promotion_sell_more_and_unknown_prices_change_nothi
     assert bought(usual, promoted=True) > 1.2 * plain
     assert bought(np.full(60, np.nan), promoted=False) == plain
     assert decide(make_mind(**options), np.arange(40), days=4)["purchase"].mean() == plain
+
+
+def test_earlier_stages_that_are_no_interactions_give_the_rates_and_leave_the_level_to_purchases():
+    views = history_of([(user, item, "view", np.nan) for user in range(10) for item in range(10)])
+    carts = history_of([(user, item, "add_to_cart", np.nan) for user in range(10) for item in range(4)])
+    bought = history_of([(user, item, "purchase", 1) for user in range(10) for item in range(3)])
+    shopping = Shopping(ShoppingOptions(), bought, views.joined(carts))
+    assert [figure.value for figure in shopping.rates(SHOP)] == [0.4, 0.75]
+    assert shopping.opening(SHOP, np.array([0.01]))[0] == pytest.approx(0.01 / 0.3 / (1 + 0.01 * (1 / 0.3 - 1)))
