@@ -107,7 +107,7 @@ def _prices(sales: pa.Table, products: IntArray, n_weeks: int) -> FloatArray:
     charged = sales["sales_value"].to_numpy() + sales["coupon_match_disc"].to_numpy()
     sold = np.isin(number, products) & (quantity > 0) & (charged > 0)
     places = np.searchsorted(products, number[sold]) * n_weeks + sales["week"].to_numpy()[sold] - 1
-    unit = np.round(charged[sold] / quantity[sold], 2)
+    unit = np.round(charged[sold] / quantity[sold], 6)  # fuel is counted in thousandths of a gallon
     order = np.lexsort((unit, places))
     places, unit = places[order], unit[order]
     cells, starts, counts = np.unique(places, return_index=True, return_counts=True)
