@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.offers import PRICE, PROMOTED
+from groundlings.environments.shop_actions import ADD_TO_CART, PAID, PURCHASE, QUANTITY
 from groundlings.environments.trace import Mood
 from groundlings.simulator.log.reader import LogReader, SessionRows
 
@@ -30,6 +32,11 @@ class StorySlot:
         probability: The mind's P(click), None = it states none.
         yes: What a language model gave for yes, of yes and no, where a calibrated mind asked it.
         grounded: Whether what the person really did later decided.
+        price: That the slot showed, None where it showed none.
+        promoted: Whether the slot was shown as promoted.
+        in_cart: Whether it was put into the cart.
+        bought: Units that were bought, None for nothing.
+        paid: For all units, None where nothing was bought or the price is unknown.
     """
 
     place: int
@@ -44,6 +51,11 @@ class StorySlot:
     probability: float | None
     yes: float | None = None
     grounded: bool = False
+    price: float | None = None
+    promoted: bool = False
+    in_cart: bool = False
+    bought: float | None = None
+    paid: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +214,12 @@ def _page(number: int, of: SessionRows, calls: tuple[StoryCall, ...], opinion: s
     end = next((event for event in events if event["kind"] in ("next_page", "exit", *_LOST)), {})
     refused = end.get("kind") == "unanswerable"
     marks = {(event["impression_id"], event["kind"]): event["detail"] for event in events}
+    numbers = {(event["impression_id"], event["kind"]): event["value"] for event in events}
     mood = next((row for row in of.moods if row["page"] == number), None)
     return StoryPage(
         number=number,
         mood=Mood(mood["satisfaction"], mood["tiredness"], json.loads(mood["boredom"])) if mood else None,
-        slots=tuple(_slot(row, marks, opinion) for row in of.slots if row["page"] == number),
+        slots=tuple(_slot(row, marks, numbers, opinion) for row in of.slots if row["page"] == number),
         refused=tuple(str(event["detail"]) for event in events if event["kind"] == "illegal"),
         feeling=None if refused else end.get("detail"),
         satisfaction=end.get("value"),
@@ -217,7 +230,14 @@ def _page(number: int, of: SessionRows, calls: tuple[StoryCall, ...], opinion: s
     )
 
 
-def _slot(row: Mapping[str, Any], marks: Mapping[tuple[int, str], str], opinion: str | None) -> StorySlot:
+def _slot(
+    row: Mapping[str, Any],
+    marks: Mapping[tuple[int, str], str],
+    numbers: Mapping[tuple[int, str], float | None],
+    opinion: str | None,
+) -> StorySlot:
+    shown = row["impression_id"]
+    bought = numbers.get((shown, QUANTITY), 1.0) if (shown, PURCHASE) in marks else None
     score = marks.get((row["impression_id"], "language_score"))
     return StorySlot(
         place=row["display_position"] + 1,
@@ -231,7 +251,12 @@ def _slot(row: Mapping[str, Any], marks: Mapping[tuple[int, str], str], opinion:
         reason=marks.get((row["impression_id"], "reason")),
         probability=row["p_click"],
         yes=None if score is None else 1 / (1 + math.exp(-float(score))),
-        grounded=(row["impression_id"], "grounded") in marks,
+        grounded=(shown, "grounded") in marks,
+        price=numbers.get((shown, PRICE)),
+        promoted=(shown, PROMOTED) in marks,
+        in_cart=(shown, ADD_TO_CART) in marks,
+        bought=bought,
+        paid=numbers.get((shown, PAID)),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from groundlings.environments.errors import ConfigError
+from groundlings.experiments.archive.agent_history import read_story
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.simulating import log_experiment
@@ -51,6 +52,17 @@ def test_money_follows_from_the_price_on_the_page_and_carts_are_abandoned(log):
     assert (of["cost"].value < of["paid"].value).all()
     assert len(prices) == len(impressions), "every price that was shown is in the log"
     assert set(of["offer_promoted"].index) <= set(prices.index)
+
+
+def test_the_story_of_an_agent_names_prices_carts_and_what_was_paid(log):
+    with LogReader(log) as reader:
+        bought = reader.events().query("kind == 'paid'")
+    user = bought.user_id.iloc[0]
+    slots = [slot for visit in read_story(log, user).sessions for page in visit.pages for slot in page.slots]
+    paid = [slot.paid for slot in slots if slot.paid is not None]
+    assert sorted(paid) == sorted(bought[bought.user_id == user].value)
+    assert all(slot.price is not None for slot in slots)
+    assert all(slot.paid == slot.bought * slot.price and slot.in_cart for slot in slots if slot.bought)
 
 
 def test_what_a_recommender_learns_from_is_what_was_bought(log):
