@@ -95,8 +95,8 @@ def print_plan(plan: Plan, console: Console) -> None:
         table.add_row(*line)
     for note in plan.dataset.notes:
         table.add_row("", escape(note))
-    for line in _absent_lines(plan):
-        table.add_row("metrics", line)
+    for absent in _absent_lines(plan):
+        table.add_row("metrics", absent)
     table.add_row("people", f"{people:,} agents, each measured on one real training history")
     table.add_row("mind", escape(str(config.mind.kind)))
     for number, arm in enumerate(config.arms):

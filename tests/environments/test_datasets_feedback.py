@@ -151,6 +151,12 @@ def test_of_likes_alone_nobody_can_tell_what_is_not_liked(shop):
     assert np.isnan(dataset.history.ratings).all()
 
 
+def test_likes_that_do_not_count_are_no_opinions(shop):
+    dataset = shop(OPINIONS, kind="what", counted=["play"])
+    assert dataset.opinions == "none"
+    assert kinds_of(dataset.history) == ["dislike", "play", "play"]
+
+
 def test_a_scale_beside_likes_is_refused(shop):
     with pytest.raises(ConfigError, match=r"dataset\.own\.scale: found a scale, but there is no column `rating`"):
         shop(OPINIONS, {"scale": {"low": 1}}, kind="what")
