@@ -232,7 +232,7 @@ class Interactions:
             SYNTHETIC: self.synthetic,
         }
         if self.kinds is not None:
-            columns[KIND] = pd.Categorical.from_codes(self.kinds, categories=list(KINDS))
+            columns[KIND] = pd.Categorical.from_codes(self.kinds, categories=pd.Index(KINDS))
         if self.weights is not None:
             columns[WEIGHT] = self.weights
         return pd.DataFrame(columns)

@@ -102,7 +102,8 @@ def with_liking(
     """The history with likes and dislikes as opinions, and the scale of opinions.
 
     Where there is no column of ratings and people both like and dislike, a like is 1 and a dislike 0 of a scale of two
-    values. Of likes alone nobody can tell what is not liked, so they say what people chose and no more.
+    values. Of likes alone nobody can tell what is not liked, so they say what people chose and no more. Likes that are
+    not counted (`counted`) are no opinions.
 
     Args:
         history: As read.
@@ -113,7 +114,8 @@ def with_liking(
     Raises:
         ConfigError: A scale is stated, and people like and dislike instead of rating.
     """
-    if config.rating is not None or history.kinds is None or not {"like", "dislike"} <= set(occurring_kinds(history)):
+    both = {"like", "dislike"} <= set(occurring_kinds(history))
+    if config.rating is not None or not both or "like" not in (config.counted or ("like",)):
         return history, scale
     if stated:
         raise ConfigError(

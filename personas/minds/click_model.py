@@ -121,11 +121,11 @@ class Browsing:
         examined = clicked | (shown & (sessions.draws.uniform("examine", page.items) < passed))
         worth, stars = self._rate(sessions, page, clicked, real_stars, situation.legal)
         satisfaction = np.rint(1 + 9 * (1 - np.exp(-worth.sum(axis=1) / self._options.enough)))
+        schema = situation.legal.schema
         remarks = tuple(
-            Remark(int(row), int(slot), "grounded", _really_words(real_stars[row, slot]))
+            Remark(int(row), int(slot), "grounded", _really_words(real_stars[row, slot], schema.opinion))
             for row, slot in np.argwhere(known)
         )
-        schema = situation.legal.schema
         goes_on = None
         if "next_page" in schema:
             goes_on = situation.legal.offers("next_page", page) & ~self._leaves(sessions, page, satisfaction)
@@ -256,5 +256,8 @@ def known_items(
     return KnownItems(repeats, constant, shift, OwnLevels(repeats, score, taste.table.capacity, population.train))
 
 
-def _really_words(stars: float) -> str:
-    return "met in the held-out part" if np.isnan(stars) else f"met in the held-out part, {stars:g} stars"
+def _really_words(value: float, opinion: str | None) -> str:
+    if np.isnan(value):
+        return "met in the held-out part"
+    said = f"{value:g} stars" if opinion != "like" else "liked" if value else "disliked"
+    return f"met in the held-out part, {said}"

@@ -86,8 +86,7 @@ class ScriptedMind:
             purchase=_at(options.buy, page) if options.buy and PURCHASE in schema else None,
             satisfaction=None if options.satisfaction is None else np.full(sessions, options.satisfaction),
             next_page=situation.legal.offers("next_page", page) & (page.number < options.pages),
-            **given,
-        )
+        ).taking(**given)
         return self._misbehave(decision, situation) if options.misdeeds else decision
 
     def _misbehave(self, decision: Decision, situation: Situation) -> Decision:

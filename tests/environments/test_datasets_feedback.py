@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +13,9 @@ from hypothesis import strategies as st
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import LIKES, Dataset, RatingScale
 from groundlings.environments.datasets import DatasetConfig, load_dataset
+from groundlings.environments.datasets.config import OwnData
 from groundlings.environments.datasets.copies import as_copied
+from groundlings.environments.datasets.frames import Tables
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import KINDS, Interactions
 from groundlings.environments.people import People
@@ -146,6 +151,12 @@ def test_of_likes_alone_nobody_can_tell_what_is_not_liked(shop):
     assert np.isnan(dataset.history.ratings).all()
 
 
+def test_likes_that_do_not_count_are_no_opinions(shop):
+    dataset = shop(OPINIONS, kind="what", counted=["play"])
+    assert dataset.opinions == "none"
+    assert kinds_of(dataset.history) == ["dislike", "play", "play"]
+
+
 def test_a_scale_beside_likes_is_refused(shop):
     with pytest.raises(ConfigError, match=r"dataset\.own\.scale: found a scale, but there is no column `rating`"):
         shop(OPINIONS, {"scale": {"low": 1}}, kind="what")
@@ -206,3 +217,15 @@ def test_nothing_that_is_known_besides_tells_of_what_is_held_out(rows, kind):
             assert not set(known.items.tolist()) & set(held_out.items.tolist())
         elif len(held_out):
             assert known.timestamps.max(initial=-1) < held_out.timestamps.min()
+
+
+def test_data_frames_bring_kinds_and_amounts_where_their_columns_are_named():
+    frame = pd.read_csv(StringIO(EVENTS))
+    names = {"timestamp": "when", "kind": "what", "kinds": NAMES, "weight": "pieces"}
+    tables = Tables(frame, columns={"interactions": names})
+    dataset = tables.load(OwnData.model_validate(tables.section()))
+    assert sorted(kinds_of(dataset.history)) == ["purchase"] * 3
+    assert np.nansum(dataset.history.weights) == 3
+    renamed = frame.rename(columns={"what": "kind", "pieces": "weight"})
+    unnamed = Tables(renamed[renamed.kind == "seen"], columns={"interactions": {"timestamp": "when"}})
+    assert unnamed.load(OwnData.model_validate(unnamed.section())).interactions.kinds is None

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from groundlings import open_run
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.analysis.metrics import summarise
 from groundlings.experiments.cli.agent import agent
@@ -123,6 +124,13 @@ def test_metrics_of_ratings_are_absent_with_the_reason(shop_run):
     assert set(summary["absent"]) == ABSENT
     assert not ABSENT & set(summary["arms"][0]["metrics"])
     assert all("nothing is rated here" in reason for reason in summary["absent"].values())
+
+
+def test_the_python_door_says_what_is_absent(shop_run):
+    run = open_run(shop_run)
+    assert set(run.summary().absent) == ABSENT
+    assert not ABSENT & set(run.metrics().metric)
+    assert "<p>n/a: likes per session, like ratio, mean rating (nothing is rated here" in run._repr_html_()
 
 
 def text_of(page: str) -> str:

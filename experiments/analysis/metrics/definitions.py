@@ -12,7 +12,7 @@ would have to guess a part.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 
 from groundlings.environments.actions import OPINIONS
 from groundlings.experiments.analysis.metrics.declaration import Metric
@@ -140,19 +140,21 @@ GROUP BY arm_id, agent_id""",
     ),
 )
 
-OF_LIKES: Mapping[str, Mapping[str, str]] = {
-    "likes_per_session": {
-        "definition": (
+BY_NAME = {metric.name: metric for metric in METRICS}
+
+OF_LIKES = {
+    "likes_per_session": replace(
+        BY_NAME["likes_per_session"],
+        definition=(
             "Likes divided by sessions; a session without one counts as zero. The likes of a session with a lost page"
             " are not known: such sessions are left out."
         ),
-    },
-    "like_ratio": {
-        "definition": "Likes divided by likes and dislikes that could be read.",
-        "unit": "share of likes and dislikes",
-        "left_out": "agents without a like or dislike that could be read",
-    },
+    ),
+    "like_ratio": replace(
+        BY_NAME["like_ratio"],
+        definition="Likes divided by likes and dislikes that could be read.",
+        unit="share of likes and dislikes",
+        left_out="agents without a like or dislike that could be read",
+    ),
 }
-"""What is said otherwise of a metric where people like and dislike instead of rating."""
-
-BY_NAME = {metric.name: metric for metric in METRICS}
+"""Those metrics in the words of data whose people like and dislike instead of rating."""

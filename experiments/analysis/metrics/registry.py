@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from groundlings.environments.actions import OPINIONS
@@ -89,7 +88,7 @@ def resolve_metrics(
     if not found:
         raise ConfigError("metrics: none is left; name at least one")
     if actions is not None and "like" in actions and "rate" not in actions:
-        found = [replace(metric, **OF_LIKES.get(metric.name, {})) if metric.shipped else metric for metric in found]
+        found = [OF_LIKES.get(metric.name, metric) if metric.shipped else metric for metric in found]
     return tuple(found)
 
 
