@@ -56,8 +56,8 @@ def choose_sample(population: Population, split: Split, seed: int, *, repeats: b
     ids = population.people.user_ids
     order = sorted(usable, key=lambda row: name_key("held out", seed, ids[users[row]]))
     rows = np.sort(np.array(order[:MOST_PEOPLE], dtype=np.int64))
-    kept = (sp.csr_array(each[rows]) for each in (relevant, new))
-    return Sample(users[rows], *kept, len(usable), _neighbours(users, seed))
+    wanted, unknown = sp.csr_array(relevant[rows]), sp.csr_array(new[rows])
+    return Sample(users[rows], wanted, unknown, len(usable), _neighbours(users, seed))
 
 
 def _new_pairs(split: Split, users: IntArray) -> sp.csr_array:
