@@ -30,9 +30,9 @@ class PastDay:
     clickers: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     items: ItemArray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     stars: FloatArray = field(default_factory=lambda: np.zeros(0))
-    units: FloatArray | None = None
     viewers: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     shown: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    units: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.agents)

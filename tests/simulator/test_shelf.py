@@ -121,8 +121,8 @@ def test_a_resumed_arm_knows_what_its_log_has_sold(browse):
     offers = stocked((0, 0, 9, 4))
     whole, arm = browse(offers)
     agents, items = np.array([0, 1]), np.array([0, 0], dtype=np.int32)
-    day = PastDay(0, np.arange(3), agents, items, np.full(2, np.nan), np.full(2, 2.0))
-    half = PastDay(0, np.arange(1), agents[:1], items[:1], np.full(1, np.nan), np.full(1, 2.0))
+    day = PastDay(0, np.arange(3), agents, items, np.full(2, np.nan), units=np.full(2, 2.0))
+    half = PastDay(0, np.arange(1), agents[:1], items[:1], np.full(1, np.nan), units=np.full(1, 2.0))
     for past in (day, half):
         resumed, again = browse(offers, past=Past((past,)))
         assert {key: items for key, items in whole.items() if key[0]} == {k: i for k, i in resumed.items() if k[0]}
