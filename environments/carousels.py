@@ -145,9 +145,8 @@ class CarouselFeed(PaginatedFeed):
         order = packed(cells.items)
         if order is not None:
             cells, places = cells.arranged(order), _arranged(places, order)
-        number = state.number
-        page = self._page(number, cells.items, places)
-        may_go_on = full & (number < self.max_pages)
+        page = self._page(state, cells.items, places)
+        may_go_on = full & (state.number < self.max_pages)
         return Observation(state.here[rows], page, self._legal(may_go_on), cells.served())
 
     def _named(self, wanted: IntArray) -> tuple[IntArray, tuple[str, ...]]:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.environments.errors import DataError
+from groundlings.environments.words import Words
+
+COST = "cost"
+"""Name of the feature that holds the seller's cost per unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,10 @@ class Catalog:
         years: Release years, shape (n_items,), NaN where unknown.
         genres: The genres of each item, possibly none.
         texts: A longer description of each item, None where there is none.
+        features: Further columns by name, shape (n_items,) each: texts with None where unknown (a brand, a department),
+            or float64 with NaN where unknown. `COST` is the seller's cost per unit.
+        words: What items are called, and what people do with them, in prompts and reports. Not in the fingerprint:
+            the questions of a model are logged as they were asked.
     """
 
     item_ids: tuple[str, ...]
@@ -43,6 +53,8 @@ class Catalog:
     years: FloatArray
     genres: tuple[tuple[str, ...], ...]
     texts: tuple[str | None, ...] = field(default=())
+    features: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    words: Words = field(default_factory=Words)
 
     def __post_init__(self) -> None:
         n_items = len(self.item_ids)
@@ -51,6 +63,9 @@ class Catalog:
         lengths = {len(self.titles), len(self.years), len(self.genres), len(self.texts)}
         if lengths != {n_items}:
             raise DataError(f"catalog: {n_items} item ids, but columns of lengths {sorted(lengths)}")
+        for name, column in self.features.items():
+            if column.shape != (n_items,):
+                raise DataError(f"catalog: {n_items} items, but the feature {name!r} has the shape {column.shape}")
         if len(set(self.item_ids)) != n_items:
             twice, _ = Counter(self.item_ids).most_common(1)[0]
             raise DataError(f"catalog: item id {twice!r} appears more than once; ids must be unique")
@@ -83,6 +98,14 @@ class Catalog:
             matrix[row, [column[genre] for genre in genres]] = True
         return matrix
 
+    @property
+    def costs(self) -> FloatArray | None:
+        """The seller's cost per unit, shape (n_items,), NaN where unknown; None where no cost is known."""
+        costs = self.features.get(COST)
+        if costs is None or np.isnan(costs).all():
+            return None
+        return costs
+
     def rows(self, item_ids: Sequence[str]) -> list[int | None]:
         """The row number of each id, None where the catalog does not know it."""
         return [self._row.get(item_id) for item_id in item_ids]
@@ -97,4 +120,7 @@ class Catalog:
         digest = hashlib.sha256()
         for row in range(len(self)):
             digest.update(repr(self[row]).encode())
+        # Catalogs without features are hashed as they always were, so that their runs can be resumed.
+        for name in sorted(self.features):
+            digest.update(repr((name, self.features[name].tolist())).encode())
         return digest.hexdigest()

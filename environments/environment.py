@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
 import scipy.sparse as sp
@@ -229,6 +230,29 @@ class Environment(Protocol[State]):
     def describe(self) -> Mapping[str, Any]:
         """Kind and parameters, for the manifest; plain JSON values."""
         ...
+
+
+@runtime_checkable
+class KeepsBooks(Protocol):
+    """An environment that adds to a decision what follows from it and no mind says, such as what a purchase costs.
+
+    `book` is called once per page, after illegal actions were taken out and before `Environment.apply`.
+    """
+
+    def book(self, observation: Observation, decision: Decision) -> Decision:
+        """The decision with the columns that follow from it; see `Decision.taking`."""
+        ...
+
+
+def keeps_books(environment: object) -> TypeGuard[KeepsBooks]:
+    """Whether an environment follows `KeepsBooks`; asked on every page, so a class is looked at once."""
+    kind: type = type(environment)
+    return _follows_keeps_books(kind)
+
+
+@cache
+def _follows_keeps_books(kind: type) -> bool:
+    return issubclass(kind, KeepsBooks)
 
 
 if not TYPE_CHECKING:  # type checkers know today's names only

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -13,14 +13,18 @@ import scipy.sparse as sp
 from groundlings.environments import levels
 from groundlings.environments.actions import ActionSchema, ActionSpec, LegalActions
 from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray, ItemArray
-from groundlings.environments.dataset import RatingScale
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.dataset import LIKES, RatingScale
 from groundlings.environments.decision import Decision
 from groundlings.environments.environment import EndedBy, Observation, Rank, Served, SessionState
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.feedback import Opinions
 from groundlings.environments.layout import grid_places
+from groundlings.environments.offers import Offers
 from groundlings.environments.page import Page, Places
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.sessions import Sessions
+from groundlings.environments.shop_actions import PURCHASE, FeedAction, booked, check_actions, shop_specs
 
 RankEach = Literal["visit", "page"]
 
@@ -46,11 +50,33 @@ def rate(stars: tuple[float, ...]) -> ActionSpec:
     )
 
 
-def feed_schema(stars: tuple[float, ...]) -> ActionSchema:
-    """The actions of a feed: click, rate (where there are stars), next page, satisfaction."""
-    rated = (rate(stars),) if stars else ()
+LIKE = ActionSpec(
+    "like",
+    per="slot",
+    kind="number",
+    values=LIKES.values,
+    needs="click",
+    refusals={"needs": "only an opened item can be liked or disliked", "values": "1 is a like, and 0 a dislike"},
+)
+
+
+def feed_schema(
+    stars: tuple[float, ...], named: Sequence[FeedAction] | None = None, *, opinions: Opinions = "ratings"
+) -> ActionSchema:
+    """The actions of a feed: click, rate (where there are stars) or like, next page, satisfaction; those of a shop.
+
+    Args:
+        stars: The ratings that may be given.
+        named: Actions per item, as `site.actions` has them; with purchases, those are what recommenders learn from.
+        opinions: How people say what they think of an item.
+    """
+    said: tuple[ActionSpec, ...] = {"ratings": (rate(stars),) if stars else (), "likes": (LIKE,), "none": ()}[opinions]
+    if named is not None:
+        said = tuple(spec for spec in said if spec.name in named)
     return ActionSchema(
-        (CLICK, *rated, NEXT_PAGE, SATISFACTION), interaction="click", strength="rate" if rated else None
+        (CLICK, *said, *shop_specs(named or ()), NEXT_PAGE, SATISFACTION),
+        interaction=PURCHASE if PURCHASE in (named or ()) else "click",
+        strength=said[0].name if said else None,
     )
 
 
@@ -85,6 +111,10 @@ class PaginatedFeed:
         scale: The stars that may be given.
         rank_each: Whether the recommender ranks once per `visit`, for all pages, or anew for each `page`.
         columns: Items per line of a grid; None for one list from top to bottom.
+        actions: What may be done with an item, for instance click, add_to_cart and purchase; None for click and, where
+            the data set has ratings, rate.
+        catalog, offers: Where costs and prices come from, for the actions that need them.
+        opinions: How people say what they think of an item that they clicked: ratings of the scale, likes, or not.
     """
 
     page_size: int
@@ -92,15 +122,26 @@ class PaginatedFeed:
     scale: RatingScale
     rank_each: RankEach = "visit"
     columns: int | None = None
+    opinions: Opinions = "ratings"
+    actions: tuple[FeedAction, ...] | None = None
+    catalog: Catalog | None = field(default=None, compare=False, repr=False)
+    offers: Offers | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.page_size < 1 or self.max_pages < 1:
             raise ConfigError(f"site: page_size and max_pages must be at least 1, found {self}")
+        if self.actions is not None:
+            check_actions(
+                self.actions,
+                priced=self.offers is not None and self.offers.has_prices,
+                costed=self.catalog is not None and self.catalog.costs is not None,
+                opinion=feed_schema(self.scale.values, opinions=self.opinions).strength,
+            )
 
     @cached_property
     def schema(self) -> ActionSchema:
         """See `Environment.schema`."""
-        return feed_schema(self.scale.values)
+        return feed_schema(self.scale.values, self.actions, opinions=self.opinions)
 
     @property
     def depth(self) -> int:
@@ -111,7 +152,9 @@ class PaginatedFeed:
         """See `Environment.open`."""
         if self.rank_each == "page":
             return FeedState.arrived(sessions, seen, ranking=None)
-        request = RankingRequest(sessions.users, self.depth, seen, sessions.draws, sim_time=sessions.sim_time)
+        request = RankingRequest(
+            sessions.users, self.depth, seen, sessions.draws, sim_time=sessions.sim_time, offers=sessions.offers
+        )
         return FeedState.arrived(sessions, seen, ranking=await rank(request))
 
     async def observe(self, state: FeedState, rank: Rank) -> Observation | None:
@@ -131,10 +174,21 @@ class PaginatedFeed:
         shown = None if state.ranking is not None else self._shown_after(state, observation, staying)
         return state.after(observation, staying, endings, number=state.number + 1, shown=shown)
 
+    def book(self, observation: Observation, decision: Decision) -> Decision:
+        """See `KeepsBooks.book`: what purchases cost."""
+        return booked(decision, observation.page, None if self.catalog is None else self.catalog.costs)
+
     def describe(self) -> Mapping[str, Any]:
         """See `Environment.describe`."""
-        about = {"kind": "feed", "page_size": self.page_size, "max_pages": self.max_pages, "rank_each": self.rank_each}
-        return about if self.columns is None else {**about, "layout": {"kind": "grid", "columns": self.columns}}
+        described: dict[str, Any] = {
+            "kind": "feed",
+            "page_size": self.page_size,
+            "max_pages": self.max_pages,
+            "rank_each": self.rank_each,
+        }
+        if self.columns is not None:
+            described["layout"] = {"kind": "grid", "columns": self.columns}
+        return described if self.actions is None else {**described, "actions": list(self.actions)}
 
     def _part(self, state: FeedState, ranking: Ranking, lists: IntArray, first: int) -> Observation | None:
         """The page that begins at rank `first` of the lists in the rows `lists`, one for each session that is here."""
@@ -148,12 +202,14 @@ class PaginatedFeed:
             rows, lists, items = rows[something], lists[something], items[something]
         if not len(rows):
             return None
-        page = self._page(state.number, items, self._places(items))
+        page = self._page(state, items, self._places(items))
         legal = self._legal(self._may_go_on(state, ranking, lists, page))
         return Observation(rows, page, legal, Served.part_of(ranking, lists, first, page))
 
-    def _page(self, number: int, items: ItemArray, places: Places | None) -> Page:
-        return Page(number, (number - 1) * self.page_size, items, places=places)
+    def _page(self, state: FeedState, items: ItemArray, places: Places | None) -> Page:
+        offered = state.sessions.offers
+        further = {} if offered is None else offered.on_page(items)
+        return Page(state.number, (state.number - 1) * self.page_size, items, further, places)
 
     def _legal(self, may_go_on: BoolArray) -> LegalActions:
         return LegalActions(self.schema, {"next_page": may_go_on})
@@ -185,6 +241,7 @@ class PaginatedFeed:
             page=state.number,
             shown=state.shown,
             sim_time=sessions.sim_time,
+            offers=sessions.offers,
         )
 
     def _shown_after(self, state: FeedState, observation: Observation, staying: BoolArray) -> ItemArray:

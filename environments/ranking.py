@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
 from groundlings.environments.chat import CallRecord
+from groundlings.environments.offers import DayOffers
 from groundlings.environments.random_streams import Draws
 
 PropensityKind = Literal["deterministic", "exact", "estimated"]
@@ -32,6 +33,8 @@ class RankingRequest:
         sim_time: When the sessions take place, in seconds since 1970 on the simulated clock.
         first: How many slots of the page stand before the list, where a page holds several; what they hold are the last
             so many columns of `shown`.
+        offers: Today's prices, promotions and stock by item number, as a shop knows them; None where the data have
+            none. Items that are sold out are in `seen`.
     """
 
     users: IntArray
@@ -43,6 +46,7 @@ class RankingRequest:
     queries: tuple[str | None, ...] | None = None
     sim_time: int = 0
     first: int = 0
+    offers: DayOffers | None = None
 
     def __len__(self) -> int:
         return len(self.users)

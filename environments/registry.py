@@ -22,7 +22,9 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.feedback import Opinions
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.offers import Offers
 from groundlings.environments.plugins import ExtensionPoint, constructor_arguments
 
 ENVIRONMENTS = ExtensionPoint(
@@ -41,12 +43,16 @@ class EnvironmentContext:
         scale: The stars that the data set uses.
         base_directory: Where relative paths of the experiment file start.
         training_history: What the site knows of users before the first day; None where nobody says.
+        opinions: How people of the data set say what they think of an item: `ratings`, `likes` or `none`.
+        offers: Prices, stock and promotions by day; None where the data set has none.
     """
 
     catalog: Catalog
     scale: RatingScale
     base_directory: Path
     training_history: Interactions | None = None
+    opinions: Opinions = "ratings"
+    offers: Offers | None = None
 
 
 def missing_in_environment(found: object) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from groundlings.environments.arrays import IntArray
+from groundlings.environments.offers import DayOffers
 from groundlings.environments.random_streams import Draws
 
 
@@ -22,6 +23,7 @@ class Sessions:
         draws: Their random streams, one row per session; the only source of chance that minds, recommenders and
             environments may use.
         sim_time: When they come, in seconds since 1970 on the simulated clock.
+        offers: What is offered on this day, one for all of them; None where the data know of no offers.
     """
 
     agents: IntArray
@@ -29,10 +31,11 @@ class Sessions:
     day: int
     draws: Draws
     sim_time: int = 0
+    offers: DayOffers | None = None
 
     def __len__(self) -> int:
         return len(self.agents)
 
     def take(self, rows: NDArray[np.integer]) -> Sessions:
         """Some of the sessions."""
-        return Sessions(self.agents[rows], self.users[rows], self.day, self.draws.take(rows), self.sim_time)
+        return replace(self, agents=self.agents[rows], users=self.users[rows], draws=self.draws.take(rows))

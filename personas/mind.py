@@ -15,6 +15,7 @@ from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.chat import CallRecord
 from groundlings.environments.decision import Decision
 from groundlings.environments.earlier_names import EarlierAttribute
+from groundlings.environments.interactions import Interactions
 from groundlings.environments.page import Page
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.memory import Memory
@@ -100,8 +101,11 @@ class Afterthoughts:
     calls: tuple[CallRecord, ...] = ()
 
 
-FEED_ACTIONS = frozenset({"click", "rate", "next_page", "satisfaction"})
+FEED_ACTIONS = frozenset({"click", "rate", "like", "next_page", "satisfaction"})
 """What can be done on a paginated feed."""
+
+SHOP_ACTIONS = frozenset({"add_to_cart", "purchase", "quantity"})
+"""What can be done in a shop besides; what was paid and what it cost the seller follow from it."""
 
 
 class Mind(Protocol):
@@ -173,6 +177,44 @@ def looks_back(mind: Mind) -> TypeGuard[LooksBack]:
 @cache
 def _follows_looks_back(kind: type) -> bool:
     return issubclass(kind, LooksBack)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What was shown on a day, one row per impression.
+
+    Attributes:
+        users, items: Row numbers of the data set, shape (n,).
+    """
+
+    users: IntArray
+    items: IntArray
+
+
+@runtime_checkable
+class Notices(Protocol):
+    """A mind whose later decisions depend on what its agents did before: it is told after each day.
+
+    A run that is resumed tells it the days of its log before anybody comes, so nothing else may be kept.
+    """
+
+    def counts_shown(self) -> bool:
+        """Whether it needs to know what was shown; else it is told of no impression."""
+        ...
+
+    def notice(self, day: int, interactions: Interactions, shown: Shown) -> None:
+        """Take note of a day (0 for the first): its simulated interactions, and what was shown."""
+        ...
+
+
+def notices(mind: Mind) -> TypeGuard[Notices]:
+    """Whether a mind follows `Notices`; asked every day, so a class is looked at once."""
+    return _follows_notices(type(mind))
+
+
+@cache
+def _follows_notices(kind: type) -> bool:
+    return issubclass(kind, Notices)
 
 
 @runtime_checkable

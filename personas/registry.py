@@ -33,6 +33,7 @@ from pydantic import BaseModel, ValidationError
 from groundlings.environments.chat import ChatModel, Sampling
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.offers import Offers
 from groundlings.environments.plugins import ExtensionPoint, constructor_arguments, nearest
 from groundlings.personas.held_out_replay import Grounding
 from groundlings.personas.language_term import LanguageTerm
@@ -40,6 +41,7 @@ from groundlings.personas.mind import Mind
 from groundlings.personas.population import Population
 
 if TYPE_CHECKING:
+    from groundlings.personas.repeats.model import RepeatModel
     from groundlings.personas.taste.model import Taste
 
 MINDS = ExtensionPoint(
@@ -64,10 +66,12 @@ class MindContext:
         population: Who the agents are.
         fit_taste: Estimates what people like from the known history; called once, by whoever first asks for `taste`.
         later: What people really did after the experiment begins.
+        fit_repeats: Estimates how people take up again what they know; None where no item is shown again.
         base_directory: Where relative paths of the experiment file start.
         model: The language model that agents ask, None where the configuration names none.
         sampling: How its replies are to be drawn, as the configuration has it; None likewise.
         language_term: What a calibrated mind asks and weighs; None for all others.
+        offers: Prices, stock and promotions by day; None where the data set has none.
     """
 
     population: Population
@@ -77,6 +81,8 @@ class MindContext:
     model: ChatModel | None = None
     sampling: Sampling | None = None
     language_term: LanguageTerm | None = None
+    offers: Offers | None = None
+    fit_repeats: Callable[[], RepeatModel] | None = None
 
     @cached_property
     def taste(self) -> Taste:
@@ -84,12 +90,17 @@ class MindContext:
         return self.fit_taste()
 
     @cached_property
+    def repeats(self) -> RepeatModel | None:
+        """How people take up again what they know, estimated when it is first asked for."""
+        return None if self.fit_repeats is None else self.fit_repeats()
+
+    @cached_property
     def grounding(self) -> Grounding:
         """Real held-out interactions, for grounded replay; recommenders never see them."""
         return Grounding.of(self.later)
 
 
-GIVEN = ("population", "taste", "grounding", "base_directory", "model", "sampling")
+GIVEN = ("population", "taste", "grounding", "base_directory", "model", "sampling", "repeats", "offers")
 """Parameters of a mind's constructor that are filled from the context."""
 
 

@@ -4,7 +4,7 @@ A recommender's options are the parameters of its constructor: name, type, defau
 nowhere else. Three kinds of parameter are treated apart:
 
 - one annotated with `Recommender` or a subclass takes `{recommender: NAME, options: {...}}` and is handed what that
-  builds;
+  builds; one annotated with `tuple[Recommender, ...]` takes a list of these;
 - one named like a field of `RecommenderContext` is filled from the context and cannot be set in the YAML;
 - of these, `preference` is given only to a class that declares `sees_hidden_preference = True`.
 """
@@ -15,7 +15,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import ChatModel, Sampling
@@ -33,7 +33,9 @@ SHIPPED = {
     "als": "groundlings.recommenders.als:AlsRecommender",
     "anti_oracle": "groundlings.recommenders.oracle:AntiOracleRecommender",
     "bias_svd": "groundlings.recommenders.bias_svd:BiasSvdRecommender",
+    "blend": "groundlings.recommenders.blend:BlendRecommender",
     "bpr": "groundlings.recommenders.bpr:BprRecommender",
+    "buy_again": "groundlings.recommenders.buy_again:BuyAgainRecommender",
     "content_knn": "groundlings.recommenders.content_knn:ContentKnnRecommender",
     "degraded": "groundlings.recommenders.degraded:DegradedRecommender",
     "ease": "groundlings.recommenders.ease:EaseRecommender",
@@ -145,7 +147,8 @@ def available_recommenders() -> dict[str, str]:
 
 def takes_a_model(spec: str, options: Mapping[str, Any], *, where: str = "arm") -> bool:
     """Whether a recommender, or one inside it, can ask a language model; raises `ConfigError` as `find_recommender`."""
-    inner = [value for value in options.values() if isinstance(value, Mapping) and "recommender" in value]
+    held = [each for value in options.values() for each in (value if isinstance(value, list | tuple) else [value])]
+    inner = [value for value in held if isinstance(value, Mapping) and "recommender" in value]
     return "model" in inspect.signature(find_recommender(spec, where=where)).parameters or any(
         takes_a_model(str(value["recommender"]), value.get("options") or {}, where=where) for value in inner
     )
@@ -179,6 +182,9 @@ def _arguments(
     def read(hint: Any, value: Any, here: str) -> Any:
         if isinstance(hint, type) and issubclass(hint, AsyncRecommender):
             return _inner(hint, value, context, here)
+        several = _several(hint)
+        if several is not None:
+            return _inner_ones(several, value, context, here)
         return read_option(hint, value, here)
 
     from_context = {field.name for field in fields(RecommenderContext)}
@@ -202,6 +208,23 @@ def _arguments(
             "add `model` to the arm, with the keys of `mind.model`"
         )
     return arguments
+
+
+def _several(hint: Any) -> type[AsyncRecommender] | None:
+    """The kind of recommender that a parameter takes a list of, None where it takes none."""
+    kinds = get_args(hint)
+    if get_origin(hint) is not tuple or len(kinds) != 2 or kinds[1] is not Ellipsis:
+        return None
+    return kinds[0] if isinstance(kinds[0], type) and issubclass(kinds[0], AsyncRecommender) else None
+
+
+def _inner_ones(
+    kind: type[AsyncRecommender], value: Any, context: RecommenderContext, where: str
+) -> tuple[AsyncRecommender, ...]:
+    """The recommenders inside another one, of a list."""
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{where}: found {value!r}; expected a list of {{recommender: NAME, options: {{...}}}}")
+    return tuple(_inner(kind, each, context, f"{where}[{number}]") for number, each in enumerate(value))
 
 
 def _inner(kind: type[AsyncRecommender], value: Any, context: RecommenderContext, where: str) -> AsyncRecommender:

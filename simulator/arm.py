@@ -7,22 +7,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError, ProviderError, UnanswerablePrompt
-from groundlings.environments.interactions import Interactions
+from groundlings.environments.interactions import Interactions, rows_of
+from groundlings.environments.offers import Offers
+from groundlings.environments.repeats import NEVER, OwnClock, RepeatRule
 from groundlings.environments.sessions import Sessions
-from groundlings.personas.mind import Mind, looks_back
+from groundlings.personas.mind import Mind, Shown, looks_back, notices
 from groundlings.recommenders.base import AsyncRecommender
-from groundlings.simulator.cohorts import clicks_of, cohorts
+from groundlings.simulator.cohorts import clicks_of, cohorts, shown_of
 from groundlings.simulator.concurrency import in_order
 from groundlings.simulator.log.writer import LogWriter
 from groundlings.simulator.lost_pages import LostPageWatch
 from groundlings.simulator.resume_state import Past
 from groundlings.simulator.session import CohortRecord, browse
 from groundlings.simulator.session_schedule import DailyChance, SessionSchedule
+from groundlings.simulator.shelf import Shelf, Sold, largest_cohort, sold_in, without
 
 SECONDS_PER_DAY = 86_400
 
@@ -42,6 +46,10 @@ class Arm:
         starts_cold: Whether the recommender learns from simulated interactions alone.
         past: What an interrupted run has logged of this arm.
         cut_short: Day and user of each session that was open when the run stopped; none of them is in the log.
+        offers: Prices, stock and promotions by day; the arm's purchases reduce its own stock. None where there are
+            none.
+        repeats: Whether items of the history may be shown again.
+        clock: Where each user's real history ends; needed where they may.
     """
 
     name: str
@@ -56,12 +64,21 @@ class Arm:
     starts_cold: bool = False
     past: Past = field(default_factory=Past)
     cut_short: list[tuple[int, int]] = field(default_factory=list)
+    offers: Offers | None = None
+    repeats: RepeatRule = NEVER
+    clock: OwnClock | None = None
 
     def __post_init__(self) -> None:
         self._opening_time = self.history.next_second
         self._schedule: SessionSchedule | None = None
         self._fitted = False
         self._clicks_today: list[Interactions] = []
+        self._shelf = None if self.offers is None else Shelf(self.offers, self._opening_time)
+        self._counts_shown = notices(self.mind) and self.mind.counts_shown()
+        self._shown_today: list[Shown] = []
+        self._today = 0
+        self._not_shown = sp.csr_array((self.history.n_users, self.history.n_items))
+        self._days = np.zeros(0, dtype=np.int64) if self.clock is None else self.clock.days(self.history)
 
     @property
     def people(self) -> int:
@@ -110,19 +127,31 @@ class Arm:
         assert self._schedule is not None, "start comes first"
         time = self._opening_time + day * SECONDS_PER_DAY
         logged = self.past.on(day)
+        today = None if self._shelf is None else self._shelf.on(day)
+        sold: list[Sold] = [logged.sold]
         if len(logged):
             self._clicks_today.append(logged.clicks(self.users, time, self.history))
+            self._shown_today.append(Shown(self.users[logged.viewers], logged.shown))
             on_sessions(len(logged))
+        self._today = day
+        self._not_shown = self.repeats.seen(self.history, self._days, day)
         agents = logged.missing(self._schedule.arrivals(day))
         version = self.recommender.state() if len(agents) else ""
-        waiting = cohorts(agents, self.users[agents], day, seed=self.seed, size=self.mind.cohort_size, sim_time=time)
+        size = largest_cohort(self.mind.cohort_size, today)
+        waiting = cohorts(agents, self.users[agents], day, seed=self.seed, size=size, sim_time=time, offers=today)
         records = in_order(self._browse, waiting, concurrency)
         async for record in records if watch is None else watch.over(records):
             log.write(record, arm=self.name, sim_time=time, policy_version=version)
             if looks_back(self.mind):
                 self.mind.remember(record.afterthoughts.memories)
             self._clicks_today.append(clicks_of(record, time, self.history))
+            if self._shelf is not None:
+                sold.append(sold_in(record))
+            if self._counts_shown:
+                self._shown_today.append(shown_of(record))
             on_sessions(len(record.sessions))
+        if self._shelf is not None:
+            self._shelf.take_off(day, sold)
         log.flush()
 
     def take_clicks(self) -> Interactions:
@@ -133,11 +162,25 @@ class Arm:
         return today.take(np.argsort(today.users, kind="stable"))
 
     def learn_from(self, clicks: Sequence[Interactions]) -> None:
-        """Add today's interactions, of all arms that share the log, to the history; the recommender observes them."""
+        """Add today's interactions, of all arms that share the log, to the history.
+
+        The recommender observes them, and so does a mind that notices what its agents did.
+        """
         self.history = self.history.joined(*clicks)
+        if self.clock is not None:
+            self._days = np.concatenate([self._days, *(np.full(len(each), self._today) for each in clicks)])
+        if notices(self.mind):
+            nothing = self.history.take(np.zeros(0, dtype=np.int64))
+            self.mind.notice(self._today, nothing.joined(*clicks), self._shown())
         if self._fitted:
             for each in clicks:
                 self.recommender.observe(each)
+
+    def _shown(self) -> Shown:
+        """What was shown today in this arm; a second call gets nothing."""
+        today, self._shown_today = self._shown_today, []
+        parts = [np.zeros(0, dtype=np.int64)]
+        return Shown(*(np.concatenate([*parts, *(getattr(each, of) for each in today)]) for of in ("users", "items")))
 
     def stop(self) -> None:
         """After the last day: close the schedule of sessions."""
@@ -147,10 +190,13 @@ class Arm:
 
     async def _browse(self, sessions: Sessions) -> CohortRecord:
         """Run one cohort's sessions; where an error ends them, note them as cut short."""
+        seen = rows_of(self._not_shown, sessions.users)
+        if sessions.offers is not None:
+            seen = without(seen, sessions.offers.sold_out)
         try:
             return await browse(
                 sessions,
-                self.history.met_by(sessions.users),
+                seen,
                 recommender=self.recommender,
                 environment=self.environment,
                 mind=self.mind,

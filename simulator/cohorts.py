@@ -7,14 +7,24 @@ from collections.abc import Iterator
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray, IntArray, ItemArray
-from groundlings.environments.interactions import Interactions
+from groundlings.environments.interactions import KINDS, Interactions
+from groundlings.environments.offers import DayOffers
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
+from groundlings.environments.shop_actions import PURCHASE, units_bought
+from groundlings.personas.mind import Shown
 from groundlings.simulator.session import CohortRecord
 
 
 def cohorts(
-    agents: IntArray, users: IntArray, day: int, *, seed: int, size: int, sim_time: int = 0
+    agents: IntArray,
+    users: IntArray,
+    day: int,
+    *,
+    seed: int,
+    size: int,
+    sim_time: int = 0,
+    offers: DayOffers | None = None,
 ) -> Iterator[Sessions]:
     """Sessions of one day in cohorts of at most `size`, in the order given.
 
@@ -25,10 +35,12 @@ def cohorts(
         seed: What their draws depend on beside user and day.
         size: `Mind.cohort_size`.
         sim_time: When the day begins, in seconds since 1970 on the simulated clock.
+        offers: What is offered on that day.
     """
     for start in range(0, len(agents), size):
         some = users[start : start + size]
-        yield Sessions(agents[start : start + size], some, day, Draws.for_sessions(seed, some, day), sim_time)
+        draws = Draws.for_sessions(seed, some, day)
+        yield Sessions(agents[start : start + size], some, day, draws, sim_time, offers)
 
 
 def clicks_of(record: CohortRecord, time: int, history: Interactions) -> Interactions:
@@ -42,7 +54,9 @@ def clicks_of(record: CohortRecord, time: int, history: Interactions) -> Interac
         history: Says how many users and items there are.
     """
     schema = record.schema
-    sessions, items, stars = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int32)], [np.zeros(0)]
+    sells = schema.interaction == PURCHASE
+    sessions, items = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int32)]
+    stars, units = [np.zeros(0)], [np.zeros(0)]
     for logged in record.turns:
         turn = logged.turn
         rows, slots = np.nonzero(turn.decision[schema.interaction])
@@ -51,14 +65,46 @@ def clicks_of(record: CohortRecord, time: int, history: Interactions) -> Interac
         items.append(turn.page.items[rows, slots])
         given = turn.decision.get(schema.strength) if schema.strength else None
         stars.append(np.full(len(rows), np.nan) if given is None else given[rows, slots])
+        units.append(units_bought(turn.decision)[rows, slots] if sells else np.full(len(rows), np.nan))
     session = np.concatenate(sessions)
     order = np.argsort(session, kind="stable")
     users = record.sessions.users[session[order]]
-    return clicks_at(time, users, np.concatenate(items)[order], np.concatenate(stars)[order], history)
+    return clicks_at(
+        time,
+        users,
+        np.concatenate(items)[order],
+        np.concatenate(stars)[order],
+        history,
+        np.concatenate(units)[order],
+    )
 
 
-def clicks_at(time: int, users: IntArray, items: ItemArray, stars: FloatArray, history: Interactions) -> Interactions:
-    """Clicks of simulated people at one moment, marked as synthetic."""
+def shown_of(record: CohortRecord) -> Shown:
+    """Everything that a cohort was shown."""
+    users, items = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for logged in record.turns:
+        rows, slots = np.nonzero(logged.turn.page.shown)
+        users.append(record.sessions.users[logged.turn.rows[rows]])
+        items.append(logged.turn.page.items[rows, slots].astype(np.int64))
+    return Shown(np.concatenate(users), np.concatenate(items))
+
+
+def clicks_at(
+    time: int,
+    users: IntArray,
+    items: ItemArray,
+    stars: FloatArray,
+    history: Interactions,
+    units: FloatArray | None = None,
+) -> Interactions:
+    """Clicks of simulated people at one moment, marked as synthetic.
+
+    Purchases, for which `units` says how many (NaN for what is none), are of that kind and weight where the history has
+    kinds and weights.
+    """
+    kinds = None
+    if history.kinds is not None and units is not None:
+        kinds = np.where(np.isnan(units), KINDS.index("interaction"), KINDS.index("purchase"))
     return Interactions.of(
         users,
         items,
@@ -68,4 +114,6 @@ def clicks_at(time: int, users: IntArray, items: ItemArray, stars: FloatArray, h
         n_items=history.n_items,
         synthetic=True,
         ticks_per_second=history.ticks_per_second,
+        kinds=kinds,
+        weights=None if history.weights is None else units,
     )

@@ -20,6 +20,9 @@ class PastDay:
         day: 0 for the first.
         agents: Who has been there, row numbers in the population, ascending, shape (n_sessions,).
         clickers, items, stars: Their clicks in order: whose (row in the population), what, and the stars or NaN.
+        units: How many of each, NaN for what is no purchase; None where nothing is sold.
+        viewers, shown: Whom (row in the population) each impression was shown to, and what; empty where nobody counts
+            impressions.
     """
 
     day: int
@@ -27,6 +30,9 @@ class PastDay:
     clickers: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     items: ItemArray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     stars: FloatArray = field(default_factory=lambda: np.zeros(0))
+    viewers: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    shown: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    units: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.agents)
@@ -43,7 +49,15 @@ class PastDay:
             time: When, in seconds since 1970.
             history: Says how many users and items there are.
         """
-        return clicks_at(time, users[self.clickers], self.items, self.stars, history)
+        return clicks_at(time, users[self.clickers], self.items, self.stars, history, self.units)
+
+    @property
+    def sold(self) -> tuple[ItemArray, FloatArray]:
+        """Item and units of each purchase."""
+        if self.units is None:
+            return self.items[:0], np.zeros(0)
+        bought = ~np.isnan(self.units)
+        return self.items[bought], self.units[bought]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from groundlings.environments.arrays import IntArray
 from groundlings.environments.chat import CallRecord
 from groundlings.environments.decision import Decision, checked
 from groundlings.environments.earlier_names import EarlierAttribute
-from groundlings.environments.environment import EndedBy, Environment, Served, State
+from groundlings.environments.environment import EndedBy, Environment, Served, State, keeps_books
 from groundlings.environments.errors import UnanswerablePrompt
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.sessions import Sessions
@@ -106,13 +106,16 @@ async def browse(
 
         # 3. Actions that were not offered are taken out.
         legal_part = checked(decision, page, legal)
+        done = legal_part.decision
+        if keeps_books(environment):  # what a purchase costs follows from the page, and no mind says it
+            done = environment.book(observation, done)
 
         # 4. The page is recorded, refused actions and unreadable replies included.
-        turns.append(LoggedTurn(PageTurn(here, page, legal_part.decision), observation.served, legal_part.illegal))
+        turns.append(LoggedTurn(PageTurn(here, page, done), observation.served, legal_part.illegal))
         pages[here] = page.number
 
         # 5. The environment says which sessions continue, and how the others ended.
-        state = environment.apply(state, observation, legal_part.decision)
+        state = environment.apply(state, observation, done)
 
     # 6. Minds with a memory store what they keep of the session.
     afterthoughts = Afterthoughts()

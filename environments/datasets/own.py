@@ -6,14 +6,23 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from groundlings.environments.catalog import Catalog
+from groundlings.environments.catalog import COST, Catalog
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import ItemColumns, OwnData, UserColumns
+from groundlings.environments.datasets.feedback import (
+    feedback_notes,
+    refuse_nothing_counted,
+    with_liking,
+    words_of,
+)
 from groundlings.environments.datasets.genres import genres_of
 from groundlings.environments.datasets.own_history import Names, read_history
+from groundlings.environments.datasets.own_offers import read_offers, unit_costs
 from groundlings.environments.datasets.tables import Column, Table
 from groundlings.environments.errors import DataError, shown
 from groundlings.environments.memory import available_memory, spelt
@@ -51,11 +60,28 @@ def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] = Table.
         people = _users(config.users, read(base / config.users.path.expanduser()))
     _refuse_many_genres(catalog, people, config.items)
     names = Names(people.user_ids, catalog.item_ids, has_users_file=config.users is not None)
-    history, parts = read_history(columns, rows, held_out, names, config.scale.scale())
+    history, parts = read_history(columns, rows, held_out, names, config.rating_scale())
+    refuse_nothing_counted(history, columns, str(columns.path))
+    history, scale = with_liking(history, columns, config.rating_scale(), stated=config.scale is not None)
+    offers = config.offers
+    offered = None if offers is None else read_offers(offers, read(base / offers.path.expanduser()), catalog.item_ids)
     paths = [columns.path, *([columns.held_out.path] if columns.held_out else []), config.items.path]
-    source = ", ".join(str(path) for path in [*paths, *([config.users.path] if config.users else [])])
+    paths += [part.path for part in (config.users, offers) if part is not None]
+    source = ", ".join(map(str, dict.fromkeys(paths)))
     return Dataset(
-        "own", catalog, people, history, config.scale.scale(), source, OWN_LICENCE, columns.timestamp is not None, parts
+        "own",
+        catalog,
+        people,
+        history,
+        scale,
+        source,
+        OWN_LICENCE,
+        columns.timestamp is not None,
+        parts,
+        feedback_notes(history, columns.counted),
+        counted=columns.counted,
+        asks_ratings=config.scale is not None,
+        offers=offered,
     )
 
 
@@ -74,7 +100,20 @@ def _items(config: ItemColumns, table: Table) -> Catalog:
         years=np.full(len(ids.codes), np.nan) if years is None else years,
         genres=((),) * len(nothing) if genres is None else _genres(genres, config.genre_separator),
         texts=tuple(cell or None for cell in texts),
+        features=_features(config, table),
+        words=words_of(config),
     )
+
+
+def _features(config: ItemColumns, table: Table) -> dict[str, NDArray[Any]]:
+    """Further columns by their headers, and the cost per unit."""
+    features: dict[str, NDArray[Any]] = {}
+    for name in config.features or ():
+        cells = table.column(name, "own.items.features").cells
+        features[name] = np.array([*(cell or None for cell in cells), None], dtype=np.object_)[:-1]
+    if config.cost is not None:
+        features[COST] = unit_costs(table.column(config.cost, "own.items.cost"))
+    return features
 
 
 def _refuse_many_genres(catalog: Catalog, people: People, config: ItemColumns) -> None:

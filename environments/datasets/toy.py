@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray, IntArray
-from groundlings.environments.catalog import Catalog
+from groundlings.environments.catalog import COST, Catalog
 from groundlings.environments.dataset import Dataset, RatingScale
 from groundlings.environments.datasets.config import ToyOptions
+from groundlings.environments.datasets.toy_offers import make_offers
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.people import People
 
@@ -41,14 +44,20 @@ def make_toy(options: ToyOptions) -> Dataset:
         n_users=options.n_users,
         n_items=options.n_items,
     )
+    catalog, people = _catalog(rng, item_groups), _people(rng, user_groups)
+    offers = None
+    if options.offers:  # drawn last, so that everything else is that of a world without them
+        offers, costs = make_offers(rng, options.n_items, history.timestamps)
+        catalog = replace(catalog, features={COST: costs})
     return Dataset(
         name="toy",
-        catalog=_catalog(rng, item_groups),
-        people=_people(rng, user_groups),
+        catalog=catalog,
+        people=people,
         interactions=history.chronological(),
         scale=RatingScale(),
         source=f"made up from {options!r}",
         licence=TOY_LICENCE,
+        offers=offers,
     )
 
 

@@ -118,18 +118,26 @@ def _item(slot: StorySlot) -> Text:
         shown.append(f" ({slot.year})")
     if slot.genres:
         shown.append_text(_text(f"  {', '.join(slot.genres)}", "dim"))
+    if slot.price is not None:
+        shown.append(f"  {slot.price:.2f}")
+    if slot.promoted:
+        shown.append("  promoted", "italic")
     return shown
 
 
 def _deed(slot: StorySlot) -> Text:
-    from groundlings.personas.minds.language.lines import star_words
+    from groundlings.personas.minds.language.lines import opinion_words
 
     if slot.clicked is None:
         deed = _text("unknown", "dim")
     elif slot.clicked:
         deed = _text("opened", "green")
         if slot.rating is not None:
-            deed.append(f", {star_words(slot.rating)}")
+            deed.append(f", {opinion_words(slot.rating, slot.opinion)}")
+        if slot.bought is not None:
+            deed.append(f", bought {slot.bought:g}{'' if slot.paid is None else f' for {slot.paid:.2f}'}")
+        elif slot.in_cart:
+            deed.append(", left in the cart")
     else:
         deed = _text("not looked at" if slot.examined is False else "not clicked", "dim")
     if slot.probability is not None:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from groundlings.environments.environment import Environment
 from groundlings.environments.feed import RankEach
 from groundlings.environments.registry import EnvironmentContext
+from groundlings.environments.repeats import NEVER, RepeatRule
+from groundlings.environments.shop_actions import FeedAction
 from groundlings.experiments.config.layout import GridLayoutConfig, LayoutConfig, RowsLayoutConfig
 from groundlings.experiments.config.section import Section
 from groundlings.recommenders.rule_options import RandomSlots
 
 _MOST_SLOTS = 100_000
+
+
+class AfterDays(Section):
+    """Items come back some days after their latest interaction."""
+
+    after_days: Annotated[int, Field(ge=1)]
+    """How many days."""
 
 
 class SiteConfig(Section):
@@ -32,6 +41,28 @@ class SiteConfig(Section):
     slots: RandomSlots | None = None
     """Slots that are filled at random in every arm, so that the log says how people answer to items that no recommender
     chose."""
+    actions: Annotated[tuple[FeedAction, ...], Field(min_length=1)] | None = None
+    """What may be done with an item, for instance `[click, add_to_cart, purchase]`. `add_to_cart` and `rate` need
+    `click`; `purchase` needs `add_to_cart`, or `click` where there is no cart; `quantity`, `paid` (which needs prices)
+    and `cost` (which needs the cost of items) are recorded of purchases. With purchases, those are what recommenders
+    learn from. If absent: `click`, and `rate` where the data set has ratings."""
+    repeats: Literal["never", "allowed"] | AfterDays | None = None
+    """Whether an item that a user has an interaction with, real or simulated, is shown to them again: `never`,
+    `allowed`, or so many days after the latest interaction (`{after_days: 7}`). Where it is, behavioural and calibrated
+    minds take it up again as often as a model of real repeats says; `never` if absent."""
+
+    @property
+    def repeat_rule(self) -> RepeatRule:
+        """The same, as the simulation knows it."""
+        if isinstance(self.repeats, AfterDays):
+            return RepeatRule(self.repeats.after_days)
+        return RepeatRule(0) if self.repeats == "allowed" else NEVER
+
+    @field_validator("repeats")
+    @classmethod
+    def _never_is_absent(cls, repeats: Any) -> Any:
+        """A file that says `never` is the same experiment as one that says nothing."""
+        return None if repeats == "never" else repeats
 
     @model_validator(mode="after")
     def _can_be_shown(self) -> SiteConfig:
@@ -58,9 +89,18 @@ class SiteConfig(Section):
 
         rank_each = self.rank_each or "visit"
         if isinstance(self.layout, RowsLayoutConfig):
-            return self.layout.build(self.max_pages, rank_each, context)
-        columns = self.layout.columns if isinstance(self.layout, GridLayoutConfig) else None
-        return PaginatedFeed(self.page_size, self.max_pages, context.scale, rank_each, columns)
+            return self.layout.build(self.max_pages, rank_each, context, self.actions)
+        return PaginatedFeed(
+            self.page_size,
+            self.max_pages,
+            context.scale,
+            rank_each,
+            columns=self.layout.columns if isinstance(self.layout, GridLayoutConfig) else None,
+            opinions=context.opinions,
+            actions=self.actions,
+            catalog=context.catalog,
+            offers=context.offers,
+        )
 
 
 class EnvironmentConfig(BaseModel):

@@ -13,6 +13,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.feed import RankEach
 from groundlings.environments.layout import CATEGORY, Carousel, item_category, most_liked_categories
 from groundlings.environments.registry import EnvironmentContext
+from groundlings.environments.shop_actions import FeedAction
 from groundlings.experiments.config.section import Section
 from groundlings.personas.minds.browsing_options import BrowsingOptions
 
@@ -103,7 +104,13 @@ class RowsLayoutConfig(Section):
         """Whether a row has slots that are reached by scrolling."""
         return any(row.scrolled for row in self.rows)
 
-    def build(self, max_pages: int, rank_each: RankEach, context: EnvironmentContext) -> Environment[Any]:
+    def build(
+        self,
+        max_pages: int,
+        rank_each: RankEach,
+        context: EnvironmentContext,
+        actions: tuple[FeedAction, ...] | None = None,
+    ) -> Environment[Any]:
         """The feed of carousels; `ConfigError` where a category is not known."""
         from groundlings.environments.carousels import CarouselFeed
 
@@ -127,6 +134,10 @@ class RowsLayoutConfig(Section):
             max_pages,
             context.scale,
             "page" if self.filtered else rank_each,
+            opinions=context.opinions,
+            actions=actions,
+            catalog=catalog,
+            offers=context.offers,
             carousels=carousels,
             categories=np.ascontiguousarray(catalog.genre_matrix.T, dtype=np.bool_),
             category_names=catalog.genre_names,

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator
 
 from groundlings.environments.errors import ConfigError
-from groundlings.personas.mind import FEED_ACTIONS, Mind
+from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Mind
 from groundlings.personas.minds.behavioural import BehaviouralOptions
 from groundlings.personas.minds.calibrated import CalibratedOptions
 from groundlings.personas.minds.language.config import LanguageOptions
@@ -37,7 +37,7 @@ class BehaviouralMindConfig(BehaviouralOptions):
     @property
     def actions(self) -> frozenset[str]:
         """What its minds can do."""
-        return FEED_ACTIONS
+        return FEED_ACTIONS | SHOP_ACTIONS
 
     @property
     def options(self) -> BehaviouralOptions:
@@ -49,7 +49,15 @@ class BehaviouralMindConfig(BehaviouralOptions):
         from groundlings.personas.minds.behavioural import BehaviouralMind
 
         grounding = context.grounding if self.grounded else None
-        return BehaviouralMind(context.population, context.taste, self.options, grounding, context.base_directory)
+        return BehaviouralMind(
+            context.population,
+            context.taste,
+            self.options,
+            grounding,
+            context.base_directory,
+            context.repeats,
+            context.offers,
+        )
 
 
 class ScriptedMindConfig(ScriptedOptions):
@@ -69,7 +77,7 @@ class ScriptedMindConfig(ScriptedOptions):
     @property
     def actions(self) -> frozenset[str]:
         """What its minds can do."""
-        return FEED_ACTIONS
+        return FEED_ACTIONS | SHOP_ACTIONS
 
     @property
     def options(self) -> ScriptedOptions:
@@ -102,7 +110,7 @@ class LanguageMindConfig(LanguageOptions):
     @property
     def actions(self) -> frozenset[str]:
         """What its minds can do."""
-        return FEED_ACTIONS
+        return FEED_ACTIONS | SHOP_ACTIONS if self.decision == "verdict" else FEED_ACTIONS
 
     @property
     def options(self) -> LanguageOptions:
@@ -137,7 +145,7 @@ class CalibratedMindConfig(CalibratedOptions):
     @property
     def actions(self) -> frozenset[str]:
         """What its minds can do."""
-        return FEED_ACTIONS
+        return FEED_ACTIONS | SHOP_ACTIONS
 
     @property
     def options(self) -> CalibratedOptions:
@@ -152,7 +160,15 @@ class CalibratedMindConfig(CalibratedOptions):
         term = context.language_term
         scorer, weights = (None, None) if term is None else (term.scorer, term.calibration)
         return CalibratedMind(
-            context.population, context.taste, self.options, scorer, weights, grounding, context.base_directory
+            context.population,
+            context.taste,
+            self.options,
+            scorer,
+            weights,
+            grounding,
+            context.base_directory,
+            context.repeats,
+            context.offers,
         )
 
 

@@ -14,6 +14,7 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import DatasetConfig
 from groundlings.environments.datasets.exposures import ExposuresConfig
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.repeats import NEVER, RepeatRule
 from groundlings.environments.split import Split, SplitKind, split_dataset
 from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.designs import DesignConfig, ParallelDesign, check_design
@@ -177,6 +178,11 @@ class ExperimentConfig(Section):
     """Replicates as a matrix of prompts, models and seeds: an effect has to hold over all of them."""
     base: Annotated[Path, Field(exclude=True)] = Path()
     """Not a key of the file: the directory it stands in, from which relative paths count."""
+
+    @property
+    def repeats(self) -> RepeatRule:
+        """Whether items of the history may be shown again; an environment of one's own knows of no repeats."""
+        return NEVER if self.environment is not None else self.site.repeat_rule
 
     @model_validator(mode="after")
     def _arm_names_differ(self) -> ExperimentConfig:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 
+from groundlings.environments.interactions import rows_of
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import RankingRequest
 from groundlings.experiments.config.schema import ExperimentConfig
@@ -55,7 +56,7 @@ def _checked(plan: Plan) -> Checked:
     request = RankingRequest(
         users,
         plan.environment.page_size * plan.environment.max_pages,
-        plan.split.train.met_by(users),
+        rows_of(plan.first_seen, users),
         Draws.for_sessions(plan.config.seed, users, 0),
     )
     for arm in plan.config.arms:

@@ -24,15 +24,17 @@ from platformdirs import user_cache_path
 from groundlings.environments.chat import ChatModel
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.errors import ConfigError, DataError, UserError
-from groundlings.environments.split import Split
+from groundlings.environments.repeats import OwnClock
+from groundlings.environments.split import Split, test_people
 from groundlings.experiments.archive.directory import write_text
 from groundlings.experiments.config.schema import CalibratedMindConfig, SplitConfig
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_pairs
 from groundlings.personas.language_term import LanguageTerm
 from groundlings.personas.minds.calibrated import LanguageTermOptions
-from groundlings.personas.minds.calibrated_question import PROMPT, LanguageScorer
+from groundlings.personas.minds.calibrated_question import LanguageScorer
 from groundlings.personas.population import Population
 from groundlings.personas.registry import MindContext
+from groundlings.personas.repeats.model import RepeatModel, fit_repeats
 from groundlings.personas.taste.calibration import Calibration, FittedFor, read_calibration
 from groundlings.personas.taste.calibration_fit import fit_calibration
 from groundlings.personas.taste.features import FEATURES, VERSION
@@ -56,13 +58,16 @@ class CalibrationGround:
         dataset, split: The data.
         split_config: How it was split.
         population: Anybody; for personas.
+        per_occasion: Whether taste is that of one occasion, as it is where items may be shown again.
     """
 
     dataset: Dataset
     split: Split
     split_config: SplitConfig
     population: Population
+    per_occasion: bool = False
     _tastes: dict[int, Mapping[str, Taste]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _repeats: dict[int, RepeatModel] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def taste(self, seed: int, weights: TasteWeights | None = None) -> Taste:
         """What people like, estimated with a seed; from `weights` that were estimated before, where there are any."""
@@ -84,13 +89,32 @@ class CalibrationGround:
                 seed=seed,
                 labels=self.split.labels,
             )
-            whole = estimate(measured)
+            whole = estimate(measured, per_occasion=self.per_occasion)
             unrated = replace(measured, stars=None, earlier_stars=None)  # stars are the same in every family
             families = {
-                name: replace(estimate(unrated, features), stars=whole.stars) for name, features in FAMILIES.items()
+                name: replace(estimate(unrated, features, per_occasion=self.per_occasion), stars=whole.stars)
+                for name, features in FAMILIES.items()
             }
             self._tastes[seed] = {WHOLE: whole, **families}
         return self._tastes[seed]
+
+    def repeats(self, seed: int) -> RepeatModel:
+        """How people take up again what they know, estimated with a seed on users outside the test third.
+
+        Raises:
+            ConfigError: The data set has no times, so there is no recency.
+            DataError: Nobody had an occasion to take anything up again.
+        """
+        if not self.dataset.times_known:
+            raise ConfigError(
+                f"site.repeats: how soon people take up again what they know is estimated from times, and the data set "
+                f"{self.dataset.name!r} has none; name the column (dataset.own.interactions.timestamp), or take the "
+                "key out"
+            )
+        if seed not in self._repeats:
+            fitting = ~test_people(self.dataset.people.user_ids, self.split_config.salt)
+            self._repeats[seed] = fit_repeats(self.split.train, OwnClock.of(self.split), fitting, seed=seed)
+        return self._repeats[seed]
 
     def wanted(self, options: LanguageTermOptions, scorer: LanguageScorer) -> FittedFor:
         """What weights must have been fitted for."""
@@ -104,9 +128,9 @@ class CalibrationGround:
             evidence_version=VERSION,
             model=scorer.model.name,
             model_fingerprint=scorer.fingerprint,
-            prompt=PROMPT.name,
-            prompt_hash=PROMPT.sha256,
-            question=options.question.model_dump(mode="json"),
+            prompt=scorer.prompt.name,
+            prompt_hash=scorer.prompt.sha256,
+            question=scorer.options.model_dump(mode="json"),
             people=options.fit_people,
             pairs=options.fit_pairs,
             seed=options.fit_seed,

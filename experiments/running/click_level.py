@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from groundlings.environments.arrays import NO_ITEM, IntArray
+from groundlings.environments.interactions import rows_of
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
 from groundlings.experiments.config.schema import BehaviouralMindConfig, CalibratedMindConfig
@@ -81,7 +82,7 @@ def _first_page(plan: Plan, agents: IntArray) -> float | None:
         some = agents[first : first + mind.cohort_size]
         users = plan.population.users[some]
         sessions = Sessions(some, users, 0, Draws.for_sessions(plan.config.seed, users, 0))
-        seen = plan.split.train.met_by(users)
+        seen = rows_of(plan.first_seen, users)
         record = asyncio.run(browse(sessions, seen, recommender=recommender, environment=plan.environment, mind=mind))
         turn = record.turns[0].turn
         probability = turn.decision.trace.probability("click")

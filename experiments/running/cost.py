@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from groundlings.environments.dataset import TIMES_UNKNOWN
+from groundlings.environments.interactions import rows_of
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
 from groundlings.environments.split import tied_cuts
+from groundlings.experiments.analysis.metrics.registry import absent_metrics
 from groundlings.experiments.config.designs import SplitDesign, shares_of
 from groundlings.experiments.config.schema import CalibratedMindConfig, LanguageMindConfig, PluginMindConfig
 from groundlings.experiments.config.variants import cells_of
@@ -94,6 +96,8 @@ def print_plan(plan: Plan, console: Console) -> None:
         table.add_row(*line)
     for note in plan.dataset.notes:
         table.add_row("", escape(note))
+    for absent in _absent_lines(plan):
+        table.add_row("metrics", absent)
     table.add_row("people", f"{people:,} agents, each measured on one real training history")
     table.add_row("mind", escape(str(config.mind.kind)))
     for number, arm in enumerate(config.arms):
@@ -127,6 +131,14 @@ def print_plan(plan: Plan, console: Console) -> None:
         if warning is not None:
             console.print(f"[yellow]note[/] {escape(warning)}", soft_wrap=True)
     console.print("[green]ok[/] this file runs")
+
+
+def _absent_lines(plan: Plan) -> Iterator[str]:
+    """Shipped metrics that these data cannot have, a line per reason."""
+    absent = absent_metrics(plan.environment.schema.names)
+    for reason in dict.fromkeys(absent.values()):
+        names = [name for name, why in absent.items() if why == reason]
+        yield f"n/a: {', '.join(names)} ({reason})"
 
 
 def _split_lines(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -212,7 +224,7 @@ async def _tokens_a_call(plan: Plan) -> tuple[float, float]:
         agents = np.array([agent])
         users = plan.population.users[agents]
         sessions = Sessions(agents, users, 0, Draws.for_sessions(plan.config.seed, users, 0))
-        seen = plan.split.train.matrix[users]
+        seen = rows_of(plan.first_seen, users)
         record = await browse(sessions, seen, recommender=recommender, environment=plan.environment, mind=mind)
         asked = [call for logged in record.turns for call in logged.calls]
         for call in (*asked, *record.afterthoughts.calls):

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
 
 from groundlings.environments.chat import ChatModel
 from groundlings.environments.dataset import Dataset
@@ -16,6 +19,7 @@ from groundlings.environments.datasets import load_dataset
 from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.registry import EnvironmentContext, check_abilities
+from groundlings.environments.repeats import OwnClock
 from groundlings.environments.split import Split
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.registry import metrics_of
@@ -27,6 +31,7 @@ from groundlings.experiments.running.event_loop import ctrl_c_at_once, outside_o
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
 from groundlings.experiments.running.foresight import check_recommenders
 from groundlings.experiments.running.identity import code_identity, model_identity
+from groundlings.experiments.running.offered import check_offers
 from groundlings.experiments.running.sizes import size_warning
 from groundlings.experiments.running.supplied import Supplied
 from groundlings.personas.mind import KnowsPreference, Mind
@@ -145,7 +150,24 @@ class Plan:
             history=self.split.train,
             seed=self.config.seed,
             starts_cold=arm.history == "none",
+            offers=self.dataset.offers,
+            repeats=self.config.repeats,
+            clock=self.clock if self.config.repeats.allowed else None,
         )
+
+    @cached_property
+    def clock(self) -> OwnClock:
+        """Where each user's training history ends."""
+        return OwnClock.of(self.split)
+
+    @cached_property
+    def first_seen(self) -> sp.csr_array:
+        """Items that must not be shown to each user on the first day, shape (n_users, n_items)."""
+        train = self.split.train
+        return self.config.repeats.seen(train, self.clock.days(train) if self.config.repeats.allowed else _NO_DAYS, 0)
+
+
+_NO_DAYS = np.zeros(0, dtype=np.int64)
 
 
 async def prepare(
@@ -239,9 +261,19 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
         config.dataset, on_download(progress), notify=on_note(progress), base=config.base
     )
     split = config.split.of(dataset)
-    population = build_population(dataset, split.train, size=config.population.size, seed=config.seed)
-    ground = CalibrationGround(dataset, split, config.split, population)
-    around = EnvironmentContext(dataset.catalog, dataset.scale, config.base, split.train)
+    population = build_population(
+        dataset, split.train, size=config.population.size, seed=config.seed, beside=split.beside
+    )
+    check_offers(dataset.offers, split.train, config.simulation.days, dataset.times_known, on_note(progress))
+    ground = CalibrationGround(dataset, split, config.split, population, config.repeats.allowed)
+    around = EnvironmentContext(
+        dataset.catalog,
+        dataset.scale,
+        config.base,
+        training_history=split.train,
+        opinions=dataset.opinions,
+        offers=dataset.offers,
+    )
     return Plan(
         config=config,
         supplied=supplied,
@@ -262,6 +294,8 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
             fit_taste=partial(ground.taste, config.seed),
             later=split.test,
             base_directory=config.base,
+            offers=dataset.offers,
+            fit_repeats=partial(ground.repeats, config.seed) if config.repeats.allowed else None,
         ),
     )
 

@@ -18,6 +18,7 @@ from groundlings.experiments.running.event_loop import outside_of_loops
 from groundlings.experiments.running.events import SILENT, ArmBegins, Note, Progress, on_sessions
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, prepare
+from groundlings.personas.mind import notices
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import live_together
@@ -95,7 +96,9 @@ async def _simulated(
 
     watch = LostPageWatch(getattr(plan.config.mind, "max_unreadable", 1.0))
     with LogWriter(place) as log:
-        past = log.resume(plan.environment.schema)
+        minds = [arm.mind for stage in plan.stages for arm in stage]
+        shown = any(notices(mind) and mind.counts_shown() for mind in minds)
+        past = log.resume(plan.environment.schema, shown=shown)
         if past is None:
             log.begin(run, plan.arms, plan.population)
         else:

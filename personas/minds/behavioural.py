@@ -1,7 +1,8 @@
 """A mind without a language model: a choice model estimated on real histories, decided for thousands at once.
 
 P(click | examined) = logistic(utility): `groundlings.personas.taste.utility` says what it is made of, and its constant
-is known from a log of exposures, or makes the mean over random candidates equal `random_click_rate`. All else, from
+is known from a log of exposures, or makes the mean over random candidates equal `random_click_rate`. Where items may be
+shown again, those that a person knows have the log-odds of `groundlings.personas.repeats.model` instead. All else, from
 examination to leaving, is `groundlings.personas.minds.click_model`.
 """
 
@@ -18,8 +19,11 @@ from scipy.special import expit
 from groundlings.environments.actions import Cells
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.decision import Decision
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.offers import Offers
+from groundlings.personas.exposure.fatigue import RepeatFatigue
 from groundlings.personas.held_out_replay import Grounding
-from groundlings.personas.mind import FEED_ACTIONS, Situation
+from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Shown, Situation
 from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.minds.browsing_parameters import (
     BrowsingParameters,
@@ -27,8 +31,15 @@ from groundlings.personas.minds.browsing_parameters import (
     named_exposures,
     settle,
 )
-from groundlings.personas.minds.click_model import UNRATED_FIND, Browsing, settled_constant
+from groundlings.personas.minds.click_model import (
+    UNRATED_FIND,
+    Browsing,
+    known_items,
+    settled_constant,
+)
+from groundlings.personas.offers.market import Market
 from groundlings.personas.population import Population
+from groundlings.personas.repeats.model import RepeatModel
 from groundlings.personas.taste.model import Taste
 from groundlings.personas.taste.utility import Utility
 
@@ -46,7 +57,8 @@ Handler: TypeAlias = "Callable[[BehaviouralMind, Situation, Decision], Cells]"
 class BehaviouralMind:
     """Decides by arithmetic on a taste; see the module for the model.
 
-    A subclass takes further actions by adding a handler for each:
+    Carts, purchases and quantities are decided by `groundlings.personas.offers.shopping`. A subclass takes further
+    actions, or decides these otherwise, by adding a handler for each:
 
         class Shopper(BehaviouralMind):
             handlers = {"buy": buy}    # def buy(mind, situation, decision) -> cells
@@ -61,6 +73,8 @@ class BehaviouralMind:
         options: How they browse.
         grounding: Their real held-out interactions; only grounded replay reads them.
         base_directory: Where the path of `options.exposures` starts.
+        repeats: How likely people take up again what they know; None where no item is shown again.
+        offers: Prices, stock and promotions by day; None where the data set has none.
 
     Raises:
         UserError: The calibration of exposures cannot be read, or is of another version.
@@ -76,16 +90,21 @@ class BehaviouralMind:
         options: BehaviouralOptions,
         grounding: Grounding | None = None,
         base_directory: Path = Path(),
+        repeats: RepeatModel | None = None,
+        offers: Offers | None = None,
     ) -> None:
         self._taste = taste
         self._options = options
         self._exposures = named_exposures(options, base_directory)
-        self._parameters = settle(options, taste, self._exposures)
+        self._parameters = settle(options, taste, self._exposures, repeats.new_share if repeats else None)
+        self._fatigue = RepeatFatigue.of(self._exposures, taste.n_items)
         self._browsing = Browsing(taste, options, self._parameters, grounding)
+        self._market = Market(self._browsing, options, population, offers, frozenset(self.handlers))
         utility = Utility(taste, self._parameters.utility)
-        self._utility = replace(
-            utility, constant=settled_constant(self._parameters, population, taste, utility.catalog_log_odds)
-        )
+        score = utility.catalog_log_odds
+        constant = settled_constant(self._parameters, population, taste, score)
+        self._known = known_items(repeats, self._parameters, constant, population, taste, score)
+        self._utility = replace(utility, constant=constant)
 
     @property
     def cohort_size(self) -> int:
@@ -95,26 +114,45 @@ class BehaviouralMind:
     @property
     def actions(self) -> frozenset[str]:
         """See `Mind.actions`."""
-        return FEED_ACTIONS | self.handlers.keys()
+        return FEED_ACTIONS | SHOP_ACTIONS | self.handlers.keys()
 
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
         page = situation.page
-        odds = self._utility.log_odds(situation.sessions.users, np.where(page.shown, page.items, 0))
-        decision = self._browsing.decide(situation, expit(odds))
+        users, items = situation.sessions.users, np.where(page.shown, page.items, 0)
+        odds = self._utility.log_odds(users, items)
+        if self._known is not None:
+            odds = self._known.put(odds, users, items, situation.sessions.day)
+        if self._fatigue is not None:
+            odds = odds + self._fatigue.log_odds(users, items)
+        decision = self._market.decide(situation, odds)
         for name in situation.legal.schema.names:
             if name in self.handlers:
                 decision = decision.taking(**{name: self.handlers[name](self, situation, decision)})
         return decision
 
+    def counts_shown(self) -> bool:
+        """See `Notices.counts_shown`."""
+        return self._fatigue is not None
+
+    def notice(self, day: int, interactions: Interactions, shown: Shown) -> None:
+        """See `Notices.notice`."""
+        if self._known is not None:
+            self._known.notice(day, interactions)
+        if self._fatigue is not None:
+            opened = interactions.users, interactions.items.astype(np.int64)
+            self._fatigue.notice((shown.users, shown.items), opened)
+
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""
-        return {
+        described = {
             "kind": "behavioural",
             **described_browsing(self._options, self._parameters, self._exposures),
             "click_constant": self._utility.constant,
             "taste": dict(self._taste.describe()),
+            **self._market.describe(),
         }
+        return described if self._known is None else {**described, "repeats": dict(self._known.describe())}
 
     @property
     def parameters(self) -> BrowsingParameters:
@@ -122,14 +160,18 @@ class BehaviouralMind:
         return self._parameters
 
     def open_log_odds(self, users: IntArray) -> FloatArray:
-        """Of opening every item if it is looked at, shape (n, n_items); for users of one part of the taste's table."""
-        return self._utility.catalog_log_odds(users)
+        """Of opening every item if it is looked at, shape (n, n_items); for users of one part of the taste's table.
+
+        Of items that a user knows, as it is before the first simulated day.
+        """
+        odds = self._utility.catalog_log_odds(users)
+        return odds if self._known is None else self._known.put_in_catalog(odds, users)
 
     def preference(self, users: IntArray) -> FloatArray:
         """P(click | looked at) * P(like | rated) of every item, shape (n, n_items): likes it would bring if seen."""
         result = np.empty((len(users), self._taste.n_items))
         for part, _ in self._taste.table.parts(users):
-            result[part] = expit(self._utility.catalog_log_odds(users[part]))
+            result[part] = expit(self.open_log_odds(users[part]))
             likes = self._browsing.like_probability(users[part])
             if likes is not None:
                 result[part] *= likes

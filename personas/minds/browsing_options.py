@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from groundlings.personas.offers.options import OfferOptions, ShoppingOptions
 from groundlings.personas.taste.utility import UtilityWeights
 
 
@@ -56,5 +57,11 @@ class BrowsingOptions(BaseModel):
     """Grounded replay: an item with a held-out interaction of the user is clicked if it is looked at, and gets the real
     stars; the model decides about all others. Marked in the log (`grounded` events). Circular with every figure that
     rests on held-out behaviour, so `groundlings fidelity` refuses it."""
+    offers: OfferOptions | None = None
+    """What prices and promotions do to what is opened, where the data set has offers (docs/shop.md); estimated on the
+    training history where it can be, else presets."""
+    shopping: ShoppingOptions | None = None
+    """How often what is opened is put into the cart and bought, where `site.actions` has these; counted in the training
+    history where it tells them apart, else presets."""
     cohort_size: int = Field(default=4096, ge=1)
     """Sessions decided in one go. It changes the speed, never the result."""

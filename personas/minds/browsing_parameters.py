@@ -85,8 +85,21 @@ class BrowsingParameters:
         }
 
 
-def settle(options: BrowsingOptions, taste: Taste, exposures: ExposureCalibration | None = None) -> BrowsingParameters:
+def settle(
+    options: BrowsingOptions,
+    taste: Taste,
+    exposures: ExposureCalibration | None = None,
+    new_share: float | None = None,
+) -> BrowsingParameters:
     """Every parameter from the first place that says it: experiment file, log of exposures, history, preset.
+
+    Args:
+        options: What the experiment file says.
+        taste: What people like.
+        exposures: What a log of exposures said, None without one.
+        new_share: What the history says of the level where items may be shown again: the share of unknown items that
+            people take up on one occasion (`RepeatModel.new_share`). Else it is the share that they met in the latest
+            fifth of their history.
 
     Raises:
         ConfigError: The calibration knows other features than this version's.
@@ -97,7 +110,7 @@ def settle(options: BrowsingOptions, taste: Taste, exposures: ExposureCalibratio
     utility, constant = _utility(options, taste, exposures, origins)
     level = None
     if constant is None:
-        level = _level(options, taste, exposures, origins)
+        level = _level(options, new_share or taste.appeal_weights.met_share, exposures, origins)
     known = exposures is not None and exposures.liking.intercept.fitted
     liking = (AS_CHOSEN, NOT_CHOSEN.value)
     if exposures is not None and known:
@@ -199,9 +212,8 @@ def _weights(fitted: Utility) -> UtilityWeights:
 
 
 def _level(
-    options: BrowsingOptions, taste: Taste, exposures: ExposureCalibration | None, origins: dict[str, str]
+    options: BrowsingOptions, met_share: float | None, exposures: ExposureCalibration | None, origins: dict[str, str]
 ) -> float:
-    met_share = taste.appeal_weights.met_share
     candidates = (
         (FILE, options.random_click_rate),
         (LOG, exposures.level.value if exposures is not None and exposures.level.fitted else None),
@@ -231,7 +243,7 @@ def described_browsing(
 ) -> dict[str, Any]:
     """Options with what became of them, plain JSON values."""
     unstated = {name for name in ("slot_exponent", "scroll_probability") if getattr(options, name) is None}
-    described = options.model_dump(mode="json", exclude={"exposures", "calibration", *unstated})
+    described = options.model_dump(mode="json", exclude={"exposures", "calibration", "offers", "shopping", *unstated})
     described["browsing"] = parameters.describe()
     if exposures is not None:
         described |= {"exposures": exposures.sha256, "exposure_calibration": exposures.summary()}

@@ -6,9 +6,10 @@ Utility is that of the behavioural mind (`groundlings.personas.taste.utility`), 
 The weights were estimated on what validation people met, with appeal for utility
 (`groundlings.personas.taste.calibration`), so what the model says pulls as weakly as appeal does once an item is shown.
 A model that knows nothing of the items gets a weight near zero and does no harm. Either term may be left out: with the
-evidence alone this is the behavioural mind, which asks nobody; with the language alone taste is not looked at. All
-else, from examination to leaving, is `groundlings.personas.minds.click_model`, and ratings come from the evidence in
-any case.
+evidence alone this is the behavioural mind, which asks nobody; with the language alone taste is not looked at. Where
+items may be shown again, those that a person knows have the log-odds of the repeat model
+(`groundlings.personas.repeats.model`) in place of constant and evidence. All else, from examination to leaving, is
+`groundlings.personas.minds.click_model`, and ratings come from the evidence in any case.
 
 A page with an answer that cannot be read is lost and logged as such, like any unreadable page.
 """
@@ -22,19 +23,29 @@ from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from scipy.special import expit
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.decision import Decision
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.offers import Offers
 from groundlings.environments.page import Page
 from groundlings.environments.trace import Remark
+from groundlings.personas.exposure.fatigue import RepeatFatigue
 from groundlings.personas.held_out_replay import Grounding
-from groundlings.personas.mind import FEED_ACTIONS, Situation
+from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Shown, Situation
 from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.minds.browsing_parameters import described_browsing, named_exposures, settle
-from groundlings.personas.minds.calibrated_question import PROMPT, LanguageScorer, QuestionOptions, Scored
-from groundlings.personas.minds.click_model import Browsing, of_random_candidates, open_constant, settled_constant
+from groundlings.personas.minds.calibrated_question import LanguageScorer, QuestionOptions, Scored
+from groundlings.personas.minds.click_model import (
+    Browsing,
+    known_items,
+    of_random_candidates,
+    open_constant,
+    settled_constant,
+)
+from groundlings.personas.offers.market import Market
 from groundlings.personas.population import Population
+from groundlings.personas.repeats.model import RepeatModel
 from groundlings.personas.taste.calibration import Calibration
 from groundlings.personas.taste.model import Taste
 from groundlings.personas.taste.utility import Utility
@@ -90,6 +101,8 @@ class CalibratedMind:
         calibration: The weights; None likewise.
         grounding: What they really met later; only grounded replay may look at it.
         base_directory: Where the path of `options.exposures` starts.
+        repeats: How likely people take up again what they know; None where no item is shown again.
+        offers: Prices, stock and promotions by day; None where the data set has none.
 
     Raises:
         UserError: The calibration of exposures cannot be read, or is of another version.
@@ -104,6 +117,8 @@ class CalibratedMind:
         calibration: Calibration | None = None,
         grounding: Grounding | None = None,
         base_directory: Path = Path(),
+        repeats: RepeatModel | None = None,
+        offers: Offers | None = None,
     ) -> None:
         if options.asks and (scorer is None or calibration is None):
             raise ValueError("the language term needs a model to ask and a calibration")
@@ -113,11 +128,13 @@ class CalibratedMind:
         self._calibration = calibration if options.asks else None
         self._evidence = "evidence" in options.terms
         self._exposures = named_exposures(options, base_directory)
-        self._parameters = settle(options, taste, self._exposures)
-        self._browsing = Browsing(taste, options, self._parameters, grounding)
+        self._parameters = settle(options, taste, self._exposures, repeats.new_share if repeats else None)
+        self._fatigue = RepeatFatigue.of(self._exposures, taste.n_items)
+        self._market = Market(Browsing(taste, options, self._parameters, grounding), options, population, offers)
         self._utility = Utility(taste, self._parameters.utility)
         self._pull = self._parameters.utility.appeal or 1.0  # without appeal, what the model says is all that pulls
         score = self._utility.catalog_log_odds
+
         if self._calibration is None or self._parameters.constant is not None:
             # The language term is 0 on average, so the level that was logged stays about what it is.
             self._constant = settled_constant(self._parameters, population, taste, score)
@@ -126,6 +143,12 @@ class CalibratedMind:
             known = of_random_candidates(population, taste, score)
             met = self._calibration.random_log_odds(known / self._pull, evidence=self._evidence)
             self._constant = open_constant(self._pull * met, self._parameters.level)
+        weight = 1.0
+        if self._calibration is not None:
+            weight = self._calibration.evidence.value if self._evidence else 0.0
+        self._known = known_items(
+            repeats, self._parameters, self._constant, population, taste, lambda users: weight * score(users)
+        )
 
     @property
     def cohort_size(self) -> int:
@@ -135,13 +158,14 @@ class CalibratedMind:
     @property
     def actions(self) -> frozenset[str]:
         """See `Mind.actions`."""
-        return FEED_ACTIONS
+        return FEED_ACTIONS | SHOP_ACTIONS
 
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
         page = situation.page
         if self._scorer is None:
-            return self._browsing.decide(situation, expit(self._wanted(situation) + self._constant))
+            odds = self._known_placed(situation, self._wanted(situation) + self._constant)
+            return self._market.decide(situation, odds)
         if len(situation.sessions) != 1:
             raise ValueError(f"a mind with a language term decides for one session at a time, found {len(page.items)}")
         slots = [int(slot) for slot in np.flatnonzero(page.shown[0])]
@@ -149,12 +173,24 @@ class CalibratedMind:
         calls = tuple(each.call for each in scored)
         if any(np.isnan(each.score) for each in scored):
             return Decision.lost(situation.legal, page, calls)
-        decision = self._browsing.decide(situation, expit(self._log_odds(situation, slots, scored)))
+        decision = self._market.decide(situation, self._log_odds(situation, slots, scored))
         said = tuple(
             Remark(0, slot, "language_score", f"{each.score:.6g}") for slot, each in zip(slots, scored, strict=True)
         )
         trace = replace(decision.trace, calls=calls, remarks=(*said, *decision.trace.remarks))
         return replace(decision, trace=trace)
+
+    def counts_shown(self) -> bool:
+        """See `Notices.counts_shown`."""
+        return self._fatigue is not None
+
+    def notice(self, day: int, interactions: Interactions, shown: Shown) -> None:
+        """See `Notices.notice`."""
+        if self._known is not None:
+            self._known.notice(day, interactions)
+        if self._fatigue is not None:
+            opened = interactions.users, interactions.items.astype(np.int64)
+            self._fatigue.notice((shown.users, shown.items), opened)
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""
@@ -163,11 +199,14 @@ class CalibratedMind:
             **described_browsing(self._options, self._parameters, self._exposures),
             "click_constant": self._constant,
             "taste": dict(self._taste.describe()),
+            **self._market.describe(),
         }
         if self._scorer is not None and self._calibration is not None:
             described["model"] = self._scorer.model.name
-            described["prompts"] = {PROMPT.name: PROMPT.sha256}
+            described["prompts"] = {self._scorer.prompt.name: self._scorer.prompt.sha256}
             described["calibration"] = self._calibration.summary()
+        if self._known is not None:
+            described["repeats"] = dict(self._known.describe())
         return described
 
     def _log_odds(self, situation: Situation, slots: list[int], scored: list[Scored]) -> FloatArray:
@@ -176,9 +215,18 @@ class CalibratedMind:
         said = np.zeros(situation.page.items.shape)
         said[0, slots] = self._calibration.standardised(np.array([each.score for each in scored]))
         if not self._evidence:
-            return self._constant + self._pull * self._calibration.language_alone.value * said
-        wanted = self._calibration.evidence.value * self._wanted(situation)
-        return self._constant + wanted + self._pull * self._calibration.language.value * said
+            unsaid = np.full(said.shape, self._constant)
+            return self._known_placed(situation, unsaid) + self._pull * self._calibration.language_alone.value * said
+        unsaid = self._constant + self._calibration.evidence.value * self._wanted(situation)
+        return self._known_placed(situation, unsaid) + self._pull * self._calibration.language.value * said
+
+    def _known_placed(self, situation: Situation, odds: FloatArray) -> FloatArray:
+        """The log-odds without the language term: those of known items in their place, and what fatigue takes off."""
+        page, users = situation.page, situation.sessions.users
+        items = np.where(page.shown, page.items, 0)
+        if self._known is not None:
+            odds = self._known.put(odds, users, items, situation.sessions.day)
+        return odds if self._fatigue is None else odds + self._fatigue.log_odds(users, items)
 
     def _wanted(self, situation: Situation) -> FloatArray:
         """Utility of every slot, shape (n_sessions, n_slots); empty slots have that of the first item."""

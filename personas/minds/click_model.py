@@ -40,6 +40,8 @@ from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.minds.browsing_parameters import BrowsingParameters
 from groundlings.personas.population import Population
 from groundlings.personas.profile import star_columns
+from groundlings.personas.repeats.known_items import KnownItems, OwnLevels
+from groundlings.personas.repeats.model import RepeatModel
 from groundlings.personas.taste.model import Taste
 from groundlings.personas.taste.utility import Utility
 
@@ -120,11 +122,11 @@ class Browsing:
         examined = clicked | (shown & (sessions.draws.uniform("examine", page.items) < passed))
         worth, stars = self._rate(sessions, page, clicked, real_stars, situation.legal)
         satisfaction = np.rint(1 + 9 * (1 - np.exp(-worth.sum(axis=1) / self._options.enough)))
+        schema = situation.legal.schema
         remarks = tuple(
-            Remark(int(row), int(slot), "grounded", _really_words(real_stars[row, slot]))
+            Remark(int(row), int(slot), "grounded", _really_words(real_stars[row, slot], schema.opinion))
             for row, slot in np.argwhere(known)
         )
-        schema = situation.legal.schema
         goes_on = None
         if "next_page" in schema:
             goes_on = situation.legal.offers("next_page", page) & ~self._leaves(sessions, page, satisfaction)
@@ -133,9 +135,9 @@ class Browsing:
             page,
             Trace(chances={"click": Chance(probability, draw)}, examined=examined, remarks=remarks),
             click=clicked,
-            rate=stars if "rate" in schema else None,
             next_page=goes_on,
             satisfaction=satisfaction if "satisfaction" in schema else None,
+            **({} if schema.opinion is None else {schema.opinion: stars}),
         )
 
     def _really(self, sessions: Sessions, page: Page) -> tuple[BoolArray, FloatArray]:
@@ -162,7 +164,7 @@ class Browsing:
         given = np.where(rated, star_columns(np.where(rated, really, model.scale.low), model.scale), given)
         worth = np.zeros(clicked.shape)
         worth[session, slot] = given / (len(model.scale.values) - 1)
-        if legal.values("rate"):
+        if legal.schema.opinion is not None and legal.values(legal.schema.opinion):
             rates = rated | (here.uniform("rate", items) < self._options.rating_probability)
             stars[session, slot] = np.where(rates, np.array(model.scale.values)[given], np.nan)
         return worth, stars
@@ -225,5 +227,38 @@ def settled_constant(
     return open_constant(of_random_candidates(population, taste, score), parameters.level)
 
 
-def _really_words(stars: float) -> str:
-    return "met in the held-out part" if np.isnan(stars) else f"met in the held-out part, {stars:g} stars"
+def known_items(
+    repeats: RepeatModel | None,
+    parameters: BrowsingParameters,
+    constant: float,
+    population: Population,
+    taste: Taste,
+    score: Callable[[IntArray], NDArray[np.floating]],
+) -> KnownItems | None:
+    """What agents know and how likely they take it up again, on the scale of a mind's log-odds; None without repeats.
+
+    Where the level of new items is known from opens that were logged, known items follow it. Else each agent has the
+    level that they have on a real occasion, and a stated one moves the levels of all.
+
+    Args:
+        repeats: The model of real repeats; None where no item is shown again.
+        parameters: How the agents browse.
+        constant: What the mind adds to `score`.
+        population: The agents.
+        taste: What they like.
+        score: As of `settled_constant`.
+    """
+    if repeats is None:
+        return None
+    if parameters.level is None:
+        real = open_constant(of_random_candidates(population, taste, score), repeats.new_share)
+        return KnownItems(repeats, constant, constant - real, None)
+    shift = float(logit(parameters.level) - logit(repeats.new_share))
+    return KnownItems(repeats, constant, shift, OwnLevels(repeats, score, taste.table.capacity, population.train))
+
+
+def _really_words(value: float, opinion: str | None) -> str:
+    if np.isnan(value):
+        return "met in the held-out part"
+    said = f"{value:g} stars" if opinion != "like" else "liked" if value else "disliked"
+    return f"met in the held-out part, {said}"

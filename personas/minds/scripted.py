@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -10,8 +10,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from groundlings.environments.actions import Action, Illegal
+from groundlings.environments.arrays import BoolArray
 from groundlings.environments.decision import Decision
-from groundlings.personas.mind import FEED_ACTIONS, Situation
+from groundlings.environments.page import Page
+from groundlings.environments.shop_actions import ADD_TO_CART, PURCHASE
+from groundlings.environments.trace import NO_TRACE
+from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Situation
 
 Misdeed = Literal["none", "illegal", "unreadable"]
 
@@ -25,6 +29,10 @@ class ScriptedOptions(BaseModel):
     """Positions to open on every page, 0 for the first; empty slots are left alone."""
     stars: float | None = None
     """Stars for every clicked item; none are given where the environment takes none."""
+    cart: tuple[int, ...] | None = None
+    """Positions of those to put into the cart, where the environment has one."""
+    buy: tuple[int, ...] | None = None
+    """Positions of those to buy, one unit each, where the environment sells."""
     pages: int = Field(default=1, ge=1)
     """Pages to see before leaving, where there are so many."""
     satisfaction: float | None = Field(default=None, ge=1, le=10)
@@ -51,7 +59,7 @@ class ScriptedMind:
     @property
     def actions(self) -> frozenset[str]:
         """See `Mind.actions`."""
-        return FEED_ACTIONS
+        return FEED_ACTIONS | SHOP_ACTIONS
 
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
@@ -63,19 +71,22 @@ class ScriptedMind:
 
     def _follow(self, situation: Situation) -> Decision:
         page, options = situation.page, self._options
-        opened = [position for position in options.click if position < page.items.shape[1]]
-        click = np.zeros(page.items.shape, dtype=np.bool_)
-        click[:, opened] = page.shown[:, opened]
-        stars = options.stars if options.stars is not None and situation.legal.values("rate") else None
+        click = _at(options.click, page)
+        schema = situation.legal.schema
+        given = {}
+        if options.stars is not None and schema.opinion is not None and situation.legal.values(schema.opinion):
+            given = {schema.opinion: np.where(click, options.stars, np.nan)}
         sessions = len(page.items)
         decision = Decision.of(
             situation.legal,
             page,
+            NO_TRACE,
             click=click,
-            rate=None if stars is None else np.where(click, stars, np.nan),
+            add_to_cart=_at(options.cart, page) if options.cart and ADD_TO_CART in schema else None,
+            purchase=_at(options.buy, page) if options.buy and PURCHASE in schema else None,
             satisfaction=None if options.satisfaction is None else np.full(sessions, options.satisfaction),
             next_page=situation.legal.offers("next_page", page) & (page.number < options.pages),
-        )
+        ).taking(**given)
         return self._misbehave(decision, situation) if options.misdeeds else decision
 
     def _misbehave(self, decision: Decision, situation: Situation) -> Decision:
@@ -87,8 +98,8 @@ class ScriptedMind:
         stray = str(Action("click", width))
         silent = unreadable[:, None]
         said = {"click": decision["click"] & ~silent, "next_page": (decision["next_page"] | beyond) & ~unreadable}
-        if decision.get("rate") is not None:
-            said["rate"] = np.where(silent, np.nan, decision["rate"])
+        if (opinion := situation.legal.schema.opinion) is not None:
+            said[opinion] = np.where(silent, np.nan, decision[opinion])
         if decision.get("satisfaction") is not None:
             said["satisfaction"] = np.where(unreadable, np.nan, decision["satisfaction"])
         return replace(
@@ -99,3 +110,11 @@ class ScriptedMind:
                 for row in np.flatnonzero(illegal)
             ),
         )
+
+
+def _at(positions: Sequence[int], page: Page) -> BoolArray:
+    """The slots at some positions that hold an item, in the shape of the page."""
+    there = [position for position in positions if position < page.items.shape[1]]
+    taken = np.zeros(page.items.shape, dtype=np.bool_)
+    taken[:, there] = page.shown[:, there]
+    return taken

@@ -163,15 +163,23 @@ def fit_taste(
     return _with_weights(*measure_rows(dataset, train), weights)
 
 
-def estimate(measured: Measured, features: Sequence[str] = FEATURES) -> Taste:
-    """Estimate the weights of one choice of features; nothing is measured again."""
+def estimate(measured: Measured, features: Sequence[str] = FEATURES, *, per_occasion: bool = False) -> Taste:
+    """Estimate the weights of one choice of features; nothing is measured again.
+
+    Args:
+        measured: What they are estimated from.
+        features: Which of `FEATURES` appeal may use.
+        per_occasion: Whether appeal is that of one occasion (a day on which the user takes up anything) instead of
+            all occasions of the user while labels were held out. Users who come often then find no more new items on
+            each occasion because they find more of them together.
+    """
     with threadpool_limits(1, "blas"):
         stars = None
         if measured.stars is not None and measured.earlier_stars is not None:
             held_out = measured.held_out
             rated = held_out.take(~np.isnan(held_out.ratings))
             stars = fit_stars(measured.earlier_stars, rated, measured.stars)
-        return Taste(measured.evidence, _fit_appeal(measured, features), stars)
+        return Taste(measured.evidence, _fit_appeal(measured, features, per_occasion=per_occasion), stars)
 
 
 def _with_weights(evidence: Evidence, stars: StarEvidence | None, weights: TasteWeights) -> Taste:
@@ -186,7 +194,7 @@ def _with_weights(evidence: Evidence, stars: StarEvidence | None, weights: Taste
     return Taste(evidence, weights.appeal, StarModel(stars, known.fit, known.mood, known.labels))
 
 
-def _fit_appeal(measured: Measured, features: Sequence[str]) -> AppealWeights:
+def _fit_appeal(measured: Measured, features: Sequence[str], *, per_occasion: bool) -> AppealWeights:
     used = np.array([name in features for name in FEATURES])
     labels, earlier = measured.labels, measured.earlier
     share = measured.met_share
@@ -201,5 +209,7 @@ def _fit_appeal(measured: Measured, features: Sequence[str]) -> AppealWeights:
     scale = np.where(scale > 1e-9, scale, 1.0)
     weights = np.zeros(len(FEATURES))
     standard = ((values - centre) / scale)[:, used]
-    weights[used] = fit_logistic(standard, labels.met, labels.weights, ridge=_RIDGE)[1:]
+    # The odds of meeting a rare item on any of so many occasions are about so many times those on one.
+    offset = np.log(np.maximum(measured.occasions[labels.users], 1)) if per_occasion else 0.0
+    weights[used] = fit_logistic(standard, labels.met, labels.weights, ridge=_RIDGE, offset=offset)[1:]
     return AppealWeights(weights, centre, scale, labels.positives, share)

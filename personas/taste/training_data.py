@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from groundlings.environments.arrays import BoolArray, FloatArray
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
+from groundlings.environments.repeats import SECONDS_PER_DAY
 from groundlings.environments.split import LabelRows, people_in_thirds, split_training
 from groundlings.personas.taste.features import Evidence, Features, measure_evidence
 from groundlings.personas.taste.negative_sampling import AppealLabels, choose_labels
@@ -38,7 +39,9 @@ class Measured:
         earlier, earlier_stars: The same without the rows that serve as labels.
         labels: Held-out items and sampled negatives.
         features: Of the labels, from the earlier evidence, shape (n_labels, n_features).
-        held_out: The rows that serve as labels.
+        held_out: The rows that serve as labels; dislikes among them are labels of ratings only.
+        occasions: Days on which each user took up anything, known items included, while labels were held out, shape
+            (n_users,).
     """
 
     evidence: Evidence
@@ -48,6 +51,7 @@ class Measured:
     labels: AppealLabels
     features: FloatArray
     held_out: Interactions
+    occasions: IntArray
 
     @property
     def met_share(self) -> float | None:
@@ -72,16 +76,24 @@ def measure(dataset: Dataset, train: Interactions, *, salt: str, seed: int, labe
         earlier_rows = train_without(train, new, fitting)
         held_out = new.take(fitting[new.users])
         earlier, earlier_stars = measure_rows(dataset, earlier_rows)
-        chosen = choose_labels(train, held_out, seed=name_key("labels", salt, seed))
+        chosen = choose_labels(train, held_out.chosen(), seed=name_key("labels", salt, seed))
         features = earlier.pairs(chosen.users, chosen.items)
         evidence, stars = measure_rows(dataset, train)
-        return Measured(evidence, stars, earlier, earlier_stars, chosen, features, held_out)
+        return Measured(evidence, stars, earlier, earlier_stars, chosen, features, held_out, _occasions(inner.test))
+
+
+def _occasions(rows: Interactions) -> IntArray:
+    """Days (UTC) on which each user has a row, shape (n_users,)."""
+    days = rows.timestamps // (SECONDS_PER_DAY * rows.ticks_per_second)
+    first, last = int(days.min(initial=0)), int(days.max(initial=0))
+    found = np.unique(rows.users * (last - first + 1) + days - first)
+    return np.bincount(found // (last - first + 1), minlength=rows.n_users).astype(np.int64)
 
 
 def measure_rows(dataset: Dataset, rows: Interactions) -> tuple[Evidence, StarEvidence | None]:
     """The evidence of some rows, and that of their stars, None where nobody gave any."""
     with threadpool_limits(1, "blas"):
-        evidence = measure_evidence(rows.first_meetings(), dataset.catalog)
+        evidence = measure_evidence(rows.chosen().first_meetings(), dataset.catalog)
         return evidence, measure_stars(rows, dataset.scale, star_features(evidence), dataset.people)
 
 

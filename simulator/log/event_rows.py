@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from groundlings.environments.actions import ActionSchema, ActionSpec
+from groundlings.environments.offers import PRICE, PROMOTED
 from groundlings.environments.trace import REMARK_KINDS
 from groundlings.personas.mind import PageTurn
 from groundlings.simulator.log.columns import Columns, unknown_where
 from groundlings.simulator.log.impression_columns import Cells, Slots
 
-_AFTER_ACTIONS = (*REMARK_KINDS, "illegal")
+_AFTER_ACTIONS = (*REMARK_KINDS, "illegal", PRICE, PROMOTED)
 _PAGE_KINDS = ("unreadable", "next_page", "exit", "unanswerable")
 _IN_THE_PAGE_EVENT = frozenset({"next_page", "satisfaction"})
 """Actions that the event which ends a page tells of: its kind says whether the next page was asked for, its value how
@@ -54,6 +55,7 @@ def event_rows(slots: Slots, kinds: EventKinds, first_session: int, first_event:
         *(_of_page_action(slots, spec, kinds.place[spec.name]) for spec in kinds.page_actions),
         _of_pages(slots, kinds),
         _remarks_and_refusals(slots, kinds),
+        *_of_offers(slots, kinds),
     ]
     session, page, position, kind, impression, value, detail = (
         np.concatenate(part) for part in zip(*parts, strict=True)
@@ -89,6 +91,34 @@ def _of_slots(slots: Slots, spec: ActionSpec, kind: int) -> _EventColumns:
         values,
         texts,
     )
+
+
+def _of_offers(slots: Slots, kinds: EventKinds) -> list[_EventColumns]:
+    """One event per slot that showed a price, and per promoted slot; none where no page shows offers."""
+    if not any(PRICE in turn.page.further for turn in slots.turns):
+        return []
+    prices = slots.column(lambda turn: _beside(turn, PRICE, np.nan))
+    promoted = slots.column(lambda turn: _beside(turn, PROMOTED, False)).astype(np.bool_)
+    parts = []
+    for kind, where in ((PRICE, np.flatnonzero(~np.isnan(prices))), (PROMOTED, np.flatnonzero(promoted))):
+        parts.append(
+            (
+                slots.session[where],
+                slots.page[where],
+                slots.position[where],
+                np.full(len(where), kinds.place[kind]),
+                slots.ids[where],
+                prices[where] if kind == PRICE else np.full(len(where), np.nan),
+                np.full(len(where), None),
+            )
+        )
+    return parts
+
+
+def _beside(turn: PageTurn, name: str, missing: float) -> Cells:
+    """What a page shows beside its items, in their shape."""
+    cells = turn.page.further.get(name)
+    return np.full(turn.page.items.shape, missing) if cells is None else cells
 
 
 def _of_page_action(slots: Slots, spec: ActionSpec, kind: int) -> _EventColumns:

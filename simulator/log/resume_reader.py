@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Row, Select, null, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, null, select
 
 from groundlings.environments.actions import ActionSchema
+from groundlings.environments.arrays import FloatArray
+from groundlings.environments.shop_actions import PURCHASE, QUANTITY
 from groundlings.simulator.log.agent_state_rows import read_memories
 from groundlings.simulator.log.begun import Begun, read_begun
 from groundlings.simulator.log.numbering import next_origin
@@ -50,31 +52,53 @@ class Resumption:
     past: PastRun
 
 
-def read_resumption(connection: Connection, store: Store, schema: ActionSchema) -> Resumption | None:
-    """How far the run in a log has come, None where nothing has begun yet."""
+def read_resumption(
+    connection: Connection, store: Store, schema: ActionSchema, *, shown: bool = False
+) -> Resumption | None:
+    """How far the run in a log has come, None where nothing has begun yet; `shown` as of `read_past`."""
     begun = read_begun(connection)
     if begun is None:
         return None
     arm_ids = {row.name: row.arm_id for row in connection.execute(select(arms.c.name, arms.c.arm_id))}
     origin = next_origin(connection, store)
-    past = {name: read_past(connection, arm_id, origin, schema) for name, arm_id in arm_ids.items()}
+    past = {name: read_past(connection, arm_id, origin, schema, shown=shown) for name, arm_id in arm_ids.items()}
     return Resumption(begun.run_id, arm_ids, origin, PastRun(begun, past))
 
 
-def read_past(connection: Connection, arm_id: int, origin: Origin, schema: ActionSchema) -> Past:
-    """What one arm has lived through; a session counts once all of it is committed, so there are no halves."""
+def read_past(
+    connection: Connection, arm_id: int, origin: Origin, schema: ActionSchema, *, shown: bool = False
+) -> Past:
+    """What one arm has lived through; a session counts once all of it is committed, so there are no halves.
+
+    Args:
+        connection: To the log.
+        arm_id: The arm's.
+        origin: Where ids begin.
+        schema: Says which action is an interaction.
+        shown: Whether impressions are read as well, for a mind that counts them.
+    """
     past_sessions = connection.execute(
         select(sessions.c.day, sessions.c.agent_id)
         .where(sessions.c.arm_id == arm_id)
         .order_by(sessions.c.day, sessions.c.agent_id)
     )
     done = dict(_by_day(connection.execute(_interactions(schema).where(sessions.c.arm_id == arm_id))))
-    days = tuple(_day(day, rows, done.get(day, []), origin) for day, rows in _by_day(past_sessions))
+    seen = dict(_by_day(connection.execute(_impressions().where(sessions.c.arm_id == arm_id)))) if shown else {}
+    days = tuple(_day(day, rows, done.get(day, []), seen.get(day, []), origin) for day, rows in _by_day(past_sessions))
     return Past(days, read_memories(connection, arm_id, origin.agent))
 
 
+def _impressions() -> Select[Any]:
+    """Day, agent and item of every impression."""
+    return (
+        select(sessions.c.day, sessions.c.agent_id, impressions.c.item_id)
+        .select_from(impressions.join(sessions, sessions.c.session_id == impressions.c.session_id))
+        .order_by(sessions.c.day, sessions.c.agent_id, impressions.c.rank)
+    )
+
+
 def _interactions(schema: ActionSchema) -> Select[Any]:
-    """Day, agent, item and strength of everything a recommender heard of, slot by slot.
+    """Day, agent, item, strength and units bought of everything a recommender heard of, slot by slot.
 
     Clicks and stars are columns of impressions; other actions are events.
     """
@@ -93,8 +117,16 @@ def _interactions(schema: ActionSchema) -> Select[Any]:
         done = events.alias("done")
         shown = shown.join(done, done.c.impression_id == impressions.c.impression_id)
         taken = done.c.kind == schema.interaction
+    units: ColumnElement[Any] = null()
+    if schema.interaction == PURCHASE:  # a purchase without a quantity is of one unit
+        number = events.alias("number")
+        shown = shown.outerjoin(
+            number, (number.c.impression_id == impressions.c.impression_id) & (number.c.kind == QUANTITY)
+        )
+        units = func.coalesce(number.c.value, 1.0)
+    wanted = sessions.c.day, sessions.c.agent_id, impressions.c.item_id
     return (
-        select(sessions.c.day, sessions.c.agent_id, impressions.c.item_id, strength.label("strength"))
+        select(*wanted, strength.label("strength"), units.label("units"))
         .select_from(shown)
         .where(taken)
         .order_by(sessions.c.day, sessions.c.agent_id, impressions.c.rank)
@@ -105,11 +137,20 @@ def _by_day(rows: Any) -> Iterator[tuple[int, list[Row[Any]]]]:
     return ((day, list(group)) for day, group in groupby(rows, key=lambda row: row.day))
 
 
-def _day(day: int, past_sessions: list[Row[Any]], clicks: list[Row[Any]], origin: Origin) -> PastDay:
+def _day(
+    day: int, past_sessions: list[Row[Any]], clicks: list[Row[Any]], seen: list[Row[Any]], origin: Origin
+) -> PastDay:
     return PastDay(
         day=day,
         agents=np.array([row.agent_id for row in past_sessions], dtype=np.int64) - origin.agent,
         clickers=np.array([row.agent_id for row in clicks], dtype=np.int64) - origin.agent,
         items=np.array([row.item_id - origin.item for row in clicks], dtype=np.int32),
-        stars=np.array([np.nan if row.strength is None else row.strength for row in clicks], dtype=np.float64),
+        stars=_numbers(row.strength for row in clicks),
+        units=_numbers(row.units for row in clicks),
+        viewers=np.array([row.agent_id for row in seen], dtype=np.int64) - origin.agent,
+        shown=np.array([row.item_id for row in seen], dtype=np.int64) - origin.item,
     )
+
+
+def _numbers(cells: Iterable[float | None]) -> FloatArray:
+    return np.array([np.nan if cell is None else cell for cell in cells], dtype=np.float64)

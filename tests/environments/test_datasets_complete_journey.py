@@ -22,6 +22,7 @@ from groundlings.environments.datasets.config import CompleteJourneyOptions
 from groundlings.environments.datasets.contract import DatasetContract
 from groundlings.environments.datasets.shipped import CompleteJourneyLoader
 from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.interactions import KINDS
 
 MORNING = datetime(2017, 3, 1, 9, 30, 15)
 
@@ -266,3 +267,48 @@ def test_the_real_groceries_have_the_counts_that_were_found():
     assert int(dataset.interactions.item_counts.min()) == 60
     assert "597,058 of 1,460,406 purchases repeat" in " ".join(dataset.notes)
     assert dataset.fingerprint == "e00afc67506979fb93a4d4748fa6697f9033b1123937cf67f4a5b072ddd225f3"
+
+
+def all_purchases(least: int = 1, purchases: list[tuple[int, int, int, int, int]] = PURCHASES):
+    options = CompleteJourneyOptions(min_households=least, purchases="all")
+    return parse(Files("wheel", contents(purchases), "a test"), options)
+
+
+def test_all_purchases_are_kept_with_their_quantities_where_they_are_asked_for():
+    dataset = all_purchases()
+    assert sorted(pairs(dataset)) == [
+        ("1", "10", 0),
+        ("1", "10", 24),
+        ("1", "12", 0),
+        ("2", "10", 5),
+        ("2", "11", 30),
+        ("3", "12", 2),
+        ("3", "13", 3),
+    ]
+    history = dataset.interactions
+    assert sorted(history.weights.tolist()) == [1, 1, 1, 1, 1, 1, 2]
+    assert {KINDS[code] for code in history.kinds} == {"purchase"}
+    assert any("7 of 7 purchases are left, 1 of them of a product that" in note for note in dataset.notes)
+    assert all_purchases(least=2).catalog.item_ids == journey(least=2).catalog.item_ids
+
+
+def test_a_product_twice_in_a_basket_is_one_purchase_of_the_sum():
+    twice = [*PURCHASES, (1, 101, 10, 4, 24), (1, 102, 10, 1, 24)]  # and once more in another basket of that hour
+    dataset = all_purchases(purchases=twice)
+    history = dataset.interactions
+    again = (history.users == 0) & (history.timestamps == history.timestamps[history.users == 0].max())
+    assert sorted(history.weights[again].tolist()) == [1, 5]
+    assert any("1 of 9 rows hold a product that their basket holds already" in note for note in dataset.notes)
+
+
+def test_first_purchases_are_the_default_and_tell_no_kind_and_no_quantity():
+    history = journey().interactions
+    assert history.kinds is None
+    assert history.weights is None
+    plain = DatasetConfig.model_validate({"name": "complete-journey", "complete_journey": {"min_households": 200}})
+    assert "purchases" not in plain.model_dump(exclude_none=True)["complete_journey"]
+
+
+def test_a_negative_quantity_is_refused():
+    with pytest.raises(DataError, match="quantity: found -2, expected whole numbers from 0"):
+        journey(contents([*PURCHASES, (1, 105, 10, -2, 50)]))

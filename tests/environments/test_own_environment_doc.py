@@ -142,11 +142,19 @@ def test_the_metric_of_purchases_decides(shop):
         assert arms[name]["metrics"]["purchases_per_session"]["mean"] == pytest.approx(value)
 
 
-@pytest.mark.parametrize("mind", ["behavioural", "scripted", {"kind": "language", "model": {"provider": "scripted"}}])
-def test_a_mind_that_cannot_shop_is_refused_in_a_sentence(shop, mind):
+@pytest.mark.parametrize(
+    ("mind", "lacking"),
+    [
+        ("behavioural", "buy"),  # it knows carts and purchases, and no action called `buy`
+        ("scripted", "buy"),
+        ({"kind": "language", "model": {"provider": "scripted"}}, "buy"),
+        ({"kind": "language", "decision": "graded", "model": {"provider": "scripted"}}, "add_to_cart, buy"),
+    ],
+)
+def test_a_mind_that_cannot_shop_is_refused_in_a_sentence(shop, mind, lacking):
     with pytest.raises(ConfigError) as refused:
         build_plan(config_of(shop, mind=mind))
-    assert "the environment my_shop:Shop asks for add_to_cart, buy as well" in str(refused.value)
+    assert f"the environment my_shop:Shop asks for {lacking} as well" in str(refused.value)
     assert "\n" not in str(refused.value)
 
 

@@ -16,7 +16,7 @@ from groundlings.environments.sessions import Sessions
 from groundlings.personas.contract import MindContract
 from groundlings.personas.exposure.fit import fit_exposures
 from groundlings.personas.exposure.parameter import Parameter
-from groundlings.personas.mind import KnowsPreference, Situation
+from groundlings.personas.mind import KnowsPreference, Shown, Situation
 from groundlings.personas.minds.behavioural import UNRATED_FIND, BehaviouralMind, BehaviouralOptions
 from groundlings.personas.population import build_population
 from groundlings.personas.taste.model import fit_taste
@@ -261,3 +261,33 @@ def test_ratings_of_shown_items_are_those_that_a_log_of_exposures_says(make_mind
     shares = mind.rating_shares(users, items)
     assert np.allclose(shares.sum(axis=1), 1)
     assert np.allclose(shares[:, 3:].sum(axis=1), expit(odds), atol=1e-5)
+
+
+def test_what_was_shown_in_vain_is_opened_less_often_where_a_log_could_tell(toy_population, toy_taste, tmp_path):
+    found = calibration_of_liking({"appeal": 0.1, "liking": 0.9, "popularity": 0.0}, constant=-1.0)
+    fitted = Parameter(value=-1.5, low=None, high=None, origin="fitted", source="a test")
+    tired = found.model_copy(update={"utility": found.utility.model_copy(update={"repeat": fitted})})
+    users, items = np.arange(5), np.tile(np.arange(6), (5, 1)).astype(np.int32)
+    nothing = toy_population.train.take(np.zeros(0, dtype=np.int64))
+    shown = Shown(np.repeat(users, 3), np.tile(np.arange(3), 5))
+
+    def chances(calibration, *, notice):
+        path = tmp_path / "exposures.json"
+        path.write_text(calibration.as_text())
+        mind = BehaviouralMind(toy_population, toy_taste, BehaviouralOptions(exposures=path, examination_exponent=0.0))
+        if notice:
+            mind.notice(0, nothing, shown)
+        page = Page(1, 0, items)
+        legal = feed_actions((1.0, 2.0, 3.0, 4.0, 5.0), np.ones(5, dtype=np.bool_))
+        sessions = Sessions(users, users, 1, Draws.for_sessions(1, users, 1))
+        decision = asyncio.run(mind.decide(Situation(sessions, page, legal, users)))
+        return logit(decision.trace.probability("click")), mind
+
+    before, mind = chances(tired, notice=False)
+    after, _ = chances(tired, notice=True)
+    assert mind.counts_shown()
+    np.testing.assert_allclose(after[:, :3], before[:, :3] - 1.5)
+    np.testing.assert_allclose(after[:, 3:], before[:, 3:])
+    untold, mind = chances(found, notice=True)
+    assert not mind.counts_shown(), "a preset is nothing that was measured here"
+    np.testing.assert_allclose(untold, before)

@@ -13,6 +13,7 @@ from groundlings.environments.errors import ConfigError, ProviderError, Unanswer
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
+from groundlings.environments.repeats import OwnClock, RepeatRule
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import Schedule, live_together
 from groundlings.simulator.resume_state import Past, PastDay
@@ -337,3 +338,48 @@ def test_a_question_that_a_recommender_lets_pass_refused_stops_the_run_and_names
         live_through(arm)
     assert not isinstance(told.value, UnanswerablePrompt)
     assert arm.cut_short == [(0, 0), (0, 1), (0, 2)]
+
+
+def test_where_repeats_are_allowed_the_same_items_are_shown_again_and_the_history_is_in_no_way(
+    make_arm, make_mind, recommender
+):
+    arm = make_arm(make_mind(pages=1), repeats=RepeatRule(0), clock=OwnClock(np.zeros(3, dtype=np.int64), 86_400))
+    ledger = live_through(arm)
+    first_slots = [record.turns[0].turn.page.items[:, 0].tolist() for record in ledger.records]
+    assert first_slots == [[0, 0, 0]] * 3
+    assert len(arm.history) == 11, "each click is a row of the history"
+
+
+def test_after_some_days_an_item_comes_back(make_arm, make_mind, recommender):
+    arm = make_arm(make_mind(pages=1), repeats=RepeatRule(2), clock=OwnClock(np.full(3, 3), 86_400))
+    ledger = live_through(arm, days=4)
+    first_slots = [record.turns[0].turn.page.items[:, 0].tolist() for record in ledger.records]
+    assert first_slots == [[0, 0, 0], [1, 1, 1], [0, 0, 0], [1, 1, 1]], "the real history lies 4 days back"
+
+
+def test_a_mind_that_asks_is_told_what_was_done_and_shown_also_of_days_that_the_log_holds(
+    make_arm, make_mind, recommender
+):
+    def told(arm):
+        found = []
+        mind = arm.mind
+        mind.__class__ = type("Noticing", (type(mind),), {
+            "counts_shown": lambda _: True,
+            "notice": lambda _, day, done, shown: found.append(
+                (day, sorted(zip(done.users.tolist(), done.items.tolist(), strict=True)),
+                 sorted(zip(shown.users.tolist(), shown.items.tolist(), strict=True)))
+            ),
+        })  # fmt: skip
+        arm.__post_init__()
+        live_through(arm, days=2)
+        return found
+
+    whole = told(make_arm(make_mind(pages=1)))
+    assert [day for day, _, _ in whole] == [0, 1]
+    assert whole[0][1] == [(0, 0), (1, 1), (2, 0)]
+    assert whole[0][2] == [(0, 0), (0, 1), (1, 1), (1, 2), (2, 0), (2, 1)]
+    logged = PastDay(
+        0, np.array([0, 1]), np.array([0, 1]), np.array([0, 1], dtype=np.int32), np.array([3.0, 3.0]),
+        np.array([0, 0, 1, 1]), np.array([0, 1, 1, 2]),
+    )  # fmt: skip
+    assert told(make_arm(make_mind(pages=1), past=Past((logged,)))) == whole

@@ -36,6 +36,7 @@ from groundlings.experiments.analysis.comparison.real_behaviour import (
     contradiction,
     order_check,
     real_behaviour,
+    repeat_check,
 )
 from groundlings.experiments.analysis.comparison.segments import effects_by_segment, levels_of
 from groundlings.experiments.analysis.comparison.verdict import Check, Evidence, judge
@@ -99,6 +100,7 @@ def compare_outcomes(
     checks = (
         *written, *check_run(outcomes, plan.alpha), *_looked(outcomes, plan), *_variants_finished(outcomes, others)
     )  # fmt: skip
+    checks = (*checks, *(() if held_out is None else repeat_check(held_out)))
     comparer = _Comparer(
         outcomes, plan, found, checks, gate, levels_of(outcomes.personas), _explore(outcomes, arms, plan), held_out,
         truth,

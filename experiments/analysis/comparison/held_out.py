@@ -1,9 +1,10 @@
 """What real behaviour says of the arms of a run, as `held_out.json` holds it.
 
-Each arm's recommender, as it is on the first day, is asked for a list for each of the agents, training items taken out,
-and the list is scored by what the same users really met in the held-out part: the difference to the first arm is paired
-over users. Held-out behaviour is what people chose themselves, so items that nobody picked count as not wanted. Items
-that were shown at random do not have that fault: where a run has such evidence, it decides before held-out behaviour.
+Each arm's recommender, as it is on the first day, is asked for a list for each of the agents, training items taken out
+where the site does not show them again, and the list is scored by what the same users really met in the held-out part:
+the difference to the first arm is paired over users. Held-out behaviour is what people chose themselves, so items that
+nobody picked count as not wanted. Items that were shown at random do not have that fault: where a run has such
+evidence, it decides before held-out behaviour.
 """
 
 from __future__ import annotations
@@ -69,6 +70,34 @@ class ArmBehaviour:
 
 
 @dataclass(frozen=True, slots=True)
+class RepeatShares:
+    """How much of what is taken up of an arm's first lists was known before, simulated and real.
+
+    Attributes:
+        simulated: Share of the expected clicks on the pages seen that fall on items of the training part.
+        real: Share of the repeats among all that the same people took up, in the held-out part, of the items that they
+            were shown there; None where they took up none.
+        clicks: Expected clicks, the denominator of `simulated`.
+        taken: How often something was really taken up, each item of each day once: the denominator of `real`.
+    """
+
+    simulated: float | None
+    real: float | None
+    clicks: float
+    taken: int
+
+    def differs_by_at_most(self, part: float) -> bool:
+        """Whether the two differ by at most this part of the real one, beyond its noise; True where one is not known.
+
+        The noise is that of a share of so many independent purchases, 95 %.
+        """
+        if self.simulated is None or self.real is None:
+            return True
+        noise = 1.96 * math.sqrt(self.real * (1 - self.real) / self.taken)
+        return abs(self.simulated - self.real) <= part * self.real + noise
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """How alike two audiences order the arms.
 
@@ -115,13 +144,15 @@ class HeldOut:
     Attributes:
         baseline: The first arm.
         population: Agents of the run.
-        with_items: How many of them have held-out items that are new to them.
+        with_items: How many of them have held-out items; new ones, unless `repeats`.
         asked: How many of these the figures rest on.
         arms: Name -> what is known of it.
         trivial: The same of recommenders that know nothing of a person.
         audiences: Whether other audiences order the arms alike.
         missing: Why nothing was measured at all, "" where it was.
         no_exposures: Why exposures that the experiment file names were not used, "" where they were or none are named.
+        repeats: Whether lists may hold items of the training part, so that taking them up again counts.
+        repeat_shares: Arm -> how much of what is taken up was known; empty where it cannot be.
     """
 
     baseline: str
@@ -133,6 +164,8 @@ class HeldOut:
     audiences: Audiences = field(default_factory=Audiences)
     missing: str = ""
     no_exposures: str = ""
+    repeats: bool = False
+    repeat_shares: Mapping[str, RepeatShares] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values; `of_dict` takes them back."""

@@ -35,6 +35,11 @@ Stance = Literal["agrees", "disagrees", "cannot tell", "does not correspond", "n
 
 ORDER_CHECK = "other simulated audiences order the arms alike"
 
+REPEAT_CHECK = "agents take up what they know as often as real people do"
+
+REPEAT_TOLERANCE = 0.1
+"""By how much of the real share of repeats the simulated one of an arm may differ, beyond the real one's noise."""
+
 _BY_STRENGTH: tuple[Source, ...] = get_args(Source)
 
 
@@ -129,6 +134,18 @@ def order_check(found: Audiences) -> tuple[Check, ...]:
         "agents on the first day"
     )
     return (Check(ORDER_CHECK, "passed" if alike else "failed", said, spoils=False),)
+
+
+def repeat_check(found: HeldOut) -> tuple[Check, ...]:
+    """Whether the share of repeats is the real one in each arm, by `REPEAT_TOLERANCE`; nothing where none are shown."""
+    items = found.repeat_shares.items()
+    shares = {arm: each for arm, each in items if each.simulated is not None and each.real is not None}
+    if not shares:
+        return ()
+    fine = all(each.differs_by_at_most(REPEAT_TOLERANCE) for each in shares.values())
+    told = [f"{arm} {each.simulated:.0%} (real {each.real:.0%})" for arm, each in shares.items()]
+    said = f"share of clicks on known items, beside that of real repeats among the same items: {', '.join(told)}"
+    return (Check(REPEAT_CHECK, "passed" if fine else "failed", said, spoils=False),)
 
 
 def audiences_differ(found: Audiences, arm: str, baseline: str) -> str:

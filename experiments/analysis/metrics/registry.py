@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from groundlings.environments.actions import OPINIONS
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.plugins import PYTHON_OBJECT, ExtensionPoint, nearest
 from groundlings.experiments.analysis.metrics.declaration import Metric
-from groundlings.experiments.analysis.metrics.definitions import METRICS
+from groundlings.experiments.analysis.metrics.definitions import METRICS, OF_LIKES
 from groundlings.experiments.analysis.metrics.shop import SHOP
 from groundlings.experiments.analysis.metrics.shown import SHOWN
 
@@ -18,6 +19,14 @@ ALL_SHIPPED = "shipped"
 BUILT_IN = {metric.name: metric for metric in (*METRICS, *SHOP, *SHOWN)}
 """Every metric that comes with Groundlings."""
 
+
+NO_OPINIONS = (
+    "nothing is rated here, nor liked and disliked, because the data have no such column or the environment takes none"
+)
+"""Why a metric of ratings or likes is not known."""
+
+NO_SCALE = "people like and dislike here, without a scale of ratings"
+"""Why a metric of ratings is not known where likes are."""
 
 METRIC_NAMES = ExtensionPoint(
     "metric", "groundlings.metrics", dict.fromkeys(BUILT_IN, ""), own="your own as module:NAME"
@@ -72,8 +81,8 @@ def resolve_metrics(
     for place, name in enumerate([ALL_SHIPPED, *mine] if names is None else names):
         where = "metrics" if names is None else f"metrics[{place}]"
         if name == ALL_SHIPPED:
-            found += [metric for metric in METRICS if actions is None or metric.needs <= frozenset(actions)]
-            found += [metric for metric in SHOP if actions is not None and metric.needs <= frozenset(actions)]
+            found += [metric for metric in METRICS if actions is None or not metric.lacking(actions)]
+            found += [metric for metric in SHOP if actions is not None and not metric.lacking(actions)]
             continue
         metric = mine.get(name.removeprefix(PYTHON_OBJECT)) or find_metric(name, where=where)
         if actions is not None:
@@ -84,17 +93,37 @@ def resolve_metrics(
         raise ConfigError(f"metrics: {', '.join(twice)} stands there twice; each name may stand for one metric only")
     if not found:
         raise ConfigError("metrics: none is left; name at least one")
+    if actions is not None and "like" in actions and "rate" not in actions:
+        found = [OF_LIKES.get(metric.name, metric) if metric.shipped else metric for metric in found]
     return tuple(found)
 
 
 def check_needs(metric: Metric, actions: Collection[str], *, where: str = "metrics") -> None:
     """Raise `ConfigError` where a metric needs an action that the environment does not offer."""
-    lacking = sorted(metric.needs - frozenset(actions))
+    lacking = metric.lacking(actions)
     if lacking:
         raise ConfigError(
-            f"{where}: {metric.name} needs the action {' and '.join(lacking)}, and this environment offers "
-            f"{', '.join(sorted(actions)) or 'none'}; take the metric out, or choose another environment"
+            f"{where}: {metric.name} needs the action {lacking}, and this environment offers "
+            f"{', '.join(sorted(actions)) or 'none'}{_why(actions)}; take the metric out, or choose another environment"
         )
+
+
+def _why(actions: Collection[str]) -> str:
+    """Why nothing is rated, as a clause; "" where something is."""
+    reason = NO_OPINIONS if not set(OPINIONS) & set(actions) else NO_SCALE if "rate" not in actions else ""
+    return f" ({reason})" if reason else ""
+
+
+def absent_metrics(actions: Collection[str] | None) -> dict[str, str]:
+    """The shipped metrics of a feed that cannot exist where agents may do only this, each with the reason.
+
+    Args:
+        actions: What the environment offers; None = not known, so none is absent.
+    """
+    if actions is None or "click" not in actions:
+        return {}
+    reason = NO_OPINIONS if not set(OPINIONS) & set(actions) else NO_SCALE
+    return {metric.name: reason for metric in METRICS if metric.lacking(actions)}
 
 
 def check_plan(
@@ -111,6 +140,7 @@ def check_plan(
     """
     if plan is None:
         return
+    absent = absent_metrics(actions)
     found = {metric.name: metric for metric in metrics}
     names = list(found)
     objectives = plan.get("objectives") or ()
@@ -118,6 +148,11 @@ def check_plan(
     named += [(f"objectives[{place}].metric", each["metric"]) for place, each in enumerate(objectives)]
     named += [("winsorise", name) for name in plan.get("winsorise") or ()]
     for where, name in named:
+        if name in absent and name not in names:
+            raise ConfigError(
+                f"plan.{where}: found {name!r}, which cannot be measured here: {absent[name]}; name one of "
+                f"{', '.join(names)}"
+            )
         if name not in found:
             if name in BUILT_IN and actions is not None:
                 check_needs(BUILT_IN[name], actions, where=f"plan.{where}")

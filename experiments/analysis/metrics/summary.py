@@ -12,7 +12,7 @@ from groundlings.experiments.analysis.metrics.counts import ArmCounts, count_arm
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.definitions import METRICS
 from groundlings.experiments.analysis.metrics.lost import LostPages, altogether, read_lost
-from groundlings.experiments.analysis.metrics.registry import metrics_of
+from groundlings.experiments.analysis.metrics.registry import absent_metrics, metrics_of
 from groundlings.experiments.analysis.metrics.totals import RunTotals, Totals
 from groundlings.experiments.config.designs import design_of
 from groundlings.simulator.log.reader import LogReader
@@ -58,12 +58,16 @@ class Summary:
         arms: In the order of the YAML; the first is the baseline of every difference.
         metrics: What was measured, in the order of the experiment file.
         missing: Name of a metric that cannot be told -> why.
+        absent: Shipped metrics that cannot exist for these data, each with the reason.
+        opinion: The action by which agents said what they think of an item: `rate`, `like`, or None of these.
     """
 
     run: Mapping[str, Any]
     arms: tuple[ArmSummary, ...]
     metrics: tuple[Metric, ...] = METRICS
     missing: Mapping[str, str] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
+    opinion: str | None = "rate"
 
     @property
     def baseline(self) -> ArmSummary:
@@ -108,6 +112,7 @@ class Summary:
                 }
                 for metric in self.metrics
             },
+            **({"absent": dict(self.absent)} if self.absent else {}),
         }
 
 
@@ -150,7 +155,17 @@ def summarise(log: LogReader, metrics: Sequence[Metric] | None = None) -> Summar
         )
         baseline = baseline or totals
     about = {**run, "agents": len(measured.agents), "days": measured.n_days}
-    return Summary(about, tuple(summaries), wanted, measured.missing)
+    actions = log.logged_actions()
+    named = {metric.name for metric in wanted}
+    absent = {} if actions is None else absent_metrics(actions.names)
+    return Summary(
+        about,
+        tuple(summaries),
+        wanted,
+        measured.missing,
+        {name: reason for name, reason in absent.items() if name not in named},
+        "rate" if actions is None else actions.opinion,
+    )
 
 
 def _estimates(totals: Totals, metrics: Sequence[Metric]) -> dict[str, Estimate]:

@@ -52,8 +52,9 @@ def people(comparison: Comparison) -> str:
     if found.missing:
         return f"What real people do with these arms is not known: {found.missing}."
     part = "" if found.asked == found.with_items else f"{count(found.asked)} drawn of "
+    which = "items, known ones among them," if found.repeats else "new items"
     return (
-        f"Real behaviour: lists of the first day, scored by the new items that {part}{count(found.with_items)} of "
+        f"Real behaviour: lists of the first day, scored by the {which} that {part}{count(found.with_items)} of "
         f"{plural(found.population, 'agent')} really met in the held-out part."
         f"{f' {found.no_exposures[:1].upper()}{found.no_exposures[1:]}.' if found.no_exposures else ''}"
     )

@@ -21,10 +21,10 @@ from groundlings.experiments.analysis.comparison.held_out import Agreement, Audi
 from groundlings.experiments.config.layout import RowsLayoutConfig
 from groundlings.experiments.config.schema import LanguageMindConfig
 from groundlings.experiments.running.plan import Plan
-from groundlings.personas.mind import FEED_ACTIONS, Mind
+from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Mind
 from groundlings.personas.minds.behavioural import BehaviouralMind, BehaviouralOptions
 from groundlings.personas.minds.browsing_options import BrowsingOptions
-from groundlings.personas.taste.model import FAMILIES
+from groundlings.personas.taste.model import FAMILIES, Taste
 
 OWN = "this run's mind"
 EVERY_SLOT = "every slot seen, flat exit"
@@ -48,7 +48,7 @@ def obstacle(plan: Plan) -> str:
     """Why no other audience can browse here, "" where it can."""
     environment = plan.config.environment.kind if plan.config.environment else "feed"
     try:
-        check_abilities(plan.environment.schema, "behavioural", FEED_ACTIONS, environment)
+        check_abilities(plan.environment.schema, "behavioural", FEED_ACTIONS | SHOP_ACTIONS, environment)
     except ConfigError:
         return "the environment asks for actions that behavioural minds do not have"
     layout = plan.config.site.layout
@@ -61,11 +61,15 @@ def audiences_of(plan: Plan) -> list[Audience]:
     """A mind for each of `audience_names`, in that order."""
     browsing = _browsing(plan)
     tastes = plan.ground.tastes(plan.config.seed)
-    minds: list[Mind] = [
-        plan.mind() if _asks_nobody(plan) else BehaviouralMind(plan.population, plan.minds.taste, browsing)
-    ]
-    minds += [BehaviouralMind(plan.population, tastes[name], browsing) for name in FAMILIES]
-    minds.append(BehaviouralMind(plan.population, plan.minds.taste, _every_slot(browsing)))
+
+    def behavioural(taste: Taste, options: BehaviouralOptions) -> Mind:
+        return BehaviouralMind(
+            plan.population, taste, options, base_directory=plan.config.base, repeats=plan.minds.repeats
+        )
+
+    minds: list[Mind] = [plan.mind() if _asks_nobody(plan) else behavioural(plan.minds.taste, browsing)]
+    minds += [behavioural(tastes[name], browsing) for name in FAMILIES]
+    minds.append(behavioural(plan.minds.taste, _every_slot(browsing)))
     return [Audience(name, mind) for name, mind in zip(audience_names(plan), minds, strict=True)]
 
 

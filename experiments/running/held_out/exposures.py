@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 
 from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray
 from groundlings.environments.datasets.exposures import load_exposures
 from groundlings.environments.exposures import Exposures
+from groundlings.environments.interactions import rows_of
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import RankingRequest
 from groundlings.environments.split import test_people
@@ -120,7 +120,7 @@ async def _on_day(plan: Plan, sample: ExposureSample, recommender: AsyncRecommen
         some = sample.people[first : first + PEOPLE_AT_ONCE]
         draws = Draws.for_sessions(plan.config.seed, some, day)
         size = int(np.ceil(TOP * train.n_items))
-        request = RankingRequest(some, size, sp.csr_array(train.matrix[some]), draws)
+        request = RankingRequest(some, size, rows_of(plan.first_seen, some), draws)
         top = np.ceil(TOP * request.unseen_counts()).astype(np.int64)
         items = (await recommender.rank(request)).items
         listed = (items != NO_ITEM) & (np.arange(items.shape[1]) < top[:, None])

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from platformdirs import user_cache_path
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.environments.plugins import PYTHON_OBJECT
+from groundlings.experiments.analysis.comparison.held_out import RepeatShares
 from groundlings.experiments.archive.directory import write_text
 from groundlings.experiments.config.loading import with_effect
 from groundlings.experiments.config.schema import ArmConfig
@@ -32,12 +33,17 @@ class Figures:
 
     Attributes:
         ndcg, hit: Of each person of `Sample.users`, shape (n,).
+        new: nDCG of new items in lists that hold no others, shape (n,), NaN for a person without any; None where no
+            list holds others.
+        repeats: Of the items shown in the browsing people's sessions with this run's mind; None where none was known.
         clicks: Audience -> expected clicks per session of each person of `Sample.browsing`, shape (m,).
     """
 
     ndcg: FloatArray
     hit: FloatArray
     clicks: Mapping[str, FloatArray]
+    new: FloatArray | None = None
+    repeats: RepeatShares | None = None
 
 
 def cache_directory() -> Path:
@@ -53,7 +59,10 @@ def kept(path: Path | None) -> Figures | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         clicks = {str(name): np.array(values, dtype=np.float64) for name, values in content["clicks"].items()}
-        return Figures(np.array(content["ndcg"], dtype=np.float64), np.array(content["hit"], dtype=np.float64), clicks)
+        new = np.array(content["new"], dtype=np.float64) if "new" in content else None
+        ndcg, hit = (np.array(content[name], dtype=np.float64) for name in ("ndcg", "hit"))
+        repeats = RepeatShares(**content["repeats"]) if "repeats" in content else None
+        return Figures(ndcg, hit, clicks, new, repeats)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -62,11 +71,15 @@ def keep(path: Path | None, figures: Figures) -> None:
     """Keep figures for another run; where the cache cannot be written, they are measured again next time."""
     if path is None:
         return
-    content = {
+    content: dict[str, Any] = {
         "ndcg": figures.ndcg.tolist(),
         "hit": figures.hit.tolist(),
         "clicks": {name: values.tolist() for name, values in figures.clicks.items()},
     }
+    if figures.new is not None:
+        content["new"] = [None if np.isnan(value) else value for value in figures.new.tolist()]
+    if figures.repeats is not None:
+        content["repeats"] = asdict(figures.repeats)
     with suppress(OSError, RunDirectoryError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(content))

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.errors import UserError
+from groundlings.environments.interactions import rows_of
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.experiments.analysis.compare import mean_interval, paired_difference
@@ -37,6 +38,7 @@ from groundlings.experiments.running.held_out.exposures import (
     exposure_sums,
 )
 from groundlings.experiments.running.held_out.figures import Figures, keep, kept, place_of
+from groundlings.experiments.running.held_out.repeats import repeat_shares
 from groundlings.experiments.running.held_out.sample import Sample, choose_sample
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.short_sessions import PEOPLE_AT_ONCE, short_sessions
@@ -79,7 +81,8 @@ class ArmMeasurement:
             return "a script decides, and its choices are no claim about people"
         if getattr(config.mind, "grounded", False):
             return "grounded replay decides by the same held-out behaviour"
-        return "" if len(self._sample.users) > 1 else "no two agents have held-out items that are new to them"
+        which = "held-out items" if self._repeats else "held-out items that are new to them"
+        return "" if len(self._sample.users) > 1 else f"no two agents have {which}"
 
     async def after_first_fit(self, name: str, recommender: AsyncRecommender) -> None:
         """Measure an arm whose recommender has just been fitted on the training part.
@@ -111,7 +114,17 @@ class ArmMeasurement:
             trivial=tuple(self._of_held_out(name, figures) for name, figures in trivial),
             audiences=self._ordered(),
             no_exposures=self._no_exposures,
+            repeats=self._repeats,
+            repeat_shares={
+                arm.name: figures.repeats
+                for arm in self.plan.config.arms
+                if (figures := self._figures.get(arm.name)) is not None and figures.repeats is not None
+            },
         )
+
+    @property
+    def _repeats(self) -> bool:
+        return self.plan.config.repeats.allowed
 
     @cached_property
     def _arms(self) -> dict[str, ArmConfig]:
@@ -119,7 +132,7 @@ class ArmMeasurement:
 
     @cached_property
     def _sample(self) -> Sample:
-        return choose_sample(self.plan.population, self.plan.split, self.plan.config.seed)
+        return choose_sample(self.plan.population, self.plan.split, self.plan.config.seed, repeats=self._repeats)
 
     @cached_property
     def _exposures(self) -> ExposureSample | None:
@@ -176,12 +189,14 @@ class ArmMeasurement:
             self._exposed[arm.name] = await exposure_sums(self.plan, self._exposures, recommender)
 
     async def _figures_of(self, recommender: AsyncRecommender, *, browsed: bool = True) -> Figures:
-        ndcg, hit = await self._scores(recommender)
-        remembering, clicks = _Remembering(recommender), {}
+        sample, train = self._sample, self.plan.split.train
+        ndcg, hit = await self._scores(recommender, sample.relevant, self.plan.first_seen)
+        new = (await self._scores(recommender, sample.new, train.matrix))[0] if self._repeats else None
+        remembering, clicks, repeats = _Remembering(recommender), {}, None
         for audience in self._audiences if browsed else ():
             found = await short_sessions(
-                self._sample.browsing,
-                self.plan.split.train.matrix,
+                sample.browsing,
+                self.plan.first_seen,
                 recommender=remembering,
                 mind=audience.mind,
                 environment=self.plan.environment,
@@ -189,23 +204,33 @@ class ArmMeasurement:
                 day=0,
             )
             clicks[audience.name] = found.expected_clicks
-        return Figures(ndcg, hit, clicks)
+            if self._repeats and audience is self._audiences[0]:
+                repeats = repeat_shares(found, self.plan.split)
+        return Figures(ndcg, hit, clicks, new, repeats)
 
-    async def _scores(self, recommender: AsyncRecommender) -> tuple[FloatArray, FloatArray]:
-        """nDCG and hit rate of each person's list, shape (n,) each."""
+    async def _scores(
+        self, recommender: AsyncRecommender, wanted: sp.csr_array, seen: sp.csr_array
+    ) -> tuple[FloatArray, FloatArray]:
+        """nDCG and hit rate of each person's list, shape (n,) each, NaN for a person who wants nothing.
+
+        Args:
+            recommender: Fitted on the training part.
+            wanted: Items that count, shape (n, n_items).
+            seen: Items that are not listed, shape (n_users, n_items).
+        """
         size = max(CUT, self.plan.environment.page_size * self.plan.environment.max_pages)
-        users, known = self._sample.users, self.plan.split.train
+        users = self._sample.users
         parts: list[tuple[FloatArray, FloatArray]] = []
         days = _DAYS if recommender.randomised else 1
         for first in range(0, len(users), PEOPLE_AT_ONCE):
             some = users[first : first + PEOPLE_AT_ONCE]
-            relevant = sp.csr_array(self._sample.relevant[first : first + PEOPLE_AT_ONCE])
+            relevant = sp.csr_array(wanted[first : first + PEOPLE_AT_ONCE])
             found = []
             for day in range(days):
                 draws = Draws.for_sessions(self.plan.config.seed, some, day)
-                request = RankingRequest(some, size, known.met_by(some), draws)
+                request = RankingRequest(some, size, rows_of(seen, some), draws)
                 ranking = await recommender.rank(request)
-                ranking.check(request, known.n_items)
+                ranking.check(request, seen.shape[1])
                 scores = score_rankings(ranking.items, relevant, CUT).values
                 found.append((scores["ndcg"], scores["hit"]))
             parts.append((np.mean([each[0] for each in found], axis=0), np.mean([each[1] for each in found], axis=0)))
@@ -238,12 +263,16 @@ class ArmMeasurement:
         base = self._figures.get(self.plan.config.arms[0].name)
         if base is None:
             return ArmBehaviour(name, missing="the first arm was not measured")
+        what = "items, known ones among them" if self._repeats else "new items"
+        rows = [
+            (f"nDCG@{CUT} of {what}", figures.ndcg, base.ndcg, True),
+            (f"hit rate@{CUT} of {what}", figures.hit, base.hit, False),
+        ]
+        if figures.new is not None and base.new is not None:
+            rows.append((f"nDCG@{CUT} of new items in lists of new items", figures.new, base.new, False))
         effects = [
             RealEffect("held-out behaviour", metric, mean_interval(ours), paired_difference(ours, theirs), decides)
-            for metric, ours, theirs, decides in (
-                (f"nDCG@{CUT} of new items", figures.ndcg, base.ndcg, True),
-                (f"hit rate@{CUT} of new items", figures.hit, base.hit, False),
-            )
+            for metric, ours, theirs, decides in rows
         ]
         return ArmBehaviour(name, tuple(effects))
 

@@ -1,4 +1,4 @@
-"""Who the arms are measured on: agents of the run whose held-out part has something new."""
+"""Who the arms are measured on: agents of the run whose held-out part has something that the lists could hold."""
 
 from __future__ import annotations
 
@@ -26,32 +26,38 @@ class Sample:
 
     Attributes:
         users: Whose lists are scored, shape (n,).
-        relevant: Their held-out items that are not in training, shape (n, n_items).
+        relevant: Their held-out items, shape (n, n_items); those that are in training only where items may be shown
+            again.
+        new: The same without those that are in training, shape (n, n_items); of no other use where none are shown.
         with_items: How many agents have such items.
         browsing: Who has a session with every audience, shape (m,).
     """
 
     users: IntArray
     relevant: sp.csr_array
+    new: sp.csr_array
     with_items: int
     browsing: IntArray
 
 
-def choose_sample(population: Population, split: Split, seed: int) -> Sample:
-    """The agents with new held-out items, or those of them that come first by a hash of seed and id.
+def choose_sample(population: Population, split: Split, seed: int, *, repeats: bool = False) -> Sample:
+    """The agents with relevant held-out items, or those of them that come first by a hash of seed and id.
 
     Args:
         population: The agents.
         split: The history.
         seed: The run's.
+        repeats: Whether items of the training part may be shown again, so that taking them up again counts.
     """
     users = population.users
     new = _new_pairs(split, users)
-    usable = np.flatnonzero(np.diff(new.indptr))
+    relevant = sp.csr_array(split.test.matrix[users]) if repeats else new
+    usable = np.flatnonzero(np.diff(relevant.indptr))
     ids = population.people.user_ids
     order = sorted(usable, key=lambda row: name_key("held out", seed, ids[users[row]]))
     rows = np.sort(np.array(order[:MOST_PEOPLE], dtype=np.int64))
-    return Sample(users[rows], sp.csr_array(new[rows]), len(usable), _neighbours(users, seed))
+    wanted, unknown = sp.csr_array(relevant[rows]), sp.csr_array(new[rows])
+    return Sample(users[rows], wanted, unknown, len(usable), _neighbours(users, seed))
 
 
 def _new_pairs(split: Split, users: IntArray) -> sp.csr_array:

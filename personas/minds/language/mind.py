@@ -11,7 +11,7 @@ from groundlings.environments.decision import Decision
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.memory import Memory, MemoryStore
 from groundlings.personas.memory_relevance import load_embedder
-from groundlings.personas.mind import FEED_ACTIONS, Afterthoughts, PageTurn, Situation
+from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Afterthoughts, PageTurn, Situation
 from groundlings.personas.minds.language import logprob_decision, reflection
 from groundlings.personas.minds.language import verdict as verdict_decision
 from groundlings.personas.minds.language.ask import Asker
@@ -47,7 +47,6 @@ class LanguageMind:
     """
 
     cohort_size = 1
-    actions = FEED_ACTIONS
 
     def __init__(
         self,
@@ -56,22 +55,31 @@ class LanguageMind:
         options: LanguageOptions,
         sampling: Sampling,
     ) -> None:
+        self._things = options.things or population.catalog.words.many
+        options = options.model_copy(update={"things": self._things})
         self._options = options
         self._memory = MemoryStore(options.memory, load_embedder(options.memory.embedder))
         asks = verdict_decision if options.decision == "verdict" else logprob_decision
-        self._prompt = asks.prompt_of(options.wording)
+        self._prompt = asks.prompt_of(options.wording, history=population.tells_acts or population.says_likes)
         self._renderer = PromptRenderer(population, self._memory, self._prompt, options)
         self._asker = Asker(model, sampling, options.reasks)
         self._looking_back = LookingBack(population, self._memory, self._renderer, self._asker, options)
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """See `Mind.actions`; carts and purchases are read from a verdict, and not asked for slot by slot."""
+        return FEED_ACTIONS | SHOP_ACTIONS if self._options.decision == "verdict" else FEED_ACTIONS
 
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
         _refuse_company(situation.sessions)
         view = self._renderer.render(situation)
         if self._options.decision == "verdict":
-            decision = await verdict(view, self._asker, self._options)
+            decision = await verdict(view, self._asker, self._options, self._prompt, self._things)
         else:
-            decision = await GradedPage(view, self._renderer, self._asker, self._options).decide()
+            decision = await GradedPage(
+                view, self._renderer, self._asker, self._options, self._prompt, self._things
+            ).decide()
         return replace(decision, trace=replace(decision.trace, moods=(view.mood,), display=view.display))
 
     async def look_back(self, sessions: Sessions, turns: tuple[PageTurn, ...]) -> Afterthoughts:

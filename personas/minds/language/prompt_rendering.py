@@ -11,6 +11,7 @@ from groundlings.environments.page import Page
 from groundlings.environments.trace import Mood
 from groundlings.personas.memory import Memory, MemoryStore
 from groundlings.personas.mind import PageTurn, Situation
+from groundlings.personas.minds.language.basket import offer_words
 from groundlings.personas.minds.language.config import LanguageOptions
 from groundlings.personas.minds.language.lines import page_lines
 from groundlings.personas.minds.language.mood import mood_after, mood_words
@@ -68,7 +69,7 @@ class PromptRenderer:
         first = situation.earlier[0].page if situation.earlier else situation.page
         parts = [*self.person(agent, day, first), *self.session(situation.earlier)]
         parts.append(self._prompt.fill("mood", mood=mood_words(mood)))
-        lines = self._lines(situation.page, slots)
+        lines = self._lines(situation, slots)
         parts.append(self._prompt.fill("page", items="\n".join(lines)))
         return View(situation, "\n".join(parts), mood, slots, display)
 
@@ -101,15 +102,17 @@ class PromptRenderer:
             self._items[number] = item_line(item, options.title_characters, options.text_characters)
         return self._items[number]
 
-    def _lines(self, page: Page, slots: dict[int, int]) -> list[str]:
+    def _lines(self, situation: Situation, slots: dict[int, int]) -> list[str]:
         """The items of a page under their numbers, with a line before each carousel that says what it is."""
+        page, offers = situation.page, situation.sessions.offers
+        currency = "" if offers is None else offers.currency
         lines: list[str] = []
         above: int | None = None
         for number, slot in slots.items():
             if page.places is not None and page.places.names and int(page.places.rows[0, slot]) != above:
                 above = int(page.places.rows[0, slot])
                 lines.append(row_line(page, above))
-            lines.append(f"{number}. {self.item(page, slot)}")
+            lines.append(f"{number}. {self.item(page, slot)}{offer_words(page, slot, currency)}")
         return lines
 
     def title(self, page: Page, slot: int) -> str:
@@ -120,7 +123,13 @@ class PromptRenderer:
         """Who the agent is, on one line."""
         if agent not in self._portraits:
             population = self._population
-            known = portrait(population.persona(agent), population.catalog, self._prompt, self._options)
+            known = portrait(
+                population.persona(agent),
+                population.catalog,
+                self._prompt,
+                self._options,
+                says_likes=population.says_likes,
+            )
             self._portraits[agent] = known
         return self._portraits[agent]
 

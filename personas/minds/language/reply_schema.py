@@ -14,14 +14,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from groundlings.environments import levels
 from groundlings.environments.errors import UnreadableReply
+from groundlings.personas.minds.language.basket import Basket
 
 REASON_CHARACTERS = 60
+NO_BASKET = Basket()
+
+LIKE_WORDS = {"like": 1.0, "dislike": 0.0}
+"""What a reply says of an opened item where people like and dislike -> the value of the action `like`."""
 
 _SLOT = re.compile(r"0|[1-9][0-9]{0,8}")
 _FENCED = re.compile(r"\s*```(?:json)?\n(.*)\n```\s*", re.DOTALL)
@@ -49,7 +54,9 @@ class Reply(BaseModel):
 class PageReply(Reply):
     """What a visitor answers to a page; the order of fields is the order of writing."""
 
-    open: dict[str, float | None] | list[WholeNumber]
+    open: dict[str, float | Literal["like", "dislike"] | None] | list[WholeNumber]
+    cart: list[WholeNumber] | None = None
+    buy: dict[str, WholeNumber] | list[WholeNumber] | None = None
     why: dict[str, str] | None = None
     feel: str
     satisfaction: WholeNumber = Field(ge=-_MOST, le=_MOST)
@@ -76,25 +83,28 @@ _ONE_TO_TEN = {"type": "integer", "minimum": 1, "maximum": 10}
 
 def reply_schema(
     slots: Sequence[int],
-    stars: Sequence[float],
+    stars: Sequence[float | str],
     may_go_on: bool,
     feelings: Sequence[str],
     *,
     stars_optional: bool = False,
     reasons: bool = False,
+    basket: Basket = NO_BASKET,
 ) -> dict[str, Any]:
     """JSON Schema of the replies that are legal on one page.
 
     Args:
         slots: Numbers of the slots that hold an item, from 1.
-        stars: Legal ratings, none where the site takes no ratings.
+        stars: Legal ratings, or the words of `LIKE_WORDS`; none where the site takes neither.
         may_go_on: Whether there is a next page.
         feelings: Words to choose from.
         stars_optional: Whether an opened slot may be left without stars.
         reasons: Whether slots may be explained.
+        basket: What the site asks of cart and purchase.
     """
     if stars:
-        listed = levels.numbers(tuple(stars))
+        ratings = tuple(each for each in stars if not isinstance(each, str))
+        listed = levels.numbers(ratings) if ratings else stars
         rating = {"enum": [*listed, None] if stars_optional else list(listed)}
         opened = _object({str(slot): rating for slot in slots}, required=())
     else:
@@ -106,7 +116,8 @@ def reply_schema(
         "satisfaction": _ONE_TO_TEN,
         "next": {"type": "boolean"},
     }
-    asked = {"why": reasons, "next": may_go_on}
+    legal |= basket.fields(slots)
+    asked = {"cart": basket.cart, "buy": basket.buys, "why": reasons, "next": may_go_on}
     return _object({name: legal[name] for name in PageReply.model_fields if asked.get(name, True)})
 
 
@@ -126,25 +137,46 @@ def interview_schema(questions: int, characters: int) -> dict[str, Any]:
 
 
 def read_reply(
-    text: str, *, takes_stars: bool, may_go_on: bool, stars_optional: bool = False, reasons: bool = False
+    text: str,
+    *,
+    takes_stars: bool,
+    may_go_on: bool,
+    stars_optional: bool = False,
+    reasons: bool = False,
+    likes: bool = False,
+    basket: Basket = NO_BASKET,
 ) -> PageReply:
     """Read the reply to a page.
+
+    Args:
+        text: The reply.
+        takes_stars: Whether the site takes stars, or a like or dislike, with an opened slot.
+        may_go_on: Whether there is a next page.
+        stars_optional: Whether an opened slot may be left without.
+        reasons: Whether slots may be explained.
+        likes: Whether it takes likes and dislikes rather than stars.
 
     Raises:
         UnreadableReply: It is not the form; the message tells the model what is wrong with it.
     """
     reply = read_form(text, PageReply)
+    said = "like or dislike" if likes else "stars"
     if isinstance(reply.open, dict) and not takes_stars:
         raise UnreadableReply("open: expected a list of slot numbers")
     if isinstance(reply.open, list) and takes_stars and reply.open:
-        raise UnreadableReply("open: expected an object of slot number and stars")
+        raise UnreadableReply(f"open: expected an object of slot number and {said}")
     if isinstance(reply.open, list) and len(set(reply.open)) < len(reply.open):
         raise UnreadableReply("open: a slot is named twice")
     if isinstance(reply.open, dict) and not stars_optional and None in reply.open.values():
-        raise UnreadableReply("open: an opened slot needs stars")
+        raise UnreadableReply(f"open: an opened slot needs {said}")
+    if isinstance(reply.open, dict) and any(
+        isinstance(each, str) != likes for each in reply.open.values() if each is not None
+    ):
+        raise UnreadableReply(f"open: expected {said} with each slot")
     if (reply.why is not None) != reasons:
         raise UnreadableReply("why is missing" if reasons else "why: was not asked for")
-    for slot in (*reply.open, *(reply.why or ())):
+    basket.check(reply.cart, reply.buy)
+    for slot in (*reply.open, *(reply.cart or ()), *(reply.buy or ()), *(reply.why or ())):
         if not _SLOT.fullmatch(str(slot)):
             raise UnreadableReply(f"{slot!r:.20} is not a slot number")
     for reason in (reply.why or {}).values():

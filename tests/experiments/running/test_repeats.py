@@ -1,0 +1,183 @@
+"""Runs on a site that shows known items again: people buy again, and lists are judged by it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.experiments.analysis.comparison.held_out import RepeatShares, read_held_out
+from groundlings.experiments.analysis.comparison.real_behaviour import repeat_check
+from groundlings.experiments.config.loading import config_hash, load_config
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.experiment import open_run
+from groundlings.experiments.running.plan import build_plan
+from groundlings.experiments.running.run import resume_experiment, run_experiment
+from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.writer import LogWriter
+
+OWN = """
+name: shop
+seed: 5
+dataset:
+  name: own
+  own:
+    interactions: {path: bought.csv, user: household, item: product, timestamp: day, time_unit: s}
+    items: {path: products.csv, id: product, title: name, genres: kind}
+simulation: {days: 4}
+site: {page_size: 5, max_pages: 2, repeats: allowed}
+mind: behavioural
+plan: {primary: view_ratio}
+arms:
+  - {name: popular, recommender: popular}
+  - {name: buy_again, recommender: buy_again}
+  - name: blend
+    recommender: blend
+    options: {of: [{recommender: buy_again}, {recommender: item_knn}], weights: [2, 1]}
+"""
+
+
+@pytest.fixture(scope="module")
+def tables(repeat_shop, tmp_path_factory) -> Path:
+    """The shop as tables of one's own, with an experiment file."""
+    folder = tmp_path_factory.mktemp("shop")
+    history, catalog = repeat_shop.interactions, repeat_shop.catalog
+    rows = zip(history.users, history.items, history.timestamps, strict=True)
+    lines = [f"h{user},p{item},{time}" for user, item, time in rows]
+    (folder / "bought.csv").write_text("\n".join(["household,product,day", *lines]))
+    titles = zip(catalog.item_ids, catalog.titles, catalog.genres, strict=True)
+    products = [f"{item},{title},{genres[0]}" for item, title, genres in titles]
+    (folder / "products.csv").write_text("\n".join(["product,name,kind", *products]))
+    (folder / "shop.yaml").write_text(OWN)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch, quick_report):
+    monkeypatch.setenv("GROUNDLINGS_CACHE", str(tmp_path / "cache"))
+
+
+def shop(tables: Path, *changes: str) -> ExperimentConfig:
+    return load_config(tables / "shop.yaml", changes)
+
+
+@pytest.fixture(scope="module")
+def finished(tables, tmp_path_factory) -> Path:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("GROUNDLINGS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        drawn = "groundlings.experiments.analysis.report.write_report"
+        patched.setattr(drawn, lambda directory, *_: (directory / "report.html").write_text("drawn"))
+        return run_experiment(shop(tables), tmp_path_factory.mktemp("run") / "run").directory
+
+
+def digest(directory: Path) -> str:
+    with LogReader(directory) as log:
+        return log.digest()
+
+
+def test_people_buy_again_and_most_where_a_list_is_made_of_it(finished, tables):
+    plan = build_plan(shop(tables))
+    known = plan.split.train.matrix
+    users = {name: row for row, name in enumerate(plan.dataset.people.user_ids)}
+    items = {name: row for row, name in enumerate(plan.dataset.catalog.item_ids)}
+    with LogReader(finished) as log:
+        seen = log.impressions(columns=["arm", "user_id", "item_id", "clicked", "day"])
+    again = [known[users[user], items[item]] > 0 for user, item in zip(seen.user_id, seen.item_id, strict=True)]
+    shown = seen.assign(again=again).groupby("arm").again.mean()
+    assert shown["buy_again"] > shown["popular"] > 0
+    clicks = seen.assign(again=again).query("clicked == 1").groupby("arm").again.sum()
+    assert clicks["buy_again"] > 0
+    assert seen.query("day == 3").shape[0] > 0, "lists do not run out"
+
+
+def test_held_out_behaviour_counts_what_was_bought_again_and_new_items_stand_beside_it(finished):
+    found = read_held_out(finished)
+    assert found.repeats
+    effects = {effect.metric: effect for effect in found.arms["buy_again"].effects}
+    assert list(effects) == [
+        "nDCG@10 of items, known ones among them",
+        "hit rate@10 of items, known ones among them",
+        "nDCG@10 of new items in lists of new items",
+    ]
+    assert [effect.decides for effect in effects.values()] == [True, False, False]
+    first, _, new = effects.values()
+    assert first.difference.low > 0
+    assert new.difference.difference == 0, "of new items it lists the most popular"
+    shares = found.repeat_shares["buy_again"]
+    assert shares.clicks > 0
+    assert 0 < shares.simulated <= 1
+    assert 0 < shares.real <= 1
+    said = " ".join(str(open_run(finished).compare()).split())
+    assert "scored by the items, known ones among them, that" in said
+    assert "held-out behaviour agrees" in said
+    assert json.loads((finished / "manifest.json").read_text())["mind"]["repeats"]["repeats"] > 0
+
+
+@pytest.mark.parametrize(("simulated", "real", "taken", "status"), [
+    (0.62, 0.6, 10_000, "passed"), (0.4, 0.6, 10_000, "failed"), (0.4, 0.6, 12, "passed"),
+])  # fmt: skip
+def test_a_share_of_repeats_far_from_the_real_one_keeps_an_effect_from_being_validated(
+    finished, simulated, real, taken, status
+):
+    found = read_held_out(finished)
+    shares = {"popular": RepeatShares(simulated, real, 50.0, taken), "empty": RepeatShares(None, None, 0.0, 0)}
+    (check,) = repeat_check(replace(found, repeat_shares=shares))
+    assert (check.status, check.spoils) == (status, False)
+    assert f"popular {simulated:.0%} (real 60%)" in check.finding
+    assert repeat_check(replace(found, repeat_shares={})) == ()
+
+
+def test_a_run_that_was_cut_short_ends_as_if_nothing_had_happened(finished, tables, tmp_path, monkeypatch):
+    write, count = LogWriter.write, 0
+
+    def failing(self, *arguments, **named):
+        nonlocal count
+        count += 1
+        if count == 7:
+            raise RunDirectoryError("out of luck")
+        write(self, *arguments, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LogWriter, "write", failing)
+        with pytest.raises(RunDirectoryError, match="out of luck"):
+            run_experiment(shop(tables), tmp_path / "run")
+    resume_experiment(tmp_path / "run")
+    assert digest(tmp_path / "run") == digest(finished)
+
+
+def test_an_item_stays_away_for_the_days_that_were_stated(tables, tmp_path):
+    config = shop(tables, "site.repeats={after_days: 30}", "held_out=false", "simulation.days=2")
+    plan = build_plan(config)
+    days = plan.clock.days(plan.split.train)
+    hidden = plan.first_seen
+    assert hidden.nnz == plan.split.train.take(days > -30).matrix.nnz
+    run = run_experiment(config, tmp_path / "run").directory
+    users = {name: row for row, name in enumerate(plan.dataset.people.user_ids)}
+    items = {name: row for row, name in enumerate(plan.dataset.catalog.item_ids)}
+    with LogReader(run) as log:
+        seen = log.impressions(columns=["arm", "user_id", "item_id", "day", "clicked"])
+    shown = [hidden[users[user], items[item]] for user, item in zip(seen.user_id, seen.item_id, strict=True)]
+    assert not np.array(shown)[(seen.day == 0).to_numpy()].any()
+    taken = seen[(seen.day == 0) & (seen.clicked == 1)]
+    later = seen[seen.day == 1]
+    both = taken.merge(later, on=["arm", "user_id", "item_id"])
+    assert len(taken)
+    assert not len(both)
+
+
+def test_saying_never_is_the_experiment_that_says_nothing(tables):
+    silent, never = (shop(tables, f"site.repeats={value}") for value in ("null", "never"))
+    assert config_hash(silent) == config_hash(never)
+    assert config_hash(shop(tables)) != config_hash(never)
+    assert "repeats" not in build_plan(never).described_mind
+
+
+def test_without_times_there_is_no_recency_and_the_file_is_refused(tables):
+    (tables / "timeless.csv").write_text("household,product\nh0,p1\nh0,p2\nh1,p1\nh1,p3\n")
+    changes = "split={kind: random}", "dataset.own.interactions={path: timeless.csv, user: household, item: product}"
+    with pytest.raises(ConfigError, match=r"site\.repeats: .*'own' has none; name the column"):
+        build_plan(shop(tables, *changes))
