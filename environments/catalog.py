@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from groundlings.environments.arrays import BoolArray, FloatArray
+from groundlings.environments.arrays import BoolArray, FloatArray, seal_arrays
 from groundlings.environments.errors import DataError
 
 
@@ -54,6 +54,7 @@ class Catalog:
         if len(set(self.item_ids)) != n_items:
             twice, _ = Counter(self.item_ids).most_common(1)[0]
             raise DataError(f"catalog: item id {twice!r} appears more than once; ids must be unique")
+        seal_arrays(self, "years")
 
     def __len__(self) -> int:
         return len(self.item_ids)

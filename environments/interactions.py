@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray, seal_arrays
 from groundlings.environments.errors import DataError
 
 USER = "user"
@@ -29,6 +29,8 @@ TICKS_PER_SECOND: Final[tuple[TicksPerSecond, ...]] = get_args(TicksPerSecond)
 @dataclass(frozen=True)
 class Interactions:
     """Interactions as columns of equal length, users and items as row numbers.
+
+    All arms share one history, so columns and `matrix` refuse to be written: a recommender copies what it changes.
 
     Attributes:
         users: Row numbers of users, shape (n,).
@@ -57,6 +59,7 @@ class Interactions:
         for name, column, size in (("user", self.users, self.n_users), ("item", self.items, self.n_items)):
             if len(column) and not (0 <= column.min() and column.max() < size):
                 raise DataError(f"interactions: {name} numbers must lie in 0..{size - 1}")
+        seal_arrays(self, "users", "items", "ratings", "timestamps", "synthetic")
 
     @classmethod
     def of(
@@ -159,7 +162,8 @@ class Interactions:
         # A language agent comes alone, and scipy's slicing takes longer than the ranking.
         start, end = matrix.indptr[users[0]], matrix.indptr[users[0] + 1]
         bounds = np.array([0, end - start], dtype=matrix.indptr.dtype)
-        return sp.csr_array((matrix.data[start:end], matrix.indices[start:end], bounds), shape=(1, self.n_items))
+        data, indices = matrix.data[start:end].copy(), matrix.indices[start:end].copy()
+        return sp.csr_array((data, indices, bounds), shape=(1, self.n_items))
 
     @cached_property
     def matrix(self) -> sp.csr_array:
@@ -167,6 +171,7 @@ class Interactions:
         ones = np.ones(len(self))
         matrix = sp.csr_array((ones, (self.users, self.items)), shape=(self.n_users, self.n_items))
         matrix.data[:] = 1.0  # a pair that occurs twice was summed; it still counts once
+        seal_arrays(matrix, "data", "indices", "indptr")
         return matrix
 
     @cached_property

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import NO_ITEM, BoolArray, ItemArray
+from groundlings.environments.arrays import NO_ITEM, BoolArray, ItemArray, read_only, seal_arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,10 @@ class Page:
     first_rank: int
     items: ItemArray
     further: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        seal_arrays(self, "items")
+        object.__setattr__(self, "further", {name: read_only(cells) for name, cells in self.further.items()})
 
     @property
     def shown(self) -> BoolArray:

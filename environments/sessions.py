@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import IntArray
+from groundlings.environments.arrays import IntArray, seal_arrays
 from groundlings.environments.random_streams import Draws
 
 
@@ -29,6 +29,9 @@ class Sessions:
     day: int
     draws: Draws
     sim_time: int = 0
+
+    def __post_init__(self) -> None:
+        seal_arrays(self, "agents", "users")
 
     def __len__(self) -> int:
         return len(self.agents)
