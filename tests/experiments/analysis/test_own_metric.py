@@ -243,6 +243,8 @@ def test_the_contract_catches_a_metric_that_breaks_it(metric, test):
         (broken("x", function=lambda clicks: clicks), "asks for clicks; name its parameters after what it reads"),
         (broken("x", function=lambda sessions: 5), "gave int, expected a DataFrame"),
         (broken("x", function=lambda sessions: sessions.nothing), "its function failed: AttributeError"),
+        *((broken("x", function=lambda sessions, number=number: sessions[["arm", "user_id"]].drop_duplicates().assign(
+            numerator=number, denominator=1)), "must be numbers") for number in (1j, 10**400)),
         (broken("x", function=lambda sessions: pd.DataFrame(
             {"arm": ["chanse"], "user_id": ["u1"], "numerator": 1, "denominator": 1})), "knows no arm 'chanse'"),
     ],
