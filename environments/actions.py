@@ -260,14 +260,14 @@ class Actions:
         """The given columns, and idle ones for all other declared actions; columns of undeclared actions are an error.
 
         Raises:
-            ValueError: A column has another shape than the page.
+            ValueError: A column has another shape than the page, or is of an action that is not declared.
         """
         columns = {}
         for spec in schema.specs:
             cells = taken.get(spec.name)
             wanted = page.items.shape if spec.per == "slot" else page.items.shape[:1]
-            if cells is not None and cells.shape != wanted:
-                raise ValueError(f"{spec.name}: a mind answered in shape {cells.shape}, the page has {wanted}")
+            if cells is not None and np.shape(cells) != wanted:
+                raise ValueError(f"{spec.name}: a mind answered in shape {np.shape(cells)}, the page has {wanted}")
             columns[spec.name] = spec.idle(page) if cells is None else cells
         unknown = [name for name in taken if name not in columns]
         if unknown:

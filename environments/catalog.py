@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import BoolArray, FloatArray
+from groundlings.environments.arrays import BoolArray, FloatArray, seal_arrays
 from groundlings.environments.errors import DataError
 from groundlings.environments.words import Words
 
@@ -69,6 +69,7 @@ class Catalog:
         if len(set(self.item_ids)) != n_items:
             twice, _ = Counter(self.item_ids).most_common(1)[0]
             raise DataError(f"catalog: item id {twice!r} appears more than once; ids must be unique")
+        seal_arrays(self, "years")
 
     def __len__(self) -> int:
         return len(self.item_ids)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from groundlings.environments.actions import Actions, Cells, Illegal, LegalActions
 from groundlings.environments.arrays import BoolArray
 from groundlings.environments.chat import CallRecord
-from groundlings.environments.legality import check_chances, legal_only
+from groundlings.environments.errors import ConfigError
+from groundlings.environments.legality import check_chances, check_columns, legal_only
 from groundlings.environments.page import Page
 from groundlings.environments.trace import NO_TRACE, Trace
 
@@ -104,8 +105,11 @@ def checked(decision: Decision, page: Page, legal: LegalActions) -> Checked:
     """Take out of a decision what its page did not offer, and say what it was; see `legality.legal_only`.
 
     Raises:
-        ConfigError: It was drawn from what is no probability; see `legality.check_chances`.
+        ConfigError: It is no decision about this page; see `legality.check_columns` and `legality.check_chances`.
     """
+    if not isinstance(decision, Decision):
+        raise ConfigError(f"mind: decide gave {type(decision).__name__}; expected a Decision, as Decision.of makes it")
+    check_columns(decision.actions, decision.unreadable, page)
     check_chances(decision.trace.chances, decision.unreadable, page, legal)
     actions, refused = legal_only(decision.actions, decision.unreadable, page, legal)
     illegal = (*decision.stray, *refused)

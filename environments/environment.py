@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from groundlings.environments.actions import ActionSchema, LegalActions
-from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, seal_arrays
 from groundlings.environments.decision import Decision
 from groundlings.environments.earlier_names import EarlierAttribute, earlier_attributes
 from groundlings.environments.page import Page
@@ -113,6 +113,9 @@ class Observation:
     page: Page
     legal: LegalActions
     served: Served
+
+    def __post_init__(self) -> None:
+        seal_arrays(self, "rows")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray, KindArray
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray, KindArray, seal_arrays
 from groundlings.environments.errors import DataError
 
 USER = "user"
@@ -40,6 +40,8 @@ _Cell = TypeVar("_Cell", np.int8, np.float64)
 @dataclass(frozen=True)
 class Interactions:
     """Interactions as columns of equal length, users and items as row numbers.
+
+    All arms share one history, so columns and `matrix` refuse to be written: a recommender copies what it changes.
 
     Attributes:
         users: Row numbers of users, shape (n,).
@@ -78,6 +80,7 @@ class Interactions:
             raise DataError(f"interactions: kinds must lie in 0..{len(KINDS) - 1}, the places of {', '.join(KINDS)}")
         if self.weights is not None and ((self.weights < 0) | np.isinf(self.weights)).any():
             raise DataError("interactions: weights must be finite and at least 0, or NaN where unknown")
+        seal_arrays(self, "users", "items", "ratings", "timestamps", "synthetic", "kinds", "weights")
 
     @classmethod
     def of(
@@ -212,6 +215,7 @@ class Interactions:
         ones = np.ones(len(self))
         matrix = sp.csr_array((ones, (self.users, self.items)), shape=(self.n_users, self.n_items))
         matrix.data[:] = 1.0  # a pair that occurs twice was summed; it still counts once
+        seal_arrays(matrix, "data", "indices", "indptr")
         return matrix
 
     @cached_property
@@ -266,4 +270,5 @@ def rows_of(matrix: sp.csr_array, users: IntArray) -> sp.csr_array:
     # A language agent comes alone, and scipy's slicing takes longer than the ranking.
     start, end = matrix.indptr[users[0]], matrix.indptr[users[0] + 1]
     bounds = np.array([0, end - start], dtype=matrix.indptr.dtype)
-    return sp.csr_array((matrix.data[start:end], matrix.indices[start:end], bounds), shape=(1, matrix.shape[1]))
+    data, indices = matrix.data[start:end].copy(), matrix.indices[start:end].copy()  # a view could be written through
+    return sp.csr_array((data, indices, bounds), shape=(1, matrix.shape[1]))

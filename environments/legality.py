@@ -9,7 +9,7 @@ import numpy as np
 
 from groundlings.environments import levels
 from groundlings.environments.actions import Actions, ActionSpec, Cells, Illegal, LegalActions
-from groundlings.environments.arrays import BoolArray
+from groundlings.environments.arrays import BoolArray, are_flags
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.page import Page
 from groundlings.environments.trace import Chance
@@ -58,6 +58,39 @@ def legal_only(
         done[spec.name] = kept
         columns[spec.name] = cells if kept is asked and not silent else _only(spec, cells, kept, page)
     return Actions(actions.schema, columns), refused
+
+
+def check_columns(actions: Actions, unreadable: object, page: Page) -> None:
+    """Refuse columns that another page, or another kind of value, would be read from.
+
+    Args:
+        actions: What the mind said.
+        unreadable: Its lost pages.
+        page: What was shown.
+
+    Raises:
+        ConfigError: A column has another shape than the page, or values of another kind than its action.
+    """
+    sessions = page.items.shape[:1]
+    told = ((spec.name, actions[spec.name], spec.per, spec.kind) for spec in actions.schema.specs)
+    for name, cells, per, kind in (*told, ("unreadable", unreadable, "page", "lost")):
+        wanted = page.items.shape if per == "slot" else sessions
+        if not isinstance(cells, np.ndarray):
+            raise ConfigError(f"mind: {name} is a {type(cells).__name__}; expected an array of shape {wanted}")
+        if cells.shape != wanted:
+            raise ConfigError(f"mind: {name} has the shape {cells.shape}, and page {page.number} has {wanted}")
+        if cells.dtype.kind not in _KINDS[kind] and not (kind == "flag" and are_flags(cells)):
+            raise ConfigError(f"mind: {name} holds {cells.dtype} values; expected {_EXPECTED[kind]}")
+
+
+_KINDS = {"flag": "b", "lost": "b", "number": "fiu", "text": "OU"}
+_EXPECTED = {
+    "flag": "True or False",
+    "lost": "True or False",
+    "number": "numbers, NaN where there is none",
+    "text": "text, None where there is none",
+}
+"""What a kind of column takes, as NumPy calls it and in words."""
 
 
 def check_chances(chances: Mapping[str, Chance], unreadable: BoolArray, page: Page, legal: LegalActions) -> None:

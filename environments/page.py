@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray, ItemArray
+from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray, ItemArray, read_only, seal_arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,10 @@ class Page:
     items: ItemArray
     further: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     places: Places | None = None
+
+    def __post_init__(self) -> None:
+        seal_arrays(self, "items")
+        object.__setattr__(self, "further", {name: read_only(cells) for name, cells in self.further.items()})
 
     @property
     def shown(self) -> BoolArray:

@@ -29,7 +29,7 @@ from typing import Any, cast, get_type_hints
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from groundlings.environments import earlier_names
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, shown
 
 ReadOption = Callable[[Any, Any, str], Any]
 """Type in the constructor's signature, value as the YAML has it, key path for messages -> the argument."""
@@ -238,6 +238,11 @@ def _imported(path: str, at: str) -> object:
             f"{at}: {path} cannot be imported: {type(error).__name__}: {error}{earlier_names.hint(error)}. "
             f"Looked among the installed packages and in {Path.cwd()}"
         ) from error
+    except SystemExit as end:  # a script without `if __name__ == "__main__"`
+        raise ConfigError(
+            f"{at}: {path} cannot be imported: {module_name} ends the program when it is imported "
+            f"(exit status {shown(end.code)}); put what it runs under if __name__ == '__main__'"
+        ) from None
     if not hasattr(module, class_name):
         names = [name for name in vars(module) if not name.startswith("_")]
         raise ConfigError(f"{at}: module {module_name} has no {class_name!r}{nearest(class_name, names)}")

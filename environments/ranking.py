@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
+from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray, are_flags, seal_arrays
 from groundlings.environments.chat import CallRecord
+from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.offers import DayOffers
 from groundlings.environments.random_streams import Draws
 
@@ -47,6 +48,9 @@ class RankingRequest:
     sim_time: int = 0
     first: int = 0
     offers: DayOffers | None = None
+
+    def __post_init__(self) -> None:
+        seal_arrays(self, "users", "shown")
 
     def __len__(self) -> int:
         return len(self.users)
@@ -142,6 +146,7 @@ class Ranking:
 
     def check(self, request: RankingRequest, n_items: int) -> None:
         """Raise ValueError at the first promise that this answer to `request` breaks."""
+        self._check_kinds()
         if self.items.ndim != 2 or self.items.shape[0] != len(request) or self.items.shape[1] > request.size:
             raise ValueError(f"ranking of shape {self.items.shape}; expected ({len(request)}, at most {request.size})")
         for name in ("scores", "propensities", "explored"):
@@ -162,6 +167,52 @@ class Ranking:
         chances = self.propensities[listed]
         if not ((chances > 0) & (chances <= 1)).all():
             raise ValueError("propensities must lie in (0, 1]")
+
+    def _check_kinds(self) -> None:
+        for name, kinds, expected in _COLUMNS:
+            found: object = getattr(self, name)
+            if not isinstance(found, np.ndarray) or found.dtype.kind not in kinds:
+                what = (
+                    f"holds {found.dtype} values" if isinstance(found, np.ndarray) else f"is a {type(found).__name__}"
+                )
+                raise ValueError(f"ranking.{name} {what}; expected an array of {expected}")
+        if not are_flags(self.explored):
+            raise ValueError("ranking.explored holds other values than True and False")
+        if self.propensity_kind not in get_args(PropensityKind):
+            raise ValueError(
+                f"ranking.propensity_kind is {shown(self.propensity_kind)}; expected one of "
+                f"{', '.join(get_args(PropensityKind))}"
+            )
+
+
+_COLUMNS = (
+    ("items", "iu", "item numbers"),
+    ("scores", "fiu", "numbers"),
+    ("propensities", "fiu", "numbers"),
+    ("explored", "biu", "True or False"),
+)
+"""Columns of a ranking: name, what they may hold as NumPy calls it, and in words."""
+
+
+def sound_ranking(answer: object, request: RankingRequest, n_items: int, *, whose: str) -> Ranking:
+    """An answer that keeps every promise of `Ranking`.
+
+    Args:
+        answer: What a recommender gave.
+        request: What it was asked.
+        n_items: How many items there are.
+        whose: The recommender's class, for messages.
+
+    Raises:
+        ConfigError: It is no ranking, or breaks a promise.
+    """
+    if not isinstance(answer, Ranking):
+        raise ConfigError(f"recommender {whose}: its answer is a {type(answer).__name__}; expected a Ranking")
+    try:
+        answer.check(request, n_items)
+    except ValueError as error:
+        raise ConfigError(f"recommender {whose}: {error}") from None
+    return answer
 
 
 def top_items(scores: FloatArray, request: RankingRequest) -> Ranking:

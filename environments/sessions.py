@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import IntArray
+from groundlings.environments.arrays import IntArray, seal_arrays
 from groundlings.environments.offers import DayOffers
 from groundlings.environments.random_streams import Draws
 
@@ -32,6 +32,9 @@ class Sessions:
     draws: Draws
     sim_time: int = 0
     offers: DayOffers | None = None
+
+    def __post_init__(self) -> None:
+        seal_arrays(self, "agents", "users")
 
     def __len__(self) -> int:
         return len(self.agents)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundlings.environments.actions import LegalActions
-from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.arrays import FloatArray, IntArray, seal_arrays
 from groundlings.environments.chat import CallRecord
 from groundlings.environments.decision import Decision
 from groundlings.environments.earlier_names import EarlierAttribute
@@ -58,6 +58,9 @@ class Situation:
     rows: IntArray
     turns: tuple[PageTurn, ...] = ()
     visits = EarlierAttribute[Sessions]("sessions")
+
+    def __post_init__(self) -> None:
+        seal_arrays(self, "rows")
 
     @property
     def earlier(self) -> tuple[PageTurn, ...]:

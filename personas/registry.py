@@ -109,6 +109,29 @@ def missing_in_mind(found: object) -> list[str]:
     return [name for name in _REQUIRED if not hasattr(found, name)]
 
 
+def sound_mind(found: object, name: str, *, where: str = "mind") -> Mind:
+    """The mind itself, where what it says of itself can be used.
+
+    Args:
+        found: What was made.
+        name: What made it, for messages.
+        where: Key path, for messages.
+
+    Raises:
+        ConfigError: It lacks something, its cohorts have no size, or it does not describe itself.
+    """
+    if missing := missing_in_mind(found):
+        raise ConfigError(f"{where}: {name} made {type(found).__name__}, which lacks {', '.join(missing)}")
+    mind = cast("Mind", found)
+    size: object = mind.cohort_size
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise ConfigError(f"{where}: {name}.cohort_size is {shown(size)}; expected a whole number from 1")
+    described: object = mind.describe()
+    if not isinstance(described, Mapping):
+        raise ConfigError(f"{where}: {name}.describe() gives {shown(described)}; expected a mapping")
+    return mind
+
+
 def find_mind(kind: str, *, where: str = "mind") -> type[Any]:
     """The class behind a name or `module:Class`.
 
@@ -168,9 +191,10 @@ def build_mind(kind: str, options: Mapping[str, Any], context: MindContext, *, w
         if name in inspect.signature(mind_class).parameters:
             arguments[name] = getattr(context, name)
     try:
-        return cast("Mind", mind_class(**arguments))
+        made = mind_class(**arguments)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
+    return sound_mind(made, kind, where=where)
 
 
 def _validated(schema: type[BaseModel], kind: str, options: Mapping[str, Any], where: str) -> BaseModel:

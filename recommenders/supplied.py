@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -105,15 +106,19 @@ class _Asker:
         """The answers for some users, as item numbers."""
         if not isinstance(answer, Iterable) or isinstance(answer, (str, bytes, dict)):
             raise self._fault(f"returned {type(answer).__name__}", "one list of item ids per user")
-        lists = list(answer)
+        lists = list(islice(answer, len(asked) + 1))  # whatever goes on for ever is refused as well
         if len(lists) != len(asked):
-            raise self._fault(f"returned {len(lists)} lists for {len(asked)} users", "one list per user")
+            many = f"{len(lists)}" if len(lists) < len(asked) else f"more than {len(asked)}"
+            raise self._fault(f"returned {many} lists for {len(asked)} users", "one list per user")
         return [self._numbers(listed, user_id) for listed, user_id in zip(lists, asked, strict=True)]
 
     def _numbers(self, listed: object, user_id: str) -> IntArray:
         if not isinstance(listed, Iterable) or isinstance(listed, (str, bytes, dict)):
             raise self._fault(f"returned {shown(listed)} for user {shown(user_id)}", "a list of item ids")
-        ids = [self._id(each, user_id) for each in listed]
+        if isinstance(listed, (Set, Mapping)):
+            raise self._fault(f"returned a {type(listed).__name__} for user {shown(user_id)}", "items in an order")
+        # One more than there are items, so that a list without end is one in which an item stands twice.
+        ids = [self._id(each, user_id) for each in islice(listed, len(self._catalog) + 1)]
         if not ids:
             raise self._fault(f"listed nothing for user {shown(user_id)}", "at least one item id")
         rows = self._catalog.rows(ids)

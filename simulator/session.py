@@ -19,7 +19,7 @@ from groundlings.environments.decision import Decision, checked
 from groundlings.environments.earlier_names import EarlierAttribute
 from groundlings.environments.environment import EndedBy, Environment, Served, State, keeps_books
 from groundlings.environments.errors import UnanswerablePrompt
-from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.environments.ranking import Ranking, RankingRequest, sound_ranking
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import Afterthoughts, Mind, PageTurn, Situation, looks_back
 from groundlings.recommenders.base import AsyncRecommender
@@ -83,8 +83,8 @@ async def browse(
     asked: list[tuple[int, CallRecord]] = []
 
     async def rank(request: RankingRequest) -> Ranking:
-        ranking = await recommender.rank(request)
-        ranking.check(request, seen.shape[1])
+        answer = await recommender.rank(request)
+        ranking = sound_ranking(answer, request, seen.shape[1], whose=type(recommender).__name__)
         asked.extend((request.page, _of_session(call, request, sessions)) for call in ranking.calls)
         return ranking
 

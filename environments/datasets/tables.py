@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -135,6 +136,11 @@ class Table:
                 f"the columns are {', '.join(map(repr, headers))}{_meant(name, headers)}"
             )
         raw = self.data.column(name)
+        if isinstance(raw.type, pa.BaseExtensionType) and not is_text(raw.type.storage_type):
+            raise DataError(  # a pandas Period is stored as a count of its months or days, which looks like seconds
+                f"{self.path}: column {name!r} ({key}) holds {raw.type}, expected text, numbers or times; convert it, "
+                "for instance with dt.to_timestamp() or astype(str)"
+            )
         try:
             raw = self._as_told(name, lists, infinite)
             encoded = raw.cast(pa.string()).fill_null("").combine_chunks().dictionary_encode()
@@ -179,6 +185,10 @@ class Table:
         if lists and (pa.types.is_list(raw.type) or pa.types.is_large_list(raw.type)) and is_text(raw.type.value_type):
             cells = [None if cell is None else json.dumps(cell) for cell in raw.to_pylist()]
             return pa.chunked_array([cells], pa.string())
+        if pa.types.is_decimal(raw.type):  # as databases export whole numbers: 7.00
+            whole_type = pa.decimal256(76, 0) if pa.types.is_decimal256(raw.type) else pa.decimal128(38, 0)
+            with suppress(pa.ArrowInvalid):  # some have decimals
+                return raw.cast(whole_type)
         if not pa.types.is_floating(raw.type):
             return raw
         numbers = raw.cast(pa.float64()).to_numpy()

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
 UserOption = Annotated[str, typer.Option("--user", metavar="ID", help="The user's id in the data set.")]
 ArmOption = Annotated[str | None, typer.Option("--arm", metavar="NAME", help="This arm only.")]
-DayOption = Annotated[int | None, typer.Option("--day", metavar="N", min=1, help="This day only, 1 is the first.")]
+DayOption = Annotated[
+    int | None, typer.Option("--day", metavar="N", min=1, max=1_000_000, help="This day only, 1 is the first.")
+]
 PromptsOption = Annotated[bool, typer.Option("--prompts", help="Print prompts and replies of the model as well.")]
 
 _ENDINGS = {

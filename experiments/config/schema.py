@@ -5,6 +5,7 @@ The docstring under a field is its documentation: `groundlings schema` prints th
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -187,9 +188,11 @@ class ExperimentConfig(Section):
     @model_validator(mode="after")
     def _arm_names_differ(self) -> ExperimentConfig:
         names = [arm.name for arm in self.arms]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        looks = [" ".join(unicodedata.normalize("NFC", name).split()) for name in names]
+        twice = sorted({look for look in looks if looks.count(look) > 1})
         if twice:
-            raise ValueError(f"arm names must differ, found more than once: {', '.join(twice)}")
+            alike = "" if len(set(names)) < len(names) else " (they differ in spaces or in how letters are composed)"
+            raise ValueError(f"arm names must differ, found more than once: {', '.join(twice)}{alike}")
         return self
 
     @model_validator(mode="after")

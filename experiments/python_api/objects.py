@@ -15,7 +15,7 @@ from groundlings.environments.registry import missing_in_environment
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.personas.mind import Mind
-from groundlings.personas.registry import MindContext, missing_in_mind
+from groundlings.personas.registry import MindContext, sound_mind
 
 MindMaker: TypeAlias = Callable[[MindContext], Mind]
 
@@ -45,10 +45,7 @@ def mind_of(given: object) -> tuple[Any, MindMaker | None]:
         ) from None
 
     def maker(context: MindContext) -> Mind:
-        mind: Mind = given(context)
-        if missing := missing_in_mind(mind):
-            raise ConfigError(f"mind: {_called(given)} made {type(mind).__name__}, which lacks {', '.join(missing)}")
-        return mind
+        return sound_mind(given(context), _called(given))
 
     return {"kind": PYTHON_OBJECT + _called(given)}, maker
 

@@ -47,6 +47,11 @@ def explanation(
     """
     if fault.refused:
         return f"{where}: {fault.what}; start the server or mend base_url"
+    if fault.untrusted:
+        return (
+            f"{where}: {fault.what}; mend base_url or the server's certificate, or name the file of the authority that "
+            "signed it in the environment variable SSL_CERT_FILE"
+        )
     if fault.concerns == "account":
         return (
             f"{where}: the account is empty ({fault.what}); pay in, or name the variable of another key as "

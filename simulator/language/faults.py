@@ -11,6 +11,7 @@ import errno
 import json
 import re
 import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -89,6 +90,7 @@ class Fault:
             somebody objects to; this generation, which failed and may succeed the next time; or the request, where the
             words do not tell whether its prompt is refused or the way of asking.
         garbled: Something came, and it was no chat completion.
+        untrusted: Nobody vouches for the server's certificate.
     """
 
     what: str
@@ -98,6 +100,7 @@ class Fault:
     wait_seconds: float | None = None
     concerns: Concern = "server"
     garbled: bool = False
+    untrusted: bool = False
 
     @property
     def brief(self) -> str:
@@ -123,6 +126,10 @@ def fault_of(error: Exception) -> Fault:
             return Fault("the host name is not known", transient=True, refused=True)
         if isinstance(cause, OSError) and cause.errno == errno.ECONNREFUSED:
             return Fault("connection refused: nothing listens there", transient=True, refused=True)
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Fault(
+                f"its certificate is not trusted: {printable(cause.verify_message)}", transient=False, untrusted=True
+            )
     last = _causes(error)[-1]
     if any(isinstance(cause, TimeoutError) for cause in _causes(error)):
         return Fault("no answer in time", transient=True)

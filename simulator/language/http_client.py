@@ -17,6 +17,8 @@ import aiohttp
 import httpx2
 import openai
 
+from groundlings.environments.cleaning import printable
+from groundlings.environments.errors import ProviderError
 from groundlings.simulator.language.answer_limits import MOST_BYTES
 from groundlings.simulator.language.faults import BadStatus
 from groundlings.simulator.language.key_echoes import KeyEchoes
@@ -96,9 +98,18 @@ class Wire:
             if self._client is None:
                 # Retries, deadlines and who may travel at a time are the pool's: the client's own would hide from the
                 # log how often a server failed. Proxies of the environment are for the outside world.
-                transport = AiohttpTransport(
-                    trust_env=not await goes_round_proxies(self._base_url), most_bytes=self._most_bytes
-                )
+                trust_env = not await goes_round_proxies(self._base_url)
+                try:
+                    transport = AiohttpTransport(
+                        trust_env=trust_env,
+                        encrypted=self._base_url.lower().startswith("https:"),
+                        most_bytes=self._most_bytes,
+                    )
+                except (httpx2.InvalidURL, ValueError) as error:
+                    raise ProviderError(
+                        f"model server {self._base_url}: a proxy in the environment is no address "
+                        f"({printable(str(error))}); mend HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
+                    ) from None
                 self._client = Client(
                     base_url=self._base_url,
                     api_key=self._api_key or _PLACEHOLDER,

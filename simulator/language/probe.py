@@ -17,7 +17,7 @@ from groundlings.simulator.language.pool import EndpointPool
 from groundlings.simulator.language.reply_forms import Structured
 from groundlings.simulator.language.request_body import Dialect
 from groundlings.simulator.language.settings_search import AS_A_RUN, Settings, Way, find_way
-from groundlings.simulator.language.waiting import Tell, no_one
+from groundlings.simulator.language.waiting import Tell, no_one, told_while_waiting
 from groundlings.simulator.language.withheld import WITHHELD_TEXT
 
 _SCHEMA = {
@@ -75,6 +75,12 @@ async def examine(
     address = {"base_url": base_url, "model": model, "api_key": api_key, "timeout_seconds": timeout_seconds}
     endpoint = _Endpoint({**address, "headers": headers}, given or {}, tell)
     name, dialect = await endpoint.met()
+    with told_while_waiting(tell, lambda: f"what model server {base_url} can do"):
+        return await _tried_out(endpoint, name, dialect)
+
+
+async def _tried_out(endpoint: _Endpoint, name: str, dialect: Dialect) -> list[Finding]:
+    """One thing after the other."""
     settings: Settings = {}
     try:
         way = await find_way(endpoint.asked)

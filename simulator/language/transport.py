@@ -19,6 +19,8 @@ import openai
 from multidict import CIMultiDict
 from yarl import URL
 
+from groundlings.environments.cleaning import printable
+from groundlings.environments.errors import ProviderError
 from groundlings.simulator.language.answer_body import ACCEPTED_ENCODINGS, beginning_of, body_of
 from groundlings.simulator.language.answer_limits import MOST_BYTES
 from groundlings.simulator.language.faults import BadStatus
@@ -91,13 +93,14 @@ class AiohttpTransport(openai.DefaultAioHttpClient):
 
     Args:
         trust_env: Whether proxies and certificates are looked for in the environment.
+        encrypted: Whether servers are asked by https, so that certificates are looked for there in any case.
         most_bytes: Longest body that is read, on the wire and unpacked.
 
     Transport errors are raised as aiohttp raises them.
     """
 
-    def __init__(self, *, trust_env: bool, most_bytes: int = MOST_BYTES) -> None:
-        self._certificates = _certificates(trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    def __init__(self, *, trust_env: bool, encrypted: bool = False, most_bytes: int = MOST_BYTES) -> None:
+        self._certificates = _certificates(trust_env or encrypted, *map(os.environ.get, _OF_CERTIFICATES))
         super().__init__(trust_env=trust_env, follow_redirects=False, timeout=None, verify=self._certificates)
         self._trusts_environment = trust_env
         self._most_bytes = most_bytes
@@ -147,6 +150,23 @@ class AiohttpTransport(openai.DefaultAioHttpClient):
 
 
 @lru_cache
-def _certificates(trust_env: bool, _file: str | None, _directory: str | None) -> ssl.SSLContext:
-    """Who is trusted: read once, because that takes longer than some hundred requests."""
-    return httpx2.create_ssl_context(trust_env=trust_env)
+def _certificates(trust_env: bool, *_named: str | None) -> ssl.SSLContext:
+    """Who is trusted: read once, because that takes longer than some hundred requests.
+
+    Args:
+        trust_env: Whether the environment may name others than are trusted anyway.
+        _named: What it names, so that a change is noticed.
+
+    Raises:
+        ProviderError: The environment names a file that cannot be used.
+    """
+    try:
+        return httpx2.create_ssl_context(trust_env=trust_env)
+    except OSError as error:  # of `ssl` too
+        said = ", ".join(f"{name}={os.environ[name]}" for name in _OF_CERTIFICATES if os.environ.get(name))
+        raise ProviderError(
+            f"certificates cannot be read ({printable(str(error))}); mend the environment: {printable(said)}"
+        ) from None
+
+
+_OF_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import DataError, RunDirectoryError
@@ -83,3 +84,21 @@ def test_a_link_to_itself_is_one_message_wherever_a_path_is_named(command, tmp_p
 def test_what_is_there_and_no_file_is_not_called_missing(shop, make, what):
     make(shop.folder / "inter.csv")
     assert f"inter.csv: this is {what}; expected a CSV or Parquet file" in shop.refusal()
+
+
+@pytest.mark.parametrize("status", ["7", "0", "'done'", "None"])
+def test_code_that_ends_the_program_on_import_is_named(status: str, command, monkeypatch, tmp_path: Path):
+    module = f"script_{abs(hash(status))}"
+    (tmp_path / f"{module}.py").write_text(f"import sys\nsys.exit({status})\n")
+    content = {"name": "x", "seed": 1, "dataset": "toy", "mind": "behavioural"}
+    arms = [{"name": "mine", "recommender": f"{module}:Mine"}]
+    (tmp_path / "file.yaml").write_text(yaml.safe_dump({**content, "arms": arms}))
+    monkeypatch.chdir(tmp_path)
+    code, said = command("check", "file.yaml")
+    assert code == 2
+    assert f"{module} ends the program when it is imported" in said
+
+
+def test_a_day_beyond_all_runs_is_one_message(command, tmp_path: Path):
+    status, said = command("agent", tmp_path, "--user", "u1", "--day", "9" * 20)
+    assert (status, "--day" in said) == (2, True)

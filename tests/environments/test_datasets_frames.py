@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -259,3 +260,21 @@ def test_a_table_in_memory_reads_as_its_file():
     pyarrow.parquet.write_table(table, content)
     again = pyarrow.parquet.read_table(io.BytesIO(content.getvalue()))
     assert Table(Path("x"), again, False).column("user", "k").cells == ["u"]
+
+
+@pytest.mark.parametrize("frequency", ["D", "M", "s"])
+def test_periods_are_no_seconds(frequency: str):
+    met = pd.DataFrame({"user": ["u1", "u1"], "item": ["a", "b"]})
+    met["timestamp"] = pd.period_range("2024-01", periods=2, freq=frequency)
+    tables = Tables(met)
+    with pytest.raises(DataError, match=r"column 'timestamp'.* holds extension<.*period.*to_timestamp"):
+        tables.load(OwnData.model_validate(tables.section()))
+
+
+def test_stars_that_are_decimals_are_the_same_stars():
+    met = pd.DataFrame({"user": ["u1", "u1"], "item": ["a", "b"], "timestamp": [1_700_000_000, 1_700_000_100]})
+    for stars in (["3.50", "4.00"], ["3.00", "4.00"]):
+        tables = Tables(met.assign(rating=[Decimal(each) for each in stars]), scale={"low": 1, "high": 5, "step": 0.5})
+        assert tables.load(OwnData.model_validate(tables.section())).interactions.ratings.tolist() == [
+            *map(float, stars)
+        ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -54,6 +55,14 @@ def test_a_session_whose_last_page_is_left_out_did_not_end_before_it(tmp_path):
 
 def test_places_that_a_data_frame_keeps_as_floats_are_whole_numbers(tmp_path):
     columns = {"user": [USER, USER], "item": [A, B], "position": pa.array([1.0, None], pa.float64())}
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "log.parquet")
+    config = ExposuresConfig(path=Path("log.parquet"), position="position")
+    assert load_exposures(config, tmp_path, TOY).positions.tolist() == [1, UNKNOWN]
+
+
+def test_whole_numbers_of_a_database_come_as_decimals(tmp_path):
+    whole = pa.array([Decimal("1.00"), None], pa.decimal128(10, 2))
+    columns = {"user": [USER, USER], "item": [A, B], "position": whole}
     pyarrow.parquet.write_table(pa.table(columns), tmp_path / "log.parquet")
     config = ExposuresConfig(path=Path("log.parquet"), position="position")
     assert load_exposures(config, tmp_path, TOY).positions.tolist() == [1, UNKNOWN]

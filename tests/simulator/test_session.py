@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from groundlings.environments.chat import CallRecord, ChatReply, ChatRequest
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.environment import EndedBy
-from groundlings.environments.errors import UnanswerablePrompt
+from groundlings.environments.errors import ConfigError, UnanswerablePrompt
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
@@ -150,7 +150,7 @@ def test_what_a_recommender_asked_is_kept_with_its_page_and_its_session(make_min
 
 
 def test_a_list_that_breaks_its_promise_stops_the_session(make_mind):
-    with pytest.raises(ValueError, match=r"an item of request\.seen"):
+    with pytest.raises(ConfigError, match=r"an item of request\.seen"):
         session_asking(make_mind(pages=2), Asking(shows_seen=True))
 
 

@@ -164,8 +164,10 @@ def checked(metric: Metric, rows: pd.DataFrame, key: Sequence[str] = _BY_NUMBER)
             f"metrics: {metric.name}: {_about(twice.iloc[0], key)} stands there twice; give one row per agent and arm"
         )
     try:
+        if any(pd.api.types.is_complex_dtype(rows[part]) for part in _PARTS):
+            raise TypeError("found complex ones")
         parts = rows[_PARTS].astype(np.float64).to_numpy()
-    except (TypeError, ValueError) as fault:
+    except (TypeError, ValueError, OverflowError) as fault:
         raise ConfigError(f"metrics: {metric.name}: numerator and denominator must be numbers ({fault})") from None
     above, below = parts[:, 0], parts[:, 1]
     nothing = np.isnan(below) | (below == 0)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import sys
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from html import escape
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.cleaning import printable
@@ -104,12 +107,14 @@ def sheet(draws: Sequence[Draw], title: str, note: str, columns: int, panel: tup
 
 @contextmanager
 def _figure(width: float, height: float) -> Iterator[Figure]:
-    """A figure outside pyplot: no window system, no global state."""
-    import matplotlib as mpl
+    """A figure outside pyplot: no window system, no global state, and nothing of the user's own settings."""
+    mpl = _matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(_SETTINGS), warnings.catch_warnings():
+    with mpl.rc_context(), warnings.catch_warnings():
+        mpl.rcdefaults()  # a matplotlibrc can ask for LaTeX, or for fonts and sizes that fit another page
+        mpl.rcParams.update(_SETTINGS)
         # Names may be written in scripts that the font of the pictures lacks: a box stands for each letter there, and
         # the page beside it, which has the reader's fonts, shows them.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from", category=UserWarning)
@@ -118,6 +123,26 @@ def _figure(width: float, height: float) -> Iterator[Figure]:
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         yield figure
+
+
+def _matplotlib() -> ModuleType:
+    """The package, also where the environment or the user's file says what it refuses to be imported with."""
+    if "matplotlib" in sys.modules:
+        return sys.modules["matplotlib"]
+    said = {name: os.environ.pop(name, None) for name in ("MPLBACKEND", "MATPLOTLIBRC")}
+    os.environ["MATPLOTLIBRC"] = os.devnull
+    try:
+        import matplotlib as mpl
+    finally:
+        del os.environ["MATPLOTLIBRC"]
+        os.environ.update({name: value for name, value in said.items() if value is not None})
+    # Whoever draws in this process later, as in a notebook, has the settings that they would have had.
+    with suppress(ValueError, OSError):
+        mpl.rc_file(mpl.matplotlib_fname())
+    with suppress(ValueError):
+        if said["MPLBACKEND"]:
+            mpl.rcParams["backend"] = said["MPLBACKEND"]
+    return mpl
 
 
 def _document(figure: Figure) -> str:

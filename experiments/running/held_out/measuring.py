@@ -17,7 +17,7 @@ from groundlings.environments.arrays import FloatArray
 from groundlings.environments.errors import UserError
 from groundlings.environments.interactions import rows_of
 from groundlings.environments.random_streams import Draws
-from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.environments.ranking import Ranking, RankingRequest, sound_ranking
 from groundlings.experiments.analysis.compare import mean_interval, paired_difference
 from groundlings.experiments.analysis.comparison.held_out import ArmBehaviour, Audiences, HeldOut, RealEffect
 from groundlings.experiments.analysis.metrics.ranking import score_rankings
@@ -229,8 +229,8 @@ class ArmMeasurement:
             for day in range(days):
                 draws = Draws.for_sessions(self.plan.config.seed, some, day)
                 request = RankingRequest(some, size, rows_of(seen, some), draws)
-                ranking = await recommender.rank(request)
-                ranking.check(request, seen.shape[1])
+                answer = await recommender.rank(request)
+                ranking = sound_ranking(answer, request, seen.shape[1], whose=type(recommender).__name__)
                 scores = score_rankings(ranking.items, relevant, CUT).values
                 found.append((scores["ndcg"], scores["hit"]))
             parts.append((np.mean([each[0] for each in found], axis=0), np.mean([each[1] for each in found], axis=0)))

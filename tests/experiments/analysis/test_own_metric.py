@@ -225,6 +225,12 @@ def test_the_contract_catches_a_metric_that_breaks_it(metric, test):
         getattr(Broken(), test)()
 
 
+def one_each(sessions: pd.DataFrame, numerator: object) -> pd.DataFrame:
+    """A row per person and arm."""
+    people = sessions[["arm", "user_id"]].drop_duplicates()
+    return people.assign(numerator=[numerator] * len(people), denominator=1)
+
+
 @pytest.mark.parametrize(
     ("metric", "said"),
     [
@@ -243,6 +249,8 @@ def test_the_contract_catches_a_metric_that_breaks_it(metric, test):
         (broken("x", function=lambda clicks: clicks), "asks for clicks; name its parameters after what it reads"),
         (broken("x", function=lambda sessions: 5), "gave int, expected a DataFrame"),
         (broken("x", function=lambda sessions: sessions.nothing), "its function failed: AttributeError"),
+        (broken("x", function=lambda sessions: one_each(sessions, 1j)), "must be numbers"),
+        (broken("x", function=lambda sessions: one_each(sessions, 10**400)), "must be numbers"),
         (broken("x", function=lambda sessions: pd.DataFrame(
             {"arm": ["chanse"], "user_id": ["u1"], "numerator": 1, "denominator": 1})), "knows no arm 'chanse'"),
     ],

@@ -161,3 +161,13 @@ def test_any_mutated_file_is_a_configuration_or_a_config_error(tmp_path, data):
     except ConfigError:
         return  # the one error a bad file may end in; any other fails this test
     assert isinstance(loaded, ExperimentConfig)
+
+
+@pytest.mark.parametrize("other", ["mine", "mine ", " mine", "cafe\u0301"])
+def test_arms_whose_names_look_alike_are_refused(other: str, tmp_path: Path):
+    name = "caf\u00e9" if other.startswith("c") else "mine"
+    path = tmp_path / "file.yaml"
+    arms = [{"name": name, "recommender": "popular"}, {"name": other, "recommender": "random_order"}]
+    path.write_text(yaml.safe_dump({"name": "x", "seed": 1, "dataset": "toy", "mind": "behavioural", "arms": arms}))
+    with pytest.raises(ConfigError, match="arm names must differ"):
+        load_config(path)

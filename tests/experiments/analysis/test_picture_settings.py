@@ -1,0 +1,40 @@
+"""Pictures look the same whatever settings of matplotlib a user has, and whatever its environment says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DRAWN = """
+import hashlib, os
+from groundlings.experiments.analysis.report.svg import svg
+drawn = svg(lambda axes: axes.plot([0, 1], [0, 1]), "name", "label", 3.0, 2.0)
+print(hashlib.sha256(drawn.encode()).hexdigest(), os.environ.get("MPLBACKEND"), os.environ.get("MATPLOTLIBRC"))
+"""
+
+
+def drawn(**environment: str) -> list[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MPL", "MATPLOTLIB"))}
+    done = subprocess.run([sys.executable, "-c", DRAWN], env=kept | environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.fixture(scope="module")
+def usual() -> str:
+    return drawn()[0]
+
+
+@pytest.mark.parametrize("backend", ["no_such_backend", "module://not_there", "tkagg"])
+def test_no_window_system_is_needed_and_the_variable_stays(backend: str, usual: str):
+    assert drawn(MPLBACKEND=backend) == [usual, backend, "None"]
+
+
+@pytest.mark.parametrize("settings", [b"text.usetex: True\nfont.size: 30\naxes.grid: True\n", b"\xff\xfe broken"])
+def test_settings_of_the_user_change_nothing(settings: bytes, usual: str, tmp_path: Path):
+    (tmp_path / "matplotlibrc").write_bytes(settings)
+    assert drawn(MATPLOTLIBRC=str(tmp_path / "matplotlibrc")) == [usual, "None", str(tmp_path / "matplotlibrc")]
