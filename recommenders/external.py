@@ -10,7 +10,7 @@ import numpy as np
 
 from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
-from groundlings.environments.datasets.ids import unknown_ids
+from groundlings.environments.datasets.ids import places_of, unknown_ids
 from groundlings.environments.datasets.tables import Column, Table
 from groundlings.environments.errors import DataError, NotFitted, shown
 from groundlings.environments.interactions import Interactions
@@ -117,8 +117,7 @@ def _read(path: Path) -> Table:
 
 def _numbers(column: Column, kind: str, ids: Sequence[str]) -> IntArray:
     """Row numbers for ids, all of which must be known."""
-    number = {name: row for row, name in enumerate(ids)}
-    rows = np.array([number.get(value, -1) for value in column.values], dtype=np.int64)[column.codes]
+    rows = places_of(column.values, ids)[column.codes]
     if (rows < 0).any():
         missing = [column.cells[row] for row in np.flatnonzero(rows < 0).tolist()]
         told = unknown_ids(kind, missing, ids, "the data set", "ids are those of the data set's own files")

@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from groundlings.environments import levels
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.datasets.loader import DATASET_LOADERS
+from groundlings.environments.datasets.problems import OnProblem
+from groundlings.environments.datasets.same_moment import SameMoment
 from groundlings.environments.datasets.times import TimeUnit
 from groundlings.environments.errors import ConfigError, shown
-from groundlings.environments.paths import NamedPath
+from groundlings.environments.paths import NamedPath, NamedPaths
 
 DATASET_NAMES: tuple[str, ...] = tuple(DATASET_LOADERS.shipped)
 
@@ -64,15 +66,16 @@ class SplitColumn(_Strict):
 class HeldOutFile(_Strict):
     """A second file with the interactions that are held out; those of the first one are then all for training."""
 
-    path: NamedPath
-    """A CSV or Parquet file with the same columns as the first; relative to the experiment file."""
+    path: NamedPaths
+    """A file with the same columns as the first, or several; see `interactions.path`."""
 
 
 class InteractionColumns(_Strict):
     """The file of the interactions, and its columns."""
 
-    path: NamedPath
-    """A CSV or Parquet file, one row per interaction; relative to the experiment file."""
+    path: NamedPaths
+    """A CSV, TSV or Parquet file (text perhaps packed with gzip), one row per interaction; relative to the experiment
+    file. A list of files, or a pattern such as `sales/2024-*.csv`, is read as one file."""
     user: str
     """Column with the user's id."""
     item: str
@@ -89,6 +92,10 @@ class InteractionColumns(_Strict):
     """Column with a split of your own; with it, `split.kind` must be `given`."""
     held_out: HeldOutFile | None = None
     """File of the held-out interactions, where training and held-out ones lie in two; `split.kind` must be `given`."""
+    same_moment: SameMoment | None = None
+    """What rows of one user, item and time are: `merge` one interaction, with the rating that they agree on; `first` or
+    `last` of them in the file counts; `refuse` a problem. `merge` if absent, `refuse` in data without times. How many
+    rows were merged is counted in the notes of the data set."""
 
     @model_validator(mode="after")
     def _keys_fit(self) -> InteractionColumns:
@@ -102,8 +109,8 @@ class InteractionColumns(_Strict):
 class ItemColumns(_Strict):
     """Which file describes the items, and under which column names."""
 
-    path: NamedPath
-    """A CSV or Parquet file, one row per item; relative to the experiment file."""
+    path: NamedPaths
+    """A file with one row per item, or several; see `interactions.path`."""
     id: str
     """Column with the item's id."""
     title: str
@@ -121,8 +128,8 @@ class ItemColumns(_Strict):
 class UserColumns(_Strict):
     """Which file describes the people, and under which column names."""
 
-    path: NamedPath
-    """A CSV or Parquet file, one row per person; relative to the experiment file."""
+    path: NamedPaths
+    """A file with one row per person, or several; see `interactions.path`."""
     id: str
     """Column with the person's id."""
     attributes: tuple[str, ...] = ()
@@ -174,6 +181,10 @@ class OwnData(_Strict):
     """The users; without it only their ids are known."""
     scale: ScaleConfig = ScaleConfig()
     """The stars your ratings use, and the stars agents may give."""
+    on_problem: OnProblem | None = None
+    """What happens to rows that cannot be used: `stop` (if absent) names all kinds of problems with their first rows,
+    and reads nothing; `drop` leaves the rows out and counts them in the notes of the data set and the manifest;
+    `report` leaves them out likewise, and names the first rows of each kind as well."""
 
 
 class ToyOptions(_Strict):

@@ -12,6 +12,7 @@ import pyarrow as pa
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import OwnData
 from groundlings.environments.datasets.own import load_own
+from groundlings.environments.datasets.problems import OnProblem
 from groundlings.environments.datasets.tables import Table, is_text
 from groundlings.environments.errors import ConfigError, DataError, shown
 
@@ -50,6 +51,7 @@ class Tables:
         scale: The stars that people may give: `low`, `high` and `step`; 1 to 5 in steps of 1 if absent.
         held_out: Held-out interactions, with the columns of `interactions`, which are then all for training; the split
             is `{"kind": "given"}`. A column that says which is which is named by the key `split` of interactions.
+        on_problem: What happens to rows that cannot be used: "stop" (if absent), "drop" or "report", as in a file.
     """
 
     interactions: pd.DataFrame
@@ -58,6 +60,7 @@ class Tables:
     columns: ColumnNames = field(default_factory=dict)
     scale: Mapping[str, float] | None = None
     held_out: pd.DataFrame | None = None
+    on_problem: OnProblem | None = None
 
     def section(self) -> dict[str, Any]:
         """What `dataset.own` of an experiment file would say of these tables, not yet checked.
@@ -70,6 +73,8 @@ class Tables:
             if name not in frames:
                 raise ConfigError(f"columns: found {shown(name)}, expected one of {', '.join(frames)}")
         own: dict[str, Any] = {} if self.scale is None else {"scale": dict(self.scale)}
+        if self.on_problem is not None:
+            own["on_problem"] = self.on_problem
         for name, frame in frames.items():
             named = dict(self.columns.get(name, {}))
             headers = [str(header) for header in frame.columns]

@@ -17,6 +17,7 @@ from groundlings.environments.datasets.own import OWN_LICENCE, load_own
 from groundlings.environments.datasets.times import remark_on_times
 from groundlings.environments.datasets.toy import TOY_LICENCE, make_toy
 from groundlings.environments.errors import DataError
+from groundlings.environments.paths import together
 
 
 @dataclass(slots=True)
@@ -90,7 +91,7 @@ class OwnLoader:
         dataset = load_own(own, context.base_directory)
         told = remark_on_times(dataset.interactions) if dataset.times_known else ""
         if told and context.notify is not None and own.interactions.time_unit is None:
-            context.notify(f"{own.interactions.path}: {told}")
+            context.notify(f"{together(own.interactions.path)}: {told}")
         return dataset
 
 
