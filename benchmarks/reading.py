@@ -16,6 +16,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -63,15 +64,15 @@ def main() -> None:
     sys.exit(worst[0] > GOAL_FIRST or worst[1] > GOAL_AFTERWARDS)
 
 
-def in_process(read, folder: Path) -> tuple[float, float]:  # type: ignore[no-untyped-def]
+def in_process(read: Callable[[Path], None], folder: Path) -> tuple[float, float]:
     """CPU seconds and peak resident megabytes of reading, in a fresh interpreter; imports do not count."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(measured, (read, folder))
 
 
-def measured(read, folder: Path) -> tuple[float, float]:  # type: ignore[no-untyped-def]
+def measured(read: Callable[[Path], None], folder: Path) -> tuple[float, float]:
     """See `in_process`."""
-    import pandas  # noqa: F401, ICN001 - its import is not what is measured
+    import pandas  # noqa: F401 - its import is not what is measured
 
     from groundlings.environments.datasets import load_dataset  # noqa: F401
 
@@ -84,7 +85,7 @@ def ours(folder: Path) -> None:
     """Read, check and hash, as a run does."""
     from groundlings.environments.datasets import load_dataset
 
-    print(load_dataset(DatasetConfig.model_validate(CONFIG), base=folder).fingerprint[:12])  # noqa: T201
+    assert load_dataset(DatasetConfig.model_validate(CONFIG), base=folder).fingerprint
 
 
 def bare(folder: Path) -> None:

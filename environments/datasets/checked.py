@@ -14,22 +14,18 @@ import os
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, fields
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
 
 import numpy as np
 
-from groundlings.environments.catalog import Catalog
-from groundlings.environments.dataset import Dataset, RatingScale
+from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import OwnData
 from groundlings.environments.datasets.own import sections_of
-from groundlings.environments.interactions import Interactions
+from groundlings.environments.datasets.plain_values import Arrays, as_plain, from_plain
 from groundlings.environments.paths import files_at
-from groundlings.environments.people import People
 
 OFF_VARIABLE = "GROUNDLINGS_DATA_CACHE"
 """Set to 0 it keeps nothing."""
@@ -42,8 +38,6 @@ _MOST_KEPT = 8
 """Data sets; those that were used longest ago go first."""
 _MAGIC = b"groundlings checked data 1\n"
 _HASH_BYTES = 32
-_PLAIN = ("name", "source", "licence", "times_known")
-_KNOWN = {*_PLAIN, "catalog", "people", "interactions", "scale", "parts", "notes"}
 
 
 def once_checked(config: OwnData, base: Path, directory: Path, load: Callable[[], Dataset]) -> Dataset:
@@ -105,66 +99,22 @@ def _code() -> str:
 
 def _packed(dataset: Dataset) -> bytes | None:
     """A data set as bytes; None where it holds something that is not kept."""
-    arrays: dict[str, np.ndarray[Any, Any]] = {"years": dataset.catalog.years}
-    if dataset.parts is not None:
-        arrays["parts"] = dataset.parts
-    numbers: dict[str, int] = {}
-    for each in fields(Interactions):
-        value = getattr(dataset.interactions, each.name)
-        if isinstance(value, np.ndarray):
-            arrays[f"interactions.{each.name}"] = value
-        elif isinstance(value, int):
-            numbers[each.name] = value
-        elif value is not None:
-            return None
-    if any(each.name not in _KNOWN and getattr(dataset, each.name) is not None for each in fields(dataset)):
+    arrays: Arrays = {}
+    try:
+        facts = json.dumps(as_plain(dataset, arrays))
+    except TypeError:
         return None
-    known = dataset.people.attributes
-    facts = {
-        **{name: getattr(dataset, name) for name in _PLAIN},
-        "notes": dataset.notes,
-        "scale": asdict(dataset.scale),
-        "numbers": numbers,
-        "user_ids": dataset.people.user_ids,
-        "attributes": [dict(each) for each in known] if any(known) else None,
-        **{name: getattr(dataset.catalog, name) for name in ("item_ids", "titles", "genres", "texts")},
-    }
-    arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8)
     content = io.BytesIO()
-    np.savez(content, **arrays)  # type: ignore[arg-type]
+    np.savez(content, facts=np.frombuffer(facts.encode(), dtype=np.uint8), **arrays)  # type: ignore[arg-type]
     return content.getvalue()
 
 
 def _unpacked(content: bytes) -> Dataset:
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        facts = json.loads(arrays["facts"].tobytes())
-        columns = {
-            each.name: arrays[f"interactions.{each.name}"]
-            for each in fields(Interactions)
-            if f"interactions.{each.name}" in arrays
-        }
-        parts = arrays.get("parts")
-        years = arrays["years"]
-    catalog = Catalog(
-        tuple(facts["item_ids"]),
-        tuple(facts["titles"]),
-        years,
-        tuple(map(tuple, facts["genres"])),
-        tuple(facts["texts"]),
-    )
-    users = tuple(facts["user_ids"])
-    people = People(users, tuple(facts["attributes"] or ({} for _ in users)))
-    plain = {name: facts[name] for name in _PLAIN}
-    history = Interactions(**columns, **facts["numbers"])
-    return Dataset(
-        catalog=catalog,
-        people=people,
-        interactions=history,
-        scale=RatingScale(**facts["scale"]),
-        parts=parts,
-        notes=tuple(facts["notes"]),
-        **plain,
-    )
+        found = from_plain(json.loads(arrays["facts"].tobytes()), arrays)
+    if not isinstance(found, Dataset):
+        raise TypeError("this is no data set")
+    return found
 
 
 def _read(path: Path) -> Dataset | None:

@@ -28,6 +28,12 @@ def places_of(cells: Sequence[str], ids: Sequence[str]) -> IntArray:
     return found
 
 
+def as_whole_numbers(cells: Iterable[str]) -> frozenset[str]:
+    """Cells without ".0", where every one of them is a whole number that has it; see `places_of`."""
+    cells = frozenset(cells)
+    return frozenset(cell.removesuffix(".0") for cell in cells) if all(map(_FLOAT.fullmatch, cells)) else cells
+
+
 def unknown_ids(
     kind: str,
     missing: Sequence[str],
