@@ -154,6 +154,15 @@ def _table(frame: pd.DataFrame, name: str, columns: Mapping[str, Any]) -> Table:
     return Table(path, pa.table(arrays, names=headers), is_csv=False)
 
 
+def whole_table(frame: pd.DataFrame, name: str) -> Table:
+    """A frame with all of its columns.
+
+    Raises:
+        DataError: It has no rows, or a column mixes kinds of values.
+    """
+    return _table(frame, name, {"attributes": [str(header) for header in frame.columns]})
+
+
 def _refuse_changing_ids(table: Table, name: str, key: str) -> None:
     """Ids are text to the last sign: what would not come back from a log as it went in is refused."""
     column = table.column(name, key)

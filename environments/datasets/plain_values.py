@@ -19,7 +19,7 @@ def as_plain(value: Any, arrays: Arrays) -> Any:
     """A value as JSON can hold it; its arrays are put into `arrays`, and named there.
 
     Raises:
-        TypeError: It holds something else than numbers, texts, tuples, mappings, arrays and dataclasses of this package.
+        TypeError: It holds something else than numbers, texts, tuples, mappings, arrays and our dataclasses.
     """
     if isinstance(value, _SCALARS):
         return value
