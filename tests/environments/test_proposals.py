@@ -132,7 +132,9 @@ def test_two_columns_that_would_do_as_well_are_both_named():
         for doubt in proposal.doubts
     )
     nameless = propose_for([met(("a", "b", "c", "d"))])
-    assert any("would do as well" in doubt for doubt in nameless.doubts)
+    assert not nameless.is_whole
+    for role in ("user", "item"):
+        assert any(f"ids of {role}s: 'a' or 'b'" in doubt for doubt in nameless.doubts)
 
 
 def test_without_items_or_times_the_proposal_says_what_is_missing():
