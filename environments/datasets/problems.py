@@ -68,10 +68,12 @@ class Problems:
     Attributes:
         rows: Rows that cannot be used.
         faults: What is wrong with whole files and columns, which nobody can leave out.
+        way_out: What can be done instead of mending the rows, in words; "" where nothing can.
     """
 
     rows: list[Problem] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    way_out: str = "leave such rows out with own.on_problem: drop"
 
     def note(self, problem: Problem) -> None:
         """Keep in mind that rows cannot be used; what was noted before is not noted again."""
@@ -114,7 +116,7 @@ class Problems:
         if len(told) == 1:
             (only,) = told
             # Advice that ends the message stands where it stood before problems were collected.
-            return only if self.faults or count == 1 else f"{only}; or leave such rows out with own.on_problem: drop"
+            return only if self.faults or count == 1 or not self.way_out else f"{only}; or {self.way_out}"
         more = len(self.rows) - _MOST_KINDS
         lines = [
             f"found {len(self.faults) + len(self.rows)} kinds of problems{f' in {count:,} rows' if count else ''}:"
@@ -125,5 +127,5 @@ class Problems:
         if self.faults and on_problem != "stop":
             lines.append("own.on_problem leaves out rows; what is wrong with whole files or columns has to be mended")
         elif self.rows:
-            lines.append("mend them, or leave such rows out with own.on_problem: drop")
+            lines.append(f"mend them{f', or {self.way_out}' * bool(self.way_out)}")
         return "\n".join(lines)

@@ -98,3 +98,44 @@ def _yaml(proposal: Proposal) -> str:
 
     section = {"dataset": {"name": "own", "own": proposal.section}}
     return yaml.safe_dump(section, sort_keys=False, allow_unicode=True, width=120).rstrip("\n")
+
+
+@app.command("split")
+def split_data(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML).")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The new directory.")],
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="csv or parquet.")] = "csv",
+    held_out: Annotated[
+        bool,
+        typer.Option("--with-held-out", help="Write the held-out part as well, which no model may be trained on."),
+    ] = False,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")] = None,
+) -> None:
+    """Write the training part of an experiment's data, and what may be recommended to whom, for a model of elsewhere.
+
+    The held-out part is not written, so that the model cannot see the future. Its rankings come back with the
+    recommender `external`.
+    """
+    from groundlings.environments.errors import ConfigError, shown
+    from groundlings.experiments.cli.progress import TerminalProgress
+    from groundlings.experiments.config.loading import load_config
+    from groundlings.experiments.split_out.datasheet import MARKDOWN_NAME
+    from groundlings.experiments.split_out.writing import Form, write_split
+
+    forms: dict[str, Form] = {"csv": "csv", "parquet": "parquet"}
+    if form not in forms:
+        raise ConfigError(f"--format: found {shown(form)}, expected {' or '.join(forms)}")
+    console = Terminal()
+    with TerminalProgress(console) as progress:
+        done = write_split(
+            load_config(config, changes or (), seed), out, forms[form], held_out=held_out, progress=progress
+        )
+    for name, rows in done.rows.items():
+        console.print(f"{rows:>12,}  {escape(name)}", highlight=False, soft_wrap=True)
+    for note in done.notes:
+        console.print(f"[dim]{escape(note)}[/]", soft_wrap=True)
+    console.print(f"datasheet  {escape(str(done.directory / MARKDOWN_NAME))}", highlight=False, soft_wrap=True)

@@ -103,10 +103,21 @@ def test_bad_files_say_where_and_what(tmp_path, text, complaint):
         load(written(tmp_path, text))
 
 
+def test_all_users_and_items_that_are_not_known_are_counted_in_one_message(tmp_path):
+    rows = [f"u{user},i{item},{user + item}" for user in (0, 97, 98) for item in (1, 99)]
+    path = written(tmp_path, "\n".join(["user_id,item_id,score", *rows]))
+    with pytest.raises(DataError) as error:
+        load(path)
+    said = str(error.value)
+    assert "line 4: column 'user_id': user 'u97' is not in the data set (4 rows name 2 users" in said
+    assert "line 3: column 'item_id': item 'i99' is not in the data set (3 rows name 1 items" in said
+    assert "on_problem" not in said
+
+
 def test_a_missing_file_and_an_unknown_kind(tmp_path):
     with pytest.raises(DataError, match="there is no such file"):
         load(tmp_path / "nowhere.csv")
-    with pytest.raises(DataError, match=r"\.csv or \.parquet files, found '.xlsx'"):
+    with pytest.raises(DataError, match=r"\.csv, \.tsv and \.parquet files .*, found '.xlsx'"):
         load(written(tmp_path, "x", "rankings.xlsx"))
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         load(written(tmp_path, "this is no parquet", "rankings.parquet"))
