@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from groundlings.environments.arrays import BoolArray, IntArray
 
+_AT_ONCE = 2**16
+"""Cells; a number per character takes much more than the character."""
 _NANO_DIGITS = 9
 _DATE, _MINUTE, _SECOND = 10, 16, 19
 """Characters of 2024-05-31, 2024-05-31T18:30 and 2024-05-31T18:30:00."""
@@ -101,11 +103,13 @@ def _alike(cells: tuple[str, ...]) -> Iterator[tuple[IntArray, NDArray[np.uint8]
     lengths = np.diff(starts)
     longest = _SECOND + 1 + _NANO_DIGITS + max(_ZONES)
     for length in np.unique(lengths[(lengths >= _DATE) & (lengths <= longest)]).tolist():
-        rows = np.flatnonzero(lengths == length)
-        text = signs[starts[rows][:, None] + np.arange(length)]
-        zones = _zones(text)
-        for zone in np.unique(zones).tolist():
-            yield rows[zones == zone], text[zones == zone], zone
+        of_length = np.flatnonzero(lengths == length)
+        for first in range(0, len(of_length), _AT_ONCE):
+            rows = of_length[first : first + _AT_ONCE]
+            text = signs[starts[rows][:, None] + np.arange(length)]
+            zones = _zones(text)
+            for zone in np.unique(zones).tolist():
+                yield rows[zones == zone], text[zones == zone], zone
 
 
 def _zones(text: NDArray[np.uint8]) -> IntArray:

@@ -151,7 +151,7 @@ def test_what_separates_cells_is_told_by_the_header_and_gzip_is_unpacked(shop, s
 
 def test_a_decimal_comma_is_read_where_commas_separate_nothing(shop):
     rows = ["user;item;rating;ts", "u;i0;4,5;1700000000", "u;i1;3,0;1700000001", "u;i2;2;1700000002"]
-    (shop.folder / "inter.csv").write_text("\n".join(rows))
+    (shop.folder / "inter.csv").write_text("\ufeff" + "\r\n".join(rows), encoding="utf-8")
     assert shop.load(scale={"low": 1, "high": 5, "step": 0.5}).interactions.ratings.tolist() == [4.5, 3, 2]
     (shop.folder / "inter.csv").write_text("\n".join([*rows, "u;i3;1,000;1700000003"]))
     assert "line 5: column 'rating': found '1,000'" in shop.refusal(scale={"low": 1, "high": 5, "step": 0.5})
