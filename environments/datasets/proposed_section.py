@@ -13,6 +13,9 @@ from groundlings.environments.datasets.linked_tables import Link, SeenTable
 from groundlings.environments.datasets.looks import Look
 from groundlings.environments.datasets.roles import Choice
 
+_PARTS_OF_ONE = 10_000
+"""As fine as ratings are told apart here."""
+
 
 def section_of(
     met: SeenTable,
@@ -59,11 +62,12 @@ def _scale(look: Look, doubts: list[str]) -> dict[str, float]:
     """The scale that ratings seem to have."""
     numbers = look.numbers
     assert numbers is not None
-    steps = np.diff(numbers)
-    step = float(steps.min()) if len(steps) else 1.0
+    parts = np.rint(numbers * _PARTS_OF_ONE).astype(np.int64)
+    step = float(np.gcd.reduce(np.diff(parts))) / _PARTS_OF_ONE if len(parts) > 1 else 1.0
     low, high = float(numbers[0]), float(numbers[-1])
-    if step == 1 and low >= 1 and high <= 5:
-        low, high = 1.0, 5.0
+    usual = np.gcd(round(step * _PARTS_OF_ONE), round((low - 1) * _PARTS_OF_ONE)) / _PARTS_OF_ONE
+    if low >= 1 and high <= 5 and usual in (1, 0.5):
+        low, high, step = 1.0, 5.0, float(usual)
     scale = {"low": low, "high": high, "step": step}
     try:
         ScaleConfig.model_validate(scale)
