@@ -107,19 +107,19 @@ def write(folder: Path, rows: int, times: str) -> None:
     seconds = 1_500_000_000 + np.sort(rng.integers(0, 50_000_000, rows))
     parts = rng.integers(1, 1000, rows)
     moments = pd.to_datetime(seconds, unit="s")
-    when = {
+    notations: dict[str, Callable[[], object]] = {
         "seconds": lambda: seconds,
         "iso": lambda: moments.strftime("%Y-%m-%d %H:%M:%S"),
         "iso with milliseconds": lambda: (moments + pd.to_timedelta(parts, unit="ms")).astype(str) + "+01:00",
         "decimals": lambda: [f"{second}.{part:03d}" for second, part in zip(seconds, parts, strict=True)],
         "calendar": lambda: moments.strftime("%Y%m%d%H%M%S"),
-    }[times]()
+    }
     met = pd.DataFrame(
         {
             "user": rng.integers(0, USERS, rows),
             "item": (rng.pareto(1.2, rows) * 50).astype(int) % ITEMS,
             "stars": rng.integers(1, 6, rows),
-            "when": when,
+            "when": notations[times](),
         }
     )
     met.drop_duplicates(["user", "item", "when"]).to_csv(folder / "met.csv", index=False)

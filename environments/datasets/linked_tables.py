@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from groundlings.environments.datasets import roles
 from groundlings.environments.datasets.header_words import fits_by_name
 from groundlings.environments.datasets.looks import Look
 from groundlings.environments.datasets.tables import Table
 from groundlings.environments.errors import DataError
+
+WhoOrWhat = Literal["user", "item"]
 
 _COVERED = 0.9
 """Share of the ids of a column that another file's key must have to be the table of these ids."""
@@ -48,11 +51,11 @@ class Link:
     table: SeenTable
     share: float
 
-    def points(self, role: str) -> float:
+    def points(self, role: WhoOrWhat) -> float:
         """What speaks for this being the table of users, or of items."""
-        own, other = ("user", "item") if role == "user" else ("item", "user")
-        named = fits_by_name(self.column.name, own) - fits_by_name(self.column.name, other)
-        there = max(fits_by_name(each, own) for each in (self.key.name, self.table.table.path.stem))
+        other: WhoOrWhat = "item" if role == "user" else "user"
+        named = fits_by_name(self.column.name, role) - fits_by_name(self.column.name, other)
+        there = max(fits_by_name(each, role) for each in (self.key.name, self.table.table.path.stem))
         titled = any(fits_by_name(look.name, "title") and look.numbers is None for look in self.table.looks)
         return 2 * named + there + (self.column.name == self.key.name) / 2 + (titled and role == "item") / 2
 
@@ -79,7 +82,7 @@ def interactions_of(seen: Sequence[SeenTable], doubts: list[str]) -> SeenTable:
     return ranked[0]
 
 
-_WHO_AND_WHAT = ("user", "item")
+_WHO_AND_WHAT: tuple[WhoOrWhat, ...] = ("user", "item")
 
 
 def linked_to(met: SeenTable, others: Sequence[SeenTable], doubts: list[str]) -> tuple[Link | None, Link | None]:
@@ -96,10 +99,10 @@ def linked_to(met: SeenTable, others: Sequence[SeenTable], doubts: list[str]) ->
         if able:
             links.append(max(able, key=lambda link: (max(map(link.points, _WHO_AND_WHAT)), link.share)))
     links.sort(key=lambda link: -abs(link.points("item") - link.points("user")))
-    found: dict[str, Link] = {}
+    found: dict[WhoOrWhat, Link] = {}
     for link in links:
         item, user = link.points("item"), link.points("user")
-        role = "item" if item >= user else "user"
+        role: WhoOrWhat = "item" if item >= user else "user"
         role = role if role not in found else next(each for each in (*_WHO_AND_WHAT, role) if each not in found)
         if item == user:
             doubts.append(f"{link.table.name} may describe users or items; it is taken for the {role}s")

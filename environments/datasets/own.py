@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -126,7 +127,7 @@ def _check_headers(table: Table | None, name: str, section: Section) -> None:
     part = "interactions" if name == "held_out" else name
     for key, header in named:
         if table is not None and header is not None:
-            table.attempt(lambda header=header, key=key: table.check_header(header, f"own.{part}.{key}"))
+            table.attempt(partial(table.check_header, header, f"own.{part}.{key}"))
 
 
 def _dataset(config: OwnData, catalog: Catalog, people: People, history: History, problems: Problems) -> Dataset:
@@ -160,7 +161,7 @@ def _items(config: ItemColumns, table: Table) -> _Items | None:
     for key in ("year", "genres", "text"):
         name: str | None = getattr(config, key)
         if name is not None:
-            columns[key] = table.attempt(lambda name=name, key=key: _item_column(table, name, key))
+            columns[key] = table.attempt(partial(_item_column, table, name, key))
     if ids is None or titles is None or None in columns.values():
         return None
     _unique(ids, "an item's id")
@@ -196,9 +197,7 @@ def _refuse_many_genres(catalog: Catalog, people: People, config: ItemColumns) -
 def _users(config: UserColumns, table: Table) -> People | None:
     """The people of all rows of their file; None where a column cannot be used."""
     ids = table.attempt(lambda: table.ids(config.id, "own.users.id"))
-    columns = {
-        name: table.attempt(lambda name=name: table.column(name, "own.users.attributes")) for name in config.attributes
-    }
+    columns = {name: table.attempt(partial(table.column, name, "own.users.attributes")) for name in config.attributes}
     if ids is None or None in columns.values():
         return None
     _unique(ids, "a user's id")

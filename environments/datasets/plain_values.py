@@ -68,5 +68,5 @@ def from_plain(plain: Any, arrays: Mapping[str, Any]) -> Any:
     raise ValueError("no value was written so")
 
 
-def _is_flat(value: Mapping[str, Any]) -> bool:
+def _is_flat(value: dict[Any, Any]) -> bool:
     return all(isinstance(key, str) and isinstance(each, _SCALARS) for key, each in value.items())

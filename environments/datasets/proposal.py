@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.datasets import roles
 from groundlings.environments.datasets.frames import whole_table
 from groundlings.environments.datasets.header_words import PASSED_OVER, fits_by_name, pieces
-from groundlings.environments.datasets.linked_tables import Link, SeenTable, interactions_of, linked_to
+from groundlings.environments.datasets.linked_tables import Link, SeenTable, WhoOrWhat, interactions_of, linked_to
 from groundlings.environments.datasets.looks import MOST_ROWS, Look, looks_at
 from groundlings.environments.datasets.problems import Problems
 from groundlings.environments.datasets.proposed_section import section_of
@@ -118,12 +119,14 @@ def _of_interactions(met: SeenTable, items: Link | None, users: Link | None, dou
     """User, item, time, rating, kind and weight."""
     left = list(met.looks)
     found = []
-    for role, link, other in (("user", users, items), ("item", items, users)):
+    who_and_what: tuple[tuple[WhoOrWhat, Link | None, Link | None], ...] = (
+        ("user", users, items),
+        ("item", items, users),
+    )
+    for role, link, other in who_and_what:
         able = [link.column] if link else [look for look in left if other is None or look is not other.column]
         reasons = (link.reason,) if link else ()
-        choice = chosen(
-            f"interactions.{role}", able, lambda look, role=role, why=reasons: roles.as_who_or_what(look, role, why)
-        )
+        choice = chosen(f"interactions.{role}", able, partial(roles.as_who_or_what, role=role, links=reasons))
         if choice.column is None:
             fitting = [look.name for look in able if roles.as_who_or_what(look, role, ()).points > 0]
             which = f": {' or '.join(map(repr, fitting))} may be" if fitting else "; name it"
