@@ -76,7 +76,8 @@ def interactions_of(seen: Sequence[SeenTable], doubts: list[str]) -> SeenTable:
 
     ranked = sorted(seen, key=lambda each: (-points(each), -each.table.data.num_rows))
     if not ranked or sum(not look.is_unique and look.times is None for look in ranked[0].looks) < 2:
-        raise DataError("no file has two columns whose ids repeat, as users and items of interactions do; name it too")
+        told = ["no file has two columns whose ids repeat, as users and items of interactions do; name it too", *doubts]
+        raise DataError(". ".join(told))
     if len(ranked) > 1 and points(ranked[0]) == points(ranked[1]):
         doubts.append(f"{ranked[0].name} is taken for the interactions, having most rows; {ranked[1].name} may be too")
     return ranked[0]

@@ -135,8 +135,9 @@ def _dataset(config: OwnData, catalog: Catalog, people: People, history: History
     notes = problems.notes(config.on_problem or "stop")
     if history.merged:
         rule = config.interactions.same_moment or "merge"
+        name, count = ("row names", "counts") if history.merged == 1 else ("rows name", "count")
         notes += (
-            f"interactions: {history.merged:,} rows name a user, an item and a time that another row names, and count "
+            f"interactions: {history.merged:,} {name} a user, an item and a time that another row names, and {count} "
             f"once with it (own.interactions.same_moment: {rule})",
         )
     return Dataset(

@@ -89,7 +89,7 @@ def propose(tables: Sequence[Table], known: Sequence[str] = ()) -> Proposal:
         DataError: No table has interactions of two things.
     """
     seen = [SeenTable(table, looks_at(table)) for table in tables]
-    doubts = list(known)
+    doubts = [*known, *(doubt for each in seen if (doubt := _headless(each)))]
     met = interactions_of(seen, doubts)
     items, users = linked_to(met, [each for each in seen if each is not met], doubts)
     choices = [*_of_interactions(met, items, users, doubts)]
@@ -113,6 +113,14 @@ def propose(tables: Sequence[Table], known: Sequence[str] = ()) -> Proposal:
         doubts.append(f"of a long table the first {MOST_ROWS:,} rows were looked at")
     section = section_of(met, items, users, choices, attributes, doubts)
     return Proposal(tuple(files), tuple(choices), tuple(doubts), section)
+
+
+def _headless(seen: SeenTable) -> str:
+    """What to say of a table whose headers are numbers, as those of a file without a header line; "" of others."""
+    headers = seen.table.data.column_names
+    if not all(header.replace(".", "", 1).isdecimal() for header in headers):
+        return ""
+    return f"{seen.name}: the first line ({', '.join(headers)}) looks like data; write a line with headers above it"
 
 
 def _of_interactions(met: SeenTable, items: Link | None, users: Link | None, doubts: list[str]) -> list[Choice]:

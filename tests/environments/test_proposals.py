@@ -161,6 +161,11 @@ def test_rows_that_cannot_be_read_and_tables_without_interactions_are_said(tmp_p
     assert any("found 2 cells, expected 4" in doubt for doubt in proposal.doubts)
 
 
+def test_a_file_without_a_header_line_is_told(tmp_path):
+    (tmp_path / "log.csv").write_text("\n".join(f"{n % 7},{n % 5},{n}" for n in range(8, 50)))
+    assert any("(1, 3, 8) looks like data" in doubt for doubt in propose_for([tmp_path / "log.csv"]).doubts)
+
+
 @given(
     order=st.permutations(range(3)),
     names=st.sampled_from(
