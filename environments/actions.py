@@ -25,6 +25,9 @@ from groundlings.environments.page import Page
 Cells: TypeAlias = NDArray[Any]
 """A column: bool for a flag, float64 with NaN = not given for a number, object with None = not said for a text."""
 
+OPINIONS = ("rate", "like")
+"""Actions that say what somebody thinks of an item; the log keeps their value beside the impression."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -151,6 +154,11 @@ class ActionSchema:
 
     def __getitem__(self, name: str) -> ActionSpec:
         return self._by_name[name]
+
+    @property
+    def opinion(self) -> str | None:
+        """The number per slot by which people say what they think of an item: `rate`, `like`, or None of these."""
+        return next((name for name in OPINIONS if name in self), None)
 
     @property
     def names(self) -> tuple[str, ...]:

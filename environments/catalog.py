@@ -12,6 +12,7 @@ import numpy as np
 
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.environments.errors import DataError
+from groundlings.environments.words import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Catalog:
         years: Release years, shape (n_items,), NaN where unknown.
         genres: The genres of each item, possibly none.
         texts: A longer description of each item, None where there is none.
+        words: What items are called, and what people do with them, in prompts and reports. Not in the fingerprint:
+            the questions of a model are logged as they were asked.
     """
 
     item_ids: tuple[str, ...]
@@ -43,6 +46,7 @@ class Catalog:
     years: FloatArray
     genres: tuple[tuple[str, ...], ...]
     texts: tuple[str | None, ...] = field(default=())
+    words: Words = field(default_factory=Words)
 
     def __post_init__(self) -> None:
         n_items = len(self.item_ids)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from groundlings.environments import levels
+from groundlings.environments.arrays import BoolArray
 from groundlings.environments.catalog import Catalog
-from groundlings.environments.interactions import Interactions
+from groundlings.environments.feedback import Opinions, is_counted
+from groundlings.environments.interactions import KINDS, Interactions, Kind
 from groundlings.environments.people import People
 
 TRAINING, HELD_OUT, LEFT_OUT = 0, 1, 2
@@ -29,11 +31,17 @@ _ZERO = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class RatingScale:
-    """The stars people may give: `low`, `low + step`, ..., `high`."""
+    """The stars people may give: `low`, `low + step`, ..., `high`.
+
+    Attributes:
+        low, high, step: As above.
+        likes: Whether people like (1) and dislike (0) instead of rating.
+    """
 
     low: float = 1.0
     high: float = 5.0
     step: float = 1.0
+    likes: bool = field(default=False, repr=False)  # fingerprints hold the text of a scale
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -55,6 +63,10 @@ class RatingScale:
     def dislike(self) -> float:
         """Up to here a rating counts as a dislike: 2 on a scale of 1 to 5, its equal share on others."""
         return _part_of_the_way(self, 0.25, max)
+
+
+LIKES = RatingScale(0.0, 1.0, 1.0, likes=True)
+"""Of people who like and dislike."""
 
 
 @lru_cache(maxsize=64)
@@ -83,6 +95,9 @@ class Dataset:
         parts: The split that came with the data, shape (n_interactions,), `TRAINING`, `HELD_OUT` or `LEFT_OUT` per
             row; None where none came with it.
         notes: What a reader has to know of how it was made, such as rows that were left out, with counts.
+        counted: The kinds that are interactions; None = those of the furthest stage that occurs
+            (`groundlings.environments.feedback`).
+        asks_ratings: Whether agents may rate although nobody of the data did, on the scale.
     """
 
     name: str
@@ -95,6 +110,25 @@ class Dataset:
     times_known: bool = True
     parts: NDArray[np.int8] | None = None
     notes: tuple[str, ...] = ()
+    counted: tuple[Kind, ...] | None = None
+    asks_ratings: bool = False
+
+    @cached_property
+    def opinions(self) -> Opinions:
+        """How people say what they think of an item here, and so what agents may do."""
+        if self.scale.likes:
+            return "likes"
+        return "ratings" if self.asks_ratings or not np.isnan(self.interactions.ratings).all() else "none"
+
+    @cached_property
+    def is_counted(self) -> BoolArray:
+        """Which rows of `interactions` are interactions, dislikes included, rather than earlier stages of one."""
+        return is_counted(self.interactions, self.counted)
+
+    @cached_property
+    def history(self) -> Interactions:
+        """The rows that are interactions; all of them where the data tell no kinds apart."""
+        return self.interactions if self.is_counted.all() else self.interactions.take(self.is_counted)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -112,4 +146,8 @@ class Dataset:
             digest.update(b"times unknown")
         if self.parts is not None:
             digest.update(b"parts" + np.ascontiguousarray(self.parts, dtype=np.int8).tobytes())
+        if self.counted is not None:
+            digest.update(f"counted {sorted(map(KINDS.index, self.counted))}".encode())
+        if self.scale.likes:
+            digest.update(b"likes")
         return digest.hexdigest()

@@ -44,6 +44,12 @@ class Decision:
         """The column of an action, None where the environment does not declare it."""
         return self.actions.get(action)
 
+    @property
+    def opinion(self) -> Cells | None:
+        """The column of ratings or of likes, None where the environment takes neither."""
+        name = self.actions.schema.opinion
+        return None if name is None else self.actions[name]
+
     @classmethod
     def of(cls, legal: LegalActions, page: Page, trace: Trace = NO_TRACE, **taken: Cells | None) -> Decision:
         """A readable decision.

@@ -13,10 +13,11 @@ import scipy.sparse as sp
 from groundlings.environments import levels
 from groundlings.environments.actions import ActionSchema, ActionSpec, LegalActions
 from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray, ItemArray
-from groundlings.environments.dataset import RatingScale
+from groundlings.environments.dataset import LIKES, RatingScale
 from groundlings.environments.decision import Decision
 from groundlings.environments.environment import EndedBy, Observation, Rank, Served, SessionState
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.feedback import Opinions
 from groundlings.environments.page import Page
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.sessions import Sessions
@@ -45,11 +46,26 @@ def rate(stars: tuple[float, ...]) -> ActionSpec:
     )
 
 
-def feed_schema(stars: tuple[float, ...]) -> ActionSchema:
-    """The actions of a feed: click, rate (where there are stars), next page, satisfaction."""
-    rated = (rate(stars),) if stars else ()
+LIKE = ActionSpec(
+    "like",
+    per="slot",
+    kind="number",
+    values=LIKES.values,
+    needs="click",
+    refusals={"needs": "only an opened item can be liked or disliked", "values": "1 is a like, and 0 a dislike"},
+)
+
+
+def feed_schema(stars: tuple[float, ...], *, opinions: Opinions = "ratings") -> ActionSchema:
+    """The actions of a feed: click, rate (where there are stars) or like, next page, satisfaction.
+
+    Args:
+        stars: The ratings that may be given.
+        opinions: How people say what they think of an item.
+    """
+    said = {"ratings": (rate(stars),) if stars else (), "likes": (LIKE,), "none": ()}[opinions]
     return ActionSchema(
-        (CLICK, *rated, NEXT_PAGE, SATISFACTION), interaction="click", strength="rate" if rated else None
+        (CLICK, *said, NEXT_PAGE, SATISFACTION), interaction="click", strength=said[0].name if said else None
     )
 
 
@@ -83,12 +99,14 @@ class PaginatedFeed:
         max_pages: Largest number of pages per session.
         scale: The stars that may be given.
         rank_each: Whether the recommender ranks once per `visit`, for all pages, or anew for each `page`.
+        opinions: How people say what they think of an item that they clicked: ratings of the scale, likes, or not.
     """
 
     page_size: int
     max_pages: int
     scale: RatingScale
     rank_each: RankEach = "visit"
+    opinions: Opinions = "ratings"
 
     def __post_init__(self) -> None:
         if self.page_size < 1 or self.max_pages < 1:
@@ -97,7 +115,7 @@ class PaginatedFeed:
     @cached_property
     def schema(self) -> ActionSchema:
         """See `Environment.schema`."""
-        return feed_schema(self.scale.values)
+        return feed_schema(self.scale.values, opinions=self.opinions)
 
     @property
     def depth(self) -> int:

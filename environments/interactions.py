@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, Literal, get_args
+from typing import Final, Literal, TypeVar, get_args
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray, KindArray
 from groundlings.environments.errors import DataError
 
 USER = "user"
@@ -20,10 +21,20 @@ ITEM = "item"
 RATING = "rating"
 TIMESTAMP = "timestamp"
 SYNTHETIC = "synthetic"
+KIND = "kind"
+WEIGHT = "weight"
+
+Kind = Literal["interaction", "view", "click", "add_to_cart", "purchase", "play", "rating", "like", "dislike"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+"""What a user did with an item; the codes of `Interactions.kinds`. The first stands for an event of unnamed kind."""
+
+DISLIKE: Final = KINDS.index("dislike")
 
 TicksPerSecond = Literal[1, 1000, 1_000_000, 1_000_000_000]
 TICKS_PER_SECOND: Final[tuple[TicksPerSecond, ...]] = get_args(TicksPerSecond)
 """How fine a clock may be: seconds, milliseconds, microseconds, nanoseconds."""
+
+_Cell = TypeVar("_Cell", np.int8, np.float64)
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,9 @@ class Interactions:
         n_users, n_items: Sizes of the world, which may exceed what occurs here.
         ticks_per_second: 1 where times are whole seconds; 1,000, 1,000,000 or 1,000,000,000 where the data tells
             moments within a second.
+        kinds: What each row is, as places in `KINDS`, shape (n,); None where the data do not tell kinds apart.
+        weights: Quantity bought or time played, shape (n,), in a unit of the data's own; NaN where it is unknown, None
+            where the data give none.
     """
 
     users: IntArray
@@ -49,14 +63,21 @@ class Interactions:
     n_users: int
     n_items: int
     ticks_per_second: TicksPerSecond = 1
+    kinds: KindArray | None = None
+    weights: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        lengths = {len(column) for column in (self.items, self.ratings, self.timestamps, self.synthetic)}
+        optional = [column for column in (self.kinds, self.weights) if column is not None]
+        lengths = {len(column) for column in (self.items, self.ratings, self.timestamps, self.synthetic, *optional)}
         if lengths != {len(self.users)}:
             raise DataError(f"interactions: {len(self.users)} users, but columns of lengths {sorted(lengths)}")
         for name, column, size in (("user", self.users, self.n_users), ("item", self.items, self.n_items)):
             if len(column) and not (0 <= column.min() and column.max() < size):
                 raise DataError(f"interactions: {name} numbers must lie in 0..{size - 1}")
+        if self.kinds is not None and len(self.kinds) and not (0 <= self.kinds.min() <= self.kinds.max() < len(KINDS)):
+            raise DataError(f"interactions: kinds must lie in 0..{len(KINDS) - 1}, the places of {', '.join(KINDS)}")
+        if self.weights is not None and ((self.weights < 0) | np.isinf(self.weights)).any():
+            raise DataError("interactions: weights must be finite and at least 0, or NaN where unknown")
 
     @classmethod
     def of(
@@ -70,8 +91,10 @@ class Interactions:
         n_items: int,
         synthetic: bool = False,
         ticks_per_second: TicksPerSecond = 1,
+        kinds: NDArray[np.integer] | None = None,
+        weights: NDArray[np.floating] | None = None,
     ) -> Interactions:
-        """Build from plain arrays; `ratings=None` means that nobody gave any."""
+        """Build from plain arrays; `ratings=None` means that nobody gave any, `kinds` and `weights` are as above."""
         stars = np.full(len(users), np.nan) if ratings is None else ratings.astype(np.float64)
         return cls(
             users.astype(np.int64),
@@ -82,6 +105,8 @@ class Interactions:
             n_users,
             n_items,
             ticks_per_second,
+            None if kinds is None else kinds.astype(np.int8),
+            None if weights is None else weights.astype(np.float64),
         )
 
     def __len__(self) -> int:
@@ -98,6 +123,8 @@ class Interactions:
             self.n_users,
             self.n_items,
             self.ticks_per_second,
+            None if self.kinds is None else self.kinds[rows],
+            None if self.weights is None else self.weights[rows],
         )
 
     def chronological(self) -> Interactions:
@@ -109,7 +136,7 @@ class Interactions:
 
     def first_meetings(self) -> Interactions:
         """The earliest row of each pair of a user and an item, in the order they have; itself where none repeats."""
-        if self.matrix.nnz == len(self):
+        if self.met.nnz == len(self):
             return self
         order = np.lexsort((self.timestamps, self.items, self.users))  # stable: equal moments keep their order
         new = np.ones(len(order), dtype=np.bool_)
@@ -127,7 +154,11 @@ class Interactions:
         return int(self.timestamps.max(initial=0)) // self.ticks_per_second + 1
 
     def joined(self, *later: Interactions) -> Interactions:
-        """These rows and then the later ones, all about the same world."""
+        """These rows and then the later ones, all about the same world.
+
+        Where only some of them tell kinds, the others' rows are of the kind "interaction"; likewise, their weights are
+        unknown.
+        """
         for each in later:
             if (self.n_users, self.n_items) != (each.n_users, each.n_items):
                 raise DataError(
@@ -149,11 +180,23 @@ class Interactions:
             self.n_users,
             self.n_items,
             self.ticks_per_second,
+            _filled([(part.kinds, len(part)) for part in parts], np.int8(0)),
+            _filled([(part.weights, len(part)) for part in parts], np.float64(np.nan)),
         )
 
+    def rated(self, ratings: FloatArray) -> Interactions:
+        """The same rows with other ratings, shape (n,), NaN for none."""
+        return replace(self, ratings=ratings)
+
+    def chosen(self) -> Interactions:
+        """The rows less the dislikes, which nobody should take for a choice; itself where there are none."""
+        if self.kinds is None or not (self.kinds == DISLIKE).any():
+            return self
+        return self.take(self.kinds != DISLIKE)
+
     def met_by(self, users: IntArray) -> sp.csr_array:
-        """The rows of `matrix` of some users, shape (n, n_items)."""
-        matrix = self.matrix
+        """The rows of `met` of some users, shape (n, n_items)."""
+        matrix = self.met
         if len(users) != 1:
             return sp.csr_array(matrix[users])
         # A language agent comes alone, and scipy's slicing takes longer than the ranking.
@@ -163,7 +206,15 @@ class Interactions:
 
     @cached_property
     def matrix(self) -> sp.csr_array:
-        """Who met what: 1.0 for each pair that occurs, shape (n_users, n_items)."""
+        """Who chose what: 1.0 for each pair that occurs, dislikes apart, shape (n_users, n_items).
+
+        Recommenders learn from it. A pair that is both disliked and otherwise met is in it.
+        """
+        return self.chosen().met
+
+    @cached_property
+    def met(self) -> sp.csr_array:
+        """Who met what, dislikes included: 1.0 for each pair that occurs, shape (n_users, n_items)."""
         ones = np.ones(len(self))
         matrix = sp.csr_array((ones, (self.users, self.items)), shape=(self.n_users, self.n_items))
         matrix.data[:] = 1.0  # a pair that occurs twice was summed; it still counts once
@@ -175,16 +226,22 @@ class Interactions:
         return np.bincount(self.matrix.indices, minlength=self.n_items).astype(np.int64)
 
     def frame(self) -> pd.DataFrame:
-        """The columns as a data frame; times in seconds since 1970, with fractions where the clock has them."""
-        return pd.DataFrame(
-            {
-                USER: self.users,
-                ITEM: self.items,
-                RATING: self.ratings,
-                TIMESTAMP: self.seconds,
-                SYNTHETIC: self.synthetic,
-            }
-        )
+        """The columns as a data frame; times in seconds since 1970, with fractions where the clock has them.
+
+        The columns `kind` (by name) and `weight` are there where the data have them.
+        """
+        columns: dict[str, object] = {
+            USER: self.users,
+            ITEM: self.items,
+            RATING: self.ratings,
+            TIMESTAMP: self.seconds,
+            SYNTHETIC: self.synthetic,
+        }
+        if self.kinds is not None:
+            columns[KIND] = pd.Categorical.from_codes(self.kinds, categories=pd.Index(KINDS))
+        if self.weights is not None:
+            columns[WEIGHT] = self.weights
+        return pd.DataFrame(columns)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -194,4 +251,15 @@ class Interactions:
             digest.update(f"{self.ticks_per_second} ticks per second".encode())
         for column in (self.users, self.items, self.ratings, self.timestamps, self.synthetic):
             digest.update(np.ascontiguousarray(column).tobytes())
+        # Data without these are hashed as they always were, so that their runs can be resumed.
+        for name, optional in ((KIND, self.kinds), (WEIGHT, self.weights)):
+            if optional is not None:
+                digest.update(name.encode() + np.ascontiguousarray(optional).tobytes())
         return digest.hexdigest()
+
+
+def _filled(parts: Sequence[tuple[NDArray[_Cell] | None, int]], missing: _Cell) -> NDArray[_Cell] | None:
+    """Columns one after another, `missing` for the rows of a part that has none; None where no part has any."""
+    if all(column is None for column, _ in parts):
+        return None
+    return np.concatenate([np.full(n, missing) if column is None else column for column, n in parts])

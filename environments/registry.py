@@ -22,6 +22,7 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.feedback import Opinions
 from groundlings.environments.plugins import ExtensionPoint, constructor_arguments
 
 ENVIRONMENTS = ExtensionPoint(
@@ -39,11 +40,13 @@ class EnvironmentContext:
         catalog: The items.
         scale: The stars that the data set uses.
         base_directory: Where relative paths of the experiment file start.
+        opinions: How people of the data set say what they think of an item: `ratings`, `likes` or `none`.
     """
 
     catalog: Catalog
     scale: RatingScale
     base_directory: Path
+    opinions: Opinions = "ratings"
 
 
 def missing_in_environment(found: object) -> list[str]:

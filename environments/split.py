@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.dataset import HELD_OUT, LEFT_OUT, TRAINING, Dataset
@@ -15,6 +16,7 @@ from groundlings.environments.random_streams import name_key
 from groundlings.environments.row_order import keys_of, seeded_order
 
 TemporalKind = Literal["per_user_temporal", "global_temporal"]
+Parts = NDArray[np.int8]
 SplitKind = Literal["per_user_temporal", "global_temporal", "random", "given"]
 
 LabelRows = Literal["latest", "random"]
@@ -36,6 +38,9 @@ class Split:
             the latest rows of a training part with random gaps would teach another spread between users than the
             held-out part has.
         left_out: Interactions that are in neither part, because the given split leaves them out.
+        beside: What is known besides `train` and is no interaction: earlier stages, such as the clicks of a shop that
+            knows purchases (`groundlings.environments.feedback`), from before the held-out part. None where the data
+            have none.
     """
 
     train: Interactions
@@ -43,6 +48,7 @@ class Split:
     dropped_users: IntArray
     labels: LabelRows = "latest"
     left_out: int = 0
+    beside: Interactions | None = None
 
 
 def split_dataset(dataset: Dataset, kind: SplitKind, test_fraction: float, *, salt: str) -> Split:
@@ -60,10 +66,22 @@ def split_dataset(dataset: Dataset, kind: SplitKind, test_fraction: float, *, sa
             that the kind would ignore.
     """
     _check(kind, test_fraction)
-    people, items = dataset.people.user_ids, dataset.catalog.item_ids
-    history, parts = dataset.interactions, dataset.parts
-    if (kind == "given") != (parts is not None):
+    if (kind == "given") != (dataset.parts is not None):
         raise ConfigError(_unfitting(kind, dataset))
+    if dataset.is_counted.all():
+        return _split(dataset, dataset.history, dataset.parts, kind, test_fraction, salt)
+    counted = dataset.is_counted
+    parts = None if dataset.parts is None else dataset.parts[counted]
+    split = _split(dataset, dataset.history, parts, kind, test_fraction, salt)
+    known = ~counted if dataset.parts is None else ~counted & (dataset.parts == TRAINING)
+    return replace(split, beside=_before(dataset.interactions.take(known), split.test, kind))
+
+
+def _split(
+    dataset: Dataset, history: Interactions, parts: Parts | None, kind: SplitKind, test_fraction: float, salt: str
+) -> Split:
+    """As `split_dataset`, of the rows that are interactions."""
+    people, items = dataset.people.user_ids, dataset.catalog.item_ids
     if not len(history):
         raise DataError(_NOTHING)
     if not dataset.times_known:
@@ -80,6 +98,20 @@ def split_dataset(dataset: Dataset, kind: SplitKind, test_fraction: float, *, sa
         return Split(train, history.take(held_out), _without(train), "random")
     _refuse_unordered(dataset, kind)
     return split_history(history, kind, test_fraction)
+
+
+def _before(rows: Interactions, held_out: Interactions, kind: SplitKind) -> Interactions:
+    """Rows that tell nothing of the held-out part: earlier ones, or those of other pairs where nothing is earlier."""
+    if kind == "random":
+        pairs = held_out.users * held_out.n_items + held_out.items
+        return rows.take(~np.isin(rows.users * rows.n_items + rows.items, pairs))
+    if kind == "given":
+        return rows
+    first = np.full(rows.n_users, np.iinfo(np.int64).max)
+    np.minimum.at(first, held_out.users, held_out.timestamps)
+    if kind == "global_temporal" and len(held_out):
+        first[:] = held_out.timestamps.min()
+    return rows.take(rows.timestamps < first[rows.users])
 
 
 def split_training(dataset: Dataset, train: Interactions, fraction: float, labels: LabelRows, *, salt: str) -> Split:

@@ -220,18 +220,23 @@ class Experiment:
         Returns:
             One row per interaction, in the order of time: `user_id` and `item_id` (the data set's own ids), `rating`
             (NaN where none was given) and `timestamp` (seconds since 1970, with
-            fractions where the data has them; NaN where the data has no times, and then rows are in a seeded order).
+            fractions where the data has them; NaN where the data has no times, and then rows are in a seeded order);
+            `kind` and `weight` where the data have them.
         """
         import numpy as np
         import pandas as pd
 
+        from groundlings.environments.interactions import KIND, WEIGHT
+
         known, data = self._split.train, self._dataset
+        told = known.frame()
         return pd.DataFrame(
             {
                 "user_id": pd.Series(data.people.user_ids, dtype=str).take(known.users).to_numpy(),
                 "item_id": pd.Series(data.catalog.item_ids, dtype=str).take(known.items).to_numpy(),
                 "rating": known.ratings,
                 "timestamp": known.seconds if data.times_known else np.full(len(known), np.nan),
+                **{name: told[name] for name in (KIND, WEIGHT) if name in told},
             }
         )
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import RatingScale
+from groundlings.environments.interactions import Kind
+from groundlings.personas.acts import Act, act_words
 from groundlings.personas.persona import RatingStyle, Traits
 
 EXAMPLES = 6
@@ -45,6 +48,7 @@ def describe_person(
     genre_lifts: Sequence[tuple[str, float]],
     catalog: Catalog,
     scale: RatingScale,
+    acts: Sequence[Act] | None = None,
 ) -> str:
     """The description, one paragraph; what is unknown is not mentioned.
 
@@ -56,14 +60,26 @@ def describe_person(
         genre_lifts: Genre and lift, highest first.
         catalog: For titles and years.
         scale: The stars in use.
+        acts: What the person did, where there is to be told.
     """
+    if acts is not None:
+        told = _acts(acts, catalog)
+        opening, breadth, stars = _taken(acts, traits, catalog), _breadth(traits, "kind"), ""
+        if not scale.likes:
+            stars = _stars(style, scale)
+    else:
+        told = ""
+        behind = _count(int(traits.activity.value), "title")
+        opening = f"You have {behind} behind you, {_ACTIVITY[traits.activity.level]}."
+        breadth, stars = _breadth(traits, "genre"), _stars(style, scale)
     sentences = [
         _who(demographics),
-        f"You have {_count(int(traits.activity.value), 'title')} behind you, {_ACTIVITY[traits.activity.level]}.",
+        opening,
         _tastes(genre_lifts),
-        _breadth(traits),
-        _stars(style, scale),
-        _CONFORMITY[traits.conformity.level] if traits.conformity else "",
+        breadth,
+        told,
+        stars,
+        _CONFORMITY[traits.conformity.level] if traits.conformity and stars else "",
         _examples("You liked", liked, catalog),
         _examples("You did not like", disliked, catalog),
     ]
@@ -87,9 +103,25 @@ def _tastes(genre_lifts: Sequence[tuple[str, float]]) -> str:
     return "The kinds you choose are those that other people choose, in about the same shares." if genre_lifts else ""
 
 
-def _breadth(traits: Traits) -> str:
+def _taken(acts: Sequence[Act], traits: Traits, catalog: Catalog) -> str:
+    """How many items, by what was done most."""
+    kinds = Counter[Kind]()
+    for act in acts:
+        kinds[act.kind] += act.count
+    did = catalog.words.did(kinds.most_common(1)[0][0] if kinds else "like")
+    items = catalog.words.counted(int(traits.activity.value))
+    return f"You {did} {items}, {_ACTIVITY[traits.activity.level]}."
+
+
+def _acts(acts: Sequence[Act], catalog: Catalog) -> str:
+    some = [*acts[:EXAMPLES], *(act for act in acts[EXAMPLES:] if act.kind != acts[0].kind)][: 2 * EXAMPLES]
+    titles = [_title(act.item, catalog) for act in some]
+    return f"You {act_words(some, titles, catalog, 'the simulation')}." if some else ""
+
+
+def _breadth(traits: Traits, noun: str) -> str:
     kinds = int(traits.diversity.value)
-    return f"{_DIVERSITY[traits.diversity.level]}: {_count(kinds, 'genre')} so far." if kinds else ""
+    return f"{_DIVERSITY[traits.diversity.level]}: {_count(kinds, noun)} so far." if kinds else ""
 
 
 def _stars(style: RatingStyle, scale: RatingScale) -> str:

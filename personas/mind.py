@@ -100,7 +100,7 @@ class Afterthoughts:
     calls: tuple[CallRecord, ...] = ()
 
 
-FEED_ACTIONS = frozenset({"click", "rate", "next_page", "satisfaction"})
+FEED_ACTIONS = frozenset({"click", "rate", "like", "next_page", "satisfaction"})
 """What can be done on a paginated feed."""
 
 

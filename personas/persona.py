@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from groundlings.personas.acts import Act
 
 Level = Literal["low", "medium", "high"]
 
@@ -62,6 +64,8 @@ class Persona:
         liked, disliked: Item numbers, most telling first.
         genre_lifts: (genre, share among the person's items / share among everybody's), highest first.
         history_length: Training interactions.
+        acts: What the person did, the most frequent first; told where the data have kinds of events or no ratings,
+            None elsewhere.
         description: The above in plain words, second person, by a fixed template.
     """
 
@@ -75,11 +79,13 @@ class Persona:
     genre_lifts: tuple[tuple[str, float], ...]
     history_length: int
     description: str
+    acts: tuple[Act, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for the log; item numbers are row numbers of the catalog."""
         style, traits = self.style, self.traits
         measured = {"activity": traits.activity, "conformity": traits.conformity, "diversity": traits.diversity}
+        told = {} if self.acts is None else {"acts": [asdict(act) for act in self.acts]}
         return {
             "user_id": self.user_id,
             "demographics": dict(self.demographics),
@@ -98,5 +104,6 @@ class Persona:
             "disliked": list(self.disliked),
             "genre_lifts": dict(self.genre_lifts),
             "history_length": self.history_length,
+            **told,
             "description": self.description,
         }

@@ -14,12 +14,16 @@ from groundlings.environments.arrays import IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import Dataset, RatingScale
 from groundlings.environments.errors import ConfigError
-from groundlings.environments.interactions import Interactions
+from groundlings.environments.interactions import DISLIKE, KINDS, Interactions
 from groundlings.environments.people import People
 from groundlings.environments.random_streams import name_key
+from groundlings.personas.acts import Act, acts_of
 from groundlings.personas.description import describe_person
 from groundlings.personas.persona import Persona
 from groundlings.personas.profile import Profiles, measure_profiles
+
+ACTS_KEPT = 10
+"""Acts of a persona at most: of interactions, and as many of earlier stages."""
 
 _PERSONAS_KEPT = 1 << 12
 
@@ -35,6 +39,8 @@ class Population:
         train: The training rows of everybody, not only of these people.
         scale: The stars in use.
         profiles: Measurements of everybody in `train`.
+        beside: What is known besides and is no interaction (`Split.beside`), None where nothing is.
+        times_known: Whether the times of `train` are real ones.
     """
 
     users: IntArray
@@ -43,6 +49,8 @@ class Population:
     train: Interactions
     scale: RatingScale
     profiles: Profiles
+    beside: Interactions | None = None
+    times_known: bool = True
 
     def __len__(self) -> int:
         return len(self.users)
@@ -65,6 +73,7 @@ class Population:
         style, traits = self.profiles.style(user), self.profiles.traits(user)
         liked, disliked = self._examples(user)
         lifts = self._genre_lifts(user)
+        acts = self._acts(user) if self.tells_acts else None
         demographics = dict(self.people.attributes[user])
         return Persona(
             user=user,
@@ -85,8 +94,20 @@ class Population:
                 genre_lifts=lifts,
                 catalog=self.catalog,
                 scale=self.scale,
+                acts=acts,
             ),
+            acts=acts,
         )
+
+    @property
+    def says_likes(self) -> bool:
+        """Whether people like and dislike instead of rating."""
+        return self.scale.likes
+
+    @cached_property
+    def tells_acts(self) -> bool:
+        """Whether personas say what was done item by item: the data have kinds of events, or nobody rates."""
+        return self.train.kinds is not None or bool(np.isnan(self.train.ratings).all())
 
     def row_of(self, user_id: str) -> int:
         """The row of a person by the data set's own id; raises `ConfigError` for somebody else."""
@@ -107,6 +128,8 @@ class Population:
         digest = hashlib.sha256(self.users.tobytes())
         for part in (self.train.fingerprint, self.catalog.fingerprint, repr(self.people), repr(self.scale)):
             digest.update(part.encode())
+        if self.beside is not None:
+            digest.update(self.beside.fingerprint.encode())
         return digest.hexdigest()
 
     def _some_ids(self) -> str:
@@ -128,10 +151,42 @@ class Population:
         newest: dict[int, float] = {}
         for item, stars in zip(self.train.items[rows].tolist(), self.train.ratings[rows].tolist(), strict=True):
             newest.setdefault(item, stars)
+        if self.train.kinds is not None:
+            newest |= self._said(rows)
         like, dislike = self.scale.like, self.scale.dislike
         liked = [(-stars, item) for item, stars in newest.items() if stars >= like]
         disliked = [(stars, item) for item, stars in newest.items() if stars <= dislike]
         return _by_stars(liked), _by_stars(disliked)
+
+    @cached_property
+    def _beside_rows(self) -> tuple[IntArray, IntArray]:
+        """Rows of `beside` by user, and where each user's begin among them, shape (n_users + 1,)."""
+        assert self.beside is not None
+        order = np.argsort(self.beside.users, kind="stable")
+        return order, np.searchsorted(self.beside.users[order], np.arange(self.beside.n_users + 1))
+
+    def _said(self, rows: IntArray) -> dict[int, float]:
+        """Item -> the end of the scale that the newest like or dislike stands for, where there is one."""
+        assert self.train.kinds is not None
+        said: dict[int, float] = {}
+        ends = {KINDS.index("like"): self.scale.high, DISLIKE: self.scale.low}
+        for item, kind in zip(self.train.items[rows].tolist(), self.train.kinds[rows].tolist(), strict=True):
+            if kind in ends:
+                said.setdefault(item, ends[kind])
+        return said
+
+    def _acts(self, user: int) -> tuple[Act, ...]:
+        """What the user did, then what they did with other items before that stage, of each the most frequent."""
+        opening = self.train.next_second if self.times_known else None
+        rows = self._order[self._starts[user] : self._starts[user + 1]]
+        acts = acts_of(self.train.take(rows), opening)
+        earlier: tuple[Act, ...] = ()
+        if self.beside is not None:
+            known = {act.item for act in acts}
+            rows, starts = self._beside_rows
+            others = acts_of(self.beside.take(rows[starts[user] : starts[user + 1]]), opening)
+            earlier = tuple(act for act in others if act.item not in known)
+        return (*acts[:ACTS_KEPT], *earlier[:ACTS_KEPT])
 
     def _genre_lifts(self, user: int) -> tuple[tuple[str, float], ...]:
         lifts = self.profiles.genre_lifts[user]
@@ -139,11 +194,25 @@ class Population:
         return tuple(sorted(known, key=lambda pair: (-pair[1], pair[0])))
 
 
-def build_population(dataset: Dataset, train: Interactions, *, size: int | Literal["all"], seed: int) -> Population:
+def build_population(
+    dataset: Dataset,
+    train: Interactions,
+    *,
+    size: int | Literal["all"],
+    seed: int,
+    beside: Interactions | None = None,
+) -> Population:
     """Choose `size` people with a training history, or all of them.
 
     People are taken in the order of a hash of (seed, user id): a smaller population is a part of a larger one
     of the same seed, whatever else is in the data set.
+
+    Args:
+        dataset: People and items.
+        train: The training rows.
+        size: How many people.
+        seed: Of the choice.
+        beside: As of `Population`.
 
     Raises:
         ConfigError: `size` is below 1, or larger than the number of people with training rows.
@@ -165,6 +234,8 @@ def build_population(dataset: Dataset, train: Interactions, *, size: int | Liter
         train=train,
         scale=dataset.scale,
         profiles=measure_profiles(train, dataset.catalog, dataset.scale),
+        beside=beside,
+        times_known=dataset.times_known,
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.recommenders.base import fitted
 from groundlings.recommenders.latent import Factors, LatentFactorRecommender, Rounds, VectorLength
+from groundlings.recommenders.strengths import Weights
 
 
 class AlsRecommender(LatentFactorRecommender):
@@ -29,6 +30,7 @@ class AlsRecommender(LatentFactorRecommender):
             with few users, and in which the most active of them dominate.
         new_length: Length of such a vector if all its users have the same direction, in mean lengths of the fitted
             items' vectors; for "takers". The longer, the more easily new items are ranked before old ones.
+        weights: "log" multiplies `confidence` by the logarithm of what was bought, played or repeated.
     """
 
     def __init__(
@@ -40,8 +42,9 @@ class AlsRecommender(LatentFactorRecommender):
         seed: NonNegativeInt = 0,
         new_items: Literal["takers", "least_squares"] = "takers",
         new_length: PositiveFloat = 2.0,
+        weights: Weights = "none",
     ) -> None:
-        super().__init__()
+        super().__init__(weights)
         self.factors = factors
         self.regularisation = regularisation
         self.confidence = confidence

@@ -11,29 +11,37 @@ from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
 from groundlings.recommenders.base import ScoringRecommender, fitted, hash_of
+from groundlings.recommenders.strengths import Weights, strengths
 
 
 class CollaborativeRecommender(ScoringRecommender):
-    """Learns from the binary matrix of people and items; subclasses write `learn` and `affinity`.
+    """Learns from the matrix of people and items; subclasses write `learn` and `affinity`.
+
+    The matrix is binary, unless `weights` says otherwise (`groundlings.recommenders.strengths`).
 
     Who has no history at the time of the fit has no affinity to anything. Such a user is scored by popularity
     (people per item), so their list is that of `PopularRecommender`. Everybody else is scored by the model alone,
     and where its scores tie the smaller item number comes first, as everywhere.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Weights = "none") -> None:
+        self.weights = weights
         self._people: FloatArray | None = None
         self._known: BoolArray | None = None
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:  # noqa: ARG002 - as the protocol has it
         """See `Recommender.fit`."""
-        self.learn(interactions.matrix)
+        self.learn(interactions.matrix if self.weights == "none" else strengths(interactions))
         self._known = np.diff(interactions.matrix.indptr) > 0
         self._people = interactions.item_counts.astype(np.float64)
 
     @abstractmethod
     def learn(self, matrix: sp.csr_array) -> None:
-        """Learn from interactions, 1.0 for each pair, shape (n_users, n_items), forgetting what was learnt before."""
+        """Learn from interactions, shape (n_users, n_items), forgetting what was learnt before.
+
+        Args:
+            matrix: 1.0 for each pair, or its strength.
+        """
 
     @abstractmethod
     def affinity(self, users: IntArray) -> FloatArray:

@@ -14,6 +14,7 @@ from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.interactions import Interactions
 from groundlings.recommenders.base import fitted
 from groundlings.recommenders.collaborative import CollaborativeRecommender
+from groundlings.recommenders.strengths import Weights
 
 _BYTES_PER_WEIGHT = 4
 _BYTES_PER_PAIR = 9
@@ -30,10 +31,11 @@ class EaseRecommender(CollaborativeRecommender):
 
     Args:
         regularisation: The ridge penalty, lambda in the paper.
+        weights: "log" counts a pair by the logarithm of what was bought, played or repeated, "none" counts it once.
     """
 
-    def __init__(self, regularisation: PositiveFloat = 200.0) -> None:
-        super().__init__()
+    def __init__(self, regularisation: PositiveFloat = 200.0, weights: Weights = "none") -> None:
+        super().__init__(weights)
         self.regularisation = regularisation
         self._histories = sp.csr_array((0, 0))
         self._weights = np.zeros((0, 0), dtype=np.float32)

@@ -12,6 +12,7 @@ from pydantic import Field, PositiveInt
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.recommenders.base import fitted
 from groundlings.recommenders.collaborative import CollaborativeRecommender
+from groundlings.recommenders.strengths import Weights
 
 
 class ItemKnnRecommender(CollaborativeRecommender):
@@ -23,6 +24,7 @@ class ItemKnnRecommender(CollaborativeRecommender):
         neighbours: How many most similar items each item keeps.
         shrinkage: Added to the denominator of the cosine; reduces similarities that rest on few users.
         weighting: "tf_idf" gives very active users less weight, "none" gives all users the same.
+        weights: "log" counts a pair by the logarithm of what was bought, played or repeated, "none" counts it once.
     """
 
     def __init__(
@@ -30,8 +32,9 @@ class ItemKnnRecommender(CollaborativeRecommender):
         neighbours: PositiveInt = 50,
         shrinkage: Annotated[float, Field(ge=0)] = 10.0,
         weighting: Literal["tf_idf", "none"] = "tf_idf",
+        weights: Weights = "none",
     ) -> None:
-        super().__init__()
+        super().__init__(weights)
         self.neighbours = neighbours
         self.shrinkage = shrinkage
         self.weighting = weighting

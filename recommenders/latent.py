@@ -14,6 +14,7 @@ from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
 from groundlings.recommenders.collaborative import CollaborativeRecommender
+from groundlings.recommenders.strengths import Weights
 
 Factors = NDArray[np.floating[Any]]
 VectorLength = Annotated[int, Field(ge=1, le=4096)]
@@ -31,8 +32,8 @@ class LatentFactorRecommender(CollaborativeRecommender):
 
     factors: int
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, weights: Weights = "none") -> None:
+        super().__init__(weights)
         self._people_factors = np.zeros((0, 0))
         self._item_factors = np.zeros((0, 0))
 

@@ -26,6 +26,7 @@ from groundlings.environments.errors import DataError, shown
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.people import People
 from groundlings.environments.row_order import seeded_order
+from groundlings.environments.words import Words
 
 LICENCE = (
     "Coat: given out by its authors for research; acknowledge Schnabel et al. 2016. It is not part of this project and "
@@ -106,6 +107,7 @@ def _catalog(directory: Path, n_items: int) -> Catalog:
         titles=tuple(_title(item, row) for item, row in enumerate(genres)),
         years=np.full(n_items, np.nan),
         genres=genres,
+        words=Words("coat", "coats"),
     )
 
 

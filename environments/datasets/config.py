@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any
 
@@ -15,11 +16,15 @@ from groundlings.environments.datasets.problems import OnProblem
 from groundlings.environments.datasets.same_moment import SameMoment
 from groundlings.environments.datasets.times import TimeUnit
 from groundlings.environments.errors import ConfigError, shown
+from groundlings.environments.interactions import KINDS, Kind
 from groundlings.environments.paths import NamedPath, NamedPaths
 
 DATASET_NAMES: tuple[str, ...] = tuple(DATASET_LOADERS.shipped)
 
 _OWN_LOADER = re.compile(r"[\w.]+:\w+")
+
+NOUN = r"^[\w -]{1,40}$"
+"""Words that go into prompts."""
 
 
 class _Strict(BaseModel):
@@ -82,6 +87,17 @@ class InteractionColumns(_Strict):
     """Column with the item's id."""
     rating: str | None = None
     """Column with the stars given; without it the feedback is implicit."""
+    kind: str | None = None
+    """Column that says what the user did; `kinds` says what its cells mean."""
+    kinds: Kind | dict[str, Kind] | None = None
+    """Cell -> one of `interaction`, `view`, `click`, `add_to_cart`, `purchase`, `play`, `rating`, `like`, `dislike`; if
+    absent, cells are these words. Without a column `kind`, one of them, which is then the kind of every row."""
+    weight: str | None = None
+    """Column with the quantity bought or the time played, from 0 on; an empty cell is unknown."""
+    counted: tuple[Kind, ...] | None = None
+    """Kinds that are interactions, which personas are measured on, recommenders learn from and splits hold out. If
+    absent: all of `interaction`, `purchase`, `play`, `rating` and `like`; where the data have none of these,
+    `add_to_cart`; else `click`; else `view`. A `dislike` is always one, with a negative opinion."""
     timestamp: str | None = None
     """Column with the time; without it nobody knows what came first, and `split.kind` must be `random` or `given`. A
     number of seconds, milliseconds, microseconds or nanoseconds since 1970, a date such as
@@ -103,7 +119,37 @@ class InteractionColumns(_Strict):
             raise ValueError("split, held_out: both say what is held out; keep one")
         if self.time_unit is not None and self.timestamp is None:
             raise ValueError("time_unit: there is no column `timestamp` for it; name one, or take the key out")
+        if isinstance(self.kinds, dict) and self.kind is None:
+            raise ValueError("kinds: there is no column `kind` whose cells it could explain; name one")
+        if isinstance(self.kinds, str) and self.kind is not None:
+            raise ValueError("kinds: found one kind for all rows, and a column `kind`; keep one of the two")
+        if self.counted is not None:
+            self._refuse_uncountable(self.counted)
         return self
+
+    def _refuse_uncountable(self, counted: tuple[Kind, ...]) -> None:
+        if self.kind is None and self.kinds is None:
+            raise ValueError("counted: there are no kinds to choose from; name a column `kind`, or take the key out")
+        if not counted or "dislike" in counted:
+            raise ValueError("counted: name at least one kind, and not `dislike`, which nobody chooses an item by")
+
+    def named_kinds(self) -> Mapping[str, Kind]:
+        """Cell -> kind, where there is a column of kinds."""
+        return self.kinds if isinstance(self.kinds, dict) else {kind: kind for kind in KINDS}
+
+
+class Things(_Strict):
+    """What an item is called in prompts and reports; a plain word is short for `{many: ...}`."""
+
+    one: str = Field(default="item", pattern=NOUN)
+    """In the singular."""
+    many: str = Field(default="items", pattern=NOUN)
+    """In the plural."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_word(cls, value: Any) -> Any:
+        return {"many": value} if isinstance(value, str) else value
 
 
 class ItemColumns(_Strict):
@@ -123,6 +169,11 @@ class ItemColumns(_Strict):
     """What stands between two genres in one cell."""
     text: str | None = None
     """Column with a longer description."""
+    things: Things | None = None
+    """What items are called, in prompts and reports: `products`, or `{one: dish, many: dishes}`."""
+    verbs: dict[Kind, Annotated[str, Field(pattern=NOUN)]] | None = None
+    """Kind of an interaction -> what people did, in the past tense, such as `{play: listened to}`; the others are
+    "bought", "played", "looked at" and so on."""
 
 
 class UserColumns(_Strict):
@@ -179,12 +230,17 @@ class OwnData(_Strict):
     """The items."""
     users: UserColumns | None = None
     """The users; without it only their ids are known."""
-    scale: ScaleConfig = ScaleConfig()
-    """The stars your ratings use, and the stars agents may give."""
+    scale: ScaleConfig | None = None
+    """The stars your ratings use, and the stars agents may give: 1 to 5 in steps of 1 if absent. Where nobody of the
+    data rates, agents rate only if this is stated."""
     on_problem: OnProblem | None = None
     """What happens to rows that cannot be used: `stop` (if absent) names all kinds of problems with their first rows,
     and reads nothing; `drop` leaves the rows out and counts them in the notes of the data set and the manifest;
     `report` leaves them out likewise, and names the first rows of each kind as well."""
+
+    def rating_scale(self) -> RatingScale:
+        """The scale of ratings."""
+        return (self.scale or ScaleConfig()).scale()
 
 
 class ToyOptions(_Strict):

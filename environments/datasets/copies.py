@@ -17,13 +17,15 @@ from groundlings.environments.datasets.config import (
     OwnData,
     ScaleConfig,
     SplitColumn,
+    Things,
     UserColumns,
 )
 from groundlings.environments.datasets.own import load_own
 from groundlings.environments.datasets.tables import Table
 from groundlings.environments.datasets.times import TimeUnit
 from groundlings.environments.errors import DataError
-from groundlings.environments.interactions import TicksPerSecond
+from groundlings.environments.interactions import KINDS, TicksPerSecond
+from groundlings.environments.words import Words
 
 FOLDER = "data"
 """Where the copies lie, in the directory of a run."""
@@ -31,6 +33,8 @@ FOLDER = "data"
 _SPLIT = "split"
 _PARTS = ("train", "test", "valid")
 """Cells of that column, by the values of `Dataset.parts`; `SplitColumn` knows them."""
+
+_UNNAMED = (Words().one, Words().many)
 
 _UNITS: dict[TicksPerSecond, TimeUnit] = {1: "s", 1000: "ms", 1_000_000: "us", 1_000_000_000: "ns"}
 
@@ -49,8 +53,13 @@ def copies_of(dataset: Dataset) -> dict[str, pa.Table]:
     interactions = {
         "user": pa.array(people.user_ids, pa.string()).take(pa.array(history.users)),
         "item": pa.array(catalog.item_ids, pa.string()).take(pa.array(history.items)),
-        "rating": pa.array(history.ratings, from_pandas=True),
     }
+    if not dataset.scale.likes:
+        interactions["rating"] = pa.array(history.ratings, from_pandas=True)
+    if history.kinds is not None:
+        interactions["kind"] = pa.array(KINDS, pa.string()).take(pa.array(history.kinds))
+    if history.weights is not None:
+        interactions["weight"] = pa.array(history.weights, from_pandas=True)
     if dataset.times_known:
         interactions["timestamp"] = pa.array(history.timestamps)
     if dataset.parts is not None:
@@ -81,6 +90,7 @@ def copies_of(dataset: Dataset) -> dict[str, pa.Table]:
 def described(dataset: Dataset) -> OwnData:
     """What `dataset.own` says of the copies, with paths that start from the run's directory."""
     attributes = _in_order([list(known) for known in dataset.people.attributes])
+    history, words, scale = dataset.interactions, dataset.catalog.words, dataset.scale
     user_id = "id"
     while user_id in attributes:
         user_id += "_"
@@ -89,9 +99,12 @@ def described(dataset: Dataset) -> OwnData:
             path=_path("interactions"),
             user="user",
             item="item",
-            rating="rating",
+            rating=None if scale.likes else "rating",
+            kind=None if history.kinds is None else "kind",
+            weight=None if history.weights is None else "weight",
+            counted=dataset.counted,
             timestamp="timestamp" if dataset.times_known else None,
-            time_unit=_UNITS[dataset.interactions.ticks_per_second] if dataset.times_known else None,
+            time_unit=_UNITS[history.ticks_per_second] if dataset.times_known else None,
             split=None if dataset.parts is None else SplitColumn(column=_SPLIT),
         ),
         items=ItemColumns(
@@ -101,9 +114,11 @@ def described(dataset: Dataset) -> OwnData:
             year="year",
             genres="genres",
             text="text",
+            things=None if (words.one, words.many) == _UNNAMED else Things(one=words.one, many=words.many),
+            verbs=dict(words.verbs) or None,
         ),
         users=UserColumns(path=_path("users"), id=user_id, attributes=tuple(attributes)),
-        scale=ScaleConfig(low=dataset.scale.low, high=dataset.scale.high, step=dataset.scale.step),
+        scale=ScaleConfig(low=scale.low, high=scale.high, step=scale.step) if dataset.opinions == "ratings" else None,
     )
 
 

@@ -39,7 +39,7 @@ class Tables:
 
     A column that `columns` does not name has the name of its key: `user` (or `user_id`), `item` (or `item_id`),
     perhaps `timestamp` and `rating` of interactions; `id`, `title` and perhaps `year`, `genres` and `text` of items;
-    `id` of users.
+    `id` of users. Columns of kinds and weights, and the words for items, are read where `columns` names them.
 
     Attributes:
         interactions: One row per interaction.

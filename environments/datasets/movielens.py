@@ -14,6 +14,7 @@ from groundlings.environments.datasets.titles import read_title
 from groundlings.environments.errors import DataError, shown
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.people import People
+from groundlings.environments.words import Words
 
 LICENCE = (
     "GroupLens terms: research use, acknowledge GroupLens (Harper and Konstan 2015), no commercial use and no "
@@ -68,6 +69,7 @@ def catalog(ids: Sequence[str] | None, titles: Sequence[str], genres: Sequence[S
         titles=tuple(title for title, _ in read),
         years=np.array([np.nan if year is None else year for _, year in read], dtype=np.float64),
         genres=tuple(tuple(sorted(set(some) - {"", "unknown"})) for some in genres),
+        words=Words("film", "films", {"interaction": "watched"}),
     )
 
 

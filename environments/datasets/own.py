@@ -21,6 +21,12 @@ from groundlings.environments.datasets.config import (
     OwnData,
     UserColumns,
 )
+from groundlings.environments.datasets.feedback import (
+    feedback_notes,
+    refuse_nothing_counted,
+    with_liking,
+    words_of,
+)
 from groundlings.environments.datasets.genres import genres_of
 from groundlings.environments.datasets.own_history import History, Names, read_history
 from groundlings.environments.datasets.problems import Problems
@@ -29,6 +35,7 @@ from groundlings.environments.errors import DataError, shown
 from groundlings.environments.memory import available_memory, spelt
 from groundlings.environments.paths import files_at, together
 from groundlings.environments.people import People
+from groundlings.environments.words import Words
 
 OWN_LICENCE = "Your own data, on your own terms."
 
@@ -55,10 +62,10 @@ class _Items:
         )
         return _Items(ids, titles, self.years[rows], genres, texts)
 
-    def catalog(self) -> Catalog:
-        """The catalog of these items."""
+    def catalog(self, words: Words) -> Catalog:
+        """The catalog of these items, and what they are called."""
         texts = tuple(cell or None for cell in self.texts)
-        return Catalog(tuple(self.ids), tuple(self.titles), self.years, tuple(self.genres), texts)
+        return Catalog(tuple(self.ids), tuple(self.titles), self.years, tuple(self.genres), texts, words)
 
 
 def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] | None = None) -> Dataset:
@@ -93,15 +100,23 @@ def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] | None =
                 described = described.take(_usable(items))
                 named = named if users is None else _some(named, _usable(users))
             ids = Names(tuple(dict.fromkeys(named.user_ids)), tuple(dict.fromkeys(described.ids)), users is not None)
-            columns, scale = config.interactions, config.scale.scale()
-            history = problems.attempt(lambda: read_history(columns, rows, held_out, ids, scale))
+            history = problems.attempt(partial(_history, config, rows, held_out, ids))
             catalog, people = described, named
     problems.stop(on_problem)
     if catalog is None or people is None or history is None:
         raise DataError("; ".join(["own.on_problem leaves out all rows", *problems.notes("report")]))
     if problems.rows and users is None:
         history, people = _who_is_left(history, people)
-    return _dataset(config, catalog.catalog(), people, history, problems)
+    return _dataset(config, catalog.catalog(words_of(config.items)), people, history, problems)
+
+
+def _history(config: OwnData, rows: Table, held_out: Table | None, names: Names) -> History | None:
+    """See `read_history`; at least one row is an interaction."""
+    columns = config.interactions
+    found = read_history(columns, rows, held_out, names, config.rating_scale())
+    if found is not None:
+        refuse_nothing_counted(found.interactions, columns, together(columns.path))
+    return found
 
 
 Section = ItemColumns | InteractionColumns | HeldOutFile | UserColumns
@@ -117,7 +132,7 @@ def sections_of(config: OwnData) -> Iterator[tuple[str, Section]]:
         yield "users", config.users
 
 
-_NAMES_COLUMNS = ("user", "item", "timestamp", "rating", "id", "title", "year", "genres", "text")
+_NAMES_COLUMNS = ("user", "item", "timestamp", "rating", "kind", "weight", "id", "title", "year", "genres", "text")
 
 
 def _check_headers(table: Table | None, name: str, section: Section) -> None:
@@ -132,25 +147,30 @@ def _check_headers(table: Table | None, name: str, section: Section) -> None:
 
 def _dataset(config: OwnData, catalog: Catalog, people: People, history: History, problems: Problems) -> Dataset:
     _refuse_many_genres(catalog, people, config.items)
-    notes = problems.notes(config.on_problem or "stop")
+    columns, notes = config.interactions, problems.notes(config.on_problem or "stop")
     if history.merged:
-        rule = config.interactions.same_moment or "merge"
+        rule = columns.same_moment or "merge"
         name, count = ("row names", "counts") if history.merged == 1 else ("rows name", "count")
         notes += (
             f"interactions: {history.merged:,} {name} a user, an item and a time that another row names, and {count} "
             f"once with it (own.interactions.same_moment: {rule})",
         )
+    interactions, scale = with_liking(
+        history.interactions, columns, config.rating_scale(), stated=config.scale is not None
+    )
     return Dataset(
         "own",
         catalog,
         people,
-        history.interactions,
-        config.scale.scale(),
+        interactions,
+        scale,
         ", ".join(together(section.path) for _, section in sections_of(config)),
         OWN_LICENCE,
-        config.interactions.timestamp is not None,
+        columns.timestamp is not None,
         history.parts,
-        notes,
+        (*notes, *feedback_notes(interactions, columns.counted)),
+        counted=columns.counted,
+        asks_ratings=config.scale is not None,
     )
 
 

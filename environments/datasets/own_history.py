@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.dataset import HELD_OUT, LEFT_OUT, TRAINING, RatingScale
 from groundlings.environments.datasets.config import InteractionColumns, SplitColumn
+from groundlings.environments.datasets.feedback import Feedback, joined_feedback, read_feedback
 from groundlings.environments.datasets.ids import places_of, unknown_ids
 from groundlings.environments.datasets.ratings import read_ratings
 from groundlings.environments.datasets.same_moment import together
@@ -68,6 +69,7 @@ class _Read:
     stars: FloatArray | None
     times: Times | None
     parts: Parts
+    feedback: Feedback
 
     def take(self, kept: IntArray) -> _Read:
         """Some of the rows."""
@@ -79,6 +81,7 @@ class _Read:
             stars=None if self.stars is None else self.stars[kept],
             times=None if self.times is None else Times(self.times.ticks[kept], self.times.per_second),
             parts=self.parts[kept],
+            feedback=self.feedback.take(kept),
         )
 
 
@@ -149,15 +152,16 @@ def _read(
     parts = np.full(table.data.num_rows, part, np.int8)
     if config.split is not None and split is not None:
         parts = _parts(split, config.split)
+    feedback = table.attempt(lambda: read_feedback(config, table))
     lacks = (
         (config.timestamp is not None and moments is None)
         or (config.rating is not None and stars is None)
         or (config.split is not None and split is None)
     )
-    if found[0] is None or found[1] is None or lacks:
+    if found[0] is None or found[1] is None or feedback is None or lacks:
         return None
     rows = np.arange(table.data.num_rows)
-    every = _Read(table, rows, found[0], found[1], ratings, moments, parts)
+    every = _Read(table, rows, found[0], found[1], ratings, moments, parts, feedback)
     return every if table.problems is None else every.take(np.flatnonzero(table.problems.usable(table)))
 
 
@@ -173,7 +177,8 @@ def _merged(file: _Read, config: InteractionColumns) -> tuple[_Read, int]:
         The rows, and how many were merged with another one.
     """
     ticks = np.zeros(len(file.users), dtype=np.int64) if file.times is None else file.times.ticks
-    found = together((file.users, file.items, ticks, file.parts), file.stars)
+    kinds = () if file.feedback.kinds is None else (file.feedback.kinds,)  # two kinds of events are not alike
+    found = together((file.users, file.items, ticks, file.parts, *kinds), file.stars)
     if found is None:
         return file, 0
     rule = config.same_moment or ("refuse" if file.times is None else "merge")
@@ -183,6 +188,8 @@ def _merged(file: _Read, config: InteractionColumns) -> tuple[_Read, int]:
     kept = file.take(found.last if rule == "last" else found.first)
     if rule == "merge" and found.stars is not None:
         kept = replace(kept, stars=found.stars)
+    if rule == "merge" and file.feedback.weights is not None:
+        kept = replace(kept, feedback=Feedback(kept.feedback.kinds, found.sums(file.feedback.weights)))
     return kept, len(found.again) - len(bad)
 
 
@@ -216,6 +223,7 @@ def _joined(files: Sequence[_Read], names: Names) -> Interactions:
         for file, clock in zip(files, clocks, strict=True)
     ]
     stars = [file.stars for file in files if file.stars is not None]
+    feedback = joined_feedback([file.feedback for file in files])
     return Interactions.of(
         np.concatenate([file.users for file in files]),
         np.concatenate([file.items for file in files]),
@@ -224,6 +232,8 @@ def _joined(files: Sequence[_Read], names: Names) -> Interactions:
         n_users=len(names.users),
         n_items=len(names.items),
         ticks_per_second=finest,
+        kinds=feedback.kinds,
+        weights=feedback.weights,
     )
 
 

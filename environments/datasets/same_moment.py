@@ -35,6 +35,13 @@ class Together:
     again: IntArray
     disputed: IntArray
 
+    def sums(self, amounts: FloatArray) -> FloatArray:
+        """The amounts of each key together, NaN where none of its rows has one, in the order of `first`."""
+        ordered = amounts[self.order]
+        known = np.add.reduceat((~np.isnan(ordered)).astype(np.int64), self.starts) > 0
+        total = np.where(known, np.add.reduceat(np.nan_to_num(ordered), self.starts), np.nan)
+        return total[np.argsort(self.order[self.starts])]
+
     def first_of(self, row: int) -> int:
         """The first row with the key of a row."""
         place = int(np.flatnonzero(self.order == row)[0])

@@ -24,7 +24,8 @@ class StorySlot:
         title, year, genres: As in the catalog.
         examined: Whether it was looked at, None = not known.
         clicked: Whether it was opened, None = the page is lost.
-        rating: Stars, None = none.
+        rating: Stars, or 1 for a like and 0 for a dislike; None = none.
+        opinion: The action that said it, None where the environment takes neither.
         reason: In the agent's words, None = none given.
         probability: The mind's P(click), None = it states none.
         yes: What a language model gave for yes, of yes and no, where a calibrated mind asked it.
@@ -38,6 +39,7 @@ class StorySlot:
     examined: bool | None
     clicked: bool | None
     rating: float | None
+    opinion: str | None
     reason: str | None
     probability: float | None
     yes: float | None = None
@@ -145,8 +147,11 @@ def read_story(run: Path, user: str, arm: str | None = None, day: int | None = N
     with LogReader(run) as log:
         agent = _agent(log, user)
         _check_arm(log, arm)
+        actions = log.logged_actions()
+        opinion = "rate" if actions is None else actions.opinion
         told = tuple(
-            _session(row, log.session(row["session_id"])) for row in log.sessions_of_agent(agent["agent_id"], arm, day)
+            _session(row, log.session(row["session_id"]), opinion)
+            for row in log.sessions_of_agent(agent["agent_id"], arm, day)
         )
     description = str(json.loads(agent["persona"]).get("description", ""))
     return Story(agent["source_user_id"], description, told)
@@ -174,11 +179,11 @@ def _check_arm(log: LogReader, arm: str | None) -> None:
         raise ConfigError(f"--arm: found {arm!r}, this run has {_or(known)}{hint}")
 
 
-def _session(session: Mapping[str, Any], of: SessionRows) -> StorySession:
+def _session(session: Mapping[str, Any], of: SessionRows, opinion: str | None) -> StorySession:
     calls = [(call["page"], _call(call)) for call in of.calls]
     after = {call for _, call in calls if call.template.startswith(("reflection", "interview"))}
     pages = tuple(
-        _page(number, of, tuple(call for page, call in calls if page == number and call not in after))
+        _page(number, of, tuple(call for page, call in calls if page == number and call not in after), opinion)
         for number in range(1, session["pages"] + 1)
     )
     return StorySession(
@@ -192,7 +197,7 @@ def _session(session: Mapping[str, Any], of: SessionRows) -> StorySession:
     )
 
 
-def _page(number: int, of: SessionRows, calls: tuple[StoryCall, ...]) -> StoryPage:
+def _page(number: int, of: SessionRows, calls: tuple[StoryCall, ...], opinion: str | None) -> StoryPage:
     events = [event for event in of.events if event["page"] == number]
     end = next((event for event in events if event["kind"] in ("next_page", "exit", *_LOST)), {})
     refused = end.get("kind") == "unanswerable"
@@ -201,7 +206,7 @@ def _page(number: int, of: SessionRows, calls: tuple[StoryCall, ...]) -> StoryPa
     return StoryPage(
         number=number,
         mood=Mood(mood["satisfaction"], mood["tiredness"], json.loads(mood["boredom"])) if mood else None,
-        slots=tuple(_slot(row, marks) for row in of.slots if row["page"] == number),
+        slots=tuple(_slot(row, marks, opinion) for row in of.slots if row["page"] == number),
         refused=tuple(str(event["detail"]) for event in events if event["kind"] == "illegal"),
         feeling=None if refused else end.get("detail"),
         satisfaction=end.get("value"),
@@ -212,7 +217,7 @@ def _page(number: int, of: SessionRows, calls: tuple[StoryCall, ...]) -> StoryPa
     )
 
 
-def _slot(row: Mapping[str, Any], marks: Mapping[tuple[int, str], str]) -> StorySlot:
+def _slot(row: Mapping[str, Any], marks: Mapping[tuple[int, str], str], opinion: str | None) -> StorySlot:
     score = marks.get((row["impression_id"], "language_score"))
     return StorySlot(
         place=row["display_position"] + 1,
@@ -222,6 +227,7 @@ def _slot(row: Mapping[str, Any], marks: Mapping[tuple[int, str], str]) -> Story
         examined=None if row["examined"] is None else bool(row["examined"]),
         clicked=None if row["clicked"] is None else bool(row["clicked"]),
         rating=row["rating"],
+        opinion=opinion,
         reason=marks.get((row["impression_id"], "reason")),
         probability=row["p_click"],
         yes=None if score is None else 1 / (1 + math.exp(-float(score))),

@@ -122,14 +122,14 @@ def _item(slot: StorySlot) -> Text:
 
 
 def _deed(slot: StorySlot) -> Text:
-    from groundlings.personas.minds.language.lines import star_words
+    from groundlings.personas.minds.language.lines import opinion_words
 
     if slot.clicked is None:
         deed = _text("unknown", "dim")
     elif slot.clicked:
         deed = _text("opened", "green")
         if slot.rating is not None:
-            deed.append(f", {star_words(slot.rating)}")
+            deed.append(f", {opinion_words(slot.rating, slot.opinion)}")
     else:
         deed = _text("not looked at" if slot.examined is False else "not clicked", "dim")
     if slot.probability is not None:

@@ -57,10 +57,15 @@ def fetch_dataset(name: NameArgument, directory: DirectoryOption = None) -> None
 @app.command("show")
 def show_dataset(name: NameArgument, directory: DirectoryOption = None) -> None:
     """Print what a data set holds: sizes, ratings, terms and a few rows."""
+    import numpy as np
+
     console = Terminal()
     dataset = _load(name, directory, console)
     console.print(_facts(dataset))
-    console.print(_histogram(dataset))
+    if not np.isnan(dataset.interactions.ratings).all():
+        console.print(_histogram(dataset))
+    if dataset.interactions.kinds is not None:
+        console.print(_kinds(dataset))
     console.print(_people(dataset))
     console.print(_items(dataset))
     console.print(_history(dataset))
@@ -128,17 +133,34 @@ def _histogram(dataset: Dataset) -> Table:
     """Every star of the scale with its count; what was met without being rated has a line of its own."""
     import numpy as np
 
-    table = _table("stars", "ratings", "", title="Ratings")
+    likes = dataset.scale.likes
+    table = _table("said", "", "", title="Likes") if likes else _table("stars", "ratings", "", title="Ratings")
     given = dataset.interactions.ratings
     places = np.rint((given[~np.isnan(given)] - dataset.scale.low) / dataset.scale.step).astype(np.int64)
-    counts = dict(
-        zip(dataset.scale.texts, np.bincount(places, minlength=len(dataset.scale.texts)).tolist(), strict=True)
-    )
+    texts = ("dislike", "like") if likes else dataset.scale.texts
+    counts = dict(zip(texts, np.bincount(places, minlength=len(texts)).tolist(), strict=True))
     counts["none"] = int(np.isnan(given).sum())
     largest = max(*counts.values(), 1)
     for stars, count in counts.items():
         if count or stars != "none":
             table.add_row(stars, f"{count:,}", "█" * round(_BAR_WIDTH * count / largest))
+    return table
+
+
+def _kinds(dataset: Dataset) -> Table:
+    """Every kind that occurs with its rows, and whether they are interactions."""
+    import numpy as np
+
+    from groundlings.environments.feedback import occurring_kinds
+    from groundlings.environments.interactions import KINDS
+
+    history = dataset.interactions
+    assert history.kinds is not None
+    table = _table("kind", "rows", "interactions", title="Kinds")
+    for kind in occurring_kinds(history):
+        rows = history.kinds == KINDS.index(kind)
+        counted = "yes" if dataset.is_counted[rows].any() else "no"
+        table.add_row(kind, f"{np.count_nonzero(rows):,}", counted)
     return table
 
 
@@ -165,16 +187,22 @@ def _items(dataset: Dataset) -> Table:
 def _history(dataset: Dataset) -> Table:
     import math
 
-    table = _table("when (UTC)", "user", "item", "stars", title="The first interactions")
+    from groundlings.environments.interactions import KINDS
+
     history = dataset.interactions
+    said = "stars" if dataset.opinions == "ratings" else "kind"
+    headers = ("when (UTC)", "user", "item") + ((said,) if history.kinds is not None or said == "stars" else ())
+    table = _table(*headers, title="The first interactions")
     for row in range(min(_EXAMPLES, len(history))):
         stars = float(history.ratings[row])
         moment = datetime.fromtimestamp(int(history.seconds[row]), UTC) if dataset.times_known else None
+        kind = None if history.kinds is None else KINDS[int(history.kinds[row])]
+        last = ("" if math.isnan(stars) else f"{stars:g}") if said == "stars" else kind
         table.add_row(
             "unknown" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}",
             escape(dataset.people.user_ids[history.users[row]]),
             escape(dataset.catalog.titles[history.items[row]]),
-            "" if math.isnan(stars) else f"{stars:g}",
+            *(() if last is None else (last,)),
         )
     return table
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
+    from groundlings.personas.acts import Act
     from groundlings.personas.persona import Persona, Trait
     from groundlings.personas.population import Population
 
@@ -46,36 +47,43 @@ def show_persona(config: ConfigArgument, user: UserOption = None, changes: SetOp
     dataset = load_dataset(
         loaded.dataset, base=loaded.base, notify=lambda terms: console.print(f"[dim]{escape(terms, newlines=True)}")
     )
+    split = loaded.split.of(dataset)
     population = build_population(
-        dataset, loaded.split.of(dataset).train, size=loaded.population.size, seed=loaded.seed
+        dataset, split.train, size=loaded.population.size, seed=loaded.seed, beside=split.beside
     )
     row = 0 if user is None else population.row_of(user)
     console.print(render_persona(population.persona(row), population))
 
 
 def render_persona(persona: Persona, population: Population) -> RenderableType:
-    """A persona as a panel: measurements, stars, tastes, examples and the description."""
+    """A persona as a panel: measurements, ratings, tastes, examples and the description."""
     from rich.console import Group
     from rich.panel import Panel
 
-    parts: list[RenderableType] = [_facts(persona), ""]
-    if persona.style.shares:
+    rates = persona.acts is None or persona.style.ratings > 0
+    parts: list[RenderableType] = [_facts(persona, rates=rates, likes=population.says_likes), ""]
+    if persona.style.shares and not population.says_likes:
         parts += [_stars(persona), ""]
+    if persona.acts:
+        parts += [_acts(persona.acts, population), ""]
     if persona.liked or persona.disliked:
         parts += [_examples(persona, population), ""]
     parts.append(plain(persona.description, newlines=True))
     return Panel(Group(*parts), title=plain(f"user {persona.user_id}"), title_align="left", expand=False)
 
 
-def _facts(persona: Persona) -> Table:
+def _facts(persona: Persona, *, rates: bool, likes: bool) -> Table:
     table = _columns()
     for name, value in persona.demographics.items():
         table.add_row(escape(name), escape(value))
     style, traits = persona.style, persona.traits
     table.add_row("activity", f"{traits.activity.value:.0f} items, {traits.activity.level}")
-    table.add_row("conformity", _conformity(traits.conformity))
+    if rates and not likes:
+        table.add_row("conformity", _conformity(traits.conformity))
     table.add_row("diversity", f"{traits.diversity.value:.0f} genres, {traits.diversity.level}")
-    if style.mean is not None:
+    if likes:
+        table.add_row("likes", f"{persona.style.shares.get(1.0, 0.0):.0%} of {style.ratings} likes and dislikes")
+    elif style.mean is not None:
         spread = "" if style.spread is None else f", standard deviation {style.spread:.2f}"
         table.add_row("ratings", f"{style.ratings}, mean {style.mean:.2f}{spread}")
     if persona.genre_lifts:
@@ -96,6 +104,21 @@ def _stars(persona: Persona) -> Table:
     top = max(persona.style.shares.values())
     for stars, share in sorted(persona.style.shares.items(), reverse=True):
         table.add_row(f"{stars:g} stars", f"{'█' * round(_BAR_WIDTH * share / top)} {100 * share:.0f} %")
+    return table
+
+
+def _acts(acts: tuple[Act, ...], population: Population) -> Table:
+    from rich.table import Table
+
+    table = Table("what", population.catalog.words.one, "times", "last, days before", "in all")
+    for act in acts[:_SHOWN]:
+        table.add_row(
+            escape(population.catalog.words.did(act.kind)),
+            _title((act.item,), 0, population),
+            f"{act.count:,}",
+            "unknown" if act.days is None else f"{act.days:,}",
+            "" if act.amount is None else f"{act.amount:g}",
+        )
     return table
 
 

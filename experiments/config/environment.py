@@ -37,7 +37,9 @@ class SiteConfig(Section):
         """The paginated feed that it describes."""
         from groundlings.environments.feed import PaginatedFeed
 
-        return PaginatedFeed(self.page_size, self.max_pages, context.scale, self.rank_each or "visit")
+        return PaginatedFeed(
+            self.page_size, self.max_pages, context.scale, self.rank_each or "visit", opinions=context.opinions
+        )
 
 
 class EnvironmentConfig(BaseModel):

@@ -99,6 +99,8 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
     content.pop("held_out", None)
     if content.pop("copy_data", False):
         del content["dataset"]["own"]  # the hash of the data set tells all about it
+    elif isinstance(own := content.get("dataset", {}).get("own"), dict):
+        own.setdefault("scale", _USUAL_SCALE)
     # What every file meant before these keys existed: the runs of then keep their hash.
     if content.get("design") == {"kind": "parallel"}:
         del content["design"]
@@ -113,6 +115,9 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
         for key, value in (("grounded", False), ("wording", "standard")):
             if content["mind"].get(key) == value:
                 del content["mind"][key]
+        asked = content["mind"].get("question") if content["mind"].get("kind") == "calibrated" else content["mind"]
+        if isinstance(asked, dict) and content["mind"].get("kind") in ("calibrated", "language"):
+            asked.setdefault("things", _USUAL_THINGS)
     if isinstance(content.get("plan"), dict) and content["plan"].get("take_out_luck") is False:
         del content["plan"]["take_out_luck"]
     for section, idle in (("simulation", {"concurrency"}), ("mind", {"model", "max_unreadable"}), _LAB):
@@ -123,6 +128,12 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
         content["mind"]["model"] = _with_effect(model, config)
     return content
 
+
+_USUAL_SCALE = {"low": 1.0, "high": 5.0, "step": 1.0}
+"""What `dataset.own.scale` is if absent; it stood in every file before it could be absent."""
+
+_USUAL_THINGS = "films"
+"""What `things` was if absent, before data sets said what their items are called."""
 
 _LAB = ("language", {"max_unreadable"})
 """The same of a lab's language model."""

@@ -41,6 +41,14 @@ _WITHOUT_TIMES: Mapping[str, str] = {
 }
 
 
+_RATINGS: Mapping[str | None, Mapping[str, str]] = {
+    "rate": {},
+    "like": {"rating": "1 where the person liked an opened item, 0 where they disliked it; NULL where neither"},
+    None: {"rating": "NULL: the environment took neither ratings nor likes, so nothing is known of opinions"},
+}
+"""By the action of opinions."""
+
+
 def datasheet(source: LogSource, chosen: Format, written: Written) -> dict[str, Any]:
     """The facts, as plain JSON values."""
     run, counts, lost = source.run, source.counts(), source.lost()
@@ -64,11 +72,14 @@ def datasheet(source: LogSource, chosen: Format, written: Written) -> dict[str, 
             for arm in source.arms
         ],
         "lost": altogether(list(lost.values())).as_dict(),
-        "site": {name: run[name] for name in ("page_size", "max_pages", "like_from")},
+        "site": {
+            **{name: run[name] for name in ("page_size", "max_pages")},
+            "like_from": run["like_from"] if source.opinion else None,
+        },
         "time": {name: run[name] for name in ("started_at", "finished_at")},
         "real_times": "unknown" if _untimed(source) else "known",
         "versions": run["versions"],
-        "definitions": {**DEFINITIONS, **(_WITHOUT_TIMES if _untimed(source) else {})},
+        "definitions": {**DEFINITIONS, **_RATINGS[source.opinion], **(_WITHOUT_TIMES if _untimed(source) else {})},
         "config": run["config"],
     }
 

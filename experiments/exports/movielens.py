@@ -35,7 +35,7 @@ def write(source: LogSource, directory: Path) -> Written:
             )
     if not any(ratings.rows.values()):
         raise DataError(
-            f"{source.directory}: nobody gave stars in this run, and a MovieLens file holds nothing else; "
+            f"{source.directory}: nobody rated in this run, and a MovieLens file holds nothing but ratings; "
             "export to lenskit or recbole, which carry opened items, or to parquet"
         )
     with ArmTables(directory, source.arms, "movies.csv", ",", MOVIES) as movies:

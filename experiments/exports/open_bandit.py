@@ -150,7 +150,7 @@ def _notes(arms: Sequence[Arm], kinds: Mapping[str, set[str]]) -> tuple[str, ...
     notes = [
         "`action` counts in `item_ids`, `user` in `user_ids`; `position` is the slot in a page, `rank` in a session.",
         "`context` is measured on real histories; what a simulated person did before in this run is not in it.",
-        "`rating` is NaN where no stars were given.",
+        "`rating` is NaN where none was given.",
         "`display_position` is where the person saw the slot; it is `position` unless slots were rotated.",
     ]
     fixed = [arm.name for arm in arms if kinds.get(arm.name) == {"deterministic"}]

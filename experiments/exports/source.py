@@ -118,6 +118,12 @@ class LogSource:
         for arm_id, rows in self._log.impression_chunks(columns, outcome):
             yield self._by_id[arm_id], rows
 
+    @cached_property
+    def opinion(self) -> str | None:
+        """The action by which agents said what they think of an item: `rate`, `like`, or None of these."""
+        actions = self._log.logged_actions()
+        return "rate" if actions is None else actions.opinion
+
     def columns_of(self, table: str) -> frozenset[str]:
         """The columns that a table has in this log; logs of earlier versions lack some."""
         return self._log.columns_of(table)

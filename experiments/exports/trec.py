@@ -17,6 +17,12 @@ from groundlings.experiments.exports.source import KNOWN, LogSource
 from groundlings.experiments.exports.text import ArmTables
 
 SHOWN, OPENED, LIKED = 0, 1, 2
+_LIKED = {
+    "rate": "Grade 2 (liked) is a rating of at least {like:g} stars.",
+    "like": "Grade 2 is a like.",
+    None: "There is no grade 2 (liked): nothing was rated or liked in this run.",
+}
+"""By the action of opinions."""
 
 
 def write(source: LogSource, directory: Path) -> Written:
@@ -48,7 +54,7 @@ def write(source: LogSource, directory: Path) -> Written:
     return Written(
         qrels.rows | runs.rows,
         (
-            f"Grade 2 (liked) is a rating of at least {like:g} stars.",
+            _LIKED[source.opinion].format(like=like),
             f"The score column is {depth} - (rank - 1), not the recommender's score.",
             "A session in which nothing was shown, or nothing is known, is no topic.",
         ),

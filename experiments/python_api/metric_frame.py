@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from groundlings.experiments.analysis.metrics import Metric, summarise
 from groundlings.experiments.analysis.metrics.totals import RunTotals
-from groundlings.experiments.analysis.report.formatting import NOT_VALIDATED
+from groundlings.experiments.analysis.report.formatting import NOT_VALIDATED, absent
 from groundlings.simulator.log.reader import LogReader
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ FOR_TABLES = ["label", "decimals"]
 
 
 def metric_frame(log: LogReader, metrics: Sequence[Metric]) -> pd.DataFrame:
-    """One row per arm and metric: the columns of `Run.metrics`, and `FOR_TABLES`."""
+    """One row per arm and metric: the columns of `Run.metrics`, and `FOR_TABLES`; `attrs` say what is absent."""
     import pandas as pd
 
     summary = summarise(log, metrics)
@@ -48,7 +48,9 @@ def metric_frame(log: LogReader, metrics: Sequence[Metric]) -> pd.DataFrame:
                 }
             )
     numbers = dict.fromkeys(("value", "standard_error", "low", "high"), "float64")
-    return pd.DataFrame(rows).astype(numbers)
+    frame = pd.DataFrame(rows).astype(numbers)
+    frame.attrs["absent"] = list(absent(summary))
+    return frame
 
 
 def short_table(metrics: pd.DataFrame) -> str:
@@ -66,4 +68,5 @@ def short_table(metrics: pd.DataFrame) -> str:
     index = [name for name in ("cell", "arm") if name in metrics]
     table = shown.pivot(index=index, columns="metric", values="cell_text")
     table = table.loc[shown.set_index(index).index.unique(), metrics.label.unique()]
-    return table.rename_axis(columns=None).to_html() + f"<p>Mean and 95 % interval. {NOT_VALIDATED.capitalize()}.</p>"
+    notes = [f"Mean and 95 % interval. {NOT_VALIDATED.capitalize()}.", *metrics.attrs.get("absent", ())]
+    return table.rename_axis(columns=None).to_html() + "".join(f"<p>{note}</p>" for note in notes)

@@ -30,7 +30,7 @@ from groundlings.experiments.config.schema import CalibratedMindConfig, SplitCon
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_pairs
 from groundlings.personas.language_term import LanguageTerm
 from groundlings.personas.minds.calibrated import LanguageTermOptions
-from groundlings.personas.minds.calibrated_question import PROMPT, LanguageScorer
+from groundlings.personas.minds.calibrated_question import LanguageScorer
 from groundlings.personas.population import Population
 from groundlings.personas.registry import MindContext
 from groundlings.personas.taste.calibration import Calibration, FittedFor, read_calibration
@@ -104,9 +104,9 @@ class CalibrationGround:
             evidence_version=VERSION,
             model=scorer.model.name,
             model_fingerprint=scorer.fingerprint,
-            prompt=PROMPT.name,
-            prompt_hash=PROMPT.sha256,
-            question=options.question.model_dump(mode="json"),
+            prompt=scorer.prompt.name,
+            prompt_hash=scorer.prompt.sha256,
+            question=scorer.options.model_dump(mode="json"),
             people=options.fit_people,
             pairs=options.fit_pairs,
             seed=options.fit_seed,

@@ -14,6 +14,7 @@ from groundlings.environments.dataset import TIMES_UNKNOWN
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
 from groundlings.environments.split import tied_cuts
+from groundlings.experiments.analysis.metrics.registry import absent_metrics
 from groundlings.experiments.config.designs import SplitDesign, shares_of
 from groundlings.experiments.config.schema import CalibratedMindConfig, LanguageMindConfig, PluginMindConfig
 from groundlings.experiments.config.variants import cells_of
@@ -94,6 +95,8 @@ def print_plan(plan: Plan, console: Console) -> None:
         table.add_row(*line)
     for note in plan.dataset.notes:
         table.add_row("", escape(note))
+    for absent in _absent_lines(plan):
+        table.add_row("metrics", absent)
     table.add_row("people", f"{people:,} agents, each measured on one real training history")
     table.add_row("mind", escape(str(config.mind.kind)))
     for number, arm in enumerate(config.arms):
@@ -127,6 +130,14 @@ def print_plan(plan: Plan, console: Console) -> None:
         if warning is not None:
             console.print(f"[yellow]note[/] {escape(warning)}", soft_wrap=True)
     console.print("[green]ok[/] this file runs")
+
+
+def _absent_lines(plan: Plan) -> Iterator[str]:
+    """Shipped metrics that these data cannot have, a line per reason."""
+    absent = absent_metrics(plan.environment.schema.names)
+    for reason in dict.fromkeys(absent.values()):
+        names = [name for name, why in absent.items() if why == reason]
+        yield f"n/a: {', '.join(names)} ({reason})"
 
 
 def _split_lines(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -222,9 +222,11 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
         config.dataset, on_download(progress), notify=on_note(progress), base=config.base
     )
     split = config.split.of(dataset)
-    population = build_population(dataset, split.train, size=config.population.size, seed=config.seed)
+    population = build_population(
+        dataset, split.train, size=config.population.size, seed=config.seed, beside=split.beside
+    )
     ground = CalibrationGround(dataset, split, config.split, population)
-    around = EnvironmentContext(dataset.catalog, dataset.scale, config.base)
+    around = EnvironmentContext(dataset.catalog, dataset.scale, config.base, dataset.opinions)
     return Plan(
         config=config,
         supplied=supplied,

@@ -9,13 +9,13 @@ import pyarrow as pa
 
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.dataset import Dataset
-from groundlings.environments.interactions import Interactions
+from groundlings.environments.interactions import KINDS, Interactions
 
 TIMESTAMP = "timestamp"
 
 
 def interactions(dataset: Dataset, rows: Interactions, *, as_text: bool) -> pa.Table:
-    """Rows by time, then user: user_id, item_id, and rating and timestamp where the data have them.
+    """Rows by time, then user: user_id, item_id, and rating, kind, weight and timestamp where the data have them.
 
     Args:
         dataset: For the ids, and whether times are known.
@@ -29,6 +29,10 @@ def interactions(dataset: Dataset, rows: Interactions, *, as_text: bool) -> pa.T
     }
     if not np.isnan(rows.ratings).all():
         columns["rating"] = pa.array(rows.ratings, from_pandas=True)
+    if rows.kinds is not None:
+        columns["kind"] = pa.array(KINDS, pa.string()).take(pa.array(rows.kinds))
+    if rows.weights is not None:
+        columns["weight"] = pa.array(rows.weights, from_pandas=True)
     if dataset.times_known:
         columns[TIMESTAMP] = _seconds(rows) if as_text else _moments(rows)
     return pa.table(columns)

@@ -30,7 +30,7 @@ from groundlings.personas.held_out_replay import Grounding
 from groundlings.personas.mind import FEED_ACTIONS, Situation
 from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.minds.browsing_parameters import described_browsing, named_exposures, settle
-from groundlings.personas.minds.calibrated_question import PROMPT, LanguageScorer, QuestionOptions, Scored
+from groundlings.personas.minds.calibrated_question import LanguageScorer, QuestionOptions, Scored
 from groundlings.personas.minds.click_model import Browsing, of_random_candidates, open_constant, settled_constant
 from groundlings.personas.population import Population
 from groundlings.personas.taste.calibration import Calibration
@@ -163,7 +163,7 @@ class CalibratedMind:
         }
         if self._scorer is not None and self._calibration is not None:
             described["model"] = self._scorer.model.name
-            described["prompts"] = {PROMPT.name: PROMPT.sha256}
+            described["prompts"] = {self._scorer.prompt.name: self._scorer.prompt.sha256}
             described["calibration"] = self._calibration.summary()
         return described
 

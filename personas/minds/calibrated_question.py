@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,6 +27,7 @@ from groundlings.personas.population import Population
 from groundlings.personas.prompts import load_prompt
 
 PROMPT = load_prompt("score", "agent")
+_WITH_HISTORY = load_prompt("score", "agent", "history")
 
 _YES_OR_NO = ("yes", "no")
 _ONE_TOKEN = Sampling(temperature=0.0, max_tokens=1)
@@ -36,8 +38,8 @@ class QuestionOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    things: str = Field(default="films", pattern=r"^[\w -]{1,40}$")
-    """What the site shows, in the plural; goes into the prompt."""
+    things: Annotated[str, Field(pattern=r"^[\w -]{1,40}$")] | None = None
+    """What the site shows, in the plural; goes into the prompt. If absent, as the data set calls its items."""
     person_examples: int = Field(default=3, ge=0, le=20)
     """Liked items, disliked items and genres, of each so many, that describe the person; 0 for none."""
     demographics: bool = False
@@ -73,10 +75,11 @@ class LanguageScorer:
 
     def __init__(self, population: Population, model: ChatModel, options: QuestionOptions) -> None:
         self.model = model
-        self.options = options
+        self.options = options.model_copy(update={"things": options.things or population.catalog.words.many})
+        self.prompt = _WITH_HISTORY if population.tells_acts else PROMPT
         self._everybody = replace(population, users=np.arange(population.train.n_users, dtype=np.int64))
         self._asker = Asker(model, _ONE_TOKEN, reasks=0)
-        self._shared = PROMPT.fill("shared", things=options.things)
+        self._shared = self.prompt.fill("shared", things=self.options.things)
         self._portraits: dict[int, str] = {}
         self._known: dict[tuple[int, int], Scored] = {}
 
@@ -138,9 +141,9 @@ class LanguageScorer:
     def question(self, user: int, item: int) -> Question:
         """What the model is asked about a pair."""
         shown = item_line(self._everybody.catalog[item], self.options.title_characters, self.options.text_characters)
-        asked = PROMPT.fill("ask", item=shown, things=self.options.things)
+        asked = self.prompt.fill("ask", item=shown, things=self.options.things)
         return Question(
-            prompt=PROMPT,
+            prompt=self.prompt,
             shared=self._shared,
             told="\n".join(filter(None, (self._portrait(user), asked))),
             schema={"enum": list(_YES_OR_NO)},
@@ -153,5 +156,11 @@ class LanguageScorer:
     def _portrait(self, user: int) -> str:
         if user not in self._portraits:
             population = self._everybody
-            self._portraits[user] = portrait(population.persona(user), population.catalog, PROMPT, self.options)
+            self._portraits[user] = portrait(
+                population.persona(user),
+                population.catalog,
+                self.prompt,
+                self.options,
+                says_likes=population.says_likes,
+            )
         return self._portraits[user]

@@ -119,11 +119,11 @@ class Browsing:
         examined = clicked | (shown & (sessions.draws.uniform("examine", page.items) < passed))
         worth, stars = self._rate(sessions, page, clicked, real_stars, situation.legal)
         satisfaction = np.rint(1 + 9 * (1 - np.exp(-worth.sum(axis=1) / self._options.enough)))
+        schema = situation.legal.schema
         remarks = tuple(
-            Remark(int(row), int(slot), "grounded", _really_words(real_stars[row, slot]))
+            Remark(int(row), int(slot), "grounded", _really_words(real_stars[row, slot], schema.opinion))
             for row, slot in np.argwhere(known)
         )
-        schema = situation.legal.schema
         goes_on = None
         if "next_page" in schema:
             goes_on = situation.legal.offers("next_page", page) & ~self._leaves(sessions, page, satisfaction)
@@ -132,9 +132,9 @@ class Browsing:
             page,
             Trace(chances={"click": Chance(probability, draw)}, examined=examined, remarks=remarks),
             click=clicked,
-            rate=stars if "rate" in schema else None,
             next_page=goes_on,
             satisfaction=satisfaction if "satisfaction" in schema else None,
+            **({} if schema.opinion is None else {schema.opinion: stars}),
         )
 
     def _really(self, sessions: Sessions, page: Page) -> tuple[BoolArray, FloatArray]:
@@ -161,7 +161,7 @@ class Browsing:
         given = np.where(rated, star_columns(np.where(rated, really, model.scale.low), model.scale), given)
         worth = np.zeros(clicked.shape)
         worth[session, slot] = given / (len(model.scale.values) - 1)
-        if legal.values("rate"):
+        if legal.schema.opinion is not None and legal.values(legal.schema.opinion):
             rates = rated | (here.uniform("rate", items) < self._options.rating_probability)
             stars[session, slot] = np.where(rates, np.array(model.scale.values)[given], np.nan)
         return worth, stars
@@ -224,5 +224,8 @@ def settled_constant(
     return open_constant(of_random_candidates(population, taste, score), parameters.level)
 
 
-def _really_words(stars: float) -> str:
-    return "met in the held-out part" if np.isnan(stars) else f"met in the held-out part, {stars:g} stars"
+def _really_words(value: float, opinion: str | None) -> str:
+    if np.isnan(value):
+        return "met in the held-out part"
+    said = f"{value:g} stars" if opinion != "like" else "liked" if value else "disliked"
+    return f"met in the held-out part, {said}"

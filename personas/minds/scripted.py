@@ -66,16 +66,18 @@ class ScriptedMind:
         opened = [position for position in options.click if position < page.items.shape[1]]
         click = np.zeros(page.items.shape, dtype=np.bool_)
         click[:, opened] = page.shown[:, opened]
-        stars = options.stars if options.stars is not None and situation.legal.values("rate") else None
+        opinion = situation.legal.schema.opinion
+        given = {}
+        if options.stars is not None and opinion is not None and situation.legal.values(opinion):
+            given = {opinion: np.where(click, options.stars, np.nan)}
         sessions = len(page.items)
         decision = Decision.of(
             situation.legal,
             page,
             click=click,
-            rate=None if stars is None else np.where(click, stars, np.nan),
             satisfaction=None if options.satisfaction is None else np.full(sessions, options.satisfaction),
             next_page=situation.legal.offers("next_page", page) & (page.number < options.pages),
-        )
+        ).taking(**given)
         return self._misbehave(decision, situation) if options.misdeeds else decision
 
     def _misbehave(self, decision: Decision, situation: Situation) -> Decision:
@@ -87,8 +89,8 @@ class ScriptedMind:
         stray = str(Action("click", width))
         silent = unreadable[:, None]
         said = {"click": decision["click"] & ~silent, "next_page": (decision["next_page"] | beyond) & ~unreadable}
-        if decision.get("rate") is not None:
-            said["rate"] = np.where(silent, np.nan, decision["rate"])
+        if (opinion := situation.legal.schema.opinion) is not None:
+            said[opinion] = np.where(silent, np.nan, decision[opinion])
         if decision.get("satisfaction") is not None:
             said["satisfaction"] = np.where(unreadable, np.nan, decision["satisfaction"])
         return replace(

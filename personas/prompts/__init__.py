@@ -10,6 +10,8 @@ what it is. Whoever changes a text raises its version: a test holds the two toge
     reflection.md   what an agent makes of its last sessions
     interview.md    questions after a session
     metadata.md     a line about an item that has no text
+    history.md      what the agent did before, and whether it likes an item: where the data have kinds of events, likes
+                    or no ratings; `HEADING_WORDING` is the section in other words
     plain.md, story.md   the same told in other words: their sections take the place of those above
 """
 
@@ -18,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from string import Template
@@ -39,7 +41,7 @@ class Prompt:
 
     name: str
     sha256: str
-    sections: Mapping[str, Template]
+    sections: Mapping[str, Template] = field(compare=False)
 
     def fill(self, section: str, **values: object) -> str:
         """The text of a section; a marker without a value, or a section that is not there, is a KeyError."""
@@ -82,7 +84,8 @@ def worded_prompt(wording: str, *names: str) -> Prompt:
     if wording == "standard":
         return prompt
     other = load_prompt(wording)
-    sections = {name: other.sections.get(name, text) for name, text in prompt.sections.items()}
+    worded = {**prompt.sections, **other.sections}
+    sections = {name: worded.get(f"{name}_{wording}", worded[name]) for name in prompt.sections}
     sections["shared"] = other.sections[names[0]]
     sha256 = hashlib.sha256(f"{prompt.sha256} {other.sha256}".encode()).hexdigest()
     return Prompt(f"{prompt.name}+{other.name}", sha256, sections)

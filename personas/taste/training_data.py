@@ -38,7 +38,7 @@ class Measured:
         earlier, earlier_stars: The same without the rows that serve as labels.
         labels: Held-out items and sampled negatives.
         features: Of the labels, from the earlier evidence, shape (n_labels, n_features).
-        held_out: The rows that serve as labels.
+        held_out: The rows that serve as labels; dislikes among them are labels of ratings only.
     """
 
     evidence: Evidence
@@ -72,7 +72,7 @@ def measure(dataset: Dataset, train: Interactions, *, salt: str, seed: int, labe
         earlier_rows = train_without(train, new, fitting)
         held_out = new.take(fitting[new.users])
         earlier, earlier_stars = measure_rows(dataset, earlier_rows)
-        chosen = choose_labels(train, held_out, seed=name_key("labels", salt, seed))
+        chosen = choose_labels(train, held_out.chosen(), seed=name_key("labels", salt, seed))
         features = earlier.pairs(chosen.users, chosen.items)
         evidence, stars = measure_rows(dataset, train)
         return Measured(evidence, stars, earlier, earlier_stars, chosen, features, held_out)
@@ -81,7 +81,7 @@ def measure(dataset: Dataset, train: Interactions, *, salt: str, seed: int, labe
 def measure_rows(dataset: Dataset, rows: Interactions) -> tuple[Evidence, StarEvidence | None]:
     """The evidence of some rows, and that of their stars, None where nobody gave any."""
     with threadpool_limits(1, "blas"):
-        evidence = measure_evidence(rows.first_meetings(), dataset.catalog)
+        evidence = measure_evidence(rows.chosen().first_meetings(), dataset.catalog)
         return evidence, measure_stars(rows, dataset.scale, star_features(evidence), dataset.people)
 
 

@@ -138,7 +138,7 @@ def _impressions(slots: Slots, origin: Origin) -> Columns:
         slots.served(lambda served: served.explored),
         slots.optional(lambda turn: turn.decision.trace.examined),
         unknown_where(unknown, slots.optional(lambda turn: turn.decision.get("click"))),
-        slots.optional(lambda turn: turn.decision.get("rate")),
+        slots.optional(lambda turn: turn.decision.opinion),
         slots.optional(lambda turn: turn.decision.trace.probability("click")),
         slots.optional(lambda turn: turn.decision.trace.draw("click")),
         slots.position

@@ -12,6 +12,7 @@ import yaml
 from groundlings.environments.datasets import DatasetConfig, load_dataset
 from groundlings.experiments.cli.data import check_data
 from groundlings.experiments.config.schema import SplitConfig
+from groundlings.personas.population import build_population
 
 PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -25,7 +26,7 @@ def blocks(language: str) -> list[str]:
 def folder(tmp_path: Path) -> Path:
     """A directory with the page's tables under the names it gives them."""
     (tmp_path / "shop").mkdir()
-    names = ("items.csv", "purchases.csv", "customers.csv", "folds.csv")
+    names = ("items.csv", "purchases.csv", "customers.csv", "events.csv", "folds.csv")
     for name, table in zip(names, blocks("csv"), strict=True):
         (tmp_path / "shop" / name).write_text(table, encoding="utf-8")
     return tmp_path
@@ -43,9 +44,23 @@ def test_both_experiment_files_load(folder):
     assert least.people.user_ids == full.people.user_ids
 
 
+def test_the_shop_of_events_has_the_interactions_that_the_page_describes(folder):
+    content = yaml.safe_load(blocks("yaml")[2])
+    dataset = load_dataset(DatasetConfig.model_validate(content["dataset"]), base=folder)
+    assert dataset.notes == (
+        "interactions are 3 of kind purchase; known of people, and learnt by nobody: 3 of kind view "
+        "(own.interactions.counted)",
+    )
+    assert dataset.history.weights.tolist() == [2, 1, 1]
+    persona = build_population(dataset, dataset.history, size="all", seed=0).persona(0)
+    sentence = "You bought Walking boots (twice, 3 in all, last less than a day before the simulation)"
+    assert sentence in persona.description
+    assert "You bought Walking boots (twice, 3 in all" in PAGE.read_text(encoding="utf-8")
+
+
 def test_the_split_in_three_parts_is_the_one_that_the_page_describes(folder):
     counts = []
-    for block in blocks("yaml")[2:]:
+    for block in blocks("yaml")[3:]:
         content = yaml.safe_load(block)
         dataset = load_dataset(DatasetConfig.model_validate(content["dataset"]), base=folder)
         split = SplitConfig.model_validate(content["split"]).of(dataset)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundlings.environments.errors import DataError
-from groundlings.environments.interactions import Interactions
+from groundlings.environments.interactions import KINDS, Interactions
 
 
 def some(users=(0, 1, 1), items=(2, 0, 2), ratings=(4.0, np.nan, 2.5), times=(30, 10, 20), **world) -> Interactions:
@@ -124,3 +124,56 @@ def test_the_frame_shows_the_columns():
     frame = some().frame()
     assert list(frame.columns) == ["user", "item", "rating", "timestamp", "synthetic"]
     assert frame["rating"].isna().tolist() == [False, True, False]
+
+
+def shop(kinds=(4, 8, 1), weights=(2.0, np.nan, 0.5)) -> Interactions:
+    """The rows of `some`, with kinds and weights."""
+    return some(kinds=np.array(kinds), weights=np.array(weights))
+
+
+def test_kinds_and_weights_go_with_their_rows():
+    history = shop()
+    by_time = history.chronological()
+    assert [KINDS[kind] for kind in by_time.kinds.tolist()] == ["dislike", "view", "purchase"]
+    np.testing.assert_array_equal(by_time.weights, [np.nan, 0.5, 2.0])
+    assert history.take(history.timestamps > 25).kinds.tolist() == [4]
+    assert some().take(np.array([0])).kinds is None
+    assert some().take(np.array([0])).weights is None
+
+
+def test_rows_of_unnamed_kind_join_as_interactions_of_unknown_weight():
+    both = some().joined(shop())
+    assert both.kinds.tolist() == [0, 0, 0, 4, 8, 1]
+    np.testing.assert_array_equal(both.weights, [np.nan, np.nan, np.nan, 2.0, np.nan, 0.5])
+    assert shop().joined(some()).kinds.dtype == np.int8
+    assert some().joined(some()).kinds is None
+    assert some().joined(some()).weights is None
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"kinds": (0, 1)}, "columns of lengths"),
+        ({"weights": (1.0,)}, "columns of lengths"),
+        ({"kinds": (0, 1, len(KINDS))}, r"kinds must lie in 0\.\.8"),
+        ({"kinds": (0, 1, -1)}, "kinds must lie in"),
+        ({"weights": (1.0, 2.0, -1.0)}, "at least 0"),
+        ({"weights": (1.0, 2.0, np.inf)}, "finite"),
+    ],
+)
+def test_impossible_kinds_and_weights_are_refused(columns, message):
+    with pytest.raises(DataError, match=message):
+        shop(**columns)
+
+
+def test_the_fingerprint_is_as_ever_without_kinds_and_weights_and_notices_them():
+    assert some().fingerprint == "a4e2d72838b8b529db63a6d5bb0ee4d16e6f7ea57407865e77696759e67d1b58"
+    kinds, weights = np.array((4, 8, 1)), np.array((2.0, np.nan, 0.5))
+    several = [some(), some(kinds=kinds), some(weights=weights), shop(), shop(kinds=(4, 8, 2)), shop(weights=(2, 1, 1))]
+    assert len({each.fingerprint for each in several}) == len(several)
+
+
+def test_the_frame_names_kinds():
+    frame = shop().frame()
+    assert list(frame.columns) == ["user", "item", "rating", "timestamp", "synthetic", "kind", "weight"]
+    assert frame["kind"].tolist() == ["purchase", "dislike", "view"]

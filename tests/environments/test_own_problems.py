@@ -236,3 +236,23 @@ def test_problems_of_data_frames_are_collected_and_left_out_alike():
 
 def _loaded(tables: Tables) -> Dataset:
     return tables.load(OwnData.model_validate(tables.section()))
+
+
+# Kinds and weights
+
+
+def test_weights_of_rows_of_one_moment_add_up_and_other_kinds_are_other_interactions(shop):
+    rows = ["u,i0,buy,2,2024-03-01", "u,i0,buy,,2024-03-01", "u,i0,buy,3,2024-03-01", "u,i0,look,1,2024-03-01"]
+    shop.write("met.csv", "\n".join(["user,item,what,n,when", *rows, "v,i1,buy,,2024-03-02", "v,i1,buy,,2024-03-02"]))
+    columns = {"rating": None, "kind": "what", "kinds": {"buy": "purchase", "look": "view"}, "weight": "n"}
+    dataset = shop.load(**columns)
+    weights = dict(zip(dataset.interactions.kinds.tolist(), dataset.interactions.weights.tolist(), strict=False))
+    assert len(dataset.interactions) == 3
+    assert sorted(dataset.interactions.weights[:2].tolist()) == [1, 5]
+    assert np.isnan(dataset.interactions.weights[2]), weights
+    assert dataset.notes[0].startswith("interactions: 3 rows name")
+    shop.write("met.csv", "\n".join(["user,item,what,n,when", *rows, "v,i1,steal,-1,2024-03-02"]))
+    said = shop.refusal(**columns)
+    assert "found 2 kinds of problems in 2 rows" in said
+    assert "'steal' (1 row)" in said
+    assert len(shop.load("drop", **columns).interactions) == 2

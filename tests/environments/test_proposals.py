@@ -187,3 +187,12 @@ def test_the_order_of_tables_and_columns_does_not_matter(order, names, numbers):
     assert (found["interactions.user"], found["interactions.item"]) == names
     assert (found["items.id"], found["users.id"]) == (item, user)
     assert (found["interactions.timestamp"], found["interactions.rating"]) == ("ts", "rating")
+
+
+def test_kinds_and_weights_are_proposed_with_what_the_cells_mean():
+    frame = met(("customer", "sku", "qty", "at")).assign(event=["view", "buy", "wave"] * (USERS * 2))
+    proposal = propose_for([frame, goods()])
+    assert proposal.section["interactions"]["kind"] == "event"
+    assert proposal.section["interactions"]["weight"] == "qty"
+    assert proposal.section["interactions"]["kinds"] == {"buy": "purchase", "view": "view", "wave": "interaction"}
+    assert any("what 'wave' mean is not known" in doubt for doubt in proposal.doubts)

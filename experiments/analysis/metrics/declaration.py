@@ -38,7 +38,7 @@ The experiment file names it: `metrics: [shipped, my_metrics:FIRST_SLOT]`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -70,6 +70,7 @@ class Metric:
         left_out: Which agents have no value, in words; made of the denominator if empty.
         source: Where the metric was defined before, if it was.
         needs: Actions that an environment must offer for the metric to mean anything.
+        needs_one: Actions of which it must offer at least one, such as `rate` and `like` for a share of likes.
         measures_choice: Whether it tells which of the items that they are shown people choose: clicks, interactions or
             likes per session, or the share of impressions that are clicked. Held-out interactions and logged exposures
             then say something about the sign of its effects; of stars, satisfaction or exits they say nothing.
@@ -91,6 +92,7 @@ class Metric:
     left_out: str = ""
     source: str = ""
     needs: frozenset[str] = frozenset()
+    needs_one: frozenset[str] = frozenset()
     measures_choice: bool = False
     numerator: str = ""
 
@@ -107,6 +109,14 @@ class Metric:
         if not self.left_out:
             object.__setattr__(self, "left_out", f"agents without any {self.denominator}")
         object.__setattr__(self, "needs", frozenset(self.needs))
+        object.__setattr__(self, "needs_one", frozenset(self.needs_one))
+
+    def lacking(self, actions: Collection[str]) -> str:
+        """Which actions it needs besides those that an environment offers, in words; "" where it can be measured."""
+        lacking = " and ".join(sorted(self.needs - frozenset(actions)))
+        if self.needs_one and not self.needs_one & frozenset(actions):
+            lacking = " and ".join(filter(None, (lacking, " or ".join(sorted(self.needs_one)))))
+        return lacking
 
     @property
     def shipped(self) -> bool:
@@ -138,7 +148,8 @@ class Metric:
         if self.shipped:
             return described
         function = None if self.function is None else f"{self.function.__module__}:{self.function.__qualname__}"
-        return {**described, "function": function, "source": self.source, "needs": sorted(self.needs)}
+        one = {"needs_one": sorted(self.needs_one)} if self.needs_one else {}
+        return {**described, "function": function, "source": self.source, "needs": sorted(self.needs), **one}
 
 
 def per_arm_sql(metric: Metric) -> str:

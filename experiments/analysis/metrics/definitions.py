@@ -12,8 +12,12 @@ would have to guess a part.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from groundlings.environments.actions import OPINIONS
 from groundlings.experiments.analysis.metrics.declaration import Metric
 
+_SAYS_LIKES = frozenset(OPINIONS)
 _SOURCE = "Zhang et al. 2024, On generative agents in recommendation, section 4.2"
 
 METRICS: tuple[Metric, ...] = (
@@ -50,7 +54,7 @@ GROUP BY arm_id, agent_id""",
         denominator="whole_sessions",
         source=_SOURCE,
         measures_choice=True,
-        needs=frozenset({"rate"}),
+        needs_one=_SAYS_LIKES,
         sql="""\
 SELECT arm_id, agent_id, avg(likes) AS value
 FROM (
@@ -72,7 +76,7 @@ GROUP BY arm_id, agent_id""",
         numerator="likes",
         denominator="ratings",
         source=_SOURCE,
-        needs=frozenset({"rate"}),
+        needs_one=_SAYS_LIKES,
         sql="""\
 SELECT arm_id, agent_id, avg(CAST(rating >= (SELECT like_from FROM runs) AS INTEGER)) AS value
 FROM impressions JOIN sessions USING (session_id)
@@ -137,3 +141,20 @@ GROUP BY arm_id, agent_id""",
 )
 
 BY_NAME = {metric.name: metric for metric in METRICS}
+
+OF_LIKES = {
+    "likes_per_session": replace(
+        BY_NAME["likes_per_session"],
+        definition=(
+            "Likes divided by sessions; a session without one counts as zero. The likes of a session with a lost page"
+            " are not known: such sessions are left out."
+        ),
+    ),
+    "like_ratio": replace(
+        BY_NAME["like_ratio"],
+        definition="Likes divided by likes and dislikes that could be read.",
+        unit="share of likes and dislikes",
+        left_out="agents without a like or dislike that could be read",
+    ),
+}
+"""Those metrics in the words of data whose people like and dislike instead of rating."""

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from groundlings.environments.actions import OPINIONS
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.plugins import PYTHON_OBJECT, ExtensionPoint, nearest
 from groundlings.experiments.analysis.metrics.declaration import Metric
-from groundlings.experiments.analysis.metrics.definitions import BY_NAME, METRICS
+from groundlings.experiments.analysis.metrics.definitions import BY_NAME, METRICS, OF_LIKES
 
 ALL_SHIPPED = "shipped"
 """Stands in `metrics:` for all shipped ones."""
 
+
+NO_OPINIONS = (
+    "nothing is rated here, nor liked and disliked, because the data have no such column or the environment takes none"
+)
+"""Why a metric of ratings or likes is not known."""
+
+NO_SCALE = "people like and dislike here, without a scale of ratings"
+"""Why a metric of ratings is not known where likes are."""
 
 METRIC_NAMES = ExtensionPoint(
     "metric", "groundlings.metrics", dict.fromkeys(BY_NAME, ""), own="your own as module:NAME"
@@ -67,7 +76,7 @@ def resolve_metrics(
     for place, name in enumerate([ALL_SHIPPED, *mine] if names is None else names):
         where = "metrics" if names is None else f"metrics[{place}]"
         if name == ALL_SHIPPED:
-            found += [metric for metric in METRICS if actions is None or metric.needs <= frozenset(actions)]
+            found += [metric for metric in METRICS if actions is None or not metric.lacking(actions)]
             continue
         metric = mine.get(name.removeprefix(PYTHON_OBJECT)) or find_metric(name, where=where)
         if actions is not None:
@@ -78,30 +87,59 @@ def resolve_metrics(
         raise ConfigError(f"metrics: {', '.join(twice)} stands there twice; each name may stand for one metric only")
     if not found:
         raise ConfigError("metrics: none is left; name at least one")
+    if actions is not None and "like" in actions and "rate" not in actions:
+        found = [OF_LIKES.get(metric.name, metric) if metric.shipped else metric for metric in found]
     return tuple(found)
 
 
 def check_needs(metric: Metric, actions: Collection[str], *, where: str = "metrics") -> None:
     """Raise `ConfigError` where a metric needs an action that the environment does not offer."""
-    lacking = sorted(metric.needs - frozenset(actions))
+    lacking = metric.lacking(actions)
     if lacking:
         raise ConfigError(
-            f"{where}: {metric.name} needs the action {' and '.join(lacking)}, and this environment offers "
-            f"{', '.join(sorted(actions)) or 'none'}; take the metric out, or choose another environment"
+            f"{where}: {metric.name} needs the action {lacking}, and this environment offers "
+            f"{', '.join(sorted(actions)) or 'none'}{_why(actions)}; take the metric out, or choose another environment"
         )
 
 
-def check_plan(plan: Mapping[str, Any] | None, metrics: Sequence[Metric]) -> None:
+def _why(actions: Collection[str]) -> str:
+    """Why nothing is rated, as a clause; "" where something is."""
+    reason = NO_OPINIONS if not set(OPINIONS) & set(actions) else NO_SCALE if "rate" not in actions else ""
+    return f" ({reason})" if reason else ""
+
+
+def absent_metrics(actions: Collection[str] | None) -> dict[str, str]:
+    """The shipped metrics of a feed that cannot exist where agents may do only this, each with the reason.
+
+    Args:
+        actions: What the environment offers; None = not known, so none is absent.
+    """
+    if actions is None or "click" not in actions:
+        return {}
+    reason = NO_OPINIONS if not set(OPINIONS) & set(actions) else NO_SCALE
+    return {metric.name: reason for metric in METRICS if metric.lacking(actions)}
+
+
+def check_plan(
+    plan: Mapping[str, Any] | None, metrics: Sequence[Metric], actions: Collection[str] | None = None
+) -> None:
     """Raise `ConfigError` where a plan names a metric that the experiment does not have.
 
     Args:
         plan: As in the experiment file, with `primary` and perhaps `guardrails`; None = there is no plan.
         metrics: Those of the experiment.
+        actions: As of `resolve_metrics`.
     """
+    absent = absent_metrics(actions)
     names = [metric.name for metric in metrics]
     if plan is None:
         return
     for where, name in (("primary", plan["primary"]), *(("guardrails", name) for name in plan.get("guardrails", ()))):
+        if name in absent and name not in names:
+            raise ConfigError(
+                f"plan.{where}: found {name!r}, which cannot be measured here: {absent[name]}; name one of "
+                f"{', '.join(names)}"
+            )
         if name not in names:
             hint = "add it to `metrics`, or " if name in BY_NAME or ":" in name else ""
             raise ConfigError(
@@ -123,5 +161,5 @@ def metrics_of(
         ConfigError: As `resolve_metrics` and `check_plan`.
     """
     metrics = resolve_metrics(config.get("metrics"), given, actions)
-    check_plan(config.get("plan"), metrics)
+    check_plan(config.get("plan"), metrics, actions)
     return metrics

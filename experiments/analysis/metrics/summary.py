@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate, mean_interval
@@ -12,7 +12,7 @@ from groundlings.experiments.analysis.metrics.counts import ArmCounts, count_arm
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.definitions import METRICS
 from groundlings.experiments.analysis.metrics.lost import LostPages, altogether, read_lost
-from groundlings.experiments.analysis.metrics.registry import metrics_of
+from groundlings.experiments.analysis.metrics.registry import absent_metrics, metrics_of
 from groundlings.experiments.analysis.metrics.totals import RunTotals, Totals
 from groundlings.experiments.config.designs import design_of
 from groundlings.simulator.log.reader import LogReader
@@ -57,11 +57,15 @@ class Summary:
         run: The row of `runs` without the configuration, JSON columns parsed; "agents" and "days" are added.
         arms: In the order of the YAML; the first is the baseline of every difference.
         metrics: What was measured, in the order of the experiment file.
+        absent: Shipped metrics that cannot exist for these data, each with the reason.
+        opinion: The action by which agents said what they think of an item: `rate`, `like`, or None of these.
     """
 
     run: Mapping[str, Any]
     arms: tuple[ArmSummary, ...]
     metrics: tuple[Metric, ...] = METRICS
+    absent: Mapping[str, str] = field(default_factory=dict)
+    opinion: str | None = "rate"
 
     @property
     def baseline(self) -> ArmSummary:
@@ -100,6 +104,7 @@ class Summary:
                 for name, difference in arm.differences.items()
             ],
             "definitions": {metric.name: metric.as_dict() for metric in self.metrics},
+            **({"absent": dict(self.absent)} if self.absent else {}),
         }
 
 
@@ -142,7 +147,16 @@ def summarise(log: LogReader, metrics: Sequence[Metric] | None = None) -> Summar
         )
         baseline = baseline or totals
     about = {**run, "agents": len(measured.agents), "days": measured.n_days}
-    return Summary(about, tuple(summaries), wanted)
+    actions = log.logged_actions()
+    named = {metric.name for metric in wanted}
+    absent = {} if actions is None else absent_metrics(actions.names)
+    return Summary(
+        about,
+        tuple(summaries),
+        wanted,
+        {name: reason for name, reason in absent.items() if name not in named},
+        "rate" if actions is None else actions.opinion,
+    )
 
 
 def _estimates(totals: Totals, metrics: Sequence[Metric]) -> dict[str, Estimate]:

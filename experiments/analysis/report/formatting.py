@@ -7,7 +7,7 @@ from typing import Any
 
 from groundlings.environments.environment import EndedBy
 from groundlings.experiments.analysis.compare import Difference, Estimate
-from groundlings.experiments.analysis.metrics import ArmSummary, Metric, Summary
+from groundlings.experiments.analysis.metrics import BY_NAME, ArmSummary, Metric, Summary
 from groundlings.experiments.analysis.metrics.counts import ArmCounts
 from groundlings.recommenders.interleaving import TEAM_DRAFT
 
@@ -66,6 +66,14 @@ def unknown(summary: Summary) -> str:
         f"{lost.sentence()}. By arm: {arms}. Not known: what was done in {slots} slots, and how {sessions} sessions "
         "went on; they are left out of every mean, and nothing in them counts as zero."
     )
+
+
+def absent(summary: Summary) -> tuple[str, ...]:
+    """Shipped metrics that these data cannot have, in a sentence per reason: "n/a: likes per session (...)"."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in summary.absent.items():
+        reasons.setdefault(reason, []).append(BY_NAME[name].label.lower())
+    return tuple(f"{NOT_KNOWN}: {', '.join(labels)} ({reason})" for reason, labels in reasons.items())
 
 
 def interval(found: Estimate | Difference, metric: Metric) -> str:

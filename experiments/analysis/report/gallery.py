@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from groundlings.environments.earlier_names import EarlierAttribute
+from groundlings.personas.minds.language.lines import opinion_words
 from groundlings.simulator.log.reader import LogReader, Rows
 
 CANDIDATES = 1000
@@ -21,13 +22,13 @@ _RANKS = (5, 15, 35, 65, 75, 95)
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """An item on a page and what came of it; `clicked` is None where the page is lost."""
+    """An item on a page and what came of it; `clicked` is None where the page is lost, `said` where no opinion is."""
 
     title: str
     year: int | None
     genres: str
     clicked: bool | None
-    rating: float | None
+    said: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +135,14 @@ def choose_guests(log: LogReader, like_from: float, n_arms: int) -> tuple[Guest,
 
 def _guests(log: LogReader, chosen: Mapping[int, str], session_ids: Sequence[int]) -> tuple[Guest, ...]:
     people = {int(row["agent_id"]): row for row in log.agents_of(list(chosen))}
+    actions = log.logged_actions()
+    opinion = "rate" if actions is None else actions.opinion
     slots, events = _grouped(log.slots_of(session_ids)), _grouped(log.page_events_of(session_ids))
     sessions: dict[int, list[Session]] = {agent: [] for agent in chosen}
     for row in log.sessions_of(session_ids):
         session = int(row["session_id"])
         pages = tuple(
-            _page(number, slots[session, number], events.get((session, number), []))
+            _page(number, slots[session, number], events.get((session, number), []), opinion)
             for number in range(1, int(row["pages"]) + 1)
         )
         sessions[int(row["agent_id"])].append(
@@ -151,13 +154,13 @@ def _guests(log: LogReader, chosen: Mapping[int, str], session_ids: Sequence[int
     )
 
 
-def _page(number: int, slots: Rows, events: Rows) -> ShownPage:
+def _page(number: int, slots: Rows, events: Rows, opinion: str | None) -> ShownPage:
     closing = next((event for event in events if event["kind"] != "illegal"), None)
     said = None if closing is None else _text(closing["detail"])
     refused = closing is not None and closing["kind"] == "unanswerable"
     return ShownPage(
         number=number,
-        slots=tuple(_slot(row) for row in slots),
+        slots=tuple(_slot(row, opinion) for row in slots),
         satisfaction=None if closing is None else _number(closing["value"]),
         feeling=None if refused else said,
         refused=tuple(str(event["detail"]) for event in events if event["kind"] == "illegal"),
@@ -166,14 +169,14 @@ def _page(number: int, slots: Rows, events: Rows) -> ShownPage:
     )
 
 
-def _slot(row: Mapping[str, Any]) -> Slot:
-    year, clicked = _number(row["year"]), _number(row["clicked"])
+def _slot(row: Mapping[str, Any], opinion: str | None) -> Slot:
+    year, clicked, value = _number(row["year"]), _number(row["clicked"]), _number(row["rating"])
     return Slot(
         title=row["title"],
         year=None if year is None else int(year),
         genres=", ".join(filter(None, row["genres"].split("|"))),
         clicked=None if clicked is None else bool(clicked),
-        rating=_number(row["rating"]),
+        said=None if value is None else opinion_words(value, opinion),
     )
 
 

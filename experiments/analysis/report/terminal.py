@@ -8,6 +8,7 @@ from rich.table import Table
 from groundlings.experiments.analysis.metrics import ArmSummary, Metric, Summary
 from groundlings.experiments.analysis.report.formatting import (
     NOT_VALIDATED,
+    absent,
     count,
     decimal,
     denominators,
@@ -35,6 +36,7 @@ def render_summary_table(summary: Summary) -> Table:
         f" (dim where its interval includes zero). {NOT_VALIDATED.capitalize()}."
     )
     caption += "".join(f"\n{escape(denominators(summary, metric))}" for metric in summary.metrics if not metric.shipped)
+    caption += "".join(f"\n{escape(line)}" for line in absent(summary))
     if changed := summary.run["accepted_changes"]:
         caption += f"\n[red]Two experiments[/]: changed on resume: {escape(', '.join(changed))}."
     if lost := unknown(summary):

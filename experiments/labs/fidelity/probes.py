@@ -83,7 +83,7 @@ def _record(
 def _position(stage: Stage, random_order: Recommender) -> list[Record]:
     """Each item of a page is in each slot once, so that only the slot differs."""
     task, size = "position rotation", stage.config.site.page_size
-    site = PaginatedFeed(size, 1, stage.dataset.scale)
+    site = PaginatedFeed(size, 1, stage.dataset.scale, opinions=stage.dataset.opinions)
     slates = np.zeros((stage.train.n_users, size), dtype=np.int32)
     slates[stage.testers] = simulate_sessions(stage, random_order, stage.mind, site, day=0).shown
     rates = np.zeros((len(stage.testers), size))
@@ -119,7 +119,7 @@ def _position(stage: Stage, random_order: Recommender) -> list[Record]:
 
 def _random_slates(stage: Stage, random_order: Recommender) -> list[Record]:
     """Click-through rate of random items."""
-    site = PaginatedFeed(stage.config.site.page_size, 1, stage.dataset.scale)
+    site = PaginatedFeed(stage.config.site.page_size, 1, stage.dataset.scale, opinions=stage.dataset.opinions)
     today = simulate_sessions(stage, random_order, stage.mind, site, day=0)
     shown = (today.shown != NO_ITEM).sum(axis=1)
     found = mean_interval(today.clicks / np.maximum(shown, 1))
@@ -141,7 +141,9 @@ def _random_slates(stage: Stage, random_order: Recommender) -> list[Record]:
 
 def _fatigue(stage: Stage, ease: Recommender) -> list[Record]:
     """P(exit after each page), among the agents who saw it and could have continued."""
-    site = PaginatedFeed(stage.config.site.page_size, FATIGUE_PAGES, stage.dataset.scale)
+    site = PaginatedFeed(
+        stage.config.site.page_size, FATIGUE_PAGES, stage.dataset.scale, opinions=stage.dataset.opinions
+    )
     sessions = simulate_sessions(stage, ease, stage.mind, site, day=0)
     definition = (
         "Share of the agents who see this page that leave after it (Kaplan and Meier 1958: sessions that the last page "

@@ -89,7 +89,7 @@ class _Moments:
 
 def draw_scenes(stage: Stage) -> SceneGroups:
     """The scenes of both groups of users; none where no history has later rows."""
-    history = stage.dataset.interactions
+    history = stage.dataset.history
     later = split_history(history, "global_temporal", stage.config.choice.later)
     thirds = people_in_thirds(stage.dataset.people.user_ids, stage.config.split.salt)
     moments = {

@@ -54,7 +54,7 @@ def simulate_sessions(
 def decide(stage: Stage, mind: Mind, users: IntArray, items: ItemArray, *, day: int) -> Decision:
     """The decisions about one page per user, each column of shape (n, n_slots), in sessions that begin there."""
     parts = []
-    schema = feed_schema(stage.dataset.scale.values)
+    schema = feed_schema(stage.dataset.scale.values, opinions=stage.dataset.opinions)
     for sessions in _cohorts(stage, users, mind, day):
         page = Page(1, 0, items[sessions.agents])
         legal = LegalActions(schema, {"next_page": np.zeros(len(sessions), dtype=np.bool_)})

@@ -106,7 +106,9 @@ class Stage:
     @property
     def site(self) -> PaginatedFeed:
         """The environment of the probes and the system level."""
-        return PaginatedFeed(self.config.site.page_size, self.config.site.max_pages, self.dataset.scale)
+        return PaginatedFeed(
+            self.config.site.page_size, self.config.site.max_pages, self.dataset.scale, opinions=self.dataset.opinions
+        )
 
     @property
     def context(self) -> RecommenderContext:

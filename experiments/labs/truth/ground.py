@@ -89,7 +89,9 @@ class Ground:
     @property
     def site(self) -> PaginatedFeed:
         """The pages of a session."""
-        return PaginatedFeed(self.config.site.page_size, self.config.site.max_pages, self.dataset.scale)
+        return PaginatedFeed(
+            self.config.site.page_size, self.config.site.max_pages, self.dataset.scale, opinions=self.dataset.opinions
+        )
 
     @property
     def context(self) -> RecommenderContext:
@@ -159,7 +161,9 @@ def lay_ground(config: TruthConfig, progress: Progress = SILENT) -> Ground:
 
 def _training_part(dataset: Dataset) -> Interactions:
     parts = dataset.parts
-    return dataset.interactions if parts is None else dataset.interactions.take(parts == TRAINING)
+    if parts is None:
+        return dataset.history
+    return dataset.interactions.take(dataset.is_counted & (parts == TRAINING))
 
 
 def _random_exposures(config: TruthConfig, dataset: Dataset) -> Exposures:

@@ -91,7 +91,7 @@ def _add(
         clicks = turn.decision["click"].sum(axis=1)
         totals.shown[here, column] += turn.page.shown.sum(axis=1)
         totals.clicks[here, column] += clicks
-        ratings = turn.decision.get("rate")
+        ratings = turn.decision.opinion
         if clicks_are_likes or ratings is None:
             totals.ratings[here, column] += clicks
             totals.likes[here, column] += clicks

@@ -94,8 +94,9 @@ def expose_new_items(trial: Trial, pages: PagesConfig) -> list[Exposures]:
     mind = make_mind(trial, population)
     shown = _shortlists(trial, pages.people)
     lists = _own_lists(trial, pages.page_size)
-    scale = trial.dataset.scale
-    sites = {"asked": PaginatedFeed(1, 1, scale), "pages": PaginatedFeed(pages.page_size, 1, scale)}
+    sizes = {"asked": 1, "pages": pages.page_size}
+    scale, opinions = trial.dataset.scale, trial.dataset.opinions
+    sites = {name: PaginatedFeed(size, 1, scale, opinions=opinions) for name, size in sizes.items()}
     exposures = []
     for condition in CONDITIONS:
         clicked = np.zeros_like(shown)

@@ -81,7 +81,8 @@ def selected_sessions(trial: Trial, chosen: IntArray, population: Population) ->
     order = np.lexsort((items, rows))
     rows, items = rows[order], items[order]
     day = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    feed, opens = PaginatedFeed(1, 1, trial.dataset.scale), ScriptedMind(rule=_click_everything)
+    feed = PaginatedFeed(1, 1, trial.dataset.scale, opinions=trial.dataset.opinions)
+    opens = ScriptedMind(rule=_click_everything)
     seen = sp.csr_array((trial.split.train.n_users, trial.split.train.n_items))
     records = []
     for number in range(int(day.max(initial=-1)) + 1):

@@ -67,7 +67,7 @@ def split_cold(dataset: Dataset, config: ColdConfig, salt: str, chance: np.rando
     Raises:
         ConfigError: An id of the list is unknown, or no rows are left to fit on or to measure.
     """
-    history = dataset.interactions
+    history = dataset.history
     new, hidden = choose_items(dataset, config, chance)
     tested = test_people(dataset.people.user_ids, salt)
     of_tested = tested[history.users]
@@ -94,7 +94,7 @@ def split_cold(dataset: Dataset, config: ColdConfig, salt: str, chance: np.rando
 
 def choose_items(dataset: Dataset, config: ColdConfig, chance: np.random.Generator) -> tuple[IntArray, IntArray]:
     """The new items and the hidden ones, ascending; only items with interactions are chosen."""
-    with_interactions = np.flatnonzero(dataset.interactions.item_counts > 0)
+    with_interactions = np.flatnonzero(dataset.history.item_counts > 0)
     if config.choose == "list":
         new = np.unique(_rows(dataset, config.items))
         others = np.setdiff1d(with_interactions, new)

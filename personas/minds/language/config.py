@@ -79,8 +79,8 @@ class LanguageOptions(BaseModel):
     same. An effect that turns with the words is not about recommenders; `variants.prompts` runs several."""
     graded: GradedOptions = GradedOptions()
     """How log-odds become probabilities; `graded` only."""
-    things: str = Field(default="films", pattern=r"^[\w -]{1,40}$")
-    """What the site shows, in the plural; goes into the prompt."""
+    things: Annotated[str, Field(pattern=r"^[\w -]{1,40}$")] | None = None
+    """What the site shows, in the plural; goes into the prompt. If absent, as the data set calls its items."""
     feelings: tuple[str, ...] = Field(
         default=("delighted", "curious", "content", "indifferent", "bored", "annoyed"), min_length=2
     )

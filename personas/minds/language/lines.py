@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -63,9 +64,9 @@ def session_line(turns: Sequence[PageTurn], row: int, catalog: Catalog) -> str:
         catalog: For titles and genres.
     """
     opened = [each for turn in turns for each in _opened(turn, row)]
-    best_first = sorted(opened, key=lambda each: 0.0 if math.isnan(each[1]) else -each[1])
+    best_first = sorted(opened, key=lambda each: 0.0 if math.isnan(each.value) else -each.value)
     text = f"{len(turns)} page{'s' * (len(turns) != 1)}; opened {_named(best_first, catalog, _NAMED_IN_SESSION)}"
-    topics = Counter(topic for item, _ in opened for topic in catalog.genres[item])
+    topics = Counter(topic for each in opened for topic in catalog.genres[each.item])
     if topics:
         text += f", mostly {one_line(min(topics, key=lambda topic: (-topics[topic], topic)), _TITLE_CHARACTERS)}"
     feelings = turns[-1].decision.trace.feelings
@@ -84,30 +85,43 @@ def session_importance(turns: Sequence[PageTurn], row: int, scale: RatingScale) 
     said = [each for each in said if not math.isnan(each)]
     felt = abs(float(np.mean(said)) - 5.5) / 4.5 if said else 0.0
     middle, half = (scale.low + scale.high) / 2, (scale.high - scale.low) / 2
-    stars = [stars for turn in turns for _, stars in _opened(turn, row) if not math.isnan(stars)]
+    stars = [each.value for turn in turns for each in _opened(turn, row) if not math.isnan(each.value)]
     rated = max((abs(each - middle) / half for each in stars), default=0.0) if half > 0 else 0.0
     return round(1 + 4.5 * (felt + rated), 3)
 
 
-def star_words(stars: float) -> str:
-    """ "1 star", "4.5 stars"."""
-    return f"{stars:g} star{'s' * (stars != 1)}"
+def opinion_words(value: float, action: str | None) -> str:
+    """What somebody said of an item: "1 star" or "4.5 stars" of `rate`, "liked" or "disliked" of `like`."""
+    if action == "like":
+        return "liked" if value else "disliked"
+    return f"{value:g} star{'s' * (value != 1)}"
 
 
-def _opened(turn: PageTurn, row: int) -> list[tuple[int, float]]:
-    """Item and stars (NaN for none) of every opened slot of a page."""
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An opened item and what was said of it: the rating or like (NaN for none), and the action that says it."""
+
+    item: int
+    value: float
+    action: str | None
+
+
+def _opened(turn: PageTurn, row: int) -> list[_Opened]:
+    """Every opened slot of a page."""
     slots = turn.decision["click"][row].nonzero()[0]
-    given = turn.decision.get("rate")
-    stars = np.full(len(slots), np.nan) if given is None else given[row, slots]
-    return list(zip(turn.page.items[row, slots].tolist(), stars.tolist(), strict=True))
+    given, action = turn.decision.opinion, turn.decision.actions.schema.opinion
+    values = np.full(len(slots), np.nan) if given is None else given[row, slots]
+    items = turn.page.items[row, slots].tolist()
+    return [_Opened(item, value, action) for item, value in zip(items, values.tolist(), strict=True)]
 
 
-def _named(opened: Sequence[tuple[int, float]], catalog: Catalog, most: int) -> str:
+def _named(opened: Sequence[_Opened], catalog: Catalog, most: int) -> str:
     if not opened:
         return "nothing"
     named = []
-    for item, stars in opened[:most]:
-        title = one_line(catalog.titles[item], _TITLE_CHARACTERS)
-        named.append(title if math.isnan(stars) else f"{title} ({star_words(stars)})")
+    for each in opened[:most]:
+        title = one_line(catalog.titles[each.item], _TITLE_CHARACTERS)
+        said = "" if math.isnan(each.value) else f" ({opinion_words(each.value, each.action)})"
+        named.append(f"{title}{said}")
     more = f" and {len(opened) - most} more" if len(opened) > most else ""
     return ", ".join(named) + more

@@ -28,23 +28,25 @@ from scipy.special import expit
 from groundlings.environments import levels
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.chat import CallRecord
+from groundlings.environments.dataset import LIKES
 from groundlings.environments.decision import Decision
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.trace import Chance, Remark, Trace
 from groundlings.personas.minds.language.ask import Asker, Question
 from groundlings.personas.minds.language.config import LanguageOptions, Wording
-from groundlings.personas.minds.language.lines import star_words
+from groundlings.personas.minds.language.lines import opinion_words
 from groundlings.personas.minds.language.prompt_rendering import PromptRenderer, View
 from groundlings.personas.minds.language.reply_schema import ClosingReply, closing_schema, read_closing
 from groundlings.personas.prompts import Prompt, worded_prompt
 
 
-def prompt_of(wording: Wording) -> Prompt:
-    """What is asked for grades, in these words."""
-    return worded_prompt(wording, "graded", "agent")
+def prompt_of(wording: Wording, *, history: bool = False) -> Prompt:
+    """What is asked for grades, in these words; with the sections of `history.md` if they are needed."""
+    return worded_prompt(wording, "graded", "agent", *(["history"] if history else []))
 
 
 _YES_OR_NO = ("yes", "no")
+_NO_OR_YES = ("no", "yes")
 _MOST_STARS = 10
 
 
@@ -56,13 +58,20 @@ class GradedPage:
         renderer: Puts titles into words.
         asker: Asks the model.
         options: How log-odds become probabilities.
+        prompt: The words of the questions.
+        things: What items are called.
     """
 
-    def __init__(self, view: View, renderer: PromptRenderer, asker: Asker, options: LanguageOptions) -> None:
+    def __init__(
+        self, view: View, renderer: PromptRenderer, asker: Asker, options: LanguageOptions, prompt: Prompt, things: str
+    ) -> None:
         self._view = view
         self._renderer = renderer
         self._asker = asker
         self._options = options
+        self._prompt = prompt
+        self._things = things
+        self._opinion = view.situation.legal.schema.opinion
         self._calls: list[CallRecord] = []
 
     async def decide(self) -> Decision:
@@ -99,9 +108,9 @@ class GradedPage:
             page,
             trace,
             click=clicked,
-            rate=given if "rate" in situation.legal.schema else None,
             next_page=situation.legal.offers("next_page", page) & (uniform_next < going_on),
             satisfaction=np.array([float(closing.satisfaction)]),
+            **({} if self._opinion is None else {self._opinion: given}),
         )
 
     async def _opening(self) -> FloatArray | None:
@@ -122,7 +131,7 @@ class GradedPage:
     async def _rate(self, opened: Sequence[int]) -> tuple[dict[int, float], tuple[Remark, ...]] | None:
         """The stars of every opened slot (NaN where the site takes none), and what they were drawn from."""
         situation = self._view.situation
-        values = situation.legal.values("rate")
+        values = () if self._opinion is None else situation.legal.values(self._opinion)
         if not values:
             return dict.fromkeys(opened, np.nan), ()
         if len(values) > _MOST_STARS:
@@ -130,6 +139,8 @@ class GradedPage:
                 f"mind.decision: graded reads stars from one digit and can tell {_MOST_STARS} values apart, "
                 f"found {len(values)}; use decision: verdict"
             )
+        if self._opinion == "like":
+            return await self._like(opened)
         labels = _digits(values)
         numbers = {slot: number for number, slot in self._view.slots.items()}
         legend = dict(zip(labels, levels.texts(values), strict=True))
@@ -144,13 +155,27 @@ class GradedPage:
         )
         if shares is None:
             return None
+        return self._drawn(opened, shares, values, list(legend.values()))
+
+    async def _like(self, opened: Sequence[int]) -> tuple[dict[int, float], tuple[Remark, ...]] | None:
+        """Whether each opened slot is liked or disliked: P(like) is that of "yes"."""
+        numbers = {slot: number for number, slot in self._view.slots.items()}
+        questions = [self._about_slot("like", numbers[slot], slot) for slot in opened]
+        shares = await self._odds(questions, [_NO_OR_YES] * len(opened))
+        return None if shares is None else self._drawn(opened, shares, LIKES.values, ["dislike", "like"])
+
+    def _drawn(
+        self, opened: Sequence[int], shares: Sequence[FloatArray], values: Sequence[float], names: Sequence[str]
+    ) -> tuple[dict[int, float], tuple[Remark, ...]]:
+        """The value of every opened slot, and what it was drawn from."""
+        situation = self._view.situation
         uniform = situation.sessions.draws.uniform("stars", situation.page.items)[0]
         stars: dict[int, float] = {}
         remarks = []
         for slot, share in zip(opened, shares, strict=True):
             place = min(int(np.searchsorted(np.cumsum(share), uniform[slot], side="right")), len(values) - 1)
             stars[slot] = values[place]
-            odds = dict(zip(legend.values(), np.round(share, 6).tolist(), strict=True))
+            odds = dict(zip(names, np.round(share, 6).tolist(), strict=True))
             remarks.append(Remark(0, slot, "star_odds", json.dumps({"p": odds, "u": float(uniform[slot])})))
         return stars, tuple(remarks)
 
@@ -186,11 +211,11 @@ class GradedPage:
         return self._question(section, int(page.items[0, slot]), slot=number, title=title, **told)
 
     def _question(self, section: str, about: int, **told: object) -> Question:
-        prompt = prompt_of(self._options.wording)
+        prompt = self._prompt
         wanted = prompt.fill(section, number=self._number, **told)
         return Question(
             prompt=prompt,
-            shared=prompt.fill("shared", things=self._options.things),
+            shared=prompt.fill("shared", things=self._things),
             told=f"{self._view.told}\n{wanted}",
             schema={"enum": list(_YES_OR_NO)},
             draws=self._view.situation.sessions.draws,
@@ -201,7 +226,7 @@ class GradedPage:
     def _done(self, stars: dict[int, float]) -> str:
         page = self._view.situation.page
         named = [
-            self._renderer.title(page, slot) + ("" if np.isnan(given) else f" ({star_words(given)})")
+            self._renderer.title(page, slot) + ("" if np.isnan(given) else f" ({opinion_words(given, self._opinion)})")
             for slot, given in stars.items()
         ]
         return ", ".join(named) or "nothing"

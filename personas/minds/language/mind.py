@@ -56,10 +56,12 @@ class LanguageMind:
         options: LanguageOptions,
         sampling: Sampling,
     ) -> None:
+        self._things = options.things or population.catalog.words.many
+        options = options.model_copy(update={"things": self._things})
         self._options = options
         self._memory = MemoryStore(options.memory, load_embedder(options.memory.embedder))
         asks = verdict_decision if options.decision == "verdict" else logprob_decision
-        self._prompt = asks.prompt_of(options.wording)
+        self._prompt = asks.prompt_of(options.wording, history=population.tells_acts or population.says_likes)
         self._renderer = PromptRenderer(population, self._memory, self._prompt, options)
         self._asker = Asker(model, sampling, options.reasks)
         self._looking_back = LookingBack(population, self._memory, self._renderer, self._asker, options)
@@ -69,9 +71,11 @@ class LanguageMind:
         _refuse_company(situation.sessions)
         view = self._renderer.render(situation)
         if self._options.decision == "verdict":
-            decision = await verdict(view, self._asker, self._options)
+            decision = await verdict(view, self._asker, self._options, self._prompt, self._things)
         else:
-            decision = await GradedPage(view, self._renderer, self._asker, self._options).decide()
+            decision = await GradedPage(
+                view, self._renderer, self._asker, self._options, self._prompt, self._things
+            ).decide()
         return replace(decision, trace=replace(decision.trace, moods=(view.mood,), display=view.display))
 
     async def look_back(self, sessions: Sessions, turns: tuple[PageTurn, ...]) -> Afterthoughts:

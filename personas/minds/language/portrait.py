@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from groundlings.environments.catalog import Catalog
+from groundlings.personas.acts import Act, act_words
 from groundlings.personas.description import NOTABLE_LIFT
 from groundlings.personas.minds.language.text import one_line
 from groundlings.personas.persona import Persona
@@ -39,8 +40,18 @@ class PortraitOptions(Protocol):
         ...
 
 
-def portrait(persona: Persona, catalog: Catalog, prompt: Prompt, options: PortraitOptions) -> str:
-    """The person in the words of the prompt's sections, one line."""
+def portrait(
+    persona: Persona, catalog: Catalog, prompt: Prompt, options: PortraitOptions, *, says_likes: bool = False
+) -> str:
+    """The person in the words of the prompt's sections, one line.
+
+    Args:
+        persona: Who.
+        catalog: For titles and verbs.
+        prompt: Holds the sections; those of `history.md` as well where the persona has acts.
+        options: How much is told.
+        says_likes: Whether people like and dislike, so that a mean of stars would say nothing.
+    """
     most = options.person_examples
 
     def titles(items: Sequence[int]) -> str:
@@ -56,7 +67,9 @@ def portrait(persona: Persona, catalog: Catalog, prompt: Prompt, options: Portra
         parts.append(prompt.fill("more", genres=one_line(", ".join(more), options.text_characters)))
     if less:
         parts.append(prompt.fill("less", genres=one_line(", ".join(less), options.text_characters)))
-    if persona.style.mean is not None and persona.style.spread is not None:
+    if persona.acts and most:
+        parts.append(prompt.fill("taken", acts=_acts(persona.acts, catalog, most, options)))
+    if persona.style.mean is not None and persona.style.spread is not None and not says_likes:
         spread = f"{persona.style.spread:.1f}"
         parts.append(prompt.fill("stars", mean=f"{persona.style.mean:.1f}", spread=spread))
     if persona.liked and most:
@@ -64,3 +77,10 @@ def portrait(persona: Persona, catalog: Catalog, prompt: Prompt, options: Portra
     if persona.disliked and most:
         parts.append(prompt.fill("disliked", titles=titles(persona.disliked)))
     return " ".join(parts)
+
+
+def _acts(acts: Sequence[Act], catalog: Catalog, most: int, options: PortraitOptions) -> str:
+    """The first acts, and as many of another kind than the first."""
+    some = [*acts[:most], *[act for act in acts[most:] if act.kind != acts[0].kind][:most]]
+    titles = [one_line(catalog.titles[act.item], options.title_characters) for act in some]
+    return act_words(some, titles, catalog, "day 1")

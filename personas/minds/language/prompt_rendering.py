@@ -106,7 +106,13 @@ class PromptRenderer:
         """Who the agent is, on one line."""
         if agent not in self._portraits:
             population = self._population
-            known = portrait(population.persona(agent), population.catalog, self._prompt, self._options)
+            known = portrait(
+                population.persona(agent),
+                population.catalog,
+                self._prompt,
+                self._options,
+                says_likes=population.says_likes,
+            )
             self._portraits[agent] = known
         return self._portraits[agent]
 

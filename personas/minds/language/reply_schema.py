@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -22,6 +22,9 @@ from groundlings.environments import levels
 from groundlings.environments.errors import UnreadableReply
 
 REASON_CHARACTERS = 60
+
+LIKE_WORDS = {"like": 1.0, "dislike": 0.0}
+"""What a reply says of an opened item where people like and dislike -> the value of the action `like`."""
 
 _SLOT = re.compile(r"0|[1-9][0-9]{0,8}")
 _FENCED = re.compile(r"\s*```(?:json)?\n(.*)\n```\s*", re.DOTALL)
@@ -49,7 +52,7 @@ class Reply(BaseModel):
 class PageReply(Reply):
     """What a visitor answers to a page; the order of fields is the order of writing."""
 
-    open: dict[str, float | None] | list[WholeNumber]
+    open: dict[str, float | Literal["like", "dislike"] | None] | list[WholeNumber]
     why: dict[str, str] | None = None
     feel: str
     satisfaction: WholeNumber = Field(ge=-_MOST, le=_MOST)
@@ -76,7 +79,7 @@ _ONE_TO_TEN = {"type": "integer", "minimum": 1, "maximum": 10}
 
 def reply_schema(
     slots: Sequence[int],
-    stars: Sequence[float],
+    stars: Sequence[float | str],
     may_go_on: bool,
     feelings: Sequence[str],
     *,
@@ -87,14 +90,15 @@ def reply_schema(
 
     Args:
         slots: Numbers of the slots that hold an item, from 1.
-        stars: Legal ratings, none where the site takes no ratings.
+        stars: Legal ratings, or the words of `LIKE_WORDS`; none where the site takes neither.
         may_go_on: Whether there is a next page.
         feelings: Words to choose from.
         stars_optional: Whether an opened slot may be left without stars.
         reasons: Whether slots may be explained.
     """
     if stars:
-        listed = levels.numbers(tuple(stars))
+        ratings = tuple(each for each in stars if not isinstance(each, str))
+        listed = levels.numbers(ratings) if ratings else stars
         rating = {"enum": [*listed, None] if stars_optional else list(listed)}
         opened = _object({str(slot): rating for slot in slots}, required=())
     else:
@@ -126,22 +130,41 @@ def interview_schema(questions: int, characters: int) -> dict[str, Any]:
 
 
 def read_reply(
-    text: str, *, takes_stars: bool, may_go_on: bool, stars_optional: bool = False, reasons: bool = False
+    text: str,
+    *,
+    takes_stars: bool,
+    may_go_on: bool,
+    stars_optional: bool = False,
+    reasons: bool = False,
+    likes: bool = False,
 ) -> PageReply:
     """Read the reply to a page.
+
+    Args:
+        text: The reply.
+        takes_stars: Whether the site takes stars, or a like or dislike, with an opened slot.
+        may_go_on: Whether there is a next page.
+        stars_optional: Whether an opened slot may be left without.
+        reasons: Whether slots may be explained.
+        likes: Whether it takes likes and dislikes rather than stars.
 
     Raises:
         UnreadableReply: It is not the form; the message tells the model what is wrong with it.
     """
     reply = read_form(text, PageReply)
+    said = "like or dislike" if likes else "stars"
     if isinstance(reply.open, dict) and not takes_stars:
         raise UnreadableReply("open: expected a list of slot numbers")
     if isinstance(reply.open, list) and takes_stars and reply.open:
-        raise UnreadableReply("open: expected an object of slot number and stars")
+        raise UnreadableReply(f"open: expected an object of slot number and {said}")
     if isinstance(reply.open, list) and len(set(reply.open)) < len(reply.open):
         raise UnreadableReply("open: a slot is named twice")
     if isinstance(reply.open, dict) and not stars_optional and None in reply.open.values():
-        raise UnreadableReply("open: an opened slot needs stars")
+        raise UnreadableReply(f"open: an opened slot needs {said}")
+    if isinstance(reply.open, dict) and any(
+        isinstance(each, str) != likes for each in reply.open.values() if each is not None
+    ):
+        raise UnreadableReply(f"open: expected {said} with each slot")
     if (reply.why is not None) != reasons:
         raise UnreadableReply("why is missing" if reasons else "why: was not asked for")
     for slot in (*reply.open, *(reply.why or ())):

@@ -16,13 +16,19 @@ from groundlings.environments.trace import Remark, Trace
 from groundlings.personas.minds.language.ask import Asker, Question
 from groundlings.personas.minds.language.config import LanguageOptions, Wording
 from groundlings.personas.minds.language.prompt_rendering import View
-from groundlings.personas.minds.language.reply_schema import REASON_CHARACTERS, PageReply, read_reply, reply_schema
+from groundlings.personas.minds.language.reply_schema import (
+    LIKE_WORDS,
+    REASON_CHARACTERS,
+    PageReply,
+    read_reply,
+    reply_schema,
+)
 from groundlings.personas.prompts import Prompt, worded_prompt
 
 
-def prompt_of(wording: Wording) -> Prompt:
-    """What is asked for a verdict, in these words."""
-    return worded_prompt(wording, "verdict", "agent")
+def prompt_of(wording: Wording, *, history: bool = False) -> Prompt:
+    """What is asked for a verdict, in these words; with the sections of `history.md` if they are needed."""
+    return worded_prompt(wording, "verdict", "agent", *(["history"] if history else []))
 
 
 _TOKENS_A_REASON = REASON_CHARACTERS // 3
@@ -31,19 +37,29 @@ _WHY = (
 )
 
 
-async def verdict(view: View, asker: Asker, options: LanguageOptions) -> Decision:
-    """Ask once and read the reply; where no reply can be read the page is lost, and no action is made up."""
+async def verdict(view: View, asker: Asker, options: LanguageOptions, prompt: Prompt, things: str) -> Decision:
+    """Ask once and read the reply; where no reply can be read the page is lost, and no action is made up.
+
+    Args:
+        view: What the agent sees.
+        asker: Asks the model.
+        options: What may be said.
+        prompt: The words of the question.
+        things: What items are called.
+    """
     situation = view.situation
-    stars = situation.legal.values("rate")
+    opinion = situation.legal.schema.opinion
+    stars = () if opinion is None else situation.legal.values(opinion)
+    likes = opinion == "like"
     may_go_on = bool(situation.legal.offers("next_page", situation.page)[0])
-    number, prompt = situation.page.number, prompt_of(options.wording)
+    number = situation.page.number
     question = Question(
         prompt=prompt,
-        shared=_shared(
-            options.wording, stars, options.things, options.feelings, options.stars_optional, options.reasons
-        ),
+        shared=_shared(prompt, stars, likes, things, options.feelings, options.stars_optional, options.reasons),
         told=f"{view.told}\n{prompt.fill('ask' if may_go_on else 'ask_last', number=number)}",
-        schema=_schema(tuple(view.slots), stars, may_go_on, options.feelings, options.stars_optional, options.reasons),
+        schema=_schema(
+            tuple(view.slots), stars, likes, may_go_on, options.feelings, options.stars_optional, options.reasons
+        ),
         draws=situation.sessions.draws,
         purpose="reply",
         number=number,
@@ -54,6 +70,7 @@ async def verdict(view: View, asker: Asker, options: LanguageOptions) -> Decisio
         lambda text: read_reply(
             text,
             takes_stars=bool(stars),
+            likes=likes,
             may_go_on=may_go_on,
             stars_optional=options.stars_optional,
             reasons=options.reasons,
@@ -68,18 +85,21 @@ async def verdict(view: View, asker: Asker, options: LanguageOptions) -> Decisio
 def _schema(
     slots: tuple[int, ...],
     stars: tuple[float, ...],
+    likes: bool,
     may_go_on: bool,
     feelings: tuple[str, ...],
     stars_optional: bool,
     reasons: bool,
 ) -> Mapping[str, Any]:
-    return reply_schema(slots, stars, may_go_on, feelings, stars_optional=stars_optional, reasons=reasons)
+    said = tuple(LIKE_WORDS) if likes and stars else stars
+    return reply_schema(slots, said, may_go_on, feelings, stars_optional=stars_optional, reasons=reasons)
 
 
 @lru_cache(maxsize=64)
 def _shared(
-    wording: Wording,
+    prompt: Prompt,
     stars: tuple[float, ...],
+    likes: bool,
     things: str,
     feelings: tuple[str, ...],
     stars_optional: bool,
@@ -87,13 +107,15 @@ def _shared(
 ) -> str:
     """What every agent of a run is told: the longest prefix that all prompts have in common."""
     meaning = f"the {things} you open"
-    if stars:
+    if stars and likes:
+        meaning += f', each with "like" or "dislike"{", or null for neither" if stars_optional else ""}'
+    elif stars:
         listed = ", ".join(levels.texts(stars))
         meaning += f", with your stars ({listed}{', or null for none' if stars_optional else ''})"
-    return prompt_of(wording).fill(
+    return prompt.fill(
         "shared",
         things=things,
-        opened='{"NUMBER":STARS}' if stars else "[NUMBER]",
+        opened=('{"NUMBER":WORD}' if likes else '{"NUMBER":STARS}') if stars else "[NUMBER]",
         opened_nothing="{}" if stars else "[]",
         opened_meaning=meaning,
         why='"why":{"NUMBER":TEXT},' if reasons else "",
@@ -111,7 +133,12 @@ def _decision(view: View, said: PageReply, calls: tuple[CallRecord, ...]) -> Dec
 
     told = [Action("click", slot(number)) for number in said.open]
     if isinstance(said.open, dict):
-        told += [Action("rate", slot(number), stars) for number, stars in said.open.items() if stars is not None]
+        opinion = view.situation.legal.schema.opinion or "rate"
+        told += [
+            Action(opinion, slot(number), LIKE_WORDS[each] if isinstance(each, str) else each)
+            for number, each in said.open.items()
+            if each is not None
+        ]
     if said.next:
         told.append(Action("next_page"))
     told.append(Action("satisfaction", value=float(said.satisfaction)))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from groundlings.environments.actions import OPINIONS
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.begun import Change, read_accepted
 from groundlings.simulator.log.reading.open_log import OpenLog
@@ -82,6 +83,11 @@ class LoggedActions:
     names: tuple[str, ...]
     interaction: str
     strength: str | None
+
+    @property
+    def opinion(self) -> str | None:
+        """The action by which agents say what they think of an item: `rate`, `like`, or None of these."""
+        return next((name for name in OPINIONS if name in self.names), None)
 
 
 _FEED = LoggedActions(("click", "rate", "next_page", "satisfaction"), "click", "rate")

@@ -101,7 +101,7 @@ def test_a_run_that_did_not_finish_needs_a_word(run, tmp_path):
 @pytest.mark.parametrize(
     ("name", "change", "said"),
     [
-        ("movielens", "UPDATE impressions SET rating = NULL", "nobody gave stars"),
+        ("movielens", "UPDATE impressions SET rating = NULL", "nobody rated"),
         ("trec", "UPDATE items SET source_item_id = 'a b' || item_id", "holds a space"),
         ("recbole", "UPDATE items SET source_item_id = 'a' || char(9) || item_id", "holds a tab"),
         ("mind", "UPDATE items SET source_item_id = 'a-b' || item_id", "'-'"),
