@@ -18,14 +18,14 @@ def test_each_metric_is_rounded_and_judged_as_its_readers_expect():
 
 
 def test_a_metric_needs_the_actions_that_it_counts_and_no_other():
-    needs = {metric.name: sorted(metric.needs) for metric in METRICS}
+    needs = {metric.name: (sorted(metric.needs), sorted(metric.needs_one)) for metric in METRICS}
     assert needs == {
-        "view_ratio": ["click"],
-        "likes_per_session": ["rate"],
-        "like_ratio": ["rate"],
-        "mean_rating": ["rate"],
-        "exit_page": [],
-        "satisfaction": [],
+        "view_ratio": (["click"], []),
+        "likes_per_session": ([], ["like", "rate"]),
+        "like_ratio": ([], ["like", "rate"]),
+        "mean_rating": (["rate"], []),
+        "exit_page": ([], []),
+        "satisfaction": ([], []),
     }
 
 

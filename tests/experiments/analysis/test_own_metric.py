@@ -323,7 +323,7 @@ def test_a_metric_needs_its_actions():
         check_needs(next(metric for metric in METRICS if metric.name == "mean_rating"), {"click", "buy"})
     left = resolve_metrics(None, actions={"click"})
     assert [metric.name for metric in left] == ["view_ratio", "exit_page", "satisfaction"]
-    with pytest.raises(ConfigError, match=r"metrics\[1\]: like_ratio needs the action rate"):
+    with pytest.raises(ConfigError, match=r"metrics\[1\]: like_ratio needs the action like or rate"):
         resolve_metrics(["shipped", "like_ratio"], actions={"click"})
 
 
