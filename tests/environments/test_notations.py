@@ -70,6 +70,8 @@ def by_hand(cell: str) -> int | None:
 @example("0001-01-01T00:00:00+14:00")
 @example("2024-03-01T24:00:00")
 @example("2024-03-01 10:00:60")
+@example("2024-03-01T10:00:00+10:60")
+@example("2024-03-01T10:00:00+24:00")
 def test_iso_dates_are_those_of_python(cell):
     wanted = by_hand(cell)
     assert read([cell], "iso") == (None if wanted is None else [wanted])
