@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo test check fuzz mutate check-aa check-exposures truth consumers neighbours bench bench-logging bench-scheduling bench-tokens bench-saturation test-vllm
+.PHONY: help install demo test check fuzz mutate check-aa check-exposures truth consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-saturation test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -79,6 +79,9 @@ bench-logging: $(STAMP) ## measure rows a second that the log takes beside sqlit
 
 bench-scheduling: $(STAMP) ## measure what Mesa takes to schedule 1,000,000 people (fails above 700 bytes or 1 microsecond each)
 	$(BIN)/python benchmarks/scheduling.py $(ARGS)
+
+bench-reading: $(STAMP) ## measure what reading 1,500,000 rows of one's own takes (fails above 10 s of CPU, afterwards above 1)
+	$(BIN)/python -m benchmarks.reading $(ARGS)
 
 bench-tokens: $(STAMP) ## count calls and tokens a page of a language agent beside Agent4Rec's published figures
 	$(BIN)/python -m benchmarks.tokens $(ARGS)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
-from groundlings.environments.datasets.ids import unknown_ids
+from groundlings.environments.datasets.ids import places_of, unknown_ids
+from groundlings.environments.datasets.problems import Problems
 from groundlings.environments.datasets.tables import Column, Table
 from groundlings.environments.errors import DataError, NotFitted, shown
 from groundlings.environments.interactions import Interactions
@@ -22,7 +24,7 @@ _NAMED = 3
 
 
 class ExternalRecommender(Recommender):
-    """Reads each user's ranked list from a CSV or Parquet file; it learns nothing.
+    """Reads each user's ranked list from a CSV, TSV or Parquet file, text perhaps packed with gzip; it learns nothing.
 
     The file has the columns user_id and item_id (the data set's own ids) and rank (smaller = earlier), or score
     (higher = earlier, ties by the order of the catalog), or both: then rank decides the order. Other columns are
@@ -39,16 +41,17 @@ class ExternalRecommender(Recommender):
     def __init__(self, path: NamedPath, *, catalog: Catalog, user_ids: Sequence[str], base_directory: Path) -> None:
         self.path = base_directory / path
         self._user_ids = tuple(user_ids)
-        table = _read(self.path)
+        problems = Problems(way_out="")
+        table = _read(self.path, problems)
         users = _numbers(table.column("user_id", "user_id"), "user", self._user_ids)
         items = _numbers(table.column("item_id", "item_id"), "item", catalog.item_ids)
-        _refuse_twice(table, "item_id", users, items)
         scores = _values(table, "score")
-        if "rank" in table.data.column_names:
-            key = _values(table, "rank")
+        ranked = "rank" in table.data.column_names
+        key = _values(table, "rank") if ranked else -scores
+        problems.stop("stop")  # with all users and items that are not known, counted
+        _refuse_twice(table, "item_id", users, items)
+        if ranked:
             _refuse_twice(table, "rank", users, key)
-        else:
-            key = -scores
         order = np.lexsort((items, key, users))
         self._items: ItemArray = items[order].astype(np.int32)
         self._scores = scores[order]
@@ -102,13 +105,19 @@ class ExternalRecommender(Recommender):
         return hash_of(self._items, self._starts)
 
 
-def _read(path: Path) -> Table:
+_ENDINGS = (".csv", ".tsv", ".parquet", ".gz")
+
+
+def _read(path: Path, problems: Problems) -> Table:
     """The file as a table; which columns it must have is checked here, what is in them is not."""
-    if path.suffix not in (".csv", ".parquet"):
-        raise DataError(f"{path}: rankings are read from .csv or .parquet files, found {path.suffix or 'no suffix'!r}")
+    if path.suffix not in _ENDINGS:
+        raise DataError(
+            f"{path}: rankings are read from .csv, .tsv and .parquet files (text perhaps packed as .gz), found "
+            f"{path.suffix or 'no suffix'!r}"
+        )
     if not path.is_file():
         raise DataError(f"{path}: there is no such file; the path starts at the experiment file")
-    table = Table.read(path)
+    table = replace(Table.read(path), problems=problems)
     found = table.data.column_names
     if {"user_id", "item_id"} - set(found) or not {"rank", "score"} & set(found):
         raise DataError(f"{path}: found columns {', '.join(found)}; expected user_id, item_id, and rank or score")
@@ -116,14 +125,13 @@ def _read(path: Path) -> Table:
 
 
 def _numbers(column: Column, kind: str, ids: Sequence[str]) -> IntArray:
-    """Row numbers for ids, all of which must be known."""
-    number = {name: row for row, name in enumerate(ids)}
-    rows = np.array([number.get(value, -1) for value in column.values], dtype=np.int64)[column.codes]
+    """Row numbers for ids; rows with others are rejected, and hold 0."""
+    rows = places_of(column.values, ids)[column.codes]
     if (rows < 0).any():
-        missing = [column.cells[row] for row in np.flatnonzero(rows < 0).tolist()]
+        missing = [column.values[column.codes[row]] for row in np.flatnonzero(rows < 0).tolist()]
         told = unknown_ids(kind, missing, ids, "the data set", "ids are those of the data set's own files")
-        column.fail(int(np.argmax(rows < 0)), told)
-    return rows
+        column.reject(rows < 0, told)
+    return np.maximum(rows, 0)
 
 
 def _values(table: Table, name: str) -> FloatArray:

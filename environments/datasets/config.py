@@ -14,10 +14,12 @@ from groundlings.environments.catalog import COST
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.datasets.loader import DATASET_LOADERS
 from groundlings.environments.datasets.offer_columns import OfferColumns, OfferWeeks
+from groundlings.environments.datasets.problems import OnProblem
+from groundlings.environments.datasets.same_moment import SameMoment
 from groundlings.environments.datasets.times import TimeUnit
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.interactions import KINDS, Kind
-from groundlings.environments.paths import NamedPath
+from groundlings.environments.paths import NamedPath, NamedPaths
 
 DATASET_NAMES: tuple[str, ...] = tuple(DATASET_LOADERS.shipped)
 
@@ -71,15 +73,16 @@ class SplitColumn(_Strict):
 class HeldOutFile(_Strict):
     """A second file with the interactions that are held out; those of the first one are then all for training."""
 
-    path: NamedPath
-    """A CSV or Parquet file with the same columns as the first; relative to the experiment file."""
+    path: NamedPaths
+    """A file with the same columns as the first, or several; see `interactions.path`."""
 
 
 class InteractionColumns(_Strict):
     """The file of the interactions, and its columns."""
 
-    path: NamedPath
-    """A CSV or Parquet file, one row per interaction; relative to the experiment file."""
+    path: NamedPaths
+    """A CSV, TSV or Parquet file (text perhaps packed with gzip), one row per interaction; relative to the experiment
+    file. A list of files, or a pattern such as `sales/2024-*.csv`, is read as one file."""
     user: str
     """Column with the user's id."""
     item: str
@@ -107,6 +110,10 @@ class InteractionColumns(_Strict):
     """Column with a split of your own; with it, `split.kind` must be `given`."""
     held_out: HeldOutFile | None = None
     """File of the held-out interactions, where training and held-out ones lie in two; `split.kind` must be `given`."""
+    same_moment: SameMoment | None = None
+    """What rows of one user, item and time are: `merge` one interaction, with the rating that they agree on; `first` or
+    `last` of them in the file counts; `refuse` a problem. `merge` if absent, `refuse` in data without times. How many
+    rows were merged is counted in the notes of the data set."""
 
     @model_validator(mode="after")
     def _keys_fit(self) -> InteractionColumns:
@@ -150,8 +157,8 @@ class Things(_Strict):
 class ItemColumns(_Strict):
     """Which file describes the items, and under which column names."""
 
-    path: NamedPath
-    """A CSV or Parquet file, one row per item; relative to the experiment file."""
+    path: NamedPaths
+    """A file with one row per item, or several; see `interactions.path`."""
     id: str
     """Column with the item's id."""
     title: str
@@ -187,8 +194,8 @@ class ItemColumns(_Strict):
 class UserColumns(_Strict):
     """Which file describes the people, and under which column names."""
 
-    path: NamedPath
-    """A CSV or Parquet file, one row per person; relative to the experiment file."""
+    path: NamedPaths
+    """A file with one row per person, or several; see `interactions.path`."""
     id: str
     """Column with the person's id."""
     attributes: tuple[str, ...] = ()
@@ -243,6 +250,10 @@ class OwnData(_Strict):
     scale: ScaleConfig | None = None
     """The stars your ratings use, and the stars agents may give: 1 to 5 in steps of 1 if absent. Where nobody of the
     data rates, agents rate only if this is stated."""
+    on_problem: OnProblem | None = None
+    """What happens to rows that cannot be used: `stop` (if absent) names all kinds of problems with their first rows,
+    and reads nothing; `drop` leaves the rows out and counts them in the notes of the data set and the manifest;
+    `report` leaves them out likewise, and names the first rows of each kind as well."""
 
     def rating_scale(self) -> RatingScale:
         """The scale of ratings."""

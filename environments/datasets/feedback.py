@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 import numpy as np
 
-from groundlings.environments.arrays import FloatArray, KindArray
+from groundlings.environments.arrays import FloatArray, IntArray, KindArray
 from groundlings.environments.dataset import LIKES, RatingScale
 from groundlings.environments.datasets.config import InteractionColumns, ItemColumns, Things
 from groundlings.environments.datasets.tables import Column, Table
@@ -35,6 +34,12 @@ class Feedback:
     kinds: KindArray | None
     weights: FloatArray | None
 
+    def take(self, rows: IntArray) -> Feedback:
+        """Some of the rows."""
+        return Feedback(
+            None if self.kinds is None else self.kinds[rows], None if self.weights is None else self.weights[rows]
+        )
+
 
 def read_feedback(config: InteractionColumns, table: Table) -> Feedback:
     """The kinds and weights of one file.
@@ -49,7 +54,8 @@ def read_feedback(config: InteractionColumns, table: Table) -> Feedback:
         kinds = np.full(table.data.num_rows, KINDS.index(config.kinds), dtype=np.int8)
     weights: FloatArray | None = None
     if config.weight is not None:
-        weights = table.column(config.weight, "own.interactions.weight").parsed(_weight, np.float64)
+        column = table.column(config.weight, "own.interactions.weight")
+        weights = column.parsed(lambda cell: _weight(column.with_point(cell)), np.float64)
     return Feedback(kinds, weights)
 
 
@@ -58,19 +64,19 @@ def _kinds(column: Column, named: Mapping[str, Kind]) -> KindArray:
     codes = np.array([KINDS.index(named[cell]) if cell in named else -1 for cell in column.values], dtype=np.int8)
     found = codes[column.codes]
     if (found < 0).any():
-        _refuse_unknown(column, codes, named)
-    return found
+        _reject_unknown(column, codes, named)
+    return np.maximum(found, 0)
 
 
-def _refuse_unknown(column: Column, codes: KindArray, named: Mapping[str, Kind]) -> NoReturn:
+def _reject_unknown(column: Column, codes: KindArray, named: Mapping[str, Kind]) -> None:
     counts = np.bincount(column.codes, minlength=len(column.values))
     unknown = sorted((-int(counts[place]), column.values[place]) for place in np.flatnonzero(codes < 0).tolist())
     told = ", ".join(
         f"{shown(cell)} ({-count:,} row{'s' * (count != -1)})" for count, cell in unknown[:_NAMED] if count
     )
     more = f" and {len(unknown) - _NAMED:,} more" if len(unknown) > _NAMED else ""
-    column.fail(
-        int(np.argmax(codes[column.codes] < 0)),
+    column.reject(
+        codes[column.codes] < 0,
         f"found {told}{more}, which own.interactions.kinds does not name (it names "
         f"{', '.join(map(shown, named))}); map each to one of {', '.join(KINDS)}, or take these rows out",
     )

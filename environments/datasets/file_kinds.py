@@ -1,9 +1,8 @@
-"""What a file is before it is read as a table: its size, its kind, and what separates its cells."""
+"""What a file is before it is read as a table: its size and its kind."""
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet
@@ -11,24 +10,23 @@ import pyarrow.parquet
 from groundlings.environments.errors import DataError
 from groundlings.environments.memory import available_memory, spelt
 
-_TIMES_CSV = 4
+TIMES_CSV = 4
 """Bytes of memory per byte of a CSV file: its text, its columns and their distinct cells."""
 _CELL_BYTES = 16
 
 _KINDS = (
-    (b"\x1f\x8b", "is compressed with gzip; unpack it first (gunzip)"),
+    (b"\x1f\x8b", "is compressed with gzip twice; unpack it once (gunzip)"),
     (b"BZh", "is compressed with bzip2; unpack it first (bunzip2)"),
     (b"\xfd7zXZ\0", "is compressed with xz; unpack it first (unxz)"),
     (b"\x28\xb5\x2f\xfd", "is compressed with zstd; unpack it first (unzstd)"),
     (b"PK\x03\x04", "is a zip archive or a workbook of a spreadsheet; unpack it, or save the sheet as CSV in UTF-8"),
     (b"\xd0\xcf\x11\xe0", "is a workbook of a spreadsheet; save the sheet as CSV in UTF-8"),
-    (b"PAR1", "is a Parquet file; give it the ending .parquet"),
+    (b"PAR1", "is a Parquet file; unpack it where it is packed, and give it the ending .parquet"),
     (codecs.BOM_UTF32_LE, "is text in UTF-32; save it as UTF-8"),
     (codecs.BOM_UTF32_BE, "is text in UTF-32; save it as UTF-8"),
     (codecs.BOM_UTF16_LE, "is text in UTF-16; save it as UTF-8"),
     (codecs.BOM_UTF16_BE, "is text in UTF-16; save it as UTF-8"),
 )
-_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "upright strokes"}
 
 
 def refuse_large(path: Path, is_csv: bool) -> None:
@@ -37,7 +35,7 @@ def refuse_large(path: Path, is_csv: bool) -> None:
     Raises:
         DataError: It does not; the message says what it takes and what there is.
     """
-    needed = _TIMES_CSV * path.stat().st_size
+    needed = TIMES_CSV * path.stat().st_size
     if not is_csv:
         about = pyarrow.parquet.read_metadata(path)
         unpacked = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
@@ -59,19 +57,3 @@ def refuse_other_kinds(path: Path, content: bytes) -> None:
     # Latin letters in UTF-16 have a zero byte each, all on the same side.
     if len(start) > 3 and (start[1::2].count(0) > len(start) // 4) != (start[::2].count(0) > len(start) // 4):
         raise DataError(f"{path}: the file is text in UTF-16; save it as UTF-8")
-
-
-def refuse_other_separators(path: Path, headers: Sequence[str], separator: str = ",") -> None:
-    """Return if a header line has cells; raise `DataError` where the only one holds what separates cells elsewhere."""
-    if len(headers) != 1:
-        return
-    if separator != "," and "," in headers[0]:
-        raise DataError(
-            f"{path}: its cells are separated by commas, expected tabs as its ending says; give it the ending .csv"
-        )
-    for sign, name in _SEPARATORS.items():
-        if sign in headers[0]:
-            raise DataError(
-                f"{path}: its cells are separated by {name}, expected commas: the header holds {name} "
-                "and no comma; save the file as CSV with commas"
-            )

@@ -12,6 +12,7 @@ import pyarrow as pa
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import OwnData
 from groundlings.environments.datasets.own import load_own
+from groundlings.environments.datasets.problems import OnProblem
 from groundlings.environments.datasets.tables import Table, is_text
 from groundlings.environments.errors import ConfigError, DataError, shown
 
@@ -57,6 +58,7 @@ class Tables:
         held_out: Held-out interactions, with the columns of `interactions`, which are then all for training; the split
             is `{"kind": "given"}`. A column that says which is which is named by the key `split` of interactions.
         offers: Prices, stock and promotions by day, one row per item and period (docs/shop.md).
+        on_problem: What happens to rows that cannot be used: "stop" (if absent), "drop" or "report", as in a file.
     """
 
     interactions: pd.DataFrame
@@ -66,6 +68,7 @@ class Tables:
     scale: Mapping[str, float] | None = None
     held_out: pd.DataFrame | None = None
     offers: pd.DataFrame | None = None
+    on_problem: OnProblem | None = None
 
     def section(self) -> dict[str, Any]:
         """What `dataset.own` of an experiment file would say of these tables, not yet checked.
@@ -78,6 +81,8 @@ class Tables:
             if name not in frames:
                 raise ConfigError(f"columns: found {shown(name)}, expected one of {', '.join(frames)}")
         own: dict[str, Any] = {} if self.scale is None else {"scale": dict(self.scale)}
+        if self.on_problem is not None:
+            own["on_problem"] = self.on_problem
         for name, frame in frames.items():
             named = dict(self.columns.get(name, {}))
             headers = [str(header) for header in frame.columns]
@@ -157,6 +162,15 @@ def _table(frame: pd.DataFrame, name: str, columns: Mapping[str, Any]) -> Table:
                 "with astype(str)"
             ) from error
     return Table(path, pa.table(arrays, names=headers), is_csv=False)
+
+
+def whole_table(frame: pd.DataFrame, name: str) -> Table:
+    """A frame with all of its columns.
+
+    Raises:
+        DataError: It has no rows, or a column mixes kinds of values.
+    """
+    return _table(frame, name, {"attributes": [str(header) for header in frame.columns]})
 
 
 def _refuse_changing_ids(table: Table, name: str, key: str) -> None:

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
+from groundlings.environments.arrays import IntArray
 from groundlings.environments.errors import shown
 
 _NAMED = 3
+_FLOAT = re.compile(r"\d+\.0")
+
+
+def places_of(cells: Sequence[str], ids: Sequence[str]) -> IntArray:
+    """The place of each cell among ids, -1 where it is none of them, shape (n_cells,).
+
+    Where some are not known and every cell is a whole number with ".0", as tables with gaps write a column of numbers,
+    the numbers are looked up without it.
+    """
+    place = {known: number for number, known in enumerate(ids)}
+    found = np.array([place.get(cell, -1) for cell in cells], dtype=np.int64)
+    if (found < 0).any() and all(_FLOAT.fullmatch(cell) for cell in cells if cell):
+        found = np.array([place.get(cell.removesuffix(".0"), -1) for cell in cells], dtype=np.int64)
+    return found
+
+
+def as_whole_numbers(cells: Iterable[str]) -> frozenset[str]:
+    """Cells without ".0", where every one of them is a whole number that has it; see `places_of`."""
+    cells = frozenset(cells)
+    return frozenset(cell.removesuffix(".0") for cell in cells) if all(map(_FLOAT.fullmatch, cells)) else cells
 
 
 def unknown_ids(

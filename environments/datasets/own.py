@@ -1,19 +1,28 @@
-"""Your own tables as a data set, or one clear error that names file, row and fix."""
+"""Your own tables as a data set, or one clear error that names files, rows and fixes."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.catalog import COST, Catalog
 from groundlings.environments.dataset import Dataset
-from groundlings.environments.datasets.config import ItemColumns, OwnData, UserColumns
+from groundlings.environments.datasets.config import (
+    HeldOutFile,
+    InteractionColumns,
+    ItemColumns,
+    OwnData,
+    UserColumns,
+)
 from groundlings.environments.datasets.feedback import (
     feedback_notes,
     refuse_nothing_counted,
@@ -21,12 +30,17 @@ from groundlings.environments.datasets.feedback import (
     words_of,
 )
 from groundlings.environments.datasets.genres import genres_of
-from groundlings.environments.datasets.own_history import Names, read_history
+from groundlings.environments.datasets.offer_columns import OfferColumns
+from groundlings.environments.datasets.own_history import History, Names, read_history
 from groundlings.environments.datasets.own_offers import read_offers, unit_costs
+from groundlings.environments.datasets.problems import Problems
 from groundlings.environments.datasets.tables import Column, Table
 from groundlings.environments.errors import DataError, shown
 from groundlings.environments.memory import available_memory, spelt
+from groundlings.environments.offers import Offers
+from groundlings.environments.paths import files_at, together
 from groundlings.environments.people import People
+from groundlings.environments.words import Words
 
 OWN_LICENCE = "Your own data, on your own terms."
 
@@ -36,84 +50,193 @@ _BYTES_PER_MEMBERSHIP = 16
 _YEAR = re.compile(r"(\d{1,4})(\.0)?")
 
 
-def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] = Table.read) -> Dataset:
+@dataclass(frozen=True, slots=True)
+class _Items:
+    """What the file of the items says, one entry per usable row; see `Catalog`."""
+
+    ids: Sequence[str]
+    titles: Sequence[str]
+    years: FloatArray
+    genres: Sequence[tuple[str, ...]]
+    texts: Sequence[str]
+    features: Mapping[str, NDArray[Any]]
+
+    def take(self, rows: IntArray) -> _Items:
+        """Some of the rows."""
+        ids, titles, genres, texts = (
+            [column[row] for row in rows.tolist()] for column in (self.ids, self.titles, self.genres, self.texts)
+        )
+        features = {name: values[rows] for name, values in self.features.items()}
+        return _Items(ids, titles, self.years[rows], genres, texts, features)
+
+    def catalog(self, words: Words) -> Catalog:
+        """The catalog of these items, and what they are called."""
+        texts = tuple(cell or None for cell in self.texts)
+        return Catalog(
+            tuple(self.ids), tuple(self.titles), self.years, tuple(self.genres), texts, dict(self.features), words
+        )
+
+
+def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] | None = None) -> Dataset:
     """The tables a configuration names.
 
     Args:
         config: Files and column names.
         base: What relative paths start from.
-        read: Gives the table that lies at a path.
+        read: Gives the table that lies at a path; files are read if absent.
 
     Raises:
-        DataError: A table is missing, damaged, or says something impossible.
+        DataError: A table is missing or damaged, or rows say something impossible and `on_problem` says to stop; the
+            message names every kind of problem.
     """
-    catalog = _items(config.items, read(base / config.items.path.expanduser()))
+    problems, on_problem = Problems(), config.on_problem or "stop"
+
+    def table(path: Path | tuple[Path, ...]) -> Table | None:
+        if read is not None and isinstance(path, Path):
+            return replace(read(path), problems=problems)
+        return problems.attempt(lambda: Table.read_all(files_at(base, path), problems))
+
+    tables = {name: table(section.path) for name, section in sections_of(config)}
+    items, rows, held_out, users = (tables.get(name) for name in ("items", "interactions", "held_out", "users"))
+    catalog, people, history, offers = None, None, None, None
+    for name, section in sections_of(config):
+        _check_headers(tables[name], name, config.interactions if name == "held_out" else section)
+    if items is not None and rows is not None and not problems.faults:
+        described = _items(config.items, items)
+        named = _met_in(rows, config) if config.users is None or users is None else _users(config.users, users)
+        if described is not None and named is not None:
+            if on_problem != "stop":  # else items of bad rows would be unknown to all who met them
+                described = described.take(_usable(items))
+                named = named if users is None else _some(named, _usable(users))
+            ids = Names(tuple(dict.fromkeys(named.user_ids)), tuple(dict.fromkeys(described.ids)), users is not None)
+            history = problems.attempt(partial(_history, config, rows, held_out, ids))
+            offers = problems.attempt(partial(_offers, config, tables.get("offers"), ids.items))
+            catalog, people = described, named
+    problems.stop(on_problem)
+    if catalog is None or people is None or history is None:
+        raise DataError("; ".join(["own.on_problem leaves out all rows", *problems.notes("report")]))
+    if problems.rows and users is None:
+        history, people = _who_is_left(history, people)
+    return _dataset(config, catalog.catalog(words_of(config.items)), people, history, offers, problems)
+
+
+def _offers(config: OwnData, table: Table | None, item_ids: tuple[str, ...]) -> Offers | None:
+    """The offers, if there are any. A row that says something impossible is never left out: periods hang together."""
+    if config.offers is None or table is None:
+        return None
+    return read_offers(config.offers, replace(table, problems=None), item_ids)
+
+
+def _history(config: OwnData, rows: Table, held_out: Table | None, names: Names) -> History | None:
+    """See `read_history`; at least one row is an interaction."""
     columns = config.interactions
-    rows = read(base / columns.path.expanduser())
-    held_out = None if columns.held_out is None else read(base / columns.held_out.path.expanduser())
-    users = rows.ids(columns.user, "own.interactions.user")
-    if config.users is None:
-        users.refuse_empty("a user's id")
-        # Shorter ids first puts "2" before "10"; any fixed order would do, as long as the file's does not matter.
-        people = _nameless(sorted(set(users.cells), key=lambda user_id: (len(user_id), user_id)))
-    else:
-        people = _users(config.users, read(base / config.users.path.expanduser()))
+    found = read_history(columns, rows, held_out, names, config.rating_scale())
+    if found is not None:
+        refuse_nothing_counted(found.interactions, columns, together(columns.path))
+    return found
+
+
+Section = ItemColumns | InteractionColumns | HeldOutFile | UserColumns | OfferColumns
+
+
+def sections_of(config: OwnData) -> Iterator[tuple[str, Section]]:
+    """The parts of a configuration that name files, with the name of each, in the order of `Dataset.source`."""
+    yield "interactions", config.interactions
+    if config.interactions.held_out is not None:
+        yield "held_out", config.interactions.held_out
+    yield "items", config.items
+    if config.users is not None:
+        yield "users", config.users
+    if config.offers is not None:
+        yield "offers", config.offers
+
+
+_NAMES_COLUMNS = ("user", "item", "timestamp", "rating", "kind", "weight", "id", "title", "year", "genres", "text")
+
+
+def _check_headers(table: Table | None, name: str, section: Section) -> None:
+    """Note each column that a part of the configuration names and its file does not have."""
+    named = [(key, getattr(section, key, None)) for key in _NAMES_COLUMNS]
+    named += [("attributes", each) for each in getattr(section, "attributes", ())]
+    part = "interactions" if name == "held_out" else name
+    for key, header in named:
+        if table is not None and header is not None:
+            table.attempt(partial(table.check_header, header, f"own.{part}.{key}"))
+
+
+def _dataset(
+    config: OwnData, catalog: Catalog, people: People, history: History, offers: Offers | None, problems: Problems
+) -> Dataset:
     _refuse_many_genres(catalog, people, config.items)
-    names = Names(people.user_ids, catalog.item_ids, has_users_file=config.users is not None)
-    history, parts = read_history(columns, rows, held_out, names, config.rating_scale())
-    refuse_nothing_counted(history, columns, str(columns.path))
-    history, scale = with_liking(history, columns, config.rating_scale(), stated=config.scale is not None)
-    offers = config.offers
-    offered = None if offers is None else read_offers(offers, read(base / offers.path.expanduser()), catalog.item_ids)
-    paths = [columns.path, *([columns.held_out.path] if columns.held_out else []), config.items.path]
-    paths += [part.path for part in (config.users, offers) if part is not None]
-    source = ", ".join(map(str, dict.fromkeys(paths)))
+    columns, notes = config.interactions, problems.notes(config.on_problem or "stop")
+    if history.merged:
+        rule = columns.same_moment or "merge"
+        name, count = ("row names", "counts") if history.merged == 1 else ("rows name", "count")
+        notes += (
+            f"interactions: {history.merged:,} {name} a user, an item and a time that another row names, and {count} "
+            f"once with it (own.interactions.same_moment: {rule})",
+        )
+    interactions, scale = with_liking(
+        history.interactions, columns, config.rating_scale(), stated=config.scale is not None
+    )
     return Dataset(
         "own",
         catalog,
         people,
-        history,
+        interactions,
         scale,
-        source,
+        ", ".join(together(section.path) for _, section in sections_of(config)),
         OWN_LICENCE,
         columns.timestamp is not None,
-        parts,
-        feedback_notes(history, columns.counted),
+        history.parts,
+        (*notes, *feedback_notes(interactions, columns.counted)),
         counted=columns.counted,
         asks_ratings=config.scale is not None,
-        offers=offered,
+        offers=offers,
     )
 
 
-def _items(config: ItemColumns, table: Table) -> Catalog:
-    ids = table.ids(config.id, "own.items.id")
-    titles = table.column(config.title, "own.items.title")
+def _items(config: ItemColumns, table: Table) -> _Items | None:
+    """The items of all rows; None where a column cannot be used."""
+    ids = table.attempt(lambda: table.ids(config.id, "own.items.id"))
+    titles = table.attempt(lambda: table.column(config.title, "own.items.title"))
+    columns: dict[str, Column | None] = {}
+    for key in ("year", "genres", "text"):
+        name: str | None = getattr(config, key)
+        if name is not None:
+            columns[key] = table.attempt(partial(_item_column, table, name, key))
+    if ids is None or titles is None or None in columns.values():
+        return None
     _unique(ids, "an item's id")
     titles.refuse_empty("a title")
-    nothing = [""] * len(ids.codes)
-    genres = None if config.genres is None else table.column(config.genres, "own.items.genres", lists=True)
-    texts = nothing if config.text is None else table.column(config.text, "own.items.text").cells
-    years = None if config.year is None else table.column(config.year, "own.items.year").parsed(_year, np.float64)
-    return Catalog(
-        item_ids=tuple(ids.cells),
-        titles=tuple(titles.cells),
-        years=np.full(len(ids.codes), np.nan) if years is None else years,
-        genres=((),) * len(nothing) if genres is None else _genres(genres, config.genre_separator),
-        texts=tuple(cell or None for cell in texts),
-        features=_features(config, table),
-        words=words_of(config),
+    years, genres, texts = (columns.get(key) for key in ("year", "genres", "text"))
+    n_rows = len(ids.codes)
+    return _Items(
+        ids.cells,
+        titles.cells,
+        np.full(n_rows, np.nan) if years is None else years.parsed(_year, np.float64),
+        ((),) * n_rows if genres is None else _genres(genres, config.genre_separator),
+        [""] * n_rows if texts is None else texts.cells,
+        _features(config, table),
     )
 
 
 def _features(config: ItemColumns, table: Table) -> dict[str, NDArray[Any]]:
-    """Further columns by their headers, and the cost per unit."""
+    """Further columns by their headers, and the cost per unit; without those that cannot be used."""
     features: dict[str, NDArray[Any]] = {}
     for name in config.features or ():
-        cells = table.column(name, "own.items.features").cells
-        features[name] = np.array([*(cell or None for cell in cells), None], dtype=np.object_)[:-1]
+        column = table.attempt(partial(table.column, name, "own.items.features"))
+        if column is not None:
+            features[name] = np.array([*(cell or None for cell in column.cells), None], dtype=np.object_)[:-1]
     if config.cost is not None:
-        features[COST] = unit_costs(table.column(config.cost, "own.items.cost"))
+        costs = table.attempt(partial(table.column, config.cost, "own.items.cost"))
+        if costs is not None:
+            features[COST] = unit_costs(costs)
     return features
+
+
+def _item_column(table: Table, name: str, key: str) -> Column:
+    return table.column(name, f"own.items.{key}", lists=key == "genres")
 
 
 def _refuse_many_genres(catalog: Catalog, people: People, config: ItemColumns) -> None:
@@ -122,19 +245,52 @@ def _refuse_many_genres(catalog: Catalog, people: People, config: ItemColumns) -
     needed, there = genres * (len(catalog) + len(people)) * _BYTES_PER_MEMBERSHIP, available_memory()
     if there.bytes is not None and needed > there.bytes:
         raise DataError(
-            f"{config.path}: column {config.genres!r} (own.items.genres) has {genres:,} different genres for "
+            f"{together(config.path)}: column {config.genres!r} (own.items.genres) has {genres:,} different genres for "
             f"{len(catalog):,} items, which takes {spelt(needed)}, and {spelt(there.bytes)} are left ({there.limit}); "
             f"name a column of few genres, or what stands between them (own.items.genre_separator, now "
             f"{config.genre_separator!r})"
         )
 
 
-def _users(config: UserColumns, table: Table) -> People:
-    ids = table.ids(config.id, "own.users.id")
+def _users(config: UserColumns, table: Table) -> People | None:
+    """The people of all rows of their file; None where a column cannot be used."""
+    ids = table.attempt(lambda: table.ids(config.id, "own.users.id"))
+    columns = {name: table.attempt(partial(table.column, name, "own.users.attributes")) for name in config.attributes}
+    if ids is None or None in columns.values():
+        return None
     _unique(ids, "a user's id")
-    columns = {name: table.column(name, "own.users.attributes").cells for name in config.attributes}
-    known = tuple({name: cells[row] for name, cells in columns.items() if cells[row]} for row in range(len(ids.codes)))
+    cells = {name: column.cells for name, column in columns.items() if column is not None}
+    known = tuple({name: each[row] for name, each in cells.items() if each[row]} for row in range(len(ids.codes)))
     return People(tuple(ids.cells), known)
+
+
+def _met_in(rows: Table, config: OwnData) -> People | None:
+    """The people of the interactions, of whom nothing else is known; None where the column cannot be used."""
+    users = rows.attempt(lambda: rows.ids(config.interactions.user, "own.interactions.user"))
+    if users is None:
+        return None
+    users.refuse_empty("a user's id")
+    # Shorter ids first puts "2" before "10"; any fixed order would do, as long as the file's does not matter.
+    return _nameless(sorted({cell for cell in users.values if cell}, key=lambda user_id: (len(user_id), user_id)))
+
+
+def _who_is_left(history: History, people: People) -> tuple[History, People]:
+    """The same without people all of whose rows were left out."""
+    users, places = np.unique(history.interactions.users, return_inverse=True)
+    left = replace(history.interactions, users=places.astype(np.int64), n_users=len(users))
+    return replace(history, interactions=left), _some(people, users)
+
+
+def _some(people: People, rows: IntArray) -> People:
+    return People(
+        tuple(people.user_ids[row] for row in rows.tolist()), tuple(people.attributes[row] for row in rows.tolist())
+    )
+
+
+def _usable(table: Table) -> IntArray:
+    """Numbers of the rows that nobody has complained of."""
+    assert table.problems is not None
+    return np.flatnonzero(table.problems.usable(table))
 
 
 def _nameless(user_ids: Sequence[str]) -> People:
@@ -142,14 +298,19 @@ def _nameless(user_ids: Sequence[str]) -> People:
 
 
 def _unique(column: Column, what: str) -> None:
-    """Refuse an empty cell, and a cell that an earlier row holds."""
+    """Reject an empty cell, and a cell that an earlier row holds."""
     column.refuse_empty(what)
     first: dict[str, int] = {}
+    again = np.zeros(len(column.codes), dtype=np.bool_)
     for row, cell in enumerate(column.cells):
-        if cell in first:
-            earlier = column.table.where(first[cell])
-            column.fail(row, f"{shown(cell)} stands already on {earlier}; {what} must be unique: remove one of the two")
-        first[cell] = row
+        again[row] = bool(cell) and first.setdefault(cell, row) != row
+    if again.any():
+        cell = column.cells[int(np.argmax(again))]
+        column.reject(
+            again,
+            f"{shown(cell)} stands already on {column.table.where(first[cell])}; {what} must be unique: remove one of "
+            "the two",
+        )
 
 
 def _year(cell: str) -> float:
@@ -162,6 +323,6 @@ def _year(cell: str) -> float:
 
 
 def _genres(column: Column, separator: str) -> tuple[tuple[str, ...], ...]:
-    """The genres of every row."""
-    distinct = column.each(lambda cell: genres_of(cell, separator))
+    """The genres of every row, () where the cell was rejected."""
+    distinct = [each or () for each in column.each(lambda cell: genres_of(cell, separator))]
     return tuple(distinct[code] for code in column.codes.tolist())

@@ -30,7 +30,7 @@ def read_ratings(column: Column, scale: RatingScale, key: str) -> FloatArray:
         if not cell:
             return math.nan
         try:
-            value = float("" if "_" in cell else cell)  # Python takes 1_0 for ten
+            value = float("" if "_" in cell else column.with_point(cell))  # Python takes 1_0 for ten
         except ValueError:
             raise ValueError(wanted) from None
         place = levels.place(values, value)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets import complete_journey, movielens, movielens_1m, movielens_100k
 from groundlings.environments.datasets.archives import Archive, Files, read_files
+from groundlings.environments.datasets.checked import once_checked
 from groundlings.environments.datasets.coat import LICENCE as COAT_LICENCE
 from groundlings.environments.datasets.coat import WHERE as COAT_WHERE
 from groundlings.environments.datasets.coat import load_coat
@@ -18,6 +19,7 @@ from groundlings.environments.datasets.own import OWN_LICENCE, load_own
 from groundlings.environments.datasets.times import remark_on_times
 from groundlings.environments.datasets.toy import TOY_LICENCE, make_toy
 from groundlings.environments.errors import DataError
+from groundlings.environments.paths import together
 
 
 @dataclass(slots=True)
@@ -97,10 +99,14 @@ class OwnLoader:
     def load(self, context: LoadContext) -> Dataset:
         """The tables that the options (`OwnData`) name."""
         own = OwnData.model_validate(context.options)
-        dataset = load_own(own, context.base_directory)
+        base = context.base_directory
+        dataset = once_checked(own, base, context.cache_directory, lambda: load_own(own, base))
         told = remark_on_times(dataset.interactions) if dataset.times_known else ""
         if told and context.notify is not None and own.interactions.time_unit is None:
-            context.notify(f"{own.interactions.path}: {told}")
+            context.notify(f"{together(own.interactions.path)}: {told}")
+        if context.notify is not None and own.on_problem == "report":
+            for note in dataset.notes:
+                context.notify(note)
         return dataset
 
 

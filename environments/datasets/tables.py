@@ -1,26 +1,30 @@
-"""CSV and Parquet files as columns of text, with every complaint tied to a file and a row."""
+"""Files and data frames as columns of text, with every complaint tied to a file and a row."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
+import pyarrow.compute as pc
 import pyarrow.parquet
 
-from groundlings.environments.arrays import IntArray
-from groundlings.environments.datasets.file_kinds import refuse_large, refuse_other_kinds, refuse_other_separators
+from groundlings.environments.arrays import BoolArray, IntArray
+from groundlings.environments.datasets.csv_files import SEPARATORS, Ragged, read_csv
+from groundlings.environments.datasets.file_kinds import refuse_large
+from groundlings.environments.datasets.file_parts import Part
+from groundlings.environments.datasets.problems import Problem, Problems
 from groundlings.environments.errors import DataError, shown
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -53,27 +57,47 @@ class Column:
         """
         return np.array(self.each(parse), dtype=kind)[self.codes]
 
-    def each(self, parse: Callable[[str], Any]) -> list[Any]:
-        """`parsed` of the distinct cells alone, in the order of `values`."""
+    def each(self, parse: Callable[[str], Any], among: IntArray | None = None) -> list[Any]:
+        """`parsed` of the distinct cells alone, in the order of `values`, or of those whose codes are given."""
         results: list[Any] = []
-        problems: dict[int, str] = {}
-        for code, value in enumerate(self.values):
+        problems: dict[str, list[int]] = {}
+        codes = range(len(self.values)) if among is None else among.tolist()
+        for code in codes:
             try:
-                results.append(parse(value))
+                results.append(parse(self.values[code]))
             except ValueError as error:
                 results.append(0)
-                problems[code] = str(error)
-        if problems:
-            row = int(np.flatnonzero(np.isin(self.codes, list(problems)))[0])
-            code = int(self.codes[row])
-            self.fail(row, f"found {shown(self.values[code])}, expected {problems[code]}")
+                problems.setdefault(str(error), []).append(code)
+        found = []
+        for expected, bad in problems.items():
+            wrong = np.zeros(len(self.values), dtype=np.bool_)
+            wrong[bad] = True
+            rows = wrong[self.codes]
+            found.append((int(np.argmax(rows)), expected, rows))
+        for row, expected, rows in sorted(found, key=lambda each: each[0]):
+            self.reject(rows, f"found {shown(self.values[self.codes[row]])}, expected {expected}")
         return results
 
     def refuse_empty(self, what: str) -> None:
-        """Raise DataError where a cell is empty; `what` says what it should hold."""
+        """Reject rows whose cell is empty; `what` says what it should hold."""
         if "" in self.values:
-            row = int(np.flatnonzero(np.array([value == "" for value in self.values])[self.codes])[0])
-            self.fail(row, f"the cell is empty, expected {what}; fill it in or remove the row")
+            empty = np.array([value == "" for value in self.values])[self.codes]
+            self.reject(empty, f"the cell is empty, expected {what}; fill it in or remove the row")
+
+    def reject(self, bad: BoolArray, complaint: str) -> None:
+        """Say that rows cannot be used because of a cell in this column; see `Table.reject`.
+
+        Args:
+            bad: Which rows, shape (n_rows,); where none is, nothing is said.
+            complaint: What is wrong with the first of them.
+        """
+        rows = np.flatnonzero(bad)
+        if len(rows):
+            self.table.reject(rows, f"column {self.name!r}: {complaint}")
+
+    def with_point(self, cell: str) -> str:
+        """A cell's number with a decimal point, where it has a decimal comma and nothing else can be meant."""
+        return cell.replace(",", ".") if self.table.decimal_comma and _COMMA.fullmatch(cell) else cell
 
     def fail(self, row: int, complaint: str) -> NoReturn:
         """Raise DataError about the cell of a row (0 is the first row of data)."""
@@ -82,24 +106,32 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One file of data.
+    """One file of data, or several that are read as one.
 
     Attributes:
-        path: Where it is.
+        path: Where it is; the first of several.
         data: Its columns, all text, missing cells as "".
         is_csv: Whether rows have line numbers.
+        parts: The files, in the order of rows; () of a table that is no file.
+        problems: Where rows that cannot be used are noted; None where the first one is an error.
     """
 
     path: Path
     data: pa.Table
     is_csv: bool
+    parts: tuple[Part, ...] = ()
+    problems: Problems | None = None
 
     @classmethod
-    def read(cls, path: Path) -> Table:
-        """Read a file by its ending (.parquet or .pq, .tsv or .tab, else CSV; text has a header line).
+    def read(cls, path: Path, problems: Problems | None = None) -> Table:
+        """Read a file by its ending (.parquet or .pq, else text with a header line, perhaps packed with gzip).
+
+        Args:
+            path: Where it is.
+            problems: Where rows with too few or too many cells are noted, and later what else is wrong with rows.
 
         Raises:
-            DataError: It is missing, empty, damaged, not UTF-8, or its rows differ in length.
+            DataError: It is missing, empty, damaged, not UTF-8, or its rows differ in length and nobody notes that.
         """
         if not path.is_file():
             if path.exists():
@@ -109,15 +141,69 @@ class Table:
             names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
             raise DataError(f"{path}: no such file; correct the path{_meant(path.name, names)}")
         is_csv = path.suffix.lower() not in (".parquet", ".pq")
+        separator: str | None = None
+        ragged: tuple[Ragged, ...] = ()
         try:
             refuse_large(path, is_csv)
-            data = _read_csv(path) if is_csv else pyarrow.parquet.read_table(path)
+            if is_csv:
+                text = read_csv(path)
+                data, separator, ragged = text.data, text.separator, text.ragged
+            else:
+                data = pyarrow.parquet.read_table(path)
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             reason = " ".join(str(error).split())
             raise DataError(f"{path}: cannot be read as {'CSV' if is_csv else 'Parquet'}: {reason}") from error
+        part = Part(path, data.num_rows, separator, tuple(data.column_names), ragged)
+        table = cls(path, data, is_csv, (part,), problems)
+        if ragged:
+            _reject_ragged(table, part)
         if data.num_rows == 0:
             raise DataError(f"{path}: the file has no rows; it needs {'a header line and ' if is_csv else ''}data")
-        return cls(path, data, is_csv)
+        return table
+
+    @classmethod
+    def read_all(cls, paths: Sequence[Path], problems: Problems | None = None) -> Table:
+        """Several files with the same columns as one table, rows in the order of the files.
+
+        Raises:
+            DataError: As of `read`, or a column is of another kind in another file.
+        """
+        tables = [cls.read(path, problems) for path in paths]
+        first = tables[0]
+        if len(tables) == 1:
+            return first
+        try:
+            data = pa.concat_tables([table.data for table in tables], promote_options="permissive")
+        except (pa.ArrowException, ValueError) as error:
+            raise DataError(
+                f"{first.path} and {len(tables) - 1} more files: their columns are of different kinds "
+                f"({' '.join(str(error).split())}); write all files with the same kinds"
+            ) from error
+        parts = tuple(part for table in tables for part in table.parts)
+        joined = cls(first.path, data, first.is_csv, parts, problems)
+        if problems is not None:
+            problems.rows[:] = [
+                replace(each, table=joined) if any(each.table is table for table in tables) else each
+                for each in problems.rows
+            ]
+        return joined
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether numbers may have a decimal comma: only where commas separate nothing."""
+        return bool(self.parts) and all(part.separator not in (None, ",") for part in self.parts)
+
+    def check_header(self, name: str, key: str) -> None:
+        """Return if each file has a column once; `key` is the YAML key that asked for it, for the message."""
+        for part in self.parts or (Part(self.path, self.data.num_rows, None, tuple(self.data.column_names)),):
+            headers = part.headers
+            if headers.count(name) == 1:
+                continue
+            found = "stands in the header twice" if name in headers else "is not in the header"
+            raise DataError(
+                f"{part.path}: column {name!r} ({key}) {found}; "
+                f"the columns are {', '.join(map(repr, headers))}{_meant(name, headers)}"
+            )
 
     def column(self, name: str, key: str, *, lists: bool = False, infinite: bool = False) -> Column:
         """A column by its header.
@@ -128,13 +214,7 @@ class Table:
             lists: Whether cells may be lists of texts; they come as JSON.
             infinite: Whether numbers may be infinite.
         """
-        headers = self.data.column_names
-        if headers.count(name) != 1:
-            found = "stands in the header twice" if name in headers else "is not in the header"
-            raise DataError(
-                f"{self.path}: column {name!r} ({key}) {found}; "
-                f"the columns are {', '.join(map(repr, headers))}{_meant(name, headers)}"
-            )
+        self.check_header(name, key)
         raw = self.data.column(name)
         if isinstance(raw.type, pa.BaseExtensionType) and not is_text(raw.type.storage_type):
             raise DataError(  # a pandas Period is stored as a count of its months or days, which looks like seconds
@@ -195,26 +275,54 @@ class Table:
         empty = raw.is_null().to_numpy()
         odd = (np.isnan(numbers) if infinite else ~np.isfinite(numbers)) & ~empty
         if odd.any():
-            row = int(np.argmax(odd))
-            self.fail(row, f"column {name!r}: found {numbers[row]}, expected a finite number, or nothing (null)")
+            rows = np.flatnonzero(odd)
+            self.reject(rows, f"column {name!r}: found {numbers[rows[0]]}, expected a finite number, or nothing (null)")
+            raw, empty = pc.if_else(pa.array(odd), pa.scalar(None, raw.type), raw), empty | odd
         whole = numbers[~empty]
         if len(whole) and (whole == np.rint(whole)).all() and np.abs(whole).max() < _EXACT:
             return raw.cast(pa.int64())
         return raw
 
     def where(self, row: int) -> str:
-        """A row as its author can find it: its line in a CSV file, its number (from 1) in a Parquet file."""
-        return f"line {_line_of(self.path, row)}" if self.is_csv else f"row {row + 1}"
+        """A row as its author can find it: its line in a text file, its number (from 1) in another one."""
+        part, place = self._part_of(row)
+        return part.where(place)
+
+    def home(self, row: int) -> Path:
+        """The file that a row stands in."""
+        return self._part_of(row)[0].path
+
+    def _part_of(self, row: int) -> tuple[Part, int]:
+        """The file that holds a row, and the row's number there."""
+        for part in self.parts:
+            if row < part.n_rows:
+                return part, row
+            row -= part.n_rows
+        return Part(self.path, self.data.num_rows, None, tuple(self.data.column_names)), row
+
+    def attempt(self, read: Callable[[], _Result]) -> _Result | None:
+        """What a function returns; None where it raises `DataError` and problems are collected."""
+        return read() if self.problems is None else self.problems.attempt(read)
+
+    def reject(self, rows: IntArray, complaint: str) -> None:
+        """Say that rows (ascending) cannot be used; raise DataError about the first where nobody collects problems."""
+        if self.problems is None:
+            self.fail(int(rows[0]), complaint)
+        self.problems.note(Problem(self, rows, complaint))
 
     def fail(self, row: int, complaint: str) -> NoReturn:
         """Raise DataError about a row (0 is the first row of data)."""
-        raise DataError(f"{self.path}, {self.where(row)}: {complaint}")
+        raise DataError(f"{self.home(row)}, {self.where(row)}: {complaint}")
 
+
+_COMMA = re.compile(r"[+-]?\d+,\d{1,2}")
+"""A number with a decimal comma; with three digits after it the comma may group thousands."""
+
+_PLACES = 4
+"""Of ragged rows that are named."""
 
 _EXACT = 2**53
 """From here on double precision leaves out whole numbers."""
-
-_LONGEST_CELL = 2**31 - 1
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -222,95 +330,14 @@ def is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
-def _separator(path: Path) -> str:
-    """What stands between two cells of a text file, by its ending."""
-    return "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
-
-
-def _read_csv(path: Path) -> pa.Table:
-    """All columns as text; Arrow itself refuses rows of another length than the header's."""
-    separator = _separator(path)
-    content = path.read_bytes()
-    if not content.strip():
-        raise DataError(f"{path}: the file is empty; it needs a header line and data")
-    refuse_other_kinds(path, content)
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        ) from error
-    nul = content.find(b"\0")
-    if nul >= 0:
-        line = content.count(b"\n", 0, nul) + 1
-        raise DataError(f"{path}, line {line}: a zero byte; this is not a text file, or it is damaged")
-    if content.count(b'"') % 2:
-        _refuse_open_quote(path, content.decode("utf-8-sig"))
-    headers = _header(content, separator)
-    refuse_other_separators(path, headers, separator)
-    ragged: list[pyarrow.csv.InvalidRow] = []
-
-    def note(row: pyarrow.csv.InvalidRow) -> str:
-        ragged.append(row)
-        return "skip"
-
-    data = pyarrow.csv.read_csv(
-        pa.BufferReader(content),
-        read_options=pyarrow.csv.ReadOptions(use_threads=False),
-        parse_options=pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=note),
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(headers, pa.string()), strings_can_be_null=False
-        ),
-    )
-    if ragged:
-        row = ragged[0]
-        raise DataError(
-            f"{path}, line {_line_of(path, row.number - 2)}: found {row.actual_columns} cells, "
-            f"expected {row.expected_columns} as in the header; quote cells that hold a "
-            f"{'comma' if separator == ',' else 'tab'}"
-        )
-    return data
-
-
-def _header(content: bytes, separator: str) -> list[str]:
-    """The names of the columns: the first row that is not empty, as Arrow sees it; its cells may hold line breaks."""
-    rows = _rows(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=""), separator)
-    return next((row for row in rows if row), [])
-
-
-def _rows(lines: Iterable[str], separator: str, *, strict: bool = False) -> Any:
-    """A reader of rows; a cell may be as long as it likes, where the module's own limit is 131,072 characters."""
-    csv.field_size_limit(_LONGEST_CELL)
-    return csv.reader(lines, delimiter=separator, strict=strict)
-
-
-def _refuse_open_quote(path: Path, text: str) -> None:
-    """Arrow ends a quoted cell with the file; a file that was cut short must not pass for a whole one."""
-    reader = _rows(io.StringIO(text, newline=""), _separator(path), strict=True)
-    line = 1
-    try:
-        for _ in reader:
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"{path}, line {line}: a quotation mark is never closed ({error}); close it") from error
-
-
-def _line_of(path: Path, row: int) -> int:
-    """The line on which a row of data starts: cells may hold line breaks, and empty lines count for nothing."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = _rows(file, _separator(path))
-        start, seen = 1, -1  # the header is row -1
-        try:
-            for cells in reader:
-                if cells:
-                    if seen == row:
-                        return start
-                    seen += 1
-                start = reader.line_num + 1
-        except csv.Error:
-            return start
-    return start
+def _reject_ragged(table: Table, part: Part) -> None:
+    """Reject rows with too few or too many cells; they are not among the table's rows."""
+    first, sign = part.ragged[0], SEPARATORS[part.separator or ","].removesuffix("s")
+    complaint = f"found {first.found} cells, expected {first.expected} as in the header; quote cells that hold a {sign}"
+    if table.problems is None or not table.data.num_rows:
+        raise DataError(f"{part.path}, {part.line(first.row)}: {complaint}")
+    places = tuple(part.line(each.row) for each in part.ragged[:_PLACES])
+    table.problems.note(Problem(table, np.full(len(part.ragged), -1), complaint, part.path, places))
 
 
 def _meant(name: str, known: Sequence[str]) -> str:

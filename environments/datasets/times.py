@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from groundlings.environments.arrays import BoolArray, IntArray
+from groundlings.environments.datasets.notations import Moments, of_calendar, of_decimals, of_iso
 from groundlings.environments.datasets.tables import Column
 from groundlings.environments.interactions import TICKS_PER_SECOND, Interactions, TicksPerSecond
 
@@ -99,19 +100,43 @@ def read_times(column: Column, unit: TimeUnit | None) -> Times:
         )
     if pa.types.is_duration(kind) or pa.types.is_time(kind):
         column.table.fail(0, f"column {column.name!r}: holds {kind}, which names no moment; store times with their day")
-    # A file may have millions of whole numbers: they are read once, and all at a time.
-    integers = np.array([int(cell) for cell in column.values]) if all(map(_WHOLE.fullmatch, column.values)) else None
+    integers = _integers(column.values)
     numeric = integers is not None or _NUMBER.fullmatch(column.values[column.codes[0]]) is not None
     told = unit or (_told_apart(column, integers) if numeric else "iso")
     if told in _PER_SECOND and integers is not None:
         return _of_integers(column, integers, told, strict=unit is None)
-    nanos = column.each(_reader(told, strict=unit is None))
-    per_second = next(
-        each for each in TICKS_PER_SECOND if each == _NANO or not any(nano % (_NANO // each) for nano in nanos)
-    )
-    ticks = [nano // (_NANO // per_second) for nano in nanos]
-    _refuse_overflow(column, ticks, per_second)
-    return Times(np.array(ticks, dtype=np.int64)[column.codes], per_second)
+    moments = _moments(column, integers, told, strict=unit is None)
+    per_second = next(each for each in TICKS_PER_SECOND if each == _NANO or not (moments.nanos % (_NANO // each)).any())
+    far = np.abs(moments.seconds) >= _MOST_TICKS // per_second
+    if far.any():
+        _reject_far(column, far, per_second)
+    ticks = np.where(far, 0, moments.seconds) * per_second + moments.nanos // (_NANO // per_second)
+    return Times(ticks[column.codes], per_second)
+
+
+def _integers(cells: tuple[str, ...]) -> IntArray | None:
+    """The whole numbers that all cells are; None where some are none. A file may have millions of them."""
+    if not all(map(_WHOLE.fullmatch, cells)):
+        return None
+    return np.array([int(cell) for cell in cells], dtype=np.int64)
+
+
+def _moments(column: Column, integers: IntArray | None, unit: TimeUnit, *, strict: bool) -> Moments:
+    """The moment of each distinct cell: the usual notations all at a time, what is left one by one."""
+    if unit in _FORMATS and integers is not None:
+        found = of_calendar(integers, len(unit))
+    elif unit == "iso":
+        found = of_iso(column.values)
+    elif unit == "s":
+        found = of_decimals(column.values)
+        found.read[:] &= _fitting(found.seconds, unit, strict)
+    else:
+        found = Moments.unread(len(column.values))
+    left = np.flatnonzero(~found.read)
+    nanos = column.each(_reader(unit, strict), left)
+    found.seconds[left] = [nano // _NANO for nano in nanos]
+    found.nanos[left] = [nano % _NANO for nano in nanos]
+    return found
 
 
 def remark_on_times(history: Interactions) -> str:
@@ -128,23 +153,24 @@ def remark_on_times(history: Interactions) -> str:
 
 def _of_integers(column: Column, distinct: IntArray, unit: Epoch, *, strict: bool) -> Times:
     """The same for whole numbers, one per distinct cell."""
-    if not _fitting(distinct, unit, strict).all():
-        column.each(_reader(unit, strict))  # names the row
+    fits = _fitting(distinct, unit, strict)
+    if not fits.all():
+        column.each(_reader(unit, strict), np.flatnonzero(~fits))  # names the rows
+        distinct = np.where(fits, distinct, 0)
     per_second = _PER_SECOND[unit]
     while per_second > 1 and not (distinct % 1000).any():
         distinct, per_second = distinct // 1000, TICKS_PER_SECOND[TICKS_PER_SECOND.index(per_second) - 1]
     return Times(distinct[column.codes], per_second)
 
 
-def _refuse_overflow(column: Column, ticks: list[int], per_second: int) -> None:
-    far = [code for code, tick in enumerate(ticks) if abs(tick) > _MOST_TICKS]
-    if far:
-        row = int(np.flatnonzero(np.isin(column.codes, far))[0])
-        column.fail(
-            row,
-            f"{column.cells[row]} is too far from 1970 to be told in parts of 1/{per_second:,} s, as fine as other "
-            "rows are; mend the cell, or round the column",
-        )
+def _reject_far(column: Column, far: BoolArray, per_second: int) -> None:
+    rows = far[column.codes]
+    cell = column.values[column.codes[int(np.argmax(rows))]]
+    column.reject(
+        rows,
+        f"{cell} is too far from 1970 to be told in parts of 1/{per_second:,} s, as fine as other "
+        "rows are; mend the cell, or round the column",
+    )
 
 
 def _reader(unit: TimeUnit, strict: bool) -> Callable[[str], int]:

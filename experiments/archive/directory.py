@@ -6,7 +6,7 @@ import errno
 import json
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -161,6 +161,13 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RunDirectoryError(f"{path}: expected a JSON object; {mended}")
     return content
+
+
+def data_notes(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a reader has to know of a run's data, such as rows that were left out; () of an older manifest."""
+    about = manifest.get("dataset")
+    notes = about.get("notes") if isinstance(about, dict) else None
+    return tuple(note for note in notes if isinstance(note, str)) if isinstance(notes, list) else ()
 
 
 def check_server(url: str | None) -> None:

@@ -213,6 +213,7 @@ def _mount() -> None:
         agent,
         calibrate,
         compare,
+        data,
         datasets,
         exports,
         fidelity,
@@ -234,6 +235,7 @@ def _mount() -> None:
     app.command("warmup")(warmup.warmup)
     app.add_typer(exports.app)
     app.add_typer(runs.app, name="runs", help="Runs: list, show, diff, delete.")
+    app.add_typer(data.app, name="data", help="Your own data: propose a mapping, write the training part.")
     app.add_typer(datasets.app, name="datasets", help="Data sets: list, fetch, show.")
     app.add_typer(personas.app, name="personas", help="The personas of an experiment.")
     app.add_typer(model.app, name="model", help="Language models: serve the embedded one, probe an endpoint.")

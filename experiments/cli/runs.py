@@ -127,7 +127,7 @@ def delete(
 def _facts(run: RunInfo) -> dict[str, Any]:
     from groundlings.experiments.archive.provenance import claim
 
-    about = run.facts
+    about, notes = run.facts, _data_notes(run)
     return {
         "run": about["run_id"],
         "experiment": about["experiment"],
@@ -142,6 +142,7 @@ def _facts(run: RunInfo) -> dict[str, Any]:
         "identity": claim(about),
         "config hash": about["config_hash"],
         "data": f"{about['dataset']} ({about['dataset_hash'][:_SHORT]})",
+        **({"data notes": "; ".join(notes)} if notes else {}),
         "licence": about["dataset_licence"],
         "mind": about["mind"].get("kind", "unknown"),
         "model": about["model_fingerprint"] or "none",
@@ -149,6 +150,17 @@ def _facts(run: RunInfo) -> dict[str, Any]:
         "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
         "size": _megabytes(run),
     }
+
+
+def _data_notes(run: RunInfo) -> tuple[str, ...]:
+    """What has to be known of its data; () where nobody wrote it down, or it cannot be read any more."""
+    from groundlings.environments.errors import RunDirectoryError
+    from groundlings.experiments.archive.directory import data_notes, read_manifest
+
+    try:
+        return data_notes(read_manifest(run.directory))
+    except RunDirectoryError:
+        return ()
 
 
 def _cut_short(run: RunInfo) -> str:

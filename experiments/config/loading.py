@@ -165,12 +165,21 @@ def _anchored(value: Any, config: BaseModel) -> Any:
     if isinstance(value, dict):
         base = getattr(config, "base", Path())
         return {
-            key: os.path.realpath(base / inner)
-            if key in PLACES and isinstance(inner, str)
-            else _anchored(inner, config)
+            key: _placed(base, inner) if key in PLACES and is_place(inner) else _anchored(inner, config)
             for key, inner in value.items()
         }
     return [_anchored(inner, config) for inner in value] if isinstance(value, list) else value
+
+
+def is_place(value: Any) -> bool:
+    """Whether a value of one of the `PLACES` names a path, or several."""
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(each, str) for each in value))
+
+
+def _placed(base: Path, named: str | list[str]) -> str | list[str]:
+    if isinstance(named, str):
+        return os.path.realpath(base / named)
+    return [os.path.realpath(base / each) for each in named]
 
 
 def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:

@@ -212,7 +212,7 @@ def _is_place(path: str, config: ExperimentConfig, then: Mapping[str, str], now:
     key = parts[-1]
     match parts:
         case ["dataset", *_]:
-            return key in PLACES
+            return key in PLACES or (key.isdigit() and parts[-2] in PLACES)
         case ["arms", number, "options", *rest]:
             what = f"arms.{config.arms[int(number)].name}.file.{'.'.join(rest)}"
             return _is_compared(what, then) and _is_compared(what, now)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from groundlings.environments.errors import ConfigError, DataError
-from groundlings.experiments.config.loading import PLACES, dump_config
+from groundlings.environments.paths import is_pattern
+from groundlings.experiments.config.loading import PLACES, dump_config, is_place
 from groundlings.experiments.config.schema import ExperimentConfig
 
 
@@ -30,9 +31,9 @@ def with_data_at(config: ExperimentConfig, place: Path) -> ExperimentConfig:
     for holder, key in places:
         old = Path(holder[key])
         new = place if place.is_file() and place.name == old.name else place / old.relative_to(above)
-        if not new.exists():
+        if not _lies(new):
             new = place / old.name
-        if new.is_file() or (key == "directory" and place.is_dir()):
+        if (_lies(new) and not new.is_dir()) or (key == "directory" and place.is_dir()):
             holder[key] = str((place if key == "directory" else new).resolve())
             moved = True
         else:
@@ -56,7 +57,7 @@ def check_files(config: ExperimentConfig, directory: Path) -> None:
     gone = [
         str(config.base / holder[key])
         for holder, key in _places(dump_config(config))
-        if key == "path" and not (config.base / holder[key]).exists()
+        if (key == "path" or isinstance(key, int)) and not _lies(config.base / holder[key])
     ]
     if gone:
         raise DataError(
@@ -65,8 +66,13 @@ def check_files(config: ExperimentConfig, directory: Path) -> None:
         )
 
 
-def _places(content: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Each key that says where something lies which a run reads, with the mapping that holds it."""
+def _lies(path: Path) -> bool:
+    """Whether a path, or a file of a pattern, is there."""
+    return any(path.parent.glob(path.name)) if is_pattern(path) else path.exists()
+
+
+def _places(content: dict[str, Any]) -> Iterator[tuple[Any, str | int]]:
+    """Each key that says where something lies which a run reads, with the mapping or the list that holds it."""
     sections: list[Any] = [arm.get("options") for arm in content["arms"]]
     sections += [content.get("environment"), content["mind"] if content["mind"].get("kind", "").count(":") else None]
     if not content.get("copy_data"):
@@ -75,13 +81,13 @@ def _places(content: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
         yield from _within(section)
 
 
-def _within(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
+def _within(value: Any) -> Iterator[tuple[Any, str | int]]:
     if isinstance(value, list):
         for each in value:
             yield from _within(each)
     if isinstance(value, dict):
         for key, inner in value.items():
-            if key in PLACES and isinstance(inner, str):
-                yield value, key
+            if key in PLACES and is_place(inner):
+                yield from [(value, key)] if isinstance(inner, str) else ((inner, each) for each in range(len(inner)))
             else:
                 yield from _within(inner)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from groundlings.environments.datasets import file_kinds, own
+from groundlings.environments.datasets import csv_files, file_kinds, own
 from groundlings.environments.memory import Available
 
 # B2: ratings of any scale
@@ -101,13 +101,10 @@ def test_ids_that_a_column_of_floats_cannot_tell_apart_are_refused(shop, kind, n
 @pytest.mark.parametrize(
     ("content", "parts"),
     [
-        (
-            b"user;item;rating;ts\nu;i0;4,5;1700000000\n",
-            ["separated by semicolons", "save the file as CSV with commas"],
-        ),
-        (b"user\titem\trating\tts\nu\ti0\t4\t1700000000\n", ["separated by tabs"]),
-        (b"user|item|rating|ts\nu|i0|4|1700000000\n", ["separated by upright strokes"]),
-        (gzip.compress(b"user,item,rating,ts\n", mtime=0), ["compressed with gzip", "unpack it"]),
+        (b"user;item|rating;ts\nu;i0|4;1700000000\n", ["separated by semicolons or upright strokes", "with commas"]),
+        (gzip.compress(b"user,item,rating,ts\nu,i0,4,1\n", mtime=0)[:-9], ["packed with gzip and damaged"]),
+        (gzip.compress(b"PAR1", mtime=0), ["a Parquet file"]),
+        (gzip.compress(gzip.compress(b"user", mtime=0), mtime=0), ["compressed with gzip twice"]),
         ("user,item,rating,ts\n".encode("utf-16"), ["UTF-16", "save it as UTF-8"]),
         ("user,item,rating,ts\nu,i0,4,1700000000\n".encode("utf-16-le"), ["UTF-16"]),
         ("user,item,rating,ts\nu,i0,4,1700000000\n".encode("utf-16-be"), ["UTF-16"]),
@@ -135,6 +132,37 @@ def test_a_table_that_does_not_fit_into_memory_is_refused_before_it_is_read(shop
     assert "items.parquet: reading it takes about 3.05 MiB (3,200,000 bytes)" in shop.refusal(
         items={"path": "items.parquet"}
     )
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("name", ["inter.csv", "inter.tsv", "inter.txt"])
+def test_what_separates_cells_is_told_by_the_header_and_gzip_is_unpacked(shop, separator, packed, name):
+    content = separator.join(["user", "item", "rating", "ts"]) + "\n"
+    content += "".join(separator.join(["u", f"i{n}", str(n + 1), str(1_700_000_000 + n)]) + "\r\n" for n in range(4))
+    name += ".gz" if packed else ""
+    (shop.folder / name).write_bytes(gzip.compress(content.encode()) if packed else content.encode())
+    found = shop.load(interactions={"path": name}).interactions
+    assert (found.items.tolist(), found.ratings.tolist()) == ([0, 1, 2, 3], [1, 2, 3, 4])
+    spoilt = (content + separator.join(["u", "i9", "9", "1700000009"])).encode()
+    (shop.folder / name).write_bytes(gzip.compress(spoilt) if packed else spoilt)
+    assert f"{name}, line 6: column 'rating': found '9'" in shop.refusal(interactions={"path": name})
+
+
+def test_a_decimal_comma_is_read_where_commas_separate_nothing(shop):
+    rows = ["user;item;rating;ts", "u;i0;4,5;1700000000", "u;i1;3,0;1700000001", "u;i2;2;1700000002"]
+    (shop.folder / "inter.csv").write_text("\ufeff" + "\r\n".join(rows), encoding="utf-8")
+    assert shop.load(scale={"low": 1, "high": 5, "step": 0.5}).interactions.ratings.tolist() == [4.5, 3, 2]
+    (shop.folder / "inter.csv").write_text("\n".join([*rows, "u;i3;1,000;1700000003"]))
+    assert "line 5: column 'rating': found '1,000'" in shop.refusal(scale={"low": 1, "high": 5, "step": 0.5})
+    (shop.folder / "inter.csv").write_text('user,item,rating,ts\nu,i0,"4,5",1700000000\n')
+    assert "found '4,5'" in shop.refusal(scale={"low": 1, "high": 5, "step": 0.5})
+
+
+def test_a_packed_file_that_unpacks_beyond_memory_is_refused(shop, monkeypatch):
+    (shop.folder / "inter.csv").write_bytes(gzip.compress(b"user,item\n" + b"u,i0\n" * 1_000_000))
+    monkeypatch.setattr(csv_files, "available_memory", lambda: Available(2**23, "free memory of this machine"))
+    assert "it unpacks to more than 2 MiB" in shop.refusal()
 
 
 # B8 and l_nfd: ids
@@ -236,10 +264,13 @@ def test_descriptions_that_were_taken_for_genres_are_refused_before_they_fill_th
     ("row", "parts"),
     [
         (("u", "i0", "2024-03-01", "148"), ["line 2", "'148'", "1 to 5"]),
-        (("u", "i1", "2024-03-01", "4"), ["line 3", "user 'u' met item 'i1' at the same moment as on line 2"]),
+        (
+            ("u", "i1", "2024-03-01", "3"),
+            ["line 3", "user 'u' met item 'i1' at the same moment as on line 2, with another rating", "same_moment"],
+        ),
     ],
 )
-def test_play_counts_and_repeats_on_one_day_are_refused_with_their_rows(shop, row, parts):
+def test_play_counts_and_repeats_with_other_ratings_are_refused_with_their_rows(shop, row, parts):
     shop.met([row, ("u", "i1", "2024-03-01", "4")])
     said = shop.refusal()
     assert all(part in said for part in parts), said

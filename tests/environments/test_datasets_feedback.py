@@ -129,8 +129,9 @@ def test_a_history_without_an_interaction_is_refused(shop):
 def test_one_kind_of_a_pair_stands_once_at_a_moment(shop):
     twice = "user,item,what,when\nu1,a,seen,1\nu1,a,trx,1\n"
     assert len(shop(twice, **KINDS_OF_EVENTS).interactions) == 2
+    assert len(shop(twice + "u1,a,trx,1\n", **KINDS_OF_EVENTS).interactions) == 2
     with pytest.raises(DataError, match="at the same moment"):
-        shop(twice + "u1,a,trx,1\n", **KINDS_OF_EVENTS)
+        shop(twice + "u1,a,trx,1\n", **KINDS_OF_EVENTS, same_moment="refuse")
 
 
 OPINIONS = "user,item,what,when\nu1,a,like,1\nu1,b,dislike,2\nu2,b,like,3\nu2,b,play,4\nu2,c,play,5\n"

@@ -193,7 +193,10 @@ def test_an_attribute_may_be_called_as_the_copies_call_the_id():
         (met(("u", "i", 1), ("v ", "i", 2)), ["row 2", "column 'user'", "found 'v '", "without spaces at its ends"]),
         (met((1.0, "i", 1)), ["column 'user'", "holds double", "text or whole numbers"]),
         (met(("u", "i", 1), (3, "i", 2)), ["column 'user'", "mixes kinds of values"]),
-        (met(("u", "i", 1), ("u", "i", 1)), ["row 2", "user 'u' met item 'i'", "row 1"]),
+        (
+            Tables(met(("u", "i", 1), ("u", "i", 1)).interactions, columns={"interactions": {"same_moment": "refuse"}}),
+            ["row 2", "user 'u' met item 'i'", "row 1"],
+        ),
         (met(("u", "i", "soon")), ["row 1", "column 'timestamp'", "found 'soon'", "seconds since 1970"]),
         (met(("u", "i", 881250949), ("u", "j", 881250950), ("u", "k", 881250949000)), ["row 3", "like milliseconds"]),
         (met(), ["interactions (data frame)", "no rows"]),

@@ -10,10 +10,12 @@ import pytest
 import yaml
 
 from groundlings.environments.datasets import DatasetConfig, load_dataset
+from groundlings.experiments.cli.data import check_data
 from groundlings.experiments.config.schema import SplitConfig
 from groundlings.personas.population import build_population
 
 PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
+TEXT = PAGE.read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -64,6 +66,17 @@ def test_the_split_in_three_parts_is_the_one_that_the_page_describes(folder):
         split = SplitConfig.model_validate(content["split"]).of(dataset)
         counts.append((len(split.train), len(split.test), split.left_out))
     assert counts == [(2, 2, 1), (3, 2, 0)]
+
+
+def test_the_proposal_for_the_tables_of_the_page_is_what_the_page_prints(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    check_data([Path(f"shop/{name}.csv") for name in ("customers", "items", "purchases")])
+    said = capsys.readouterr().out
+    printed = TEXT[TEXT.index("users  shop/customers.csv") :].partition("```")[0]
+    for line in printed.splitlines():
+        assert line.removesuffix("...").strip(" ,") in said, line
+    section = yaml.safe_load(said[said.index("dataset:") : said.index("To be looked at")])
+    assert section["dataset"]["own"]["scale"] == {"low": 1, "high": 5, "step": 0.5}
 
 
 def test_the_python_example_runs(folder, monkeypatch, capsys):

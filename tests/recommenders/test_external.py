@@ -94,7 +94,6 @@ def test_parquet_with_numbers_as_ids(tmp_path):
         ("user_id,item_id,rank\nu0,i1,1\nu0,i1,2\n", "line 3: user_id 'u0', item_id 'i1' occur together a second"),
         ("user_id,item_id,rank\nu0,i1,1\nu0,i2,1\n", "line 3: user_id 'u0', rank '1' occur together a second"),
         ("", "the file is empty"),
-        ("user_id;item_id;rank\nu0;i1;1\n", "separated by semicolons"),
         ("user_id,item_id,rank\nu0,i1,nan\n", "line 2: .*expected a number"),
         ("user_id,item_id,rank\nu0,i1,inf\n", "line 2: .*expected a finite number"),
     ],
@@ -104,10 +103,21 @@ def test_bad_files_say_where_and_what(tmp_path, text, complaint):
         load(written(tmp_path, text))
 
 
+def test_all_users_and_items_that_are_not_known_are_counted_in_one_message(tmp_path):
+    rows = [f"u{user},i{item},{user + item}" for user in (0, 97, 98) for item in (1, 99)]
+    path = written(tmp_path, "\n".join(["user_id,item_id,score", *rows]))
+    with pytest.raises(DataError) as error:
+        load(path)
+    said = str(error.value)
+    assert "line 4: column 'user_id': user 'u97' is not in the data set (4 rows name 2 users" in said
+    assert "line 3: column 'item_id': item 'i99' is not in the data set (3 rows name 1 items" in said
+    assert "on_problem" not in said
+
+
 def test_a_missing_file_and_an_unknown_kind(tmp_path):
     with pytest.raises(DataError, match="there is no such file"):
         load(tmp_path / "nowhere.csv")
-    with pytest.raises(DataError, match=r"\.csv or \.parquet files, found '.xlsx'"):
+    with pytest.raises(DataError, match=r"\.csv, \.tsv and \.parquet files .*, found '.xlsx'"):
         load(written(tmp_path, "x", "rankings.xlsx"))
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         load(written(tmp_path, "this is no parquet", "rankings.parquet"))
@@ -136,8 +146,14 @@ def test_ids_that_a_data_frame_keeps_as_floats_are_whole_numbers(tmp_path):
     recommender = ExternalRecommender(path, catalog=numbered, user_ids=("5", "7"), base_directory=Path("elsewhere"))
     recommender.fit(checkerboard(), numbered)
     np.testing.assert_array_equal(ask(recommender, [1], size=2).items, [[3, 1]])
-    path.write_text("user_id,item_id,score\n7,10.0,1\n")
+    path.write_text("user_id;item_id;score\n7.0;10.0;1\n7.0;30.0;2\n")
     path.rename(tmp_path / "rankings.csv")
+    recommender = ExternalRecommender(
+        tmp_path / "rankings.csv", catalog=numbered, user_ids=("5", "7"), base_directory=Path("elsewhere")
+    )
+    recommender.fit(checkerboard(), numbered)
+    np.testing.assert_array_equal(ask(recommender, [1], size=2).items, [[3, 1]])
+    (tmp_path / "rankings.csv").write_text("user_id,item_id,score\n7,10.0,1\n7,30,1\n")
     with pytest.raises(DataError, match=r"item '10.0' is not in the data set; '10' is: .* save it as a whole number"):
         ExternalRecommender(
             tmp_path / "rankings.csv", catalog=numbered, user_ids=("5", "7"), base_directory=Path("elsewhere")

@@ -141,6 +141,7 @@ def write_report(
         files.write_bytes(run_dir / f"{picture.name}.png", png)
     counts = read_item_counts(log)
     worlds = len(summary.arms) if isinstance(outcomes.design, ParallelDesign) else 1
+    manifest = files.read_manifest(run_dir)
     context = {
         "summary": summary,
         "run": summary.run,
@@ -163,7 +164,8 @@ def write_report(
         "description": str(log.run()["config"].get("description", "")),
         "tally": _tally(summary),
         "selective": _selective(summary),
-        "manifest": files.read_manifest(run_dir),
+        "manifest": manifest,
+        "data_notes": files.data_notes(manifest),
         "light": LIGHT,
         "dark": DARK,
     }

@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.experiments.cli.main import run as run_command
-from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.config.loading import as_yaml, load_config
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.relocation import check_files, with_data_at
 from groundlings.experiments.running.replicates import go_on_with, run_as_configured
 from groundlings.experiments.running.run_directory import Resuming
 
@@ -72,8 +74,12 @@ def test_own_data_that_has_moved_is_found_again_where_its_content_is_the_same(in
     assert go_on_with(run).digest == whole.digest, "its configuration names the new place"
 
 
-def test_a_path_that_is_corrected_by_hand_is_accepted_where_the_content_is_the_same(interrupted, tmp_path):
-    run = interrupted(dataset=own_tables(tmp_path / "here"), arms=arm("popular"))
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_path_that_is_corrected_by_hand_is_accepted_where_the_content_is_the_same(interrupted, tmp_path, listed):
+    data = own_tables(tmp_path / "here")
+    clicks = data["own"]["interactions"]
+    clicks["path"] = [clicks["path"]] if listed else clicks["path"]
+    run = interrupted(dataset=data, arms=arm("popular"))
     (tmp_path / "here").rename(tmp_path / "there")
     config = run / "config.yaml"
     config.write_text(config.read_text().replace("/here/", "/there/"))
@@ -121,3 +127,23 @@ def test_the_command_goes_on_with_what_was_accepted_and_with_data_elsewhere(inte
     assert "from here on this run is another experiment" in done
     assert "digest" in done
     assert "belong to --resume" in printed(tmp_path / "small.yaml", "--accept-changes")
+
+
+@pytest.mark.parametrize("named", [["clicks.csv", "more.csv"], "*s.csv", ["clicks.csv", "mor?.csv"]])
+def test_lists_and_patterns_of_files_are_looked_for_elsewhere_too(tmp_path, named):
+    data = own_tables(tmp_path / "here")
+    (tmp_path / "here" / "more.csv").write_text("user,item,time\nu0,i0,1600000000\n")
+    folder = str(tmp_path / "here")
+    data["own"]["interactions"]["path"] = (
+        f"{folder}/{named}" if isinstance(named, str) else [f"{folder}/{each}" for each in named]
+    )
+    config = ExperimentConfig.model_validate(
+        {"name": "x", "seed": 1, "dataset": data, "mind": {"kind": "behavioural"}, "arms": arm("popular")}
+    )
+    check_files(config, tmp_path)
+    (tmp_path / "here").rename(tmp_path / "there")
+    with pytest.raises(DataError, match="there is no such file any more"):
+        check_files(config, tmp_path)
+    moved = with_data_at(config, tmp_path / "there")
+    check_files(moved, tmp_path)
+    assert "/here/" not in as_yaml(moved)

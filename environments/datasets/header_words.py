@@ -1,0 +1,73 @@
+"""Words that people write into headers, by what the column then holds; of whatever field, as they are found."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+Role = Literal["user", "item", "timestamp", "rating", "kind", "weight", "id", "title", "year", "genres", "text"]
+
+WORDS: Final[dict[Role, tuple[str, ...]]] = {
+    "user": (
+        "user", "customer", "client", "member", "person", "people", "visitor", "account", "buyer", "reader", "listener",
+        "reviewer", "player", "viewer", "shopper", "household", "subscriber", "patient", "student", "profile", "uid",
+        "userid", "kunde", "nutzer", "cliente", "utilisateur",
+    ),
+    "item": (
+        "item", "product", "sku", "article", "asin", "isbn", "book", "song", "track", "artist", "album", "movie",
+        "film", "video", "game", "show", "recipe", "course", "job", "news", "listing", "offer", "place", "business",
+        "iid", "itemid", "stock", "artikel", "produkt", "producto", "produit",
+    ),
+    "timestamp": (
+        "timestamp", "time", "date", "datetime", "when", "ts", "at", "day", "created", "unix", "utc", "datum", "zeit",
+        "fecha", "heure",
+    ),
+    "rating": ("rating", "stars", "star", "score", "grade", "overall", "rate", "vote", "bewertung", "note"),
+    "kind": ("event", "action", "type", "kind", "behavior", "behaviour", "activity", "interaction"),
+    "weight": (
+        "quantity", "qty", "count", "plays", "playcount", "amount", "units", "duration", "dwell", "minutes", "listens",
+        "weight", "number", "frequency", "clicks", "times", "menge",
+    ),
+    "title": ("title", "name", "label", "headline", "titel", "description", "desc", "nombre", "titre"),
+    "year": ("year", "released", "release", "published", "publication", "jahr", "made"),
+    "genres": (
+        "genres", "genre", "categories", "category", "tags", "tag", "department", "topics", "topic", "class", "classes",
+        "section", "subject", "subjects", "kategorie", "type",
+    ),
+    "text": (
+        "description", "text", "summary", "blurb", "overview", "abstract", "plot", "content", "synopsis", "details",
+        "beschreibung",
+    ),
+}  # fmt: skip
+"""The nearer to the front of a role, the more often it means that."""
+
+PASSED_OVER: Final[dict[str, tuple[str, ...]]] = {
+    "a price or an amount of money": ("price", "cost", "revenue", "paid", "value", "sales", "discount", "preis"),
+    "a basket, an order or a session": ("basket", "order", "session", "invoice", "transaction", "cart", "receipt"),
+}
+"""What a data set of one's own has no column for, and words for it."""
+
+_PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_]+")
+
+
+def pieces(header: str) -> tuple[str, ...]:
+    """The words of a header: "movieId" and "MOVIE_ID" are both "movie" and "id"."""
+    return tuple(piece.lower() for piece in _PIECES.findall(header))
+
+
+def fits_by_name(header: str, role: Role) -> float:
+    """How well a header's words fit a role: 1 where nothing else is in it, 0 where none does."""
+    words = [word for word in pieces(header) if word not in ("id", "ids", "no", "nr", "code", "key", "the", "of", "s")]
+    known = {word for word in words if _is_known(word, role)}
+    return len(known) / len(words) if words else 0.0
+
+
+def _is_known(word: str, role: Role) -> bool:
+    return word in WORDS[role] or word.removesuffix("s") in WORDS[role] or word.removesuffix("id") in WORDS[role]
+
+
+def says_id(header: str) -> bool:
+    """Whether a header says that its cells are ids."""
+    return any(word in ("id", "ids", "sku", "asin", "isbn", "uid", "iid", "code") for word in pieces(header)) or (
+        header.lower().endswith("id")
+    )

@@ -1,0 +1,198 @@
+"""A look at one's own tables proposes a mapping, says why, and says where it could be otherwise."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groundlings.environments.datasets import OwnData
+from groundlings.environments.datasets.own import load_own
+from groundlings.environments.datasets.proposal import Proposal, propose_for
+from groundlings.environments.errors import DataError
+
+USERS, ITEMS = 12, 9
+MOMENTS = ["2024-03-01T09:30:00.250", "2024-03-02 18:00:00+01:00", "2024-03-03"]
+
+
+def met(headers=("customer", "sku", "stars", "bought_at"), time="iso") -> pd.DataFrame:
+    rows = [
+        (f"c{user}", f"a{(user * 5 + place) % ITEMS}", place % 5 + 1, place)
+        for user in range(USERS)
+        for place in range(6)
+    ]
+    moments = {
+        "iso": lambda n: f"2024-03-{n + 1:02d} 10:00:00",
+        "seconds": lambda n: 1_700_000_000 + n,
+        "milliseconds": lambda n: 1_700_000_000_123 + n,
+        "digits": lambda n: 20240301 + n,
+    }[time]
+    return pd.DataFrame([(*row[:3], moments(row[3])) for row in rows], columns=list(headers))
+
+
+def goods(headers=("sku", "name", "made", "categories", "blurb")) -> pd.DataFrame:
+    long = "A long description of what this is and what it is for, in words. "
+    rows = [(f"a{n}", f"Thing {n}", 1990 + n, ["x|y", "x", "y|z"][n % 3], f"{long}{n}") for n in range(ITEMS)]
+    return pd.DataFrame(rows, columns=list(headers))
+
+
+def folks() -> pd.DataFrame:
+    rows = [(f"c{n}", 20 + n % 5, f"c{n}@example.org") for n in range(USERS)]
+    return pd.DataFrame(rows, columns=["customer", "age", "mail"])
+
+
+def columns(proposal: Proposal) -> dict[str, str | None]:
+    return {choice.key: choice.column for choice in proposal.choices}
+
+
+def test_columns_are_told_by_their_headers_their_cells_and_what_other_tables_say():
+    proposal = propose_for([folks(), goods(), met()])
+    assert proposal.section == {
+        "interactions": {
+            "path": "table 3 (data frame)",
+            "user": "customer",
+            "item": "sku",
+            "timestamp": "bought_at",
+            "rating": "stars",
+        },
+        "items": {
+            "path": "table 2 (data frame)",
+            "id": "sku",
+            "title": "name",
+            "year": "made",
+            "genres": "categories",
+            "text": "blurb",
+        },
+        "users": {"path": "table 1 (data frame)", "id": "customer", "attributes": ["age"]},
+        "scale": {"low": 1, "high": 5, "step": 1},
+    }
+    assert proposal.is_whole
+    reasons = {choice.key: "; ".join(choice.reasons) for choice in proposal.choices}
+    assert "100% of the ids in 'customer' are in 'customer'" in reasons["interactions.user"]
+    assert "moments from 2024-03-01 to 2024-03-06" in reasons["interactions.timestamp"]
+    assert "words between '|', 3 different ones" in reasons["items.genres"]
+    assert any("'mail' left out" in doubt for doubt in proposal.doubts)
+
+
+@pytest.mark.parametrize("time", ["iso", "seconds", "milliseconds", "digits"])
+@pytest.mark.parametrize("form", ["csv", "tsv", ";", "csv.gz", "parquet"])
+def test_what_is_proposed_for_files_of_every_kind_can_be_read(tmp_path, form, time):
+    ending = "csv" if form == ";" else form
+    for name, frame in (("log", met(time=time)), ("goods", goods())):
+        path = tmp_path / f"{name}.{ending}"
+        if form == "parquet":
+            frame.to_parquet(path)
+            continue
+        text = frame.to_csv(index=False, sep={"tsv": "\t", ";": ";"}.get(form, ","))
+        path.write_bytes(gzip.compress(text.encode()) if form.endswith("gz") else text.encode())
+    proposal = propose_for([tmp_path / f"log.{ending}", tmp_path / f"goods.{ending}"])
+    dataset = load_own(OwnData.model_validate(proposal.section), Path())
+    assert (len(dataset.people), len(dataset.catalog), len(dataset.interactions)) == (USERS, ITEMS, 6 * USERS)
+    assert dataset.catalog.genres[0] == ("x", "y")
+    assert dataset.times_known
+
+
+def test_files_with_the_same_columns_are_one_table(tmp_path):
+    for number, frame in enumerate((met()[:30], met()[30:])):
+        frame.to_csv(tmp_path / f"month{number}.csv", index=False)
+    goods().to_csv(tmp_path / "goods.csv", index=False)
+    proposal = propose_for(sorted(tmp_path.iterdir()))
+    assert proposal.section["interactions"]["path"] == [str(tmp_path / f"month{number}.csv") for number in (0, 1)]
+    assert len(load_own(OwnData.model_validate(proposal.section), Path()).interactions) == 6 * USERS
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        (("customer", "sku", "stars", "price"), "column 'price' is not used: it looks like a price"),
+        (("customer", "sku", "stars", "basket_id"), "column 'basket_id' is not used: it looks like a basket"),
+        (
+            ("customer", "sku", "x", "bought_at"),
+            "column 'x' holds 1, 2, 3, 4, 5; if these are ratings, add `rating: x`",
+        ),
+    ],
+)
+def test_what_is_not_used_is_named_with_what_it_may_be(headers, told):
+    frame = met(headers)
+    if headers[3] != "bought_at":
+        frame[headers[3]] = [f"{n % 7}.5" if headers[3] == "price" else f"b{n // 3}" for n in range(len(frame))]
+    doubts = propose_for([frame, goods()]).doubts
+    assert any(told in doubt for doubt in doubts), doubts
+
+
+def test_two_columns_that_would_do_as_well_are_both_named():
+    frame = met().assign(client=lambda table: table["customer"].str.replace("c", "k"))
+    proposal = propose_for([frame, goods()])
+    assert any(
+        "interactions.user" in doubt and "'customer'" in doubt and "'client'" in doubt and "decide" in doubt
+        for doubt in proposal.doubts
+    )
+    nameless = propose_for([met(("a", "b", "c", "d"))])
+    assert not nameless.is_whole
+    for role in ("user", "item"):
+        assert any(f"ids of {role}s: 'a' or 'b'" in doubt for doubt in nameless.doubts)
+
+
+def test_without_items_or_times_the_proposal_says_what_is_missing():
+    proposal = propose_for([met().drop(columns="bought_at")])
+    assert not proposal.is_whole
+    assert any("no file has a row per item" in doubt for doubt in proposal.doubts)
+    assert any("`split.kind` must be `random` or `given`" in doubt for doubt in proposal.doubts)
+
+
+def test_a_time_that_cannot_be_read_is_named_with_the_reason():
+    frame = met()
+    frame["bought_at"] = [f"{place % 12 + 1:02d}{place % 28 + 1:02d}2024" for place in range(len(frame))]
+    doubts = propose_for([frame, goods()]).doubts
+    assert any("'bought_at' may be the time, and cannot be read so" in doubt for doubt in doubts), doubts
+
+
+def test_rows_that_cannot_be_read_and_tables_without_interactions_are_said(tmp_path):
+    goods().to_csv(tmp_path / "goods.csv", index=False)
+    with pytest.raises(DataError, match="no file has two columns whose ids repeat"):
+        propose_for([tmp_path / "goods.csv"])
+    text = met().to_csv(index=False)
+    (tmp_path / "log.csv").write_text(text + "c1,a1\n")
+    proposal = propose_for([tmp_path / "log.csv", tmp_path / "goods.csv"])
+    assert any("found 2 cells, expected 4" in doubt for doubt in proposal.doubts)
+
+
+def test_a_file_without_a_header_line_is_told(tmp_path):
+    (tmp_path / "log.csv").write_text("\n".join(f"{n % 7},{n % 5},{n}" for n in range(8, 50)))
+    assert any("(1, 3, 8) looks like data" in doubt for doubt in propose_for([tmp_path / "log.csv"]).doubts)
+
+
+@given(
+    order=st.permutations(range(3)),
+    names=st.sampled_from(
+        [("userId", "movieId"), ("household_id", "product_id"), ("reader", "BOOK_ID"), ("uid", "iid")]
+    ),
+    numbers=st.booleans(),
+)
+def test_the_order_of_tables_and_columns_does_not_matter(order, names, numbers):
+    user, item = names
+    frames = [met((user, item, "rating", "ts")), goods((item, "title", "year", "genre", "text")), folks()]
+    frames[2] = frames[2].rename(columns={"customer": user})
+    if numbers:  # ids of users and of items are then the same numbers
+        for frame in frames:
+            for column in (user, item):
+                if column in frame:
+                    frame[column] = frame[column].str[1:].astype(int)
+    frames[0] = frames[0][[*frames[0].columns[::-1]]]
+    found = columns(propose_for([frames[place] for place in order]))
+    assert (found["interactions.user"], found["interactions.item"]) == names
+    assert (found["items.id"], found["users.id"]) == (item, user)
+    assert (found["interactions.timestamp"], found["interactions.rating"]) == ("ts", "rating")
+
+
+def test_kinds_and_weights_are_proposed_with_what_the_cells_mean():
+    frame = met(("customer", "sku", "qty", "at")).assign(event=["view", "buy", "wave"] * (USERS * 2))
+    proposal = propose_for([frame, goods()])
+    assert proposal.section["interactions"]["kind"] == "event"
+    assert proposal.section["interactions"]["weight"] == "qty"
+    assert proposal.section["interactions"]["kinds"] == {"buy": "purchase", "view": "view", "wave": "interaction"}
+    assert any("what 'wave' mean is not known" in doubt for doubt in proposal.doubts)
