@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.catalog import Catalog
@@ -21,8 +23,10 @@ from groundlings.simulator.concurrency import in_order
 from groundlings.simulator.log.writer import LogWriter
 from groundlings.simulator.lost_pages import LostPageWatch
 from groundlings.simulator.resume_state import Past
+from groundlings.simulator.returns.rule import ReturnModel, ReturnState
+from groundlings.simulator.returns.signals import signals_of
 from groundlings.simulator.session import CohortRecord, browse
-from groundlings.simulator.session_schedule import DailyChance, SessionSchedule
+from groundlings.simulator.session_schedule import DailyChance, Returns, SessionSchedule
 
 SECONDS_PER_DAY = 86_400
 
@@ -61,6 +65,8 @@ class Arm:
         self._opening_time = self.history.next_second
         self._schedule: SessionSchedule | None = None
         self._fitted = False
+        self._returns: ReturnState | None = None
+        self._sessions_per_day = 1
         self._clicks_today: list[Interactions] = []
 
     @property
@@ -68,15 +74,20 @@ class Arm:
         """Number of agents that use this arm."""
         return len(self.users) if self.residents is None else int(self.residents.sum())
 
-    def start(self, days: int, visit_probability: float) -> None:
+    def start(self, days: int, visit_probability: float, returns: ReturnModel | None = None) -> None:
         """Before the first day: schedule first sessions, and give the mind the memories of an interrupted run's log.
 
         Args:
             days: How many days there are.
             visit_probability: P(an agent has a session on a day).
+            returns: When people come back, where it is more than that probability.
         """
         may_visit = np.ones(len(self.users), dtype=np.bool_) if self.residents is None else self.residents
-        self._schedule = SessionSchedule(may_visit, DailyChance(self.users, visit_probability, self.seed), days)
+        rule: Returns = DailyChance(self.users, visit_probability, self.seed)
+        if returns is not None:
+            rule = self._returns = returns.begun(self.users, self.seed, self.catalog)
+            self._sessions_per_day = returns.sessions_per_day
+        self._schedule = SessionSchedule(may_visit, rule, days)
         self._schedule.invite(True)
         if looks_back(self.mind):
             self.mind.remember(self.past.memories)
@@ -108,27 +119,40 @@ class Arm:
             TooMuchUnreadable: The watch says so; what it has counted is in the log.
         """
         assert self._schedule is not None, "start comes first"
-        time = self._opening_time + day * SECONDS_PER_DAY
-        logged = self.past.on(day)
-        if len(logged):
-            self._clicks_today.append(logged.clicks(self.users, time, self.history))
-            on_sessions(len(logged))
-        agents = logged.missing(self._schedule.arrivals(day))
-        version = self.recommender.state() if len(agents) else ""
-        waiting = cohorts(agents, self.users[agents], day, seed=self.seed, size=self.mind.cohort_size, sim_time=time)
-        records = in_order(self._browse, waiting, concurrency)
-        async for record in records if watch is None else watch.over(records):
-            log.write(record, arm=self.name, sim_time=time, policy_version=version)
-            if looks_back(self.mind):
-                self.mind.remember(record.afterthoughts.memories)
-            self._clicks_today.append(clicks_of(record, time, self.history))
-            on_sessions(len(record.sessions))
+        here, seconds = self._schedule.arrivals(day), SECONDS_PER_DAY // self._sessions_per_day
+        version = ""
+        for occasion in range(self._sessions_per_day):
+            if self._returns is not None and occasion:
+                here = self._returns.again(here, day, occasion)
+            time = self._opening_time + day * SECONDS_PER_DAY + occasion * seconds
+            logged = self.past.on(day, time if occasion else None)
+            if len(logged):
+                self._clicks_today.append(logged.clicks(self.users, time, self.history))
+                if self._returns is not None:
+                    self._returns.heard(logged.agents, logged.signals(self._returns.topics), day, occasion)
+                on_sessions(len(logged))
+            agents = logged.missing(here)
+            version = self.recommender.state() if len(agents) and not version else version
+            seen_today = self._interactions_today() if occasion else None
+            waiting = cohorts(
+                agents,
+                self.users[agents],
+                day,
+                seed=self.seed,
+                size=self.mind.cohort_size,
+                sim_time=time,
+                occasion=occasion,
+            )
+            records = in_order(partial(self._browse, seen_today=seen_today), waiting, concurrency)
+            async for record in records if watch is None else watch.over(records):
+                log.write(record, arm=self.name, sim_time=time, policy_version=version)
+                self._heard(record, time, day, occasion)
+                on_sessions(len(record.sessions))
         log.flush()
 
     def take_clicks(self) -> Interactions:
         """The interactions of today in this arm, in agent order; a second call gets none."""
-        nothing = self.history.take(np.zeros(0, dtype=np.int64))
-        today, self._clicks_today = nothing.joined(*self._clicks_today), []
+        today, self._clicks_today = self._interactions_today(), []
         # Sessions that the log held are joined with those that filled its gaps.
         return today.take(np.argsort(today.users, kind="stable"))
 
@@ -145,12 +169,29 @@ class Arm:
             self._schedule.close()
             self._schedule = None
 
-    async def _browse(self, sessions: Sessions) -> CohortRecord:
+    def _interactions_today(self) -> Interactions:
+        return self.history.take(np.zeros(0, dtype=np.int64)).joined(*self._clicks_today)
+
+    def _heard(self, record: CohortRecord, time: int, day: int, occasion: int) -> None:
+        """Keep what sessions that are over leave behind: memories, interactions, and whether people come back."""
+        if looks_back(self.mind):
+            self.mind.remember(record.afterthoughts.memories)
+        self._clicks_today.append(clicks_of(record, time, self.history))
+        if self._returns is not None:
+            signals = signals_of(record, self._returns.topics)
+            self._returns.heard(record.sessions.agents, signals, day, occasion)
+
+    def _seen(self, users: IntArray, today: Interactions | None) -> sp.csr_array:
+        """What sessions must not show again, shape (n, n_items): earlier sessions of the same day count."""
+        before = self.history.met_by(users)
+        return before if today is None else sp.csr_array(before + today.met_by(users))
+
+    async def _browse(self, sessions: Sessions, seen_today: Interactions | None) -> CohortRecord:
         """Run one cohort's sessions; where an error ends them, note them as cut short."""
         try:
             return await browse(
                 sessions,
-                self.history.met_by(sessions.users),
+                self._seen(sessions.users, seen_today),
                 recommender=self.recommender,
                 environment=self.environment,
                 mind=self.mind,

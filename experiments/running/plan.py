@@ -26,6 +26,7 @@ from groundlings.experiments.running.event_loop import ctrl_c_at_once, outside_o
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
 from groundlings.experiments.running.foresight import check_recommenders
 from groundlings.experiments.running.identity import code_identity, model_identity
+from groundlings.experiments.running.returning import PlannedReturns, planned_returns
 from groundlings.experiments.running.sizes import size_warning
 from groundlings.experiments.running.supplied import Supplied
 from groundlings.personas.mind import KnowsPreference, Mind
@@ -66,6 +67,7 @@ class Plan:
         stages: The arms to simulate: those of one stage run together and share a log. The caller removes a stage before
             simulating it, which frees its arms afterwards. Empty where agents ask a model and asking is not allowed.
         identity: What must be equal for a run of this plan to be resumed; {} where models may not be asked.
+        returns: When people come back, where the file says more than a chance per day.
     """
 
     config: ExperimentConfig
@@ -84,6 +86,7 @@ class Plan:
     arms: tuple[ArmRow, ...] = ()
     stages: list[list[Arm]] = field(default_factory=list)
     identity: Mapping[str, str] = field(default_factory=dict)
+    returns: PlannedReturns | None = None
 
     def mind(self) -> Mind:
         """A new mind for one arm, with a memory of its own."""
@@ -161,6 +164,8 @@ async def prepare(
         plan = _read(config, supplied or Supplied(), progress)
     asked = config.model_dump(include={"metrics", "plan"})
     plan = replace(plan, metrics=metrics_of(asked, plan.supplied.metrics, plan.environment.schema.names))
+    for line in plan.returns.lines if ask and plan.returns is not None else ():
+        progress.event(Note(line))
     if ask and resumed is None and (warning := size_warning(plan)):
         progress.event(Note(warning))
     if plan.supplied.mind is None and (able := config.mind.actions) is not None:
@@ -225,18 +230,21 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
     population = build_population(dataset, split.train, size=config.population.size, seed=config.seed)
     ground = CalibrationGround(dataset, split, config.split, population)
     around = EnvironmentContext(dataset.catalog, dataset.scale, config.base)
+    environment = supplied.environment or (config.environment or config.site).build(around)
+    returns = planned_returns(config, dataset, split, population, environment)
     return Plan(
         config=config,
         supplied=supplied,
         dataset=dataset,
         split=split,
         population=population,
-        environment=supplied.environment or (config.environment or config.site).build(around),
+        environment=environment,
         schedule=Schedule(
             days=config.simulation.days,
             concurrency=config.simulation.concurrency,
             refit_every=config.simulation.refit_every,
             visit_probability=config.simulation.visit_probability,
+            returns=None if returns is None else returns.model,
         ),
         ground=ground,
         minds=MindContext(
@@ -245,6 +253,7 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
             later=split.test,
             base_directory=config.base,
         ),
+        returns=returns,
     )
 
 
@@ -273,6 +282,8 @@ def _identity(plan: Plan, recommenders: list[AsyncRecommender], minds: list[Mind
     exposures = minds[0].describe().get("exposures") if minds else None
     if isinstance(exposures, str):
         found["mind.exposures"] = exposures
+    if plan.returns is not None and plan.returns.exposures_hash:
+        found["simulation.returns.exposures"] = plan.returns.exposures_hash
     return found
 
 

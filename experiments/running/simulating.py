@@ -95,7 +95,8 @@ async def _simulated(
 
     watch = LostPageWatch(getattr(plan.config.mind, "max_unreadable", 1.0))
     with LogWriter(place) as log:
-        past = log.resume(plan.environment.schema)
+        returns = plan.schedule.returns
+        past = log.resume(plan.environment.schema, lists=returns is not None and returns.reads_lists)
         if past is None:
             log.begin(run, plan.arms, plan.population)
         else:

@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, Row, Select, null, select
 
 from groundlings.environments.actions import ActionSchema
+from groundlings.environments.arrays import IntArray
 from groundlings.simulator.log.agent_state_rows import read_memories
 from groundlings.simulator.log.begun import Begun, read_begun
 from groundlings.simulator.log.numbering import next_origin
@@ -18,6 +19,7 @@ from groundlings.simulator.log.row_layout import Origin
 from groundlings.simulator.log.store import Store
 from groundlings.simulator.log.tables import arms, events, impressions, sessions
 from groundlings.simulator.resume_state import Past, PastDay
+from groundlings.simulator.returns.signals import LOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +52,61 @@ class Resumption:
     past: PastRun
 
 
-def read_resumption(connection: Connection, store: Store, schema: ActionSchema) -> Resumption | None:
-    """How far the run in a log has come, None where nothing has begun yet."""
+def read_resumption(
+    connection: Connection, store: Store, schema: ActionSchema, *, lists: bool = False
+) -> Resumption | None:
+    """How far the run in a log has come, None where nothing has begun yet; see `read_past`."""
     begun = read_begun(connection)
     if begun is None:
         return None
     arm_ids = {row.name: row.arm_id for row in connection.execute(select(arms.c.name, arms.c.arm_id))}
     origin = next_origin(connection, store)
-    past = {name: read_past(connection, arm_id, origin, schema) for name, arm_id in arm_ids.items()}
+    past = {name: read_past(connection, arm_id, origin, schema, lists=lists) for name, arm_id in arm_ids.items()}
     return Resumption(begun.run_id, arm_ids, origin, PastRun(begun, past))
 
 
-def read_past(connection: Connection, arm_id: int, origin: Origin, schema: ActionSchema) -> Past:
-    """What one arm has lived through; a session counts once all of it is committed, so there are no halves."""
+def read_past(
+    connection: Connection, arm_id: int, origin: Origin, schema: ActionSchema, *, lists: bool = False
+) -> Past:
+    """What one arm has lived through; a session counts once all of it is committed, so there are no halves.
+
+    Args:
+        connection: To the log.
+        arm_id: Which arm.
+        origin: Where ids begin.
+        schema: Says which action is an interaction.
+        lists: Whether what was shown is read as well.
+    """
     past_sessions = connection.execute(
-        select(sessions.c.day, sessions.c.agent_id)
+        select(
+            sessions.c.day,
+            sessions.c.sim_time,
+            sessions.c.agent_id,
+            sessions.c.satisfaction,
+            sessions.c.ended_by,
+        )
         .where(sessions.c.arm_id == arm_id)
-        .order_by(sessions.c.day, sessions.c.agent_id)
+        .order_by(sessions.c.day, sessions.c.sim_time, sessions.c.agent_id)
     )
-    done = dict(_by_day(connection.execute(_interactions(schema).where(sessions.c.arm_id == arm_id))))
-    days = tuple(_day(day, rows, done.get(day, []), origin) for day, rows in _by_day(past_sessions))
+    done = dict(_by_occasion(connection.execute(_interactions(schema).where(sessions.c.arm_id == arm_id))))
+    seen = {}
+    if lists:
+        seen = {when: _shown(rows, origin) for when, rows in _by_occasion(connection.execute(_lists(arm_id)))}
+    days = tuple(
+        _day(rows, done.get(when, []), origin, seen.get(when, _NOTHING_SHOWN) if lists else None)
+        for when, rows in _by_occasion(past_sessions)
+    )
     return Past(days, read_memories(connection, arm_id, origin.agent))
+
+
+def _lists(arm_id: int) -> Select[Any]:
+    """Day, time, agent and item of everything that was shown in an arm."""
+    return (
+        select(sessions.c.day, sessions.c.sim_time, sessions.c.agent_id, impressions.c.item_id)
+        .select_from(impressions.join(sessions, sessions.c.session_id == impressions.c.session_id))
+        .where(sessions.c.arm_id == arm_id)
+        .order_by(sessions.c.day, sessions.c.sim_time, sessions.c.agent_id, impressions.c.rank)
+    )
 
 
 def _interactions(schema: ActionSchema) -> Select[Any]:
@@ -94,22 +130,53 @@ def _interactions(schema: ActionSchema) -> Select[Any]:
         shown = shown.join(done, done.c.impression_id == impressions.c.impression_id)
         taken = done.c.kind == schema.interaction
     return (
-        select(sessions.c.day, sessions.c.agent_id, impressions.c.item_id, strength.label("strength"))
+        select(
+            sessions.c.day,
+            sessions.c.sim_time,
+            sessions.c.agent_id,
+            impressions.c.item_id,
+            strength.label("strength"),
+        )
         .select_from(shown)
         .where(taken)
-        .order_by(sessions.c.day, sessions.c.agent_id, impressions.c.rank)
+        .order_by(sessions.c.day, sessions.c.sim_time, sessions.c.agent_id, impressions.c.rank)
     )
 
 
-def _by_day(rows: Any) -> Iterator[tuple[int, list[Row[Any]]]]:
-    return ((day, list(group)) for day, group in groupby(rows, key=lambda row: row.day))
+_Occasion = tuple[int, int]
+"""Day and time; people have one session at a time."""
 
 
-def _day(day: int, past_sessions: list[Row[Any]], clicks: list[Row[Any]], origin: Origin) -> PastDay:
+def _by_occasion(rows: Any) -> Iterator[tuple[_Occasion, list[Row[Any]]]]:
+    return ((when, list(group)) for when, group in groupby(rows, key=lambda row: (row.day, row.sim_time)))
+
+
+def _shown(rows: list[Row[Any]], origin: Origin) -> tuple[IntArray, IntArray]:
+    """Who was shown what, row numbers in the population and in the catalogue."""
+    viewers = np.array([row.agent_id for row in rows], dtype=np.int64) - origin.agent
+    return viewers, np.array([row.item_id for row in rows], dtype=np.int64) - origin.item
+
+
+_NOTHING_SHOWN = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+
+
+def _day(
+    past_sessions: list[Row[Any]],
+    clicks: list[Row[Any]],
+    origin: Origin,
+    seen: tuple[IntArray, IntArray] | None,
+) -> PastDay:
+    given = [np.nan if row.satisfaction is None else row.satisfaction for row in past_sessions]
+    viewers, shown = (None, None) if seen is None else seen
     return PastDay(
-        day=day,
+        day=past_sessions[0].day,
+        sim_time=past_sessions[0].sim_time,
         agents=np.array([row.agent_id for row in past_sessions], dtype=np.int64) - origin.agent,
         clickers=np.array([row.agent_id for row in clicks], dtype=np.int64) - origin.agent,
         items=np.array([row.item_id - origin.item for row in clicks], dtype=np.int32),
         stars=np.array([np.nan if row.strength is None else row.strength for row in clicks], dtype=np.float64),
+        satisfaction=np.array(given, dtype=np.float64),
+        lost=np.array([row.ended_by in LOST for row in past_sessions], dtype=np.bool_),
+        viewers=viewers,
+        shown=shown,
     )

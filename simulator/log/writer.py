@@ -102,11 +102,12 @@ class LogWriter:
         self._chain = chain
         self._next = first_origin(first)
 
-    def resume(self, schema: ActionSchema) -> PastRun | None:
+    def resume(self, schema: ActionSchema, *, lists: bool = False) -> PastRun | None:
         """Continue the run in this log; None where the log is empty and `begin` is to be called.
 
         Args:
             schema: Says which action recommenders have learnt from.
+            lists: Whether returns depend on what was shown, which is then read as well.
 
         Raises:
             RunDirectoryError: The database is damaged, or was changed since it was written.
@@ -122,7 +123,7 @@ class LogWriter:
                     f"{self._store}: the log is not as it was written: {'; '.join(changed)}; nothing was added to it, "
                     "restore it from a copy, or start a new run"
                 )
-            found = read_resumption(connection, self._store, schema)
+            found = read_resumption(connection, self._store, schema, lists=lists)
             if found is None:
                 return None
             self._chain = last_seal(connection)
