@@ -122,14 +122,18 @@ class ReturnsConfig(Section):
 
 def _check_kind(config: ReturnsConfig) -> None:
     """Raise `ValueError` where keys stand beside a kind that does not read them, or it lacks one."""
-    stated = {"family", "median_days", "shape", "spread"} & config.model_fields_set
-    if config.kind != "stated" and stated:
-        raise ValueError(f"{', '.join(sorted(stated))}: only read with kind: stated, found kind: {config.kind}")
+
+    def said(*keys: str) -> list[str]:
+        # A run's own copy of its file spells out the defaults, so that standing there says nothing.
+        return [key for key in keys if getattr(config, key) != ReturnsConfig.model_fields[key].default]
+
+    if config.kind != "stated" and (keys := said("family", "median_days", "shape", "spread")):
+        raise ValueError(f"{', '.join(keys)}: only read with kind: stated, found kind: {config.kind}")
     if config.kind == "stated" and config.median_days is None:
         raise ValueError("median_days: needed with kind: stated")
-    if config.family == "exponential" and "shape" in config.model_fields_set:
+    if config.family == "exponential" and said("shape"):
         raise ValueError("shape: exponential gaps have none; choose family: weibull or log_normal, or take it out")
     if (config.kind == "exposures") != (config.exposures is not None):
         raise ValueError("exposures: the file of kind: exposures; needed with it, and only with it")
-    if config.kind != "history" and "session_gap_minutes" in config.model_fields_set:
+    if config.kind != "history" and said("session_gap_minutes"):
         raise ValueError(f"session_gap_minutes: only read with kind: history, found kind: {config.kind}")

@@ -9,13 +9,14 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.plugins import PYTHON_OBJECT, ExtensionPoint, nearest
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.definitions import BY_NAME, METRICS
+from groundlings.experiments.analysis.metrics.returning import LISTED, metric_of_returns
 
 ALL_SHIPPED = "shipped"
 """Stands in `metrics:` for all shipped ones."""
 
 
 METRIC_NAMES = ExtensionPoint(
-    "metric", "groundlings.metrics", dict.fromkeys(BY_NAME, ""), own="your own as module:NAME"
+    "metric", "groundlings.metrics", dict.fromkeys((*BY_NAME, *LISTED), ""), own="your own as module:NAME"
 )
 """Shipped ones are values of `definitions`, so no module stands behind their names here."""
 
@@ -29,6 +30,8 @@ def find_metric(spec: str, *, where: str = "metrics") -> Metric:
     if spec in BY_NAME:
         METRIC_NAMES.check_name(spec, at=where)
         return BY_NAME[spec]
+    if (of_returns := metric_of_returns(spec)) is not None:
+        return of_returns
     found = METRIC_NAMES.load(spec, at=where)
     if not isinstance(found, Metric):
         raise ConfigError(f"{where}: {spec} is a {type(found).__name__}; expected a Metric (docs/own-metric.md)")
@@ -103,7 +106,8 @@ def check_plan(plan: Mapping[str, Any] | None, metrics: Sequence[Metric]) -> Non
         return
     for where, name in (("primary", plan["primary"]), *(("guardrails", name) for name in plan.get("guardrails", ()))):
         if name not in names:
-            hint = "add it to `metrics`, or " if name in BY_NAME or ":" in name else ""
+            known = name in BY_NAME or metric_of_returns(name) is not None
+            hint = "add it to `metrics`, or " if known or ":" in name else ""
             raise ConfigError(
                 f"plan.{where}: found {name!r}{nearest(name, names)}; {hint}name one of this experiment's metrics: "
                 f"{', '.join(names)}"
