@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from groundlings.environments.arrays import NO_ITEM, FloatArray, ItemArray
+from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
@@ -52,7 +52,9 @@ class MmrRecommender(WrappingRecommender):
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """Fit the recommender inside, and read the categories of the items."""
         if not catalog.genre_names:
-            raise ConfigError("mmr varies the categories of items, and this catalogue has none; use another recommender")
+            raise ConfigError(
+                "mmr varies the categories of items, and this catalogue has none; use another recommender"
+            )
         members = catalog.genre_matrix.astype(np.float64)
         lengths = np.sqrt(members.sum(axis=1, keepdims=True))
         self._categories = np.divide(members, lengths, out=np.zeros_like(members), where=lengths > 0)
@@ -81,7 +83,7 @@ class MmrRecommender(WrappingRecommender):
         rows = np.arange(len(request))[:, None]
         return Ranking.deterministic(inner.items[rows, order], inner.scores[rows, order])
 
-    def _order(self, items: ItemArray, categories: FloatArray) -> ItemArray:
+    def _order(self, items: ItemArray, categories: FloatArray) -> IntArray:
         """Places of the inner lists in the new order, shape of `items`; empty places stay last."""
         n, wide = items.shape
         listed = items != NO_ITEM

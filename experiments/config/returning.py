@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -102,6 +103,14 @@ class ReturnsConfig(Section):
     again: _Chance | Literal["history"] | None = None
     """P(another session on the same day after a typical session); needed with more than one session per day."""
 
+    @property
+    def depend_on_sessions(self) -> bool:
+        """Whether what an arm shows can change who comes when."""
+        after, leaving = self.after_session, self.churn or ChurnConfig()
+        return any(
+            getattr(part, name) != 0 for part in (after, leaving) for name in ("satisfaction", "found", "fatigue")
+        )
+
     @model_validator(mode="after")
     def _fits_together(self) -> ReturnsConfig:
         _check_kind(self)
@@ -137,3 +146,13 @@ def _check_kind(config: ReturnsConfig) -> None:
         raise ValueError("exposures: the file of kind: exposures; needed with it, and only with it")
     if config.kind != "history" and said("session_gap_minutes"):
         raise ValueError(f"session_gap_minutes: only read with kind: history, found kind: {config.kind}")
+
+
+def arms_change_sessions(config: Mapping[str, Any]) -> bool:
+    """Whether the arms of an experiment can change how many sessions there are.
+
+    Args:
+        config: The experiment file as plain values, as `runs.config` holds it; also of a run before this key existed.
+    """
+    said = (config.get("simulation") or {}).get("returns")
+    return said is not None and ReturnsConfig.model_validate(said).depend_on_sessions

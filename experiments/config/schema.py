@@ -232,3 +232,13 @@ class ExperimentConfig(Section):
                 "decisions)"
             )
         return self
+
+    @model_validator(mode="after")
+    def _luck_has_mean_zero(self) -> ExperimentConfig:
+        returns = self.simulation.returns
+        if self.plan is not None and self.plan.take_out_luck and returns is not None and returns.depend_on_sessions:
+            raise ValueError(
+                "plan.take_out_luck: what is taken out has mean zero only where clicks do not decide on later "
+                "sessions, and simulation.returns lets them; take one of the two out"
+            )
+        return self

@@ -98,8 +98,8 @@ def _check_world(wanted: ReturnsConfig, dataset: Dataset, environment: Environme
         )
     if acts["fatigue"] and not dataset.catalog.genre_names:
         raise ConfigError(
-            f"{where}: fatigue comes from lists of items of the same categories, and the items of {dataset.name!r} have "
-            "none; name a column with categories (dataset.own.items.genres), or take the coefficient out"
+            f"{where}: fatigue comes from lists of items of the same categories, and the items of {dataset.name!r} "
+            "have none; name a column with categories (dataset.own.items.genres), or take the coefficient out"
         )
     if wanted.kind == "history" and not dataset.times_known:
         raise ConfigError(f"{where}.kind: history needs times, and {dataset.name!r} has none; write kind: stated")
@@ -214,8 +214,8 @@ def _lines_of(found: ReturnEstimate) -> list[str]:
     lines = [
         f"returns: {found.family.replace('_', '-')} gaps{' of each person' if found.personal else ''}, median "
         f"{_spoken(found.median_days)} days, from {found.gaps:,} gaps of {found.people:,} people; on "
-        f"{found.held_out_gaps:,} held-out gaps {best.log_likelihood - alike[0]:+.3f} log-likelihood per gap against one "
-        "daily chance for everybody"
+        f"{found.held_out_gaps:,} held-out gaps {best.log_likelihood - alike[0]:+.3f} log-likelihood per gap against "
+        "one daily chance for everybody"
     ]
     return [*lines, f"returns: {found.note}"] if found.note else lines
 

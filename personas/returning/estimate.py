@@ -239,7 +239,9 @@ def _fitted(gaps: Gaps, family: Family, *, personal: bool, churn: bool) -> _Fit:
         fit = read(free)
         return -gaps.likelihood(family, fit.shape, fit.churn, fit.centre, fit.spread) / len(gaps)
 
-    found = minimize(loss, np.array(start), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-7, "maxiter": 400})
+    found = minimize(
+        loss, np.array(start), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-7, "maxiter": 400}
+    )
     return read(np.asarray(found.x, dtype=np.float64))
 
 
@@ -298,5 +300,3 @@ def _exp(value: float) -> float:
 
 def _chance(odds: float) -> float:
     return float(expit(odds))
-
-

@@ -48,9 +48,12 @@ def hazard_of_day(family: Family, gap: int, log_median: FloatArray, shape: float
     """H(gap) - H(gap - 1): the hazard of the day that lies `gap` days after the last session, shape of `log_median`."""
     if family == "exponential":  # without a difference of large numbers, so that a chance of 1 can be told
         with np.errstate(over="ignore"):
-            return _LOG_2 * np.exp(-log_median)
-    later = cumulative_hazard(family, np.float64(gap), log_median, shape)
-    return later - cumulative_hazard(family, np.float64(gap - 1), log_median, shape)
+            same: FloatArray = _LOG_2 * np.exp(-log_median)
+            return same
+    until = cumulative_hazard(family, np.array(float(gap)), log_median, shape)
+    before = cumulative_hazard(family, np.array(float(gap - 1)), log_median, shape)
+    step: FloatArray = until - before
+    return step
 
 
 def log_median_of_chance(chance: float) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.errors import DataError
 from groundlings.personas.exposure.intervals import clustered, quantile_of
 from groundlings.personas.exposure.parameter import Parameter
@@ -70,7 +70,9 @@ def found_effect(history: ReturnHistory, estimate: ReturnEstimate) -> Parameter:
     slope = (scores(value + 1e-3).sum() - scores(value - 1e-3).sum()) / 2e-3
     variance = float(clustered(scores(value)[:, None], whose)[0, 0])
     error = float(np.sqrt(variance) / max(abs(slope), _LEAST))
-    source = f"{int((returned & some).sum()):,} gaps of {int((rows >= 2).sum()):,} people, within people; an association"
+    source = (
+        f"{int((returned & some).sum()):,} gaps of {int((rows >= 2).sum()):,} people, within people; an association"
+    )
     return Parameter.from_fit(
         value, error, quantile_of(int((rows >= 2).sum())), source, preset=AFTER_SESSION["found"].value
     )
@@ -88,7 +90,7 @@ def _expected(history: ReturnHistory, estimate: ReturnEstimate, place: IntArray,
 
 
 def _hazards(
-    estimate: ReturnEstimate, gaps: IntArray, medians: FloatArray, returned: np.ndarray
+    estimate: ReturnEstimate, gaps: IntArray, medians: FloatArray, returned: BoolArray
 ) -> tuple[FloatArray, FloatArray]:
     """Cumulative hazard of the days without a session, and of the day of the return (0 where there was none)."""
     days = gaps.astype(np.float64)

@@ -60,8 +60,7 @@ class ReturnHistory:
             wanted: By user, shape (n_users,).
         """
         kept = wanted[self.users]
-        columns = (column[kept] for column in (self.users, self.days, self.sessions, self.found))
-        return ReturnHistory(*columns, self.last_day)
+        return ReturnHistory(self.users[kept], self.days[kept], self.sessions[kept], self.found[kept], self.last_day)
 
 
 def read_sessions(history: Interactions, session_gap_seconds: float, *, ends_together: bool) -> ReturnHistory:
@@ -91,6 +90,6 @@ def read_sessions(history: Interactions, session_gap_seconds: float, *, ends_tog
 def share_of_same_day(history: ReturnHistory) -> tuple[FloatArray, FloatArray]:
     """Each user's sessions that another one of the same day followed, and all of the user's sessions."""
     n = int(history.users.max(initial=-1)) + 1
-    followed = np.bincount(history.users, history.sessions - 1, minlength=n)
-    every = np.bincount(history.users, history.sessions, minlength=n)
-    return followed[every > 0], every[every > 0].astype(np.float64)
+    followed = np.bincount(history.users, history.sessions - 1, minlength=n).astype(np.float64)
+    every = np.bincount(history.users, history.sessions, minlength=n).astype(np.float64)
+    return followed[every > 0], every[every > 0]

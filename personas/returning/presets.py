@@ -16,8 +16,8 @@ AFTER_SESSION: Final[Mapping[str, Preset]] = {
         0.10,
         None,
         None,
-        "chosen: the hazard of coming back rises by a tenth with each point of 10. The form, a hazard of returning with "
-        "covariates of the last session, is that of Kapoor et al. 2014 (KDD); it gives no figure on this scale",
+        "chosen: the hazard of coming back rises by a tenth with each point of 10. The form, a hazard of returning "
+        "with covariates of the last session, is that of Kapoor et al. 2014 (KDD); it gives no figure on this scale",
     ),
     "found": Preset(
         0.10,
@@ -31,7 +31,7 @@ AFTER_SESSION: Final[Mapping[str, Preset]] = {
         None,
         None,
         "chosen: at full fatigue the hazard is .6 of what it was. The sign is that of Anderson et al. 2020 "
-        "(\"Algorithmic effects on the diversity of consumption on Spotify\", WWW), where people of diverse consumption "
+        '("Algorithmic effects on the diversity of consumption on Spotify", WWW), where people of diverse consumption '
         "are retained more often; that, too, is an association",
     ),
 }

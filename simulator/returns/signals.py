@@ -41,7 +41,7 @@ class Topics:
 
     def __init__(self, catalog: Catalog) -> None:
         members = sp.csr_array(catalog.genre_matrix.astype(np.float64))
-        sizes = np.asarray(members.sum(axis=1)).ravel()
+        sizes: FloatArray = np.asarray(members.sum(axis=1), dtype=np.float64).ravel()
         self._known = (sizes > 0).astype(np.float64)
         scale = np.divide(1.0, np.sqrt(sizes), out=np.zeros(len(sizes)), where=sizes > 0)
         self._vectors = sp.csr_array(sp.diags_array(scale) @ members)
@@ -60,8 +60,8 @@ class Topics:
         shown = sp.csr_array((np.ones(len(rows)), (rows, items)), shape=(sessions, len(self._known)))
         shown.sum_duplicates()  # sorted: the order in which items come must not reach the sums
         total = shown @ self._vectors
-        length = np.asarray(total.multiply(total).sum(axis=1)).ravel()
-        known = shown @ self._known
+        length: FloatArray = np.asarray(total.multiply(total).sum(axis=1), dtype=np.float64).ravel()
+        known = np.asarray(shown @ self._known, dtype=np.float64)
         pairs = known * (known - 1)
         return np.divide(length - known, pairs, out=np.full(sessions, np.nan), where=pairs > 0)
 

@@ -58,8 +58,29 @@ FROM sessions
 GROUP BY arm_id, agent_id
 HAVING count(DISTINCT day) > 1""",
 )
+FIRST_SESSION_CLICKS = Metric(
+    name="first_session_clicks",
+    label="Clicks in the first session",
+    definition=(
+        "Clicks in a user's first session, one without any counts as zero; where a page of it is lost its clicks are"
+        " not known, and the user is left out. What arms do to returns is not in it."
+    ),
+    unit="clicks",
+    decimals=2,
+    higher_is_better=True,
+    denominator="first session every page of which could be read",
+    left_out="agents who never had a session, or lost a page of the first one",
+    measures_choice=True,
+    needs=frozenset({"click"}),
+    sql="""\
+SELECT arm_id, agent_id, count(CASE WHEN clicked THEN 1 END) AS numerator, 1 AS denominator
+FROM sessions LEFT JOIN impressions USING (session_id)
+WHERE session_id IN (SELECT min(session_id) FROM sessions GROUP BY arm_id, agent_id)
+  AND ended_by NOT IN ('unreadable', 'unanswerable')
+GROUP BY arm_id, agent_id""",
+)
 
-BY_NAME = {metric.name: metric for metric in (SESSIONS_PER_USER, DAYS_ACTIVE, RETURN_GAP)}
+BY_NAME = {metric.name: metric for metric in (SESSIONS_PER_USER, DAYS_ACTIVE, RETURN_GAP, FIRST_SESSION_CLICKS)}
 LISTED = (*BY_NAME, "retention_1", "retention_7", "retention_28", "rolling_retention_7")
 """Names that are listed where metrics are; retention has any day."""
 
@@ -99,8 +120,8 @@ def rolling_retention(day: int) -> Metric:
         name=f"rolling_retention_{day}",
         label=f"Back on day {day} or later",
         definition=(
-            f"Share of users with a session {_days(day)} after the day of their first one or later. It falls towards the"
-            " end of a run, where little time is left to come back."
+            f"Share of users with a session {_days(day)} after the day of their first one or later. It falls towards"
+            " the end of a run, where little time is left to come back."
         ),
         unit="share of users",
         higher_is_better=True,

@@ -23,6 +23,8 @@ Curves = Mapping[str, Sequence[RetentionPoint]]
 
 _TOLD_DAYS = (1, 3, 7, 14, 28, 60, 90)
 _MARKED = 15
+_LEAST_USERS = 0.5
+"""Of the users on day 0: later points are of few, and of those who came early."""
 
 
 def depends_on_sessions(log: LogReader) -> bool:
@@ -40,7 +42,9 @@ def told_retention(curves: Curves, rolling: bool) -> str:
         for point in curve[-1:]
     ]
     day = max((point.day for curve in curves.values() for point in curve), default=0)
-    return f"Share of users with a session so many days after their first, {which}, by arm. Day {day}: {'; '.join(last)}."
+    return (
+        f"Share of users with a session so many days after their first, {which}, by arm. Day {day}: {'; '.join(last)}."
+    )
 
 
 def draw_retention(axes: Axes, curves: Curves, style: Mapping[str, Style], *, rolling: bool) -> None:
@@ -62,11 +66,12 @@ def draw_retention(axes: Axes, curves: Curves, style: Mapping[str, Style], *, ro
     whole_numbers(axes, "days after the first session")
 
 
-def retention_panels(
-    log: LogReader, style: Mapping[str, Style]
-) -> list[tuple[str, Callable[[Axes], None]]]:
-    """Words and drawing of each panel."""
-    curves = retention_by_arm(log)
+def retention_panels(log: LogReader, style: Mapping[str, Style]) -> list[tuple[str, Callable[[Axes], None]]]:
+    """Words and drawing of each panel, up to the last day that half of the users could be seen on."""
+    curves = {
+        name: [point for point in curve if point.users >= _LEAST_USERS * curve[0].users]
+        for name, curve in retention_by_arm(log).items()
+    }
     return [
         (told_retention(curves, rolling), partial(draw_retention, curves=curves, style=style, rolling=rolling))
         for rolling in (False, True)

@@ -20,6 +20,7 @@ from groundlings.experiments.labs.fidelity import (
     partitions,
     preference,
     probes,
+    return_gaps,
     system,
 )
 from groundlings.experiments.labs.fidelity.calibration import Reliability
@@ -163,7 +164,7 @@ def _language(stage: Stage, progress: Progress) -> tuple[LanguageAnswers | None,
 def _distributions(stage: Stage) -> tuple[StarTables | None, list[Record]]:
     stars = tabulate_stars(stage)
     rated = [] if stars is None else distributions.examine_ratings(stage, stars)
-    return stars, [*rated, *choices.examine_choices(stage)]
+    return stars, [*rated, *choices.examine_choices(stage), *return_gaps.examine_returns(stage)]
 
 
 def _worded(record: Record, passed: Mapping[str, bool]) -> Record:
