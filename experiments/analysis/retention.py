@@ -146,4 +146,5 @@ def _share(values: FloatArray) -> Share:
     known = values[~np.isnan(values)]
     if not len(known):
         return Share(None, None, None)
-    return Share(*share_of_totals(known, np.ones(len(known))))
+    value, low, high = share_of_totals(known, np.ones(len(known)))
+    return Share(value, min(low, value), max(high, value))  # but for the last digit, a share lies in its interval
