@@ -33,6 +33,11 @@ class Schedule:
     visit_probability: float
     returns: ReturnModel | None = None
 
+    @property
+    def most_sessions(self) -> int:
+        """The most sessions that an agent can have in an arm."""
+        return self.days * (1 if self.returns is None else self.returns.sessions_per_day)
+
     def fits_before(self, day: int) -> bool:
         """Whether recommenders are fitted before a day."""
         return day % self.refit_every == 0 if self.refit_every else day == 0
