@@ -53,7 +53,7 @@ class RetentionPoint:
 
 def retention_by_arm(log: LogReader) -> Mapping[str, tuple[RetentionPoint, ...]]:
     """The retention curve of each arm, arm name -> day 0 first; long runs have a point every few days."""
-    rows = log.query("SELECT DISTINCT arm_id, agent_id, day FROM sessions")
+    rows = log.session_days()
     arms, run = log.visited_arms(), log.run()
     agents = np.asarray(list(log.agent_ids()), dtype=np.int64)
     last_day = int(rows.day.max()) if len(rows) else 0

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, null, select
 
 from groundlings.environments.actions import ActionSchema
 from groundlings.environments.arrays import IntArray
+from groundlings.environments.environment import LOST
 from groundlings.simulator.log.agent_state_rows import read_memories
 from groundlings.simulator.log.begun import Begun, read_begun
 from groundlings.simulator.log.numbering import next_origin
@@ -19,7 +20,6 @@ from groundlings.simulator.log.row_layout import Origin
 from groundlings.simulator.log.store import Store
 from groundlings.simulator.log.tables import arms, events, impressions, sessions
 from groundlings.simulator.resume_state import Past, PastDay
-from groundlings.simulator.returns.signals import LOST
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,8 @@ import scipy.sparse as sp
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.catalog import Catalog
-from groundlings.environments.environment import EndedBy
+from groundlings.environments.environment import LOST
 from groundlings.simulator.session import CohortRecord
-
-LOST = (str(EndedBy.UNREADABLE), str(EndedBy.UNANSWERABLE))
-"""How sessions end of which a part is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +85,7 @@ def signals_of(record: CohortRecord, topics: Topics | None) -> Signals:
             where, slots = np.nonzero(turn.page.shown)
             rows.append(turn.rows[where])
             items.append(turn.page.items[where, slots].astype(np.int64))
-    lost = np.isin(record.ended_by.astype(str), LOST)
+    lost = np.array([reason in LOST for reason in record.ended_by], dtype=np.bool_)
     return Signals(
         satisfaction=np.divide(felt, asked, out=np.full(n, np.nan), where=asked > 0),
         found=np.where(lost, np.nan, found),

@@ -7,6 +7,7 @@ import yaml
 
 from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError
 from groundlings.experiments.config.loading import as_yaml, config_hash, load_config
+from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.simulating import log_experiment
 from groundlings.simulator.log.reader import LogReader
@@ -55,12 +56,18 @@ def logged(config, path):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The log of a run that nobody interrupted."""
-    directory = tmp_path_factory.mktemp("whole")
-    (directory / "small.yaml").write_text(yaml.safe_dump(SMALL))
-    log_experiment(load_config(directory / "small.yaml"), directory / "log.db")
-    with LogReader(directory / "log.db") as log:
+def directory(tmp_path_factory):
+    """Where the log of a run lies that nobody interrupted."""
+    made = tmp_path_factory.mktemp("whole")
+    (made / "small.yaml").write_text(yaml.safe_dump(SMALL))
+    log_experiment(load_config(made / "small.yaml"), made / "log.db")
+    return made
+
+
+@pytest.fixture(scope="module")
+def whole(directory):
+    """That log."""
+    with LogReader(directory) as log:
         yield log
 
 
@@ -113,6 +120,14 @@ def test_later_sessions_of_a_day_come_later_and_show_nothing_that_was_clicked_be
     shown = shown.sort_values("timestamp_of_session", kind="stable")
     clicked = shown[shown.clicked.fillna(False).astype(bool)]
     assert not clicked.duplicated(["arm", "user_id", "item_id"]).any()
+
+
+def test_each_session_of_a_day_is_a_topic_of_its_own_in_an_export(directory, tmp_path):
+    export_run(directory, "trec", tmp_path / "out")
+    lines = [line.split() for line in next((tmp_path / "out").rglob("run.txt")).read_text().splitlines()]
+    assert len({(topic, rank) for topic, _, _, rank, *_ in lines}) == len(lines), "a rank stands once in a topic"
+    assert any("-second" in topic for topic, *_ in lines)
+    assert not all("-second" in topic for topic, *_ in lines)
 
 
 def test_new_users_come_after_the_first_day(sessions):
