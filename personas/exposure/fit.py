@@ -36,6 +36,7 @@ from groundlings.personas.exposure.utility import (
     Shown,
     Utility,
     UtilityPreset,
+    fit_liking,
     fit_utility,
     preset_utility,
 )
@@ -326,8 +327,10 @@ def _fit_outcome(
         position.exponent.value * falls,
         audience.held_out[used],
     )
+    if outcome == "liked":
+        return fit_liking(shown, preset, no_repeat=no_repeat)
     note = ""
-    if outcome == "opened" and not looks and position.kind != "flat":
+    if not looks and position.kind != "flat":
         note = "of P(open | shown): without positions, looking is not told from wanting"
     look_error = _error(position.exponent, people) * falls
     return fit_utility(outcome, shown, preset, look_error=look_error, no_repeat=no_repeat, note=note)

@@ -9,8 +9,8 @@ thousand rows of some hundred people the log decides. The fit is judged on peopl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -50,6 +50,11 @@ class Features:
     def take(self, rows: BoolArray) -> Features:
         """Some of the rows."""
         return Features(self.names, self.values[rows])
+
+    def without(self, names: Collection[str]) -> Features:
+        """The other columns."""
+        kept = [column for column, name in enumerate(self.names) if name not in names]
+        return Features(tuple(self.names[column] for column in kept), self.values[:, kept])
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +212,37 @@ def fit_utility(
     if not len(judged.people):
         return utility
     return utility.model_copy(update={"gains": _judge(utility, judged, preset, known)})
+
+
+def fit_liking(shown: Shown, preset: UtilityPreset, *, no_repeat: str = "") -> Utility:
+    """`fit_utility` of likes, with only those further features that the log tells from the preset.
+
+    P(like) of the audience knows the taste already. A weight of another feature that the log cannot tell from its
+    preset, here zero, is noise that moves the order of items, so it stays there, and the others are fitted again.
+
+    Args:
+        shown, preset, no_repeat: As of `fit_utility`.
+    """
+    utility = fit_utility("liked", shown, preset, no_repeat=no_repeat)
+    idle = {name: each for name, each in utility.weights.items() if name not in preset.weights and _says_nothing(each)}
+    if not idle:
+        return utility
+    features = shown.features.without(idle)
+    again = fit_utility("liked", replace(shown, features=features), preset, no_repeat=no_repeat)
+    kept = {
+        name: _as_parameter(0.0, preset.source, f"estimated at {each.value:.2f} [{each.low:.2f}, {each.high:.2f}]")
+        for name, each in idle.items()
+    }
+    weights = {name: kept.get(name) or again.weights[name] for name in shown.features.names}
+    return again.model_copy(update={"weights": weights})
+
+
+def _says_nothing(weight: Parameter) -> bool:
+    """Whether the interval of a fitted weight includes its preset."""
+    assert weight.low is not None
+    assert weight.high is not None
+    assert weight.preset is not None
+    return weight.low <= weight.preset <= weight.high
 
 
 def _as_parameter(value: float, source: str, why: str) -> Parameter:

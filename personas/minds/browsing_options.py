@@ -28,9 +28,9 @@ class BrowsingOptions(BaseModel):
     """How fast attention falls: P(look at place k) = (1/k)^exponent; 0 = every slot is looked at. That of `layout` if
     absent."""
     utility: Literal["shown", "met"] | UtilityWeights | None = None
-    """What makes people open an item that they look at: `shown` (0.5 of the log-odds of meeting it of their own accord
-    and 0.6 of the log-odds of liking it; the default where there are ratings), `met` (the former alone; the default
-    where there are none), or weights of your own."""
+    """What makes people open an item that they look at: `shown` (a fifth of the log-odds of meeting it of their own
+    accord, for an item that was put before them; the default where there are ratings), `met` (all of these log-odds;
+    the default where there are none), or weights of your own."""
     random_click_rate: float | None = Field(default=None, gt=0, lt=1)
     """Mean P(click | looked at) over items drawn uniformly from an agent's candidate set. If absent, the share of such
     items that people met in the held-out fifth of their training history, so it knows the size of the catalog."""

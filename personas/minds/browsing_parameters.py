@@ -141,12 +141,9 @@ def _utility(
     origins["utility"] = PRESET if options.utility is None else FILE
     if isinstance(options.utility, UtilityWeights):
         return options.utility, None
-    if exposures is not None and options.utility is None:
-        # What people like of what they are shown says what they open, and not how often they open at all.
-        for fitted, knows_level in ((exposures.utility, True), (exposures.liking, False)):
-            if fitted.intercept.fitted:
-                origins["utility"] = LOG
-                return _weights(fitted), fitted.intercept.value if knows_level else None
+    if exposures is not None and options.utility is None and exposures.utility.intercept.fitted:
+        origins["utility"] = LOG
+        return _weights(exposures.utility), exposures.utility.intercept.value
     rated = taste.stars is not None
     return (SHOWN if rated and options.utility != "met" else MET), None
 

@@ -1,12 +1,14 @@
 """A mind whose decisions are one calibrated choice of two terms: evidence from real histories, and a language model.
 
-    P(click | examined) = logistic(constant + evidence * utility + language * standardised score)
+    P(click | examined) = logistic(constant + evidence * utility + pull * language * standardised score)
 
-Utility is that of the behavioural mind (`groundlings.personas.taste.utility`). The weights were estimated on validation
-people, with appeal for utility (`groundlings.personas.taste.calibration`), so a model that knows nothing of the items
-gets a weight near zero and does no harm. Either term may be left out: with the evidence alone this
-is the behavioural mind, which asks nobody; with the language alone taste is not looked at. All else, from examination
-to leaving, is `groundlings.personas.minds.click_model`, and stars come from the evidence in any case.
+Utility is that of the behavioural mind (`groundlings.personas.taste.utility`), and pull the weight of appeal in it.
+The weights were estimated on what validation people met, with appeal for utility
+(`groundlings.personas.taste.calibration`), so what the model says pulls as weakly as appeal does once an item is shown.
+A model that knows nothing of the items gets a weight near zero and does no harm. Either term may be left out: with the
+evidence alone this is the behavioural mind, which asks nobody; with the language alone taste is not looked at. All
+else, from examination to leaving, is `groundlings.personas.minds.click_model`, and ratings come from the evidence in
+any case.
 
 A page with an answer that cannot be read is lost and logged as such, like any unreadable page.
 """
@@ -114,6 +116,7 @@ class CalibratedMind:
         self._parameters = settle(options, taste, self._exposures)
         self._browsing = Browsing(taste, options, self._parameters, grounding)
         self._utility = Utility(taste, self._parameters.utility)
+        self._pull = self._parameters.utility.appeal or 1.0  # without appeal, what the model says is all that pulls
         score = self._utility.catalog_log_odds
         if self._calibration is None or self._parameters.constant is not None:
             # The language term is 0 on average, so the level that was logged stays about what it is.
@@ -121,8 +124,8 @@ class CalibratedMind:
         else:
             assert self._parameters.level is not None
             known = of_random_candidates(population, taste, score)
-            odds = self._calibration.random_log_odds(known, evidence=self._evidence)
-            self._constant = open_constant(odds, self._parameters.level)
+            met = self._calibration.random_log_odds(known / self._pull, evidence=self._evidence)
+            self._constant = open_constant(self._pull * met, self._parameters.level)
 
     @property
     def cohort_size(self) -> int:
@@ -173,9 +176,9 @@ class CalibratedMind:
         said = np.zeros(situation.page.items.shape)
         said[0, slots] = self._calibration.standardised(np.array([each.score for each in scored]))
         if not self._evidence:
-            return self._constant + self._calibration.language_alone.value * said
+            return self._constant + self._pull * self._calibration.language_alone.value * said
         wanted = self._calibration.evidence.value * self._wanted(situation)
-        return self._constant + wanted + self._calibration.language.value * said
+        return self._constant + wanted + self._pull * self._calibration.language.value * said
 
     def _wanted(self, situation: Situation) -> FloatArray:
         """Utility of every slot, shape (n_sessions, n_slots); empty slots have that of the first item."""

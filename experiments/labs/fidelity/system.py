@@ -106,8 +106,11 @@ def trivial_simulators(stage: Stage, fitted: Stage, asked: Asked) -> list[Simula
 
 
 def _score_mind(name: str, stage: Stage, scores: CatalogScores, slope: float) -> ScoreMind:
+    # What is met draws as strongly, whoever says what is met; weights without appeal leave nothing to compare.
+    weight = slope * (stage.mind.parameters.utility.appeal or 1.0)
+
     def scaled(users: IntArray) -> FloatArray:
-        return slope * scores(users)
+        return weight * scores(users)
 
     return ScoreMind(name, scaled, stage.testers, stage.train.matrix, parameters=stage.mind.parameters)
 

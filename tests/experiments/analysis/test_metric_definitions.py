@@ -27,3 +27,7 @@ def test_a_metric_needs_the_actions_that_it_counts_and_no_other():
         "exit_page": [],
         "satisfaction": [],
     }
+
+
+def test_held_out_behaviour_can_confirm_what_counts_clicks_and_likes_and_nothing_else():
+    assert [metric.name for metric in METRICS if metric.measures_choice] == ["view_ratio", "likes_per_session"]

@@ -70,6 +70,23 @@ def test_each_arm_is_announced_with_its_sessions_and_every_session_is_counted(si
     assert cut_short == []
 
 
+def test_each_arm_is_handed_over_by_name_with_the_recommender_that_it_was_given(tmp_path):
+    looked = []
+
+    async def look(name, recommender):
+        looked.append((name, recommender))
+
+    async def whole():
+        async with AsyncExitStack() as stack:
+            plan = await prepare(ExperimentConfig.model_validate(SMALL), stack)
+            arms = [(arm.name, arm.recommender) for stage in plan.stages for arm in stage]
+            await simulate(plan, run_row(plan), tmp_path / LOG_NAME, after_first_fit=look)
+        return arms
+
+    assert asyncio.run(whole()) == looked
+    assert [name for name, _ in looked] == ["popular", "knn"]
+
+
 def test_arms_that_share_a_log_are_announced_together_with_the_sessions_that_they_share(simulated):
     events, _ = simulated(design={"kind": "split", "log": "shared"})
     assert [event for event in events if isinstance(event, ArmBegins)] == [ArmBegins("popular, knn", 40)]

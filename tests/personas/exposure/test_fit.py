@@ -360,3 +360,30 @@ def test_intervals_hold_the_truth_about_as_often_as_they_promise(log):
         value, low, high, truth = rows.T
         assert ((low <= truth) & (truth <= high)).mean() >= 0.85, name
         assert abs(value.mean() - truth[0]) < 0.35 * (high - low).mean(), f"{name} is biased"
+
+
+def rated_log(people, weights, seed=5):
+    """Random items, all rated; whether one is liked rests on three features, of which the preset knows `liking`."""
+    rng, n = np.random.default_rng(seed), people * 10
+    values = rng.normal(size=(n, 3))
+    liked = rng.random(n) < expit(-1.0 + values @ np.array(weights))
+    table = Exposures.of(
+        np.repeat(np.arange(people), 10), np.arange(n) % 50, n_users=people, n_items=50, policy="random",
+        ratings=np.where(liked, 5.0, 1.0),
+    )  # fmt: skip
+    features = Features(("appeal", "liking", "popularity"), values)
+    return fit_exposures(table, audience(table, features, liking=UtilityPreset(-0.5, {"liking": 1.0}, "a test"))).liking
+
+
+def test_what_people_like_rests_on_no_further_feature_that_the_log_cannot_tell_from_nothing():
+    found = rated_log(200, (0.0, 1.1, 0.0))
+    assert [found.weights[name].origin for name in ("appeal", "liking", "popularity")] == ["preset", "fitted", "preset"]
+    assert found.weights["popularity"].value == 0
+    assert "estimated at" in found.weights["popularity"].note
+    assert holds(found.weights["liking"], 1.1)
+
+
+def test_what_people_like_rests_on_a_further_feature_that_the_log_shows():
+    found = rated_log(200, (0.0, 1.1, 0.6))
+    assert found.weights["appeal"].value == 0
+    assert holds(found.weights["popularity"], 0.6)

@@ -22,7 +22,6 @@ from groundlings.experiments.analysis.comparison.held_out import (
     read_held_out,
 )
 from groundlings.experiments.analysis.comparison.real_behaviour import audiences_differ, order_check, real_behaviour
-from groundlings.experiments.analysis.metrics import METRICS
 from groundlings.experiments.analysis.metrics.definitions import BY_NAME
 from groundlings.experiments.running.held_out.audiences import compare_audiences
 
@@ -66,10 +65,6 @@ def test_a_metric_that_is_not_about_choosing_items_is_not_held_against_it():
     found = stance(held_out(evidence(0.001, 0.011)), metric=STARS)
     assert found.stance == "does not correspond"
     assert "mean rating" in found.why
-
-
-def test_only_clicks_and_likes_correspond_among_the_shipped_metrics():
-    assert {metric.name for metric in METRICS if metric.measures_choice} == {"view_ratio", "likes_per_session"}
 
 
 def test_a_metric_of_which_less_is_better_is_turned_round():
