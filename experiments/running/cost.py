@@ -125,8 +125,8 @@ def print_plan(plan: Plan, console: Console) -> None:
         if arm.model is not None:
             table.add_row("", escape(f"{arm.name} asks a model as well; the budget of its own `model` sets a cap"))
     console.print(table)
-    for line in plan.returns.lines if plan.returns is not None else ():
-        console.print(escape(line), soft_wrap=True)
+    for told in plan.returns.lines if plan.returns is not None else ():
+        console.print(escape(told), soft_wrap=True)
     for warning in (size_warning(plan), level_warning(plan), exposures_warning(plan)):
         if warning is not None:
             console.print(f"[yellow]note[/] {escape(warning)}", soft_wrap=True)

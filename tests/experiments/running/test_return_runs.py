@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
@@ -9,6 +11,7 @@ from groundlings.environments.errors import ConfigError, DataError, RunDirectory
 from groundlings.experiments.config.loading import as_yaml, config_hash, load_config
 from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.running.plan import build_plan
+from groundlings.experiments.running.returning import planned_returns
 from groundlings.experiments.running.simulating import log_experiment
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.writer import LogWriter
@@ -195,3 +198,18 @@ def test_too_few_gaps_are_counted_in_the_refusal(make_config):
 def test_keys_that_do_not_go_together_are_refused(make_config, returns, complaint):
     with pytest.raises(ConfigError, match=complaint):
         make_config(returns)
+
+
+def test_luck_is_not_taken_out_where_clicks_decide_on_later_sessions(make_config):
+    plan = {"primary": "view_ratio", "take_out_luck": True}
+    with pytest.raises(ConfigError, match=r"plan.take_out_luck: .* take one of the two out"):
+        make_config(plan=plan)
+    make_config({"sessions_per_day": 2, "again": 0.3}, plan=plan)
+
+
+def test_fatigue_needs_items_with_categories(make_config):
+    config = make_config()
+    plan = build_plan(config)
+    bare = replace(plan.dataset, catalog=replace(plan.dataset.catalog, genres=((),) * len(plan.dataset.catalog)))
+    with pytest.raises(ConfigError, match="the items of 'toy' have none"):
+        planned_returns(config, bare, plan.split, plan.population, plan.environment)
