@@ -118,8 +118,8 @@ class ReturnModel:
 class ReturnState:
     """Who comes back when in one arm, as far as it was lived; follows `session_schedule.Returns`.
 
-    It takes 18 bytes per agent. What it knows of the past is the last session of each agent, which `heard` tells; a run
-    that is resumed tells it again from the log.
+    It takes 21 bytes per agent where lists matter, and 9 where they do not. What it knows of the past is the last
+    session of each agent, which `heard` tells; a run that is resumed tells it again from the log.
 
     Attributes:
         topics: The categories of items; None where lists do not matter.
