@@ -24,6 +24,8 @@ _Words = NDArray[np.uint64]
 _WEYL = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
+_OCCASION_BITS = 40
+"""Days stay below 2**40, so that no later session of a day shares the draws of another day."""
 
 
 def _mix(words: _Words) -> _Words:
@@ -70,11 +72,11 @@ class Draws:
     who: _Words
 
     @classmethod
-    def for_sessions(cls, root: int, agents: NDArray[np.integer], day: int) -> Draws:
-        """The draws of agents (shape (n,)) on their session of one day."""
+    def for_sessions(cls, root: int, agents: NDArray[np.integer], day: int, occasion: int = 0) -> Draws:
+        """The draws of agents (shape (n,)) on their session of one day; a day's first session is occasion 0."""
         with np.errstate(over="ignore"):
             start = _mix(np.full(1, root % 2**64, dtype=np.uint64))
-            who = _mix(_mix(agents.astype(np.uint64) ^ start) ^ np.uint64(day))
+            who = _mix(_mix(agents.astype(np.uint64) ^ start) ^ np.uint64(day + (occasion << _OCCASION_BITS)))
         return cls(root, who)
 
     @classmethod

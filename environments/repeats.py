@@ -36,6 +36,11 @@ class RepeatRule:
         """Whether any item comes back."""
         return self.after_days is not None
 
+    @property
+    def at_once(self) -> bool:
+        """Whether an item may come back on the very day of an interaction."""
+        return self.after_days == 0
+
     def seen(self, history: Interactions, days: IntArray, day: int) -> sp.csr_array:
         """Items that must not be shown to each user on a simulated day, shape (n_users, n_items).
 

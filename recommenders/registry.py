@@ -46,6 +46,7 @@ SHIPPED = {
     "item_knn": "groundlings.recommenders.item_knn:ItemKnnRecommender",
     "item_mean": "groundlings.recommenders.item_mean:ItemMeanRecommender",
     "liked_knn": "groundlings.recommenders.liked_knn:LikedKnnRecommender",
+    "mmr": "groundlings.recommenders.mmr:MmrRecommender",
     "oracle": "groundlings.recommenders.oracle:OracleRecommender",
     "plackett_luce": "groundlings.recommenders.exploration:PlackettLuce",
     "popular": "groundlings.recommenders.popular:PopularRecommender",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,11 @@ from groundlings.simulator.cohorts import clicks_of, cohorts, shown_of
 from groundlings.simulator.concurrency import in_order
 from groundlings.simulator.log.writer import LogWriter
 from groundlings.simulator.lost_pages import LostPageWatch
-from groundlings.simulator.resume_state import Past
+from groundlings.simulator.resume_state import Past, PastDay
+from groundlings.simulator.returns.rule import ReturnModel, ReturnState
+from groundlings.simulator.returns.signals import signals_of
 from groundlings.simulator.session import CohortRecord, browse
-from groundlings.simulator.session_schedule import DailyChance, SessionSchedule
+from groundlings.simulator.session_schedule import DailyChance, Returns, SessionSchedule
 from groundlings.simulator.shelf import Shelf, Sold, largest_cohort, sold_in, without
 
 SECONDS_PER_DAY = 86_400
@@ -72,7 +75,10 @@ class Arm:
         self._opening_time = self.history.next_second
         self._schedule: SessionSchedule | None = None
         self._fitted = False
+        self._returns: ReturnState | None = None
+        self._sessions_per_day = 1
         self._clicks_today: list[Interactions] = []
+        self._sold_today: list[Sold] = []
         self._shelf = None if self.offers is None else Shelf(self.offers, self._opening_time)
         self._counts_shown = notices(self.mind) and self.mind.counts_shown()
         self._shown_today: list[Shown] = []
@@ -85,15 +91,20 @@ class Arm:
         """Number of agents that use this arm."""
         return len(self.users) if self.residents is None else int(self.residents.sum())
 
-    def start(self, days: int, visit_probability: float) -> None:
+    def start(self, days: int, visit_probability: float, returns: ReturnModel | None = None) -> None:
         """Before the first day: schedule first sessions, and give the mind the memories of an interrupted run's log.
 
         Args:
             days: How many days there are.
             visit_probability: P(an agent has a session on a day).
+            returns: When people come back, where it is more than that probability.
         """
         may_visit = np.ones(len(self.users), dtype=np.bool_) if self.residents is None else self.residents
-        self._schedule = SessionSchedule(may_visit, DailyChance(self.users, visit_probability, self.seed), days)
+        rule: Returns = DailyChance(self.users, visit_probability, self.seed)
+        if returns is not None:
+            rule = self._returns = returns.begun(self.users, self.seed, self.catalog)
+            self._sessions_per_day = returns.sessions_per_day
+        self._schedule = SessionSchedule(may_visit, rule, days)
         self._schedule.invite(True)
         if looks_back(self.mind):
             self.mind.remember(self.past.memories)
@@ -125,39 +136,45 @@ class Arm:
             TooMuchUnreadable: The watch says so; what it has counted is in the log.
         """
         assert self._schedule is not None, "start comes first"
-        time = self._opening_time + day * SECONDS_PER_DAY
-        logged = self.past.on(day)
-        today = None if self._shelf is None else self._shelf.on(day)
-        sold: list[Sold] = [logged.sold]
-        if len(logged):
-            self._clicks_today.append(logged.clicks(self.users, time, self.history))
-            self._shown_today.append(Shown(self.users[logged.viewers], logged.shown))
-            on_sessions(len(logged))
-        self._today = day
+        self._today, self._sold_today = day, []
         self._not_shown = self.repeats.seen(self.history, self._days, day)
-        agents = logged.missing(self._schedule.arrivals(day))
-        version = self.recommender.state() if len(agents) else ""
-        size = largest_cohort(self.mind.cohort_size, today)
-        waiting = cohorts(agents, self.users[agents], day, seed=self.seed, size=size, sim_time=time, offers=today)
-        records = in_order(self._browse, waiting, concurrency)
-        async for record in records if watch is None else watch.over(records):
-            log.write(record, arm=self.name, sim_time=time, policy_version=version)
-            if looks_back(self.mind):
-                self.mind.remember(record.afterthoughts.memories)
-            self._clicks_today.append(clicks_of(record, time, self.history))
-            if self._shelf is not None:
-                sold.append(sold_in(record))
-            if self._counts_shown:
-                self._shown_today.append(shown_of(record))
-            on_sessions(len(record.sessions))
+        offers = None if self._shelf is None else self._shelf.on(day)
+        size = largest_cohort(self.mind.cohort_size, offers)
+        here, seconds = self._schedule.arrivals(day), SECONDS_PER_DAY // self._sessions_per_day
+        version = ""
+        for occasion in range(self._sessions_per_day):
+            if self._returns is not None and occasion:
+                here = self._returns.again(here, day, occasion)
+            time = self._opening_time + day * SECONDS_PER_DAY + occasion * seconds
+            logged = self.past.on(day, time if occasion else None)
+            if len(logged):
+                self._recalled(logged, time, day, occasion)
+                on_sessions(len(logged))
+            agents = logged.missing(here)
+            version = self.recommender.state() if len(agents) and not version else version
+            seen_today = self._interactions_today() if occasion else None
+            waiting = cohorts(
+                agents,
+                self.users[agents],
+                day,
+                seed=self.seed,
+                size=size,
+                sim_time=time,
+                occasion=occasion,
+                offers=offers,
+            )
+            records = in_order(partial(self._browse, seen_today=seen_today), waiting, concurrency)
+            async for record in records if watch is None else watch.over(records):
+                log.write(record, arm=self.name, sim_time=time, policy_version=version)
+                self._heard(record, time, day, occasion)
+                on_sessions(len(record.sessions))
         if self._shelf is not None:
-            self._shelf.take_off(day, sold)
+            self._shelf.take_off(day, self._sold_today)
         log.flush()
 
     def take_clicks(self) -> Interactions:
         """The interactions of today in this arm, in agent order; a second call gets none."""
-        nothing = self.history.take(np.zeros(0, dtype=np.int64))
-        today, self._clicks_today = nothing.joined(*self._clicks_today), []
+        today, self._clicks_today = self._interactions_today(), []
         # Sessions that the log held are joined with those that filled its gaps.
         return today.take(np.argsort(today.users, kind="stable"))
 
@@ -188,9 +205,41 @@ class Arm:
             self._schedule.close()
             self._schedule = None
 
-    async def _browse(self, sessions: Sessions) -> CohortRecord:
+    def _interactions_today(self) -> Interactions:
+        return self.history.take(np.zeros(0, dtype=np.int64)).joined(*self._clicks_today)
+
+    def _heard(self, record: CohortRecord, time: int, day: int, occasion: int) -> None:
+        """Keep what sessions that are over leave behind: memories, interactions, and whether people come back."""
+        if looks_back(self.mind):
+            self.mind.remember(record.afterthoughts.memories)
+        self._clicks_today.append(clicks_of(record, time, self.history))
+        if self._shelf is not None:
+            self._sold_today.append(sold_in(record))
+        if self._counts_shown:
+            self._shown_today.append(shown_of(record))
+        if self._returns is not None:
+            signals = signals_of(record, self._returns.topics)
+            self._returns.heard(record.sessions.agents, signals, day, occasion)
+
+    def _recalled(self, logged: PastDay, time: int, day: int, occasion: int) -> None:
+        """Keep the same of sessions that the log of an interrupted run holds; it holds their memories apart."""
+        self._clicks_today.append(logged.clicks(self.users, time, self.history))
+        self._sold_today.append(logged.sold)
+        if logged.viewers is not None and logged.shown is not None:
+            self._shown_today.append(Shown(self.users[logged.viewers], logged.shown))
+        if self._returns is not None:
+            self._returns.heard(logged.agents, logged.signals(self._returns.topics), day, occasion)
+
+    def _seen(self, users: IntArray, today: Interactions | None) -> sp.csr_array:
+        """What sessions must not show again, shape (n, n_items): earlier sessions of the same day count."""
+        before = rows_of(self._not_shown, users)
+        if today is None or self.repeats.at_once:
+            return before
+        return sp.csr_array(before + today.met_by(users))
+
+    async def _browse(self, sessions: Sessions, seen_today: Interactions | None) -> CohortRecord:
         """Run one cohort's sessions; where an error ends them, note them as cut short."""
-        seen = rows_of(self._not_shown, sessions.users)
+        seen = self._seen(sessions.users, seen_today)
         if sessions.offers is not None:
             seen = without(seen, sessions.offers.sold_out)
         try:

@@ -24,6 +24,7 @@ def cohorts(
     seed: int,
     size: int,
     sim_time: int = 0,
+    occasion: int = 0,
     offers: DayOffers | None = None,
 ) -> Iterator[Sessions]:
     """Sessions of one day in cohorts of at most `size`, in the order given.
@@ -34,12 +35,13 @@ def cohorts(
         day: 0 for the first day.
         seed: What their draws depend on beside user and day.
         size: `Mind.cohort_size`.
-        sim_time: When the day begins, in seconds since 1970 on the simulated clock.
+        sim_time: When they come, in seconds since 1970 on the simulated clock.
+        occasion: Which session of their day it is, 0 for the first.
         offers: What is offered on that day.
     """
     for start in range(0, len(agents), size):
         some = users[start : start + size]
-        draws = Draws.for_sessions(seed, some, day)
+        draws = Draws.for_sessions(seed, some, day, occasion)
         yield Sessions(agents[start : start + size], some, day, draws, sim_time, offers)
 
 

@@ -10,6 +10,7 @@ from groundlings.simulator.arm import Arm
 from groundlings.simulator.concurrency import rare_collections
 from groundlings.simulator.log.writer import LogWriter
 from groundlings.simulator.lost_pages import LostPageWatch
+from groundlings.simulator.returns.rule import ReturnModel
 
 _logger = logger(__name__)
 
@@ -23,12 +24,19 @@ class Schedule:
         concurrency: Cohorts that may be open at once.
         refit_every: Days between two fits of the recommender, 0 = only before the first day.
         visit_probability: P(an agent has a session on a day).
+        returns: When people come back, where it is more than that probability.
     """
 
     days: int
     concurrency: int
     refit_every: int
     visit_probability: float
+    returns: ReturnModel | None = None
+
+    @property
+    def most_sessions(self) -> int:
+        """The most sessions that an agent can have in an arm."""
+        return self.days * (1 if self.returns is None else self.returns.sessions_per_day)
 
     def fits_before(self, day: int) -> bool:
         """Whether recommenders are fitted before a day."""
@@ -65,7 +73,7 @@ async def live_together(
     """
     try:
         for arm in arms:
-            arm.start(schedule.days, schedule.visit_probability)
+            arm.start(schedule.days, schedule.visit_probability, schedule.returns)
         with rare_collections():
             for day in range(schedule.days):
                 # 1. Before the day, on schedule, recommenders are fitted on all interactions so far.

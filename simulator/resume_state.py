@@ -6,23 +6,28 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from groundlings.environments.arrays import FloatArray, IntArray, ItemArray
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray
 from groundlings.environments.interactions import Interactions
 from groundlings.personas.memory import Memory
 from groundlings.simulator.cohorts import clicks_at
+from groundlings.simulator.returns.signals import Signals, Topics
 
 
 @dataclass(frozen=True, slots=True)
 class PastDay:
     """The sessions of one day that are in the log, in agent order; none on a day that nobody has lived through.
 
+    Where people have several sessions on a day, these are the first, or the second, and so on, of each.
+
     Attributes:
         day: 0 for the first.
         agents: Who has been there, row numbers in the population, ascending, shape (n_sessions,).
         clickers, items, stars: Their clicks in order: whose (row in the population), what, and the stars or NaN.
         units: How many of each, NaN for what is no purchase; None where nothing is sold.
-        viewers, shown: Whom (row in the population) each impression was shown to, and what; empty where nobody counts
-            impressions.
+        sim_time: When the sessions were, in seconds since 1970; None = in the morning.
+        satisfaction: Mean over the pages that were asked, shape (n_sessions,), NaN where none was; None = not read.
+        lost: Which sessions lost a page, shape (n_sessions,); None = none.
+        viewers, shown: What was shown to whom (row in the population); None = not read.
     """
 
     day: int
@@ -30,9 +35,12 @@ class PastDay:
     clickers: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     items: ItemArray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     stars: FloatArray = field(default_factory=lambda: np.zeros(0))
-    viewers: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    shown: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     units: FloatArray | None = None
+    sim_time: int | None = None
+    satisfaction: FloatArray | None = None
+    lost: BoolArray | None = None
+    viewers: IntArray | None = None
+    shown: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.agents)
@@ -59,6 +67,24 @@ class PastDay:
         bought = ~np.isnan(self.units)
         return self.items[bought], self.units[bought]
 
+    def signals(self, topics: Topics | None) -> Signals:
+        """What the sessions left behind, in the order of `agents`, as it was when they were simulated.
+
+        Args:
+            topics: None where nobody asks how alike the lists were.
+        """
+        n = len(self.agents)
+        found = np.bincount(np.searchsorted(self.agents, self.clickers), minlength=n).astype(np.float64)
+        unknown = np.full(n, np.nan)
+        sameness = unknown
+        if topics is not None and self.viewers is not None and self.shown is not None:
+            sameness = topics.sameness(np.searchsorted(self.agents, self.viewers), self.shown, n)
+        return Signals(
+            satisfaction=unknown if self.satisfaction is None else self.satisfaction,
+            found=found if self.lost is None else np.where(self.lost, np.nan, found),
+            sameness=sameness,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Past:
@@ -72,9 +98,10 @@ class Past:
     days: tuple[PastDay, ...] = ()
     memories: tuple[Memory, ...] = ()
 
-    def on(self, day: int) -> PastDay:
-        """The sessions of a day that are in the log."""
-        return next((each for each in self.days if each.day == day), PastDay(day))
+    def on(self, day: int, sim_time: int | None = None) -> PastDay:
+        """The first sessions of a day that are in the log, or those of a later time of the day."""
+        later = (each for each in self.days if each.day == day and sim_time in (None, each.sim_time))
+        return next(later, PastDay(day))
 
     @property
     def whole_days(self) -> int:

@@ -120,11 +120,11 @@ def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] | None =
     return _dataset(config, catalog.catalog(words_of(config.items)), people, history, offers, problems)
 
 
-def _offers(config: OwnData, table: Table | None, item_ids: tuple[str, ...]) -> Offers | None:
+def _offers(config: OwnData, table: Table | None, item_ids: Sequence[str]) -> Offers | None:
     """The offers, if there are any. A row that says something impossible is never left out: periods hang together."""
     if config.offers is None or table is None:
         return None
-    return read_offers(config.offers, replace(table, problems=None), item_ids)
+    return read_offers(config.offers, replace(table, problems=None), tuple(item_ids))
 
 
 def _history(config: OwnData, rows: Table, held_out: Table | None, names: Names) -> History | None:

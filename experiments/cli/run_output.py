@@ -28,8 +28,19 @@ def print_outcome(done: Outcome | MatrixOutcome, console: Console, *, quiet: boo
             console.print(f"digest  {each.digest}  {escape(name)}", soft_wrap=True)
     elif isinstance(done, Outcome) and not quiet:
         console.print(render_summary_table(done.summary))
+        _print_retention(done, console)
         console.print(f"digest  {escape(done.digest)}")
     console.print(f"report  {escape(str(done.directory / 'report.html'))}", soft_wrap=True)
+
+
+def _print_retention(done: Outcome, console: Console) -> None:
+    """Print who comes back, where the run's file says more of it than a chance per day."""
+    from groundlings.experiments.analysis.report.returning import depends_on_sessions, render_retention_table
+    from groundlings.simulator.log.reader import LogReader
+
+    with LogReader(done.directory) as log:
+        if depends_on_sessions(log):
+            console.print(render_retention_table(log))
 
 
 def print_as_json(done: Outcome | MatrixOutcome) -> None:

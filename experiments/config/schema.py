@@ -30,6 +30,7 @@ from groundlings.experiments.config.minds import (
     PluginMindConfig,
     ScriptedMindConfig,
 )
+from groundlings.experiments.config.returning import ReturnsConfig
 from groundlings.experiments.config.section import Section
 from groundlings.experiments.config.variants import VariantsConfig
 from groundlings.recommenders.rule_options import RandomSlots, Rule
@@ -91,13 +92,24 @@ class SimulationConfig(Section):
     """The simulated days: sessions, refits, concurrency."""
 
     days: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    """Steps of the clock. Every agent has at most one session per day."""
+    """Steps of the clock. Every agent has at most one session per day, unless `returns` says otherwise."""
     visit_probability: Annotated[float, Field(gt=0, le=1)] = 1.0
     """P(an agent has a session on a day); the same draw in every arm."""
     refit_every: Annotated[int, Field(ge=0)] = 1
     """Days between two fits of the recommenders, on the real history and their own arm's interactions; 0 = never."""
     concurrency: Annotated[int, Field(ge=1)] = 8
     """Sessions open at once when a language model decides. It changes the speed, never the result."""
+    returns: ReturnsConfig | None = None
+    """When people come back, if it is to depend on what happened, on gaps in the history, or on who they are; every
+    day has the same `visit_probability` for everybody if absent."""
+
+    @model_validator(mode="after")
+    def _one_rule_of_coming(self) -> SimulationConfig:
+        if self.returns is not None and self.returns.kind != "daily_chance" and self.visit_probability != 1.0:
+            raise ValueError(
+                f"visit_probability: only read with returns.kind: daily_chance, found {self.returns.kind}; take it out"
+            )
+        return self
 
 
 class ArmConfig(Section):
@@ -242,5 +254,15 @@ class ExperimentConfig(Section):
                 f"plan.take_out_luck: this {self.mind.kind} mind states no P(click), so expected clicks are not "
                 "known; take the key out, or let a mind decide that does (behavioural, or language with graded "
                 "decisions)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _luck_has_mean_zero(self) -> ExperimentConfig:
+        returns = self.simulation.returns
+        if self.plan is not None and self.plan.take_out_luck and returns is not None and returns.depend_on_sessions:
+            raise ValueError(
+                "plan.take_out_luck: what is taken out has mean zero only where clicks do not decide on later "
+                "sessions, and simulation.returns lets them; take one of the two out"
             )
         return self

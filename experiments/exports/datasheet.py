@@ -19,7 +19,8 @@ JSON_NAME = "datasheet.json"
 MARKDOWN_NAME = "DATASHEET.md"
 
 DEFINITIONS: Mapping[str, str] = {
-    "session": "one session of one simulated person under one arm; nobody comes twice on a simulated day",
+    "session": "one session of one simulated person under one arm; nobody comes twice on a simulated day, "
+    "unless simulation.returns.sessions_per_day lets them",
     "impression": "one item in one slot of one page that was shown, whether or not anything was done with it",
     "clicked": "the person opened the item; NULL where the page is lost, because no reply came that could be read",
     "rating": "the stars given to an opened item; NULL where none were given",

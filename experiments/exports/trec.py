@@ -15,6 +15,7 @@ from pathlib import Path
 from groundlings.experiments.exports.registry import Written
 from groundlings.experiments.exports.source import KNOWN, LogSource
 from groundlings.experiments.exports.text import ArmTables
+from groundlings.simulator.arm import SECONDS_PER_DAY
 
 SHOWN, OPENED, LIKED = 0, 1, 2
 _LIKED = {
@@ -29,26 +30,30 @@ def write(source: LogSource, directory: Path) -> Written:
     """See `registry.Writer`."""
     depth = source.run["page_size"] * source.run["max_pages"]
     like = source.run["like_from"]
-    columns = ("user_id", "day", "item_id", "rank", "clicked", "rating")
+    columns = ("user_id", "day", "timestamp", "item_id", "rank", "clicked", "rating")
+    morning: int | None = None  # of day 0: the first session of a log is the first of its day
     with (
         ArmTables(directory, source.arms, "qrels.txt", " ") as qrels,
         ArmTables(directory, source.arms, "run.txt", " ") as runs,
     ):
         for arm, chunk in source.impressions(columns, KNOWN):
-            topics = [topic(user, day) for user, day, *_ in chunk]
+            if morning is None and chunk:
+                _, day, time, *_ = chunk[0]
+                morning = time - day * SECONDS_PER_DAY
+            topics = [topic(user, day, time - (morning or 0)) for user, day, time, *_ in chunk]
             tag = f"synthetic-{arm.folder}"
             qrels.write(
                 arm,
                 (
                     (name, 0, item, _grade(clicked, stars, like))
-                    for name, (_, _, item, _, clicked, stars) in zip(topics, chunk, strict=True)
+                    for name, (_, _, _, item, _, clicked, stars) in zip(topics, chunk, strict=True)
                 ),
             )
             runs.write(
                 arm,
                 (
                     (name, "Q0", item, rank + 1, depth - rank, tag)
-                    for name, (_, _, item, rank, _, _) in zip(topics, chunk, strict=True)
+                    for name, (_, _, _, item, rank, _, _) in zip(topics, chunk, strict=True)
                 ),
             )
     return Written(
@@ -61,9 +66,16 @@ def write(source: LogSource, directory: Path) -> Written:
     )
 
 
-def topic(user_id: str, day: int) -> str:
-    """The id of a session: nobody comes twice on a day."""
-    return f"sim-{user_id}-day{day}"
+def topic(user_id: str, day: int, seconds: int) -> str:
+    """The id of a session; a later one of a day has its time of the day in it.
+
+    Args:
+        user_id: The data set's own.
+        day: 0 is the first.
+        seconds: Since the morning of that first day.
+    """
+    later = seconds - day * SECONDS_PER_DAY
+    return f"sim-{user_id}-day{day}" + (f"-second{later}" if later else "")
 
 
 def _grade(clicked: int, stars: float | None, like: float) -> int:

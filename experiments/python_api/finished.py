@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.metrics import Metric, Summary, metrics_of, summarise
+from groundlings.experiments.analysis.retention import retention_frame
 from groundlings.experiments.archive.directory import CELLS, REPORT_NAME
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.python_api.comparison import Comparison, check_variant_metrics, compare_runs
@@ -155,6 +156,19 @@ class Run:
             arm with `difference_low` and `difference_high`; `agents`; `why_missing`, where a grouping is not known.
         """
         return self._frames(group_frame)
+
+    def retention(self) -> pd.DataFrame:
+        """One row per arm and day after a user's first session (0 is its day); long runs have one every few days.
+
+            run.retention().query("day == 7")[["arm", "back", "back_low", "back_high"]]
+
+        Returns:
+            `arm`, `day`; `users`, whose first session was so many days or more before the last day; `back`, the share
+            of them with a session on that very day, and `rolling`, on that day or later. Of each, `_low` and `_high`
+            are the ends of Wilson's 95 % interval, `_difference` is the difference to the first arm, and
+            `_difference_low` and `_difference_high` the ends of its interval (NaN of the first arm).
+        """
+        return self._frames(retention_frame)
 
     def summary(self) -> Summary:
         """The figures of `summary.json`.

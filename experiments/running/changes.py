@@ -141,7 +141,7 @@ _KINDS = (
     (re.compile(r"arms\..*\.file\."), "file"),
     (re.compile(r".*\.model$"), "language model"),
     (re.compile(r"mind\.calibration$"), "calibration"),
-    (re.compile(r"mind\.exposures$"), "calibration of exposures"),
+    (re.compile(r"(mind|simulation\.returns)\.exposures$"), "calibration of exposures"),
     (re.compile(r"mind\.prompts$"), "prompt"),
     (re.compile(r"packages\."), "version of a package"),
     (re.compile(r".*\.code$"), "code"),

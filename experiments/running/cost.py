@@ -109,8 +109,10 @@ def print_plan(plan: Plan, console: Console) -> None:
         table.add_row("variants", f"{len(cells)} runs: {escape(', '.join(cell.name for cell in cells))}")
     times = f"{len(cells)} runs x " if len(cells) > 1 else ""
     times += f"{len(config.arms)} arms x " if config.design.kind == "parallel" else ""
+    a_day = plan.schedule.most_sessions // plan.schedule.days
+    several = f" x {a_day} sessions per day" if a_day > 1 else ""
     table.add_row(
-        "sessions", f"at most {bound.sessions:,} = {times}{people:,} people x {_days(config.simulation.days)}"
+        "sessions", f"at most {bound.sessions:,} = {times}{people:,} people x {_days(config.simulation.days)}{several}"
     )
     slots = plan.environment.page_size
     table.add_row("pages", f"at most {bound.pages:,} of {slots} slots: {bound.pages * slots:,} impressions")
@@ -127,6 +129,8 @@ def print_plan(plan: Plan, console: Console) -> None:
         if arm.model is not None:
             table.add_row("", escape(f"{arm.name} asks a model as well; the budget of its own `model` sets a cap"))
     console.print(table)
+    for told in plan.returns.lines if plan.returns is not None else ():
+        console.print(escape(told), soft_wrap=True)
     for warning in (size_warning(plan), level_warning(plan), exposures_warning(plan)):
         if warning is not None:
             console.print(f"[yellow]note[/] {escape(warning)}", soft_wrap=True)

@@ -75,6 +75,7 @@ def manifest(
             "labels": plan.split.labels,
         },
         "environment": dict(plan.environment.describe()),
+        **({} if plan.returns is None else {"returns": dict(plan.returns.described)}),
         "population": {"agents": len(plan.population), "sha256": plan.population.fingerprint},
         "depends_on": run["identity"],
         "schema_version": SCHEMA_VERSION,

@@ -32,6 +32,7 @@ from groundlings.experiments.running.events import SILENT, Note, Progress, on_do
 from groundlings.experiments.running.foresight import check_recommenders
 from groundlings.experiments.running.identity import code_identity, model_identity
 from groundlings.experiments.running.offered import check_offers
+from groundlings.experiments.running.returning import PlannedReturns, planned_returns
 from groundlings.experiments.running.sizes import size_warning
 from groundlings.experiments.running.supplied import Supplied
 from groundlings.personas.mind import KnowsPreference, Mind
@@ -74,6 +75,7 @@ class Plan:
             simulating it, which frees its arms afterwards. Empty where agents ask a model and asking is not allowed.
         identity: What must be equal for a run of this plan to be resumed; {} where models may not be asked.
         item_groups: Grouping of a table of the experiment file -> the group of each item, None where it is unknown.
+        returns: When people come back, where the file says more than a chance per day.
     """
 
     config: ExperimentConfig
@@ -93,6 +95,7 @@ class Plan:
     stages: list[list[Arm]] = field(default_factory=list)
     identity: Mapping[str, str] = field(default_factory=dict)
     item_groups: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
+    returns: PlannedReturns | None = None
 
     def mind(self) -> Mind:
         """A new mind for one arm, with a memory of its own."""
@@ -200,6 +203,8 @@ async def prepare(
         plan = _read(config, supplied or Supplied(), progress)
     asked = config.model_dump(include={"metrics", "plan"})
     plan = replace(plan, metrics=metrics_of(asked, plan.supplied.metrics, plan.environment.schema.names))
+    for line in plan.returns.lines if ask and plan.returns is not None else ():
+        progress.event(Note(line))
     if ask and resumed is None and (warning := size_warning(plan)):
         progress.event(Note(warning))
     if plan.supplied.mind is None and (able := config.mind.actions) is not None:
@@ -274,18 +279,21 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
         opinions=dataset.opinions,
         offers=dataset.offers,
     )
+    environment = supplied.environment or (config.environment or config.site).build(around)
+    returns = planned_returns(config, dataset, split, population, environment)
     return Plan(
         config=config,
         supplied=supplied,
         dataset=dataset,
         split=split,
         population=population,
-        environment=supplied.environment or (config.environment or config.site).build(around),
+        environment=environment,
         schedule=Schedule(
             days=config.simulation.days,
             concurrency=config.simulation.concurrency,
             refit_every=config.simulation.refit_every,
             visit_probability=config.simulation.visit_probability,
+            returns=None if returns is None else returns.model,
         ),
         ground=ground,
         item_groups=read_item_groups(config.groups, dataset.catalog.item_ids, config.base),
@@ -297,6 +305,7 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
             offers=dataset.offers,
             fit_repeats=partial(ground.repeats, config.seed) if config.repeats.allowed else None,
         ),
+        returns=returns,
     )
 
 
@@ -325,6 +334,8 @@ def _identity(plan: Plan, recommenders: list[AsyncRecommender], minds: list[Mind
     exposures = minds[0].describe().get("exposures") if minds else None
     if isinstance(exposures, str):
         found["mind.exposures"] = exposures
+    if plan.returns is not None and plan.returns.exposures_hash:
+        found["simulation.returns.exposures"] = plan.returns.exposures_hash
     return found
 
 

@@ -97,8 +97,10 @@ async def _simulated(
     watch = LostPageWatch(getattr(plan.config.mind, "max_unreadable", 1.0))
     with LogWriter(place) as log:
         minds = [arm.mind for stage in plan.stages for arm in stage]
-        shown = any(notices(mind) and mind.counts_shown() for mind in minds)
-        past = log.resume(plan.environment.schema, shown=shown)
+        counted = any(notices(mind) and mind.counts_shown() for mind in minds)
+        returns = plan.schedule.returns
+        lists = counted or (returns is not None and returns.reads_lists)
+        past = log.resume(plan.environment.schema, lists=lists)
         if past is None:
             log.begin(run, plan.arms, plan.population)
         else:
@@ -112,7 +114,7 @@ async def _simulated(
                 progress.event(Note(f"{TWO}: {'; '.join(map(line, changes))}"))
         while plan.stages:
             arms = plan.stages.pop(0)  # an arm is large: this frees it after its last day
-            sessions = sum(arm.people for arm in arms) * plan.schedule.days
+            sessions = sum(arm.people for arm in arms) * plan.schedule.most_sessions
             progress.event(ArmBegins(", ".join(arm.name for arm in arms), sessions))
             if past is not None:
                 _go_on(arms, past)

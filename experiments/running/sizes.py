@@ -17,7 +17,7 @@ _BYTES_PER_IMPRESSION = 100
 def sessions_at_most(plan: Plan) -> int:
     """Sessions of all arms at most (fewer where people do not come every day)."""
     arms = len(plan.config.arms) if isinstance(plan.config.design, ParallelDesign) else 1
-    return arms * len(plan.population) * plan.schedule.days
+    return arms * len(plan.population) * plan.schedule.most_sessions
 
 
 def size_warning(plan: Plan) -> str | None:

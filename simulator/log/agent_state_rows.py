@@ -77,7 +77,7 @@ def read_memories(connection: Connection, arm_id: int, first_agent: int) -> tupl
         select(sessions.c.agent_id, sessions.c.day, memories.c.kind, memories.c.text, memories.c.importance)
         .join(sessions, sessions.c.session_id == memories.c.session_id)
         .where(sessions.c.arm_id == arm_id)
-        .order_by(sessions.c.day, sessions.c.agent_id, memories.c.place)
+        .order_by(sessions.c.day, sessions.c.sim_time, sessions.c.agent_id, memories.c.place)
     )
     return tuple(Memory(row.agent_id - first_agent, row.day, row.kind, row.text, row.importance) for row in found)
 

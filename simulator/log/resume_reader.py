@@ -11,7 +11,8 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, null, select
 
 from groundlings.environments.actions import ActionSchema
-from groundlings.environments.arrays import FloatArray
+from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.environment import LOST
 from groundlings.environments.shop_actions import PURCHASE, QUANTITY
 from groundlings.simulator.log.agent_state_rows import read_memories
 from groundlings.simulator.log.begun import Begun, read_begun
@@ -53,20 +54,20 @@ class Resumption:
 
 
 def read_resumption(
-    connection: Connection, store: Store, schema: ActionSchema, *, shown: bool = False
+    connection: Connection, store: Store, schema: ActionSchema, *, lists: bool = False
 ) -> Resumption | None:
-    """How far the run in a log has come, None where nothing has begun yet; `shown` as of `read_past`."""
+    """How far the run in a log has come, None where nothing has begun yet; see `read_past`."""
     begun = read_begun(connection)
     if begun is None:
         return None
     arm_ids = {row.name: row.arm_id for row in connection.execute(select(arms.c.name, arms.c.arm_id))}
     origin = next_origin(connection, store)
-    past = {name: read_past(connection, arm_id, origin, schema, shown=shown) for name, arm_id in arm_ids.items()}
+    past = {name: read_past(connection, arm_id, origin, schema, lists=lists) for name, arm_id in arm_ids.items()}
     return Resumption(begun.run_id, arm_ids, origin, PastRun(begun, past))
 
 
 def read_past(
-    connection: Connection, arm_id: int, origin: Origin, schema: ActionSchema, *, shown: bool = False
+    connection: Connection, arm_id: int, origin: Origin, schema: ActionSchema, *, lists: bool = False
 ) -> Past:
     """What one arm has lived through; a session counts once all of it is committed, so there are no halves.
 
@@ -75,25 +76,37 @@ def read_past(
         arm_id: The arm's.
         origin: Where ids begin.
         schema: Says which action is an interaction.
-        shown: Whether impressions are read as well, for a mind that counts them.
+        lists: Whether what was shown is read as well.
     """
     past_sessions = connection.execute(
-        select(sessions.c.day, sessions.c.agent_id)
+        select(
+            sessions.c.day,
+            sessions.c.sim_time,
+            sessions.c.agent_id,
+            sessions.c.satisfaction,
+            sessions.c.ended_by,
+        )
         .where(sessions.c.arm_id == arm_id)
-        .order_by(sessions.c.day, sessions.c.agent_id)
+        .order_by(sessions.c.day, sessions.c.sim_time, sessions.c.agent_id)
     )
-    done = dict(_by_day(connection.execute(_interactions(schema).where(sessions.c.arm_id == arm_id))))
-    seen = dict(_by_day(connection.execute(_impressions().where(sessions.c.arm_id == arm_id)))) if shown else {}
-    days = tuple(_day(day, rows, done.get(day, []), seen.get(day, []), origin) for day, rows in _by_day(past_sessions))
+    done = dict(_by_occasion(connection.execute(_interactions(schema).where(sessions.c.arm_id == arm_id))))
+    seen = {}
+    if lists:
+        seen = {when: _shown(rows, origin) for when, rows in _by_occasion(connection.execute(_lists(arm_id)))}
+    days = tuple(
+        _day(rows, done.get(when, []), origin, seen.get(when, _NOTHING_SHOWN) if lists else None)
+        for when, rows in _by_occasion(past_sessions)
+    )
     return Past(days, read_memories(connection, arm_id, origin.agent))
 
 
-def _impressions() -> Select[Any]:
-    """Day, agent and item of every impression."""
+def _lists(arm_id: int) -> Select[Any]:
+    """Day, time, agent and item of everything that was shown in an arm."""
     return (
-        select(sessions.c.day, sessions.c.agent_id, impressions.c.item_id)
+        select(sessions.c.day, sessions.c.sim_time, sessions.c.agent_id, impressions.c.item_id)
         .select_from(impressions.join(sessions, sessions.c.session_id == impressions.c.session_id))
-        .order_by(sessions.c.day, sessions.c.agent_id, impressions.c.rank)
+        .where(sessions.c.arm_id == arm_id)
+        .order_by(sessions.c.day, sessions.c.sim_time, sessions.c.agent_id, impressions.c.rank)
     )
 
 
@@ -124,31 +137,57 @@ def _interactions(schema: ActionSchema) -> Select[Any]:
             number, (number.c.impression_id == impressions.c.impression_id) & (number.c.kind == QUANTITY)
         )
         units = func.coalesce(number.c.value, 1.0)
-    wanted = sessions.c.day, sessions.c.agent_id, impressions.c.item_id
     return (
-        select(*wanted, strength.label("strength"), units.label("units"))
+        select(
+            sessions.c.day,
+            sessions.c.sim_time,
+            sessions.c.agent_id,
+            impressions.c.item_id,
+            strength.label("strength"),
+            units.label("units"),
+        )
         .select_from(shown)
         .where(taken)
-        .order_by(sessions.c.day, sessions.c.agent_id, impressions.c.rank)
+        .order_by(sessions.c.day, sessions.c.sim_time, sessions.c.agent_id, impressions.c.rank)
     )
 
 
-def _by_day(rows: Any) -> Iterator[tuple[int, list[Row[Any]]]]:
-    return ((day, list(group)) for day, group in groupby(rows, key=lambda row: row.day))
+_Occasion = tuple[int, int]
+"""Day and time; people have one session at a time."""
+
+
+def _by_occasion(rows: Any) -> Iterator[tuple[_Occasion, list[Row[Any]]]]:
+    return ((when, list(group)) for when, group in groupby(rows, key=lambda row: (row.day, row.sim_time)))
+
+
+def _shown(rows: list[Row[Any]], origin: Origin) -> tuple[IntArray, IntArray]:
+    """Who was shown what, row numbers in the population and in the catalogue."""
+    viewers = np.array([row.agent_id for row in rows], dtype=np.int64) - origin.agent
+    return viewers, np.array([row.item_id for row in rows], dtype=np.int64) - origin.item
+
+
+_NOTHING_SHOWN = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 
 def _day(
-    day: int, past_sessions: list[Row[Any]], clicks: list[Row[Any]], seen: list[Row[Any]], origin: Origin
+    past_sessions: list[Row[Any]],
+    clicks: list[Row[Any]],
+    origin: Origin,
+    seen: tuple[IntArray, IntArray] | None,
 ) -> PastDay:
+    viewers, shown = (None, None) if seen is None else seen
     return PastDay(
-        day=day,
+        day=past_sessions[0].day,
+        sim_time=past_sessions[0].sim_time,
         agents=np.array([row.agent_id for row in past_sessions], dtype=np.int64) - origin.agent,
         clickers=np.array([row.agent_id for row in clicks], dtype=np.int64) - origin.agent,
         items=np.array([row.item_id - origin.item for row in clicks], dtype=np.int32),
         stars=_numbers(row.strength for row in clicks),
         units=_numbers(row.units for row in clicks),
-        viewers=np.array([row.agent_id for row in seen], dtype=np.int64) - origin.agent,
-        shown=np.array([row.item_id for row in seen], dtype=np.int64) - origin.item,
+        satisfaction=_numbers(row.satisfaction for row in past_sessions),
+        lost=np.array([row.ended_by in LOST for row in past_sessions], dtype=np.bool_),
+        viewers=viewers,
+        shown=shown,
     )
 
 

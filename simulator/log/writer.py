@@ -102,12 +102,12 @@ class LogWriter:
         self._chain = chain
         self._next = first_origin(first)
 
-    def resume(self, schema: ActionSchema, *, shown: bool = False) -> PastRun | None:
+    def resume(self, schema: ActionSchema, *, lists: bool = False) -> PastRun | None:
         """Continue the run in this log; None where the log is empty and `begin` is to be called.
 
         Args:
             schema: Says which action recommenders have learnt from.
-            shown: Whether impressions are read as well, for minds that count them.
+            lists: Whether what was shown is read as well, for minds that count it and for returns that depend on it.
 
         Raises:
             RunDirectoryError: The database is damaged, or was changed since it was written.
@@ -123,7 +123,7 @@ class LogWriter:
                     f"{self._store}: the log is not as it was written: {'; '.join(changed)}; nothing was added to it, "
                     "restore it from a copy, or start a new run"
                 )
-            found = read_resumption(connection, self._store, schema, shown=shown)
+            found = read_resumption(connection, self._store, schema, lists=lists)
             if found is None:
                 return None
             self._chain = last_seal(connection)

@@ -14,7 +14,7 @@ PACKAGES = ("environments", "personas", "recommenders", "simulator", "experiment
 ROOT = Path(__file__).parents[2]
 OWNER = ROOT / "simulator" / "log"
 METRICS = ROOT / "experiments" / "analysis" / "metrics"
-DECLARED = (METRICS / "definitions.py", METRICS / "declaration.py", METRICS / "shop.py")
+DECLARED = tuple(METRICS / f"{name}.py" for name in ("definitions", "declaration", "shop", "returning"))
 SQL = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|TABLE)\s+({'|'.join(metadata.tables)})\b")
 
 

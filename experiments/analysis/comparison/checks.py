@@ -159,7 +159,12 @@ def _ratio(name: str, counts: Sequence[int], shares: Sequence[float]) -> Check:
 
 
 def _control(outcomes: Outcomes) -> Check:
-    """A negative control: whether people come is drawn before any arm shows them anything."""
+    """A negative control: whether people come is drawn before any arm shows them anything.
+
+    Where sessions decide on later ones, that is true of the first only.
+    """
+    if outcomes.arms_change_sessions:
+        return _first_control(outcomes)
     name = "negative control: the number of sessions, which no arm can change"
     if len(outcomes.arms) < 2:
         return Check(name, "not run", "there is one arm only")
@@ -173,6 +178,23 @@ def _control(outcomes: Outcomes) -> Check:
         return Check(name, "passed" if p_value >= ALARM else "failed", said)
     base = outcomes.baseline.totals.columns["sessions"]
     wrong = [arm.name for arm in outcomes.arms[1:] if not np.array_equal(arm.totals.columns["sessions"], base)]
+    return Check(
+        name, "failed" if wrong else "passed", f"differs in {', '.join(wrong)}" if wrong else "equal, agent by agent"
+    )
+
+
+def _first_control(outcomes: Outcomes) -> Check:
+    """Who has a session at all, where arms decide on all but the first one."""
+    name = "negative control: who comes at all, which no arm can change"
+    if len(outcomes.arms) < 2:
+        return Check(name, "not run", "there is one arm only")
+    if isinstance(outcomes.design, SplitDesign):
+        sides = [(int(_came(arm)[arm.assigned].sum()), int(arm.assigned.sum())) for arm in outcomes.arms]
+        lowest = min(split_attrition_p_value(side, sides[0]) for side in sides[1:])
+        said = f"{', '.join(f'{came:,} of {assigned:,}' for came, assigned in sides)} (lowest Fisher p {lowest:.2g})"
+        return Check(name, "passed" if lowest >= ALARM else "failed", said)
+    base = _came(outcomes.baseline)
+    wrong = [arm.name for arm in outcomes.arms[1:] if not np.array_equal(_came(arm), base)]
     return Check(
         name, "failed" if wrong else "passed", f"differs in {', '.join(wrong)}" if wrong else "equal, agent by agent"
     )

@@ -37,6 +37,7 @@ from groundlings.experiments.config.designs import (
     design_of,
     shares_of,
 )
+from groundlings.experiments.config.returning import arms_change_sessions
 from groundlings.experiments.config.schema import PlanConfig
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.lost_pages import MAX_UNREADABLE
@@ -112,6 +113,7 @@ class Outcomes:
         metrics: Those of the experiment, in the order of its file.
         max_unreadable: The share of lost pages that the run allowed.
         changes: What became of the log since it was written; None where nobody looked.
+        arms_change_sessions: Whether what an arm shows decides on who comes when.
     """
 
     run: Mapping[str, Any]
@@ -124,6 +126,7 @@ class Outcomes:
     metrics: tuple[Metric, ...] = METRICS
     max_unreadable: float = MAX_UNREADABLE
     changes: LogCheck | None = None
+    arms_change_sessions: bool = False
 
     @property
     def baseline(self) -> ArmOutcomes:
@@ -215,6 +218,7 @@ def read_outcomes(log: LogReader, metrics: Sequence[Metric] | None = None) -> Ou
         preference=preference,
         metrics=wanted,
         max_unreadable=limit_of(config),
+        arms_change_sessions=arms_change_sessions(config),
     )
 
 

@@ -10,6 +10,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.plugins import PYTHON_OBJECT, ExtensionPoint, nearest
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.definitions import METRICS, OF_LIKES
+from groundlings.experiments.analysis.metrics.returning import LISTED, metric_of_returns
 from groundlings.experiments.analysis.metrics.shop import SHOP
 from groundlings.experiments.analysis.metrics.shown import SHOWN
 
@@ -29,7 +30,7 @@ NO_SCALE = "people like and dislike here, without a scale of ratings"
 """Why a metric of ratings is not known where likes are."""
 
 METRIC_NAMES = ExtensionPoint(
-    "metric", "groundlings.metrics", dict.fromkeys(BUILT_IN, ""), own="your own as module:NAME"
+    "metric", "groundlings.metrics", dict.fromkeys((*BUILT_IN, *LISTED), ""), own="your own as module:NAME"
 )
 """Shipped ones are values of `definitions`, so no module stands behind their names here."""
 
@@ -43,6 +44,8 @@ def find_metric(spec: str, *, where: str = "metrics") -> Metric:
     if spec in BUILT_IN:
         METRIC_NAMES.check_name(spec, at=where)
         return BUILT_IN[spec]
+    if (of_returns := metric_of_returns(spec)) is not None:
+        return of_returns
     found = METRIC_NAMES.load(spec, at=where)
     if not isinstance(found, Metric):
         raise ConfigError(f"{where}: {spec} is a {type(found).__name__}; expected a Metric (docs/own-metric.md)")
@@ -156,7 +159,8 @@ def check_plan(
         if name not in found:
             if name in BUILT_IN and actions is not None:
                 check_needs(BUILT_IN[name], actions, where=f"plan.{where}")
-            hint = "add it to `metrics`, or " if name in BUILT_IN or ":" in name else ""
+            known = name in BUILT_IN or metric_of_returns(name) is not None
+            hint = "add it to `metrics`, or " if known or ":" in name else ""
             raise ConfigError(
                 f"plan.{where}: found {name!r}{nearest(name, names)}; {hint}name one of this experiment's metrics: "
                 f"{', '.join(names)}"

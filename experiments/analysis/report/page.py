@@ -39,6 +39,7 @@ from groundlings.experiments.analysis.report.figures import (
 from groundlings.experiments.analysis.report.gallery import choose_guests
 from groundlings.experiments.analysis.report.objective_figures import draw_pareto
 from groundlings.experiments.analysis.report.palette import DARK, LIGHT, Style, styles
+from groundlings.experiments.analysis.report.returning import depends_on_sessions, retention_panels
 from groundlings.experiments.analysis.report.sparkline import sparkline
 from groundlings.experiments.analysis.report.svg import Draw, ornament, sheet, svg
 from groundlings.experiments.analysis.report.verdict_figures import (
@@ -105,7 +106,7 @@ def write_report(
     most_rows: int | None = SOME_ROWS,
 ) -> Path:
     """Write `report.html`, `metrics.png`, `pages.png` and, where there is something to show, `days.png`, `effects.png`,
-    `pareto.png`, `people.png` and `segments.png`.
+    `pareto.png`, `people.png`, `retention.png` and `segments.png`.
 
     Args:
         run_dir: The run directory; its `manifest.json` is read when there is one.
@@ -134,6 +135,8 @@ def write_report(
     ]
     if summary.run["days"] > 1 and any(_known_by_day(summary, metric) for metric in summary.metrics):
         pictures.append(_days(summary, style))
+    if depends_on_sessions(log) and summary.run["days"] > 1:
+        pictures.append(_retention(log, summary, style))
     note = f"{formatting.opening(summary)} {formatting.NOT_VALIDATED.capitalize()}."
     for picture in pictures:
         draws = [panel.draw for panel in picture.panels]
@@ -305,6 +308,11 @@ def _days(summary: Summary, style: Mapping[str, Style]) -> Picture:
         if _known_by_day(summary, metric)
     )
     return Picture("days", f"{summary.run['experiment']}: day by day", panels, columns=3, size=(3.6, 2.4))
+
+
+def _retention(log: LogReader, summary: Summary, style: Mapping[str, Style]) -> Picture:
+    panels = tuple(Panel(words, draw) for words, draw in retention_panels(log, style))
+    return Picture("retention", f"{summary.run['experiment']}: who comes back", panels, columns=2, size=(4.4, 3.0))
 
 
 def _known_by_day(summary: Summary, metric: Metric) -> bool:

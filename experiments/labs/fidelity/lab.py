@@ -21,6 +21,7 @@ from groundlings.experiments.labs.fidelity import (
     preference,
     probes,
     repeats,
+    return_gaps,
     system,
 )
 from groundlings.experiments.labs.fidelity.calibration import Reliability
@@ -164,7 +165,8 @@ def _language(stage: Stage, progress: Progress) -> tuple[LanguageAnswers | None,
 def _distributions(stage: Stage) -> tuple[StarTables | None, list[Record]]:
     stars = tabulate_stars(stage)
     rated = [] if stars is None else distributions.examine_ratings(stage, stars)
-    return stars, [*rated, *choices.examine_choices(stage), *repeats.examine_repeats(stage)]
+    new = [*choices.examine_choices(stage), *repeats.examine_repeats(stage), *return_gaps.examine_returns(stage)]
+    return stars, [*rated, *new]
 
 
 def _worded(record: Record, passed: Mapping[str, bool]) -> Record:

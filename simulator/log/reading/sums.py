@@ -97,8 +97,10 @@ _CUT_SHORT = """
 SELECT DISTINCT arm_id, agent_id FROM sessions WHERE ended_by IN (:unreadable, :unanswerable, :nothing_shown)
 """
 
+_SESSION_DAYS = "SELECT DISTINCT arm_id, agent_id, day FROM sessions ORDER BY arm_id, agent_id, day"
+
 _SLOTS = """
-SELECT agent_id, day, rank, item_id, clicked, rating FROM impressions JOIN sessions USING (session_id)
+SELECT agent_id, day, sim_time, rank, item_id, clicked, rating FROM impressions JOIN sessions USING (session_id)
 WHERE arm_id = :{arm}
 """
 _SLOTS_APART = f"{_SLOTS.format(arm='one')} EXCEPT {_SLOTS.format(arm='other')} LIMIT 1"
@@ -141,6 +143,10 @@ class SumReader(OpenLog):
                     f"{self}: the log is damaged: {where} of session {first.session_id} (day {first.day + 1}) is "
                     f"{first[column]}, expected a finite number; it was left as it is, restore it from a copy"
                 )
+
+    def session_days(self) -> pd.DataFrame:
+        """One row per agent, arm and day with a session: arm_id, agent_id, day."""
+        return self._ask(_SESSION_DAYS)
 
     def sessions_by_end(self) -> dict[tuple[int, str], int]:
         """(arm_id, `EndedBy` value) -> sessions; pairs without a session are absent."""

@@ -203,3 +203,15 @@ def test_check_says_that_a_file_is_of_other_data_and_no_missing_weight_is_a_zero
     out.write_text(json.dumps(content))
     with pytest.raises(ConfigError, match=r"weighs appeal, popularity; this version knows appeal, liking"):
         build_plan(load_config(experiment(tmp_path, mind=mind))).mind()
+
+
+def test_people_come_back_by_the_daily_chance_of_the_file_and_a_preset_is_called_one(tmp_path, log):
+    out = tmp_path / "exposures.json"
+    calibrate(experiment(tmp_path), log, [NAMES], out, ["exposures.policy=random"])
+    simulation = {"days": 3, "returns": {"kind": "exposures", "exposures": "exposures.json", "churn": {"chance": 0.1}}}
+    plan = build_plan(load_config(experiment(tmp_path, simulation=simulation)))
+    read = read_exposure_calibration(out)
+    assert plan.returns.exposures_hash == read.sha256
+    assert plan.returns.described["daily"]["value"] == read.returns.daily.value
+    assert read.returns.daily.origin == "preset", "the log holds one moment per person"
+    assert any(f"a preset: {read.returns.daily.note}" in line for line in plan.returns.lines)

@@ -1,0 +1,1 @@
+"""When people come back: gaps between sessions, measured on real histories and estimated with shrinkage."""
