@@ -123,7 +123,7 @@ def _undrawn(monkeypatch):
 
 @pytest.mark.parametrize("design", ["parallel", "split", "interleaving"])
 def test_a_run_builds_each_recommender_once_and_a_mind_for_each_arm(built, tmp_path, design):
-    run_experiment(configured(design=design), tmp_path / "run")
+    run_experiment(configured(design=design, held_out=False), tmp_path / "run")  # other audiences are minds, too
     assert built == {PopularRecommender: 1, ItemKnnRecommender: 1, BehaviouralMind: 2}
 
 
