@@ -380,6 +380,6 @@ def test_a_mind_that_asks_is_told_what_was_done_and_shown_also_of_days_that_the_
     assert whole[0][2] == [(0, 0), (0, 1), (1, 1), (1, 2), (2, 0), (2, 1)]
     logged = PastDay(
         0, np.array([0, 1]), np.array([0, 1]), np.array([0, 1], dtype=np.int32), np.array([3.0, 3.0]),
-        np.array([0, 0, 1, 1]), np.array([0, 1, 1, 2]),
+        viewers=np.array([0, 0, 1, 1]), shown=np.array([0, 1, 1, 2]),
     )  # fmt: skip
     assert told(make_arm(make_mind(pages=1), past=Past((logged,)))) == whole
