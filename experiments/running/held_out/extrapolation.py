@@ -1,7 +1,7 @@
 """How much of what an arm shows lies outside what people pick, and what its likes would be if such items disappoint.
 
-P(like) is learnt from items that people picked. Of an item that they would hardly pick it is an extrapolation, and what
-random exposures say of such items differs from one site to the next (`groundlings.personas.exposure.presets.NOT_CHOSEN`).
+P(like) is learnt from items that people picked. Of an item that they would hardly pick it is an extrapolation. What
+random exposures say of such items differs from site to site (`groundlings.personas.exposure.presets.NOT_CHOSEN`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from groundlings.personas.exposure.presets import NOT_CHOSEN
 from groundlings.personas.mind import Mind
 from groundlings.personas.minds.browsing_parameters import PRESET
 from groundlings.personas.taste.model import Taste
-from groundlings.personas.taste.utility import utility_features
+from groundlings.personas.taste.utility import liking_log_odds
 
 PICKED = 0.95
 """An item lies outside what people pick if so large a share of the items that they really met later has more appeal."""
@@ -65,7 +65,7 @@ def least_picked(taste: Taste, split: Split, users: IntArray) -> float | None:
     new = later.take(~_known(split.train, later.users, later.items))
     if len(new) < FEWEST:
         return None
-    return float(np.quantile(taste.appeal_of(new.users, new.items.astype(np.int64)), 1 - PICKED))
+    return float(np.quantile(_appeal_and_liking(taste, new.users, new.items.astype(np.int64))[0], 1 - PICKED))
 
 
 def extrapolated_likes(found: ShortSessions, taste: Taste, train: Interactions, least: float) -> ExtrapolatedLikes:
@@ -80,9 +80,9 @@ def extrapolated_likes(found: ShortSessions, taste: Taste, train: Interactions, 
     assert NOT_CHOSEN.low is not None
     row, slot = np.nonzero(found.shown != NO_ITEM)
     users, items = found.users[row], found.shown[row, slot].astype(np.int64)
-    features = utility_features(taste, users, items)
-    outside = (features[:, 0] < least) & ~_known(train, users, items)
-    opened, liking = found.chances[row, slot], features[:, 1]
+    appeal, liking = _appeal_and_liking(taste, users, items)
+    outside = (appeal < least) & ~_known(train, users, items)
+    opened = found.chances[row, slot]
 
     def summed(values: FloatArray) -> FloatArray:
         return np.bincount(row, values, minlength=len(found.users))
@@ -102,6 +102,19 @@ def extrapolation(ours: ExtrapolatedLikes | None, base: ExtrapolatedLikes | None
         as_modelled=relative_lift(ours.likes, base.likes),
         if_disliked=relative_lift(ours.if_disliked, base.if_disliked),
     )
+
+
+def _appeal_and_liking(taste: Taste, users: IntArray, items: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Appeal and logit P(like) of some pairs, shape (n_pairs,) each, from the rows that the mind has just read."""
+    table = taste.table
+    assert table.leaning is not None
+    everybody, person = np.unique(users, return_inverse=True)
+    appeal, leaning = np.empty(len(users)), np.empty(len(users))
+    for part, rows in table.parts(everybody):
+        here = (person >= part.start) & (person < part.stop)
+        at = rows[person[here] - part.start]
+        appeal[here], leaning[here] = table.appeal[at, items[here]], table.leaning[at, items[here]]
+    return appeal, liking_log_odds(taste, users, leaning[:, None])[:, 0]
 
 
 def _known(train: Interactions, users: IntArray, items: np.ndarray) -> BoolArray:
