@@ -85,7 +85,7 @@ def extrapolated_likes(found: ShortSessions, taste: Taste, train: Interactions, 
     opened = found.chances[row, slot]
 
     def summed(values: FloatArray) -> FloatArray:
-        return np.bincount(row, values, minlength=len(found.users))
+        return np.asarray(np.bincount(row, values, minlength=len(found.users)), dtype=np.float64)
 
     shown = summed(np.ones(len(row)))
     share = np.divide(summed(outside.astype(np.float64)), shown, out=np.full(len(shown), np.nan), where=shown > 0)
