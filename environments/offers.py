@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -106,6 +106,18 @@ class Offers:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def take(self, rows: IntArray, items: ItemArray, n_items: int) -> Offers:
+        """Some of the rows, with other numbers of items.
+
+        Args:
+            rows: Which, shape (n_taken,).
+            items: The new numbers of all rows, shape (n,); those of rows that are not taken do not matter.
+            n_items: Size of the new catalog.
+        """
+        names = ("first_day", "last_day", "price", "stock", "promoted")
+        columns = {name: getattr(self, name)[rows] for name in names}
+        return replace(self, items=items[rows], n_items=n_items, **columns)
 
     @property
     def has_prices(self) -> bool:

@@ -105,12 +105,13 @@ def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] | None =
         described = _items(config.items, items)
         named = _met_in(rows, config) if config.users is None or users is None else _users(config.users, users)
         if described is not None and named is not None:
+            all_items = tuple(dict.fromkeys(described.ids))
             if on_problem != "stop":  # else items of bad rows would be unknown to all who met them
                 described = described.take(_usable(items))
                 named = named if users is None else _some(named, _usable(users))
             ids = Names(tuple(dict.fromkeys(named.user_ids)), tuple(dict.fromkeys(described.ids)), users is not None)
             history = problems.attempt(partial(_history, config, rows, held_out, ids))
-            offers = problems.attempt(partial(_offers, config, tables.get("offers"), ids.items))
+            offers = problems.attempt(partial(_offers, config, tables.get("offers"), all_items, ids.items))
             catalog, people = described, named
     problems.stop(on_problem)
     if catalog is None or people is None or history is None:
@@ -120,11 +121,22 @@ def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] | None =
     return _dataset(config, catalog.catalog(words_of(config.items)), people, history, offers, problems)
 
 
-def _offers(config: OwnData, table: Table | None, item_ids: Sequence[str]) -> Offers | None:
-    """The offers, if there are any. A row that says something impossible is never left out: periods hang together."""
+def _offers(config: OwnData, table: Table | None, all_items: Sequence[str], item_ids: Sequence[str]) -> Offers | None:
+    """The offers, if there are any, without those of items that were left out.
+
+    Another row that says something impossible is never left out: periods hang together.
+    """
     if config.offers is None or table is None:
         return None
-    return read_offers(config.offers, replace(table, problems=None), tuple(item_ids))
+    offers = read_offers(config.offers, replace(table, problems=None), tuple(all_items))
+    if len(all_items) == len(item_ids):
+        return offers
+    places = {item_id: place for place, item_id in enumerate(item_ids)}
+    numbers = np.array([places.get(item_id, -1) for item_id in all_items], dtype=np.int32)[offers.items]
+    if (numbers < 0).any():
+        missing = shown(all_items[int(offers.items[np.argmax(numbers < 0)])])
+        table.reject(np.flatnonzero(numbers < 0), f"column {config.offers.item!r}: the item {missing} is left out")
+    return offers.take(np.flatnonzero(numbers >= 0), numbers, len(item_ids))
 
 
 def _history(config: OwnData, rows: Table, held_out: Table | None, names: Names) -> History | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray
-from groundlings.environments.datasets.ids import unknown_ids
+from groundlings.environments.datasets.ids import places_of, unknown_ids
 from groundlings.environments.datasets.offer_columns import OfferColumns
 from groundlings.environments.datasets.tables import Column, Table
 from groundlings.environments.errors import DataError, shown
@@ -44,8 +44,7 @@ def read_offers(config: OfferColumns, table: Table, item_ids: tuple[str, ...]) -
     """
     ids = table.ids(config.item, "own.offers.item")
     ids.refuse_empty("an item's id")
-    number = {item_id: place for place, item_id in enumerate(item_ids)}
-    places = np.array([number.get(value, -1) for value in ids.values], dtype=np.int32)[ids.codes]
+    places = places_of(ids.values, item_ids).astype(np.int32)[ids.codes]
     if (places < 0).any():
         row = int(np.argmax(places < 0))
         missing = [ids.cells[each] for each in np.flatnonzero(places < 0)]
@@ -172,7 +171,7 @@ def _begins(config: OfferColumns, dated: bool) -> int | None:
 
 
 def _amounts(column: Column, parse: Callable[[str], float]) -> FloatArray:
-    return np.asarray(column.parsed(parse, np.float64), dtype=np.float64)
+    return np.asarray(column.parsed(lambda cell: parse(column.with_point(cell)), np.float64), dtype=np.float64)
 
 
 def _price(cell: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -70,14 +71,18 @@ def render_story(story: Story, prompts: bool = False) -> Iterator[RenderableType
     )
     if not story.sessions:
         yield _text("The log has no such session.")
+    of_day = Counter((session.arm, session.day) for session in story.sessions)
+    told = Counter[tuple[str, int]]()
     for session in story.sessions:
-        yield from _session(session, prompts)
+        day = (session.arm, session.day)
+        told[day] += 1
+        yield from _session(session, prompts, f" · session {told[day]} of {of_day[day]}" if of_day[day] > 1 else "")
 
 
-def _session(session: StorySession, prompts: bool) -> Iterator[RenderableType]:
+def _session(session: StorySession, prompts: bool, which: str) -> Iterator[RenderableType]:
     from rich.rule import Rule
 
-    yield Rule(_text(f"day {session.day + 1} · {session.arm}", "bold"), align="left")
+    yield Rule(_text(f"day {session.day + 1} · {session.arm}{which}", "bold"), align="left")
     for page in session.pages:
         yield from _page(page, prompts, last=session.ended_by == "last_page" and page is session.pages[-1])
     yield _text(_ENDINGS.get(session.ended_by, session.ended_by), "bold")

@@ -16,7 +16,7 @@ DEFINITIONS: Mapping[str, str] = {
     "train": "the interactions that personas and recommenders may know, by time, then user",
     "users": "the users who become agents: a recommender has to have a ranking for each of them",
     "items": "the items that may be recommended",
-    "excluded": "what is left out of each user's list: the items of the user's own training part",
+    "excluded": "what is left out of each user's list on the first day: items of the user's own training part",
     "held_out": "the interactions that arms are measured on",
     "user_id, item_id": "ids as the data set's own files have them",
     "timestamp": "seconds since 1970 in UTC; of a finer clock, decimal seconds in CSV and timestamps in Parquet",

@@ -9,7 +9,9 @@ import pyarrow as pa
 
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.dataset import Dataset
-from groundlings.environments.interactions import KINDS, Interactions
+from groundlings.environments.interactions import KINDS, Interactions, rows_of
+from groundlings.environments.repeats import OwnClock, RepeatRule
+from groundlings.environments.split import Split
 
 TIMESTAMP = "timestamp"
 
@@ -57,9 +59,16 @@ def items(dataset: Dataset) -> pa.Table:
     )
 
 
-def excluded(dataset: Dataset, train: Interactions, users: IntArray) -> pa.Table:
-    """The items that each of some users has met in the training part, and is not shown again."""
-    met = train.met_by(users)
+def excluded(dataset: Dataset, split: Split, users: IntArray, repeats: RepeatRule) -> pa.Table:
+    """The items of the training part that each of some users is not shown, or not yet on the first simulated day.
+
+    Args:
+        dataset: For the ids.
+        split: Whose training part is known.
+        users: Row numbers of users.
+        repeats: Whether known items are shown again.
+    """
+    met = rows_of(repeats.seen(split.train, OwnClock.of(split).days(split.train), 0), users)
     rows = np.repeat(users, np.diff(met.indptr))
     return pa.table(
         {

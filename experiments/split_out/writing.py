@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets import load_dataset
+from groundlings.environments.repeats import RepeatRule
 from groundlings.environments.split import Split, tied_cuts
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.folders import check_free, new_directory
@@ -75,7 +76,7 @@ def write_split(
         TRAIN: tables.interactions(dataset, split.train, as_text=text),
         USERS: tables.served(dataset, split.train, users),
         ITEMS: tables.items(dataset),
-        EXCLUDED: tables.excluded(dataset, split.train, users),
+        EXCLUDED: tables.excluded(dataset, split, users, config.repeats),
     }
     if held_out:
         written[HELD_OUT] = tables.interactions(dataset, split.test, as_text=text)
@@ -83,7 +84,7 @@ def write_split(
         files = {f"{name}.{form}": table for name, table in written.items()}
         for name, table in files.items():
             _write(draft / name, table)
-        notes = (*_notes(dataset, split, held_out=held_out), *dataset.notes, *formula_notes(draft))
+        notes = (*_notes(dataset, split, config.repeats, held_out=held_out), *dataset.notes, *formula_notes(draft))
         facts = _facts(config, dataset, split)
         facts["files"] = {
             name: {"rows": table.num_rows, "columns": table.column_names, "sha256": _sha256(draft / name)}
@@ -131,11 +132,11 @@ def _facts(config: ExperimentConfig, dataset: Dataset, split: Split) -> dict[str
     }
 
 
-def _notes(dataset: Dataset, split: Split, *, held_out: bool) -> tuple[str, ...]:
+def _notes(dataset: Dataset, split: Split, repeats: RepeatRule, *, held_out: bool) -> tuple[str, ...]:
     """What has to be kept in mind by whoever trains on the files."""
     found = [
         "items are all of the catalog; those that nobody meets in the training part may be recommended, too",
-        "excluded are the items of each user's training part: they are not shown again, whatever ranks them",
+        _told_exclusion(repeats),
     ]
     if held_out:
         found.append(
@@ -146,6 +147,18 @@ def _notes(dataset: Dataset, split: Split, *, held_out: bool) -> tuple[str, ...]
     elif split.labels == "random":
         found.append("the split is not by time: of some interactions the training part holds later ones")
     return tuple(found)
+
+
+def _told_exclusion(repeats: RepeatRule) -> str:
+    """Which known items are not shown, in words."""
+    if not repeats.allowed:
+        return "excluded are the items of each user's training part: they are not shown again, whatever ranks them"
+    if repeats.at_once:
+        return "nothing is excluded: known items may be shown again (site.repeats), so rank them, too"
+    return (
+        f"excluded are items that the user took up within {repeats.after_days:g} days before the simulation "
+        "(site.repeats): they come back on a later day, so rank them, too"
+    )
 
 
 def _sha256(path: Path) -> str:

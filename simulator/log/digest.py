@@ -10,6 +10,7 @@ from groundlings.recommenders.interleaving import TEAM_DRAFT
 
 # Rows are named by what they are about (arm, day, person, page, slot), never by surrogate id. Left out, because
 # they tell of the machine and not of the behaviour: wall-clock columns, latency, attempts, cache hits.
+# Each order is total, several sessions of a person on a day included: databases differ in the order of equal rows.
 _CANONICAL = (
     """SELECT name, recommender, options, sees_hidden_preference FROM arms ORDER BY name""",
     """SELECT source_user_id, persona FROM agents ORDER BY source_user_id""",
@@ -17,14 +18,14 @@ _CANONICAL = (
     """
     SELECT arms.name, day, source_user_id, sim_time, policy_version, pscore_kind, pages, ended_by, satisfaction
     FROM sessions JOIN arms USING (arm_id) JOIN agents USING (agent_id)
-    ORDER BY arms.name, day, source_user_id
+    ORDER BY arms.name, day, source_user_id, sim_time
     """,
     """
     SELECT arms.name, day, source_user_id, page, impressions.position, rank, source_item_id, score, pscore,
            is_random, examined, clicked, rating, p_click, u_click, display_position
     FROM impressions JOIN items USING (item_id) JOIN sessions USING (session_id) JOIN arms USING (arm_id)
          JOIN agents USING (agent_id)
-    ORDER BY arms.name, day, source_user_id, rank
+    ORDER BY arms.name, day, source_user_id, rank, sim_time
     """,
     """
     SELECT arms.name, day, source_user_id, events.page, impressions.position, kind, value, detail
@@ -41,17 +42,17 @@ _CANONICAL = (
     """
     SELECT arms.name, day, source_user_id, page, moods.satisfaction, tiredness, boredom, p_next, u_next
     FROM moods JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id)
-    ORDER BY arms.name, day, source_user_id, page
+    ORDER BY arms.name, day, source_user_id, page, sim_time
     """,
     """
     SELECT arms.name, day, source_user_id, place, kind, text, importance
     FROM memories JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id)
-    ORDER BY arms.name, day, source_user_id, place
+    ORDER BY arms.name, day, source_user_id, place, sim_time
     """,
     """
     SELECT arms.name, day, source_user_id, place, question, answer
     FROM interviews JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id)
-    ORDER BY arms.name, day, source_user_id, place
+    ORDER BY arms.name, day, source_user_id, place, sim_time
     """,
 )
 
@@ -59,7 +60,7 @@ _TEAMS = """
     SELECT arms.name, day, source_user_id, rank, teams.name AS team
     FROM impressions JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id)
          JOIN arms AS teams ON teams.arm_id = team_arm_id
-    ORDER BY arms.name, day, source_user_id, rank
+    ORDER BY arms.name, day, source_user_id, rank, sim_time
     """
 """Asked where arms share lists, so that logs without such lists keep the digest they had before there were any."""
 
@@ -69,7 +70,7 @@ _PLACES = """
     SELECT arms.name, day, source_user_id, rank, row_name, place_row, place_slot
     FROM impressions JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id)
     WHERE place_row IS NOT NULL
-    ORDER BY arms.name, day, source_user_id, rank
+    ORDER BY arms.name, day, source_user_id, rank, sim_time
     """
 """Taken in where there are any, so that logs of plain lists keep the digest they had before there were places."""
 

@@ -216,3 +216,38 @@ def test_an_item_has_one_offer_a_day_or_the_table_is_refused(periods):
             for item in range(3)
         ]
         np.testing.assert_equal(offers.on(day).prices, np.array(wanted, dtype=float))
+
+
+def test_numbers_and_ids_of_offers_are_read_as_those_of_other_tables(tmp_path):
+    (tmp_path / "history.csv").write_text("user,item,time\nu,1,2024-01-01\nv,2,2024-01-02\n")
+    (tmp_path / "items.csv").write_text("id;title;cost\n1;Tea;1,25\n2;Jam;\n")
+    (tmp_path / "offers.csv").write_text("sku;price;left\n1.0;2,75;3\n2.0;;0,5\n")
+    own = {
+        "interactions": {"path": "history.csv", "user": "user", "item": "item", "timestamp": "time"},
+        "items": {"path": "items.csv", "id": "id", "title": "title", "cost": "cost"},
+        "offers": {"path": "offers.csv", "item": "sku", "price": "price", "stock": "left"},
+    }
+    data = load_dataset(DatasetConfig.model_validate({"name": "own", "own": own}), base=tmp_path)
+    today = data.offers.on(0)
+    np.testing.assert_array_equal(today.prices, [2.75, np.nan])
+    np.testing.assert_array_equal(today.stock, [3, 0.5])
+    np.testing.assert_array_equal(data.catalog.features["cost"], [1.25, np.nan])
+
+
+def test_offers_of_an_item_that_is_left_out_go_with_it(tmp_path):
+    (tmp_path / "history.csv").write_text(HISTORY)
+    (tmp_path / "items.csv").write_text(ITEMS.replace("a,Tea", "a,"))
+    (tmp_path / "offers.csv").write_text("sku,price\na,1\nb,2\nc,3\n")
+    own = {
+        "interactions": {"path": "history.csv", "user": "user", "item": "item", "timestamp": "time"},
+        "items": {"path": "items.csv", "id": "id", "title": "title"},
+        "offers": {"path": "offers.csv", "item": "sku", "price": "price"},
+        "on_problem": "drop",
+    }
+    data = load_dataset(DatasetConfig.model_validate({"name": "own", "own": own}), base=tmp_path)
+    assert data.catalog.item_ids == ("b", "c")
+    np.testing.assert_array_equal(data.offers.on(0).prices, [2, 3])
+    assert any("offers.csv: 1 row left out" in note and "'a' is left out" in note for note in data.notes)
+    (tmp_path / "offers.csv").write_text("sku,price\na,1\nz,2\n")
+    with pytest.raises(DataError, match="item 'z' is not in the items file"):
+        load_dataset(DatasetConfig.model_validate({"name": "own", "own": own}), base=tmp_path)

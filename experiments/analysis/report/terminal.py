@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
 from rich import box
+from rich.console import Console, ConsoleOptions
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from groundlings.experiments.analysis.metrics import ArmSummary, Metric, Summary
 from groundlings.experiments.analysis.report.formatting import (
@@ -29,8 +35,58 @@ _SIGNS = {
 }
 
 
-def render_summary_table(summary: Summary) -> Table:
+def render_summary_table(summary: Summary) -> SummaryTable:
     """Arms as rows, metrics as columns: mean, half the 95 % interval, and the difference to the first arm."""
+    return SummaryTable(summary)
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryTable:
+    """What rich prints of a summary: as many tables, one below the other, as the width of the terminal asks for.
+
+    Rich cuts off what does not fit into a column, and a figure without its last digits is another figure.
+    """
+
+    summary: Summary
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table | Text]:
+        """One table, or several of the same arms, each of the metrics that fit beside each other."""
+        parts: list[list[Metric]] = []
+        for metric in self.summary.metrics:
+            if parts and _fits(self.summary, [*parts[-1], metric], console, options):
+                parts[-1].append(metric)
+            else:
+                parts.append([metric])
+        for metrics in parts or [[]]:
+            yield _table(self.summary, metrics)
+        yield console.render_str(_caption(self.summary), style="table.caption")
+
+
+def _fits(summary: Summary, metrics: Sequence[Metric], console: Console, options: ConsoleOptions) -> bool:
+    """Whether columns need not be cut: names of arms may be folded where they take more than a third of the width."""
+    free = options.update(max_width=_ANY_WIDTH)
+    whole = Measurement.get(console, free, _table(summary, metrics)).maximum
+    arms = Measurement.get(console, free, _table(summary, [])).maximum
+    return whole - max(0, arms - options.max_width // 3) <= options.max_width
+
+
+_ANY_WIDTH = 100_000
+
+
+def _table(summary: Summary, metrics: Sequence[Metric]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table.add_column("arm", overflow="fold", vertical="top")
+    for metric in metrics:
+        table.add_column("\n".join(map(escape, metric.label.lower().split())), justify="right", no_wrap=True)
+    for number, arm in enumerate(summary.arms):
+        if number:
+            table.add_row()
+        table.add_row(_name(arm), *(_cell(arm, metric) for metric in metrics))
+    return table
+
+
+def _caption(summary: Summary) -> str:
+    """What the figures are, and what they are not."""
     caption = (
         f"Mean over agents, half its 95 % interval, and the difference to {escape(summary.baseline.name)}"
         f" (dim where its interval includes zero). {NOT_VALIDATED.capitalize()}."
@@ -46,15 +102,7 @@ def render_summary_table(summary: Summary) -> Table:
         caption += f"\n[red]Two experiments[/]: changed on resume: {escape(', '.join(changed))}."
     if lost := unknown(summary):
         caption += f"\n[bold red]{escape(lost)}[/]"
-    table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", padding=(0, 1), pad_edge=False)
-    table.add_column("arm", overflow="fold", vertical="top")
-    for metric in summary.metrics:
-        table.add_column("\n".join(map(escape, metric.label.lower().split())), justify="right", no_wrap=True)
-    for number, arm in enumerate(summary.arms):
-        if number:
-            table.add_row()
-        table.add_row(_name(arm), *(_cell(arm, metric) for metric in summary.metrics))
-    return table
+    return caption
 
 
 def _name(arm: ArmSummary) -> str:

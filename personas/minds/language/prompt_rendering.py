@@ -105,7 +105,7 @@ class PromptRenderer:
     def _lines(self, situation: Situation, slots: dict[int, int]) -> list[str]:
         """The items of a page under their numbers, with a line before each carousel that says what it is."""
         page, offers = situation.page, situation.sessions.offers
-        currency = "" if offers is None else offers.currency
+        currency = "" if offers is None else one_line(offers.currency, len(offers.currency))
         lines: list[str] = []
         above: int | None = None
         for number, slot in slots.items():

@@ -36,7 +36,7 @@ _SESSIONS = """
 SELECT session_id, agent_id, name AS arm, day, pages, ended_by, satisfaction
 FROM sessions JOIN arms USING (arm_id)
 WHERE session_id IN ({})
-ORDER BY agent_id, arms.position
+ORDER BY agent_id, arms.position, day, sim_time
 """
 
 _SLOTS = """
@@ -57,7 +57,7 @@ _SESSIONS_OF_AGENT = """
 SELECT session_id, name AS arm, day, pages, ended_by FROM sessions JOIN arms USING (arm_id)
 WHERE agent_id = :agent AND (CAST(:arm AS TEXT) IS NULL OR name = :arm)
       AND (CAST(:day AS INTEGER) IS NULL OR day = :day)
-ORDER BY arms.position, day
+ORDER BY arms.position, day, sim_time
 """
 
 _SHOWN = """

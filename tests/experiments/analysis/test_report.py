@@ -253,6 +253,17 @@ def test_the_terminal_table_names_arms_and_marks_bounds(summary):
     assert f"{summary.arms[0].metrics['mean_rating'].mean:.2f}" in text
 
 
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 200])
+def test_no_figure_of_the_terminal_table_is_cut(summary, width):
+    console = Console(width=width, file=None)
+    with console.capture() as capture:
+        console.print(render_summary_table(summary))
+    text = capture.get()
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+    assert all(f"{found.mean:.2f}" in text for arm in summary.arms for found in [arm.metrics["mean_rating"]])
+    assert max(map(len, text.splitlines())) <= width
+
+
 def test_a_difference_is_read_by_its_interval_and_the_metrics_direction(summary):
     readings = {
         (arm.name, metric.name): verdict(arm.differences[metric.name], metric)

@@ -138,3 +138,14 @@ def test_control_characters_of_a_title_do_not_reach_the_terminal(runs, tmp_path)
     assert "[red]evil[/red]" in told
     assert "\x1b" not in told
     assert "\x07" not in told
+
+
+def test_sessions_of_one_day_are_told_apart(tmp_path):
+    config = {
+        "name": "twice", "seed": 5, "dataset": "toy", "population": {"size": 5}, "mind": MINDS["scripted"],
+        "simulation": {"days": 1, "returns": {"sessions_per_day": 2, "again": 0.95}},
+        "arms": [{"name": "popular", "recommender": "popular"}],
+    }  # fmt: skip
+    log_experiment(ExperimentConfig.model_validate(config), tmp_path / LOG_NAME)
+    told = [printed(read_story(tmp_path, user)) for user in users(tmp_path)]
+    assert any("day 1 · popular · session 1 of 2" in each and "session 2 of 2" in each for each in told)

@@ -188,3 +188,16 @@ def test_the_command_says_what_it_wrote(shop, capsys):
     assert "DATASHEET.md" in said
     with pytest.raises(ConfigError, match="expected csv or parquet"):
         split_data(shop.folder / "shop.yaml", shop.folder / "x", form="xlsx")
+
+
+def test_what_may_be_shown_again_is_not_excluded(shop):
+    dataset = load_dataset(shop.config().dataset, base=shop.folder)
+    assert not len(read(shop.split(name="any", site={"repeats": "allowed"}), "excluded"))
+    never = read(shop.split(name="never"), "excluded")
+    # All rows lie within seconds of each other, so a rule of one day excludes them on the first day.
+    done = shop.split(name="later", site={"repeats": {"after_days": 400}})
+    assert read(done, "excluded").equals(never)
+    assert any("they come back on a later day" in note for note in done.notes)
+    assert len(read(shop.split(name="soon", site={"repeats": {"after_days": 1}}), "excluded")) < len(never) or (
+        dataset.interactions.timestamps.max() - dataset.interactions.timestamps.min() < 86_400
+    )

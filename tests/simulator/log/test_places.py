@@ -160,3 +160,14 @@ def test_a_server_keeps_places_as_a_file_does(server, database, directories):
     log_experiment(config_of(ROWS), place)
     assert digest(open_log(place)) == digest(open_log(directories["rows"] / LOG_NAME))
     assert check_seals(open_log(place)).faults == ()
+
+
+def test_several_sessions_a_day_have_one_digest_wherever_the_log_lies(server, database, tmp_path):
+    returns = {"kind": "daily_chance", "sessions_per_day": 3, "again": 0.9}
+    config = config_of(ROWS, simulation={"days": 2, "returns": returns}, site={"max_pages": 2, "layout": ROWS})
+    log_experiment(config, tmp_path / LOG_NAME)
+    place = PostgresStore(server.url(database), "run_sessions")
+    log_experiment(config, place)
+    again = "SELECT count(*) FROM (SELECT 1 FROM sessions GROUP BY agent_id, day HAVING count(*) > 1)"
+    assert asked(tmp_path, again)[0][0] > 5
+    assert digest(open_log(place)) == digest(open_log(tmp_path / LOG_NAME))
