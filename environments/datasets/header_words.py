@@ -78,6 +78,11 @@ def says_count(header: str) -> bool:
     return bool(words & _COUNTS_OF_PLAYS) and not words & _LENGTHS
 
 
+def says_plays(header: str) -> bool:
+    """Whether a header says that its cells count plays, so that each row is of the kind `play`."""
+    return bool(set(pieces(header)) & {"plays", "playcount", "playcounts", "listens", "listencount", "scrobbles"})
+
+
 def says_id(header: str) -> bool:
     """Whether a header says that its cells are ids."""
     return any(word in ("id", "ids", "sku", "asin", "isbn", "uid", "iid", "code") for word in pieces(header)) or (
