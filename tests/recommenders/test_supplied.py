@@ -104,7 +104,7 @@ def test_whole_numbers_stand_for_ids_that_are_numbers():
     [
         ([["i1", "nowhere"]], ["arms['mine']", "item 'nowhere' for user 'u0'", "ids of the data set's items"]),
         ([["i1", "i2", "i1"]], ["item 'i1' twice for user 'u0'", "once"]),
-        ([["i1"], ["i2"]], ["2 lists for 1 users", "one list per user"]),
+        ([["i1"], ["i2"]], ["more than 1 lists for 1 users", "one list per user"]),
         ([[]], ["nothing for user 'u0'"]),
         (["i1"], ["'i1' for user 'u0'", "a list of item ids"]),
         ("i1", ["returned str", "one list of item ids per user"]),

@@ -34,6 +34,7 @@ from groundlings.experiments.analysis.comparison.real_behaviour import (
     audiences_differ,
     beside,
     contradiction,
+    extrapolation_decides,
     order_check,
     real_behaviour,
     repeat_check,
@@ -167,6 +168,7 @@ class _Comparer:
                 audiences_differ=""
                 if self.held_out is None
                 else audiences_differ(self.held_out.audiences, arm.name, base.name),
+                extrapolated=extrapolation_decides(self.held_out, arm.name, arm.metrics[plan.primary]),
             )
         )
         segments, contrasts = effects_by_segment(ours, theirs, self.levels, estimator)

@@ -55,6 +55,36 @@ class RealEffect:
 
 
 @dataclass(frozen=True, slots=True)
+class Extrapolation:
+    """What an arm's likes rest on where P(like) is learnt from items that people picked: items that they hardly pick.
+
+    Expected likes are those of one session on the first day with this run's mind.
+
+    Attributes:
+        outside: Share of the items shown that lie outside what people pick, mean over people.
+        as_modelled: Relative difference of expected likes to the first arm, paired over people.
+        if_disliked: The same if such items are liked as little as the least favourable source says.
+    """
+
+    outside: Estimate
+    as_modelled: Estimate
+    if_disliked: Estimate
+
+    @property
+    def decides(self) -> bool:
+        """Whether the sign rests on it: clear as modelled, and another or unclear if such items are disliked."""
+        modelled, disliked = _sign(self.as_modelled), _sign(self.if_disliked)
+        return bool(modelled) and disliked is not None and disliked != modelled
+
+
+def _sign(found: Estimate) -> int | None:
+    """1 or -1 where the interval excludes zero, 0 where it does not; None without one."""
+    if found.low is None or found.high is None:
+        return None
+    return int(found.low > 0) - int(found.high < 0)
+
+
+@dataclass(frozen=True, slots=True)
 class ArmBehaviour:
     """All evidence on one arm.
 
@@ -62,11 +92,14 @@ class ArmBehaviour:
         name: The arm, or a trivial recommender.
         effects: What was measured.
         missing: Why nothing was, "" where something was.
+        extrapolation: What its likes rest on; None where P(like) is not learnt from picked items alone, or was not
+            looked at.
     """
 
     name: str
     effects: tuple[RealEffect, ...] = ()
     missing: str = ""
+    extrapolation: Extrapolation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from groundlings.experiments.analysis.compare import Difference
+from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.comparison.held_out import (
     TAU_WANTED,
     Agreement,
     Audiences,
+    Extrapolation,
     HeldOut,
     RealEffect,
     Source,
@@ -162,6 +163,34 @@ def audiences_differ(found: Audiences, arm: str, baseline: str) -> str:
         f"the order of the arms depends on the audience: Kendall's tau {lowest.tau:.2f} between {lowest.first} and "
         f"{lowest.second}{_which(lowest)}{_above(found, arm, baseline)}"
     )
+
+
+def extrapolated(found: HeldOut | None, arm: str, metric: Metric) -> Extrapolation | None:
+    """What an arm's effect on a metric of ratings rests on; None for other metrics, and where it is not known."""
+    measured = None if found is None else found.arms.get(arm)
+    return measured.extrapolation if measured is not None and metric.rests_on_ratings else None
+
+
+def extrapolation_decides(found: HeldOut | None, arm: str, metric: Metric) -> str:
+    """That the sign of expected likes rests on items that people hardly pick, as a reason; "" where it does not.
+
+    Args:
+        found: What was measured.
+        arm: The arm.
+        metric: The primary metric.
+    """
+    rests_on = extrapolated(found, arm, metric)
+    if found is None or rests_on is None or not rests_on.decides:
+        return ""
+    return (
+        f"the sign rests on items outside what people pick: expected likes against {found.baseline} "
+        f"{_lift(rests_on.as_modelled)} as modelled, {_lift(rests_on.if_disliked)} if such items disappoint"
+    )
+
+
+def _lift(found: Estimate) -> str:
+    low, middle, high = (100 * (end or 0.0) for end in (found.low, found.mean, found.high))
+    return f"{middle:+.1f} % [{low:+.1f}, {high:+.1f}]"
 
 
 def _above(found: Audiences, arm: str, baseline: str) -> str:

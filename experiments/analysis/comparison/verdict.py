@@ -60,6 +60,7 @@ class Evidence:
         no_interval: Why the headline has no interval, in words; "" where it has one.
         contradicted: Which real behaviour has the other sign, in words; "" where none has.
         audiences_differ: How differently other simulated audiences order the arms, in words; "" where they agree.
+        extrapolated: That the sign rests on items that people hardly pick, in words; "" where it does not.
     """
 
     clear: bool
@@ -73,6 +74,7 @@ class Evidence:
     contradicted: str = ""
     audiences_differ: str = ""
     truth: bool | None = None
+    extrapolated: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,5 +136,5 @@ def _missing(evidence: Evidence) -> list[str]:
 
 
 def _depends(evidence: Evidence) -> list[str]:
-    """Said with every word: an order that turns with the audience is an assumption about the audience."""
-    return [evidence.audiences_differ] if evidence.audiences_differ else []
+    """Said with every word: an order that turns with the audience or with what is extrapolated is an assumption."""
+    return [reason for reason in (evidence.audiences_differ, evidence.extrapolated) if reason]

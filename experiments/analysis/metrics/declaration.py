@@ -130,6 +130,11 @@ class Metric:
         return lacking
 
     @property
+    def rests_on_ratings(self) -> bool:
+        """Whether it is about what people think of items, so that its effects rest on P(like) or on stars."""
+        return "rate" in self.needs | self.needs_one
+
+    @property
     def shipped(self) -> bool:
         """Whether it is a ratio of two totals that every summary sums up anyway."""
         return bool(self.numerator)

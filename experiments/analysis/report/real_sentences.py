@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from groundlings.experiments.analysis.compare import Estimate
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.comparison.held_out import RealEffect
+from groundlings.experiments.analysis.comparison.real_behaviour import extrapolated as rests_on
 from groundlings.experiments.analysis.report.formatting import count, decimal, plural, signed
+from groundlings.experiments.analysis.report.verdict_sentences import lift, primary
 
 _DECIMALS = 4
 
@@ -27,6 +30,23 @@ def real(comparison: Comparison, arm: ArmFindings) -> str:
     why = f" ({found.why})" if found.why else ""
     beside = f"; {'; '.join(others)}" if others else ""
     return f"{first.source} {head}{why}: {_effect(first)}, {_levels(comparison, first)}{beside}"
+
+
+def extrapolated(comparison: Comparison, arm: ArmFindings) -> str:
+    """How much of an arm's likes rests on items that people hardly pick; "" for metrics that rest on no ratings."""
+    found = rests_on(comparison.held_out, arm.name, primary(comparison))
+    if found is None or found.outside.mean is None:
+        return ""
+    first = rests_on(comparison.held_out, comparison.baseline, primary(comparison))
+    if first is not None and found.outside.mean == first.outside.mean == 0:
+        return f"Nothing that {arm.name} and {comparison.baseline} show lies outside what people pick."
+    beside = "" if first is None else f" ({comparison.baseline} {_share(first.outside)})"
+    return (
+        f"{_share(found.outside)} of what {arm.name} shows lies outside what people pick{beside}: there P(like) is "
+        f"extrapolated. Expected likes against {comparison.baseline}: {lift(found.as_modelled)} as modelled, "
+        f"{lift(found.if_disliked)} if such items are liked as little as on a music service "
+        f"({plural(found.as_modelled.n, 'agent')}, first day)."
+    )
 
 
 def audience(comparison: Comparison) -> str:
@@ -63,6 +83,14 @@ def people(comparison: Comparison) -> str:
 def spoken(comparison: Comparison) -> str:
     """Of every arm, for the picture."""
     return " ".join(f"{arm.name}: {real(comparison, arm)}." for arm in comparison.arms if arm.real is not None)
+
+
+def _share(found: Estimate) -> str:
+    """A share in per cent with its interval."""
+    middle = f"{decimal(None if found.mean is None else 100 * found.mean, 0)} %"
+    if found.low is None or found.high is None:
+        return middle
+    return f"{middle} [{decimal(max(100 * found.low, 0), 0)}, {decimal(min(100 * found.high, 100), 0)}]"
 
 
 def _effect(found: RealEffect) -> str:

@@ -125,6 +125,8 @@ def _details(arm: ArmFindings, comparison: Comparison, console: Console) -> None
     metric = say.primary(comparison)
     if found := real_sentences.real(comparison, arm):
         _line(console, "real", _stance(arm, escape(found)))
+    if rests_on := real_sentences.extrapolated(comparison, arm):
+        _line(console, "outside", escape(rests_on))
     if not arm.headline.clear and (missed := say.missed(arm.headline, metric)):
         _line(console, "power", escape(missed))
     if arm.guardrails:

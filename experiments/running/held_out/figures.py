@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ from groundlings.experiments.analysis.comparison.held_out import RepeatShares
 from groundlings.experiments.archive.directory import write_text
 from groundlings.experiments.config.loading import with_effect
 from groundlings.experiments.config.schema import ArmConfig
+from groundlings.experiments.running.held_out.extrapolation import ExtrapolatedLikes
 from groundlings.experiments.running.plan import Plan
 
-VERSION = 1
+VERSION = 2
 """Another version measures something else; figures of earlier ones are not read."""
 
 
@@ -37,6 +38,7 @@ class Figures:
             list holds others.
         repeats: Of the items shown in the browsing people's sessions with this run's mind; None where none was known.
         clicks: Audience -> expected clicks per session of each person of `Sample.browsing`, shape (m,).
+        likes: Expected likes of the same people before this run's mind; None where P(like) is not extrapolated.
     """
 
     ndcg: FloatArray
@@ -44,6 +46,7 @@ class Figures:
     clicks: Mapping[str, FloatArray]
     new: FloatArray | None = None
     repeats: RepeatShares | None = None
+    likes: ExtrapolatedLikes | None = None
 
 
 def cache_directory() -> Path:
@@ -59,10 +62,13 @@ def kept(path: Path | None) -> Figures | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         clicks = {str(name): np.array(values, dtype=np.float64) for name, values in content["clicks"].items()}
-        new = np.array(content["new"], dtype=np.float64) if "new" in content else None
+        new = _numbers(content["new"]) if "new" in content else None
         ndcg, hit = (np.array(content[name], dtype=np.float64) for name in ("ndcg", "hit"))
         repeats = RepeatShares(**content["repeats"]) if "repeats" in content else None
-        return Figures(ndcg, hit, clicks, new, repeats)
+        likes = None
+        if "likes" in content:
+            likes = ExtrapolatedLikes(**{name: _numbers(values) for name, values in content["likes"].items()})
+        return Figures(ndcg, hit, clicks, new, repeats, likes)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -77,9 +83,11 @@ def keep(path: Path | None, figures: Figures) -> None:
         "clicks": {name: values.tolist() for name, values in figures.clicks.items()},
     }
     if figures.new is not None:
-        content["new"] = [None if np.isnan(value) else value for value in figures.new.tolist()]
+        content["new"] = _plain(figures.new)
     if figures.repeats is not None:
         content["repeats"] = asdict(figures.repeats)
+    if figures.likes is not None:
+        content["likes"] = {each.name: _plain(getattr(figures.likes, each.name)) for each in fields(figures.likes)}
     with suppress(OSError, RunDirectoryError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(content))
@@ -114,3 +122,13 @@ def place_of(plan: Plan, arm: ArmConfig, audiences: tuple[str, ...]) -> Path | N
     }
     name = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
     return cache_directory() / f"{name[:32]}.json"
+
+
+def _plain(values: FloatArray) -> list[float | None]:
+    """As JSON has them: null for NaN."""
+    return [None if np.isnan(value) else value for value in values.tolist()]
+
+
+def _numbers(values: list[float | None]) -> FloatArray:
+    """What `_plain` made plain."""
+    return np.array(values, dtype=np.float64)

@@ -7,7 +7,7 @@ not kept is measured at its end with recommenders that are built and fitted anew
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -24,6 +24,7 @@ from groundlings.experiments.analysis.metrics.ranking import score_rankings
 from groundlings.experiments.config.designs import InterleavingDesign
 from groundlings.experiments.config.schema import ArmConfig, ScriptedMindConfig
 from groundlings.experiments.running.held_out.audiences import (
+    OWN,
     Audience,
     audience_names,
     audiences_of,
@@ -36,6 +37,12 @@ from groundlings.experiments.running.held_out.exposures import (
     exposure_effect,
     exposure_sample,
     exposure_sums,
+)
+from groundlings.experiments.running.held_out.extrapolation import (
+    extrapolated_likes,
+    extrapolation,
+    least_picked,
+    likes_are_extrapolated,
 )
 from groundlings.experiments.running.held_out.figures import Figures, keep, kept, place_of
 from groundlings.experiments.running.held_out.repeats import repeat_shares
@@ -150,6 +157,15 @@ class ArmMeasurement:
     def _audiences(self) -> list[Audience]:
         return audiences_of(self.plan) if self._names else []
 
+    @cached_property
+    def _least_picked(self) -> float | None:
+        """Appeal below which an item lies outside what people pick; None where P(like) is not extrapolated."""
+        own = next((each for each in self._audiences if each.name == OWN), None)
+        taste = self.plan.minds.taste
+        if own is None or not likes_are_extrapolated(own.mind, taste):
+            return None
+        return least_picked(taste, self.plan.split, self._sample.browsing)
+
     def _obstacle(self, arm: ArmConfig, recommender: AsyncRecommender | None = None) -> str:
         """Why an arm is not measured, "" where it is."""
         if arm.name in self.plan.models:
@@ -192,7 +208,7 @@ class ArmMeasurement:
         sample, train = self._sample, self.plan.split.train
         ndcg, hit = await self._scores(recommender, sample.relevant, self.plan.first_seen)
         new = (await self._scores(recommender, sample.new, train.matrix))[0] if self._repeats else None
-        remembering, clicks, repeats = _Remembering(recommender), {}, None
+        remembering, clicks, repeats, likes = _Remembering(recommender), {}, None, None
         for audience in self._audiences if browsed else ():
             found = await short_sessions(
                 sample.browsing,
@@ -206,7 +222,9 @@ class ArmMeasurement:
             clicks[audience.name] = found.expected_clicks
             if self._repeats and audience is self._audiences[0]:
                 repeats = repeat_shares(found, self.plan.split)
-        return Figures(ndcg, hit, clicks, new, repeats)
+            if audience.name == OWN and self._least_picked is not None:
+                likes = extrapolated_likes(found, self.plan.minds.taste, train, self._least_picked)
+        return Figures(ndcg, hit, clicks, new, repeats, likes)
 
     async def _scores(
         self, recommender: AsyncRecommender, wanted: sp.csr_array, seen: sp.csr_array
@@ -253,10 +271,12 @@ class ArmMeasurement:
         if figures is None or self.plan.config.arms[0].name not in self._figures:
             return ArmBehaviour(name, missing=missing or "the first arm was not measured")
         found = self._of_held_out(name, figures)
+        rests_on = extrapolation(figures.likes, self._figures[self.plan.config.arms[0].name].likes)
         exposed = None
         if self._exposures is not None:
             exposed = exposure_effect(self._exposures, self._exposed, name, self.plan.config.arms[0].name)
-        return found if exposed is None else ArmBehaviour(name, (exposed, *found.effects))
+        effects = found.effects if exposed is None else (exposed, *found.effects)
+        return replace(found, effects=effects, extrapolation=rests_on)
 
     def _of_held_out(self, name: str, figures: Figures) -> ArmBehaviour:
         """What held-out behaviour says of a recommender, an arm's or a trivial one."""

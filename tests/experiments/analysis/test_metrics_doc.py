@@ -19,7 +19,8 @@ BETTER = {True: "more", False: "less", None: "neither"}
 
 @pytest.mark.parametrize("metric", BUILT_IN.values(), ids=lambda metric: metric.name)
 def test_the_page_defines_a_metric_as_it_is_declared(metric):
-    needs = ", ".join(f"`{name}`" for name in sorted(metric.needs)) or "nothing"
+    one = " or ".join(f"`{name}`" for name in sorted(metric.needs_one))
+    needs = ", ".join([*(f"`{name}`" for name in sorted(metric.needs)), *([one] if one else [])]) or "nothing"
     better, source = BETTER[metric.higher_is_better], metric.source or "this project"
     cells = (f"`{metric.name}`", metric.definition, metric.unit, metric.left_out, better, needs, source)
     assert ROWS[metric.name] == f"| {' | '.join(cells)} |"

@@ -128,7 +128,7 @@ def test_a_run_builds_each_recommender_once_and_a_mind_for_each_arm(built, tmp_p
 
 
 def test_minds_that_ask_a_model_are_built_once_an_arm_as_well(built, tmp_path):
-    run_experiment(configured(mind=SCRIPTED, population={"size": 3}), tmp_path / "run")
+    run_experiment(configured(mind=SCRIPTED, population={"size": 3}, held_out=False), tmp_path / "run")
     assert built == {PopularRecommender: 1, ItemKnnRecommender: 1, LanguageMind: 2}
 
 

@@ -218,7 +218,7 @@ def test_an_interrupted_run_of_any_design_ends_like_an_uninterrupted_one(
 
 def test_interleaving_prefers_what_is_better_and_calls_itself_a_screen(ran, tmp_path):
     directory, outcome = ran(
-        design="interleaving", people=200,
+        design="interleaving", people=200, mind={"kind": "behavioural", "utility": "met"},
         arms=[{"name": "worst", "recommender": "anti_oracle"}, {"name": "best", "recommender": "oracle"}],
     )  # fmt: skip
     assert [arm.name for arm in outcome.summary.arms] == ["interleaved"]

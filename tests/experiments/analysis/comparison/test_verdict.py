@@ -20,6 +20,7 @@ from groundlings.experiments.analysis.comparison.held_out import (
     Agreement,
     ArmBehaviour,
     Audiences,
+    Extrapolation,
     HeldOut,
     RealEffect,
 )
@@ -123,6 +124,29 @@ def test_an_effect_that_real_people_contradict_is_not_supported_whatever_its_p_v
     )
     assert unlike.real.stance == "does not correspond"
     assert (unlike.word, unlike.reasons) == (agreeing.word, agreeing.reasons)
+
+
+@pytest.mark.parametrize(
+    ("modelled", "disliked", "word"),
+    [((0.1, 0.3), (0.05, 0.2), "validated"), ((0.1, 0.3), (-0.2, -0.1), "indicative"),
+     ((0.1, 0.3), (-0.1, 0.2), "indicative"), ((-0.1, 0.3), (-0.2, -0.1), "validated"),
+     ((0.1, 0.3), (None, None), "validated")],
+)  # fmt: skip
+def test_a_sign_that_rests_on_what_people_hardly_pick_keeps_an_effect_from_validated(
+    tmp_path, modelled, disliked, word
+):
+    def lift(low, high):
+        return Estimate(None if low is None else (low + high) / 2, 0.01, low, high, N, 0)
+
+    rests_on = Extrapolation(lift(0.3, 0.4), lift(*modelled), lift(*disliked))
+    found = real(0.02, 0.01, 0.03)
+    found = replace(found, arms={"new": replace(found.arms["new"], extrapolation=rests_on)})
+    (new,) = compare_outcomes(outcomes(), fidelity(tmp_path), held_out=found).arms
+    assert new.word == word
+    said = [reason for reason in new.reasons if reason.startswith("the sign rests on items outside what people pick")]
+    assert len(said) == (word == "indicative")
+    if said:
+        assert "expected likes against base +20.0 % [+10.0, +30.0] as modelled" in said[0]
 
 
 def test_an_order_that_depends_on_the_audience_is_said_with_every_word(tmp_path):
@@ -329,7 +353,8 @@ checks = st.lists(
 evidence = st.builds(
     Evidence, st.booleans(), st.sampled_from([None, True, False]), st.sampled_from([(), ("m",)]), st.booleans(), checks,
     st.sampled_from([None, True, False]), contradicted=st.sampled_from(["", "the opposite"]),
-    audiences_differ=st.sampled_from(["", "tau 0.3"]), truth=st.sampled_from([None, True, False]),
+    audiences_differ=st.sampled_from(["", "tau 0.3"]),
+    extrapolated=st.sampled_from(["", "the sign"]), truth=st.sampled_from([None, True, False]),
 )  # fmt: skip
 
 
@@ -342,7 +367,7 @@ def test_the_rules_are_monotone_and_every_lesser_word_has_a_reason(given_evidenc
         replace(given_evidence, clear=True), replace(given_evidence, gate=True), replace(given_evidence, declared=True),
         replace(given_evidence, harmed=()), replace(given_evidence, checks=()),
         replace(given_evidence, contradicted=""), replace(given_evidence, audiences_differ=""),
-        replace(given_evidence, truth=True),
+        replace(given_evidence, truth=True), replace(given_evidence, extrapolated=""),
     ):  # fmt: skip
         assert order.index(judge(better).word) >= order.index(found.word)
     if found.word == "validated":
