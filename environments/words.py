@@ -37,11 +37,13 @@ class Words:
     Attributes:
         one, many: What an item is called.
         verbs: Kind of an interaction -> its verb in the past tense, where it is not that of `VERBS`.
+        counts_plays: Whether the weight of a play is how often it was played, and not how long.
     """
 
     one: str = "item"
     many: str = "items"
     verbs: Mapping[Kind, str] = field(default_factory=dict)
+    counts_plays: bool = False
 
     def did(self, kind: Kind) -> str:
         """The verb of a kind, in the past tense."""

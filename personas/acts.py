@@ -16,6 +16,7 @@ from groundlings.environments.interactions import KINDS, Interactions, Kind
 _SECONDS_PER_DAY = 86_400
 _OPINIONS = tuple(KINDS.index(kind) for kind in ("rating", "like", "dislike"))
 """Kinds that say what somebody thinks of an item, not that they took it."""
+_TOLD_AMOUNTS: frozenset[Kind] = frozenset({"purchase", "play", "interaction"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Act:
 
 
 def acts_of(rows: Interactions, opening: int | None) -> tuple[Act, ...]:
-    """What the rows of one person tell, the most frequent first, then the latest.
+    """What the rows of one person tell, the most frequent first, then the largest amount, then the latest.
 
     Args:
         rows: Of that person alone.
@@ -54,7 +55,7 @@ def acts_of(rows: Interactions, opening: int | None) -> tuple[Act, ...]:
         (float(seconds[own].max()), Act(item, KINDS[kind], len(own), None, _amount(rows, own)))
         for (item, kind), own in groups.items()
     ]
-    ordered = sorted(found, key=lambda each: (-each[1].count, -each[0], each[1].item))
+    ordered = sorted(found, key=lambda each: (-each[1].count, -(each[1].amount or 0.0), -each[0], each[1].item))
     if opening is None:
         return tuple(act for _, act in ordered)
     return tuple(replace(act, days=max(int((opening - last) // _SECONDS_PER_DAY), 0)) for last, act in ordered)
@@ -82,13 +83,26 @@ def _words(acts: Sequence[Act], titles: Sequence[str], catalog: Catalog, since: 
     verb = ""
     for act, title in zip(acts, titles, strict=True):
         did = catalog.words.did(act.kind)
-        told = [{1: "once", 2: "twice"}.get(act.count, f"{act.count:,} times")]
-        if act.kind == "purchase" and act.amount is not None and act.amount != act.count:
-            told.append(f"{act.amount:g} in all")
+        amount = None if act.amount is None or act.kind not in _TOLD_AMOUNTS else _plain(act.amount)
+        if amount is not None and catalog.words.counts_plays and _is_count(act):
+            told = ["once" if act.amount == 1 else f"{amount} times"]
+        else:
+            told = [{1: "once", 2: "twice"}.get(act.count, f"{act.count:,} times")]
+            told += [f"{amount} in all"] if amount is not None and act.amount != act.count else []
         if act.days is not None:
-            told.append(f"{'last ' if act.count > 1 else ''}{_ago(act.days)} before {since}")
+            told.append(f"{'' if told[0] == 'once' else 'last '}{_ago(act.days)} before {since}")
         yield f"{'' if did == verb else did + ' '}{title} ({', '.join(told)})"
         verb = did
+
+
+def _is_count(act: Act) -> bool:
+    """Whether an amount of plays can be how many there were."""
+    return act.kind == "play" and act.amount is not None and act.amount >= 1 and act.amount.is_integer()
+
+
+def _plain(amount: float) -> str:
+    """An amount with at most two decimals, and none where it is whole."""
+    return f"{amount:,.2f}".rstrip("0").rstrip(".")
 
 
 def _ago(days: int) -> str:

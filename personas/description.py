@@ -10,7 +10,7 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.interactions import Kind
 from groundlings.personas.acts import Act, act_words
-from groundlings.personas.persona import RatingStyle, Traits
+from groundlings.personas.persona import RatingStyle, Trait, Traits
 
 EXAMPLES = 6
 """Titles named on each side."""
@@ -64,14 +64,14 @@ def describe_person(
     """
     if acts is not None:
         told = _acts(acts, catalog)
-        opening, breadth, stars = _taken(acts, traits, catalog), _breadth(traits, "kind"), ""
+        opening, breadth, stars = _taken(acts, traits, catalog), _kinds_tried(traits.diversity), ""
         if not scale.likes:
             stars = _stars(style, scale)
     else:
         told = ""
         behind = _count(int(traits.activity.value), "title")
         opening = f"You have {behind} behind you, {_ACTIVITY[traits.activity.level]}."
-        breadth, stars = _breadth(traits, "genre"), _stars(style, scale)
+        breadth, stars = _breadth(traits), _stars(style, scale)
     sentences = [
         _who(demographics),
         opening,
@@ -110,7 +110,9 @@ def _taken(acts: Sequence[Act], traits: Traits, catalog: Catalog) -> str:
         kinds[act.kind] += act.count
     did = catalog.words.did(kinds.most_common(1)[0][0] if kinds else "like")
     items = catalog.words.counted(int(traits.activity.value))
-    return f"You {did} {items}, {_ACTIVITY[traits.activity.level]}."
+    return (
+        f"You {did} {items}, {_ACTIVITY[traits.activity.level]}." if traits.activity.compares else f"You {did} {items}."
+    )
 
 
 def _acts(acts: Sequence[Act], catalog: Catalog) -> str:
@@ -119,9 +121,18 @@ def _acts(acts: Sequence[Act], catalog: Catalog) -> str:
     return f"You {act_words(some, titles, catalog, 'the simulation')}." if some else ""
 
 
-def _breadth(traits: Traits, noun: str) -> str:
+def _kinds_tried(diversity: Trait) -> str:
+    """How many kinds, compared with others only where the comparison holds for most of them."""
+    number = int(diversity.value)
+    if not number:
+        return ""
+    tried = f"{_count(number, 'kind')} so far."
+    return f"{_DIVERSITY[diversity.level]}: {tried}" if diversity.compares else f"You tried {tried}"
+
+
+def _breadth(traits: Traits) -> str:
     kinds = int(traits.diversity.value)
-    return f"{_DIVERSITY[traits.diversity.level]}: {_count(kinds, noun)} so far." if kinds else ""
+    return f"{_DIVERSITY[traits.diversity.level]}: {_count(kinds, 'genre')} so far." if kinds else ""
 
 
 def _stars(style: RatingStyle, scale: RatingScale) -> str:

@@ -13,10 +13,18 @@ Level = Literal["low", "medium", "high"]
 
 @dataclass(frozen=True, slots=True)
 class Trait:
-    """A measured trait, and the third of the population it falls in."""
+    """A measured trait, and the third of the population it falls in.
+
+    Attributes:
+        value: What was measured.
+        level: The third; equal values stay together, so that thirds differ in size.
+        compares: Whether the level tells of a strict majority: more than half have more (low) or less (high), and no
+            value is that of more than half (medium).
+    """
 
     value: float
     level: Level
+    compares: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ class Profiles:
             shape (n_users, n_genres), columns as in `Catalog.genre_names`; NaN for a genre nobody met.
         activity_level, conformity_level, diversity_level: Index into `LEVELS`, shape (n_users,), -1 = unknown.
             The thirds are those of all people with a training row. High conformity is a *small* distance.
+        activity_compares, diversity_compares: `Trait.compares`, shape (n_users,).
         scale: The stars in use.
     """
 
@@ -66,6 +67,8 @@ class Profiles:
     activity_level: NDArray[np.int8]
     conformity_level: NDArray[np.int8]
     diversity_level: NDArray[np.int8]
+    activity_compares: NDArray[np.bool_]
+    diversity_compares: NDArray[np.bool_]
     scale: RatingScale
 
     def style(self, user: int) -> RatingStyle:
@@ -82,9 +85,9 @@ class Profiles:
         """The social traits of one person."""
         conforms = not np.isnan(self.conformity[user])
         return Traits(
-            activity=_trait(self.activity[user], self.activity_level[user]),
+            activity=_trait(self.activity[user], self.activity_level[user], self.activity_compares[user]),
             conformity=_trait(self.conformity[user], self.conformity_level[user]) if conforms else None,
-            diversity=_trait(self.diversity[user], self.diversity_level[user]),
+            diversity=_trait(self.diversity[user], self.diversity_level[user], self.diversity_compares[user]),
         )
 
 
@@ -103,6 +106,8 @@ def measure_profiles(train: Interactions, catalog: Catalog, scale: RatingScale) 
     spread = np.sqrt(_mean_of(rated.users, (rated.ratings - mean[rated.users]) ** 2, train.n_users))
     conformity = _mean_of(rated.users, (rated.ratings - item_mean[rated.items]) ** 2, train.n_users)
 
+    activity_level = _thirds(activity.astype(np.float64), present)
+    diversity_level = _thirds(diversity.astype(np.float64), present)
     # Distance from the others falls as conformity rises, so the thirds are taken of its negative.
     return Profiles(
         activity=activity,
@@ -113,9 +118,11 @@ def measure_profiles(train: Interactions, catalog: Catalog, scale: RatingScale) 
         spread=np.where(ratings > 1, spread, np.nan),
         star_counts=count_stars(rated, scale),
         genre_lifts=_lifts(genres_met, activity),
-        activity_level=_thirds(activity.astype(np.float64), present),
+        activity_level=activity_level,
         conformity_level=_thirds(-conformity, ratings > 0),
-        diversity_level=_thirds(diversity.astype(np.float64), present),
+        diversity_level=diversity_level,
+        activity_compares=_compares(activity, activity_level, present),
+        diversity_compares=_compares(diversity, diversity_level, present),
         scale=scale,
     )
 
@@ -161,5 +168,15 @@ def _thirds(values: FloatArray, known: NDArray[np.bool_]) -> NDArray[np.int8]:
     return levels
 
 
-def _trait(value: float, level: int) -> Trait:
-    return Trait(float(value), LEVELS[level])
+def _compares(values: IntArray, levels: NDArray[np.int8], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """`Trait.compares` of everybody; False where unknown."""
+    ordered = np.sort(values[known])
+    less = np.searchsorted(ordered, values, side="left")
+    more = len(ordered) - np.searchsorted(ordered, values, side="right")
+    half = len(ordered) / 2
+    most_are_tied = len(ordered) > 0 and np.unique(ordered, return_counts=True)[1].max() > half
+    return known & np.select([levels == 0, levels == 2], [more > half, less > half], not most_are_tied)
+
+
+def _trait(value: float, level: int, compares: bool = True) -> Trait:
+    return Trait(float(value), LEVELS[level], bool(compares))

@@ -62,7 +62,7 @@ def copies_of(dataset: Dataset) -> dict[str, pa.Table]:
     if history.kinds is not None:
         interactions["kind"] = pa.array(KINDS, pa.string()).take(pa.array(history.kinds))
     if history.weights is not None:
-        interactions["weight"] = pa.array(history.weights, from_pandas=True)
+        interactions[_weight_header(dataset)] = pa.array(history.weights, from_pandas=True)
     if dataset.times_known:
         interactions["timestamp"] = pa.array(history.timestamps)
     if dataset.parts is not None:
@@ -126,7 +126,7 @@ def described(dataset: Dataset) -> OwnData:
             item="item",
             rating=None if scale.likes else "rating",
             kind=None if history.kinds is None else "kind",
-            weight=None if history.weights is None else "weight",
+            weight=None if history.weights is None else _weight_header(dataset),
             counted=dataset.counted,
             timestamp="timestamp" if dataset.times_known else None,
             time_unit=_UNITS[history.ticks_per_second] if dataset.times_known else None,
@@ -137,6 +137,11 @@ def described(dataset: Dataset) -> OwnData:
         scale=ScaleConfig(low=scale.low, high=scale.high, step=scale.step) if dataset.opinions == "ratings" else None,
         offers=None if dataset.offers is None else _offer_columns(dataset.offers),
     )
+
+
+def _weight_header(dataset: Dataset) -> str:
+    """A header that tells of plays what the header of the data told: how often, or how long."""
+    return "plays" if dataset.catalog.words.counts_plays else "weight"
 
 
 def _items(dataset: Dataset) -> ItemColumns:

@@ -10,7 +10,8 @@ import numpy as np
 
 from groundlings.environments.arrays import FloatArray, IntArray, KindArray
 from groundlings.environments.dataset import LIKES, RatingScale
-from groundlings.environments.datasets.config import InteractionColumns, ItemColumns, Things
+from groundlings.environments.datasets.config import InteractionColumns, OwnData, Things
+from groundlings.environments.datasets.header_words import says_count
 from groundlings.environments.datasets.tables import Column, Table
 from groundlings.environments.errors import ConfigError, DataError, shown
 from groundlings.environments.feedback import default_counted, occurring_kinds
@@ -167,7 +168,8 @@ def feedback_notes(history: Interactions, counted: Sequence[Kind] | None) -> tup
     return (words,)
 
 
-def words_of(config: ItemColumns) -> Words:
-    """What items are called, as a configuration says."""
-    things = config.things or Things()
-    return Words(things.one, things.many, dict(config.verbs or {}))
+def words_of(config: OwnData) -> Words:
+    """What items are called, as a configuration says; the header of the weights tells whether they count plays."""
+    things = config.items.things or Things()
+    counts_plays = config.interactions.weight is not None and says_count(config.interactions.weight)
+    return Words(things.one, things.many, dict(config.items.verbs or {}), counts_plays)

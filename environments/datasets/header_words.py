@@ -47,6 +47,12 @@ PASSED_OVER: Final[dict[str, tuple[str, ...]]] = {
 }
 """What a data set of one's own has no column for, and words for it."""
 
+_COUNTS_OF_PLAYS = frozenset({
+    "plays", "playcount", "playcounts", "listens", "listencount", "scrobbles", "streams", "views", "count", "counts",
+    "times", "frequency",
+})  # fmt: skip
+_LENGTHS = frozenset({"duration", "dwell", "length", "minutes", "min", "seconds", "sec", "ms", "hours", "time"})
+
 _PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_]+")
 
 
@@ -64,6 +70,17 @@ def fits_by_name(header: str, role: Role) -> float:
 
 def _is_known(word: str, role: Role) -> bool:
     return word in WORDS[role] or word.removesuffix("s") in WORDS[role] or word.removesuffix("id") in WORDS[role]
+
+
+def says_count(header: str) -> bool:
+    """Whether a header says that its cells are how often something was played, and not how long."""
+    words = set(pieces(header))
+    return bool(words & _COUNTS_OF_PLAYS) and not words & _LENGTHS
+
+
+def says_plays(header: str) -> bool:
+    """Whether a header says that its cells count plays, so that each row is of the kind `play`."""
+    return bool(set(pieces(header)) & {"plays", "playcount", "playcounts", "listens", "listencount", "scrobbles"})
 
 
 def says_id(header: str) -> bool:

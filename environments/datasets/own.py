@@ -118,7 +118,7 @@ def load_own(config: OwnData, base: Path, read: Callable[[Path], Table] | None =
         raise DataError("; ".join(["own.on_problem leaves out all rows", *problems.notes("report")]))
     if problems.rows and users is None:
         history, people = _who_is_left(history, people)
-    return _dataset(config, catalog.catalog(words_of(config.items)), people, history, offers, problems)
+    return _dataset(config, catalog.catalog(words_of(config)), people, history, offers, problems)
 
 
 def _offers(config: OwnData, table: Table | None, all_items: Sequence[str], item_ids: Sequence[str]) -> Offers | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from groundlings.environments.datasets import roles
 from groundlings.environments.datasets.config import InteractionColumns, ScaleConfig
+from groundlings.environments.datasets.header_words import pieces, says_plays
 from groundlings.environments.datasets.linked_tables import Link, SeenTable
 from groundlings.environments.datasets.looks import Look
 from groundlings.environments.datasets.roles import Choice
@@ -44,9 +46,22 @@ def section_of(
     columns = section["interactions"]
     if "kind" in columns:
         columns["kinds"] = _kinds(met.look(columns["kind"]), doubts)
+    elif says_plays(columns.get("weight", "")):
+        columns["kinds"] = "play"
+    if items is not None and (things := _things(section["items"])):
+        section["items"]["things"] = things
     if "rating" in columns:
         section["scale"] = _scale(met.look(columns["rating"]), doubts)
     return section
+
+
+def _things(items: dict[str, Any]) -> str | None:
+    """The name of the file of items, where it is the plural of the header of their ids; None elsewhere."""
+    if not isinstance(items["path"], str):
+        return None
+    stem = Path(items["path"]).stem.lower()
+    named = stem.isascii() and stem.isalpha() and stem not in ("items", "ids")
+    return stem if named and stem.removesuffix("s") in pieces(items["id"]) and stem.endswith("s") else None
 
 
 def _kinds(look: Look, doubts: list[str]) -> dict[str, str]:

@@ -25,19 +25,20 @@ FilesArgument = Annotated[
 def check_data(
     files: FilesArgument,
     only_yaml: Annotated[
-        bool, typer.Option("--yaml", help="Print the `dataset` section alone, for an experiment file.")
+        bool, typer.Option("--yaml", help="Print the YAML alone, with the doubts as comments.")
     ] = False,
 ) -> None:
     """Look at your tables and propose which column is what, with reasons and doubts.
 
     Nothing is decided by this: put the proposed section into an experiment file, correct it, and run
-    `groundlings check`.
+    `groundlings check`. The exit status is 1 where the section lacks a table or a column that is needed.
     """
     from groundlings.environments.datasets.proposal import propose_for
 
     proposal = propose_for(files)
     if only_yaml:
-        say(_yaml(proposal))
+        say("\n".join((*(f"# {' '.join(doubt.split())}" for doubt in proposal.doubts), _yaml(proposal))))
+        _end(proposal)
         return
     console = Terminal()
     _print_choices(proposal, console)
@@ -45,6 +46,13 @@ def check_data(
     say(_yaml(proposal))
     _print_doubts(proposal, console)
     _print_outcome(proposal, console)
+    _end(proposal)
+
+
+def _end(proposal: Proposal) -> None:
+    """Exit with status 1 where the section lacks something."""
+    if not proposal.is_whole:
+        raise typer.Exit(1)
 
 
 def _print_choices(proposal: Proposal, console: Console) -> None:
@@ -96,7 +104,9 @@ def _print_outcome(proposal: Proposal, console: Console) -> None:
 def _yaml(proposal: Proposal) -> str:
     import yaml
 
-    section = {"dataset": {"name": "own", "own": proposal.section}}
+    section: dict[str, object] = {"dataset": {"name": "own", "own": proposal.section}}
+    if "timestamp" not in proposal.section["interactions"]:
+        section["split"] = {"kind": "random"}
     return yaml.safe_dump(section, sort_keys=False, allow_unicode=True, width=120).rstrip("\n")
 
 

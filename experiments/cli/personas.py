@@ -39,10 +39,11 @@ def _group() -> None:
 def show_persona(config: ConfigArgument, user: UserOption = None, changes: SetOption = None) -> None:
     """Print one persona of an experiment, as measured on the user's training history."""
     from groundlings.environments.datasets import load_dataset
+    from groundlings.experiments.archive.directory import CONFIG_NAME
     from groundlings.experiments.config.loading import load_config
     from groundlings.personas.population import build_population
 
-    loaded = load_config(config, changes or ())
+    loaded = load_config(config / CONFIG_NAME if config.is_dir() else config, changes or ())
     console = Terminal()
     dataset = load_dataset(
         loaded.dataset, base=loaded.base, notify=lambda terms: console.print(f"[dim]{escape(terms, newlines=True)}")
@@ -77,10 +78,12 @@ def _facts(persona: Persona, *, rates: bool, likes: bool) -> Table:
     for name, value in persona.demographics.items():
         table.add_row(escape(name), escape(value))
     style, traits = persona.style, persona.traits
-    table.add_row("activity", f"{traits.activity.value:.0f} items, {traits.activity.level}")
+    told = persona.acts is not None
+    table.add_row("activity", f"{traits.activity.value:.0f} items{_level(traits.activity, told)}")
     if rates and not likes:
         table.add_row("conformity", _conformity(traits.conformity))
-    table.add_row("diversity", f"{traits.diversity.value:.0f} genres, {traits.diversity.level}")
+    if persona.genre_lifts or not told:
+        table.add_row("diversity", f"{traits.diversity.value:.0f} genres{_level(traits.diversity, told)}")
     if likes:
         table.add_row("likes", f"{persona.style.shares.get(1.0, 0.0):.0%} of {style.ratings} likes and dislikes")
     elif style.mean is not None:
@@ -91,6 +94,11 @@ def _facts(persona: Persona, *, rates: bool, likes: bool) -> Table:
         named = lifts if len(lifts) <= _SHOWN else (*lifts[: _SHOWN // 2], *lifts[-_SHOWN // 2 :])
         table.add_row("genre lifts", ", ".join(f"{escape(genre)} {lift:.2f}" for genre, lift in named))
     return table
+
+
+def _level(trait: Trait, told: bool) -> str:
+    """The third, where personas that tell acts may compare."""
+    return f", {trait.level}" if trait.compares or not told else ""
 
 
 def _conformity(trait: Trait | None) -> str:
@@ -117,7 +125,7 @@ def _acts(acts: tuple[Act, ...], population: Population) -> Table:
             _title((act.item,), 0, population),
             f"{act.count:,}",
             "unknown" if act.days is None else f"{act.days:,}",
-            "" if act.amount is None else f"{act.amount:g}",
+            "" if act.amount is None else f"{act.amount:,.6g}" if act.amount < 1e6 else f"{act.amount:,.0f}",
         )
     return table
 

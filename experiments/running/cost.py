@@ -131,10 +131,19 @@ def print_plan(plan: Plan, console: Console) -> None:
     console.print(table)
     for told in plan.returns.lines if plan.returns is not None else ():
         console.print(escape(told), soft_wrap=True)
-    for warning in (size_warning(plan), level_warning(plan), exposures_warning(plan)):
+    for warning in (size_warning(plan), level_warning(plan), exposures_warning(plan), _weights_note(plan)):
         if warning is not None:
             console.print(f"[yellow]note[/] {escape(warning)}", soft_wrap=True)
     console.print("[green]ok[/] this file runs")
+
+
+def _weights_note(plan: Plan) -> str | None:
+    """A line about weights of the data that no recommender reads; None where one does, or an own one may."""
+    arms = plan.config.arms
+    own = any(":" in arm.recommender for arm in arms)
+    if plan.split.train.weights is None or own or any("'weights': 'log'" in repr(arm.options) for arm in arms):
+        return None
+    return "weight: no arm uses it; `options: {weights: log}` of als, ease or item_knn counts by it"
 
 
 def _absent_lines(plan: Plan) -> Iterator[str]:

@@ -65,7 +65,10 @@ def named_faults(where: object) -> Iterator[None]:
 def _of_sqlite(fault: sqlite3.Error) -> str:
     text = str(fault)
     if not isinstance(fault, sqlite3.OperationalError):
-        return f"not a readable SQLite database ({text}); it was left as it is, restore it from a copy"
+        return (
+            f"not a readable SQLite database ({text}); it was left as it is; give the directory of a run, or "
+            "restore it from a copy"
+        )
     if "full" in text:
         return f"the disk is full; {_SAFE}, free some space and run again"
     if "readonly" in text or "unable to open" in text:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 import yaml
 
 from groundlings.environments.datasets import DatasetConfig, load_dataset
@@ -92,3 +93,19 @@ def test_every_key_of_the_mapping_is_on_the_page():
     for part in ("InteractionColumns", "ItemColumns", "UserColumns", "ScaleConfig"):
         for key in schema[part]["properties"]:
             assert re.search(rf"[`.]{key}`", text), key
+
+
+def test_the_yaml_alone_keeps_the_doubts_and_says_the_split_of_data_without_times(tmp_path, capsys):
+    (tmp_path / "plays.csv").write_text("user,artist,plays\n1,1,70\n1,2,3\n2,2,13\n")
+    (tmp_path / "artists.csv").write_text("artist,name\n1,One\n2,Two\n")
+    check_data([tmp_path / "plays.csv", tmp_path / "artists.csv"], only_yaml=True)
+    printed = capsys.readouterr().out
+    assert "# no column tells the time" in printed
+    assert "split:\n  kind: random" in printed
+
+
+def test_an_incomplete_section_ends_with_status_1(tmp_path):
+    (tmp_path / "plays.csv").write_text("user,artist,plays\n1,1,70\n1,2,3\n2,2,13\n")
+    with pytest.raises(typer.Exit) as ended:
+        check_data([tmp_path / "plays.csv"], only_yaml=True)
+    assert ended.value.exit_code == 1

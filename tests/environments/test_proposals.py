@@ -196,3 +196,12 @@ def test_kinds_and_weights_are_proposed_with_what_the_cells_mean():
     assert proposal.section["interactions"]["weight"] == "qty"
     assert proposal.section["interactions"]["kinds"] == {"buy": "purchase", "view": "view", "wave": "interaction"}
     assert any("what 'wave' mean is not known" in doubt for doubt in proposal.doubts)
+
+
+def test_a_header_of_plays_proposes_the_kind_and_the_file_of_items_what_they_are_called(tmp_path):
+    plays = pd.DataFrame({"user": [1, 1, 2, 2], "artist": [1, 2, 2, 3], "plays": [70, 2, 13, 5]})
+    plays.to_csv(tmp_path / "plays.csv", index=False)
+    artists = pd.DataFrame({"artist": [1, 2, 3], "name": ["One", "Two", "Three"]})
+    artists.to_csv(tmp_path / "artists.csv", index=False)
+    section = propose_for([tmp_path / "plays.csv", tmp_path / "artists.csv"]).section
+    assert (section["interactions"]["kinds"], section["items"]["things"]) == ("play", "artists")

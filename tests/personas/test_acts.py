@@ -57,7 +57,7 @@ def test_earlier_stages_are_told_of_items_that_were_not_taken(shop):
 
 def test_the_description_says_what_was_done_in_the_words_of_the_data(shop):
     told = shop(ANN, [(0, 3, "view", 7, np.nan)]).persona(0).description
-    assert "You bought 3 drinks, " in told
+    assert "You bought 3 drinks. " in told, "Ann is alone: there is nobody to be compared with"
     assert (
         "You bought Alpha (1991) (twice, 4 in all, last 4 days before the simulation); "
         "Beta (1992) (once, less than a day before the simulation); "
@@ -110,3 +110,32 @@ def test_a_verb_is_said_once_for_a_row_of_acts(shop):
     acts = [Act(0, "view", 1, None, None), Act(1, "view", 3, None, 7.0), Act(2, "play", 1, None, None)]
     told = act_words(acts, ["A", "B", "C"], shop(ANN).catalog, "now")
     assert told == "looked at A (once); B (3 times); heard C (once)"
+
+
+def test_of_acts_as_frequent_the_largest_amounts_come_first_then_the_latest(shop):
+    plays = [(0, 0, "play", 1, 3), (0, 1, "play", 1, 6257), (0, 2, "play", 1, 40), (0, 3, "play", 2, 40)]
+    assert [act.item for act in shop(plays).persona(0).acts] == [1, 3, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("counts_plays", "told"), [(True, "heard Alpha (1991) (6,257 times)"), (False, "(once, 6,257 in all)")]
+)
+def test_a_weight_of_plays_is_told_and_only_a_count_as_times(shop, counts_plays, told):
+    population = shop([(0, 0, "play", 1, 6257)], times_known=False)
+    words = replace(population.catalog.words, counts_plays=counts_plays)
+    population = replace(population, catalog=replace(population.catalog, words=words))
+    assert told in population.persona(0).description
+
+
+@pytest.mark.parametrize("number", [(2, 2, 2), (2, 2, 3)])
+def test_nobody_is_compared_where_most_have_as_many(shop, number):
+    rows = [(user, item, "play", 1, 1) for user, items in enumerate(number) for item in range(items)]
+    assert "You heard 2 drinks. " in shop(rows).persona(0).description
+
+
+def test_fewer_and_more_than_most_are_said_where_more_than_half_have_more_or_less(shop):
+    rows = [(user, item, "play", 1, 1) for user, items in enumerate((1, 2, 3)) for item in range(items)]
+    told = [shop(rows).persona(row).description for row in range(3)]
+    assert "You heard 1 drink, fewer than most people here." in told[0]
+    assert "about as many as most people here." in told[1]
+    assert "You heard 3 drinks, more than most people here." in told[2]

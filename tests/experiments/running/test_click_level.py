@@ -53,3 +53,22 @@ def test_a_higher_rate_gives_a_higher_level():
 
 def test_no_level_is_said_of_a_mind_that_states_no_probability():
     assert click_level(planned({"kind": "scripted"})) is None
+
+
+@pytest.mark.parametrize(("options", "noted"), [({}, True), ({"weights": "log"}, False)])
+def test_check_notes_weights_that_no_arm_uses(tmp_path, options, noted):
+    (tmp_path / "plays.csv").write_text("u,i,n\n" + "".join(f"{u},{i},{u + i}\n" for u in range(9) for i in range(8)))
+    (tmp_path / "items.csv").write_text("i,name\n" + "".join(f"{i},Item {i}\n" for i in range(12)))
+    own = {
+        "interactions": {"path": str(tmp_path / "plays.csv"), "user": "u", "item": "i", "weight": "n"},
+        "items": {"path": str(tmp_path / "items.csv"), "id": "i", "title": "name"},
+    }
+    config = {
+        "name": "weighed",
+        "seed": 3,
+        "dataset": {"name": "own", "own": own},
+        "split": {"kind": "random"},
+        "mind": {"kind": "behavioural"},
+        "arms": [{"name": "knn", "recommender": "item_knn", "options": options}],
+    }
+    assert ("weight: no arm uses it" in checked(build_plan(ExperimentConfig.model_validate(config)))) is noted
