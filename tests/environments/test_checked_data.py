@@ -62,6 +62,22 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     return Shop(tmp_path, monkeypatch)
 
 
+def test_offers_costs_and_further_columns_are_kept_with_the_tables(shop):
+    (shop.folder / "items.csv").write_text("id,name,brand,unit_cost\ni0,Hat,Acme,2.5\ni1,Cap,,\n")
+    (shop.folder / "offers.csv").write_text("item,day,price,left\ni0,0,4.5,3\ni1,0,,\n")
+    items = {"path": "items.csv", "id": "id", "title": "name", "features": ["brand"], "cost": "unit_cost"}
+    offers = {"path": "offers.csv", "item": "item", "first_day": "day", "price": "price", "stock": "left"}
+    first, second = (shop.load(items=items, offers=offers) for _ in range(2))
+    assert shop.read == 1
+    assert first.fingerprint == second.fingerprint
+    assert second.catalog.features["brand"].tolist() == ["Acme", None]
+    assert np.array_equal(second.catalog.costs, [2.5, np.nan], equal_nan=True)
+    assert np.array_equal(second.offers.price, [4.5, np.nan], equal_nan=True)
+    (shop.folder / "offers.csv").write_text("item,day,price,left\ni0,0,5,3\ni1,0,,\n")
+    assert shop.load(items=items, offers=offers).offers.price[0] == 5
+    assert shop.read == 2
+
+
 def test_what_is_kept_is_the_same_data_set_to_the_last_part(shop):
     first, second = shop.load(), shop.load()
     assert shop.read == 1
