@@ -194,13 +194,14 @@ def examine_machine() -> Iterator[Finding]:
 
 def examine_environment() -> Iterator[Finding]:
     """Which of our environment variables are set; their values may be secret and are not shown."""
-    from groundlings.environments.datasets import archives
+    from groundlings.environments.datasets import archives, checked
     from groundlings.simulator.language import remote_guard, weights
     from groundlings.simulator.log import trusted_hosts
 
     known = {
         archives.DIRECTORY_VARIABLE,
         archives.OFFLINE_VARIABLE,
+        checked.OFF_VARIABLE,
         weights.CACHE_VARIABLE,
         remote_guard.SWITCH,
         trusted_hosts.TRUSTED,

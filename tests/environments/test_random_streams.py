@@ -79,7 +79,7 @@ def test_numbers_are_the_same_in_another_process():
 
 def test_the_arm_can_be_no_part_of_a_key():
     """Common random numbers: nothing but who, when, why and what may be told to a draw."""
-    assert list(inspect.signature(Draws.for_sessions).parameters) == ["root", "agents", "day"]
+    assert list(inspect.signature(Draws.for_sessions).parameters) == ["root", "agents", "day", "occasion"]
     assert list(inspect.signature(Draws.uniform).parameters) == ["self", "purpose", "what"]
 
 
