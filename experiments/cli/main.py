@@ -8,7 +8,7 @@ import sys
 import traceback
 import warnings
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -25,6 +25,9 @@ from groundlings.environments.errors import (
 from groundlings.experiments.cli.signals import Stopped
 from groundlings.experiments.cli.streams import patient_streams
 from groundlings.experiments.terminal import Terminal, escape, say
+
+if TYPE_CHECKING:
+    from groundlings.experiments.running.events import Progress
 
 app = typer.Typer(
     name="groundlings",
@@ -119,11 +122,16 @@ def run(
         bool, typer.Option("--json", help="Print one JSON object at the end, and progress on standard error.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the path of the report.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Open a page that shows the run while it goes; needs groundlings[ui].")
+    ] = False,
 ) -> None:
     """Simulate all arms, write the log, then summary and report."""
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.cli.run_output import print_as_json, print_outcome
+    from groundlings.experiments.cli.ui import check_installed
     from groundlings.experiments.config.loading import load_config
+    from groundlings.experiments.running.live_file import LiveFile
     from groundlings.experiments.running.replicates import go_on_with, run_as_configured
     from groundlings.experiments.running.run_directory import Resuming
 
@@ -135,12 +143,17 @@ def run(
         raise ConfigError("run: --accept-changes and --data belong to --resume RUN")
     if as_json and quiet:
         raise ConfigError("run: give either --json or --quiet")
-    with TerminalProgress(Terminal(stderr=as_json, quiet=quiet)) as progress:
+    if live:
+        check_installed()
+    with (
+        TerminalProgress(Terminal(stderr=as_json, quiet=quiet)) as progress,
+        LiveFile(_opening_a_page(progress) if live else progress) as told,
+    ):
         try:
             if config is not None:
-                outcome = run_as_configured(load_config(config, changes or (), seed), out, progress)
+                outcome = run_as_configured(load_config(config, changes or (), seed), out, told)
             elif resume is not None:
-                outcome = go_on_with(resume, progress, resuming=Resuming(accept_changes, data))
+                outcome = go_on_with(resume, told, resuming=Resuming(accept_changes, data))
         except (UserError, BudgetExhausted, TooMuchUnreadable, KeyboardInterrupt):
             if progress.an_arm_began and progress.directory is not None and progress.directory.is_dir():
                 errors.print("every finished session is in the log; continue with")
@@ -150,6 +163,25 @@ def run(
         print_as_json(outcome)
     else:
         print_outcome(outcome, Terminal(), quiet=quiet)
+
+
+def _opening_a_page(progress: Progress) -> Progress:
+    """Passes events on, and opens the live page when there is something to show."""
+    from groundlings.experiments.cli.ui import open_live_page
+    from groundlings.experiments.running.events import ArmBegins, Changed, Note, ProgressEvent, RunBegins
+
+    begun: list[Path] = []
+
+    def opened(event: ProgressEvent) -> ProgressEvent:
+        match event:
+            case RunBegins(directory):
+                begun.append(directory)
+            case ArmBegins() if len(begun) == 1:
+                begun.append(begun[0])
+                progress.event(Note(f"live page: {open_live_page(begun[0])}"))
+        return event
+
+    return Changed(progress, opened)
 
 
 @app.command()
@@ -221,6 +253,7 @@ def _mount() -> None:
         personas,
         runs,
         truth,
+        ui,
         validate,
         warmup,
     )
@@ -233,6 +266,7 @@ def _mount() -> None:
     app.command("validate")(validate.validate)
     app.command("truth")(truth.truth)
     app.command("warmup")(warmup.warmup)
+    app.command("ui")(ui.ui)
     app.add_typer(exports.app)
     app.add_typer(runs.app, name="runs", help="Runs: list, show, diff, delete.")
     app.add_typer(data.app, name="data", help="Your own data: propose a mapping, write the training part.")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from groundlings.simulator.log.reading.frames import FrameReader
 from groundlings.simulator.log.reading.items import ItemReader
+from groundlings.simulator.log.reading.live import LiveReader, Spent
 from groundlings.simulator.log.reading.lost import LostPageReader
 from groundlings.simulator.log.reading.open_log import CHUNK_ROWS
 from groundlings.simulator.log.reading.participants import LoggedAgent, LoggedArm, LoggedItem
 from groundlings.simulator.log.reading.sessions import Rows, SessionReader, SessionRows
 from groundlings.simulator.log.reading.streams import IMPRESSION_COLUMNS, ArmRows, Outcome, StreamReader
-from groundlings.simulator.log.reading.sums import TOTALS, SumReader
+from groundlings.simulator.log.reading.sums import TOTALS, ReadUpTo, SumReader
 
 __all__ = [
     "CHUNK_ROWS",
@@ -21,12 +22,14 @@ __all__ = [
     "LoggedArm",
     "LoggedItem",
     "Outcome",
+    "ReadUpTo",
     "Rows",
     "SessionRows",
+    "Spent",
 ]
 
 
-class LogReader(FrameReader, SumReader, ItemReader, LostPageReader, SessionReader, StreamReader):
+class LogReader(FrameReader, SumReader, ItemReader, LiveReader, LostPageReader, SessionReader, StreamReader):
     """A run's log, open for reading. It changes nothing, and it reads logs of every released schema.
 
     - DataFrames, one row per thing: `impressions`, `sessions`, `events`, `calls`, `interactions`, `agents`, `items`,
@@ -35,6 +38,7 @@ class LogReader(FrameReader, SumReader, ItemReader, LostPageReader, SessionReade
     - Sums for metrics: `session_totals`, `sessions_by_end`, `events_by_kind`, `items_shown`, ...
     - Pages of which nothing is known, with the reason: `lost_pages`.
     - One session: `sessions_of_agent`, `session`, ...
+    - While it is written, or page by page: `newer_session_totals`, `spent_since`, `calls_after`, `users_after`.
     - Chunks of constant memory: `impression_chunks`, `table_chunks`.
     - Anything else: `query`, a SELECT of your own.
 

@@ -8,6 +8,7 @@ them by arm and agent at once takes twice as long, because the database has to s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +37,19 @@ _IMPRESSIONS = """
 SELECT session_id, count(*) AS shown, count(clicked) AS known, count(CASE WHEN clicked THEN 1 END) AS clicks,
        count(rating) AS ratings, count(CASE WHEN rating >= :like_from THEN 1 END) AS likes, sum(rating) AS stars
 FROM impressions
+GROUP BY session_id
+"""
+
+_NEWER_SESSIONS = f"{_SESSIONS} WHERE session_id > :session"
+
+# A session is written at once with its impressions and numbered in step with them, so that what is new lies at the end
+# of both tables. What is written between the two queries belongs to a session above `last`, and waits.
+_NEWER_IMPRESSIONS = """
+SELECT session_id, max(impression_id) AS impression_id, count(*) AS shown, count(clicked) AS known,
+       count(CASE WHEN clicked THEN 1 END) AS clicks, count(rating) AS ratings,
+       count(CASE WHEN rating >= :like_from THEN 1 END) AS likes, sum(rating) AS stars
+FROM impressions
+WHERE impression_id > :impression AND session_id <= :last
 GROUP BY session_id
 """
 
@@ -106,6 +120,18 @@ WHERE arm_id = :{arm}
 _SLOTS_APART = f"{_SLOTS.format(arm='one')} EXCEPT {_SLOTS.format(arm='other')} LIMIT 1"
 
 
+@dataclass(frozen=True, slots=True)
+class ReadUpTo:
+    """How far a log that is still written has been read; the ids of every log are above 0.
+
+    Attributes:
+        session, impression: The last ids that were read.
+    """
+
+    session: int = 0
+    impression: int = 0
+
+
 class SumReader(OpenLog):
     """See `LogReader`."""
 
@@ -118,11 +144,31 @@ class SumReader(OpenLog):
         Raises:
             RunDirectoryError: A satisfaction or a rating in the log is no finite number.
         """
-        sums = self._ask(_IMPRESSIONS, like_from=like_from)
+        return self._totalled(self._ask(_SESSIONS), self._ask(_IMPRESSIONS, like_from=like_from))
+
+    def newer_session_totals(self, like_from: float, after: ReadUpTo) -> tuple[pd.DataFrame, ReadUpTo]:
+        """As `session_totals`, of the sessions that were written since an earlier look, and how far this one reached.
+
+        Args:
+            like_from: As there.
+            after: How far the look before reached.
+
+        Raises:
+            RunDirectoryError: As there.
+        """
+        sessions = self._ask(_NEWER_SESSIONS, session=after.session)
+        if sessions.empty:
+            return self._totalled(sessions, self._ask(_IMPRESSIONS + " LIMIT 0", like_from=like_from)), after
+        last = int(sessions.session_id.max())
+        sums = self._ask(_NEWER_IMPRESSIONS, impression=after.impression, last=last, like_from=like_from)
+        newest = sums.pop("impression_id").max() if len(sums) else after.impression
+        return self._totalled(sessions, sums), ReadUpTo(last, int(newest))
+
+    def _totalled(self, sessions: pd.DataFrame, sums: pd.DataFrame) -> pd.DataFrame:
         # Joined here and not in SQL: SQLite would build an index over the sums first.
         from groundlings.environments.environment import LOST
 
-        frame = self._ask(_SESSIONS).merge(sums, on="session_id", how="left")
+        frame = sessions.merge(sums, on="session_id", how="left")
         self._refuse_no_numbers(frame)
         whole = ~frame.pop("ended_by").isin([reason.value for reason in LOST])
         begun = whole | (frame.pages > 1)

@@ -1,0 +1,121 @@
+"""The command `groundlings ui`."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import webbrowser
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from groundlings.environments.errors import ConfigError
+from groundlings.experiments.terminal import Terminal, escape
+
+if TYPE_CHECKING:
+    from groundlings.experiments.ui.guard import Access
+
+_MISSING = 'ui needs Starlette and Uvicorn: pip install "groundlings[ui]"'
+_PORT = 8765
+
+
+def ui(
+    root: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="The directory that holds the runs, or one run.")
+    ] = Path("runs"),
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Where it listens; 0 takes a free one.")
+    ] = _PORT,
+    host: Annotated[
+        str, typer.Option("--host", help="The interface; on any but the loopback one, runs cannot be controlled.")
+    ] = "127.0.0.1",
+    browser: Annotated[bool, typer.Option("--browser", help="Open the page in a browser.")] = False,
+    linger: Annotated[float | None, typer.Option("--linger", min=1, hidden=True)] = None,
+) -> None:
+    """Show every run of a directory in a browser: answers, reports, people, calls, and live pages while one goes.
+
+    It listens on this machine only, sets no cookie and asks no other server for anything.
+    """
+    check_installed()
+    import uvicorn
+
+    from groundlings.experiments.ui.app import web_app
+    from groundlings.experiments.ui.guard import LOOPBACK, Access
+
+    if not root.is_dir():
+        raise ConfigError(f"{root}: there is no such directory; name the one that holds your runs")
+    console = Terminal(soft_wrap=True)
+    access = Access() if host in LOOPBACK else _open_to_others(host, console)
+    bound = _bound(host, port)
+    address = f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}/"
+    console.print(f"runs of {escape(str(root))}: {escape(address)}  (Ctrl-C ends it)", highlight=False)
+    if browser:
+        webbrowser.open(address)
+    app = web_app(root, access)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", server_header=False, lifespan="off"))
+    if linger is not None:
+        from groundlings.experiments.ui.lingering import end_when_idle
+
+        end_when_idle(server, app, root, linger)
+    server.run(sockets=[bound])
+
+
+def _open_to_others(host: str, console: Terminal) -> Access:
+    from groundlings.experiments.ui.guard import LOOPBACK, Access
+
+    console.print(
+        "[yellow]warning[/] whoever can reach this address reads every run here, prompts included; runs cannot be "
+        "controlled from it"
+    )
+    names = {host, socket.gethostname(), socket.getfqdn()} if host in ("0.0.0.0", "::") else {host}  # noqa: S104
+    return Access(hosts=(*LOOPBACK, *sorted(name.lower() for name in names)), control=False)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that listens; bound here, so that a port in use is one clear message."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except (OSError, OverflowError) as fault:
+        listening.close()
+        why = fault.strerror if isinstance(fault, OSError) else str(fault)
+        raise ConfigError(f"--host {host} --port {port}: cannot listen there ({why}); choose another port") from None
+    listening.set_inheritable(True)
+    return listening
+
+
+def check_installed() -> None:
+    """Raise `ConfigError` where the packages are missing that serve pages."""
+    if not all(find_spec(name) for name in ("starlette", "uvicorn")):
+        raise ConfigError(_MISSING)
+
+
+def open_live_page(directory: Path) -> str:
+    """Serve the live page of a run, in a process of its own that slows nothing down, and open it in a browser.
+
+    It ends some minutes after the run, when nobody looks any more.
+
+    Args:
+        directory: The run's.
+
+    Returns:
+        Its address.
+    """
+    bound = _bound("127.0.0.1", 0)
+    port = bound.getsockname()[1]
+    bound.close()
+    subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "groundlings", "ui", str(directory.resolve()), "--port", str(port), "--linger", "300"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    address = f"http://127.0.0.1:{port}/"
+    webbrowser.open(address)
+    return address

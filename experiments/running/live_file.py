@@ -1,0 +1,213 @@
+"""What a run says of itself while it runs, for whoever watches it from another process, and how it is asked to stop.
+
+    DIRECTORY/live.json     written about once a second while the command runs, removed at its end
+    DIRECTORY/stop          made by whoever wants the run to stop; the run removes it and stops as by Ctrl-C
+
+Both lie in the run's directory, so that watching needs no port, and a run in a container can be stopped from outside.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from groundlings.environments.bounded_files import bounded_text
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.archive.directory import write_json
+from groundlings.experiments.running.events import ArmBegins, Note, Progress, ProgressEvent, RunBegins, SessionsWritten
+
+LIVE_NAME = "live.json"
+STOP_NAME = "stop"
+
+_EVERY_SECONDS = 1.0
+_RATE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Arms that are simulated together.
+
+    Attributes:
+        arms: Their names, as the progress bar has them.
+        sessions: So many are in the log, those of an earlier start included.
+        most_sessions: At most so many will be.
+    """
+
+    arms: str
+    sessions: int
+    most_sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """What a run says of itself.
+
+    Attributes:
+        process: The number of its process on this machine.
+        started_at: When the command began, in seconds since 1970.
+        written_at: When this was written, likewise.
+        stages: Those that have begun, the present one last.
+        note: The last line that the run printed.
+        sessions_per_second: Over the last minute; None while nothing was written in it.
+    """
+
+    process: int
+    started_at: float
+    written_at: float
+    stages: tuple[Stage, ...] = ()
+    note: str = ""
+    sessions_per_second: float | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process is still there; on another machine, whether it wrote lately."""
+        if time.time() - self.written_at < 5 * _EVERY_SECONDS:
+            return True
+        try:
+            os.kill(self.process, 0)
+        except ProcessLookupError:
+            return False
+        except OSError:  # it is another user's
+            return True
+        return True
+
+    def seconds_left(self) -> float | None:
+        """How long the present stage takes at most at the present rate; None while no rate is known."""
+        if not self.stages or not self.sessions_per_second:
+            return None
+        now = self.stages[-1]
+        return max(now.most_sessions - now.sessions, 0) / self.sessions_per_second
+
+
+def read_live(directory: Path) -> LiveState | None:
+    """What the run in a directory says of itself; None where none is running, or the file is not one of ours."""
+    try:
+        content = json.loads(bounded_text(directory / LIVE_NAME))
+        stages = tuple(
+            Stage(str(each["arms"]), int(each["sessions"]), int(each["most_sessions"])) for each in content["stages"]
+        )
+        rate = content["sessions_per_second"]
+        return LiveState(
+            process=int(content["process"]),
+            started_at=float(content["started_at"]),
+            written_at=float(content["written_at"]),
+            stages=stages,
+            note=str(content["note"]),
+            sessions_per_second=None if rate is None else float(rate),
+        )
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None
+
+
+def ask_to_stop(directory: Path) -> None:
+    """Ask the run in a directory to stop; it commits what was decided and can be resumed.
+
+    Raises:
+        RunDirectoryError: The directory cannot be written.
+    """
+    try:
+        (directory / STOP_NAME).touch()
+    except OSError as fault:
+        raise RunDirectoryError(f"{directory / STOP_NAME}: cannot be written ({fault.strerror})") from None
+
+
+def _interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+class LiveFile:
+    """Passes events on, and keeps `live.json` while it is open as a context manager.
+
+    Args:
+        progress: Is told everything as well.
+        stop: What is done when somebody asks the run to stop; as Ctrl-C if absent.
+    """
+
+    def __init__(self, progress: Progress, stop: Callable[[], None] = _interrupt) -> None:
+        self._progress, self._stop = progress, stop
+        self._state = LiveState(os.getpid(), time.time(), time.time())
+        self._written: deque[tuple[float, int]] = deque(maxlen=int(_RATE_SECONDS / _EVERY_SECONDS))
+        self._directory: Path | None = None
+        self._over, self._lock = threading.Event(), threading.Lock()
+        self._thread = threading.Thread(target=self._keep, name="live.json", daemon=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        if self._directory is not None:
+            self._thread.join()
+            _forget(self._directory)
+
+    def event(self, event: ProgressEvent) -> None:
+        """See `Progress.event`."""
+        with self._lock:
+            self._take_note(event)
+        self._progress.event(event)
+
+    def _take_note(self, event: ProgressEvent) -> None:
+        stages = self._state.stages
+        match event:
+            case RunBegins(directory):
+                self._watch(directory)
+            case ArmBegins(name, sessions):
+                self._state = replace(self._state, stages=(*stages, Stage(name, 0, sessions)))
+            case SessionsWritten(count) if stages:
+                now = replace(stages[-1], sessions=stages[-1].sessions + count)
+                self._state = replace(self._state, stages=(*stages[:-1], now))
+            case Note(line):
+                self._state = replace(self._state, note=line)
+
+    def _watch(self, directory: Path) -> None:
+        """From now on the file lies here: each cell of a matrix is a run of its own."""
+        before, self._directory = self._directory, directory
+        self._state = replace(self._state, stages=())
+        self._written.clear()
+        _forget(directory)  # what an earlier start was asked is over
+        if before is None:
+            self._thread.start()
+        elif before != directory:
+            _forget(before)
+
+    def _keep(self) -> None:
+        """Write the file again and again, and look whether the run is to stop."""
+        while not self._over.wait(_EVERY_SECONDS):
+            with self._lock:
+                if self._directory is None:
+                    continue
+                now = time.time()
+                self._written.append((now, sum(stage.sessions for stage in self._state.stages)))
+                state = replace(self._state, written_at=now, sessions_per_second=_rate(self._written))
+                with suppress(RunDirectoryError):  # a full disk: the log says so, and this file is no result
+                    write_json(self._directory / LIVE_NAME, asdict(state))
+                asked = self._directory / STOP_NAME
+                wanted = asked.exists()
+                with suppress(OSError):
+                    asked.unlink(missing_ok=True)
+            if wanted:
+                self._stop()
+
+
+def _rate(written: Sequence[tuple[float, int]]) -> float | None:
+    """Sessions per second between the first and the last look."""
+    (began, before), (now, after) = written[0], written[-1]
+    return (after - before) / (now - began) if after > before and now > began else None
+
+
+def _forget(directory: Path) -> None:
+    for name in (LIVE_NAME, STOP_NAME):
+        with suppress(OSError):
+            (directory / name).unlink(missing_ok=True)

@@ -1,0 +1,228 @@
+"""The pages of `groundlings ui`: which address leads where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from groundlings.environments.errors import GroundlingsError
+from groundlings.experiments.archive.directory import REPORT_NAME
+from groundlings.experiments.archive.inventory import diff_runs
+from groundlings.experiments.running.live_file import ask_to_stop
+from groundlings.experiments.ui.guard import Access, Guard
+from groundlings.experiments.ui.live import LiveRuns
+from groundlings.experiments.ui.overview import Overview, RunRow
+from groundlings.experiments.ui.pages import page, report_policy
+from groundlings.experiments.ui.resuming import resume_in_background
+from groundlings.experiments.ui.run_shelf import ShelvedRun, find_run
+from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.reading.asked import NotAnswered, answer
+
+_CALLS_A_PAGE = 20
+_USERS_A_PAGE = 200
+_FILES = {".png": "image/png", ".json": "application/json", ".yaml": "text/plain"}
+"""Files of a run that may be downloaded, by their ending; a report has an address of its own."""
+
+_LARGEST_FILE = 64 << 20
+_EXAMPLE = """SELECT name AS arm, count(*) AS sessions, avg(pages) AS pages
+FROM sessions JOIN arms USING (arm_id)
+GROUP BY name"""
+
+
+class NotHere(Exception):
+    """There is no such page; the message says what is missing."""
+
+
+def web_app(root: Path, access: Access | None = None) -> Starlette:
+    """The web app over a directory of runs; it writes nothing but what is asked for by POST.
+
+    Args:
+        root: The directory that holds the runs, or one run.
+        access: Who may ask what; on the loopback interface, with control, if absent.
+    """
+    pages = _Pages(root, access or Access())
+    routes = [
+        Route("/", pages.index),
+        Route("/compare", pages.compare),
+        Route("/static/{name}", _static),
+        Route("/runs/{run}/", pages.run),
+        Route("/runs/{run}/report.html", pages.report),
+        Route("/runs/{run}/live", pages.live),
+        Route("/runs/{run}/live/panel", partial(pages.live, panel=True)),
+        Route("/runs/{run}/people", pages.people),
+        Route("/runs/{run}/people/{agent:int}", pages.person),
+        Route("/runs/{run}/calls", pages.calls),
+        Route("/runs/{run}/sql", pages.sql, methods=["GET", "POST"]),
+        Route("/runs/{run}/files/{name}", pages.file),
+        Route("/runs/{run}/stop", pages.stop, methods=["POST"]),
+        Route("/runs/{run}/resume", pages.resume, methods=["POST"]),
+    ]
+    faults: dict[Any, Callable[[Request, Exception], Any]] = {
+        NotHere: _not_here,
+        GroundlingsError: _said,
+        404: _not_here,
+    }
+    app = Starlette(routes=routes, exception_handlers=faults)
+    app.add_middleware(Guard, access=pages.access)
+    return app
+
+
+class _Pages:
+    """Answers requests; everything that reads a log does so in a thread."""
+
+    def __init__(self, root: Path, access: Access) -> None:
+        self.access = access
+        self._overview, self._live = Overview(root), LiveRuns()
+
+    async def index(self, _request: Request) -> Response:
+        rows = await run_in_threadpool(self._overview.rows)
+        return page("index.html.j2", rows=rows, root=str(self._overview.root))
+
+    async def run(self, request: Request) -> Response:
+        row = await self._row(request)
+        where = "live" if row.status == "running" or not row.has_report else REPORT_NAME
+        return RedirectResponse(f"/runs/{row.run.key}/{where}", status_code=303)
+
+    async def report(self, request: Request) -> Response:
+        run = await self._shelved(request)
+        content = await run_in_threadpool(_bytes, run.directory / REPORT_NAME)
+        return HTMLResponse(content, headers={"content-security-policy": report_policy()})
+
+    async def file(self, request: Request) -> Response:
+        run, name = await self._shelved(request), request.path_params["name"]
+        kind = _FILES.get(Path(name).suffix)
+        # Looked up among what lies there, so that no name can lead anywhere else.
+        found = next((path for path in run.directory.iterdir() if path.name == name), None)
+        if kind is None or found is None:
+            raise NotHere(f"{run.name} has no such file to download")
+        headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+        return Response(await run_in_threadpool(_bytes, found), media_type=kind, headers=headers)
+
+    async def live(self, request: Request, *, panel: bool = False) -> Response:
+        row = await self._row(request)
+        view = await run_in_threadpool(self._live.view, row.run.directory)
+        return page("live_panel.html.j2" if panel else "live.html.j2", row=row, view=view, access=self.access)
+
+    async def people(self, request: Request) -> Response:
+        run, begins = await self._shelved(request), request.query_params.get("begins", "")[:100]
+        after = _number(request, "after")
+        found = await run_in_threadpool(_asked, run, lambda log: log.users_after(after, _USERS_A_PAGE + 1, begins))
+        more = found[_USERS_A_PAGE - 1]["agent_id"] if len(found) > _USERS_A_PAGE else None
+        return page("people.html.j2", run=run, users=found[:_USERS_A_PAGE], begins=begins, more=more)
+
+    async def person(self, request: Request) -> Response:
+        run, agent = await self._shelved(request), int(request.path_params["agent"])
+        raise NotHere(f"{run.name}: stories of agent {agent}")
+
+    async def calls(self, request: Request) -> Response:
+        run, after, failed = await self._shelved(request), _number(request, "after"), "failed" in request.query_params
+        found = await run_in_threadpool(
+            _asked, run, lambda log: log.calls_after(after, _CALLS_A_PAGE + 1, failed=failed)
+        )
+        shown = [{**call, "messages": _messages(call["messages"])} for call in found[:_CALLS_A_PAGE]]
+        more = shown[-1]["call_id"] if len(found) > _CALLS_A_PAGE else None
+        return page("calls.html.j2", run=run, calls=shown, more=more, failed=failed)
+
+    async def sql(self, request: Request) -> Response:
+        run, query, found, problem = await self._shelved(request), _EXAMPLE, None, ""
+        if request.method == "POST":
+            if not await self.access.allowed(request):
+                return PlainTextResponse("the form is of an earlier start; load the page again", status_code=403)
+            query = str((await request.form()).get("query", ""))
+            try:
+                found = await run_in_threadpool(answer, run.directory, query)
+            except NotAnswered as fault:
+                problem = str(fault)
+        return page("sql.html.j2", run=run, query=query, found=found, problem=problem, access=self.access)
+
+    async def compare(self, request: Request) -> Response:
+        keys = request.query_params.getlist("run")
+        if len(keys) != 2:
+            raise NotHere("two runs are compared; mark two of them in the list")
+        rows = [await self._row(request, key) for key in keys]
+        found = await run_in_threadpool(diff_runs, rows[0].run.directory, rows[1].run.directory)
+        return page("compare.html.j2", rows=rows, contrasts=found)
+
+    async def stop(self, request: Request) -> Response:
+        row = await self._controlled(request)
+        if row.live is not None:
+            await run_in_threadpool(ask_to_stop, row.run.directory)
+        return RedirectResponse(f"/runs/{row.run.key}/live", status_code=303)
+
+    async def resume(self, request: Request) -> Response:
+        row = await self._controlled(request)
+        if row.status in ("interrupted", "failed", "killed"):
+            await run_in_threadpool(resume_in_background, row.run.directory)
+        return RedirectResponse(f"/runs/{row.run.key}/live", status_code=303)
+
+    async def _controlled(self, request: Request) -> RunRow:
+        if not await self.access.allowed(request):
+            raise NotHere("the form is of an earlier start of this server; load the page again")
+        return await self._row(request)
+
+    async def _shelved(self, request: Request, key: str | None = None) -> ShelvedRun:
+        wanted = key or str(request.path_params["run"])
+        run = await run_in_threadpool(find_run, self._overview.root, wanted)
+        if run is None:
+            raise NotHere("there is no such run here; it may have been moved or deleted")
+        return run
+
+    async def _row(self, request: Request, key: str | None = None) -> RunRow:
+        run = await self._shelved(request, key)
+        return await run_in_threadpool(self._overview.row, run)
+
+
+def _asked(run: ShelvedRun, question: Callable[[LogReader], Any]) -> Any:
+    with LogReader(run.directory) as log:
+        return question(log)
+
+
+def _messages(written: str) -> list[tuple[str, str]]:
+    """Role and text of each message of a prompt; the whole as it stands where it is none of ours."""
+    try:
+        return [(str(each["role"]), str(each["content"])) for each in json.loads(written)]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return [("prompt", written)]
+
+
+def _bytes(path: Path) -> bytes:
+    if path.is_symlink() or not path.is_file():
+        raise NotHere(f"there is no {path.name} in this run")
+    if path.stat().st_size > _LARGEST_FILE:
+        raise NotHere(f"{path.name} is larger than {_LARGEST_FILE >> 20} MiB; copy it from the run's directory")
+    return path.read_bytes()
+
+
+def _number(request: Request, name: str) -> int:
+    """A query parameter that counts; 0 where it is none."""
+    given = request.query_params.get(name, "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
+
+
+async def _static(request: Request) -> Response:
+    kinds = {"ui.css": "text/css", "ui.js": "text/javascript"}
+    name = request.path_params["name"]
+    if name not in kinds:
+        raise NotHere("there is no such file")
+    content = files("groundlings.experiments.ui").joinpath("templates", name).read_text(encoding="utf-8")
+    return Response(content, media_type=kinds[name])
+
+
+async def _not_here(_request: Request, fault: Exception) -> Response:
+    said = str(fault) if isinstance(fault, NotHere) else "there is no such page"
+    return page("message.html.j2", title="Not found", text=said, status=404)
+
+
+async def _said(_request: Request, fault: Exception) -> Response:
+    return page("message.html.j2", title="This cannot be shown", text=str(fault), status=500)

@@ -1,0 +1,80 @@
+"""The live page of a run: progress, cost and effects so far, without slowing the run down."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+
+from groundlings.environments.errors import GroundlingsError
+from groundlings.experiments.analysis.live_effects import LiveEffects, LiveFigures
+from groundlings.experiments.running.live_file import LiveState, read_live
+from groundlings.simulator.log.reader import LogReader
+
+AT_MOST = 0.02
+"""Share of the time for which a log is read: a look that takes a second is followed by none for 50."""
+
+_KEPT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LiveView:
+    """What a live page shows.
+
+    Attributes:
+        state: What the run says of itself; None where it says nothing.
+        figures: What the log told at the last look; None before the first.
+        looked_at: When that was, in seconds since 1970.
+        problem: Why nothing can be read, "" where it can.
+    """
+
+    state: LiveState | None
+    figures: LiveFigures | None
+    looked_at: float | None
+    problem: str
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One run between looks."""
+
+    effects: LiveEffects = field(default_factory=LiveEffects)
+    figures: LiveFigures | None = None
+    looked_at: float = 0.0
+    took: float = 0.0
+    problem: str = ""
+    lock: Lock = field(default_factory=Lock)
+
+
+class LiveRuns:
+    """Looks into the logs of running runs; however many pages ask, each log is read once in a while."""
+
+    def __init__(self) -> None:
+        self._watched: dict[Path, _Watched] = {}
+
+    def view(self, directory: Path) -> LiveView:
+        """The run as far as it is."""
+        watched = self._watched.setdefault(directory, _Watched())
+        while len(self._watched) > _KEPT:
+            self._watched.pop(next(iter(self._watched)))
+        # Whoever comes while another page looks gets the figures before.
+        if watched.lock.acquire(blocking=False):
+            try:
+                _look(directory, watched)
+            finally:
+                watched.lock.release()
+        return LiveView(read_live(directory), watched.figures, watched.looked_at or None, watched.problem)
+
+
+def _look(directory: Path, watched: _Watched) -> None:
+    began = time.time()
+    if began - watched.looked_at < watched.took / AT_MOST:
+        return
+    try:
+        with LogReader(directory) as log:
+            watched.figures, watched.problem = watched.effects.look(log), ""
+    except GroundlingsError as fault:
+        watched.problem = str(fault)
+    watched.looked_at = time.time()
+    watched.took = watched.looked_at - began

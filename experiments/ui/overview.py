@@ -1,0 +1,146 @@
+"""What the index says of each run: read from small files beside the log, and again only when these have changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from groundlings.environments.bounded_files import bounded_text
+from groundlings.environments.errors import GroundlingsError
+from groundlings.experiments.archive.directory import MANIFEST_NAME, REPORT_NAME
+from groundlings.experiments.archive.inventory import DAMAGED
+from groundlings.experiments.running.live_file import LiveState, read_live
+from groundlings.experiments.ui.run_shelf import ShelvedRun, shelved_runs
+from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.store import LOG_NAME
+
+ANSWER_NAME = "answer.json"
+_WATCHED = (LOG_NAME, f"{LOG_NAME}-wal", ANSWER_NAME, MANIFEST_NAME, REPORT_NAME)
+_MOST = 2_000
+"""Characters of a text that the index shows at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run in the index.
+
+    Attributes:
+        run: Where it lies.
+        experiment: The name in its file.
+        status: running, done, interrupted, failed, killed (it says that it is running, and its process is gone),
+            damaged.
+        question: What was asked; "" in a run without an answer.
+        sentence: The answer in one sentence; "" likewise, and why there is none of a damaged run.
+        winner: The recommender in front; "" where none is.
+        trust: One word for each of the three lights, in their order.
+        started: Wall clock, UTC, to the minute; "" where it is not known.
+        agents, sessions: Numbers as text, "" where they are not known.
+        cost: What the calls of a language model took, in words; "" where none was asked.
+        live: What it says of itself while it runs.
+        has_report: Whether its report lies there.
+    """
+
+    run: ShelvedRun
+    experiment: str
+    status: str
+    question: str = ""
+    sentence: str = ""
+    winner: str = ""
+    trust: tuple[str, ...] = ()
+    started: str = ""
+    cost: str = ""
+    live: LiveState | None = None
+    has_report: bool = False
+
+
+class Overview:
+    """The rows of the index.
+
+    Args:
+        root: The directory that holds the runs.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._kept: dict[str, tuple[tuple[float, ...], RunRow]] = {}
+
+    def rows(self) -> list[RunRow]:
+        """All runs, the latest first; those that are running before all others."""
+        found = [self.row(run) for run in shelved_runs(self.root)]
+        found.sort(key=lambda row: row.started, reverse=True)
+        return sorted(found, key=lambda row: row.status != "running")
+
+    def row(self, run: ShelvedRun) -> RunRow:
+        """What is known of one run."""
+        changed = tuple(_changed(run.directory / name) for name in _WATCHED)
+        kept = self._kept.get(run.key)
+        row = kept[1] if kept is not None and kept[0] == changed else _read(run)
+        self._kept[run.key] = (changed, row)
+        live = read_live(run.directory)
+        if row.status != "running":
+            return row
+        if live is not None and live.alive:
+            return replace(row, live=live)
+        # A run that Python started writes no such file: nobody knows whether it still goes.
+        return row if live is None else replace(row, status="killed")
+
+
+def _read(run: ShelvedRun) -> RunRow:
+    try:
+        with LogReader(run.directory) as log:
+            about = log.run()
+    except GroundlingsError as fault:
+        return RunRow(run, run.name, DAMAGED, sentence=str(fault)[:_MOST])
+    told = _content(run.directory / ANSWER_NAME)
+    lights = told.get("lights")
+    return RunRow(
+        run=run,
+        experiment=str(about["experiment"]),
+        status=str(about["status"]),
+        question=_text(told.get("question")),
+        sentence=_text(told.get("sentence")),
+        winner=_text(told.get("winner")),
+        trust=tuple(_text(light.get("state")) for light in lights if isinstance(light, dict))
+        if isinstance(lights, list)
+        else (),
+        started=_minute(about["started_at"]),
+        cost=_cost(_content(run.directory / MANIFEST_NAME)),
+        has_report=(run.directory / REPORT_NAME).is_file(),
+    )
+
+
+def _content(path: Path) -> Mapping[str, Any]:
+    """A JSON object that lies beside a log; empty where there is none that can be read."""
+    try:
+        found = json.loads(bounded_text(path))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _cost(manifest: Mapping[str, Any]) -> str:
+    seconds = manifest.get("seconds")
+    simulate = seconds.get("simulate") if isinstance(seconds, dict) else None
+    return f"{simulate:,.0f} s" if isinstance(simulate, int | float) else ""
+
+
+def _minute(stamp: object) -> str:
+    try:
+        return datetime.fromisoformat(str(stamp)).astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return ""
+
+
+def _text(value: object) -> str:
+    return value[:_MOST] if isinstance(value, str) else ""
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -1,0 +1,59 @@
+"""The runs of a directory under addresses that no request can make up: an address is looked up, never turned into a
+path."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from groundlings.experiments.archive.directory import CELLS
+from groundlings.experiments.archive.inventory import looks_like_a_run
+
+_UNSAFE = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ShelvedRun:
+    """A run directory.
+
+    Attributes:
+        key: Its part of an address: letters, digits and hyphens, the same at each start.
+        name: Its path from the directory of all runs.
+        directory: Where it lies.
+    """
+
+    key: str
+    name: str
+    directory: Path
+
+
+def shelved_runs(root: Path) -> Iterator[ShelvedRun]:
+    """The runs directly under a directory, replicates one by one, by name; the directory itself where it is a run.
+
+    A link is left out: it may lead anywhere.
+    """
+    if looks_like_a_run(root) and not (root / CELLS).is_dir():
+        yield _shelved(root, root.resolve().name)
+        return
+    for directory in [root] if (root / CELLS).is_dir() else sorted(root.iterdir()):
+        if directory.is_symlink() or not directory.is_dir():
+            continue
+        cells = directory / CELLS
+        whole = sorted(cells.iterdir()) if cells.is_dir() and not cells.is_symlink() else [directory]
+        for run in whole:
+            if not run.is_symlink() and looks_like_a_run(run):
+                yield _shelved(run, run.relative_to(root).as_posix())
+
+
+def find_run(root: Path, key: str) -> ShelvedRun | None:
+    """The run of an address, None where there is none."""
+    return next((run for run in shelved_runs(root) if run.key == key), None)
+
+
+def _shelved(directory: Path, name: str) -> ShelvedRun:
+    told = _UNSAFE.sub("-", name.removesuffix("/").lower()).strip("-")[:40] or "run"
+    mark = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return ShelvedRun(f"{told}-{mark}", name, directory)
