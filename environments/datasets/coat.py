@@ -32,7 +32,6 @@ LICENCE = (
     "Coat: given out by its authors for research; acknowledge Schnabel et al. 2016. It is not part of this project and "
     "may not be passed on without their permission."
 )
-WORDS = Words("coat", "coats")
 WHERE = (
     "Coat (Schnabel et al. 2016, Recommendations as treatments: 290 people, 300 coats, self-chosen and uniformly "
     "random ratings) is not downloaded: get it from its authors, https://www.cs.cornell.edu/~schnabts/mnar/, unpack it "
@@ -108,7 +107,7 @@ def _catalog(directory: Path, n_items: int) -> Catalog:
         titles=tuple(_title(item, row) for item, row in enumerate(genres)),
         years=np.full(n_items, np.nan),
         genres=genres,
-        words=WORDS,
+        words=Words("coat", "coats"),
     )
 
 

@@ -33,7 +33,6 @@ NAME = "complete-journey"
 LICENCE = (
     "dunnhumby and 84.51° source files: research and teaching, acknowledge dunnhumby, no redistribution of the data."
 )
-WORDS = Words("product", "products", {"interaction": "bought"})
 ARCHIVE = Archive(
     NAME,
     None,
@@ -274,7 +273,7 @@ def _catalog(table: pa.Table, described: IntArray, items: IntArray) -> Catalog:
         years=np.full(len(items), np.nan),
         genres=tuple((category,) if category else () for category in categories),
         texts=tuple(departments),
-        words=WORDS,
+        words=Words("product", "products", {"interaction": "bought"}),
     )
 
 

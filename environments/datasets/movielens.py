@@ -20,7 +20,6 @@ LICENCE = (
     "GroupLens terms: research use, acknowledge GroupLens (Harper and Konstan 2015), no commercial use and no "
     "redistribution without permission."
 )
-WORDS = Words("film", "films", {"interaction": "watched"})
 GENDERS = {"M": "male", "F": "female"}
 
 
@@ -70,7 +69,7 @@ def catalog(ids: Sequence[str] | None, titles: Sequence[str], genres: Sequence[S
         titles=tuple(title for title, _ in read),
         years=np.array([np.nan if year is None else year for _, year in read], dtype=np.float64),
         genres=tuple(tuple(sorted(set(some) - {"", "unknown"})) for some in genres),
-        words=WORDS,
+        words=Words("film", "films", {"interaction": "watched"}),
     )
 
 

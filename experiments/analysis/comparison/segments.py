@@ -155,7 +155,7 @@ def _pooled(values: Sequence[str]) -> tuple[str, ...]:
 
 
 def in_order(levels: Collection[str]) -> list[str]:
-    """The levels of an attribute as they are listed: low before high, ages upwards, "others" last, everything else by name."""
+    """Levels as they are listed: low before high, ages upwards, "others" last, everything else by name."""
 
     def place(level: str) -> tuple[int, str]:
         if level in _LEVELS:

@@ -226,9 +226,7 @@ class _Measured:
         here[users] = True
         estimator = self._estimator.among(here)
         found = [estimator.difference(arm[here], self._baseline[here]) for arm in self._arms]
-        return tuple(
-            None if effect.n < FEWEST or effect.difference is None else Cell(effect, None) for effect in found
-        )
+        return tuple(None if effect.n < FEWEST or effect.difference is None else Cell(effect, None) for effect in found)
 
     def _adjusted(self, table: SegmentTable, place: int, column: int, p_value: float | None) -> SegmentTable:
         row = table.rows[place]

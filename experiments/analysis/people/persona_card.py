@@ -59,7 +59,12 @@ def items_of(persona: Mapping[str, Any]) -> set[int]:
 
 
 def persona_card(
-    agent_id: int, user_id: str, persona: Mapping[str, Any], titles: Mapping[int, str], words: Words, opinion: str | None
+    agent_id: int,
+    user_id: str,
+    persona: Mapping[str, Any],
+    titles: Mapping[int, str],
+    words: Words,
+    opinion: str | None,
 ) -> PersonaCard:
     """The card of one agent.
 
@@ -116,9 +121,7 @@ def _ratings(persona: Mapping[str, Any], opinion: str | None) -> tuple[str, tupl
     return f"{style.get('ratings', 0):,} ratings given", bars
 
 
-def _acts(
-    persona: Mapping[str, Any], titles: Mapping[int, str], words: Words
-) -> tuple[str, tuple[Bar, ...]] | None:
+def _acts(persona: Mapping[str, Any], titles: Mapping[int, str], words: Words) -> tuple[str, tuple[Bar, ...]] | None:
     acts = [act for act in persona.get("acts") or () if act["item"] in titles and act["kind"] in KINDS][:_MOST_BARS]
     if not acts:
         return None

@@ -17,8 +17,45 @@ MOST_DOTS = 100
 DOZEN = 12
 """Users whose sessions are shown."""
 
-_BINS = 41
+_COLUMNS = 41
 _REACH = 0.995
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """Columns of equal width, zero in the middle of one of them.
+
+    Attributes:
+        below, above: Columns below and above that one; the outermost hold what lies beyond, too.
+        width: Of a column, in the metric's unit.
+    """
+
+    below: int
+    above: int
+    width: float
+
+    @property
+    def columns(self) -> int:
+        """How many there are."""
+        return self.below + 1 + self.above
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Values at the middle of the outermost columns."""
+        return -self.below * self.width, self.above * self.width
+
+    def column(self, value: float) -> int:
+        """The column of a value, 0 is the lowest; nobody who gained or lost stands where those do who did neither."""
+        place = int(np.clip(np.floor(value / self.width + 0.5), -self.below, self.above))
+        if value > 0 and self.above:
+            place = max(place, 1)
+        elif value < 0 and self.below:
+            place = min(place, -1)
+        return place + self.below
+
+    def share(self, value: float) -> float:
+        """Where a value lies between the two ends of the axis, 0 to 1."""
+        return float(np.clip((self.below + 0.5 + value / self.width) / self.columns, 0.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +66,7 @@ class Dot:
         agent_id: The log's number.
         user_id: The data set's own id.
         value: The user's own difference.
-        column: Place on the axis that all arms share, 0 to `Spread.columns` - 1; the ends hold what lies beyond.
+        column: Of the axis that all arms share, 0 is the lowest.
         level: Place in the column, 0 is the lowest.
     """
 
@@ -67,20 +104,13 @@ class Spread:
 
     Attributes:
         arms: In the order of the YAML.
-        columns: Places on the axis; zero is the middle of the middle one.
-        width: Of a column, in the metric's unit.
+        axis: Columns on which dots stand.
         tallest: Dots of the fullest column of any arm.
     """
 
     arms: tuple[ArmSpread, ...]
-    columns: int
-    width: float
+    axis: Axis
     tallest: int
-
-    @property
-    def reach(self) -> float:
-        """Where the axis ends, on either side of zero."""
-        return self.width * self.columns / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +162,9 @@ def spread_of(
     known = {name: found for name, found in known.items() if len(found)}
     if not known:
         return None
-    everybody = np.concatenate(list(known.values()))
-    width = _column_width(everybody)
-    found = tuple(_arm_spread(name, gaps[name], width, agents, users) for name in known)
-    tallest = max((dot.level + 1 for arm in found for dot in arm.dots), default=1)
-    return Spread(found, _BINS, width, tallest)
+    axis = _axis(np.concatenate(list(known.values())))
+    found = tuple(_arm_spread(name, gaps[name], axis, agents, users) for name in known)
+    return Spread(found, axis, max(dot.level + 1 for arm in found for dot in arm.dots))
 
 
 def choose_dozen(outcomes: Outcomes, best: str | None, metric: Metric, agents: Sequence[int]) -> Dozen:
@@ -196,28 +224,31 @@ def _parts(sizes: Mapping[str, int], total: int) -> dict[str, int]:
     return {name: number + (name in short) for name, number in found.items()}
 
 
-def _column_width(values: FloatArray) -> float:
-    """So wide that nearly all values lie on the axis; where they come in steps, a column holds whole steps."""
-    reach = float(np.quantile(np.abs(values), _REACH)) or float(np.abs(values).max()) or 1.0
-    width = 2 * reach / (_BINS - 1)
+def _axis(values: FloatArray) -> Axis:
+    """So wide that nearly all values lie on it; where they come in steps, a column holds whole steps.
+
+    It ends where the values do, so that neither half stands empty for a few.
+    """
+    low, high = (float(end) for end in np.quantile(values, (1 - _REACH, _REACH)))
+    low, high = min(low, 0.0), max(high, 0.0)
+    if low == high:  # all but a few have no difference
+        low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    width = (high - low) / (_COLUMNS - 1) or 1.0
     distinct = np.unique(values.round(9))
     if 1 < len(distinct) < len(values) / 4:
         step = float(np.diff(distinct).min())
         width = step * max(1, int(np.ceil(width / step - 1e-9)))
-    return width
+    below, above = (int(np.ceil(abs(end) / width - 1e-9)) for end in (low, high))
+    return Axis(max(below, int((values < 0).any())), max(above, int((values > 0).any())), width)
 
 
-def _arm_spread(
-    name: str, gaps: FloatArray, width: float, agents: Sequence[int], users: Sequence[str]
-) -> ArmSpread:
+def _arm_spread(name: str, gaps: FloatArray, axis: Axis, agents: Sequence[int], users: Sequence[str]) -> ArmSpread:
     known = gaps[~np.isnan(gaps)]
     levels: dict[int, int] = {}
     dots = []
     for row in _spaced(gaps, MOST_DOTS):
         value = float(gaps[row])
-        column = int(np.clip(np.floor(value / width + 0.5), -(_BINS // 2), _BINS // 2)) + _BINS // 2
-        if value and column == _BINS // 2:  # nobody who gained or lost stands among those who did neither
-            column += 1 if value > 0 else -1
+        column = axis.column(value)
         level = levels.get(column, 0)
         levels[column] = level + 1
         dots.append(Dot(int(agents[row]), users[row], value, column, level))

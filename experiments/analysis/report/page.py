@@ -63,7 +63,7 @@ def write_report(
     most_rows: int | None = SOME_ROWS,
 ) -> Path:
     """Write `report.html`, `metrics.png`, `pages.png` and, where there is something to show, `daily.png`, `days.png`,
-    `effects.png`, `pareto.png`, `people.png`, `retention.png` and `segments.png`.
+    `effects.png`, `pareto.png`, `people.png` and `retention.png`.
 
     Args:
         run_dir: The run directory; its `manifest.json` is read when there is one.

@@ -41,7 +41,9 @@ def heat_lines(heat: HeatMap, metric: Metric) -> list[str]:
 
 
 def _opposed(cells: list[Cell]) -> str:
-    better, worse = (sum(cell.reading in words for cell in cells) for words in (("better", "higher"), ("worse", "lower")))
+    better, worse = (
+        sum(cell.reading in words for cell in cells) for words in (("better", "higher"), ("worse", "lower"))
+    )
     return f", {better} one way and {worse} the other" if better and worse else ""
 
 
@@ -74,7 +76,9 @@ def dozen(found: Dozen, metric: Metric) -> str:
     if not number:
         return "No user has a value in this run, so nobody can stand for the others."
     if not found.baseline:
-        every = "These are all users" if number == found.of else f"These {number} of {count(found.of)} users stand for all"
+        every = (
+            "These are all users" if number == found.of else f"These {number} of {count(found.of)} users stand for all"
+        )
         return f"{every}: evenly spaced by rank, from the one with the lowest {what} to the one with the highest."
     lower, higher = (sum(each.value < 0 for each in found.people), sum(each.value > 0 for each in found.people))
     words = ("have less", "as much", "more")

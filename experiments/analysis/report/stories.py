@@ -13,12 +13,13 @@ from groundlings.environments.errors import ConfigError
 from groundlings.experiments.analysis.people.story import ArmDay, DayStory, story
 from groundlings.experiments.analysis.report import formatting
 from groundlings.experiments.analysis.report.palette import Style, styles_of
+from groundlings.experiments.analysis.report.skeleton import page_environment
 from groundlings.experiments.analysis.report.sparkline import sparkline
 from groundlings.experiments.archive.agent_history import StoryPage, StorySession, StorySlot
 from groundlings.simulator.log.reader import LogReader
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, Template
+    from jinja2 import Template
     from markupsafe import Markup
 
 _SATISFACTION = (1.0, 10.0)
@@ -194,16 +195,4 @@ def _whole(what: str, text: str) -> int:
 
 @cache
 def _template() -> Template:
-    return _environment().get_template("story.html.j2")
-
-
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    return Environment(
-        loader=PackageLoader("groundlings.experiments.analysis.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return page_environment().get_template("story.html.j2")
