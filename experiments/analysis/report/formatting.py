@@ -121,8 +121,13 @@ def ending(day: int, ended_by: str, pages: int, satisfaction: float | None = Non
     return f"Day {day + 1}: {_ENDED[EndedBy(ended_by)].format(pages=pages)}{felt}."
 
 
-def opening(summary: Summary) -> str:
-    """What was simulated, in one sentence."""
+def opening(summary: Summary, split: bool = False) -> str:
+    """What was simulated, in one sentence.
+
+    Args:
+        summary: Of the run.
+        split: Whether each agent was in one arm only.
+    """
     run = summary.run
     people = plural(run["agents"], "simulated user", "simulated users")
     each = "built from one user's history" if run["agents"] == 1 else "each built from one user's history"
@@ -133,7 +138,10 @@ def opening(summary: Summary) -> str:
     if summary.baseline.recommender == TEAM_DRAFT:
         arms = "lists that 2 recommenders had drafted together"
     days = plural(run["days"], "day")
-    return f"{people}, {each} in {run['dataset']}, visited {arms} over {days}; {deciding(run)}."
+    tried = "was each shown" if split else "visited"
+    if split:
+        arms = f"one of {arms}"
+    return f"{people}, {each} in {run['dataset']}, {tried} {arms} over {days}; {deciding(run)}."
 
 
 def deciding(run: Mapping[str, Any]) -> str:
