@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -16,18 +16,22 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from groundlings.environments.errors import GroundlingsError
+from groundlings.environments.errors import ConfigError, GroundlingsError
+from groundlings.experiments.analysis.report.stories import day_of, fragment, story_html, styles_in
 from groundlings.experiments.archive.directory import REPORT_NAME
 from groundlings.experiments.archive.inventory import diff_runs
 from groundlings.experiments.running.live_file import ask_to_stop
 from groundlings.experiments.ui.guard import Access, Guard
 from groundlings.experiments.ui.live import LiveRuns
 from groundlings.experiments.ui.overview import Overview, RunRow
-from groundlings.experiments.ui.pages import page, report_policy
+from groundlings.experiments.ui.pages import STYLED, page, report_policy, story_styles
 from groundlings.experiments.ui.resuming import resume_in_background
 from groundlings.experiments.ui.run_shelf import ShelvedRun, find_run
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.reading.asked import NotAnswered, answer
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 _CALLS_A_PAGE = 20
 _USERS_A_PAGE = 200
@@ -61,7 +65,7 @@ def web_app(root: Path, access: Access | None = None) -> Starlette:
         Route("/runs/{run}/live", pages.live),
         Route("/runs/{run}/live/panel", partial(pages.live, panel=True)),
         Route("/runs/{run}/people", pages.people),
-        Route("/runs/{run}/people/{agent:int}", pages.person),
+        Route("/runs/{run}/people/{agent}", pages.person),
         Route("/runs/{run}/calls", pages.calls),
         Route("/runs/{run}/sql", pages.sql, methods=["GET", "POST"]),
         Route("/runs/{run}/files/{name}", pages.file),
@@ -122,8 +126,18 @@ class _Pages:
         return page("people.html.j2", run=run, users=found[:_USERS_A_PAGE], begins=begins, more=more)
 
     async def person(self, request: Request) -> Response:
-        run, agent = await self._shelved(request), int(request.path_params["agent"])
-        raise NotHere(f"{run.name}: stories of agent {agent}")
+        """A user's day: a part of a page for the report, which asks for it by script, or a page of its own."""
+        run, agent = await self._shelved(request), str(request.path_params["agent"])
+        day, whole = request.query_params.get("day"), "whole" in request.query_params
+        try:
+            if not whole:
+                return HTMLResponse(await run_in_threadpool(_asked, run, lambda log: fragment(log, agent, day)))
+            told = await run_in_threadpool(_asked, run, lambda log: _story(log, agent, day))
+        except ConfigError as fault:
+            if not whole:
+                return PlainTextResponse(str(fault), status_code=404)
+            raise NotHere(str(fault)) from None
+        return page("person.html.j2", policy=STYLED, run=run, story=told)
 
     async def calls(self, request: Request) -> Response:
         run, after, failed = await self._shelved(request), _number(request, "after"), "failed" in request.query_params
@@ -188,6 +202,11 @@ def _asked(run: ShelvedRun, question: Callable[[LogReader], Any]) -> Any:
         return question(log)
 
 
+def _story(log: LogReader, agent: str, day: str | None) -> Markup:
+    told = day_of(log, agent, day)
+    return story_html(told, styles_in(log), day_link=lambda who, which: f"{who}?whole=1&day={which + 1}")
+
+
 def _messages(written: str) -> list[tuple[str, str]]:
     """Role and text of each message of a prompt; the whole as it stands where it is none of ours."""
     try:
@@ -213,6 +232,8 @@ def _number(request: Request, name: str) -> int:
 async def _static(request: Request) -> Response:
     kinds = {"ui.css": "text/css", "ui.js": "text/javascript"}
     name = request.path_params["name"]
+    if name == "story.css":
+        return Response(story_styles(), media_type="text/css")
     if name not in kinds:
         raise NotHere("there is no such file")
     content = files("groundlings.experiments.ui").joinpath("templates", name).read_text(encoding="utf-8")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import time
 from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import HTMLResponse
@@ -18,33 +17,47 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def page(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+STYLED = (
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; img-src 'self' data:; base-uri 'none'"
+)
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; img-src 'self' data:; base-uri 'none'"
+)
+"""The policy for pages whose bars have their lengths in `style`."""
+
+
+def page(template: str, status: int = 200, policy: str | None = None, **values: Any) -> HTMLResponse:
     """An answer made of a template.
 
     Args:
         template: Its name under `templates`.
         status: Of HTTP.
+        policy: What the page may load; as all pages of the web app if absent.
         **values: What stands in it; all of it is escaped.
     """
     text = _environment().get_template(template).render(**values)
-    return HTMLResponse(printable(text, newlines=True), status_code=status)
+    headers = None if policy is None else {"content-security-policy": policy}
+    return HTMLResponse(printable(text, newlines=True), status_code=status, headers=headers)
 
 
 @cache
 def report_policy() -> str:
     """The policy for a report: its own styles, and no script but exactly ours: a stranger's report runs none."""
-    return (
-        f"default-src 'none'; style-src 'unsafe-inline'; script-src {_shipped_script()}; connect-src 'self'; "
-        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
+    from groundlings.experiments.analysis.report.page import SCRIPTS
+    from groundlings.experiments.analysis.report.skeleton import frame, page_environment
+
+    return f"{frame(page_environment(), {}, SCRIPTS)['policy']}; frame-ancestors 'none'"
 
 
-def _shipped_script() -> str:
-    return "'none'"
+@cache
+def story_styles() -> str:
+    """The style sheets of the report, for a user's day outside of it."""
+    from groundlings.experiments.analysis.report.skeleton import REPORT_ROOM
 
-
-def _hash(script: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+    room = files(REPORT_ROOM).joinpath("templates")
+    palette = "; ".join(f"--{name}: {code}" for name, code in LIGHT.items())
+    dark = "; ".join(f"--{name}: {code}" for name, code in DARK.items())
+    sheets = "\n".join(room.joinpath(name).read_text(encoding="utf-8") for name in ("people.css",))
+    return f":root {{ {palette} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n{sheets}"
 
 
 @cache

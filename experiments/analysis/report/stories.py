@@ -51,8 +51,12 @@ def fragment(log: LogReader, agent: str, day: str | None = None) -> Markup:
     Raises:
         ConfigError: There is no such agent, or no session of the agent on that day.
     """
-    number, which = _whole("agent", agent), None if day is None else _whole("day", day) - 1
-    return story_html(story(log, number, which), styles_in(log))
+    return story_html(day_of(log, agent, day), styles_in(log))
+
+
+def day_of(log: LogReader, agent: str, day: str | None = None) -> DayStory:
+    """The story of an agent's day, named as in `fragment`; raises as it does."""
+    return story(log, _whole("agent", agent), None if day is None else _whole("day", day) - 1)
 
 
 def story_html(
