@@ -20,6 +20,9 @@ from groundlings.experiments.analysis.comparison.segments import (
     thirds,
 )
 
+_FEW_VALUES = 5
+"""Numbers with more values than this are told in thirds."""
+
 UNKNOWN = -1
 """Code of users of whom a level is not known."""
 
@@ -118,7 +121,7 @@ def _favourite(lifts: Mapping[str, float]) -> str:
 def _grouped(values: Sequence[str]) -> Sequence[str]:
     known = [value for value in values if value]
     numbers = sum(value.replace(".", "", 1).isdigit() for value in known)
-    if len(set(known)) > MOST_LEVELS and numbers == len(known) and not _are_codes(known):
+    if len(set(known)) > _FEW_VALUES and numbers == len(known) and not _are_codes(known):
         return thirds(values)
     counts = Counter(known)
     large = {value for value, count in counts.most_common(MOST_LEVELS) if count >= FEWEST}

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from groundlings.environments.datasets.logged_words import click_verb, logged_words
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.analysis.people.persona_card import PersonaCard, items_of, persona_card
+from groundlings.experiments.analysis.why.steps import stands_for, words_of
 from groundlings.experiments.archive.agent_history import StorySession, StorySlot, session_story
 from groundlings.experiments.config.designs import ParallelDesign, design_of
-from groundlings.simulator.log.reader import LoggedArm, LogReader
+from groundlings.simulator.log.reader import LogReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ class DayStory:
         copies: (arm, arm that it repeats): the same recommender that showed the same lists; they are not in `arms`.
         shared: Whether the same agents live in every arm, so that what arms show can be held against each other.
         showed: The log's number of an item -> names of the arms in `arms` that showed it on this day.
-        opened: What agents do when they click, in the past tense: "opened", or "bought" where a click stands for that.
+        stands_for: What a click means in these data where it is more than a look at the item, in the past tense, as
+            "bought"; "" where it means no more.
     """
 
     person: PersonaCard
@@ -75,7 +76,7 @@ class DayStory:
     copies: tuple[tuple[str, str], ...]
     shared: bool
     showed: Mapping[int, tuple[str, ...]]
-    opened: str
+    stands_for: str
 
     def beside(self, arm: ArmDay, slot: StorySlot) -> tuple[str, ...] | None:
         """The other arms that showed the item of a slot on this day; None where there is no other arm to compare."""
@@ -122,10 +123,10 @@ class _Teller:
         self._arms = {arm.name: (place, arm) for place, arm in enumerate(log.visited_arms())}
         actions = log.logged_actions()
         self._opinion = "rate" if actions is None else actions.opinion
-        self._names = () if actions is None else actions.names
-        self._config = run["config"]
         self._shared = isinstance(design_of(run["config"]), ParallelDesign)
-        histories = {each["name"]: each.get("history", "all") for each in self._config.get("arms", ())}
+        self._words = words_of(run["config"])
+        self._stands_for = self._words.verbs["interaction"] if stands_for(self._words, actions) else ""
+        histories = {each["name"]: each.get("history", "all") for each in run["config"].get("arms", ())}
         self._policies = {
             name: json.dumps([arm.recommender, dict(arm.options), histories.get(name, "all")], sort_keys=True)
             for name, (_, arm) in self._arms.items()
@@ -155,14 +156,13 @@ class _Teller:
             for slot in _slots(arm.sessions):
                 showed.setdefault(slot.item, {})[arm.arm] = None
         persona = self._personas[agent_id]
-        acts = {act["kind"] for act in persona.get("acts") or ()}
         return DayStory(
             person=persona_card(
                 agent_id,
                 str(self._people[agent_id]["source_user_id"]),
                 persona,
                 self._titles,
-                logged_words(self._config),
+                self._words,
                 self._opinion,
             ),
             day=chosen,
@@ -171,7 +171,7 @@ class _Teller:
             copies=tuple(copies.items()),
             shared=self._shared,
             showed={item: tuple(names) for item, names in showed.items()},
-            opened=click_verb(self._config, self._names, acts),
+            stands_for=self._stands_for,
         )
 
     def _by_arm(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[StorySession, ...]]:
@@ -194,11 +194,8 @@ class _Teller:
         return found
 
     def _arm_day(self, name: str, sessions: tuple[StorySession, ...]) -> ArmDay:
-        place, arm = self._found(name)
+        place, arm = self._arms[name]
         return ArmDay(name, place, arm.sees_hidden_preference, sessions, tally(sessions))
-
-    def _found(self, name: str) -> tuple[int, LoggedArm]:
-        return self._arms[name]
 
 
 def tally(sessions: Sequence[StorySession]) -> Tally:

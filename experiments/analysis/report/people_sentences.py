@@ -5,10 +5,10 @@ from __future__ import annotations
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.people.heat_map import Cell, HeatMap, SegmentRow, SegmentTable
 from groundlings.experiments.analysis.people.spread import ArmSpread, Dozen
-from groundlings.experiments.analysis.report.formatting import count, plural, share, signed
+from groundlings.experiments.analysis.report.formatting import count, plural, signed
 
-SIGNS = {"better": "▲", "worse": "▼", "higher": "△", "lower": "▽", "unclear": "≈"}
-"""Reading of a cell -> its mark, the same as in the table of results."""
+SIGNS = {"better": "▲", "worse": "▼", "higher": "△", "lower": "▽"}
+"""Reading of a clear cell -> its mark, the same as in the table of results."""
 
 
 def segment(names: tuple[str, ...], row: SegmentRow) -> str:
@@ -59,15 +59,11 @@ def table_note(table: SegmentTable) -> str:
 
 def fares(arm: ArmSpread, higher_is_better: bool | None) -> str:
     """How many gain and lose: "15 % fare worse, 22 % the same, 63 % better"."""
-    lower, same, higher = (share(part, arm.n) for part in _percents(arm))
+    lower, same, higher = (f"{100 * part / arm.n:.0f} %" for part in (arm.lower, arm.same, arm.higher))
     if higher_is_better is None:
         return f"{lower} have a lower value, {same} the same, {higher} a higher one"
     worse, better = (lower, higher) if higher_is_better else (higher, lower)
     return f"{worse} fare worse, {same} the same, {better} better"
-
-
-def _percents(arm: ArmSpread) -> tuple[int, int, int]:
-    return arm.lower, arm.same, arm.higher
 
 
 def dozen(found: Dozen, metric: Metric) -> str:
@@ -75,19 +71,20 @@ def dozen(found: Dozen, metric: Metric) -> str:
     number, what = len(found.people), metric.label.lower()
     if not number:
         return "No user has a value in this run, so nobody can stand for the others."
+    who = (
+        f"All {plural(number, 'user')} in order"
+        if number == found.of
+        else f"{number} of {count(found.of)} users who stand for all, evenly spaced by rank"
+    )
     if not found.baseline:
-        every = (
-            "These are all users" if number == found.of else f"These {number} of {count(found.of)} users stand for all"
-        )
-        return f"{every}: evenly spaced by rank, from the one with the lowest {what} to the one with the highest."
+        return f"{who}: from the lowest {what} to the highest."
     lower, higher = (sum(each.value < 0 for each in found.people), sum(each.value > 0 for each in found.people))
     words = ("have less", "as much", "more")
     if metric.higher_is_better is not None:
         words = ("fare worse", "the same", "better")
         lower, higher = (lower, higher) if metric.higher_is_better else (higher, lower)
-    every = "These are all users" if number == found.of else f"These {number} of {count(found.of)} users stand for all"
+    share = "" if number == found.of else ", in the same proportion as all users"
     return (
-        f"{every}: evenly spaced by rank, from one end to the other of the users' own differences in {what} between "
-        f"{found.arm} and {found.baseline}. {lower} {words[0]}, {number - lower - higher} {words[1]} and {higher} "
-        f"{words[2]}, in the same proportion as all users."
+        f"{who}: from the lowest to the highest own difference in {what} between {found.arm} and {found.baseline}. "
+        f"{lower} {words[0]} with {found.arm}, {number - lower - higher} {words[1]} and {higher} {words[2]}{share}."
     )

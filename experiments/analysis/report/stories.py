@@ -83,12 +83,12 @@ def story_html(
         days=_days(told),
         day_link=day_link or (lambda _, __: "#people"),
         say=formatting,
-        mark=lambda slot: mark(slot, told.opened),
+        mark=lambda slot: mark(slot, told.stands_for),
         also=lambda arm, slot: _also(told, arm, slot),
         rows=_rows,
         mood_line=_mood_line,
         mood=_mood,
-        tally=lambda arm: tally_words(arm, told.opened),
+        tally=tally_words,
     )
     return Markup(printable(text, newlines=True))  # noqa: S704 - escaped by the template
 
@@ -98,19 +98,19 @@ def story_id(agent_id: int, day: int) -> str:
     return f"person-{agent_id}-{day + 1}"
 
 
-def mark(slot: StorySlot, opened: str) -> Mark:
+def mark(slot: StorySlot, stands_for: str = "") -> Mark:
     """What came of a slot.
 
     Args:
         slot: Which.
-        opened: What agents do when they click, in the past tense.
+        stands_for: What a click means in these data where it is more than a look at the item.
     """
     from groundlings.personas.minds.language.lines import opinion_words
 
     if slot.clicked is None:
         return Mark("unknown", "?", "not known")
     if slot.clicked:
-        words = [opened]
+        words = [f"opened ({stands_for})" if stands_for else "opened"]
         if slot.rating is not None:
             words.append(opinion_words(slot.rating, slot.opinion))
         if slot.bought is not None:
@@ -120,18 +120,18 @@ def mark(slot: StorySlot, opened: str) -> Mark:
             words.append("left in the cart")
         return Mark("opened", "●", ", ".join(words))
     if slot.examined is None:
-        return Mark("passed", "○", f"not {opened}")
+        return Mark("passed", "○", "not opened")
     return Mark("passed", "○", "passed over") if slot.examined else Mark("unseen", "·", "not looked at")
 
 
-def tally_words(arm: ArmDay, opened: str) -> str:
+def tally_words(arm: ArmDay) -> str:
     """Actual beside expected: "opened 2 of 20, expected 1.4"."""
     tally = arm.tally
     if not tally.shown:
         return "was shown nothing"
     if not tally.known:
-        return f"not known what was {opened}"
-    words = f"{opened} {tally.opened:,} of {tally.known:,}"
+        return "not known what was opened"
+    words = f"opened {tally.opened:,} of {tally.known:,}"
     if tally.expected is not None:
         words += f", expected {tally.expected:.1f}"
     if tally.lost_pages:

@@ -45,9 +45,12 @@ def people_section(material: Material) -> Section:
     """Up to a dozen users chosen by a rule that represents the effect."""
     agents = material.log.agent_ids()
     dozen = choose_dozen(material.outcomes, _best(material), material.primary, agents)
-    guests = _guests(material, dozen.people)
+    found = stories(material.log, [(each.agent_id, None) for each in dozen.people])
+    guests = _guests(material, dozen.people, found)
     context = {
         "guests": guests,
+        "stands_for": found[0].stands_for if found else "",
+        "states_chance": any(arm.tally.expected is not None for told in found for arm in told.arms),
         "guest_anchors": {guest.agent_id: guest.anchor for guest in guests},
         "dozen_words": people_sentences.dozen(dozen, material.primary),
         "left_out_guests": len(dozen.people) - len(guests),
@@ -63,8 +66,7 @@ def _best(material: Material) -> str | None:
     return max(known, key=lambda arm: sign * (arm.headline.effect.difference or 0.0)).name if known else None
 
 
-def _guests(material: Material, people: Sequence[Chosen]) -> tuple[Guest, ...]:
-    first = stories(material.log, [(each.agent_id, None) for each in people])
+def _guests(material: Material, people: Sequence[Chosen], first: Sequence[DayStory]) -> tuple[Guest, ...]:
     later = [(told.person.agent_id, told.days[-1]) for told in first if len(told.days) > 1]
     last = {told.person.agent_id: told for told in stories(material.log, later)}
     share = MOST_CHARACTERS // max(len(first) + len(last), 1)

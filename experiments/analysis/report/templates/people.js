@@ -115,7 +115,7 @@
 
   // One table of segments at a time, by one attribute or two.
   all(document, "[data-choose]").forEach((box) => {
-    const tables = all(box, ".heat-table");
+    const tables = all(box, ".heat-part");
     const names = [...new Set(tables.flatMap((table) => table.dataset.names.split("|")))];
     const label = (text, values) => {
       const found = make("label", `${text} `);
@@ -134,7 +134,7 @@
       missing.hidden = tables.some((table) => !table.hidden);
     };
     const missing = make("p", "Too few users share these two attributes.", { class: "note" });
-    if (pairs) { pairs.replaceWith(...all(pairs, ".heat-table")); }
+    if (pairs) { pairs.replaceWith(...all(pairs, ".heat-part")); }
     const row = make("div", "", { class: "chooser" });
     row.append(first, ...(pairs ? [second] : []));
     box.prepend(row);
