@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 STYLED = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; img-src 'self' data:; base-uri 'none'"
 )
-    "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; img-src 'self' data:; base-uri 'none'"
-)
 """The policy for pages whose bars have their lengths in `style`."""
 
 
