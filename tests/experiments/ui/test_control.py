@@ -1,0 +1,71 @@
+"""What changes something: only by POST, from a page of ours, with the token of this start."""
+
+from __future__ import annotations
+
+import pytest
+
+from groundlings.experiments.running.live_file import STOP_NAME
+from groundlings.experiments.ui.guard import Access
+
+QUERY = "SELECT name, count(*) AS sessions FROM sessions JOIN arms USING (arm_id) GROUP BY name ORDER BY name"
+
+
+def asked(site, query: str):
+    return site.post(f"{site.key('one')}/sql", {"token": site.access.token, "query": query})
+
+
+def test_a_query_is_answered(site) -> None:
+    found = asked(site, QUERY)
+    assert found.status == 200
+    assert "<th scope=\"col\">sessions</th>" in found.text
+    assert "rows;" in found.text
+
+
+def test_values_are_text_and_never_markup(site) -> None:
+    page = asked(site, "SELECT title, '<img src=x onerror=alert(2)>' AS x FROM items").text
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+
+
+@pytest.mark.parametrize(
+    ("form", "headers"),
+    [
+        ({"query": QUERY}, {}),
+        ({"query": QUERY, "token": "wrong"}, {}),
+        (None, {"Origin": "http://evil.example"}),
+        (None, {"Origin": "null"}),
+        (None, {"Origin": "http://127.0.0.1:1"}),
+        (None, {"Origin": ""}),
+    ],
+)
+def test_a_form_from_elsewhere_is_refused(site, form, headers) -> None:
+    found = site.post(f"{site.key('one')}/sql", form, **headers)
+    assert found.status == 403
+    for action in ("stop", "resume"):
+        assert site.post(f"{site.key('one')}/{action}", form, **headers).status in (403, 404)
+    assert not (site.root / "one" / STOP_NAME).exists()
+
+
+def test_nothing_is_changed_by_a_link(site) -> None:
+    for action in ("stop", "resume"):
+        assert site.get(f"{site.key('one')}/{action}").status == 405
+    assert site.get(f"{site.key('one')}/sql").text.count("rows;") == 0
+
+
+def test_a_run_that_is_done_is_neither_stopped_nor_resumed(site) -> None:
+    for action in ("stop", "resume"):
+        assert site.post(f"{site.key('one')}/{action}").status == 303
+    assert not (site.root / "one" / STOP_NAME).exists()
+
+
+def test_a_server_that_others_reach_controls_nothing(small_run, serve) -> None:
+    with serve(small_run, Access(control=False)) as site:
+        run = site.key(small_run.name)
+        page = site.get(f"{run}/sql")
+        assert "Queries are off" in page.text
+        assert site.access.token not in page.text
+        assert site.post(f"{run}/sql", {"token": site.access.token, "query": QUERY}).status == 403
+
+
+def test_a_body_that_is_too_long_is_refused_unread(site) -> None:
+    assert asked(site, "SELECT 1 --" + "x" * 200_000).status == 403
