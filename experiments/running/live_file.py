@@ -1,7 +1,7 @@
 """What a run says of itself while it runs, for whoever watches it from another process, and how it is asked to stop.
 
     DIRECTORY/live.json     written about once a second while the command runs, removed at its end
-    DIRECTORY/stop          made by whoever wants the run to stop; the run removes it and stops as by Ctrl-C
+    DIRECTORY/stop          made by whoever wants the run to stop; the run removes it and stops as by SIGTERM
 
 Both lie in the run's directory, so that watching needs no port, and a run in a container can be stopped from outside.
 """
@@ -121,8 +121,9 @@ def ask_to_stop(directory: Path) -> None:
         raise RunDirectoryError(f"{directory / STOP_NAME}: cannot be written ({fault.strerror})") from None
 
 
-def _interrupt() -> None:
-    signal.raise_signal(signal.SIGINT)
+def _terminate() -> None:
+    # Not SIGINT: shells have processes in the background ignore it.
+    signal.raise_signal(signal.SIGTERM)
 
 
 class LiveFile:
@@ -130,10 +131,10 @@ class LiveFile:
 
     Args:
         progress: Is told everything as well.
-        stop: What is done when somebody asks the run to stop; as Ctrl-C if absent.
+        stop: What is done when somebody asks the run to stop; what SIGTERM does if absent.
     """
 
-    def __init__(self, progress: Progress, stop: Callable[[], None] = _interrupt) -> None:
+    def __init__(self, progress: Progress, stop: Callable[[], None] = _terminate) -> None:
         self._progress, self._stop = progress, stop
         self._state = LiveState(os.getpid(), time.time(), time.time())
         self._written: deque[tuple[float, int]] = deque(maxlen=int(_RATE_SECONDS / _EVERY_SECONDS))
@@ -198,6 +199,7 @@ class LiveFile:
                 with suppress(OSError):
                     asked.unlink(missing_ok=True)
             if wanted:
+                self._progress.event(Note("asked to stop by the file `stop` in the run's directory"))
                 self._stop()
 
 
