@@ -10,8 +10,8 @@ from groundlings.experiments.analysis.metrics import ArmSummary, Metric, Summary
 from groundlings.experiments.analysis.report import formatting, objective_sentences, real_sentences, verdict_sentences
 from groundlings.experiments.analysis.report.figures import draw_metric
 from groundlings.experiments.analysis.report.objective_figures import draw_pareto
-from groundlings.experiments.analysis.report.palette import Style
 from groundlings.experiments.analysis.report.pairs import pairs
+from groundlings.experiments.analysis.report.palette import Style
 from groundlings.experiments.analysis.report.pictures import Panel, Picture
 from groundlings.experiments.analysis.report.sections.material import Material, Section
 from groundlings.experiments.analysis.report.sparkline import sparkline
