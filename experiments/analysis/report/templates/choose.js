@@ -42,12 +42,12 @@
       table.tBodies[0].replaceChildren(...rows.map(({ name, arm, mean, cell }) => {
         const swatch = make("span", { className: "swatch", "aria-hidden": "true" });
         swatch.style.setProperty("--c", `var(--${colours[arm]})`);
-        const difference = make("td", { className: "left" });
+        const difference = make("td", { className: "left", "data-label": "Difference" });
         if (cell) difference.append(bar(cell, reach, colours[arm]), number(cell[0], metric, true));
         else difference.append(arm === base ? "compared with" : "not in this page");
         const interval = cell && cell[1] !== null ? `[${number(cell[1], metric, true)}, ${number(cell[2], metric, true)}]` : "";
-        return make("tr", {}, make("th", { scope: "row" }, swatch, name), make("td", {}, mean ? number(mean[0], metric, false) : "n/a"),
-          difference, make("td", {}, interval), make("td", {}, cell ? cell[3].toLocaleString("en") : ""));
+        return make("tr", {}, make("th", { scope: "row" }, swatch, name), make("td", { "data-label": "Mean" }, mean ? number(mean[0], metric, false) : "n/a"),
+          difference, make("td", { "data-label": "95 % interval" }, interval), make("td", { "data-label": "n" }, cell ? cell[3].toLocaleString("en") : ""));
       }));
     };
     metricChoice.append(...metrics.map((metric, at) => make("option", { value: String(at), selected: metric.name === primary }, metric.label)));
