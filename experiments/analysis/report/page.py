@@ -51,7 +51,7 @@ SECTIONS: Mapping[str, tuple[str, MakeSection]] = {
 }
 """Id of each section, in the order of the page -> its name in the list of contents, and what makes it."""
 
-SCRIPTS = ("page.js", "choose.js")
+SCRIPTS = ("page.js", "choose.js", "people.js")
 """Files of script in the page, beside the templates."""
 
 
@@ -65,7 +65,7 @@ def write_report(
     truth: Path | None = None,
 ) -> Path:
     """Write `report.html`, `metrics.png`, `pages.png` and, where there is something to show, `daily.png`, `days.png`,
-    `effects.png`, `pareto.png`, `people.png`, `retention.png` and `segments.png`.
+    `effects.png`, `pareto.png`, `people.png` and `retention.png`.
 
     Args:
         run_dir: The run directory; its `manifest.json` is read when there is one.
