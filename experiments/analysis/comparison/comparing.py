@@ -40,6 +40,7 @@ from groundlings.experiments.analysis.comparison.real_behaviour import (
     repeat_check,
 )
 from groundlings.experiments.analysis.comparison.segments import effects_by_segment, levels_of
+from groundlings.experiments.analysis.comparison.standing import standing
 from groundlings.experiments.analysis.comparison.verdict import Check, Evidence, judge
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.lost import altogether
@@ -123,6 +124,7 @@ def compare_outcomes(
         truth=truth,
         objectives=weigh(outcomes, plan, arms) if arms else None,
         tails=tails(outcomes, plan, arms) if outcomes.plan is not None else (),
+        standing=standing(outcomes, plan, arms, others),
     )
 
 

@@ -14,6 +14,7 @@ from groundlings.experiments.analysis.comparison.objective_effects import Object
 from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.real_behaviour import RealBehaviour
 from groundlings.experiments.analysis.comparison.segments import Contrast, Segment
+from groundlings.experiments.analysis.comparison.standings import Standing
 from groundlings.experiments.analysis.comparison.verdict import Check, Word
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.lost import LostPages
@@ -170,6 +171,7 @@ class Comparison:
         truth: What the truth lab says of the audience; None where it was not asked.
         objectives: Several objectives weighed against each other; None where the plan has none.
         tails: What means of money rest on; empty where the plan is about none.
+        standing: How all arms stand to each other on the primary metric.
     """
 
     run: Mapping[str, Any]
@@ -188,6 +190,7 @@ class Comparison:
     truth: Gate | None = None
     objectives: Objectives | None = None
     tails: tuple[Tail, ...] = ()
+    standing: Standing = field(default_factory=Standing)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -205,6 +208,7 @@ class Comparison:
             "arms": [asdict(arm) for arm in self.arms],
             "checks": [asdict(check) for check in self.checks],
             "preference": None if self.preference is None else asdict(self.preference),
+            "standing": self.standing.as_dict(),
             "lost": self.lost.as_dict(),
             "held_out": None if self.held_out is None else self.held_out.as_dict(),
             "fidelity": None if self.gate is None else asdict(self.gate),
