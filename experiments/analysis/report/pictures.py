@@ -1,0 +1,56 @@
+"""Panels and pictures: what is drawn once and stands in the page as SVG and in the run directory as PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from groundlings.experiments.analysis.report.figures import draw_key
+from groundlings.experiments.analysis.report.palette import Style
+from groundlings.experiments.analysis.report.svg import Draw, ornament, sheet, svg
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One panel of a picture and the same in words."""
+
+    words: str
+    draw: Draw
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Panels that belong together: side by side in a PNG, wrapping in the page.
+
+    Attributes:
+        name: Stem of the PNG's name.
+        title: Of the PNG.
+        panels: Row by row.
+        columns: Panels a row of the PNG.
+        size: Width and height of a panel, in inches.
+    """
+
+    name: str
+    title: str
+    panels: tuple[Panel, ...]
+    columns: int
+    size: tuple[float, float]
+
+    def inline(self) -> list[str]:
+        """Each panel as SVG for the page."""
+        return [
+            svg(panel.draw, f"{self.name}-{number}", panel.words, *self.size)
+            for number, panel in enumerate(self.panels)
+        ]
+
+    def png(self, note: str) -> bytes:
+        """All panels on one sheet, a note below."""
+        return sheet([panel.draw for panel in self.panels], self.title, note, self.columns, self.size)
+
+    def keys(self, style: Mapping[str, Style]) -> dict[str, str]:
+        """Arm name -> its line and mark as a small SVG; one set per picture, because ids may occur only once."""
+        return {
+            name: ornament(partial(draw_key, look=look), f"{self.name}-key-{number}", 0.5, 0.2)
+            for number, (name, look) in enumerate(style.items())
+        }

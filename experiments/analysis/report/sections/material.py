@@ -1,0 +1,59 @@
+"""What a report is made of, and what each of its sections gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from groundlings.experiments.analysis.comparison.effects import Comparison
+from groundlings.experiments.analysis.comparison.outcomes import Outcomes
+from groundlings.experiments.analysis.metrics import Summary
+from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.analysis.report import verdict_sentences
+from groundlings.experiments.analysis.report.palette import Style
+from groundlings.experiments.analysis.report.pictures import Picture
+from groundlings.simulator.log.reader import LogReader
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What every section may look at; read once per report.
+
+    Attributes:
+        run_dir: The run directory.
+        log: The run's.
+        summary: What `metrics.summarise` made of the log.
+        outcomes: Each agent's totals by arm.
+        comparison: What `compare_outcomes` made of them.
+        style: Arm name -> how it is drawn.
+    """
+
+    run_dir: Path
+    log: LogReader
+    summary: Summary
+    outcomes: Outcomes
+    comparison: Comparison
+    style: Mapping[str, Style]
+
+    @property
+    def primary(self) -> Metric:
+        """The metric that decides, or stands first where none was declared."""
+        return verdict_sentences.primary(self.comparison)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What a section adds to the page.
+
+    Attributes:
+        context: Names that its template reads; no two sections share one.
+        pictures: What is drawn for it, also written as PNG.
+    """
+
+    context: Mapping[str, Any] = field(default_factory=dict)
+    pictures: tuple[Picture, ...] = ()
+
+
+MakeSection = Callable[[Material], Section]

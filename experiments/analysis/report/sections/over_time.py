@@ -1,0 +1,88 @@
+"""Over time: how long a session is, whether effects last from day to day, and who comes back."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.analysis.metrics.pages import clicks_by_position, survival_by_arm
+from groundlings.experiments.analysis.metrics.summary import Summary
+from groundlings.experiments.analysis.report import formatting, verdict_sentences
+from groundlings.experiments.analysis.report.figures import draw_days, draw_positions, draw_survival
+from groundlings.experiments.analysis.report.pictures import Panel, Picture
+from groundlings.experiments.analysis.report.returning import depends_on_sessions, retention_panels
+from groundlings.experiments.analysis.report.sections.material import Material, Section
+from groundlings.experiments.analysis.report.verdict_figures import draw_daily
+
+
+def time_section(material: Material) -> Section:
+    """Pages and positions, and where a run has several days, the effect and the metrics by day and retention."""
+    summary = material.summary
+    pictures = [*_daily(material), _pages(material)]
+    if summary.run["days"] > 1 and any(_known_by_day(summary, metric) for metric in summary.metrics):
+        pictures.append(_days(material))
+    if depends_on_sessions(material.log) and summary.run["days"] > 1:
+        pictures.append(_retention(material))
+    return Section(pictures=tuple(pictures))
+
+
+def _daily(material: Material) -> list[Picture]:
+    comparison, metric = material.comparison, material.primary
+    arms = comparison.arms
+    if max((len(arm.days) for arm in arms), default=0) < 2 or all(
+        arm.headline.effect.difference is None for arm in arms
+    ):
+        return []
+    words = "; ".join(f"{arm.name} {verdict_sentences.days(arm, metric)}" for arm in arms)
+    panel = Panel(words, partial(draw_daily, comparison=comparison, metric=metric, style=material.style))
+    title = f"{comparison.run['experiment']}: {metric.label.lower()} against {comparison.baseline}, by day"
+    return [Picture("daily", title, (panel,), columns=1, size=(4.4, 1.3 + 0.3 * max(len(arms), 4)))]
+
+
+def _pages(material: Material) -> Picture:
+    log, summary, style = material.log, material.summary, material.style
+    curves = survival_by_arm(log, summary.run["max_pages"])
+    clicks = clicks_by_position(log)
+    reached = "; ".join(
+        f"{name} {formatting.NOT_KNOWN if np.isnan(curve.share[-1]) else f'{curve.share[-1]:.0%}'}"
+        for name, curve in curves.items()
+    )
+    first = "; ".join(f"{name} {formatting.decimal(found[0].mean, 3)}" for name, found in clicks.items())
+    panels = (
+        Panel(
+            f"Share of sessions that reach each page, by arm. Last page, number {summary.run['max_pages']}: {reached}.",
+            partial(draw_survival, curves=curves, style=style),
+        ),
+        Panel(
+            f"Share of impressions opened by slot of the page, by arm. First slot: {first}.",
+            partial(draw_positions, clicks=clicks, style=style),
+        ),
+    )
+    title = f"{summary.run['experiment']}: how far sessions go, and where clicks fall"
+    return Picture("pages", title, panels, columns=2, size=(4.4, 3.0))
+
+
+def _days(material: Material) -> Picture:
+    summary = material.summary
+    panels = tuple(
+        Panel(
+            f"{metric.label} by day and arm, mean and 95 % interval over agents.",
+            partial(draw_days, summary=summary, metric=metric, style=material.style),
+        )
+        for metric in summary.metrics
+        if _known_by_day(summary, metric)
+    )
+    return Picture("days", f"{summary.run['experiment']}: day by day", panels, columns=3, size=(3.6, 2.4))
+
+
+def _retention(material: Material) -> Picture:
+    panels = tuple(Panel(words, draw) for words, draw in retention_panels(material.log, material.style))
+    title = f"{material.summary.run['experiment']}: who comes back"
+    return Picture("retention", title, panels, columns=2, size=(4.4, 3.0))
+
+
+def _known_by_day(summary: Summary, metric: Metric) -> bool:
+    """Whether a metric has a value on any day."""
+    return any(day[metric.name].mean is not None for arm in summary.arms for day in arm.days)
