@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from groundlings.experiments.analysis.answer.values import Answer
 from groundlings.experiments.analysis.metrics import Metric, Summary, summarise
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.log_check import SOME_ROWS
 from groundlings.simulator.log.reader import LogReader
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured of a run.
+
+    Attributes:
+        summary: Its figures, as `summary.json` holds them.
+        judged: The same as its verdict sees them, for tables beside the verdict.
+        answer: What it answers.
+        primary: The metric that it answers on.
+    """
+
+    summary: Summary
+    judged: Summary
+    answer: Answer
+    primary: Metric
 
 
 def measure(
@@ -17,7 +36,7 @@ def measure(
     variants: Sequence[LogReader] = (),
     metrics: Sequence[Metric] | None = None,
     most_rows: int | None = SOME_ROWS,
-) -> Summary:
+) -> Measured:
     """Recompute summary and report of a run from what lies in its directory: the log, and the manifest beside it.
 
     Args:
@@ -27,9 +46,10 @@ def measure(
         metrics: What is measured; what the run's experiment file names if absent.
         most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
     """
-    from groundlings.experiments.analysis.report import write_report
+    from groundlings.experiments.analysis.report.page import read_material, write_page
 
     summary = summarise(log, metrics)
-    write_report(directory, log, summary, variants, most_rows)
+    material = read_material(directory, log, summary, variants, most_rows)
+    write_page(material)
     files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
-    return summary
+    return Measured(summary, material.summary, material.answer, material.primary)

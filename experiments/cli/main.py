@@ -156,17 +156,17 @@ def run(
 def report(directory: RunArgument) -> None:
     """Compute metrics and report of a run again, from its log and what lies beside it."""
     from groundlings.experiments.analysis.measuring import measure
-    from groundlings.experiments.analysis.report import render_summary_table
     from groundlings.experiments.archive.integrity import reading
+    from groundlings.experiments.cli.run_output import print_measured
     from groundlings.experiments.running.replicates import has_cells, write_reports
     from groundlings.simulator.log.reader import LogReader
 
     console = Terminal()
     if has_cells(directory):
-        write_reports(directory)
+        print_measured(write_reports(directory), console)
     else:
         with reading(directory), LogReader(directory) as log:
-            console.print(render_summary_table(measure(directory, log)))
+            print_measured(measure(directory, log), console)
     console.print(f"report  {escape(str(directory / 'report.html'))}", soft_wrap=True)
 
 

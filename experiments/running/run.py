@@ -12,7 +12,7 @@ from pathlib import Path
 from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import TooMuchUnreadable
 from groundlings.experiments.analysis.comparison.held_out import HELD_OUT_HASH, HeldOut, write_held_out
-from groundlings.experiments.analysis.measuring import measure
+from groundlings.experiments.analysis.measuring import Measured, measure
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.metrics.background import BACKGROUND_HASH, measure_background, write_background
 from groundlings.experiments.archive import directory as files
@@ -52,11 +52,13 @@ class Outcome:
         directory: Where everything lies.
         summary: The figures.
         digest: SHA-256 over what happened.
+        measured: The figures, and what they answer.
     """
 
     directory: Path
     summary: Summary
     digest: str
+    measured: Measured
 
 
 def run_experiment(
@@ -195,4 +197,5 @@ def _measured(plan: Plan, directory: Path, held_out: HeldOut, seconds: Mapping[s
         written = {**about, **replies, HELD_OUT_HASH: written_hash, BACKGROUND_HASH: background}
     write_manifest(directory, written)  # it is sealed in the log, which nobody reads at that moment
     with LogReader(directory) as log:
-        return Outcome(directory, measure(directory, log, metrics=plan.metrics, most_rows=0), fingerprint)
+        found = measure(directory, log, metrics=plan.metrics, most_rows=0)
+        return Outcome(directory, found.summary, fingerprint, found)

@@ -72,6 +72,11 @@ def spoken(size: Size, metric: Metric) -> str:
     return f"{middle(size, metric)} {ends(size, metric)}".rstrip()
 
 
+def chance(share: float) -> str:
+    """A chance in per cent; one that resamples cannot tell from none or from certainty is said to be so."""
+    return "< 1 %" if share < 0.005 else "> 99 %" if share >= 0.995 else f"{100 * share:.0f} %"
+
+
 def listed(names: Iterable[str], most: int = 3) -> str:
     """Names in a sentence; where there are more than `most`, the first ones and how many more."""
     known = list(names)

@@ -73,12 +73,25 @@ def compare_run(
     Raises:
         RunDirectoryError: A log or a file beside it cannot be read, or a variant lacks an arm.
     """
+    return read_and_compare(directory, log, fidelity, variants, metrics, held_out, truth)[1]
+
+
+def read_and_compare(
+    directory: Path,
+    log: LogReader,
+    fidelity: Path | None = None,
+    variants: Sequence[LogReader] = (),
+    metrics: Sequence[Metric] | None = None,
+    held_out: HeldOut | None = None,
+    truth: Path | None = None,
+) -> tuple[Outcomes, Comparison]:
+    """As `compare_run`, with the outcomes that it compares."""
     outcomes = replace(read_outcomes(log, metrics), changes=check_log(directory, log))
     run = outcomes.run
     gate = find_gate(directory, fidelity, run["dataset_hash"], run["mind"])
     others = [replace(read_outcomes(variant, metrics), changes=check_log(None, variant)) for variant in variants]
     random = find_truth(directory, truth, run["dataset_hash"], run["mind"])
-    return compare_outcomes(outcomes, gate, others, *beside(directory, held_out), random)
+    return outcomes, compare_outcomes(outcomes, gate, others, *beside(directory, held_out), random)
 
 
 def compare_outcomes(
@@ -103,9 +116,10 @@ def compare_outcomes(
         *written, *check_run(outcomes, plan.alpha), *_looked(outcomes, plan), *_variants_finished(outcomes, others)
     )  # fmt: skip
     checks = (*checks, *(() if held_out is None else repeat_check(held_out)))
+    stands = standing(outcomes, plan, arms, others)
     comparer = _Comparer(
         outcomes, plan, found, checks, gate, levels_of(outcomes.personas), _explore(outcomes, arms, plan), held_out,
-        truth,
+        truth, stands.ranks,
     )  # fmt: skip
     return Comparison(
         run=outcomes.run,
@@ -124,7 +138,7 @@ def compare_outcomes(
         truth=truth,
         objectives=weigh(outcomes, plan, arms) if arms else None,
         tails=tails(outcomes, plan, arms) if outcomes.plan is not None else (),
-        standing=standing(outcomes, plan, arms, others),
+        standing=stands,
     )
 
 
@@ -141,6 +155,7 @@ class _Comparer:
     explored: Mapping[str, tuple[Exploration, ...]]
     held_out: HeldOut | None
     truth: Gate | None
+    ranks: Mapping[str, tuple[int, int]]
 
     def findings(self, arm: ArmOutcomes, variants: Variants | None) -> ArmFindings:
         """All about one arm."""
@@ -185,7 +200,7 @@ class _Comparer:
             word=judgement.word,
             reasons=judgement.reasons,
             headline=headline,
-            ranks=self.found.ranks.get(arm.name),
+            ranks=self.ranks.get(arm.name),
             guardrails=guardrails,
             explored=self.explored[arm.name],
             segments=segments,

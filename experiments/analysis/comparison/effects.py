@@ -120,7 +120,8 @@ class ArmFindings:
         word: validated, indicative or not supported.
         reasons: Why it is no better word.
         headline: The primary metric.
-        ranks: Lowest and highest rank among all competitors and the baseline that the resamples allow, 1 is the best.
+        ranks: Lowest and highest rank among all competitors and the baseline that the resamples allow, 1 is the best;
+            None where fewer than two agents have a value in all of them.
         guardrails, explored: The other metrics.
         segments, contrasts: Parts of the audience.
         harm: Who lost; None where nobody lived in both arms.

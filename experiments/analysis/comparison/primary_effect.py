@@ -23,10 +23,9 @@ STUDENT = {Paired: "Student's t", Split: "Welch's t"}
 
 @dataclass(frozen=True, slots=True)
 class Headlines:
-    """The headline of each arm, and the ranks that the resamples allow, by arm name; no ranks for a single arm."""
+    """The headline of each arm, by its name."""
 
     by_arm: Mapping[str, Headline]
-    ranks: Mapping[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +56,11 @@ def headlines(
     """
     base, estimator = outcomes.baseline.values(plan.primary), outcomes.estimator
     gaps = {arm.name: estimator.difference(arm.values(plan.primary), base, 1 - plan.alpha) for arm in arms}
-    ranks: dict[str, tuple[int, int]] = {}
     student = f"{STUDENT[type(estimator)]}, {estimator.words}"
     rule = _Rule(student, None, {name: gap.p_value for name, gap in gaps.items() if gap.p_value is not None})
     joint = estimator.together([arm.values(plan.primary) for arm in arms], base, plan.alpha) if len(arms) > 1 else None
     if joint is not None:
         names = [arm.name for arm in arms]
-        ranks = {name: (int(low), int(high)) for name, (low, high) in zip(names, joint.ranks, strict=True)}
         adjusted = dict(zip(names, map(float, joint.p_values), strict=True))
         rule = _Rule(f"max-T over {len(arms)} arms, {estimator.words}", joint.critical, adjusted)
     if outcomes.plan is None:
@@ -73,8 +70,7 @@ def headlines(
     elif plan.stopping != "fixed":
         rule = _sequential(plan, outcomes.run["agents"], min((gap.n for gap in gaps.values()), default=0), len(arms))
     return Headlines(
-        {arm.name: _headline(arm, outcomes, plan, gaps[arm.name], rule, variants[arm.name]) for arm in arms},
-        ranks,
+        {arm.name: _headline(arm, outcomes, plan, gaps[arm.name], rule, variants[arm.name]) for arm in arms}
     )
 
 

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.cleaning import printable
+from groundlings.experiments.analysis.answer.file import write_answer
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
 from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate, find_truth
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
 from groundlings.experiments.analysis.comparison.real_behaviour import beside
+from groundlings.experiments.analysis.judged import as_judged
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.report import (
     formatting,
@@ -62,7 +64,7 @@ def write_report(
     variants: Sequence[LogReader] = (),
     most_rows: int | None = SOME_ROWS,
 ) -> Path:
-    """Write `report.html`, `metrics.png`, `pages.png` and, where there is something to show, `daily.png`, `days.png`,
+    """Write `report.html`, `answer.json`, `metrics.png`, `pages.png` and, where there is something to show, `daily.png`, `days.png`,
     `effects.png`, `pareto.png`, `people.png`, `retention.png` and `segments.png`.
 
     Args:
@@ -75,7 +77,13 @@ def write_report(
     Returns:
         Where the page lies.
     """
-    material = _material(run_dir, log, summary, variants, most_rows)
+    material = read_material(run_dir, log, summary, variants, most_rows)
+    return write_page(material)
+
+
+def write_page(material: Material) -> Path:
+    """As `write_report`, of what was read for it."""
+    run_dir, summary = material.run_dir, material.summary
     sections = [make(material) for _, make in SECTIONS.values()]
     pictures = [picture for section in sections for picture in section.pictures]
     note = f"{formatting.opening(summary)} {formatting.NOT_VALIDATED.capitalize()}."
@@ -88,12 +96,21 @@ def write_report(
     context["pictures"] = {picture.name: picture.inline() for picture in pictures}
     path = run_dir / files.REPORT_NAME
     files.write_text(path, printable(_template().render(context), newlines=True))
+    write_answer(run_dir, material.answer)
     return path
 
 
-def _material(
-    run_dir: Path, log: LogReader, summary: Summary, variants: Sequence[LogReader], most_rows: int | None
+def read_material(
+    run_dir: Path,
+    log: LogReader,
+    summary: Summary,
+    variants: Sequence[LogReader] = (),
+    most_rows: int | None = SOME_ROWS,
 ) -> Material:
+    """What a report is made of; arguments as of `write_report`."""
+    # Imported here, because answers are put in the words of this package.
+    from groundlings.experiments.analysis.answer.answering import answer_of
+
     outcomes = replace(read_outcomes(log, summary.metrics), changes=check_log(run_dir, log, most_rows))
     if outcomes.changes is not None:
         warn_of_changes(outcomes.changes, run_dir)
@@ -101,7 +118,9 @@ def _material(
     gate, truth = find_gate(run_dir, None, *data_and_mind), find_truth(run_dir, None, *data_and_mind)
     others = [read_outcomes(variant, summary.metrics) for variant in variants]
     comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), truth)
-    return Material(run_dir, log, summary, outcomes, comparison, styles(summary))
+    judged = as_judged(summary, outcomes, comparison)
+    answer = answer_of(comparison, judged, str(log.run()["config"].get("question") or ""))
+    return Material(run_dir, log, judged, outcomes, comparison, styles(summary), answer)
 
 
 def _common(material: Material) -> dict[str, Any]:

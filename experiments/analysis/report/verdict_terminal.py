@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
+from groundlings.experiments.analysis.answer.sizes import chance
+from groundlings.experiments.analysis.answer.values import Row
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.comparison.pilot import Pilot
 from groundlings.experiments.analysis.comparison.verdict import Check
@@ -20,8 +24,14 @@ COLOURS = {"validated": "bold green", "indicative": "bold yellow", "not supporte
 _MARKS = {"passed": "[green]\N{CHECK MARK}[/]", "failed": "[red]\N{MULTIPLICATION X}[/]", "not run": "[yellow]?[/]"}
 
 
-def print_verdict(comparison: Comparison, console: Console) -> None:
-    """What was declared, what was checked, what was found, and the words for it."""
+def print_verdict(comparison: Comparison, console: Console, rows: Sequence[Row] = ()) -> None:
+    """What was declared, what was checked, what was found, and the words for it.
+
+    Args:
+        comparison: What was found.
+        console: Where it is printed.
+        rows: Of the answer: the order of the table, and each arm's chance to be best.
+    """
     run, metric = comparison.run, say.primary(comparison)
     mean = say.baseline_mean(comparison)
     against = f", against {escape(comparison.baseline)} ({escape(metric.label.lower())} {mean})"
@@ -47,7 +57,7 @@ def print_verdict(comparison: Comparison, console: Console) -> None:
     if not comparison.arms:
         console.print("\nNo arm competes with the baseline: bounds and copies of it are not compared.")
         return
-    console.print(_table(comparison))
+    console.print(_table(comparison, rows))
     for arm in comparison.arms:
         console.print(f"[bold]{escape(arm.name)}[/]  [{COLOURS[arm.word]}]{say.word(arm)}[/]" + _why(arm))
         _details(arm, comparison, console)
@@ -97,19 +107,22 @@ def interval_note(comparison: Comparison) -> str:
     kinds = dict.fromkeys(arm.headline.interval for arm in comparison.arms)
     return (
         f"Interval: {', '.join(kinds)}; over agents, {100 * (1 - comparison.plan.alpha):g} %. "
-        "Segments by Benjamini-Hochberg, guardrails by Holm. "
+        "Segments by Benjamini-Hochberg, guardrails by Holm. Place and best: the ranks in 95 % of the resamples of "
+        "agents, and the share of them in which the arm has the best mean. "
         "Intervals measure the noise of the simulation, not its distance from real users."
     )
 
 
-def _table(comparison: Comparison) -> Table:
+def _table(comparison: Comparison, rows: Sequence[Row]) -> Table:
     metric = say.primary(comparison)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("arm", "effect", "interval", "lift", "p", "rank"):
+    for name in ("arm", "effect", "interval", "lift", "p", "place", "best"):
         table.add_column(name, justify="left" if name == "arm" else "right", overflow="fold")
-    for arm in comparison.arms:
+    places = {row.name: place for place, row in enumerate(rows)}
+    for arm in sorted(comparison.arms, key=lambda each: places.get(each.name, 0)):
         found = arm.headline
         ranks = NOTHING if arm.ranks is None else "-".join(map(str, dict.fromkeys(arm.ranks)))
+        known = comparison.standing.chances.get(arm.name)
         table.add_row(
             escape(arm.name),
             signed(found.effect.difference, metric.decimals),
@@ -117,6 +130,7 @@ def _table(comparison: Comparison) -> Table:
             escape(say.lift(found.lift)),
             say.p_text(found.adjusted_p),
             ranks,
+            NOTHING if known is None else chance(known),
         )
     return table
 

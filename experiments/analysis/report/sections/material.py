@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from groundlings.experiments.analysis.answer.values import Answer
 from groundlings.experiments.analysis.comparison.effects import Comparison
 from groundlings.experiments.analysis.comparison.outcomes import Outcomes
 from groundlings.experiments.analysis.metrics import Summary
@@ -24,10 +25,11 @@ class Material:
     Attributes:
         run_dir: The run directory.
         log: The run's.
-        summary: What `metrics.summarise` made of the log.
+        summary: What `metrics.summarise` made of the log, with the figures that the verdict rests on (`as_judged`).
         outcomes: Each agent's totals by arm.
         comparison: What `compare_outcomes` made of them.
         style: Arm name -> how it is drawn.
+        answer: What the run answers.
     """
 
     run_dir: Path
@@ -36,6 +38,7 @@ class Material:
     outcomes: Outcomes
     comparison: Comparison
     style: Mapping[str, Style]
+    answer: Answer
 
     @property
     def primary(self) -> Metric:
