@@ -51,6 +51,7 @@ from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.short_sessions import PEOPLE_AT_ONCE, short_sessions
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.registry import RecommenderContext, build_recommender
+from groundlings.simulator.shelf import without
 
 CUT = 10
 """Ranks of a list that are scored."""
@@ -218,6 +219,7 @@ class ArmMeasurement:
                 environment=self.plan.environment,
                 seed=self.plan.config.seed,
                 day=0,
+                offers=self.plan.first_offers,
             )
             clicks[audience.name] = found.expected_clicks
             if self._repeats and audience is self._audiences[0]:
@@ -237,16 +239,19 @@ class ArmMeasurement:
             seen: Items that are not listed, shape (n_users, n_items).
         """
         size = max(CUT, self.plan.environment.page_size * self.plan.environment.max_pages)
-        users = self._sample.users
+        users, offers = self._sample.users, self.plan.first_offers
         parts: list[tuple[FloatArray, FloatArray]] = []
         days = _DAYS if recommender.randomised else 1
         for first in range(0, len(users), PEOPLE_AT_ONCE):
             some = users[first : first + PEOPLE_AT_ONCE]
             relevant = sp.csr_array(wanted[first : first + PEOPLE_AT_ONCE])
+            hidden = rows_of(seen, some)
+            if offers is not None:
+                hidden = without(hidden, offers.sold_out)
             found = []
             for day in range(days):
                 draws = Draws.for_sessions(self.plan.config.seed, some, day)
-                request = RankingRequest(some, size, rows_of(seen, some), draws)
+                request = RankingRequest(some, size, hidden, draws, offers=offers)
                 answer = await recommender.rank(request)
                 ranking = sound_ranking(answer, request, seen.shape[1], whose=type(recommender).__name__)
                 scores = score_rankings(ranking.items, relevant, CUT).values
