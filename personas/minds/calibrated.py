@@ -205,9 +205,7 @@ class CalibratedMind(EarlierDays):
         said[0, slots] = self._calibration.standardised(np.array([each.score for each in scored]))
         if not self._evidence:
             unsaid = np.full(said.shape, self._constant)
-            return (
-                self._remembered(situation, unsaid) + self._pull * self._calibration.language_alone.value * said
-            )
+            return self._remembered(situation, unsaid) + self._pull * self._calibration.language_alone.value * said
         unsaid = self._constant + self._calibration.evidence.value * self._wanted(situation)
         return self._remembered(situation, unsaid) + self._pull * self._calibration.language.value * said
 

@@ -112,7 +112,7 @@ def compare_outcomes(
         design=outcomes.design,
         declared=outcomes.plan is not None,
         baseline=outcomes.baseline.name,
-        baseline_mean=mean_interval(outcomes.baseline.values(plan.primary)).mean,
+        baseline_mean=mean_interval(outcomes.baseline.counted(plan.primary)).mean,
         arms=tuple(comparer.findings(arm, seen[arm.name]) for arm in arms),
         checks=(*checks, *(() if held_out is None else order_check(held_out.audiences))),
         gate=gate,

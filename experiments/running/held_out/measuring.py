@@ -18,7 +18,7 @@ from groundlings.environments.errors import UserError
 from groundlings.environments.interactions import rows_of
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest, sound_ranking
-from groundlings.experiments.analysis.compare import mean_interval, paired_difference
+from groundlings.experiments.analysis.compare import mean_interval, paired_difference, within_one
 from groundlings.experiments.analysis.comparison.held_out import ArmBehaviour, Audiences, HeldOut, RealEffect
 from groundlings.experiments.analysis.metrics.ranking import score_rankings
 from groundlings.experiments.config.designs import InterleavingDesign
@@ -296,7 +296,13 @@ class ArmMeasurement:
         if figures.new is not None and base.new is not None:
             rows.append((f"nDCG@{CUT} of new items in lists of new items", figures.new, base.new, False))
         effects = [
-            RealEffect("held-out behaviour", metric, mean_interval(ours), paired_difference(ours, theirs), decides)
+            RealEffect(
+                "held-out behaviour",
+                metric,
+                within_one(mean_interval(ours)),
+                paired_difference(ours, theirs),
+                decides,
+            )
             for metric, ours, theirs, decides in rows
         ]
         return ArmBehaviour(name, tuple(effects))

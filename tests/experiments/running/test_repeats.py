@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.analysis.comparison.held_out import RepeatShares, read_held_out
 from groundlings.experiments.analysis.comparison.real_behaviour import repeat_check
+from groundlings.experiments.analysis.metrics import summarise
+from groundlings.experiments.analysis.report import render_summary_table
+from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
 from groundlings.experiments.config.loading import config_hash, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.experiment import open_run
@@ -145,6 +150,22 @@ def test_in_a_shop_the_share_of_repeats_is_one_of_purchases(tables, tmp_path):
         found.audiences.utilities["this run's mind"][found.audiences.arms.index("popular")] * found.audiences.people
     )
     assert 0 < found.repeat_shares["popular"].clicks < 0.9 * opened, "some of what is opened is left"
+
+
+def test_the_terminal_says_how_many_users_came_and_which_levels_are_assumed(tables, tmp_path):
+    changes = "held_out=false", "simulation={days: 1, visit_probability: 0.3}", "site.actions=[click, purchase]"
+    changes = *changes, "mind={kind: behavioural, leave_rate: 0.4, shopping: {add_rate: 0.5}}"
+    run = run_experiment(shop(tables, *changes), tmp_path / "run").directory
+    with LogReader(run) as log:
+        summary, came = summarise(log), log.impressions(columns=["user_id"]).user_id.nunique()
+    console = Console(file=io.StringIO(), width=200)
+    console.print(render_summary_table(summary))
+    print_verdict(open_run(run).compare().findings, console)
+    told = " ".join(console.file.getvalue().split())
+    assert 0 < came < 60
+    assert told.count(f"{came} of 60 users had a session") == 2, "below the table, and before the verdict"
+    assert "Assumed by presets, not measured on these users: how far down they look; how much of that they buy. " in told
+    assert "how much of what people look at they open" not in told, "that comes from the history"
 
 
 def test_what_is_sold_out_on_the_first_day_is_in_no_list_that_is_held_against_reality(tables):
