@@ -19,13 +19,11 @@ class Measured:
 
     Attributes:
         summary: Its figures, as `summary.json` holds them.
-        judged: The same as its verdict sees them, for tables beside the verdict.
         answer: What it answers.
         primary: The metric that it answers on.
     """
 
     summary: Summary
-    judged: Summary
     answer: Answer
     primary: Metric
 
@@ -52,4 +50,4 @@ def measure(
     material = read_material(directory, log, summary, variants, most_rows)
     write_page(material)
     files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
-    return Measured(summary, material.summary, material.answer, material.primary)
+    return Measured(summary, material.answer, material.primary)

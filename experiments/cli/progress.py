@@ -55,6 +55,8 @@ class TerminalProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is None:
+            self._end_arm()
         if kind is None and _LAB in self._tasks:
             total = int(self._bars.tasks[self._tasks[_LAB]].total or 0)
             self._draw(_LAB, total, total, f"{total} of {total}", "done")
@@ -77,7 +79,8 @@ class TerminalProgress:
             case RunBegins(directory):
                 self.directory = directory
             case ArmBegins(name, sessions):
-                self._arm = self._bars.add_task(printable(name), total=sessions, amount=f"0/{sessions} sessions")
+                self._end_arm()
+                self._arm = self._bars.add_task(printable(name), total=sessions, amount=_sessions(0, sessions))
             case SessionsWritten(count):
                 self._count(count)
             case LabStep(done, total, name):
@@ -90,14 +93,25 @@ class TerminalProgress:
             self._tasks[key], completed=done, total=total, amount=amount, description=printable(description)
         )
 
+    def _end_arm(self) -> None:
+        """The bar of an arm ends with the sessions that there were: how many would be was an expectation."""
+        if self._arm is not None:
+            done = int(self._bars.tasks[self._arm].completed)
+            self._bars.update(self._arm, total=max(done, 1), completed=max(done, 1), amount=_sessions(done, done))
+
     def _count(self, sessions: int) -> None:
         if self._arm is not None:
             task = self._bars.tasks[self._arm]
             done = int(task.completed) + sessions
-            self._bars.update(self._arm, completed=done, amount=f"{done}/{int(task.total or 0)} sessions")
+            total = max(done, int(task.total or 0))
+            self._bars.update(self._arm, completed=done, total=total, amount=_sessions(done, total))
 
 
 _LAB = "lab"
+
+
+def _sessions(done: int, total: int) -> str:
+    return f"{done}/{total} sessions"
 
 
 def _megabytes(done: int, total: int | None) -> str:

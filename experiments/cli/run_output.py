@@ -44,7 +44,7 @@ def _print_tables(found: Measured, console: Console) -> None:
     from groundlings.experiments.analysis.answer.terminal import render_ranking
     from groundlings.experiments.analysis.report import render_summary_table
 
-    console.print(render_summary_table(found.judged))
+    console.print(render_summary_table(found.summary))
     ranking = render_ranking(found.answer, found.primary, console.width)
     if ranking is not None:
         console.print(ranking)

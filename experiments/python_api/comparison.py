@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, get_args
 from groundlings.environments.errors import ConfigError, RunDirectoryError, shown
 from groundlings.experiments.analysis.answer.answering import answer_of
 from groundlings.experiments.analysis.answer.values import Answer
-from groundlings.experiments.analysis.comparison.comparing import read_and_compare
+from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.analysis.comparison.effects import ArmFindings
 from groundlings.experiments.analysis.comparison.effects import Comparison as Findings
 from groundlings.experiments.analysis.comparison.fidelity_gate import FIDELITY_NAME, TRUTH_NAME
 from groundlings.experiments.analysis.comparison.verdict import Word
-from groundlings.experiments.analysis.judged import as_judged
 from groundlings.experiments.analysis.metrics import Metric, metrics_of, summarise
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.running.events import SILENT, Progress
@@ -154,11 +153,11 @@ def compare_runs(
         log, *others_logs = (stack.enter_context(LogReader(run)) for run in (first, *others))
         metrics = metrics_of(log.run()["config"], own_metrics, log.action_names())
         held_out = measured_later(first, log, progress)
-        outcomes, found = read_and_compare(
+        found = compare_run(
             first, log, fidelity or near[FIDELITY_NAME], others_logs, metrics, held_out, truth or near[TRUTH_NAME]
         )
-        judged = as_judged(summarise(log, metrics), outcomes, found)
-        return Comparison(found, answer_of(found, judged, str(log.run()["config"].get("question") or ""), past_tests))
+        summary = summarise(log, metrics)
+        return Comparison(found, answer_of(found, summary, str(log.run()["config"].get("question") or ""), past_tests))
 
 
 def check_variant_metrics(ours: Sequence[Metric], theirs: Sequence[Metric], variant: Path) -> None:

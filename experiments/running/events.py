@@ -61,7 +61,7 @@ class RunBegins:
 
 @dataclass(frozen=True, slots=True)
 class ArmBegins:
-    """An arm begins, with this many sessions at most."""
+    """An arm begins, with about this many sessions; where sessions decide on returns, with so many at most."""
 
     name: str
     sessions: int

@@ -83,7 +83,7 @@ class Row:
     Attributes:
         name: The arm.
         baseline: Whether the others are compared to it.
-        mean: Its mean of the primary metric, as the verdict measures it.
+        mean: Its mean of the primary metric.
         size: Against the baseline; of the baseline itself exactly nothing.
         reading: How that is to be read.
         place: Whether it leads or cannot be told apart from the leader.

@@ -73,25 +73,12 @@ def compare_run(
     Raises:
         RunDirectoryError: A log or a file beside it cannot be read, or a variant lacks an arm.
     """
-    return read_and_compare(directory, log, fidelity, variants, metrics, held_out, truth)[1]
-
-
-def read_and_compare(
-    directory: Path,
-    log: LogReader,
-    fidelity: Path | None = None,
-    variants: Sequence[LogReader] = (),
-    metrics: Sequence[Metric] | None = None,
-    held_out: HeldOut | None = None,
-    truth: Path | None = None,
-) -> tuple[Outcomes, Comparison]:
-    """As `compare_run`, with the outcomes that it compares."""
     outcomes = replace(read_outcomes(log, metrics), changes=check_log(directory, log))
     run = outcomes.run
     gate = find_gate(directory, fidelity, run["dataset_hash"], run["mind"])
     others = [replace(read_outcomes(variant, metrics), changes=check_log(None, variant)) for variant in variants]
     random = find_truth(directory, truth, run["dataset_hash"], run["mind"])
-    return outcomes, compare_outcomes(outcomes, gate, others, *beside(directory, held_out), random)
+    return compare_outcomes(outcomes, gate, others, *beside(directory, held_out), random)
 
 
 def compare_outcomes(
@@ -127,7 +114,7 @@ def compare_outcomes(
         design=outcomes.design,
         declared=outcomes.plan is not None,
         baseline=outcomes.baseline.name,
-        baseline_mean=mean_interval(outcomes.baseline.values(plan.primary)).mean,
+        baseline_mean=mean_interval(outcomes.baseline.counted(plan.primary)).mean,
         arms=tuple(comparer.findings(arm, seen[arm.name]) for arm in arms),
         checks=(*checks, *(() if held_out is None else order_check(held_out.audiences))),
         gate=gate,

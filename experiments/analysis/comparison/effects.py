@@ -31,7 +31,8 @@ class Headline:
         interval: What kind of interval that is, in words.
         adjusted_p: Corrected for the number of arms (or, without a plan, of metrics, too); None without a p value.
         clear: Whether the effect counts as found.
-        lift: The same relative to the baseline's mean, each agent's arm over baseline by the delta method, 95 %.
+        lift: The same relative to the baseline's mean, each agent's arm over baseline by the delta method, with as many
+            standard errors to either side as `effect` has over agents.
         bootstrap_low, bootstrap_high: Ends of the BCa interval over agents, uncorrected; None without one.
         detectable: Effect that would have been found with the power planned (the MDE); None without a standard error.
         smallest: The smallest effect that matters, in the metric's unit; None without a plan.
@@ -156,7 +157,7 @@ class Comparison:
     """All arms against the baseline.
 
     Attributes:
-        run: The run's row, with "agents" and "days".
+        run: The run's row, with "agents", "days" and "came": agents with a session.
         plan: What was declared, or what stands in for it.
         design: How arms met people.
         declared: Whether it was.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from groundlings.experiments.analysis.compare import Difference, mean_interval
+from groundlings.experiments.analysis.compare import Difference, Estimate, mean_interval
 from groundlings.experiments.analysis.comparison.effects import Headline, Variants
 from groundlings.experiments.analysis.comparison.estimators import Estimator, Paired, Split
 from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg
@@ -147,7 +147,7 @@ def _headline(
         interval=words,
         adjusted_p=rule.adjusted.get(arm.name),
         clear=clear,
-        lift=estimator.lift(ours, theirs),
+        lift=_as_wide(estimator.lift(ours, theirs), critical),
         bootstrap_low=low,
         bootstrap_high=high,
         detectable=_detectable(critical, gap, plan),
@@ -155,6 +155,14 @@ def _headline(
         pooled=_pooled(arm, base, plan.primary, estimator),
         identical=arm.identical,
     )
+
+
+def _as_wide(lift: Estimate, critical: float) -> Estimate:
+    """The lift with an interval of as many standard errors as the effect has: over all arms and looks together."""
+    if lift.mean is None or lift.standard_error is None:
+        return lift
+    reach = critical * lift.standard_error
+    return replace(lift, low=lift.mean - reach, high=lift.mean + reach)
 
 
 def _over_variants(effect: Difference, variants: Variants | None, alpha: float) -> Difference | None:

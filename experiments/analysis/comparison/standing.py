@@ -38,7 +38,7 @@ def standing(
         arms: The competitors.
         others: Variants and replicates of the run: a pair is not told apart that they do not tell apart.
     """
-    means = {arm.name: mean_interval(arm.values(plan.primary)) for arm in outcomes.arms}
+    means = {arm.name: mean_interval(arm.counted(plan.primary)) for arm in outcomes.arms}
     known = [arm for arm in arms if (means[arm.name].n or 0) > 1]
     names = [arm.name for arm in known]
     if means[outcomes.baseline.name].n > 1:

@@ -26,7 +26,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """All arms on the primary metric, as the verdict measures it: luck taken out, winsorised where the plan says so.
+    """All arms on the primary metric; pairs, chances and ranks as the verdict measures it, luck taken out.
 
     Attributes:
         means: Arm -> its mean over agents with its 95 % interval; bounds and copies of the baseline, too.

@@ -19,7 +19,6 @@ from groundlings.experiments.analysis.comparison.comparing import compare_outcom
 from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate, find_truth
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
 from groundlings.experiments.analysis.comparison.real_behaviour import beside
-from groundlings.experiments.analysis.judged import as_judged
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.report import (
     formatting,
@@ -118,9 +117,8 @@ def read_material(
     gate, truth = find_gate(run_dir, None, *data_and_mind), find_truth(run_dir, None, *data_and_mind)
     others = [read_outcomes(variant, summary.metrics) for variant in variants]
     comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), truth)
-    judged = as_judged(summary, outcomes, comparison)
-    answer = answer_of(comparison, judged, str(log.run()["config"].get("question") or ""))
-    return Material(run_dir, log, judged, outcomes, comparison, styles(summary), answer)
+    answer = answer_of(comparison, summary, str(log.run()["config"].get("question") or ""))
+    return Material(run_dir, log, summary, outcomes, comparison, styles(summary), answer)
 
 
 def _common(material: Material) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from groundlings.experiments.analysis.comparison.pilot import Pilot
 from groundlings.experiments.analysis.comparison.verdict import Check
 from groundlings.experiments.analysis.report import real_sentences
 from groundlings.experiments.analysis.report import verdict_sentences as say
-from groundlings.experiments.analysis.report.formatting import NOTHING, count, decimal, plural, signed
+from groundlings.experiments.analysis.report.formatting import NOTHING, audience, count, decimal, plural, signed
 from groundlings.experiments.analysis.report.objective_terminal import print_objectives
 from groundlings.experiments.terminal import escape
 
@@ -36,7 +36,7 @@ def print_verdict(comparison: Comparison, console: Console, rows: Sequence[Row] 
     mean = say.baseline_mean(comparison)
     against = f", against {escape(comparison.baseline)} ({escape(metric.label.lower())} {mean})"
     console.print(
-        f"[bold]{escape(str(run['experiment']))}[/]  {plural(run['agents'], 'agent')}, {plural(run['days'], 'day')}"
+        f"[bold]{escape(str(run['experiment']))}[/]  {audience(run)}, {plural(run['days'], 'day')}"
         f"{against if comparison.preference is None else ''}"
     )
     _line(console, "plan" if comparison.preference is None else "design", escape(say.plan(comparison)))

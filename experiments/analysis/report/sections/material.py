@@ -25,7 +25,7 @@ class Material:
     Attributes:
         run_dir: The run directory.
         log: The run's.
-        summary: What `metrics.summarise` made of the log, with the figures that the verdict rests on (`as_judged`).
+        summary: What `metrics.summarise` made of the log.
         outcomes: Each agent's totals by arm.
         comparison: What `compare_outcomes` made of them.
         style: Arm name -> how it is drawn.
