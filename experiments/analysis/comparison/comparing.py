@@ -11,7 +11,7 @@ import numpy as np
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.experiments.analysis.compare import Difference, mean_interval
+from groundlings.experiments.analysis.compare import mean_interval
 from groundlings.experiments.analysis.comparison.checks import check_arm, check_run, competitors
 from groundlings.experiments.analysis.comparison.effects import (
     ArmFindings,
@@ -19,6 +19,7 @@ from groundlings.experiments.analysis.comparison.effects import (
     Exploration,
     Guardrail,
     Harm,
+    Headline,
     Variants,
 )
 from groundlings.experiments.analysis.comparison.equivalence import no_loss_p_value
@@ -159,7 +160,7 @@ class _Comparer:
             Evidence(
                 clear=headline.clear,
                 identical=headline.identical,
-                no_interval=_no_interval(headline.effect, arm, base),
+                unclear=_unclear(headline, arm, base),
                 same_sign=None if variants is None else variants.same_sign,
                 harmed=tuple(arm.metrics[guard.metric].label.lower() for guard in guardrails if guard.state == "harmed")
                 if better
@@ -242,8 +243,11 @@ def _explore(outcomes: Outcomes, arms: Sequence[ArmOutcomes], plan: PlanConfig) 
     return {name: tuple(each) for name, each in result.items()}
 
 
-def _no_interval(effect: Difference, arm: ArmOutcomes, baseline: ArmOutcomes) -> str:
-    """Why an effect has no interval, "" where it has one."""
+def _unclear(headline: Headline, arm: ArmOutcomes, baseline: ArmOutcomes) -> str:
+    """Why an effect is not clear other than by an interval that includes zero; "" otherwise."""
+    effect = headline.effect
+    if effect.excludes_zero:
+        return "" if headline.clear else "not clear after correction for all metrics and arms that were looked at"
     if effect.low is not None:
         return ""
     lost = altogether([baseline.lost, arm.lost])

@@ -130,8 +130,13 @@ def audience(run: Mapping[str, Any]) -> str:
     return f"{count(came)} of {plural(run['agents'], 'user')} had a session"
 
 
-def opening(summary: Summary) -> str:
-    """What was simulated, in one sentence."""
+def opening(summary: Summary, split: bool = False) -> str:
+    """What was simulated, in one sentence.
+
+    Args:
+        summary: Of the run.
+        split: Whether each agent was in one arm only.
+    """
     run = summary.run
     came = run.get("came", run["agents"])
     people = plural(came, "simulated user", "simulated users")
@@ -145,7 +150,10 @@ def opening(summary: Summary) -> str:
     if summary.baseline.recommender == TEAM_DRAFT:
         arms = "lists that 2 recommenders had drafted together"
     days = plural(run["days"], "day")
-    return f"{people}, {each} in {run['dataset']}, visited {arms} over {days}; {deciding(run)}."
+    tried = "was each shown" if split else "visited"
+    if split:
+        arms = f"one of {arms}"
+    return f"{people}, {each} in {run['dataset']}, {tried} {arms} over {days}; {deciding(run)}."
 
 
 def assumed(summary: Summary) -> str:

@@ -6,12 +6,10 @@ template, style sheet and script of the same name.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.answer.file import write_answer
@@ -26,7 +24,8 @@ from groundlings.experiments.analysis.report import (
     real_sentences,
     verdict_sentences,
 )
-from groundlings.experiments.analysis.report.palette import DARK, LIGHT, styles
+from groundlings.experiments.analysis.report.glossary import glossary
+from groundlings.experiments.analysis.report.palette import styles
 from groundlings.experiments.analysis.report.sections.answer import answer_section
 from groundlings.experiments.analysis.report.sections.believe import believe_section
 from groundlings.experiments.analysis.report.sections.details import details_section
@@ -36,12 +35,10 @@ from groundlings.experiments.analysis.report.sections.people import people_secti
 from groundlings.experiments.analysis.report.sections.results import results_section
 from groundlings.experiments.analysis.report.sections.whom import whom_section
 from groundlings.experiments.analysis.report.sections.why import why_section
+from groundlings.experiments.analysis.report.skeleton import frame, page_environment
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.log_check import SOME_ROWS, check_log, warn_of_changes
 from groundlings.simulator.log.reader import LogReader
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 SECTIONS: Mapping[str, tuple[str, MakeSection]] = {
     "answer": ("The answer", answer_section),
@@ -54,6 +51,9 @@ SECTIONS: Mapping[str, tuple[str, MakeSection]] = {
     "details": ("Details", details_section),
 }
 """Id of each section, in the order of the page -> its name in the list of contents, and what makes it."""
+
+SCRIPTS = ("page.js",)
+"""Files of script in the page, beside the templates."""
 
 
 def write_report(
@@ -85,7 +85,7 @@ def write_page(material: Material) -> Path:
     run_dir, summary = material.run_dir, material.summary
     sections = [make(material) for _, make in SECTIONS.values()]
     pictures = [picture for section in sections for picture in section.pictures]
-    note = f"{formatting.opening(summary)} {formatting.NOT_VALIDATED.capitalize()}."
+    note = f"{formatting.opening(summary, material.split)} {formatting.NOT_VALIDATED.capitalize()}."
     for picture in pictures:
         files.write_bytes(run_dir / f"{picture.name}.png", picture.png(note))
     context = _common(material)
@@ -94,9 +94,18 @@ def write_page(material: Material) -> Path:
     context["keys"] = {picture.name: picture.keys(material.style) for picture in pictures}
     context["pictures"] = {picture.name: picture.inline() for picture in pictures}
     path = run_dir / files.REPORT_NAME
-    files.write_text(path, printable(_template().render(context), newlines=True))
+    environment = page_environment()
+    context |= frame(environment, _contents(context), SCRIPTS)
+    page = environment.get_template("report.html.j2").render(context)
+    files.write_text(path, printable(page, newlines=True))
     write_answer(run_dir, material.answer)
     return path
+
+
+def _contents(context: Mapping[str, Any]) -> dict[str, str]:
+    """The sections that the page has."""
+    shown = {"segments", "people"} & context["pictures"].keys()
+    return {name: label for name, (label, _) in SECTIONS.items() if name != "whom" or shown}
 
 
 def read_material(
@@ -125,7 +134,6 @@ def _common(material: Material) -> dict[str, Any]:
     """What the head of the page and every section may name."""
     summary = material.summary
     return {
-        "contents": {name: label for name, (label, _) in SECTIONS.items()},
         "summary": summary,
         "run": summary.run,
         "metrics": summary.metrics,
@@ -135,19 +143,6 @@ def _common(material: Material) -> dict[str, Any]:
         "words": verdict_sentences,
         "real": real_sentences,
         "several": objective_sentences,
+        "glossary": glossary(summary),
         "description": str(material.log.run()["config"].get("description", "")),
-        "light": LIGHT,
-        "dark": DARK,
     }
-
-
-def _template() -> Template:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    loader = PackageLoader("groundlings.experiments.analysis.report")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["capitalise_first"] = lambda text: text[:1].upper() + text[1:]
-    environment.filters["tojson_plain"] = partial(json.dumps, ensure_ascii=False, sort_keys=True)
-    return environment.get_template("report.html.j2")

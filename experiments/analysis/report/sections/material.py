@@ -15,6 +15,7 @@ from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.report import verdict_sentences
 from groundlings.experiments.analysis.report.palette import Style
 from groundlings.experiments.analysis.report.pictures import Picture
+from groundlings.experiments.config.designs import SplitDesign
 from groundlings.simulator.log.reader import LogReader
 
 
@@ -39,6 +40,11 @@ class Material:
     comparison: Comparison
     style: Mapping[str, Style]
     answer: Answer
+
+    @property
+    def split(self) -> bool:
+        """Whether each agent was in one arm only."""
+        return isinstance(self.outcomes.design, SplitDesign)
 
     @property
     def primary(self) -> Metric:

@@ -24,8 +24,13 @@ def results_section(material: Material) -> Section:
     """The table of all metrics, with the effects, the metrics and several objectives drawn."""
     summary, comparison, style = material.summary, material.comparison, material.style
     return Section(
-        {"sparks": _sparks(summary, style), "tally": _tally(summary), "selective": _selective(summary)},
-        (*_effects(material), *_pareto(comparison, style), _metrics(summary, style)),
+        {
+            "sparks": _sparks(summary, style),
+            "tally": _tally(summary),
+            "selective": _selective(summary),
+            "most_left_out": _MANY * summary.run["agents"],
+        },
+        (*_effects(material), *_pareto(comparison, style), *_metrics(summary, style)),
     )
 
 
@@ -74,13 +79,16 @@ def _sparks(summary: Summary, style: Mapping[str, Style]) -> dict[str, dict[str,
     return found
 
 
-def _metrics(summary: Summary, style: Mapping[str, Style]) -> Picture:
+def _metrics(summary: Summary, style: Mapping[str, Style]) -> list[Picture]:
+    """Every metric of every arm, the arms below each other; nothing with a single arm, which has nothing beside it."""
+    if len(summary.arms) < 2:
+        return []
     panels = tuple(
         Panel(formatting.spoken(summary, metric), partial(draw_metric, summary=summary, metric=metric, style=style))
         for metric in summary.metrics
     )
     title = f"{summary.run['experiment']}: mean over agents and 95 % interval"
-    return Picture("metrics", title, panels, columns=3, size=(3.6, 1.05 + 0.27 * max(len(summary.arms), 2)))
+    return [Picture("metrics", title, panels, columns=3, size=(3.6, 1.05 + 0.27 * max(len(summary.arms), 2)))]
 
 
 def _tally(summary: Summary) -> dict[str, int]:

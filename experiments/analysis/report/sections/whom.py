@@ -14,6 +14,7 @@ from groundlings.experiments.analysis.report.verdict_figures import (
     draw_people,
     draw_segments,
     segments_height,
+    segments_span,
 )
 
 
@@ -27,10 +28,11 @@ def _segments(material: Material) -> list[Picture]:
     arms = comparison.arms
     if not any(arm.segments for arm in arms) or all(arm.headline.effect.difference is None for arm in arms):
         return []
+    span = segments_span(comparison)
     panels = tuple(
         Panel(
             f"{arm.name}: {verdict_sentences.segments(arm, metric, comparison.plan.alpha)}.",
-            partial(draw_segments, arm=arm, metric=metric, look=style[arm.name]),
+            partial(draw_segments, arm=arm, metric=metric, look=style[arm.name], span=span),
         )
         for arm in arms
     )
@@ -60,10 +62,12 @@ def _people(material: Material) -> list[Picture]:
         )
     ]
     base = values[comparison.baseline]
+    gaps = {arm.name: values[arm.name] - base for arm in comparison.arms if arm.harm is not None}
+    better = {True: 1, False: -1, None: 0}[metric.higher_is_better]
     panels += [
         Panel(
             f"{arm.name}: {verdict_sentences.harm(arm, metric.higher_is_better)}.",
-            partial(draw_gaps, gaps=values[arm.name] - base, name=arm.name, metric=metric, look=style[arm.name]),
+            partial(draw_gaps, gaps=gaps, name=arm.name, metric=metric, better=better, style=style),
         )
         for arm in comparison.arms
         if arm.harm is not None
