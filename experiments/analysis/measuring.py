@@ -20,12 +20,10 @@ class Measured:
     Attributes:
         summary: Its figures, as `summary.json` holds them.
         answer: What it answers.
-        primary: The metric that it answers on.
     """
 
     summary: Summary
     answer: Answer
-    primary: Metric
 
 
 def measure(
@@ -50,4 +48,4 @@ def measure(
     material = read_material(directory, log, summary, variants, most_rows)
     write_page(material)
     files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
-    return Measured(summary, material.answer, material.primary)
+    return Measured(summary, material.answer)

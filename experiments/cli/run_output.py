@@ -45,7 +45,7 @@ def _print_tables(found: Measured, console: Console) -> None:
     from groundlings.experiments.analysis.report import render_summary_table
 
     console.print(render_summary_table(found.summary))
-    ranking = render_ranking(found.answer, found.primary, console.width)
+    ranking = render_ranking(found.answer, console.width)
     if ranking is not None:
         console.print(ranking)
 

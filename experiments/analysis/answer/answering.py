@@ -9,7 +9,7 @@ from groundlings.experiments.analysis.answer.lights import lights_of
 from groundlings.experiments.analysis.answer.news import news_of, news_of_all
 from groundlings.experiments.analysis.answer.next_step import next_step_of
 from groundlings.experiments.analysis.answer.sentences import Words, claim_of, question_of, warning_of, words_of
-from groundlings.experiments.analysis.answer.sizes import NONE, listed, size_of
+from groundlings.experiments.analysis.answer.sizes import NONE, chance, listed, ranked, size_of
 from groundlings.experiments.analysis.answer.values import Answer, News, Row, Size
 from groundlings.experiments.analysis.compare import Estimate
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
@@ -84,16 +84,24 @@ def _row(
     standing, finding = words.comparison.standing, words.finding
     leads = finding.winner is not None and finding.winner.name == name
     tied = any(each.name == name for each in finding.tied)
-    nothing = Size(words.percent, 0.0, None, None)
+    size = Size(words.percent, 0.0, None, None)
+    if arm is not None:
+        size = NONE if arm in finding.unknown else size_of(arm, percent=words.percent)
+    mean = standing.means.get(name, _NO_MEAN)
     return Row(
         name=name,
         baseline=arm is None,
-        mean=standing.means.get(name, _NO_MEAN),
-        size=nothing if arm is None else size_of(arm, percent=words.percent) if arm not in finding.unknown else NONE,
+        mean=mean,
+        level=words.unit.level(mean.mean),
+        size=size,
+        change="" if arm is None else words.unit.middle(size),
+        interval="" if arm is None else words.unit.ends(size),
         reading="baseline" if arm is None else _reading(arm, finding),
         place="leads" if leads else "tied" if tied else "",
         chance=standing.chances.get(name),
         ranks=standing.ranks.get(name),
+        odds=chance(standing.chances.get(name)),
+        standing=ranked(standing.ranks.get(name)),
         word="" if arm is None else f"{arm.word} {arm.basis}".rstrip(),
         news=news,
         course=course if sum(value is not None for value in course) > 1 else (),

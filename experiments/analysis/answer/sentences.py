@@ -6,15 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from groundlings.experiments.analysis.answer.finding import Finding, contradicted, gain
-from groundlings.experiments.analysis.answer.sizes import (
-    ends,
-    in_percent,
-    level,
-    listed,
-    middle,
-    size_of,
-    spoken,
-)
+from groundlings.experiments.analysis.answer.sizes import Unit, in_percent, listed, size_of, unit_of
+from groundlings.experiments.analysis.answer.values import Size
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.verdict import failed
@@ -31,11 +24,13 @@ class Words:
         comparison: What was found.
         finding: What it comes to.
         percent: Whether sizes are relative to the baseline's mean.
+        unit: How figures are written.
     """
 
     comparison: Comparison
     finding: Finding
     percent: bool
+    unit: Unit
 
     @property
     def metric(self) -> Metric:
@@ -49,12 +44,12 @@ class Words:
 
     def size(self, arm: ArmFindings) -> str:
         """An arm's effect with its interval."""
-        return spoken(size_of(arm, percent=self.percent), self.metric)
+        return self.unit.spoken(size_of(arm, percent=self.percent))
 
     def mean(self, name: str) -> str:
         """The mean of an arm."""
         known = self.comparison.standing.means.get(name)
-        return level(None if known is None else known.mean, self.metric)
+        return self.unit.level(None if known is None else known.mean)
 
     def against(self, arm: ArmFindings) -> str:
         """An arm's mean beside the baseline's, and the effect."""
@@ -64,7 +59,7 @@ class Words:
 
 def words_of(comparison: Comparison, finding: Finding) -> Words:
     """How a comparison is spoken of."""
-    return Words(comparison, finding, in_percent(comparison))
+    return Words(comparison, finding, in_percent(comparison), unit_of(comparison))
 
 
 def question_of(comparison: Comparison, asked: str) -> str:
@@ -310,8 +305,8 @@ def _seen(words: Words, arm: ArmFindings) -> str:
         return ""
     if words.percent:
         return f" A difference of {100 * found / abs(base.mean):.0f} % or more would have been found."
-    size = size_of(arm, percent=False)
-    return f" A difference of {middle(type(size)(False, found, None, None), words.metric).lstrip('+')} or more would have been found."
+    size = words.unit.middle(Size(percent=False, value=found, low=None, high=None)).lstrip("+")
+    return f" A difference of {size} or more would have been found."
 
 
 def _too_small(words: Words, arm: ArmFindings) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from groundlings.experiments.analysis.answer.values import Size
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
@@ -45,35 +47,68 @@ def is_share(metric: Metric) -> bool:
     return metric.unit.startswith("share")
 
 
-def level(value: float | None, metric: Metric) -> str:
-    """A mean of the metric as people read it: shares in per cent."""
-    if value is None:
-        return NOT_KNOWN
-    return f"{decimal(100 * value, 1)} %" if is_share(metric) else decimal(value, metric.decimals)
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """How figures of the primary metric are written, alike in the whole answer.
+
+    Attributes:
+        metric: The primary metric.
+        decimals: Of a mean, and of an effect in the metric's own unit.
+    """
+
+    metric: Metric
+    decimals: int
+
+    def level(self, value: float | None) -> str:
+        """A mean as people read it: shares in per cent."""
+        if value is None:
+            return NOT_KNOWN
+        return f"{decimal(100 * value, self.decimals)} %" if is_share(self.metric) else decimal(value, self.decimals)
+
+    def middle(self, size: Size) -> str:
+        """The effect with its sign: "+81 %", "+0.68", or "+6.2 percentage points"."""
+        if size.value is None:
+            return NOT_KNOWN
+        unit = " %" if size.percent else " percentage points" if is_share(self.metric) else ""
+        return f"{self._signed(size.value, size)}{unit}"
+
+    def ends(self, size: Size) -> str:
+        """The interval in brackets, "" where there is none."""
+        if size.low is None or size.high is None:
+            return ""
+        unit = " %" if size.percent else ""
+        return f"[{self._signed(size.low, size)}{unit}, {self._signed(size.high, size)}{unit}]"
+
+    def spoken(self, size: Size) -> str:
+        """The effect and its interval."""
+        return f"{self.middle(size)} {self.ends(size)}".rstrip()
+
+    def _signed(self, value: float, size: Size) -> str:
+        if size.percent:
+            return signed(100 * value, 0 if abs(size.value or 0.0) >= _WHOLE_FROM else 1)
+        return signed(100 * value, self.decimals) if is_share(self.metric) else signed(value, self.decimals)
 
 
-def middle(size: Size, metric: Metric) -> str:
-    """The effect with its sign: "+81 %", "+0.68", or "+6.2 points" of a share."""
-    if size.value is None:
-        return NOT_KNOWN
-    return f"{_signed(size.value, size, metric)}{_unit(size, metric)}"
+def unit_of(comparison: Comparison) -> Unit:
+    """How figures of the primary metric are written: with so many decimals that the baseline has three figures."""
+    metric = comparison.metrics[comparison.plan.primary]
+    base = comparison.standing.means.get(comparison.baseline)
+    mean = 0.0 if base is None or base.mean is None else abs(base.mean)
+    usual = max(metric.decimals - 2, 1) if is_share(metric) else metric.decimals
+    shown = 100 * mean if is_share(metric) else mean
+    needed = 2 - math.floor(math.log10(shown)) if shown > 0 else 0
+    return Unit(metric, min(max(usual, needed), _MOST_DECIMALS))
 
 
-def ends(size: Size, metric: Metric) -> str:
-    """The interval in brackets, "" where there is none."""
-    if size.low is None or size.high is None:
-        return ""
-    unit = " %" if size.percent else ""
-    return f"[{_signed(size.low, size, metric)}{unit}, {_signed(size.high, size, metric)}{unit}]"
+def ranked(ranks: tuple[int, int] | None) -> str:
+    """A rank, or from which to which."""
+    return NOT_KNOWN if ranks is None else " to ".join(map(str, dict.fromkeys(ranks)))
 
 
-def spoken(size: Size, metric: Metric) -> str:
-    """The effect and its interval."""
-    return f"{middle(size, metric)} {ends(size, metric)}".rstrip()
-
-
-def chance(share: float) -> str:
+def chance(share: float | None) -> str:
     """A chance in per cent; one that resamples cannot tell from none or from certainty is said to be so."""
+    if share is None:
+        return NOT_KNOWN
     return "< 1 %" if share < 0.005 else "> 99 %" if share >= 0.995 else f"{100 * share:.0f} %"
 
 
@@ -85,15 +120,6 @@ def listed(names: Iterable[str], most: int = 3) -> str:
     return " and ".join(filter(None, (", ".join(known[:-1]), known[-1]))) if known else ""
 
 
-def _signed(value: float, size: Size, metric: Metric) -> str:
-    if size.percent:
-        return signed(100 * value, 0 if abs(size.value or 0.0) >= _WHOLE_FROM else 1)
-    return signed(100 * value, 1) if is_share(metric) else signed(value, metric.decimals)
-
-
-def _unit(size: Size, metric: Metric) -> str:
-    return " %" if size.percent else " percentage points" if is_share(metric) else ""
-
-
 _WHOLE_FROM = 0.095
 """From 10 % on a lift is told without decimals."""
+_MOST_DECIMALS = 6

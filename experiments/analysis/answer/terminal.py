@@ -7,10 +7,8 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
-from groundlings.experiments.analysis.answer import sizes
 from groundlings.experiments.analysis.answer.values import Answer, Row
 from groundlings.experiments.analysis.comparison.effects import Comparison
-from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
 from groundlings.experiments.terminal import escape
 
@@ -47,19 +45,18 @@ def print_lights(answer: Answer, console: Console) -> None:
     console.print(Padding(grid, (0, 0, 0, 2)))
 
 
-def render_ranking(answer: Answer, metric: Metric, width: int) -> Table | None:
+def render_ranking(answer: Answer, width: int) -> Table | None:
     """Recommenders sorted by effect, with their chance to be best and their bad news; None where none are compared.
 
     Args:
         answer: Of the run.
-        metric: The primary one.
         width: Of the terminal, in columns: a wide one has bars.
     """
     if len(answer.rows) < 2:
         return None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=width >= _WIDE)
     table.add_column("recommender", overflow="fold")
-    table.add_column(escape(metric.label.lower()), justify="right", overflow="fold")
+    table.add_column(escape(answer.metric.lower()), justify="right", overflow="fold")
     table.add_column(f"against {escape(answer.baseline)}", justify="right", overflow="fold")
     if width >= _WIDE:
         table.add_column("", ratio=2, no_wrap=True)
@@ -68,25 +65,19 @@ def render_ranking(answer: Answer, metric: Metric, width: int) -> Table | None:
     table.add_column("what else", overflow="fold", ratio=3 if width >= _WIDE else None)
     for row in answer.rows:
         bar = [_bar(answer, row, max(10, width // 8))] if width >= _WIDE else []
-        table.add_row(*_cells(row, metric), *bar, *_chances(row), _news(row))
+        table.add_row(*_cells(row), *bar, row.odds, row.standing, _news(row))
     return table
 
 
-def _cells(row: Row, metric: Metric) -> tuple[str, str, str]:
+def _cells(row: Row) -> tuple[str, str, str]:
     mark = {"leads": " [bold green]leads[/]", "tied": " [green]tied[/]", "": ""}[row.place]
     colour = _READINGS.get(row.reading, "dim")
-    size = "" if row.baseline else f"[{colour}]{sizes.middle(row.size, metric)}[/]"
-    interval = sizes.ends(row.size, metric)
+    size = f"[{colour}]{escape(row.change)}[/]" if row.change else ""
     return (
         f"{escape(row.name)}{mark}",
-        sizes.level(row.mean.mean, metric),
-        f"{size}\n[dim]{escape(interval)}[/]" if interval else size,
+        row.level,
+        f"{size}\n[dim]{escape(row.interval)}[/]" if row.interval else size,
     )
-
-
-def _chances(row: Row) -> tuple[str, str]:
-    ranks = "n/a" if row.ranks is None else "-".join(map(str, dict.fromkeys(row.ranks)))
-    return "n/a" if row.chance is None else sizes.chance(row.chance), ranks
 
 
 def _news(row: Row) -> str:

@@ -84,11 +84,14 @@ class Row:
         name: The arm.
         baseline: Whether the others are compared to it.
         mean: Its mean of the primary metric.
+        level: The same as people read it: "1.57", or "15.2 %" of a share.
         size: Against the baseline; of the baseline itself exactly nothing.
+        change, interval: The same as people read it: "+81 %" and "[+73 %, +89 %]"; "" for the baseline.
         reading: How that is to be read.
         place: Whether it leads or cannot be told apart from the leader.
         chance: Share of the resamples in which it has the best mean; None where that is not known.
         ranks: Lowest and highest rank in 95 % of the resamples; likewise.
+        odds, standing: Both as people read them: "77 %" and "1 to 2".
         word: The verdict, and what it rests on; "" for the baseline.
         news: About it.
         course: Its mean on each day, as it was.
@@ -97,11 +100,16 @@ class Row:
     name: str
     baseline: bool
     mean: Estimate
+    level: str
     size: Size
+    change: str
+    interval: str
     reading: Literal["better", "worse", "higher", "lower", "unclear", "same", "not known", "baseline"]
     place: Literal["leads", "tied", ""]
     chance: float | None
     ranks: tuple[int, int] | None
+    odds: str
+    standing: str
     word: str
     news: tuple[News, ...]
     course: tuple[float | None, ...]

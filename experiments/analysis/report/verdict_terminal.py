@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
-from groundlings.experiments.analysis.answer.sizes import chance
+from groundlings.experiments.analysis.answer.sizes import chance, ranked
 from groundlings.experiments.analysis.answer.values import Row
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.comparison.pilot import Pilot
@@ -121,16 +121,14 @@ def _table(comparison: Comparison, rows: Sequence[Row]) -> Table:
     places = {row.name: place for place, row in enumerate(rows)}
     for arm in sorted(comparison.arms, key=lambda each: places.get(each.name, 0)):
         found = arm.headline
-        ranks = NOTHING if arm.ranks is None else "-".join(map(str, dict.fromkeys(arm.ranks)))
-        known = comparison.standing.chances.get(arm.name)
         table.add_row(
             escape(arm.name),
             signed(found.effect.difference, metric.decimals),
             escape(say.bounds(found.effect, metric)),
             escape(say.lift(found.lift)),
             say.p_text(found.adjusted_p),
-            ranks,
-            NOTHING if known is None else chance(known),
+            ranked(arm.ranks),
+            chance(comparison.standing.chances.get(arm.name)),
         )
     return table
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from groundlings.experiments.analysis.answer import sizes
 from groundlings.experiments.analysis.answer.values import Answer, Row
 from groundlings.experiments.analysis.report.formatting import decimal
 from groundlings.experiments.analysis.report.sections.material import Material, Section
@@ -37,8 +36,6 @@ def answer_section(material: Material) -> Section:
             "primary": material.primary,
             "heading": answer.question,
             "answer": answer,
-            "sizes": sizes,
-            "chance_text": sizes.chance,
             "bars": bars_of(answer.rows),
             "courses": _courses(material),
             "whole": sum(row.chance is not None for row in answer.rows) > 1,
