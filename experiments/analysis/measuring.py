@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,9 @@ from groundlings.experiments.analysis.metrics import Metric, Summary, summarise
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.log_check import SOME_ROWS
 from groundlings.simulator.log.reader import LogReader
+
+
+_PARTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ def measure(
     variants: Sequence[LogReader] = (),
     metrics: Sequence[Metric] | None = None,
     most_rows: int | None = SOME_ROWS,
+    told: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> Measured:
     """Recompute summary and report of a run from what lies in its directory: the log, and the manifest beside it.
 
@@ -41,11 +45,14 @@ def measure(
         variants: Logs of the same experiment with other prompts, models or seeds, for the report's verdict.
         metrics: What is measured; what the run's experiment file names if absent.
         most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
+        told: Is called with how many parts are over, how many there are, and what the next one is.
     """
     from groundlings.experiments.analysis.report.page import read_material, write_page
 
+    told(0, _PARTS, "measuring")
     summary = summarise(log, metrics)
+    told(1, _PARTS, "comparing")
     material = read_material(directory, log, summary, variants, most_rows)
-    write_page(material)
+    write_page(material, lambda done, total: told(2 + round((_PARTS - 2) * done / total), _PARTS, "drawing"))
     files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
     return Measured(summary, material.answer)

@@ -6,7 +6,7 @@ template, style sheet and script of the same name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,13 +80,22 @@ def write_report(
     return write_page(material)
 
 
-def write_page(material: Material) -> Path:
-    """As `write_report`, of what was read for it."""
+def write_page(material: Material, told: Callable[[int, int], None] = lambda done, total: None) -> Path:
+    """As `write_report`, of what was read for it.
+
+    Args:
+        material: All that is shown.
+        told: Is called with how many steps are over, and how many there are.
+    """
     run_dir, summary = material.run_dir, material.summary
-    sections = [make(material) for _, make in SECTIONS.values()]
+    sections = []
+    for number, (_, make) in enumerate(SECTIONS.values()):
+        told(number, 2 * len(SECTIONS))
+        sections.append(make(material))
     pictures = [picture for section in sections for picture in section.pictures]
     note = f"{formatting.opening(summary, material.split)} {formatting.NOT_VALIDATED.capitalize()}."
-    for picture in pictures:
+    for number, picture in enumerate(pictures):
+        told(len(SECTIONS) + round(len(SECTIONS) * number / len(pictures)), 2 * len(SECTIONS))
         files.write_bytes(run_dir / f"{picture.name}.png", picture.png(note))
     context = _common(material)
     for section in sections:
@@ -99,6 +108,7 @@ def write_page(material: Material) -> Path:
     page = environment.get_template("report.html.j2").render(context)
     files.write_text(path, printable(page, newlines=True))
     write_answer(run_dir, material.answer)
+    told(1, 1)
     return path
 
 

@@ -100,6 +100,30 @@ def print_needs(pilot: Pilot, console: Console) -> None:
         style="dim",
         highlight=False,
     )
+    console.print(f"[bold]{escape(needed(pilot))}[/]", highlight=False)
+
+
+def needed(pilot: Pilot) -> str:
+    """Whether the agents that are planned are enough, in a sentence: on the primary metric, or the first one."""
+    needs = [need for need in pilot.needs if need.p_value is None]
+    primary = pilot.primary or (needs[0].metric if needs else None)
+    ours = [need for need in needs if need.metric == primary]
+    if not ours or primary is None:
+        return "No arm competes with the first one, so no number of agents is needed."
+    label = pilot.metrics[primary].label.lower()
+    chosen = "" if pilot.primary else ", the first metric (the file has no plan)"
+    aim = f"an effect of {100 * pilot.smallest_effect:g} % on {label}{chosen}"
+    hopeless = [need.arm for need in ours if need.agents is None]
+    if hopeless:
+        return f"No number of agents finds {aim} for {', '.join(hopeless)}: nobody has a value, or the baseline is 0."
+    most = max(ours, key=lambda need: need.agents or 0)
+    wanted = most.agents or 0
+    enough = "enough" if wanted <= pilot.planned else "too few"
+    least = "" if enough == "enough" else f"; these find {100 * most.detectable_share:.0f} % or more"
+    return (
+        f"To find {aim}, {plural(wanted, 'agent is', 'agents are')} needed; the file plans {count(pilot.planned)}: "
+        f"{enough}{least}."
+    )
 
 
 def interval_note(comparison: Comparison) -> str:
