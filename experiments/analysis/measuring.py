@@ -12,7 +12,6 @@ from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.log_check import SOME_ROWS
 from groundlings.simulator.log.reader import LogReader
 
-
 _PARTS = 10
 
 
@@ -35,7 +34,7 @@ def measure(
     variants: Sequence[LogReader] = (),
     metrics: Sequence[Metric] | None = None,
     most_rows: int | None = SOME_ROWS,
-    told: Callable[[int, int, str], None] = lambda done, total, what: None,
+    told: Callable[[int, int, str], None] | None = None,
 ) -> Measured:
     """Recompute summary and report of a run from what lies in its directory: the log, and the manifest beside it.
 
@@ -49,10 +48,14 @@ def measure(
     """
     from groundlings.experiments.analysis.report.page import read_material, write_page
 
-    told(0, _PARTS, "measuring")
+    def tell(done: int, what: str) -> None:
+        if told is not None:
+            told(done, _PARTS, what)
+
+    tell(0, "measuring")
     summary = summarise(log, metrics)
-    told(1, _PARTS, "comparing")
+    tell(1, "comparing")
     material = read_material(directory, log, summary, variants, most_rows)
-    write_page(material, lambda done, total: told(2 + round((_PARTS - 2) * done / total), _PARTS, "drawing"))
+    write_page(material, lambda done, total: tell(2 + round((_PARTS - 2) * done / total), "drawing"))
     files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
     return Measured(summary, material.answer)

@@ -251,10 +251,26 @@ def _mount() -> None:
     app.command("warmup", rich_help_panel=BELIEVE)(warmup.warmup)
     app.add_typer(exports.app, cls=Commands)
     app.add_typer(runs.app, name="runs", cls=Commands, rich_help_panel=COMPARE, help="Runs: list, show, diff, delete.")
-    app.add_typer(data.app, name="data", cls=Commands, rich_help_panel=DATA, help="Your own data: propose a mapping, write the training part.")
-    app.add_typer(datasets.app, name="datasets", cls=Commands, rich_help_panel=DATA, help="Data sets: list, fetch, show.")
-    app.add_typer(personas.app, name="personas", cls=Commands, rich_help_panel=DATA, help="The personas of an experiment.")
-    app.add_typer(model.app, name="model", cls=Commands, rich_help_panel=MODELS, help="Language models: serve the embedded one, probe an endpoint.")
+    app.add_typer(
+        data.app,
+        name="data",
+        cls=Commands,
+        rich_help_panel=DATA,
+        help="Your own data: propose a mapping, write the training part.",
+    )
+    app.add_typer(
+        datasets.app, name="datasets", cls=Commands, rich_help_panel=DATA, help="Data sets: list, fetch, show."
+    )
+    app.add_typer(
+        personas.app, name="personas", cls=Commands, rich_help_panel=DATA, help="The personas of an experiment."
+    )
+    app.add_typer(
+        model.app,
+        name="model",
+        cls=Commands,
+        rich_help_panel=MODELS,
+        help="Language models: serve the embedded one, probe an endpoint.",
+    )
 
 
 _show_in_file = warnings.showwarning

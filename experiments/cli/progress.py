@@ -18,8 +18,8 @@ from groundlings.experiments.running.events import (
     ArmBegins,
     Downloading,
     LabStep,
-    Note,
     Measuring,
+    Note,
     PairsAsked,
     ProgressEvent,
     RunBegins,
@@ -86,7 +86,9 @@ class TerminalProgress:
                 self.directory = directory
             case ArmBegins(name, sessions):
                 self._end_arm()
-                self._arm = self._bars.add_task(printable(name), total=sessions, amount=_sessions(0, sessions), rated=True)
+                self._arm = self._bars.add_task(
+                    printable(name), total=sessions, amount=_sessions(0, sessions), rated=True
+                )
             case SessionsWritten(count):
                 self._count(count)
             case Measuring(done, total, what):
@@ -124,8 +126,8 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """See `ProgressColumn.render`."""
-        if not task.fields.get("rated") or task.speed is None and task.finished_speed is None:
-            return Text("")
+        if not task.fields.get("rated") or (task.speed is None and task.finished_speed is None):
+            return plain("")
         speed = task.finished_speed or task.speed or 0.0
         return plain(f"{speed:,.0f} a second" if speed >= 10 else f"{60 * speed:,.0f} a minute", style="dim")
 

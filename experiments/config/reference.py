@@ -72,7 +72,9 @@ def keys_of(section: str) -> dict[str, tuple[Key, ...]]:
     }
     if not found:
         known = dict.fromkeys(_without_kinds(path).split(".")[0] for path, _ in _sections("", ExperimentConfig) if path)
-        raise ConfigError(f"schema {shown(section)}: no such section; expected one of {', '.join(known)}, or a part of it")
+        raise ConfigError(
+            f"schema {shown(section)}: no such section; expected one of {', '.join(known)}, or a part of it"
+        )
     return found
 
 

@@ -73,9 +73,7 @@ def _rows(words: Words, summary: Summary, news: Mapping[str, tuple[News, ...]]) 
         return not known, 0.0 if arm is None else -gain(arm, finding.direction)
 
     names = sorted((comparison.baseline, *arms), key=order)
-    return tuple(
-        _row(words, name, arms.get(name), news.get(name, ()), courses.get(name, ())) for name in names
-    )
+    return tuple(_row(words, name, arms.get(name), news.get(name, ()), courses.get(name, ())) for name in names)
 
 
 def _row(

@@ -117,9 +117,7 @@ def _sorted_out(
         also = tuple(arm for arm in better if arm is not leader and arm not in tied and arm not in objected)
         rest = tuple(arm for arm in unclear if arm not in tied)
         worse = tuple(arm for arm in worse if arm not in tied)
-        return Finding(
-            "tied" if tied else "winner", direction, leader, tied, also, rest, **{**common, "worse": worse}
-        )
+        return Finding("tied" if tied else "winner", direction, leader, tied, also, rest, **{**common, "worse": worse})
     if objected:
         kind: Kind = "contradicted" if contradicted(objected[0]) else "does not hold"
         also = tuple(arm for arm in better if arm not in objected)

@@ -26,7 +26,7 @@ def lights_of(comparison: Comparison, finding: Finding, past_tests: int = 0) -> 
         finding: What it comes to.
         past_tests: On how many tests on real people the effects were corrected.
     """
-    return _test(comparison), _audience(comparison, finding), _people(comparison, finding, past_tests)
+    return _test(comparison), _audience(comparison, finding), _people(finding, past_tests)
 
 
 def _test(comparison: Comparison) -> Light:
@@ -104,7 +104,7 @@ def _stance(leader: ArmFindings | None) -> tuple[State, str] | None:
             return None
 
 
-def _people(comparison: Comparison, finding: Finding, past_tests: int) -> Light:
+def _people(finding: Finding, past_tests: int) -> Light:
     """Whether any of this was ever tried on real people."""
     if past_tests:
         return Light("People", "good", f"Corrected by {plural(past_tests, 'test')} on real people.")

@@ -23,12 +23,12 @@ def next_step_of(comparison: Comparison, finding: Finding, news: tuple[News, ...
         case "not compared":
             return "Add another recommender under `arms` and run again."
         case "contradicted" | "does not hold":
-            return _objected(comparison, finding)
+            return _objected(finding)
         case _:
             return _compared(comparison, finding, news)
 
 
-def _objected(comparison: Comparison, finding: Finding) -> str:
+def _objected(finding: Finding) -> str:
     leader = "it" if finding.leader is None else finding.leader.name
     if finding.leader is not None and contradicted(finding.leader):
         others = listed(arm.name for arm in finding.also)
@@ -56,7 +56,11 @@ def _compared(comparison: Comparison, finding: Finding, news: tuple[News, ...]) 
         choice = f"Weigh the bad news about {listed(names)}" if any(each.state == "bad" for each in news) else ""
     if comparison.gate is None and comparison.truth is None:
         examine = "compare the simulated people with real ones (`groundlings fidelity`)"
-        return f"{choice}; then {examine} before you test on people." if choice else f"{_first(examine)}, then test {listed(names)} on real people."
+        return (
+            f"{choice}; then {examine} before you test on people."
+            if choice
+            else f"{_first(examine)}, then test {listed(names)} on real people."
+        )
     test = f"test {listed(names)} against {base} on real people"
     return f"{choice}, then {test}." if choice else f"{_first(test)}."
 

@@ -170,8 +170,10 @@ def _objected(words: Words) -> tuple[str, str]:
     leader, base = _leader(words), words.comparison.baseline
     if contradicted(leader):
         claim = "Not to be relied on, because real people did the opposite"
-        return claim, f"in the simulation {leader.name} leads, {words.against(leader)}, but {_real(leader, base)}." + _rest(
-            words, objected=False
+        return (
+            claim,
+            f"in the simulation {leader.name} leads, {words.against(leader)}, but {_real(leader, base)}."
+            + _rest(words, objected=False),
         )
     return f"{leader.name} does not pass", (
         f"it is ahead, {words.against(leader)}, but {_objection(words, leader)}.{_rest(words, objected=False)}"
@@ -221,8 +223,9 @@ def _rest(words: Words, *, worse: bool = True, objected: bool = True) -> str:
             by_less = ", by less" if finding.winner is not None else ""
             parts.append(f"{names} also {_verb(finding.also, 'beats', 'beat')} {base}{by_less}")
     if finding.objected and objected:
-        for arm in finding.objected[:2]:
-            parts.append(f"{arm.name} does not count ({words.size(arm)}): {_objection(words, arm)}")
+        parts += [
+            f"{arm.name} does not count ({words.size(arm)}): {_objection(words, arm)}" for arm in finding.objected[:2]
+        ]
     unclear = [arm for arm in finding.unclear if arm is not finding.leader]
     if unclear:
         parts.append(f"{listed(arm.name for arm in unclear)} cannot be told apart from {base}")
@@ -253,7 +256,9 @@ def _weighed(words: Words) -> str:
     if best.name == leader.name and gap.excludes_zero:
         return ""
     clear = "" if gap.excludes_zero else ", which can be chance"
-    return f" Weighed with the other objectives, {best.name} comes first ({signed(gap.difference, 3)}{interval}{clear})."
+    return (
+        f" Weighed with the other objectives, {best.name} comes first ({signed(gap.difference, 3)}{interval}{clear})."
+    )
 
 
 def _objection(words: Words, arm: ArmFindings) -> str:

@@ -160,12 +160,23 @@ class Answer:
         """The answer in words."""
         return f"{self.claim}{self.detail and ': '}{self.detail}" if self.claim else self.detail
 
+    @property
+    def short(self) -> str:
+        """The answer in a few words, for lists of runs."""
+        row = next((row for row in self.rows if row.name == self.winner), None)
+        if row is None:
+            return self.claim
+        names = [row.name, *self.tied]
+        listed = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+        return f"{listed} tied, {row.change}" if self.tied else f"{listed} {row.change}"
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, as in `answer.json`."""
         lift: Mapping[str, Any] | None = None if self.size is None else asdict(self.size)
         return {
             "question": self.question,
             "sentence": self.sentence,
+            "short": self.short,
             "kind": self.kind,
             "winner": self.winner,
             "tied": list(self.tied),

@@ -63,8 +63,8 @@ def write_report(
     variants: Sequence[LogReader] = (),
     most_rows: int | None = SOME_ROWS,
 ) -> Path:
-    """Write `report.html`, `answer.json`, `metrics.png`, `pages.png` and, where there is something to show, `daily.png`, `days.png`,
-    `effects.png`, `pareto.png`, `people.png`, `retention.png` and `segments.png`.
+    """Write `report.html`, `answer.json`, `metrics.png`, `pages.png` and, where there is something to show, `daily.png`,
+    `days.png`, `effects.png`, `pareto.png`, `people.png`, `retention.png` and `segments.png`.
 
     Args:
         run_dir: The run directory; its `manifest.json` is read when there is one.
@@ -80,7 +80,7 @@ def write_report(
     return write_page(material)
 
 
-def write_page(material: Material, told: Callable[[int, int], None] = lambda done, total: None) -> Path:
+def write_page(material: Material, told: Callable[[int, int], None] | None = None) -> Path:
     """As `write_report`, of what was read for it.
 
     Args:
@@ -88,14 +88,15 @@ def write_page(material: Material, told: Callable[[int, int], None] = lambda don
         told: Is called with how many steps are over, and how many there are.
     """
     run_dir, summary = material.run_dir, material.summary
+    tell = told or (lambda *_: None)
     sections = []
     for number, (_, make) in enumerate(SECTIONS.values()):
-        told(number, 2 * len(SECTIONS))
+        tell(number, 2 * len(SECTIONS))
         sections.append(make(material))
     pictures = [picture for section in sections for picture in section.pictures]
     note = f"{formatting.opening(summary, material.split)} {formatting.NOT_VALIDATED.capitalize()}."
     for number, picture in enumerate(pictures):
-        told(len(SECTIONS) + round(len(SECTIONS) * number / len(pictures)), 2 * len(SECTIONS))
+        tell(len(SECTIONS) + round(len(SECTIONS) * number / len(pictures)), 2 * len(SECTIONS))
         files.write_bytes(run_dir / f"{picture.name}.png", picture.png(note))
     context = _common(material)
     for section in sections:
@@ -108,7 +109,7 @@ def write_page(material: Material, told: Callable[[int, int], None] = lambda don
     page = environment.get_template("report.html.j2").render(context)
     files.write_text(path, printable(page, newlines=True))
     write_answer(run_dir, material.answer)
-    told(1, 1)
+    tell(1, 1)
     return path
 
 

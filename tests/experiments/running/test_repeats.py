@@ -164,7 +164,9 @@ def test_the_terminal_says_how_many_users_came_and_which_levels_are_assumed(tabl
     told = " ".join(console.file.getvalue().split())
     assert 0 < came < 60
     assert told.count(f"{came} of 60 users had a session") == 2, "below the table, and before the verdict"
-    assert "Assumed by presets, not measured on these users: how far down they look; how much of that they buy. " in told
+    assert (
+        "Assumed by presets, not measured on these users: how far down they look; how much of that they buy. " in told
+    )
     assert "how much of what people look at they open" not in told, "that comes from the history"
 
 

@@ -71,6 +71,7 @@ def run_of(*arms, plan=PLAN, estimator=None, design=None, metrics=METRICS, **fac
 
 def summary_of(outcomes):
     """The figures of a run."""
+
     def estimates(found):
         return {metric.name: mean_interval(found.values(metric)) for metric in outcomes.metrics}
 
