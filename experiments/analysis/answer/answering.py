@@ -47,6 +47,7 @@ def answer_of(comparison: Comparison, summary: Summary, question: str = "", past
         tied=tuple(arm.name for arm in finding.tied) if winner else (),
         baseline=comparison.baseline,
         metric=words.metric.label,
+        level=words.mean(comparison.baseline),
         size=None if finding.leader is None else size_of(finding.leader, percent=words.percent),
         effect=None if finding.leader is None else finding.leader.headline.effect,
         declared=comparison.declared,
@@ -85,12 +86,10 @@ def _row(
     size = Size(words.percent, 0.0, None, None)
     if arm is not None:
         size = NONE if arm in finding.unknown else size_of(arm, percent=words.percent)
-    mean = standing.means.get(name, _NO_MEAN)
     return Row(
         name=name,
         baseline=arm is None,
-        mean=mean,
-        level=words.unit.level(mean.mean),
+        mean=standing.means.get(name, _NO_MEAN),
         size=size,
         change="" if arm is None else words.unit.middle(size),
         interval="" if arm is None else words.unit.ends(size),

@@ -6,13 +6,12 @@ from groundlings.experiments.analysis.answer.finding import Finding
 from groundlings.experiments.analysis.answer.values import Light, State
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.comparison.fidelity_gate import Gate
-from groundlings.experiments.analysis.comparison.held_out import TAU_WANTED
+from groundlings.experiments.analysis.comparison.real_behaviour import ORDER_CHECK, REPEAT_CHECK
 from groundlings.experiments.analysis.comparison.verdict import failed
 from groundlings.experiments.analysis.report.formatting import plural
 
 _PLAIN = {
     "A/A": "no recommender was tried twice to see that it agrees with itself",
-    "other simulated audiences": "other simulated audiences order the recommenders otherwise",
     "the bootstrap agrees": "too few people to resample",
 }
 """Beginnings of the names of checks -> what it means that they failed or could not be made."""
@@ -31,6 +30,7 @@ def lights_of(comparison: Comparison, finding: Finding, past_tests: int = 0) -> 
 
 def _test(comparison: Comparison) -> Light:
     checks = [*comparison.checks, *(check for arm in comparison.arms for check in arm.checks)]
+    checks = [check for check in checks if check.name not in (ORDER_CHECK, REPEAT_CHECK)]  # of the audience
     passed = sum(check.status == "passed" for check in checks)
     wrong, missing = failed(checks), [check for check in checks if check.status == "not run"]
     state: State = "bad" if any(check.spoils for check in wrong) else "warn" if wrong or missing else "good"
@@ -61,10 +61,12 @@ def _audience(comparison: Comparison, finding: Finding) -> Light:
         colour, words = stance
         said += f"; {words}"
         state = colour if colour == "bad" or state == "unknown" else state
-    held_out = comparison.held_out
-    lowest = None if held_out is None else held_out.audiences.lowest
-    if lowest is not None and lowest.tau < TAU_WANTED:
-        said += "; other simulated audiences order the recommenders otherwise"
+    wrong = {check.name for check in failed(comparison.checks)}
+    if ORDER_CHECK in wrong:
+        said += "; other kinds of simulated people order the recommenders otherwise"
+    if REPEAT_CHECK in wrong:
+        said += "; real people take up what they know more or less often"
+    if wrong & {ORDER_CHECK, REPEAT_CHECK}:
         state = "warn" if state in ("good", "unknown") else state
     return Light("Audience", state, f"{said[:1].upper()}{said[1:]}.")
 

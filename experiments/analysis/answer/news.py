@@ -6,7 +6,7 @@ from groundlings.experiments.analysis.answer.finding import contradicted, gain
 from groundlings.experiments.analysis.answer.sizes import is_share
 from groundlings.experiments.analysis.answer.values import News
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
-from groundlings.experiments.analysis.comparison.real_behaviour import audiences_differ, extrapolation_decides
+from groundlings.experiments.analysis.comparison.real_behaviour import extrapolation_decides
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.report.formatting import count, signed
@@ -127,8 +127,6 @@ def _basis(comparison: Comparison, arm: ArmFindings) -> list[News]:
         found.append(News(arm.name, "warn", f"{share} of the people have no value and are left out"))
     if extrapolation_decides(held_out, arm.name, comparison.metrics[comparison.plan.primary]):
         found.append(News(arm.name, "warn", "rests on items that people hardly pick"))
-    if held_out is not None and audiences_differ(held_out.audiences, arm.name, comparison.baseline):
-        found.append(News(arm.name, "warn", "other simulated audiences order the recommenders otherwise"))
     for tail in comparison.tails:
         if (tail.arm, tail.metric) == (arm.name, comparison.plan.primary) and (tail.top or 0.0) >= _HEAVY:
             who = "1 person brings" if tail.few == 1 else f"{count(tail.few)} people bring"

@@ -51,10 +51,14 @@ class Words:
         known = self.comparison.standing.means.get(name)
         return self.unit.level(None if known is None else known.mean)
 
+    @property
+    def base(self) -> str:
+        """The baseline with its mean."""
+        return f"{self.comparison.baseline} ({self.mean(self.comparison.baseline)})"
+
     def against(self, arm: ArmFindings) -> str:
-        """An arm's mean beside the baseline's, and the effect."""
-        base = self.comparison.baseline
-        return f"{self.label} {self.mean(arm.name)} against {self.mean(base)} with {base}, {self.size(arm)}"
+        """An arm's effect, and the baseline's mean beside it."""
+        return f"{self.label} {self.size(arm)} against {self.base}"
 
 
 def words_of(comparison: Comparison, finding: Finding) -> Words:
@@ -137,9 +141,8 @@ def _tied(words: Words) -> tuple[str, str]:
         claim = f"{leader.name} leads, tied with {others}"
         detail = f"{words.against(leader)}; no clear difference {both}{nor_base}."
         return claim, f"{detail}{_too_small(words, leader)}{_rest(words)}"
-    means = listed((words.mean(arm.name) for arm in tied), most=9)
     sizes = listed((words.size(arm) for arm in tied), most=9)
-    detail = f"{words.label} {means} against {words.mean(base)} with {base}, {sizes}; no clear difference {both}."
+    detail = f"{words.label} {sizes} against {words.base}; no clear difference {both}."
     return f"{listed(names)} are tied for first", f"{detail}{_too_small(words, leader)}{_rest(words)}"
 
 
@@ -163,7 +166,7 @@ def _unclear(words: Words) -> tuple[str, str]:
         chance = "which can be chance where so many figures are looked at"
     elif found.clear:
         chance = "but another one is ahead of it"
-    return claim, f"{who} has {words.against(leader)}, {chance}.{_seen(words, leader)}{_rest(words)}"
+    return claim, f"{who} shows {words.against(leader)}, {chance}.{_seen(words, leader)}{_rest(words)}"
 
 
 def _objected(words: Words) -> tuple[str, str]:
@@ -185,8 +188,8 @@ def _undirected(words: Words) -> tuple[str, str]:
     clear = [arm for arm in words.comparison.arms if arm.headline.clear]
     claim = f"Whether more {words.label} is better is for you to say"
     if not clear:
-        return claim, f"the highest, {leader.name}, has {words.against(leader)}, which can be chance."
-    return claim, "; ".join(f"{arm.name} has {words.against(arm)}" for arm in clear[:2]) + "."
+        return claim, f"the highest, {leader.name}, shows {words.against(leader)}, which can be chance."
+    return claim, "; ".join(f"{arm.name} shows {words.against(arm)}" for arm in clear[:2]) + "."
 
 
 def _preference(found: Preference | None) -> tuple[str, str]:

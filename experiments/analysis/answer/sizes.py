@@ -53,11 +53,13 @@ class Unit:
 
     Attributes:
         metric: The primary metric.
-        decimals: Of a mean, and of an effect in the metric's own unit.
+        decimals: Of a mean.
+        fine: Of an effect in the metric's own unit.
     """
 
     metric: Metric
     decimals: int
+    fine: int
 
     def level(self, value: float | None) -> str:
         """A mean as people read it: shares in per cent."""
@@ -86,18 +88,26 @@ class Unit:
     def _signed(self, value: float, size: Size) -> str:
         if size.percent:
             return signed(100 * value, 0 if abs(size.value or 0.0) >= _WHOLE_FROM else 1)
-        return signed(100 * value, self.decimals) if is_share(self.metric) else signed(value, self.decimals)
+        return signed(100 * value, self.fine) if is_share(self.metric) else signed(value, self.fine)
 
 
 def unit_of(comparison: Comparison) -> Unit:
-    """How figures of the primary metric are written: with so many decimals that the baseline has three figures."""
+    """How figures of the primary metric are written: so that the baseline and every standard error have two figures."""
     metric = comparison.metrics[comparison.plan.primary]
     base = comparison.standing.means.get(comparison.baseline)
-    mean = 0.0 if base is None or base.mean is None else abs(base.mean)
     usual = max(metric.decimals - 2, 1) if is_share(metric) else metric.decimals
-    shown = 100 * mean if is_share(metric) else mean
-    needed = 2 - math.floor(math.log10(shown)) if shown > 0 else 0
-    return Unit(metric, min(max(usual, needed), _MOST_DECIMALS))
+    errors = [arm.headline.effect.standard_error or 0.0 for arm in comparison.arms]
+    return Unit(
+        metric,
+        max(usual, _decimals(0.0 if base is None or base.mean is None else base.mean, metric)),
+        max(usual, _decimals(min((error for error in errors if error > 0), default=0.0), metric)),
+    )
+
+
+def _decimals(value: float, metric: Metric) -> int:
+    """Decimals that give a figure two digits other than leading zeros."""
+    shown = abs(100 * value if is_share(metric) else value)
+    return min(1 - math.floor(math.log10(shown)), _MOST_DECIMALS) if shown > 0 else 0
 
 
 def ranked(ranks: tuple[int, int] | None) -> str:

@@ -56,8 +56,8 @@ def render_ranking(answer: Answer, width: int) -> Table | None:
         return None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=width >= _WIDE)
     table.add_column("recommender", overflow="fold")
-    table.add_column(escape(answer.metric.lower()), justify="right", overflow="fold")
-    table.add_column(f"against {escape(answer.baseline)}", justify="right", overflow="fold")
+    against = f"{escape(answer.metric.lower())}\nagainst {escape(answer.baseline)} ({escape(answer.level)})"
+    table.add_column(against, justify="right", overflow="fold")
     if width >= _WIDE:
         table.add_column("", ratio=2, no_wrap=True)
     table.add_column("chance to\nbe best", justify="right")
@@ -69,13 +69,12 @@ def render_ranking(answer: Answer, width: int) -> Table | None:
     return table
 
 
-def _cells(row: Row) -> tuple[str, str, str]:
+def _cells(row: Row) -> tuple[str, str]:
     mark = {"leads": " [bold green]leads[/]", "tied": " [green]tied[/]", "": ""}[row.place]
     colour = _READINGS.get(row.reading, "dim")
     size = f"[{colour}]{escape(row.change)}[/]" if row.change else ""
     return (
         f"{escape(row.name)}{mark}",
-        row.level,
         f"{size}\n[dim]{escape(row.interval)}[/]" if row.interval else size,
     )
 

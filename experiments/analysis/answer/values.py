@@ -83,8 +83,7 @@ class Row:
     Attributes:
         name: The arm.
         baseline: Whether the others are compared to it.
-        mean: Its mean of the primary metric.
-        level: The same as people read it: "1.57", or "15.2 %" of a share.
+        mean: Its mean of the primary metric, as it was logged.
         size: Against the baseline; of the baseline itself exactly nothing.
         change, interval: The same as people read it: "+81 %" and "[+73 %, +89 %]"; "" for the baseline.
         reading: How that is to be read.
@@ -100,7 +99,6 @@ class Row:
     name: str
     baseline: bool
     mean: Estimate
-    level: str
     size: Size
     change: str
     interval: str
@@ -127,6 +125,7 @@ class Answer:
         tied: Those that cannot be told apart from the winner.
         baseline: What the others are compared to.
         metric: The primary metric in words.
+        level: The baseline's mean of it as people read it: "0.88", or "15.2 %" of a share.
         size, effect: Of the winner, or else of the one with the best mean; None where nothing is compared.
         declared: Whether the metric was declared beforehand; else the answer is exploratory.
         rows: Sorted by effect, the best first.
@@ -145,6 +144,7 @@ class Answer:
     tied: tuple[str, ...]
     baseline: str
     metric: str
+    level: str
     size: Size | None
     effect: Difference | None
     declared: bool
@@ -182,6 +182,7 @@ class Answer:
             "tied": list(self.tied),
             "baseline": self.baseline,
             "metric": self.metric,
+            "baseline_level": self.level,
             "lift": lift,
             "effect": None if self.effect is None else asdict(self.effect),
             "declared": self.declared,

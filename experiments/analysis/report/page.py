@@ -63,8 +63,8 @@ def write_report(
     variants: Sequence[LogReader] = (),
     most_rows: int | None = SOME_ROWS,
 ) -> Path:
-    """Write `report.html`, `answer.json`, `metrics.png`, `pages.png` and, where there is something to show, `daily.png`,
-    `days.png`, `effects.png`, `pareto.png`, `people.png`, `retention.png` and `segments.png`.
+    """Write `report.html`, `answer.json`, `metrics.png`, `pages.png` and, where there is something to show,
+    `daily.png`, `days.png`, `effects.png`, `pareto.png`, `people.png`, `retention.png` and `segments.png`.
 
     Args:
         run_dir: The run directory; its `manifest.json` is read when there is one.

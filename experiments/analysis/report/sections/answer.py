@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup, escape
+
 from groundlings.experiments.analysis.answer.values import Answer, Row
 from groundlings.experiments.analysis.report.formatting import decimal
 from groundlings.experiments.analysis.report.sections.material import Material, Section
@@ -36,11 +38,21 @@ def answer_section(material: Material) -> Section:
             "primary": material.primary,
             "heading": answer.question,
             "answer": answer,
+            "next_step": _with_code(answer.next_step),
             "bars": bars_of(answer.rows),
             "courses": _courses(material),
             "whole": sum(row.chance is not None for row in answer.rows) > 1,
         }
     )
+
+
+def _with_code(text: str) -> Markup:
+    """What stands between backticks as code, and all of it escaped."""
+    parts = [
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(text.split("`"))
+    ]
+    return Markup("").join(parts)
 
 
 def bars_of(rows: Sequence[Row]) -> dict[str, Bar]:
