@@ -102,6 +102,8 @@ def write_page(material: Material, told: Callable[[int, int], None] | None = Non
         files.write_bytes(run_dir / f"{picture.name}.png", picture.png(note))
     context = _common(material)
     for section in sections:
+        if shared := context.keys() & section.context.keys():
+            raise RuntimeError(f"two sections of the report give templates the same names: {sorted(shared)}")
         context |= section.context
     context["keys"] = {picture.name: picture.keys(material.style) for picture in pictures}
     context["pictures"] = {picture.name: picture.inline() for picture in pictures}

@@ -177,9 +177,9 @@ def test_values_of_a_figure_are_shown_under_the_pointer(page):
 
 
 def test_a_sentence_is_copied(page):
-    page.run("document.querySelector('[data-copy] + .tool').scrollIntoView()")
-    page.click("[data-copy] + .tool")
-    page.wait("document.querySelector('[data-copy] + .tool').textContent === 'Copied'")
+    page.run("document.querySelector('[data-copy] .tool').scrollIntoView()")
+    page.click("[data-copy] .tool")
+    page.wait("document.querySelector('[data-copy] .tool').textContent === 'Copied'")
 
 
 def test_without_script_everything_is_there_to_read(browser, report):
