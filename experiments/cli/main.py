@@ -8,9 +8,10 @@ import sys
 import traceback
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import Annotated, TextIO
 
 import typer
+from rich.padding import Padding
 
 from groundlings.environments.cleaning import CleanFormatter
 from groundlings.environments.earlier_names import EarlierName
@@ -22,15 +23,15 @@ from groundlings.environments.errors import (
     TooMuchUnreadable,
     UserError,
 )
+from groundlings.experiments.cli.faults import errors, out_of_memory, usage_error
+from groundlings.experiments.cli.help_pages import BELIEVE, COMPARE, DATA, MODELS, RUN, Commands
 from groundlings.experiments.cli.signals import Stopped
 from groundlings.experiments.cli.streams import patient_streams
 from groundlings.experiments.terminal import Terminal, escape, say
 
-if TYPE_CHECKING:
-    from groundlings.experiments.running.events import Progress
-
 app = typer.Typer(
     name="groundlings",
+    cls=Commands,
     help="Test a recommender on simulated users before real users see it.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -47,8 +48,6 @@ SetOption = Annotated[
 SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")]
 
 CTRL_C = 130
-
-errors = Terminal(stderr=True, soft_wrap=True)
 
 
 def _print_version(wanted: bool) -> None:
@@ -68,7 +67,7 @@ def groundlings(
     """Test a recommender on simulated users before real users see it."""
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = None) -> None:
     """Validate an experiment file and print what a run would do and cost.
 
@@ -96,7 +95,7 @@ def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = 
         print_plan(plan, console)
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def run(
     config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="An experiment file (YAML).")] = None,
     out: Annotated[
@@ -129,7 +128,7 @@ def run(
     """Simulate all arms, write the log, then summary and report."""
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.cli.run_output import print_as_json, print_outcome
-    from groundlings.experiments.cli.ui import check_installed
+    from groundlings.experiments.cli.ui import check_installed, opening_a_page
     from groundlings.experiments.config.loading import load_config
     from groundlings.experiments.running.live_file import LiveFile
     from groundlings.experiments.running.replicates import go_on_with, run_as_configured
@@ -147,7 +146,7 @@ def run(
         check_installed()
     with (
         TerminalProgress(Terminal(stderr=as_json, quiet=quiet)) as progress,
-        LiveFile(_opening_a_page(progress) if live else progress) as told,
+        LiveFile(opening_a_page(progress) if live else progress) as told,
     ):
         try:
             if config is not None:
@@ -165,44 +164,33 @@ def run(
         print_outcome(outcome, Terminal(), quiet=quiet)
 
 
-def _opening_a_page(progress: Progress) -> Progress:
-    """Passes events on, and opens the live page when there is something to show."""
-    from groundlings.experiments.cli.ui import open_live_page
-    from groundlings.experiments.running.events import ArmBegins, Changed, Note, ProgressEvent, RunBegins
-
-    begun: list[Path] = []
-
-    def opened(event: ProgressEvent) -> ProgressEvent:
-        match event:
-            case RunBegins(directory):
-                begun.append(directory)
-            case ArmBegins() if len(begun) == 1:
-                begun.append(begun[0])
-                progress.event(Note(f"live page: {open_live_page(begun[0])}"))
-        return event
-
-    return Changed(progress, opened)
-
-
-@app.command()
-def report(directory: RunArgument) -> None:
+@app.command(rich_help_panel=COMPARE)
+def report(
+    directory: RunArgument,
+    fidelity: Annotated[
+        Path | None, typer.Option("--fidelity", metavar="FILE", help="A fidelity.json; RUN/fidelity.json if absent.")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", metavar="FILE", help="A truth.json; RUN/truth.json if absent.")
+    ] = None,
+) -> None:
     """Compute metrics and report of a run again, from its log and what lies beside it."""
     from groundlings.experiments.analysis.measuring import measure
-    from groundlings.experiments.analysis.report import render_summary_table
     from groundlings.experiments.archive.integrity import reading
+    from groundlings.experiments.cli.run_output import print_measured
     from groundlings.experiments.running.replicates import has_cells, write_reports
     from groundlings.simulator.log.reader import LogReader
 
     console = Terminal()
     if has_cells(directory):
-        write_reports(directory)
+        print_measured(write_reports(directory, (fidelity, truth)), console)
     else:
         with reading(directory), LogReader(directory) as log:
-            console.print(render_summary_table(measure(directory, log)))
+            print_measured(measure(directory, log, labs=(fidelity, truth)), console)
     console.print(f"report  {escape(str(directory / 'report.html'))}", soft_wrap=True)
 
 
-@app.command("digest")
+@app.command("digest", rich_help_panel=RUN)
 def print_digest(directory: RunArgument) -> None:
     """Print the digest of a run (SHA-256 over what happened); equal digests mean equal behaviour.
 
@@ -224,15 +212,28 @@ def print_digest(directory: RunArgument) -> None:
         raise RunDirectoryError("; ".join(changed))
 
 
-@app.command()
-def schema() -> None:
-    """Print every key of an experiment file with type, default and meaning."""
-    from groundlings.experiments.config.reference import reference
+@app.command(rich_help_panel=RUN)
+def schema(
+    section: Annotated[
+        str | None, typer.Argument(metavar="[SECTION]", help="One section, such as plan or mind.shopping.")
+    ] = None,
+) -> None:
+    """Print every key of an experiment file with type, default and meaning, or those of one section."""
+    from groundlings.experiments.config.reference import keys_of, reference
 
-    say(reference().removesuffix("\n"))
+    if section is None:
+        say(reference().removesuffix("\n"))
+        return
+    console = Terminal()
+    for heading, keys in keys_of(section).items():
+        console.print(f"[bold]{escape(heading)}[/]")
+        for key in keys:
+            console.print(f"  {escape(key.name)}  [dim]{escape(key.kind)}, {escape(key.default)}[/]", highlight=False)
+            console.print(Padding(escape(key.meaning), (0, 0, 0, 6)), highlight=False)
+        console.print()
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def doctor() -> None:
     """Check this installation and print what is missing or broken."""
     from groundlings.experiments.cli.doctor import print_findings
@@ -258,21 +259,37 @@ def _mount() -> None:
         warmup,
     )
 
-    app.command("agent")(agent.agent)
-    app.command("compare")(compare.compare)
-    app.command("power")(compare.power)
-    app.command("calibrate")(calibrate.calibrate)
-    app.command("fidelity")(fidelity.fidelity)
-    app.command("validate")(validate.validate)
-    app.command("truth")(truth.truth)
-    app.command("warmup")(warmup.warmup)
-    app.command("ui")(ui.ui)
-    app.add_typer(exports.app)
-    app.add_typer(runs.app, name="runs", help="Runs: list, show, diff, delete.")
-    app.add_typer(data.app, name="data", help="Your own data: propose a mapping, write the training part.")
-    app.add_typer(datasets.app, name="datasets", help="Data sets: list, fetch, show.")
-    app.add_typer(personas.app, name="personas", help="The personas of an experiment.")
-    app.add_typer(model.app, name="model", help="Language models: serve the embedded one, probe an endpoint.")
+    app.command("agent", rich_help_panel=COMPARE)(agent.agent)
+    app.command("compare", rich_help_panel=COMPARE)(compare.compare)
+    app.command("power", rich_help_panel=RUN)(compare.power)
+    app.command("calibrate", rich_help_panel=BELIEVE)(calibrate.calibrate)
+    app.command("fidelity", rich_help_panel=BELIEVE)(fidelity.fidelity)
+    app.command("validate", rich_help_panel=BELIEVE)(validate.validate)
+    app.command("truth", rich_help_panel=BELIEVE)(truth.truth)
+    app.command("warmup", rich_help_panel=BELIEVE)(warmup.warmup)
+    app.command("ui", rich_help_panel=COMPARE)(ui.ui)
+    app.add_typer(exports.app, cls=Commands)
+    app.add_typer(runs.app, name="runs", cls=Commands, rich_help_panel=COMPARE, help="Runs: list, show, diff, delete.")
+    app.add_typer(
+        data.app,
+        name="data",
+        cls=Commands,
+        rich_help_panel=DATA,
+        help="Your own data: propose a mapping, write the training part.",
+    )
+    app.add_typer(
+        datasets.app, name="datasets", cls=Commands, rich_help_panel=DATA, help="Data sets: list, fetch, show."
+    )
+    app.add_typer(
+        personas.app, name="personas", cls=Commands, rich_help_panel=DATA, help="The personas of an experiment."
+    )
+    app.add_typer(
+        model.app,
+        name="model",
+        cls=Commands,
+        rich_help_panel=MODELS,
+        help="Language models: serve the embedded one, probe an endpoint.",
+    )
 
 
 _show_in_file = warnings.showwarning
@@ -337,7 +354,7 @@ def _status_of_the_command(stopped: Stopped) -> int:
     except KeyboardInterrupt:
         return _told_of_stopping(stopped)
     except MemoryError as fault:
-        errors.print(f"[bold red]error[/] {escape(_out_of_memory(fault))}")
+        errors.print(f"[bold red]error[/] {escape(out_of_memory(fault))}")
         return 2
     except OSError as fault:
         if fault.filename is None or fault.strerror is None:
@@ -348,37 +365,14 @@ def _status_of_the_command(stopped: Stopped) -> int:
         return 2
     except Exception as fault:
         if hasattr(fault, "format_message"):  # of typer, whose name for it differs between versions
-            return _usage_error(fault)
+            return usage_error(fault)
         say("".join(traceback.format_exception(fault)).rstrip("\n"), stderr=True)
         return 1
-
-
-def _out_of_memory(fault: MemoryError) -> str:
-    from groundlings.environments.memory import available_memory, spelt
-
-    there = available_memory()
-    left = "" if there.bytes is None else f"; {spelt(there.bytes)} are left ({there.limit})"
-    wanted = f" ({fault})" if str(fault) else ""
-    return f"out of memory{wanted}{left}; take fewer users, items or rows, or give it more memory"
 
 
 def _told_of_stopping(stopped: Stopped) -> int:
     errors.print(f"stopped by {stopped.name}")
     return stopped.exit_code(CTRL_C)
-
-
-def _usage_error(fault: Any) -> int:
-    """Say what is wrong with a command line, and how it should be."""
-    context = getattr(fault, "ctx", None)
-    if type(fault).__name__ == "NoArgsIsHelpError":  # the help itself, which newer versions have printed already
-        if fault.format_message():
-            say(fault.format_message())
-        return int(fault.exit_code)
-    if context is not None:
-        say(context.get_usage(), stderr=True)
-        say(f"Try '{context.command_path} --help' for help.", stderr=True)
-    errors.print(f"[bold red]error[/] {escape(fault.format_message(), newlines=True)}")
-    return int(fault.exit_code)
 
 
 def _keeps_files() -> bool:

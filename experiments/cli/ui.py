@@ -16,6 +16,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.experiments.terminal import Terminal, escape
 
 if TYPE_CHECKING:
+    from groundlings.experiments.running.events import Progress
     from groundlings.experiments.ui.guard import Access
 
 _MISSING = 'ui needs Starlette and Uvicorn: pip install "groundlings[ui]"'
@@ -95,7 +96,26 @@ def check_installed() -> None:
         raise ConfigError(_MISSING)
 
 
-def open_live_page(directory: Path) -> str:
+def opening_a_page(progress: Progress) -> Progress:
+    """Passes events on, and opens the live page of the run when there is something to show."""
+    from groundlings.experiments.running.events import ArmBegins, Changed, Note, ProgressEvent, RunBegins
+
+    begun: list[Path] = []
+    shown: list[str] = []
+
+    def opened(event: ProgressEvent) -> ProgressEvent:
+        match event:
+            case RunBegins(directory):
+                begun.append(directory)
+            case ArmBegins() if begun and not shown:
+                shown.append(_open_live_page(begun[0]))
+                progress.event(Note(f"live page: {shown[0]}"))
+        return event
+
+    return Changed(progress, opened)
+
+
+def _open_live_page(directory: Path) -> str:
     """Serve the live page of a run, in a process of its own that slows nothing down, and open it in a browser.
 
     It ends some minutes after the run, when nobody looks any more.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,15 +12,16 @@ from typing import Any
 
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import GroundlingsError
-from groundlings.experiments.archive.directory import MANIFEST_NAME, REPORT_NAME
+from groundlings.experiments.analysis.report.formatting import signed
+from groundlings.experiments.archive.directory import ANSWER_NAME, MANIFEST_NAME, REPORT_NAME
 from groundlings.experiments.archive.inventory import DAMAGED
 from groundlings.experiments.running.live_file import LiveState, read_live
 from groundlings.experiments.ui.run_shelf import ShelvedRun, shelved_runs
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import LOG_NAME
 
-ANSWER_NAME = "answer.json"
 _WATCHED = (LOG_NAME, f"{LOG_NAME}-wal", ANSWER_NAME, MANIFEST_NAME, REPORT_NAME)
+_COLOURS = ("good", "warn", "bad", "unknown")
 _MOST = 2_000
 """Characters of a text that the index shows at most."""
 
@@ -36,10 +38,10 @@ class RunRow:
         question: What was asked; "" in a run without an answer.
         sentence: The answer in one sentence; "" likewise, and why there is none of a damaged run.
         winner: The recommender in front; "" where none is.
-        trust: One word for each of the three lights, in their order.
+        lift: How far, with its interval, in words; "" likewise.
+        lights: Colour and words of each of the three lights.
         started: Wall clock, UTC, to the minute; "" where it is not known.
-        agents, sessions: Numbers as text, "" where they are not known.
-        cost: What the calls of a language model took, in words; "" where none was asked.
+        took: How long it was simulated; "" where that is not known.
         live: What it says of itself while it runs.
         has_report: Whether its report lies there.
     """
@@ -50,9 +52,10 @@ class RunRow:
     question: str = ""
     sentence: str = ""
     winner: str = ""
-    trust: tuple[str, ...] = ()
+    lift: str = ""
+    lights: tuple[tuple[str, str], ...] = ()
     started: str = ""
-    cost: str = ""
+    took: str = ""
     live: LiveState | None = None
     has_report: bool = False
 
@@ -96,7 +99,6 @@ def _read(run: ShelvedRun) -> RunRow:
     except GroundlingsError as fault:
         return RunRow(run, run.name, DAMAGED, sentence=str(fault)[:_MOST])
     told = _content(run.directory / ANSWER_NAME)
-    lights = told.get("lights")
     return RunRow(
         run=run,
         experiment=str(about["experiment"]),
@@ -104,11 +106,10 @@ def _read(run: ShelvedRun) -> RunRow:
         question=_text(told.get("question")),
         sentence=_text(told.get("sentence")),
         winner=_text(told.get("winner")),
-        trust=tuple(_text(light.get("state")) for light in lights if isinstance(light, dict))
-        if isinstance(lights, list)
-        else (),
+        lift=_lift(told.get("lift")),
+        lights=_lights(told.get("lights")),
         started=_minute(about["started_at"]),
-        cost=_cost(_content(run.directory / MANIFEST_NAME)),
+        took=_took(_content(run.directory / MANIFEST_NAME)),
         has_report=(run.directory / REPORT_NAME).is_file(),
     )
 
@@ -122,10 +123,28 @@ def _content(path: Path) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _cost(manifest: Mapping[str, Any]) -> str:
+def _took(manifest: Mapping[str, Any]) -> str:
     seconds = manifest.get("seconds")
     simulate = seconds.get("simulate") if isinstance(seconds, dict) else None
     return f"{simulate:,.0f} s" if isinstance(simulate, int | float) else ""
+
+
+def _lift(told: object) -> str:
+    """A size as it stands in `answer.json`, in words."""
+    if not isinstance(told, dict):
+        return ""
+    found = [told.get(name) for name in ("value", "low", "high")]
+    if not all(isinstance(each, int | float) and math.isfinite(each) for each in found):
+        return ""
+    unit, factor, decimals = (" %", 100, 0) if told.get("percent") else ("", 1, 2)
+    value, low, high = (signed(factor * each, decimals) for each in found)
+    return f"{value}{unit} [{low}, {high}]"
+
+
+def _lights(told: object) -> tuple[tuple[str, str], ...]:
+    lights = told if isinstance(told, list) else []
+    named = [light for light in lights if isinstance(light, dict) and light.get("state") in _COLOURS]
+    return tuple((light["state"], f"{_text(light.get('name'))}: {_text(light.get('words'))}") for light in named)
 
 
 def _minute(stamp: object) -> str:
