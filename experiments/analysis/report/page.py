@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,7 @@ from groundlings.experiments.analysis.report.objective_figures import draw_paret
 from groundlings.experiments.analysis.report.palette import DARK, LIGHT, Style, styles
 from groundlings.experiments.analysis.report.returning import depends_on_sessions, retention_panels
 from groundlings.experiments.analysis.report.sparkline import sparkline
-from groundlings.experiments.analysis.report.svg import Draw, ornament, sheet, svg
+from groundlings.experiments.analysis.report.svg import Draw, ornaments, sheet, svg
 from groundlings.experiments.analysis.report.verdict_figures import (
     draw_daily,
     draw_effects,
@@ -160,7 +160,7 @@ def write_report(
         "groupings": measure_groups(log, counts),
         "shop": any(arm.total(PURCHASES).any() for arm in counts),
         "primary": verdict_sentences.primary(comparison),
-        "keys": {picture.name: _keys(picture.name, style) for picture in pictures},
+        "keys": _keys([picture.name for picture in pictures], style),
         "pictures": {picture.name: picture.inline() for picture in pictures},
         "guests": choose_guests(log, summary.run["like_from"], worlds),
         "sparks": _sparks(summary, style),
@@ -320,12 +320,13 @@ def _known_by_day(summary: Summary, metric: Metric) -> bool:
     return any(day[metric.name].mean is not None for arm in summary.arms for day in arm.days)
 
 
-def _keys(picture: str, style: Mapping[str, Style]) -> dict[str, str]:
-    """Arm name -> its line and mark as a small SVG; one set a picture, because ids may occur only once."""
-    return {
-        name: ornament(partial(draw_key, look=look), f"{picture}-key-{number}", 0.5, 0.2)
-        for number, (name, look) in enumerate(style.items())
-    }
+def _keys(pictures: Sequence[str], style: Mapping[str, Style]) -> dict[str, dict[str, str]]:
+    """Picture -> arm name -> its line and mark as a small SVG; one set a picture, because ids may occur only once."""
+    keys = [
+        ornaments(partial(draw_key, look=look), [f"{picture}-key-{number}" for picture in pictures], 0.5, 0.2)
+        for number, look in enumerate(style.values())
+    ]
+    return {picture: dict(zip(style, of_arms, strict=True)) for picture, *of_arms in zip(pictures, *keys, strict=True)}
 
 
 def _tally(summary: Summary) -> dict[str, int]:
@@ -349,6 +350,7 @@ def _selective(summary: Summary) -> dict[str, float]:
     return {label: number / agents for label, number in left_out.items() if number > _MANY * agents}
 
 
+@cache
 def _template() -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
