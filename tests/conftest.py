@@ -74,7 +74,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def quick_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A report that takes no time to draw, which is most of what a small run takes; for tests that look at no picture."""
+    """A report that takes no time to draw: most of what a small run takes, for tests that look at no picture."""
     monkeypatch.setattr(
         "groundlings.experiments.analysis.report.write_report",
         lambda directory, *_: (directory / "report.html").write_text("drawn"),
@@ -83,7 +83,7 @@ def quick_report(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def in_process(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs the command in the test's directory as `subprocess.run` would, but in this process, which has it imported."""
+    """Runs the command in the test's directory as `subprocess.run` would, but in this process: nothing is imported."""
     from groundlings.experiments.cli.main import main
 
     def run(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -39,7 +39,7 @@ class Columns:
 
     @property
     def filled(self) -> int:
-        """How many columns there are without the last ones of which nothing is known: a database takes less for less."""
+        """How many columns there are without the last ones, of which nothing is known."""
         unknown = takewhile(holds_nothing, reversed(self._columns)) if len(self) else ()
         return len(self._columns) - sum(1 for _ in unknown)
 

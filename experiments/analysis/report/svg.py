@@ -62,7 +62,7 @@ def svg(draw: Draw, name: str, label: str, width: float, height: float) -> str:
 
 
 def ornaments(draw: Draw, names: Sequence[str], width: float, height: float) -> list[str]:
-    """As `svg`, without margins, for what says nothing that the text beside it does not say; drawn once for all names."""
+    """As `svg`, without margins, for what says nothing that the text beside it does not; drawn once for all names."""
     with _figure(width, height) as figure:
         figure.set_layout_engine(None)
         draw(figure.add_axes((0.04, 0.0, 0.92, 1.0)))
