@@ -8,8 +8,12 @@ per test run; a test that writes into a cache names a directory of its own with 
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -18,6 +22,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadFileScheduling
+
     from groundlings.environments.dataset import Dataset
     from groundlings.simulator.log.reader import LogReader
 
@@ -38,6 +45,24 @@ settings.register_profile(
 settings.register_profile("explore", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+TOGETHER = tuple(f"tests/experiments/labs/{lab}/" for lab in ("fidelity", "truth", "warmup"))
+"""Folders whose files share an examination that takes long."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """Of several workers one gets all files of such a folder, so that its examination is made once."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFileOrFolder(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+    return ByFileOrFolder(config, log)
+
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -45,6 +70,39 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = _beside("small_log")
     directory: Path = made.write_log(tmp_path_factory.mktemp("small"), made.some_arms())
     return directory
+
+
+@pytest.fixture
+def quick_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report that takes no time to draw: most of what a small run takes, for tests that look at no picture."""
+    monkeypatch.setattr(
+        "groundlings.experiments.analysis.report.write_report",
+        lambda directory, *_: (directory / "report.html").write_text("drawn"),
+    )
+
+
+@pytest.fixture
+def in_process(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the command in the test's directory as `subprocess.run` would, but in this process: nothing is imported."""
+    from groundlings.experiments.cli.main import main
+
+    def run(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(tmp_path)
+            for name, value in {"COLUMNS": "200", **environment}.items():
+                patch.setenv(name, value)
+            streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2)]
+            patch.setattr(sys, "stdout", streams[0])
+            patch.setattr(sys, "stderr", streams[1])
+            patch.setattr(sys, "argv", ["groundlings", *map(str, words)])
+            patch.setattr(warnings, "showwarning", warnings.showwarning)
+            with pytest.raises(SystemExit) as left:
+                main()
+            out, errors = (stream.buffer.getvalue().decode() for stream in streams)  # type: ignore[attr-defined]
+        assert isinstance(left.value.code, int)
+        return subprocess.CompletedProcess(sys.argv[:1], left.value.code, out, errors)
+
+    return run
 
 
 @pytest.fixture(scope="session")

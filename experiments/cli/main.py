@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -241,7 +242,9 @@ def doctor() -> None:
     raise typer.Exit(print_findings(Terminal()))
 
 
+@cache
 def _mount() -> None:
+    """Add the commands of the other modules, once in a process: each mounting would add every command again."""
     from groundlings.experiments.cli import (
         agent,
         calibrate,

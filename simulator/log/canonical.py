@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Boolean, Float, Integer, Table
 
-from groundlings.simulator.log.columns import Column
+from groundlings.simulator.log.columns import Column, holds_nothing
 
 PIECE_ROWS = 32_768
 """Rows that are turned into bytes at a time; another number would give other bytes."""
@@ -67,18 +67,11 @@ def absorb(total: Hash, kinds: Sequence[Kind], columns: Sequence[Column], always
         for place, (kind, column) in enumerate(zip(kinds, columns, strict=True)):
             piece = column if rows <= PIECE_ROWS else column[start : start + PIECE_ROWS]
             if always is not None and place >= always:
-                if _holds_nothing(piece):
+                if holds_nothing(piece):
                     continue
                 total.update(f"column {place}\n".encode())
             for part in _PARTS[kind](piece):
                 total.update(part)
-
-
-def _holds_nothing(column: Column) -> bool:
-    """Whether no value is known."""
-    if isinstance(column, np.ndarray) and column.dtype.kind != "O":
-        return column.dtype.kind == "f" and bool(np.isnan(column).all())
-    return all(value is None for value in column)
 
 
 def _integers(column: Column) -> Iterator[bytes | memoryview]:

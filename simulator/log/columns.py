@@ -7,7 +7,7 @@ processor's cache.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, takewhile
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -37,16 +37,31 @@ class Columns:
         """The columns themselves."""
         return self._columns
 
-    def rows(self, *, nan_is_null: bool) -> Iterator[Row]:
+    @property
+    def filled(self) -> int:
+        """How many columns there are without the last ones, of which nothing is known."""
+        unknown = takewhile(holds_nothing, reversed(self._columns)) if len(self) else ()
+        return len(self._columns) - sum(1 for _ in unknown)
+
+    def rows(self, *, nan_is_null: bool, width: int | None = None) -> Iterator[Row]:
         """The rows in their order.
 
         Args:
             nan_is_null: Whether the database itself stores NaN as NULL, as SQLite does; otherwise it is given None.
+            width: How many of the columns each has; all if absent.
         """
+        columns = self._columns[:width]
         return chain.from_iterable(
-            zip(*(_cells(column[start : start + CHUNK], nan_is_null) for column in self._columns), strict=True)
+            zip(*(_cells(column[start : start + CHUNK], nan_is_null) for column in columns), strict=True)
             for start in range(0, len(self), CHUNK)
         )
+
+
+def holds_nothing(column: Column) -> bool:
+    """Whether no value is known."""
+    if isinstance(column, np.ndarray) and column.dtype.kind != "O":
+        return column.dtype.kind == "f" and bool(np.isnan(column).all())
+    return all(value is None for value in column)
 
 
 def _cells(column: Column, nan_is_null: bool) -> Sequence[Any]:

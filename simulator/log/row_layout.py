@@ -159,7 +159,8 @@ def _teams(slots: Slots, origin: Origin) -> Cells:
 def _places(slots: Slots) -> tuple[Column, Column, Column]:
     """Name and number of the row of each slot, and the slot in it; nothing where pages are lists."""
     if all(turn.page.places is None for turn in slots.turns):
-        return [None] * len(slots.ids), np.full(len(slots.ids), np.nan), np.full(len(slots.ids), np.nan)
+        nothing = np.full(len(slots.ids), np.nan)
+        return nothing, nothing, nothing
     return (
         slots.optional(_row_names),
         _whole(slots.optional(lambda turn: None if turn.page.places is None else turn.page.places.rows)),

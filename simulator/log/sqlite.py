@@ -67,9 +67,10 @@ class SqliteStore:
         """Ids are numbers of this file."""
         return 1
 
-    def pour(self, connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+    def pour(self, connection: Connection, table: Table, rows: Iterable[Row], width: int | None = None) -> None:
         """Hand tuples to the driver as they come: SQLAlchemy's handling of them would cost two thirds of the speed."""
-        columns, marks = ", ".join(table.columns.keys()), ", ".join("?" * len(table.columns))
+        names = table.columns.keys()[:width]
+        columns, marks = ", ".join(names), ", ".join("?" * len(names))
         driver: Any = connection.connection.driver_connection
         driver.executemany(f"INSERT INTO {table.name} ({columns}) VALUES ({marks})", rows)
 

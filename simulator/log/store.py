@@ -55,8 +55,8 @@ class Store(Protocol):
         """Where the ids of an empty table begin."""
         ...
 
-    def pour(self, connection: Connection, table: Table, rows: Iterable[Row]) -> None:
-        """Append rows, columns in the order of `table`."""
+    def pour(self, connection: Connection, table: Table, rows: Iterable[Row], width: int | None = None) -> None:
+        """Append rows, columns in the order of `table`: so many of them, the others are NULL; all if absent."""
         ...
 
     def check_integrity(self, connection: Connection) -> None:

@@ -176,11 +176,13 @@ class LogWriter:
         with self._connection.transaction() as connection:
             for table in (tables.sessions, tables.impressions, tables.events):
                 columns: Columns = getattr(block, table.name)
-                self._store.pour(connection, table, columns.rows(nan_is_null=self._store.nan_is_null))
+                width = columns.filled
+                rows = columns.rows(nan_is_null=self._store.nan_is_null, width=width)
+                self._store.pour(connection, table, rows, width)
             for table in (tables.calls, tables.moods, tables.memories, tables.interviews):
-                rows: list[Row] = getattr(block, table.name)
-                if rows:
-                    self._store.pour(connection, table, rows)
+                listed: list[Row] = getattr(block, table.name)
+                if listed:
+                    self._store.pour(connection, table, listed)
             if chain is not None:
                 seal, chain = chain.after("rows", *seal_of_block(cohorts, block, origin))
                 self._store.pour(connection, tables.seals, [seal])

@@ -7,6 +7,8 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +40,17 @@ def commands(program: str) -> list[tuple[str, list[str]]]:
     return found
 
 
-def follow(words: list[str]) -> tuple[Any, list[str]]:
-    """The command that some words lead to, and the words left over for it."""
+@cache
+def whole_command() -> Any:
+    """The command with all of its commands."""
     cli._mount()
     # Typer's commands are click's or its own copy of click's, by version; both have `commands` and `params`.
-    command: Any = typer.main.get_command(cli.app)
+    return typer.main.get_command(cli.app)
+
+
+def follow(words: list[str]) -> tuple[Any, list[str]]:
+    """The command that some words lead to, and the words left over for it."""
+    command = whole_command()
     while hasattr(command, "commands") and words and not words[0].startswith("-"):
         assert words[0] in command.commands, f"no such command: {words[0]}"
         command, words = command.commands[words[0]], words[1:]
@@ -115,9 +123,10 @@ def test_shipped_experiments_are_valid(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_shipped_experiments_pass_the_check_from_any_directory(path: Path, tmp_path: Path) -> None:
-    script = Path(sys.executable).with_name("groundlings")
-    outcome = subprocess.run([script, "check", path], cwd=tmp_path, capture_output=True, text=True, check=False)
+def test_shipped_experiments_pass_the_check_from_any_directory(
+    path: Path, tmp_path: Path, in_process: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    outcome = in_process("check", path)
     if "could not fetch" in outcome.stderr and "complete-journey" in outcome.stderr:
         pytest.skip("the package that carries the groceries cannot be fetched here")
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr

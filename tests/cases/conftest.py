@@ -226,8 +226,6 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
 
     def run(*words: object) -> tuple[int, str]:
         with monkeypatch.context() as patch:
-            if any(one.name == "compare" for one in cli.app.registered_commands):
-                patch.setattr(cli, "_mount", lambda: None)  # each mounting would add every command again
             patch.setenv("COLUMNS", "200")
             patch.setattr(sys, "argv", ["groundlings", *map(str, words)])
             patch.setattr(warnings, "showwarning", warnings.showwarning)

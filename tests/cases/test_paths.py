@@ -140,8 +140,7 @@ def test_the_commands_take_a_directory_of_any_name(beside):
 
 
 def app():
-    if not any(command.name == "compare" for command in cli.app.registered_commands):
-        cli._mount()
+    cli._mount()
     return cli.app
 
 

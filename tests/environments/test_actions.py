@@ -342,6 +342,13 @@ def test_a_declaration_that_makes_no_sense_is_an_error_that_names_it(make, reaso
         make()
 
 
+def test_people_say_what_they_think_by_a_rating_or_else_by_a_like():
+    rate, like = ActionSpec("rate", per="slot", kind="number"), ActionSpec("like", per="slot", kind="number")
+    assert ActionSchema((OPEN, like, rate), "open").opinion == "rate"
+    assert ActionSchema((OPEN, like), "open").opinion == "like"
+    assert ActionSchema((OPEN, GRADE), "open").opinion is None
+
+
 def test_a_schema_is_shown_and_compared_by_what_was_declared():
     assert "_by_name" not in repr(SHOP)
     assert ActionSchema((OPEN, GRADE), "open") == ActionSchema((OPEN, GRADE), "open")

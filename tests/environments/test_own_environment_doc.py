@@ -28,7 +28,7 @@ TITLED = re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', TEXT, flags=re.DOTALL)
 
 
 @pytest.fixture
-def shop(tmp_path, monkeypatch) -> Path:
+def shop(tmp_path, monkeypatch, quick_report) -> Path:
     """A directory with the page's blocks in the files they are titled with; blocks of one title follow each other."""
     for name in dict.fromkeys(title for title, _ in TITLED):
         (tmp_path / name).write_text("\n\n".join(block for title, block in TITLED if title == name))
@@ -74,9 +74,8 @@ def test_every_purchase_is_an_event_with_its_slot_and_follows_the_cart(shop):
     assert interactions.rating.isna().all()
 
 
-def test_a_report_drawn_later_shows_what_the_run_has_measured(shop, monkeypatch):
+def test_a_report_drawn_later_shows_what_the_run_has_measured(shop):
     """Metrics that the shop cannot have are left out of either: nobody gives stars there."""
-    monkeypatch.setattr("groundlings.experiments.analysis.report.write_report", lambda directory, *_: directory)
     done = run_experiment(config_of(shop), shop / "run")
     with LogReader(done.directory) as log:
         again = measure(done.directory, log)
@@ -84,8 +83,7 @@ def test_a_report_drawn_later_shows_what_the_run_has_measured(shop, monkeypatch)
     assert {metric.name for metric in METRICS if "rate" in metric.needs}.isdisjoint(again.arms[0].metrics)
 
 
-def test_an_earlier_log_of_an_own_environment_does_not_guess_what_an_interaction_is(shop, monkeypatch):
-    monkeypatch.setattr("groundlings.experiments.analysis.report.write_report", lambda directory, *_: directory)
+def test_an_earlier_log_of_an_own_environment_does_not_guess_what_an_interaction_is(shop):
     done = run_experiment(config_of(shop), shop / "run")
     with sqlite3.connect(done.directory / "log.db") as log:
         (identity,) = log.execute("SELECT identity FROM runs").fetchone()

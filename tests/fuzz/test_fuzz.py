@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import random
 import subprocess
 import sys
@@ -37,22 +36,17 @@ def test_spoilt_answers_of_a_model_server_end_in_an_event_or_a_clear_error():
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_the_command_ends_with_one_message(number, tmp_path):
+def test_the_command_ends_with_one_message(number, tmp_path, in_process):
     mutation = _mutation()
     luck = random.Random(number)
     text = (CONFIGS / luck.choice(("audience.yaml", "quickstart.yaml", "ab_movielens.yaml"))).read_text()
     spoil = (mutation.spoil_bytes, lambda content, luck: mutation.spoil_lines(content.decode(), luck))[number % 2]
     _, spoilt = spoil(text.encode(), luck)
     (tmp_path / "spoilt.yaml").write_bytes(spoilt)
-    done = subprocess.run(
-        [Path(sys.executable).with_name("groundlings"), "check", "spoilt.yaml"],
-        cwd=tmp_path, capture_output=True, timeout=120,
-        env={**os.environ, "GROUNDLINGS_OFFLINE": "1", "GROUNDLINGS_DATA": str(tmp_path / "nothing")},
-    )  # fmt: skip
-    told = done.stderr.decode()
+    done = in_process("check", "spoilt.yaml", GROUNDLINGS_OFFLINE="1", GROUNDLINGS_DATA=str(tmp_path / "nothing"))
     assert done.returncode in (0, 2)
-    assert "Traceback" not in told
-    assert (done.returncode == 2) == told.startswith("error")
+    assert "Traceback" not in done.stderr
+    assert (done.returncode == 2) == done.stderr.startswith("error")
 
 
 def _mutation():

@@ -9,7 +9,12 @@ _ENVIRONMENTS = (
     "tests/environments/test_feed.py",
     "tests/environments/test_environment.py",
 )
-_LIVING = ("tests/simulator/test_session.py", "tests/simulator/test_days.py")
+_LIVING = (
+    "tests/simulator/test_session.py",
+    "tests/simulator/test_days.py",
+    "tests/simulator/test_coming_back.py",
+    "tests/simulator/test_shelf.py",
+)
 _LOG = (
     "tests/simulator/log/test_event_rows.py",
     "tests/simulator/log/test_log.py",

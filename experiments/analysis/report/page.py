@@ -26,6 +26,7 @@ from groundlings.experiments.analysis.report import (
 )
 from groundlings.experiments.analysis.report.glossary import glossary
 from groundlings.experiments.analysis.report.palette import styles
+from groundlings.experiments.analysis.report.pictures import draw_keys
 from groundlings.experiments.analysis.report.sections.answer import answer_section
 from groundlings.experiments.analysis.report.sections.believe import believe_section
 from groundlings.experiments.analysis.report.sections.details import details_section
@@ -105,7 +106,7 @@ def write_page(material: Material, told: Callable[[int, int], None] | None = Non
         if shared := context.keys() & section.context.keys():
             raise RuntimeError(f"two sections of the report give templates the same names: {sorted(shared)}")
         context |= section.context
-    context["keys"] = {picture.name: picture.keys(material.style) for picture in pictures}
+    context["keys"] = draw_keys(pictures, material.style)
     context["pictures"] = {picture.name: picture.inline() for picture in pictures}
     path = run_dir / files.REPORT_NAME
     environment = page_environment()

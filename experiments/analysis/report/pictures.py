@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from groundlings.experiments.analysis.report.figures import draw_key
 from groundlings.experiments.analysis.report.palette import Style
-from groundlings.experiments.analysis.report.svg import Draw, ornament, sheet, svg
+from groundlings.experiments.analysis.report.svg import Draw, ornaments, sheet, svg
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,12 @@ class Picture:
         """All panels on one sheet, a note below."""
         return sheet([panel.draw for panel in self.panels], self.title, note, self.columns, self.size)
 
-    def keys(self, style: Mapping[str, Style]) -> dict[str, str]:
-        """Arm name -> its line and mark as a small SVG; one set per picture, because ids may occur only once."""
-        return {
-            name: ornament(partial(draw_key, look=look), f"{self.name}-key-{number}", 0.5, 0.2)
-            for number, (name, look) in enumerate(style.items())
-        }
+
+def draw_keys(pictures: Sequence[Picture], style: Mapping[str, Style]) -> dict[str, dict[str, str]]:
+    """Picture -> arm name -> its line and mark as a small SVG; one set per picture, because ids may occur only once."""
+    names = [picture.name for picture in pictures]
+    keys = [
+        ornaments(partial(draw_key, look=look), [f"{name}-key-{number}" for name in names], 0.5, 0.2)
+        for number, look in enumerate(style.values())
+    ]
+    return {name: dict(zip(style, of_arms, strict=True)) for name, *of_arms in zip(names, *keys, strict=True)}

@@ -27,6 +27,7 @@ Draw = Callable[["Axes"], None]
 _TOLD = "told\x1f"
 
 _LETTERS_AN_INCH = 14
+_DPI = 180
 _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be read aloud, searched and scaled
     "svg.hashsalt": "groundlings",
@@ -63,12 +64,13 @@ def svg(draw: Draw, name: str, label: str, width: float, height: float) -> str:
         return _inline(_document(figure), name, f'role="img" aria-label="{escape(label)}"')
 
 
-def ornament(draw: Draw, name: str, width: float, height: float) -> str:
-    """As `svg`, without margins, for what says nothing that the text beside it does not say."""
+def ornaments(draw: Draw, names: Sequence[str], width: float, height: float) -> list[str]:
+    """As `svg`, without margins, for what says nothing that the text beside it does not; drawn once for all names."""
     with _figure(width, height) as figure:
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)
         draw(figure.add_axes((0.04, 0.0, 0.92, 1.0)))
-        return _inline(_document(figure), name, 'aria-hidden="true"')
+        document = _document(figure)
+    return [_inline(document, name, 'aria-hidden="true"') for name in names]
 
 
 def sheet(draws: Sequence[Draw], title: str, note: str, columns: int, panel: tuple[float, float]) -> bytes:
@@ -103,8 +105,9 @@ def sheet(draws: Sequence[Draw], title: str, note: str, columns: int, panel: tup
         figure.set_layout_engine("constrained", rect=area, hspace=0.07, wspace=0.06)
         figure.text(0.018, 1 - 0.18 / height, title, fontsize=14, fontweight="bold", color=LIGHT["ink"], va="top")
         figure.text(0.018, 0.1 / height, "\n".join(lines), fontsize=8.5, color=LIGHT["muted"], va="bottom")
+        _lay_out(figure, _DPI)
         stream = io.BytesIO()
-        figure.savefig(stream, format="png", dpi=180, metadata={"Software": None})
+        figure.savefig(stream, format="png", dpi=_DPI, metadata={"Software": None})
     return stream.getvalue()
 
 
@@ -123,7 +126,6 @@ def tell_values(line: Line2D | None, texts: Sequence[str]) -> None:
 def _figure(width: float, height: float) -> Iterator[Figure]:
     """A figure outside pyplot: no window system, no global state, and nothing of the user's own settings."""
     mpl = _matplotlib()
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with mpl.rc_context(), warnings.catch_warnings():
@@ -134,9 +136,7 @@ def _figure(width: float, height: float) -> Iterator[Figure]:
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from", category=UserWarning)
         # Of a panel with little in it and long names beside it there is nothing to lay out; it is drawn all the same.
         warnings.filterwarnings("ignore", message=r"constrained_layout not applied", category=UserWarning)
-        figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(figure)
-        yield figure
+        yield Figure(figsize=(width, height), layout="constrained")
 
 
 def _matplotlib() -> ModuleType:
@@ -159,7 +159,20 @@ def _matplotlib() -> ModuleType:
     return mpl
 
 
+def _lay_out(figure: Figure, dpi: float) -> None:
+    """Find places for all that is on a figure; `savefig` would draw it once more than it needs to find them."""
+    figure.set_dpi(dpi)
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+        figure.set_layout_engine(None)
+
+
 def _document(figure: Figure) -> str:
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    FigureCanvasSVG(figure)  # measures text as it will be written
+    _lay_out(figure, FigureCanvasSVG.fixed_dpi)
     stream = io.StringIO()
     figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     return stream.getvalue()

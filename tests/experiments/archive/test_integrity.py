@@ -74,8 +74,7 @@ def test_every_reader_ends_well_or_names_the_damage_and_leaves_it(run, statement
 
 
 def _app():
-    if not any(command.name == "agent" for command in cli.app.registered_commands):
-        cli._mount()
+    cli._mount()
     return cli.app
 
 

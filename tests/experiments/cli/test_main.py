@@ -1,4 +1,8 @@
-"""The command as a person meets it: what it prints, how it ends, and one clear message for each mistake."""
+"""The command as a person meets it: what it prints, how it ends, and one clear message for each mistake.
+
+What depends on the process (the installed script, limits, signals, everything that reaches its streams) is watched on a
+process of its own (`groundlings`); the rest runs in this one (`in_process`), where nothing is imported a second time.
+"""
 
 from __future__ import annotations
 
@@ -78,24 +82,24 @@ def test_run_report_and_digest_agree(groundlings, config, tmp_path):
     assert (tmp_path / "here/summary.json").read_text() == summary
 
 
-def test_without_out_each_run_gets_a_directory_of_its_own(groundlings, config, tmp_path):
+def test_without_out_each_run_gets_a_directory_of_its_own(in_process, config, tmp_path, quick_report):
     for _ in range(2):
-        assert groundlings("run", config()).returncode == 0
+        assert in_process("run", config()).returncode == 0
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["small", "small-2"]
 
 
-def test_check_prints_the_plan_and_writes_nothing(groundlings, config, tmp_path):
-    done = groundlings("check", config(mind={"kind": "language", "model": {"provider": "embedded"}}))
+def test_check_prints_the_plan_and_writes_nothing(in_process, config, tmp_path):
+    done = in_process("check", config(mind={"kind": "language", "model": {"provider": "embedded"}}))
     assert done.returncode == 0, done.stderr
     for part in ("60", "300", "tokens", "popular"):
         assert part in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["small.yaml"]
 
 
-def test_an_existing_run_is_never_overwritten(groundlings, config, tmp_path):
-    assert groundlings("run", config(), "--out", "here").returncode == 0
+def test_an_existing_run_is_never_overwritten(in_process, config, tmp_path, quick_report):
+    assert in_process("run", config(), "--out", "here").returncode == 0
     before = (tmp_path / "here/log.db").read_bytes()
-    refused(groundlings("run", config(), "--out", "here"), "not empty", "--out")
+    refused(in_process("run", config(), "--out", "here"), "not empty", "--out")
     assert (tmp_path / "here/log.db").read_bytes() == before
 
 
@@ -125,12 +129,12 @@ def test_an_existing_run_is_never_overwritten(groundlings, config, tmp_path):
         ),
     ],
 )  # fmt: skip
-def test_a_mistake_ends_in_one_clear_message_and_leaves_nothing_behind(groundlings, config, tmp_path, sections, parts):
-    refused(groundlings("run", config(**sections), "--out", "here"), *parts)
+def test_a_mistake_ends_in_one_clear_message_and_leaves_nothing_behind(in_process, config, tmp_path, sections, parts):
+    refused(in_process("run", config(**sections), "--out", "here"), *parts)
     assert not (tmp_path / "here").exists()
 
 
-def test_a_wrong_key_is_one_message_that_never_shows_the_key(groundlings, config, tmp_path):
+def test_a_wrong_key_is_one_message_that_never_shows_the_key(in_process, config, tmp_path):
     class Refusing(BaseHTTPRequestHandler):
         def do_POST(self):
             body = b'{"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}'
@@ -149,7 +153,7 @@ def test_a_wrong_key_is_one_message_that_never_shows_the_key(groundlings, config
     Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/v1"
     model = {"provider": "endpoint", "base_url": url, "model": "m", "api_key_env": "SOME_KEY"}
-    done = groundlings(
+    done = in_process(
         "run", config(mind={"kind": "language", "model": model}), "--out", "here", SOME_KEY="sk-quite-secret"
     )
     server.shutdown()
@@ -159,26 +163,26 @@ def test_a_wrong_key_is_one_message_that_never_shows_the_key(groundlings, config
     assert all(b"sk-quite-secret" not in path.read_bytes() for path in kept)
 
 
-def test_bad_data_is_one_message_that_names_file_row_and_fix(groundlings, config, tmp_path):
+def test_bad_data_is_one_message_that_names_file_row_and_fix(in_process, config, tmp_path):
     (tmp_path / "what.csv").write_text("who,what,when,stars\na,x,1,5\na,y,2,9\n")
     (tmp_path / "items.csv").write_text("what,name\nx,First\ny,Second\n")
     tables = {
         "interactions": {"path": "what.csv", "user": "who", "item": "what", "timestamp": "when", "rating": "stars"},
         "items": {"path": "items.csv", "id": "what", "title": "name"},
     }
-    done = groundlings("run", config(dataset={"name": "own", "own": tables}), "--out", "here")
+    done = in_process("run", config(dataset={"name": "own", "own": tables}), "--out", "here")
     refused(done, "what.csv", "3", "9")
     assert not (tmp_path / "here").exists()
 
 
 @pytest.mark.parametrize("arguments", [["run"], ["run", "a", "b"], ["fly"], ["run", "x.yaml", "--seed", "many"]])
-def test_a_mistyped_command_is_explained(groundlings, arguments):
-    refused(groundlings(*arguments))
+def test_a_mistyped_command_is_explained(in_process, arguments):
+    refused(in_process(*arguments))
 
 
-def test_a_directory_that_cannot_be_written_is_named(groundlings, config, tmp_path):
+def test_a_directory_that_cannot_be_written_is_named(in_process, config, tmp_path):
     (tmp_path / "file").write_text("")
-    refused(groundlings("run", config(), "--out", "file/run"), "file/run", "--out")
+    refused(in_process("run", config(), "--out", "file/run"), "file/run", "--out")
 
 
 def test_a_disk_that_fills_up_ends_in_one_message_and_a_readable_log(groundlings, config, tmp_path):
@@ -217,8 +221,8 @@ def _sessions(log: Path) -> int:
         return 0  # the tables are not there yet
 
 
-def test_digest_of_something_else_is_refused(groundlings, tmp_path):
-    refused(groundlings("digest", tmp_path), "log.db")
+def test_digest_of_something_else_is_refused(in_process, tmp_path):
+    refused(in_process("digest", tmp_path), "log.db")
 
 
 def test_version_schema_and_help(groundlings):
@@ -232,36 +236,38 @@ def test_version_schema_and_help(groundlings):
 PLANNED = {"plan": {"primary": "view_ratio"}, "mind": {"kind": "behavioural"}}
 
 
-def test_json_is_one_object_and_all_that_is_printed(groundlings, config):
+def test_json_is_one_object_and_all_that_is_printed(groundlings, in_process, config, quick_report):
     done = groundlings("run", config(**PLANNED), "--out", "here", "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout, parse_constant=lambda constant: pytest.fail(f"{constant} is not JSON"))
     assert (told["directory"], told["status"]) == ("here", "done")
-    assert told["digest"] == groundlings("digest", "here").stdout.strip()
+    assert told["digest"] == in_process("digest", "here").stdout.strip()
     assert [arm["name"] for arm in told["arms"]] == ["random", "popular"]
     assert 0 < told["arms"][0]["metrics"]["view_ratio"]["mean"] < 1
     assert told["verdict"]["primary"] == "view_ratio"
     assert told["verdict"]["arms"]["popular"]["word"] in ("validated", "indicative", "not supported")
-    again = json.loads(groundlings("run", "--resume", "here", "--json").stdout)
+    again = json.loads(in_process("run", "--resume", "here", "--json").stdout)
     assert again == told
 
 
-def test_json_of_replicates_has_a_part_for_each_and_no_verdict_where_nothing_was_declared(groundlings, config):
-    done = groundlings("run", config(variants={"seeds": [3, 4]}), "--out", "here", "--json")
+def test_json_of_replicates_has_a_part_for_each_and_no_verdict_where_nothing_was_declared(
+    in_process, config, quick_report
+):
+    done = in_process("run", config(variants={"seeds": [3, 4]}), "--out", "here", "--json")
     told = json.loads(done.stdout)
     assert list(told["cells"]) == ["seed-3", "seed-4"]
     assert told["cells"]["seed-3"]["digest"] != told["cells"]["seed-4"]["digest"]
     assert told["verdict"] is None
 
 
-def test_quiet_prints_where_the_report_lies_and_nothing_else(groundlings, config):
-    done = groundlings("run", config(), "--out", "here", "--quiet")
+def test_quiet_prints_where_the_report_lies_and_nothing_else(in_process, config, quick_report):
+    done = in_process("run", config(), "--out", "here", "--quiet")
     assert (done.stdout.split(), done.stderr) == (["report", "here/report.html"], "")
-    refused(groundlings("run", config(), "--out", "here", "--quiet", "--json"), "either --json or --quiet")
+    refused(in_process("run", config(), "--out", "here", "--quiet", "--json"), "either --json or --quiet")
 
 
-def test_an_error_of_a_quiet_run_is_still_said(groundlings, config):
+def test_an_error_of_a_quiet_run_is_still_said(in_process, config):
     for option in ("--quiet", "--json"):
-        done = groundlings("run", config(population={"size": 31}), option)
+        done = in_process("run", config(population={"size": 31}), option)
         refused(done, "31")
         assert done.stdout == ""

@@ -23,11 +23,8 @@ NAMES = {
 
 
 @pytest.fixture(autouse=True)
-def _quick_report(monkeypatch):
-    monkeypatch.setattr(
-        "groundlings.experiments.analysis.report.write_report",
-        lambda directory, *_: (directory / "report.html").write_text("drawn"),
-    )
+def _quick_report(quick_report):
+    """No test here looks at pictures."""
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -19,8 +17,6 @@ from groundlings.environments.datasets.toy import make_toy
 from groundlings.experiments.config.loading import config_hash, load_config
 from groundlings.experiments.running.run import run_experiment
 from groundlings.recommenders.ease import EaseRecommender
-
-COMMAND = Path(sys.executable).with_name("groundlings")
 
 
 def newest(user_ids, k):
@@ -65,11 +61,9 @@ def test_a_file_is_an_experiment_too(experiment, tmp_path):
     assert (again.config.seed, again.config.simulation.days) == (4, 1)
 
 
-def test_check_says_what_the_command_says(experiment, tmp_path):
+def test_check_says_what_the_command_says(experiment, tmp_path, in_process):
     (tmp_path / "small.yaml").write_text(experiment().as_yaml())
-    printed = subprocess.run(
-        [COMMAND, "check", "small.yaml"], cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout
+    printed = in_process("check", "small.yaml", COLUMNS="80").stdout
     checked = experiment().check()
     assert [line.rstrip() for line in str(checked).splitlines()] == [line.rstrip() for line in printed.splitlines()]
     assert (checked.people, checked.items, checked.bounds.sessions, checked.bounds.calls) == (12, 24, 48, 0)
@@ -78,7 +72,7 @@ def test_check_says_what_the_command_says(experiment, tmp_path):
 # Data frames
 
 
-def test_a_run_of_frames_needs_its_directory_alone(experiment, tables, tmp_path):
+def test_a_run_of_frames_needs_its_directory_alone(experiment, tables, tmp_path, in_process):
     run = experiment(dataset=tables, arms={"popular": "popular"}).run(tmp_path / "there")
     kept = yaml.safe_load((run.directory / "config.yaml").read_text())
     assert kept["dataset"]["own"]["interactions"]["path"] == "data/interactions.parquet"
@@ -88,7 +82,7 @@ def test_a_run_of_frames_needs_its_directory_alone(experiment, tables, tmp_path)
     moved = gl.resume(tmp_path / "moved")
     assert moved.digest == expected
     for command in (["report", "moved"], ["run", "--resume", "moved"], ["run", "moved/config.yaml", "--out", "again"]):
-        subprocess.run([COMMAND, *command], cwd=tmp_path, capture_output=True, check=True)
+        assert in_process(*command).returncode == 0
     again = gl.open_run(tmp_path / "again")
     assert again.digest == expected
     hashes = {json.loads((each / "manifest.json").read_text())["config_hash"] for each in tmp_path.iterdir()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
 import sys
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from groundlings.experiments.python_api.comparison import WORDS, Comparison, che
 from groundlings.experiments.running.held_out.later import measured_later
 from groundlings.simulator.log.reader import LogReader
 
-COMMAND = Path(sys.executable).with_name("groundlings")
 READ = {"persona": json.loads, "options": json.loads, "genres": lambda text: tuple(filter(None, text.split("|")))}
 """How values that SQL has no type for are read."""
 TABLES = ("impressions", "sessions", "events", "calls", "agents", "items", "arms")
@@ -137,10 +135,9 @@ def test_a_notebook_shows_a_short_table_with_nothing_unescaped(run):
     assert page.count("<tr") == 2 + 4
 
 
-def test_a_run_says_where_its_page_lies_and_what_its_digest_is(run, small_run):
+def test_a_run_says_where_its_page_lies_and_what_its_digest_is(run, small_run, in_process):
     assert run.report == small_run / "report.html"
-    printed = subprocess.run([COMMAND, "digest", small_run], capture_output=True, text=True, check=True).stdout
-    assert run.digest == printed.strip()
+    assert run.digest == in_process("digest", small_run).stdout.strip()
     assert str(run) == str(small_run)
     assert run.cells == (run,)
 
@@ -148,14 +145,14 @@ def test_a_run_says_where_its_page_lies_and_what_its_digest_is(run, small_run):
 # Comparisons
 
 
-def test_a_comparison_prints_what_the_terminal_prints(run, small_run, capsys):
+def test_a_comparison_prints_what_the_terminal_prints(run, small_run, capsys, in_process):
     comparison = run.compare()
     with LogReader(small_run) as log:
         found = compare_run(small_run, log, held_out=measured_later(small_run, log))
         print_verdict(found, Console(width=100, file=sys.stdout))
     printed = [line.rstrip() for line in capsys.readouterr().out.strip().splitlines()]
     assert [line.rstrip() for line in str(comparison).splitlines()] == printed
-    done = subprocess.run([COMMAND, "compare", small_run, "--json"], capture_output=True, text=True, check=True)
+    done = in_process("compare", small_run, "--json")
     assert json.loads(json.dumps(comparison.as_dict(), default=str)) == json.loads(done.stdout)
 
 
@@ -189,11 +186,12 @@ def test_the_verdict_is_the_weakest_of_the_arms(run, monkeypatch):
 # compare --fail-on
 
 
-def compared(run: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([COMMAND, "compare", run, *options], capture_output=True, text=True, check=False)
+@pytest.fixture
+def compared(in_process):
+    return lambda run, *options: in_process("compare", run, *options)
 
 
-def test_compare_fails_on_the_verdicts_that_are_named_and_on_no_others(run, small_run):
+def test_compare_fails_on_the_verdicts_that_are_named_and_on_no_others(run, small_run, compared):
     verdicts = set(run.compare().verdicts.values())
     absent: Word = next(word for word in WORDS if word not in verdicts)
     present = next(iter(verdicts))
@@ -206,7 +204,7 @@ def test_compare_fails_on_the_verdicts_that_are_named_and_on_no_others(run, smal
     assert json.loads(as_json.stdout)["arms"]
 
 
-def test_a_word_that_no_verdict_has_is_refused(small_run):
+def test_a_word_that_no_verdict_has_is_refused(small_run, compared):
     done = compared(small_run, "--fail-on", "unsupported")
     assert done.returncode == 2
     told = " ".join(done.stderr.split())
@@ -216,7 +214,7 @@ def test_a_word_that_no_verdict_has_is_refused(small_run):
     check_words(WORDS)
 
 
-def test_a_run_without_a_verdict_does_not_pass_in_silence(experiment, tmp_path):
+def test_a_run_without_a_verdict_does_not_pass_in_silence(experiment, tmp_path, compared):
     run = experiment(days=1, design="interleaving").run(tmp_path / "run")
     assert run.compare().verdict is None
     assert run.impressions().team.isin(["popular", "ease"]).all()

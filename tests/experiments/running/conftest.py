@@ -53,12 +53,3 @@ def interrupted(tmp_path, monkeypatch):
         return tmp_path / "run"
 
     return begun
-
-
-@pytest.fixture
-def quick_report(monkeypatch):
-    """A report that takes no time to draw."""
-    monkeypatch.setattr(
-        "groundlings.experiments.analysis.report.write_report",
-        lambda directory, *_: (directory / "report.html").write_text("drawn"),
-    )

@@ -61,6 +61,8 @@ class Advised(AsyncRecommender):
 
 PEOPLE = 12
 
+pytestmark = pytest.mark.usefixtures("quick_report")
+
 
 @pytest.fixture
 def experiment(tmp_path, monkeypatch):

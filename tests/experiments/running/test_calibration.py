@@ -60,7 +60,7 @@ class Listener:
 
 
 @pytest.fixture
-def run(tmp_path):
+def drawn(tmp_path):
     """Run a variation of the small experiment; gives outcome and listener."""
     count = 0
 
@@ -73,6 +73,12 @@ def run(tmp_path):
         return run_experiment(load_config(path, changes), tmp_path / f"run-{count}", listener), listener
 
     return ran
+
+
+@pytest.fixture
+def run(drawn, quick_report):
+    """The same, with a report that takes no time."""
+    return drawn
 
 
 def query(directory: Path, sql: str) -> list[tuple]:
@@ -236,9 +242,9 @@ def test_a_replay_needs_neither_model_nor_weights_of_before(run, tmp_path, cache
     assert replayed.digest == recorded.digest
 
 
-def test_grounded_decisions_are_counted(run):
-    plain, _ = run(terms=["evidence"])
-    grounded, _ = run(terms=["evidence"], grounded=True)
+def test_grounded_decisions_are_counted(drawn):
+    plain, _ = drawn(terms=["evidence"])
+    grounded, _ = drawn(terms=["evidence"], grounded=True)
     logged = query(grounded.directory, "SELECT count(*) FROM events WHERE kind = 'grounded'")[0][0]
     arms = json.loads((grounded.directory / "summary.json").read_text())["arms"]
     assert sum(arm["counts"]["grounded"] for arm in arms) == logged > 0

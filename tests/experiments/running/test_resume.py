@@ -22,6 +22,8 @@ from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.simulator.log.writer import LogWriter
 
+pytestmark = pytest.mark.usefixtures("quick_report")
+
 POINTS = 63
 SMALL = {
     "name": "small",

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from groundlings.environments.offers import PRICE, PROMOTED
 from groundlings.environments.page import Places
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.row_layout import Cohort, Origin, block_of
@@ -71,6 +72,7 @@ def with_places(record, place):
     return replace(record, turns=tuple(turns))
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_an_impression_says_in_which_row_it_stood_where_a_page_has_rows(session_of, make_mind):
     plain = session_of(make_mind(pages=2))
     names = ("row_name", "place_row", "place_slot")
@@ -85,6 +87,47 @@ def test_an_impression_says_in_which_row_it_stood_where_a_page_has_rows(session_
     assert column(laid_out(both).impressions, tables.impressions, "place_slot") == [4, 0] * 6
     for name in names:
         assert set(column(laid_out(plain).impressions, tables.impressions, name)) == {None}
+
+
+def test_prices_that_were_shown_and_promotions_are_events_of_their_slots_alone(session_of, make_mind):
+    record = session_of(make_mind(pages=2))
+    prices = np.array([[2.5, np.nan], [3.0, 4.0], [np.nan, np.nan]])
+    promoted = np.array([[True, False], [False, False], [False, True]])
+    turns = list(record.turns)
+    page = replace(turns[0].turn.page, further={PRICE: prices, PROMOTED: promoted})
+    turns[0] = replace(turns[0], turn=replace(turns[0].turn, page=page))
+    block = laid_out(replace(record, turns=tuple(turns)))
+    named = ("kind", "session_id", "page", "impression_id", "value", "detail")
+    events = list(zip(*(column(block.events, tables.events, name) for name in named), strict=True))
+    shown = dict(zip(
+        zip(*(column(block.impressions, tables.impressions, name) for name in ("session_id", "page", "position")),
+            strict=True),
+        column(block.impressions, tables.impressions, "impression_id"), strict=True,
+    ))  # fmt: skip
+    assert [event for event in events if event[0] in (PRICE, PROMOTED)] == [
+        (PRICE, 40, 1, shown[40, 1, 0], 2.5, None),
+        (PROMOTED, 40, 1, shown[40, 1, 0], None, None),
+        (PRICE, 41, 1, shown[41, 1, 0], 3.0, None),
+        (PRICE, 41, 1, shown[41, 1, 1], 4.0, None),
+        (PROMOTED, 42, 1, shown[42, 1, 1], None, None),
+    ]
+    plain = laid_out(record).events
+    assert not {PRICE, PROMOTED} & set(column(plain, tables.events, "kind"))
+
+
+@pytest.mark.parametrize("nan_is_null", [True, False])
+def test_rows_end_with_the_last_column_of_which_something_is_known(session_of, make_mind, nan_is_null):
+    names = [each.name for each in tables.impressions.columns]
+    plain = session_of(make_mind(pages=2))
+    for record, last in ((plain, "display_position"), (with_places(plain, 0), "place_slot")):
+        impressions = laid_out(record).impressions
+        assert names[impressions.filled - 1] == last
+        rows = list(impressions.rows(nan_is_null=nan_is_null, width=impressions.filled))
+        assert {len(row) for row in rows} == {impressions.filled}
+        whole = impressions.rows(nan_is_null=False)
+        assert all(set(row[impressions.filled :]) <= {None} for row in whole)
+    nothing = laid_out(session_of(make_mind(), seen=[(user, item) for user in range(3) for item in range(6)]))
+    assert nothing.impressions.filled == len(names), "of no rows every column is kept"
 
 
 @pytest.mark.parametrize(

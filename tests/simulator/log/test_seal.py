@@ -91,8 +91,7 @@ def change(run, *statements):
 
 
 def invoke(arguments):
-    if not any(command.name == "compare" for command in cli.app.registered_commands):
-        cli._mount()
+    cli._mount()
     return CliRunner().invoke(cli.app, arguments, env={"COLUMNS": "300"})
 
 

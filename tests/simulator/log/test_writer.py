@@ -81,6 +81,7 @@ def test_a_resumed_run_is_running_again_and_its_ids_go_on(session_of, make_mind,
     with LogWriter(path) as log:
         past = log.resume(SCHEMA)
         assert (past.begun.done, past.begun.config_hash, past.begun.dataset_hash) == (False, "c", "d")
+        assert [day.shown for day in past.arms["first"].days] == [None], "lists are read where they are asked for alone"
         assert ask(path, "SELECT status, finished_at IS NULL FROM runs") == [("running", 1)]
         log.write(session_of(make_mind(pages=1)), arm="first", sim_time=86_400, policy_version="")
     assert ask(path, "SELECT session_id, arm_id, sim_time FROM sessions") == [
