@@ -165,13 +165,14 @@ def test_the_terminal_says_how_many_users_came_and_which_levels_are_assumed(tabl
     told = " ".join(console.file.getvalue().split())
     assert 0 < came < 60
     assert told.count(f"{came} of 60 users had a session") == 2, "below the table, and before the verdict"
-    assumed = "Assumed by presets, not measured on these users: how far down they look; how much of that they buy. "
-    assert assumed in told
-    assert "how much of what people look at they open" not in told, "that comes from the history"
+    assumed = "how far down people look; how much of the cart is bought."
+    assert f"Assumed by presets, not measured on these users: {assumed}" in told
+    assert "how much of what is looked at is opened" not in told, "that comes from the history"
 
 
 def test_who_asks_for_an_agent_without_saying_whose_is_given_some_names(finished):
-    with pytest.raises(ConfigError, match=r"name one of the 60 users of this run .*, for instance 'h\d+' or 'h\d+' or 'h"):
+    told = r"name one of the 60 users of this run .*, for instance 'h\d+' or 'h\d+' or 'h"
+    with pytest.raises(ConfigError, match=told):
         agent(finished)
 
 
