@@ -159,7 +159,7 @@ def fit_repeats(train: Interactions, clock: OwnClock, fitting: BoolArray, *, see
     """Estimate the model.
 
     Args:
-        train: The training part of the history.
+        train: The training part of the history; a dislike takes nothing up.
         clock: Of the same split.
         fitting: Users that may be fitted on, shape (n_users,): nobody of the test third.
         seed: Of the thinning of what was not taken up again.
@@ -167,6 +167,7 @@ def fit_repeats(train: Interactions, clock: OwnClock, fitting: BoolArray, *, see
     Raises:
         DataError: None of these users had an occasion to take anything up again.
     """
+    train = train.chosen()
     with threadpool_limits(1, "blas"):
         days, items = clock.days(train), train.items.astype(np.int64)
         known = fitting[train.users]
