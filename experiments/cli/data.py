@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groundlings.experiments.terminal import Terminal, escape, say
+from groundlings.experiments.terminal import Terminal, escape, say_yaml
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,13 +37,13 @@ def check_data(
 
     proposal = propose_for(files)
     if only_yaml:
-        say("\n".join((*(f"# {' '.join(doubt.split())}" for doubt in proposal.doubts), _yaml(proposal))))
+        say_yaml(_content(proposal), comments=proposal.doubts)
         _end(proposal)
         return
     console = Terminal()
     _print_choices(proposal, console)
     console.print("\nThe section of an experiment file (paths count from that file):\n", highlight=False)
-    say(_yaml(proposal))
+    say_yaml(_content(proposal))
     _print_doubts(proposal, console)
     _print_outcome(proposal, console)
     _end(proposal)
@@ -101,13 +101,12 @@ def _print_outcome(proposal: Proposal, console: Console) -> None:
     )
 
 
-def _yaml(proposal: Proposal) -> str:
-    import yaml
-
+def _content(proposal: Proposal) -> dict[str, object]:
+    """The section as an experiment file has it, with a split where there are no times."""
     section: dict[str, object] = {"dataset": {"name": "own", "own": proposal.section}}
     if "timestamp" not in proposal.section["interactions"]:
         section["split"] = {"kind": "random"}
-    return yaml.safe_dump(section, sort_keys=False, allow_unicode=True, width=120).rstrip("\n")
+    return section
 
 
 @app.command("split")

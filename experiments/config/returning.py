@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from groundlings.environments.paths import NamedPath
 from groundlings.experiments.config.section import Section
 from groundlings.personas.returning.families import Family
 
@@ -86,7 +86,7 @@ class ReturnsConfig(Section):
     """Of stated gaps: Weibull's exponent, or the standard deviation of log-days of `log_normal`."""
     spread: Annotated[float, Field(ge=0)] = 0.0
     """Of stated gaps: standard deviation of log-medians between people."""
-    exposures: Path | None = None
+    exposures: NamedPath | None = None
     """The file of `kind: exposures`."""
     after_session: AfterSessionConfig = AfterSessionConfig()
     """What the last session adds to the log hazard of coming back."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from groundlings.environments.paths import NamedPath
 from groundlings.personas.offers.options import OfferOptions, ShoppingOptions
 from groundlings.personas.taste.utility import UtilityWeights
 
@@ -14,9 +14,9 @@ from groundlings.personas.taste.utility import UtilityWeights
 class BrowsingOptions(BaseModel):
     """How agents browse; what they like is estimated from the data set."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
-    exposures: Path | None = None
+    exposures: NamedPath | None = None
     """What a log of exposures says of looking, opening and leaving: a file from `groundlings calibrate --exposures`.
     Keys that are stated go before it; what it could not identify stays a preset."""
     layout: Literal["list", "grid", "carousel"] | None = None
