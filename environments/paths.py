@@ -128,9 +128,13 @@ def user_cache(variable: str) -> Path:
     named = directory_named_by(variable)
     if named is not None:
         return named
-    usual = platformdirs.user_cache_path("groundlings")
-    # Without a home, as in some containers, a directory called ~ would be made wherever the command was started.
-    return usual if usual.is_absolute() else Path(_of_this_process(variable).name)
+    try:
+        usual = platformdirs.user_cache_path("groundlings")
+    except RuntimeError:  # newer versions say so where there is no home, as in some containers
+        usual = None
+    if usual is None or not usual.is_absolute():  # else a directory called ~ would be made where the command started
+        return Path(_of_this_process(variable).name)
+    return usual
 
 
 @cache

@@ -205,3 +205,9 @@ def test_a_header_of_plays_proposes_the_kind_and_the_file_of_items_what_they_are
     artists.to_csv(tmp_path / "artists.csv", index=False)
     section = propose_for([tmp_path / "plays.csv", tmp_path / "artists.csv"]).section
     assert (section["interactions"]["kinds"], section["items"]["things"]) == ("play", "artists")
+
+
+def test_numbers_of_hundreds_of_digits_are_no_ratings():
+    frame = met()
+    frame["stars"] = [str(10 ** (50 * row)) for row in range(len(frame))]
+    assert "rating" not in propose_for([frame, goods()]).section["interactions"]
