@@ -1,15 +1,19 @@
-"""Paths as experiment files name them: refused where they are written when no file can be called so."""
+"""Paths as experiment files and the environment name them: refused when nothing can be called so."""
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
+import platformdirs
 from pydantic import AfterValidator, Field
 
-from groundlings.environments.errors import DataError
+from groundlings.environments.errors import ConfigError, DataError, RunWarning, shown
 
 _LONGEST_NAME, _LONGEST_PATH = 255, 4000
 """Bytes; what common file systems allow."""
@@ -42,6 +46,9 @@ NamedPath = Annotated[Path, AfterValidator(usable)]
 
 NamedPaths = NamedPath | Annotated[tuple[NamedPath, ...], Field(min_length=1)]
 """One path, or several; each may be a pattern such as `2024-*.csv`."""
+
+CACHE_VARIABLE = "GROUNDLINGS_CACHE"
+"""Names the directory for weights and figures that are kept between runs."""
 
 _PATTERN = "*?["
 """Signs of a pattern."""
@@ -81,3 +88,62 @@ def is_pattern(path: Path) -> bool:
 def together(named: Path | Sequence[Path]) -> str:
     """Paths in words."""
     return str(named) if isinstance(named, Path) else ", ".join(map(str, named))
+
+
+def directory_named_by(variable: str) -> Path | None:
+    """The directory that an environment variable names; None where it is empty or not set.
+
+    Raises:
+        ConfigError: Nothing can lie there.
+    """
+    named = os.environ.get(variable)
+    return written_out(Path(named), variable) if named else None
+
+
+def written_out(path: Path, said: str) -> Path:
+    """A path that a person gave, with the home that ~ stands for.
+
+    Args:
+        path: As it was given.
+        said: Where, for messages.
+
+    Raises:
+        ConfigError: Nothing can lie there.
+    """
+    try:
+        return usable(path).expanduser()
+    except ValueError as error:
+        raise ConfigError(f"{said}: found {shown(str(path))}; {error}") from None
+
+
+def user_cache(variable: str) -> Path:
+    """The directory of this account for what is kept between runs; one of this process alone where it has no home.
+
+    Args:
+        variable: Names another one.
+
+    Raises:
+        ConfigError: The variable names a directory that cannot be.
+    """
+    named = directory_named_by(variable)
+    if named is not None:
+        return named
+    try:
+        usual = platformdirs.user_cache_path("groundlings")
+    except RuntimeError:  # newer versions say so where there is no home, as in some containers
+        usual = None
+    if usual is None or not usual.is_absolute():  # else a directory called ~ would be made where the command started
+        return Path(_of_this_process(variable).name)
+    return usual
+
+
+@cache
+def _of_this_process(variable: str) -> TemporaryDirectory[str]:
+    """A directory that goes away with the process; whoever reads along is told."""
+    warnings.warn(
+        f"this account has no home directory, so nothing is kept between runs; name a directory with {variable}, or "
+        "set HOME",
+        RunWarning,
+        stacklevel=3,
+    )
+    return TemporaryDirectory(prefix="groundlings-")

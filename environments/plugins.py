@@ -210,16 +210,28 @@ def read_option(hint: Any, value: Any, where: str) -> Any:
     """The value of one option, checked against the type in the constructor's signature.
 
     Raises:
-        ConfigError: It is of another type.
+        ConfigError: It is of another type, or holds a number that is none.
     """
     try:
         # By way of JSON, pydantic is strict (no "3" for 3, no yes for 1) and still reads a path from text.
-        return TypeAdapter(hint).validate_json(json.dumps(value, default=str), strict=True)
+        return TypeAdapter(hint).validate_json(as_json(value, where), strict=True)
     except PydanticSchemaGenerationError:
         return value  # a type of the plug-in's own, which only its constructor can judge
     except ValidationError as error:
         message = error.errors()[0]["msg"]
-        raise ConfigError(f"{where}: found {value!r}; {message[0].lower()}{message[1:]}") from error
+        raise ConfigError(f"{where}: found {shown(value)}; {message[0].lower()}{message[1:]}") from error
+
+
+def as_json(value: Any, where: str) -> str:
+    """An option of an experiment file as JSON, dates as text.
+
+    Raises:
+        ConfigError: It holds a number that is none, or a key that is neither text nor a number.
+    """
+    try:
+        return json.dumps(value, default=str, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{where}: found {shown(value)}; expected finite numbers, and text as keys") from None
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

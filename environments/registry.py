@@ -21,6 +21,7 @@ from groundlings.environments.actions import ActionSchema
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.environment import Environment
+from groundlings.environments.environment_answers import sound_environment
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.feedback import Opinions
 from groundlings.environments.interactions import Interactions
@@ -90,6 +91,7 @@ def build_environment(
             f"{where}.kind: {kind} is not an environment: it lacks {', '.join(missing)} "
             "(see groundlings.environments.environment.Environment)"
         )
+    sound_environment(built, kind, where)
     if not isinstance(built.schema, ActionSchema):
         raise ConfigError(f"{where}.kind: {kind}.schema is a {type(built.schema).__name__}; expected an ActionSchema")
     return cast("Environment[Any]", built)

@@ -18,7 +18,7 @@ from rich.markup import escape as without_markup
 from rich.segment import Segment
 from rich.text import Text
 
-from groundlings.environments.cleaning import printable, printable_json
+from groundlings.environments.cleaning import is_printable, printable, printable_json
 
 UNENCODABLE = "groundlings.unencodable"
 """Name of the way in which characters are written that a stream cannot encode (see `codecs.register_error`)."""
@@ -118,6 +118,27 @@ def say_json(value: Any) -> None:
     print(printable_json(value, ascii_only=not _encoding(sys.stdout).startswith("utf")), flush=True)
 
 
+def say_yaml(value: Any, *, comments: Iterable[str] = ()) -> None:
+    """Print a value as YAML that reads back as the same value, whatever the stream can encode.
+
+    Args:
+        value: Plain values.
+        comments: Lines that stand above it.
+    """
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Writes what may not be shown as it is between quotation marks, where YAML reads it as escapes."""
+
+    def represented(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_printable(text) else '"')
+
+    Dumper.add_representer(str, represented)
+    able = _encoding(sys.stdout).startswith("utf")
+    written = yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=able, width=120)
+    say("\n".join((*(f"# {' '.join(each.split())}" for each in comments), written.rstrip("\n"))))
+
+
 def _encoding(stream: IO[str] | None) -> str:
     return (getattr(stream, "encoding", None) or "utf-8").lower()
 
@@ -136,4 +157,4 @@ def _written(sign: str) -> str:
 
 codecs.register_error(UNENCODABLE, _stand_in)
 
-__all__ = ["UNENCODABLE", "Terminal", "escape", "fitted", "plain", "say", "say_json"]
+__all__ = ["UNENCODABLE", "Terminal", "escape", "fitted", "plain", "say", "say_json", "say_yaml"]

@@ -21,7 +21,6 @@ gets a mind of its own. `groundlings.personas.contract.MindContract` checks what
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,7 +33,7 @@ from groundlings.environments.chat import ChatModel, Sampling
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.offers import Offers
-from groundlings.environments.plugins import ExtensionPoint, constructor_arguments, nearest
+from groundlings.environments.plugins import ExtensionPoint, as_json, constructor_arguments, nearest
 from groundlings.personas.held_out_replay import Grounding
 from groundlings.personas.language_term import LanguageTerm
 from groundlings.personas.mind import Mind
@@ -205,7 +204,7 @@ def _validated(schema: type[BaseModel], kind: str, options: Mapping[str, Any], w
                 has = f"it has: {', '.join(known)}" if known else "it has no options"
                 raise ConfigError(f"{where}.{key}: {kind} has no such option{nearest(key, known)}; {has}")
     try:
-        return schema.model_validate_json(json.dumps(dict(options), default=str))
+        return schema.model_validate_json(as_json(dict(options), where))
     except ValidationError as fault:
         error = fault.errors()[0]
         place = ".".join([where, *map(str, error["loc"])])

@@ -23,7 +23,9 @@ ItemId = Annotated[str, BeforeValidator(_id)]
 
 
 class _Options(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
 
 
 class ItemSet(_Options):
@@ -70,7 +72,7 @@ class CapRule(_Options):
     """`category`: the cap holds for each category; an item counts for each of its own."""
     category: str | None = None
     """The one category that the cap holds for."""
-    at_most: Annotated[int, Field(ge=1)]
+    at_most: Annotated[int, Field(ge=1, le=1_000_000)]
     """Items of the category."""
     within: Literal["page", "session"] = "page"
     """Where they are counted: on each page, or on all pages of a session."""

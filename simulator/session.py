@@ -18,6 +18,7 @@ from groundlings.environments.chat import CallRecord
 from groundlings.environments.decision import Decision, checked
 from groundlings.environments.earlier_names import EarlierAttribute
 from groundlings.environments.environment import EndedBy, Environment, Served, State, keeps_books
+from groundlings.environments.environment_answers import EnvironmentAnswers
 from groundlings.environments.errors import UnanswerablePrompt
 from groundlings.environments.ranking import Ranking, RankingRequest, sound_ranking
 from groundlings.environments.sessions import Sessions
@@ -90,10 +91,13 @@ async def browse(
 
     turns: list[LoggedTurn] = []
     pages = np.zeros(len(sessions), dtype=np.int64)
+    answers = EnvironmentAnswers(environment, len(sessions), seen.shape[1])
     state = await environment.open(sessions, seen, rank)
+    answers.state(state, "open")
 
     # 1. Each session that has not ended gets its next page and the legal actions.
     while (observation := await environment.observe(state, rank)) is not None:
+        answers.observation(observation)
         here, page, legal = observation.rows, observation.page, observation.legal
         present = sessions if len(here) == len(sessions) else sessions.take(here)
 
@@ -116,6 +120,7 @@ async def browse(
 
         # 5. The environment says which sessions continue, and how the others ended.
         state = environment.apply(state, observation, done)
+        answers.state(state, "apply")
 
     # 6. Minds with a memory store what they keep of the session.
     afterthoughts = Afterthoughts()

@@ -18,11 +18,10 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Literal
 
-import platformdirs
-
 from groundlings.environments.datasets.download import ProgressHook, fetch_members, fetch_url
 from groundlings.environments.errors import DataError
 from groundlings.environments.memory import spelt
+from groundlings.environments.paths import directory_named_by, user_cache
 
 DIRECTORY_VARIABLE = "GROUNDLINGS_DATA"
 OFFLINE_VARIABLE = "GROUNDLINGS_OFFLINE"
@@ -99,8 +98,7 @@ def cache_directory(override: Path | None = None) -> Path:
     """Where downloads are kept: the override, else `GROUNDLINGS_DATA`, else the user's cache."""
     if override is not None:
         return override
-    named = os.environ.get(DIRECTORY_VARIABLE)
-    return Path(named).expanduser() if named else platformdirs.user_cache_path("groundlings") / "datasets"
+    return directory_named_by(DIRECTORY_VARIABLE) or user_cache(DIRECTORY_VARIABLE) / "datasets"
 
 
 def read_files(

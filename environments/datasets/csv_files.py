@@ -25,7 +25,7 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "upright stro
 """What may stand between two cells, and its name."""
 
 _PACKED = b"\x1f\x8b"
-_CHUNK = 2**20
+_CHUNK = _BLOCK = 2**20
 _MOST_UNPACKED = 2**36
 _LONGEST_CELL = 2**31 - 1
 
@@ -80,9 +80,22 @@ def read_csv(path: Path) -> TextTable:
     if nul >= 0:
         line = content.count(b"\n", 0, nul) + 1
         raise DataError(f"{path}, line {line}: a zero byte; this is not a text file, or it is damaged")
+    if b"\n" not in content and b"\r" not in content:
+        content += b"\n"  # without one, Arrow takes a header for nothing at all
     separator = separator_of(path, content)
     if content.count(b'"') % 2:
         _refuse_open_quote(path, content.decode("utf-8-sig"), separator)
+    block = _BLOCK
+    while True:
+        try:
+            return _parsed(content, separator, block)
+        except pa.ArrowInvalid:
+            if block >= len(content):
+                raise
+            block = min(block * 16, len(content))  # a row has to fit into it
+
+
+def _parsed(content: bytes, separator: str, block: int) -> TextTable:
     ragged: list[Ragged] = []
 
     def note(row: pyarrow.csv.InvalidRow) -> str:
@@ -91,7 +104,7 @@ def read_csv(path: Path) -> TextTable:
 
     data = pyarrow.csv.read_csv(
         pa.BufferReader(content),
-        read_options=pyarrow.csv.ReadOptions(use_threads=False),
+        read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=block),
         parse_options=pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=note),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types=dict.fromkeys(_header(content, separator), pa.string()), strings_can_be_null=False

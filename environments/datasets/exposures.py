@@ -33,7 +33,7 @@ class ExposuresConfig(BaseModel):
     """A log of what was shown to real people, opened or not, for `groundlings calibrate`; no session of a run
     depends on it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
     path: NamedPath
     """A CSV, TSV (`.tsv`) or Parquet file, one row per item shown; relative to the experiment file."""
@@ -178,7 +178,8 @@ def _numbered(column: Column | None) -> IntArray | None:
     """A number for each distinct id, shape (n_rows,); cells that differ only in spaces at their ends are one id."""
     if column is None:
         return None
-    return np.unique(np.array(column.values), return_inverse=True)[1].astype(np.int64)[column.codes]
+    number = {cell: place for place, cell in enumerate(sorted(set(column.values)))}
+    return np.array([number[cell] for cell in column.values], dtype=np.int64)[column.codes]
 
 
 def _truths(column: Column | None) -> FloatArray | None:

@@ -57,10 +57,11 @@ class Look:
 
     @cached_property
     def numbers(self) -> FloatArray | None:
-        """The values of the distinct cells, ascending; None where some are no numbers."""
+        """The values of the distinct cells, ascending; None where some are no numbers, or have hundreds of digits."""
         if not self.distinct or not all(_NUMBER.fullmatch(self.column.with_point(cell)) for cell in self.distinct):
             return None
-        return np.unique(np.array([float(self.column.with_point(cell)) for cell in self.distinct]))
+        found = np.unique(np.array([float(self.column.with_point(cell)) for cell in self.distinct]))
+        return found if np.isfinite(found).all() else None
 
     @cached_property
     def times(self) -> Times | None:

@@ -13,6 +13,7 @@ from groundlings.environments.errors import GroundlingsError, RunDirectoryError,
 from groundlings.experiments.archive.directory import MANIFEST_NAME
 from groundlings.experiments.archive.strangers import strange
 from groundlings.simulator.log.integrity import examine
+from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import named_faults, store_at
 
 
@@ -44,6 +45,11 @@ def reading(*runs: Path) -> Iterator[None]:
                 raise RunDirectoryError(
                     f"{store_at(run)}: the log is damaged: {damage}; it was left as it is, restore it from a copy"
                 ) from fault
+            if changes := _changes(run):
+                raise RunDirectoryError(
+                    f"{store_at(run)}: the log cannot be read ({type(fault).__name__}: {fault}), and is not as it was "
+                    f"written: {changes}; restore it from a copy"
+                ) from fault
         raise
 
 
@@ -54,6 +60,15 @@ def _damage(run: Path) -> str | None:
     if damage is not None or found is None or written in (None, found):
         return damage
     return f"its digest is {found[:12]}..., and {MANIFEST_NAME} says {written[:12]}..."
+
+
+def _changes(run: Path) -> str:
+    """What the seals of a log say of edits, "" where they say nothing."""
+    try:
+        with LogReader(run) as log:
+            return "; ".join(log.check_seals(None).faults)
+    except Exception:  # whatever keeps the seals from being read, it says nothing of edits
+        return ""
 
 
 def _written(run: Path) -> str | None:

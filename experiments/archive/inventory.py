@@ -98,9 +98,13 @@ def find_runs(root: Path) -> Iterator[RunInfo]:
         raise RunDirectoryError(f"{root}: there is no such directory; name the one that holds your runs with --dir")
     for directory in sorted(root.iterdir()):
         cells = directory / CELLS
-        for run in sorted(cells.iterdir()) if cells.is_dir() else (directory,):
-            if looks_like_a_run(run):
-                yield look_at(run, FEW_ROWS)
+        try:
+            there = sorted(cells.iterdir()) if cells.is_dir() else [directory]
+            runs = [run for run in there if looks_like_a_run(run)]
+        except OSError as fault:  # somebody else's, closed to us: the others are listed all the same
+            yield _closed(directory, fault)
+            continue
+        yield from (look_at(run, FEW_ROWS) for run in runs)
 
 
 def looks_like_a_run(directory: Path) -> bool:
@@ -114,6 +118,13 @@ def look_at(directory: Path, most_rows: int | None = SOME_ROWS) -> RunInfo:
         return read_run(directory, most_rows)
     except RunDirectoryError as fault:
         return RunInfo(directory, DAMAGED, _size(directory), str(fault), {}, {}, None, {})
+    except OSError as fault:
+        return _closed(directory, fault)
+
+
+def _closed(directory: Path, fault: OSError) -> RunInfo:
+    """What can be said of a directory that may not be read."""
+    return RunInfo(directory, DAMAGED, 0, f"{directory}: cannot be read ({fault.strerror or fault})", {}, {}, None, {})
 
 
 def read_run(directory: Path, most_rows: int | None = SOME_ROWS) -> RunInfo:

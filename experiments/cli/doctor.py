@@ -21,6 +21,7 @@ from packaging.requirements import Requirement
 from rich.console import Console
 from rich.table import Table
 
+from groundlings.environments.errors import ConfigError
 from groundlings.experiments.terminal import escape
 
 DISTRIBUTION = "groundlings"
@@ -149,7 +150,12 @@ def examine_caches() -> Iterator[Finding]:
     from groundlings.environments.datasets.archives import cache_directory as data_cache
     from groundlings.simulator.language.weights import cache_directory as model_cache
 
-    for subject, directory in (("cache of data sets", data_cache()), ("cache of models", model_cache())):
+    for subject, place in (("cache of data sets", data_cache), ("cache of models", model_cache)):
+        try:
+            directory = place()
+        except ConfigError as error:
+            yield Finding("fail", subject, str(error), "correct the variable")
+            continue
         files = [path for path in directory.rglob("*") if path.is_file()] if directory.is_dir() else []
         size = sum(path.stat().st_size for path in files) / 2**20
         found = (
@@ -194,15 +200,16 @@ def examine_machine() -> Iterator[Finding]:
 
 def examine_environment() -> Iterator[Finding]:
     """Which of our environment variables are set; their values may be secret and are not shown."""
+    from groundlings.environments import paths
     from groundlings.environments.datasets import archives, checked
-    from groundlings.simulator.language import remote_guard, weights
+    from groundlings.simulator.language import remote_guard
     from groundlings.simulator.log import trusted_hosts
 
     known = {
         archives.DIRECTORY_VARIABLE,
         archives.OFFLINE_VARIABLE,
         checked.OFF_VARIABLE,
-        weights.CACHE_VARIABLE,
+        paths.CACHE_VARIABLE,
         remote_guard.SWITCH,
         trusted_hosts.TRUSTED,
     }

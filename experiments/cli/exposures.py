@@ -37,8 +37,9 @@ def as_changes(path: Path | None, columns: Sequence[str]) -> list[str]:
         ConfigError: One of them names no key, or no column.
     """
     from groundlings.environments.errors import ConfigError, shown
+    from groundlings.environments.paths import written_out
 
-    changes = [] if path is None else [f"exposures.path={json.dumps(str(path.expanduser().absolute()))}"]
+    changes = [] if path is None else [f"exposures.path={json.dumps(str(written_out(path, '--exposures').absolute()))}"]
     for each in (part for column in columns for part in column.split(",")):
         key, equals, name = each.partition("=")
         if key not in COLUMN_KEYS or not equals or not name:

@@ -33,11 +33,12 @@ def serve(
     threads: Annotated[int, typer.Option("--threads", min=0, help="0 takes all cores but one.")] = 0,
 ) -> None:
     """Serve the embedded model to other tools of this machine, OpenAI-compatible, until Ctrl-C."""
+    from groundlings.environments.paths import written_out
     from groundlings.simulator.language.build import own_weights
     from groundlings.simulator.language.embedded import EmbeddedModel, ServerSettings
 
     async def work() -> None:
-        file = Path(os.path.realpath(path.expanduser())) if path else await own_weights()
+        file = Path(os.path.realpath(written_out(path, "--path"))) if path else await own_weights()
         model = await EmbeddedModel.open(ServerSettings(file, parallel=parallel, threads=threads, port=port))
         try:
             say(f"{model.name} at {model.base_url} (Ctrl-C ends it)", newlines=False)

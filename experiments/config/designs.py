@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from groundlings.simulator.arm import Arm
     from groundlings.simulator.log.writer import ArmRow
 
-Part = Annotated[float, Field(gt=0)]
+Part = Annotated[float, Field(gt=0, le=1e9)]
 
 INTERLEAVED = "interleaved"
 """Name in the log of the one arm in which two arms share every list."""
 
 
 class _Design(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class ParallelDesign(_Design):

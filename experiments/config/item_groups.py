@@ -8,7 +8,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.datasets.ids import places_of
+from groundlings.environments.datasets.tables import Table
+from groundlings.environments.errors import ConfigError, shown
+from groundlings.environments.paths import NamedPath
 from groundlings.experiments.config.section import Section
 
 Known = Literal["category", "popularity"]
@@ -21,8 +24,8 @@ class ItemTableConfig(Section):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     """What the grouping is called in reports."""
-    path: Path
-    """A CSV file with a header; relative to the experiment file."""
+    path: NamedPath
+    """A CSV, TSV or Parquet file (text perhaps packed with gzip); relative to the experiment file."""
     item: str
     """Its column of item ids, as the data set has them."""
     group: str
@@ -56,33 +59,30 @@ def read_item_groups(
         base: Where relative paths count from.
 
     Raises:
-        ConfigError: A table cannot be read, lacks a column, or gives an item two groups.
+        ConfigError: A table knows none of the items.
+        DataError: A table cannot be read, lacks a column, or gives an item two groups.
     """
     tables = [] if config is None else [each for each in config.items if isinstance(each, ItemTableConfig)]
     return {table.name: _read(table, item_ids, base) for table in tables}
 
 
 def _read(table: ItemTableConfig, item_ids: Sequence[str], base: Path) -> tuple[str | None, ...]:
-    import pandas as pd
-
-    path, where = base / table.path, f"groups.items ({table.name})"
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except (OSError, ValueError) as fault:
-        raise ConfigError(f"{where}: {path} cannot be read as a CSV file with a header ({fault})") from None
-    for column in (table.item, table.group):
-        if column not in frame:
-            raise ConfigError(f"{where}: {path} has no column {column!r}; it has {', '.join(map(str, frame.columns))}")
-    pairs = frame[[table.item, table.group]].drop_duplicates()
-    twice = pairs[table.item][pairs[table.item].duplicated()]
-    if len(twice):
-        raise ConfigError(
-            f"{where}: {path} gives item {twice.iloc[0]!r} more than one {table.group}; expected one group per item"
-        )
-    known = dict(zip(pairs[table.item], pairs[table.group], strict=True))
-    if not known.keys() & set(item_ids):
+    where = f"groups.items ({table.name})"
+    path = base / table.path.expanduser()
+    rows = Table.read(path)
+    items, groups = rows.ids(table.item, f"{where}.item"), rows.column(table.group, f"{where}.group")
+    places = places_of(items.values, item_ids)[items.codes]
+    if (places < 0).all():
         raise ConfigError(
             f"{where}: no {table.item} of {path} is an item of this data set, whose ids look like "
-            f"{', '.join(map(repr, item_ids[:3]))}"
+            f"{', '.join(map(shown, item_ids[:3]))}"
         )
-    return tuple(known.get(item) or None for item in item_ids)
+    found: dict[int, str] = {}
+    for row, (place, group) in enumerate(zip(places.tolist(), groups.cells, strict=True)):
+        if place >= 0 and found.setdefault(place, group) != group:
+            items.fail(
+                row,
+                f"item {shown(item_ids[place])} has the {table.group} {shown(group)} here and "
+                f"{shown(found[place])} above; expected one group per item",
+            )
+    return tuple(found.get(place) or None for place in range(len(item_ids)))

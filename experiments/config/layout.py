@@ -34,7 +34,7 @@ class GridLayoutConfig(Section):
 
     kind: Literal["grid"]
     """`grid`."""
-    columns: Annotated[int, Field(ge=1)] = 4
+    columns: Annotated[int, Field(ge=1, le=100_000)] = 4
     """Items per line."""
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from groundlings.environments.paths import NamedPath
 from groundlings.experiments.config.section import Section
 from groundlings.personas.returning.families import Family
 
-_Coefficient = float | Literal["preset"]
+_LogHazard = Annotated[float, Field(ge=-1000, le=1000)]
+_Coefficient = _LogHazard | Literal["preset"]
 _Chance = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -20,7 +21,7 @@ class AfterSessionConfig(Section):
 
     satisfaction: _Coefficient = 0.0
     """Per point of satisfaction (1 to 10)."""
-    found: float | Literal["preset", "history"] = 0.0
+    found: _LogHazard | Literal["preset", "history"] = 0.0
     """Per doubling of 1 + interactions of the session; `history` estimates it within people, as an association."""
     fatigue: _Coefficient = 0.0
     """At full fatigue; below 0 where fatigue keeps people away."""
@@ -31,7 +32,7 @@ class TypicalConfig(Section):
 
     satisfaction: Annotated[float, Field(ge=1, le=10)] = 5.5
     """Its satisfaction."""
-    found: Annotated[float, Field(ge=0)] = 1.0
+    found: Annotated[float, Field(ge=0, le=1e9)] = 1.0
     """Its interactions."""
     fatigue: Annotated[float, Field(ge=0, le=1)] = 0.0
     """The fatigue after it."""
@@ -42,7 +43,7 @@ class FatigueConfig(Section):
 
     builds: Annotated[float, Field(gt=0, le=1)] = 0.2
     """The share of what is left up to 1 that a session adds, times the mean cosine of the categories of its items."""
-    half_life_days: Annotated[float, Field(gt=0)] = 7.0
+    half_life_days: Annotated[float, Field(ge=1e-3)] = 7.0
     """In how many days without a session it halves."""
 
 
@@ -51,11 +52,11 @@ class ChurnConfig(Section):
 
     chance: _Chance | Literal["history"] = "history"
     """P(never back after a typical session); `history` takes the estimate, which needs split.kind: global_temporal."""
-    satisfaction: float = 0.0
+    satisfaction: _LogHazard = 0.0
     """Added to the log hazard of leaving for good per point of satisfaction; below 0 where it keeps people."""
-    found: float = 0.0
+    found: _LogHazard = 0.0
     """The same per doubling of 1 + interactions."""
-    fatigue: float = 0.0
+    fatigue: _LogHazard = 0.0
     """The same at full fatigue."""
 
 
@@ -64,7 +65,7 @@ class ArrivalsConfig(Section):
 
     share: Annotated[float, Field(gt=0, le=1)]
     """How many of the agents are new."""
-    over_days: Annotated[int, Field(ge=1)]
+    over_days: Annotated[int, Field(ge=1, le=1_000_000)]
     """Each has the first session on one of so many days, all alike, from the second day on."""
 
 
@@ -76,17 +77,17 @@ class ReturnsConfig(Section):
     on the training history with shrinkage, the distribution chosen by held-out likelihood; `stated`: `family`,
     `median_days`, `shape` and `spread`; `exposures`: the daily chance of a file of `groundlings calibrate
     --exposures`."""
-    session_gap_minutes: Annotated[float, Field(gt=0)] = 60.0
+    session_gap_minutes: Annotated[float, Field(gt=0, le=1e9)] = 60.0
     """In the history a longer time between two interactions of a person begins a new session."""
     family: Family = "exponential"
     """Of stated gaps."""
-    median_days: Annotated[float, Field(gt=0)] | None = None
+    median_days: Annotated[float, Field(gt=0, le=1e9)] | None = None
     """Of stated gaps: the days that half of the gaps of a middling person do not exceed."""
-    shape: Annotated[float, Field(gt=0)] = 1.0
+    shape: Annotated[float, Field(ge=1e-3, le=1000)] = 1.0
     """Of stated gaps: Weibull's exponent, or the standard deviation of log-days of `log_normal`."""
-    spread: Annotated[float, Field(ge=0)] = 0.0
+    spread: Annotated[float, Field(ge=0, le=100)] = 0.0
     """Of stated gaps: standard deviation of log-medians between people."""
-    exposures: Path | None = None
+    exposures: NamedPath | None = None
     """The file of `kind: exposures`."""
     after_session: AfterSessionConfig = AfterSessionConfig()
     """What the last session adds to the log hazard of coming back."""

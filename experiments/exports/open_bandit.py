@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
+from groundlings.environments.errors import DataError
+from groundlings.environments.memory import available_memory, spelt
 from groundlings.experiments.exports.registry import Written
 from groundlings.experiments.exports.source import KNOWN, Agent, LoggedItem, LogSource, Row
 
@@ -140,17 +142,33 @@ def _traits(agent: Agent) -> tuple[float, float, float]:
 
 def _fixed(source: LogSource, items: Sequence[LoggedItem], user_ids: Sequence[str]) -> dict[str, Any]:
     genres = sorted({genre for item in items for genre in item.genres})
-    belongs = np.array([[genre in item.genres for genre in genres] for item in items], dtype=np.float64)
+    column = {genre: place for place, genre in enumerate(genres)}
+    belongs = np.zeros((len(items), len(genres)))
+    for row, item in enumerate(items):
+        belongs[row, [column[genre] for genre in item.genres]] = 1.0
     return {
         "n_actions": np.array(len(items)),
         "len_list": np.array(source.run["page_size"]),
-        "action_context": belongs.reshape(len(items), len(genres)),
-        "action_context_columns": np.array(genres, dtype=np.str_),
+        "action_context": belongs,
+        "action_context_columns": _texts(genres, "category"),
         "context_columns": np.array(CONTEXT),
-        "item_ids": np.array([item.source_id for item in items]),
-        "user_ids": np.array(user_ids),
+        "item_ids": _texts([item.source_id for item in items], "item's id"),
+        "user_ids": _texts(user_ids, "user's id"),
         "synthetic": np.array(True),
     }
+
+
+def _texts(cells: Sequence[str], what: str) -> np.ndarray[Any, np.dtype[np.str_]]:
+    """Texts as NumPy has them, each in as much room as the longest takes; `DataError` where that is too much."""
+    longest = max(map(len, cells), default=0)
+    needed, there = len(cells) * longest * np.dtype("U1").itemsize, available_memory()
+    if there.bytes is not None and needed > there.bytes:
+        raise DataError(
+            f"--format open_bandit: a {what} has {longest:,} characters, and arrays of text give as much room to each "
+            f"of the {len(cells):,}, which takes {spelt(needed)}, and {spelt(there.bytes)} are left ({there.limit}); "
+            "shorten it, or choose another format"
+        )
+    return np.array(cells, dtype=np.str_)
 
 
 def _notes(source: LogSource, kinds: Mapping[str, set[str]]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel
 
 from groundlings.environments.environment import Environment
+from groundlings.environments.environment_answers import sound_environment
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.plugins import PYTHON_OBJECT
 from groundlings.environments.registry import missing_in_environment
@@ -64,6 +65,7 @@ def environment_of(given: object) -> tuple[Any, Environment[Any] | None]:
     if isinstance(given, type) or (missing := missing_in_environment(given)):
         lacking = "it is a class; make one" if isinstance(given, type) else f"it lacks {', '.join(missing)}"
         raise ConfigError(f"environment: found {shown(given)}, expected a name, a section or an Environment; {lacking}")
+    sound_environment(given, type(given).__qualname__, "environment")
     place: Any = given
     return {"kind": PYTHON_OBJECT + type(given).__qualname__}, place
 

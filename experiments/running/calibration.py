@@ -12,18 +12,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 from groundlings.environments.chat import ChatModel
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.errors import ConfigError, DataError, UserError
+from groundlings.environments.paths import CACHE_VARIABLE, user_cache
 from groundlings.environments.repeats import OwnClock
 from groundlings.environments.split import Split, test_people
 from groundlings.experiments.archive.directory import write_text
@@ -224,8 +222,7 @@ def people_at_once(model: ModelConfig) -> int:
 
 def cache_directory() -> Path:
     """Where fitted weights are kept: `$GROUNDLINGS_CACHE/calibrations`, else the user's cache directory."""
-    chosen = os.environ.get("GROUNDLINGS_CACHE")
-    return (Path(chosen).expanduser() if chosen else user_cache_path("groundlings")) / "calibrations"
+    return user_cache(CACHE_VARIABLE) / "calibrations"
 
 
 def _named(path: Path, wanted: FittedFor) -> Calibration:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from groundlings.environments.paths import NamedPath
 from groundlings.personas.offers.options import OfferOptions, ShoppingOptions
 from groundlings.personas.taste.utility import UtilityWeights
 
@@ -14,9 +14,9 @@ from groundlings.personas.taste.utility import UtilityWeights
 class BrowsingOptions(BaseModel):
     """How agents browse; what they like is estimated from the data set."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
-    exposures: Path | None = None
+    exposures: NamedPath | None = None
     """What a log of exposures says of looking, opening and leaving: a file from `groundlings calibrate --exposures`.
     Keys that are stated go before it; what it could not identify stays a preset."""
     layout: Literal["list", "grid", "carousel"] | None = None
@@ -42,16 +42,16 @@ class BrowsingOptions(BaseModel):
     items that people met in the held-out fifth of their training history, so it knows the size of the catalog."""
     rating_probability: float = Field(default=1.0, ge=0, le=1)
     """P(give stars | clicked). MovieLens records only ratings, so there every clicked item is rated."""
-    enough: float = Field(default=1.0, gt=0)
+    enough: float = Field(default=1.0, ge=1e-9)
     """How much must be found on a page for two thirds of full satisfaction, in items of the highest stars."""
     exit: Literal["flat", "rising"] | None = None
     """P(leave) where no rate is stated or fitted: `flat` over pages (0.45, the default, from 485 sessions of a news
     site) or `rising` (0.25 and 0.2 log-odds a page, chosen)."""
     leave_rate: float | None = Field(default=None, gt=0, lt=1)
     """P(leave) after the first page when it satisfied middlingly (5.5 of 10). That of `exit` if absent."""
-    fatigue: float | None = Field(default=None, ge=0)
+    fatigue: float | None = Field(default=None, ge=0, le=1e9)
     """What each further page adds to the log-odds of leaving. That of `exit` if absent."""
-    patience: float = Field(default=0.5, ge=0)
+    patience: float = Field(default=0.5, ge=0, le=1e9)
     """What a fully satisfying page takes off the log-odds of leaving, and an empty one adds. Chosen, not estimated."""
     grounded: bool = False
     """Grounded replay: an item with a held-out interaction of the user is clicked if it is looked at, and gets the real

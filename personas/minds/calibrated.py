@@ -29,6 +29,7 @@ from groundlings.environments.arrays import FloatArray
 from groundlings.environments.decision import Decision
 from groundlings.environments.offers import Offers
 from groundlings.environments.page import Page
+from groundlings.environments.paths import NamedPath
 from groundlings.environments.trace import Remark
 from groundlings.personas.exposure.fatigue import RepeatFatigue
 from groundlings.personas.held_out_replay import Grounding
@@ -57,11 +58,11 @@ Term = Literal["evidence", "language"]
 class LanguageTermOptions(BaseModel):
     """What the model is asked, and what its weight is fitted on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     question: QuestionOptions = QuestionOptions()
     """How much of person and item the model is shown."""
-    calibration: Path | None = None
+    calibration: NamedPath | None = None
     """A file of weights, from `groundlings calibrate`; it must be of the same data, split, model and question. Without
     one, weights that were fitted before are used, or fitted."""
     fit_people: int = Field(default=100, ge=10)

@@ -24,6 +24,9 @@ FAMILIES: tuple[Family, ...] = get_args(Family)
 """`exponential`: the same chance on every day; `weibull`: hazard falls (shape < 1) or rises with the gap; `log_normal`:
 the hazard rises to a peak and falls."""
 
+LARGEST_LOG = 300.0
+"""Of a hazard, and of what raises it: the chance is 1 long before, and their product still is a number."""
+
 _LOG_2 = float(np.log(2.0))
 
 
@@ -41,7 +44,7 @@ def cumulative_hazard(family: Family, days: FloatArray, log_median: FloatArray, 
     if family == "log_normal":
         hazard: FloatArray = -log_ndtr(-log_ratio / shape)
         return hazard
-    return _LOG_2 * np.exp(log_ratio if family == "exponential" else shape * log_ratio)
+    return _LOG_2 * np.exp(np.minimum(log_ratio if family == "exponential" else shape * log_ratio, LARGEST_LOG))
 
 
 def hazard_of_day(family: Family, gap: int, log_median: FloatArray, shape: float) -> FloatArray:

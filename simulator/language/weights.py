@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platformdirs import user_cache_dir
-
 from groundlings.environments.errors import DataError
+from groundlings.environments.paths import CACHE_VARIABLE, user_cache
 from groundlings.simulator.language.weight_encoding import sha256_of
 
 if TYPE_CHECKING:
     from groundlings.environments.datasets import ProgressHook
 
-CACHE_VARIABLE = "GROUNDLINGS_CACHE"
 OFFLINE_VARIABLE = "GROUNDLINGS_OFFLINE"
 _CHUNK_BYTES = 1 << 20
 _POLL_SECONDS = 0.2
@@ -67,8 +65,7 @@ SMOLLM2_135M = Weights(
 
 def cache_directory() -> Path:
     """Where weights are kept: `$GROUNDLINGS_CACHE/models`, else the platform's cache directory."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen or user_cache_dir("groundlings")) / "models"
+    return user_cache(CACHE_VARIABLE) / "models"
 
 
 async def fetch_weights(weights: Weights = SMOLLM2_135M, progress: ProgressHook | None = None) -> Path:

@@ -21,6 +21,7 @@ _BY_STATE = {
     "53300": f"the server takes no further connections; {_SAFE}, close some or raise max_connections",
     "42501": "the user lacks a right; runs need CREATE on the database, and the schema groundlings belongs to "
     "whoever logged there first",
+    "42P01": "the tables of this run are gone from the server; restore its schema from a backup, or start a new run",
     "25006": "the server takes no writes; it may be a standby",
     "XX001": "the database is damaged; restore it from a backup",
     "XX002": "an index of the database is damaged; REINDEX it, or restore a backup",
@@ -71,8 +72,10 @@ def _of_sqlite(fault: sqlite3.Error) -> str:
         )
     if "full" in text:
         return f"the disk is full; {_SAFE}, free some space and run again"
-    if "readonly" in text or "unable to open" in text:
+    if "readonly" in text:
         return f"cannot be written ({text}); choose another directory with --out"
+    if "unable to open" in text:
+        return f"cannot be opened ({text}); see whether you may read and write it, or choose another directory"
     if "disk I/O" in text:
         return f"the disk failed while writing ({text}); check its space and health"
     return text

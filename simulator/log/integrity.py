@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, inspect, select, text
 
@@ -12,14 +12,14 @@ from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
 from groundlings.simulator.log.store import Store, named_faults
 
-_JSON = {
-    "runs": ("config", "mind", "versions"),
-    "arms": ("options",),
-    "agents": ("persona",),
-    "calls": ("messages", "first_token"),
-    "moods": ("boredom",),
+_JSON: Mapping[str, Mapping[str, type[dict[str, object]] | type[list[object]]]] = {
+    "runs": {"config": dict, "mind": dict, "versions": dict, "identity": dict},
+    "arms": {"options": dict},
+    "agents": {"persona": dict},
+    "calls": {"messages": list, "first_token": list},
+    "moods": {"boredom": dict},
 }
-"""Text columns that hold JSON, by table."""
+"""Text columns that hold JSON, by table, and what the JSON is."""
 
 _SINCE = {"accepted_changes": 4, "seals": 4}
 """Tables that came after the first schema, and with which."""
@@ -69,7 +69,8 @@ def _complaints(connection: Connection) -> Iterator[str]:
         for column in table.columns:
             if column.name in found:
                 yield from _wrong_kind(connection, table, column) if sqlite else ()
-                yield from _no_json(connection, table, column) if column.name in _JSON.get(table.name, ()) else ()
+                kind = _JSON.get(table.name, {}).get(column.name)
+                yield from () if kind is None else _no_json(connection, table, column, kind)
             elif version == SCHEMA_VERSION:
                 yield f"the table {table.name} has no column {column.name}"
     for row in connection.execute(text("PRAGMA foreign_key_check")) if sqlite else ():
@@ -89,13 +90,15 @@ def _wrong_kind(connection: Connection, table: Table, column: Column[object]) ->
         yield f"{table.name}.{column.name} holds a value of the kind {kind}, expected {' or '.join(kinds)}"
 
 
-def _no_json(connection: Connection, table: Table, column: Column[object]) -> Iterator[str]:
+def _no_json(
+    connection: Connection, table: Table, column: Column[object], kind: type[dict[str, object]] | type[list[object]]
+) -> Iterator[str]:
     query = select(column).where(column.is_not(None))
     for (content,) in connection.execute(query, execution_options={"yield_per": 1000}):
         try:
-            known = isinstance(json.loads(str(content)), dict | list)
+            known = isinstance(json.loads(str(content)), kind)
         except (ValueError, RecursionError):
             known = False
         if not known:
-            yield f"{table.name}.{column.name} holds no JSON object or list"
+            yield f"{table.name}.{column.name} holds no JSON {'object' if kind is dict else 'list'}"
             return

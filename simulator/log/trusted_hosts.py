@@ -15,12 +15,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from platformdirs import user_cache_path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.paths import CACHE_VARIABLE, user_cache
 
 TRUSTED = "GROUNDLINGS_TRUSTED_HOSTS"
 """Environment variable: hosts, with a port or for all of their ports, separated by commas or spaces."""
@@ -28,7 +28,6 @@ TRUSTED = "GROUNDLINGS_TRUSTED_HOSTS"
 SOCKET = "socket"
 """What the local socket is called where an address names no host, which PostgreSQL's library then chooses."""
 
-_CACHE = "GROUNDLINGS_CACHE"
 _REMEMBERED_NAME = "database-servers.json"
 _PORT = "5432"
 _HARMLESS = frozenset(
@@ -56,7 +55,8 @@ def remember(url: str) -> None:
     except OSError as fault:
         raise RunDirectoryError(
             f"{path}: the database server cannot be noted as yours ({fault.strerror}); make the directory writable, "
-            f"choose another with {_CACHE}, or name the server in the environment: {TRUSTED}={','.join(missing)}"
+            f"choose another with {CACHE_VARIABLE}, or name the server in the environment: "
+            f"{TRUSTED}={','.join(missing)}"
         ) from None
 
 
@@ -154,5 +154,4 @@ def _remembered() -> frozenset[str]:
 
 
 def _remembered_path() -> Path:
-    chosen = os.environ.get(_CACHE)
-    return (Path(chosen).expanduser() if chosen else user_cache_path("groundlings")) / _REMEMBERED_NAME
+    return user_cache(CACHE_VARIABLE) / _REMEMBERED_NAME

@@ -21,7 +21,7 @@ import numpy as np
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.random_streams import Draws
-from groundlings.personas.returning.families import Family, hazard_of_day
+from groundlings.personas.returning.families import LARGEST_LOG, Family, hazard_of_day
 from groundlings.simulator.returns.signals import Signals, Topics
 
 
@@ -144,7 +144,7 @@ class ReturnState:
             first = self._first_days(rows)
             found = np.minimum(np.where(first >= 0, first, days), days)
             waiting = np.flatnonzero(first < 0)
-        medians, raised = model.log_medians[rows], np.exp(self._effect[rows])
+        medians, raised = model.log_medians[rows], _raised(self._effect[rows])
         for day in range(after_day + 1, days):
             if not len(waiting):
                 break
@@ -168,7 +168,7 @@ class ReturnState:
         tired = self._tire(rows, signals.sameness, day)
         self._effect[rows] = _effect(model.effects, model.typical, signals, tired)
         if model.churn:
-            raised = np.exp(_effect(model.churn_effects, model.typical, signals, tired))
+            raised = _raised(_effect(model.churn_effects, model.typical, signals, tired))
             draws = Draws.for_sessions(self._seed, self._users[rows], day, occasion)
             self._gone[rows] |= draws.uniform("leave for good") < _raised_chance(model.churn, raised)
 
@@ -184,7 +184,7 @@ class ReturnState:
             return rows[:0]
         rows = rows[~self._gone[rows]]
         draws = Draws.for_sessions(self._seed, self._users[rows], day, occasion)
-        return rows[draws.uniform("come") < _raised_chance(self._model.again, np.exp(self._effect[rows]))]
+        return rows[draws.uniform("come") < _raised_chance(self._model.again, _raised(self._effect[rows]))]
 
     def _first_days(self, rows: IntArray) -> IntArray:
         """The day on which newcomers come for the first time, -1 of all others, shape (n,)."""
@@ -216,6 +216,11 @@ def _effect(effects: Effects, typical: Typical, signals: Signals, tired: FloatAr
     for part in parts:
         total += np.where(np.isnan(part), 0.0, part)
     return total
+
+
+def _raised(effect: FloatArray) -> FloatArray:
+    """What a hazard is multiplied by, shape of `effect`."""
+    return np.asarray(np.exp(np.clip(effect, -LARGEST_LOG, LARGEST_LOG)))
 
 
 def _raised_chance(chance: float, raised: FloatArray) -> FloatArray:

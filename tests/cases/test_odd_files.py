@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from groundlings.environments.bounded_files import bounded_text
+from groundlings.environments.datasets.tables import Table
 from groundlings.environments.errors import DataError, RunDirectoryError
 from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate
 from groundlings.personas.taste.calibration import read_calibration
@@ -133,3 +134,25 @@ def test_tables_that_cannot_be_read_as_proposed_end_data_check_with_a_status(com
 def test_a_day_beyond_all_runs_is_one_message(command, tmp_path: Path):
     status, said = command("agent", tmp_path, "--user", "u1", "--day", "9" * 20)
     assert (status, "--day" in said) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "id,title\n1," + '"' + ("x" * 99 + "\n") * 30_000 + '"\n2,b\n',
+        "id,title," + "h" * 2_000_000 + "\n1,a,b\n2,b,c\n",
+        "id,title\n1," + "x" * 3_000_000 + "\n2,b\n",
+    ],
+    ids=["cell", "header", "line"],
+)
+def test_rows_may_be_longer_than_a_block_of_the_reader(tmp_path, content):
+    path = tmp_path / "long.csv"
+    path.write_text(content)
+    assert Table.read(path).column("id", "id").cells == ["1", "2"]
+
+
+def test_a_header_without_an_end_of_line_is_a_table_without_rows(tmp_path):
+    path = tmp_path / "header.csv"
+    path.write_text("id,title")
+    with pytest.raises(DataError, match="the file has no rows"):
+        Table.read(path)

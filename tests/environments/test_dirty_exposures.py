@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from decimal import Decimal
 from pathlib import Path
 
@@ -66,3 +67,21 @@ def test_whole_numbers_of_a_database_come_as_decimals(tmp_path):
     pyarrow.parquet.write_table(pa.table(columns), tmp_path / "log.parquet")
     config = ExposuresConfig(path=Path("log.parquet"), position="position")
     assert load_exposures(config, tmp_path, TOY).positions.tolist() == [1, UNKNOWN]
+
+
+def test_one_long_id_takes_the_room_of_one(tmp_path):
+    long = "p" * 4_000_000
+    rows = [(USER, A, place, "s", place + 1, 1) for place in range(300)]
+    tracemalloc.start()
+    found = load(tmp_path, *rows, (USER, B, long, "s", 301, 1))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(set(found.lists.tolist())) == 301
+    assert most < 300 * len(long), "each id must not take as much as the longest"
+
+
+def test_ids_that_end_with_a_zero_byte_are_ids_of_their_own(tmp_path):
+    columns = {"user": [USER, USER], "item": [A, B], "list": ["p", "p\0"], "position": [1, 1]}
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "log.parquet")
+    config = ExposuresConfig(path=Path("log.parquet"), list="list", position="position")
+    assert load_exposures(config, tmp_path, TOY).lists.tolist() == [0, 1]

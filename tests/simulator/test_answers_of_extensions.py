@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from groundlings import Experiment
+from groundlings.environments.dataset import RatingScale
 from groundlings.environments.decision import Decision
+from groundlings.environments.environment import Observation
 from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.ranking import Ranking, RankingRequest, top_items
 from groundlings.personas.mind import FEED_ACTIONS, Situation
 from groundlings.recommenders.base import Recommender
@@ -165,3 +168,77 @@ def without_end(value):
 def test_lists_have_an_end_and_an_order(function, said: str, tmp_path: Path):
     with pytest.raises(DataError, match=said):
         experiment(function).run(tmp_path / "run")
+
+
+def environment(observed: Callable[[Observation], object], ended: object = None, **said: object) -> object:
+    class Mine(PaginatedFeed):
+        async def observe(self, state, rank):
+            observation = await super().observe(state, rank)
+            return None if observation is None else observed(observation)
+
+        def apply(self, state, observation, decision):
+            after = super().apply(state, observation, decision)
+            return after if ended is None else replace(after, ended_by=np.full(len(after.ended_by), ended))
+
+    made = Mine(3, 1, RatingScale())
+    for name, value in said.items():
+        object.__setattr__(made, name, value)
+    return made
+
+
+def with_items(change: Callable[[np.ndarray], object]) -> Callable[[Observation], Observation]:
+    return lambda seen: replace(seen, page=replace(seen.page, items=change(seen.page.items)))
+
+
+@pytest.mark.parametrize(
+    ("observed", "said"),
+    [
+        (lambda seen: "a page", "observe gives 'a page'; expected an Observation"),
+        (
+            lambda seen: replace(seen, rows=seen.rows * 0),
+            r"the rows of an observation are \[0, 0, 0, 0\]; expected asc",
+        ),
+        (lambda seen: replace(seen, rows=seen.rows + 9), "expected ascending numbers below 4"),
+        (
+            lambda seen: replace(seen, page=replace(seen.page, number=-1)),
+            "page -1 follows page 0; expected the next one",
+        ),
+        (lambda seen: replace(seen, page=replace(seen.page, number=7)), r"up to max_pages \(1\)"),
+        (lambda seen: replace(seen, served=None), "served.scores has another shape"),
+        (with_items(lambda items: items * 0 - 5), r"shows an item outside 0\.\.19"),
+        (with_items(lambda items: items * 0), "shows an item twice to one user"),
+        (with_items(lambda items: items * 0.5), r"have the shape \(4, 3\) of float64"),
+        (with_items(lambda items: np.tile(items, 2)), r"at most page_size, which is 3\)"),
+    ],
+)
+def test_an_observation_that_breaks_a_promise_is_one_message_and_is_not_logged(observed, said: str, tmp_path: Path):
+    asked = Experiment(
+        dataset=TOY, arms={"a": "popular"}, environment=environment(observed), mind="behavioural", seed=7, days=1,
+        population=4,
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match=f"environment Mine: .*{said}"):
+        asked.run(tmp_path / "run")
+
+
+def test_a_session_ends_in_a_way_that_the_log_knows(tmp_path: Path):
+    odd = environment(lambda seen: seen, ended="bored")
+    asked = Experiment(
+        dataset=TOY, arms={"a": "popular"}, environment=odd, mind="behavioural", seed=7, days=1, population=4
+    )
+    with pytest.raises(ConfigError, match="a session ended by 'bored'; expected one of exit, last_page"):
+        asked.run(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"page_size": 10**30}, "Mine.page_size is 10.*; expected a whole number from 1 to 100,000"),
+        ({"max_pages": float("nan")}, "Mine.max_pages is nan"),
+        ({"describe": lambda: None}, r"Mine.describe\(\) gives None; expected a mapping"),
+    ],
+)
+def test_what_an_environment_says_of_itself_is_checked_before_anything_is_simulated(said, told):
+    with pytest.raises(ConfigError, match=f"environment: .*{told}"):
+        Experiment(
+            dataset=TOY, arms={"a": "popular"}, environment=environment(lambda seen: seen, **said), seed=7, days=1
+        )

@@ -137,3 +137,16 @@ def test_sameness_is_the_mean_cosine_over_pairs_in_whatever_order_items_come():
     found = topics.sameness(np.array([0, 1, 0, 1, 0]), np.array([2, 0, 0, 3, 1]), 3)
     assert found[0] == pytest.approx(1 / 3)
     assert np.isnan(found[1:]).all()
+
+
+@pytest.mark.parametrize("family", ["exponential", "weibull", "log_normal"])
+@pytest.mark.parametrize(("effect", "expected"), [(1000.0, 1), (-1000.0, DAYS)])
+def test_effects_beyond_all_measure_are_certainty_and_no_warning(family, effect, expected):
+    medians = np.full(len(USERS), 5.0)
+    state = ReturnModel(
+        family, 1000.0 if family == "weibull" else 1.0, medians, effects=Effects(satisfaction=effect)
+    ).begun(USERS, 5, CATALOG)
+    with np.errstate(all="raise", under="ignore"):
+        found = after(state, signals(len(USERS), satisfaction=9))
+    if family != "weibull" or effect < 0:  # a rising hazard of this shape is 0 on the first day, whatever raises it
+        assert set(found.tolist()) == {expected}

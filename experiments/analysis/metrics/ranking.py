@@ -98,7 +98,7 @@ def trec_order(scores: FloatArray, item_ids: Sequence[str], k: int) -> ItemArray
     them by the smaller item number (`groundlings.environments.ranking`); rounded scores can move nDCG by a tenth
     between two rules, so say which one was used. An item of score -inf or NaN is not listed.
     """
-    by_id = np.argsort(np.array(item_ids, dtype=np.str_), kind="stable")[::-1]
+    by_id = np.array(sorted(range(len(item_ids)), key=item_ids.__getitem__, reverse=True), dtype=np.int64)
     arranged = np.where(np.isnan(scores), -np.inf, scores)[:, by_id]
     places = np.argsort(-arranged, axis=1, kind="stable")[:, :k]
     ordered = by_id[places].astype(np.int32)

@@ -13,6 +13,7 @@ from scipy import stats
 
 from groundlings.environments.datasets.tables import Column, Table
 from groundlings.environments.errors import ConfigError, DataError, shown
+from groundlings.environments.paths import usable
 
 Scale = Literal["relative", "absolute"]
 
@@ -122,8 +123,8 @@ def read_tests(
             metric=cells["metric"][row],
             effect=float(effects[row]),
             error=float(errors[row]),
-            run=_path(path, cells.get("run", nothing)[row]),
-            config=_path(path, cells.get("config", nothing)[row]),
+            run=_path(found.get("run"), row),
+            config=_path(found.get("config"), row),
             baseline=cells.get("baseline", nothing)[row] or None,
         )
         for row in range(len(effects))
@@ -184,5 +185,11 @@ def _number(cell: str) -> float:
     return value
 
 
-def _path(table: Path, cell: str) -> Path | None:
-    return table.parent / Path(cell).expanduser() if cell else None
+def _path(column: Column | None, row: int) -> Path | None:
+    """A path in a cell, which counts from the directory of the table; None where nothing is named."""
+    if column is None or not column.cells[row]:
+        return None
+    try:
+        return column.table.path.parent / usable(Path(column.cells[row])).expanduser()
+    except ValueError as error:
+        column.fail(row, f"found {shown(column.cells[row])}; {error}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -12,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from platformdirs import user_cache_path
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.paths import CACHE_VARIABLE, user_cache
 from groundlings.environments.plugins import PYTHON_OBJECT
 from groundlings.experiments.analysis.comparison.held_out import RepeatShares
 from groundlings.experiments.archive.directory import write_text
@@ -51,8 +50,7 @@ class Figures:
 
 def cache_directory() -> Path:
     """Where figures are kept: `$GROUNDLINGS_CACHE/held-out`, else the user's cache directory."""
-    chosen = os.environ.get("GROUNDLINGS_CACHE")
-    return (Path(chosen).expanduser() if chosen else user_cache_path("groundlings")) / "held-out"
+    return user_cache(CACHE_VARIABLE) / "held-out"
 
 
 def kept(path: Path | None) -> Figures | None:

@@ -103,15 +103,24 @@ class ParticipantReader(OpenLog):
         `accepted_changes` stands beside them: which parts of `identity` had changed when it was resumed all the same.
 
         Raises:
-            RunDirectoryError: The log holds no run, or more than one.
+            RunDirectoryError: The log holds no run, or more than one, or its JSON is none.
         """
         found = self._rows("SELECT * FROM runs")
         if len(found) != 1:
             raise RunDirectoryError(f"{self}: the log holds {len(found)} runs; expected exactly one")
         row = {"identity": None, **found[0]}  # earlier logs have no such column
-        parsed = {name: json.loads(row[name]) for name in _JSON if row[name] is not None}
+        parsed = {name: self._object(name, row[name]) for name in _JSON if row[name] is not None}
         changed = list(dict.fromkeys(change.what for change in self.accepted_changes()))
         return {**row, **parsed, "accepted_changes": changed}
+
+    def _object(self, name: str, content: str) -> dict[str, Any]:
+        try:
+            found = json.loads(content)
+        except (TypeError, ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise RunDirectoryError(f"{self}: the log is damaged: runs.{name} holds no JSON object; restore a copy")
+        return found
 
     def accepted_changes(self) -> tuple[Change, ...]:
         """What had changed when the run was resumed all the same, the first change first; empty for one experiment."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ import scipy.sparse as sp
 from money_shop import shop_experiment
 
 import groundlings as gl
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import UserError
 from groundlings.experiments.analysis.metrics import item_groups
 from groundlings.experiments.analysis.metrics.item_counts import PARTS, ArmItems, estimate, jackknife, read_item_counts
 from groundlings.experiments.analysis.metrics.item_groups import OTHERS, THIRDS, measure_groups
@@ -196,17 +198,35 @@ def test_providers_of_a_table_of_ones_own_get_their_exposure(tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("id,seller\ni1,a\ni1,b\n", "gives item 'i1' more than one seller"),
-        ("id,vendor\ni1,a\n", "has no column 'seller'; it has id, vendor"),
+        ("id,seller\ni1,a\ni1,b\n", "line 3: column 'id': item 'i1' has the seller 'b' here and 'a' above"),
+        ("id,vendor\ni1,a\n", r"column 'seller' \(groups.items \(provider\).group\) is not in the header"),
         ("id,seller\nx9,a\n", "is an item of this data set, whose ids look like 'i1', 'i2'"),
-        ("", "cannot be read as a CSV file"),
+        ("", "the file is empty"),
+        ("id,seller\ni1,a\0\n", "a zero byte"),
+        ("id,seller\ni1,a,b\n", "line 2: found 3 cells, expected 2"),
+        (None, "a device or a pipe"),
     ],
 )
 def test_a_table_of_groups_that_does_not_fit_is_refused(tmp_path, content, said):
+    os.mkfifo(tmp_path / "t.csv") if content is None else (tmp_path / "t.csv").write_text(content)
+    table = {"name": "provider", "path": "t.csv", "item": "id", "group": "seller"}
+    with pytest.raises(UserError, match=said):
+        read_item_groups(GroupsConfig.model_validate({"items": [table]}), ("i1", "i2"), tmp_path)
+
+
+@pytest.mark.parametrize("content", ["\ufeffid;seller\ni1 ;a\n i2;\n", "id,seller\n1,b\ni1,a\n", "id\tseller\ni1\ta\n"])
+def test_a_table_of_groups_is_read_as_any_other_table(tmp_path, content):
     (tmp_path / "t.csv").write_text(content)
     table = {"name": "provider", "path": "t.csv", "item": "id", "group": "seller"}
-    with pytest.raises(ConfigError, match=said):
-        read_item_groups(GroupsConfig.model_validate({"items": [table]}), ("i1", "i2"), tmp_path)
+    found = read_item_groups(GroupsConfig.model_validate({"items": [table]}), ("i1", "i2"), tmp_path)
+    assert found == {"provider": ("a", None)}
+
+
+def test_items_may_be_their_own_groups(tmp_path):
+    (tmp_path / "t.csv").write_text("id\ni1\ni2\n")
+    table = {"name": "each", "path": "t.csv", "item": "id", "group": "id"}
+    found = read_item_groups(GroupsConfig.model_validate({"items": [table]}), ("i1", "i2"), tmp_path)
+    assert found == {"each": ("i1", "i2")}
 
 
 def test_the_door_gives_what_the_report_holds(shop_directory, lists):

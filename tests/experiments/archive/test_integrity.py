@@ -47,6 +47,8 @@ def change(run, statement):
         ("DROP TABLE agents", "no such table|the table agents is missing"),
         ("ALTER TABLE sessions RENAME COLUMN ended_by TO how", "no such column|has no column ended_by"),
         ("UPDATE runs SET config = '{'", r"runs\.config holds no JSON"),
+        ("UPDATE runs SET mind = '[1, 2]'", r"runs\.mind holds no JSON"),
+        ("UPDATE runs SET identity = 'x'", r"runs\.identity holds no JSON"),
         ("UPDATE sessions SET satisfaction = 'x'", r"sessions\.satisfaction holds a value of the kind text"),
         ("UPDATE impressions SET item_id = 999", "belongs to a row of items that is not there"),
         ("DELETE FROM runs", "belongs to a row of runs|no run|nothing of a run"),
@@ -82,6 +84,13 @@ def test_a_finished_log_that_differs_from_its_manifest_is_named(run):
     change(run, "UPDATE impressions SET rating = 5.0")
     with pytest.raises(RunDirectoryError, match=r"its digest is \w+\.\.\., and manifest\.json says"), reading(run):
         raise ValueError("something that this change might lead to")
+
+
+def test_what_an_edit_leads_to_is_told_with_the_edit(run):
+    change(run, "UPDATE runs SET mind = json_set(mind, '$.kind', json('[]'))")
+    said = r"cannot be read \(KeyError: 'x'\), and is not as it was written: the description of the mind was changed"
+    with pytest.raises(RunDirectoryError, match=said), reading(run):
+        raise KeyError("x")
 
 
 @pytest.mark.parametrize("garbage", [b"", b'{"digest": "\x80"}', b"[]"])

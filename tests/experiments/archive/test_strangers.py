@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 
 import pytest
 
 from groundlings.environments.errors import RunDirectoryError, RunWarning
 from groundlings.experiments.archive import directory as files
+from groundlings.experiments.archive import inventory
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.archive.inventory import delete_run
+from groundlings.simulator.log.faults import named_faults
 
 
 @pytest.fixture
@@ -66,3 +69,23 @@ def test_a_manifest_that_names_a_path_of_bytes_that_are_no_text_is_read_again(tm
     said = {"command": f"groundlings run --out {os.fsdecode(bytes([255]))}"}
     files.write_json(tmp_path / files.MANIFEST_NAME, said)
     assert files.read_manifest(tmp_path) == said
+
+
+def test_a_closed_directory_does_not_hide_the_other_runs(tmp_path, monkeypatch):
+    def looked_at(directory):
+        if directory.name == "closed":
+            raise PermissionError(13, "Permission denied", str(directory))
+        return True
+
+    for name in ("closed", "open"):
+        begun(tmp_path / name)
+    monkeypatch.setattr(inventory, "looks_like_a_run", looked_at)
+    problems = {run.directory.name: run.problem for run in inventory.find_runs(tmp_path)}
+    assert problems["closed"] == f"{tmp_path / 'closed'}: cannot be read (Permission denied)"
+    assert "open" in problems
+
+
+def test_a_log_that_may_not_be_read_is_not_told_as_one_that_cannot_be_written():
+    said = r"log\.db: cannot be opened .*; see whether you may read"
+    with pytest.raises(RunDirectoryError, match=said), named_faults("log.db"):
+        raise sqlite3.OperationalError("unable to open database file")

@@ -9,7 +9,9 @@ import sqlite3
 import pytest
 
 from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError
+from groundlings.environments.memory import Available
 from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.exports import open_bandit
 from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.exports.folders import folder_names
 from groundlings.experiments.exports.registry import FORMATS
@@ -152,3 +154,9 @@ def test_chunks_have_the_size_that_was_set_and_leave_no_trace(run, tmp_path, mon
         for path in whole.rglob("*.*"):
             if path.is_file():
                 assert path.read_bytes() == (chunked / path.relative_to(whole)).read_bytes()
+
+
+def test_arrays_of_text_that_no_memory_holds_are_refused(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(open_bandit, "available_memory", lambda: Available(10, "a test"))
+    with pytest.raises(DataError, match=r"a category has \d+ characters, .* and 10 bytes are left \(a test\)"):
+        export_run(run, "open_bandit", tmp_path / "out")

@@ -41,7 +41,8 @@ class Site:
     def post(self, path: str, form: dict[str, str] | None = None, **headers: str) -> Answered:
         """As a browser posts a form of one of our pages, unless headers say otherwise."""
         sent = {"Origin": f"http://127.0.0.1:{self.port}", "Content-Type": "application/x-www-form-urlencoded"}
-        return self._ask("POST", path, urlencode({"token": self.access.token} if form is None else form), sent | headers)
+        told = {"token": self.access.token} if form is None else form
+        return self._ask("POST", path, urlencode(told), sent | headers)
 
     def key(self, name: str) -> str:
         """The address of a run."""

@@ -17,7 +17,7 @@ def asked(site, query: str):
 def test_a_query_is_answered(site) -> None:
     found = asked(site, QUERY)
     assert found.status == 200
-    assert "<th scope=\"col\">sessions</th>" in found.text
+    assert '<th scope="col">sessions</th>' in found.text
     assert "rows;" in found.text
 
 

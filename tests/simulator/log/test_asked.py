@@ -69,7 +69,7 @@ def test_what_is_no_query_is_refused_and_changes_nothing(small_run, tmp_path, qu
 
 
 def test_a_query_without_end_is_stopped(small_run) -> None:
-    with pytest.raises(NotAnswered, match="stopped after 0.2 seconds"):
+    with pytest.raises(NotAnswered, match=r"stopped after 0\.2 seconds"):
         answer(small_run, ENDLESS, seconds=0.2)
 
 

@@ -1,0 +1,32 @@
+"""Whole numbers and hazards beyond all measure are refused where they are written, and no array meets them."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from groundlings.experiments.config.designs import SplitDesign
+from groundlings.experiments.config.layout import GridLayoutConfig
+from groundlings.experiments.config.returning import AfterSessionConfig, ArrivalsConfig, ReturnsConfig
+from groundlings.personas.minds.browsing_options import BrowsingOptions
+from groundlings.recommenders.rule_options import CapRule
+
+
+@pytest.mark.parametrize(
+    ("section", "values"),
+    [
+        (CapRule, {"per": "category", "at_most": 2**63}),
+        (GridLayoutConfig, {"kind": "grid", "columns": 10**30}),
+        (SplitDesign, {"kind": "split", "shares": {"a": 1e308, "b": 1e308}}),
+        (SplitDesign, {"kind": "split", "shares": {"a": float("inf"), "b": 1}}),
+        (ArrivalsConfig, {"share": 0.5, "over_days": 10**30}),
+        (AfterSessionConfig, {"satisfaction": 1e308}),
+        (ReturnsConfig, {"kind": "stated", "family": "weibull", "median_days": 2, "shape": 1e308}),
+        (ReturnsConfig, {"kind": "stated", "median_days": 2, "spread": 1e308}),
+        (BrowsingOptions, {"patience": 1e308}),
+        (BrowsingOptions, {"enough": 1e-320}),
+    ],
+)
+def test_a_number_beyond_all_measure_is_refused(section, values):
+    with pytest.raises(ValidationError, match=r"less than|greater than|finite"):
+        section.model_validate(values)
