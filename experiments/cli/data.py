@@ -40,9 +40,8 @@ def check_data(
     proposal = propose_for(files)
     found = _read(proposal)
     if only_yaml:
-<<<<<<< HEAD
         doubts = (*proposal.doubts, *([found] if isinstance(found, str) else []))
-        say("\n".join((*(f"# {' '.join(doubt.split())}" for doubt in doubts), _yaml(proposal))))
+        say_yaml(_content(proposal), comments=doubts)
     else:
         _print(proposal, found, Terminal())
     if isinstance(found, str):
@@ -67,12 +66,6 @@ def _read(proposal: Proposal) -> Dataset | str:
 
 def _print(proposal: Proposal, found: Dataset | str, console: Console) -> None:
     """Choices, section, doubts, and what comes of it."""
-=======
-        say_yaml(_content(proposal), comments=proposal.doubts)
-        _end(proposal)
-        return
-    console = Terminal()
->>>>>>> attack6
     _print_choices(proposal, console)
     console.print("\nThe section of an experiment file (paths count from that file):\n", highlight=False)
     say_yaml(_content(proposal))
@@ -111,39 +104,8 @@ def _print_doubts(proposal: Proposal, console: Console) -> None:
         console.print(f"  - {escape(doubt)}", highlight=False, soft_wrap=True)
 
 
-<<<<<<< HEAD
-def _yaml(proposal: Proposal) -> str:
-    import yaml
-
-=======
-def _print_outcome(proposal: Proposal, console: Console) -> None:
-    """Read the tables as proposed, and say what comes of it."""
-    from pydantic import ValidationError
-
-    from groundlings.environments.datasets.config import OwnData
-    from groundlings.environments.datasets.own import load_own
-    from groundlings.environments.errors import UserError
-
-    if not proposal.is_whole:
-        console.print("[yellow]incomplete[/] the section lacks what is said above", highlight=False)
-        return
-    try:
-        dataset = load_own(OwnData.model_validate(proposal.section), Path())
-    except (UserError, ValidationError) as error:
-        console.print(f"[yellow]not yet[/] read as proposed: {escape(str(error), newlines=True)}", soft_wrap=True)
-        return
-    for note in dataset.notes:
-        console.print(f"[yellow]note[/] {escape(note)}", highlight=False, soft_wrap=True)
-    console.print(
-        f"[green]ok[/] read as proposed: {len(dataset.people):,} users, {len(dataset.catalog):,} items, "
-        f"{len(dataset.interactions):,} interactions",
-        highlight=False,
-    )
-
-
 def _content(proposal: Proposal) -> dict[str, object]:
     """The section as an experiment file has it, with a split where there are no times."""
->>>>>>> attack6
     section: dict[str, object] = {"dataset": {"name": "own", "own": proposal.section}}
     if "timestamp" not in proposal.section["interactions"]:
         section["split"] = {"kind": "random"}

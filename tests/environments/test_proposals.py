@@ -207,7 +207,6 @@ def test_a_header_of_plays_proposes_the_kind_and_the_file_of_items_what_they_are
     assert (section["interactions"]["kinds"], section["items"]["things"]) == ("play", "artists")
 
 
-<<<<<<< HEAD
 PRICES = {"sku": ["a1", "a1", "a2"], "from": ["2024-03-01", "2024-03-11", "2024-03-01"], "price": [89.0, 69.5, 120.0]}
 
 
@@ -231,9 +230,9 @@ def test_prices_become_offers_and_costs_a_column_of_the_items(tmp_path, apart):
     dataset = load_own(OwnData.model_validate(section), Path())
     assert dataset.offers.has_prices
     assert dataset.catalog.costs.tolist() == [41.5, 66.0, 3.0]
-=======
+
+
 def test_numbers_of_hundreds_of_digits_are_no_ratings():
     frame = met()
     frame["stars"] = [str(10 ** (50 * row)) for row in range(len(frame))]
     assert "rating" not in propose_for([frame, goods()]).section["interactions"]
->>>>>>> attack6
