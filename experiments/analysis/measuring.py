@@ -17,6 +17,8 @@ def measure(
     variants: Sequence[LogReader] = (),
     metrics: Sequence[Metric] | None = None,
     most_rows: int | None = SOME_ROWS,
+    fidelity: Path | None = None,
+    truth: Path | None = None,
 ) -> Summary:
     """Recompute summary and report of a run from what lies in its directory: the log, and the manifest beside it.
 
@@ -26,10 +28,11 @@ def measure(
         variants: Logs of the same experiment with other prompts, models or seeds, for the report's verdict.
         metrics: What is measured; what the run's experiment file names if absent.
         most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
+        fidelity, truth: Files of the labs, where they do not lie beside the run.
     """
     from groundlings.experiments.analysis.report import write_report
 
     summary = summarise(log, metrics)
-    write_report(directory, log, summary, variants, most_rows)
+    write_report(directory, log, summary, variants, most_rows, fidelity, truth)
     files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
     return summary

@@ -153,7 +153,15 @@ def run(
 
 
 @app.command()
-def report(directory: RunArgument) -> None:
+def report(
+    directory: RunArgument,
+    fidelity: Annotated[
+        Path | None, typer.Option("--fidelity", metavar="FILE", help="A fidelity.json; RUN/fidelity.json if absent.")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", metavar="FILE", help="A truth.json; RUN/truth.json if absent.")
+    ] = None,
+) -> None:
     """Compute metrics and report of a run again, from its log and what lies beside it."""
     from groundlings.experiments.analysis.measuring import measure
     from groundlings.experiments.analysis.report import render_summary_table
@@ -163,10 +171,10 @@ def report(directory: RunArgument) -> None:
 
     console = Terminal()
     if has_cells(directory):
-        write_reports(directory)
+        write_reports(directory, fidelity, truth)
     else:
         with reading(directory), LogReader(directory) as log:
-            console.print(render_summary_table(measure(directory, log)))
+            console.print(render_summary_table(measure(directory, log, fidelity=fidelity, truth=truth)))
     console.print(f"report  {escape(str(directory / 'report.html'))}", soft_wrap=True)
 
 

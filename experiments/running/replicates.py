@@ -141,13 +141,18 @@ def cell_directories(directory: Path) -> list[Path]:
     return found
 
 
-def write_reports(directory: Path) -> None:
-    """Draw every cell again, the first one with the others as its variants, and put its page on top."""
+def write_reports(directory: Path, fidelity: Path | None = None, truth: Path | None = None) -> None:
+    """Draw every cell again, the first one with the others as its variants, and put its page on top.
+
+    Args:
+        directory: Of the matrix.
+        fidelity, truth: Files of the labs, where they do not lie beside a run.
+    """
     cells = cell_directories(directory)
     with ExitStack() as stack:
         logs = [stack.enter_context(LogReader(cell)) for cell in cells]
         for number, (cell, log) in enumerate(zip(cells, logs, strict=True)):
-            measure(cell, log, [] if number else logs[1:])
+            measure(cell, log, [] if number else logs[1:], fidelity=fidelity, truth=truth)
     _put_on_top(directory, cells[0])
 
 

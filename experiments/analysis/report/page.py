@@ -51,7 +51,7 @@ SECTIONS: Mapping[str, tuple[str, MakeSection]] = {
 }
 """Id of each section, in the order of the page -> its name in the list of contents, and what makes it."""
 
-SCRIPTS = ("page.js", "people.js")
+SCRIPTS = ("page.js", "choose.js", "people.js")
 """Files of script in the page, beside the templates."""
 
 
@@ -61,6 +61,8 @@ def write_report(
     summary: Summary,
     variants: Sequence[LogReader] = (),
     most_rows: int | None = SOME_ROWS,
+    fidelity: Path | None = None,
+    truth: Path | None = None,
 ) -> Path:
     """Write `report.html`, `metrics.png`, `pages.png` and, where there is something to show, `daily.png`, `days.png`,
     `effects.png`, `pareto.png`, `people.png` and `retention.png`.
@@ -71,11 +73,12 @@ def write_report(
         summary: What `metrics.summarise` made of it.
         variants: Logs of the same experiment with other prompts, models or seeds, which the verdict hears.
         most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
+        fidelity, truth: Files of the labs, or the directories that hold them; those in the run directory if absent.
 
     Returns:
         Where the page lies.
     """
-    material = _material(run_dir, log, summary, variants, most_rows)
+    material = _material(run_dir, log, summary, variants, most_rows, (fidelity, truth))
     sections = [make(material) for _, make in SECTIONS.values()]
     pictures = [picture for section in sections for picture in section.pictures]
     note = f"{formatting.opening(summary, material.split)} {formatting.NOT_VALIDATED.capitalize()}."
@@ -101,16 +104,21 @@ def _contents(context: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _material(
-    run_dir: Path, log: LogReader, summary: Summary, variants: Sequence[LogReader], most_rows: int | None
+    run_dir: Path,
+    log: LogReader,
+    summary: Summary,
+    variants: Sequence[LogReader],
+    most_rows: int | None,
+    labs: tuple[Path | None, Path | None],
 ) -> Material:
     outcomes = replace(read_outcomes(log, summary.metrics), changes=check_log(run_dir, log, most_rows))
     if outcomes.changes is not None:
         warn_of_changes(outcomes.changes, run_dir)
     data_and_mind = (outcomes.run["dataset_hash"], outcomes.run["mind"])
-    gate, truth = find_gate(run_dir, None, *data_and_mind), find_truth(run_dir, None, *data_and_mind)
+    gate, truth = find_gate(run_dir, labs[0], *data_and_mind), find_truth(run_dir, labs[1], *data_and_mind)
     others = [read_outcomes(variant, summary.metrics) for variant in variants]
     comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), truth)
-    return Material(run_dir, log, summary, outcomes, comparison, styles(summary))
+    return Material(run_dir, log, summary, outcomes, comparison, styles(summary), *labs)
 
 
 def _common(material: Material) -> dict[str, Any]:

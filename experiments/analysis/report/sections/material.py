@@ -29,6 +29,7 @@ class Material:
         outcomes: Each agent's totals by arm.
         comparison: What `compare_outcomes` made of them.
         style: Arm name -> how it is drawn.
+        fidelity, truth: Files of the labs that were named; None = those in the run directory, if there are any.
     """
 
     run_dir: Path
@@ -37,6 +38,8 @@ class Material:
     outcomes: Outcomes
     comparison: Comparison
     style: Mapping[str, Style]
+    fidelity: Path | None = None
+    truth: Path | None = None
 
     @property
     def split(self) -> bool:
