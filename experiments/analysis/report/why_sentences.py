@@ -50,7 +50,7 @@ class PartWords:
         if name in (LENGTH, RELEVANCE, PLACEMENT, LOOKED, PAID):
             return {
                 LENGTH: "how many slots a session has, page by page",
-                RELEVANCE: f"what share is {opened} of what is looked at, as if all slots of a page were looked at alike",
+                RELEVANCE: f"what share is {opened} of what is looked at, were all slots of a page looked at alike",
                 PLACEMENT: f"whether what is {opened} stands in the slots that are looked at more",
                 LOOKED: "what share of the slots is looked at",
                 PAID: "how much is paid for what is bought",

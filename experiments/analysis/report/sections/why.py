@@ -1,4 +1,4 @@
-"""Why the arms differ: an effect in parts, the funnel, what the lists held, items that made the difference, page flow."""
+"""Why the arms differ: an effect in parts, the funnel, what lists held, items that made the difference, page flow."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ def _by_effect(why: Why) -> list[str]:
 def _looks(material: Material, why: Why) -> dict[str, Style]:
     """Arm -> how it is drawn; two arms that drafted lists together have no other figures on the page."""
     teams = (Style("baseline", "o", "-", hollow=False), Style("arm-1", "s", "-", hollow=False))
-    return {**material.style, **{name: look for name, look in zip(why.arms, teams, strict=False) if why.overlap.missing}}
+    return {
+        **material.style,
+        **{name: look for name, look in zip(why.arms, teams, strict=False) if why.overlap.missing},
+    }
 
 
 def _flow(material: Material, why: Why) -> list[Picture]:
