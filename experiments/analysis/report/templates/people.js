@@ -59,7 +59,7 @@
   };
   const reach = (element) => {
     element.scrollIntoView({ block: "nearest" });
-    const heading = element.querySelector("h4") || element;
+    const heading = element.querySelector("h3") || element;
     heading.tabIndex = -1;
     heading.focus();
   };

@@ -28,7 +28,10 @@ KINDS = {
     "split": {"mind": BEHAVIOURAL, "design": "split"},
     "interleaving": {"mind": BEHAVIOURAL, "design": "interleaving", "arms": ("popular", "random_order")},
     "one": {"mind": BEHAVIOURAL, "arms": ("popular",)},
-    "rows": {"mind": {**BEHAVIOURAL, "scroll_probability": 0.5}, "site": {"max_pages": 2, "layout": {"kind": "rows", "rows": ROWS}}},
+    "rows": {
+        "mind": {**BEHAVIOURAL, "scroll_probability": 0.5},
+        "site": {"max_pages": 2, "layout": {"kind": "rows", "rows": ROWS}},
+    },
     "shop": {
         "dataset": {"name": "toy", "toy": {"n_users": 24, "n_items": 30, "interactions_per_user": 8, "offers": True}},
         "site": {"page_size": 5, "max_pages": 2, "actions": ["click", "add_to_cart", "purchase", "quantity", "paid"]},

@@ -1,4 +1,4 @@
-"""Any user's day is told as the log has it: every slot, luck beside what was expected, and nothing that is not known."""
+"""Any user's day is told as the log has it: every slot, luck beside what was expected, what is not known as such."""
 
 from __future__ import annotations
 
