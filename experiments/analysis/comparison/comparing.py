@@ -41,6 +41,7 @@ from groundlings.experiments.analysis.comparison.real_behaviour import (
     repeat_check,
 )
 from groundlings.experiments.analysis.comparison.segments import effects_by_segment, levels_of
+from groundlings.experiments.analysis.comparison.standing import standing
 from groundlings.experiments.analysis.comparison.verdict import Check, Evidence, judge
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.lost import altogether
@@ -103,9 +104,10 @@ def compare_outcomes(
         *written, *check_run(outcomes, plan.alpha), *_looked(outcomes, plan), *_variants_finished(outcomes, others)
     )  # fmt: skip
     checks = (*checks, *(() if held_out is None else repeat_check(held_out)))
+    stands = standing(outcomes, plan, arms, others)
     comparer = _Comparer(
         outcomes, plan, found, checks, gate, levels_of(outcomes.personas), _explore(outcomes, arms, plan), held_out,
-        truth,
+        truth, stands.ranks,
     )  # fmt: skip
     return Comparison(
         run=outcomes.run,
@@ -113,7 +115,7 @@ def compare_outcomes(
         design=outcomes.design,
         declared=outcomes.plan is not None,
         baseline=outcomes.baseline.name,
-        baseline_mean=mean_interval(outcomes.baseline.values(plan.primary)).mean,
+        baseline_mean=mean_interval(outcomes.baseline.counted(plan.primary)).mean,
         arms=tuple(comparer.findings(arm, seen[arm.name]) for arm in arms),
         checks=(*checks, *(() if held_out is None else order_check(held_out.audiences))),
         gate=gate,
@@ -124,6 +126,7 @@ def compare_outcomes(
         truth=truth,
         objectives=weigh(outcomes, plan, arms) if arms else None,
         tails=tails(outcomes, plan, arms) if outcomes.plan is not None else (),
+        standing=stands,
     )
 
 
@@ -140,6 +143,7 @@ class _Comparer:
     explored: Mapping[str, tuple[Exploration, ...]]
     held_out: HeldOut | None
     truth: Gate | None
+    ranks: Mapping[str, tuple[int, int]]
 
     def findings(self, arm: ArmOutcomes, variants: Variants | None) -> ArmFindings:
         """All about one arm."""
@@ -184,7 +188,7 @@ class _Comparer:
             word=judgement.word,
             reasons=judgement.reasons,
             headline=headline,
-            ranks=self.found.ranks.get(arm.name),
+            ranks=self.ranks.get(arm.name),
             guardrails=guardrails,
             explored=self.explored[arm.name],
             segments=segments,

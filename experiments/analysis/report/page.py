@@ -6,14 +6,15 @@ template, style sheet and script of the same name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from groundlings.environments.cleaning import printable
+from groundlings.experiments.analysis.answer.file import write_answer
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
-from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate, find_truth
+from groundlings.experiments.analysis.comparison.fidelity_gate import NO_LABS, Labs, find_gate, find_truth
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
 from groundlings.experiments.analysis.comparison.real_behaviour import beside
 from groundlings.experiments.analysis.metrics import Summary
@@ -61,11 +62,10 @@ def write_report(
     summary: Summary,
     variants: Sequence[LogReader] = (),
     most_rows: int | None = SOME_ROWS,
-    fidelity: Path | None = None,
-    truth: Path | None = None,
+    labs: Labs = NO_LABS,
 ) -> Path:
-    """Write `report.html`, `metrics.png`, `pages.png` and, where there is something to show, `daily.png`, `days.png`,
-    `effects.png`, `pareto.png`, `people.png` and `retention.png`.
+    """Write `report.html`, `answer.json`, `metrics.png`, `pages.png` and, where there is something to show,
+    `daily.png`, `days.png`, `effects.png`, `pareto.png`, `people.png` and `retention.png`.
 
     Args:
         run_dir: The run directory; its `manifest.json` is read when there is one.
@@ -73,19 +73,37 @@ def write_report(
         summary: What `metrics.summarise` made of it.
         variants: Logs of the same experiment with other prompts, models or seeds, which the verdict hears.
         most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
-        fidelity, truth: Files of the labs, or the directories that hold them; those in the run directory if absent.
+        labs: Files of the fidelity lab and of the truth lab; those in the run directory if absent.
 
     Returns:
         Where the page lies.
     """
-    material = _material(run_dir, log, summary, variants, most_rows, (fidelity, truth))
-    sections = [make(material) for _, make in SECTIONS.values()]
+    material = read_material(run_dir, log, summary, variants, most_rows, labs)
+    return write_page(material)
+
+
+def write_page(material: Material, told: Callable[[int, int], None] | None = None) -> Path:
+    """As `write_report`, of what was read for it.
+
+    Args:
+        material: All that is shown.
+        told: Is called with how many steps are over, and how many there are.
+    """
+    run_dir, summary = material.run_dir, material.summary
+    tell = told or (lambda *_: None)
+    sections = []
+    for number, (_, make) in enumerate(SECTIONS.values()):
+        tell(number, 2 * len(SECTIONS))
+        sections.append(make(material))
     pictures = [picture for section in sections for picture in section.pictures]
     note = f"{formatting.opening(summary, material.split)} {formatting.NOT_VALIDATED.capitalize()}."
-    for picture in pictures:
+    for number, picture in enumerate(pictures):
+        tell(len(SECTIONS) + round(len(SECTIONS) * number / len(pictures)), 2 * len(SECTIONS))
         files.write_bytes(run_dir / f"{picture.name}.png", picture.png(note))
     context = _common(material)
     for section in sections:
+        if shared := context.keys() & section.context.keys():
+            raise RuntimeError(f"two sections of the report give templates the same names: {sorted(shared)}")
         context |= section.context
     context["keys"] = {picture.name: picture.keys(material.style) for picture in pictures}
     context["pictures"] = {picture.name: picture.inline() for picture in pictures}
@@ -94,6 +112,8 @@ def write_report(
     context |= frame(environment, _contents(context), SCRIPTS)
     page = environment.get_template("report.html.j2").render(context)
     files.write_text(path, printable(page, newlines=True))
+    write_answer(run_dir, material.answer)
+    tell(1, 1)
     return path
 
 
@@ -103,14 +123,18 @@ def _contents(context: Mapping[str, Any]) -> dict[str, str]:
     return {name: label for name, (label, _) in SECTIONS.items() if name != "whom" or shown}
 
 
-def _material(
+def read_material(
     run_dir: Path,
     log: LogReader,
     summary: Summary,
-    variants: Sequence[LogReader],
-    most_rows: int | None,
-    labs: tuple[Path | None, Path | None],
+    variants: Sequence[LogReader] = (),
+    most_rows: int | None = SOME_ROWS,
+    labs: Labs = NO_LABS,
 ) -> Material:
+    """What a report is made of; arguments as of `write_report`."""
+    # Imported here, because answers are put in the words of this package.
+    from groundlings.experiments.analysis.answer.answering import answer_of
+
     outcomes = replace(read_outcomes(log, summary.metrics), changes=check_log(run_dir, log, most_rows))
     if outcomes.changes is not None:
         warn_of_changes(outcomes.changes, run_dir)
@@ -118,7 +142,8 @@ def _material(
     gate, truth = find_gate(run_dir, labs[0], *data_and_mind), find_truth(run_dir, labs[1], *data_and_mind)
     others = [read_outcomes(variant, summary.metrics) for variant in variants]
     comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), truth)
-    return Material(run_dir, log, summary, outcomes, comparison, styles(summary), *labs)
+    answer = answer_of(comparison, summary, str(log.run()["config"].get("question") or ""))
+    return Material(run_dir, log, summary, outcomes, comparison, styles(summary), answer, labs)
 
 
 def _common(material: Material) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from groundlings.experiments.analysis.answer.values import Answer
 from groundlings.experiments.analysis.comparison.effects import Comparison
+from groundlings.experiments.analysis.comparison.fidelity_gate import NO_LABS, Labs
 from groundlings.experiments.analysis.comparison.outcomes import Outcomes
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.metrics.declaration import Metric
@@ -29,7 +31,8 @@ class Material:
         outcomes: Each agent's totals by arm.
         comparison: What `compare_outcomes` made of them.
         style: Arm name -> how it is drawn.
-        fidelity, truth: Files of the labs that were named; None = those in the run directory, if there are any.
+        answer: What the run answers.
+        labs: Files of the fidelity lab and of the truth lab that were named; None = those in the run directory.
     """
 
     run_dir: Path
@@ -38,8 +41,8 @@ class Material:
     outcomes: Outcomes
     comparison: Comparison
     style: Mapping[str, Style]
-    fidelity: Path | None = None
-    truth: Path | None = None
+    answer: Answer
+    labs: Labs = NO_LABS
 
     @property
     def split(self) -> bool:
