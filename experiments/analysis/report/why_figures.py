@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _WIDTH = 0.3
-_SEEN = 0.045
+_SEEN = 0.06
 """Shares below this are too thin for a number beside them."""
 
 

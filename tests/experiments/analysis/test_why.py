@@ -106,7 +106,7 @@ def test_what_alone_was_changed_is_named_as_the_cause(found, place, cause):
         "relevance": "its items are opened more often when looked at",
         "length": "sessions are longer",
     }
-    assert f"leads mostly because {words[cause]} (+" in said
+    assert f"is ahead of chance, mostly because {words[cause]} (+" in said
     assert "partly" not in said
 
 
@@ -310,9 +310,10 @@ def own_run(folder, kinds, **columns):
     items = np.concatenate([rng.permutation(40)[:12] for _ in range(50)])
     had = pd.DataFrame({"user": np.repeat([f"u{n:02}" for n in range(50)], 12), "item": items, "ts": range(600)})
     had.assign(what=kinds).to_csv(folder / "had.csv", index=False)
-    own = {
-        "interactions": {"path": str(folder / "had.csv"), "user": "user", "item": "item", "timestamp": "ts", **columns}
-    }
+    named = pd.DataFrame({"item": range(40), "title": [f"Title {n}" for n in range(40)]})
+    named.to_csv(folder / "items.csv", index=False)
+    met = {"path": str(folder / "had.csv"), "user": "user", "item": "item", "timestamp": "ts", **columns}
+    own = {"interactions": met, "items": {"path": str(folder / "items.csv"), "id": "item", "title": "title"}}
     experiment = gl.Experiment(
         dataset={"name": "own", "own": own}, arms={"popular": "popular", "chance": "random_order"}, seed=3,
         held_out=False, simulation={"days": 1},

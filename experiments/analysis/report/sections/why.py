@@ -60,4 +60,4 @@ def _flow(material: Material, why: Why) -> list[Picture]:
         for name in why.flow.arms
     )
     title = f"{material.comparison.run['experiment']}: where sessions go"
-    return [Picture("flow", title, panels, columns=min(3, len(panels)), size=(3.6, 2.3))]
+    return [Picture("flow", title, panels, columns=min(3, len(panels)), size=(3.6, 2.6))]
