@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, log10
+from math import ceil, isnan, log10
 
 from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.metrics.item_groups import Grouping
 from groundlings.experiments.analysis.metrics.lists import ListMetric
 from groundlings.experiments.analysis.why import Why
 from groundlings.experiments.analysis.why.items import ItemCard
+from groundlings.experiments.analysis.why.overlap import Overlap
 
 _MOST_DECIMALS = 5
 _ROUNDING = 1e-9
@@ -155,3 +156,17 @@ def _sure(found: Estimate) -> float:
     if found.low is None or found.high is None:
         return 0.0
     return max(found.low, -found.high)
+
+
+def percent_ends(found: Estimate) -> str:
+    """The ends of the interval of a share, in per cent."""
+    return f"[{100 * (found.low or 0.0):.1f}, {100 * (found.high or 0.0):.1f}]".replace("-", "\N{MINUS SIGN}")
+
+
+def floors(overlap: Overlap) -> str:
+    """What random lists share, over all pairs of arms."""
+    known = [share for share in overlap.random.values() if not isnan(share)]
+    if not known:
+        return "an unknown part"
+    low, high = f"{100 * min(known):.1f} %", f"{100 * max(known):.1f} %"
+    return low if low == high else f"{low} to {high}"

@@ -96,8 +96,8 @@ def part_words(why: Why) -> PartWords:
 
 
 def arm_sentence(arm: ArmParts, why: Why) -> str:
-    """Why one arm has more or less than the baseline: "als is ahead of popular, mostly because its items are opened more
-    often when looked at (+0.41 of +0.68), partly because sessions are longer (+0.20)."."""
+    """Why one arm has more or less than the baseline: "als is ahead of popular, mostly because its items are opened
+    more often when looked at (+0.41 of +0.68), partly because sessions are longer (+0.20)."."""
     target, words = why.effect.target, part_words(why)
     if arm.identical:
         return f"{arm.name} did exactly what {why.baseline} did."
@@ -111,7 +111,8 @@ def arm_sentence(arm: ArmParts, why: Why) -> str:
     clear = sorted((part for part in arm.parts if _clear(part.effect)), key=lambda part: -abs(part.effect.mean or 0.0))
     if not _clear(arm.effect):
         although = f", although {' and '.join(map(said, clear[:2]))}" if clear else ""
-        return f"{arm.name} cannot be told from {why.baseline} on {lower_first(target.label)} ({whole}){although}."
+        label = lower_first(target.label)
+        return f"{arm.name} cannot be told from {why.baseline} on {label} ({whole}){although}."
     reasons = [part for part in clear if _share(part, arm) >= _WORTH_SAYING]
     against = [part for part in clear if _share(part, arm) <= -_WORTH_SAYING]
     verb = f"{_stands(arm.effect.mean, target.higher_is_better)} {why.baseline}"
