@@ -83,6 +83,8 @@ class Trace:
         moods: The state each session was in, None where a mind has none.
         remarks: What explains single slots.
         calls: The calls to a language model behind the decision.
+        purchase_chance: P(purchase) of each slot before anything on the page is drawn, shape (n_sessions, n_slots);
+            None where nothing is sold, or the mind states none.
     """
 
     chances: Mapping[str, Chance] = field(default_factory=dict)
@@ -92,6 +94,7 @@ class Trace:
     moods: tuple[Mood, ...] | None = None
     remarks: tuple[Remark, ...] = ()
     calls: tuple[CallRecord, ...] = ()
+    purchase_chance: FloatArray | None = None
 
     def probability(self, action: str) -> FloatArray | None:
         """P(action) of every cell, None where the mind states none."""
@@ -113,6 +116,7 @@ class Trace:
             display=some(self.display),
             feelings=None if self.feelings is None else tuple(self.feelings[row] for row in rows),
             moods=None if self.moods is None else tuple(self.moods[row] for row in rows),
+            purchase_chance=some(self.purchase_chance),
         )
 
 

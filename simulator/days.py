@@ -38,6 +38,11 @@ class Schedule:
         """The most sessions that an agent can have in an arm."""
         return self.days * (1 if self.returns is None else self.returns.sessions_per_day)
 
+    @property
+    def likely_sessions(self) -> float:
+        """How many an agent has on average where every day has one chance; else the most."""
+        return self.most_sessions if self.returns is not None else self.days * self.visit_probability
+
     def fits_before(self, day: int) -> bool:
         """Whether recommenders are fitted before a day."""
         return day % self.refit_every == 0 if self.refit_every else day == 0

@@ -8,7 +8,7 @@ therefore enters with one number per arm.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -83,6 +83,16 @@ def mean_interval(values: FloatArray, confidence: float = CONFIDENCE) -> Estimat
     error = float(known.std(ddof=1) / np.sqrt(n))
     reach = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * error
     return Estimate(mean, error, mean - reach, mean + reach, n, excluded)
+
+
+def within_one(found: Estimate) -> Estimate:
+    """The estimate of a share, which lies between 0 and 1, with an interval that does as well.
+
+    Student's interval knows no bounds. What it has beyond them is no possible value, so its coverage stays.
+    """
+    if found.mean is None or found.low is None or found.high is None or not 0 <= found.mean <= 1:
+        return found
+    return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
 
 
 def paired_difference(arm: FloatArray, baseline: FloatArray, confidence: float = CONFIDENCE) -> Difference:

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from groundlings.experiments.analysis.answer.values import Answer
+from groundlings.experiments.analysis.comparison.fidelity_gate import NO_LABS, Labs
 from groundlings.experiments.analysis.metrics import Metric, Summary, summarise
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.log_check import SOME_ROWS
 from groundlings.simulator.log.reader import LogReader
+
+_PARTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured of a run.
+
+    Attributes:
+        summary: Its figures, as `summary.json` holds them.
+        answer: What it answers.
+    """
+
+    summary: Summary
+    answer: Answer
 
 
 def measure(
@@ -17,7 +35,9 @@ def measure(
     variants: Sequence[LogReader] = (),
     metrics: Sequence[Metric] | None = None,
     most_rows: int | None = SOME_ROWS,
-) -> Summary:
+    told: Callable[[int, int, str], None] | None = None,
+    labs: Labs = NO_LABS,
+) -> Measured:
     """Recompute summary and report of a run from what lies in its directory: the log, and the manifest beside it.
 
     Args:
@@ -26,10 +46,19 @@ def measure(
         variants: Logs of the same experiment with other prompts, models or seeds, for the report's verdict.
         metrics: What is measured; what the run's experiment file names if absent.
         most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
+        told: Is called with how many parts are over, how many there are, and what the next one is.
+        labs: Files of the fidelity lab and of the truth lab, where they do not lie beside the run.
     """
-    from groundlings.experiments.analysis.report import write_report
+    from groundlings.experiments.analysis.report.page import read_material, write_page
 
+    def tell(done: int, what: str) -> None:
+        if told is not None:
+            told(done, _PARTS, what)
+
+    tell(0, "measuring")
     summary = summarise(log, metrics)
-    write_report(directory, log, summary, variants, most_rows)
+    tell(1, "comparing")
+    material = read_material(directory, log, summary, variants, most_rows, labs)
+    write_page(material, lambda done, total: tell(2 + round((_PARTS - 2) * done / total), "drawing"))
     files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
-    return summary
+    return Measured(summary, material.answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,8 @@ from typing import Any
 
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.analysis.answer.file import read_answer
+from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg
 from groundlings.experiments.analysis.metrics.lost import LostPages, altogether
 from groundlings.experiments.archive.directory import CELLS, CONFIG_NAME, STOPPED_NAME, SUMMARY_NAME, locked
 from groundlings.experiments.archive.integrity import reading
@@ -20,6 +23,8 @@ from groundlings.experiments.config.loading import leaves
 from groundlings.experiments.exports.source import Counts, LogSource
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, store_at
+
+_NOISE = 0.05
 
 DAMAGED = "damaged"
 """The status of a directory whose log cannot be read."""
@@ -42,6 +47,7 @@ class RunInfo:
         cut_short: Arm, day and user of each session that was open when the run stopped; None where nobody wrote it down
             (a killed process cannot), empty where none was.
         changes: What became of the log since it was written; None for a damaged one.
+        answer: What `answer.json` holds; None for a damaged run, and one of before there was any.
     """
 
     directory: Path
@@ -55,6 +61,7 @@ class RunInfo:
     cut_short: Sequence[Mapping[str, Any]] | None = None
     lost: LostPages = field(default_factory=LostPages)
     changes: LogCheck | None = None
+    answer: Mapping[str, Any] | None = None
 
     @property
     def sessions(self) -> int:
@@ -70,12 +77,15 @@ class Contrast:
         part: behaviour, config, data, versions or results.
         name: What of it, a key path or "arm: metric".
         first, second: What each run has.
+        beyond_noise: Of results, whether they are further apart than two samples of agents are by chance; None where
+            that cannot be told.
     """
 
     part: str
     name: str
     first: Any
     second: Any
+    beyond_noise: bool | None = None
 
 
 def find_runs(root: Path) -> Iterator[RunInfo]:
@@ -127,6 +137,7 @@ def read_run(directory: Path, most_rows: int | None = SOME_ROWS) -> RunInfo:
             digest=source.digest,
             versions={**source.run["versions"], **source.manifest.get("versions", {})},
             cut_short=_cut_short(directory, source.run["status"]),
+            answer=read_answer(directory),
             lost=altogether(list(source.lost().values())),
             changes=source.changes,
         )
@@ -154,14 +165,35 @@ def diff_runs(first: Path, second: Path) -> list[Contrast]:
         ("config", dict(leaves(one.facts["config"])), dict(leaves(other.facts["config"]))),
         ("data", _data(one), _data(other)),
         ("versions", one.versions, other.versions),
-        ("results", _means(first), _means(second)),
     )
-    return [
+    found = [
         Contrast(part, name, before.get(name), after.get(name))
         for part, before, after in pairs
         for name in dict.fromkeys((*before, *after))
         if before.get(name) != after.get(name)
     ]
+    return [*found, *_results(_estimates(first), _estimates(second))]
+
+
+def _results(before: Mapping[str, _Estimate], after: Mapping[str, _Estimate]) -> list[Contrast]:
+    """Means that differ, and which of them by more than chance: Welch's t, Benjamini-Hochberg over all of them."""
+    nothing = _Estimate(None, None)
+    pairs = {name: (before.get(name, nothing), after.get(name, nothing)) for name in dict.fromkeys((*before, *after))}
+    differing = {name: pair for name, pair in pairs.items() if pair[0].mean != pair[1].mean}
+    tests = {name: test for name, pair in differing.items() if (test := _p_value(*pair)) is not None}
+    adjusted = dict(zip(tests, benjamini_hochberg(list(tests.values())), strict=True))
+    return [
+        Contrast("results", name, one.mean, other.mean, bool(adjusted[name] < _NOISE) if name in adjusted else None)
+        for name, (one, other) in differing.items()
+    ]
+
+
+def _p_value(one: _Estimate, other: _Estimate) -> float | None:
+    """Of "two samples of agents differ by so much", near normal; None without standard errors."""
+    if one.mean is None or other.mean is None or one.error is None or other.error is None:
+        return None
+    error = math.hypot(one.error, other.error)
+    return math.erfc(abs(one.mean - other.mean) / error / math.sqrt(2)) if error else 0.0
 
 
 def check_deletable(directory: Path) -> RunInfo:
@@ -211,29 +243,38 @@ def _data(run: RunInfo) -> dict[str, Any]:
     return {name: run.facts[name] for name in names}
 
 
-def _means(directory: Path) -> dict[str, float | None]:
+@dataclass(frozen=True, slots=True)
+class _Estimate:
+    """A mean and its standard error; None where there is none."""
+
+    mean: float | None
+    error: float | None
+
+
+def _estimates(directory: Path) -> dict[str, _Estimate]:
     """Means over agents by "arm: metric", from the summary; measured anew where a run has none yet."""
     path = directory / SUMMARY_NAME
     if not path.is_file():
         from groundlings.experiments.analysis.metrics import summarise
 
         with reading(directory), LogReader(directory) as log:
-            return _means_in(summarise(log).as_dict())
+            return _estimates_in(summarise(log).as_dict())
     try:
-        return _means_in(json.loads(bounded_text(path)))
+        return _estimates_in(json.loads(bounded_text(path)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise RunDirectoryError(
             f"{path}: cannot be read as a summary in JSON ({fault}); `groundlings report {directory}` writes it again"
         ) from None
 
 
-def _means_in(summary: Mapping[str, Any]) -> dict[str, float | None]:
+def _estimates_in(summary: Mapping[str, Any]) -> dict[str, _Estimate]:
     found = {
-        f"{arm['name']}: {name}": estimate["mean"]
+        f"{arm['name']}: {name}": _Estimate(estimate["mean"], estimate.get("standard_error"))
         for arm in summary["arms"]
         for name, estimate in arm["metrics"].items()
     }
-    strange = next((mean for mean in found.values() if not isinstance(mean, int | float | None)), None)
+    figures = (figure for each in found.values() for figure in (each.mean, each.error))
+    strange = next((figure for figure in figures if not isinstance(figure, int | float | None)), None)
     if strange is not None:
         raise ValueError(f"found {strange!r} for a mean")
     return found

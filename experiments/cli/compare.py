@@ -61,20 +61,21 @@ def compare(
     ] = None,
 ) -> None:
     """Compare the arms of a run: verdict, effects with intervals, checks, segments."""
-    from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
+    from groundlings.experiments.analysis.answer.terminal import print_comparison
     from groundlings.experiments.labs.past_tests.correction import as_plain, correct, read_past_tests
     from groundlings.experiments.python_api.comparison import check_words, compare_runs, has_verdict
 
     words = fail_on or []
     check_words(words)
     past = None if past_tests is None else read_past_tests(past_tests)
-    found = compare_runs(directory, fidelity, variant or (), truth=truth, progress=_Notes())
+    tests = 0 if past is None else past.slope.n
+    found = compare_runs(directory, fidelity, variant or (), truth=truth, progress=_Notes(), past_tests=tests)
     corrected = [] if past is None else correct(found.findings, past)
     if as_json:
         say_json(found.as_dict() | ({} if past is None else {"past_tests": as_plain(corrected)}))
     else:
         console = Terminal()
-        print_verdict(found.findings, console)
+        print_comparison(found.answer, found.findings, console)
         for each in corrected:
             console.print(f"past tests  {escape(each.words)}", highlight=False)
     if words and has_verdict(found, words):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from groundlings.experiments.cli.help_pages import DATA
 from groundlings.experiments.terminal import Terminal, escape
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ FormatOption = Annotated[
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="A new directory.")]
 
 
-@app.command("formats")
+@app.command("formats", rich_help_panel=DATA)
 def formats() -> None:
     """List the export formats, and how each writes unknown outcomes."""
     from rich import box
@@ -38,7 +39,7 @@ def formats() -> None:
     Terminal().print(table)
 
 
-@app.command("export")
+@app.command("export", rich_help_panel=DATA)
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")],
     format_name: FormatOption,
@@ -58,7 +59,7 @@ def export(
             console.print(f"removed    {escape(str(draft))}", highlight=False, soft_wrap=True)
 
 
-@app.command("synthesize")
+@app.command("synthesize", rich_help_panel=DATA)
 def synthesize(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML).")],
     format_name: FormatOption,

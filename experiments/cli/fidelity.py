@@ -46,6 +46,6 @@ def fidelity(config: ConfigArgument, out: OutOption = None, changes: SetOption =
             findings = examine(loaded, progress)
         write_json(directory / "fidelity.json", findings.as_dict())
         write_text(directory / "fidelity.html", render_page(findings))
-    console.print(render_findings(findings))
+    console.print(render_findings(findings, console.width))
     console.print(f"records  {escape(str(directory / 'fidelity.json'))}", soft_wrap=True)
     console.print(f"page     {escape(str(directory / 'fidelity.html'))}", soft_wrap=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
+from rich.padding import Padding
 
 from groundlings.environments.cleaning import CleanFormatter
 from groundlings.environments.earlier_names import EarlierName
@@ -22,12 +23,14 @@ from groundlings.environments.errors import (
     TooMuchUnreadable,
     UserError,
 )
+from groundlings.experiments.cli.help_pages import BELIEVE, COMPARE, DATA, MODELS, RUN, Commands
 from groundlings.experiments.cli.signals import Stopped
 from groundlings.experiments.cli.streams import patient_streams
 from groundlings.experiments.terminal import Terminal, escape, say
 
 app = typer.Typer(
     name="groundlings",
+    cls=Commands,
     help="Test a recommender on simulated users before real users see it.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -65,7 +68,7 @@ def groundlings(
     """Test a recommender on simulated users before real users see it."""
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = None) -> None:
     """Validate an experiment file and print what a run would do and cost.
 
@@ -93,7 +96,7 @@ def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = 
         print_plan(plan, console)
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def run(
     config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="An experiment file (YAML).")] = None,
     out: Annotated[
@@ -152,25 +155,33 @@ def run(
         print_outcome(outcome, Terminal(), quiet=quiet)
 
 
-@app.command()
-def report(directory: RunArgument) -> None:
+@app.command(rich_help_panel=COMPARE)
+def report(
+    directory: RunArgument,
+    fidelity: Annotated[
+        Path | None, typer.Option("--fidelity", metavar="FILE", help="A fidelity.json; RUN/fidelity.json if absent.")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", metavar="FILE", help="A truth.json; RUN/truth.json if absent.")
+    ] = None,
+) -> None:
     """Compute metrics and report of a run again, from its log and what lies beside it."""
     from groundlings.experiments.analysis.measuring import measure
-    from groundlings.experiments.analysis.report import render_summary_table
     from groundlings.experiments.archive.integrity import reading
+    from groundlings.experiments.cli.run_output import print_measured
     from groundlings.experiments.running.replicates import has_cells, write_reports
     from groundlings.simulator.log.reader import LogReader
 
     console = Terminal()
     if has_cells(directory):
-        write_reports(directory)
+        print_measured(write_reports(directory, (fidelity, truth)), console)
     else:
         with reading(directory), LogReader(directory) as log:
-            console.print(render_summary_table(measure(directory, log)))
+            print_measured(measure(directory, log, labs=(fidelity, truth)), console)
     console.print(f"report  {escape(str(directory / 'report.html'))}", soft_wrap=True)
 
 
-@app.command("digest")
+@app.command("digest", rich_help_panel=RUN)
 def print_digest(directory: RunArgument) -> None:
     """Print the digest of a run (SHA-256 over what happened); equal digests mean equal behaviour.
 
@@ -192,15 +203,28 @@ def print_digest(directory: RunArgument) -> None:
         raise RunDirectoryError("; ".join(changed))
 
 
-@app.command()
-def schema() -> None:
-    """Print every key of an experiment file with type, default and meaning."""
-    from groundlings.experiments.config.reference import reference
+@app.command(rich_help_panel=RUN)
+def schema(
+    section: Annotated[
+        str | None, typer.Argument(metavar="[SECTION]", help="One section, such as plan or mind.shopping.")
+    ] = None,
+) -> None:
+    """Print every key of an experiment file with type, default and meaning, or those of one section."""
+    from groundlings.experiments.config.reference import keys_of, reference
 
-    say(reference().removesuffix("\n"))
+    if section is None:
+        say(reference().removesuffix("\n"))
+        return
+    console = Terminal()
+    for heading, keys in keys_of(section).items():
+        console.print(f"[bold]{escape(heading)}[/]")
+        for key in keys:
+            console.print(f"  {escape(key.name)}  [dim]{escape(key.kind)}, {escape(key.default)}[/]", highlight=False)
+            console.print(Padding(escape(key.meaning), (0, 0, 0, 6)), highlight=False)
+        console.print()
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def doctor() -> None:
     """Check this installation and print what is missing or broken."""
     from groundlings.experiments.cli.doctor import print_findings
@@ -225,20 +249,36 @@ def _mount() -> None:
         warmup,
     )
 
-    app.command("agent")(agent.agent)
-    app.command("compare")(compare.compare)
-    app.command("power")(compare.power)
-    app.command("calibrate")(calibrate.calibrate)
-    app.command("fidelity")(fidelity.fidelity)
-    app.command("validate")(validate.validate)
-    app.command("truth")(truth.truth)
-    app.command("warmup")(warmup.warmup)
-    app.add_typer(exports.app)
-    app.add_typer(runs.app, name="runs", help="Runs: list, show, diff, delete.")
-    app.add_typer(data.app, name="data", help="Your own data: propose a mapping, write the training part.")
-    app.add_typer(datasets.app, name="datasets", help="Data sets: list, fetch, show.")
-    app.add_typer(personas.app, name="personas", help="The personas of an experiment.")
-    app.add_typer(model.app, name="model", help="Language models: serve the embedded one, probe an endpoint.")
+    app.command("agent", rich_help_panel=COMPARE)(agent.agent)
+    app.command("compare", rich_help_panel=COMPARE)(compare.compare)
+    app.command("power", rich_help_panel=RUN)(compare.power)
+    app.command("calibrate", rich_help_panel=BELIEVE)(calibrate.calibrate)
+    app.command("fidelity", rich_help_panel=BELIEVE)(fidelity.fidelity)
+    app.command("validate", rich_help_panel=BELIEVE)(validate.validate)
+    app.command("truth", rich_help_panel=BELIEVE)(truth.truth)
+    app.command("warmup", rich_help_panel=BELIEVE)(warmup.warmup)
+    app.add_typer(exports.app, cls=Commands)
+    app.add_typer(runs.app, name="runs", cls=Commands, rich_help_panel=COMPARE, help="Runs: list, show, diff, delete.")
+    app.add_typer(
+        data.app,
+        name="data",
+        cls=Commands,
+        rich_help_panel=DATA,
+        help="Your own data: propose a mapping, write the training part.",
+    )
+    app.add_typer(
+        datasets.app, name="datasets", cls=Commands, rich_help_panel=DATA, help="Data sets: list, fetch, show."
+    )
+    app.add_typer(
+        personas.app, name="personas", cls=Commands, rich_help_panel=DATA, help="The personas of an experiment."
+    )
+    app.add_typer(
+        model.app,
+        name="model",
+        cls=Commands,
+        rich_help_panel=MODELS,
+        help="Language models: serve the embedded one, probe an endpoint.",
+    )
 
 
 _show_in_file = warnings.showwarning

@@ -1,4 +1,5 @@
-"""Progress on the terminal: a bar for each download and each arm, and one bar for all steps of a lab."""
+"""Progress on the terminal: a bar for each download and each arm, one for what is measured and drawn, and one for all
+steps of a lab; each with its rate and the time that is left."""
 
 from __future__ import annotations
 
@@ -7,21 +8,24 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn
 from rich.progress import Progress as Bars
+from rich.table import Column
+from rich.text import Text
 
 from groundlings.environments.cleaning import printable
 from groundlings.experiments.running.events import (
     ArmBegins,
     Downloading,
     LabStep,
+    Measuring,
     Note,
     PairsAsked,
     ProgressEvent,
     RunBegins,
     SessionsWritten,
 )
-from groundlings.experiments.terminal import escape
+from groundlings.experiments.terminal import escape, plain
 
 
 class TerminalProgress:
@@ -38,11 +42,13 @@ class TerminalProgress:
     def __init__(self, console: Console, pairs: str = "calibration") -> None:
         self.directory: Path | None = None
         self._bars = Bars(
-            TextColumn("{task.description:<32}", markup=False),
-            BarColumn(),
-            TextColumn("{task.fields[amount]:>18}"),
-            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False, table_column=Column(ratio=2, no_wrap=True)),
+            BarColumn(bar_width=None, table_column=Column(ratio=3)),
+            TextColumn("{task.fields[amount]}", table_column=Column(justify="right", no_wrap=True)),
+            _Rate(table_column=Column(justify="right", no_wrap=True)),
+            _Left(table_column=Column(justify="right", no_wrap=True)),
             console=console,
+            expand=True,
         )
         self._pairs = pairs
         self._tasks: dict[str, TaskID] = {}
@@ -55,6 +61,8 @@ class TerminalProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is None:
+            self._end_arm()
         if kind is None and _LAB in self._tasks:
             total = int(self._bars.tasks[self._tasks[_LAB]].total or 0)
             self._draw(_LAB, total, total, f"{total} of {total}", "done")
@@ -77,9 +85,18 @@ class TerminalProgress:
             case RunBegins(directory):
                 self.directory = directory
             case ArmBegins(name, sessions):
-                self._arm = self._bars.add_task(printable(name), total=sessions, amount=f"0/{sessions} sessions")
+                self._end_arm()
+                self._arm = self._bars.add_task(
+                    printable(name), total=sessions, amount=_sessions(0, sessions), rated=True
+                )
             case SessionsWritten(count):
                 self._count(count)
+            case Measuring(done, total, what):
+                self._end_arm()
+                self._arm = None
+                if done == 0:
+                    self._tasks.pop(_MEASURING, None)  # each cell of a matrix has a bar of its own
+                self._draw(_MEASURING, done, total, f"{done} of {total}", what)
             case LabStep(done, total, name):
                 self._draw(_LAB, done, total, f"{done} of {total}", name)
 
@@ -90,14 +107,54 @@ class TerminalProgress:
             self._tasks[key], completed=done, total=total, amount=amount, description=printable(description)
         )
 
+    def _end_arm(self) -> None:
+        """The bar of an arm ends with the sessions that there were: how many would be was an expectation."""
+        if self._arm is not None:
+            done = int(self._bars.tasks[self._arm].completed)
+            self._bars.update(self._arm, total=max(done, 1), completed=max(done, 1), amount=_sessions(done, done))
+
     def _count(self, sessions: int) -> None:
         if self._arm is not None:
             task = self._bars.tasks[self._arm]
             done = int(task.completed) + sessions
-            self._bars.update(self._arm, completed=done, amount=f"{done}/{int(task.total or 0)} sessions")
+            total = max(done, int(task.total or 0))
+            self._bars.update(self._arm, completed=done, total=total, amount=_sessions(done, total))
+
+
+class _Rate(ProgressColumn):
+    """How much is done in a second, of sessions; of anything else there is no rate worth telling."""
+
+    def render(self, task: Task) -> Text:
+        """See `ProgressColumn.render`."""
+        if not task.fields.get("rated") or (task.speed is None and task.finished_speed is None):
+            return plain("")
+        speed = task.finished_speed or task.speed or 0.0
+        return plain(f"{speed:,.0f} a second" if speed >= 10 else f"{60 * speed:,.0f} a minute", style="dim")
+
+
+class _Left(ProgressColumn):
+    """The time that is left, or that it took."""
+
+    def render(self, task: Task) -> Text:
+        """See `ProgressColumn.render`."""
+        if task.finished:
+            return plain(f"took {_clock(task.finished_time or 0.0)}", style="dim")
+        left = task.time_remaining
+        return plain("" if left is None else f"{_clock(left)} left")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 _LAB = "lab"
+_MEASURING = "measuring"
+
+
+def _sessions(done: int, total: int) -> str:
+    return f"{done:,}/{total:,} sessions"
 
 
 def _megabytes(done: int, total: int | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from groundlings.experiments.analysis.measuring import Measured
 from groundlings.experiments.running.replicates import MatrixOutcome
 from groundlings.experiments.running.run import Outcome
 from groundlings.experiments.terminal import escape, say_json
@@ -21,16 +22,39 @@ def print_outcome(done: Outcome | MatrixOutcome, console: Console, *, quiet: boo
         console: Where it is printed.
         quiet: Whether the last line is all.
     """
-    from groundlings.experiments.analysis.report import render_summary_table
-
     if isinstance(done, MatrixOutcome) and not quiet:
         for name, each in done.cells.items():
             console.print(f"digest  {each.digest}  {escape(name)}", soft_wrap=True)
+        print_measured(done.measured, console)
     elif isinstance(done, Outcome) and not quiet:
-        console.print(render_summary_table(done.summary))
+        _print_tables(done.measured, console)
         _print_retention(done, console)
         console.print(f"digest  {escape(done.digest)}")
+        _print_answer(done.measured, console)
     console.print(f"report  {escape(str(done.directory / 'report.html'))}", soft_wrap=True)
+
+
+def print_measured(found: Measured, console: Console) -> None:
+    """Print the tables of what was measured, and what it answers."""
+    _print_tables(found, console)
+    _print_answer(found, console)
+
+
+def _print_tables(found: Measured, console: Console) -> None:
+    from groundlings.experiments.analysis.answer.terminal import render_ranking
+    from groundlings.experiments.analysis.report import render_summary_table
+
+    console.print(render_summary_table(found.summary))
+    ranking = render_ranking(found.answer, console.width)
+    if ranking is not None:
+        console.print(ranking)
+
+
+def _print_answer(found: Measured, console: Console) -> None:
+    from groundlings.experiments.analysis.answer.terminal import print_lights, print_sentence
+
+    print_lights(found.answer, console)
+    print_sentence(found.answer, console)
 
 
 def _print_retention(done: Outcome, console: Console) -> None:

@@ -14,13 +14,14 @@ from groundlings.experiments.terminal import Terminal, escape
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from groundlings.experiments.archive.inventory import RunInfo
+    from groundlings.experiments.archive.inventory import Contrast, RunInfo
 
 app = typer.Typer(name="runs", help="Runs: list, show, diff, delete.", no_args_is_help=True)
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
 
 _SHORT = 12
+_WIDE = 120
 _HASH = re.compile("[0-9a-f]{64}")
 
 
@@ -30,27 +31,31 @@ def list_runs(
         "runs"
     ),
 ) -> None:
-    """List the runs with status and size."""
+    """List the runs: what each was to answer, who wins, status and size."""
     from groundlings.experiments.archive.inventory import find_runs
     from groundlings.experiments.cli.exports import name_drafts
     from groundlings.experiments.exports.folders import abandoned_drafts
 
     console = Terminal()
-    table = _table("run", "status", "started (UTC)", "seed", "sessions", "size", "digest")
+    wide = console.width >= _WIDE
+    more = ("seed", "sessions", "size", "digest") if wide else ()
+    table = _table("run", "question", "answer", "status", "started (UTC)", *more)
     damaged = []
     for run in find_runs(root):
         started = str(run.facts.get("started_at", ""))[:16].replace("T", " ")
         seed = str(run.facts.get("seed", ""))
         name = str(run.directory.relative_to(root))
         status = run.status + (" (changed)" if run.changes and run.changes.faults else "")
-        table.add_row(
-            escape(name), escape(status), escape(started), escape(seed), f"{run.sessions:,}" if run.counts else "",
-            _megabytes(run), escape((run.digest or "")[:_SHORT]),
-        )  # fmt: skip
+        sessions = f"{run.sessions:,}" if run.counts else ""
+        rest = (escape(seed), sessions, _megabytes(run), escape((run.digest or "")[:_SHORT])) if wide else ()
+        question, answer = _answered(run)
+        table.add_row(escape(name), escape(question), escape(answer), escape(status), escape(started), *rest)
         if run.problem:
             damaged.append(run.problem)
     if table.row_count:
         console.print(table)
+        if not wide:
+            console.print("[dim]a wider terminal shows seed, sessions, size and digest as well[/]", highlight=False)
     else:
         console.print(f"no runs in {escape(str(root))}", highlight=False)
     for problem in damaged:
@@ -89,6 +94,7 @@ def diff(first: RunArgument, second: RunArgument) -> None:
     if not found:
         console.print("no difference: the same configuration, data, versions, behaviour and results")
         return
+    marked = False
     table = _table("part", "what", str(first), str(second), "difference")
     part = ""
     for contrast in found:
@@ -97,10 +103,17 @@ def diff(first: RunArgument, second: RunArgument) -> None:
             escape(contrast.name),
             escape(_cell(contrast.first)),
             escape(_cell(contrast.second)),
-            _gap(contrast.first, contrast.second) if contrast.part == "results" else "",
+            _gap(contrast) if contrast.part == "results" else "",
         )
         part = contrast.part
+        marked = marked or contrast.part == "results"
     console.print(table)
+    if marked:
+        console.print(
+            "[bold]*[/] further apart than two samples of agents are by chance (5 %, corrected for all results); "
+            "[dim]dim: within the noise[/]",
+            highlight=False,
+        )
 
 
 @app.command("delete")
@@ -202,5 +215,16 @@ def _cell(value: Any) -> str:
     return text[:_SHORT] if _HASH.fullmatch(text) else text
 
 
-def _gap(first: Any, second: Any) -> str:
-    return f"{second - first:+.4f}" if first is not None and second is not None else ""
+def _gap(contrast: Contrast) -> str:
+    if contrast.first is None or contrast.second is None:
+        return ""
+    size = f"{contrast.second - contrast.first:+.4f}"
+    return (
+        f"[bold]{size} *[/]" if contrast.beyond_noise else f"[dim]{size}[/]" if contrast.beyond_noise is False else size
+    )
+
+
+def _answered(run: RunInfo) -> tuple[str, str]:
+    """The question of a run and its answer in short; "" for what an older run has not written down."""
+    found = run.answer or {}
+    return str(found.get("question") or ""), str(found.get("short") or "")

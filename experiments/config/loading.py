@@ -90,14 +90,15 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
     """The values of a configuration that can change a result.
 
     Budgets, limits, timeouts and concurrency stay out: whoever resumes a run may change them. So does the place of the
-    log, because a run is the same wherever it is written down, and `held_out`, which measures arms and changes no
-    session.
+    log, because a run is the same wherever it is written down, `held_out`, which measures arms and changes no session,
+    and `question`, which is a title.
     """
     content = dump_config(config)
     content.pop("log", None)
     content.pop("exposures", None)  # only `groundlings calibrate` reads it
     content.pop("held_out", None)
     content.pop("groups", None)  # reports alone read it
+    content.pop("question", None)
     if content.pop("copy_data", False):
         del content["dataset"]["own"]  # the hash of the data set tells all about it
     elif isinstance(own := content.get("dataset", {}).get("own"), dict):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import types
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from groundlings.environments.errors import ConfigError, shown
 from groundlings.experiments.config.schema import ExperimentConfig
 
 HEADER = """# Every key of an experiment file
@@ -29,6 +32,63 @@ def reference() -> str:
             if not field.exclude:
                 lines.append(f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {_meaning(field)} |")
     return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of a section.
+
+    Attributes:
+        name: The key.
+        kind: What its value is.
+        default: "required", or "default" and the value.
+        meaning: What it is for.
+    """
+
+    name: str
+    kind: str
+    default: str
+    meaning: str
+
+
+def keys_of(section: str) -> dict[str, tuple[Key, ...]]:
+    """The keys of a section and of those inside it, by the path that `reference` heads them with.
+
+    Args:
+        section: Its path, with or without what kind it is: `mind`, `mind (behavioural)`, `arms`.
+
+    Raises:
+        ConfigError: There is no such section.
+    """
+    wanted = _without_kinds(section)
+    found = {
+        path: tuple(
+            Key(name, _plain(_type(field.annotation)), _said_default(field), _plain(_meaning(field)))
+            for name, field in model.model_fields.items()
+            if not field.exclude
+        )
+        for path, model in _sections("", ExperimentConfig)
+        if path and (path == section or _without_kinds(path) == wanted or _without_kinds(path).startswith(f"{wanted}."))
+    }
+    if not found:
+        known = dict.fromkeys(_without_kinds(path).split(".")[0] for path, _ in _sections("", ExperimentConfig) if path)
+        raise ConfigError(
+            f"schema {shown(section)}: no such section; expected one of {', '.join(known)}, or a part of it"
+        )
+    return found
+
+
+def _without_kinds(path: str) -> str:
+    return re.sub(r" \([^)]*\)|\[\]", "", path.strip())
+
+
+def _said_default(field: FieldInfo) -> str:
+    default = _plain(_default(field))
+    return default if field.is_required() else f"default {default}"
+
+
+def _plain(text: str) -> str:
+    return text.replace("\\|", "|").replace("**", "").replace("`", "")
 
 
 def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:

@@ -148,6 +148,9 @@ class ExperimentConfig(Section):
     """Name of the experiment and of its run directory."""
     description: str = ""
     """Free text, shown in the report."""
+    question: Annotated[str, Field(min_length=1)] | None = None
+    """What the run is to answer, in a sentence: the title of its report, made of the plan if absent. No result depends
+    on it."""
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     """Seed of all random numbers. There is no default: a run without a seed cannot be repeated."""
     dataset: DatasetConfig

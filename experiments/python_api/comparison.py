@@ -6,16 +6,19 @@ import io
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError, shown
+from groundlings.experiments.analysis.answer.answering import answer_of
+from groundlings.experiments.analysis.answer.values import Answer
 from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.analysis.comparison.effects import ArmFindings
 from groundlings.experiments.analysis.comparison.effects import Comparison as Findings
 from groundlings.experiments.analysis.comparison.fidelity_gate import FIDELITY_NAME, TRUTH_NAME
 from groundlings.experiments.analysis.comparison.verdict import Word
-from groundlings.experiments.analysis.metrics import Metric, metrics_of
+from groundlings.experiments.analysis.metrics import Metric, metrics_of, summarise
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.running.events import SILENT, Progress
 from groundlings.experiments.running.held_out.later import measured_later
@@ -41,11 +44,15 @@ class Comparison:
         print(comparison)
         assert comparison.verdict != "not supported"
 
+        print(comparison.answer.sentence)
+
     Attributes:
         findings: Everything that was found, as plain values.
+        answer: The same on one screen: the sentence, who wins, by how much, whether to believe it, the bad news.
     """
 
     findings: Findings
+    answer: Answer
 
     @property
     def verdict(self) -> Word | None:
@@ -99,21 +106,21 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, as `groundlings compare --json` prints them."""
-        return self.findings.as_dict()
+        return {"answer": self.answer.as_dict(), **self.findings.as_dict()}
 
     def __str__(self) -> str:
-        from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
+        from groundlings.experiments.analysis.answer.terminal import print_comparison
         from groundlings.experiments.terminal import Terminal
 
         written = io.StringIO()
-        print_verdict(self.findings, Terminal(file=written, width=_WIDTH))
+        print_comparison(self.answer, self.findings, Terminal(file=written, width=_WIDTH))
         return written.getvalue().rstrip()
 
     def __repr__(self) -> str:
         return f"<Comparison {dict(self.verdicts)}>"
 
     def _repr_html_(self) -> str:
-        return str(self.effects.to_html(index=False))
+        return f"<p>{escape(self.answer.sentence)}</p>{self.effects.to_html(index=False)}"
 
 
 def compare_runs(
@@ -123,6 +130,7 @@ def compare_runs(
     own_metrics: Sequence[Metric] = (),
     truth: Path | None = None,
     progress: Progress = SILENT,
+    past_tests: int = 0,
 ) -> Comparison:
     """The arms of a run, or of an experiment with variants.
 
@@ -133,6 +141,7 @@ def compare_runs(
         own_metrics: Metrics that Python code handed over, which the log knows by name alone.
         truth: A truth.json; the one in the run's directory if absent.
         progress: Is told that real behaviour is measured, for a run that did not measure it.
+        past_tests: On how many tests on real people its effects are corrected.
 
     Raises:
         RunDirectoryError: A log or a file beside it cannot be read, or a variant lacks an arm.
@@ -147,7 +156,8 @@ def compare_runs(
         found = compare_run(
             first, log, fidelity or near[FIDELITY_NAME], others_logs, metrics, held_out, truth or near[TRUTH_NAME]
         )
-        return Comparison(found)
+        summary = summarise(log, metrics)
+        return Comparison(found, answer_of(found, summary, str(log.run()["config"].get("question") or ""), past_tests))
 
 
 def check_variant_metrics(ours: Sequence[Metric], theirs: Sequence[Metric], variant: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.analysis.answer.values import Answer
 from groundlings.experiments.analysis.metrics import Metric, Summary, metrics_of, summarise
 from groundlings.experiments.analysis.retention import retention_frame
 from groundlings.experiments.archive.directory import CELLS, REPORT_NAME
@@ -222,6 +223,16 @@ class Run:
         examined, random = (None if each is None else Path(each) for each in (fidelity, truth))
         others = [variant.directory for variant in variants]
         return compare_runs(self.directory, examined, others, self.own_metrics, random)
+
+    def answer(self) -> Answer:
+        """The answer on one screen: who wins, by how much, whether to believe it, the bad news, what to do next.
+
+            print(run.answer().sentence)
+
+        Raises:
+            RunDirectoryError: As `compare`.
+        """
+        return self.compare().answer
 
     def check_readable(self) -> None:
         """Raise `RunDirectoryError` where there is no log that can be read."""

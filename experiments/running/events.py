@@ -10,8 +10,8 @@
 
     run_experiment(config, progress=Printing())
 
-The rooms below know nothing of this: they take plain callables, which `on_note`, `on_download`, `on_pairs` and
-`on_sessions` make of a `Progress`.
+The rooms below know nothing of this: they take plain callables, which `on_note`, `on_download`, `on_pairs`,
+`on_measuring` and `on_sessions` make of a `Progress`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class RunBegins:
 
 @dataclass(frozen=True, slots=True)
 class ArmBegins:
-    """An arm begins, with this many sessions at most."""
+    """An arm begins, with about this many sessions; where sessions decide on returns, with so many at most."""
 
     name: str
     sessions: int
@@ -76,6 +76,15 @@ class SessionsWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class Measuring:
+    """`done` of `total` parts of measuring and drawing a run are over, and the one called `what` begins."""
+
+    done: int
+    total: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class LabStep:
     """`done` of `total` steps of a lab (fidelity, warm-up) are over, and the one called `name` begins."""
 
@@ -84,7 +93,7 @@ class LabStep:
     name: str
 
 
-ProgressEvent = Note | Downloading | PairsAsked | RunBegins | ArmBegins | SessionsWritten | LabStep
+ProgressEvent = Note | Downloading | PairsAsked | RunBegins | ArmBegins | SessionsWritten | Measuring | LabStep
 
 
 class Progress(Protocol):
@@ -115,6 +124,8 @@ class Printing:
                 say(line)
             case RunBegins(directory):
                 say(f"writing {directory}", newlines=False)
+            case Measuring(0):
+                say("measuring and drawing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +164,11 @@ def on_download(progress: Progress) -> ProgressHook:
 def on_pairs(progress: Progress) -> Callable[[int, int], None]:
     """A callable for rooms that ask about pairs."""
     return lambda done, total: progress.event(PairsAsked(done, total))
+
+
+def on_measuring(progress: Progress) -> Callable[[int, int, str], None]:
+    """A callable for what measures a run."""
+    return lambda done, total, what: progress.event(Measuring(done, total, what))
 
 
 def on_sessions(progress: Progress) -> Callable[[int], None]:

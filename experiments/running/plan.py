@@ -18,6 +18,7 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets import load_dataset
 from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.offers import DayOffers
 from groundlings.environments.registry import EnvironmentContext, check_abilities
 from groundlings.environments.repeats import OwnClock
 from groundlings.environments.split import Split
@@ -168,6 +169,12 @@ class Plan:
         """Items that must not be shown to each user on the first day, shape (n_users, n_items)."""
         train = self.split.train
         return self.config.repeats.seen(train, self.clock.days(train) if self.config.repeats.allowed else _NO_DAYS, 0)
+
+    @cached_property
+    def first_offers(self) -> DayOffers | None:
+        """What every arm offers on the first day; None where the data know of no offers."""
+        offers = self.dataset.offers
+        return None if offers is None else offers.on(offers.opening(self.split.train.next_second))
 
 
 _NO_DAYS = np.zeros(0, dtype=np.int64)

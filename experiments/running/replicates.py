@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.experiments.analysis.measuring import measure
+from groundlings.experiments.analysis.comparison.fidelity_gate import NO_LABS, Labs
+from groundlings.experiments.analysis.measuring import Measured, measure
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.config.loading import as_yaml, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
@@ -44,10 +45,12 @@ class MatrixOutcome:
     Attributes:
         directory: Where the cells lie.
         cells: Name -> outcome, in the order of the matrix.
+        measured: The figures of the first cell, and what all cells answer together.
     """
 
     directory: Path
     cells: dict[str, Outcome]
+    measured: Measured
 
 
 def run_as_configured(
@@ -141,14 +144,24 @@ def cell_directories(directory: Path) -> list[Path]:
     return found
 
 
-def write_reports(directory: Path) -> None:
-    """Draw every cell again, the first one with the others as its variants, and put its page on top."""
+def write_reports(directory: Path, labs: Labs = NO_LABS) -> Measured:
+    """Draw every cell again, the first one with the others as its variants, and put its page on top.
+
+    Args:
+        directory: Of the matrix.
+        labs: Files of the fidelity lab and of the truth lab, where they do not lie beside a run.
+
+    Returns:
+        What was measured of the first cell, with all the others.
+    """
     cells = cell_directories(directory)
     with ExitStack() as stack:
         logs = [stack.enter_context(LogReader(cell)) for cell in cells]
-        for number, (cell, log) in enumerate(zip(cells, logs, strict=True)):
-            measure(cell, log, [] if number else logs[1:])
+        first = measure(cells[0], logs[0], logs[1:], labs=labs)
+        for cell, log in zip(cells[1:], logs[1:], strict=True):
+            measure(cell, log, labs=labs)
     _put_on_top(directory, cells[0])
+    return first
 
 
 def _carry_out(
@@ -179,8 +192,7 @@ def _carry_out(
             )
     if len(cells) > 1:
         progress.event(Note("comparing the cells"))
-    write_reports(directory)
-    return MatrixOutcome(directory, outcomes)
+    return MatrixOutcome(directory, outcomes, write_reports(directory))
 
 
 def _like_the_others(directory: Path, cells: Sequence[Cell], resuming: Resuming) -> Callable[[Plan], None]:
@@ -204,7 +216,8 @@ def _has_log(cell: Path) -> bool:
 
 
 def _put_on_top(directory: Path, cell: Path) -> None:
-    files.write_bytes(directory / files.REPORT_NAME, (cell / files.REPORT_NAME).read_bytes())
+    for name in (files.REPORT_NAME, files.ANSWER_NAME):
+        files.write_bytes(directory / name, (cell / name).read_bytes())
 
 
 def _in_cell(progress: Progress, cell: str) -> Progress:

@@ -12,7 +12,7 @@ from pathlib import Path
 from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import TooMuchUnreadable
 from groundlings.experiments.analysis.comparison.held_out import HELD_OUT_HASH, HeldOut, write_held_out
-from groundlings.experiments.analysis.measuring import measure
+from groundlings.experiments.analysis.measuring import Measured, measure
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.metrics.background import BACKGROUND_HASH, measure_background, write_background
 from groundlings.experiments.archive import directory as files
@@ -21,7 +21,7 @@ from groundlings.experiments.archive.log_check import write_manifest
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.event_loop import outside_of_loops
-from groundlings.experiments.running.events import SILENT, Note, Progress, RunBegins
+from groundlings.experiments.running.events import SILENT, Note, Progress, RunBegins, on_measuring
 from groundlings.experiments.running.manifest import manifest, run_row
 from groundlings.experiments.running.plan import Plan, prepare
 from groundlings.experiments.running.relocation import check_files, with_data_at
@@ -52,11 +52,13 @@ class Outcome:
         directory: Where everything lies.
         summary: The figures.
         digest: SHA-256 over what happened.
+        measured: The figures, and what they answer.
     """
 
     directory: Path
     summary: Summary
     digest: str
+    measured: Measured
 
 
 def run_experiment(
@@ -172,9 +174,7 @@ def _carried_out(
                 seconds = {"prepare": ready - began, "simulate": time.monotonic() - ready}
                 return plan, directory, found, seconds
 
-        done = asyncio.run(simulated())
-        progress.event(Note("measuring and drawing"))
-        return _measured(*done)
+        return _measured(*asyncio.run(simulated()), progress=progress)
 
 
 def _shown(plan: Plan, directory: Path, progress: Progress) -> None:
@@ -184,7 +184,9 @@ def _shown(plan: Plan, directory: Path, progress: Progress) -> None:
         measure(directory, log, metrics=plan.metrics)
 
 
-def _measured(plan: Plan, directory: Path, held_out: HeldOut, seconds: Mapping[str, float]) -> Outcome:
+def _measured(
+    plan: Plan, directory: Path, held_out: HeldOut, seconds: Mapping[str, float], *, progress: Progress
+) -> Outcome:
     written_hash = write_held_out(directory, held_out)
     with LogReader(directory) as log:
         fingerprint = log.digest()
@@ -195,4 +197,5 @@ def _measured(plan: Plan, directory: Path, held_out: HeldOut, seconds: Mapping[s
         written = {**about, **replies, HELD_OUT_HASH: written_hash, BACKGROUND_HASH: background}
     write_manifest(directory, written)  # it is sealed in the log, which nobody reads at that moment
     with LogReader(directory) as log:
-        return Outcome(directory, measure(directory, log, metrics=plan.metrics, most_rows=0), fingerprint)
+        found = measure(directory, log, metrics=plan.metrics, most_rows=0, told=on_measuring(progress))
+        return Outcome(directory, found.summary, fingerprint, found)

@@ -114,7 +114,7 @@ async def _simulated(
                 progress.event(Note(f"{TWO}: {'; '.join(map(line, changes))}"))
         while plan.stages:
             arms = plan.stages.pop(0)  # an arm is large: this frees it after its last day
-            sessions = sum(arm.people for arm in arms) * plan.schedule.most_sessions
+            sessions = round(sum(arm.people for arm in arms) * plan.schedule.likely_sessions)
             progress.event(ArmBegins(", ".join(arm.name for arm in arms), sessions))
             if past is not None:
                 _go_on(arms, past)

@@ -19,11 +19,10 @@ from scipy.special import expit
 from groundlings.environments.actions import Cells
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.decision import Decision
-from groundlings.environments.interactions import Interactions
 from groundlings.environments.offers import Offers
 from groundlings.personas.exposure.fatigue import RepeatFatigue
 from groundlings.personas.held_out_replay import Grounding
-from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Shown, Situation
+from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Situation
 from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.minds.browsing_parameters import (
     BrowsingParameters,
@@ -37,6 +36,7 @@ from groundlings.personas.minds.click_model import (
     known_items,
     settled_constant,
 )
+from groundlings.personas.minds.earlier_days import EarlierDays
 from groundlings.personas.offers.market import Market
 from groundlings.personas.population import Population
 from groundlings.personas.repeats.model import RepeatModel
@@ -54,7 +54,7 @@ Handler: TypeAlias = "Callable[[BehaviouralMind, Situation, Decision], Cells]"
 """The column of one action: from the mind, the situation, and what has been decided about the actions before it."""
 
 
-class BehaviouralMind:
+class BehaviouralMind(EarlierDays):
     """Decides by arithmetic on a taste; see the module for the model.
 
     Carts, purchases and quantities are decided by `groundlings.personas.offers.shopping`. A subclass takes further
@@ -120,28 +120,12 @@ class BehaviouralMind:
         """See `Mind.decide`."""
         page = situation.page
         users, items = situation.sessions.users, np.where(page.shown, page.items, 0)
-        odds = self._utility.log_odds(users, items)
-        if self._known is not None:
-            odds = self._known.put(odds, users, items, situation.sessions.day)
-        if self._fatigue is not None:
-            odds = odds + self._fatigue.log_odds(users, items)
+        odds = self._remembered(situation, self._utility.log_odds(users, items))
         decision = self._market.decide(situation, odds)
         for name in situation.legal.schema.names:
             if name in self.handlers:
                 decision = decision.taking(**{name: self.handlers[name](self, situation, decision)})
         return decision
-
-    def counts_shown(self) -> bool:
-        """See `Notices.counts_shown`."""
-        return self._fatigue is not None
-
-    def notice(self, day: int, interactions: Interactions, shown: Shown) -> None:
-        """See `Notices.notice`."""
-        if self._known is not None:
-            self._known.notice(day, interactions)
-        if self._fatigue is not None:
-            opened = interactions.users, interactions.items.astype(np.int64)
-            self._fatigue.notice((shown.users, shown.items), opened)
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""

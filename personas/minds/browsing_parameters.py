@@ -110,7 +110,8 @@ def settle(
     utility, constant = _utility(options, taste, exposures, origins)
     level = None
     if constant is None:
-        level = _level(options, new_share or taste.appeal_weights.met_share, exposures, origins)
+        met_share = taste.appeal_weights.met_share if new_share is None else new_share
+        level = _level(options, met_share, exposures, origins)
     known = exposures is not None and exposures.liking.intercept.fitted
     liking = (AS_CHOSEN, NOT_CHOSEN.value)
     if exposures is not None and known:

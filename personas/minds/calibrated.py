@@ -2,9 +2,10 @@
 
     P(click | examined) = logistic(constant + evidence * utility + pull * language * standardised score)
 
-Utility is that of the behavioural mind (`groundlings.personas.taste.utility`), and pull the weight of appeal in it.
-The weights were estimated on what validation people met, with appeal for utility
+Utility is that of the behavioural mind (`groundlings.personas.taste.utility`), and pull the size of the weight of
+appeal in it. The weights were estimated on what validation people met, with appeal for utility
 (`groundlings.personas.taste.calibration`), so what the model says pulls as weakly as appeal does once an item is shown.
+Pull is positive also where a log of exposures gives appeal a negative weight: the model speaks for an item, or against.
 A model that knows nothing of the items gets a weight near zero and does no harm. Either term may be left out: with the
 evidence alone this is the behavioural mind, which asks nobody; with the language alone taste is not looked at. Where
 items may be shown again, those that a person knows have the log-odds of the repeat model
@@ -26,13 +27,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.decision import Decision
-from groundlings.environments.interactions import Interactions
 from groundlings.environments.offers import Offers
 from groundlings.environments.page import Page
 from groundlings.environments.trace import Remark
 from groundlings.personas.exposure.fatigue import RepeatFatigue
 from groundlings.personas.held_out_replay import Grounding
-from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Shown, Situation
+from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Situation
 from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.minds.browsing_parameters import described_browsing, named_exposures, settle
 from groundlings.personas.minds.calibrated_question import LanguageScorer, QuestionOptions, Scored
@@ -43,12 +43,13 @@ from groundlings.personas.minds.click_model import (
     open_constant,
     settled_constant,
 )
+from groundlings.personas.minds.earlier_days import EarlierDays
 from groundlings.personas.offers.market import Market
 from groundlings.personas.population import Population
 from groundlings.personas.repeats.model import RepeatModel
 from groundlings.personas.taste.calibration import Calibration
 from groundlings.personas.taste.model import Taste
-from groundlings.personas.taste.utility import Utility
+from groundlings.personas.taste.utility import Utility, UtilityWeights
 
 Term = Literal["evidence", "language"]
 
@@ -90,7 +91,7 @@ class CalibratedOptions(LanguageTermOptions, BrowsingOptions):
         return "language" in self.terms
 
 
-class CalibratedMind:
+class CalibratedMind(EarlierDays):
     """Decides by both terms, or one of them; see the module for the model.
 
     Args:
@@ -132,7 +133,7 @@ class CalibratedMind:
         self._fatigue = RepeatFatigue.of(self._exposures, taste.n_items)
         self._market = Market(Browsing(taste, options, self._parameters, grounding), options, population, offers)
         self._utility = Utility(taste, self._parameters.utility)
-        self._pull = self._parameters.utility.appeal or 1.0  # without appeal, what the model says is all that pulls
+        self._pull = _pull(self._parameters.utility)
         score = self._utility.catalog_log_odds
 
         if self._calibration is None or self._parameters.constant is not None:
@@ -164,7 +165,7 @@ class CalibratedMind:
         """See `Mind.decide`."""
         page = situation.page
         if self._scorer is None:
-            odds = self._known_placed(situation, self._wanted(situation) + self._constant)
+            odds = self._remembered(situation, self._wanted(situation) + self._constant)
             return self._market.decide(situation, odds)
         if len(situation.sessions) != 1:
             raise ValueError(f"a mind with a language term decides for one session at a time, found {len(page.items)}")
@@ -179,18 +180,6 @@ class CalibratedMind:
         )
         trace = replace(decision.trace, calls=calls, remarks=(*said, *decision.trace.remarks))
         return replace(decision, trace=trace)
-
-    def counts_shown(self) -> bool:
-        """See `Notices.counts_shown`."""
-        return self._fatigue is not None
-
-    def notice(self, day: int, interactions: Interactions, shown: Shown) -> None:
-        """See `Notices.notice`."""
-        if self._known is not None:
-            self._known.notice(day, interactions)
-        if self._fatigue is not None:
-            opened = interactions.users, interactions.items.astype(np.int64)
-            self._fatigue.notice((shown.users, shown.items), opened)
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""
@@ -216,19 +205,16 @@ class CalibratedMind:
         said[0, slots] = self._calibration.standardised(np.array([each.score for each in scored]))
         if not self._evidence:
             unsaid = np.full(said.shape, self._constant)
-            return self._known_placed(situation, unsaid) + self._pull * self._calibration.language_alone.value * said
+            return self._remembered(situation, unsaid) + self._pull * self._calibration.language_alone.value * said
         unsaid = self._constant + self._calibration.evidence.value * self._wanted(situation)
-        return self._known_placed(situation, unsaid) + self._pull * self._calibration.language.value * said
-
-    def _known_placed(self, situation: Situation, odds: FloatArray) -> FloatArray:
-        """The log-odds without the language term: those of known items in their place, and what fatigue takes off."""
-        page, users = situation.page, situation.sessions.users
-        items = np.where(page.shown, page.items, 0)
-        if self._known is not None:
-            odds = self._known.put(odds, users, items, situation.sessions.day)
-        return odds if self._fatigue is None else odds + self._fatigue.log_odds(users, items)
+        return self._remembered(situation, unsaid) + self._pull * self._calibration.language.value * said
 
     def _wanted(self, situation: Situation) -> FloatArray:
         """Utility of every slot, shape (n_sessions, n_slots); empty slots have that of the first item."""
         page: Page = situation.page
         return self._utility.log_odds(situation.sessions.users, np.where(page.shown, page.items, 0))
+
+
+def _pull(weights: UtilityWeights) -> float:
+    """How strongly what the model says pulls: as appeal does, whichever way; alone where appeal does nothing."""
+    return abs(weights.appeal) or 1.0

@@ -16,6 +16,7 @@ purchases these are the rates themselves; who would buy for certain abandons no 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -87,12 +88,18 @@ class Shopping:
         done, items = decision["click"], situation.page.items
         certain = _really_met(decision)
         taken: dict[str, Any] = {}
+        reached = decision.trace.probability("click")
         for name, chance in zip((ADD_TO_CART, PURCHASE), self._steps(schema, wanted, opening), strict=True):
             if name in steps:
-                drawn = situation.sessions.draws.uniform(name, items) < np.where(certain, 1.0, chance)
-                done = taken[name] = done & drawn
+                likely = np.where(certain, 1.0, chance)
+                done = taken[name] = done & (situation.sessions.draws.uniform(name, items) < likely)
+                reached = None if reached is None else reached * likely
+            elif name in schema:
+                reached = None  # something else decides about this step
         if QUANTITY in schema and QUANTITY not in self._others and PURCHASE in steps:
             taken[QUANTITY] = self._units(situation, done)
+        if PURCHASE in steps:
+            decision = replace(decision, trace=replace(decision.trace, purchase_chance=reached))
         return decision.taking(**taken)
 
     def rates(self, schema: ActionSchema) -> tuple[Figure, Figure]:

@@ -174,10 +174,11 @@ def fit_repeats(train: Interactions, clock: OwnClock, fitting: BoolArray, *, see
         everybody = Occasions.of(train.users, items, days, train.n_users, train.n_items)
         rows = fitted.chances(_MOST_ROWS, np.random.default_rng(seed))
         taken, unknown = fitted.new_items()
-        if not len(rows.users) or not taken.any():
+        if not len(rows.users) or not 0 < taken.sum() < unknown.sum():
             raise DataError(
                 "site.repeats: how often people take up again what they know, beside new items, is not known: nobody "
-                "of the training history took up a new item on a later day than their first; take the key out"
+                "of the training history took up a new item on a later day than their first, or everybody took up all; "
+                "take the key out"
             )
         earlier = fitted.before(fitted.labelled_from)
         rates, now = _measure(earlier, earlier), _measure(fitted, everybody)

@@ -55,15 +55,16 @@ class Measured:
 
     @property
     def met_share(self) -> float | None:
-        """Share of their candidates that the people with held-out rows met in them, None where nobody has any.
+        """Share of their candidates that the people with held-out rows met in them; None where that is none or all.
 
-        Candidates are all items of the catalog that are not in a person's history without the held-out rows.
+        Neither has log-odds that a level could be set by. Candidates are all items of the catalog that are not in a
+        person's history without the held-out rows.
         """
         people = np.unique(self.held_out.users)
         met = np.diff(self.held_out.matrix.indptr)[people].sum()
         before = np.diff(self.earlier.met.indptr)[people]
         candidates = len(people) * self.held_out.n_items - before.sum()
-        return float(met / candidates) if met else None
+        return float(met / candidates) if 0 < met < candidates else None
 
 
 def measure(dataset: Dataset, train: Interactions, *, salt: str, seed: int, labels: LabelRows = "latest") -> Measured:

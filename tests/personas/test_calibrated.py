@@ -234,18 +234,20 @@ def test_language_alone_looks_at_no_taste(world, informed):
     assert changed.tolist() == [False, True, False, False]
 
 
-@pytest.mark.parametrize(("utility", "pull"), [("met", 1.0), ("shown", 0.2), ({"appeal": 0.5}, 0.5)])
-def test_both_terms_add_up_on_the_log_odds_and_pull_alike(world, informed, utility, pull):
+@pytest.mark.parametrize(
+    ("utility", "appealing", "pull"),
+    [("met", 1.0, 1.0), ("shown", 0.2, 0.2), ({"appeal": 0.5}, 0.5, 0.5), ({"appeal": -0.5}, -0.5, 0.5)],
+)
+def test_both_terms_add_up_on_the_log_odds_and_pull_alike(world, informed, utility, appealing, pull):
     calibration, _ = informed
     model = Knower()
     model.odds[world.scorer(model).question(3, 2).told] = 2.5
     mind = world.mind(calibration=calibration, scorer=world.scorer(model), utility=utility, examination_exponent=0)
     chance = world.decide(mind, 3, (1, 2)).trace.probability("click")[0]
     appeal = world.taste.appeal(np.array([3]))[0, [1, 2]].astype(float)
-    expected = (
-        calibration.evidence.value * (appeal[1] - appeal[0]) + calibration.language.value * 2.5 / calibration.scale
-    )
-    assert logit(chance[1]) - logit(chance[0]) == pytest.approx(pull * expected, rel=1e-6)
+    expected = appealing * calibration.evidence.value * (appeal[1] - appeal[0])
+    expected += pull * calibration.language.value * 2.5 / calibration.scale
+    assert logit(chance[1]) - logit(chance[0]) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("terms", [("language",), ("evidence", "language")])

@@ -274,5 +274,7 @@ def _resampled(arm: ArmOutcomes, headline: Headline) -> Check:
     low, high = headline.bootstrap_low, headline.bootstrap_high
     if low is None or high is None:
         return Check(name, "not run", "too few agents to resample", spoils=False)
-    agrees = not headline.clear or not low <= 0 <= high
+    gap = headline.effect.difference or 0.0
+    along, against = (low > 0, high < 0) if gap > 0 else (high < 0, low > 0)
+    agrees = along if headline.clear else not against
     return Check(name, "passed" if agrees else "failed", f"BCa interval [{low:+.4g}, {high:+.4g}]", spoils=False)

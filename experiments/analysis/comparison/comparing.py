@@ -11,7 +11,7 @@ import numpy as np
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.experiments.analysis.compare import Difference, mean_interval
+from groundlings.experiments.analysis.compare import mean_interval
 from groundlings.experiments.analysis.comparison.checks import check_arm, check_run, competitors
 from groundlings.experiments.analysis.comparison.effects import (
     ArmFindings,
@@ -19,6 +19,7 @@ from groundlings.experiments.analysis.comparison.effects import (
     Exploration,
     Guardrail,
     Harm,
+    Headline,
     Variants,
 )
 from groundlings.experiments.analysis.comparison.equivalence import no_loss_p_value
@@ -40,6 +41,7 @@ from groundlings.experiments.analysis.comparison.real_behaviour import (
     repeat_check,
 )
 from groundlings.experiments.analysis.comparison.segments import effects_by_segment, levels_of
+from groundlings.experiments.analysis.comparison.standing import standing
 from groundlings.experiments.analysis.comparison.verdict import Check, Evidence, judge
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.lost import altogether
@@ -102,9 +104,10 @@ def compare_outcomes(
         *written, *check_run(outcomes, plan.alpha), *_looked(outcomes, plan), *_variants_finished(outcomes, others)
     )  # fmt: skip
     checks = (*checks, *(() if held_out is None else repeat_check(held_out)))
+    stands = standing(outcomes, plan, arms, others)
     comparer = _Comparer(
         outcomes, plan, found, checks, gate, levels_of(outcomes.personas), _explore(outcomes, arms, plan), held_out,
-        truth,
+        truth, stands.ranks,
     )  # fmt: skip
     return Comparison(
         run=outcomes.run,
@@ -112,7 +115,7 @@ def compare_outcomes(
         design=outcomes.design,
         declared=outcomes.plan is not None,
         baseline=outcomes.baseline.name,
-        baseline_mean=mean_interval(outcomes.baseline.values(plan.primary)).mean,
+        baseline_mean=mean_interval(outcomes.baseline.counted(plan.primary)).mean,
         arms=tuple(comparer.findings(arm, seen[arm.name]) for arm in arms),
         checks=(*checks, *(() if held_out is None else order_check(held_out.audiences))),
         gate=gate,
@@ -123,6 +126,7 @@ def compare_outcomes(
         truth=truth,
         objectives=weigh(outcomes, plan, arms) if arms else None,
         tails=tails(outcomes, plan, arms) if outcomes.plan is not None else (),
+        standing=stands,
     )
 
 
@@ -139,6 +143,7 @@ class _Comparer:
     explored: Mapping[str, tuple[Exploration, ...]]
     held_out: HeldOut | None
     truth: Gate | None
+    ranks: Mapping[str, tuple[int, int]]
 
     def findings(self, arm: ArmOutcomes, variants: Variants | None) -> ArmFindings:
         """All about one arm."""
@@ -155,7 +160,7 @@ class _Comparer:
             Evidence(
                 clear=headline.clear,
                 identical=headline.identical,
-                no_interval=_no_interval(headline.effect, arm, base),
+                unclear=_unclear(headline, arm, base),
                 same_sign=None if variants is None else variants.same_sign,
                 harmed=tuple(arm.metrics[guard.metric].label.lower() for guard in guardrails if guard.state == "harmed")
                 if better
@@ -183,7 +188,7 @@ class _Comparer:
             word=judgement.word,
             reasons=judgement.reasons,
             headline=headline,
-            ranks=self.found.ranks.get(arm.name),
+            ranks=self.ranks.get(arm.name),
             guardrails=guardrails,
             explored=self.explored[arm.name],
             segments=segments,
@@ -238,8 +243,11 @@ def _explore(outcomes: Outcomes, arms: Sequence[ArmOutcomes], plan: PlanConfig) 
     return {name: tuple(each) for name, each in result.items()}
 
 
-def _no_interval(effect: Difference, arm: ArmOutcomes, baseline: ArmOutcomes) -> str:
-    """Why an effect has no interval, "" where it has one."""
+def _unclear(headline: Headline, arm: ArmOutcomes, baseline: ArmOutcomes) -> str:
+    """Why an effect is not clear other than by an interval that includes zero; "" otherwise."""
+    effect = headline.effect
+    if effect.excludes_zero:
+        return "" if headline.clear else "not clear after correction for all metrics and arms that were looked at"
     if effect.low is not None:
         return ""
     lost = altogether([baseline.lost, arm.lost])

@@ -14,6 +14,7 @@ from groundlings.experiments.analysis.comparison.objective_effects import Object
 from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.real_behaviour import RealBehaviour
 from groundlings.experiments.analysis.comparison.segments import Contrast, Segment
+from groundlings.experiments.analysis.comparison.standings import Standing
 from groundlings.experiments.analysis.comparison.verdict import Check, Word
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.lost import LostPages
@@ -30,7 +31,8 @@ class Headline:
         interval: What kind of interval that is, in words.
         adjusted_p: Corrected for the number of arms (or, without a plan, of metrics, too); None without a p value.
         clear: Whether the effect counts as found.
-        lift: The same relative to the baseline's mean, each agent's arm over baseline by the delta method, 95 %.
+        lift: The same relative to the baseline's mean, each agent's arm over baseline by the delta method, with as many
+            standard errors to either side as `effect` has over agents.
         bootstrap_low, bootstrap_high: Ends of the BCa interval over agents, uncorrected; None without one.
         detectable: Effect that would have been found with the power planned (the MDE); None without a standard error.
         smallest: The smallest effect that matters, in the metric's unit; None without a plan.
@@ -119,7 +121,8 @@ class ArmFindings:
         word: validated, indicative or not supported.
         reasons: Why it is no better word.
         headline: The primary metric.
-        ranks: Lowest and highest rank among all competitors and the baseline that the resamples allow, 1 is the best.
+        ranks: Lowest and highest rank among all competitors and the baseline that the resamples allow, 1 is the best;
+            None where fewer than two agents have a value in all of them.
         guardrails, explored: The other metrics.
         segments, contrasts: Parts of the audience.
         harm: Who lost; None where nobody lived in both arms.
@@ -154,7 +157,7 @@ class Comparison:
     """All arms against the baseline.
 
     Attributes:
-        run: The run's row, with "agents" and "days".
+        run: The run's row, with "agents", "days" and "came": agents with a session.
         plan: What was declared, or what stands in for it.
         design: How arms met people.
         declared: Whether it was.
@@ -170,6 +173,7 @@ class Comparison:
         truth: What the truth lab says of the audience; None where it was not asked.
         objectives: Several objectives weighed against each other; None where the plan has none.
         tails: What means of money rest on; empty where the plan is about none.
+        standing: How all arms stand to each other on the primary metric.
     """
 
     run: Mapping[str, Any]
@@ -188,6 +192,7 @@ class Comparison:
     truth: Gate | None = None
     objectives: Objectives | None = None
     tails: tuple[Tail, ...] = ()
+    standing: Standing = field(default_factory=Standing)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -205,6 +210,7 @@ class Comparison:
             "arms": [asdict(arm) for arm in self.arms],
             "checks": [asdict(check) for check in self.checks],
             "preference": None if self.preference is None else asdict(self.preference),
+            "standing": self.standing.as_dict(),
             "lost": self.lost.as_dict(),
             "held_out": None if self.held_out is None else self.held_out.as_dict(),
             "fidelity": None if self.gate is None else asdict(self.gate),

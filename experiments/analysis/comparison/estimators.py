@@ -15,6 +15,7 @@ import numpy as np
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate, paired_difference
 from groundlings.experiments.analysis.comparison.bootstrap import bca_interval, bca_split_interval
+from groundlings.experiments.analysis.comparison.joint_means import JointMeans, paired_means, split_means
 from groundlings.experiments.analysis.comparison.multiplicity import MaxT, max_t, max_t_split
 from groundlings.experiments.analysis.comparison.ratios import (
     paired_ratio_difference,
@@ -61,6 +62,10 @@ class Estimator(Protocol):
         """Several arms against one baseline, judged together; None with too few agents."""
         ...
 
+    def means(self, arms: Sequence[FloatArray]) -> JointMeans | None:
+        """Means of several arms together; None with too few agents."""
+        ...
+
     def heterogeneity(self, groups: Sequence[tuple[FloatArray, FloatArray]]) -> float | None:
         """p of "the effect is the same in all groups of agents"; None where it cannot be tested."""
         ...
@@ -100,6 +105,12 @@ class Paired:
         gaps = np.column_stack([arm - baseline for arm in arms])
         complete = gaps[~np.isnan(gaps).any(axis=1)]
         return max_t(complete, alpha) if len(complete) > 1 else None
+
+    def means(self, arms: Sequence[FloatArray]) -> JointMeans | None:
+        """See `Estimator.means`; agents with a value in all arms count."""
+        values = np.column_stack(arms)
+        known = values[~np.isnan(values).any(axis=1)]
+        return paired_means(known) if len(known) > 1 else None
 
     def heterogeneity(self, groups: Sequence[tuple[FloatArray, FloatArray]]) -> float | None:
         """See `Estimator.heterogeneity`; Welch's analysis of variance on the agents' differences."""
@@ -149,6 +160,11 @@ class Split:
         """See `Estimator.together`."""
         groups = [_known(each) for each in self._adjusted(baseline, *arms)]
         return max_t_split(groups[0], groups[1:], alpha) if min(map(len, groups)) > 1 else None
+
+    def means(self, arms: Sequence[FloatArray]) -> JointMeans | None:
+        """See `Estimator.means`."""
+        groups = [_known(each) for each in self._adjusted(*arms)]
+        return split_means(groups) if min(map(len, groups)) > 1 else None
 
     def heterogeneity(self, groups: Sequence[tuple[FloatArray, FloatArray]]) -> float | None:
         """See `Estimator.heterogeneity`; Cochran's Q over the groups' effects."""

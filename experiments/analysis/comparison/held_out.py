@@ -107,17 +107,20 @@ class RepeatShares:
     """How much of what is taken up of an arm's first lists was known before, simulated and real.
 
     Attributes:
-        simulated: Share of the expected clicks on the pages seen that fall on items of the training part.
+        simulated: Share of the expected clicks (in a shop purchases) on the pages seen that fall on items of the
+            training part.
         real: Share of the repeats among all that the same people took up, in the held-out part, of the items that they
             were shown there; None where they took up none.
-        clicks: Expected clicks, the denominator of `simulated`.
+        clicks: Expected clicks or purchases, the denominator of `simulated`.
         taken: How often something was really taken up, each item of each day once: the denominator of `real`.
+        of: What `simulated` is a share of, in words.
     """
 
     simulated: float | None
     real: float | None
     clicks: float
     taken: int
+    of: str = "clicks"
 
     def differs_by_at_most(self, part: float) -> bool:
         """Whether the two differ by at most this part of the real one, beyond its noise; True where one is not known.

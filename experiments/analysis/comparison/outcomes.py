@@ -87,10 +87,13 @@ class ArmOutcomes:
 
     def values(self, metric: str) -> FloatArray:
         """One value per agent, shape (n_agents,), NaN where there is none."""
-        found = self.totals.values(self.metrics[metric])
-        if metric in self.caps:
-            found = np.minimum(found, self.caps[metric])
+        found = self.counted(metric)
         return found if self.control_variates is None else adjusted_by_controls(found, self.control_variates)
+
+    def counted(self, metric: str) -> FloatArray:
+        """As `values`, before control variates are taken out: what an arm's own mean is of."""
+        found = self.totals.values(self.metrics[metric])
+        return np.minimum(found, self.caps[metric]) if metric in self.caps else found
 
     def parts(self, metric: str) -> tuple[FloatArray, FloatArray]:
         """Numerator and denominator of the metric's pooled ratio, shape (n_agents,) each."""
@@ -144,12 +147,15 @@ def by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:
     return {metric.name: metric for metric in metrics}
 
 
-def read_outcomes(log: LogReader, metrics: Sequence[Metric] | None = None) -> Outcomes:
+def read_outcomes(
+    log: LogReader, metrics: Sequence[Metric] | None = None, measured: RunTotals | None = None
+) -> Outcomes:
     """The outcomes of a run, also of one that was interrupted.
 
     Args:
         log: The run's.
         metrics: What is measured; what the run's experiment file names if absent.
+        measured: The totals of the run where they were read before, with their metrics in place of `metrics`.
 
     Raises:
         RunDirectoryError: The log holds no run, or more than one.
@@ -159,8 +165,10 @@ def read_outcomes(log: LogReader, metrics: Sequence[Metric] | None = None) -> Ou
     run, config = {name: row[name] for name in _FACTS}, row["config"]
     declared, design = config.get("plan"), design_of(config)
     people = list(log.logged_agents())
-    wanted = metrics_of(config, actions=log.action_names()) if metrics is None else tuple(metrics)
-    measured = RunTotals(log, float(run["like_from"]), wanted)
+    if measured is None:
+        wanted = metrics_of(config, actions=log.action_names()) if metrics is None else metrics
+        measured = RunTotals(log, float(run["like_from"]), wanted)
+    wanted = measured.metrics
     agents, named = measured.agents, by_name(wanted)
     cut_short = log.agents_cut_short()
     found = log.logged_arms()
@@ -209,7 +217,7 @@ def read_outcomes(log: LogReader, metrics: Sequence[Metric] | None = None) -> Ou
     plan = None if declared is None else PlanConfig.model_validate(declared)
     caps = {} if plan is None else _caps(plan, arms)
     return Outcomes(
-        run={**run, "agents": len(agents), "days": measured.n_days},
+        run={**run, "agents": len(agents), "came": measured.came, "days": measured.n_days},
         plan=plan,
         design=design,
         estimator=estimator_of(design, int(run["seed"]), names, user_ids, personas),
@@ -226,6 +234,8 @@ def _caps(plan: PlanConfig, arms: Sequence[ArmOutcomes]) -> dict[str, float]:
     """Metric -> the quantile that the plan winsorises at, of all arms' agents together."""
     found = {}
     for name, quantile in (plan.winsorise or {}).items():
+        if name not in arms[0].metrics:
+            continue
         values = np.concatenate([arm.totals.values(arm.metrics[name]) for arm in arms])
         known = values[~np.isnan(values)]
         if len(known):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.experiments.analysis.compare import CONFIDENCE, Estimate, mean_interval
+from groundlings.experiments.analysis.compare import CONFIDENCE, Estimate, mean_interval, within_one
 from groundlings.experiments.analysis.comparison.integrity import attrition_p_value
 from groundlings.experiments.analysis.comparison.ratios import ratio_estimate
 from groundlings.simulator.log.reader import LogReader
@@ -81,8 +81,8 @@ def preference(
     return Preference(
         arm=names[1],
         baseline=names[0],
-        share=mean_interval(np.where(prefers_arm, 1.0, np.where(prefers_baseline, 0.0, 0.5))),
-        credit=ratio_estimate(arm, arm + baseline),
+        share=within_one(mean_interval(np.where(prefers_arm, 1.0, np.where(prefers_baseline, 0.0, 0.5)))),
+        credit=within_one(ratio_estimate(arm, arm + baseline)),
         p_value=attrition_p_value(prefers_arm, prefers_baseline),  # McNemar's test is the sign test of discordant pairs
         prefer_arm=int(prefers_arm.sum()),
         prefer_neither=int((arm == baseline).sum()),

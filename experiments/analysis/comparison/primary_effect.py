@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from groundlings.experiments.analysis.compare import Difference, mean_interval
+from groundlings.experiments.analysis.compare import Difference, Estimate, mean_interval
 from groundlings.experiments.analysis.comparison.effects import Headline, Variants
 from groundlings.experiments.analysis.comparison.estimators import Estimator, Paired, Split
 from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg
@@ -23,10 +23,9 @@ STUDENT = {Paired: "Student's t", Split: "Welch's t"}
 
 @dataclass(frozen=True, slots=True)
 class Headlines:
-    """The headline of each arm, and the ranks that the resamples allow, by arm name; no ranks for a single arm."""
+    """The headline of each arm, by its name."""
 
     by_arm: Mapping[str, Headline]
-    ranks: Mapping[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +56,11 @@ def headlines(
     """
     base, estimator = outcomes.baseline.values(plan.primary), outcomes.estimator
     gaps = {arm.name: estimator.difference(arm.values(plan.primary), base, 1 - plan.alpha) for arm in arms}
-    ranks: dict[str, tuple[int, int]] = {}
     student = f"{STUDENT[type(estimator)]}, {estimator.words}"
     rule = _Rule(student, None, {name: gap.p_value for name, gap in gaps.items() if gap.p_value is not None})
     joint = estimator.together([arm.values(plan.primary) for arm in arms], base, plan.alpha) if len(arms) > 1 else None
     if joint is not None:
         names = [arm.name for arm in arms]
-        ranks = {name: (int(low), int(high)) for name, (low, high) in zip(names, joint.ranks, strict=True)}
         adjusted = dict(zip(names, map(float, joint.p_values), strict=True))
         rule = _Rule(f"max-T over {len(arms)} arms, {estimator.words}", joint.critical, adjusted)
     if outcomes.plan is None:
@@ -73,8 +70,7 @@ def headlines(
     elif plan.stopping != "fixed":
         rule = _sequential(plan, outcomes.run["agents"], min((gap.n for gap in gaps.values()), default=0), len(arms))
     return Headlines(
-        {arm.name: _headline(arm, outcomes, plan, gaps[arm.name], rule, variants[arm.name]) for arm in arms},
-        ranks,
+        {arm.name: _headline(arm, outcomes, plan, gaps[arm.name], rule, variants[arm.name]) for arm in arms}
     )
 
 
@@ -151,7 +147,7 @@ def _headline(
         interval=words,
         adjusted_p=rule.adjusted.get(arm.name),
         clear=clear,
-        lift=estimator.lift(ours, theirs),
+        lift=_as_wide(estimator.lift(ours, theirs), critical),
         bootstrap_low=low,
         bootstrap_high=high,
         detectable=_detectable(critical, gap, plan),
@@ -159,6 +155,14 @@ def _headline(
         pooled=_pooled(arm, base, plan.primary, estimator),
         identical=arm.identical,
     )
+
+
+def _as_wide(lift: Estimate, critical: float) -> Estimate:
+    """The lift with an interval of as many standard errors as the effect has: over all arms and looks together."""
+    if lift.mean is None or lift.standard_error is None:
+        return lift
+    reach = critical * lift.standard_error
+    return replace(lift, low=lift.mean - reach, high=lift.mean + reach)
 
 
 def _over_variants(effect: Difference, variants: Variants | None, alpha: float) -> Difference | None:

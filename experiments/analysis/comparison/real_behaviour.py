@@ -145,7 +145,8 @@ def repeat_check(found: HeldOut) -> tuple[Check, ...]:
         return ()
     fine = all(each.differs_by_at_most(REPEAT_TOLERANCE) for each in shares.values())
     told = [f"{arm} {each.simulated:.0%} (real {each.real:.0%})" for arm, each in shares.items()]
-    said = f"share of clicks on known items, beside that of real repeats among the same items: {', '.join(told)}"
+    what = " and ".join(dict.fromkeys(each.of for each in shares.values()))
+    said = f"share of {what} on known items, beside that of real repeats among the same items: {', '.join(told)}"
     return (Check(REPEAT_CHECK, "passed" if fine else "failed", said, spoils=False),)
 
 

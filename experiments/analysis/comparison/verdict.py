@@ -1,8 +1,9 @@
 """The verdict on an effect, by fixed rules.
 
-    not supported   the arms are identical, there is no interval or it includes zero, a variant changes the sign, an
-                    integrity check failed, a guarded metric is harmed by an arm that is called better, or what real
-                    people did with the same arms has the other sign and an interval that excludes zero
+    not supported   the arms are identical, there is no interval or it includes zero, the effect is not clear after
+                    correction for how much was looked at, a variant changes the sign, an integrity check failed, a
+                    guarded metric is harmed by an arm that is called better, or what real people did with the same
+                    arms has the other sign and an interval that excludes zero
     validated       none of these; the plan was declared, every check that a validation needs was made and passed, and
                     the agents passed the system gate of the fidelity lab on these data: validated against later
                     observed behaviour. Where they passed the truth lab on these data as well, they order recommenders
@@ -49,7 +50,7 @@ class Evidence:
     """All that the word depends on.
 
     Attributes:
-        clear: The headline interval excludes zero.
+        clear: The headline interval excludes zero, and so does what is known after correction.
         same_sign: All variants have the sign of the effect; None without variants.
         harmed: Guarded metrics that an arm called better harms.
         declared: A plan was declared before the run.
@@ -57,7 +58,7 @@ class Evidence:
         gate: Whether the audience passed the system gate on these data; None where it was not examined.
         truth: Whether it passed the truth lab on these data; None where it was not examined there, or on other data.
         identical: The arm did exactly what the baseline did.
-        no_interval: Why the headline has no interval, in words; "" where it has one.
+        unclear: Why the effect is not clear, in words; "" where its interval includes zero.
         contradicted: Which real behaviour has the other sign, in words; "" where none has.
         audiences_differ: How differently other simulated audiences order the arms, in words; "" where they agree.
         extrapolated: That the sign rests on items that people hardly pick, in words; "" where it does not.
@@ -70,7 +71,7 @@ class Evidence:
     checks: tuple[Check, ...]
     gate: bool | None
     identical: bool = False
-    no_interval: str = ""
+    unclear: str = ""
     contradicted: str = ""
     audiences_differ: str = ""
     truth: bool | None = None
@@ -113,7 +114,7 @@ def _against(evidence: Evidence) -> list[str]:
     if evidence.identical:
         found = ["identical arms: equal in every slot of every session"]
     else:
-        found = [] if evidence.clear else [evidence.no_interval or "the interval includes zero"]
+        found = [] if evidence.clear else [evidence.unclear or "the interval includes zero"]
     if evidence.same_sign is False:
         found.append("the sign changes between variants")
     found += [f"check failed: {check.name}" for check in failed(evidence.checks) if check.spoils]

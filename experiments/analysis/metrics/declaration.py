@@ -63,7 +63,7 @@ class Metric:
     Attributes:
         name: Key in `summary.json` and in the experiment file: lower-case letters, digits and underscores.
         definition: What it is, for people, in a sentence.
-        unit: What it is counted in.
+        unit: What it is counted in; intervals of a "share of ...", or of what is counted from "0 to 1", stay within.
         denominator: What the numerator is divided by, in words and as one of them ("session"); of a shipped metric the
             name of a total.
         higher_is_better: None where neither direction is good in itself.
@@ -133,6 +133,11 @@ class Metric:
     def rests_on_ratings(self) -> bool:
         """Whether it is about what people think of items, so that its effects rest on P(like) or on stars."""
         return "rate" in self.needs | self.needs_one
+
+    @property
+    def is_share(self) -> bool:
+        """Whether its values lie between 0 and 1, as its unit says."""
+        return self.unit.startswith("share of ") or self.unit == "0 to 1"
 
     @property
     def shipped(self) -> bool:

@@ -21,7 +21,7 @@ import scipy.sparse as sp
 from scipy import stats
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate
+from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate, within_one
 from groundlings.simulator.log.reader import LogReader
 
 PARTS = 30
@@ -88,14 +88,14 @@ def jackknife(arm: ArmItems, statistic: Statistic, what: str = SHOWN) -> tuple[f
 
 
 def estimate(whole: float, without: FloatArray, agents: int) -> Estimate:
-    """A figure with its interval; no interval with fewer than two parts, and none where nothing varies with them."""
+    """A figure between 0 and 1 with its interval; none with fewer than two parts, or where nothing varies with them."""
     if np.isnan(whole):
         return Estimate(None, None, None, None, 0, agents)
     error = jackknife_error(without)
     if error is None:
         return Estimate(whole, None, None, None, agents, 0)
     reach = _reach(len(without)) * error
-    return Estimate(whole, error, whole - reach, whole + reach, agents, 0)
+    return within_one(Estimate(whole, error, whole - reach, whole + reach, agents, 0))
 
 
 def difference(arm: tuple[float, FloatArray], baseline: tuple[float, FloatArray], agents: int) -> Difference:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.experiments.analysis.compare import Difference, Estimate, mean_interval
+from groundlings.experiments.analysis.compare import Difference, Estimate, mean_interval, within_one
 from groundlings.experiments.analysis.comparison.estimators import Estimator, estimator_of
 from groundlings.experiments.analysis.metrics.background import MISSING
 from groundlings.experiments.analysis.metrics.item_counts import (
@@ -169,7 +169,9 @@ def _of_pages(log: LogReader, arms: Sequence[ArmItems]) -> tuple[ListMetric, ...
             first = next(iter(values.values()))
             figures = {} if missing else {
                 name: ListFigure(
-                    mean_interval(ours), None if ours is first else estimator.difference(ours, first), random
+                    within_one(mean_interval(ours)) if metric.is_share else mean_interval(ours),
+                    None if ours is first else estimator.difference(ours, first),
+                    random,
                 )
                 for name, ours in values.items()
             }  # fmt: skip

@@ -10,7 +10,7 @@ from scipy import stats
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.environment import EndedBy
-from groundlings.experiments.analysis.compare import CONFIDENCE, Estimate, mean_interval
+from groundlings.experiments.analysis.compare import CONFIDENCE, Estimate, mean_interval, within_one
 from groundlings.simulator.log.reader import LogReader
 
 
@@ -91,7 +91,7 @@ def clicks_by_position(log: LogReader) -> Mapping[str, tuple[Estimate, ...]]:
     frame = log.click_rates_by_position()
     return {
         str(name): tuple(
-            mean_interval(rows.value[rows.position == position].to_numpy(np.float64))
+            within_one(mean_interval(rows.value[rows.position == position].to_numpy(np.float64)))
             for position in range(int(rows.position.max()) + 1)
         )
         for name, rows in frame.groupby("name")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate, mean_interval
+from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate, mean_interval, within_one
 from groundlings.experiments.analysis.comparison.estimators import Estimator, estimator_of
 from groundlings.experiments.analysis.metrics.counts import ArmCounts, count_arms
 from groundlings.experiments.analysis.metrics.declaration import Metric
@@ -34,7 +34,8 @@ class ArmSummary:
         bound: True where the recommender saw the audience's hidden preference: a bound, not a competitor.
         metrics: Metric name -> estimate over agents, all days together.
         days: The same for each day alone, the first day first.
-        differences: Metric name -> difference to the first arm; empty for the first arm itself.
+        differences: Metric name -> difference to the first arm; empty for the first arm itself. Where a plan was
+            declared they are the plan's, and that of the primary metric is the effect of the verdict.
         counts: How much of everything there was.
         lost: The pages of which nothing is known, and why.
     """
@@ -54,12 +55,14 @@ class Summary:
     """One run in figures.
 
     Attributes:
-        run: The row of `runs` without the configuration, JSON columns parsed; "agents" and "days" are added.
+        run: The row of `runs` without the configuration, JSON columns parsed; "agents", "days" and "came" (agents
+            with a session) are added.
         arms: In the order of the YAML; the first is the baseline of every difference.
         metrics: What was measured, in the order of the experiment file.
         missing: Name of a metric that cannot be told -> why.
         absent: Shipped metrics that cannot exist for these data, each with the reason.
         opinion: The action by which agents said what they think of an item: `rate`, `like`, or None of these.
+        planned: Whether differences are those of a plan that was declared.
     """
 
     run: Mapping[str, Any]
@@ -68,6 +71,7 @@ class Summary:
     missing: Mapping[str, str] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
     opinion: str | None = "rate"
+    planned: bool = False
 
     @property
     def baseline(self) -> ArmSummary:
@@ -132,6 +136,7 @@ def summarise(log: LogReader, metrics: Sequence[Metric] | None = None) -> Summar
     arms = log.visited_arms()
     wanted = metrics_of(found["config"], actions=log.action_names()) if metrics is None else tuple(metrics)
     measured = RunTotals(log, run["like_from"], wanted)
+    planned = _planned(log, measured)
     design, names = design_of(found["config"]), [arm.name for arm in arms]
     personas = (agent.persona for agent in log.logged_agents())  # read in a split design only
     estimator = estimator_of(design, run["seed"], names, log.user_ids(), personas)
@@ -148,13 +153,15 @@ def summarise(log: LogReader, metrics: Sequence[Metric] | None = None) -> Summar
                 bound=arm.sees_hidden_preference,
                 metrics=_estimates(totals, wanted),
                 days=tuple(_estimates(day, wanted) for day in measured.by_day(arm.arm_id)),
-                differences={} if baseline is None else _differences(totals, baseline, estimator, wanted),
+                differences={}
+                if baseline is None
+                else planned.get(arm.name) or _differences(totals, baseline, estimator, wanted),
                 counts=counts[arm.arm_id],
                 lost=lost[arm.arm_id],
             )
         )
         baseline = baseline or totals
-    about = {**run, "agents": len(measured.agents), "days": measured.n_days}
+    about = {**run, "agents": len(measured.agents), "came": measured.came, "days": measured.n_days}
     actions = log.logged_actions()
     named = {metric.name for metric in wanted}
     absent = {} if actions is None else absent_metrics(actions.names)
@@ -165,11 +172,20 @@ def summarise(log: LogReader, metrics: Sequence[Metric] | None = None) -> Summar
         measured.missing,
         {name: reason for name, reason in absent.items() if name not in named},
         "rate" if actions is None else actions.opinion,
+        planned=bool(planned),
     )
 
 
+def _planned(log: LogReader, measured: RunTotals) -> Mapping[str, Mapping[str, Difference]]:
+    # The comparison stands above metrics and imports them.
+    from groundlings.experiments.analysis.comparison.planned_differences import planned_differences
+
+    return planned_differences(log, measured)
+
+
 def _estimates(totals: Totals, metrics: Sequence[Metric]) -> dict[str, Estimate]:
-    return {metric.name: mean_interval(totals.values(metric)) for metric in metrics}
+    found = {metric: mean_interval(totals.values(metric)) for metric in metrics}
+    return {metric.name: within_one(each) if metric.is_share else each for metric, each in found.items()}
 
 
 def _differences(

@@ -50,6 +50,7 @@ class RunTotals:
         metrics: Whose parts are wanted.
 
     Attributes:
+        metrics: As given.
         sessions: One row per session, as `LogReader.session_totals` gives them.
         agents: The log's numbers of the agents, in its order.
         n_days: Days with a session, from the first to the last.
@@ -57,6 +58,7 @@ class RunTotals:
     """
 
     def __init__(self, log: LogReader, like_from: float, metrics: Sequence[Metric]) -> None:
+        self.metrics = tuple(metrics)
         self.sessions = log.session_totals(like_from)
         self.agents = pd.Index(log.agent_ids(), dtype="int64")
         self.n_days = int(self.sessions.day.max()) + 1 if len(self.sessions) else 0
@@ -65,6 +67,11 @@ class RunTotals:
         self._own = {metric: reader.values(metric) for metric in own}
         self._own_by_day = {metric: reader.values_by_day(metric, self.n_days) for metric in own}
         self.missing = reader.missing
+
+    @property
+    def came(self) -> int:
+        """Agents with a session in any arm."""
+        return int(self.sessions.agent_id.nunique())
 
     def of(self, arm_id: int) -> Totals:
         """Of all days of one arm."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +13,14 @@ from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.metrics import Metric, Summary
 from groundlings.experiments.analysis.metrics.pages import Survival
 from groundlings.experiments.analysis.report.palette import LIGHT, Style
+from groundlings.experiments.analysis.report.svg import tell_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LONGEST_NAME = 20
+_LINE_OF_LABEL = 0.09
+"""Height of a line's name, as a part of the height of a panel."""
 
 
 def short(name: str) -> str:
@@ -37,7 +40,8 @@ def draw_metric(axes: Axes, summary: Summary, metric: Metric, style: Mapping[str
         found = arm.metrics[metric.name]
         if found.mean is None:
             continue
-        axes.errorbar([found.mean], [row], xerr=reach([found]), **mark(style[arm.name]))
+        bar = axes.errorbar([found.mean], [row], xerr=reach([found]), **mark(style[arm.name]))
+        tell_values(bar[0], [_value(arm.name, found, metric.decimals)])
         axes.annotate(
             f"{found.mean:.{metric.decimals}f}",
             (1.0, row),
@@ -57,53 +61,50 @@ def draw_metric(axes: Axes, summary: Summary, metric: Metric, style: Mapping[str
     axes.grid(axis="x", color=LIGHT["rule"], linewidth=0.7)
 
 
+def _value(name: str, found: Estimate, decimals: int) -> str:
+    """An arm's mean and interval in words."""
+    ends = "" if found.low is None or found.high is None else f" [{found.low:.{decimals}f}, {found.high:.{decimals}f}]"
+    return f"{short(name)}: {found.mean or 0.0:.{decimals}f}{ends}".replace("-", "\N{MINUS SIGN}")
+
+
 def draw_survival(axes: Axes, curves: Mapping[str, Survival], style: Mapping[str, Style]) -> None:
     """Share of sessions that reach each page."""
     title(axes, "Who is still here?", "share of sessions that reach a page")
-    for name, (shift, look) in dodged(style, curves).items():
-        curve = curves[name]
-        pages = np.arange(1, len(curve.share) + 1) + shift
-        reach = np.array([curve.share - curve.low, curve.high - curve.share])
-        axes.errorbar(pages, curve.share, yerr=reach, label=short(name), **line(look))
+    for name, look in style.items():
+        if name in curves:
+            curve = curves[name]
+            pages = np.arange(1, len(curve.share) + 1)
+            course(axes, pages, curve.share, curve.low, curve.high, name, look, lambda x, y: f"page {x:.0f}: {y:.1%}")
     axes.set_ylim(0, 1.03)
     whole_numbers(axes, "page")
+    name_line_ends(axes)
 
 
 def draw_positions(axes: Axes, clicks: Mapping[str, Sequence[Estimate]], style: Mapping[str, Style]) -> None:
     """Share of impressions opened, by slot of the page."""
     title(axes, "Where do clicks fall?", "share of impressions opened")
-    for name, (shift, look) in dodged(style, clicks).items():
-        known = [(slot, found) for slot, found in enumerate(clicks[name], start=1) if found.mean is not None]
-        axes.errorbar(
-            [slot + shift for slot, _ in known],
-            means([found for _, found in known]),
-            yerr=reach([found for _, found in known]),
-            label=short(name),
-            **line(look),
-        )
+    for name, look in style.items():
+        if name in clicks:
+            known = [(slot, found) for slot, found in enumerate(clicks[name], start=1) if found.mean is not None]
+            _estimates(axes, known, name, look, lambda x, y: f"slot {x:.0f}: {y:.1%}")
     axes.set_ylim(bottom=0)
     whole_numbers(axes, "slot of the page")
+    name_line_ends(axes)
 
 
 def draw_days(axes: Axes, summary: Summary, metric: Metric, style: Mapping[str, Style]) -> None:
     """Mean and interval of each arm, day by day."""
     title(axes, metric.label, metric.unit)
-    for name, (shift, look) in dodged(style, style).items():
-        (arm,) = (arm for arm in summary.arms if arm.name == name)
+    for arm in summary.arms:
         known = [(day, each[metric.name]) for day, each in enumerate(arm.days, start=1) if each[metric.name].n]
-        axes.errorbar(
-            [day + shift for day, _ in known],
-            means([found for _, found in known]),
-            yerr=reach([found for _, found in known]),
-            label=short(name),
-            **line(look),
-        )
+        _estimates(axes, known, arm.name, style[arm.name], lambda x, y: f"day {x:.0f}: {y:.{metric.decimals}f}")
     whole_numbers(axes, "day")
+    name_line_ends(axes)
 
 
 def draw_key(axes: Axes, look: Style) -> None:
     """An arm's line and mark alone, for a legend."""
-    axes.errorbar([0, 1, 2], [0, 0, 0], **{**line(look), "markevery": [1]})
+    axes.plot([0, 1, 2], [0, 0, 0], **_mark_of_line(look), markevery=[1])
     axes.set_axis_off()
 
 
@@ -120,11 +121,6 @@ def title(axes: Axes, label: str, unit: str) -> None:
         color=LIGHT["muted"],
         annotation_clip=False,
     )
-
-
-def means(found: Sequence[Estimate]) -> FloatArray:
-    """Means, shape (n,), NaN where there is none."""
-    return np.array([each.mean for each in found], dtype=np.float64)
 
 
 def reach(found: Sequence[Estimate]) -> FloatArray:
@@ -155,17 +151,88 @@ def mark(look: Style) -> dict[str, Any]:
     }
 
 
-def line(look: Style) -> dict[str, Any]:
+def _mark_of_line(look: Style) -> dict[str, Any]:
     """How matplotlib draws an arm's line."""
-    return {**mark(look), "fmt": "", "marker": look.marker, "linestyle": look.dash, "markersize": 4.5,
-            "linewidth": 1.5, "elinewidth": 1.0}  # fmt: skip
+    drawn = {name: value for name, value in mark(look).items() if name not in ("fmt", "elinewidth")}
+    return {**drawn, "marker": look.marker, "linestyle": look.dash, "markersize": 4.5, "linewidth": 1.5}
 
 
-def dodged(style: Mapping[str, Style], drawn: Mapping[str, Any]) -> dict[str, tuple[float, Style]]:
-    """Arms in order with a small step aside each, so that their intervals do not hide one another."""
-    names = [name for name in style if name in drawn]
-    steps = np.linspace(-0.5, 0.5, len(names)) * min(0.06 * len(names), 0.3) if len(names) > 1 else np.zeros(1)
-    return {name: (float(step), style[name]) for name, step in zip(names, steps, strict=False)}
+def course(
+    axes: Axes,
+    places: FloatArray,
+    values: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    name: str,
+    look: Style,
+    say: Callable[[float, float], str],
+) -> None:
+    """One arm's line with its intervals as a band: nothing is moved aside, so lines that agree lie on each other.
+
+    Args:
+        axes: Where to draw.
+        places: Along the x axis, shape (n,).
+        values, low, high: The line and the ends of its intervals, shape (n,) each, NaN where there is none.
+        name: Of the arm; `name_line_ends` writes it beside the last point.
+        look: How it is drawn.
+        say: A point in words.
+    """
+    axes.fill_between(places, low, high, color=look.hex, alpha=0.12, linewidth=0, zorder=1)
+    (line_drawn,) = axes.plot(places, values, **{**_mark_of_line(look), "label": f"_{name}"})
+    known = [(float(x), float(y)) for x, y in zip(places, values, strict=True) if not np.isnan(y)]
+    tell_values(line_drawn, [f"{short(name)}, {say(x, y)}" for x, y in known])
+
+
+def _estimates(
+    axes: Axes,
+    known: Sequence[tuple[int, Estimate]],
+    name: str,
+    look: Style,
+    say: Callable[[float, float], str],
+) -> None:
+    cells = np.array([(place, e.mean, e.low, e.high) for place, e in known], dtype=np.float64).reshape(-1, 4)
+    course(axes, cells[:, 0], cells[:, 1], cells[:, 2], cells[:, 3], name, look, say)
+
+
+_LEADER = {"arrowstyle": "-", "linewidth": 1.2, "shrinkA": 2, "shrinkB": 0, "relpos": (0.0, 0.5)}
+
+
+def name_line_ends(axes: Axes) -> None:
+    """Write each line's name beside its last point, one below the other where lines end alike."""
+    low, high = axes.get_ylim()
+    ends: list[tuple[float, str, Any]] = []
+    for drawn in axes.get_lines():
+        name, values = str(drawn.get_label()), np.asarray(drawn.get_ydata(), dtype=np.float64)
+        known = values[~np.isnan(values)]
+        if len(known) and name.startswith("_") and not name.startswith("_child"):
+            ends.append(((float(known[-1]) - low) / ((high - low) or 1.0), short(name[1:]), drawn.get_color()))
+    ends.sort(key=lambda end: end[0])
+    places = _apart([end for end, _, _ in ends], min(_LINE_OF_LABEL, 1.0 / max(len(ends), 1)))
+    for place, (end, name, colour) in zip(places, ends, strict=True):
+        axes.annotate(
+            name,
+            (1.0, end),
+            xycoords="axes fraction",
+            xytext=(1.08, place),
+            textcoords="axes fraction",
+            va="center",
+            fontsize=8.5,
+            color=LIGHT["ink"],
+            arrowprops={**_LEADER, "color": colour},
+            annotation_clip=False,
+        )
+
+
+def _apart(places: Sequence[float], least: float) -> list[float]:
+    """Rising places, moved as little as keeps them the least distance from each other, within 0 and 1 if they fit."""
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(place, moved[-1] + least) if moved else place)
+    excess = max(moved[-1] - 1.0, 0.0) if moved else 0.0
+    for number in reversed(range(len(moved))):
+        ceiling = moved[number + 1] - least if number + 1 < len(moved) else moved[number] - excess
+        moved[number] = min(moved[number], ceiling)
+    return moved
 
 
 def whole_numbers(axes: Axes, label: str) -> None:
@@ -175,3 +242,10 @@ def whole_numbers(axes: Axes, label: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     axes.set_xlabel(label, fontsize=8.5, color=LIGHT["muted"])
     axes.grid(axis="y", color=LIGHT["rule"], linewidth=0.7)
+
+
+def whole_counts(axes: Axes) -> None:
+    """Count along the y axis: there is no half a user."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))

@@ -9,6 +9,7 @@ from groundlings.environments.environment import EndedBy
 from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.metrics import BY_NAME, ArmSummary, Metric, Summary
 from groundlings.experiments.analysis.metrics.counts import ArmCounts
+from groundlings.experiments.analysis.report.assumed import assumed_levels
 from groundlings.recommenders.interleaving import TEAM_DRAFT
 
 NOT_VALIDATED = "simulated effect, not validated against humans"
@@ -121,11 +122,27 @@ def ending(day: int, ended_by: str, pages: int, satisfaction: float | None = Non
     return f"Day {day + 1}: {_ENDED[EndedBy(ended_by)].format(pages=pages)}{felt}."
 
 
-def opening(summary: Summary) -> str:
-    """What was simulated, in one sentence."""
+def audience(run: Mapping[str, Any]) -> str:
+    """How many agents there are, and how many of them had a session where not all had one."""
+    came = run.get("came", run["agents"])
+    if came == run["agents"]:
+        return plural(came, "agent")
+    return f"{count(came)} of {plural(run['agents'], 'user')} had a session"
+
+
+def opening(summary: Summary, split: bool = False) -> str:
+    """What was simulated, in one sentence.
+
+    Args:
+        summary: Of the run.
+        split: Whether each agent was in one arm only.
+    """
     run = summary.run
-    people = plural(run["agents"], "simulated user", "simulated users")
-    each = "built from one user's history" if run["agents"] == 1 else "each built from one user's history"
+    came = run.get("came", run["agents"])
+    people = plural(came, "simulated user", "simulated users")
+    if came != run["agents"]:
+        people = f"{count(came)} of {plural(run['agents'], 'simulated user')}"
+    each = "built from one user's history" if came == 1 else "each built from one user's history"
     arms = plural(len(summary.arms), "recommender")
     bounds = sum(arm.bound for arm in summary.arms)
     if bounds:
@@ -133,7 +150,15 @@ def opening(summary: Summary) -> str:
     if summary.baseline.recommender == TEAM_DRAFT:
         arms = "lists that 2 recommenders had drafted together"
     days = plural(run["days"], "day")
-    return f"{people}, {each} in {run['dataset']}, visited {arms} over {days}; {deciding(run)}."
+    tried = "was each shown" if split else "visited"
+    if split:
+        arms = f"one of {arms}"
+    return f"{people}, {each} in {run['dataset']}, {tried} {arms} over {days}; {deciding(run)}."
+
+
+def assumed(summary: Summary) -> str:
+    """That levels rest on presets, and on which, in a sentence; "" where they do not."""
+    return assumed_levels(summary.run["mind"], sells=any("purchase" in metric.needs for metric in summary.metrics))
 
 
 def deciding(run: Mapping[str, Any]) -> str:

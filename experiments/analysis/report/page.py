@@ -6,16 +6,15 @@ template, style sheet and script of the same name.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from groundlings.environments.cleaning import printable
+from groundlings.experiments.analysis.answer.file import write_answer
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
-from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate, find_truth
+from groundlings.experiments.analysis.comparison.fidelity_gate import NO_LABS, Labs, find_gate, find_truth
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
 from groundlings.experiments.analysis.comparison.real_behaviour import beside
 from groundlings.experiments.analysis.metrics import Summary
@@ -25,7 +24,8 @@ from groundlings.experiments.analysis.report import (
     real_sentences,
     verdict_sentences,
 )
-from groundlings.experiments.analysis.report.palette import DARK, LIGHT, styles
+from groundlings.experiments.analysis.report.glossary import glossary
+from groundlings.experiments.analysis.report.palette import styles
 from groundlings.experiments.analysis.report.sections.answer import answer_section
 from groundlings.experiments.analysis.report.sections.believe import believe_section
 from groundlings.experiments.analysis.report.sections.details import details_section
@@ -35,12 +35,10 @@ from groundlings.experiments.analysis.report.sections.people import people_secti
 from groundlings.experiments.analysis.report.sections.results import results_section
 from groundlings.experiments.analysis.report.sections.whom import whom_section
 from groundlings.experiments.analysis.report.sections.why import why_section
+from groundlings.experiments.analysis.report.skeleton import frame, page_environment
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.log_check import SOME_ROWS, check_log, warn_of_changes
 from groundlings.simulator.log.reader import LogReader
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 SECTIONS: Mapping[str, tuple[str, MakeSection]] = {
     "answer": ("The answer", answer_section),
@@ -54,6 +52,9 @@ SECTIONS: Mapping[str, tuple[str, MakeSection]] = {
 }
 """Id of each section, in the order of the page -> its name in the list of contents, and what makes it."""
 
+SCRIPTS = ("page.js", "choose.js", "people.js")
+"""Files of script in the page, beside the templates."""
+
 
 def write_report(
     run_dir: Path,
@@ -61,9 +62,10 @@ def write_report(
     summary: Summary,
     variants: Sequence[LogReader] = (),
     most_rows: int | None = SOME_ROWS,
+    labs: Labs = NO_LABS,
 ) -> Path:
-    """Write `report.html`, `metrics.png`, `pages.png` and, where there is something to show, `daily.png`, `days.png`,
-    `effects.png`, `pareto.png`, `people.png`, `retention.png` and `segments.png`.
+    """Write `report.html`, `answer.json`, `metrics.png`, `pages.png` and, where there is something to show,
+    `daily.png`, `days.png`, `effects.png`, `pareto.png`, `people.png` and `retention.png`.
 
     Args:
         run_dir: The run directory; its `manifest.json` is read when there is one.
@@ -71,15 +73,32 @@ def write_report(
         summary: What `metrics.summarise` made of it.
         variants: Logs of the same experiment with other prompts, models or seeds, which the verdict hears.
         most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
+        labs: Files of the fidelity lab and of the truth lab; those in the run directory if absent.
 
     Returns:
         Where the page lies.
     """
-    material = _material(run_dir, log, summary, variants, most_rows)
-    sections = [make(material) for _, make in SECTIONS.values()]
+    material = read_material(run_dir, log, summary, variants, most_rows, labs)
+    return write_page(material)
+
+
+def write_page(material: Material, told: Callable[[int, int], None] | None = None) -> Path:
+    """As `write_report`, of what was read for it.
+
+    Args:
+        material: All that is shown.
+        told: Is called with how many steps are over, and how many there are.
+    """
+    run_dir, summary = material.run_dir, material.summary
+    tell = told or (lambda *_: None)
+    sections = []
+    for number, (_, make) in enumerate(SECTIONS.values()):
+        tell(number, 2 * len(SECTIONS))
+        sections.append(make(material))
     pictures = [picture for section in sections for picture in section.pictures]
-    note = f"{formatting.opening(summary)} {formatting.NOT_VALIDATED.capitalize()}."
-    for picture in pictures:
+    note = f"{formatting.opening(summary, material.split)} {formatting.NOT_VALIDATED.capitalize()}."
+    for number, picture in enumerate(pictures):
+        tell(len(SECTIONS) + round(len(SECTIONS) * number / len(pictures)), 2 * len(SECTIONS))
         files.write_bytes(run_dir / f"{picture.name}.png", picture.png(note))
     context = _common(material)
     for section in sections:
@@ -87,28 +106,48 @@ def write_report(
     context["keys"] = {picture.name: picture.keys(material.style) for picture in pictures}
     context["pictures"] = {picture.name: picture.inline() for picture in pictures}
     path = run_dir / files.REPORT_NAME
-    files.write_text(path, printable(_template().render(context), newlines=True))
+    environment = page_environment()
+    context |= frame(environment, _contents(context), SCRIPTS)
+    page = environment.get_template("report.html.j2").render(context)
+    files.write_text(path, printable(page, newlines=True))
+    write_answer(run_dir, material.answer)
+    tell(1, 1)
     return path
 
 
-def _material(
-    run_dir: Path, log: LogReader, summary: Summary, variants: Sequence[LogReader], most_rows: int | None
+def _contents(context: Mapping[str, Any]) -> dict[str, str]:
+    """The sections that the page has."""
+    shown = {"segments", "people"} & context["pictures"].keys()
+    return {name: label for name, (label, _) in SECTIONS.items() if name != "whom" or shown}
+
+
+def read_material(
+    run_dir: Path,
+    log: LogReader,
+    summary: Summary,
+    variants: Sequence[LogReader] = (),
+    most_rows: int | None = SOME_ROWS,
+    labs: Labs = NO_LABS,
 ) -> Material:
+    """What a report is made of; arguments as of `write_report`."""
+    # Imported here, because answers are put in the words of this package.
+    from groundlings.experiments.analysis.answer.answering import answer_of
+
     outcomes = replace(read_outcomes(log, summary.metrics), changes=check_log(run_dir, log, most_rows))
     if outcomes.changes is not None:
         warn_of_changes(outcomes.changes, run_dir)
     data_and_mind = (outcomes.run["dataset_hash"], outcomes.run["mind"])
-    gate, truth = find_gate(run_dir, None, *data_and_mind), find_truth(run_dir, None, *data_and_mind)
+    gate, truth = find_gate(run_dir, labs[0], *data_and_mind), find_truth(run_dir, labs[1], *data_and_mind)
     others = [read_outcomes(variant, summary.metrics) for variant in variants]
     comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), truth)
-    return Material(run_dir, log, summary, outcomes, comparison, styles(summary))
+    answer = answer_of(comparison, summary, str(log.run()["config"].get("question") or ""))
+    return Material(run_dir, log, summary, outcomes, comparison, styles(summary), answer, labs)
 
 
 def _common(material: Material) -> dict[str, Any]:
     """What the head of the page and every section may name."""
     summary = material.summary
     return {
-        "contents": {name: label for name, (label, _) in SECTIONS.items()},
         "summary": summary,
         "run": summary.run,
         "metrics": summary.metrics,
@@ -118,19 +157,6 @@ def _common(material: Material) -> dict[str, Any]:
         "words": verdict_sentences,
         "real": real_sentences,
         "several": objective_sentences,
+        "glossary": glossary(summary),
         "description": str(material.log.run()["config"].get("description", "")),
-        "light": LIGHT,
-        "dark": DARK,
     }
-
-
-def _template() -> Template:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    loader = PackageLoader("groundlings.experiments.analysis.report")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["capitalise_first"] = lambda text: text[:1].upper() + text[1:]
-    environment.filters["tojson_plain"] = partial(json.dumps, ensure_ascii=False, sort_keys=True)
-    return environment.get_template("report.html.j2")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from groundlings.experiments.analysis.report.figures import dodged, line, short, title, whole_numbers
+from groundlings.experiments.analysis.report.figures import course, name_line_ends, title, whole_numbers
 from groundlings.experiments.analysis.report.formatting import NOT_KNOWN
 from groundlings.experiments.analysis.report.palette import Style
 from groundlings.experiments.analysis.retention import RetentionPoint, Share, retention_by_arm
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 Curves = Mapping[str, Sequence[RetentionPoint]]
 
 _TOLD_DAYS = (1, 3, 7, 14, 28, 60, 90)
-_MARKED = 15
 _LEAST_USERS = 0.5
 """Of the users on day 0: later points are of few, and of those who came early."""
 
@@ -51,27 +50,29 @@ def draw_retention(axes: Axes, curves: Curves, style: Mapping[str, Style], *, ro
     """The share of users who are back, day by day after their first session."""
     heading = "Who is back later?" if rolling else "Who is back?"
     title(axes, heading, f"share of users with a session on that day{' or later' if rolling else ''}")
-    for name, (shift, look) in dodged(style, curves).items():
-        curve = [point for point in curves[name] if point.day > 0]
+    for name, look in style.items():
+        curve = [point for point in curves.get(name, ()) if point.day > 0]
         shares = [point.rolling if rolling else point.back for point in curve]
         cells = np.array([(each.value, each.low, each.high) for each in shares], dtype=np.float64).reshape(-1, 3)
-        axes.errorbar(
-            np.array([point.day for point in curve]) + shift,
-            cells[:, 0],
-            yerr=np.maximum([cells[:, 0] - cells[:, 1], cells[:, 2] - cells[:, 0]], 0),
-            label=short(name),
-            **{**line(look), "markevery": max(1, len(curve) // _MARKED)},
-        )
-    axes.set_ylim(bottom=0)
+        days = np.array([point.day for point in curve], dtype=np.float64)
+        course(axes, days, cells[:, 0], cells[:, 1], cells[:, 2], name, look, lambda x, y: f"day {x:.0f}: {y:.1%}")
+    highest = max((point.rolling.high or 0.0 for curve in curves.values() for point in curve if point.day), default=1.0)
+    axes.set_ylim(0, 1.03 * highest or 1.0)  # one scale for both panels: they stand side by side
     whole_numbers(axes, "days after the first session")
+    name_line_ends(axes)
+
+
+def seen_retention(log: LogReader) -> Curves:
+    """The curve of each arm, up to the last day that half of its users could be seen on."""
+    return {
+        name: [point for point in curve if point.users >= _LEAST_USERS * curve[0].users]
+        for name, curve in retention_by_arm(log).items()
+    }
 
 
 def retention_panels(log: LogReader, style: Mapping[str, Style]) -> list[tuple[str, Callable[[Axes], None]]]:
     """Words and drawing of each panel, up to the last day that half of the users could be seen on."""
-    curves = {
-        name: [point for point in curve if point.users >= _LEAST_USERS * curve[0].users]
-        for name, curve in retention_by_arm(log).items()
-    }
+    curves = seen_retention(log)
     return [
         (told_retention(curves, rolling), partial(draw_retention, curves=curves, style=style, rolling=rolling))
         for rolling in (False, True)

@@ -20,8 +20,11 @@ from groundlings.experiments.analysis.report.palette import LIGHT
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 Draw = Callable[["Axes"], None]
+
+_TOLD = "told\x1f"
 
 _LETTERS_AN_INCH = 14
 _SETTINGS: dict[Any, Any] = {
@@ -105,6 +108,17 @@ def sheet(draws: Sequence[Draw], title: str, note: str, columns: int, panel: tup
     return stream.getvalue()
 
 
+def tell_values(line: Line2D | None, texts: Sequence[str]) -> None:
+    """Give each mark of a line the words that a page shows where a pointer rests on it.
+
+    Args:
+        line: As drawn; None, which matplotlib returns for bars without a mark, is told nothing.
+        texts: One per mark that is drawn.
+    """
+    if line is not None:
+        line.set_gid(_TOLD + "\x1f".join(printable(text) for text in texts))
+
+
 @contextmanager
 def _figure(width: float, height: float) -> Iterator[Figure]:
     """A figure outside pyplot: no window system, no global state, and nothing of the user's own settings."""
@@ -157,7 +171,7 @@ def _inline(document: str, name: str, role: str) -> str:
     box = re.search(r'viewBox="([^"]+)"', body)
     if box is None:
         raise RuntimeError("matplotlib wrote an SVG without a viewBox")
-    body = body[body.index(">") + 1 :]
+    body = _with_titles(body[body.index(">") + 1 :])
     used = {one or other for one, other in re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', body)}
     body = re.sub(r' id="([^"]+)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", body)
     body = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', body)
@@ -166,3 +180,15 @@ def _inline(document: str, name: str, role: str) -> str:
         body = body.replace(code, f"var(--{colour})")
     names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
     return f'<svg {names} viewBox="{box[1]}" {role}>{body}'
+
+
+def _with_titles(body: str) -> str:
+    """Each mark of a line that was told values holds its own as a title."""
+
+    def entitle(group: re.Match[str]) -> str:
+        texts = iter(group[1].split("\x1f"))
+        return "<g>" + re.sub(
+            r"<use ([^>]*)/>", lambda use: f"<use {use[1]}><title>{next(texts)}</title></use>", group[2]
+        )
+
+    return re.sub(rf'<g id="{_TOLD}([^"]*)">(.*?</g>)', entitle, body, flags=re.DOTALL)

@@ -11,10 +11,13 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from groundlings.experiments.analysis.compare import Estimate
 from groundlings.experiments.analysis.metrics import ArmSummary, Metric, Summary
 from groundlings.experiments.analysis.report.formatting import (
     NOT_VALIDATED,
     absent,
+    assumed,
+    audience,
     count,
     decimal,
     denominators,
@@ -91,6 +94,12 @@ def _caption(summary: Summary) -> str:
         f"Mean over agents, half its 95 % interval, and the difference to {escape(summary.baseline.name)}"
         f" (dim where its interval includes zero). {NOT_VALIDATED.capitalize()}."
     )
+    if summary.planned:
+        caption += " Differences are those of `groundlings compare`: adjusted and corrected as the plan declares."
+    if summary.run["came"] != summary.run["agents"]:
+        caption += f" {audience(summary.run)}; the others are in no mean."
+    if levels := assumed(summary):
+        caption += f"\n{levels}"
     caption += "".join(f"\n{escape(denominators(summary, metric))}" for metric in summary.metrics if not metric.shipped)
     caption += "".join(
         f"\n{escape(metric.label)} is n/a: {escape(summary.missing[metric.name])}."
@@ -105,6 +114,14 @@ def _caption(summary: Summary) -> str:
     return caption
 
 
+def _half(found: Estimate) -> float:
+    """Half the interval, in full where one end is that of what is possible."""
+    assert found.mean is not None
+    assert found.low is not None
+    assert found.high is not None
+    return max(found.high - found.mean, found.mean - found.low)
+
+
 def _name(arm: ArmSummary) -> str:
     return f"{escape(arm.name)}\n[dim](a bound)[/dim]" if arm.bound else escape(arm.name)
 
@@ -115,7 +132,7 @@ def _cell(arm: ArmSummary, metric: Metric) -> str:
     if found.mean is None and arm.lost.lost:
         lines.append(f"[dim]{count(arm.lost.lost)} of {count(arm.lost.pages)}\nlost[/dim]")
     if found.mean is not None and found.high is not None:
-        lines.append(f"[dim]\N{PLUS-MINUS SIGN}{decimal(found.high - found.mean, metric.decimals)}[/dim]")
+        lines.append(f"[dim]\N{PLUS-MINUS SIGN}{decimal(_half(found), metric.decimals)}[/dim]")
     difference = arm.differences.get(metric.name)
     if difference is not None:
         reading = verdict(difference, metric)

@@ -170,6 +170,12 @@ def missed(found: Headline, metric: Metric) -> str:
     """What a null result could have seen."""
     if found.identical:
         return f"Identical arms: {identical()}"
+    if found.effect.excludes_zero:
+        corrected = "" if found.adjusted_p is None else f": p {p_text(found.adjusted_p)} by Benjamini-Hochberg"
+        return (
+            "The interval is of this comparison alone and excludes zero; after correction for all metrics and arms "
+            f"that were looked at, the effect is not clear{corrected}."
+        )
     if found.detectable is None:
         return ""
     size = decimal(found.detectable, metric.decimals)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
+from groundlings.experiments.analysis.answer.sizes import chance, ranked
+from groundlings.experiments.analysis.answer.values import Row
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.comparison.pilot import Pilot
 from groundlings.experiments.analysis.comparison.verdict import Check
 from groundlings.experiments.analysis.report import real_sentences
 from groundlings.experiments.analysis.report import verdict_sentences as say
-from groundlings.experiments.analysis.report.formatting import NOTHING, count, decimal, plural, signed
+from groundlings.experiments.analysis.report.formatting import NOTHING, audience, count, decimal, plural, signed
 from groundlings.experiments.analysis.report.objective_terminal import print_objectives
 from groundlings.experiments.terminal import escape
 
@@ -20,13 +24,19 @@ COLOURS = {"validated": "bold green", "indicative": "bold yellow", "not supporte
 _MARKS = {"passed": "[green]\N{CHECK MARK}[/]", "failed": "[red]\N{MULTIPLICATION X}[/]", "not run": "[yellow]?[/]"}
 
 
-def print_verdict(comparison: Comparison, console: Console) -> None:
-    """What was declared, what was checked, what was found, and the words for it."""
+def print_verdict(comparison: Comparison, console: Console, rows: Sequence[Row] = ()) -> None:
+    """What was declared, what was checked, what was found, and the words for it.
+
+    Args:
+        comparison: What was found.
+        console: Where it is printed.
+        rows: Of the answer: the order of the table, and each arm's chance to be best.
+    """
     run, metric = comparison.run, say.primary(comparison)
     mean = say.baseline_mean(comparison)
     against = f", against {escape(comparison.baseline)} ({escape(metric.label.lower())} {mean})"
     console.print(
-        f"[bold]{escape(str(run['experiment']))}[/]  {plural(run['agents'], 'agent')}, {plural(run['days'], 'day')}"
+        f"[bold]{escape(str(run['experiment']))}[/]  {audience(run)}, {plural(run['days'], 'day')}"
         f"{against if comparison.preference is None else ''}"
     )
     _line(console, "plan" if comparison.preference is None else "design", escape(say.plan(comparison)))
@@ -47,7 +57,7 @@ def print_verdict(comparison: Comparison, console: Console) -> None:
     if not comparison.arms:
         console.print("\nNo arm competes with the baseline: bounds and copies of it are not compared.")
         return
-    console.print(_table(comparison))
+    console.print(_table(comparison, rows))
     for arm in comparison.arms:
         console.print(f"[bold]{escape(arm.name)}[/]  [{COLOURS[arm.word]}]{say.word(arm)}[/]" + _why(arm))
         _details(arm, comparison, console)
@@ -90,6 +100,30 @@ def print_needs(pilot: Pilot, console: Console) -> None:
         style="dim",
         highlight=False,
     )
+    console.print(f"[bold]{escape(needed(pilot))}[/]", highlight=False)
+
+
+def needed(pilot: Pilot) -> str:
+    """Whether the agents that are planned are enough, in a sentence: on the primary metric, or the first one."""
+    needs = [need for need in pilot.needs if need.p_value is None]
+    primary = pilot.primary or (needs[0].metric if needs else None)
+    ours = [need for need in needs if need.metric == primary]
+    if not ours or primary is None:
+        return "No arm competes with the first one, so no number of agents is needed."
+    label = pilot.metrics[primary].label.lower()
+    chosen = "" if pilot.primary else ", the first metric (the file has no plan)"
+    aim = f"an effect of {100 * pilot.smallest_effect:g} % on {label}{chosen}"
+    hopeless = [need.arm for need in ours if need.agents is None]
+    if hopeless:
+        return f"No number of agents finds {aim} for {', '.join(hopeless)}: nobody has a value, or the baseline is 0."
+    most = max(ours, key=lambda need: need.agents or 0)
+    wanted = most.agents or 0
+    enough = "enough" if wanted <= pilot.planned else "too few"
+    least = "" if enough == "enough" else f"; these find {100 * most.detectable_share:.0f} % or more"
+    return (
+        f"To find {aim}, {plural(wanted, 'agent is', 'agents are')} needed; the file plans {count(pilot.planned)}: "
+        f"{enough}{least}."
+    )
 
 
 def interval_note(comparison: Comparison) -> str:
@@ -97,26 +131,28 @@ def interval_note(comparison: Comparison) -> str:
     kinds = dict.fromkeys(arm.headline.interval for arm in comparison.arms)
     return (
         f"Interval: {', '.join(kinds)}; over agents, {100 * (1 - comparison.plan.alpha):g} %. "
-        "Segments by Benjamini-Hochberg, guardrails by Holm. "
+        "Segments by Benjamini-Hochberg, guardrails by Holm. Place and best: the ranks in 95 % of the resamples of "
+        "agents, and the share of them in which the arm has the best mean. "
         "Intervals measure the noise of the simulation, not its distance from real users."
     )
 
 
-def _table(comparison: Comparison) -> Table:
+def _table(comparison: Comparison, rows: Sequence[Row]) -> Table:
     metric = say.primary(comparison)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("arm", "effect", "interval", "lift", "p", "rank"):
+    for name in ("arm", "effect", "interval", "lift", "p", "place", "best"):
         table.add_column(name, justify="left" if name == "arm" else "right", overflow="fold")
-    for arm in comparison.arms:
+    places = {row.name: place for place, row in enumerate(rows)}
+    for arm in sorted(comparison.arms, key=lambda each: places.get(each.name, 0)):
         found = arm.headline
-        ranks = NOTHING if arm.ranks is None else "-".join(map(str, dict.fromkeys(arm.ranks)))
         table.add_row(
             escape(arm.name),
             signed(found.effect.difference, metric.decimals),
             escape(say.bounds(found.effect, metric)),
             escape(say.lift(found.lift)),
             say.p_text(found.adjusted_p),
-            ranks,
+            ranked(arm.ranks),
+            chance(comparison.standing.chances.get(arm.name)),
         )
     return table
 

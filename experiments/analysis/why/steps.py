@@ -49,7 +49,7 @@ def steps_of(config: Mapping[str, Any], actions: LoggedActions | None, like_from
     found = [Step(SHOWN, "Shown", ""), Step(LOOKED, "Looked at", SHOWN, missing="" if told else NOT_TOLD)]
     before = LOOKED if told else SHOWN
     if "click" in names:
-        found.append(Step(CLICKS, words.did("click").capitalize(), before, note=_stands_for(words, actions)))
+        found.append(Step(CLICKS, words.did("click").capitalize(), before, note=stands_for(words, actions)))
         before = CLICKS
     if ADD_TO_CART in names:
         found.append(Step(ADD_TO_CART, words.did("add_to_cart").capitalize(), before))
@@ -94,7 +94,7 @@ def _counted(interactions: Mapping[str, Any]) -> tuple[Kind, ...]:
     return default_counted([cast("Kind", kind) for kind in named if kind in get_args(Kind)])
 
 
-def _stands_for(words: Words, actions: LoggedActions | None) -> str:
+def stands_for(words: Words, actions: LoggedActions | None) -> str:
     """What a click means where the data hold something else than clicks, and the environment no action for it."""
     if actions is not None and actions.interaction != "click":
         return ""

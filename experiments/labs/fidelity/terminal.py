@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 
 from groundlings.experiments.labs.fidelity.headlines import headlines
@@ -15,17 +17,16 @@ from groundlings.experiments.terminal import escape
 _COLOURS = {"validated": "green", "indicative": "cyan", "not supported": "red"}
 
 
-def render_findings(findings: Findings) -> Table:
-    """The headline figures: value, interval, comparison, target and verdict."""
-    about = findings.about
-    gate = "passed" if findings.passed else "did not pass"
-    table = Table(
-        title=f"{escape(about['dataset'])}: {about['people_tested']:,} users nothing was fitted on, "
-        f"salt {escape(repr(about['salt']))}",
-        caption=f"Overall: {findings.overall}; the mind {gate} the system gate. Targets were set before measuring."
-        + _lost(about),
-        caption_justify="left",
-    )
+def render_findings(findings: Findings, width: int = 160) -> RenderableType:
+    """The headline figures: value, interval, comparison, target and verdict.
+
+    Args:
+        findings: Of the lab.
+        width: Of the terminal, in columns: one that has no room for a table gets a paragraph per figure.
+    """
+    if width < _WIDE:
+        return _render_paragraphs(findings)
+    table = Table(title=_title(findings), caption=_caption(findings), caption_justify="left")
     for heading, justify in (("figure", "left"), ("value", "right"), ("compared with", "left"), ("target", "left")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     table.add_column("met")
@@ -38,6 +39,41 @@ def render_findings(findings: Findings) -> Table:
         said = f"[{colour}]{word}" if colour else word
         table.add_row(escape(row.label), escape(figure(record)), escape(row.beside), target(record), met, said)
     return table
+
+
+def _title(findings: Findings) -> str:
+    about = findings.about
+    return (
+        f"{escape(about['dataset'])}: {about['people_tested']:,} users nothing was fitted on, "
+        f"salt {escape(repr(about['salt']))}"
+    )
+
+
+def _caption(findings: Findings) -> str:
+    gate = "passed" if findings.passed else "did not pass"
+    return (
+        f"Overall: {findings.overall}; the mind {gate} the system gate. Targets were set before measuring."
+        f"{_lost(findings.about)}"
+    )
+
+
+def _render_paragraphs(findings: Findings) -> Group:
+    parts: list[RenderableType] = [f"[italic]{_title(findings)}[/]", ""]
+    for row in headlines(findings.records):
+        record = row.record
+        colour = _COLOURS.get(record.verdict or "", "")
+        word = f"  [{colour}]{record.verdict}[/]" if colour else f"  {record.verdict}" if record.verdict else ""
+        parts.append(f"[bold]{escape(row.label)}[/]  {escape(figure(record))}{word}")
+        goal = ""
+        if record.target is not None:
+            goal = f"target {target(record)} {'met' if record.target.met else '[red]not met[/]'}"
+        beside = escape(row.beside)
+        if goal or beside:
+            parts.append(Padding("; ".join(filter(None, (goal, beside and f"beside {beside}"))), (0, 0, 0, 4)))
+    return Group(*parts, "", f"[dim]{_caption(findings)}[/]")
+
+
+_WIDE = 120
 
 
 def _lost(about: Mapping[str, Any]) -> str:

@@ -64,7 +64,12 @@ def audiences_of(plan: Plan) -> list[Audience]:
 
     def behavioural(taste: Taste, options: BehaviouralOptions) -> Mind:
         return BehaviouralMind(
-            plan.population, taste, options, base_directory=plan.config.base, repeats=plan.minds.repeats
+            plan.population,
+            taste,
+            options,
+            base_directory=plan.config.base,
+            repeats=plan.minds.repeats,
+            offers=plan.dataset.offers,
         )
 
     minds: list[Mind] = [plan.mind() if _asks_nobody(plan) else behavioural(plan.minds.taste, browsing)]

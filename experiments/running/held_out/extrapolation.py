@@ -14,7 +14,7 @@ from scipy.special import expit
 from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.split import Split
-from groundlings.experiments.analysis.compare import mean_interval
+from groundlings.experiments.analysis.compare import mean_interval, within_one
 from groundlings.experiments.analysis.comparison.held_out import Extrapolation
 from groundlings.experiments.analysis.comparison.ratios import relative_lift
 from groundlings.experiments.running.short_sessions import ShortSessions
@@ -98,7 +98,7 @@ def extrapolation(ours: ExtrapolatedLikes | None, base: ExtrapolatedLikes | None
     if ours is None or base is None:
         return None
     return Extrapolation(
-        outside=mean_interval(ours.outside),
+        outside=within_one(mean_interval(ours.outside)),
         as_modelled=relative_lift(ours.likes, base.likes),
         if_disliked=relative_lift(ours.if_disliked, base.if_disliked),
     )

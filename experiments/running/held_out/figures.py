@@ -24,7 +24,7 @@ from groundlings.experiments.config.schema import ArmConfig
 from groundlings.experiments.running.held_out.extrapolation import ExtrapolatedLikes
 from groundlings.experiments.running.plan import Plan
 
-VERSION = 2
+VERSION = 3
 """Another version measures something else; figures of earlier ones are not read."""
 
 

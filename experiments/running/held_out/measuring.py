@@ -18,7 +18,7 @@ from groundlings.environments.errors import UserError
 from groundlings.environments.interactions import rows_of
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest, sound_ranking
-from groundlings.experiments.analysis.compare import mean_interval, paired_difference
+from groundlings.experiments.analysis.compare import mean_interval, paired_difference, within_one
 from groundlings.experiments.analysis.comparison.held_out import ArmBehaviour, Audiences, HeldOut, RealEffect
 from groundlings.experiments.analysis.metrics.ranking import score_rankings
 from groundlings.experiments.config.designs import InterleavingDesign
@@ -51,6 +51,7 @@ from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.short_sessions import PEOPLE_AT_ONCE, short_sessions
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.registry import RecommenderContext, build_recommender
+from groundlings.simulator.shelf import without
 
 CUT = 10
 """Ranks of a list that are scored."""
@@ -218,6 +219,7 @@ class ArmMeasurement:
                 environment=self.plan.environment,
                 seed=self.plan.config.seed,
                 day=0,
+                offers=self.plan.first_offers,
             )
             clicks[audience.name] = found.expected_clicks
             if self._repeats and audience is self._audiences[0]:
@@ -237,16 +239,19 @@ class ArmMeasurement:
             seen: Items that are not listed, shape (n_users, n_items).
         """
         size = max(CUT, self.plan.environment.page_size * self.plan.environment.max_pages)
-        users = self._sample.users
+        users, offers = self._sample.users, self.plan.first_offers
         parts: list[tuple[FloatArray, FloatArray]] = []
         days = _DAYS if recommender.randomised else 1
         for first in range(0, len(users), PEOPLE_AT_ONCE):
             some = users[first : first + PEOPLE_AT_ONCE]
             relevant = sp.csr_array(wanted[first : first + PEOPLE_AT_ONCE])
+            hidden = rows_of(seen, some)
+            if offers is not None:
+                hidden = without(hidden, offers.sold_out)
             found = []
             for day in range(days):
                 draws = Draws.for_sessions(self.plan.config.seed, some, day)
-                request = RankingRequest(some, size, rows_of(seen, some), draws)
+                request = RankingRequest(some, size, hidden, draws, offers=offers)
                 answer = await recommender.rank(request)
                 ranking = sound_ranking(answer, request, seen.shape[1], whose=type(recommender).__name__)
                 scores = score_rankings(ranking.items, relevant, CUT).values
@@ -291,7 +296,13 @@ class ArmMeasurement:
         if figures.new is not None and base.new is not None:
             rows.append((f"nDCG@{CUT} of new items in lists of new items", figures.new, base.new, False))
         effects = [
-            RealEffect("held-out behaviour", metric, mean_interval(ours), paired_difference(ours, theirs), decides)
+            RealEffect(
+                "held-out behaviour",
+                metric,
+                within_one(mean_interval(ours)),
+                paired_difference(ours, theirs),
+                decides,
+            )
             for metric, ours, theirs, decides in rows
         ]
         return ArmBehaviour(name, tuple(effects))

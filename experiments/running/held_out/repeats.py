@@ -20,7 +20,8 @@ def repeat_shares(sessions: ShortSessions, split: Split) -> RepeatShares:
     """
     rows, slots = np.nonzero(sessions.shown >= 0)
     keys = sessions.users[rows] * split.train.n_items + sessions.shown[rows, slots]
-    chances = sessions.chances[rows, slots]
+    # What counts as an interaction: purchases in a shop, for what is opened there may be left.
+    chances = (sessions.chances if sessions.purchases is None else sessions.purchases)[rows, slots]
     known = np.unique(_keys(split.train))
     total = float(chances.sum())
     again = float(chances[np.isin(keys, known)].sum())
@@ -37,6 +38,7 @@ def repeat_shares(sessions: ShortSessions, split: Split) -> RepeatShares:
         real=float(really.mean()) if len(really) else None,
         clicks=total,
         taken=len(really),
+        of="clicks" if sessions.purchases is None else "purchases",
     )
 
 

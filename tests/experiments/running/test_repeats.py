@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.analysis.comparison.held_out import RepeatShares, read_held_out
 from groundlings.experiments.analysis.comparison.real_behaviour import repeat_check
+from groundlings.experiments.analysis.metrics import summarise
+from groundlings.experiments.analysis.report import render_summary_table
+from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
 from groundlings.experiments.config.loading import config_hash, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.experiment import open_run
+from groundlings.experiments.running.held_out.measuring import ArmMeasurement
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import resume_experiment, run_experiment
+from groundlings.recommenders.popular import PopularRecommender
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.writer import LogWriter
 
@@ -129,6 +137,58 @@ def test_a_share_of_repeats_far_from_the_real_one_keeps_an_effect_from_being_val
     assert (check.status, check.spoils) == (status, False)
     assert f"popular {simulated:.0%} (real 60%)" in check.finding
     assert repeat_check(replace(found, repeat_shares={})) == ()
+
+
+def test_in_a_shop_the_share_of_repeats_is_one_of_purchases(tables, tmp_path):
+    sells = "site.actions=[click, add_to_cart, purchase]"
+    run = run_experiment(shop(tables, sells, "simulation.days=1"), tmp_path / "run").directory
+    found = read_held_out(run)
+    assert {each.of for each in found.repeat_shares.values()} == {"purchases"}
+    (check,) = repeat_check(found)
+    assert check.finding.startswith("share of purchases on known items")
+    opened = (
+        found.audiences.utilities["this run's mind"][found.audiences.arms.index("popular")] * found.audiences.people
+    )
+    assert 0 < found.repeat_shares["popular"].clicks < 0.9 * opened, "some of what is opened is left"
+
+
+def test_the_terminal_says_how_many_users_came_and_which_levels_are_assumed(tables, tmp_path):
+    changes = "held_out=false", "simulation={days: 1, visit_probability: 0.3}", "site.actions=[click, purchase]"
+    changes = *changes, "mind={kind: behavioural, leave_rate: 0.4, shopping: {add_rate: 0.5}}"
+    run = run_experiment(shop(tables, *changes), tmp_path / "run").directory
+    with LogReader(run) as log:
+        summary, came = summarise(log), log.impressions(columns=["user_id"]).user_id.nunique()
+    console = Console(file=io.StringIO(), width=200)
+    console.print(render_summary_table(summary))
+    print_verdict(open_run(run).compare().findings, console)
+    told = " ".join(console.file.getvalue().split())
+    assert 0 < came < 60
+    assert told.count(f"{came} of 60 users had a session") == 2, "below the table, and before the verdict"
+    assert (
+        "Assumed by presets, not measured on these users: how far down they look; how much of that they buy. " in told
+    )
+    assert "how much of what people look at they open" not in told, "that comes from the history"
+
+
+def test_what_is_sold_out_on_the_first_day_is_in_no_list_that_is_held_against_reality(tables):
+    (tables / "offers.csv").write_text("product,price,left\np0,2.5,0\np1,2.0,9\n")
+    offers = "dataset.own.offers={path: offers.csv, item: product, price: price, stock: left}"
+    plan = build_plan(shop(tables, offers))
+    asked = []
+
+    class Noting(PopularRecommender):
+        async def rank(self, request):
+            asked.append(request)
+            return await super().rank(request)
+
+    recommender = Noting()
+    recommender.fit(plan.split.train, plan.dataset.catalog)
+    asyncio.run(ArmMeasurement(plan).after_first_fit("popular", recommender))
+    assert len(asked) > 2
+    gone = plan.dataset.catalog.item_ids.index("p0")
+    for request in asked:
+        assert (request.seen[:, [gone]].toarray() > 0).all()
+        assert request.offers.prices[gone] == 2.5
 
 
 def test_a_run_that_was_cut_short_ends_as_if_nothing_had_happened(finished, tables, tmp_path, monkeypatch):

@@ -75,6 +75,20 @@ def test_purchases_have_the_level_that_clicks_would_have_and_opening_is_likelier
     assert done["purchase"].sum() < 0.95 * done["add_to_cart"].sum(), "some carts are abandoned"
 
 
+def test_the_chance_of_a_purchase_is_that_of_a_click_where_nothing_lies_between(make_mind):
+    agents = np.arange(90)
+    page = Page(1, 0, np.tile(np.arange(12, dtype=np.int32), (90, 1)))
+    sessions = Sessions(agents, agents, 0, Draws.for_sessions(5, agents, 0))
+    traces = {}
+    for name, schema in (("shop", SHOP), ("feed", FEED)):
+        legal = LegalActions(schema, {"next_page": np.ones(90, dtype=bool)})
+        traces[name] = asyncio.run(make_mind().decide(Situation(sessions, page, legal, agents))).trace
+    np.testing.assert_allclose(traces["shop"].purchase_chance, traces["feed"].probability("click"), rtol=1e-9)
+    assert traces["feed"].purchase_chance is None, "nothing is sold there"
+    some = np.array([3, 7])
+    assert np.array_equal(traces["shop"].take(some).purchase_chance, traces["shop"].purchase_chance[some])
+
+
 def test_rates_of_one_leave_nothing_between_opening_and_paying(make_mind):
     certain = ShoppingOptions(add_rate=1, purchase_rate=1)
     plain = decide(make_mind(random_click_rate=0.2), np.arange(9), FEED)["click"]

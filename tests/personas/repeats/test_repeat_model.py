@@ -140,6 +140,8 @@ def test_without_a_second_day_nothing_can_be_estimated_and_with_few_repeats_all_
 
     with pytest.raises(DataError, match=r"site\.repeats: .*take the key out"):
         fitted((0, 1, 3), (1, 2, 5), (1, 3, 5))
+    with pytest.raises(DataError, match="or everybody took up all"):  # a share of 1 has no log-odds
+        fitted((0, 0, 3), (0, 0, 4), (0, 1, 4), (0, 2, 4), (0, 3, 4), (0, 4, 4))
     few = fitted((0, 1, 3), (0, 1, 4), (0, 2, 4), (1, 2, 5), (1, 3, 6))
     assert not few.weights.any()
     assert 0 < expit(few.intercept) < 1

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from groundlings.experiments.analysis.answer.values import Answer
 from groundlings.experiments.analysis.comparison.effects import Comparison
+from groundlings.experiments.analysis.comparison.fidelity_gate import NO_LABS, Labs
 from groundlings.experiments.analysis.comparison.outcomes import Outcomes
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.report import verdict_sentences
 from groundlings.experiments.analysis.report.palette import Style
 from groundlings.experiments.analysis.report.pictures import Picture
+from groundlings.experiments.config.designs import SplitDesign
 from groundlings.simulator.log.reader import LogReader
 
 
@@ -28,6 +31,8 @@ class Material:
         outcomes: Each agent's totals by arm.
         comparison: What `compare_outcomes` made of them.
         style: Arm name -> how it is drawn.
+        answer: What the run answers.
+        labs: Files of the fidelity lab and of the truth lab that were named; None = those in the run directory.
     """
 
     run_dir: Path
@@ -36,6 +41,13 @@ class Material:
     outcomes: Outcomes
     comparison: Comparison
     style: Mapping[str, Style]
+    answer: Answer
+    labs: Labs = NO_LABS
+
+    @property
+    def split(self) -> bool:
+        """Whether each agent was in one arm only."""
+        return isinstance(self.outcomes.design, SplitDesign)
 
     @property
     def primary(self) -> Metric:

@@ -12,8 +12,9 @@ from groundlings.experiments.analysis.metrics.summary import Summary
 from groundlings.experiments.analysis.report import formatting, verdict_sentences
 from groundlings.experiments.analysis.report.figures import draw_days, draw_positions, draw_survival
 from groundlings.experiments.analysis.report.pictures import Panel, Picture
-from groundlings.experiments.analysis.report.returning import depends_on_sessions, retention_panels
+from groundlings.experiments.analysis.report.returning import depends_on_sessions, retention_panels, seen_retention
 from groundlings.experiments.analysis.report.sections.material import Material, Section
+from groundlings.experiments.analysis.report.takeaways import daily_takeaway, retention_takeaway, survival_takeaway
 from groundlings.experiments.analysis.report.verdict_figures import draw_daily
 
 
@@ -25,7 +26,13 @@ def time_section(material: Material) -> Section:
         pictures.append(_days(material))
     if depends_on_sessions(material.log) and summary.run["days"] > 1:
         pictures.append(_retention(material))
-    return Section(pictures=tuple(pictures))
+    takeaways = {
+        "daily": daily_takeaway(material.comparison),
+        "pages": survival_takeaway(survival_by_arm(material.log, summary.run["max_pages"])),
+    }
+    if any(picture.name == "retention" for picture in pictures):
+        takeaways["retention"] = retention_takeaway(seen_retention(material.log))
+    return Section({"takeaways": takeaways}, tuple(pictures))
 
 
 def _daily(material: Material) -> list[Picture]:
@@ -38,7 +45,7 @@ def _daily(material: Material) -> list[Picture]:
     words = "; ".join(f"{arm.name} {verdict_sentences.days(arm, metric)}" for arm in arms)
     panel = Panel(words, partial(draw_daily, comparison=comparison, metric=metric, style=material.style))
     title = f"{comparison.run['experiment']}: {metric.label.lower()} against {comparison.baseline}, by day"
-    return [Picture("daily", title, (panel,), columns=1, size=(4.4, 1.3 + 0.3 * max(len(arms), 4)))]
+    return [Picture("daily", title, (panel,), columns=1, size=(4.8, 2.7))]
 
 
 def _pages(material: Material) -> Picture:

@@ -21,6 +21,7 @@ from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
 from groundlings.experiments.analysis.comparison.pilot import run_pilot
 from groundlings.experiments.analysis.comparison.preference import preference
 from groundlings.experiments.analysis.comparison.split import adjusted_outcomes, split_difference
+from groundlings.experiments.analysis.metrics import summarise
 from groundlings.experiments.analysis.report.page import write_report
 from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
 from groundlings.experiments.cli import main as cli
@@ -379,6 +380,9 @@ def test_control_variates_do_not_move_the_effect():
 def test_a_plan_may_use_the_control_variate_where_the_log_tells_p_click(ran, tmp_path):
     directory, _ = ran(people=300, items=120, plan={"primary": "view_ratio", "take_out_luck": True})
     narrow = compare_run(directory, LogReader(directory))
+    (gap,) = (arm.differences for arm in summarise(LogReader(directory)).arms[1:])
+    assert gap["view_ratio"] == narrow.arms[0].headline.effect, "the summary tells the effect of the verdict"
+    assert narrow.baseline_mean == summarise(LogReader(directory)).baseline.metrics["view_ratio"].mean
     with sqlite3.connect(directory / "log.db") as log:
         config = json.loads(log.execute("SELECT config FROM runs").fetchone()[0])
         config["plan"]["take_out_luck"] = False

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from groundlings.experiments.analysis.compare import mean_interval, within_one
 from groundlings.experiments.analysis.comparison.bootstrap import bca_interval
 from groundlings.experiments.analysis.comparison.ratios import (
     paired_ratio_difference,
@@ -86,6 +89,15 @@ def test_the_delta_method_covers_where_impressions_as_units_do_not():
         naive += abs(rate - 0.2) <= 1.96 * np.sqrt(rate * (1 - rate) / x.sum())
     assert covered / 2000 == pytest.approx(0.95, abs=0.015 + TOLERANCE)
     assert naive / 2000 < 0.8
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=12))
+def test_the_interval_of_a_share_holds_its_mean_and_nothing_impossible(values):
+    plain = mean_interval(np.array(values))
+    found = within_one(plain)
+    assert 0 <= found.low <= found.mean <= found.high <= 1
+    assert (found.low, found.high) == (max(plain.low, 0), min(plain.high, 1))
+    assert within_one(replace(plain, mean=1.5)) == replace(plain, mean=1.5), "what is no share keeps its interval"
 
 
 def test_delta_method_standard_errors_agree_with_the_bootstrap():

@@ -1,0 +1,129 @@
+"""The trust light: this test, its audience against reality, and real people, in words that anyone knows."""
+
+from __future__ import annotations
+
+from groundlings.experiments.analysis.answer.finding import Finding
+from groundlings.experiments.analysis.answer.values import Light, State
+from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
+from groundlings.experiments.analysis.comparison.fidelity_gate import Gate
+from groundlings.experiments.analysis.comparison.real_behaviour import ORDER_CHECK, REPEAT_CHECK
+from groundlings.experiments.analysis.comparison.verdict import failed
+from groundlings.experiments.analysis.report.formatting import plural
+
+_PLAIN = {
+    "A/A": "no recommender was tried twice to see that it agrees with itself",
+    "the bootstrap agrees": "too few people to resample",
+}
+"""Beginnings of the names of checks -> what it means that they failed or could not be made."""
+
+
+def lights_of(comparison: Comparison, finding: Finding, past_tests: int = 0) -> tuple[Light, Light, Light]:
+    """Three lines.
+
+    Args:
+        comparison: What was found.
+        finding: What it comes to.
+        past_tests: On how many tests on real people the effects were corrected.
+    """
+    return _test(comparison), _audience(comparison, finding), _people(finding, past_tests)
+
+
+def _test(comparison: Comparison) -> Light:
+    checks = [*comparison.checks, *(check for arm in comparison.arms for check in arm.checks)]
+    checks = [check for check in checks if check.name not in (ORDER_CHECK, REPEAT_CHECK)]  # of the audience
+    passed = sum(check.status == "passed" for check in checks)
+    wrong, missing = failed(checks), [check for check in checks if check.status == "not run"]
+    state: State = "bad" if any(check.spoils for check in wrong) else "warn" if wrong or missing else "good"
+    said = f"{passed} of {plural(len(checks), 'check')} passed"
+    if wrong:
+        said += f"; failed: {_check(wrong[0].name)}{_more(len(wrong))}"
+    elif missing:
+        said += f"; not made: {_check(missing[0].name)}{_more(len(missing))}"
+    if comparison.preference is None and not comparison.declared:
+        said += "; what decides was not declared beforehand"
+        state = "warn" if state == "good" else state
+    return Light("Test", state, f"{said}.")
+
+
+def _check(name: str) -> str:
+    return next((plain for start, plain in _PLAIN.items() if name.startswith(start)), name)
+
+
+def _more(number: int) -> str:
+    return f" and {number - 1} more" if number > 1 else ""
+
+
+def _audience(comparison: Comparison, finding: Finding) -> Light:
+    """Whether the simulated people are like real ones: by the labs, and by what real people did with the same arms."""
+    state, said = _examined(comparison)
+    stance = _stance(finding.leader)
+    if stance is not None:
+        colour, words = stance
+        said += f"; {words}"
+        state = colour if colour == "bad" or state == "unknown" else state
+    wrong = {check.name for check in failed(comparison.checks)}
+    if ORDER_CHECK in wrong:
+        said += "; other kinds of simulated people order the recommenders otherwise"
+    if REPEAT_CHECK in wrong:
+        said += "; real people take up what they know more or less often"
+    if wrong & {ORDER_CHECK, REPEAT_CHECK}:
+        state = "warn" if state in ("good", "unknown") else state
+    return Light("Audience", state, f"{said[:1].upper()}{said[1:]}.")
+
+
+def _examined(comparison: Comparison) -> tuple[State, str]:
+    gates = [gate for gate in (comparison.truth, comparison.gate) if gate is not None]
+    if not gates:
+        return "unknown", "nobody has yet compared these simulated people with real ones"
+    fitting = [gate for gate in gates if gate.fits is not False]
+    if not fitting:
+        return "unknown", f"compared with real people only on {gates[0].mismatch}"
+    wrong = [gate for gate in fitting if not gate.passed]
+    if wrong:
+        return "warn", f"these simulated people missed the goal of agreeing with real ones{_agreement(wrong[0])}"
+    random = " even with items shown at random" if comparison.truth in fitting else ""
+    return "good", f"they order recommenders as real people do{random}{_agreement(fitting[0])}"
+
+
+def _agreement(gate: Gate) -> str:
+    if gate.sign_agreement is not None:
+        return f" (same side in {100 * gate.sign_agreement:.0f} % of the pairs of recommenders)"
+    return "" if gate.tau is None else f" (agreement {gate.tau:.2f} of 1)"
+
+
+def _stance(leader: ArmFindings | None) -> tuple[State, str] | None:
+    """What real people did with the leader: held-out behaviour, or items that were shown to them."""
+    if leader is None or leader.real is None:
+        return None
+    match leader.real.stance:
+        case "agrees":
+            return "good", f"what real people did later agrees on {leader.name}"
+        case "disagrees":
+            return "bad", f"what real people did later says the opposite of {leader.name}"
+        case "cannot tell":
+            return "unknown", f"what real people did later cannot tell for {leader.name}"
+        case _:
+            return None
+
+
+def _people(finding: Finding, past_tests: int) -> Light:
+    """Whether any of this was ever tried on real people."""
+    if past_tests:
+        return Light("People", "good", f"Corrected by {plural(past_tests, 'test')} on real people.")
+    leader = finding.leader
+    effects = () if leader is None or leader.real is None else leader.real.effects
+    shown = next((each for each in effects if each.source != "held-out behaviour"), None)
+    if shown is None:
+        return Light("People", "unknown", "Never tested on real people: all of this is simulated.")
+    how = "at random" if shown.source == "random exposures" else "by a known rule"
+    known = shown.difference
+    reading = "cannot tell"
+    if known.excludes_zero and leader is not None:
+        same = (known.difference or 0.0) * (finding.direction or 1) * (leader.headline.effect.difference or 0.0) > 0
+        reading = "agrees" if same else "says the opposite"
+    state: State = {"agrees": "good", "says the opposite": "bad", "cannot tell": "unknown"}[reading]  # type: ignore[assignment]
+    return Light(
+        "People",
+        state,
+        f"Once: {plural(known.n, 'real person', 'real people')} were shown items {how}; what they did {reading}.",
+    )

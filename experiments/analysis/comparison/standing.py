@@ -1,0 +1,116 @@
+"""Who is the best? Every competitor against every other one on the primary metric, and how often each comes first.
+
+The verdict compares each arm with the baseline. Two arms that both beat it need a comparison of their own: that is
+paired over agents where these were in both, and its interval holds together with those of all other pairs (the
+baseline's included), at the plan's alpha and over its looks. How often an arm comes first is counted in resamples of
+the agents: it measures the noise of the simulation, as every interval here does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+from groundlings.environments.arrays import FloatArray
+from groundlings.experiments.analysis.compare import Difference, mean_interval
+from groundlings.experiments.analysis.comparison.joint_means import JointMeans, critical_of_all_pairs
+from groundlings.experiments.analysis.comparison.objectives import signs_of
+from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes
+from groundlings.experiments.analysis.comparison.primary_effect import sequential_reach
+from groundlings.experiments.analysis.comparison.standings import Pair, Standing
+from groundlings.experiments.config.schema import PlanConfig
+
+_MIDDLE = (0.025, 0.975)
+
+
+def standing(
+    outcomes: Outcomes, plan: PlanConfig, arms: Sequence[ArmOutcomes], others: Sequence[Outcomes] = ()
+) -> Standing:
+    """How arms stand to each other.
+
+    Args:
+        outcomes: The run.
+        plan: What was declared, or stands in for it.
+        arms: The competitors.
+        others: Variants and replicates of the run: a pair is not told apart that they do not tell apart.
+    """
+    means = {arm.name: mean_interval(arm.counted(plan.primary)) for arm in outcomes.arms}
+    known = [arm for arm in arms if (means[arm.name].n or 0) > 1]
+    names = [arm.name for arm in known]
+    if means[outcomes.baseline.name].n > 1:
+        names.insert(0, outcomes.baseline.name)
+    joints = [_joint(run, plan, names) for run in (outcomes, *others)]
+    pairs = _pairs(outcomes, others, plan, [arm.name for arm in known], joints[0])
+    if len(names) < 2 or any(joint is None for joint in joints):
+        return Standing(means, pairs)
+    sign = signs_of(plan, outcomes.baseline.metrics)[plan.primary]
+    places = np.concatenate([_places(sign * joint.resamples) for joint in joints if joint is not None])
+    first = places == 1
+    chances = (first / first.sum(axis=1, keepdims=True)).mean(axis=0)
+    ranks = np.quantile(places, _MIDDLE, axis=0, method="inverted_cdf").astype(np.int64)
+    return Standing(
+        means=means,
+        pairs=pairs,
+        chances=dict(zip(names, map(float, chances), strict=True)),
+        ranks={name: (int(ranks[0, place]), int(ranks[1, place])) for place, name in enumerate(names)},
+        agents=joints[0].agents if joints[0] is not None else 0,
+    )
+
+
+def _joint(run: Outcomes, plan: PlanConfig, names: Sequence[str]) -> JointMeans | None:
+    sides = _by_name(run)
+    return run.estimator.means([sides[name].values(plan.primary) for name in names]) if names else None
+
+
+def _by_name(run: Outcomes) -> Mapping[str, ArmOutcomes]:
+    return {arm.name: arm for arm in run.arms}
+
+
+def _places(means: FloatArray) -> FloatArray:
+    """The place of each arm in each resample, 1 has the highest mean; equal means share the better place."""
+    tie = 1e-9 * max(float(np.ptp(means)), 1e-300)
+    return np.asarray(1 + (means[:, :, None] < means[:, None, :] - tie).sum(axis=2))
+
+
+def _pairs(
+    outcomes: Outcomes,
+    others: Sequence[Outcomes],
+    plan: PlanConfig,
+    names: Sequence[str],
+    joint: JointMeans | None,
+) -> tuple[Pair, ...]:
+    found = []
+    couples = list(combinations(names, 2))
+    joint_reach = None if joint is None else critical_of_all_pairs(joint, plan.alpha)
+    tests = len(couples) + len(names)  # those with the baseline are the verdict's, and hold together with these
+    for first, second in couples:
+        gaps = [_gap(run, plan, first, second) for run in (outcomes, *others)]
+        gap = gaps[0]
+        if gap.difference is not None and gap.standard_error is not None:
+            bonferroni = float(stats.t.ppf(1 - plan.alpha / tests / 2, max(gap.n - 1, 1)))
+            reach = bonferroni if joint_reach is None else joint_reach
+            planned = sequential_reach(plan, outcomes.run["agents"], gap.n, len(couples))
+            width = max(reach, planned or 0.0) * gap.standard_error
+            gap = replace(gap, low=gap.difference - width, high=gap.difference + width)
+        found.append(Pair(first, second, _over_runs(gap, gaps, plan.alpha / len(couples))))
+    return tuple(found)
+
+
+def _gap(run: Outcomes, plan: PlanConfig, first: str, second: str) -> Difference:
+    sides = _by_name(run)
+    return run.estimator.difference(sides[first].values(plan.primary), sides[second].values(plan.primary))
+
+
+def _over_runs(gap: Difference, gaps: Sequence[Difference], alpha: float) -> Difference:
+    """The effect over runs, where its interval is wider than the one over agents (as for the headline)."""
+    effects = [each.difference for each in gaps if each.difference is not None]
+    if len(effects) < max(len(gaps), 2) or gap.low is None or gap.high is None:
+        return gap
+    over = mean_interval(np.array(effects), 1 - alpha)
+    if over.low is None or over.high is None or over.high - over.low <= gap.high - gap.low:
+        return gap
+    return replace(gap, difference=over.mean, standard_error=over.standard_error, low=over.low, high=over.high)

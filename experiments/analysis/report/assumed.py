@@ -1,0 +1,40 @@
+"""What the levels of a run rest on: which of its mind's figures are presets that no data of the run speak for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+_PRESET = "a preset"
+
+_LEVELS: Final[Mapping[str, str]] = {
+    "random_click_rate": "how much of what people look at they open",
+    "examination_exponent": "how far down they look",
+    "leave_rate": "when they leave",
+    "add_rate": "how much of it they put into the cart",
+    "purchase_rate": "how much of that they buy",
+    "price": "what prices do",
+    "promoted": "what promotions do",
+}
+"""Figure of a mind -> what it says, in the order of a session."""
+
+
+def assumed_levels(mind: Mapping[str, Any], *, sells: bool) -> str:
+    """That levels are assumed, in one sentence; "" where no figure of the mind is a preset, or it has none.
+
+    Args:
+        mind: As `runs.mind` has it.
+        sells: Whether anything can be bought.
+    """
+    browsing = mind.get("browsing")
+    origins = dict(browsing.get("origins", {})) if isinstance(browsing, Mapping) else {}
+    for part in ("shopping", "offers") if sells else ("offers",):
+        for name, figure in (mind.get(part) or {}).items():
+            origins[name] = figure.get("origin") if isinstance(figure, Mapping) else None
+    told = [words for name, words in _LEVELS.items() if origins.get(name) == _PRESET]
+    if not told:
+        return ""
+    return (
+        f"Assumed by presets, not measured on these users: {'; '.join(told)}. Levels (of clicks, purchases or money) "
+        "are therefore settings: compare arms, and believe no level alone."
+    )
