@@ -28,9 +28,9 @@ def why_section(material: Material) -> Section:
             "why": why,
             "because": why_sentences,
             "part_words": why_sentences.part_words(why),
-            "bars": why_bars,
+            "why_bars": why_bars,
             "by_effect": _by_effect(why),
-            "looks": _looks(material, why),
+            "why_looks": _looks(material, why),
         },
         tuple(_flow(material, why)),
     )
