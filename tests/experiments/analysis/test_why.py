@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,8 @@ import groundlings as gl
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
-from groundlings.experiments.analysis.metrics import METRICS
+from groundlings.experiments.analysis.metrics import METRICS, summarise
+from groundlings.experiments.analysis.report import write_report
 from groundlings.experiments.analysis.report.why_sentences import arm_sentence, sampled
 from groundlings.experiments.analysis.why import explain
 from groundlings.experiments.analysis.why.shapley import shapley
@@ -106,7 +108,7 @@ def test_what_alone_was_changed_is_named_as_the_cause(found, place, cause):
         "relevance": "its items are opened more often when looked at",
         "length": "sessions are longer",
     }
-    assert f"leads mostly because {words[cause]} (+" in said
+    assert f"is ahead of chance, mostly because {words[cause]} (+" in said
     assert "partly" not in said
 
 
@@ -175,13 +177,29 @@ def test_page_flow_loses_nobody(found, planted):
     for arm, steps in found.flow.arms.items():
         pages = sessions[sessions.arm == arm].pages
         assert found.flow.sessions[arm] == len(pages)
-        for step, following in zip(steps, (*steps[1:], None), strict=True):
+        for step, following in zip_longest(steps, steps[1:]):
             on = 0.0 if following is None else following.reached.mean
             assert step.reached.mean == pytest.approx((pages >= step.page).mean())
             assert step.reached.mean == pytest.approx(on + step.left + step.no_more + step.lost)
     longer = list(found.flow.arms.values())[3]
     assert all(step.difference.low > 0 for step in longer[:-1])
     assert longer[-1].no_more > 0
+
+
+def test_an_arm_that_never_ran_has_no_figures_and_the_others_have_theirs(planted, tmp_path):
+    shutil.copy(planted / "log.db", tmp_path)
+    with sqlite3.connect(tmp_path / "log.db") as log:
+        log.execute("DELETE FROM impressions WHERE session_id IN (SELECT session_id FROM sessions WHERE arm_id > 2)")
+        log.execute("DELETE FROM sessions WHERE arm_id > 2")
+    why, _ = why_of(tmp_path)
+    ran, never, *_ = why.effect.arms
+    assert ran.effect.low is not None
+    assert never.effect.mean is None
+    assert arm_sentence(never, why) == "again: n/a, nobody has a value in it and in chance."
+    assert why.flow.arms["again"] == ()
+    assert why.overlap.of("again", "chance").mean is None
+    with LogReader(tmp_path) as log:
+        assert "again: n/a, nobody" in write_report(tmp_path, log, summarise(log)).read_text()
 
 
 def test_a_large_run_is_read_in_part_and_says_so(planted):
@@ -304,15 +322,16 @@ def test_a_purchase_without_a_price_leaves_money_undivided(shop_directory):
     adds_up(run)
 
 
-def own_run(folder, kinds, **columns):
+def own_run(folder, what, **columns):
     """A run on fifty users who each met twelve of forty items, by kinds of events."""
     rng = np.random.default_rng(1)
     items = np.concatenate([rng.permutation(40)[:12] for _ in range(50)])
     had = pd.DataFrame({"user": np.repeat([f"u{n:02}" for n in range(50)], 12), "item": items, "ts": range(600)})
-    had.assign(what=kinds).to_csv(folder / "had.csv", index=False)
-    own = {
-        "interactions": {"path": str(folder / "had.csv"), "user": "user", "item": "item", "timestamp": "ts", **columns}
-    }
+    had.assign(what=what).to_csv(folder / "had.csv", index=False)
+    named = pd.DataFrame({"item": range(40), "title": [f"Title {n}" for n in range(40)]})
+    named.to_csv(folder / "items.csv", index=False)
+    met = {"path": str(folder / "had.csv"), "user": "user", "item": "item", "timestamp": "ts", **columns}
+    own = {"interactions": met, "items": {"path": str(folder / "items.csv"), "id": "item", "title": "title"}}
     experiment = gl.Experiment(
         dataset={"name": "own", "own": own}, arms={"popular": "popular", "chance": "random_order"}, seed=3,
         held_out=False, simulation={"days": 1},
