@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -51,6 +52,18 @@ def repeat_shop() -> Dataset:
     """A made-up shop in which people buy again (`repeat_shop.py`)."""
     dataset: Dataset = _beside("repeat_shop").repeat_shop()
     return dataset
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium (`chromium.py`); tests that need it are skipped where it is not installed, and fail in CI."""
+    made = _beside("chromium")
+    if made.chromium() is None:
+        if os.environ.get("TEST_CHROMIUM") == "require":
+            pytest.fail("TEST_CHROMIUM=require, and there is no Chromium")
+        pytest.skip("needs Chromium")
+    with made.started() as found:
+        yield found
 
 
 def _beside(name: str) -> ModuleType:

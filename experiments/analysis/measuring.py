@@ -34,6 +34,8 @@ def measure(
     variants: Sequence[LogReader] = (),
     metrics: Sequence[Metric] | None = None,
     most_rows: int | None = SOME_ROWS,
+    fidelity: Path | None = None,
+    truth: Path | None = None,
     told: Callable[[int, int, str], None] | None = None,
 ) -> Measured:
     """Recompute summary and report of a run from what lies in its directory: the log, and the manifest beside it.
@@ -44,6 +46,7 @@ def measure(
         variants: Logs of the same experiment with other prompts, models or seeds, for the report's verdict.
         metrics: What is measured; what the run's experiment file names if absent.
         most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
+        fidelity, truth: Files of the labs, where they do not lie beside the run.
         told: Is called with how many parts are over, how many there are, and what the next one is.
     """
     from groundlings.experiments.analysis.report.page import read_material, write_page
@@ -55,7 +58,7 @@ def measure(
     tell(0, "measuring")
     summary = summarise(log, metrics)
     tell(1, "comparing")
-    material = read_material(directory, log, summary, variants, most_rows)
+    material = read_material(directory, log, summary, variants, most_rows, fidelity, truth)
     write_page(material, lambda done, total: tell(2 + round((_PARTS - 2) * done / total), "drawing"))
     files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
     return Measured(summary, material.answer)

@@ -156,7 +156,15 @@ def run(
 
 
 @app.command(rich_help_panel=COMPARE)
-def report(directory: RunArgument) -> None:
+def report(
+    directory: RunArgument,
+    fidelity: Annotated[
+        Path | None, typer.Option("--fidelity", metavar="FILE", help="A fidelity.json; RUN/fidelity.json if absent.")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", metavar="FILE", help="A truth.json; RUN/truth.json if absent.")
+    ] = None,
+) -> None:
     """Compute metrics and report of a run again, from its log and what lies beside it."""
     from groundlings.experiments.analysis.measuring import measure
     from groundlings.experiments.archive.integrity import reading
@@ -166,10 +174,10 @@ def report(directory: RunArgument) -> None:
 
     console = Terminal()
     if has_cells(directory):
-        print_measured(write_reports(directory), console)
+        print_measured(write_reports(directory, fidelity, truth), console)
     else:
         with reading(directory), LogReader(directory) as log:
-            print_measured(measure(directory, log), console)
+            print_measured(measure(directory, log, fidelity=fidelity, truth=truth), console)
     console.print(f"report  {escape(str(directory / 'report.html'))}", soft_wrap=True)
 
 

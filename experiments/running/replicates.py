@@ -143,8 +143,12 @@ def cell_directories(directory: Path) -> list[Path]:
     return found
 
 
-def write_reports(directory: Path) -> Measured:
+def write_reports(directory: Path, fidelity: Path | None = None, truth: Path | None = None) -> Measured:
     """Draw every cell again, the first one with the others as its variants, and put its page on top.
+
+    Args:
+        directory: Of the matrix.
+        fidelity, truth: Files of the labs, where they do not lie beside a run.
 
     Returns:
         What was measured of the first cell, with all the others.
@@ -152,9 +156,9 @@ def write_reports(directory: Path) -> Measured:
     cells = cell_directories(directory)
     with ExitStack() as stack:
         logs = [stack.enter_context(LogReader(cell)) for cell in cells]
-        first = measure(cells[0], logs[0], logs[1:])
+        first = measure(cells[0], logs[0], logs[1:], fidelity=fidelity, truth=truth)
         for cell, log in zip(cells[1:], logs[1:], strict=True):
-            measure(cell, log)
+            measure(cell, log, fidelity=fidelity, truth=truth)
     _put_on_top(directory, cells[0])
     return first
 

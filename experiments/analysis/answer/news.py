@@ -65,8 +65,9 @@ def _losses(comparison: Comparison, summary: Summary, arm: ArmFindings) -> list[
             found.append(News(arm.name, "bad", f"{metric.label.lower()} {change}, more than allowed"))
         elif guard.state == "unclear":
             found.append(News(arm.name, "warn", f"{metric.label.lower()} {change}, too large a loss not ruled out"))
-        else:
-            found.append(News(arm.name, "good", f"{metric.label.lower()} held"))
+    if arm.guardrails and all(guard.state == "held" for guard in arm.guardrails):
+        many = len(arm.guardrails) > 1
+        found.append(News(arm.name, "good", "guardrails held" if many else "guardrail held"))
     for each in arm.explored:
         metric, effect = comparison.metrics[each.metric], each.effect
         if metric.higher_is_better is None or each.adjusted_p is None or each.adjusted_p >= comparison.plan.alpha:

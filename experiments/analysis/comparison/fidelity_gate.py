@@ -21,6 +21,8 @@ from groundlings.environments.errors import RunDirectoryError
 
 FIDELITY_NAME = "fidelity.json"
 TRUTH_NAME = "truth.json"
+POOLED = "pooled"
+"""The salt of a truth lab's record that is the mean over all partitions."""
 
 _DERIVED = frozenset({"click_constant", "exposures"})
 """What a mind works out from the people at hand: another sample of the same audience has another value. So has a file
@@ -96,14 +98,55 @@ def find_truth(directory: Path, named: Path | None, dataset_hash: str, mind: Map
         content = json.loads(bounded_text(path))
         about, passed = content["about"], content["gate_passed"]
         minds = {name: about["minds"][name] for name in passed}
-        faults = {name: _unlike(about, examined, dataset_hash, mind) for name, examined in minds.items()}
-        name = min(faults, key=lambda each: len(faults[each]))
+        name, faults = _most_alike(content, dataset_hash, mind)
         records = [each for each in content["records"] if (each.get("part"), each.get("scorer")) == ("order", name)]
-        return _gate(path, records, _truth_value(passed[name]), faults[name], _known(about, minds[name]))
+        return _gate(path, records, _truth_value(passed[name]), faults, _known(about, minds[name]))
     except _UNREADABLE as fault:
         raise RunDirectoryError(
             f"{path}: not a file of the truth lab ({fault!r}); expected gate_passed, about.minds and records"
         ) from None
+
+
+def lab_records(
+    directory: Path, named: Path | None, dataset_hash: str, mind: Mapping[str, Any], truth: bool = False
+) -> list[Mapping[str, Any]]:
+    """The records of a fidelity file, or the pooled ones of a truth file about the mind most like the run's.
+
+    Args:
+        directory, named, dataset_hash, mind: As for `find_gate`.
+        truth: Whether a truth file is meant.
+
+    Returns:
+        Plain mappings; none where there is no file.
+
+    Raises:
+        RunDirectoryError: As `find_gate`.
+    """
+    path = _place(directory / (TRUTH_NAME if truth else FIDELITY_NAME), named)
+    if path is None:
+        return []
+    try:
+        content = json.loads(bounded_text(path))
+        records = [each for each in content["records"] if isinstance(each, dict)]
+        if not truth:
+            return records
+        name, _ = _most_alike(content, dataset_hash, mind)
+        pooled = [each for each in records if each.get("salt", POOLED) == POOLED]
+        return [
+            each
+            for each in pooled
+            if each.get("kind") != "mind" or str(each.get("scorer", "")).partition(" (")[0] == name
+        ]
+    except _UNREADABLE as fault:
+        raise RunDirectoryError(f"{path}: not a file of a lab ({fault!r}); expected records") from None
+
+
+def _most_alike(content: Mapping[str, Any], dataset_hash: str, mind: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Of the minds that a truth file is about the one most like the run's, and what does not fit."""
+    about = content["about"]
+    faults = {name: _unlike(about, about["minds"][name], dataset_hash, mind) for name in content["gate_passed"]}
+    name = min(faults, key=lambda each: len(faults[each]))
+    return name, faults[name]
 
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)

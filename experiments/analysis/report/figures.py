@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LONGEST_NAME = 20
+_LINE_OF_LABEL = 0.09
+"""Height of a line's name, as a part of the height of a panel."""
 
 
 def short(name: str) -> str:
@@ -192,27 +194,31 @@ def _estimates(
     course(axes, cells[:, 0], cells[:, 1], cells[:, 2], cells[:, 3], name, look, say)
 
 
+_LEADER = {"arrowstyle": "-", "linewidth": 1.2, "shrinkA": 2, "shrinkB": 0, "relpos": (0.0, 0.5)}
+
+
 def name_line_ends(axes: Axes) -> None:
-    """Write each line's name beside its last point; lines that end alike share one label."""
+    """Write each line's name beside its last point, one below the other where lines end alike."""
     low, high = axes.get_ylim()
-    ends: dict[float, list[str]] = {}
+    ends: list[tuple[float, str, Any]] = []
     for drawn in axes.get_lines():
         name, values = str(drawn.get_label()), np.asarray(drawn.get_ydata(), dtype=np.float64)
         known = values[~np.isnan(values)]
         if len(known) and name.startswith("_") and not name.startswith("_child"):
-            ends.setdefault(round((float(known[-1]) - low) / ((high - low) or 1.0), 3), []).append(short(name[1:]))
-    places = _apart(sorted(ends), min(0.09, 1.0 / max(len(ends), 1)))
-    for place, end in zip(places, sorted(ends), strict=True):
+            ends.append(((float(known[-1]) - low) / ((high - low) or 1.0), short(name[1:]), drawn.get_color()))
+    ends.sort(key=lambda end: end[0])
+    places = _apart([end for end, _, _ in ends], min(_LINE_OF_LABEL, 1.0 / max(len(ends), 1)))
+    for place, (end, name, colour) in zip(places, ends, strict=True):
         axes.annotate(
-            "\n".join(ends[end]) if len(ends[end]) < 3 else f"{ends[end][0]} and {len(ends[end]) - 1} more",
+            name,
             (1.0, end),
             xycoords="axes fraction",
-            xytext=(1.05, place),
+            xytext=(1.08, place),
             textcoords="axes fraction",
             va="center",
             fontsize=8.5,
             color=LIGHT["ink"],
-            arrowprops={"arrowstyle": "-", "color": LIGHT["rule"], "linewidth": 0.8, "shrinkA": 0, "shrinkB": 2},
+            arrowprops={**_LEADER, "color": colour},
             annotation_clip=False,
         )
 

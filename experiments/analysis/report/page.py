@@ -52,7 +52,7 @@ SECTIONS: Mapping[str, tuple[str, MakeSection]] = {
 }
 """Id of each section, in the order of the page -> its name in the list of contents, and what makes it."""
 
-SCRIPTS = ("page.js",)
+SCRIPTS = ("page.js", "choose.js")
 """Files of script in the page, beside the templates."""
 
 
@@ -62,6 +62,8 @@ def write_report(
     summary: Summary,
     variants: Sequence[LogReader] = (),
     most_rows: int | None = SOME_ROWS,
+    fidelity: Path | None = None,
+    truth: Path | None = None,
 ) -> Path:
     """Write `report.html`, `answer.json`, `metrics.png`, `pages.png` and, where there is something to show,
     `daily.png`, `days.png`, `effects.png`, `pareto.png`, `people.png`, `retention.png` and `segments.png`.
@@ -72,11 +74,12 @@ def write_report(
         summary: What `metrics.summarise` made of it.
         variants: Logs of the same experiment with other prompts, models or seeds, which the verdict hears.
         most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
+        fidelity, truth: Files of the labs, or the directories that hold them; those in the run directory if absent.
 
     Returns:
         Where the page lies.
     """
-    material = read_material(run_dir, log, summary, variants, most_rows)
+    material = read_material(run_dir, log, summary, variants, most_rows, fidelity, truth)
     return write_page(material)
 
 
@@ -125,6 +128,8 @@ def read_material(
     summary: Summary,
     variants: Sequence[LogReader] = (),
     most_rows: int | None = SOME_ROWS,
+    fidelity: Path | None = None,
+    truth: Path | None = None,
 ) -> Material:
     """What a report is made of; arguments as of `write_report`."""
     # Imported here, because answers are put in the words of this package.
@@ -134,11 +139,11 @@ def read_material(
     if outcomes.changes is not None:
         warn_of_changes(outcomes.changes, run_dir)
     data_and_mind = (outcomes.run["dataset_hash"], outcomes.run["mind"])
-    gate, truth = find_gate(run_dir, None, *data_and_mind), find_truth(run_dir, None, *data_and_mind)
+    gate, order = find_gate(run_dir, fidelity, *data_and_mind), find_truth(run_dir, truth, *data_and_mind)
     others = [read_outcomes(variant, summary.metrics) for variant in variants]
-    comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), truth)
+    comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), order)
     answer = answer_of(comparison, summary, str(log.run()["config"].get("question") or ""))
-    return Material(run_dir, log, summary, outcomes, comparison, styles(summary), answer)
+    return Material(run_dir, log, summary, outcomes, comparison, styles(summary), answer, fidelity, truth)
 
 
 def _common(material: Material) -> dict[str, Any]:

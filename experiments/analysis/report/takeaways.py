@@ -49,9 +49,10 @@ def survival_takeaway(curves: Mapping[str, Survival]) -> str:
     if len(reached) < 2 or pages < 2:
         return "How long sessions are, and where clicks fall"
     longest, shortest = max(reached, key=lambda name: reached[name]), min(reached, key=lambda name: reached[name])
-    most, least = f"{reached[longest]:.0%}", f"{reached[shortest]:.0%}"
+    most, least = _percent(reached[longest]), _percent(reached[shortest])
     if curves[longest].low[-1] <= curves[shortest].high[-1]:
-        return f"Sessions are about as long in every arm: {least} to {most} reach page {pages}"
+        shares = most if most == least else f"{least} to {most}"
+        return f"Sessions are about as long in every arm: {shares} reach page {pages}"
     return f"Sessions are longest with {longest}: {most} reach page {pages}, {least} with {shortest}"
 
 
@@ -71,7 +72,7 @@ def retention_takeaway(curves: Mapping[str, Sequence[RetentionPoint]]) -> str:
         name, gap = max(clear, key=lambda each: abs(each[1]))
         more = "more" if gap > 0 else "fewer"
         return f"{name} brings {abs(100 * gap):.1f} in 100 users {more} back on day {day} than {next(iter(curves))}"
-    middle = f"{min(shares.values()):.0%} to {max(shares.values()):.0%}"
+    middle = f"{_percent(min(shares.values()))} to {_percent(max(shares.values()))}"
     return f"{middle} of users are back on day {day}; no arm differs clearly"
 
 
@@ -80,6 +81,10 @@ def listed(names: Sequence[str]) -> str:
     if len(names) > _NAMED + 1:
         names = [*names[:_NAMED], plural(len(names) - _NAMED, "more arm")]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _change(arm: ArmFindings, metric: Metric) -> tuple[str, str]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from groundlings.experiments.analysis.report.sections.material import Material, Section
 from groundlings.experiments.archive import directory as files
 
@@ -9,4 +13,35 @@ from groundlings.experiments.archive import directory as files
 def details_section(material: Material) -> Section:
     """What the run directory says of the run beyond its log."""
     manifest = files.read_manifest(material.run_dir)
-    return Section({"manifest": manifest, "data_notes": files.data_notes(manifest)})
+    return Section(
+        {
+            "manifest": manifest,
+            "data_notes": files.data_notes(manifest),
+            "mind_facts": plain_facts(material.summary.run["mind"]),
+        }
+    )
+
+
+def plain_facts(described: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """Settings as lines to read: names in full ("taste: weights: mean"), numbers with four figures, nothing unset.
+
+    The exact values are in the log; a page of seventeen decimals says no more to a reader.
+    """
+    facts: list[tuple[str, str]] = []
+    for name, value in described.items():
+        label = f"{above}{name.replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            facts += plain_facts(value, f"{label}: ")
+        elif value is not None:
+            facts.append((label, _plain(value)))
+    return facts
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, float):
+        return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(each) for each in value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -31,6 +31,7 @@ class Material:
         comparison: What `compare_outcomes` made of them.
         style: Arm name -> how it is drawn.
         answer: What the run answers.
+        fidelity, truth: Files of the labs that were named; None = those in the run directory, if there are any.
     """
 
     run_dir: Path
@@ -40,6 +41,8 @@ class Material:
     comparison: Comparison
     style: Mapping[str, Style]
     answer: Answer
+    fidelity: Path | None = None
+    truth: Path | None = None
 
     @property
     def split(self) -> bool:

@@ -45,7 +45,7 @@ def _daily(material: Material) -> list[Picture]:
     words = "; ".join(f"{arm.name} {verdict_sentences.days(arm, metric)}" for arm in arms)
     panel = Panel(words, partial(draw_daily, comparison=comparison, metric=metric, style=material.style))
     title = f"{comparison.run['experiment']}: {metric.label.lower()} against {comparison.baseline}, by day"
-    return [Picture("daily", title, (panel,), columns=1, size=(6.4, 3.0))]
+    return [Picture("daily", title, (panel,), columns=1, size=(4.8, 2.7))]
 
 
 def _pages(material: Material) -> Picture:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 
 from groundlings.experiments.analysis.comparison.effects import Comparison
-from groundlings.experiments.analysis.metrics import Summary
+from groundlings.experiments.analysis.metrics import ArmSummary, Metric, Summary
 from groundlings.experiments.analysis.report import formatting, objective_sentences, real_sentences, verdict_sentences
 from groundlings.experiments.analysis.report.figures import draw_metric
 from groundlings.experiments.analysis.report.objective_figures import draw_pareto
+from groundlings.experiments.analysis.report.pairs import pairs
 from groundlings.experiments.analysis.report.palette import Style
 from groundlings.experiments.analysis.report.pictures import Panel, Picture
 from groundlings.experiments.analysis.report.sections.material import Material, Section
@@ -29,9 +30,18 @@ def results_section(material: Material) -> Section:
             "tally": _tally(summary),
             "selective": _selective(summary),
             "most_left_out": _MANY * summary.run["agents"],
+            "against_means": partial(_against_means, summary),
+            "pairs": pairs(material),
         },
         (*_effects(material), *_pareto(comparison, style), *_metrics(summary, style)),
     )
+
+
+def _against_means(summary: Summary, arm: ArmSummary, metric: Metric) -> bool:
+    """Whether a difference has the other sign than the two means that stand in the table: it is of other agents."""
+    difference = arm.differences[metric.name].difference
+    ours, theirs = arm.metrics[metric.name].mean, summary.baseline.metrics[metric.name].mean
+    return None not in (difference, ours, theirs) and (difference or 0.0) * ((ours or 0.0) - (theirs or 0.0)) < 0
 
 
 def _effects(material: Material) -> list[Picture]:

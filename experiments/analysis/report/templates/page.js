@@ -204,7 +204,7 @@ const raster = (svg, name) => {
 };
 const figures = () => {
   const tip = make("div", { className: "tip", hidden: true, "aria-hidden": "true" });
-  document.body.append(tip);
+  (document.querySelector("footer") ?? document.body).append(tip);
   for (const panel of all(".panel")) {
     const svg = panel.querySelector("svg");
     if (!svg) continue;
@@ -250,7 +250,7 @@ const copies = () => {
   }
 };
 
-document.body.append(status);
+(document.querySelector("footer") ?? document.body).append(status);
 definitions();
 tables();
 figures();

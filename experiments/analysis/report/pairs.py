@@ -1,0 +1,80 @@
+"""Every arm against every other on every metric, for a page on which a reader chooses both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from groundlings.experiments.analysis.compare import Difference, Estimate
+from groundlings.experiments.analysis.report.sections.material import Material
+from groundlings.experiments.config.designs import InterleavingDesign
+
+_MOST_ARMS = 12
+_MOST_VALUES = 100_000_000
+"""Agents times pairs times metrics: beyond it only the differences to the first arm are in the page."""
+
+Cell = tuple[float, float | None, float | None, int]
+
+
+def pairs(material: Material) -> Mapping[str, Any] | None:
+    """The figures behind "compare any two arms", as plain JSON values; None where arms cannot be compared.
+
+    Returns:
+        `arms` and their `colours`; `metrics` with name, label, unit, decimals and whether more is `better` (1, -1, 0);
+        `means`, metric by arm; `gaps`, "i-j" -> arm j less arm i metric by metric, i before j; each a list of value,
+        low, high and n, or None. Intervals are 95 % each, uncorrected.
+    """
+    summary, outcomes = material.summary, material.outcomes
+    arms = summary.arms[:_MOST_ARMS]
+    if len(arms) < 2 or isinstance(outcomes.design, InterleavingDesign):
+        return None
+    totals = {arm.name: arm.totals for arm in outcomes.arms}
+    gaps = {
+        f"0-{number}": [_gap(arm.differences.get(metric.name)) for metric in summary.metrics]
+        for number, arm in enumerate(arms[1:], start=1)
+    }
+    n_pairs = len(arms) * (len(arms) - 1) // 2
+    if summary.run["agents"] * n_pairs * len(summary.metrics) <= _MOST_VALUES:
+        for first in range(1, len(arms)):
+            for second in range(first + 1, len(arms)):
+                ours, theirs = totals[arms[second].name], totals[arms[first].name]
+                gaps[f"{first}-{second}"] = [
+                    _gap(outcomes.estimator.difference(ours.values(metric), theirs.values(metric)))
+                    for metric in summary.metrics
+                ]
+    return {
+        "arms": [arm.name for arm in arms],
+        "colours": [material.style[arm.name].colour for arm in arms],
+        "metrics": [
+            {
+                "name": metric.name,
+                "label": metric.label,
+                "unit": metric.unit,
+                "decimals": metric.decimals,
+                "better": {True: 1, False: -1, None: 0}[metric.higher_is_better],
+            }
+            for metric in summary.metrics
+        ],
+        "means": [[_mean(arm.metrics[metric.name]) for arm in arms] for metric in summary.metrics],
+        "gaps": gaps,
+        "primary": material.primary.name,
+    }
+
+
+def _gap(found: Difference | None) -> Cell | None:
+    if found is None or found.difference is None:
+        return None
+    return _short(found.difference), _end(found.low), _end(found.high), found.n
+
+
+def _mean(found: Estimate) -> Cell | None:
+    return None if found.mean is None else (_short(found.mean), _end(found.low), _end(found.high), found.n)
+
+
+def _end(value: float | None) -> float | None:
+    return None if value is None else _short(value)
+
+
+def _short(value: float) -> float:
+    """Six figures are more than anything on the page shows."""
+    return float(f"{value:.6g}")
