@@ -179,6 +179,8 @@ class Answer:
         return {
             "question": self.question,
             "sentence": self.sentence,
+            "claim": self.claim,
+            "detail": self.detail,
             "short": self.short,
             "kind": self.kind,
             "winner": self.winner,
