@@ -114,7 +114,7 @@ def test_titles_feelings_and_names_from_the_data_are_shown_and_not_obeyed(page):
 def test_pictures_are_labelled_and_tables_have_captions(page):
     pictures = [found for found in page.all("svg") if found.get("aria-hidden") != "true"]
     sparks = [found for found in pictures if found.get("class") == "spark"]
-    assert len(sparks) == len(METRICS) * 4, "the days of each metric and arm, in words as well"
+    assert len(sparks) == len(METRICS) * 4 + 2, "the days of each metric and arm, and of the two that are compared"
     drawn = len(pictures) - len(sparks)
     assert drawn == len(METRICS) + 2 + len(METRICS) + 2 + 2, (
         "the effects and the effects by day, two of people; no part has 20 people"
@@ -140,8 +140,19 @@ def test_the_page_gives_the_verdict_and_asks_whether_to_believe_it(page):
     assert "good & <new>" in page.text
     checks = [found for found in page.all("li") if (found.get("class") or "").startswith("check ")]
     assert len(checks) == 6 + 3 + 2, "two more where pages are lost"
-    (word,) = [found["class"] for found in page.all("li") if (found.get("class") or "").startswith("verdict ")]
-    assert word.removeprefix("verdict ") in ("indicative", "not-supported")
+    assert len([found for found in page.all("details") if found.get("class") == "arm"]) == 1
+    assert "good & <new>: indicative" in page.text or "good & <new>: not supported" in page.text
+
+
+def test_the_page_answers_first(page, run):
+    answer = json.loads((run / "answer.json").read_text(encoding="utf-8"))
+    assert answer["sentence"].startswith("Exploratory: ")
+    main = page.text[page.text.index(answer["question"], page.text.index("Contents")) :]
+    places = [main.index(words) for words in (answer["detail"], *(each["words"] for each in answer["lights"]))]
+    assert places == sorted(places)
+    assert max(places) < main.index("What was simulated") if "What was simulated" in main else True
+    assert [row["name"] for row in answer["recommenders"]] == ["good & <new>", "chance"]
+    assert "again" in answer["left_out"]
 
 
 def test_an_audience_that_passed_changes_the_stamp(tmp_path, small_run):
