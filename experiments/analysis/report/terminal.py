@@ -91,7 +91,7 @@ def _whole_width(table: Table, console: Console, options: ConsoleOptions) -> int
 
 
 def _table(summary: Summary, metrics: Sequence[Metric], *, wide: bool = False) -> Table:
-    """Where there is room for them, differences have their intervals beside them."""
+    """Where there is room for them, differences have their intervals below them."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     table.add_column("arm", overflow="fold", vertical="top")
     for metric in metrics:
@@ -151,7 +151,8 @@ def _cell(arm: ArmSummary, metric: Metric, *, wide: bool) -> str:
     difference = arm.differences.get(metric.name)
     if difference is not None:
         reading = verdict(difference, metric)
-        ends = f" [dim]{escape(interval(difference, metric))}[/]" if wide and difference.low is not None else ""
         size = signed(difference.difference, metric.decimals)
-        lines.append(f"[{_COLOURS[reading]}]{size}{_SIGNS[reading]}[/]{ends}")
+        lines.append(f"[{_COLOURS[reading]}]{size}{_SIGNS[reading]}[/]")
+        if wide and difference.low is not None:
+            lines.append(f"[dim]{escape(interval(difference, metric))}[/]")
     return "\n".join(lines)
