@@ -52,3 +52,10 @@ class Words:
     def counted(self, number: int) -> str:
         """A number of items in words."""
         return f"{number:,} {self.one if number == 1 else self.many}"
+
+
+PRODUCTS: Final = Words("product", "products", {"interaction": "bought"})
+"""Of the Complete Journey."""
+
+SHIPPED: Final[Mapping[str, Words]] = MappingProxyType({"complete-journey": PRODUCTS})
+"""Name of a shipped data set -> its words, where interactions have a verb that a report needs to say what a click is."""

@@ -27,7 +27,7 @@ from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import KINDS, Interactions
 from groundlings.environments.people import People
 from groundlings.environments.random_streams import Draws
-from groundlings.environments.words import Words
+from groundlings.environments.words import PRODUCTS
 
 NAME = "complete-journey"
 LICENCE = (
@@ -273,7 +273,7 @@ def _catalog(table: pa.Table, described: IntArray, items: IntArray) -> Catalog:
         years=np.full(len(items), np.nan),
         genres=tuple((category,) if category else () for category in categories),
         texts=tuple(departments),
-        words=Words("product", "products", {"interaction": "bought"}),
+        words=PRODUCTS,
     )
 
 

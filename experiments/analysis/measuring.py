@@ -49,7 +49,8 @@ def measure(
         fidelity, truth: Files of the labs, where they do not lie beside the run.
         told: Is called with how many parts are over, how many there are, and what the next one is.
     """
-    from groundlings.experiments.analysis.report.page import read_material, write_page
+    from groundlings.experiments.analysis import report
+    from groundlings.experiments.analysis.report.page import read_material
 
     def tell(done: int, what: str) -> None:
         if told is not None:
@@ -59,6 +60,9 @@ def measure(
     summary = summarise(log, metrics)
     tell(1, "comparing")
     material = read_material(directory, log, summary, variants, most_rows, fidelity, truth)
-    write_page(material, lambda done, total: tell(2 + round((_PARTS - 2) * done / total), "drawing"))
+    report.write_report(
+        directory, log, summary, variants, most_rows, fidelity, truth,
+        lambda done, total: tell(2 + round((_PARTS - 2) * done / total), "drawing"), material,
+    )  # fmt: skip
     files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
     return Measured(summary, material.answer)

@@ -37,6 +37,11 @@ class StorySlot:
         in_cart: Whether it was put into the cart.
         bought: Units that were bought, None for nothing.
         paid: For all units, None where nothing was bought or the price is unknown.
+        item: The log's number of the item.
+        row, row_name: Which row of the page it stood in, 0 is the first, and its name; None where the page is a list or
+            rows have no names.
+        place_in_row: In that row, 1 is the first.
+        team: The arm that picked it, where arms draft a list together.
     """
 
     place: int
@@ -56,6 +61,11 @@ class StorySlot:
     in_cart: bool = False
     bought: float | None = None
     paid: float | None = None
+    item: int = 0
+    row: int | None = None
+    row_name: str | None = None
+    place_in_row: int | None = None
+    team: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +172,7 @@ def read_story(run: Path, user: str, arm: str | None = None, day: int | None = N
         actions = log.logged_actions()
         opinion = "rate" if actions is None else actions.opinion
         told = tuple(
-            _session(row, log.session(row["session_id"]), opinion)
+            session_story(row, log.session(row["session_id"]), opinion)
             for row in log.sessions_of_agent(agent["agent_id"], arm, day)
         )
     description = str(json.loads(agent["persona"]).get("description", ""))
@@ -191,7 +201,14 @@ def _check_arm(log: LogReader, arm: str | None) -> None:
         raise ConfigError(f"--arm: found {arm!r}, this run has {_or(known)}{hint}")
 
 
-def _session(session: Mapping[str, Any], of: SessionRows, opinion: str | None) -> StorySession:
+def session_story(session: Mapping[str, Any], of: SessionRows, opinion: str | None) -> StorySession:
+    """One session in words and figures.
+
+    Args:
+        session: Its row, as `LogReader.sessions_of_agent` gives it.
+        of: What the log holds of it.
+        opinion: The action by which agents say what they think of an item, None where they say nothing.
+    """
     calls = [(call["page"], _call(call)) for call in of.calls]
     after = {call for _, call in calls if call.template.startswith(("reflection", "interview"))}
     pages = tuple(
@@ -257,6 +274,11 @@ def _slot(
         in_cart=(shown, ADD_TO_CART) in marks,
         bought=bought,
         paid=numbers.get((shown, PAID)),
+        item=row["item_id"],
+        row=row["place_row"],
+        row_name=row["row_name"],
+        place_in_row=None if row["place_slot"] is None else row["place_slot"] + 1,
+        team=row["team"],
     )
 
 

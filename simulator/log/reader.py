@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from groundlings.simulator.log.reading.frames import FrameReader
-from groundlings.simulator.log.reading.items import ItemReader
 from groundlings.simulator.log.reading.lost import LostPageReader
 from groundlings.simulator.log.reading.open_log import CHUNK_ROWS
 from groundlings.simulator.log.reading.participants import LoggedAgent, LoggedArm, LoggedItem
 from groundlings.simulator.log.reading.sessions import Rows, SessionReader, SessionRows
+from groundlings.simulator.log.reading.steps import StepReader
 from groundlings.simulator.log.reading.streams import IMPRESSION_COLUMNS, ArmRows, Outcome, StreamReader
 from groundlings.simulator.log.reading.sums import TOTALS, SumReader
 
@@ -26,13 +26,14 @@ __all__ = [
 ]
 
 
-class LogReader(FrameReader, SumReader, ItemReader, LostPageReader, SessionReader, StreamReader):
+class LogReader(FrameReader, SumReader, StepReader, LostPageReader, SessionReader, StreamReader):
     """A run's log, open for reading. It changes nothing, and it reads logs of every released schema.
 
     - DataFrames, one row per thing: `impressions`, `sessions`, `events`, `calls`, `interactions`, `agents`, `items`,
       `arms`. Arms have their names, people and items the data set's own ids; what is unknown is NA.
     - The run and who takes part: `run`, `logged_arms`, `logged_agents`, `logged_items`, `user_ids`.
     - Sums for metrics: `session_totals`, `sessions_by_end`, `events_by_kind`, `items_shown`, ...
+    - What led from being shown to being liked or bought: `steps_by_page`, `steps_by_slot`, `items_by_step`, ...
     - Pages of which nothing is known, with the reason: `lost_pages`.
     - One session: `sessions_of_agent`, `session`, ...
     - Chunks of constant memory: `impression_chunks`, `table_chunks`.

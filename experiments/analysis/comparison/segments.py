@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +68,7 @@ def levels_of(personas: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...
     for name in dict.fromkeys(name for person in personas for name in person["demographics"]):
         values = [str(person["demographics"].get(name, "")) for person in personas]
         if name == "age" and len(set(values)) > MOST_LEVELS:
-            found[name] = _thirds(values)
+            found[name] = thirds(values)
         elif len(set(values)) <= MOST_LEVELS:
             found[name] = _pooled(values)
     return {name: levels for name, levels in found.items() if len(set(levels) - {""}) > 1}
@@ -88,7 +88,7 @@ def effects_by_segment(
     for attribute, of_agents in levels.items():
         names = np.array(of_agents)
         groups = []
-        for level in _in_order(set(of_agents) - {""}):
+        for level in in_order(set(of_agents) - {""}):
             here = names == level
             effect = estimator.among(here).difference(arm[here], baseline[here])
             if effect.n >= FEWEST:
@@ -139,7 +139,8 @@ def heterogeneity_p_value(effects: Sequence[Difference]) -> float | None:
     return float(stats.chi2.sf((weights * (gaps - centre) ** 2).sum(), len(gaps) - 1))
 
 
-def _thirds(values: Sequence[str]) -> tuple[str, ...]:
+def thirds(values: Sequence[str]) -> tuple[str, ...]:
+    """Numbers in thirds of the agents, "" where there is none; all of them unknown where nothing is a number."""
     numbers = np.array([float(value) if value.replace(".", "", 1).isdigit() else np.nan for value in values])
     if np.isnan(numbers).all():
         return ("",) * len(values)
@@ -153,8 +154,8 @@ def _pooled(values: Sequence[str]) -> tuple[str, ...]:
     return tuple(value if not value or counts[value] >= FEWEST else OTHERS for value in values)
 
 
-def _in_order(levels: set[str]) -> list[str]:
-    """Low before high, ages upwards, "others" last, everything else by name."""
+def in_order(levels: Collection[str]) -> list[str]:
+    """Levels as they are listed: low before high, ages upwards, "others" last, everything else by name."""
 
     def place(level: str) -> tuple[int, str]:
         if level in _LEVELS:

@@ -52,7 +52,7 @@ SECTIONS: Mapping[str, tuple[str, MakeSection]] = {
 }
 """Id of each section, in the order of the page -> its name in the list of contents, and what makes it."""
 
-SCRIPTS = ("page.js", "choose.js")
+SCRIPTS = ("page.js", "choose.js", "people.js")
 """Files of script in the page, beside the templates."""
 
 
@@ -64,9 +64,11 @@ def write_report(
     most_rows: int | None = SOME_ROWS,
     fidelity: Path | None = None,
     truth: Path | None = None,
+    told: Callable[[int, int], None] | None = None,
+    material: Material | None = None,
 ) -> Path:
     """Write `report.html`, `answer.json`, `metrics.png`, `pages.png` and, where there is something to show,
-    `daily.png`, `days.png`, `effects.png`, `pareto.png`, `people.png`, `retention.png` and `segments.png`.
+    `daily.png`, `days.png`, `effects.png`, `pareto.png`, `people.png` and `retention.png`.
 
     Args:
         run_dir: The run directory; its `manifest.json` is read when there is one.
@@ -75,12 +77,15 @@ def write_report(
         variants: Logs of the same experiment with other prompts, models or seeds, which the verdict hears.
         most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
         fidelity, truth: Files of the labs, or the directories that hold them; those in the run directory if absent.
+        told: Is called with how many steps are over, and how many there are.
+        material: What `read_material` read of the same run, where that has been done.
 
     Returns:
         Where the page lies.
     """
-    material = read_material(run_dir, log, summary, variants, most_rows, fidelity, truth)
-    return write_page(material)
+    if material is None:
+        material = read_material(run_dir, log, summary, variants, most_rows, fidelity, truth)
+    return write_page(material, told)
 
 
 def write_page(material: Material, told: Callable[[int, int], None] | None = None) -> Path:
@@ -103,6 +108,8 @@ def write_page(material: Material, told: Callable[[int, int], None] | None = Non
         files.write_bytes(run_dir / f"{picture.name}.png", picture.png(note))
     context = _common(material)
     for section in sections:
+        if shared := context.keys() & section.context.keys():
+            raise RuntimeError(f"two sections of the report give templates the same names: {sorted(shared)}")
         context |= section.context
     context["keys"] = {picture.name: picture.keys(material.style) for picture in pictures}
     context["pictures"] = {picture.name: picture.inline() for picture in pictures}

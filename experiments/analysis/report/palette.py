@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from groundlings.experiments.analysis.metrics import Summary
@@ -68,18 +68,23 @@ class Style:
 
 def styles(summary: Summary) -> Mapping[str, Style]:
     """Arm name -> style: the baseline dark, bounds grey and hollow, the others in turn."""
+    return styles_of([(arm.name, arm.bound) for arm in summary.arms])
+
+
+def styles_of(arms: Sequence[tuple[str, bool]]) -> Mapping[str, Style]:
+    """As `styles`, of (name, whether it is a bound) of the arms that people have sessions in, the baseline first."""
     found: dict[str, Style] = {}
     coloured = bounds = 0
-    for arm in summary.arms:
-        if arm.bound:
-            found[arm.name] = Style("bound", ("d", "h", "8")[bounds % 3], (0, (1, 2)), hollow=True)
+    for place, (name, bound) in enumerate(arms):
+        if bound:
+            found[name] = Style("bound", ("d", "h", "8")[bounds % 3], (0, (1, 2)), hollow=True)
             bounds += 1
-        elif arm is summary.baseline:
-            found[arm.name] = Style("baseline", "o", "-", hollow=False)
+        elif place == 0:
+            found[name] = Style("baseline", "o", "-", hollow=False)
         else:
             turn = coloured % len(_HUES)
             # The eighth arm has the first hue again, with another mark and dash.
             shift = (turn + coloured // len(_HUES)) % len(_MARKERS)
-            found[arm.name] = Style(_HUES[turn], _MARKERS[shift], _DASHES[shift], hollow=False)
+            found[name] = Style(_HUES[turn], _MARKERS[shift], _DASHES[shift], hollow=False)
             coloured += 1
     return found

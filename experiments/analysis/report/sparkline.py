@@ -10,14 +10,17 @@ WIDTH, HEIGHT = 64, 18
 _MARGIN = 3.0
 
 
-def sparkline(values: Sequence[float | None], label: str, scale: tuple[float, float], colour: str) -> str:
-    """A line through the days as inline SVG, its last point marked; "" for fewer than two days.
+def sparkline(
+    values: Sequence[float | None], label: str, scale: tuple[float, float], colour: str, kind: str = "spark"
+) -> str:
+    """A line through the days (or pages) as inline SVG, its last point marked; "" for fewer than two days.
 
     Args:
         values: One a day, None where there is none: the line has a gap there.
         label: The same in words.
         scale: Lowest and highest value that the picture has room for, the same in every arm.
         colour: Name of a colour of the page.
+        kind: Class of the picture, by which a style sheet knows it.
     """
     known = [day for day, value in enumerate(values) if value is not None]
     if len(values) < 2 or not known:
@@ -37,7 +40,7 @@ def sparkline(values: Sequence[float | None], label: str, scale: tuple[float, fl
     last = known[-1]
     x, y = place(last, values[last] or 0.0).split()
     return (
-        f'<svg class="spark" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" '
+        f'<svg class="{kind}" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" '
         f'aria-label="{escape(label)}"><path d="{" ".join(steps)}" fill="none" stroke="var(--{colour})" '
         f'stroke-width="1.5"/><circle cx="{x}" cy="{y}" r="2" fill="var(--{colour})"/></svg>'
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from groundlings.simulator.log.reading.open_log import OpenLog
@@ -60,10 +61,29 @@ WHERE agent_id = :agent AND (CAST(:arm AS TEXT) IS NULL OR name = :arm)
 ORDER BY arms.position, day, sim_time
 """
 
+_SESSIONS_OF_AGENTS = """
+SELECT agent_id, session_id, name AS arm, day, pages, ended_by FROM sessions JOIN arms USING (arm_id)
+WHERE agent_id IN ({})
+ORDER BY agent_id, arms.position, day, sim_time, session_id
+"""
+
+_NAMED_ITEMS = """
+SELECT item_id - first AS number, title, year
+FROM items JOIN (SELECT min(item_id) AS first FROM items) AS beginning ON item_id - first IN ({})
+"""
+
 _SHOWN = """
-SELECT impression_id, page, display_position, title, year, genres, examined, clicked, rating, p_click
+SELECT impression_id, page, display_position, impressions.item_id, title, year, genres, examined, clicked, rating,
+       p_click, {further}
 FROM impressions JOIN items USING (item_id) WHERE session_id = :session ORDER BY page, display_position
 """
+_FURTHER = {
+    "row_name": "row_name",
+    "place_row": "place_row",
+    "place_slot": "place_slot",
+    "team_arm_id": "(SELECT name FROM arms WHERE arms.arm_id = impressions.team_arm_id)",
+}
+"""Columns of impressions that logs of earlier schemas lack, and what is read of each; then there is nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +91,8 @@ class SessionRows:
     """The rows of one session, table by table.
 
     Attributes:
-        slots: Impressions with their item, by page and by where the agent saw them.
+        slots: Impressions with their item, by page and by where the agent saw them; `team` is the name of the arm that
+            picked the item of a shared list.
         events: As in `events`, in the order of happening.
         moods: As in `moods`.
         calls: As in `calls`, in order.
@@ -114,13 +135,28 @@ class SessionReader(OpenLog):
             return self._rows(sql, session=session_id)
 
         return SessionRows(
-            slots=of(_SHOWN),
+            slots=of(self._shown),
             events=of("SELECT * FROM events WHERE session_id = :session ORDER BY event_id"),
             moods=of("SELECT * FROM moods WHERE session_id = :session"),
             calls=of("SELECT * FROM calls WHERE session_id = :session ORDER BY call_id"),
             memories=of("SELECT kind, text FROM memories WHERE session_id = :session ORDER BY place"),
             answers=of("SELECT question, answer FROM interviews WHERE session_id = :session ORDER BY place"),
         )
+
+    @cached_property
+    def _shown(self) -> str:
+        here = self.columns_of("impressions")
+        names = {"team_arm_id": "team"}
+        columns = [f"{sql if name in here else 'NULL'} AS {names.get(name, name)}" for name, sql in _FURTHER.items()]
+        return _SHOWN.format(further=", ".join(columns))
+
+    def sessions_of_agents(self, agent_ids: Sequence[int]) -> Rows:
+        """As `sessions_of_agent`, of several agents at once and with agent_id: their sessions are sought only once."""
+        return self._of(_SESSIONS_OF_AGENTS, agent_ids) if agent_ids else []
+
+    def named_items(self, numbers: Sequence[int]) -> Rows:
+        """Of items by their place in the catalog, from 0: number, title, year; those that are not there are absent."""
+        return self._of(_NAMED_ITEMS, numbers) if numbers else []
 
     def first_sessions(self, candidates: int, like_from: float) -> pd.DataFrame:
         """The first session in each arm of the first agents of the log, those that were shown nothing left out:

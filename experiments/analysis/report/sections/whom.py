@@ -1,4 +1,4 @@
-"""For whom the arms differ: segments of the audience, and how agents are spread."""
+"""For whom the arms differ: segments of the audience, and who gains and who loses."""
 
 from __future__ import annotations
 
@@ -6,46 +6,42 @@ from functools import partial
 
 import numpy as np
 
-from groundlings.experiments.analysis.report import formatting, verdict_sentences
+from groundlings.experiments.analysis.people.heat_map import heat_map
+from groundlings.experiments.analysis.people.spread import Spread, spread_of
+from groundlings.experiments.analysis.report import formatting, people_sentences
 from groundlings.experiments.analysis.report.pictures import Panel, Picture
 from groundlings.experiments.analysis.report.sections.material import Material, Section
-from groundlings.experiments.analysis.report.verdict_figures import (
-    draw_gaps,
-    draw_people,
-    draw_segments,
-    segments_height,
-    segments_span,
-)
+from groundlings.experiments.analysis.report.verdict_figures import draw_people
+
+_DOT_PIXELS, _STRIP_PIXELS = 7.0, 168.0
 
 
 def whom_section(material: Material) -> Section:
-    """The effect by segment, the distribution over agents, and who gained, where there is something to show."""
-    return Section(pictures=(*_segments(material), *_people(material)))
+    """Segments and arms, users' own differences, and the distribution over users, where there is something to show."""
+    comparison, metric = material.comparison, material.primary
+    log = material.log
+    spread = spread_of(
+        material.outcomes, [arm.name for arm in comparison.arms], metric, log.agent_ids(), log.user_ids()
+    )
+    heat = heat_map(material.outcomes, comparison)
+    context = {
+        "heat": heat,
+        "heat_lines": [] if heat is None else people_sentences.heat_lines(heat, metric),
+        "spread": spread,
+        "dot_step": _step(spread),
+        "of_people": people_sentences,
+    }
+    return Section(context, tuple(_people(material)))
 
 
-def _segments(material: Material) -> list[Picture]:
-    comparison, metric, style = material.comparison, material.primary, material.style
-    arms = comparison.arms
-    if not any(arm.segments for arm in arms) or all(arm.headline.effect.difference is None for arm in arms):
-        return []
-    span = segments_span(comparison)
-    panels = tuple(
-        Panel(
-            f"{arm.name}: {verdict_sentences.segments(arm, metric, comparison.plan.alpha)}.",
-            partial(draw_segments, arm=arm, metric=metric, look=style[arm.name], span=span),
-        )
-        for arm in arms
-    )
-    title = (
-        f"{comparison.run['experiment']}: {metric.label.lower()} against {comparison.baseline}, "
-        "part by part of the audience"
-    )
-    return [Picture("segments", title, panels, min(3, len(panels)), (3.6, segments_height(comparison)))]
+def _step(spread: Spread | None) -> float:
+    """Pixels from one dot to the next one above it: no strip is taller than the page has room for."""
+    return _DOT_PIXELS if spread is None else min(_DOT_PIXELS, _STRIP_PIXELS / spread.tallest)
 
 
 def _people(material: Material) -> list[Picture]:
-    """How agents are spread over the primary metric, and, where the same agents were in both arms, who gained."""
-    comparison, metric, style = material.comparison, material.primary, material.style
+    """How agents are spread over the primary metric."""
+    comparison, metric = material.comparison, material.primary
     values = {arm.name: arm.totals.values(metric) for arm in material.outcomes.arms}
     known = {name: found[~np.isnan(found)] for name, found in values.items()}
     if not any(map(len, known.values())):
@@ -55,22 +51,9 @@ def _people(material: Material) -> list[Picture]:
         for name, found in known.items()
         if len(found)
     )
-    panels = [
-        Panel(
-            f"Distribution of {metric.label.lower()} over people, by arm. Medians: {middle}.",
-            partial(draw_people, values=values, metric=metric, style=style),
-        )
-    ]
-    base = values[comparison.baseline]
-    gaps = {arm.name: values[arm.name] - base for arm in comparison.arms if arm.harm is not None}
-    better = {True: 1, False: -1, None: 0}[metric.higher_is_better]
-    panels += [
-        Panel(
-            f"{arm.name}: {verdict_sentences.harm(arm, metric.higher_is_better)}.",
-            partial(draw_gaps, gaps=gaps, name=arm.name, metric=metric, better=better, style=style),
-        )
-        for arm in comparison.arms
-        if arm.harm is not None
-    ]
-    title = f"{comparison.run['experiment']}: {metric.label.lower()}, person by person"
-    return [Picture("people", title, tuple(panels), columns=min(2, len(panels)), size=(4.4, 2.6))]
+    panel = Panel(
+        f"Distribution of {metric.label.lower()} over users, by arm. Medians: {middle}.",
+        partial(draw_people, values=values, metric=metric, style=material.style),
+    )
+    title = f"{comparison.run['experiment']}: {metric.label.lower()}, user by user"
+    return [Picture("people", title, (panel,), columns=1, size=(5.2, 2.8))]

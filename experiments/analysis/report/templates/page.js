@@ -168,13 +168,15 @@ const csv = (table) => {
 const tables = () => {
   for (const table of all("main table")) {
     if (!table.tHead || table.dataset.plain !== undefined) continue;
-    const bar = make("div", { className: "bar" });
+    const bar = make("div", { className: "tools" });
     if (table.dataset.filter) filterable(table, bar);
     if (table.classList.contains("sortable")) sortable(table, bar);
     if (table.dataset.columns) columns(table, bar);
     const name = table.caption ? table.caption.id : (table.closest("[aria-label]")?.getAttribute("aria-label") ?? "table");
     bar.append(tool("CSV", "Download this table as CSV", () => save(fileName(name) + ".csv", ["\ufeff" + csv(table)], "text/csv")));
-    (table.closest(".wide") ?? table).before(bar);
+    const place = table.closest(".wide") ?? table;
+    if (bar.children.length > 1) place.before(bar);
+    else place.after(bar);
   }
 };
 
@@ -209,7 +211,7 @@ const figures = () => {
     const svg = panel.querySelector("svg");
     if (!svg) continue;
     const name = fileName((panel.closest("figure")?.querySelector("figcaption")?.id || panel.closest("section")?.id || "figure") + " " + (all(".panel").indexOf(panel) + 1));
-    panel.append(make("div", { className: "bar" },
+    panel.append(make("div", { className: "tools" },
       tool("SVG", "Download this figure as SVG", () => save(name + ".svg", [standalone(svg).text], "image/svg+xml")),
       tool("PNG", "Download this figure as PNG", () => raster(svg, name + ".png"))));
     const marks = all("use, path", svg).filter((mark) => mark.querySelector("title"));
@@ -231,8 +233,8 @@ const figures = () => {
 };
 
 const copies = () => {
-  for (const place of all("[data-copy]")) {
-    place.after(tool("Copy", "Copy this sentence", async (event) => {
+  for (const place of all("[data-copy], #sentence")) {
+    place.append(" ", tool("Copy", "Copy this sentence", async (event) => {
       const button = event.currentTarget;
       const text = words(place);
       try { await navigator.clipboard.writeText(text); }
