@@ -30,7 +30,8 @@ def answer_of(comparison: Comparison, summary: Summary, question: str = "", past
     finding = find(comparison)
     words = words_of(comparison, finding)
     claim, detail = claim_of(words)
-    if warning := warning_of(comparison):
+    warning = "" if finding.kind == "not known" else warning_of(comparison)
+    if warning:
         claim, detail = warning, f"{claim}: {detail}"
     elif not comparison.declared and finding.kind not in ("preference", "no preference", "not compared", "not known"):
         claim = f"Exploratory: {claim}"

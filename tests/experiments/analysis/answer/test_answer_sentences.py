@@ -115,7 +115,8 @@ def test_what_could_not_be_read_is_not_known_and_never_zero():
     assert (found.kind, found.winner) == ("not known", None)
     assert found.sentence.startswith("No answer: a: n/a, nobody has a known value of likes per session (40 of 40")
     assert found.rows[-1].change == "n/a"
-    beside = answer(run_of(arm("base", base), lost, arm("b", shifted(base, 2))))
+    read = LostPages(pages=4000)
+    beside = answer(run_of(arm("base", base, lost=read), lost, arm("b", shifted(base, 2), lost=read)))
     assert beside.winner == "b"
     assert "a: n/a" in beside.sentence
 
