@@ -29,8 +29,8 @@ def believe_section(material: Material) -> Section:
     """What is known of the test, of the agents, and of the same recommenders on real users."""
     comparison = material.comparison
     about = (comparison.run["dataset_hash"], comparison.run["mind"])
-    fidelity = lab_records(material.run_dir, material.labs[0], *about)
-    truth = lab_records(material.run_dir, material.labs[1], *about, truth=True)
+    fidelity = lab_records(material.run_dir, material.fidelity, *about)
+    truth = lab_records(material.run_dir, material.truth, *about, truth=True)
     claims = [*fidelity_claims(fidelity), *truth_claims(truth)]
     return Section(
         {
