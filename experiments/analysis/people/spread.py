@@ -17,27 +17,39 @@ MOST_DOTS = 100
 DOZEN = 12
 """Users whose sessions are shown."""
 
-_COLUMNS = 41
+_COLUMNS, _FEW_COLUMNS, _ROOM = 41, 12, 5
 _REACH = 0.995
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Columns of equal width, zero in the middle of one of them.
+    """Columns that hold equally much, zero in the middle of one of them.
 
     Attributes:
         below, above: Columns below and above that one; the outermost hold what lies beyond, too.
         width: Of a column, in the metric's unit.
+        room: How much wider than the others the column of zero is drawn: many users have no difference.
     """
 
     below: int
     above: int
     width: float
+    room: int = 1
 
     @property
     def columns(self) -> int:
         """How many there are."""
         return self.below + 1 + self.above
+
+    @property
+    def places(self) -> int:
+        """Widths of a column that the whole axis takes."""
+        return self.below + self.room + self.above
+
+    def middle(self, column: int) -> float:
+        """Where the middle of a column lies between the two ends of the axis, 0 to 1."""
+        before = column if column <= self.below else column + self.room - 1
+        return (before + (self.room if column == self.below else 1) / 2) / self.places
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -55,7 +67,9 @@ class Axis:
 
     def share(self, value: float) -> float:
         """Where a value lies between the two ends of the axis, 0 to 1."""
-        return float(np.clip((self.below + 0.5 + value / self.width) / self.columns, 0.0, 1.0))
+        columns = value / self.width
+        wider = (self.room - 1) * float(np.clip(columns, -0.5, 0.5))
+        return float(np.clip((self.below + self.room / 2 + columns + wider) / self.places, 0.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +119,10 @@ class Spread:
     Attributes:
         arms: In the order of the YAML.
         axis: Columns on which dots stand.
-        tallest: Dots of the fullest column of any arm.
     """
 
     arms: tuple[ArmSpread, ...]
     axis: Axis
-    tallest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +174,9 @@ def spread_of(
     known = {name: found for name, found in known.items() if len(found)}
     if not known:
         return None
-    axis = _axis(np.concatenate(list(known.values())))
+    axis = axis_of(np.concatenate(list(known.values())))
     found = tuple(_arm_spread(name, gaps[name], axis, agents, users) for name in known)
-    return Spread(found, axis, max(dot.level + 1 for arm in found for dot in arm.dots))
+    return Spread(found, axis)
 
 
 def choose_dozen(outcomes: Outcomes, best: str | None, metric: Metric, agents: Sequence[int]) -> Dozen:
@@ -181,7 +193,7 @@ def choose_dozen(outcomes: Outcomes, best: str | None, metric: Metric, agents: S
     """
     if best is not None and isinstance(outcomes.design, ParallelDesign):
         gaps = _differences(outcomes, best, metric)
-        rows = _spaced(gaps, DOZEN)
+        rows = evenly_spaced(gaps, DOZEN)
         people = tuple(Chosen(agents[row], float(gaps[row])) for row in rows)
         if people:
             return Dozen(people, best, outcomes.baseline.name, int((~np.isnan(gaps)).sum()))
@@ -191,7 +203,7 @@ def choose_dozen(outcomes: Outcomes, best: str | None, metric: Metric, agents: S
     sizes = {name: int((~np.isnan(found)).sum()) for name, found in values.items()}
     chosen: list[Chosen] = []
     for name, number in _parts(sizes, DOZEN).items():
-        chosen += [Chosen(agents[row], float(values[name][row]), name) for row in _spaced(values[name], number)]
+        chosen += [Chosen(agents[row], float(values[name][row]), name) for row in evenly_spaced(values[name], number)]
     chosen.sort(key=lambda each: each.value)
     return Dozen(tuple(chosen), "", "", sum(sizes.values()))
 
@@ -202,7 +214,7 @@ def _differences(outcomes: Outcomes, arm: str, metric: Metric) -> FloatArray:
     return np.asarray(values[arm].values(metric) - outcomes.baseline.totals.values(metric), dtype=np.float64)
 
 
-def _spaced(values: FloatArray, most: int) -> list[int]:
+def evenly_spaced(values: FloatArray, most: int) -> list[int]:
     """Places of up to so many known values, evenly spaced by rank, lowest first; equal values in the order of the
     log."""
     known = np.flatnonzero(~np.isnan(values))
@@ -224,7 +236,7 @@ def _parts(sizes: Mapping[str, int], total: int) -> dict[str, int]:
     return {name: number + (name in short) for name, number in found.items()}
 
 
-def _axis(values: FloatArray) -> Axis:
+def axis_of(values: FloatArray) -> Axis:
     """So wide that nearly all values lie on it; where they come in steps, a column holds whole steps.
 
     It ends where the values do, so that neither half stands empty for a few.
@@ -239,14 +251,15 @@ def _axis(values: FloatArray) -> Axis:
         step = float(np.diff(distinct).min())
         width = step * max(1, int(np.ceil(width / step - 1e-9)))
     below, above = (int(np.ceil(abs(end) / width - 1e-9)) for end in (low, high))
-    return Axis(max(below, int((values < 0).any())), max(above, int((values > 0).any())), width)
+    below, above = max(below, int((values < 0).any())), max(above, int((values > 0).any()))
+    return Axis(below, above, width, _ROOM if below + above > _FEW_COLUMNS else 1)
 
 
 def _arm_spread(name: str, gaps: FloatArray, axis: Axis, agents: Sequence[int], users: Sequence[str]) -> ArmSpread:
     known = gaps[~np.isnan(gaps)]
     levels: dict[int, int] = {}
     dots = []
-    for row in _spaced(gaps, MOST_DOTS):
+    for row in evenly_spaced(gaps, MOST_DOTS):
         value = float(gaps[row])
         column = axis.column(value)
         level = levels.get(column, 0)

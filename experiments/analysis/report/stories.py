@@ -40,7 +40,7 @@ def styles_in(log: LogReader) -> Mapping[str, Style]:
     return styles_of([(arm.name, arm.sees_hidden_preference) for arm in log.visited_arms()])
 
 
-def fragment(log: LogReader, agent: str, day: str | None = None) -> Markup:
+def fragment(log: LogReader, agent: str, day: str | None = None) -> str:
     """What `people/<agent>?day=<day>` of a served report answers: that day of that agent in every arm.
 
     Args:
@@ -51,7 +51,7 @@ def fragment(log: LogReader, agent: str, day: str | None = None) -> Markup:
     Raises:
         ConfigError: There is no such agent, or no session of the agent on that day.
     """
-    return story_html(day_of(log, agent, day), styles_in(log))
+    return str(story_html(day_of(log, agent, day), styles_in(log)))
 
 
 def day_of(log: LogReader, agent: str, day: str | None = None) -> DayStory:
@@ -120,8 +120,8 @@ def mark(slot: StorySlot, stands_for: str = "") -> Mark:
             words.append("left in the cart")
         return Mark("opened", "●", ", ".join(words))
     if slot.examined is None:
-        return Mark("passed", "○", "not opened")
-    return Mark("passed", "○", "passed over") if slot.examined else Mark("unseen", "·", "not looked at")
+        return Mark("passed-over", "○", "not opened")
+    return Mark("passed-over", "○", "passed over") if slot.examined else Mark("unseen", "·", "not looked at")
 
 
 def tally_words(arm: ArmDay) -> str:
