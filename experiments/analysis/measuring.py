@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from groundlings.experiments.analysis.answer.values import Answer
-from groundlings.experiments.analysis.comparison.fidelity_gate import NO_LABS, Labs
 from groundlings.experiments.analysis.metrics import Metric, Summary, summarise
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.log_check import SOME_ROWS
@@ -35,8 +34,9 @@ def measure(
     variants: Sequence[LogReader] = (),
     metrics: Sequence[Metric] | None = None,
     most_rows: int | None = SOME_ROWS,
+    fidelity: Path | None = None,
+    truth: Path | None = None,
     told: Callable[[int, int, str], None] | None = None,
-    labs: Labs = NO_LABS,
 ) -> Measured:
     """Recompute summary and report of a run from what lies in its directory: the log, and the manifest beside it.
 
@@ -46,10 +46,11 @@ def measure(
         variants: Logs of the same experiment with other prompts, models or seeds, for the report's verdict.
         metrics: What is measured; what the run's experiment file names if absent.
         most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
+        fidelity, truth: Files of the labs, where they do not lie beside the run.
         told: Is called with how many parts are over, how many there are, and what the next one is.
-        labs: Files of the fidelity lab and of the truth lab, where they do not lie beside the run.
     """
-    from groundlings.experiments.analysis.report.page import read_material, write_page
+    from groundlings.experiments.analysis import report
+    from groundlings.experiments.analysis.report.page import read_material
 
     def tell(done: int, what: str) -> None:
         if told is not None:
@@ -58,7 +59,10 @@ def measure(
     tell(0, "measuring")
     summary = summarise(log, metrics)
     tell(1, "comparing")
-    material = read_material(directory, log, summary, variants, most_rows, labs)
-    write_page(material, lambda done, total: tell(2 + round((_PARTS - 2) * done / total), "drawing"))
+    material = read_material(directory, log, summary, variants, most_rows, fidelity, truth)
+    report.write_report(
+        directory, log, summary, variants, most_rows, fidelity, truth,
+        lambda done, total: tell(2 + round((_PARTS - 2) * done / total), "drawing"), material,
+    )  # fmt: skip
     files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
     return Measured(summary, material.answer)

@@ -273,7 +273,7 @@ def _estimates_in(summary: Mapping[str, Any]) -> dict[str, _Estimate]:
         for arm in summary["arms"]
         for name, estimate in arm["metrics"].items()
     }
-    figures = (figure for each in found.values() for figure in (each.mean, each.error))
+    figures: list[object] = [figure for each in found.values() for figure in (each.mean, each.error)]
     strange = next((figure for figure in figures if not isinstance(figure, int | float | None)), None)
     if strange is not None:
         raise ValueError(f"found {strange!r} for a mean")

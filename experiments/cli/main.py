@@ -174,10 +174,10 @@ def report(
 
     console = Terminal()
     if has_cells(directory):
-        print_measured(write_reports(directory, (fidelity, truth)), console)
+        print_measured(write_reports(directory, fidelity, truth), console)
     else:
         with reading(directory), LogReader(directory) as log:
-            print_measured(measure(directory, log, labs=(fidelity, truth)), console)
+            print_measured(measure(directory, log, fidelity=fidelity, truth=truth), console)
     console.print(f"report  {escape(str(directory / 'report.html'))}", soft_wrap=True)
 
 

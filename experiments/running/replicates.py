@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.experiments.analysis.comparison.fidelity_gate import NO_LABS, Labs
 from groundlings.experiments.analysis.measuring import Measured, measure
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.config.loading import as_yaml, load_config
@@ -144,12 +143,12 @@ def cell_directories(directory: Path) -> list[Path]:
     return found
 
 
-def write_reports(directory: Path, labs: Labs = NO_LABS) -> Measured:
+def write_reports(directory: Path, fidelity: Path | None = None, truth: Path | None = None) -> Measured:
     """Draw every cell again, the first one with the others as its variants, and put its page on top.
 
     Args:
         directory: Of the matrix.
-        labs: Files of the fidelity lab and of the truth lab, where they do not lie beside a run.
+        fidelity, truth: Files of the labs, where they do not lie beside a run.
 
     Returns:
         What was measured of the first cell, with all the others.
@@ -157,9 +156,9 @@ def write_reports(directory: Path, labs: Labs = NO_LABS) -> Measured:
     cells = cell_directories(directory)
     with ExitStack() as stack:
         logs = [stack.enter_context(LogReader(cell)) for cell in cells]
-        first = measure(cells[0], logs[0], logs[1:], labs=labs)
+        first = measure(cells[0], logs[0], logs[1:], fidelity=fidelity, truth=truth)
         for cell, log in zip(cells[1:], logs[1:], strict=True):
-            measure(cell, log, labs=labs)
+            measure(cell, log, fidelity=fidelity, truth=truth)
     _put_on_top(directory, cells[0])
     return first
 

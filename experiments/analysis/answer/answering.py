@@ -10,7 +10,7 @@ from groundlings.experiments.analysis.answer.news import news_of, news_of_all
 from groundlings.experiments.analysis.answer.next_step import next_step_of
 from groundlings.experiments.analysis.answer.sentences import Words, claim_of, question_of, warning_of, words_of
 from groundlings.experiments.analysis.answer.sizes import NONE, chance, listed, ranked, size_of
-from groundlings.experiments.analysis.answer.values import Answer, News, Row, Size
+from groundlings.experiments.analysis.answer.values import Answer, News, Place, Reading, Row, Size
 from groundlings.experiments.analysis.compare import Estimate
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.metrics import Summary
@@ -30,7 +30,8 @@ def answer_of(comparison: Comparison, summary: Summary, question: str = "", past
     finding = find(comparison)
     words = words_of(comparison, finding)
     claim, detail = claim_of(words)
-    if warning := warning_of(comparison):
+    warning = "" if finding.kind == "not known" else warning_of(comparison)
+    if warning:
         claim, detail = warning, f"{claim}: {detail}"
     elif not comparison.declared and finding.kind not in ("preference", "no preference", "not compared", "not known"):
         claim = f"Exploratory: {claim}"
@@ -81,8 +82,10 @@ def _row(
     words: Words, name: str, arm: ArmFindings | None, news: tuple[News, ...], course: tuple[float | None, ...]
 ) -> Row:
     standing, finding = words.comparison.standing, words.finding
-    leads = finding.winner is not None and finding.winner.name == name
-    tied = any(each.name == name for each in finding.tied)
+    first = [] if finding.winner is None else [finding.winner.name, *(each.name for each in finding.tied)]
+    place: Place = ""
+    if name in first:
+        place = "tied" if finding.tied else "wins" if words.comparison.declared else "leads"
     size = Size(words.percent, 0.0, None, None)
     if arm is not None:
         size = NONE if arm in finding.unknown else size_of(arm, percent=words.percent)
@@ -94,7 +97,7 @@ def _row(
         change="" if arm is None else words.unit.middle(size),
         interval="" if arm is None else words.unit.ends(size),
         reading="baseline" if arm is None else _reading(arm, finding),
-        place="leads" if leads else "tied" if tied else "",
+        place=place,
         chance=standing.chances.get(name),
         ranks=standing.ranks.get(name),
         odds=chance(standing.chances.get(name)),
@@ -105,7 +108,7 @@ def _row(
     )
 
 
-def _reading(arm: ArmFindings, finding: Finding) -> str:
+def _reading(arm: ArmFindings, finding: Finding) -> Reading:
     if arm in finding.same:
         return "same"
     if arm in finding.unknown:

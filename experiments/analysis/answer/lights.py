@@ -59,8 +59,8 @@ def _audience(comparison: Comparison, finding: Finding) -> Light:
     stance = _stance(finding.leader)
     if stance is not None:
         colour, words = stance
-        said += f"; {words}"
-        state = colour if colour == "bad" or state == "unknown" else state
+        said = f"{words}; {said}" if state == "unknown" else f"{said}; {words}"
+        state = "bad" if colour == "bad" else "warn" if (state, colour) == ("unknown", "good") else state
     wrong = {check.name for check in failed(comparison.checks)}
     if ORDER_CHECK in wrong:
         said += "; other kinds of simulated people order the recommenders otherwise"
@@ -74,7 +74,7 @@ def _audience(comparison: Comparison, finding: Finding) -> Light:
 def _examined(comparison: Comparison) -> tuple[State, str]:
     gates = [gate for gate in (comparison.truth, comparison.gate) if gate is not None]
     if not gates:
-        return "unknown", "nobody has yet compared these simulated people with real ones"
+        return "unknown", "these simulated people were not yet compared with real ones"
     fitting = [gate for gate in gates if gate.fits is not False]
     if not fitting:
         return "unknown", f"compared with real people only on {gates[0].mismatch}"

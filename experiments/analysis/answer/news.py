@@ -65,8 +65,9 @@ def _losses(comparison: Comparison, summary: Summary, arm: ArmFindings) -> list[
             found.append(News(arm.name, "bad", f"{metric.label.lower()} {change}, more than allowed"))
         elif guard.state == "unclear":
             found.append(News(arm.name, "warn", f"{metric.label.lower()} {change}, too large a loss not ruled out"))
-        else:
-            found.append(News(arm.name, "good", f"{metric.label.lower()} held"))
+    if arm.guardrails and all(guard.state == "held" for guard in arm.guardrails):
+        many = len(arm.guardrails) > 1
+        found.append(News(arm.name, "good", "guardrails held" if many else "guardrail held"))
     for each in arm.explored:
         metric, effect = comparison.metrics[each.metric], each.effect
         if metric.higher_is_better is None or each.adjusted_p is None or each.adjusted_p >= comparison.plan.alpha:
@@ -121,10 +122,13 @@ def _basis(comparison: Comparison, arm: ArmFindings) -> list[News]:
     """What the figure rests on, where that is little."""
     found = []
     effect, held_out = arm.headline.effect, comparison.held_out
-    everybody = max(effect.n + effect.excluded, 1)
-    if effect.difference is not None and effect.excluded > _MANY * everybody:
-        share = f"{100 * effect.excluded / everybody:.0f} %"
-        found.append(News(arm.name, "warn", f"{share} of the people have no value and are left out"))
+    agents = int(comparison.run["agents"])
+    came = int(comparison.run.get("came", agents))
+    lacking = effect.excluded - (agents - came)  # who never came has a value of nothing
+    if effect.difference is not None and came and lacking > _MANY * came:
+        found.append(
+            News(arm.name, "warn", f"{100 * lacking / came:.0f} % of the people have no value and are left out")
+        )
     if extrapolation_decides(held_out, arm.name, comparison.metrics[comparison.plan.primary]):
         found.append(News(arm.name, "warn", "rests on items that people hardly pick"))
     for tail in comparison.tails:

@@ -196,16 +196,16 @@ def _preference(found: Preference | None) -> tuple[str, str]:
     """What interleaved lists tell; the share is that of the preferred one."""
     if found is None or found.share.mean is None:
         return "No answer", "nothing could be read of what people opened."
-    low, middle_, high = found.share.low, found.share.mean, found.share.high
+    share, low, high = found.share.mean, found.share.low, found.share.high
     first, second = found.arm, found.baseline
-    if middle_ < 0.5:
-        first, second = second, first
-        low, middle_, high = (None if end is None else 1 - end for end in (high, middle_, low))
-    ends_ = "" if low is None or high is None else f" [{100 * low:.0f} %, {100 * high:.0f} %]"
+    if share < 0.5:
+        first, second, share = second, first, 1 - share
+        low, high = (None if end is None else 1 - end for end in (high, low))
+    ends = "" if low is None or high is None else f" [{100 * low:.0f} %, {100 * high:.0f} %]"
     people = (found.prefer_arm, found.prefer_baseline)
     detail = (
         f"{count(max(people))} people opened more of its picks, {count(min(people))} more of {second}'s, "
-        f"{count(found.prefer_neither)} as many of both: a share of {100 * middle_:.0f} %{ends_}, where 50 % is none"
+        f"{count(found.prefer_neither)} as many of both: a share of {100 * share:.0f} %{ends}, where 50 % is none"
     )
     if not found.clear:
         return "No preference found", detail.replace("its picks", f"{first}'s picks") + "."
@@ -289,12 +289,12 @@ def _real(arm: ArmFindings, baseline: str) -> str:
         "logged exposures": "what real people did with items they were shown",
         "random exposures": "what real people did with items shown at random",
     }[evidence.source]
-    ends_ = "" if gap.low is None or gap.high is None else f" [{signed(gap.low, 4)}, {signed(gap.high, 4)}]"
+    ends = "" if gap.low is None or gap.high is None else f" [{signed(gap.low, 4)}, {signed(gap.high, 4)}]"
     return (
-        f"{where} puts it below {baseline} ({evidence.metric} {signed(gap.difference, 4)}{ends_}, "
+        f"{where} puts it below {baseline} ({evidence.metric} {signed(gap.difference, 4)}{ends}, "
         f"{plural(gap.n, 'person', 'people')})"
         if (gap.difference or 0.0) < 0
-        else f"{where} puts it above {baseline} ({evidence.metric} {signed(gap.difference, 4)}{ends_})"
+        else f"{where} puts it above {baseline} ({evidence.metric} {signed(gap.difference, 4)}{ends})"
     )
 
 

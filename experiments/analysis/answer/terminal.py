@@ -70,7 +70,7 @@ def render_ranking(answer: Answer, width: int) -> Table | None:
 
 
 def _cells(row: Row) -> tuple[str, str]:
-    mark = {"leads": " [bold green]leads[/]", "tied": " [green]tied[/]", "": ""}[row.place]
+    mark = f" [green]{row.place}[/]" if row.place else ""
     colour = _READINGS.get(row.reading, "dim")
     size = f"[{colour}]{escape(row.change)}[/]" if row.change else ""
     return (

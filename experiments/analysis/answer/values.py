@@ -28,6 +28,8 @@ Kind = Literal[
 """
 
 State = Literal["good", "warn", "bad", "unknown"]
+Place = Literal["wins", "leads", "tied", ""]
+Reading = Literal["better", "worse", "higher", "lower", "unclear", "same", "not known", "baseline"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ class Row:
         size: Against the baseline; of the baseline itself exactly nothing.
         change, interval: The same as people read it: "+81 %" and "[+73 %, +89 %]"; "" for the baseline.
         reading: How that is to be read.
-        place: Whether it leads or cannot be told apart from the leader.
+        place: "wins", or "leads" where nothing was declared beforehand; "tied" of all who cannot be told apart from the
+            leader.
         chance: Share of the resamples in which it has the best mean; None where that is not known.
         ranks: Lowest and highest rank in 95 % of the resamples; likewise.
         odds, standing: Both as people read them: "77 %" and "1 to 2".
@@ -102,8 +105,8 @@ class Row:
     size: Size
     change: str
     interval: str
-    reading: Literal["better", "worse", "higher", "lower", "unclear", "same", "not known", "baseline"]
-    place: Literal["leads", "tied", ""]
+    reading: Reading
+    place: Place
     chance: float | None
     ranks: tuple[int, int] | None
     odds: str
@@ -176,6 +179,8 @@ class Answer:
         return {
             "question": self.question,
             "sentence": self.sentence,
+            "claim": self.claim,
+            "detail": self.detail,
             "short": self.short,
             "kind": self.kind,
             "winner": self.winner,

@@ -21,9 +21,6 @@ from groundlings.environments.errors import RunDirectoryError
 
 FIDELITY_NAME = "fidelity.json"
 TRUTH_NAME = "truth.json"
-Labs = tuple[Path | None, Path | None]
-"""A fidelity file and a truth file, or the directories that hold them; None = those in the directory of the run."""
-NO_LABS: Labs = (None, None)
 POOLED = "pooled"
 """The salt of a truth lab's record that is the mean over all partitions."""
 

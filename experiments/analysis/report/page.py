@@ -14,7 +14,7 @@ from typing import Any
 from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.answer.file import write_answer
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
-from groundlings.experiments.analysis.comparison.fidelity_gate import NO_LABS, Labs, find_gate, find_truth
+from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate, find_truth
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
 from groundlings.experiments.analysis.comparison.real_behaviour import beside
 from groundlings.experiments.analysis.metrics import Summary
@@ -62,7 +62,10 @@ def write_report(
     summary: Summary,
     variants: Sequence[LogReader] = (),
     most_rows: int | None = SOME_ROWS,
-    labs: Labs = NO_LABS,
+    fidelity: Path | None = None,
+    truth: Path | None = None,
+    told: Callable[[int, int], None] | None = None,
+    material: Material | None = None,
 ) -> Path:
     """Write `report.html`, `answer.json`, `metrics.png`, `pages.png` and, where there is something to show,
     `daily.png`, `days.png`, `effects.png`, `pareto.png`, `people.png` and `retention.png`.
@@ -73,13 +76,16 @@ def write_report(
         summary: What `metrics.summarise` made of it.
         variants: Logs of the same experiment with other prompts, models or seeds, which the verdict hears.
         most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
-        labs: Files of the fidelity lab and of the truth lab; those in the run directory if absent.
+        fidelity, truth: Files of the labs, or the directories that hold them; those in the run directory if absent.
+        told: Is called with how many steps are over, and how many there are.
+        material: What `read_material` read of the same run, where that has been done.
 
     Returns:
         Where the page lies.
     """
-    material = read_material(run_dir, log, summary, variants, most_rows, labs)
-    return write_page(material)
+    if material is None:
+        material = read_material(run_dir, log, summary, variants, most_rows, fidelity, truth)
+    return write_page(material, told)
 
 
 def write_page(material: Material, told: Callable[[int, int], None] | None = None) -> Path:
@@ -102,6 +108,8 @@ def write_page(material: Material, told: Callable[[int, int], None] | None = Non
         files.write_bytes(run_dir / f"{picture.name}.png", picture.png(note))
     context = _common(material)
     for section in sections:
+        if shared := context.keys() & section.context.keys():
+            raise RuntimeError(f"two sections of the report give templates the same names: {sorted(shared)}")
         context |= section.context
     context["keys"] = {picture.name: picture.keys(material.style) for picture in pictures}
     context["pictures"] = {picture.name: picture.inline() for picture in pictures}
@@ -127,7 +135,8 @@ def read_material(
     summary: Summary,
     variants: Sequence[LogReader] = (),
     most_rows: int | None = SOME_ROWS,
-    labs: Labs = NO_LABS,
+    fidelity: Path | None = None,
+    truth: Path | None = None,
 ) -> Material:
     """What a report is made of; arguments as of `write_report`."""
     # Imported here, because answers are put in the words of this package.
@@ -137,11 +146,11 @@ def read_material(
     if outcomes.changes is not None:
         warn_of_changes(outcomes.changes, run_dir)
     data_and_mind = (outcomes.run["dataset_hash"], outcomes.run["mind"])
-    gate, truth = find_gate(run_dir, labs[0], *data_and_mind), find_truth(run_dir, labs[1], *data_and_mind)
+    gate, order = find_gate(run_dir, fidelity, *data_and_mind), find_truth(run_dir, truth, *data_and_mind)
     others = [read_outcomes(variant, summary.metrics) for variant in variants]
-    comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), truth)
+    comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), order)
     answer = answer_of(comparison, summary, str(log.run()["config"].get("question") or ""))
-    return Material(run_dir, log, summary, outcomes, comparison, styles(summary), answer, labs)
+    return Material(run_dir, log, summary, outcomes, comparison, styles(summary), answer, fidelity, truth)
 
 
 def _common(material: Material) -> dict[str, Any]:

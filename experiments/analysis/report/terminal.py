@@ -21,6 +21,7 @@ from groundlings.experiments.analysis.report.formatting import (
     count,
     decimal,
     denominators,
+    interval,
     mean,
     signed,
     unknown,
@@ -36,6 +37,12 @@ _SIGNS = {
     "lower": "\N{DOWNWARDS ARROW}",
     "unclear": " ",
 }
+
+
+_LEGEND = (
+    f"{_SIGNS['better']} clearly better, {_SIGNS['worse']} clearly worse, {_SIGNS['higher']} {_SIGNS['lower']} clearly "
+    "higher or lower where neither is better; dim where the interval includes zero"
+)
 
 
 def render_summary_table(summary: Summary) -> SummaryTable:
@@ -54,6 +61,10 @@ class SummaryTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table | Text]:
         """One table, or several of the same arms, each of the metrics that fit beside each other."""
+        if _whole_width(_table(self.summary, self.summary.metrics, wide=True), console, options) <= options.max_width:
+            yield _table(self.summary, self.summary.metrics, wide=True)
+            yield console.render_str(_caption(self.summary), style="table.caption")
+            return
         parts: list[list[Metric]] = []
         for metric in self.summary.metrics:
             if parts and _fits(self.summary, [*parts[-1], metric], console, options):
@@ -67,16 +78,20 @@ class SummaryTable:
 
 def _fits(summary: Summary, metrics: Sequence[Metric], console: Console, options: ConsoleOptions) -> bool:
     """Whether columns need not be cut: names of arms may be folded where they take more than a third of the width."""
-    free = options.update(max_width=_ANY_WIDTH)
-    whole = Measurement.get(console, free, _table(summary, metrics)).maximum
-    arms = Measurement.get(console, free, _table(summary, [])).maximum
+    whole = _whole_width(_table(summary, metrics), console, options)
+    arms = _whole_width(_table(summary, []), console, options)
     return whole - max(0, arms - options.max_width // 3) <= options.max_width
 
 
 _ANY_WIDTH = 100_000
 
 
-def _table(summary: Summary, metrics: Sequence[Metric]) -> Table:
+def _whole_width(table: Table, console: Console, options: ConsoleOptions) -> int:
+    return Measurement.get(console, options.update(max_width=_ANY_WIDTH), table).maximum
+
+
+def _table(summary: Summary, metrics: Sequence[Metric], *, wide: bool = False) -> Table:
+    """Where there is room for them, differences have their intervals below them."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     table.add_column("arm", overflow="fold", vertical="top")
     for metric in metrics:
@@ -84,7 +99,7 @@ def _table(summary: Summary, metrics: Sequence[Metric]) -> Table:
     for number, arm in enumerate(summary.arms):
         if number:
             table.add_row()
-        table.add_row(_name(arm), *(_cell(arm, metric) for metric in metrics))
+        table.add_row(_name(arm), *(_cell(arm, metric, wide=wide) for metric in metrics))
     return table
 
 
@@ -92,7 +107,7 @@ def _caption(summary: Summary) -> str:
     """What the figures are, and what they are not."""
     caption = (
         f"Mean over agents, half its 95 % interval, and the difference to {escape(summary.baseline.name)}"
-        f" (dim where its interval includes zero). {NOT_VALIDATED.capitalize()}."
+        f" ({_LEGEND}). {NOT_VALIDATED.capitalize()}."
     )
     if summary.planned:
         caption += " Differences are those of `groundlings compare`: adjusted and corrected as the plan declares."
@@ -126,7 +141,7 @@ def _name(arm: ArmSummary) -> str:
     return f"{escape(arm.name)}\n[dim](a bound)[/dim]" if arm.bound else escape(arm.name)
 
 
-def _cell(arm: ArmSummary, metric: Metric) -> str:
+def _cell(arm: ArmSummary, metric: Metric, *, wide: bool) -> str:
     found = arm.metrics[metric.name]
     lines = [mean(arm, metric)]
     if found.mean is None and arm.lost.lost:
@@ -136,5 +151,8 @@ def _cell(arm: ArmSummary, metric: Metric) -> str:
     difference = arm.differences.get(metric.name)
     if difference is not None:
         reading = verdict(difference, metric)
-        lines.append(f"[{_COLOURS[reading]}]{signed(difference.difference, metric.decimals)}{_SIGNS[reading]}[/]")
+        size = signed(difference.difference, metric.decimals)
+        lines.append(f"[{_COLOURS[reading]}]{size}{_SIGNS[reading]}[/]")
+        if wide and difference.low is not None:
+            lines.append(f"[dim]{escape(interval(difference, metric))}[/]")
     return "\n".join(lines)

@@ -176,7 +176,7 @@ def _factors(side: Side, here: BoolArray, filled: IntArray, target: Target, *, t
     for step in target.steps:
         name = "known" if step == "shown" and target.per_impression else step
         cells = np.bincount(place, weights=weight * rows.counts[name], minlength=PARTS * MOST_PAGES)
-        sums = _replicates(cells.reshape(PARTS, MOST_PAGES), filled)
+        sums = _replicates(cells.astype(np.float64).reshape(PARTS, MOST_PAGES), filled)
         number = _replicates(people[:, None], filled)
         means.append(np.divide(sums, number, out=np.full(sums.shape, np.nan), where=number > 0))
     factors = [means[0]]

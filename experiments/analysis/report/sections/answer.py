@@ -39,7 +39,7 @@ def answer_section(material: Material) -> Section:
             "heading": answer.question,
             "answer": answer,
             "next_step": _with_code(answer.next_step),
-            "bars": bars_of(answer.rows),
+            "lift_bars": bars_of(answer.rows),
             "courses": _courses(material),
             "whole": sum(row.chance is not None for row in answer.rows) > 1,
         }

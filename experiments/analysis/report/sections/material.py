@@ -9,7 +9,6 @@ from typing import Any
 
 from groundlings.experiments.analysis.answer.values import Answer
 from groundlings.experiments.analysis.comparison.effects import Comparison
-from groundlings.experiments.analysis.comparison.fidelity_gate import NO_LABS, Labs
 from groundlings.experiments.analysis.comparison.outcomes import Outcomes
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.metrics.declaration import Metric
@@ -32,7 +31,7 @@ class Material:
         comparison: What `compare_outcomes` made of them.
         style: Arm name -> how it is drawn.
         answer: What the run answers.
-        labs: Files of the fidelity lab and of the truth lab that were named; None = those in the run directory.
+        fidelity, truth: Files of the labs that were named; None = those in the run directory, if there are any.
     """
 
     run_dir: Path
@@ -42,7 +41,8 @@ class Material:
     comparison: Comparison
     style: Mapping[str, Style]
     answer: Answer
-    labs: Labs = NO_LABS
+    fidelity: Path | None = None
+    truth: Path | None = None
 
     @property
     def split(self) -> bool:

@@ -234,7 +234,7 @@ const figures = () => {
 
 const copies = () => {
   for (const place of all("[data-copy], #sentence")) {
-    place.after(tool("Copy", "Copy this sentence", async (event) => {
+    place.append(" ", tool("Copy", "Copy this sentence", async (event) => {
       const button = event.currentTarget;
       const text = words(place);
       try { await navigator.clipboard.writeText(text); }

@@ -68,11 +68,13 @@ def test_compare_prints_one_screen_and_json(small_run):
     runner = CliRunner()
     printed = runner.invoke(cli.app, ["compare", str(small_run)])
     assert printed.exit_code == 0, printed.output
+    assert printed.output.startswith("Exploratory: ")
     assert "No primary metric was declared" in " ".join(printed.output.split())
     assert "fidelity of these agents on these data is not known" in printed.output
-    assert len(printed.output.splitlines()) < 45
+    assert len(printed.output.splitlines()) < 50
     as_json = json.loads(runner.invoke(cli.app, ["compare", str(small_run), "--json"]).output)
     assert as_json["plan"] is None
+    assert as_json["answer"]["sentence"].startswith("Exploratory: ")
     assert as_json["arms"][0]["word"] in ("indicative", "not supported")
 
 

@@ -1,0 +1,152 @@
+"""What commands print for people: panels, sentences, and lists that fit the terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from groundlings.experiments.analysis.answer.terminal import print_lights, print_sentence, render_ranking
+from groundlings.experiments.analysis.comparison.pilot import Need, Pilot
+from groundlings.experiments.analysis.metrics import METRICS, summarise
+from groundlings.experiments.analysis.report import render_summary_table, write_report
+from groundlings.experiments.analysis.report.page import read_material
+from groundlings.experiments.analysis.report.verdict_terminal import needed
+from groundlings.experiments.archive.inventory import diff_runs, read_run
+from groundlings.experiments.cli import main as cli
+from groundlings.experiments.cli.help_pages import Commands
+from groundlings.experiments.cli.progress import TerminalProgress
+from groundlings.experiments.running.events import ArmBegins, Measuring, SessionsWritten
+from groundlings.experiments.terminal import Terminal
+from groundlings.simulator.log.reader import LogReader
+
+
+@pytest.fixture(scope="module")
+def answered(small_run, tmp_path_factory):
+    """A copy of a run that has its report, and what that is made of."""
+    import shutil
+
+    directory = tmp_path_factory.mktemp("runs") / "small"
+    shutil.copytree(small_run, directory)
+    log = LogReader(directory)
+    material = read_material(directory, log, summarise(log))
+    write_report(directory, log, material.summary)
+    (directory / "summary.json").write_text(json.dumps(material.summary.as_dict()))
+    log.close()
+    return material
+
+
+def printed(width, *parts):
+    console = Terminal(file=io.StringIO(), width=width)
+    for part in parts:
+        console.print(part)
+    return console.file.getvalue()
+
+
+def test_commands_stand_in_panels_and_flags_have_no_type():
+    app = typer.Typer(cls=Commands)
+
+    @app.command(rich_help_panel="Compare")
+    def first(loud: bool = typer.Option(False, "--loud")) -> None:
+        """One."""
+
+    @app.command(rich_help_panel="Data")
+    def second() -> None:
+        """Two."""
+
+    shown = CliRunner().invoke(app, ["--help"]).output
+    assert shown.index("Compare") < shown.index("first") < shown.index("Data") < shown.index("second")
+    assert "<bool>" not in shown
+    assert "<bool>" not in CliRunner().invoke(app, ["first", "--help"]).output
+
+
+def test_one_section_of_the_reference_is_printed_by_its_name():
+    shown = CliRunner().invoke(cli.app, ["schema", "plan"]).output
+    assert shown.startswith("plan\n  primary  text, required")
+    assert "guardrails" in shown
+    assert "n_users" not in shown
+    every_mind = CliRunner().invoke(cli.app, ["schema", "mind.shopping"]).output
+    assert "mind (behavioural).shopping" in every_mind
+    refused = CliRunner().invoke(cli.app, ["schema", "plam"])
+    assert "expected one of dataset, " in str(refused.exception)
+
+
+@pytest.mark.parametrize(("agents", "said"), [(300, "plans 400: enough."), (900, "plans 400: too few; these find 9 %")])
+def test_power_ends_in_a_sentence(agents, said):
+    need = Need("satisfaction", "ease", 40, 5.0, 1.0, None, 0.25, agents, 0.45, 0.09)
+    metrics = {metric.name: metric for metric in METRICS}
+    pilot = Pilot(40, 400, "satisfaction", 0.05, 0.8, 0.05, 1, (need,), metrics)
+    sentence = needed(pilot)
+    assert sentence.startswith(f"To find an effect of 5 % on satisfaction, {agents} agents are needed; the file ")
+    assert said in sentence
+    assert "No number of agents" in needed(Pilot(40, 400, None, 0.05, 0.8, 0.05, 1, (need.__class__(
+        "satisfaction", "ease", 40, 0.0, 1.0, None, 0.0, None, 0.4, 0.1),), metrics))  # fmt: skip
+
+
+def test_bars_have_a_rate_and_what_is_measured_has_one_too():
+    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    with TerminalProgress(console) as progress:
+        progress.event(ArmBegins("first", 2000))
+        progress.event(SessionsWritten(1500))
+        progress.event(SessionsWritten(500))
+        progress.event(Measuring(0, 10, "measuring"))
+        progress.event(Measuring(10, 10, "drawing"))
+    shown = console.file.getvalue()
+    assert "2,000/2,000 sessions" in shown
+    assert "a second" in shown
+    assert "10 of 10" in shown
+    assert shown.rindex("first") < shown.rindex("drawing")
+
+
+def test_marks_are_explained_and_a_wide_terminal_has_intervals(answered):
+    table = render_summary_table(answered.summary)
+    narrow, wide = printed(80, table), printed(200, table)
+    assert "clearly better" in narrow
+    assert wide.count("[") > narrow.count("[")
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_the_ranking_fits_the_terminal(answered, width):
+    shown = printed(width, render_ranking(answered.answer, width))
+    assert max(map(len, shown.splitlines())) <= width
+    assert "chance" in shown
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_an_answer_survives_a_terminal_that_knows_few_letters(answered, encoding):
+    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    console = Terminal(file=file, width=160)
+    print_sentence(answered.answer, console)
+    print_lights(answered.answer, console)
+    console.print(render_ranking(answered.answer, 160))
+    file.flush()
+    shown = file.buffer.getvalue().decode(encoding)
+    assert "good & <new>" in shown
+    assert "\\u" not in shown
+
+
+def test_the_list_of_runs_has_question_and_answer(answered):
+    directory = answered.run_dir
+    assert read_run(directory).answer["sentence"] == answered.answer.sentence
+    (directory / "answer.json").write_text("[1, 2")
+    assert read_run(directory).answer is None
+    (directory / "answer.json").unlink()
+    assert read_run(directory).answer is None
+
+
+def test_a_difference_of_two_runs_says_what_is_more_than_noise(answered, tmp_path):
+    import shutil
+
+    other = tmp_path / "other"
+    shutil.copytree(answered.run_dir, other)
+    summary = json.loads((other / "summary.json").read_text())
+    first = summary["arms"][0]["metrics"]
+    first["view_ratio"]["mean"] += 100 * first["view_ratio"]["standard_error"]
+    first["exit_page"]["mean"] += 0.1 * first["exit_page"]["standard_error"]
+    (other / "summary.json").write_text(json.dumps(summary))
+    found = {each.name: each.beyond_noise for each in diff_runs(answered.run_dir, other) if each.part == "results"}
+    assert found == {"chance: view_ratio": True, "chance: exit_page": False}
