@@ -38,4 +38,5 @@ def answer_of_claims(passed: bool, claims: Sequence[Claim]) -> tuple[str, str]:
         return head, "The agents passed the gate." if passed else "The agents did not pass the gate."
     good = sum(claim.good for claim in claims)
     first = claims[0]
-    return head, f"{first.words.rstrip('.')} ({first.beside}). {good} of {plural(len(claims), 'claim')} hold."
+    gate = "" if passed else "; the gate of the lab is not passed"
+    return head, f"{first.words.rstrip('.')} ({first.beside}). {good} of {plural(len(claims), 'claim')} hold{gate}."
