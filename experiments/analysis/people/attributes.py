@@ -71,14 +71,17 @@ def attributes_of(personas: Sequence[Mapping[str, Any]]) -> tuple[tuple[Attribut
     return tuple(found), tuple(naming)
 
 
-def conjunctions(attributes: Sequence[Attribute], most_levels: int) -> tuple[Attribute, ...]:
-    """Every two attributes taken together; combinations of fewer than `FEWEST` users are others.
+def conjunctions(attributes: Sequence[Attribute], most_levels: int) -> Iterator[Attribute]:
+    """Every two attributes taken together, one pair after the other: each is as long as there are users.
+
+    Combinations of fewer than `FEWEST` users are others.
 
     Args:
         attributes: Single ones.
         most_levels: Combinations of two that are told apart, the most frequent ones.
     """
-    return tuple(_together(one, other, most_levels) for one, other in combinations(attributes, 2))
+    for one, other in combinations(attributes, 2):
+        yield _together(one, other, most_levels)
 
 
 def _together(one: Attribute, other: Attribute, most_levels: int) -> Attribute:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -144,7 +144,7 @@ class _Measured:
         self._arms = [values[arm.name] for arm in comparison.arms]
         self._baseline = values[comparison.baseline]
 
-    def tables(self, attributes: Sequence[Attribute]) -> tuple[SegmentTable, ...]:
+    def tables(self, attributes: Iterable[Attribute]) -> tuple[SegmentTable, ...]:
         """One table each; p values are adjusted over all of them, arm by arm."""
         tables = [self._table(attribute) for attribute in attributes]
         for column in range(len(self._arms)):

@@ -17,27 +17,39 @@ MOST_DOTS = 100
 DOZEN = 12
 """Users whose sessions are shown."""
 
-_COLUMNS = 41
+_COLUMNS, _FEW_COLUMNS, _ROOM = 41, 12, 5
 _REACH = 0.995
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Columns of equal width, zero in the middle of one of them.
+    """Columns that hold equally much, zero in the middle of one of them.
 
     Attributes:
         below, above: Columns below and above that one; the outermost hold what lies beyond, too.
         width: Of a column, in the metric's unit.
+        room: How much wider than the others the column of zero is drawn: many users have no difference.
     """
 
     below: int
     above: int
     width: float
+    room: int = 1
 
     @property
     def columns(self) -> int:
         """How many there are."""
         return self.below + 1 + self.above
+
+    @property
+    def places(self) -> int:
+        """Widths of a column that the whole axis takes."""
+        return self.below + self.room + self.above
+
+    def middle(self, column: int) -> float:
+        """Where the middle of a column lies between the two ends of the axis, 0 to 1."""
+        before = column if column <= self.below else column + self.room - 1
+        return (before + (self.room if column == self.below else 1) / 2) / self.places
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -55,7 +67,9 @@ class Axis:
 
     def share(self, value: float) -> float:
         """Where a value lies between the two ends of the axis, 0 to 1."""
-        return float(np.clip((self.below + 0.5 + value / self.width) / self.columns, 0.0, 1.0))
+        columns = value / self.width
+        wider = (self.room - 1) * float(np.clip(columns, -0.5, 0.5))
+        return float(np.clip((self.below + self.room / 2 + columns + wider) / self.places, 0.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +119,10 @@ class Spread:
     Attributes:
         arms: In the order of the YAML.
         axis: Columns on which dots stand.
-        tallest: Dots of the fullest column of any arm.
     """
 
     arms: tuple[ArmSpread, ...]
     axis: Axis
-    tallest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +176,7 @@ def spread_of(
         return None
     axis = axis_of(np.concatenate(list(known.values())))
     found = tuple(_arm_spread(name, gaps[name], axis, agents, users) for name in known)
-    return Spread(found, axis, max(dot.level + 1 for arm in found for dot in arm.dots))
+    return Spread(found, axis)
 
 
 def choose_dozen(outcomes: Outcomes, best: str | None, metric: Metric, agents: Sequence[int]) -> Dozen:
@@ -239,7 +251,8 @@ def axis_of(values: FloatArray) -> Axis:
         step = float(np.diff(distinct).min())
         width = step * max(1, int(np.ceil(width / step - 1e-9)))
     below, above = (int(np.ceil(abs(end) / width - 1e-9)) for end in (low, high))
-    return Axis(max(below, int((values < 0).any())), max(above, int((values > 0).any())), width)
+    below, above = max(below, int((values < 0).any())), max(above, int((values > 0).any()))
+    return Axis(below, above, width, _ROOM if below + above > _FEW_COLUMNS else 1)
 
 
 def _arm_spread(name: str, gaps: FloatArray, axis: Axis, agents: Sequence[int], users: Sequence[str]) -> ArmSpread:

@@ -148,9 +148,9 @@ class _Teller:
             told = ", ".join(str(each + 1) for each in days[:12]) or "none"
             more = "" if len(days) <= 12 else f" and {len(days) - 12} more"
             raise ConfigError(f"agent {agent_id}: no session on day {day + 1}; days with a session: {told}{more}")
-        told = self._by_arm([row for row in rows if row["day"] == chosen])
-        copies = self._copies(told) if self._shared else {}
-        arms = tuple(self._arm_day(name, sessions) for name, sessions in told.items() if name not in copies)
+        of_arms = self._by_arm([row for row in rows if row["day"] == chosen])
+        copies = self._copies(of_arms) if self._shared else {}
+        arms = tuple(self._arm_day(name, sessions) for name, sessions in of_arms.items() if name not in copies)
         showed: dict[int, dict[str, None]] = {}
         for arm in arms:
             for slot in _slots(arm.sessions):

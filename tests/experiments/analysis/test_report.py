@@ -181,7 +181,7 @@ def test_every_mean_of_the_summary_stands_in_the_page(page, summary):
 
 
 def test_stories_of_a_dozen_lay_every_arm_but_copies_side_by_side(page):
-    arms = [found["aria-label"] for found in page.all("section") if found.get("class") == "arm-day"]
+    arms = [found["data-tab"] for found in page.all("section") if found.get("class") == "arm-day"]
     people = page.all("article")
     assert len({found["data-agent"] for found in people}) == 12
     assert {found["data-day"] for found in people} == {"1", "2"}, "the first day of each, and the last"

@@ -10,7 +10,7 @@ import numpy as np
 
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.people.heat_map import HeatMap, heat_map
-from groundlings.experiments.analysis.people.spread import Dot, Spread, spread_of
+from groundlings.experiments.analysis.people.spread import Axis, Dot, Spread, spread_of
 from groundlings.experiments.analysis.report import formatting, people_sentences
 from groundlings.experiments.analysis.report.pictures import Panel, Picture
 from groundlings.experiments.analysis.report.sections.material import Material, Section
@@ -24,20 +24,22 @@ class Stack:
     """How dots of one column stand: so many beside each other as have room on a phone, then row by row.
 
     Attributes:
-        across: Dots side by side.
+        axis: On which they stand.
         rows: Of the fullest column.
         step: Pixels from one row to the next; no strip is taller than the page has room for.
     """
 
-    across: int
+    axis: Axis
     rows: int
     step: float
 
     def place(self, dot: Dot) -> str:
-        """The height of a dot, and how far it is beside the middle of its column, as a style."""
-        row, slot = divmod(dot.level, self.across)
-        aside = (slot - (self.across - 1) / 2) * _DOT_PIXELS
-        return f"bottom:{row * self.step:.1f}px" + (f";--x:{aside:g}px" if aside else "")
+        """Where a dot stands: its column, its height, and how far it is beside the middle of the column, as a style."""
+        across = _across(self.axis, dot.column)
+        row, slot = divmod(dot.level, across)
+        aside = (slot - (across - 1) / 2) * _DOT_PIXELS
+        left = f"left:{100 * self.axis.middle(dot.column):.2f}%"
+        return f"{left};bottom:{row * self.step:.1f}px" + (f";--x:{aside:g}px" if aside else "")
 
 
 def whom_section(material: Material) -> Section:
@@ -61,9 +63,14 @@ def whom_section(material: Material) -> Section:
 
 
 def _stack(spread: Spread) -> Stack:
-    across = max(1, int(_NARROW_PIXELS / (spread.axis.columns * _DOT_PIXELS)))
-    rows = -(-spread.tallest // across)
-    return Stack(across, rows, min(_DOT_PIXELS, _STRIP_PIXELS / rows))
+    rows = max(1 + dot.level // _across(spread.axis, dot.column) for arm in spread.arms for dot in arm.dots)
+    return Stack(spread.axis, rows, min(_DOT_PIXELS, _STRIP_PIXELS / rows))
+
+
+def _across(axis: Axis, column: int) -> int:
+    """Dots that stand side by side in a column."""
+    widths = axis.room if column == axis.below else 1
+    return max(1, int(_NARROW_PIXELS * widths / (axis.places * _DOT_PIXELS)))
 
 
 def _fine(metric: Metric, heat: HeatMap | None) -> Metric:

@@ -28,7 +28,7 @@
       const button = make("button", part.dataset.tab, { role: "tab", type: "button", id, "aria-controls": `${id}-of` });
       part.id = `${id}-of`;
       part.setAttribute("role", "tabpanel");
-      part.setAttribute("aria-labelledby", id);
+      part.setAttribute("aria-labelledby", `${id} ${box.closest("article").id}-h`);
       part.removeAttribute("aria-label");
       list.append(button);
       return button;

@@ -152,6 +152,8 @@ def test_a_dot_lies_on_the_axis_and_on_the_side_of_its_sign(values):
         assert 0 <= column < axis.columns
         assert np.sign(column - axis.below) == np.sign(value)
         assert 0 <= axis.share(value) <= 1
+        inside = abs(value) < min(axis.below, axis.above) * axis.width
+        assert not inside or abs(axis.middle(column) - axis.share(value)) <= axis.room / axis.places
     assert axis.columns <= 85
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.experiments.analysis.metrics import summarise
 from groundlings.experiments.analysis.people.spread import MOST_DOTS
 from groundlings.experiments.analysis.report import write_report
+from groundlings.experiments.analysis.report.sections import people
 from groundlings.experiments.analysis.report.stories import fragment
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.simulating import log_experiment
@@ -156,3 +158,15 @@ def test_without_a_script_all_arms_days_and_segments_are_there_to_read(run):
     ids = set(re.findall(r' id="([^"]+)"', page))
     assert targets <= ids
     assert 'title="user ' in page
+
+
+def test_a_report_holds_so_much_of_people_and_says_what_it_left_out(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(people, "MOST_CHARACTERS", 40_000)
+    shutil.copy(run / LOG_NAME, tmp_path)
+    with LogReader(tmp_path) as log:
+        page = write_report(tmp_path, log, summarise(log)).read_text(encoding="utf-8")
+    stories = page[page.index('<section id="people"') : page.index('<section id="time"')]
+    assert len("".join(re.findall(r"<article.*?</article>", stories, re.DOTALL))) <= 40_000
+    kept = len(re.findall('<details class="guest"', stories))
+    assert 0 < kept < 12
+    assert f"{12 - kept} more users of this choice did not fit into this file." in stories
