@@ -58,4 +58,4 @@ PRODUCTS: Final = Words("product", "products", {"interaction": "bought"})
 """Of the Complete Journey."""
 
 SHIPPED: Final[Mapping[str, Words]] = MappingProxyType({"complete-journey": PRODUCTS})
-"""Name of a shipped data set -> its words, where interactions have a verb that a report needs to say what a click is."""
+"""Name of a shipped data set -> its words, where a report needs the verb of interactions to say what a click is."""

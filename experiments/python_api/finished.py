@@ -16,6 +16,7 @@ from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.python_api.comparison import Comparison, check_variant_metrics, compare_runs
 from groundlings.experiments.python_api.metric_frame import FOR_TABLES, metric_frame, short_table
 from groundlings.experiments.python_api.shown_frames import group_frame, list_frame
+from groundlings.experiments.python_api.why_frames import WhyTable, why_frame
 from groundlings.experiments.running.replicates import runs_in
 from groundlings.simulator.log.reader import LogReader
 
@@ -157,6 +158,26 @@ class Run:
             arm with `difference_low` and `difference_high`; `agents`; `why_missing`, where a grouping is not known.
         """
         return self._frames(group_frame)
+
+    def why(self, table: WhyTable = "parts") -> pd.DataFrame:
+        """Why arms differ, as in the section *Why* of the report (docs/why.md).
+
+            run.why().pivot(index="arm", columns="part", values="effect")
+
+        Args:
+            table: `parts`, the effect on the primary metric in parts that add up to it (the row `all`); `funnel`, from
+                shown to liked or bought, per session; `items`, those that gained and lost most, arm by arm; `overlap`,
+                what pairs of arms showed in common (an arm beside itself: to two different agents); `pages`, where
+                sessions go.
+
+        Returns:
+            `arm` and the figures, each with `_low` and `_high`, the ends of its 95 % interval; differences are to the
+            first arm.
+
+        Raises:
+            ConfigError: There is no such table.
+        """
+        return self._frames(lambda log: why_frame(log, table, self._declared(log)))
 
     def retention(self) -> pd.DataFrame:
         """One row per arm and day after a user's first session (0 is its day); long runs have one every few days.

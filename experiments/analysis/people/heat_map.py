@@ -32,7 +32,7 @@ class Cell:
         adjusted_p: By Benjamini and Hochberg over all segments of the arm that are of the same kind; None without a
             p value.
         reading: "unclear" where it is not below the plan's alpha.
-        colour: The effect against the largest of all tables, -1 to 1, positive where it is better (or higher, of a
+        colour: The effect against `HeatMap.reach`, -1 to 1, positive where it is better (or higher, of a
             metric that has no better).
     """
 
@@ -77,7 +77,7 @@ class HeatMap:
         everybody: The effect on all users, a cell per arm, as the verdict has it.
         n: All users.
         single, pairs: Tables of one attribute and of two.
-        reach: The largest effect of any cell: what the strongest colour stands for.
+        reach: The largest effect on everybody or of a clear cell: what the strongest colour stands for.
         naming: Attributes that name users rather than groups, and are left out.
     """
 
@@ -114,15 +114,8 @@ def heat_map(outcomes: Outcomes, comparison: Comparison) -> HeatMap | None:
         Cell(arm.headline.effect, arm.headline.adjusted_p, measured.reading(arm.headline.effect, arm.headline.clear))
         for arm in comparison.arms
     )
-    gaps = [cell.effect.difference or 0.0 for cell in everybody]
-    gaps += [
-        cell.effect.difference or 0.0
-        for table in (*single, *pairs)
-        for row in table.rows
-        for cell in row.cells
-        if cell is not None
-    ]
-    reach = max(map(abs, gaps))
+    cells_shown = [c for table in (*single, *pairs) for row in table.rows for c in row.cells if c is not None]
+    reach = _reach([*everybody, *(cell for cell in cells_shown if cell.reading != "unclear")])
     return HeatMap(
         arms=tuple(arm.name for arm in comparison.arms),
         everybody=tuple(measured.coloured(cell, reach) for cell in everybody),
@@ -132,6 +125,11 @@ def heat_map(outcomes: Outcomes, comparison: Comparison) -> HeatMap | None:
         reach=reach,
         naming=naming,
     )
+
+
+def _reach(cells: Sequence[Cell]) -> float:
+    """The largest effect: of everybody and of what is clear, for the largest of all is mostly chance."""
+    return max((abs(cell.effect.difference or 0.0) for cell in cells), default=0.0)
 
 
 class _Measured:
@@ -193,7 +191,8 @@ class _Measured:
     def coloured(self, cell: Cell, reach: float) -> Cell:
         """With its place on the scale."""
         sign = -1 if self._metric.higher_is_better is False else 1
-        return replace(cell, colour=sign * (cell.effect.difference or 0.0) / reach if reach else 0.0)
+        share = sign * (cell.effect.difference or 0.0) / reach if reach else 0.0
+        return replace(cell, colour=max(-1.0, min(share, 1.0)))
 
     def all_coloured(self, tables: Sequence[SegmentTable], reach: float) -> tuple[SegmentTable, ...]:
         """As `coloured`, of all cells."""

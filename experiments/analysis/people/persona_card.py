@@ -139,4 +139,4 @@ def _times(count: int) -> str:
 def _categories(persona: Mapping[str, Any]) -> tuple[Bar, ...]:
     lifts = sorted(persona.get("genre_lifts", {}).items(), key=lambda each: (-each[1], each[0]))
     above: Sequence[tuple[str, float]] = [(name, lift) for name, lift in lifts if lift > 1][:_MOST_CATEGORIES]
-    return tuple(Bar(name, lift / above[0][1], f"{lift:.1f} times as often as everybody") for name, lift in above)
+    return tuple(Bar(name, lift / above[0][1], f"{lift:.1f} times") for name, lift in above)

@@ -162,7 +162,7 @@ def spread_of(
     known = {name: found for name, found in known.items() if len(found)}
     if not known:
         return None
-    axis = _axis(np.concatenate(list(known.values())))
+    axis = axis_of(np.concatenate(list(known.values())))
     found = tuple(_arm_spread(name, gaps[name], axis, agents, users) for name in known)
     return Spread(found, axis, max(dot.level + 1 for arm in found for dot in arm.dots))
 
@@ -181,7 +181,7 @@ def choose_dozen(outcomes: Outcomes, best: str | None, metric: Metric, agents: S
     """
     if best is not None and isinstance(outcomes.design, ParallelDesign):
         gaps = _differences(outcomes, best, metric)
-        rows = _spaced(gaps, DOZEN)
+        rows = evenly_spaced(gaps, DOZEN)
         people = tuple(Chosen(agents[row], float(gaps[row])) for row in rows)
         if people:
             return Dozen(people, best, outcomes.baseline.name, int((~np.isnan(gaps)).sum()))
@@ -191,7 +191,7 @@ def choose_dozen(outcomes: Outcomes, best: str | None, metric: Metric, agents: S
     sizes = {name: int((~np.isnan(found)).sum()) for name, found in values.items()}
     chosen: list[Chosen] = []
     for name, number in _parts(sizes, DOZEN).items():
-        chosen += [Chosen(agents[row], float(values[name][row]), name) for row in _spaced(values[name], number)]
+        chosen += [Chosen(agents[row], float(values[name][row]), name) for row in evenly_spaced(values[name], number)]
     chosen.sort(key=lambda each: each.value)
     return Dozen(tuple(chosen), "", "", sum(sizes.values()))
 
@@ -202,7 +202,7 @@ def _differences(outcomes: Outcomes, arm: str, metric: Metric) -> FloatArray:
     return np.asarray(values[arm].values(metric) - outcomes.baseline.totals.values(metric), dtype=np.float64)
 
 
-def _spaced(values: FloatArray, most: int) -> list[int]:
+def evenly_spaced(values: FloatArray, most: int) -> list[int]:
     """Places of up to so many known values, evenly spaced by rank, lowest first; equal values in the order of the
     log."""
     known = np.flatnonzero(~np.isnan(values))
@@ -224,7 +224,7 @@ def _parts(sizes: Mapping[str, int], total: int) -> dict[str, int]:
     return {name: number + (name in short) for name, number in found.items()}
 
 
-def _axis(values: FloatArray) -> Axis:
+def axis_of(values: FloatArray) -> Axis:
     """So wide that nearly all values lie on it; where they come in steps, a column holds whole steps.
 
     It ends where the values do, so that neither half stands empty for a few.
@@ -246,7 +246,7 @@ def _arm_spread(name: str, gaps: FloatArray, axis: Axis, agents: Sequence[int], 
     known = gaps[~np.isnan(gaps)]
     levels: dict[int, int] = {}
     dots = []
-    for row in _spaced(gaps, MOST_DOTS):
+    for row in evenly_spaced(gaps, MOST_DOTS):
         value = float(gaps[row])
         column = axis.column(value)
         level = levels.get(column, 0)

@@ -40,7 +40,7 @@ def styles_in(log: LogReader) -> Mapping[str, Style]:
     return styles_of([(arm.name, arm.sees_hidden_preference) for arm in log.visited_arms()])
 
 
-def fragment(log: LogReader, agent: str, day: str | None = None) -> Markup:
+def fragment(log: LogReader, agent: str, day: str | None = None) -> str:
     """What `people/<agent>?day=<day>` of a served report answers: that day of that agent in every arm.
 
     Args:
@@ -52,7 +52,7 @@ def fragment(log: LogReader, agent: str, day: str | None = None) -> Markup:
         ConfigError: There is no such agent, or no session of the agent on that day.
     """
     number, which = _whole("agent", agent), None if day is None else _whole("day", day) - 1
-    return story_html(story(log, number, which), styles_in(log))
+    return str(story_html(story(log, number, which), styles_in(log)))
 
 
 def story_html(
@@ -116,8 +116,8 @@ def mark(slot: StorySlot, stands_for: str = "") -> Mark:
             words.append("left in the cart")
         return Mark("opened", "●", ", ".join(words))
     if slot.examined is None:
-        return Mark("passed", "○", "not opened")
-    return Mark("passed", "○", "passed over") if slot.examined else Mark("unseen", "·", "not looked at")
+        return Mark("passed-over", "○", "not opened")
+    return Mark("passed-over", "○", "passed over") if slot.examined else Mark("unseen", "·", "not looked at")
 
 
 def tally_words(arm: ArmDay) -> str:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, isnan, log10
 
-from groundlings.experiments.analysis.compare import Estimate
+from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.metrics.item_groups import Grouping
 from groundlings.experiments.analysis.metrics.lists import ListMetric
 from groundlings.experiments.analysis.why import Why
+from groundlings.experiments.analysis.why.items import ItemCard
+from groundlings.experiments.analysis.why.overlap import Overlap
+
+_MOST_DECIMALS = 5
+_ROUNDING = 1e-9
 
 MOST_GROUPS = 8
 """Groups of items in a strip; the rest is in the table below it."""
@@ -64,6 +70,21 @@ def largest_rates(why: Why) -> Mapping[str, float]:
         )
         for step in why.funnel.steps
     }  # fmt: skip
+
+
+def decimals(why: Why) -> Mapping[str, int]:
+    """Step -> how many decimals tell its means apart: what is rare gets more."""
+    found = {}
+    for step in why.funnel.steps:
+        cells = [cells[step.name] for cells in why.funnel.arms.values() if step.name in cells]
+        largest = max((cell.per_session.mean or 0.0 for cell in cells), default=0.0)
+        found[step.name] = 2 if not 0 < largest < 1 else min(2 + ceil(-log10(largest)), _MOST_DECIMALS)
+    return found
+
+
+def clear(found: Difference) -> bool:
+    """Whether a difference excludes zero, and is none of rounding alone."""
+    return found.excludes_zero and abs(found.difference or 0.0) > _ROUNDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +143,30 @@ def largest_item_part(why: Why) -> float:
         if end is not None
     ]
     return max(found, default=0.0)
+
+
+def told_of(card: ItemCard, arms: Sequence[str]) -> list[str]:
+    """The arms whose part of an item stands beside its title: the clear ones, or else the one furthest from zero."""
+    clear = [name for name in arms if card.parts[name].clear]
+    return clear or sorted(arms, key=lambda name: -_sure(card.parts[name].effect))[:1]
+
+
+def _sure(found: Estimate) -> float:
+    """How far the interval lies from zero."""
+    if found.low is None or found.high is None:
+        return 0.0
+    return max(found.low, -found.high)
+
+
+def percent_ends(found: Estimate) -> str:
+    """The ends of the interval of a share, in per cent."""
+    return f"[{100 * (found.low or 0.0):.1f}, {100 * (found.high or 0.0):.1f}]".replace("-", "\N{MINUS SIGN}")
+
+
+def floors(overlap: Overlap) -> str:
+    """What random lists share, over all pairs of arms."""
+    known = [share for share in overlap.random.values() if not isnan(share)]
+    if not known:
+        return "an unknown part"
+    low, high = f"{100 * min(known):.1f} %", f"{100 * max(known):.1f} %"
+    return low if low == high else f"{low} to {high}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from groundlings.experiments.analysis.report.figures import short, title
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _WIDTH = 0.3
-_SEEN = 0.045
+_SEEN = 0.06
 """Shares below this are too thin for a number beside them."""
 
 
@@ -41,7 +42,7 @@ def draw_flow(axes: Axes, name: str, flow: PageFlow, look: Style) -> None:
     """The sessions of one arm; columns hang from 100 %, so that what goes on stays level."""
     title(axes, short(name), "share of sessions")
     pages = flow.arms[name]
-    for step, following in zip(pages, (*pages[1:], None), strict=True):
+    for step, following in zip_longest(pages, pages[1:]):
         _column(axes, step, 0.0 if following is None else following.reached.mean or 0.0, look)
         if following is not None:
             _band(axes, step, following.reached.mean or 0.0, look)

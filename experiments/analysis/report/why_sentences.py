@@ -50,7 +50,7 @@ class PartWords:
         if name in (LENGTH, RELEVANCE, PLACEMENT, LOOKED, PAID):
             return {
                 LENGTH: "how many slots a session has, page by page",
-                RELEVANCE: f"what share is {opened} of what is looked at, as if all slots of a page were looked at alike",
+                RELEVANCE: f"what share is {opened} of what is looked at, were all slots of a page looked at alike",
                 PLACEMENT: f"whether what is {opened} stands in the slots that are looked at more",
                 LOOKED: "what share of the slots is looked at",
                 PAID: "how much is paid for what is bought",
@@ -96,8 +96,8 @@ def part_words(why: Why) -> PartWords:
 
 
 def arm_sentence(arm: ArmParts, why: Why) -> str:
-    """Why one arm has more or less than the baseline: "als leads mostly because its items are opened more often when
-    looked at (+0.41 of +0.68), partly because sessions are longer (+0.20)."."""
+    """Why one arm has more or less than the baseline: "als is ahead of popular, mostly because its items are opened
+    more often when looked at (+0.41 of +0.68), partly because sessions are longer (+0.20)."."""
     target, words = why.effect.target, part_words(why)
     if arm.identical:
         return f"{arm.name} did exactly what {why.baseline} did."
@@ -111,17 +111,18 @@ def arm_sentence(arm: ArmParts, why: Why) -> str:
     clear = sorted((part for part in arm.parts if _clear(part.effect)), key=lambda part: -abs(part.effect.mean or 0.0))
     if not _clear(arm.effect):
         although = f", although {' and '.join(map(said, clear[:2]))}" if clear else ""
-        return f"{arm.name} cannot be told from {why.baseline} on {lower_first(target.label)} ({whole}){although}."
+        label = lower_first(target.label)
+        return f"{arm.name} cannot be told from {why.baseline} on {label} ({whole}){although}."
     reasons = [part for part in clear if _share(part, arm) >= _WORTH_SAYING]
     against = [part for part in clear if _share(part, arm) <= -_WORTH_SAYING]
-    verb = _verb(arm.effect.mean, target.higher_is_better)
+    verb = f"{_stands(arm.effect.mean, target.higher_is_better)} {why.baseline}"
     if not reasons:
         return f"{arm.name} {verb} ({whole}); no single part of it can be told from chance."
     degree = "mostly" if _share(reasons[0], arm) >= 0.5 else "above all"
     told = [f"{degree} because {said(reasons[0], f' of {whole}')}"]
     told += [f"partly because {said(part)}" for part in reasons[1:]]
     tail = f"; against that, {' and '.join(map(said, against))}" if against else ""
-    return f"{arm.name} {verb} {', '.join(told)}{tail}."
+    return f"{arm.name} {verb}, {', '.join(told)}{tail}."
 
 
 def adjusted(why: Why) -> str:
@@ -174,7 +175,7 @@ def _share(part: Part, arm: ArmParts) -> float:
     return (part.effect.mean or 0.0) / arm.effect.mean if arm.effect.mean else 0.0
 
 
-def _verb(effect: float, higher_is_better: bool | None) -> str:
+def _stands(effect: float, higher_is_better: bool | None) -> str:
     if higher_is_better is None:
-        return "is higher" if effect > 0 else "is lower"
-    return "leads" if (effect > 0) == higher_is_better else "trails"
+        return "has more than" if effect > 0 else "has less than"
+    return "is ahead of" if (effect > 0) == higher_is_better else "is behind"

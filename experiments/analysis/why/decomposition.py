@@ -20,7 +20,8 @@ Intervals leave out one thirtieth of the agents at a time, the same in both arms
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -34,6 +35,8 @@ from groundlings.experiments.analysis.why.steps import CLICKS, LOOKED
 from groundlings.experiments.analysis.why.target import Target
 
 LENGTH, RELEVANCE, PLACEMENT = "length", "relevance", "placement"
+
+_MOST_DECIMALS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +112,17 @@ def decompose(counts: StepCounts, target: Target, comparison: Comparison) -> Dec
         if headline is not None and arm.effect.mean is not None and counts.every == 1:
             beyond = headline - arm.effect.mean
             if abs(beyond) > 1e-9 * max(1.0, abs(headline)):
-                arm = ArmParts(
-                    arm.name, arm.bound, arm.identical, arm.effect, arm.baseline, arm.parts, beyond, arm.agents
-                )
+                arm = replace(arm, adjustment=beyond)
         found.append(arm)
-    return Decomposition(target, tuple(found))
+    return Decomposition(replace(target, decimals=_decimals(target, found)), tuple(found))
+
+
+def _decimals(target: Target, arms: Sequence[ArmParts]) -> int:
+    """How many show two digits of the largest effect or part: those of rare events are small."""
+    sizes = [abs(each.mean or 0.0) for arm in arms for each in (arm.effect, *(part.effect for part in arm.parts))]
+    largest = max(sizes, default=0.0)
+    wanted = 1 - int(np.floor(np.log10(largest))) if largest > 0 else 0
+    return max(target.decimals, min(wanted, _MOST_DECIMALS))
 
 
 def _arm(side: Side, base: Side, counts: StepCounts, target: Target) -> ArmParts:
@@ -149,7 +158,7 @@ def _divisor(side: Side, target: Target, n_agents: int) -> FloatArray:
 def _names(steps: Sequence[str]) -> list[str]:
     """The factors of a chain: its first step is how long sessions are, and opening has two."""
     names = [LENGTH]
-    for before, step in zip(steps[:-1], steps[1:], strict=True):
+    for before, step in pairwise(steps):
         opened = step == CLICKS
         names += [RELEVANCE, PLACEMENT] if opened and before == LOOKED else [RELEVANCE] if opened else [step]
     return names

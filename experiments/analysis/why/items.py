@@ -1,9 +1,9 @@
 """The items that gained and lost most against the baseline, and a card for each: to whom it was shown, and with what.
 
-An item's part of an effect is what it adds to the counted step per session (or per impression) in an arm, less the same
-in the baseline, all sessions pooled; the parts of all items add up to the pooled effect. Of thousands of items some differ
-by chance alone. So items are ranked by the end of their 95 % interval that is nearer to zero, and one counts as clear if
-Benjamini and Hochberg's correction over all items and arms leaves it below 5 %.
+An item's part of an effect is what it adds to the counted step per session (or per impression) in an arm, less the
+same in the baseline, all sessions pooled; the parts of all items add up to the pooled effect. Of thousands of items
+some differ by chance alone. So items are ranked by the end of their 95 % interval that is nearer to zero, and one
+counts as clear if Benjamini and Hochberg's correction over all items and arms leaves it below 5 %.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the agents of a run did step by step, read once for everything that asks why arms differ.
 
-A run of more than `MOST_IMPRESSIONS` is read in part: one of so many agents, from the first of the log on, the same ones
-in every arm, so that pairs stay pairs. Nothing here is an array of agents by items.
+A run of more than `MOST_IMPRESSIONS` is read in part: one of so many agents, from the first of the log on, the same
+ones in every arm, so that pairs stay pairs. Nothing here is an array of agents by items.
 """
 
 from __future__ import annotations

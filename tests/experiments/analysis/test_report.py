@@ -179,12 +179,14 @@ def test_every_mean_of_the_summary_stands_in_the_page(page, summary):
             assert f"{arm.metrics[metric.name].mean:.{metric.decimals}f}" in page.text
 
 
-def test_the_gallery_lays_sessions_in_all_arms_side_by_side(page):
-    sessions = [found for tag, found in page.tags if found.get("class") == "session"]
-    guests = page.all("article")
-    assert 4 < len(guests) <= 12
-    names = [str(found["aria-label"]).rpartition(", agent ")[0] for found in sessions]
-    assert names == ["chance", "good & <new>", "again", "best"] * len(guests)
+def test_stories_of_a_dozen_lay_every_arm_but_copies_side_by_side(page):
+    arms = [found["aria-label"] for found in page.all("section") if found.get("class") == "arm-day"]
+    people = page.all("article")
+    assert len({found["data-agent"] for found in people}) == 12
+    assert {found["data-day"] for found in people} == {"1", "2"}, "the first day of each, and the last"
+    # People come on days of their own in each arm; "again" is a copy of "chance".
+    assert set(arms) == {"chance", "good & <new>", "best"}
+    assert "again is the same recommender as chance and showed the same lists" in page.text
 
 
 def luminance(code: str) -> float:
@@ -232,7 +234,7 @@ def test_an_interrupted_run_with_an_arm_that_never_ran_says_so(tmp_path, small_r
     summary = summarise(log)
     text = Reader(write_report(tmp_path, log, summary).read_text(encoding="utf-8")).text
     assert "This run is interrupted" in text
-    assert "No agent had a session in every arm" in text
+    assert "users who stand for all" in text
     assert summary.arms[3].metrics["view_ratio"].mean is None
     assert not (tmp_path / "days.png").exists()
 

@@ -16,7 +16,7 @@ from groundlings.experiments.analysis.report.stories import story_html, story_id
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-MOST_CHARACTERS = 800_000
+MOST_CHARACTERS = 600_000
 """Of all stories in a report together; pages of long sessions are left out first, then the second days, then users."""
 _PAGES = (None, 6, 4, 3, 2, 1)
 _NAMED_ATTRIBUTES = 3

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from groundlings.experiments.analysis.people.heat_map import heat_map
-from groundlings.experiments.analysis.people.spread import Spread, spread_of
+from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.analysis.people.heat_map import HeatMap, heat_map
+from groundlings.experiments.analysis.people.spread import Dot, Spread, spread_of
 from groundlings.experiments.analysis.report import formatting, people_sentences
 from groundlings.experiments.analysis.report.pictures import Panel, Picture
 from groundlings.experiments.analysis.report.sections.material import Material, Section
 from groundlings.experiments.analysis.report.verdict_figures import draw_people
 
-_DOT_PIXELS, _STRIP_PIXELS = 7.0, 168.0
+_DOT_PIXELS, _STRIP_PIXELS, _NARROW_PIXELS = 8.0, 168.0, 280.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """How dots of one column stand: so many beside each other as have room on a phone, then row by row.
+
+    Attributes:
+        across: Dots side by side.
+        rows: Of the fullest column.
+        step: Pixels from one row to the next; no strip is taller than the page has room for.
+    """
+
+    across: int
+    rows: int
+    step: float
+
+    def place(self, dot: Dot) -> str:
+        """The height of a dot, and how far it is beside the middle of its column, as a style."""
+        row, slot = divmod(dot.level, self.across)
+        aside = (slot - (self.across - 1) / 2) * _DOT_PIXELS
+        return f"bottom:{row * self.step:.1f}px" + (f";--x:{aside:g}px" if aside else "")
 
 
 def whom_section(material: Material) -> Section:
@@ -24,19 +48,32 @@ def whom_section(material: Material) -> Section:
         material.outcomes, [arm.name for arm in comparison.arms], metric, log.agent_ids(), log.user_ids()
     )
     heat = heat_map(material.outcomes, comparison)
+    fine = _fine(metric, heat)
     context = {
         "heat": heat,
-        "heat_lines": [] if heat is None else people_sentences.heat_lines(heat, metric),
+        "heat_lines": [] if heat is None else people_sentences.heat_lines(heat, fine),
+        "heat_metric": fine,
         "spread": spread,
-        "dot_step": _step(spread),
+        "stack": None if spread is None else _stack(spread),
         "of_people": people_sentences,
     }
     return Section(context, tuple(_people(material)))
 
 
-def _step(spread: Spread | None) -> float:
-    """Pixels from one dot to the next one above it: no strip is taller than the page has room for."""
-    return _DOT_PIXELS if spread is None else min(_DOT_PIXELS, _STRIP_PIXELS / spread.tallest)
+def _stack(spread: Spread) -> Stack:
+    across = max(1, int(_NARROW_PIXELS / (spread.axis.columns * _DOT_PIXELS)))
+    rows = -(-spread.tallest // across)
+    return Stack(across, rows, min(_DOT_PIXELS, _STRIP_PIXELS / rows))
+
+
+def _fine(metric: Metric, heat: HeatMap | None) -> Metric:
+    """The metric with so many decimals that effects on everybody have two figures, up to two more than it has."""
+    effects = [] if heat is None else [abs(cell.effect.difference or 0.0) for cell in heat.everybody]
+    largest = max(effects, default=0.0)
+    if not largest:
+        return metric
+    wanted = 1 - math.floor(math.log10(largest))
+    return replace(metric, decimals=min(max(metric.decimals, wanted), metric.decimals + 2))
 
 
 def _people(material: Material) -> list[Picture]:

@@ -1,4 +1,4 @@
-"""Why the arms differ: an effect in parts, the funnel, what the lists held, items that made the difference, page flow."""
+"""Why the arms differ: an effect in parts, the funnel, what lists held, items that made the difference, page flow."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def why_section(material: Material) -> Section:
             "why": why,
             "because": why_sentences,
             "part_words": why_sentences.part_words(why),
-            "bars": why_bars,
+            "why_bars": why_bars,
             "by_effect": _by_effect(why),
-            "looks": _looks(material, why),
+            "why_looks": _looks(material, why),
         },
         tuple(_flow(material, why)),
     )
@@ -60,4 +60,4 @@ def _flow(material: Material, why: Why) -> list[Picture]:
         for name in why.flow.arms
     )
     title = f"{material.comparison.run['experiment']}: where sessions go"
-    return [Picture("flow", title, panels, columns=min(3, len(panels)), size=(3.6, 2.3))]
+    return [Picture("flow", title, panels, columns=min(3, len(panels)), size=(3.6, 2.6))]

@@ -59,13 +59,13 @@
   };
   const reach = (element) => {
     element.scrollIntoView({ block: "nearest" });
-    const heading = element.querySelector("h4") || element;
+    const heading = element.querySelector("h3") || element;
     heading.tabIndex = -1;
     heading.focus();
   };
   const served = /^https?:$/.test(location.protocol);
   const open = async (agent, day) => {
-    all(document, ".dot").forEach((dot) => dot.classList.toggle("chosen", dot.dataset.agent === String(agent)));
+    all(document, ".user-dot").forEach((dot) => dot.classList.toggle("picked", dot.dataset.agent === String(agent)));
     const here = all(document, `.guest .person[data-agent="${agent}"]`);
     const story = day ? here.find((each) => each.dataset.day === String(day)) : here[0];
     if (story) { showDay(story); reach(story); return; }
@@ -100,7 +100,7 @@
     open(link.dataset.agent, link.dataset.day);
   });
   all(document, ".dots").forEach((strip) => {
-    const dots = all(strip, ".dot");
+    const dots = all(strip, ".user-dot");
     arrows(dots, (place) => dots.forEach((dot, number) => { dot.tabIndex = number === place ? 0 : -1; }));
   });
   const form = document.querySelector("#people-open form");
