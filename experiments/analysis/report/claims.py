@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from groundlings.experiments.analysis.report.formatting import decimal
+from groundlings.experiments.analysis.report.formatting import decimal, plural
 
 Record = Mapping[str, Any]
 
@@ -143,13 +143,26 @@ _ALMOST = 0.02
 
 
 def fidelity_claims(records: Sequence[Record]) -> tuple[Claim, ...]:
-    """The claims of a fidelity file."""
-    return _claims(_FIDELITY, records)
+    """The claims of a fidelity file about the mind whose order of recommenders it judges, the first of each kind."""
+    minds = [each for each in records if each.get("kind") == "mind"]
+    first = next((each for each in minds if each.get("part") == "system"), minds[0] if minds else {})
+    name = _mind(first)
+    return _claims(_FIDELITY, [each for each in records if each.get("kind") != "mind" or _mind(each) == name])
 
 
 def truth_claims(records: Sequence[Record]) -> tuple[Claim, ...]:
     """The claims of a truth file about one mind: the pooled records of that mind."""
     return _claims(_TRUTH, records)
+
+
+def _mind(record: Record) -> str:
+    """A mind's name without the prediction that a row is of: "evidence mind (median)" is the evidence mind."""
+    return str(record.get("scorer", "")).partition(" (")[0]
+
+
+def claims_count(claims: Sequence[Claim]) -> str:
+    """How many claims hold, in a clause."""
+    return f"{sum(claim.good for claim in claims)} of {plural(len(claims), 'claim')} about the agents hold"
 
 
 def _claims(asks: Sequence[_Ask], records: Sequence[Record]) -> tuple[Claim, ...]:

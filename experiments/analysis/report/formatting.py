@@ -150,7 +150,7 @@ def opening(summary: Summary, split: bool = False) -> str:
     if summary.baseline.recommender == TEAM_DRAFT:
         arms = "lists that 2 recommenders had drafted together"
     days = plural(run["days"], "day")
-    tried = "was each shown" if split else "visited"
+    tried = "visited" if not split else "was shown" if run["agents"] == 1 else "were each shown"
     if split:
         arms = f"one of {arms}"
     return f"{people}, {each} in {run['dataset']}, {tried} {arms} over {days}; {deciding(run)}."

@@ -15,7 +15,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "word-impression": ("Impression", "One item shown in one slot of a page."),
     "word-session": (
         "Session",
-        "One visit of an agent to one arm: pages of items until the agent leaves or pages run out.",
+        "One stay of an agent in one arm: pages of items until the agent leaves or pages run out.",
     ),
     "word-interval": (
         "95 % interval",

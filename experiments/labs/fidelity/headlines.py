@@ -96,11 +96,11 @@ def headlines(records: Sequence[Record]) -> list[Headline]:
             # Of the order the first record counts: it is the mean over salts, where there are several.
             if name in examined and (other is None or (part != "system" and _better(record, other))):
                 by_mind[name] = record
-        rows += [Headline(label, record, _beside(record)) for record in by_mind.values()]
+        rows += [Headline(label, record, _beside(record, records)) for record in by_mind.values()]
     read = {(record.task, record.metric): record for record in records if record.scorer == READER}
     for task, metric, label in _READ:
         if (task, metric) in read:
-            rows.append(Headline(label, read[task, metric], _beside(read[task, metric])))
+            rows.append(Headline(label, read[task, metric], _beside(read[task, metric], records)))
     return rows
 
 
@@ -116,10 +116,19 @@ def _better(record: Record, other: Record) -> bool:
     return sign * (record.value or 0.0) > sign * (other.value or 0.0)
 
 
-def _beside(record: Record) -> str:
+def _beside(record: Record, records: Sequence[Record]) -> str:
+    """The best trivial scorer, and beside it a recommender that comes nearer, where there is one."""
     if record.baseline is None:
         return ""
     name = record.baseline.scorer
     if name.endswith("quantile"):
         name = "floor, real v real"
-    return f"{record.baseline.value:.3f} {_SHOWN.get(name, name)}"
+    same = [
+        each for each in records if (each.part, each.task, each.metric) == (record.part, record.task, record.metric)
+    ]
+    rivals = [each for each in same if each.kind == "reference" and each.value is not None]
+    sign = -1 if record.metric in _LOWER_IS_BETTER else 1
+    best = max(rivals, key=lambda each: sign * (each.value or 0.0), default=None)
+    nearer = best is not None and best.value is not None and sign * best.value > sign * record.baseline.value
+    further = f"; {best.value:.3f} {best.scorer}, a recommender" if nearer and best is not None else ""
+    return f"{record.baseline.value:.3f} {_SHOWN.get(name, name)}{further}"

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
 
-from groundlings.environments.cleaning import printable
-from groundlings.experiments.analysis.report.palette import DARK, LIGHT
+from groundlings.experiments.analysis.report.claims import claims_count, fidelity_claims
 from groundlings.experiments.analysis.report.svg import Draw, svg
 from groundlings.experiments.labs.fidelity import figures
 from groundlings.experiments.labs.fidelity.headlines import headlines
 from groundlings.experiments.labs.fidelity.lab import Findings
 from groundlings.experiments.labs.fidelity.records import Record
 from groundlings.experiments.labs.fidelity.sentences import figure, target
-
-if TYPE_CHECKING:
-    from jinja2 import Template
+from groundlings.experiments.labs.page import answer_of_claims, render_lab_page
 
 PARTS = {
     "interaction": "Does it predict which items users interact with next?",
@@ -34,18 +30,30 @@ _SIZE = (4.6, 3.5)
 
 def render_page(findings: Findings) -> str:
     """The page as text."""
-    page = _template().render(
-        about=findings.about,
-        findings=findings,
-        headlines=headlines(findings.records),
-        parts=[(name, question, _tables(findings.records, name)) for name, question in PARTS.items()],
-        pictures={part: _inline(part, panels) for part, panels in _pictures(findings).items()},
-        figure=figure,
-        target=target,
-        light=LIGHT,
-        dark=DARK,
+    claims = fidelity_claims([record.as_dict() for record in findings.records])
+    parts = [(name, question, _tables(findings.records, name)) for name, question in PARTS.items()]
+    contents = {"claims": "What holds", "headlines": "Headlines"}
+    contents |= {f"part-{number}": name.capitalize() for number, (name, _, rows) in enumerate(parts, 1) if rows}
+    return render_lab_page(
+        "groundlings.experiments.labs.fidelity",
+        "fidelity.html.j2",
+        {**contents, "again": "To repeat it"},
+        {
+            "lab_name": "fidelity lab",
+            "run_name": findings.about["name"],
+            "question": f"Do these agents do what real users of {findings.about['dataset']} did?",
+            "answer": answer_of_claims(findings.passed, claims),
+            "claims": claims,
+            "claims_count": claims_count(claims),
+            "about": findings.about,
+            "findings": findings,
+            "headlines": headlines(findings.records),
+            "parts": parts,
+            "pictures": {part: _inline(part, panels) for part, panels in _pictures(findings).items()},
+            "figure": figure,
+            "target": target,
+        },
     )
-    return printable(page, newlines=True)
 
 
 def _tables(records: Sequence[Record], part: str) -> list[tuple[str, list[Record]]]:
@@ -101,17 +109,3 @@ def _pictures(findings: Findings) -> dict[str, list[tuple[str, Draw]]]:
 
 def _inline(part: str, panels: Sequence[tuple[str, Draw]]) -> list[str]:
     return [svg(draw, f"{part}-{number}", words, *_SIZE) for number, (words, draw) in enumerate(panels)]
-
-
-def _template() -> Template:
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-    # The style sheet is that of the run report, so that both pages look alike.
-    loaders: list[Any] = [
-        PackageLoader("groundlings.experiments.labs.fidelity"),
-        PackageLoader("groundlings.experiments.analysis.report"),
-    ]
-    environment = Environment(
-        loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("fidelity.html.j2")

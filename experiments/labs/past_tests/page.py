@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from groundlings.environments.cleaning import printable
-from groundlings.experiments.analysis.report.palette import DARK, LIGHT
+from groundlings.experiments.analysis.report.palette import LIGHT
 from groundlings.experiments.analysis.report.svg import svg
+from groundlings.experiments.labs.page import render_lab_page
 from groundlings.experiments.labs.past_tests.lab import PUBLISHED, Findings, as_effects
 from groundlings.experiments.labs.past_tests.terminal import conclusion, figure, interval
 
 if TYPE_CHECKING:
-    from jinja2 import Template
-
     from groundlings.experiments.analysis.report.svg import Draw
 
 _LABEL = "Real against simulated effects with 95 % intervals, the identity line and the fitted slope."
@@ -22,19 +20,27 @@ _LABEL = "Real against simulated effects with 95 % intervals, the identity line 
 
 def render_page(findings: Findings) -> str:
     """The page as text."""
-    page = _template().render(
-        about=findings.about,
-        findings=findings,
-        rows=findings.as_dict()["tests"],
-        conclusion=conclusion(findings),
-        picture=svg(draw_effects(findings), "past-tests", _LABEL, 6.0, 4.8),
-        published=PUBLISHED,
-        figure=figure,
-        interval=interval,
-        light=LIGHT,
-        dark=DARK,
+    slope = findings.slope
+    known = slope is not None and slope.low is not None
+    foretells = slope is not None and slope.low is not None and slope.low > 0
+    return render_lab_page(
+        "groundlings.experiments.labs.past_tests",
+        "validate.html.j2",
+        {"figures": "Agreement", "tests": "Every test"},
+        {
+            "lab_name": "past tests",
+            "run_name": findings.about["table"],
+            "question": "Do simulated effects foretell what real tests found?",
+            "answer": ("Yes" if foretells else "Not shown" if known else "Not known", f"{conclusion(findings)}."),
+            "about": findings.about,
+            "findings": findings,
+            "rows": findings.as_dict()["tests"],
+            "picture": svg(draw_effects(findings), "past-tests", _LABEL, 6.0, 4.8),
+            "published": PUBLISHED,
+            "figure": figure,
+            "interval": interval,
+        },
     )
-    return printable(page, newlines=True)
 
 
 def draw_effects(findings: Findings) -> Draw:
@@ -57,17 +63,3 @@ def draw_effects(findings: Findings) -> Draw:
         axes.legend(fontsize=8)
 
     return draw
-
-
-def _template() -> Template:
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-    # The style sheet is that of the run report, so that all pages look alike.
-    loaders: list[Any] = [
-        PackageLoader("groundlings.experiments.labs.past_tests"),
-        PackageLoader("groundlings.experiments.analysis.report"),
-    ]
-    environment = Environment(
-        loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("validate.html.j2")

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
 
-from groundlings.environments.cleaning import printable
-from groundlings.experiments.analysis.report.palette import DARK, LIGHT
+from groundlings.experiments.analysis.report.claims import Claim, claims_count, truth_claims
 from groundlings.experiments.analysis.report.svg import Draw, svg
 from groundlings.experiments.labs.fidelity.sentences import figure, target
+from groundlings.experiments.labs.page import answer_of_claims, render_lab_page
 from groundlings.experiments.labs.truth import figures, level, order, ratings
 from groundlings.experiments.labs.truth.headlines import headlines
 from groundlings.experiments.labs.truth.lab import Findings
 from groundlings.experiments.labs.truth.records import POOLED, TruthRecord
 from groundlings.experiments.labs.truth.sessions import HEADLINES
 from groundlings.experiments.labs.truth.simulators import ITEM_MEAN
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 PARTS = {
     ratings.PART: "Does it predict how people rate items that they did not choose?",
@@ -32,18 +28,40 @@ _SIZE = (4.6, 3.9)
 
 def render_page(findings: Findings) -> str:
     """The page as text."""
-    page = _template().render(
-        about=findings.about,
-        findings=findings,
-        headlines=headlines(findings.records),
-        parts=[(name, question, _tables(findings.records, name)) for name, question in PARTS.items()],
-        pictures={part: _inline(part, panels) for part, panels in _pictures(findings).items()},
-        figure=figure,
-        target=target,
-        light=LIGHT,
-        dark=DARK,
+    by_mind = {name: _claims(findings, name) for name in findings.passed}
+    best = max(findings.passed, key=lambda name: (findings.passed[name], sum(each.good for each in by_mind[name])))
+    parts = [(name, question, _tables(findings.records, name)) for name, question in PARTS.items()]
+    contents = {"claims": "What holds", "headlines": "Headlines"}
+    contents |= {f"part-{number}": name.capitalize() for number, (name, _, rows) in enumerate(parts, 1) if rows}
+    return render_lab_page(
+        "groundlings.experiments.labs.truth",
+        "truth.html.j2",
+        {**contents, "again": "To repeat it"},
+        {
+            "lab_name": "truth lab",
+            "run_name": findings.about["name"],
+            "question": "Do these agents judge items that nobody chose as real users do?",
+            "answer": answer_of_claims(findings.passed[best], by_mind[best]),
+            "by_mind": {name: (claims, claims_count(claims)) for name, claims in by_mind.items()},
+            "about": findings.about,
+            "findings": findings,
+            "headlines": headlines(findings.records),
+            "parts": parts,
+            "pictures": {part: _inline(part, panels) for part, panels in _pictures(findings).items()},
+            "figure": figure,
+            "target": target,
+        },
     )
-    return printable(page, newlines=True)
+
+
+def _claims(findings: Findings, name: str) -> Sequence[Claim]:
+    """The claims about one mind."""
+    own = [
+        each
+        for each in findings.records
+        if each.salt == POOLED and (each.kind != "mind" or each.scorer.partition(" (")[0] == name)
+    ]
+    return truth_claims([each.as_dict() for each in own])
 
 
 def _tables(records: Sequence[TruthRecord], part: str) -> list[tuple[str, list[TruthRecord], list[TruthRecord]]]:
@@ -82,17 +100,3 @@ def _pictures(findings: Findings) -> dict[str, list[tuple[str, Draw]]]:
 
 def _inline(part: str, panels: Sequence[tuple[str, Draw]]) -> list[str]:
     return [svg(draw, f"{part}-{number}", words, *_SIZE) for number, (words, draw) in enumerate(panels)]
-
-
-def _template() -> Template:
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-    # The style sheet is that of the run report, so that all pages look alike.
-    loaders: list[Any] = [
-        PackageLoader("groundlings.experiments.labs.truth"),
-        PackageLoader("groundlings.experiments.analysis.report"),
-    ]
-    environment = Environment(
-        loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("truth.html.j2")

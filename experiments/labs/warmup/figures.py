@@ -39,18 +39,17 @@ def draw_volumes(records: Sequence[Record], recommender: str, setting: str, metr
         volumes = sorted({record.key.volume for record in own})
         place = {volume: number for number, volume in enumerate(volumes)}
         arms = [arm for arm in STYLES if any(record.key.arm == arm for record in own)]
-        for step, arm in zip(np.linspace(-0.12, 0.12, len(arms)), arms, strict=True):
+        for arm in arms:
             colour, mark, dash = STYLES[arm]
             points = sorted((record for record in own if record.key.arm == arm), key=lambda each: each.key.volume)
             axes.errorbar(
-                [place[point.key.volume] + step for point in points], [point.value for point in points],
+                [place[point.key.volume] for point in points], [point.value for point in points],
                 yerr=_reach(points), color=LIGHT[colour], marker=mark, linestyle=dash, markersize=4.5, linewidth=1.5,
                 elinewidth=1, label=name_of(arm),
             )  # fmt: skip
         axes.set_xticks(range(len(volumes)), [str(volume) for volume in volumes])
-        axes.set_ylim(bottom=0)
+        _from_zero(axes, own)
         _end(axes, "interactions per item")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=8, handlelength=2.6)
 
     return draw
 
@@ -95,7 +94,6 @@ def draw_recommenders(records: Sequence[Record], volume: int, recommenders: Sequ
         axes.set_xticks(range(len(recommenders)), recommenders)
         axes.set_ylim(bottom=0)
         _end(axes, "")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, fontsize=8)
 
     return draw
 
@@ -104,12 +102,12 @@ def draw_leads(claims: Sequence[Claim]) -> Draw:
     """The difference between the audience and each other arm, with the intervals over seeds and over items."""
 
     def draw(axes: Any) -> None:
-        title(axes, "Difference to other arms", "NDCG on new items; upper bar over seeds, lower over items")
+        title(axes, "Lead over other arms", "NDCG, new items; dark: over seeds, grey: items")
         axes.axvline(0, color=LIGHT["muted"], linewidth=0.7, linestyle=(0, (2, 2)))
         for row, claim in enumerate(claims):
             ends = (
-                (claim.seeds_low, claim.seeds_high, -0.12, "arm-1"),
-                (claim.items_low, claim.items_high, 0.12, "arm-2"),
+                (claim.seeds_low, claim.seeds_high, -0.12, "ink"),
+                (claim.items_low, claim.items_high, 0.12, "bound"),
             )
             for low, high, shift, colour in ends:
                 if low is not None and high is not None:
@@ -122,6 +120,22 @@ def draw_leads(claims: Sequence[Claim]) -> Draw:
         axes.grid(axis="x", color=LIGHT["rule"], linewidth=0.7)
 
     return draw
+
+
+def draw_key(arm: str) -> Draw:
+    """An arm's line and mark alone, for the one legend above all pictures."""
+
+    def draw(axes: Any) -> None:
+        colour, mark, dash = STYLES[arm]
+        axes.plot([0, 1, 2], [0, 0, 0], color=LIGHT[colour], marker=mark, linestyle=dash, markersize=4.5, markevery=[1])
+        axes.set_axis_off()
+
+    return draw
+
+
+def _from_zero(axes: Any, records: Sequence[Record]) -> None:
+    """A y axis from zero that holds every interval whole."""
+    axes.set_ylim(0, 1.05 * max((record.high or record.value for record in records), default=1.0) or 1.0)
 
 
 def _reach(points: Sequence[Record]) -> FloatArray:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
-from groundlings.environments.cleaning import printable
-from groundlings.experiments.analysis.report.palette import DARK, LIGHT
-from groundlings.experiments.analysis.report.svg import Draw, svg
+from groundlings.experiments.analysis.report.svg import Draw, ornament, svg
+from groundlings.experiments.labs.page import render_lab_page
 from groundlings.experiments.labs.warmup import figures
 from groundlings.experiments.labs.warmup.lab import Findings
 from groundlings.experiments.labs.warmup.records import Record, find
@@ -15,51 +13,60 @@ from groundlings.experiments.labs.warmup.replicate import AUDIENCE
 from groundlings.experiments.labs.warmup.sentences import claim_words, deciding, figure, headline, name_of
 from groundlings.experiments.labs.warmup.terminal import COLUMNS
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
 _SIZE = (4.6, 3.7)
 
 SETTINGS = {
-    "cold": "Held-out interactions with new items, in lists of new items only, as ColdRec ranks them.",
-    "warm": "Held-out interactions with old items, in lists of old items only.",
-    "overall": "Both, in lists of the whole catalogue.",
-    "cold in all": "Held-out interactions with new items, in lists of the whole catalogue.",
-    "warm in all": "Held-out interactions with old items, in lists of the whole catalogue: what new items displace.",
+    "cold": ("new", "Held-out interactions with new items, in lists of new items only, as ColdRec ranks them."),
+    "warm": ("old", "Held-out interactions with old items, in lists of old items only."),
+    "overall": ("overall", "Both, in lists of the whole catalogue."),
+    "cold in all": ("new in all", "Held-out interactions with new items, in lists of the whole catalogue."),
+    "warm in all": (
+        "old in all",
+        "Held-out interactions with old items, in lists of the whole catalogue: what new items displace.",
+    ),
 }
-"""What each setting measures."""
+"""Setting of a record -> how the columns of the tables call it, and what it measures."""
 
 
 def render_page(findings: Findings) -> str:
     """The page as text."""
     about, records = findings.about, findings.records
-    volume = about["headline"]
-    arms = list(dict.fromkeys(record.key.arm for record in records))
-    recommenders = list(dict.fromkeys(record.key.recommender for record in records))
-    rest = [claim for claim in findings.claims if claim not in deciding(findings)]
-    page = _template().render(
-        about=about,
-        findings=findings,
-        headline=headline(findings),
-        arms=arms,
-        columns=COLUMNS,
-        cell=lambda arm, setting, metric, how="folded in": find(
-            records, arm=arm, volume=volume, setting=setting, metric=metric, recommender=about["recommender"], how=how
-        ),
-        deciding=deciding(findings),
-        rest=rest,
-        tables=_tables(records, recommenders),
-        settings=SETTINGS,
-        pictures=[
-            svg(draw, f"warmup-{number}", words, *_SIZE) for number, (words, draw) in enumerate(_pictures(findings))
-        ],
-        figure=figure,
-        words=claim_words,
-        name=name_of,
-        light=LIGHT,
-        dark=DARK,
-    )
-    return printable(page, newlines=True)
+    volume, declared = about["headline"], deciding(findings)
+    holding = sum(claim.holds for claim in declared)
+    return render_lab_page(
+        "groundlings.experiments.labs.warmup",
+        "warmup.html.j2",
+        {"arms": "Every arm", "claims": "Claims", "pictures": "Pictures", "all": "All figures", "again": "Repeat it"},
+        {
+            "lab_name": "warm-up of new items",
+            "run_name": about["name"],
+            "question": "Are simulated first interactions worth something to new items?",
+            "answer": (f"{holding} of {len(declared)} claims that were declared beforehand hold", headline(findings)),
+            "about": about,
+            "findings": findings,
+            "arms": list(dict.fromkeys(record.key.arm for record in records)),
+            "columns": COLUMNS,
+            "cell": lambda arm, setting, metric, how="folded in": find(
+                records, arm=arm, volume=volume, setting=setting, metric=metric, recommender=about["recommender"],
+                how=how,
+            ),
+            "deciding": declared,
+            "rest": [claim for claim in findings.claims if claim not in declared],
+            "tables": _tables(records, list(dict.fromkeys(record.key.recommender for record in records))),
+            "settings": SETTINGS,
+            "keys": {
+                name_of(arm): ornament(figures.draw_key(arm), f"warmup-key-{number}", 0.5, 0.2)
+                for number, arm in enumerate(figures.STYLES)
+                if any(record.key.arm == arm for record in records)
+            },
+            "pictures": [
+                svg(draw, f"warmup-{number}", words, *_SIZE) for number, (words, draw) in enumerate(_pictures(findings))
+            ],
+            "figure": figure,
+            "words": claim_words,
+            "name": name_of,
+        },
+    )  # fmt: skip
 
 
 def _pictures(findings: Findings) -> list[tuple[str, Draw]]:
@@ -95,17 +102,3 @@ def _tables(records: Sequence[Record], recommenders: Sequence[str]) -> list[tupl
             if own:
                 tables.append((f"{recommender}, {how}", own))
     return tables
-
-
-def _template() -> Template:
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-    # The style sheet is that of the run report, so that all pages look alike.
-    loaders: list[Any] = [
-        PackageLoader("groundlings.experiments.labs.warmup"),
-        PackageLoader("groundlings.experiments.analysis.report"),
-    ]
-    environment = Environment(
-        loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("warmup.html.j2")

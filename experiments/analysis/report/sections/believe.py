@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from groundlings.experiments.analysis.comparison.effects import Comparison
 from groundlings.experiments.analysis.comparison.fidelity_gate import lab_records
 from groundlings.experiments.analysis.comparison.verdict import Check
-from groundlings.experiments.analysis.report.claims import Claim, fidelity_claims, truth_claims
+from groundlings.experiments.analysis.report.claims import claims_count, fidelity_claims, truth_claims
 from groundlings.experiments.analysis.report.formatting import plural
 from groundlings.experiments.analysis.report.sections.material import Material, Section
 
@@ -37,7 +37,7 @@ def believe_section(material: Material) -> Section:
             "arm_checks": [check for arm in comparison.arms for check in arm.checks],
             "lines": {"test": _of_the_test(comparison), "people": _of_real_people(comparison)},
             "claims": claims,
-            "claims_count": _counted(claims),
+            "claims_count": claims_count(claims),
         }
     )
 
@@ -75,9 +75,3 @@ def _of_real_people(comparison: Comparison) -> tuple[Line, ...]:
 
 def _of(checks: list[Check], status: str) -> list[Check]:
     return [check for check in checks if check.status == status]
-
-
-def _counted(claims: list[Claim]) -> str:
-    """How many claims hold, in a clause."""
-    good = sum(claim.good for claim in claims)
-    return f"{good} of {plural(len(claims), 'claim')} about the agents hold"
