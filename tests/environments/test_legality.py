@@ -131,5 +131,10 @@ def test_flags_may_be_written_as_numbers(kind):
     legal = LegalActions(SHOP)
     decision = Decision.of(legal, PAGE)
     decision.actions.columns["open"] = np.array([[1, 0], [0, 0], [0, 1]], dtype=kind)
-    done, _ = checked(decision, PAGE, legal)
+    done = checked(decision, PAGE, legal).decision
     assert done["open"].astype(bool).tolist() == [[True, False], [False] * 2, [False, True]]
+
+
+def test_what_is_no_decision_is_named():
+    with pytest.raises(ConfigError, match=r"mind: decide gave dict; expected a Decision, as Decision\.of makes it"):
+        checked({}, PAGE, LegalActions(SHOP))
