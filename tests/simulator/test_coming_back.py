@@ -1,4 +1,4 @@
-"""Several sessions on a day, and a rule of returns: what an arm tells it, live and from the log of an interrupted run."""
+"""Several sessions on a day, and a rule of returns: what an arm tells it, live and from an interrupted run's log."""
 
 from __future__ import annotations
 
