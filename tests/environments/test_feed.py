@@ -298,3 +298,18 @@ def test_feeds_are_the_same_whatever_costs_and_offers_they_are_given():
     plain, rich = selling(), selling(costs=np.ones(2), prices=[2.5])
     assert plain == rich
     assert repr(plain) == repr(rich)
+
+
+def test_a_purchase_costs_the_shop_what_its_units_cost_and_nothing_is_said_where_that_is_not_known():
+    actions = ("click", "purchase", "quantity", "cost")
+    feed = selling(costs=np.array([1.5, np.nan]), actions=actions)
+    ((observation,), _) = walk(feed, Lists([0, 1]), [1])
+    everything = np.array([[True, True]])
+    decision = Decision.of(
+        observation.legal, observation.page, click=everything, purchase=everything, quantity=np.array([[2.0, 3.0]])
+    )
+    np.testing.assert_array_equal(feed.book(observation, decision)["cost"], [[3.0, np.nan]])
+    plain = PaginatedFeed(2, 1, RatingScale(), actions=("click", "purchase"))
+    ((observation,), _) = walk(plain, Lists([0, 1]), [1])
+    decision = Decision.of(observation.legal, observation.page, click=everything, purchase=everything)
+    assert plain.book(observation, decision)["purchase"].all()
