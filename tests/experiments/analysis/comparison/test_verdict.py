@@ -211,15 +211,6 @@ def test_figures_of_a_gate_that_cannot_be_are_refused(tmp_path, change):
         find_truth(tmp_path, None, "d", {})
 
 
-@pytest.mark.parametrize("word", ["false", None, 1, [True]])
-def test_a_gate_is_passed_by_a_truth_value_alone(tmp_path, word):
-    content = {"about": {"minds": {"mind": {}}}, "system_gate_passed": word, "gate_passed": {"mind": word}}
-    for name, find in (("fidelity.json", find_gate), ("truth.json", find_truth)):
-        (tmp_path / name).write_text(json.dumps(content | {"records": []}))
-        with pytest.raises(RunDirectoryError, match="not a file of the"):
-            find(tmp_path, None, "d", {})
-
-
 def test_indicative_without_an_examined_audience():
     found, reasons = word(outcomes())
     assert found == "indicative"
