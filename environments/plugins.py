@@ -243,6 +243,10 @@ def _imported(path: str, at: str) -> object:
             f"{at}: {path} cannot be imported: {module_name} ends the program when it is imported "
             f"(exit status {shown(end.code)}); put what it runs under if __name__ == '__main__'"
         ) from None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # one of its own, which no `except Exception` of anybody would catch
+        raise ConfigError(f"{at}: {path} cannot be imported: {type(error).__name__}: {error}") from error
     if not hasattr(module, class_name):
         names = [name for name in vars(module) if not name.startswith("_")]
         raise ConfigError(f"{at}: module {module_name} has no {class_name!r}{nearest(class_name, names)}")

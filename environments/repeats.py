@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from groundlings.environments.arrays import IntArray
-from groundlings.environments.interactions import Interactions
+from groundlings.environments.interactions import DISLIKE, Interactions
 from groundlings.environments.split import Split
 
 SECONDS_PER_DAY = 86_400
@@ -44,6 +44,8 @@ class RepeatRule:
     def seen(self, history: Interactions, days: IntArray, day: int) -> sp.csr_array:
         """Items that must not be shown to each user on a simulated day, shape (n_users, n_items).
 
+        What a user disliked is not shown again, whatever the rule.
+
         Args:
             history: Real and simulated interactions.
             days: Of each row on its user's own clock (`own_days`), shape (n_rows,).
@@ -51,11 +53,12 @@ class RepeatRule:
         """
         if self.after_days is None:
             return history.met
-        shape = (history.n_users, history.n_items)
-        if not self.after_days:
-            return sp.csr_array(shape)
-        recent = day - days < self.after_days
-        return history.take(recent).met
+        hidden = np.zeros(len(history), dtype=np.bool_) if history.kinds is None else history.kinds == DISLIKE
+        if self.after_days:
+            hidden |= day - days < self.after_days
+        if not hidden.any():
+            return sp.csr_array((history.n_users, history.n_items))
+        return history.take(hidden).met
 
     def describe(self) -> Mapping[str, Any]:
         """Plain JSON values."""

@@ -30,7 +30,8 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.split import Split
 from groundlings.experiments.archive.directory import existing_config
-from groundlings.experiments.config.loading import Key, as_yaml, complaint, config_hash, load_config, together
+from groundlings.experiments.config.complaints import Key, complaints, together
+from groundlings.experiments.config.loading import as_yaml, config_hash, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.python_api.arms import arms_of, makers_for
 from groundlings.experiments.python_api.checking import Checked, check_plan
@@ -330,7 +331,7 @@ def _validated(content: Mapping[str, Any], arms: Sequence[str]) -> ExperimentCon
     try:
         return ExperimentConfig.model_validate({**content, "base": Path.cwd()})
     except ValidationError as fault:
-        told = (complaint(ExperimentConfig, error) for error in fault.errors())
+        told = complaints(ExperimentConfig, fault.errors())
         raise together(f"{_argument(where, arms)}: {message}" for where, message in told) from None
 
 

@@ -253,7 +253,8 @@ class OwnData(_Strict):
     on_problem: OnProblem | None = None
     """What happens to rows that cannot be used: `stop` (if absent) names all kinds of problems with their first rows,
     and reads nothing; `drop` leaves the rows out and counts them in the notes of the data set and the manifest;
-    `report` leaves them out likewise, and names the first rows of each kind as well."""
+    `report` leaves them out likewise, and names the first rows of each kind as well. A row of `offers` that cannot be
+    used is an error in any case."""
 
     def rating_scale(self) -> RatingScale:
         """The scale of ratings."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
-Role = Literal["user", "item", "timestamp", "rating", "kind", "weight", "id", "title", "year", "genres", "text"]
+Role = Literal[
+    "user", "item", "timestamp", "rating", "kind", "weight", "id", "title", "year", "genres", "text", "cost"
+]  # fmt: skip
 
 WORDS: Final[dict[Role, tuple[str, ...]]] = {
     "user": (
@@ -38,6 +40,7 @@ WORDS: Final[dict[Role, tuple[str, ...]]] = {
         "description", "text", "summary", "blurb", "overview", "abstract", "plot", "content", "synopsis", "details",
         "beschreibung",
     ),
+    "cost": ("cost", "costs", "kosten", "coste", "cout"),
 }  # fmt: skip
 """The nearer to the front of a role, the more often it means that."""
 

@@ -14,6 +14,7 @@ from groundlings.environments.datasets.header_words import PASSED_OVER, fits_by_
 from groundlings.environments.datasets.linked_tables import Link, SeenTable, WhoOrWhat, interactions_of, linked_to
 from groundlings.environments.datasets.looks import MOST_ROWS, Look, looks_at
 from groundlings.environments.datasets.problems import Problems
+from groundlings.environments.datasets.proposed_offers import offers_in
 from groundlings.environments.datasets.proposed_section import section_of
 from groundlings.environments.datasets.roles import Choice, chosen
 from groundlings.environments.datasets.tables import Table
@@ -37,7 +38,7 @@ class Proposal:
     """What `dataset.own` may say of some tables.
 
     Attributes:
-        files: "interactions", "items", "users" or "not used" -> the tables taken for that, in words.
+        files: "interactions", "items", "users", "offers" or "not used" -> the tables taken for that, in words.
         choices: The columns, in the order of the YAML.
         doubts: What the reader has to decide or to know, a sentence each.
         section: `dataset.own`; what is missing for it is a doubt.
@@ -98,8 +99,13 @@ def propose(tables: Sequence[Table], known: Sequence[str] = ()) -> Proposal:
             "no file has a row per item with an id that the interactions name; write one with a column of ids and one "
             "of titles, and name it under `items`"
         )
-    else:
-        choices += _of_items(items, doubts)
+    taken = [met, *(link.table for link in (items, users) if link)]
+    offers = None if items is None else offers_in(items, [each for each in seen if each not in taken])
+    if items is not None:
+        choices += _of_items(items, doubts, offers)
+    if offers is not None:
+        choices += offers[1]
+        doubts.append("offers: say which currency prices are in (`currency`)")
     attributes = [] if users is None else _attributes(users, doubts)
     if users is not None:
         choices.append(Choice("users.id", users.key.name, (users.reason,)))
@@ -107,11 +113,12 @@ def propose(tables: Sequence[Table], known: Sequence[str] = ()) -> Proposal:
         if choice.as_likely:
             others = " and ".join(map(repr, choice.as_likely))
             doubts.append(f"{choice.key}: {choice.column!r} is proposed, and {others} would do as well: decide")
-    named = {met: "interactions"} | {link.table: name for name, link in (("items", items), ("users", users)) if link}
+    named = {} if offers is None else {offers[0]: "offers"}
+    named |= {met: "interactions"} | {link.table: name for name, link in (("items", items), ("users", users)) if link}
     files = [(named.get(each, "not used"), f"{each.name}: {each.table.data.num_rows:,} rows") for each in seen]
     if any(each.table.data.num_rows > MOST_ROWS for each in seen):
         doubts.append(f"of a long table the first {MOST_ROWS:,} rows were looked at")
-    section = section_of(met, items, users, choices, attributes, doubts)
+    section = section_of(met, items, users, choices, attributes, doubts, None if offers is None else offers[0])
     return Proposal(tuple(files), tuple(choices), tuple(doubts), section)
 
 
@@ -179,15 +186,17 @@ def _doubt_what_is_left(left: Sequence[Look], found: Sequence[Choice], doubts: l
         doubts.append("no column tells the time: `split.kind` must be `random` or `given`")
 
 
-def _of_items(items: Link, doubts: list[str]) -> list[Choice]:
-    """Id, title, year, genres and text."""
+def _of_items(items: Link, doubts: list[str], offers: tuple[SeenTable, list[Choice]] | None) -> list[Choice]:
+    """Id, title, year, genres, text and cost; what stands among the offers is no column of the items."""
     found = [Choice("items.id", items.key.name, (items.reason,))]
-    left = [look for look in items.table.looks if look is not items.key]
+    elsewhere = {each.column for each in offers[1]} if offers is not None and offers[0] is items.table else set()
+    left = [look for look in items.table.looks if look is not items.key and look.name not in elsewhere]
     for key, fit in (
         ("title", roles.as_title),
         ("year", roles.as_year),
         ("genres", roles.as_genres),
         ("text", roles.as_text),
+        ("cost", roles.as_cost),
     ):
         choice = chosen(f"items.{key}", left, fit)
         if key == "title" and choice.column is None:

@@ -26,6 +26,7 @@ def section_of(
     choices: Sequence[Choice],
     attributes: list[str],
     doubts: list[str],
+    offers: SeenTable | None = None,
 ) -> dict[str, Any]:
     """`dataset.own` as the YAML has it."""
     section: dict[str, Any] = {"interactions": {"path": met.path}}
@@ -33,6 +34,8 @@ def section_of(
         section["items"] = {"path": items.table.path}
     if users is not None:
         section["users"] = {"path": users.table.path}
+    if offers is not None:
+        section["offers"] = {"path": offers.path}
     for choice in choices:
         part, key = choice.key.split(".")
         if choice.column is not None and (part != "interactions" or key in InteractionColumns.model_fields):

@@ -161,6 +161,14 @@ def as_genres(look: Look) -> Fit:
     return Fit(look, points, (*reasons, f"{len(look.distinct):,} different words in {look.rows:,} rows"))
 
 
+def as_cost(look: Look) -> Fit:
+    """Of what the seller pays."""
+    if look.numbers is None or look.numbers[0] < 0:
+        return Fit(look, 0.0, ())
+    points, reasons = _named(look, "cost", 1.5)
+    return Fit(look, points, tuple(reasons))
+
+
 def as_text(look: Look) -> Fit:
     """Of a longer description."""
     if look.numbers is not None or look.listed is not None:

@@ -221,6 +221,12 @@ class Table:
                 f"{self.path}: column {name!r} ({key}) holds {raw.type}, expected text, numbers or times; convert it, "
                 "for instance with dt.to_timestamp() or astype(str)"
             )
+        if pa.types.is_duration(raw.type):
+            raise DataError(  # it is stored as a count of its unit, which looks like a number or a time
+                f"{self.path}: column {name!r} ({key}) holds {raw.type}, a length of time, expected text, numbers or "
+                "times; write moments with their day, and lengths as numbers of the unit that you mean, for instance "
+                "with dt.total_seconds()"
+            )
         try:
             raw = self._as_told(name, lists, infinite)
             encoded = raw.cast(pa.string()).fill_null("").combine_chunks().dictionary_encode()

@@ -98,7 +98,7 @@ def read_times(column: Column, unit: TimeUnit | None) -> Times:
         column.table.fail(
             0, f"column {column.name!r}: holds {kind}, which cannot tell seconds apart; store times as whole numbers"
         )
-    if pa.types.is_duration(kind) or pa.types.is_time(kind):
+    if pa.types.is_time(kind):
         column.table.fail(0, f"column {column.name!r}: holds {kind}, which names no moment; store times with their day")
     integers = _integers(column.values)
     numeric = integers is not None or _NUMBER.fullmatch(column.values[column.codes[0]]) is not None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from groundlings.environments.errors import ConfigError, shown
 from groundlings.experiments.terminal import Terminal, plain
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from groundlings.experiments.archive.agent_history import Story, StoryCall, StoryPage, StorySession, StorySlot
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
-UserOption = Annotated[str, typer.Option("--user", metavar="ID", help="The user's id in the data set.")]
+UserOption = Annotated[
+    str | None, typer.Option("--user", metavar="ID", help="The user's id in the data set; without it, some are named.")
+]
 ArmOption = Annotated[str | None, typer.Option("--arm", metavar="NAME", help="This arm only.")]
 DayOption = Annotated[
     int | None, typer.Option("--day", metavar="N", min=1, max=1_000_000, help="This day only, 1 is the first.")
@@ -34,6 +37,7 @@ _ENDINGS = {
     "nothing_shown": "The recommender had nothing to show.",
 }
 _TOKENS = 6
+_EXAMPLES = 3
 _OUTCOMES = {
     "next_page": "turned the page",
     "exit": "left",
@@ -43,7 +47,11 @@ _OUTCOMES = {
 
 
 def agent(
-    run: RunArgument, user: UserOption, arm: ArmOption = None, day: DayOption = None, prompts: PromptsOption = False
+    run: RunArgument,
+    user: UserOption = None,
+    arm: ArmOption = None,
+    day: DayOption = None,
+    prompts: PromptsOption = False,
 ) -> None:
     """Print the sessions of one agent page by page: impressions, actions, mood, memories and answers."""
     from groundlings.experiments.archive.agent_history import read_story
@@ -51,9 +59,23 @@ def agent(
 
     console = Terminal()
     with reading(run):
+        if user is None:
+            raise _name_one(run)
         story = read_story(run, user, arm, None if day is None else day - 1)
     for part in render_story(story, prompts):
         console.print(part)
+
+
+def _name_one(run: Path) -> ConfigError:
+    """Which users there are, as the first of them that had a session."""
+    from groundlings.simulator.log.reader import LogReader
+
+    with LogReader(run) as log:
+        ids, came = log.user_ids(), log.users_who_came(_EXAMPLES)
+    some = f", for instance {' or '.join(map(shown, came))}" if came else "; none of them had a session"
+    return ConfigError(
+        f"--user: missing; name one of the {len(ids):,} users of this run by the id that the data set gives them{some}"
+    )
 
 
 def render_story(story: Story, prompts: bool = False) -> Iterator[RenderableType]:

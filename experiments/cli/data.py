@@ -12,6 +12,7 @@ from groundlings.experiments.terminal import Terminal, escape, say
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from groundlings.environments.dataset import Dataset
     from groundlings.environments.datasets.proposal import Proposal
 
 app = typer.Typer(name="data", help="Your own data: propose a mapping, write the training part.", no_args_is_help=True)
@@ -31,28 +32,55 @@ def check_data(
     """Look at your tables and propose which column is what, with reasons and doubts.
 
     Nothing is decided by this: put the proposed section into an experiment file, correct it, and run
-    `groundlings check`. The exit status is 1 where the section lacks a table or a column that is needed.
+    `groundlings check`. The exit status is 1 where the section lacks a table or a column that is needed, or where the
+    tables cannot be read with it.
     """
     from groundlings.environments.datasets.proposal import propose_for
 
     proposal = propose_for(files)
+    found = _read(proposal)
     if only_yaml:
-        say("\n".join((*(f"# {' '.join(doubt.split())}" for doubt in proposal.doubts), _yaml(proposal))))
-        _end(proposal)
-        return
-    console = Terminal()
+        doubts = (*proposal.doubts, *([found] if isinstance(found, str) else []))
+        say("\n".join((*(f"# {' '.join(doubt.split())}" for doubt in doubts), _yaml(proposal))))
+    else:
+        _print(proposal, found, Terminal())
+    if isinstance(found, str):
+        raise typer.Exit(1)
+
+
+def _read(proposal: Proposal) -> Dataset | str:
+    """The tables as proposed, or why they cannot be read so."""
+    from pydantic import ValidationError
+
+    from groundlings.environments.datasets.config import OwnData
+    from groundlings.environments.datasets.own import load_own
+    from groundlings.environments.errors import UserError
+
+    if not proposal.is_whole:
+        return "incomplete: the section lacks what is said above"
+    try:
+        return load_own(OwnData.model_validate(proposal.section), Path())
+    except (UserError, ValidationError) as error:
+        return f"not yet: read as proposed, {error}"
+
+
+def _print(proposal: Proposal, found: Dataset | str, console: Console) -> None:
+    """Choices, section, doubts, and what comes of it."""
     _print_choices(proposal, console)
     console.print("\nThe section of an experiment file (paths count from that file):\n", highlight=False)
     say(_yaml(proposal))
     _print_doubts(proposal, console)
-    _print_outcome(proposal, console)
-    _end(proposal)
-
-
-def _end(proposal: Proposal) -> None:
-    """Exit with status 1 where the section lacks something."""
-    if not proposal.is_whole:
-        raise typer.Exit(1)
+    if isinstance(found, str):
+        what, _, why = found.partition(":")
+        console.print(f"[yellow]{what}[/] {escape(why.strip(), newlines=True)}", highlight=False, soft_wrap=True)
+        return
+    for note in found.notes:
+        console.print(f"[yellow]note[/] {escape(note)}", highlight=False, soft_wrap=True)
+    console.print(
+        f"[green]ok[/] read as proposed: {len(found.people):,} users, {len(found.catalog):,} items, "
+        f"{len(found.interactions):,} interactions",
+        highlight=False,
+    )
 
 
 def _print_choices(proposal: Proposal, console: Console) -> None:
@@ -74,31 +102,6 @@ def _print_doubts(proposal: Proposal, console: Console) -> None:
         console.print("To be looked at:", highlight=False)
     for doubt in proposal.doubts:
         console.print(f"  - {escape(doubt)}", highlight=False, soft_wrap=True)
-
-
-def _print_outcome(proposal: Proposal, console: Console) -> None:
-    """Read the tables as proposed, and say what comes of it."""
-    from pydantic import ValidationError
-
-    from groundlings.environments.datasets.config import OwnData
-    from groundlings.environments.datasets.own import load_own
-    from groundlings.environments.errors import UserError
-
-    if not proposal.is_whole:
-        console.print("[yellow]incomplete[/] the section lacks what is said above", highlight=False)
-        return
-    try:
-        dataset = load_own(OwnData.model_validate(proposal.section), Path())
-    except (UserError, ValidationError) as error:
-        console.print(f"[yellow]not yet[/] read as proposed: {escape(str(error), newlines=True)}", soft_wrap=True)
-        return
-    for note in dataset.notes:
-        console.print(f"[yellow]note[/] {escape(note)}", highlight=False, soft_wrap=True)
-    console.print(
-        f"[green]ok[/] read as proposed: {len(dataset.people):,} users, {len(dataset.catalog):,} items, "
-        f"{len(dataset.interactions):,} interactions",
-        highlight=False,
-    )
 
 
 def _yaml(proposal: Proposal) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import numpy as np
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError
@@ -59,6 +59,13 @@ class CarouselConfig(Section):
     """What the row holds: the best of a category (`{category: NAME}`), or of the category that the user liked most in
     the training history (`most_liked`; without likes the user has no such row). The next items of the ranking if
     absent."""
+
+    @field_validator("name")
+    @classmethod
+    def _is_named(cls, name: str) -> str:
+        if not name.strip():
+            raise ValueError("a row needs a name that can be read")
+        return name
 
     @model_validator(mode="after")
     def _has_a_category_to_name(self) -> CarouselConfig:

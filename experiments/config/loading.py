@@ -8,19 +8,18 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from groundlings.environments.bounded_files import bounded_text
-from groundlings.environments.errors import ConfigError, shown
+from groundlings.environments.errors import ConfigError
 from groundlings.experiments.config import yaml_reading
+from groundlings.experiments.config.complaints import Key, complaints, together
 from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig, PluginMindConfig
 from groundlings.simulator.language.config import ModelConfig
 
-Key = str | int
 Config = TypeVar("Config", bound=BaseModel)
 
 
@@ -60,11 +59,8 @@ def load_as(
         return kind.model_validate({**content, "base": path.resolve().parent})
     except ValidationError as fault:
         changed = [_key_path(override.partition("=")[0]) for override in overrides]
-        raise together(_explain(kind, path, node, error, changed) for error in fault.errors()) from None
-
-
-_MOST_COMPLAINTS = 20
-"""About one file at a time; whoever mends these sees the next."""
+        told = complaints(kind, fault.errors())
+        raise together(_explain(path, node, *each, changed) for each in told) from None
 
 
 def dump_config(config: BaseModel) -> dict[str, Any]:
@@ -297,45 +293,10 @@ def _step(place: Any, key: Key, override: str, above: Iterable[Key]) -> Any:
     raise ConfigError(f"--set {override}: {where} holds {place!r}, which has no key {key!r}")
 
 
-def complaint(kind: type[BaseModel], error: ErrorDetails) -> tuple[list[Key], str]:
-    """Where in a configuration a fault lies, and what it is, in words.
-
-    Args:
-        kind: Of configuration.
-        error: As pydantic tells it.
-    """
-    tags = {"behavioural", "scripted", "language", "calibrated", "plugin", "parallel", "split", "interleaving"}
-    location = [part for number, part in enumerate(error["loc"]) if not (number and part in tags)]
-    found = error["input"]
-    if error["type"] == "extra_forbidden":
-        allowed = _fields_at(kind, error["loc"][:-1])
-        return location, f"this key does not exist{_did_you_mean(str(location[-1]), allowed)}"
-    if error["type"] == "missing":
-        return location, "this key is missing"
-    message = error["msg"].removeprefix("Value error, ")
-    value = "" if isinstance(found, (dict, list)) or error["type"] == "value_error" else f", found {shown(found)}"
-    return location, f"{message[0].lower()}{message[1:]}{value}"
-
-
-def together(complaints: Iterable[str]) -> ConfigError:
-    """One error for all that is wrong, each thing named once."""
-    distinct = list(dict.fromkeys(complaints))
-    if len(distinct) > _MOST_COMPLAINTS:
-        distinct[_MOST_COMPLAINTS:] = [f"and {len(distinct) - _MOST_COMPLAINTS} more complaints"]
-    return ConfigError("\n".join(distinct))
-
-
-def _explain(kind: type[BaseModel], path: Path, node: yaml.Node, error: ErrorDetails, changed: list[list[Key]]) -> str:
-    location, message = complaint(kind, error)
+def _explain(path: Path, node: yaml.Node, location: Sequence[Key], message: str, changed: list[list[Key]]) -> str:
     by_hand = any(location[: len(keys)] == keys for keys in changed)
     where = "--set" if by_hand else f"{path}:{_line(node, location)}"
     return f"{where}: {'.'.join(map(str, location)) or 'the file'}: {message}"
-
-
-def _did_you_mean(name: str, allowed: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, allowed, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{hint} Allowed here: {', '.join(allowed)}" if allowed else hint
 
 
 def _line(node: yaml.Node, location: Sequence[Key]) -> int:
@@ -353,30 +314,3 @@ def _line(node: yaml.Node, location: Sequence[Key]) -> int:
         else:
             break
     return line + 1
-
-
-def _fields_at(model: type[BaseModel], location: Sequence[Key]) -> list[str]:
-    """The keys that the section at a location allows."""
-    sections: list[type[BaseModel]] = [model]
-    for part in location:
-        if isinstance(part, int):
-            continue
-        inner = [
-            field.annotation for section in sections for name, field in section.model_fields.items() if name == part
-        ]
-        if inner:
-            sections = [section for annotation in inner for section in _sections_in(annotation)]
-        else:  # the tag of a union: keep the member that carries it
-            sections = [section for section in sections if _is_tagged(section, part)] or sections
-    return [name for section in sections for name in section.model_fields if name != "base"]
-
-
-def _sections_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [section for argument in get_args(annotation) for section in _sections_in(argument)]
-
-
-def _is_tagged(section: type[BaseModel], tag: str) -> bool:
-    kind = section.model_fields.get("kind")
-    return kind is not None and tag in get_args(kind.annotation)

@@ -13,7 +13,7 @@ from groundlings.environments.datasets.config import DatasetConfig, OwnData
 from groundlings.environments.datasets.copies import as_copied, described
 from groundlings.environments.datasets.frames import Tables
 from groundlings.environments.errors import ConfigError, shown
-from groundlings.experiments.config.loading import complaint, together
+from groundlings.experiments.config.complaints import complaints, together
 
 
 def dataset_of(given: object) -> tuple[Any, Dataset | None]:
@@ -55,6 +55,6 @@ def _read(tables: Tables) -> Dataset:
     except ConfigError as error:
         raise ConfigError(f"dataset.{error}") from None
     except ValidationError as fault:
-        told = (complaint(OwnData, error) for error in fault.errors())
+        told = complaints(OwnData, fault.errors())
         raise together(f"dataset.{'.'.join(map(str, where))}: {message}" for where, message in told) from None
     return tables.load(own)

@@ -45,7 +45,7 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.repeats import OwnClock
 from groundlings.personas.repeats.occasions import Chances, Occasions
 from groundlings.personas.repeats.ownership import Ownership
-from groundlings.personas.taste.regression import fit_logistic
+from groundlings.personas.taste.regression import centre_and_scale, fit_logistic
 
 FEATURES = ("count", "since", "early", "late", "fresh", "lapsed", "rate", "item", "visits", "basket")
 """Names and order; see the module."""
@@ -159,7 +159,7 @@ def fit_repeats(train: Interactions, clock: OwnClock, fitting: BoolArray, *, see
     """Estimate the model.
 
     Args:
-        train: The training part of the history.
+        train: The training part of the history; a dislike takes nothing up.
         clock: Of the same split.
         fitting: Users that may be fitted on, shape (n_users,): nobody of the test third.
         seed: Of the thinning of what was not taken up again.
@@ -167,6 +167,7 @@ def fit_repeats(train: Interactions, clock: OwnClock, fitting: BoolArray, *, see
     Raises:
         DataError: None of these users had an occasion to take anything up again.
     """
+    train = train.chosen()
     with threadpool_limits(1, "blas"):
         days, items = clock.days(train), train.items.astype(np.int64)
         known = fitting[train.users]
@@ -225,9 +226,7 @@ def _new_shares(
 
 def _fit(features: FloatArray, again: FloatArray, weights: FloatArray) -> tuple[float, FloatArray]:
     """Intercept and weights of features as they are."""
-    centre = np.average(features, axis=0, weights=weights)
-    scale = np.sqrt(np.average((features - centre) ** 2, axis=0, weights=weights))
-    scale = np.where(scale > 1e-9, scale, 1.0)
+    centre, scale = centre_and_scale(features, weights)
     found = fit_logistic((features - centre) / scale, again, weights, ridge=_RIDGE)
     slopes = found[1:] / scale
     return float(found[0] - centre @ slopes), slopes

@@ -28,7 +28,7 @@ from groundlings.environments.split import Split, people_in_thirds
 from groundlings.personas.minds.calibrated_question import LanguageScorer
 from groundlings.personas.taste.calibration import Calibration, Estimate, FittedFor, Labels, RandomItems
 from groundlings.personas.taste.model import Taste
-from groundlings.personas.taste.regression import fit_logistic
+from groundlings.personas.taste.regression import centre_and_scale, fit_logistic
 
 VALIDATION_THIRD = 1
 
@@ -160,8 +160,7 @@ async def fit_calibration(
 
 def _fit(features: FloatArray, known: Pairs) -> list[Estimate]:
     """One weight a column, with standard errors clustered by person (Liang and Zeger 1986, Biometrika)."""
-    centre, scale = features.mean(axis=0), features.std(axis=0)
-    scale = np.where(scale > 1e-9, scale, 1.0)
+    centre, scale = centre_and_scale(features)
     met = known.met
     design = np.column_stack([np.ones(len(met)), (features - centre) / scale])
     weights = fit_logistic(design[:, 1:], met, np.ones(len(met)), ridge=_RIDGE, offset=known.offset)
@@ -197,8 +196,8 @@ def _gain(appeal: FloatArray, said: FloatArray, known: Pairs) -> Estimate:
 
 def _log_likelihood(features: FloatArray, known: Pairs, out: BoolArray) -> FloatArray:
     """Of the labels in `out`, by weights estimated on the others, in nats, shape (out.sum(),)."""
-    centre, scale = features[~out].mean(axis=0), features[~out].std(axis=0)
-    standard = (features - centre) / np.where(scale > 1e-9, scale, 1.0)
+    centre, scale = centre_and_scale(features[~out])
+    standard = (features - centre) / scale
     others = known.take(~out)
     weights = fit_logistic(standard[~out], others.met, np.ones(len(others.met)), ridge=_RIDGE, offset=others.offset)
     odds = weights[0] + standard[out] @ weights[1:] + known.offset[out]

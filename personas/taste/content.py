@@ -32,7 +32,7 @@ from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.content import Content
 from groundlings.environments.errors import DataError
 from groundlings.environments.interactions import Interactions
-from groundlings.personas.taste.regression import fit_logistic
+from groundlings.personas.taste.regression import centre_and_scale, fit_logistic
 
 FEATURES = ("alike", "smoothed", "nearest", "activity", "crowd")
 """Names and order of the features; see the module."""
@@ -165,8 +165,7 @@ def fit_content_taste(
             "hide more of them"
         )
     values, answers, weights = _labelled(unfitted, met, people, hidden, np.random.default_rng(seed))
-    centre, scale = values.mean(axis=0), values.std(axis=0)
-    scale = np.where(scale > 1e-9, scale, 1.0)
+    centre, scale = centre_and_scale(values)
     found = fit_logistic((values - centre) / scale, answers, weights, ridge=_PENALTY)
     return replace(unfitted, weights=found, centre=centre, scale=scale, labels=met.nnz)
 

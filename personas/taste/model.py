@@ -28,7 +28,7 @@ from groundlings.environments.errors import DataError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.split import LabelRows
 from groundlings.personas.taste.features import FEATURES, Evidence, Features
-from groundlings.personas.taste.regression import fit_logistic
+from groundlings.personas.taste.regression import centre_and_scale, fit_logistic
 from groundlings.personas.taste.row_cache import TasteTable
 from groundlings.personas.taste.star_features import StarEvidence
 from groundlings.personas.taste.star_model import StarModel, fit_stars
@@ -204,9 +204,7 @@ def _fit_appeal(measured: Measured, features: Sequence[str], *, per_occasion: bo
         centre, scale = np.array([(float(column.mean()), float(column.std())) for column in columns]).T
         return AppealWeights(np.where(used, WITHOUT_DATA, 0.0), centre, np.where(scale > 1e-9, scale, 1.0), 0, share)
     values = measured.features
-    centre = np.average(values, axis=0, weights=labels.weights)
-    scale = np.sqrt(np.average((values - centre) ** 2, axis=0, weights=labels.weights))
-    scale = np.where(scale > 1e-9, scale, 1.0)
+    centre, scale = centre_and_scale(values, labels.weights)
     weights = np.zeros(len(FEATURES))
     standard = ((values - centre) / scale)[:, used]
     # The odds of meeting a rare item on any of so many occasions are about so many times those on one.

@@ -13,6 +13,22 @@ from groundlings.environments.arrays import FloatArray, IntArray
 _NEWTON_STEPS = 50
 _TOLERANCE = 1e-8
 _LEAST = 1e-12
+_CONSTANT = 1e-9
+
+
+def centre_and_scale(features: FloatArray, weights: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of each feature, shape (n_features,) each; 1 for one that does not vary.
+
+    Args:
+        features: Shape (n, n_features).
+        weights: How much each row counts, shape (n,); all alike if absent.
+    """
+    if weights is None:
+        centre, scale = features.mean(axis=0), features.std(axis=0)
+    else:
+        centre = np.average(features, axis=0, weights=weights)
+        scale = np.sqrt(np.average((features - centre) ** 2, axis=0, weights=weights))
+    return centre, np.where(scale > _CONSTANT, scale, 1.0)
 
 
 def fit_logistic(

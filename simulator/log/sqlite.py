@@ -31,9 +31,8 @@ class SqliteStore:
     def for_reading(self) -> Engine:
         """Never writes; `RunDirectoryError` where there is no file."""
         if not self.path.is_file():
-            raise RunDirectoryError(
-                f"{self.path}: found no {self.path.name} there; expected a directory that `groundlings run` wrote"
-            )
+            missing = f"found no {self.path.name} there" if self.path.suffix else "there is no such run"
+            raise RunDirectoryError(f"{self.path}: {missing}; expected a directory that `groundlings run` wrote")
         return self._engine("ro", "query_only = ON")
 
     def _engine(self, mode: Literal["rwc", "ro"], *settings: str) -> Engine:

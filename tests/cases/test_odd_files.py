@@ -99,6 +99,37 @@ def test_code_that_ends_the_program_on_import_is_named(status: str, command, mon
     assert f"{module} ends the program when it is imported" in said
 
 
+def test_an_error_of_its_own_on_import_is_named_whatever_it_derives_from(command, monkeypatch, tmp_path: Path):
+    (tmp_path / "raises_its_own.py").write_text("class Own(BaseException): pass\nraise Own('no licence')\n")
+    content = {"name": "x", "seed": 1, "dataset": "toy", "mind": "behavioural"}
+    arms = [{"name": "mine", "recommender": "raises_its_own:Mine"}]
+    (tmp_path / "file.yaml").write_text(yaml.safe_dump({**content, "arms": arms}))
+    monkeypatch.chdir(tmp_path)
+    code, said = command("check", "file.yaml")
+    assert (code, "raises_its_own:Mine cannot be imported: Own: no licence" in said) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["base", "runs.v2/base"])
+def test_a_run_that_is_not_there_is_called_a_missing_run(command, tmp_path: Path, name: str):
+    code, said = command("compare", tmp_path / name)
+    assert (code, "there is no such run; expected a directory that" in said) == (2, True)
+
+
+def test_tables_that_cannot_be_read_as_proposed_end_data_check_with_a_status(command, tmp_path: Path):
+    met = [f"u{row % 7},{row % 30},2024-01-{row % 28 + 1:02d}" for row in range(60)]
+    (tmp_path / "met.csv").write_text("\n".join(["user,item,time", *met, ""]))
+    items = [f"{item},Item {item}" for item in range(29)]
+    (tmp_path / "items.csv").write_text("\n".join(["item,title", *items, ""]))
+    files = tmp_path / "met.csv", tmp_path / "items.csv"
+    code, said = command("data", "check", *files)
+    assert (code, "not yet" in said, "'29'" in said) == (1, True, True)
+    code, said = command("data", "check", *files, "--yaml")
+    assert (code, "# not yet: read as proposed" in said) == (1, True)
+    with (tmp_path / "items.csv").open("a") as file:
+        file.write("29,Item 29\n")
+    assert command("data", "check", *files)[0] == 0
+
+
 def test_a_day_beyond_all_runs_is_one_message(command, tmp_path: Path):
     status, said = command("agent", tmp_path, "--user", "u1", "--day", "9" * 20)
     assert (status, "--day" in said) == (2, True)

@@ -151,11 +151,20 @@ def test_dates_in_a_form_that_is_not_read_are_no_seconds_of_1970(shop, cells, fo
     assert sorted(found.seconds.tolist()) == sorted(map(float, cells))
 
 
-@pytest.mark.parametrize("kind", [pa.duration("us"), pa.time32("s")])
-def test_a_span_of_time_is_no_moment(shop, kind):
+@pytest.mark.parametrize(
+    ("kind", "told"), [(pa.duration("us"), "a length of time"), (pa.time32("s"), "names no moment")]
+)
+def test_a_span_of_time_is_no_moment(shop, kind, told):
     table = {"customer": ["7"], "sku": ["1"], "stars": [3.0], "when": pa.array([86_400], kind)}
     pyarrow.parquet.write_table(pa.table(table), shop / "history.parquet")
-    assert "which names no moment" in refusal(shop, interactions=HISTORY | {"path": "history.parquet"})
+    assert told in refusal(shop, interactions=HISTORY | {"path": "history.parquet"})
+
+
+def test_a_span_of_time_is_no_number(shop):
+    table = {"customer": ["7"], "sku": ["1"], "stars": pa.array([3], pa.duration("s")), "when": [86_400]}
+    pyarrow.parquet.write_table(pa.table(table), shop / "history.parquet")
+    told = refusal(shop, interactions=HISTORY | {"path": "history.parquet"})
+    assert "column 'stars' (own.interactions.rating) holds duration[s], a length of time" in told
 
 
 @pytest.mark.parametrize("encoding", ["utf-32", "utf-16"])

@@ -12,7 +12,9 @@ import yaml
 
 from groundlings.environments.datasets import DatasetConfig, load_dataset
 from groundlings.experiments.cli.data import check_data
+from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.config.schema import SplitConfig
+from groundlings.experiments.running.plan import build_plan
 from groundlings.personas.population import build_population
 
 PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
@@ -67,6 +69,19 @@ def test_the_split_in_three_parts_is_the_one_that_the_page_describes(folder):
         split = SplitConfig.model_validate(content["split"]).of(dataset)
         counts.append((len(split.train), len(split.test), split.left_out))
     assert counts == [(2, 2, 1), (3, 2, 0)]
+
+
+def test_the_whole_file_without_times_can_be_run(tmp_path):
+    ((name, block),) = re.findall(r'^```yaml title="([^"]+)"\n(.*?)^```', TEXT, re.DOTALL | re.MULTILINE)
+    plays = [f"u{user},a{(user * 7 + step * step) % 20},{step + 1}" for user in range(30) for step in range(5)]
+    (tmp_path / "plays.csv").write_text("\n".join(dict.fromkeys(["user,artist,plays", *plays])) + "\n")
+    artists = [f"a{artist},Artist {artist}" for artist in range(20)]
+    (tmp_path / "artists.csv").write_text("\n".join(["artist,name", *artists]) + "\n")
+    (tmp_path / name).write_text(block, encoding="utf-8")
+    plan = build_plan(load_config(tmp_path / name))
+    assert not plan.dataset.times_known
+    assert plan.dataset.catalog.words.many == "artists"
+    assert plan.dataset.interactions.weights is not None
 
 
 def test_the_proposal_for_the_tables_of_the_page_is_what_the_page_prints(folder, monkeypatch, capsys):

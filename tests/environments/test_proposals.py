@@ -205,3 +205,28 @@ def test_a_header_of_plays_proposes_the_kind_and_the_file_of_items_what_they_are
     artists.to_csv(tmp_path / "artists.csv", index=False)
     section = propose_for([tmp_path / "plays.csv", tmp_path / "artists.csv"]).section
     assert (section["interactions"]["kinds"], section["items"]["things"]) == ("play", "artists")
+
+
+PRICES = {"sku": ["a1", "a1", "a2"], "from": ["2024-03-01", "2024-03-11", "2024-03-01"], "price": [89.0, 69.5, 120.0]}
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_prices_become_offers_and_costs_a_column_of_the_items(tmp_path, apart):
+    goods = pd.DataFrame({"sku": ["a1", "a2", "a3"], "name": ["Boots", "Coat", "Shoes"], "cost": [41.5, 66.0, 3.0]})
+    days = [f"2024-02-0{day}" for day in (1, 2, 3, 4)]
+    bought = {"customer": ["c7", "c7", "c8", "c9"], "sku": ["a1", "a2", "a1", "a3"], "when": days}
+    tables = {"bought": pd.DataFrame(bought), "goods": goods if apart else goods.assign(price=[9.0, 8.0, 7.0])}
+    if apart:
+        tables["prices"] = pd.DataFrame({**PRICES, "to": ["2024-03-10", None, None], "ad": ["no", "yes", "no"]})
+    for name, table in tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    proposal = propose_for([tmp_path / f"{name}.csv" for name in tables])
+    section = proposal.section
+    assert section["items"]["cost"] == "cost"
+    named = {"item": "sku", "price": "price"}
+    dated = {"first_day": "from", "last_day": "to", "promoted": "ad"} if apart else {}
+    assert section["offers"] == {"path": str(tmp_path / f"{'prices' if apart else 'goods'}.csv"), **named, **dated}
+    assert not any("'price'" in doubt for doubt in proposal.doubts)
+    dataset = load_own(OwnData.model_validate(section), Path())
+    assert dataset.offers.has_prices
+    assert dataset.catalog.costs.tolist() == [41.5, 66.0, 3.0]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from groundlings.environments.interactions import Interactions
+from groundlings.environments.interactions import KINDS, Interactions
 from groundlings.environments.repeats import NEVER, SECONDS_PER_DAY, OwnClock, RepeatRule
 from groundlings.environments.split import split_history
 from groundlings.experiments.config.environment import SiteConfig
@@ -48,6 +50,14 @@ def test_nothing_comes_back_or_everything_does_or_what_lies_some_days_back():
     again = rows.joined(history((0, 1, 400)))
     seen = RepeatRule(3).seen(again, np.array([-3, -1, -1, 2]), 4)
     assert seen.nonzero()[1].tolist() == [1], "the latest time counts"
+
+
+@pytest.mark.parametrize("after", [0, 3])
+def test_what_was_disliked_does_not_come_back_whatever_comes_back(after):
+    kinds = np.array([KINDS.index("purchase"), KINDS.index("dislike"), KINDS.index("purchase")])
+    rows = replace(history((0, 1, 10), (0, 2, 12), (1, 1, 300)), kinds=kinds)
+    seen = RepeatRule(after).seen(rows, np.array([-30, -20, -10]), 0)
+    assert [part.tolist() for part in seen.nonzero()] == [[0], [2]]
 
 
 def test_the_key_says_never_always_or_after_days_and_never_is_as_if_it_were_not_there():

@@ -8,11 +8,11 @@ from typing import Any, Final
 _PRESET = "a preset"
 
 _LEVELS: Final[Mapping[str, str]] = {
-    "random_click_rate": "how much of what people look at they open",
-    "examination_exponent": "how far down they look",
+    "random_click_rate": "how much of what is looked at is opened",
+    "examination_exponent": "how far down people look",
     "leave_rate": "when they leave",
-    "add_rate": "how much of it they put into the cart",
-    "purchase_rate": "how much of that they buy",
+    "add_rate": "how much of what is opened goes into the cart",
+    "purchase_rate": "how much of the cart is bought",
     "price": "what prices do",
     "promoted": "what promotions do",
 }

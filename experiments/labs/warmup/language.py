@@ -26,7 +26,7 @@ from groundlings.experiments.labs.warmup.user_selection import select_users
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
 from groundlings.personas.minds.calibrated_question import LanguageScorer, QuestionOptions
 from groundlings.personas.population import build_population
-from groundlings.personas.taste.regression import fit_logistic
+from groundlings.personas.taste.regression import centre_and_scale, fit_logistic
 from groundlings.simulator.language.build import build_chat_model
 
 SHORTLIST, BOTH = "audience_shortlist", "audience_language"
@@ -203,8 +203,7 @@ def _weigh(trial: Trial, users: IntArray, items: IntArray, answers: FloatArray, 
         raise DataError(
             f"language model: {int(readable.sum())} of {len(said)} answers could be read; choose another one"
         )
-    centre, scale = values.mean(axis=0), values.std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
+    centre, scale = centre_and_scale(values)
     weights = fit_logistic((values - centre) / scale, answers[readable], np.ones(len(values)), ridge=_RIDGE)
     return _Fit(weights, centre, scale)
 

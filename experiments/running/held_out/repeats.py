@@ -22,11 +22,11 @@ def repeat_shares(sessions: ShortSessions, split: Split) -> RepeatShares:
     keys = sessions.users[rows] * split.train.n_items + sessions.shown[rows, slots]
     # What counts as an interaction: purchases in a shop, for what is opened there may be left.
     chances = (sessions.chances if sessions.purchases is None else sessions.purchases)[rows, slots]
-    known = np.unique(_keys(split.train))
+    known = np.unique(_keys(split.train.chosen()))
     total = float(chances.sum())
     again = float(chances[np.isin(keys, known)].sum())
     # What happened twice on one day happened once: each item of each day.
-    test = split.test
+    test = split.test.chosen()
     days = test.timestamps // (SECONDS_PER_DAY * test.ticks_per_second)
     taken = np.unique(np.column_stack([_keys(test), days]), axis=0)
     later = np.zeros(len(taken), dtype=np.bool_)

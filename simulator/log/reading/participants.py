@@ -166,6 +166,15 @@ class ParticipantReader(OpenLog):
         chunks = self._chunks("SELECT source_user_id FROM agents ORDER BY agent_id")
         return [row[0] for chunk in chunks for row in chunk]
 
+    def users_who_came(self, most: int) -> list[str]:
+        """The data set's own ids of the first people of the log who had a session."""
+        found = self._rows(
+            "SELECT source_user_id FROM agents WHERE agent_id IN "
+            "(SELECT DISTINCT agent_id FROM sessions ORDER BY agent_id LIMIT :most) ORDER BY agent_id",
+            most=most,
+        )
+        return [row["source_user_id"] for row in found]
+
     def logged_agents(self) -> Iterator[LoggedAgent]:
         """The agents in the order of the log, `CHUNK_ROWS` in memory at a time."""
         for chunk in self._chunks("SELECT agent_id, source_user_id, persona FROM agents ORDER BY agent_id"):

@@ -85,6 +85,13 @@ def test_dumping_and_loading_again_changes_nothing(write):
         ("dataset: toy", 'dataset: {name: ml-100k, directory: "a\\0b"}', ["dataset.directory", "zero byte"]),
         ("dataset: toy", f"dataset: {{name: ml-100k, directory: {'x' * 300}}}", ["dataset.directory", "255"]),
         ("seed: 1", LAUGHS + "seed: *laugh9", ["small.yaml", "aliases written out", "100,000"]),
+        ("page_size: 4", "repeats: nevr", ["small.yaml:6: site.repeats: input should be", "did you mean 'never'?"]),
+        ("name: second", "name: ' '", ["arms.1.name: an arm needs a name"]),
+        (
+            "page_size: 4",
+            "layout: {kind: rows, rows: [{name: ' ', visible: 2, filtre: x}]}",
+            ["small.yaml:6: site.layout.rows.0.name: a row needs", "site.layout.rows.0.filtre", "'filter'"],
+        ),
     ],
 )
 def test_a_mistake_is_named_with_file_line_key_and_a_way_out(write, old, new, expected):
@@ -92,6 +99,18 @@ def test_a_mistake_is_named_with_file_line_key_and_a_way_out(write, old, new, ex
         load_config(write(SMALL.replace(old, new)))
     for part in expected:
         assert part in str(error.value)
+
+
+@pytest.mark.parametrize("kinds", ["plays", "{'1': plays}"])
+def test_a_kind_that_does_not_exist_is_complained_about_once_with_what_may_have_been_meant(write, kinds):
+    column = "kind: what, " if ":" in kinds else ""
+    own = f"interactions: {{path: a, user: u, item: i, {column}kinds: {kinds}}}, items: {{path: b, id: i, title: t}}"
+    with pytest.raises(ConfigError) as error:
+        load_config(write(SMALL.replace("dataset: toy", f"dataset: {{name: own, own: {{{own}}}}}")))
+    (told,) = str(error.value).splitlines()
+    where = "kinds.1" if column else "kinds"
+    assert f"dataset.own.interactions.{where}: input should be 'interaction'" in told
+    assert told.endswith("found 'plays'; did you mean 'play'?")
 
 
 def test_a_missing_file_suggests_its_neighbour(write):

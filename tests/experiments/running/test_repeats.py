@@ -18,6 +18,7 @@ from groundlings.experiments.analysis.comparison.real_behaviour import repeat_ch
 from groundlings.experiments.analysis.metrics import summarise
 from groundlings.experiments.analysis.report import render_summary_table
 from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
+from groundlings.experiments.cli.agent import agent
 from groundlings.experiments.config.loading import config_hash, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.experiment import open_run
@@ -164,10 +165,15 @@ def test_the_terminal_says_how_many_users_came_and_which_levels_are_assumed(tabl
     told = " ".join(console.file.getvalue().split())
     assert 0 < came < 60
     assert told.count(f"{came} of 60 users had a session") == 2, "below the table, and before the verdict"
-    assert (
-        "Assumed by presets, not measured on these users: how far down they look; how much of that they buy. " in told
-    )
-    assert "how much of what people look at they open" not in told, "that comes from the history"
+    assumed = "how far down people look; how much of the cart is bought."
+    assert f"Assumed by presets, not measured on these users: {assumed}" in told
+    assert "how much of what is looked at is opened" not in told, "that comes from the history"
+
+
+def test_who_asks_for_an_agent_without_saying_whose_is_given_some_names(finished):
+    told = r"name one of the 60 users of this run .*, for instance 'h\d+' or 'h\d+' or 'h"
+    with pytest.raises(ConfigError, match=told):
+        agent(finished)
 
 
 def test_what_is_sold_out_on_the_first_day_is_in_no_list_that_is_held_against_reality(tables):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
+from groundlings.experiments.analysis.metrics import summarise
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.simulating import log_experiment
@@ -35,8 +36,13 @@ def test_the_example_runs_and_sells_at_the_prices_of_the_table(config, tmp_path)
     log_experiment(config, tmp_path / LOG_NAME)
     with LogReader(tmp_path / LOG_NAME) as log:
         events = log.events()
+        means = {name: found.mean for name, found in summarise(log).baseline.metrics.items()}
     assert set(events[events.kind == "offer_price"].value) <= {89.0, 69.0, 120.0}
     assert (events.kind == "add_to_cart").any()
+    (row,) = re.findall(r"^\| revenue per session .*\n\|.*\n\|(.*)\|$", TEXT, flags=re.MULTILINE)
+    figures = [float(cell) for cell in row.split("|")]
+    names = "revenue_per_session", "margin_per_session", "basket_value", "basket_size", "conversion", "cart_abandonment"
+    assert figures == [pytest.approx(means[name], abs=0.006) for name in names]
 
 
 def test_the_page_states_the_presets_that_are_used():

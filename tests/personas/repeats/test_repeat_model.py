@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 
 from groundlings.environments.errors import DataError
-from groundlings.environments.interactions import Interactions
+from groundlings.environments.interactions import KINDS, Interactions
 from groundlings.environments.repeats import OwnClock
 from groundlings.environments.split import split_history
 from groundlings.environments.split import test_people as in_test_third
@@ -145,6 +145,16 @@ def test_without_a_second_day_nothing_can_be_estimated_and_with_few_repeats_all_
     few = fitted((0, 1, 3), (0, 1, 4), (0, 2, 4), (1, 2, 5), (1, 3, 6))
     assert not few.weights.any()
     assert 0 < expit(few.intercept) < 1
+
+
+def test_a_dislike_takes_nothing_up(shop):
+    _, split, clock, fitting = shop
+    bought = replace(split.train, kinds=np.full(len(split.train), KINDS.index("purchase")))
+    some = bought.take(np.arange(0, len(bought), 7))
+    later = replace(some, kinds=np.full(len(some), KINDS.index("dislike")), timestamps=some.timestamps + 86_400)
+    disliked = bought.joined(later)
+    plain, both = (fit_repeats(rows, clock, fitting, seed=1) for rows in (bought, disliked))
+    assert both.fingerprint == plain.fingerprint
 
 
 def test_an_item_taken_up_yesterday_is_not_taken_up_at_once_and_new_ones_become_known(model):

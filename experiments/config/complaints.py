@@ -1,0 +1,126 @@
+"""What is wrong with a configuration, in the words of its file: where, what was found, and what may have been meant."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from groundlings.environments.errors import ConfigError, shown
+
+Key = str | int
+
+_MOST_COMPLAINTS = 20
+"""About one file at a time; whoever mends these sees the next."""
+
+_SHAPES = ("dict_type", "list_type", "tuple_type", "mapping_type", "model_type", "model_attributes_type")
+"""Errors of a value that has the shape of another member of a union."""
+
+_LABEL = re.compile(r"(literal|dict|list|tuple|set|union|function-\w+|lax-or-strict|constrained-\w+)\[.*\]", re.DOTALL)
+"""What a location holds of a member of a union that has no name of its own."""
+
+
+def complaints(kind: type[BaseModel], errors: Sequence[ErrorDetails]) -> Iterator[tuple[list[Key], str]]:
+    """Where in a configuration each fault lies, and what it is; without what another fault says better.
+
+    Args:
+        kind: Of configuration.
+        errors: As pydantic tells them.
+    """
+    located = [(error, _location(kind, error["loc"])) for error in errors]
+    for error, location in located:
+        if not _says_less(error, location, located):
+            yield location, _message(kind, error, location)
+
+
+def together(told: Iterable[str]) -> ConfigError:
+    """One error for all that is wrong, each thing named once."""
+    distinct = list(dict.fromkeys(told))
+    if len(distinct) > _MOST_COMPLAINTS:
+        distinct[_MOST_COMPLAINTS:] = [f"and {len(distinct) - _MOST_COMPLAINTS} more complaints"]
+    return ConfigError("\n".join(distinct))
+
+
+def _says_less(error: ErrorDetails, location: list[Key], others: Sequence[tuple[ErrorDetails, list[Key]]]) -> bool:
+    """Whether a value is complained about as a whole where something inside of it, or of its kind, is wrong."""
+    if any(len(other) > len(location) and other[: len(location)] == location for _, other in others):
+        return error["type"] in (*_SHAPES, "literal_error", "too_short")
+    beside = [each for each, other in others if other == location and each["type"] not in _SHAPES]
+    return error["type"] in _SHAPES and bool(beside)
+
+
+def _message(kind: type[BaseModel], error: ErrorDetails, location: list[Key]) -> str:
+    found = error["input"]
+    if error["type"] == "extra_forbidden":
+        allowed = _fields_at(kind, error["loc"][:-1])
+        return f"this key does not exist{_did_you_mean(str(location[-1]), allowed)}"
+    if error["type"] == "missing":
+        return "this key is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    value = "" if isinstance(found, (dict, list)) or error["type"] == "value_error" else f", found {shown(found)}"
+    if error["type"] == "literal_error" and isinstance(found, str):
+        value += _meant(found, re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", ""))))
+    return f"{message[0].lower()}{message[1:]}{value}"
+
+
+def _meant(found: str, expected: Sequence[str]) -> str:
+    close = difflib.get_close_matches(found.lower(), expected, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _did_you_mean(name: str, allowed: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, allowed, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{hint} Allowed here: {', '.join(allowed)}" if allowed else hint
+
+
+def _location(kind: type[BaseModel], told: Sequence[Key]) -> list[Key]:
+    """A location as the file has it: pydantic's also says which member of a union was tried."""
+    tags = {"behavioural", "scripted", "language", "calibrated", "plugin", "parallel", "split", "interleaving"}
+    sections: list[type[BaseModel]] = [kind]
+    found: list[Key] = []
+    for number, part in enumerate(told):
+        if isinstance(part, int):
+            found.append(part)
+            continue
+        named = [section for section in sections if section.__name__ == part]
+        if len(sections) > 1 and not named:
+            named = [section for section in sections if _is_tagged(section, part)]
+        if named:
+            sections = named
+        elif not (number and part in tags) and _LABEL.fullmatch(part) is None:
+            found.append(part)
+            sections = _below(sections, part) or sections
+    return found
+
+
+def _fields_at(model: type[BaseModel], location: Sequence[Key]) -> list[str]:
+    """The keys that the section at a location allows."""
+    sections: list[type[BaseModel]] = [model]
+    for part in location:
+        if isinstance(part, int):
+            continue
+        # The tag of a union has nothing below it: keep the member that carries it.
+        sections = _below(sections, part) or [each for each in sections if _is_tagged(each, part)] or sections
+    return [name for section in sections for name in section.model_fields if name != "base"]
+
+
+def _below(sections: Sequence[type[BaseModel]], name: str) -> list[type[BaseModel]]:
+    """The sections that a key of some sections may hold."""
+    inner = [section.model_fields[name].annotation for section in sections if name in section.model_fields]
+    return [section for annotation in inner for section in _sections_in(annotation)]
+
+
+def _sections_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [section for argument in get_args(annotation) for section in _sections_in(argument)]
+
+
+def _is_tagged(section: type[BaseModel], tag: str) -> bool:
+    kind = section.model_fields.get("kind")
+    return kind is not None and tag in get_args(kind.annotation)
