@@ -1,4 +1,7 @@
-"""The measurement of a whole log, arm by arm: each arm's rows are a product of their own."""
+"""The measurement of a whole log, arm by arm: each arm's rows are a product of their own.
+
+Where every agent lives in one arm only (`design: split`), the arms' rows are those of one site, and one product.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from groundlings.environments.arrays import FloatArray
 from groundlings.environments.interactions import Interactions
 from groundlings.experiments.exports.quality.discriminator import ToldApart, tell_apart
 from groundlings.experiments.exports.quality.marginals import Distance, distances
@@ -16,6 +20,9 @@ from groundlings.experiments.exports.quality.real import RealData
 from groundlings.experiments.exports.quality.sequences import matched
 from groundlings.experiments.exports.quality.training import Trained, TrainingTest
 from groundlings.experiments.exports.source import LogSource
+
+ALL_ARMS = "all arms"
+"""Under this name the arms of a split design are measured together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,24 +124,26 @@ def read_interactions(real: RealData, source: LogSource) -> dict[str, Interactio
     rows_of_agents = {agent.agent_id: user[agent.user_id] for agent in source.agents()}
     agents = {agent: row for agent, row in rows_of_agents.items() if row in wanted}
     items = {item.item_id: item.number for item in source.items()}
-    found: dict[str, list[tuple[int, int, float, int]]] = {arm.name: [] for arm in source.arms}
+    found: dict[str, list[FloatArray]] = {ALL_ARMS if real.split else arm.name: [] for arm in source.arms}
     for arm, rows in source.interactions(("agent_id", "item_number", "rating", "timestamp")):
-        found[arm.name] += [
-            (agents[agent], items[item], np.nan if stars is None else float(stars), int(when))
+        part = [
+            (agents[agent], items[item], np.nan if stars is None else stars, when)
             for agent, item, stars, when in rows
             if agent in agents
         ]
-    return {name: _as_interactions(real, rows) for name, rows in found.items()}
+        found[ALL_ARMS if real.split else arm.name].append(np.array(part, dtype=np.float64).reshape(-1, 4))
+    return {name: _as_interactions(real, parts) for name, parts in found.items()}
 
 
-def _as_interactions(real: RealData, rows: list[tuple[int, int, float, int]]) -> Interactions:
+def _as_interactions(real: RealData, parts: list[FloatArray]) -> Interactions:
+    """Rows of user, item, rating and second as interactions of the real data's kind."""
     train = real.train
-    columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
+    users, items, ratings, seconds = np.concatenate([np.zeros((0, 4)), *parts]).T
     return Interactions.of(
-        np.array(columns[0], dtype=np.int64),
-        np.array(columns[1], dtype=np.int64),
-        np.array(columns[2], dtype=np.float64),
-        np.array(columns[3], dtype=np.int64) * train.ticks_per_second,
+        users.astype(np.int64),
+        items.astype(np.int64),
+        ratings,
+        seconds.astype(np.int64) * train.ticks_per_second,
         n_users=train.n_users,
         n_items=train.n_items,
         synthetic=True,

@@ -12,6 +12,7 @@ from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
+from groundlings.experiments.config.designs import SplitDesign
 from groundlings.experiments.running.held_out.sample import Sample, choose_sample
 from groundlings.experiments.running.plan import Plan
 from groundlings.recommenders.registry import RecommenderContext
@@ -42,6 +43,7 @@ class RealData:
         days: Simulated days of the run.
         context: What recommenders may know besides interactions.
         seed: The run's.
+        split: Whether every agent lives in one arm only, so that the logs of all arms are one history.
     """
 
     catalog: Catalog
@@ -56,6 +58,7 @@ class RealData:
     days: int
     context: RecommenderContext
     seed: int
+    split: bool = False
 
     @classmethod
     def of(cls, plan: Plan) -> RealData:
@@ -77,6 +80,7 @@ class RealData:
             days=plan.config.simulation.days,
             context=RecommenderContext(plan.dataset.catalog, ids, plan.config.base),
             seed=seed,
+            split=isinstance(plan.config.design, SplitDesign),
         )
 
     @cached_property

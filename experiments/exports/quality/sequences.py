@@ -79,9 +79,9 @@ class Sequences:
 
     def known(self, train: Interactions) -> np.ndarray:
         """Whether each row's user has its item in the training part, shape (n_rows,)."""
-        met = train.met
+        met = train.met_by(self.users)
         keys = np.repeat(np.arange(met.shape[0], dtype=np.int64), np.diff(met.indptr)) * met.shape[1] + met.indices
-        return np.isin(self.rows.users * met.shape[1] + self.items, keys)
+        return np.isin(self.owners * met.shape[1] + self.items, keys)
 
     def taken_before(self) -> np.ndarray:
         """Whether each row's item occurs earlier in the same sequence, shape (n_rows,)."""

@@ -15,7 +15,7 @@ from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.exports.quality.discriminator import tell_apart
 from groundlings.experiments.exports.quality.figures import auc, share
-from groundlings.experiments.exports.quality.marginals import CATEGORY_STEPS, GAPS, ITEMS, RATINGS, distances
+from groundlings.experiments.exports.quality.marginals import CATEGORY_STEPS, GAPS, ITEMS, RATINGS, REPEATS, distances
 from groundlings.experiments.exports.quality.measuring import ArmQuality, measure_rows, read_interactions
 from groundlings.experiments.exports.quality.real import RealData, of_users
 from groundlings.experiments.exports.quality.sentences import terminal_lines
@@ -145,6 +145,25 @@ def test_membership_needs_people_outside_of_the_audience():
     assert "120 users with a training part are behind agents and 0 are not" in found.membership.synthetic.missing
 
 
+def test_a_log_that_repeats_itself_is_further_from_real_shares_of_repeats(real):
+    rows = of_users(real.held_out, real.agents)
+    first = np.searchsorted(rows.users, rows.users)
+    log = replace(rows, items=rows.items[first])
+    far = {each.name: each for each in distances(real, log, matched(real, log))}
+    assert far[REPEATS].floor.value == 0.0, "nobody of the toy data takes anything twice"
+    assert far[REPEATS].synthetic.value == 1.0, "and everybody of this log takes the same item again"
+
+
+def test_arms_of_a_split_are_one_log(tmp_path):
+    arms = [{"name": "popular", "recommender": "popular"}, {"name": "chance", "recommender": "random_order"}]
+    config = of_toy(design="split", arms=arms, simulation={"days": 1})
+    with LogSource(run_experiment(config, tmp_path / "run").directory) as source:
+        found = read_interactions(RealData.of(build_plan(config)), source)
+        opened = sum(counts.opened for counts in source.counts().values())
+    assert [*map(len, found.values())] == [opened]
+    assert list(found) == ["all arms"]
+
+
 def test_gaps_need_two_days_and_sequences_need_enough_people(real):
     log = of_users(real.held_out, real.agents)
     one_day = replace(real, days=1)
@@ -169,13 +188,6 @@ def test_the_datasheet_and_the_terminal_say_what_the_log_is_worth(tmp_path):
 
     export_run(tmp_path / "kept", "lenskit", tmp_path / "exported")
     assert "quality" not in json.loads((tmp_path / "exported/datasheet.json").read_text())
-
-
-def test_a_log_that_nobody_measured_says_so(tmp_path):
-    done = synthesise(of_toy(), "trec", tmp_path / "made", quality=False)
-    assert done.quality is None
-    assert "--no-quality" in json.loads((tmp_path / "made/datasheet.json").read_text())["quality"]["missing"]
-    assert "n/a: it was not measured, because of --no-quality." in (tmp_path / "made/DATASHEET.md").read_text()
 
 
 def test_interactions_are_read_as_the_log_counts_them(tmp_path):
