@@ -73,7 +73,7 @@ def _auc(real: RealData, features: FloatArray, labels: BoolArray, users: IntArra
     return auc_figure(scores, labels, users, chance(real.seed, "resamples", purpose))
 
 
-_ITEM_FEATURES = (
+ITEM_FEATURES = (
     "mean log popularity", "spread of log popularity", "lowest log popularity", "highest log popularity",
     "share known from training", "share taken before", "mean likeness to the item before",
     "spread of the likeness to the item before", "mean likeness to the training history",
@@ -141,7 +141,7 @@ def _of_behaviour(real: RealData, sequences: Sequences) -> FloatArray:
 def _names(real: RealData) -> tuple[str, ...]:
     times = ("active days per interaction", "days from first to last", "share at the moment of the one before")
     ratings = ("share rated", "mean rating", "spread of ratings")
-    return (*_ITEM_FEATURES, *(times if real.times_known else ()), *(ratings if _rated(real) else ()))
+    return (*ITEM_FEATURES, *(times if real.times_known else ()), *(ratings if _rated(real) else ()))
 
 
 def _rated(real: RealData) -> bool:

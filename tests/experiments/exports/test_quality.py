@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,21 +14,34 @@ from hypothesis import strategies as st
 from groundlings.environments.interactions import Interactions
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.export import export_run
+from groundlings.experiments.exports.quality import discriminator, sequences
 from groundlings.experiments.exports.quality.discriminator import tell_apart
 from groundlings.experiments.exports.quality.figures import auc, share
-from groundlings.experiments.exports.quality.marginals import CATEGORY_STEPS, GAPS, ITEMS, RATINGS, REPEATS, distances
-from groundlings.experiments.exports.quality.measuring import ArmQuality, measure_rows, read_interactions
-from groundlings.experiments.exports.quality.real import RealData, of_users
-from groundlings.experiments.exports.quality.sentences import terminal_lines
+from groundlings.experiments.exports.quality.marginals import (
+    CATEGORY_STEPS,
+    GAPS,
+    HALVES,
+    ITEMS,
+    NAMES,
+    RATINGS,
+    REPEATS,
+    distances,
+)
+from groundlings.experiments.exports.quality.measuring import ArmQuality, LogQuality, measure_rows, read_interactions
+from groundlings.experiments.exports.quality.privacy import COPIED, FEWEST_ITEMS
+from groundlings.experiments.exports.quality.real import MOST_AGENTS, RealData, of_users
+from groundlings.experiments.exports.quality.sentences import markdown, terminal_lines
 from groundlings.experiments.exports.quality.sequences import matched
 from groundlings.experiments.exports.quality.shared_runs import longest_shared_runs
 from groundlings.experiments.exports.quality.training import TrainingTest
 from groundlings.experiments.exports.source import LogSource
 from groundlings.experiments.exports.synthesis import synthesise
+from groundlings.experiments.running.held_out import sample
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import run_experiment
 from groundlings.simulator.log.reader import LogReader
 
+ROOT = Path(__file__).parents[3]
 TOY = {
     "name": "quality",
     "seed": 3,
@@ -84,6 +98,8 @@ def test_a_log_that_is_the_training_part_raises_the_alarm(copied):
     assert found.longest.synthetic.value == 24 > found.longest.real.value
     assert found.membership.synthetic.value > 0.99
     assert found.membership.synthetic.low > 0.9
+    assert found.own.synthetic.value == found.close.synthetic.value == 1.0
+    assert found.own.real.value < 0.2
 
 
 def test_a_log_that_is_real_behaviour_cannot_be_told_from_it(perfect):
@@ -162,6 +178,33 @@ def test_arms_of_a_split_are_one_log(tmp_path):
         opened = sum(counts.opened for counts in source.counts().values())
     assert [*map(len, found.values())] == [opened]
     assert list(found) == ["all arms"]
+
+
+def test_several_arms_get_two_lines_each_and_an_alarm_stands_first(copied, perfect):
+    quality = LogQuality({"copied": copied, "<b>": perfect}, 70, 70, 70, 1680)
+    lines = terminal_lines(quality)
+    assert len(lines) == 4
+    assert lines[0].startswith("copied: nDCG@10 on real held-out behaviour: ALS .")
+    assert "(ratio 1.00 [1.00, 1.00])" in lines[0]
+    assert "ALARM: copies of training histories" in lines[1]
+    assert "ALARM" not in lines[3]
+    text = "\n".join(markdown(quality))
+    assert text.count("**ALARM") == 1
+    assert "every recommender reaches .95 of the real figure" in text.partition("<b>")[0]
+    assert "do not train on it alone" in text.partition("<b>")[2]
+
+
+def test_the_document_states_the_bounds_of_the_code():
+    told = " ".join((ROOT / "docs/synthetic-logs.md").read_text().split())
+    for sentence in (
+        f"At most {MOST_AGENTS:,} agents train the recommenders, {sample.MOST_PEOPLE:,} of them are scored, sequences "
+        f"are of {sequences.MOST_PEOPLE:,} users and {sequences.MOST_ROWS} interactions",
+        f"the mean over {HALVES} random halves",
+        f"reads {len(discriminator.ITEM_FEATURES)} features of items",
+        f"({100 * COPIED:.0f} % of at least {FEWEST_ITEMS} items in one training history)",
+    ):
+        assert sentence in told
+    assert all(name.partition(" (")[0].partition(" over")[0] in told for name in NAMES)
 
 
 def test_gaps_need_two_days_and_sequences_need_enough_people(real):
