@@ -55,8 +55,8 @@ def of_estimate(found: Estimate | Difference, reason: str = "no user has a value
     value = found.difference if isinstance(found, Difference) else found.mean
     if value is None:
         return absent(reason, found.n)
-    ends = (None if end is None else end + plus for end in (found.low, found.high))
-    return Figure(value + plus, *ends, found.n)
+    low, high = (None if end is None else end + plus for end in (found.low, found.high))
+    return Figure(value + plus, low, high, found.n)
 
 
 def share(yes: BoolArray) -> Figure:

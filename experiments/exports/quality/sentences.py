@@ -176,10 +176,10 @@ def _training_line(arm: ArmQuality) -> str:
         return f"n/a: {rows[0].ratio.missing}"
     parts = [f"{_LABELS[row.recommender]} {_of_real(row)}" for row in rows]
     popular = arm.trained(TRIVIAL)
-    gains = ", ".join(f"{_LABELS[row.recommender]} {_figure(row.gain, 4)}" for row in rows)
+    gains = ", ".join(f"{_LABELS[row.recommender]} {_figure(row.merged_gain, 4)}" for row in rows)
     return (
         f"nDCG@{CUT} on real held-out behaviour: {'; '.join(parts)}; popularity {_figure(popular.real, 4)}. "
-        f"Real and synthetic less real: {gains}"
+        f"Real with synthetic rows of the same users less real: {gains}"
     )
 
 
