@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.interactions import Interactions
 from groundlings.experiments.analysis.compare import CONFIDENCE
 from groundlings.experiments.exports.quality.classifiers import logistic
@@ -29,13 +29,14 @@ from groundlings.experiments.exports.quality.sequences import (
     Sequences,
     whole,
 )
-from groundlings.experiments.exports.quality.shared_runs import longest_shared_runs
+from groundlings.experiments.exports.quality.shared_runs import LONGEST, longest_shared_runs
 
 CLOSE = 0.05
-"""Held-out histories of which so large a share is closer to a training history define what is close."""
+"""The closest of the held-out histories, so large a share of them, define what is close."""
 
 COPIED, FEWEST_ITEMS = 0.9, 5
-"""A history of so many items or more is a copy if so large a share of them stands in one real training history."""
+"""A history of so many items or more is a copy if so large a share of it stands in one real training history in the
+same order, or if its items and those of one have so large a Jaccard index."""
 
 _CELLS_AT_ONCE = 2**22
 _NEAREST = 5
@@ -59,10 +60,12 @@ class Privacy:
 
     Attributes:
         distance: Median Jaccard distance of a history to the nearest real training history, 0 = the same items.
-        close: Share of histories closer to one than 95 % of the held-out ones are.
-        own: Share of histories whose nearest training history is that of the same person.
+        close: Share of histories as close to one as the closest 5 % of the held-out ones are; with few items many
+            are equally close, and the real share is above 5 %.
+        own: Share of histories to which no training history is nearer than that of the same person.
         membership: AUC of telling the users behind the agents from others, 0.5 = cannot be told.
         longest: Longest run of items that a history shares with a real training history, in the same order.
+        contained: Share of histories whose items stand, all but a tenth, in one training history, in whatever order.
         copies: Share of histories that are copies.
         others: Real histories that each was compared with.
     """
@@ -72,6 +75,7 @@ class Privacy:
     own: Beside
     membership: Beside
     longest: Beside
+    contained: Beside
     copies: Beside
     others: int
 
@@ -85,7 +89,7 @@ class Privacy:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        names = ("distance", "close", "own", "membership", "longest", "copies")
+        names = ("distance", "close", "own", "membership", "longest", "contained", "copies")
         return {
             **{name: getattr(self, name).as_dict() for name in names},
             "alarm": self.alarm,
@@ -101,17 +105,14 @@ def privacy(real: RealData, log: Interactions, pair: Pair) -> Privacy:
         log: The synthetic interactions.
         pair: Its sequences beside held-out ones of the same length.
     """
-    histories, held_out = whole(real, log), whole(real, real.held_out)
-    reason = "the log holds no interaction of these agents"
-    nearest = _nearest(real, pair)
+    nothing = "the log holds no interaction of these agents", "nothing is held out for these agents"
+    both = [_Repeated.of(real, whole(real, rows)) for rows in (log, real.held_out)]
     return Privacy(
-        *nearest,
-        membership=_membership(real, log),
-        longest=Beside(
-            _longest(real, histories, reason), _longest(real, held_out, "nothing is held out for these agents")
-        ),
-        copies=Beside(
-            _copies(real, histories, reason), _copies(real, held_out, "nothing is held out for these agents")
+        *_nearest(real, pair),
+        _membership(real, log),
+        *(
+            Beside(*(of(each, reason) for each, reason in zip(both, nothing, strict=True)))
+            for of in (_Repeated.longest, _Repeated.contained, _Repeated.copies)
         ),
         others=len(real.rows),
     )
@@ -126,20 +127,21 @@ def _nearest(real: RealData, pair: Pair) -> tuple[Beside, Beside, Beside]:
     limit = float(np.quantile(theirs[0], CLOSE))
     return (
         Beside(*(_median(values, real.seed) for values, _ in (ours, theirs))),
-        Beside(*(share(values < limit) for values, _ in (ours, theirs))),
+        Beside(*(share(values <= limit) for values, _ in (ours, theirs))),
         Beside(*(share(own) for _, own in (ours, theirs))),
     )
 
 
 def _closest(real: RealData, sequences: Sequences, train: sp.csr_array) -> tuple[FloatArray, np.ndarray]:
-    """Distance to the nearest training history, and whether it is the person's own, shape (n,) each."""
+    """Distance to the nearest training history, and whether the person's own is that or as near, shape (n,) each."""
     distance, own = np.ones(len(sequences.users)), np.zeros(len(sequences.users), dtype=np.bool_)
+    place = np.minimum(np.searchsorted(real.rows, sequences.users), len(real.rows) - 1)
+    there = real.rows[place] == sequences.users
     for first, likeness in _likenesses(sequences.sets, train):
         rows = slice(first, first + len(likeness))
-        nearest = likeness.argmax(axis=1)
-        best = likeness[np.arange(len(likeness)), nearest]
+        best = likeness.max(axis=1)
         distance[rows] = 1 - best
-        own[rows] = (real.rows[nearest] == sequences.users[rows]) & (best > 0)
+        own[rows] = there[rows] & (best > 0) & (likeness[np.arange(len(likeness)), place[rows]] == best)
     return distance, own
 
 
@@ -207,31 +209,57 @@ def _traces(real: RealData, users: IntArray, released: Sequences) -> FloatArray:
     return features
 
 
-def _longest(real: RealData, histories: Sequences, reason: str) -> Figure:
-    """The longest run of all; the interval is that of the middle 95 % of the histories, which resamples would miss."""
-    if not len(histories.users):
-        return absent(reason)
-    runs = longest_shared_runs(histories.rows, of_users(real.train.chosen(), real.rows))
-    low, high = np.quantile(runs, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Figure(float(runs.max()), float(low), float(high), len(runs))
+@dataclass(frozen=True)
+class _Repeated:
+    """How much of some histories stands in real training histories, shape (n,) each.
 
+    Attributes:
+        lengths: Interactions of each history.
+        runs: The longest run shared with a training history, `shared_runs.LONGEST` at most.
+        sizes: Different items of each history.
+        shared: The most of them that stand in one training history.
+        likeness: The Jaccard index with the nearest one.
+    """
 
-def _copies(real: RealData, histories: Sequences, reason: str) -> Figure:
-    sets = histories.sets
-    sizes = np.diff(sets.indptr)
-    long = np.flatnonzero(sizes >= FEWEST_ITEMS)
-    if not len(long):
-        return absent(
-            reason if not len(histories.users) else f"no history has {FEWEST_ITEMS} items, so none can be called a copy"
-        )
-    sets = sp.csr_array(sets[long])
-    train = sp.csr_array(real.train.matrix[real.rows].T)
-    most = np.zeros(len(long))
-    height = max(1, _CELLS_AT_ONCE // max(1, len(real.rows)))
-    for first in range(0, len(long), height):
-        shared = (sets[first : first + height] @ train).toarray()
-        most[first : first + height] = shared.max(axis=1)
-    return share(most >= COPIED * sizes[long])
+    lengths: IntArray
+    runs: IntArray
+    sizes: IntArray
+    shared: FloatArray
+    likeness: FloatArray
+
+    @classmethod
+    def of(cls, real: RealData, histories: Sequences) -> _Repeated:
+        """Compare some histories with all training histories."""
+        train, sets = sp.csr_array(real.train.matrix[real.rows]), histories.sets
+        sizes, turned = np.diff(sets.indptr).astype(np.int64), sp.csr_array(train.T)
+        shared, likeness = np.zeros(len(sizes)), np.zeros(len(sizes))
+        for first, part in _likenesses(sets, train):
+            likeness[first : first + len(part)] = part.max(axis=1)
+            shared[first : first + len(part)] = (sets[first : first + len(part)] @ turned).max(axis=1).toarray().ravel()
+        runs = longest_shared_runs(histories.rows, of_users(real.train.chosen(), real.rows))
+        return cls(histories.lengths, runs, sizes, shared, likeness)
+
+    def longest(self, reason: str) -> Figure:
+        """The longest run of all; its interval is that of the middle 95 % of the histories."""
+        if not len(self.runs):
+            return absent(reason)
+        low, high = np.quantile(self.runs, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+        return Figure(float(self.runs.max()), float(low), float(high), len(self.runs))
+
+    def contained(self, reason: str) -> Figure:
+        """See `Privacy.contained`; only of histories of `FEWEST_ITEMS` items."""
+        return self._share(self.shared >= COPIED * self.sizes, reason)
+
+    def copies(self, reason: str) -> Figure:
+        """See `COPIED`; only of histories of `FEWEST_ITEMS` items."""
+        in_order = self.runs >= np.minimum(COPIED * self.lengths, LONGEST)
+        return self._share(in_order | (self.likeness >= COPIED), reason)
+
+    def _share(self, yes: BoolArray, reason: str) -> Figure:
+        long = self.sizes >= FEWEST_ITEMS
+        if long.any():
+            return share(yes[long])
+        return absent(f"no history has {FEWEST_ITEMS} items" if len(long) else reason)
 
 
 def _unit(vectors: FloatArray) -> FloatArray:

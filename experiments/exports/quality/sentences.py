@@ -8,7 +8,7 @@ from groundlings.environments.cleaning import printable
 from groundlings.experiments.exports.quality.figures import Figure
 from groundlings.experiments.exports.quality.marginals import CATEGORY_MIX, ITEMS, REPEATS
 from groundlings.experiments.exports.quality.measuring import ArmQuality, LogQuality
-from groundlings.experiments.exports.quality.privacy import COPIED, FEWEST_ITEMS, Beside, Privacy
+from groundlings.experiments.exports.quality.privacy import FEWEST_ITEMS, Beside, Privacy
 from groundlings.experiments.exports.quality.training import CUT, RECOMMENDERS, TARGET, TRIVIAL, Trained
 
 _LABELS = {"als": "ALS", "item_knn": "item kNN", "ease": "EASE", "popular": "popularity"}
@@ -138,12 +138,13 @@ def _privacy_rows(found: Privacy) -> list[tuple[str, ...]]:
 
     return [
         row("distance to the nearest training history, median", found.distance),
-        row("share of histories closer than 95 % of the held-out ones", found.close, 3),
-        row("share whose nearest training history is the person's own", found.own, 3),
+        row("share of histories as close as the closest 5 % of the held-out ones", found.close, 3),
+        row("share to which no training history is nearer than the person's own", found.own, 3),
         row("membership inference, AUC", found.membership),
         row("longest run shared with a training history, in items (middle 95 %)", found.longest, 0),
+        row("share with nine tenths of their items in one training history", found.contained, 3),
         row(
-            f"share of copies ({100 * COPIED:.0f} % of {FEWEST_ITEMS} items or more in one training history)",
+            f"share of copies (nine tenths in the same order, or the same set; {FEWEST_ITEMS} items or more)",
             found.copies,
             3,
         ),
@@ -159,8 +160,10 @@ def _privacy_thoughts(found: Privacy) -> list[str]:
         "log without its ids. Ids that are the data set's own name them at once.",
         "Membership inference: .5 means that the log does not say whose histories made the audience; well above it, "
         "whoever knows a history can tell whether it was used.",
-        "Runs and copies: real behaviour repeats itself and others by chance, which the real column shows; only what "
-        "lies above it is a sign of copying.",
+        "Items in one training history: short histories of what many people take stand in some long one without having "
+        "been taken from it; much above the real column, the log is poorer in rare items than real behaviour.",
+        "Runs and copies: real behaviour repeats others by chance, which the real column shows; only what lies above "
+        "it is a sign of copying.",
     ]
     if found.alarm:
         lines.insert(

@@ -128,8 +128,8 @@ def matched(real: RealData, log: Interactions) -> Pair:
     order = sorted(users.tolist(), key=lambda user: name_key("sequences", real.seed, real.context.user_ids[user]))
     length[order[MOST_PEOPLE:]] = 0
     length[length < FEWEST_ROWS] = 0
-    pair = [Sequences(_first(rows, length)) for rows in both]
-    return Pair(*pair, missing=_missing(real, log, int((length > 0).sum())))
+    theirs, ours = (Sequences(_first(rows, length)) for rows in both)
+    return Pair(theirs, ours, _missing(real, log, int((length > 0).sum())))
 
 
 def whole(real: RealData, log: Interactions) -> Sequences:
