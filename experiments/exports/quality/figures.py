@@ -67,7 +67,8 @@ def share(yes: BoolArray) -> Figure:
     value, z = float(yes.mean()), float(norm.ppf((1 + CONFIDENCE) / 2))
     middle = (value + z**2 / (2 * n)) / (1 + z**2 / n)
     reach = z * np.sqrt(value * (1 - value) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return Figure(value, max(0.0, float(middle - reach)), min(1.0, float(middle + reach)), n)
+    low, high = float(middle - reach), float(middle + reach)
+    return Figure(value, max(0.0, min(low, value)), min(1.0, max(high, value)), n)  # rounding may cross 0 and 1
 
 
 def chance(seed: int, *purpose: object) -> np.random.Generator:
