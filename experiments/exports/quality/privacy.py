@@ -107,15 +107,13 @@ def privacy(real: RealData, log: Interactions, pair: Pair) -> Privacy:
     """
     nothing = "the log holds no interaction of these agents", "nothing is held out for these agents"
     both = [_Repeated.of(real, whole(real, rows)) for rows in (log, real.held_out)]
-    return Privacy(
-        *_nearest(real, pair),
-        _membership(real, log),
-        *(
-            Beside(*(of(each, reason) for each, reason in zip(both, nothing, strict=True)))
-            for of in (_Repeated.longest, _Repeated.contained, _Repeated.copies)
-        ),
-        others=len(real.rows),
+    longest, contained, copies = (
+        Beside(*(of(each, reason) for each, reason in zip(both, nothing, strict=True)))
+        for of in (_Repeated.longest, _Repeated.contained, _Repeated.copies)
     )
+    distance, close, own = _nearest(real, pair)
+    membership = _membership(real, log)
+    return Privacy(distance, close, own, membership, longest, contained, copies, len(real.rows))
 
 
 def _nearest(real: RealData, pair: Pair) -> tuple[Beside, Beside, Beside]:
