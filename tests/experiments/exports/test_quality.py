@@ -33,7 +33,7 @@ from groundlings.experiments.exports.quality.real import MOST_AGENTS, RealData, 
 from groundlings.experiments.exports.quality.sentences import markdown, terminal_lines
 from groundlings.experiments.exports.quality.sequences import matched
 from groundlings.experiments.exports.quality.shared_runs import longest_shared_runs
-from groundlings.experiments.exports.quality.training import TrainingTest
+from groundlings.experiments.exports.quality.training import TrainingTest, as_further_users
 from groundlings.experiments.exports.source import LogSource
 from groundlings.experiments.exports.synthesis import synthesise
 from groundlings.experiments.running.held_out import sample
@@ -88,6 +88,13 @@ def test_rows_that_are_there_already_teach_the_same_user_nothing_new(copied):
     assert all(row.merged_gain.value == 0.0 for row in copied.training)
     popular = copied.trained("popular")
     assert popular.added.value == popular.real.value, "counts that are all twice as large give the same order"
+
+
+def test_rows_of_further_users_are_nobody_elses(real):
+    both = as_further_users(real.known, of_users(real.train, real.agents))
+    assert both.n_users == 2 * real.known.n_users
+    assert both.users[len(real.known) :].tolist() == (real.known.users + real.known.n_users).tolist()
+    assert both.matrix.nnz == 2 * real.known.matrix.nnz
 
 
 def test_a_log_that_is_the_training_part_raises_the_alarm(copied):
