@@ -63,7 +63,7 @@ def _audience(comparison: Comparison, finding: Finding) -> Light:
         state = "bad" if colour == "bad" else "warn" if (state, colour) == ("unknown", "good") else state
     wrong = {check.name for check in failed(comparison.checks)}
     if ORDER_CHECK in wrong:
-        said += "; other kinds of simulated people order the recommenders otherwise"
+        said += "; other kinds of simulated people rank the recommenders differently"
     if REPEAT_CHECK in wrong:
         said += "; real people take up what they know more or less often"
     if wrong & {ORDER_CHECK, REPEAT_CHECK}:
@@ -97,11 +97,11 @@ def _stance(leader: ArmFindings | None) -> tuple[State, str] | None:
         return None
     match leader.real.stance:
         case "agrees":
-            return "good", f"what real people did later agrees on {leader.name}"
+            return "good", f"what the users of the data really did later agrees on {leader.name}"
         case "disagrees":
-            return "bad", f"what real people did later says the opposite of {leader.name}"
+            return "bad", f"what the users of the data really did later says the opposite of {leader.name}"
         case "cannot tell":
-            return "unknown", f"what real people did later cannot tell for {leader.name}"
+            return "unknown", f"what the users of the data really did later cannot tell for {leader.name}"
         case _:
             return None
 
@@ -114,7 +114,7 @@ def _people(finding: Finding, past_tests: int) -> Light:
     effects = () if leader is None or leader.real is None else leader.real.effects
     shown = next((each for each in effects if each.source != "held-out behaviour"), None)
     if shown is None:
-        return Light("People", "unknown", "Never tested on real people: all of this is simulated.")
+        return Light("People", "unknown", "No real person was shown these lists: all of this is simulated.")
     how = "at random" if shown.source == "random exposures" else "by a known rule"
     known = shown.difference
     reading = "cannot tell"

@@ -61,8 +61,8 @@ def render_ranking(answer: Answer, width: int) -> Table | None:
     if width >= _WIDE:
         table.add_column("", ratio=2, no_wrap=True)
     table.add_column("chance to\nbe best", justify="right")
-    table.add_column("place", justify="right")
-    table.add_column("what else", overflow="fold", ratio=3 if width >= _WIDE else None)
+    table.add_column("likely\nrank", justify="right")
+    table.add_column("side effects", overflow="fold", ratio=3 if width >= _WIDE else None)
     for row in answer.rows:
         bar = [_bar(answer, row, max(10, width // 8))] if width >= _WIDE else []
         table.add_row(*_cells(row), *bar, row.odds, row.standing, _news(row))

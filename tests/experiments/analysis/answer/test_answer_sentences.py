@@ -174,13 +174,13 @@ def test_what_real_people_did_wins_over_the_claim():
     assert "a does not count" in other.sentence
     agrees = answer(alone, held_out=real(0.01, 0.03))
     assert agrees.winner == "a"
-    assert agrees.lights[1].words.startswith("What real people did later agrees on a;")
+    assert agrees.lights[1].words.startswith("What the users of the data really did later agrees on a;")
 
 
 def test_people_who_were_once_shown_items_are_told_of():
     base = base_likes()
     run = run_of(arm("base", base), arm("a", shifted(base, 2)))
-    assert answer(run).lights[2].words == "Never tested on real people: all of this is simulated."
+    assert answer(run).lights[2].words == "No real person was shown these lists: all of this is simulated."
     found = answer(run, held_out=real(0.01, 0.03, "random exposures"))
     assert found.lights[2].words == f"Once: {N} real people were shown items at random; what they did agrees."
     corrected = answer_of(compare_outcomes(run, None), summary_of(run), past_tests=3)
