@@ -93,7 +93,7 @@ DOUBLED = "".join(f", c{n} AS (SELECT a.x FROM c{n - 1} a, c{n - 1} b)" for n in
 )
 def test_a_query_that_looks_at_no_clock_is_ended_all_the_same(small_run, query, monkeypatch) -> None:
     monkeypatch.setattr("groundlings.simulator.log.reading.asked._START_SECONDS", 2.0)
-    with pytest.raises(NotAnswered, match="stopped after|memory"):
+    with pytest.raises(NotAnswered, match=r"stopped after|memory"):
         answer(small_run, query, seconds=0.2)
 
 
