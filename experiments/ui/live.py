@@ -60,7 +60,8 @@ class LiveRuns:
     def view(self, directory: Path) -> LiveView:
         """The run as far as it is."""
         with self._lock:
-            watched = self._watched[directory] = self._watched.pop(directory, None) or _Watched()
+            watched = self._watched.pop(directory, _Watched())
+            self._watched[directory] = watched  # at the end: the one that was looked at least goes first
             while len(self._watched) > _KEPT:
                 del self._watched[next(iter(self._watched))]
         # Whoever comes while another page looks gets the figures before.

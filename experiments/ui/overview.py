@@ -134,8 +134,9 @@ def _lift(told: object) -> str:
     """A size as it stands in `answer.json`, in words."""
     if not isinstance(told, dict):
         return ""
-    found = [told.get(name) for name in ("value", "low", "high")]
-    if not all(map(_is_figure, found)):
+    given = [told.get(name) for name in ("value", "low", "high")]
+    found = [float(each) for each in given if _is_figure(each)]
+    if len(found) < len(given):
         return ""
     unit, factor, decimals = (" %", 100, 0) if told.get("percent") else ("", 1, 2)
     value, low, high = (signed(factor * each, decimals) for each in found)
