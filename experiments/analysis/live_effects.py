@@ -77,7 +77,9 @@ class LiveEffects:
     """
 
     def __init__(self) -> None:
-        self._forget(None)
+        self._read, self._spent = ReadUpTo(), Spent()
+        self._sums = pd.DataFrame(columns=list(TOTALS), dtype=np.float64)
+        self._run: object = None
         self._known: tuple[Metric | None, dict[int, str], int, float] | None = None
 
     def look(self, log: LogReader) -> LiveFigures:
@@ -107,7 +109,7 @@ class LiveEffects:
 
     def _forget(self, run: object) -> None:
         self._read, self._spent, self._run = ReadUpTo(), Spent(), run
-        self._sums = pd.DataFrame(columns=list(TOTALS), dtype=np.float64)
+        self._sums = self._sums.iloc[:0]
 
 
 def _deciding(log: LogReader, config: Mapping[str, Any]) -> Metric | None:
