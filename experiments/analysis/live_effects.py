@@ -79,19 +79,21 @@ class LiveEffects:
     def __init__(self) -> None:
         self._read, self._spent = ReadUpTo(), Spent()
         self._sums = pd.DataFrame(columns=list(TOTALS), dtype=np.float64)
+        self._run: object = None
         self._known: tuple[Metric | None, dict[int, str], int, float] | None = None
 
     def look(self, log: LogReader) -> LiveFigures:
         """The figures with what was written since the last look.
 
         Args:
-            log: The same run's as before.
+            log: The same run's as before; another run's in its place is read from its beginning.
 
         Raises:
             RunDirectoryError: The log cannot be read, or holds no run yet.
         """
-        if self._known is None:
-            run = log.run()
+        run = log.run()
+        if self._known is None or self._run != run["started_at"]:
+            self._forget(run["started_at"])
             names = {arm.arm_id: arm.name for arm in log.visited_arms() if not arm.sees_hidden_preference}
             days = int(run["config"].get("simulation", {}).get("days", 1))
             self._known = (_deciding(log, run["config"]), names, days, float(run["like_from"]))
@@ -104,6 +106,10 @@ class LiveEffects:
         arms = _so_far(self._sums, names, metric, ALPHA / max(days * (len(names) - 1), 1))
         shown, known = (int(self._sums[name].sum()) for name in ("shown", "known"))
         return LiveFigures(metric, arms, self._spent, (shown - known, shown))
+
+    def _forget(self, run: object) -> None:
+        self._read, self._spent, self._run = ReadUpTo(), Spent(), run
+        self._sums = self._sums.iloc[:0]
 
 
 def _deciding(log: LogReader, config: Mapping[str, Any]) -> Metric | None:
@@ -123,7 +129,7 @@ def _deciding(log: LogReader, config: Mapping[str, Any]) -> Metric | None:
 
 
 def _so_far(sums: pd.DataFrame, names: Mapping[int, str], metric: Metric | None, alpha: float) -> tuple[SoFar, ...]:
-    if sums.empty:
+    if sums.empty or not names:
         return tuple(SoFar(name, 0, None) for name in names.values())
     begun = set(sums.index.get_level_values("arm_id"))
     by_arm = {arm: sums.loc[[arm]].droplevel("arm_id") for arm in names if arm in begun}

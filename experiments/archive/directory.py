@@ -157,7 +157,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         return {}
     mended = f"restore it from a copy, or write it anew with `groundlings run --resume {directory}`"
     try:
-        content = json.loads(bounded_text(path))
+        content = json.loads(bounded_text(path, regular=True))
     except (OSError, ValueError, RecursionError) as fault:
         raise RunDirectoryError(f"{path}: cannot be read as JSON ({fault}); {mended}") from None
     if not isinstance(content, dict):

@@ -74,6 +74,6 @@ def _changes(run: Path) -> str:
 def _written(run: Path) -> str | None:
     """The digest in a run's manifest, None where none can be read."""
     try:
-        return str(json.loads(bounded_text(run / MANIFEST_NAME))["digest"])
+        return str(json.loads(bounded_text(run / MANIFEST_NAME, regular=True))["digest"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -158,7 +158,7 @@ def _cut_short(directory: Path, status: str) -> list[dict[str, Any]] | None:
     if status == "done":
         return []
     try:
-        content = json.loads(bounded_text(directory / STOPPED_NAME))
+        content = json.loads(bounded_text(directory / STOPPED_NAME, regular=True))
         return [{name: each[name] for name in ("arm", "day", "user_id")} for each in content["cut_short"]]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
@@ -271,7 +271,7 @@ def _estimates(directory: Path) -> dict[str, _Estimate]:
         with reading(directory), LogReader(directory) as log:
             return _estimates_in(summarise(log).as_dict())
     try:
-        return _estimates_in(json.loads(bounded_text(path)))
+        return _estimates_in(json.loads(bounded_text(path, regular=True)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise RunDirectoryError(
             f"{path}: cannot be read as a summary in JSON ({fault}); `groundlings report {directory}` writes it again"

@@ -56,7 +56,8 @@ def ui(
     if browser:
         webbrowser.open(address)
     app = web_app(root, access)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", server_header=False, lifespan="off"))
+    config = uvicorn.Config(app, log_level="error", server_header=False, lifespan="off", ws="none")
+    server = uvicorn.Server(config)
     if linger is not None:
         from groundlings.experiments.ui.lingering import end_when_idle
 
@@ -71,8 +72,10 @@ def _open_to_others(host: str, console: Terminal) -> Access:
         "[yellow]warning[/] whoever can reach this address reads every run here, prompts included; runs cannot be "
         "controlled from it"
     )
-    names = {host, socket.gethostname(), socket.getfqdn()} if host in ("0.0.0.0", "::") else {host}  # noqa: S104
-    return Access(hosts=(*LOOPBACK, *sorted(name.lower() for name in names)), control=False)
+    everywhere = host in ("0.0.0.0", "::")  # noqa: S104
+    names = {host, socket.gethostname(), socket.getfqdn()} if everywhere else {host}
+    hosts = (*LOOPBACK, *sorted(name.lower() for name in names))
+    return Access(hosts=hosts, control=False, any_address=everywhere)
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -82,7 +85,7 @@ def _bound(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-    except (OSError, OverflowError) as fault:
+    except (OSError, OverflowError, ValueError, TypeError) as fault:  # the last two: no name that can be looked up
         listening.close()
         why = fault.strerror if isinstance(fault, OSError) else str(fault)
         raise ConfigError(f"--host {host} --port {port}: cannot listen there ({why}); choose another port") from None

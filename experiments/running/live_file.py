@@ -14,12 +14,12 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
@@ -31,6 +31,11 @@ STOP_NAME = "stop"
 
 _EVERY_SECONDS = 1.0
 _RATE_SECONDS = 60.0
+_MOST_BYTES = 2**20
+_MOST_STAGES = 1_000
+_MOST_TEXT = 2_000
+_LARGEST = 2**53
+"""Of any number that stands in the file; processes have numbers of 31 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +76,12 @@ class LiveState:
     @property
     def alive(self) -> bool:
         """Whether its process is still there; on another machine, whether it wrote lately."""
-        if time.time() - self.written_at < 5 * _EVERY_SECONDS:
+        # A time to come is no recent one: whoever copied the file may have another clock.
+        if abs(time.time() - self.written_at) < 5 * _EVERY_SECONDS:
             return True
         try:
             os.kill(self.process, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, OverflowError):
             return False
         except OSError:  # it is another user's
             return True
@@ -90,23 +96,36 @@ class LiveState:
 
 
 def read_live(directory: Path) -> LiveState | None:
-    """What the run in a directory says of itself; None where none is running, or the file is not one of ours."""
+    """What the run in a directory says of itself; None where none is running, or the file is not one of ours.
+
+    It may be a stranger's: a number that no run writes makes it none of ours.
+    """
     try:
-        content = json.loads(bounded_text(directory / LIVE_NAME))
-        stages = tuple(
-            Stage(str(each["arms"]), int(each["sessions"]), int(each["most_sessions"])) for each in content["stages"]
-        )
+        content = json.loads(bounded_text(directory / LIVE_NAME, _MOST_BYTES, regular=True))
         rate = content["sessions_per_second"]
         return LiveState(
-            process=int(content["process"]),
-            started_at=float(content["started_at"]),
-            written_at=float(content["written_at"]),
-            stages=stages,
-            note=str(content["note"]),
-            sessions_per_second=None if rate is None else float(rate),
+            process=int(_number(content["process"], least=1, most=2**31 - 1)),
+            started_at=_number(content["started_at"]),
+            written_at=_number(content["written_at"]),
+            stages=tuple(map(_stage, content["stages"][:_MOST_STAGES])),
+            note=str(content["note"])[:_MOST_TEXT],
+            sessions_per_second=None if rate is None else _number(rate, least=1e-9),
         )
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
+
+
+def _stage(told: Mapping[str, Any]) -> Stage:
+    sessions, most = (int(_number(told[name])) for name in ("sessions", "most_sessions"))
+    return Stage(str(told["arms"])[:_MOST_TEXT], sessions, most)
+
+
+def _number(value: Any, least: float = 0.0, most: float = _LARGEST) -> float:
+    """A number within bounds; raises where it is none, as NaN is."""
+    number = float(value)
+    if not least <= number <= most:
+        raise ValueError(f"found {number}, expected {least} to {most}")
+    return number
 
 
 def ask_to_stop(directory: Path) -> None:
@@ -116,7 +135,9 @@ def ask_to_stop(directory: Path) -> None:
         RunDirectoryError: The directory cannot be written.
     """
     try:
-        (directory / STOP_NAME).touch()
+        # A link of a stranger's by this name would have a file made where it leads.
+        with suppress(FileExistsError):
+            os.close(os.open(directory / STOP_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     except OSError as fault:
         raise RunDirectoryError(f"{directory / STOP_NAME}: cannot be written ({fault.strerror})") from None
 

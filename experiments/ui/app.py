@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from asyncio import Semaphore
+from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -16,13 +17,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from groundlings.environments.errors import ConfigError, GroundlingsError
+from groundlings.environments.errors import ConfigError, GroundlingsError, RunDirectoryError
 from groundlings.experiments.analysis.report.stories import day_of, fragment, story_html, styles_in
 from groundlings.experiments.archive.directory import REPORT_NAME
 from groundlings.experiments.archive.inventory import diff_runs
 from groundlings.experiments.running.live_file import ask_to_stop
 from groundlings.experiments.ui.guard import Access, Guard
-from groundlings.experiments.ui.live import LiveRuns
+from groundlings.experiments.ui.live import FAULTS_OF_A_LOG, LiveRuns
 from groundlings.experiments.ui.overview import Overview, RunRow
 from groundlings.experiments.ui.pages import STYLED, page, report_policy, story_styles
 from groundlings.experiments.ui.resuming import resume_in_background
@@ -33,6 +34,7 @@ from groundlings.simulator.log.reading.asked import NotAnswered, answer
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+_QUERIES_AT_ONCE = 2
 _CALLS_A_PAGE = 20
 _USERS_A_PAGE = 200
 _FILES = {".png": "image/png", ".json": "application/json", ".yaml": "text/plain"}
@@ -57,20 +59,20 @@ def web_app(root: Path, access: Access | None = None) -> Starlette:
     """
     pages = _Pages(root, access or Access())
     routes = [
-        Route("/", pages.index),
-        Route("/compare", pages.compare),
-        Route("/static/{name}", _static),
-        Route("/runs/{run}/", pages.run),
-        Route("/runs/{run}/report.html", pages.report),
-        Route("/runs/{run}/live", pages.live),
-        Route("/runs/{run}/live/panel", partial(pages.live, panel=True)),
-        Route("/runs/{run}/people", pages.people),
-        Route("/runs/{run}/people/{agent}", pages.person),
-        Route("/runs/{run}/calls", pages.calls),
-        Route("/runs/{run}/sql", pages.sql, methods=["GET", "POST"]),
-        Route("/runs/{run}/files/{name}", pages.file),
-        Route("/runs/{run}/stop", pages.stop, methods=["POST"]),
-        Route("/runs/{run}/resume", pages.resume, methods=["POST"]),
+        _at("/", pages.index),
+        _at("/compare", pages.compare),
+        _at("/static/{name}", _static),
+        _at("/runs/{run}/", pages.run),
+        _at("/runs/{run}/report.html", pages.report),
+        _at("/runs/{run}/live", pages.live),
+        _at("/runs/{run}/live/panel", partial(pages.live, panel=True)),
+        _at("/runs/{run}/people", pages.people),
+        _at("/runs/{run}/people/{agent}", pages.person),
+        _at("/runs/{run}/calls", pages.calls),
+        _at("/runs/{run}/sql", pages.sql, methods=["GET", "POST"]),
+        _at("/runs/{run}/files/{name}", pages.file),
+        _at("/runs/{run}/stop", pages.stop, methods=["POST"]),
+        _at("/runs/{run}/resume", pages.resume, methods=["POST"]),
     ]
     faults: dict[Any, Callable[[Request, Exception], Any]] = {
         NotHere: _not_here,
@@ -82,12 +84,34 @@ def web_app(root: Path, access: Access | None = None) -> Starlette:
     return app
 
 
+def _at(path: str, endpoint: Callable[[Request], Awaitable[Response]], methods: list[str] | None = None) -> Route:
+    return Route(path, _readable(endpoint), methods=methods)
+
+
+def _readable(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that says in one message what it cannot read: a run may be a stranger's, or be moved meanwhile."""
+
+    async def answered(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except GroundlingsError:
+            raise
+        except (*FAULTS_OF_A_LOG, OSError) as fault:
+            raise RunDirectoryError(
+                f"the run holds what no run writes, or was changed meanwhile ({type(fault).__name__}: "
+                f"{str(fault)[:300]}); `groundlings runs show` says more"
+            ) from None
+
+    return answered
+
+
 class _Pages:
     """Answers requests; everything that reads a log does so in a thread."""
 
     def __init__(self, root: Path, access: Access) -> None:
         self.access = access
         self._overview, self._live = Overview(root), LiveRuns()
+        self._asking = Semaphore(_QUERIES_AT_ONCE)
 
     async def index(self, _request: Request) -> Response:
         rows = await run_in_threadpool(self._overview.rows)
@@ -107,7 +131,7 @@ class _Pages:
         run, name = await self._shelved(request), request.path_params["name"]
         kind = _FILES.get(Path(name).suffix)
         # Looked up among what lies there, so that no name can lead anywhere else.
-        found = next((path for path in run.directory.iterdir() if path.name == name), None)
+        found = next((path for path in await run_in_threadpool(_files_in, run.directory) if path.name == name), None)
         if kind is None or found is None:
             raise NotHere(f"{run.name} has no such file to download")
         headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
@@ -153,9 +177,11 @@ class _Pages:
         if request.method == "POST":
             if not await self.access.allowed(request):
                 return PlainTextResponse("the form is of an earlier start; load the page again", status_code=403)
-            query = str((await request.form()).get("query", ""))
+            # Forms end their lines as letters do.
+            query = str((await request.form()).get("query", "")).replace("\r\n", "\n")
             try:
-                found = await run_in_threadpool(answer, run.directory, query)
+                async with self._asking:
+                    found = await run_in_threadpool(answer, run.directory, query)
             except NotAnswered as fault:
                 problem = str(fault)
         return page("sql.html.j2", run=run, query=query, found=found, problem=problem, access=self.access)
@@ -221,6 +247,10 @@ def _bytes(path: Path) -> bytes:
     if path.stat().st_size > _LARGEST_FILE:
         raise NotHere(f"{path.name} is larger than {_LARGEST_FILE >> 20} MiB; copy it from the run's directory")
     return path.read_bytes()
+
+
+def _files_in(directory: Path) -> list[Path]:
+    return list(directory.iterdir())
 
 
 def _number(request: Request, name: str) -> int:

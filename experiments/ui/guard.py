@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -37,15 +38,19 @@ class Access:
         hosts: Names by which it may be called, without port.
         control: Whether runs may be stopped and resumed, and logs asked in SQL; only on the loopback interface.
         token: What a form has to carry; made anew at each start.
+        any_address: Whether it may be called by any number as well: it listens on all interfaces of this machine, and
+            no name is behind a number, so that no site can lead it here.
     """
 
     hosts: tuple[str, ...] = LOOPBACK
     control: bool = True
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    any_address: bool = False
 
     def refusal(self, headers: Headers, method: str) -> str:
         """Why a request is not looked at; "" where it is."""
-        if _host_of(f"//{headers.get('host', '')}") not in self.hosts:
+        host = _host_of(f"//{headers.get('host', '')}")
+        if host not in self.hosts and not (self.any_address and _is_address(host)):
             return "this name is not one of this server's; open the address that `groundlings ui` printed"
         if method in ("GET", "HEAD"):
             return ""
@@ -53,11 +58,12 @@ class Access:
             return "only GET and POST are answered"
         if not self.control:
             return "control is off, because this server can be reached from other machines"
-        origin = urlsplit(headers.get("origin", ""))
-        if origin.scheme not in ("http", "https") or origin.netloc != headers.get("host"):
+        if headers.get("origin") not in [f"{scheme}://{headers.get('host')}" for scheme in ("http", "https")]:
             return "this request does not come from a page of this server"
+        # A body in chunks has no length that was told before.
         length = headers.get("content-length", "")
-        return "" if length.isdigit() and int(length) <= _LONGEST_BODY else "the request is too long"
+        counted = length.isascii() and length.isdigit() and len(length) < 10 and "transfer-encoding" not in headers
+        return "" if counted and int(length) <= _LONGEST_BODY else "the request is too long"
 
     async def allowed(self, request: Request) -> bool:
         """Whether a form carries the token."""
@@ -98,6 +104,14 @@ def _closing(send: Send) -> Callable[[Message], Awaitable[None]]:
         await send(message)
 
     return closed
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _host_of(address: str) -> str:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from groundlings.environments.errors import GroundlingsError
 from groundlings.experiments.running.live_file import read_live
 from groundlings.experiments.ui.run_shelf import shelved_runs
 
@@ -47,10 +48,18 @@ def end_when_idle(server: uvicorn.Server, app: Starlette, root: Path, seconds: f
     def watch() -> None:
         while not server.should_exit:
             time.sleep(min(_LOOKS_SECONDS, seconds))
-            states = (read_live(run.directory) for run in shelved_runs(root))
-            if any(state is not None and state.alive for state in states):
+            if _runs_go(root):
                 _Noticing.last = time.monotonic()
             if time.monotonic() - _Noticing.last > seconds:
                 server.should_exit = True
 
     threading.Thread(target=watch, name="linger", daemon=True).start()
+
+
+def _runs_go(root: Path) -> bool:
+    """Whether any run says that it goes; none does in a directory that was removed meanwhile."""
+    try:
+        states = [read_live(run.directory) for run in shelved_runs(root)]
+    except (GroundlingsError, OSError):
+        return False
+    return any(state is not None and state.alive for state in states)

@@ -17,6 +17,9 @@ AT_MOST = 0.02
 
 _KEPT = 20
 
+FAULTS_OF_A_LOG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a log of somebody else's can raise that holds other types or other JSON than ours do."""
+
 
 @dataclass(frozen=True, slots=True)
 class LiveView:
@@ -52,12 +55,15 @@ class LiveRuns:
 
     def __init__(self) -> None:
         self._watched: dict[Path, _Watched] = {}
+        self._lock = Lock()
 
     def view(self, directory: Path) -> LiveView:
         """The run as far as it is."""
-        watched = self._watched.setdefault(directory, _Watched())
-        while len(self._watched) > _KEPT:
-            self._watched.pop(next(iter(self._watched)))
+        with self._lock:
+            watched = self._watched.pop(directory, _Watched())
+            self._watched[directory] = watched  # at the end: the one that was looked at least goes first
+            while len(self._watched) > _KEPT:
+                del self._watched[next(iter(self._watched))]
         # Whoever comes while another page looks gets the figures before.
         if watched.lock.acquire(blocking=False):
             try:
@@ -76,5 +82,8 @@ def _look(directory: Path, watched: _Watched) -> None:
             watched.figures, watched.problem = watched.effects.look(log), ""
     except GroundlingsError as fault:
         watched.problem = str(fault)
+    except FAULTS_OF_A_LOG as fault:
+        watched.problem = f"the log holds what no run writes ({type(fault).__name__}: {fault})"
+        watched.figures, watched.effects = None, LiveEffects()
     watched.looked_at = time.time()
     watched.took = watched.looked_at - began

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import GroundlingsError
@@ -20,8 +20,9 @@ from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import LOG_NAME
 
 _WATCHED = (LOG_NAME, f"{LOG_NAME}-wal", ANSWER_NAME, MANIFEST_NAME, REPORT_NAME)
-_LARGEST = 1e15
 _COLOURS = ("good", "warn", "bad", "unknown")
+_LIGHTS = 3
+_LARGEST = 1e15
 _MOST = 2_000
 """Characters of a text that the index shows at most."""
 
@@ -101,8 +102,8 @@ def _read(run: ShelvedRun) -> RunRow:
     told = _content(run.directory / ANSWER_NAME)
     return RunRow(
         run=run,
-        experiment=str(about["experiment"]),
-        status=str(about["status"]),
+        experiment=str(about["experiment"])[:_MOST],
+        status=str(about["status"])[:_MOST],
         question=_text(told.get("question")),
         sentence=_text(told.get("sentence")),
         winner=_text(told.get("winner")),
@@ -117,7 +118,7 @@ def _read(run: ShelvedRun) -> RunRow:
 def _content(path: Path) -> Mapping[str, Any]:
     """A JSON object that lies beside a log; empty where there is none that can be read."""
     try:
-        found = json.loads(bounded_text(path))
+        found = json.loads(bounded_text(path, regular=True))
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -126,7 +127,7 @@ def _content(path: Path) -> Mapping[str, Any]:
 def _took(manifest: Mapping[str, Any]) -> str:
     seconds = manifest.get("seconds")
     simulate = seconds.get("simulate") if isinstance(seconds, dict) else None
-    return f"{simulate:,.0f} s" if isinstance(simulate, int | float) else ""
+    return f"{simulate:,.0f} s" if _is_figure(simulate) and simulate >= 0 else ""
 
 
 def _lift(told: object) -> str:
@@ -134,7 +135,7 @@ def _lift(told: object) -> str:
     if not isinstance(told, dict):
         return ""
     given = [told.get(name) for name in ("value", "low", "high")]
-    found = [float(each) for each in given if isinstance(each, int | float) and abs(each) < _LARGEST]
+    found = [float(each) for each in given if _is_figure(each)]
     if len(found) < len(given):
         return ""
     unit, factor, decimals = (" %", 100, 0) if told.get("percent") else ("", 1, 2)
@@ -144,15 +145,20 @@ def _lift(told: object) -> str:
 
 def _lights(told: object) -> tuple[tuple[str, str], ...]:
     lights = told if isinstance(told, list) else []
-    named = [light for light in lights if isinstance(light, dict) and light.get("state") in _COLOURS]
+    named = [light for light in lights[:_LIGHTS] if isinstance(light, dict) and light.get("state") in _COLOURS]
     return tuple((light["state"], f"{_text(light.get('name'))}: {_text(light.get('words'))}") for light in named)
 
 
 def _minute(stamp: object) -> str:
     try:
         return datetime.fromisoformat(str(stamp)).astimezone(UTC).strftime("%Y-%m-%d %H:%M")
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         return ""
+
+
+def _is_figure(value: object) -> TypeGuard[float]:
+    """Whether a value of a file that may be a stranger's is a number that can be shown."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -_LARGEST <= value <= _LARGEST
 
 
 def _text(value: object) -> str:

@@ -15,6 +15,7 @@ from groundlings.experiments.analysis.report.palette import DARK, LIGHT
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 
 STYLED = (
@@ -66,9 +67,16 @@ def _environment() -> Environment:
         loader=PackageLoader("groundlings.experiments.ui"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"count": count, "decimal": decimal, "signed": signed, "duration": duration}
+    environment.filters |= {"count": count, "decimal": decimal, "signed": signed, "duration": duration, "typed": typed}
     environment.globals |= {"light": LIGHT, "dark": DARK, "now": time.time}
     return environment
+
+
+def typed(text: str) -> Markup:
+    """What somebody typed, for the field that it stood in: as HTML that reads back as the same text, tabs included."""
+    from markupsafe import Markup, escape
+
+    return Markup("\n") + escape(text).replace("\t", Markup("&#9;"))
 
 
 def duration(seconds: float) -> str:

@@ -6,9 +6,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.archive.directory import CELLS
 from groundlings.experiments.archive.inventory import looks_like_a_run
 
@@ -35,17 +37,26 @@ def shelved_runs(root: Path) -> Iterator[ShelvedRun]:
 
     A link is left out: it may lead anywhere.
     """
-    if looks_like_a_run(root) and not (root / CELLS).is_dir():
-        yield _shelved(root, root.resolve().name)
-        return
-    for directory in [root] if (root / CELLS).is_dir() else sorted(root.iterdir()):
-        if directory.is_symlink() or not directory.is_dir():
-            continue
-        cells = directory / CELLS
-        whole = sorted(cells.iterdir()) if cells.is_dir() and not cells.is_symlink() else [directory]
-        for run in whole:
-            if not run.is_symlink() and looks_like_a_run(run):
+    try:
+        if looks_like_a_run(root) and not (root / CELLS).is_dir():
+            yield _shelved(root, root.resolve().name)
+            return
+        directories = [root] if (root / CELLS).is_dir() else sorted(root.iterdir())
+    except OSError as fault:
+        raise RunDirectoryError(f"{root}: cannot be read ({fault.strerror}); it held the runs") from None
+    for directory in directories:
+        # Somebody else's, closed to us, or removed in between: the others are shown all the same.
+        with suppress(OSError):
+            for run in _runs_in(directory):
                 yield _shelved(run, run.relative_to(root).as_posix())
+
+
+def _runs_in(directory: Path) -> list[Path]:
+    if directory.is_symlink() or not directory.is_dir():
+        return []
+    cells = directory / CELLS
+    whole = sorted(cells.iterdir()) if cells.is_dir() and not cells.is_symlink() else [directory]
+    return [run for run in whole if not run.is_symlink() and looks_like_a_run(run)]
 
 
 def find_run(root: Path, key: str) -> ShelvedRun | None:

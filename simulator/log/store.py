@@ -96,7 +96,7 @@ def store_at(run: Path) -> Store:
     from groundlings.simulator.log.trusted_hosts import refuse_unnamed
 
     try:
-        content = json.loads(bounded_text(address))
+        content = json.loads(bounded_text(address, regular=True))
         store = PostgresStore(postgres_address(content["url"]), schema_name(content["schema"]))
         refuse_unnamed(store.url, address)
         return store

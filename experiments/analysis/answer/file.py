@@ -24,7 +24,7 @@ def write_answer(directory: Path, answer: Answer) -> None:
 def read_answer(directory: Path) -> Mapping[str, Any] | None:
     """What `answer.json` of a run holds; None where there is none that can be read, as in older runs."""
     try:
-        found = json.loads(bounded_text(directory / files.ANSWER_NAME))
+        found = json.loads(bounded_text(directory / files.ANSWER_NAME, regular=True))
     except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -250,7 +250,7 @@ def read_held_out(directory: Path) -> HeldOut | None:
     if not path.is_file():
         return None
     try:
-        return of_dict(json.loads(bounded_text(path), parse_constant=_figure, parse_float=_figure))
+        return of_dict(json.loads(bounded_text(path, regular=True), parse_constant=_figure, parse_float=_figure))
     except (OSError, ValueError, ValidationError, RecursionError) as fault:
         said = f"{fault.error_count()} values do not fit" if isinstance(fault, ValidationError) else str(fault)
         raise RunDirectoryError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,19 +16,16 @@ from sqlalchemy import Connection
 from groundlings.environments.cleaning import printable
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.faults import named_faults
+from groundlings.simulator.log.reading import query_process
+from groundlings.simulator.log.sqlite import SqliteStore
 from groundlings.simulator.log.store import open_log, store_at
 
-_LONGEST_VALUE = 10_000_000
-"""Bytes of the longest text that SQLite may make on the way, such as with `zeroblob`."""
-
 _LONGEST_SHOWN = 2_000
-_STEPS = 10_000
-"""How many of SQLite's steps pass between two looks at the clock: some tenths of a millisecond."""
+_START_SECONDS = 5.0
+"""How much longer than a query its process may take, before it is ended."""
 
-_ALLOWED = {
-    sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE,
-}  # fmt: skip
-_FORBIDDEN_FUNCTIONS = {"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"}
+Rows = Sequence[Sequence[tuple[str, int] | None]]
+"""Values as text, the beginning and the length of the whole; None for NULL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,54 +65,42 @@ def answer(run: Path, sql: str, *, seconds: float = 10.0, rows: int = 500) -> An
     began = time.monotonic()
     engine = open_log(run)
     try:
-        with named_faults(store_at(run)), engine.connect() as connection:
-            ask = _of_sqlite if engine.dialect.name == "sqlite" else _of_postgres
-            columns, found = ask(connection, sql, seconds, rows)
+        store = store_at(run)
+        if isinstance(store, SqliteStore):
+            columns, found, more = _of_sqlite(store.path, sql, seconds, rows)
+        else:
+            with named_faults(store), engine.connect() as connection:
+                columns, found, more = _of_postgres(connection, sql, seconds, rows)
     except RunDirectoryError as fault:
         raise NotAnswered(str(fault)) from None
     finally:
         engine.dispose()
-    kept = tuple(tuple(map(_shown, row)) for row in found[:rows])
+    kept = tuple(tuple(map(_clean, row)) for row in found)
     names = tuple(printable(name, limit=200) for name in columns)
-    return Answer(names, kept, len(found) > rows, time.monotonic() - began)
+    return Answer(names, kept, more, time.monotonic() - began)
 
 
-def _of_sqlite(connection: Connection, sql: str, seconds: float, rows: int) -> tuple[list[str], Sequence[Any]]:
-    driver: Any = connection.connection.driver_connection
-    deadline = time.monotonic() + seconds
-    driver.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
-    driver.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
-    driver.set_authorizer(_authorised)
+def _of_sqlite(path: Path, sql: str, seconds: float, rows: int) -> tuple[Sequence[str], Rows, bool]:
+    told = {"address": f"{path.absolute().as_uri()}?mode=ro", "sql": sql, "seconds": seconds, "rows": rows}
     try:
-        cursor = driver.execute(sql)
-        if cursor.description is None:
-            raise NotAnswered("found no SELECT; expected one query that gives rows")
-        return [column[0] for column in cursor.description], cursor.fetchmany(rows + 1)
-    except sqlite3.OperationalError as fault:
-        if str(fault) == "interrupted":
-            raise NotAnswered(f"stopped after {seconds:g} seconds; ask for less, or use sqlite3 on log.db") from None
-        raise NotAnswered(printable(str(fault), limit=500)) from None
-    except (sqlite3.DatabaseError, sqlite3.Warning, sqlite3.ProgrammingError) as fault:
-        if str(fault) == "not authorized":
-            raise NotAnswered("only SELECT is answered here: the log is read and never changed") from None
-        raise NotAnswered(printable(str(fault), limit=500)) from None
-    except (UnicodeError, OverflowError, MemoryError) as fault:
-        raise NotAnswered(printable(str(fault) or "out of memory", limit=500)) from None
-    finally:
-        driver.set_authorizer(None)
-        driver.set_progress_handler(None, 0)
+        process = subprocess.run(  # noqa: S603 - our own file
+            [sys.executable, "-I", query_process.__file__],
+            input=json.dumps(told).encode(), capture_output=True, timeout=seconds + _START_SECONDS, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        process = None
+    if process is None or process.returncode < 0:
+        raise NotAnswered(f"stopped after {seconds:g} seconds; ask for less, or use sqlite3 on log.db")
+    if process.returncode:
+        last = process.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise NotAnswered(printable(last or "the query took all memory", limit=500))
+    found = json.loads(process.stdout)
+    if "refused" in found:
+        raise NotAnswered(printable(found["refused"], limit=500))
+    return found["columns"], found["rows"], found["more"]
 
 
-def _authorised(action: int, first: str | None, second: str | None, _database: str | None, _by: str | None) -> int:
-    if action not in _ALLOWED:
-        return sqlite3.SQLITE_DENY
-    named = (second or first or "").lower()
-    if action == sqlite3.SQLITE_FUNCTION and named in _FORBIDDEN_FUNCTIONS:
-        return sqlite3.SQLITE_DENY
-    return sqlite3.SQLITE_OK
-
-
-def _of_postgres(connection: Connection, sql: str, seconds: float, rows: int) -> tuple[list[str], Sequence[Any]]:
+def _of_postgres(connection: Connection, sql: str, seconds: float, rows: int) -> tuple[Sequence[str], Rows, bool]:
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor:
         cursor.execute(f"SET statement_timeout = {int(1000 * seconds)}")
@@ -122,15 +109,24 @@ def _of_postgres(connection: Connection, sql: str, seconds: float, rows: int) ->
             cursor.execute(
                 f"SELECT * FROM ({sql.rstrip().removesuffix(';')}\n) AS asked LIMIT {rows + 1}", prepare=True
             )
-            return [column.name for column in cursor.description], cursor.fetchall()
+            found = cursor.fetchall()
+            kept = [[_shown(value) for value in row] for row in found[:rows]]
+            return [column.name for column in cursor.description], kept, len(found) > rows
         except Exception as fault:
             if not type(fault).__module__.startswith("psycopg"):
                 raise
             raise NotAnswered(printable(" ".join(str(fault).split()), limit=500)) from None
 
 
-def _shown(value: Any) -> str | None:
+def _shown(value: Any) -> tuple[str, int] | None:
     if value is None:
         return None
     text = f"{len(value):,} bytes" if isinstance(value, bytes | memoryview) else str(value)
-    return printable(text, limit=_LONGEST_SHOWN)
+    return text[:_LONGEST_SHOWN], len(text)
+
+
+def _clean(value: tuple[str, int] | None) -> str | None:
+    if value is None:
+        return None
+    begins, length = value
+    return printable(begins, limit=_LONGEST_SHOWN) + (f"... ({length:,} characters)" if length > len(begins) else "")

@@ -79,3 +79,31 @@ def test_values_and_names_cannot_steer_and_are_cut(small_run) -> None:
     assert found.rows[0][0] == "\\x1b[31m"
     assert (found.rows[0][1] or "").endswith("(9,000 characters)")
     assert found.rows[0][2] == "2 bytes"
+
+
+DOUBLED = "".join(f", c{n} AS (SELECT a.x FROM c{n - 1} a, c{n - 1} b)" for n in range(1, 31))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT instr(replace(hex(zeroblob(4000000)), '0', 'a'), replace(hex(zeroblob(2000000)), '0', 'a') || 'b')",
+        f"WITH c0 AS (SELECT 1 AS x){DOUBLED} SELECT * FROM c30",
+    ],
+)
+def test_a_query_that_looks_at_no_clock_is_ended_all_the_same(small_run, query, monkeypatch) -> None:
+    monkeypatch.setattr("groundlings.simulator.log.reading.asked._START_SECONDS", 2.0)
+    with pytest.raises(NotAnswered, match=r"stopped after|memory"):
+        answer(small_run, query, seconds=0.2)
+
+
+def test_long_values_take_no_memory_of_ours_and_many_are_cut(small_run) -> None:
+    found = answer(small_run, "SELECT substr(hex(zeroblob(50000)), 1, 100000 - page) FROM impressions, arms", rows=50)
+    assert found.more
+    assert all((row[0] or "").endswith("characters)") and len(row[0] or "") < 2_100 for row in found.rows)
+    columns = ", ".join(["hex(zeroblob(1000))"] * 190)
+    wide = answer(small_run, f"SELECT {columns} FROM impressions")
+    assert wide.more
+    assert len(wide.rows) < 20
+    with pytest.raises(NotAnswered, match="too many columns"):
+        answer(small_run, f"SELECT {', '.join('1' * 300)}")
