@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
+import time
 import webbrowser
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _MISSING = 'ui needs Starlette and Uvicorn: pip install "groundlings[ui]"'
 _PORT = 8765
+_PATIENCE_SECONDS = 60.0
 
 
 def ui(
@@ -140,5 +143,18 @@ def _open_live_page(directory: Path) -> str:
         start_new_session=True,
     )
     address = f"http://127.0.0.1:{port}/"
-    webbrowser.open(address)
+    threading.Thread(target=_open_when_served, args=(address, port), name="browser", daemon=True).start()
     return address
+
+
+def _open_when_served(address: str, port: int) -> None:
+    """Open an address as soon as its server listens: a browser that comes earlier shows an error and stays there."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            webbrowser.open(address)
+            return
