@@ -38,8 +38,8 @@ def summary(small_log):
 
 
 @pytest.fixture(scope="module")
-def comparison(small_run):
-    return compare_run(small_run)
+def comparison(small_run, small_log):
+    return compare_run(small_run, small_log)
 
 
 def found(comparison, **changed):
@@ -83,7 +83,7 @@ def drawn(draw, *arguments, **named):
 
 def test_arms_that_agree_lie_on_each_other_and_are_named_at_their_ends(summary):
     style = styles(summary)
-    axes = drawn(draw_survival, curves(**{name: 0.6 for name in style}), style)
+    axes = drawn(draw_survival, curves(**dict.fromkeys(style, 0.6)), style)
     lines = [line for line in axes.get_lines() if len(line.get_xdata()) == 2]
     assert len(lines) == len(style)
     assert {tuple(line.get_xdata()) for line in lines} == {(1, 2)}, "nothing is moved aside"

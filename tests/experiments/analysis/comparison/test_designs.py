@@ -232,7 +232,8 @@ def test_interleaving_prefers_what_is_better_and_calls_itself_a_screen(ran, tmp_
     text = " ".join(shown(found).split())
     assert "best is preferred" in text
     assert "not an effect" in text
-    assert "screen" in write_report(directory, LogReader(directory), outcome.summary).read_text()
+    page = write_report(directory, LogReader(directory), outcome.summary).read_text()
+    assert 'class="preference"' in page and "open more of best" in page and 'id="h-metrics"' not in page  # noqa: PT018
     export_run(directory, "parquet", tmp_path / "out")
     shows = CliRunner().invoke(cli.app, ["runs", "show", str(directory)])
     assert "interleaved" in shows.output
