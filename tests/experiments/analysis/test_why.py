@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from dataclasses import replace
 from itertools import zip_longest
 
 import numpy as np
@@ -16,6 +17,7 @@ from planted_log import LIKED, Cause, plant
 
 import groundlings as gl
 from groundlings.environments.errors import ConfigError
+from groundlings.experiments.analysis.compare import Estimate
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
 from groundlings.experiments.analysis.metrics import METRICS, summarise
@@ -184,6 +186,14 @@ def test_page_flow_loses_nobody(found, planted):
     longer = list(found.flow.arms.values())[3]
     assert all(step.difference.low > 0 for step in longer[:-1])
     assert longer[-1].no_more > 0
+
+
+def test_what_only_the_adjusted_answer_tells_from_chance_does_not_contradict_it(found):
+    unclear = replace(found.effect.arms[0], effect=Estimate(0.01, 0.02, -0.03, 0.05, 9, 0), parts=())
+    assert arm_sentence(unclear, found).startswith(f"{unclear.name} cannot be told from chance on ")
+    said = arm_sentence(replace(unclear, adjustment=0.04), found)
+    assert said.startswith(f"As it happened, {unclear.name} cannot be told from chance on ")
+    assert "; the answer, adjusted as planned, has +0.05" in said
 
 
 def test_an_arm_that_never_ran_has_no_figures_and_the_others_have_theirs(planted, tmp_path):
