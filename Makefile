@@ -8,7 +8,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 EXTRAS ?= embedded,dev
-# Tests share two workers, a file at a time, so that a file's server or run is made once; WORKERS=0 runs them in this process.
+# Tests share two workers, a file at a time (a lab's files together: tests/conftest.py), so that a file's server or run is
+# made once; WORKERS=0 runs them in this process.
 WORKERS ?= 2
 # Tried in this order; the first that is new enough and can make a virtual environment is used.
 PYTHON ?= python3.11 python3.12 python3.13 python3 python
@@ -65,7 +66,7 @@ neighbours: $(STAMP) ## install the wheel beside the registry's `recommenders` i
 fuzz: $(STAMP) ## spoil 10,000 experiment files, 1,000 data files and runs, 10,000 replies; all end in an error or a run (an hour)
 	$(BIN)/python tests/fuzz/fuzz.py $(ARGS)
 
-mutate: $(STAMP) ## change the story's files in 800 places; each change must fail a test beside it (half an hour; goes on where it stopped)
+mutate: $(STAMP) ## change the story's files in 1,000 places; each change must fail a test beside it (half an hour; goes on where it stopped)
 	$(BIN)/python tests/mutation/mutate.py $(ARGS)
 
 check-aa: $(STAMP) ## count false alarms in 2,000 A/A experiments, coverage, gain and planted effects (a few minutes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class EnvironmentAnswers:
         n_items: Of the catalog.
     """
 
-    def __init__(self, environment: Environment[SessionState], n_sessions: int, n_items: int) -> None:
+    def __init__(self, environment: Environment[Any], n_sessions: int, n_items: int) -> None:
         self._environment = environment
         self._n_sessions, self._n_items = n_sessions, n_items
         self._pages = 0
@@ -60,11 +61,12 @@ class EnvironmentAnswers:
         if not isinstance(found, SessionState):
             raise self._fault(f"{method} gives {shown(found)}", "a SessionState")
         self._rows(found.here, f"the `here` of {method}")
-        if not isinstance(found.ended_by, np.ndarray) or found.ended_by.shape != (self._n_sessions,):
-            raise self._fault(f"the `ended_by` of {method} is {shown(found.ended_by)}", "an ending per session")
+        endings: object = found.ended_by
+        if not isinstance(endings, np.ndarray) or endings.shape != (self._n_sessions,):
+            raise self._fault(f"the `ended_by` of {method} is {shown(endings)}", "an ending per session")
         over = np.ones(self._n_sessions, dtype=np.bool_)
         over[found.here] = False
-        for ending in found.ended_by[over].tolist():
+        for ending in endings[over].tolist():
             if not isinstance(ending, str) or ending not in _ENDINGS:
                 raise self._fault(f"a session ended by {shown(ending)}", f"one of {', '.join(sorted(_ENDINGS))}")
 
@@ -76,14 +78,16 @@ class EnvironmentAnswers:
             raise self._fault(f"observe gives {shown(found)}", "an Observation with a Page, or None")
         self._rows(found.rows, "the rows of an observation")
         page, most = found.page, self._environment.max_pages
-        if not isinstance(page.number, int | np.integer) or not self._pages < page.number <= most:
+        number: object = page.number
+        if not isinstance(number, int | np.integer) or not self._pages < number <= most:
             raise self._fault(
-                f"page {shown(page.number)} follows page {self._pages}", f"the next one, up to max_pages ({most})"
+                f"page {shown(number)} follows page {self._pages}", f"the next one, up to max_pages ({most})"
             )
         self._pages = page.number
         self._items(page, len(found.rows))
         for name in ("scores", "propensities"):
-            if np.shape(getattr(found.served, name, None)) != page.items.shape:
+            cells: Any = getattr(found.served, name, None)
+            if np.shape(cells) != page.items.shape:
                 raise self._fault(f"served.{name} has another shape than the page's items {page.items.shape}", "that")
 
     def _rows(self, rows: object, what: str) -> None:

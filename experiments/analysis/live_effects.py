@@ -125,7 +125,8 @@ def _deciding(log: LogReader, config: Mapping[str, Any]) -> Metric | None:
 def _so_far(sums: pd.DataFrame, names: Mapping[int, str], metric: Metric | None, alpha: float) -> tuple[SoFar, ...]:
     if sums.empty:
         return tuple(SoFar(name, 0, None) for name in names.values())
-    by_arm = {arm: sums.xs(arm) for arm in names if arm in sums.index.get_level_values(0)}
+    begun = set(sums.index.get_level_values("arm_id"))
+    by_arm = {arm: sums.loc[[arm]].droplevel("arm_id") for arm in names if arm in begun}
     baseline = by_arm.get(next(iter(names)))
     found = []
     for place, (arm, name) in enumerate(names.items()):
@@ -143,7 +144,7 @@ def _so_far(sums: pd.DataFrame, names: Mapping[int, str], metric: Metric | None,
             found.append(SoFar(name, sessions, mean, users=len(own)))
             continue
         both = rows.index.intersection(baseline.index)
-        gaps = (_values(rows.loc[both], metric) - _values(baseline.loc[both], metric)).dropna().to_numpy(np.float64)
+        gaps = _values(rows.loc[both], metric).sub(_values(baseline.loc[both], metric)).dropna().to_numpy(np.float64)
         found.append(SoFar(name, sessions, mean, *_band(gaps, alpha), users=len(gaps)))
     return tuple(found)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
-from rich.padding import Padding
 
 from groundlings.environments.cleaning import CleanFormatter
 from groundlings.environments.earlier_names import EarlierName
@@ -214,27 +213,6 @@ def print_digest(directory: RunArgument) -> None:
 
 
 @app.command(rich_help_panel=RUN)
-def schema(
-    section: Annotated[
-        str | None, typer.Argument(metavar="[SECTION]", help="One section, such as plan or mind.shopping.")
-    ] = None,
-) -> None:
-    """Print every key of an experiment file with type, default and meaning, or those of one section."""
-    from groundlings.experiments.config.reference import keys_of, reference
-
-    if section is None:
-        say(reference().removesuffix("\n"))
-        return
-    console = Terminal()
-    for heading, keys in keys_of(section).items():
-        console.print(f"[bold]{escape(heading)}[/]")
-        for key in keys:
-            console.print(f"  {escape(key.name)}  [dim]{escape(key.kind)}, {escape(key.default)}[/]", highlight=False)
-            console.print(Padding(escape(key.meaning), (0, 0, 0, 6)), highlight=False)
-        console.print()
-
-
-@app.command(rich_help_panel=RUN)
 def doctor() -> None:
     """Check this installation and print what is missing or broken."""
     from groundlings.experiments.cli.doctor import print_findings
@@ -256,12 +234,14 @@ def _mount() -> None:
         model,
         personas,
         runs,
+        schema,
         truth,
         ui,
         validate,
         warmup,
     )
 
+    app.command("schema", rich_help_panel=RUN)(schema.schema)
     app.command("agent", rich_help_panel=COMPARE)(agent.agent)
     app.command("compare", rich_help_panel=COMPARE)(compare.compare)
     app.command("power", rich_help_panel=RUN)(compare.power)

@@ -226,7 +226,8 @@ def _has_log(cell: Path) -> bool:
 
 def _put_on_top(directory: Path, cell: Path) -> None:
     for name in (files.REPORT_NAME, files.ANSWER_NAME):
-        files.write_bytes(directory / name, (cell / name).read_bytes())
+        if (cell / name).is_file():  # whoever draws in another way may leave no answer
+            files.write_bytes(directory / name, (cell / name).read_bytes())
 
 
 def _in_cell(progress: Progress, cell: str) -> Progress:

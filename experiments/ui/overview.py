@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import LOG_NAME
 
 _WATCHED = (LOG_NAME, f"{LOG_NAME}-wal", ANSWER_NAME, MANIFEST_NAME, REPORT_NAME)
+_LARGEST = 1e15
 _COLOURS = ("good", "warn", "bad", "unknown")
 _MOST = 2_000
 """Characters of a text that the index shows at most."""
@@ -133,8 +133,9 @@ def _lift(told: object) -> str:
     """A size as it stands in `answer.json`, in words."""
     if not isinstance(told, dict):
         return ""
-    found = [told.get(name) for name in ("value", "low", "high")]
-    if not all(isinstance(each, int | float) and math.isfinite(each) for each in found):
+    given = [told.get(name) for name in ("value", "low", "high")]
+    found = [float(each) for each in given if isinstance(each, int | float) and abs(each) < _LARGEST]
+    if len(found) < len(given):
         return ""
     unit, factor, decimals = (" %", 100, 0) if told.get("percent") else ("", 1, 2)
     value, low, high = (signed(factor * each, decimals) for each in found)

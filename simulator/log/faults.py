@@ -75,7 +75,10 @@ def _of_sqlite(fault: sqlite3.Error) -> str:
     if "readonly" in text:
         return f"cannot be written ({text}); choose another directory with --out"
     if "unable to open" in text:
-        return f"cannot be opened ({text}); see whether you may read and write it, or choose another directory"
+        return (
+            f"cannot be opened ({text}): it cannot be read, or cannot be written; see its permissions, or choose "
+            "another directory with --out"
+        )
     if "disk I/O" in text:
         return f"the disk failed while writing ({text}); check its space and health"
     return text

@@ -45,3 +45,11 @@ def test_some_sessions_keep_the_words_of_their_own_refusals():
     decision = replace(Decision.lost(LEGAL, PAGE, []), unanswerable=("first", None, "third"))
     assert decision.take(np.array([2, 1])).unanswerable == ("third", None)
     assert Decision.of(LEGAL, PAGE).take(np.array([2, 1])).unanswerable == ()
+
+
+def test_what_people_think_is_their_rating_and_nothing_where_none_is_taken():
+    rate = ActionSpec("rate", per="slot", kind="number")
+    rated = LegalActions(ActionSchema((ActionSpec("open", per="slot"), rate), interaction="open"))
+    stars = np.array([[4.0, np.nan], [np.nan, 2.0], [np.nan] * 2])
+    np.testing.assert_array_equal(Decision.of(rated, PAGE, rate=stars).opinion, stars)
+    assert Decision.of(LEGAL, PAGE).opinion is None

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from groundlings.environments import levels
 from groundlings.environments.actions import Action, lay_out
 from groundlings.environments.arrays import NO_ITEM
+from groundlings.environments.catalog import COST, Catalog
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.decision import Decision, checked
 from groundlings.environments.environment import EndedBy
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.feed import PaginatedFeed, feed_actions
+from groundlings.environments.offers import Offers
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking
 from groundlings.environments.sessions import Sessions
@@ -260,3 +262,54 @@ def test_a_grid_is_filled_line_by_line_and_says_so():
 def test_a_page_of_one_list_needs_no_places():
     ((observation,), _) = walk(PaginatedFeed(2, 1, RatingScale()), Lists([0, 1]), [1])
     assert observation.page.places is None
+
+
+def selling(costs=None, prices=None, actions=("click", "purchase")):
+    """A feed of two items, perhaps with costs and with offers that have prices or none."""
+    known = {} if costs is None else {COST: costs}
+    catalog = Catalog(("a", "b"), ("A", "B"), np.full(2, np.nan), ((), ()), features=known)
+    first = np.zeros(1, dtype=np.int64)
+    offers = None if prices is None else Offers(
+        first.astype(np.int32), first, first + 9, np.array(prices), np.full(1, np.nan), first > 0, 2, dated=False
+    )  # fmt: skip
+    return PaginatedFeed(2, 1, RatingScale(), actions=actions, catalog=catalog, offers=offers)
+
+
+def test_money_is_counted_where_the_data_can_say_how_much():
+    paid, cost = ("click", "purchase", "paid"), ("click", "purchase", "cost")
+    assert "paid" in selling(prices=[2.5], actions=paid).schema
+    assert "cost" in selling(costs=np.array([1.0, np.nan]), actions=cost).schema
+    for prices in (None, [np.nan]):
+        with pytest.raises(ConfigError, match="paid needs prices, and the data set has none"):
+            selling(costs=np.ones(2), prices=prices, actions=paid)
+    for feed in (lambda: selling(prices=[2.5], actions=cost), lambda: PaginatedFeed(2, 1, RatingScale(), actions=cost)):
+        with pytest.raises(ConfigError, match="cost needs the cost of items, and the catalog has none"):
+            feed()
+
+
+def test_people_rate_in_a_shop_where_the_file_names_it_and_the_data_have_stars():
+    assert "rate" in PaginatedFeed(2, 1, RatingScale(), actions=("click", "rate")).schema
+    assert "rate" not in PaginatedFeed(2, 1, RatingScale(), actions=("click", "purchase")).schema
+    with pytest.raises(ConfigError, match="rate needs ratings, and the data set has none"):
+        PaginatedFeed(2, 1, RatingScale(), actions=("click", "rate"), opinions="none")
+
+
+def test_feeds_are_the_same_whatever_costs_and_offers_they_are_given():
+    plain, rich = selling(), selling(costs=np.ones(2), prices=[2.5])
+    assert plain == rich
+    assert repr(plain) == repr(rich)
+
+
+def test_a_purchase_costs_the_shop_what_its_units_cost_and_nothing_is_said_where_that_is_not_known():
+    actions = ("click", "purchase", "quantity", "cost")
+    feed = selling(costs=np.array([1.5, np.nan]), actions=actions)
+    ((observation,), _) = walk(feed, Lists([0, 1]), [1])
+    everything = np.array([[True, True]])
+    decision = Decision.of(
+        observation.legal, observation.page, click=everything, purchase=everything, quantity=np.array([[2.0, 3.0]])
+    )
+    np.testing.assert_array_equal(feed.book(observation, decision)["cost"], [[3.0, np.nan]])
+    plain = PaginatedFeed(2, 1, RatingScale(), actions=("click", "purchase"))
+    ((observation,), _) = walk(plain, Lists([0, 1]), [1])
+    decision = Decision.of(observation.legal, observation.page, click=everything, purchase=everything)
+    assert plain.book(observation, decision)["purchase"].all()

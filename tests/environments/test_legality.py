@@ -102,3 +102,39 @@ def test_a_legal_number_that_is_refused_for_another_reason_is_worded_as_the_list
 
 def test_a_number_that_nothing_limits_is_finite():
     assert given("price", -1e300, np.inf, 0.0) == [(1, "price inf", "price is a finite number")]
+
+
+@pytest.mark.parametrize(
+    ("action", "cells", "said"),
+    [
+        ("open", [[True, False]] * 3, r"mind: open is a list; expected an array of shape \(3, 2\)"),
+        ("open", np.ones((3, 3), dtype=np.bool_), r"mind: open has the shape \(3, 3\), and page 4 has \(3, 2\)"),
+        ("stay", np.ones((3, 2), dtype=np.bool_), r"mind: stay has the shape \(3, 2\), and page 4 has \(3,\)"),
+        ("open", np.full((3, 2), 0.5), "mind: open holds float64 values; expected True or False"),
+        ("grade", np.ones((3, 2), dtype=np.bool_), "mind: grade holds bool values; expected numbers, NaN"),
+        ("unreadable", np.zeros(3), "mind: unreadable holds float64 values; expected True or False"),
+    ],
+)
+def test_a_column_of_another_shape_or_kind_is_no_decision_about_the_page(action, cells, said):
+    legal = LegalActions(SHOP)
+    decision = Decision.of(legal, PAGE)
+    if action == "unreadable":
+        decision = replace(decision, unreadable=cells)
+    else:
+        decision.actions.columns[action] = cells
+    with pytest.raises(ConfigError, match=said):
+        checked(decision, PAGE, legal)
+
+
+@pytest.mark.parametrize("kind", [np.bool_, np.int64])
+def test_flags_may_be_written_as_numbers(kind):
+    legal = LegalActions(SHOP)
+    decision = Decision.of(legal, PAGE)
+    decision.actions.columns["open"] = np.array([[1, 0], [0, 0], [0, 1]], dtype=kind)
+    done = checked(decision, PAGE, legal).decision
+    assert done["open"].astype(bool).tolist() == [[True, False], [False] * 2, [False, True]]
+
+
+def test_what_is_no_decision_is_named():
+    with pytest.raises(ConfigError, match=r"mind: decide gave dict; expected a Decision, as Decision\.of makes it"):
+        checked({}, PAGE, LegalActions(SHOP))

@@ -1,4 +1,4 @@
-"""Several sessions on a day, and a rule of returns: what an arm tells it, live and from the log of an interrupted run."""
+"""Several sessions on a day, and a rule of returns: what an arm tells it, live and from an interrupted run's log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.feed import PaginatedFeed
-from groundlings.environments.interactions import Interactions
+from groundlings.environments.interactions import KINDS, Interactions
 from groundlings.environments.random_streams import Draws
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.cohorts import cohorts
@@ -134,6 +134,8 @@ def test_what_the_log_was_not_asked_for_is_not_known():
     assert np.isnan(unread.signals(topics).sameness).all()
     assert np.isnan(unread.signals(topics).satisfaction).all()
     assert unread.signals(None).found.tolist() == [1, 1, 1]
+    some = PastDay(0, np.array([1, 4, 6]), np.array([4, 4, 6]), np.array([0, 2, 0], dtype=np.int32), np.full(3, 5.0))
+    assert some.signals(None).found.tolist() == [0, 2, 1]
     lost = logged(0, [1, 4, 6], [0, 2, 0], lost=np.array([False, True, False]))
     np.testing.assert_array_equal(lost.signals(None).found, [1, np.nan, 1])
 
@@ -143,6 +145,14 @@ def test_what_was_sold_are_the_clicks_with_units():
     assert (len(items), len(units)) == (0, 0)
     items, units = logged(0, [0, 1, 2], [3, 4, 5], units=np.array([2.0, np.nan, 1.0])).sold
     assert (items.tolist(), units.tolist()) == ([3, 5], [2.0, 1.0])
+
+
+def test_what_is_opened_and_not_bought_is_an_interaction_where_the_history_tells_kinds():
+    told = Interactions.of(
+        np.array([0]), np.array([5]), None, np.array([9]), n_users=3, n_items=6, kinds=np.array([0]), weights=np.ones(1)
+    )
+    day = logged(0, [0, 1], [3, 4], units=np.array([2.0, np.nan]))
+    assert [KINDS[kind] for kind in day.clicks(np.arange(3), 100, told).kinds] == ["purchase", "interaction"]
 
 
 def test_an_agent_has_as_many_sessions_as_there_are_days_or_so_many_times_more():

@@ -79,16 +79,21 @@ class Unit:
         if size.low is None or size.high is None:
             return ""
         unit = " %" if size.percent else ""
-        return f"[{self._signed(size.low, size)}{unit}, {self._signed(size.high, size)}{unit}]"
+        # An interval that excludes zero must not look as if it held zero.
+        for more in range(_MOST_DECIMALS):
+            ends = [self._signed(end, size, more) for end in (size.low, size.high)]
+            if size.low <= 0 <= size.high or all(end[0] in "+\N{MINUS SIGN}" for end in ends):
+                break
+        return f"[{ends[0]}{unit}, {ends[1]}{unit}]"
 
     def spoken(self, size: Size) -> str:
         """The effect and its interval."""
         return f"{self.middle(size)} {self.ends(size)}".rstrip()
 
-    def _signed(self, value: float, size: Size) -> str:
+    def _signed(self, value: float, size: Size, more: int = 0) -> str:
         if size.percent:
-            return signed(100 * value, 0 if abs(size.value or 0.0) >= _WHOLE_FROM else 1)
-        return signed(100 * value, self.fine) if is_share(self.metric) else signed(value, self.fine)
+            return signed(100 * value, more + (0 if abs(size.value or 0.0) >= _WHOLE_FROM else 1))
+        return signed(100 * value, self.fine + more) if is_share(self.metric) else signed(value, self.fine + more)
 
 
 def unit_of(comparison: Comparison) -> Unit:

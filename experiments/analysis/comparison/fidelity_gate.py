@@ -127,7 +127,7 @@ def lab_records(
         return []
     try:
         content = json.loads(bounded_text(path))
-        records = [each for each in content["records"] if isinstance(each, dict)]
+        records: list[Mapping[str, Any]] = [each for each in content["records"] if isinstance(each, dict)]
         if not truth:
             return records
         name, _ = _most_alike(content, dataset_hash, mind)

@@ -89,13 +89,18 @@ def jackknife(arm: ArmItems, statistic: Statistic, what: str = SHOWN) -> tuple[f
 
 def estimate(whole: float, without: FloatArray, agents: int) -> Estimate:
     """A figure between 0 and 1 with its interval; none with fewer than two parts, or where nothing varies with them."""
+    return within_one(signed_estimate(whole, without, agents))
+
+
+def signed_estimate(whole: float, without: FloatArray, agents: int) -> Estimate:
+    """As `estimate`, of a figure that may have any sign and size."""
     if np.isnan(whole):
         return Estimate(None, None, None, None, 0, agents)
     error = jackknife_error(without)
     if error is None:
         return Estimate(whole, None, None, None, agents, 0)
     reach = _reach(len(without)) * error
-    return within_one(Estimate(whole, error, whole - reach, whole + reach, agents, 0))
+    return Estimate(whole, error, whole - reach, whole + reach, agents, 0)
 
 
 def difference(arm: tuple[float, FloatArray], baseline: tuple[float, FloatArray], agents: int) -> Difference:

@@ -73,7 +73,7 @@ def draw_survival(axes: Axes, curves: Mapping[str, Survival], style: Mapping[str
     for name, look in style.items():
         if name in curves:
             curve = curves[name]
-            pages = np.arange(1, len(curve.share) + 1)
+            pages = np.arange(1, len(curve.share) + 1, dtype=np.float64)
             course(axes, pages, curve.share, curve.low, curve.high, name, look, lambda x, y: f"page {x:.0f}: {y:.1%}")
     axes.set_ylim(0, 1.03)
     whole_numbers(axes, "page")

@@ -28,7 +28,7 @@ import numpy as np
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.experiments.analysis.compare import Estimate
 from groundlings.experiments.analysis.comparison.effects import Comparison
-from groundlings.experiments.analysis.metrics.item_counts import PARTS, estimate
+from groundlings.experiments.analysis.metrics.item_counts import PARTS, signed_estimate
 from groundlings.experiments.analysis.why.reading import MOST_PAGES, Side, StepCounts
 from groundlings.experiments.analysis.why.shapley import shapley
 from groundlings.experiments.analysis.why.steps import CLICKS, LOOKED
@@ -142,11 +142,12 @@ def _arm(side: Side, base: Side, counts: StepCounts, target: Target) -> ArmParts
     agents = int((taken[0] | taken[1]).sum())
     names = _names(target.steps)
     parts = tuple(
-        Part(name, estimate(float(share[0]), share[1:], agents)) for name, share in zip(names, shares, strict=True)
+        Part(name, signed_estimate(float(share[0]), share[1:], agents))
+        for name, share in zip(names, shares, strict=True)
     )
     total = shares.sum(axis=0)
     before = float(np.prod(theirs[:, 0], axis=0).sum())
-    effect = estimate(float(total[0]), total[1:], agents)
+    effect = signed_estimate(float(total[0]), total[1:], agents)
     return ArmParts(side.name, side.bound, side.identical, effect, before, parts, None, agents)
 
 
@@ -176,7 +177,7 @@ def _factors(side: Side, here: BoolArray, filled: IntArray, target: Target, *, t
     for step in target.steps:
         name = "known" if step == "shown" and target.per_impression else step
         cells = np.bincount(place, weights=weight * rows.counts[name], minlength=PARTS * MOST_PAGES)
-        sums = _replicates(cells.reshape(PARTS, MOST_PAGES), filled)
+        sums = _replicates(cells.astype(np.float64).reshape(PARTS, MOST_PAGES), filled)
         number = _replicates(people[:, None], filled)
         means.append(np.divide(sums, number, out=np.full(sums.shape, np.nan), where=number > 0))
     factors = [means[0]]

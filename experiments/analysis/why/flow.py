@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from groundlings.environments.arrays import BoolArray, FloatArray
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.environment import EndedBy
 from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.comparison.estimators import Estimator
@@ -71,7 +72,7 @@ def measure_flow(log: LogReader, estimator: Estimator) -> PageFlow:
     tables = {}
     for arm in log.visited_arms():
         rows = frame[frame.name == arm.name]
-        who = np.searchsorted(agents, rows.agent_id.to_numpy(np.int64))
+        who = np.asarray(np.searchsorted(agents, rows.agent_id.to_numpy(np.int64)), dtype=np.int64)
         tables[arm.name] = _Table(who, rows.pages.to_numpy(np.int64), rows.ended_by.to_numpy(np.str_), len(agents))
     base = next(iter(tables.values()), None)
     return PageFlow(
@@ -90,9 +91,9 @@ def measure_flow(log: LogReader, estimator: Estimator) -> PageFlow:
 class _Table:
     """The sessions of one arm: whose, how many pages, and how they ended, shape (n_sessions,) each."""
 
-    agents: FloatArray
-    pages: FloatArray
-    ended_by: FloatArray
+    agents: IntArray
+    pages: IntArray
+    ended_by: NDArray[np.str_]
     n_agents: int
 
     @property

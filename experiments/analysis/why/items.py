@@ -196,7 +196,7 @@ def _read(
 def _tables(frame: pd.DataFrame, numbers: IntArray) -> dict[str, sp.csr_array]:
     place = (frame.part.to_numpy(np.int64), np.searchsorted(numbers, frame.item_id.to_numpy(np.int64)))
     shape = (PARTS, len(numbers))
-    names = [name for name in frame if name not in ("arm_id", "part", "item_id", "whole")]
+    names = [str(name) for name in frame if name not in ("arm_id", "part", "item_id", "whole")]
     return {
         name: sp.csr_array((frame[name].fillna(0).to_numpy(np.float64), place), shape=shape)
         for name in names

@@ -81,7 +81,7 @@ def _of_sessions(log: LogReader, counts: StepCounts, names: tuple[str, ...], eve
     key["session"] = np.arange(len(key))
     rows = frame.merge(key, on=["agent_id", "day", "sim_time"])
     agent = key.agent_id.to_numpy(np.int64)
-    moment = key.groupby(["day", "sim_time"]).ngroup().to_numpy(np.int64)
+    moment: IntArray = key.groupby(["day", "sim_time"]).ngroup().to_numpy(np.int64).astype(np.int64)
     shape = (len(key), len(numbers))
     pages = []
     for arm_id in counts.arm_ids:

@@ -156,7 +156,7 @@ def read_steps(log: LogReader, outcomes: Outcomes, primary: str, most: int = MOS
 
 
 def _page_counts(rows: pd.DataFrame, first: int, every: int) -> PageCounts:
-    names = [name for name in rows if name not in ("arm_id", "agent_id", "page", "whole")]
+    names = [str(name) for name in rows if name not in ("arm_id", "agent_id", "page", "whole")]
     return PageCounts(
         (rows.agent_id.to_numpy(np.int64) - first) // every,
         np.minimum(rows.page.to_numpy(np.int64), MOST_PAGES) - 1,
@@ -167,6 +167,8 @@ def _page_counts(rows: pd.DataFrame, first: int, every: int) -> PageCounts:
 def _slot_counts(rows: pd.DataFrame, width: int) -> dict[str, FloatArray]:
     place = rows.part.to_numpy(np.int64) * width + rows.slot.to_numpy(np.int64)
     return {
-        name: np.bincount(place, weights=rows[name].to_numpy(np.float64), minlength=PARTS * width).reshape(PARTS, width)
+        name: np.bincount(place, weights=rows[name].to_numpy(np.float64), minlength=PARTS * width)
+        .astype(np.float64)
+        .reshape(PARTS, width)
         for name in _OF_SLOTS
     }

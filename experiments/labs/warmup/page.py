@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from groundlings.experiments.analysis.report.svg import Draw, ornament, svg
+from groundlings.experiments.analysis.report.svg import Draw, ornaments, svg
 from groundlings.experiments.labs.page import render_lab_page
 from groundlings.experiments.labs.warmup import figures
 from groundlings.experiments.labs.warmup.lab import Findings
@@ -55,7 +55,7 @@ def render_page(findings: Findings) -> str:
             "tables": _tables(records, list(dict.fromkeys(record.key.recommender for record in records))),
             "settings": SETTINGS,
             "keys": {
-                name_of(arm): ornament(figures.draw_key(arm), f"warmup-key-{number}", 0.5, 0.2)
+                name_of(arm): ornaments(figures.draw_key(arm), [f"warmup-key-{number}"], 0.5, 0.2)[0]
                 for number, arm in enumerate(figures.STYLES)
                 if any(record.key.arm == arm for record in records)
             },

@@ -29,6 +29,10 @@ NAMES = {
 """Arms as tables and pictures call them."""
 
 
+SETTING_NAMES = {"cold": "new", "warm": "old", "cold in all": "new in all", "warm in all": "old in all"}
+"""Settings of records as columns of tables and sentences call them."""
+
+
 def name_of(arm: str) -> str:
     """An arm's name in tables and pictures."""
     return NAMES.get(arm, arm)
@@ -67,7 +71,7 @@ def headline(findings: Findings) -> str:
 def claim_words(claim: Claim) -> str:
     """A claim as a sentence, with both intervals."""
     key = claim.key
-    where = f"{key.metric.upper()} {key.setting}, {key.recommender} {key.how}"
+    where = f"{key.metric.upper()}, {SETTING_NAMES.get(key.setting, key.setting)}; {key.recommender} {key.how}"
     if claim.what == "closes half of the gap":
         ends = f"[{100 * (claim.items_low or 0):.0f} %, {100 * (claim.items_high or 0):.0f} %] over items"
         return _signed(f"{where}: closes {100 * claim.value:.0f} % of the gap from {_gap(claim.against)}, {ends}")

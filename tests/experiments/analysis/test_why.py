@@ -88,6 +88,9 @@ def test_the_parts_of_an_effect_add_up_to_the_effect_of_the_verdict(small_run, p
     effects = {arm.name: arm.headline.effect for arm in comparison.arms}
     for arm in why.effect.arms:
         assert sum(part.effect.mean for part in arm.parts) == pytest.approx(arm.effect.mean)
+        for part in arm.parts:
+            middle = (part.effect.low + part.effect.high) / 2
+            assert middle == pytest.approx(part.effect.mean, abs=1e-12), "an effect has no bounds as a share has"
         if arm.name in effects:
             assert arm.effect.mean == pytest.approx(effects[arm.name].difference)
             assert arm.adjustment is None

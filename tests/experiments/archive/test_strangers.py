@@ -86,6 +86,6 @@ def test_a_closed_directory_does_not_hide_the_other_runs(tmp_path, monkeypatch):
 
 
 def test_a_log_that_may_not_be_read_is_not_told_as_one_that_cannot_be_written():
-    said = r"log\.db: cannot be opened .*; see whether you may read"
+    said = r"log\.db: cannot be opened .*: it cannot be read, or cannot be written; see its permissions"
     with pytest.raises(RunDirectoryError, match=said), named_faults("log.db"):
         raise sqlite3.OperationalError("unable to open database file")

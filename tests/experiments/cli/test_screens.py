@@ -65,6 +65,7 @@ def test_commands_stand_in_panels_and_flags_have_no_type():
 
 
 def test_one_section_of_the_reference_is_printed_by_its_name():
+    cli._mount()
     shown = CliRunner().invoke(cli.app, ["schema", "plan"]).output
     assert shown.startswith("plan\n  primary  text, required")
     assert "guardrails" in shown

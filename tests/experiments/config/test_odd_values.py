@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from groundlings.environments import paths
 from groundlings.environments.datasets.archives import cache_directory
 from groundlings.environments.errors import ConfigError, DataError, RunWarning
+from groundlings.experiments.cli.exposures import as_changes
 from groundlings.experiments.config import yaml_reading
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.config.schema import ExperimentConfig
@@ -133,6 +134,11 @@ def test_the_home_of_nobody_is_refused_in_a_table_of_past_tests(tmp_path):
     path.write_text(path.read_text().replace("0.05,\n", "0.05,runs/a\n"))
     with pytest.raises(DataError, match=r"tests.csv, line 3: column 'run': .* is nobody's home here"):
         read_tests(path, {}, "relative")
+
+
+def test_the_home_of_nobody_is_refused_on_the_command_line():
+    with pytest.raises(ConfigError, match=r"--exposures: found .* is nobody's home here"):
+        as_changes(Path(NOBODY), [])
 
 
 @pytest.mark.parametrize(

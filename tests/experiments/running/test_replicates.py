@@ -47,7 +47,6 @@ def _undrawn(monkeypatch):
 
     def write(directory, *_):
         (directory / "report.html").write_text("drawn")
-        (directory / "answer.json").write_text("{}")
 
     monkeypatch.setattr("groundlings.experiments.analysis.report.write_report", write)
 

@@ -18,6 +18,7 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import migrations
 from groundlings.simulator.log.commit_window import WINDOW_SECONDS
 from groundlings.simulator.log.digest import digest
+from groundlings.simulator.log.faults import named_faults
 from groundlings.simulator.log.store import LOG_NAME, open_log
 from groundlings.simulator.log.writer import ArmRow, LogWriter
 
@@ -270,3 +271,9 @@ def test_cohorts_committed_together_are_logged_like_cohorts_committed_one_by_one
             ]
     assert tables["one"] == tables["together"]
     assert len(tables["one"][0]) == 9
+
+
+def test_tables_that_are_gone_from_a_server_are_told_as_gone():
+    gone = type("UndefinedTable", (Exception,), {"__module__": "psycopg.errors", "sqlstate": "42P01"})
+    with pytest.raises(RunDirectoryError, match="the tables of this run are gone from the server"), named_faults("log"):
+        raise gone('relation "sessions" does not exist')
