@@ -44,8 +44,10 @@ def why_of(directory, primary="likes_per_session", **how):
 @pytest.fixture(autouse=True)
 def _undrawn(monkeypatch):
     """Pictures take longer than these runs; other tests look at them."""
-    for name, drawn in (("svg", "<svg></svg>"), ("ornament", "<svg></svg>"), ("sheet", b"")):
-        monkeypatch.setattr(f"groundlings.experiments.analysis.report.pictures.{name}", lambda *_, drawn=drawn: drawn)
+    pictures = "groundlings.experiments.analysis.report.pictures"
+    monkeypatch.setattr(f"{pictures}.svg", lambda *_: "<svg></svg>")
+    monkeypatch.setattr(f"{pictures}.ornaments", lambda _, names, *__: ["<svg></svg>" for _ in names])
+    monkeypatch.setattr(f"{pictures}.sheet", lambda *_: b"")
 
 
 @pytest.fixture(scope="module")
