@@ -76,8 +76,15 @@ def synthesize(
     log: Annotated[
         Path | None, typer.Option("--keep-log", metavar="DIR", help="Keep the run there; it is deleted if absent.")
     ] = None,
+    no_quality: Annotated[
+        bool, typer.Option("--no-quality", help="Do not measure what the log is worth for training, nor its privacy.")
+    ] = False,
 ) -> None:
-    """Simulate agents for some days and export their interactions to another tool's format."""
+    """Simulate agents for some days, export their interactions, and measure what they are worth.
+
+    The datasheet says what recommenders learn from the log beside real data, whether it can be told from real
+    behaviour, and what it gives away about real people.
+    """
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_config
     from groundlings.experiments.exports.synthesis import synthesise
@@ -88,8 +95,14 @@ def synthesize(
     ]
     console = Terminal()
     with TerminalProgress(console) as progress:
-        done = synthesise(load_config(config, [*(changes or ()), *sizes], seed), format_name, out, log, progress)
+        loaded = load_config(config, [*(changes or ()), *sizes], seed)
+        done = synthesise(loaded, format_name, out, log, progress, quality=not no_quality)
     _say(done, console)
+    if done.quality is not None:
+        from groundlings.experiments.exports.quality.sentences import terminal_lines
+
+        for line in terminal_lines(done.quality):
+            console.print(escape(line), highlight=False, soft_wrap=True)
     if log is not None:
         console.print(f"run        {escape(str(log))}", highlight=False, soft_wrap=True)
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.cleaning import printable, printable_json
 from groundlings.experiments.analysis.metrics.lost import altogether
 from groundlings.experiments.exports.registry import Format, Written
 from groundlings.experiments.exports.source import LogSource
+
+if TYPE_CHECKING:
+    from groundlings.experiments.exports.quality.measuring import LogQuality
 
 JSON_NAME = "datasheet.json"
 MARKDOWN_NAME = "DATASHEET.md"
@@ -52,8 +55,10 @@ _RATINGS: Mapping[str | None, Mapping[str, str]] = {
 """By the action of opinions."""
 
 
-def datasheet(source: LogSource, chosen: Format, written: Written) -> dict[str, Any]:
-    """The facts, as plain JSON values."""
+def datasheet(
+    source: LogSource, chosen: Format, written: Written, quality: LogQuality | str | None = None
+) -> dict[str, Any]:
+    """The facts, as plain JSON values; arguments as of `write_datasheet`."""
     run, counts, lost = source.run, source.counts(), source.lost()
     return {
         **source.provenance(),
@@ -83,8 +88,13 @@ def datasheet(source: LogSource, chosen: Format, written: Written) -> dict[str, 
         "real_times": "unknown" if _untimed(source) else "known",
         "versions": run["versions"],
         "definitions": {**DEFINITIONS, **_RATINGS[source.opinion], **(_WITHOUT_TIMES if _untimed(source) else {})},
+        **({} if quality is None else {"quality": _told(quality)}),
         "config": run["config"],
     }
+
+
+def _told(quality: LogQuality | str) -> dict[str, Any]:
+    return {"missing": quality} if isinstance(quality, str) else quality.as_dict()
 
 
 def _untimed(source: LogSource) -> bool:
@@ -97,14 +107,37 @@ def _untimed(source: LogSource) -> bool:
     return isinstance(told, Mapping) and told.get("times_known") is False
 
 
-def write_datasheet(source: LogSource, chosen: Format, written: Written, directory: Path) -> None:
-    """Write both forms into an export."""
-    facts = datasheet(source, chosen, written)
+def write_datasheet(
+    source: LogSource,
+    chosen: Format,
+    written: Written,
+    directory: Path,
+    quality: LogQuality | str | None = None,
+) -> None:
+    """Write both forms into an export.
+
+    Args:
+        source: The log.
+        chosen: The format.
+        written: What was written in it.
+        directory: The export.
+        quality: What the log is worth, or why that was not measured; None where nobody asked.
+    """
+    facts = datasheet(source, chosen, written, quality)
     (directory / JSON_NAME).write_text(printable_json(facts) + "\n", encoding="utf-8")
-    (directory / MARKDOWN_NAME).write_text(_markdown(facts), encoding="utf-8")
+    (directory / MARKDOWN_NAME).write_text(_markdown(facts, _worth(quality)), encoding="utf-8")
 
 
-def _markdown(facts: Mapping[str, Any]) -> str:
+def _worth(quality: LogQuality | str | None) -> list[str]:
+    """The section on what the log is worth, [] where nobody asked."""
+    from groundlings.experiments.exports.quality.sentences import markdown
+
+    if quality is None:
+        return []
+    return ["## What it is worth", f"n/a: {quality}."] if isinstance(quality, str) else markdown(quality)
+
+
+def _markdown(facts: Mapping[str, Any], worth: list[str]) -> str:
     chosen, dataset, people = facts["format"], facts["dataset"], facts["people"]
     mind = people["mind"].get("kind", "unknown")
     digest = facts["digest"] or "none: the run was not finished when it was exported"
@@ -146,6 +179,7 @@ def _markdown(facts: Mapping[str, Any]) -> str:
         f"**Lost pages:** {_plain(facts['lost']['in_words'])}." if facts["lost"]["in_words"] else "",
         f"**The synthetic mark:** {chosen['mark']}.",
         "\n".join(f"- {printable(note)}" for note in chosen["notes"]),
+        *worth,
         "## What the words mean",
         _list(facts["definitions"]),
         f"`{JSON_NAME}` holds the same and the whole configuration.",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.archive.log_check import warn_of_changes
@@ -13,13 +15,27 @@ from groundlings.experiments.exports.formulas import formula_notes
 from groundlings.experiments.exports.registry import Format, Written, find_format
 from groundlings.experiments.exports.source import LogSource
 
+if TYPE_CHECKING:
+    from groundlings.experiments.exports.quality.measuring import LogQuality
+
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A finished export: where it lies, and what is in it."""
+    """A finished export.
+
+    Attributes:
+        directory: Where it lies.
+        written: What is in it.
+        quality: What the log is worth; None where it was not measured.
+    """
 
     directory: Path
     written: Written
+    quality: LogQuality | None = None
+
+
+Measure = Callable[[LogSource], "LogQuality | str"]
+"""Says what a log is worth, or why that is not measured."""
 
 
 def check_export(format_name: str, out: Path) -> None:
@@ -32,7 +48,9 @@ def check_export(format_name: str, out: Path) -> None:
     check_free(out)
 
 
-def export_run(run: Path, format_name: str, out: Path, *, partial: bool = False) -> Exported:
+def export_run(
+    run: Path, format_name: str, out: Path, *, partial: bool = False, measure: Measure | None = None
+) -> Exported:
     """Write the log of a run in another format.
 
     Args:
@@ -40,21 +58,25 @@ def export_run(run: Path, format_name: str, out: Path, *, partial: bool = False)
         format_name: One of `registry.available_formats()`, or `module:Class`.
         out: The new directory.
         partial: Whether a run that did not finish will do.
+        measure: What is to be said in the datasheet of the worth of the log; nothing where absent.
 
     Raises:
         ConfigError: There is no such format.
         RunDirectoryError: There is no such run, or `out` is taken or cannot be written.
         DataError: The log holds something that the format cannot carry.
     """
-    return export_in(find_format(format_name), run, out, partial=partial)
+    return export_in(find_format(format_name), run, out, partial=partial, measure=measure)
 
 
-def export_in(chosen: Format, run: Path, out: Path, *, partial: bool = False) -> Exported:
+def export_in(
+    chosen: Format, run: Path, out: Path, *, partial: bool = False, measure: Measure | None = None
+) -> Exported:
     """As `export_run`, in a format that was found already."""
     check_free(out)
     with reading(run), LogSource(run, partial=partial) as source, new_directory(out) as draft:
         warn_of_changes(source.changes, run)
         written = chosen.write(source, draft)
         written = replace(written, notes=(*written.notes, *formula_notes(draft)))
-        write_datasheet(source, chosen, written, draft)
-    return Exported(out, written)
+        quality = None if measure is None else measure(source)
+        write_datasheet(source, chosen, written, draft, quality)
+    return Exported(out, written, None if isinstance(quality, str) else quality)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.analysis.metrics.lost import LostPages, read_lost
 from groundlings.experiments.archive.directory import read_manifest
 from groundlings.experiments.archive.log_check import SOME_ROWS, check_log
@@ -118,6 +118,25 @@ class LogSource:
             outcome: `KNOWN`, `OPENED` or `RATED`; all impressions without it.
         """
         for arm_id, rows in self._log.impression_chunks(columns, outcome):
+            yield self._by_id[arm_id], rows
+
+    def interactions(self, columns: Sequence[str]) -> Iterator[tuple[Arm, list[Row]]]:
+        """Impressions that became an interaction, what recommenders learn from; chunks as of `impressions`.
+
+        Raises:
+            ConfigError: The log is of an earlier version and does not say which action counts.
+        """
+        actions = self._log.logged_actions()
+        if actions is None:
+            raise ConfigError(
+                f"{self.directory}: this log is of an earlier version and does not say which action of its "
+                "environment is an interaction"
+            )
+        clicked = actions.interaction == "click"
+        found = self._log.impression_chunks(
+            columns, OPENED if clicked else None, None if clicked else actions.interaction
+        )
+        for arm_id, rows in found:
             yield self._by_id[arm_id], rows
 
     @cached_property

@@ -1,20 +1,35 @@
-"""The short road to a synthetic log: a run and its export in one step."""
+"""The short road to a synthetic log: a run, its export, and what the log is worth, in one step."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.export import Exported, check_export, export_run
 from groundlings.experiments.exports.folders import draft_beside
-from groundlings.experiments.running.events import SILENT, Progress
+from groundlings.experiments.exports.source import LogSource
+from groundlings.experiments.running.events import SILENT, Note, Progress
+from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.run import run_experiment
+
+if TYPE_CHECKING:
+    from groundlings.experiments.exports.quality.measuring import LogQuality
+    from groundlings.experiments.exports.quality.real import RealData
+
+NOT_ASKED = "it was not measured, because of --no-quality"
 
 
 def synthesise(
-    config: ExperimentConfig, format_name: str, out: Path, log: Path | None = None, progress: Progress = SILENT
+    config: ExperimentConfig,
+    format_name: str,
+    out: Path,
+    log: Path | None = None,
+    progress: Progress = SILENT,
+    *,
+    quality: bool = True,
 ) -> Exported:
-    """Run an experiment and export its log.
+    """Run an experiment, export its log, and measure what the log is worth.
 
     Args:
         config: What to simulate.
@@ -22,18 +37,44 @@ def synthesise(
         out: The new directory.
         log: Where to keep the run; without it the run is removed once it is exported.
         progress: Is told how far it is.
+        quality: Whether to measure the log against the real data of the run (`exports.quality`).
 
     Raises:
         UserError: Something that its message tells how to mend; a mistaken format or directory is found before
             anything is simulated.
     """
     check_export(format_name, out)
+    worth = _Worth(progress, quality)
     if log is not None:
-        run_experiment(config, log, progress)
-        return export_run(log, format_name, out)
+        run_experiment(config, log, progress, check=worth.keep)
+        return export_run(log, format_name, out, measure=worth.of)
     # Beside the export and not in the system's temporary directory, which may be small.
     with draft_beside(out) as scratch:
         run = scratch / "run"
         # A log that nobody keeps goes into the directory that goes away, wherever others are to lie.
-        run_experiment(config.model_copy(update={"log": None}), run, progress)
-        return export_run(run, format_name, out)
+        run_experiment(config.model_copy(update={"log": None}), run, progress, check=worth.keep)
+        return export_run(run, format_name, out, measure=worth.of)
+
+
+class _Worth:
+    """Keeps the real data of a run, which its plan holds, until there is a log to hold against them."""
+
+    def __init__(self, progress: Progress, wanted: bool) -> None:
+        self._progress, self._wanted = progress, wanted
+        self._real: RealData | None = None
+
+    def keep(self, plan: Plan) -> None:
+        """Keep the real data of a plan that is about to be run."""
+        from groundlings.experiments.exports.quality.real import RealData
+
+        if self._wanted:
+            self._real = RealData.of(plan)
+
+    def of(self, source: LogSource) -> LogQuality | str:
+        """What a log is worth, or why that is not said."""
+        from groundlings.experiments.exports.quality.measuring import measure_log
+
+        if self._real is None:
+            return NOT_ASKED
+        self._progress.event(Note("measuring what the log is worth; --no-quality leaves it out"))
+        return measure_log(self._real, source)

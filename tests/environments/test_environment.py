@@ -96,6 +96,7 @@ def test_sessions_that_saw_a_page_end_or_stay_and_the_others_have_been_shown_not
     page = Page(1, 0, np.array([[1], [2], [3]], dtype=np.int32))
     served = Served.part_of(drafted(3, 1, False), np.arange(3), 0, page)
     seen = Observation(rows, page, LegalActions(OPEN), served)
+    assert not seen.rows.flags.writeable, "what was seen is a value"
     ended = arrived.after(
         seen, np.array([True, False, True]), np.array([EndedBy.EXIT, EndedBy.UNREADABLE, EndedBy.EXIT])
     )
@@ -105,6 +106,18 @@ def test_sessions_that_saw_a_page_end_or_stay_and_the_others_have_been_shown_not
     assert arrived.after(seen, np.zeros(3, dtype=np.bool_), EndedBy.LAST_PAGE).ended_by.tolist() == [
         EndedBy.LAST_PAGE, EndedBy.LAST_PAGE, EndedBy.NOTHING_SHOWN, EndedBy.LAST_PAGE
     ]  # fmt: skip
+
+
+def test_an_environment_keeps_books_where_it_has_the_method_and_only_there():
+    class Bookkeeper:
+        def book(self, observation, decision):
+            return decision
+
+    class Stranger:
+        pass
+
+    assert environment.keeps_books(Bookkeeper())
+    assert not environment.keeps_books(Stranger())
 
 
 def test_a_state_is_found_under_its_earlier_name_which_says_so():

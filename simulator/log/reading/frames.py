@@ -14,7 +14,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.reading.participants import ParticipantReader
-from groundlings.simulator.log.reading.streams import in_order
+from groundlings.simulator.log.reading.streams import given, in_order
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,10 +147,10 @@ class FrameReader(ParticipantReader):
             )
         fields = dict(IMPRESSION_FIELDS)
         if actions.strength != "rate":
-            given = _given("value", actions.strength) if actions.strength else "NULL"
-            fields["rating"] = _Field(f"(CAST({given} AS DOUBLE PRECISION))", tables.impressions.c.rating)
+            strength = given("value", actions.strength) if actions.strength else "NULL"
+            fields["rating"] = _Field(f"(CAST({strength} AS DOUBLE PRECISION))", tables.impressions.c.rating)
         clicked = actions.interaction == "click"
-        found = ("impressions.clicked" if clicked else f"EXISTS {_given('1', actions.interaction)}",)
+        found = ("impressions.clicked" if clicked else f"EXISTS {given('1', actions.interaction)}",)
         return self._frame(tables.impressions, ("impression_id",), fields, arm, INTERACTION_COLUMNS, conditions=found)
 
     def arms(self) -> pd.DataFrame:
@@ -232,11 +232,6 @@ class FrameReader(ParticipantReader):
         columns = {"arms": "arm_id, name", "agents": "agent_id, source_user_id", "items": "item_id, source_item_id"}
         found = self._chunks(f"SELECT {columns[table]} FROM {table}")
         return {number: name for chunk in found for number, name in chunk}
-
-
-def _given(what: str, action: str) -> str:
-    """A column of the event by which an action was taken on an impression."""
-    return f"(SELECT {what} FROM events WHERE events.impression_id = impressions.impression_id AND kind = '{action}')"
 
 
 def _stands_in(each: _Field, here: Mapping[str, frozenset[str]]) -> bool:

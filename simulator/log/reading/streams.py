@@ -82,13 +82,14 @@ class StreamReader(OpenLog):
     """See `LogReader`."""
 
     def impression_chunks(
-        self, columns: Sequence[str], outcome: Outcome | None = None
+        self, columns: Sequence[str], outcome: Outcome | None = None, action: str | None = None
     ) -> Iterator[tuple[int, list[Row]]]:
         """Impressions in the order of the log, as (arm_id, rows): at most `CHUNK_ROWS` at a time, arm by arm.
 
         Args:
             columns: Names from `IMPRESSION_COLUMNS`.
             outcome: Which impressions; all where absent.
+            action: Only impressions on which this action of the environment was taken, as `logged_actions` names it.
         """
         wanted = [IMPRESSION_COLUMNS[name] for name in columns]
         joins = [
@@ -100,6 +101,7 @@ class StreamReader(OpenLog):
             *("agents.agent_id = sessions.agent_id" for join in joins if "agents" in join),
             *("items.item_id = impressions.item_id" for join in joins if "items" in join),
             *((f"impressions.{_OUTCOMES[outcome]}",) if outcome else ()),
+            *((f"EXISTS {given('1', action)}",) if action else ()),
         ]
         yield from self._by_arm("impressions", ("impression_id",), wanted, "".join(joins), conditions)
 
@@ -128,6 +130,11 @@ class StreamReader(OpenLog):
         for chunk in self._chunks(in_order(table, key, ["sessions.arm_id", *columns], joins, conditions)):
             for arm_id, rows in groupby(chunk, key=itemgetter(0)):
                 yield arm_id, [row[1:] for row in rows]
+
+
+def given(what: str, action: str) -> str:
+    """A column of the event by which an action was taken on an impression."""
+    return f"(SELECT {what} FROM events WHERE events.impression_id = impressions.impression_id AND kind = '{action}')"
 
 
 def in_order(

@@ -125,11 +125,14 @@ def test_folder_names_differ_whatever_the_arms_are_called():
 def test_synthesise_gives_what_run_and_export_give(config, run, tmp_path):
     export_run(run, "trec", tmp_path / "long")
     loaded = load_config(config)
-    synthesise(loaded, "trec", tmp_path / "short")
+    assert synthesise(loaded, "trec", tmp_path / "short", quality=False).quality is None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["long", "short"]
     for name in ("popular/qrels.txt", "explored/run.txt"):
         assert (tmp_path / "short" / name).read_bytes() == (tmp_path / "long" / name).read_bytes()
-    synthesise(loaded, "trec", tmp_path / "again", tmp_path / "kept")
+    reason = "it was not measured, because of --no-quality"
+    assert json.loads((tmp_path / "short/datasheet.json").read_text())["quality"] == {"missing": reason}
+    assert f"n/a: {reason}." in (tmp_path / "short/DATASHEET.md").read_text()
+    synthesise(loaded, "trec", tmp_path / "again", tmp_path / "kept", quality=False)
     assert (tmp_path / "kept/log.db").is_file()
 
 

@@ -13,11 +13,13 @@ from groundlings.experiments.running.events import ArmBegins, Note, SessionsWrit
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import prepare
 from groundlings.experiments.running.simulating import CutShort, log_experiment, simulate
+from groundlings.personas.minds.earlier_days import EarlierDays
 from groundlings.recommenders.popular import PopularRecommender
 from groundlings.simulator.log.begun import Change, begun_in
 from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import LOG_NAME, open_log, store_at
+from groundlings.simulator.log.writer import LogWriter
 
 SMALL = {
     "name": "small",
@@ -90,6 +92,17 @@ def test_each_arm_is_handed_over_by_name_with_the_recommender_that_it_was_given(
 def test_arms_that_share_a_log_are_announced_together_with_the_sessions_that_they_share(simulated):
     events, _ = simulated(design={"kind": "split", "log": "shared"})
     assert [event for event in events if isinstance(event, ArmBegins)] == [ArmBegins("popular, knn", 40)]
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_what_was_shown_is_read_again_for_a_mind_that_counts_it_and_for_no_other(simulated, monkeypatch, counts):
+    asked, resume = [], LogWriter.resume
+    monkeypatch.setattr(EarlierDays, "counts_shown", lambda _: counts)
+    monkeypatch.setattr(
+        LogWriter, "resume", lambda log, *given, **named: asked.append(named) or resume(log, *given, **named)
+    )
+    simulated(mind="behavioural")
+    assert [named["lists"] for named in asked] == [counts]
 
 
 @pytest.fixture
