@@ -49,7 +49,7 @@ def texts_of(notebook: nbformat.NotebookNode) -> list[tuple[str, str, str]]:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             held = {"text": output.text} if "text" in output else output.get("data", {})
-            found += [(cell.id, kind, text) for kind, text in held.items() if kind != "image/png"]
+            found += [(cell.id, kind, text) for kind, text in sorted(held.items()) if kind != "image/png"]
     return found
 
 
