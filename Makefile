@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo test check fuzz mutate check-aa check-exposures truth consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-saturation test-vllm
+.PHONY: help install demo test check notebooks fuzz mutate check-aa check-exposures truth consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-saturation test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -42,6 +42,9 @@ check: $(STAMP) ## run everything that must pass before a change is merged
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+notebooks: $(STAMP) ## run the notebooks and store them with what they show; ARGS="first_experiment" takes one (some minutes)
+	$(BIN)/python tests/notebooks/stored_outputs.py $(ARGS)
 
 truth: $(STAMP) ## hold the agents against coats that nobody chose; COAT=DIR is the folder of the data set (docs/truth.md)
 	$(BIN)/groundlings truth experiments/configs/truth_coat.yaml --out runs/truth-coat \

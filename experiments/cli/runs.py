@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +33,8 @@ def list_runs(
     ),
 ) -> None:
     """List the runs: what each was to answer, who wins, status and size."""
+    from groundlings.experiments.analysis.answer.file import read_answer
+    from groundlings.experiments.archive.directory import CELLS
     from groundlings.experiments.archive.inventory import find_runs
     from groundlings.experiments.cli.exports import name_drafts
     from groundlings.experiments.exports.folders import abandoned_drafts
@@ -41,15 +44,12 @@ def list_runs(
     more = ("seed", "sessions", "size", "digest") if wide else ()
     table = _table("run", "question", "answer", "status", "started (UTC)", *more)
     damaged = []
+    matrix: Path | None = None
     for run in find_runs(root):
-        started = str(run.facts.get("started_at", ""))[:16].replace("T", " ")
-        seed = str(run.facts.get("seed", ""))
-        name = str(run.directory.relative_to(root))
-        status = run.status + (" (changed)" if run.changes and run.changes.faults else "")
-        sessions = f"{run.sessions:,}" if run.counts else ""
-        rest = (escape(seed), sessions, _megabytes(run), escape((run.digest or "")[:_SHORT])) if wide else ()
-        question, answer = _answered(run)
-        table.add_row(escape(name), escape(question), escape(answer), escape(status), escape(started), *rest)
+        if run.directory.parent.name == CELLS and run.directory.parent.parent != matrix:
+            matrix = run.directory.parent.parent
+            table.add_row(*map(escape, (str(matrix.relative_to(root)), *_in_short(read_answer(matrix)), "matrix")))
+        table.add_row(*map(escape, _row(run, root, wide=wide)))
         if run.problem:
             damaged.append(run.problem)
     if table.row_count:
@@ -224,7 +224,19 @@ def _gap(contrast: Contrast) -> str:
     )
 
 
-def _answered(run: RunInfo) -> tuple[str, str]:
+def _row(run: RunInfo, root: Path, *, wide: bool) -> list[str]:
+    """One run; what the cells of a matrix answer stands with the matrix."""
+    from groundlings.experiments.archive.directory import CELLS
+
+    question, answer = ("", "") if run.directory.parent.name == CELLS else _in_short(run.answer)
+    status = run.status + (" (changed)" if run.changes and run.changes.faults else "")
+    started = str(run.facts.get("started_at", ""))[:16].replace("T", " ")
+    sessions = f"{run.sessions:,}" if run.counts else ""
+    more = [str(run.facts.get("seed", "")), sessions, _megabytes(run), (run.digest or "")[:_SHORT]] if wide else []
+    return [str(run.directory.relative_to(root)), question, answer, status, started, *more]
+
+
+def _in_short(answer: Mapping[str, Any] | None) -> tuple[str, str]:
     """The question of a run and its answer in short; "" for what an older run has not written down."""
-    found = run.answer or {}
+    found = answer or {}
     return str(found.get("question") or ""), str(found.get("short") or "")

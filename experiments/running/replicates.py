@@ -156,11 +156,20 @@ def write_reports(directory: Path, fidelity: Path | None = None, truth: Path | N
     cells = cell_directories(directory)
     with ExitStack() as stack:
         logs = [stack.enter_context(LogReader(cell)) for cell in cells]
-        first = measure(cells[0], logs[0], logs[1:], fidelity=fidelity, truth=truth)
         for cell, log in zip(cells[1:], logs[1:], strict=True):
             measure(cell, log, fidelity=fidelity, truth=truth)
+    return _compare_cells(directory, cells, fidelity, truth)
+
+
+def _compare_cells(
+    directory: Path, cells: Sequence[Path], fidelity: Path | None = None, truth: Path | None = None
+) -> Measured:
+    """Draw the first cell with the others as its variants, and put its page on top."""
+    with ExitStack() as stack:
+        first, *others = (stack.enter_context(LogReader(cell)) for cell in cells)
+        measured = measure(cells[0], first, others, fidelity=fidelity, truth=truth)
     _put_on_top(directory, cells[0])
-    return first
+    return measured
 
 
 def _carry_out(
@@ -191,7 +200,8 @@ def _carry_out(
             )
     if len(cells) > 1:
         progress.event(Note("comparing the cells"))
-    return MatrixOutcome(directory, outcomes, write_reports(directory))
+    # Each cell has drawn its own page; only what all of them say together is new.
+    return MatrixOutcome(directory, outcomes, _compare_cells(directory, cell_directories(directory)))
 
 
 def _like_the_others(directory: Path, cells: Sequence[Cell], resuming: Resuming) -> Callable[[Plan], None]:

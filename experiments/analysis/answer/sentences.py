@@ -240,7 +240,17 @@ def _rest(words: Words, *, worse: bool = True, objected: bool = True) -> str:
         parts.append(f"{names} did exactly what {base} did")
     if finding.unknown:
         parts.append(_unknown(words))
-    return "".join(f" {part}." for part in parts) + _weighed(words)
+    return "".join(f" {part}." for part in parts) + _over_runs(words) + _weighed(words)
+
+
+def _over_runs(words: Words) -> str:
+    """Whether other runs of the same experiment agree, where that has not stopped the winner."""
+    found = None if words.finding.leader is None else words.finding.leader.variants
+    if found is None or words.finding.kind in ("contradicted", "does not hold"):
+        return ""
+    if not found.same_sign:
+        return f" Its sign changes between the {len(found.effects)} runs."
+    return f" {'Both' if len(found.effects) == 2 else f'All {len(found.effects)}'} runs show the same sign."
 
 
 def _weighed(words: Words) -> str:

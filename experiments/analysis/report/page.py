@@ -15,7 +15,7 @@ from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.answer.file import write_answer
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
 from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate, find_truth
-from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
+from groundlings.experiments.analysis.comparison.outcomes import Outcomes, read_outcomes
 from groundlings.experiments.analysis.comparison.real_behaviour import beside
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.report import (
@@ -30,7 +30,7 @@ from groundlings.experiments.analysis.report.pictures import draw_keys
 from groundlings.experiments.analysis.report.sections.answer import answer_section
 from groundlings.experiments.analysis.report.sections.believe import believe_section
 from groundlings.experiments.analysis.report.sections.details import details_section
-from groundlings.experiments.analysis.report.sections.material import MakeSection, Material
+from groundlings.experiments.analysis.report.sections.material import MakeSection, Material, Volume
 from groundlings.experiments.analysis.report.sections.over_time import time_section
 from groundlings.experiments.analysis.report.sections.people import people_section
 from groundlings.experiments.analysis.report.sections.results import results_section
@@ -151,7 +151,25 @@ def read_material(
     others = [read_outcomes(variant, summary.metrics) for variant in variants]
     comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), order)
     answer = answer_of(comparison, summary, str(log.run()["config"].get("question") or ""))
-    return Material(run_dir, log, summary, outcomes, comparison, styles(summary), answer, fidelity, truth)
+    volume = _volume(summary, others, variants)
+    return Material(run_dir, log, summary, outcomes, comparison, styles(summary), answer, volume, fidelity, truth)
+
+
+def _volume(summary: Summary, others: Sequence[Outcomes], logs: Sequence[LogReader]) -> Volume:
+    """Of a run and of the others of the same experiment, whose logs stand in the same order."""
+    counts = [arm.counts for arm in summary.arms]
+    further = [arm.totals.columns for run in others for arm in run.arms]
+
+    def whole(name: str) -> int:
+        return round(sum(float(columns[name].sum()) for columns in further))
+
+    return Volume(
+        runs=1 + len(others),
+        sessions=sum(each.sessions for each in counts) + whole("sessions"),
+        impressions=sum(each.impressions for each in counts) + whole("shown"),
+        clicks=sum(each.clicks for each in counts) + whole("clicks"),
+        calls=sum(each.calls for each in counts) + round(sum(float(log.call_totals().calls.sum()) for log in logs)),
+    )
 
 
 def _common(material: Material) -> dict[str, Any]:
@@ -168,5 +186,6 @@ def _common(material: Material) -> dict[str, Any]:
         "real": real_sentences,
         "several": objective_sentences,
         "glossary": glossary(summary),
+        "volume": material.volume,
         "description": str(material.log.run()["config"].get("description", "")),
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rich import box
 from rich.console import Console, ConsoleOptions
+from rich.jupyter import JupyterMixin
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -51,8 +52,8 @@ def render_summary_table(summary: Summary) -> SummaryTable:
 
 
 @dataclass(frozen=True, slots=True)
-class SummaryTable:
-    """What rich prints of a summary: as many tables, one below the other, as the width of the terminal asks for.
+class SummaryTable(JupyterMixin):
+    """What rich prints of a summary, and a notebook shows: as many tables, one below the other, as the width asks for.
 
     Rich cuts off what does not fit into a column, and a figure without its last digits is another figure.
     """
@@ -105,10 +106,11 @@ def _table(summary: Summary, metrics: Sequence[Metric], *, wide: bool = False) -
 
 def _caption(summary: Summary) -> str:
     """What the figures are, and what they are not."""
-    caption = (
-        f"Mean over agents, half its 95 % interval, and the difference to {escape(summary.baseline.name)}"
-        f" ({_LEGEND}). {NOT_VALIDATED.capitalize()}."
-    )
+    shown = "Mean over agents and half its 95 % interval"
+    if len(summary.arms) > 1:
+        against = escape(summary.baseline.name)
+        shown = f"Mean over agents, half its 95 % interval, and the difference to {against} ({_LEGEND})"
+    caption = f"{shown}. {NOT_VALIDATED.capitalize()}."
     if summary.planned:
         caption += " Differences are those of `groundlings compare`: adjusted and corrected as the plan declares."
     if summary.run["came"] != summary.run["agents"]:

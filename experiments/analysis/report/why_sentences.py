@@ -112,7 +112,11 @@ def arm_sentence(arm: ArmParts, why: Why) -> str:
     if not _clear(arm.effect):
         although = f", although {' and '.join(map(said, clear[:2]))}" if clear else ""
         label = lower_first(target.label)
-        return f"{arm.name} cannot be told from {why.baseline} on {label} ({whole}){although}."
+        said_here = f"{arm.name} cannot be told from {why.baseline} on {label} ({whole}){although}"
+        if arm.adjustment is None:
+            return f"{said_here}."
+        answered = signed(arm.effect.mean + arm.adjustment, target.decimals)
+        return f"As it happened, {said_here}; the answer, adjusted as planned, has {answered}."
     reasons = [part for part in clear if _share(part, arm) >= _WORTH_SAYING]
     against = [part for part in clear if _share(part, arm) <= -_WORTH_SAYING]
     verb = f"{_stands(arm.effect.mean, target.higher_is_better)} {why.baseline}"

@@ -5,54 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from groundlings.simulator.log.reading.open_log import OpenLog
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
 """Rows as the database gives them, a mapping of column to value each."""
 
-_FIRST_SESSIONS = """
-SELECT agent_id, arm_id, session_id, likes, clicks
-FROM sessions
-JOIN (SELECT arm_id, agent_id, min(day) AS day FROM sessions
-      WHERE agent_id IN (SELECT agent_id FROM agents ORDER BY agent_id LIMIT :candidates)
-      GROUP BY arm_id, agent_id) AS firsts USING (arm_id, agent_id, day)
-LEFT JOIN (
-    SELECT session_id, count(CASE WHEN rating >= :like_from THEN 1 END) AS likes,
-           count(CASE WHEN clicked THEN 1 END) AS clicks
-    FROM impressions GROUP BY session_id
-) AS seen USING (session_id)
-WHERE likes IS NOT NULL
-ORDER BY agent_id
-"""
-
 # Our own integers are written into these queries, because SQLite binds a limited number of values.
 _AGENTS = "SELECT agent_id, source_user_id, persona FROM agents WHERE agent_id IN ({})"
-
-_SESSIONS = """
-SELECT session_id, agent_id, name AS arm, day, pages, ended_by, satisfaction
-FROM sessions JOIN arms USING (arm_id)
-WHERE session_id IN ({})
-ORDER BY agent_id, arms.position, day, sim_time
-"""
-
-_SLOTS = """
-SELECT session_id, page, position, title, year, genres, clicked, rating
-FROM impressions JOIN items USING (item_id)
-WHERE session_id IN ({})
-ORDER BY session_id, rank
-"""
-
-_PAGE_EVENTS = """
-SELECT session_id, page, kind, value, detail
-FROM events
-WHERE session_id IN ({}) AND kind IN ('next_page', 'exit', 'unreadable', 'unanswerable', 'illegal')
-ORDER BY event_id
-"""
 
 _SESSIONS_OF_AGENT = """
 SELECT session_id, name AS arm, day, pages, ended_by FROM sessions JOIN arms USING (arm_id)
@@ -158,32 +119,9 @@ class SessionReader(OpenLog):
         """Of items by their place in the catalog, from 0: number, title, year; those that are not there are absent."""
         return self._of(_NAMED_ITEMS, numbers) if numbers else []
 
-    def first_sessions(self, candidates: int, like_from: float) -> pd.DataFrame:
-        """The first session in each arm of the first agents of the log, those that were shown nothing left out:
-        agent_id, arm_id, session_id, likes, clicks.
-
-        Args:
-            candidates: How many agents.
-            like_from: From this many stars on, a rating is a like.
-        """
-        return self._ask(_FIRST_SESSIONS, candidates=candidates, like_from=like_from)
-
     def agents_of(self, agent_ids: Sequence[int]) -> Rows:
         """Of some agents: agent_id, source_user_id, persona (JSON)."""
         return self._of(_AGENTS, agent_ids)
-
-    def sessions_of(self, session_ids: Sequence[int]) -> Rows:
-        """Some sessions by agent and arm: session_id, agent_id, arm (name), day, pages, ended_by, satisfaction."""
-        return self._of(_SESSIONS, session_ids)
-
-    def slots_of(self, session_ids: Sequence[int]) -> Rows:
-        """Impressions of some sessions by rank: session_id, page, position, title, year, genres, clicked, rating."""
-        return self._of(_SLOTS, session_ids)
-
-    def page_events_of(self, session_ids: Sequence[int]) -> Rows:
-        """How the pages of some sessions ended, and what was refused on them: session_id, page, kind (`next_page`,
-        `exit`, `unreadable`, `unanswerable` or `illegal`), value, detail; in the order of happening."""
-        return self._of(_PAGE_EVENTS, session_ids)
 
     def _of(self, sql: str, ids: Sequence[int]) -> Rows:
         return self._rows(sql.format(", ".join(str(int(each)) for each in ids)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from dataclasses import replace
 from itertools import zip_longest
 
 import numpy as np
@@ -16,6 +17,7 @@ from planted_log import LIKED, Cause, plant
 
 import groundlings as gl
 from groundlings.environments.errors import ConfigError
+from groundlings.experiments.analysis.compare import Estimate
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
 from groundlings.experiments.analysis.metrics import METRICS, summarise
@@ -42,8 +44,10 @@ def why_of(directory, primary="likes_per_session", **how):
 @pytest.fixture(autouse=True)
 def _undrawn(monkeypatch):
     """Pictures take longer than these runs; other tests look at them."""
-    for name, drawn in (("svg", "<svg></svg>"), ("ornament", "<svg></svg>"), ("sheet", b"")):
-        monkeypatch.setattr(f"groundlings.experiments.analysis.report.pictures.{name}", lambda *_, drawn=drawn: drawn)
+    pictures = "groundlings.experiments.analysis.report.pictures"
+    monkeypatch.setattr(f"{pictures}.svg", lambda *_: "<svg></svg>")
+    monkeypatch.setattr(f"{pictures}.ornaments", lambda _, names, *__: ["<svg></svg>" for _ in names])
+    monkeypatch.setattr(f"{pictures}.sheet", lambda *_: b"")
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +191,14 @@ def test_page_flow_loses_nobody(found, planted):
     longer = list(found.flow.arms.values())[3]
     assert all(step.difference.low > 0 for step in longer[:-1])
     assert longer[-1].no_more > 0
+
+
+def test_what_only_the_adjusted_answer_tells_from_chance_does_not_contradict_it(found):
+    unclear = replace(found.effect.arms[0], effect=Estimate(0.01, 0.02, -0.03, 0.05, 9, 0), parts=())
+    assert arm_sentence(unclear, found).startswith(f"{unclear.name} cannot be told from chance on ")
+    said = arm_sentence(replace(unclear, adjustment=0.04), found)
+    assert said.startswith(f"As it happened, {unclear.name} cannot be told from chance on ")
+    assert "; the answer, adjusted as planned, has +0.05" in said
 
 
 def test_an_arm_that_never_ran_has_no_figures_and_the_others_have_theirs(planted, tmp_path):

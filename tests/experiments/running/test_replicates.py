@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.analysis.comparison.comparing import compare_run
+from groundlings.experiments.analysis.report.page import read_material
 from groundlings.experiments.archive.inventory import find_runs
 from groundlings.experiments.cli import main as cli
 from groundlings.experiments.config.loading import config_hash, load_config
@@ -102,6 +103,9 @@ def test_a_cell_is_the_run_that_one_would_have_made_by_hand(configured, tmp_path
     assert outcome.cells["seed-4"].digest == alone.digest
     assert (tmp_path / "matrix" / "report.html").is_file()
     assert [run.directory.name for run in find_runs(tmp_path)] == ["alone", "seed-3", "seed-4"]
+    (tmp_path / "matrix" / "answer.json").write_text('{"question": "Which?", "short": "knn leads"}')
+    listed = CliRunner().invoke(cli.app, ["runs", "list", "--dir", str(tmp_path)]).output.splitlines()
+    assert [" ".join(line.split()) for line in listed if "knn leads" in line] == ["matrix Which? knn leads matrix"]
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3, 5])
@@ -131,7 +135,7 @@ def test_killed_anywhere_it_ends_with_the_digests_of_an_uninterrupted_one(config
 
 
 def test_compare_hears_all_cells_and_names_them(configured, tmp_path):
-    run_matrix(configured({"seeds": [3, 4, 5]}, plan={"primary": "view_ratio"}), tmp_path / "matrix")
+    outcome = run_matrix(configured({"seeds": [3, 4, 5]}, plan={"primary": "view_ratio"}), tmp_path / "matrix")
     assert has_cells(tmp_path / "matrix")
     said = CliRunner().invoke(cli.app, ["compare", str(tmp_path / "matrix"), "--json"])
     found = json.loads(said.output)["arms"][0]
@@ -139,6 +143,14 @@ def test_compare_hears_all_cells_and_names_them(configured, tmp_path):
     cells = cell_directories(tmp_path / "matrix")
     alone = [compare_run(cell, LogReader(cell)).arms[0].headline.effect.difference for cell in cells]
     assert found["variants"]["effects"] == pytest.approx(alone)
+    first, *others = map(LogReader, cells)
+    volume = read_material(cells[0], first, outcome.cells["seed-3"].summary, others).volume
+    counts = [arm.counts for cell in outcome.cells.values() for arm in cell.summary.arms]
+    assert (volume.runs, volume.sessions) == (3, sum(each.sessions for each in counts))
+    assert (volume.impressions, volume.clicks) == (
+        sum(each.impressions for each in counts),
+        sum(each.clicks for each in counts),
+    )
     text = " ".join(CliRunner().invoke(cli.app, ["compare", str(tmp_path / "matrix")]).output.split())
     assert "seed 4" in text
     assert "95 % over runs" in text

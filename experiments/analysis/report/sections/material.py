@@ -20,6 +20,23 @@ from groundlings.simulator.log.reader import LogReader
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """How much was simulated, all arms and all runs of the experiment together.
+
+    Attributes:
+        runs: One, or one per combination of seeds, prompts and models.
+        sessions, impressions, clicks: As logged.
+        calls: To a language model.
+    """
+
+    runs: int
+    sessions: int
+    impressions: int
+    clicks: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
 class Material:
     """What every section may look at; read once per report.
 
@@ -31,6 +48,7 @@ class Material:
         comparison: What `compare_outcomes` made of them.
         style: Arm name -> how it is drawn.
         answer: What the run answers.
+        volume: How much was simulated.
         fidelity, truth: Files of the labs that were named; None = those in the run directory, if there are any.
     """
 
@@ -41,6 +59,7 @@ class Material:
     comparison: Comparison
     style: Mapping[str, Style]
     answer: Answer
+    volume: Volume
     fidelity: Path | None = None
     truth: Path | None = None
 

@@ -69,7 +69,7 @@ def _variants(material: Material) -> list[Picture]:
         f"{arm.name} {verdict_sentences.variants(arm.variants, metric)}" for arm in comparison.arms if arm.variants
     )
     panel = Panel(words, partial(draw_variants, comparison=comparison, metric=metric, style=material.style))
-    title = f"{comparison.run['experiment']}: {metric.label.lower()} against {comparison.baseline}, run by run"
+    title = f"{comparison.run['experiment']}: effects run by run"
     return [Picture("variants", title, (panel,), columns=1, size=(4.8, 1.3 + 0.3 * max(len(comparison.arms), 4)))]
 
 

@@ -279,6 +279,17 @@ def test_a_test_that_failed_is_said_before_anything_else():
     assert "check failed" in failed.next_step
 
 
+def test_other_runs_of_the_experiment_agree_in_sign_or_stop_the_winner():
+    base = base_likes()
+    whole = [run_of(arm("base", base), arm("a", shifted(base, shift)), run_id=str(shift)) for shift in (2.0, 1.8, -1.0)]
+    assert answer(whole[0]).sentence.count("runs") == 0
+    assert answer(whole[0], others=whole[1:2]).sentence.endswith("Both runs show the same sign.")
+    torn = answer(whole[0], others=whole[1:])
+    assert torn.winner is None
+    assert "same sign" not in torn.sentence
+    assert torn.sentence.endswith("Its sign changes between the 3 runs.")
+
+
 def test_a_question_of_the_file_is_the_title():
     assert answer_to(2.0, question="  Do lists\n beat charts? ").question == "Do lists beat charts?"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections import Counter
 
@@ -22,6 +23,7 @@ from groundlings.experiments.analysis.comparison.pilot import run_pilot
 from groundlings.experiments.analysis.comparison.preference import preference
 from groundlings.experiments.analysis.comparison.split import adjusted_outcomes, split_difference
 from groundlings.experiments.analysis.metrics import summarise
+from groundlings.experiments.analysis.report import render_summary_table
 from groundlings.experiments.analysis.report.page import write_report
 from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
 from groundlings.experiments.cli import main as cli
@@ -130,6 +132,12 @@ def test_every_agent_lives_in_one_arm_and_the_verdict_is_welchs(ran):
     assert "every agent lived in one arm" in " ".join(shown(found).split())
 
 
+def printed(summary):
+    console = Console(record=True, width=200)
+    console.print(render_summary_table(summary))
+    return console.export_text()
+
+
 def shown(found):
     console = Console(record=True, width=200)
     print_verdict(found, console)
@@ -234,6 +242,12 @@ def test_interleaving_prefers_what_is_better_and_calls_itself_a_screen(ran, tmp_
     assert "not an effect" in text
     page = write_report(directory, LogReader(directory), outcome.summary).read_text()
     assert 'class="preference"' in page and "open more of best" in page and 'id="h-metrics"' not in page  # noqa: PT018
+    assert "<b>best is preferred:</b>" in page
+    said = " ".join(re.sub(r"<[^>]+>", "", page).split())
+    assert re.findall(r"[^.]* (?:than|to|against) interleaved\b", said) == [], (
+        "there is nothing to hold the one arm against"
+    )
+    assert "difference to" not in " ".join(printed(outcome.summary).split())
     export_run(directory, "parquet", tmp_path / "out")
     shows = CliRunner().invoke(cli.app, ["runs", "show", str(directory)])
     assert "interleaved" in shows.output
