@@ -14,14 +14,11 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError
-from groundlings.experiments.analysis.compare import paired_difference
 from groundlings.experiments.analysis.comparison.comparing import compare_run
-from groundlings.experiments.analysis.comparison.control_variate import adjusted_by_controls, controls
-from groundlings.experiments.analysis.comparison.estimators import Paired, Split, known_before
+from groundlings.experiments.analysis.comparison.estimators import Paired
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
 from groundlings.experiments.analysis.comparison.pilot import run_pilot
 from groundlings.experiments.analysis.comparison.preference import preference
-from groundlings.experiments.analysis.comparison.split import adjusted_outcomes, split_difference
 from groundlings.experiments.analysis.metrics import summarise
 from groundlings.experiments.analysis.report import render_summary_table
 from groundlings.experiments.analysis.report.page import write_report
@@ -270,52 +267,6 @@ def test_the_preference_of_agents_is_counted_by_heads():
     assert found.credit.mean == pytest.approx(8 / 12)
 
 
-def test_a_covariate_that_foretells_the_outcome_narrows_the_interval_and_keeps_the_effect():
-    rng = np.random.default_rng(4)
-    before = rng.normal(0, 1, (400, 3))
-    outcome = 2 + before @ [1.0, -0.5, 0.0] + rng.normal(0, 0.5, 400)
-    home = rng.integers(0, 2, 400)
-    arm, base = np.where(home == 1, outcome + 0.3, np.nan), np.where(home == 0, outcome, np.nan)
-    plain, adjusted = Split(home).difference(arm, base), Split(home, before).difference(arm, base)
-    assert adjusted.standard_error < 0.6 * plain.standard_error
-    assert adjusted.low < 0.3 < adjusted.high
-    assert (plain.low, plain.high) == (split_difference(arm, base).low, split_difference(arm, base).high)
-    assert (plain.n, plain.excluded) == (400, 0), "agents of the other arm are not missing"
-    few = adjusted_outcomes((arm[:40], base[:40]), before[:40])
-    assert np.array_equal(few[0], arm[:40], equal_nan=True), "too few agents for slopes"
-
-
-def test_false_alarms_and_coverage_of_the_adjusted_split_are_nominal():
-    rng = np.random.default_rng(6)
-    alarms, covered, together = 0, 0, 0
-    for _ in range(600):
-        before = rng.normal(0, 1, (150, 2))
-        outcome = before @ [0.8, 0.4] + rng.exponential(1, 150)
-        home = rng.integers(0, 3, 150)
-        sides = [np.where(home == place, outcome, np.nan) for place in range(3)]
-        split = Split(home, before)
-        found = split.difference(sides[1], sides[0])
-        alarms += found.p_value < 0.05
-        covered += found.low <= 0 <= found.high
-    for number in range(150):
-        rng = np.random.default_rng(number)
-        home, outcome = rng.integers(0, 4, 200), rng.normal(0, 1, 200)
-        sides = [np.where(home == place, outcome, np.nan) for place in range(4)]
-        together += Split(home).together(sides[1:], sides[0], 0.05).p_values.min() < 0.05
-    assert alarms / 600 == pytest.approx(0.05, abs=0.03)
-    assert covered / 600 == pytest.approx(0.95, abs=0.03)
-    assert together / 150 == pytest.approx(0.05, abs=0.055)
-
-
-def test_what_is_not_known_of_somebody_changes_nothing():
-    people = [{"history_length": n, "style": {"mean": None if n == 3 else n % 5}, "traits": {}} for n in range(30)]
-    table = known_before(people)
-    assert table.shape == (30, 2)
-    assert table[3, 1] == 0
-    assert np.abs(table.mean(axis=0)).max() < 1e-9
-    assert known_before([{}, {}]) is None
-
-
 def test_arms_that_do_the_same_are_called_identical_and_pass_as_a_a(ran):
     arms = [
         {"name": "knn", "recommender": "item_knn"},
@@ -368,28 +319,6 @@ def test_a_pilot_plans_a_split_test_with_more_people_than_a_paired_one(configure
 def test_paired_is_the_estimator_of_parallel_worlds(ran):
     directory, _ = ran()
     assert isinstance(read_outcomes(LogReader(directory)).estimator, Paired)
-
-
-def test_control_variates_do_not_move_the_effect():
-    """300 experiments with a true effect of 0.18 likes: unbiased, narrower, and covered as often as it says."""
-    rng = np.random.default_rng(8)
-    plain, calm, covered = [], [], 0
-    for _ in range(300):
-        taste, before = rng.normal(0, 0.1, 300), rng.normal(0, 1, (300, 2))
-        sides = []
-        for shift in (0.0, 0.02):
-            chance = np.clip(0.2 + taste[:, None] / 5 + shift, 0.01, 0.99) * np.ones((1, 15))
-            opened = rng.random((300, 15)) < chance
-            liked = opened & (rng.random((300, 15)) < 0.6)
-            outcome = liked.sum(axis=1).astype(float)
-            sides.append((outcome, adjusted_by_controls(outcome, controls((opened - chance).sum(axis=1), before))))
-        plain.append((sides[1][0] - sides[0][0]).mean())
-        found = paired_difference(sides[1][1], sides[0][1])
-        calm.append(found.difference)
-        covered += found.low <= 0.6 * 15 * 0.02 <= found.high
-    assert np.mean(calm) == pytest.approx(0.6 * 15 * 0.02, abs=3 * np.std(calm) / np.sqrt(300))
-    assert np.std(calm) < 0.8 * np.std(plain)
-    assert covered / 300 == pytest.approx(0.95, abs=0.04)
 
 
 def test_a_plan_may_use_the_control_variate_where_the_log_tells_p_click(ran, tmp_path):
