@@ -11,7 +11,8 @@ import scipy.sparse as sp
 
 from groundlings.environments.chat import CallRecord, ChatReply, ChatRequest
 from groundlings.environments.dataset import RatingScale
-from groundlings.environments.environment import EndedBy
+from groundlings.environments.environment import EndedBy, Observation, SessionState
+from groundlings.environments.environment_answers import EnvironmentAnswers
 from groundlings.environments.errors import ConfigError, UnanswerablePrompt
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
@@ -35,6 +36,25 @@ def test_a_session_that_reaches_the_last_page_is_censored_not_an_exit(session_of
     record = session_of(make_mind(pages=9), max_pages=2)
     assert record.pages.tolist() == [2, 2, 2]
     assert set(record.ended_by) == {EndedBy.LAST_PAGE}
+
+
+def test_whatever_an_environment_answers_is_looked_at_before_the_next_step(session_of, make_mind, monkeypatch):
+    looked = []
+    state, observation = EnvironmentAnswers.state, EnvironmentAnswers.observation
+
+    def state_too(answers, found, method):
+        looked.append((method, type(found)))
+        state(answers, found, method)
+
+    def observation_too(answers, found):
+        looked.append(("observe", type(found)))
+        observation(answers, found)
+
+    monkeypatch.setattr(EnvironmentAnswers, "state", state_too)
+    monkeypatch.setattr(EnvironmentAnswers, "observation", observation_too)
+    session_of(make_mind(pages=2))
+    page = [("observe", Observation), ("apply", SessionState)]
+    assert looked == [("open", SessionState), *page, *page]
 
 
 def test_what_was_seen_before_is_not_shown(session_of, make_mind):
