@@ -17,6 +17,7 @@ from groundlings.environments.repeats import OwnClock, RepeatRule
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import Schedule, live_together
 from groundlings.simulator.resume_state import Past, PastDay
+from groundlings.simulator.returns.rule import ReturnModel
 from groundlings.simulator.session_schedule import SessionSchedule
 
 
@@ -113,6 +114,14 @@ def test_a_schedule_knows_its_fits_and_which_comes_next(every, fits, following):
     schedule = Schedule(days=5, concurrency=1, refit_every=every, visit_probability=1.0)
     assert [day for day in range(5) if schedule.fits_before(day)] == fits
     assert [schedule.next_fit(day) for day in range(5)] == following
+
+
+def test_sessions_are_foreseen_from_the_chance_of_a_day_and_bounded_where_more_decides():
+    chance = Schedule(days=5, concurrency=1, refit_every=0, visit_probability=0.3)
+    assert (chance.most_sessions, chance.likely_sessions) == (5, 1.5)
+    returns = ReturnModel("exponential", 1.0, np.zeros(4), sessions_per_day=2)
+    twice = Schedule(days=5, concurrency=1, refit_every=0, visit_probability=0.3, returns=returns)
+    assert (twice.most_sessions, twice.likely_sessions) == (10, 10)
 
 
 def test_simulated_time_starts_after_the_real_history_and_moves_by_days(live, make_mind):
