@@ -45,12 +45,12 @@ class Stage:
     Attributes:
         arms: Their names, as the progress bar has them.
         sessions: So many are in the log, those of an earlier start included.
-        most_sessions: At most so many will be.
+        likely_sessions: About so many will be; where sessions decide on returns, at most.
     """
 
     arms: str
     sessions: int
-    most_sessions: int
+    likely_sessions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +88,11 @@ class LiveState:
         return True
 
     def seconds_left(self) -> float | None:
-        """How long the present stage takes at most at the present rate; None while no rate is known."""
+        """How long the present stage takes at the present rate, about; None while no rate is known."""
         if not self.stages or not self.sessions_per_second:
             return None
         now = self.stages[-1]
-        return max(now.most_sessions - now.sessions, 0) / self.sessions_per_second
+        return max(now.likely_sessions - now.sessions, 0) / self.sessions_per_second
 
 
 def read_live(directory: Path) -> LiveState | None:
@@ -116,7 +116,7 @@ def read_live(directory: Path) -> LiveState | None:
 
 
 def _stage(told: Mapping[str, Any]) -> Stage:
-    sessions, most = (int(_number(told[name])) for name in ("sessions", "most_sessions"))
+    sessions, most = (int(_number(told[name])) for name in ("sessions", "likely_sessions"))
     return Stage(str(told["arms"])[:_MOST_TEXT], sessions, most)
 
 

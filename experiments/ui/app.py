@@ -29,7 +29,7 @@ from groundlings.experiments.ui.pages import STYLED, page, report_policy, story_
 from groundlings.experiments.ui.resuming import resume_in_background
 from groundlings.experiments.ui.run_shelf import ShelvedRun, find_run
 from groundlings.simulator.log.reader import LogReader
-from groundlings.simulator.log.reading.asked import NotAnswered, answer
+from groundlings.simulator.log.reading.asked import EXAMPLE, NotAnswered, answer
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -41,9 +41,6 @@ _FILES = {".png": "image/png", ".json": "application/json", ".yaml": "text/plain
 """Files of a run that may be downloaded, by their ending; a report has an address of its own."""
 
 _LARGEST_FILE = 64 << 20
-_EXAMPLE = """SELECT name AS arm, count(*) AS sessions, avg(pages) AS pages
-FROM sessions JOIN arms USING (arm_id)
-GROUP BY name"""
 
 
 class NotHere(Exception):
@@ -173,7 +170,7 @@ class _Pages:
         return page("calls.html.j2", run=run, calls=shown, more=more, failed=failed)
 
     async def sql(self, request: Request) -> Response:
-        run, query, found, problem = await self._shelved(request), _EXAMPLE, None, ""
+        run, query, found, problem = await self._shelved(request), EXAMPLE, None, ""
         if request.method == "POST":
             if not await self.access.allowed(request):
                 return PlainTextResponse("the form is of an earlier start; load the page again", status_code=403)

@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -51,6 +52,10 @@ def usable(name: str) -> bool:
     return name not in ("", ".", "..") and len(os.fsencode(name)) <= 200
 
 
+NOTHING = SimpleNamespace(summary=None, answer=None)
+"""What is measured where nothing is."""
+
+
 @pytest.fixture
 def beside(tmp_path, monkeypatch):
     """A directory to be in, with what a name that is decoded or cut would hit."""
@@ -74,7 +79,7 @@ def everything_but(home: Path, name: str) -> dict[str, bytes | None]:
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
 def test_a_run_of_any_name_is_interrupted_resumed_read_exported_and_deleted_in_its_place(beside, monkeypatch, name):
-    monkeypatch.setattr(running, "measure", lambda *_, **__: None)  # drawing knows only `files.write_bytes`
+    monkeypatch.setattr(running, "measure", lambda *_, **__: NOTHING)  # drawing knows only `files.write_bytes`
     before, where = everything_but(beside, name), Path(name)
     config = ExperimentConfig.model_validate(SMALL)
     with pytest.raises(KeyboardInterrupt):
@@ -156,7 +161,7 @@ def test_a_reader_can_neither_write_nor_be_made_to(tmp_path):
 
 
 def test_own_data_in_a_directory_whose_name_is_no_text_are_run_and_resumed(beside, monkeypatch):
-    monkeypatch.setattr(running, "measure", lambda *_, **__: None)
+    monkeypatch.setattr(running, "measure", lambda *_, **__: NOTHING)
     place = beside / os.fsdecode(b"own\xff%20?#")
     place.mkdir()
     met = [f"u{user},i{(user + step) % 9},{1_700_000_000 + 10 * user + step}" for user in range(8) for step in range(5)]

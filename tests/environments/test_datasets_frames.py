@@ -166,6 +166,8 @@ def test_a_data_set_comes_back_from_its_copies(rows, facts, genres, tmp_path_fac
                 .astype(object)
             ),
             columns={
+                # Some of these numbers look like days written as DDMMYY; that they are seconds is said.
+                "interactions": {"time_unit": "s"},
                 "items": {"genre_separator": "\N{SNOWMAN}"},
                 "users": {"id": "user", "attributes": [f"fact {name}" for name in names]},
             },

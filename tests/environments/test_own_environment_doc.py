@@ -78,7 +78,7 @@ def test_a_report_drawn_later_shows_what_the_run_has_measured(shop):
     """Metrics that the shop cannot have are left out of either: nobody gives stars there."""
     done = run_experiment(config_of(shop), shop / "run")
     with LogReader(done.directory) as log:
-        again = measure(done.directory, log)
+        again = measure(done.directory, log).summary
     assert [metric.name for metric in again.metrics] == [metric.name for metric in done.summary.metrics]
     assert {metric.name for metric in METRICS if "rate" in metric.needs}.isdisjoint(again.arms[0].metrics)
 

@@ -20,6 +20,11 @@ from groundlings.simulator.log.reading import query_process
 from groundlings.simulator.log.sqlite import SqliteStore
 from groundlings.simulator.log.store import open_log, store_at
 
+EXAMPLE = """SELECT name AS arm, count(*) AS sessions, avg(pages) AS pages
+FROM sessions JOIN arms USING (arm_id)
+GROUP BY name"""
+"""A query to begin with."""
+
 _LONGEST_SHOWN = 2_000
 _START_SECONDS = 5.0
 """How much longer than a query its process may take, before it is ended."""

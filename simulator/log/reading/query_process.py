@@ -10,6 +10,7 @@ It reads what `main` names from its input as JSON and answers in JSON: `columns`
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import sys
 import time
@@ -40,7 +41,8 @@ def main() -> None:
     connection = sqlite3.connect(told["address"], uri=True)
     for setting in ("trusted_schema = OFF", "query_only = ON"):
         connection.execute(f"PRAGMA {setting}")
-    json.dump(_answered(connection, told["sql"], told["seconds"], told["rows"]), sys.stdout)
+    with os.fdopen(1, "w", encoding="utf-8") as answer:  # for the process that asked: nobody reads it as text
+        json.dump(_answered(connection, told["sql"], told["seconds"], told["rows"]), answer)
 
 
 def _bound(seconds: float) -> None:

@@ -13,10 +13,10 @@ import pytest
 from rich.console import Console
 
 import groundlings as gl
+from groundlings.experiments.analysis.answer.terminal import print_comparison
 from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.analysis.comparison.verdict import Word
 from groundlings.experiments.analysis.metrics import METRICS
-from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
 from groundlings.experiments.python_api.comparison import WORDS, Comparison, check_words, has_verdict
 from groundlings.experiments.running.held_out.later import measured_later
 from groundlings.simulator.log.reader import LogReader
@@ -149,7 +149,7 @@ def test_a_comparison_prints_what_the_terminal_prints(run, small_run, capsys, in
     comparison = run.compare()
     with LogReader(small_run) as log:
         found = compare_run(small_run, log, held_out=measured_later(small_run, log))
-        print_verdict(found, Console(width=100, file=sys.stdout))
+        print_comparison(comparison.answer, found, Console(width=100, file=sys.stdout))
     printed = [line.rstrip() for line in capsys.readouterr().out.strip().splitlines()]
     assert [line.rstrip() for line in str(comparison).splitlines()] == printed
     done = in_process("compare", small_run, "--json")

@@ -45,7 +45,7 @@ def test_progress_is_passed_on_and_stands_in_the_directory_until_the_end(tmp_pat
             live.event(event)
         state = until(lambda: (found := read_live(tmp_path)) and (found if found.note else None))
         (stage,) = state.stages
-        assert (stage.arms, stage.sessions, stage.most_sessions) == ("a, b", 7, 40)
+        assert (stage.arms, stage.sessions, stage.likely_sessions) == ("a, b", 7, 40)
         assert state.alive
     assert heard.events == told
     assert list(tmp_path.iterdir()) == []

@@ -64,9 +64,9 @@ class Partly:
 class Unsure(Partly):
     """Draws from a probability that is no number."""
 
-    def __init__(self, probability: float = float("nan")):
+    def __init__(self, probability: str = "nan"):
         super().__init__()
-        self.probability = probability
+        self.probability = float(probability)  # the file says it as text: no number there may be none
 
     async def decide(self, situation):
         page = situation.page
@@ -278,7 +278,7 @@ def test_a_refused_question_is_a_lost_page_with_the_servers_words(experiment, gr
     assert not (events.kind == "unreadable").any()
     said = '4 of 24 pages unanswerable: refused by the server 4 ("flagged for violence")'
     assert done.summary.lost.sentence().startswith(said)
-    assert "The model's server refuses to answer" in page_of(tmp_path / "run")
+    assert "flagged for violence" in page_of(tmp_path / "run")
 
 
 def test_arms_that_lose_pages_unequally_are_not_comparable(experiment, films, tmp_path):
@@ -299,7 +299,7 @@ def test_arms_that_lose_pages_unequally_are_not_comparable(experiment, films, tm
 
 @pytest.mark.parametrize("probability", ["nan", "inf", "-0.5", "1.5"])
 def test_a_probability_that_is_none_is_no_refusal_to_click(experiment, films, tmp_path, probability):
-    config = experiment(films, kind="partial_minds:Unsure", probability=float(probability))
+    config = experiment(films, kind="partial_minds:Unsure", probability=probability)
     with pytest.raises(ConfigError, match=r"P\(click\) for slot 1 of page 1 is .*expected a probability from 0 to 1"):
         logged(config, tmp_path / "run")
 

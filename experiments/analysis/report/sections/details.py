@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.report.sections.material import Material, Section
 from groundlings.experiments.archive import directory as files
+
+_OF_RATINGS = re.compile(r"\b(stars?|ratings?)\b")
 
 
 def details_section(material: Material) -> Section:
@@ -17,9 +21,17 @@ def details_section(material: Material) -> Section:
         {
             "manifest": manifest,
             "data_notes": files.data_notes(manifest),
-            "mind_facts": plain_facts(material.summary.run["mind"]),
+            "mind_facts": _mind_facts(material.summary),
         }
     )
+
+
+def _mind_facts(summary: Summary) -> list[tuple[str, str]]:
+    """The settings of the mind; where nobody rates, those of ratings decide nothing and are left out."""
+    facts = plain_facts(summary.run["mind"])
+    if summary.opinion == "rate":
+        return facts
+    return [fact for fact in facts if not _OF_RATINGS.search(fact[0])]
 
 
 def plain_facts(described: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
