@@ -21,7 +21,7 @@ from groundlings.experiments.ui.run_shelf import shelved_runs
 
 LIVE = {
     "process": 1, "started_at": 1.0, "written_at": 1.0, "note": "",
-    "stages": [{"arms": "a", "sessions": 1, "most_sessions": 5}], "sessions_per_second": 1.0,
+    "stages": [{"arms": "a", "sessions": 1, "likely_sessions": 5}], "sessions_per_second": 1.0,
 }  # fmt: skip
 
 
@@ -47,8 +47,8 @@ def changed(run: Path, sql: str) -> None:
         {"sessions_per_second": float("nan")},
         {"sessions_per_second": 1e-320},
         {"written_at": float("inf")},
-        {"stages": [{"arms": "a", "sessions": 1, "most_sessions": 10**4000}]},
-        {"stages": [{"arms": "a", "sessions": -1, "most_sessions": 5}]},
+        {"stages": [{"arms": "a", "sessions": 1, "likely_sessions": 10**4000}]},
+        {"stages": [{"arms": "a", "sessions": -1, "likely_sessions": 5}]},
         {"stages": ["a"]},
         {"stages": {}},
     ],
