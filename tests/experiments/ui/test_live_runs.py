@@ -18,7 +18,7 @@ LONG = {
     "name": "long",
     "seed": 3,
     "dataset": {"name": "toy", "toy": {"n_users": 60}},
-    "simulation": {"days": 700},
+    "simulation": {"days": 5000},
     "mind": {"kind": "scripted", "click": [0, 2], "stars": 4.0},
     "arms": [{"name": "popular", "recommender": "popular"}, {"name": "random", "recommender": "random_order"}],
 }
@@ -56,7 +56,7 @@ def test_a_run_is_watched_stopped_and_resumed_from_its_page(begun, tmp_path, ser
         page = site.get(f"{run}/live").text
         assert state.process == begun.pid
         assert "Stop this run" in page
-        assert re.search(r"popular: [\d,]+ of about [\d,]+ sessions", page)
+        assert re.search(r"(popular|random): [\d,]+ of about [\d,]+ sessions", page)
         until(lambda: "likes so far" in (text := site.get(f"{run}/live/panel").text) or "so far</h2>" in text)
         assert site.post(f"{run}/stop").status == 303
         _, told = begun.communicate(timeout=240)
