@@ -150,3 +150,11 @@ def test_a_session_that_was_shown_nothing_has_deterministic_propensities_and_no_
     assert column(block.sessions, tables.sessions, "pscore_kind") == ["deterministic"] * 3
     assert column(block.sessions, tables.sessions, "satisfaction") == [None] * 3
     assert len(block.impressions) == 0
+
+
+def test_prices_are_events_where_every_page_shows_them(session_of, make_mind):
+    record = session_of(make_mind(pages=1))
+    page = replace(record.turns[0].turn.page, further={PRICE: np.full((3, 2), 2.5)})
+    turns = tuple(replace(each, turn=replace(each.turn, page=page)) for each in record.turns)
+    events = laid_out(replace(record, turns=turns)).events
+    assert column(events, tables.events, "kind").count(PRICE) == 6
