@@ -61,8 +61,11 @@ def measure(
     tell(1, "comparing")
     material = read_material(directory, log, summary, variants, most_rows, fidelity, truth)
     report.write_report(
-        directory, log, summary, variants, most_rows, fidelity, truth,
-        lambda done, total: tell(2 + round((_PARTS - 2) * done / total), "drawing"), material,
-    )  # fmt: skip
+        directory,
+        log,
+        summary,
+        material,
+        lambda done, total: tell(2 + round((_PARTS - 2) * done / total), "drawing"),
+    )
     files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
     return Measured(summary, material.answer)

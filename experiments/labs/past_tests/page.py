@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from groundlings.experiments.analysis.report.lab_page import render_lab_page
 from groundlings.experiments.analysis.report.palette import LIGHT
 from groundlings.experiments.analysis.report.svg import svg
-from groundlings.experiments.labs.page import render_lab_page
 from groundlings.experiments.labs.past_tests.lab import PUBLISHED, Findings, as_effects
 from groundlings.experiments.labs.past_tests.terminal import conclusion, figure, interval
 
