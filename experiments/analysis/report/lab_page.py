@@ -17,8 +17,8 @@ def render_lab_page(room: str, template: str, contents: Mapping[str, str], conte
         room: Package of the lab, which has a folder `templates`.
         template: Name of the page's template there.
         contents: Id of each section -> its name in the list of contents.
-        context: What the template reads: `question`, `answer` (a word or two, and a sentence), `lab_name` and `run_name`
-            for the head, and its own.
+        context: What the template reads: `question`, `answer` (a word or two, and a sentence), `lab_name` and
+            `run_name` for the head, and its own.
     """
     environment = page_environment(room)
     whole = {**frame(environment, contents), "glossary": {}, "facts_of": plain_facts, **context}
