@@ -112,6 +112,7 @@ def _context(material: Material, levels: Sequence[Mapping[str, str]]) -> dict[st
         "over_runs": arms,
         "agreement": [sentences.agreement(arm, higher_is_better) for arm in arms],
         "spreads": [sentences.spread(arm) for arm in arms],
+        "basis": sentences.basis(arms),
         "bars": bars_of_sizes(sizes),
         "heats": heat_maps(arms, levels),
         "factor_names": list(levels[0]),

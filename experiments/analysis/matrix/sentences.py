@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from groundlings.experiments.analysis.answer.sizes import listed
 from groundlings.experiments.analysis.matrix.cells import Cell, OverRuns
 
@@ -34,6 +36,14 @@ def spread(arm: OverRuns) -> str:
     if arm.spread_p < _ALIKE:
         return f"The runs differ by more than chance explains (Cochran's Q, p {p_value})."
     return f"The runs differ by no more than chance explains (Cochran's Q, p {p_value})."
+
+
+def basis(arms: Sequence[OverRuns]) -> str:
+    """On which interval the verdict on each recommender rests."""
+    kinds = dict.fromkeys(arm.basis for arm in arms)
+    if len(kinds) < 2:
+        return "".join(kinds)
+    return "; ".join(f"{listed(arm.name for arm in arms if arm.basis == kind)}: {kind}" for kind in kinds)
 
 
 def _way(arm: OverRuns, higher_is_better: bool | None) -> str | None:
