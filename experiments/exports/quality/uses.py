@@ -108,8 +108,10 @@ def _reached(arm: ArmQuality) -> str:
     if not known:
         return f"what recommenders learn from it is n/a ({arm.trained(RECOMMENDERS[0]).ratio.missing})"
     said = together([f"{LABELS[row.recommender]} {share(row.ratio)}" for row in known])
-    goal = _percent(TARGET)
-    return f"trained on it, recommenders reach this much of what real rows teach them: {said}; the goal is {goal}"
+    return (
+        f"of what real rows teach a recommender it teaches {said} (95 % intervals in brackets); the goal is "
+        f"{_percent(TARGET)}"
+    )
 
 
 def _alone(arm: ArmQuality) -> Use:

@@ -29,6 +29,7 @@ def matrix(tmp_path_factory):
         "dataset": {"name": "toy", "toy": {"n_users": 60, "n_items": 60, "interactions_per_user": 12}},
         "mind": "behavioural",
         "held_out": False,
+        "simulation": {"days": 1},
         "plan": {"primary": "view_ratio", "guardrails": {"satisfaction": 0.05}},
         "arms": [
             {"name": "popular", "recommender": "popular"},
@@ -85,6 +86,10 @@ def test_every_run_is_linked_and_says_its_own_answer(matrix, page):
         patch.setattr("groundlings.experiments.running.replicates.measure", lambda *_, **__: None)
         write_reports(matrix[0])
     assert "&lt;script&gt;It leads." in (matrix[0] / "report.html").read_text()
+
+
+def test_it_is_fit_for_phone_paper_and_screen_readers(matrix, page, fit_for_everybody):
+    fit_for_everybody(matrix[0] / "report.html")
 
 
 def test_names_and_questions_are_text(page):
