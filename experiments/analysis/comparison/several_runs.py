@@ -135,11 +135,11 @@ def preference_in_all(runs: Sequence[Outcomes]) -> Preference | None:
 
 
 def circumstances(runs: Sequence[Outcomes]) -> list[str]:
-    """What each run has that not all have, in words."""
+    """What each run has that not all have, in words; its number where they have all in common."""
     levels = factors([run.run for run in runs])
     return [
-        ", ".join(f"{name} {level}" for name, level in each.items()) or str(run.run["seed"])
-        for run, each in zip(runs, levels, strict=True)
+        ", ".join(f"{name} {level}" for name, level in each.items()) or f"run {number}"
+        for number, each in enumerate(levels, start=1)
     ]
 
 
