@@ -15,7 +15,7 @@ from groundlings.experiments.labs.past_tests.terminal import conclusion, figure,
 if TYPE_CHECKING:
     from groundlings.experiments.analysis.report.svg import Draw
 
-_LABEL = "Real against simulated effects with 95 % intervals, the identity line and the fitted slope."
+_LABEL = "Real against simulated effects with 95 % intervals, and the line where they are equal."
 
 
 def render_page(findings: Findings) -> str:
