@@ -78,10 +78,10 @@ def headlines(
     elif plan.stopping != "fixed":
         rule = _sequential(plan, outcomes.run["agents"], min((gap.n for gap in gaps.values()), default=0), len(arms))
     alone = {arm.name: _headline(arm, outcomes, plan, gaps[arm.name], rule) for arm in arms}
-    together = {
-        name: headline if variants[name] is None else _over_variants(headline, variants[name], plan, rule, outcomes)
-        for name, headline in alone.items()
-    }
+    together = {}
+    for name, headline in alone.items():
+        found = variants[name]
+        together[name] = headline if found is None else _over_variants(headline, found, plan, rule, outcomes)
     return Headlines(together, alone)
 
 
