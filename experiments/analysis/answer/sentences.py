@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from groundlings.experiments.analysis.answer.finding import Finding, contradicted, gain
 from groundlings.experiments.analysis.answer.sizes import Unit, in_percent, listed, size_of, unit_of
 from groundlings.experiments.analysis.answer.values import Size
-from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
+from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison, Variants
 from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.verdict import failed
 from groundlings.experiments.analysis.metrics.declaration import Metric
@@ -249,8 +249,20 @@ def _over_runs(words: Words) -> str:
     if found is None or words.finding.kind in ("contradicted", "does not hold"):
         return ""
     if not found.same_sign:
-        return f" Its sign changes between the {len(found.effects)} runs."
+        return f" Its sign changes between the {len(found.effects)} runs: {_dissent(words, found)}."
     return f" {'Both' if len(found.effects) == 2 else f'All {len(found.effects)}'} runs show the same sign."
+
+
+def _dissent(words: Words, found: Variants) -> str:
+    """Which runs have another sign than the mean of them all, and how large their effects are."""
+    mean = sum(found.effects)
+    sizes = found.lifts if words.percent else found.differences
+    told = [
+        f"{name} shows {words.unit.middle(Size(words.percent, size.difference, None, None))}"
+        for name, effect, size in zip(found.names, found.effects, sizes, strict=True)
+        if effect * mean <= 0
+    ]
+    return listed(told)
 
 
 def _weighed(words: Words) -> str:
@@ -283,7 +295,7 @@ def _objection(words: Words, arm: ArmFindings) -> str:
             label = words.comparison.metrics[guard.metric].label.lower()
             return f"{label} falls by more than the plan allows"
     if arm.variants is not None and not arm.variants.same_sign:
-        return "its effect changes its sign between variants of the experiment"
+        return f"its effect changes its sign between the runs ({_dissent(words, arm.variants)})"
     wrong = next((check for check in failed(arm.checks) if check.spoils), None)
     return f"a check failed ({wrong.name})" if wrong else "it is not supported"
 

@@ -34,10 +34,14 @@ _UNEVEN = 0.02
 def check_run(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
     """Checks that concern all arms."""
     begun = (*_as_written(outcomes), _finished(outcomes), *_unchanged(outcomes))
+    return (*begun, *check_sessions(outcomes, alpha))
+
+
+def check_sessions(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
+    """Those of them that concern what happened, and not the log."""
     if outcomes.preference is not None:
-        return (*begun, *_readable(outcomes), _drafted(outcomes.preference))
+        return (*_readable(outcomes), _drafted(outcomes.preference))
     return (
-        *begun,
         *_readable(outcomes),
         _assigned(outcomes),
         _completed(outcomes),
