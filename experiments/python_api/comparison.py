@@ -17,6 +17,7 @@ from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.analysis.comparison.effects import ArmFindings
 from groundlings.experiments.analysis.comparison.effects import Comparison as Findings
 from groundlings.experiments.analysis.comparison.fidelity_gate import FIDELITY_NAME, TRUTH_NAME
+from groundlings.experiments.archive.directory import own_recommenders, read_manifest
 from groundlings.experiments.analysis.comparison.verdict import Word
 from groundlings.experiments.analysis.metrics import Metric, metrics_of, summarise
 from groundlings.experiments.archive.integrity import reading
@@ -157,7 +158,10 @@ def compare_runs(
             first, log, fidelity or near[FIDELITY_NAME], others_logs, metrics, held_out, truth or near[TRUTH_NAME]
         )
         summary = summarise(log, metrics)
-        return Comparison(found, answer_of(found, summary, str(log.run()["config"].get("question") or ""), past_tests))
+        question = str(log.run()["config"].get("question") or "")
+        return Comparison(
+            found, answer_of(found, summary, question, past_tests, own_recommenders(read_manifest(first)))
+        )
 
 
 def check_variant_metrics(ours: Sequence[Metric], theirs: Sequence[Metric], variant: Path) -> None:

@@ -150,7 +150,8 @@ def read_material(
     gate, order = find_gate(run_dir, fidelity, *data_and_mind), find_truth(run_dir, truth, *data_and_mind)
     others = [read_outcomes(variant, summary.metrics) for variant in variants]
     comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), order)
-    answer = answer_of(comparison, summary, str(log.run()["config"].get("question") or ""))
+    question, own = str(log.run()["config"].get("question") or ""), files.own_recommenders(files.read_manifest(run_dir))
+    answer = answer_of(comparison, summary, question, own_words=own)
     volume = _volume(summary, others, variants)
     return Material(run_dir, log, summary, outcomes, comparison, styles(summary), answer, volume, fidelity, truth)
 

@@ -185,7 +185,7 @@ def test_a_run_that_loses_too_many_pages_stops_and_says_why_however_often_it_is_
             simulated(mind=silent, arms=ONE, simulation={"days": 1})
         assert not begun_in(store_at(tmp_path / LOG_NAME)).done
     events, _ = simulated(mind={**silent, "max_unreadable": 1}, arms=ONE, simulation={"days": 1})
-    assert events == [ArmBegins("popular", 20), SessionsWritten(20)]
+    assert events == [ArmBegins("popular", 20), SessionsWritten(20, "popular")]
     assert begun_in(store_at(tmp_path / LOG_NAME)).done
 
 
