@@ -91,7 +91,9 @@ def _rows(
     abouts = {arm.name: in_words(arm.recommender) or own_words.get(arm.name, "") for arm in summary.arms}
     names = sorted((comparison.baseline, *arms), key=order)
     return tuple(
-        replace(_row(words, name, arms.get(name), news.get(name, ()), courses.get(name, ())), about=abouts.get(name, ""))
+        replace(
+            _row(words, name, arms.get(name), news.get(name, ()), courses.get(name, ())), about=abouts.get(name, "")
+        )
         for name in names
     )
 

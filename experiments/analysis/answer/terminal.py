@@ -58,7 +58,8 @@ def render_ranking(answer: Answer, width: int) -> Table | None:
         return None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=width >= _WIDE)
     table.add_column("recommender", overflow="fold")
-    against = f"{escape(answer.metric.lower())}\nagainst {escape(answer.baseline)} ({escape(answer.level)})\n{answer.sure} interval"
+    against = f"against {escape(answer.baseline)} ({escape(answer.level)})\n{answer.sure} interval"
+    against = f"{escape(answer.metric.lower())}\n{against}"
     table.add_column(against, justify="right", overflow="fold")
     if width >= _WIDE:
         table.add_column("", ratio=2, no_wrap=True)

@@ -138,12 +138,13 @@ def read_material(
     most_rows: int | None = SOME_ROWS,
     fidelity: Path | None = None,
     truth: Path | None = None,
+    outcomes: Outcomes | None = None,
 ) -> Material:
-    """What a report is made of; arguments as of `write_report`."""
+    """What a report is made of; arguments as of `write_report`, and the outcomes where they were read before."""
     # Imported here, because answers are put in the words of this package.
     from groundlings.experiments.analysis.answer.answering import answer_of
 
-    outcomes = replace(read_outcomes(log, summary.metrics), changes=check_log(run_dir, log, most_rows))
+    outcomes = replace(outcomes or read_outcomes(log, summary.metrics), changes=check_log(run_dir, log, most_rows))
     if outcomes.changes is not None:
         warn_of_changes(outcomes.changes, run_dir)
     data_and_mind = (outcomes.run["dataset_hash"], outcomes.run["mind"])

@@ -114,7 +114,7 @@ def needed(pilot: Pilot) -> str:
     chosen = "" if pilot.primary else ", the first metric (the file has no plan)"
     aim = f"an effect of {100 * pilot.smallest_effect:g} % on {label}{chosen}"
     if not any(need.sd for need in ours):
-        return "Every user of the pilot did the same: there is no spread to test against, and no number of agents to ask for."
+        return "Every user of the pilot did the same: there is no spread to test against, so no number is needed."
     hopeless = [need.arm for need in ours if need.agents is None]
     if hopeless:
         return f"No number of agents finds {aim} for {', '.join(hopeless)}: nobody has a value, or the baseline is 0."
