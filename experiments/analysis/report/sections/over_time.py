@@ -13,7 +13,12 @@ from groundlings.experiments.analysis.metrics.summary import Summary
 from groundlings.experiments.analysis.report import formatting, verdict_sentences
 from groundlings.experiments.analysis.report.figures import draw_days, draw_positions, draw_survival
 from groundlings.experiments.analysis.report.pictures import Panel, Picture
-from groundlings.experiments.analysis.report.returning import depends_on_sessions, retention_panels, seen_retention
+from groundlings.experiments.analysis.report.returning import (
+    Curves,
+    depends_on_sessions,
+    retention_panels,
+    seen_retention,
+)
 from groundlings.experiments.analysis.report.sections.material import Material, Section
 from groundlings.experiments.analysis.report.takeaways import daily_takeaway, retention_takeaway, survival_takeaway
 from groundlings.experiments.analysis.report.verdict_figures import draw_daily
@@ -26,14 +31,15 @@ def time_section(material: Material) -> Section:
     pictures = [*_daily(material), _pages(material, curves)]
     if summary.run["days"] > 1 and any(_known_by_day(summary, metric) for metric in summary.metrics):
         pictures.append(_days(material))
-    if depends_on_sessions(material.log) and summary.run["days"] > 1:
-        pictures.append(_retention(material))
+    returning = seen_retention(material.log) if depends_on_sessions(material.log) and summary.run["days"] > 1 else None
+    if returning is not None:
+        pictures.append(_retention(material, returning))
     takeaways = {
         "daily": daily_takeaway(material.comparison),
         "pages": survival_takeaway(curves),
     }
-    if any(picture.name == "retention" for picture in pictures):
-        takeaways["retention"] = retention_takeaway(seen_retention(material.log))
+    if returning is not None:
+        takeaways["retention"] = retention_takeaway(returning)
     return Section({"takeaways": takeaways}, tuple(pictures))
 
 
@@ -85,8 +91,8 @@ def _days(material: Material) -> Picture:
     return Picture("days", f"{summary.run['experiment']}: day by day", panels, columns=3, size=(3.6, 2.4))
 
 
-def _retention(material: Material) -> Picture:
-    panels = tuple(Panel(words, draw) for words, draw in retention_panels(material.log, material.style))
+def _retention(material: Material, curves: Curves) -> Picture:
+    panels = tuple(Panel(words, draw) for words, draw in retention_panels(curves, material.style))
     title = f"{material.summary.run['experiment']}: who comes back"
     return Picture("retention", title, panels, columns=2, size=(4.4, 3.0))
 
