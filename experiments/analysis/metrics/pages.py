@@ -31,15 +31,15 @@ def survival_by_arm(log: LogReader, max_pages: int) -> Mapping[str, Survival]:
     """Survival curves of the sessions that were shown something, arm name -> curve."""
     frame = log.session_lengths()
     names = {arm.arm_id: arm.name for arm in log.logged_arms()}
-    found = {
-        names[arm_id]: survival(
+    found = {}
+    for arm_id in frame.arm_id.unique().tolist():
+        rows = frame[frame.arm_id == arm_id]
+        found[names[arm_id]] = survival(
             rows.agent_id.to_numpy(np.int64),
             rows.pages.to_numpy(np.int64),
             rows.by_choice.to_numpy(np.bool_),
             max_pages,
         )
-        for arm_id, rows in frame.groupby("arm_id")
-    }
     return {name: found[name] for name in sorted(found)}
 
 

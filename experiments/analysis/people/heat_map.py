@@ -220,8 +220,9 @@ class _Measured:
         )
 
     def _table(self, attribute: Attribute) -> SegmentTable:
-        rows, left_out = [], 0
-        row_of = {}
+        rows: list[SegmentRow] = []
+        row_of: dict[int, int] = {}
+        left_out = 0
         for code, (levels, users) in enumerate(attribute.rows()):
             cells = self._cells(users, len(attribute.codes))
             if len(users) < FEWEST or not any(cells):

@@ -71,8 +71,8 @@ def measure_flow(log: LogReader, estimator: Estimator) -> PageFlow:
     for arm in log.visited_arms():
         rows = frame[frame.arm_id == arm.arm_id]
         who = np.asarray(np.searchsorted(agents, rows.agent_id.to_numpy(np.int64)), dtype=np.int64)
-        ends = (rows[name].to_numpy(np.bool_) for name in ("by_choice", "no_more"))
-        tables[arm.name] = _Table(who, rows.pages.to_numpy(np.int64), *ends, n_agents=len(agents))
+        by_choice, no_more = rows.by_choice.to_numpy(np.bool_), rows.no_more.to_numpy(np.bool_)
+        tables[arm.name] = _Table(who, rows.pages.to_numpy(np.int64), by_choice, no_more, len(agents))
     base = next(iter(tables.values()), None)
     return PageFlow(
         {
