@@ -27,13 +27,13 @@ def chances_note(comparison: Comparison, finding: Finding) -> str:
         names = [leader.name, *(arm.name for arm in finding.tied)]
         return (
             f"Tied: the difference between {listed(names)} is not clear at {sure}, all pairs taken together. "
-            f"{_LEAN} {_odds(chances, names[:4])} says which way it leans, and decides nothing."
+            f"{_LEAN} Here it is {_odds(chances, names[:4])}: a lean, and no result."
         )
     if finding.kind == "no clear winner" and not leader.headline.unvaried:
         best = max(chances, key=lambda name: chances[name])
         return (
             f"Not clear: at {sure}, the differences to {comparison.baseline} can be chance. "
-            f"{_LEAN} {_odds(chances, [best])} says which way it leans, and decides nothing."
+            f"{_LEAN} Here it is {_odds(chances, [best])}: a lean, and no result."
         )
     if finding.kind == "no direction":
         return f"Best means the highest here: nothing says whether more {_label(comparison)} is better."

@@ -22,7 +22,7 @@ def test_a_chance_beside_a_tie_is_called_a_lean_and_one_beside_a_winner_needs_no
     tied = answer_to(2.0, 1.9, 0.5)
     assert tied.chances_note.startswith("Tied: the difference between a and b is not clear at 95 %, all pairs taken ")
     odds = {row.name: row.odds for row in tied.rows}
-    assert f"a {odds['a']} and b {odds['b']} says which way it leans, and decides nothing." in tied.chances_note
+    assert f"Here it is a {odds['a']} and b {odds['b']}: a lean, and no result." in tied.chances_note
     assert answer_to(2.0, 1.0).chances_note == ""
     unclear = answer_to(0.1, 0.0)
     assert unclear.chances_note.startswith("Not clear: at 95 %, the differences to base can be chance. ")
