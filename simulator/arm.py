@@ -29,6 +29,7 @@ from groundlings.simulator.returns.rule import ReturnModel, ReturnState
 from groundlings.simulator.returns.signals import signals_of
 from groundlings.simulator.session import CohortRecord, browse
 from groundlings.simulator.session_schedule import DailyChance, Returns, SessionSchedule
+from groundlings.simulator.sessions_written import WrittenSessions, written
 from groundlings.simulator.shelf import Shelf, Sold, largest_cohort, sold_in, without
 
 SECONDS_PER_DAY = 86_400
@@ -127,10 +128,10 @@ class Arm:
         day: int,
         concurrency: int,
         log: LogWriter,
-        on_sessions: Callable[[int], None],
+        on_sessions: Callable[[WrittenSessions], None],
         watch: LostPageWatch | None = None,
     ) -> None:
-        """Simulate one day: count the sessions that the log holds already, then run those that are missing.
+        """Simulate one day: tell of the sessions that the log holds already, then run those that are missing.
 
         Raises:
             TooMuchUnreadable: The watch says so; what it has counted is in the log.
@@ -149,7 +150,7 @@ class Arm:
             logged = self.past.on(day, time if occasion else None)
             if len(logged):
                 self._recalled(logged, time, day, occasion)
-                on_sessions(len(logged))
+                on_sessions(WrittenSessions(self.name, len(logged)))
             agents = logged.missing(here)
             version = self.recommender.state() if len(agents) and not version else version
             seen_today = self._interactions_today() if occasion else None
@@ -167,7 +168,7 @@ class Arm:
             async for record in records if watch is None else watch.over(records):
                 log.write(record, arm=self.name, sim_time=time, policy_version=version)
                 self._heard(record, time, day, occasion)
-                on_sessions(len(record.sessions))
+                on_sessions(written(record, self.name))
         if self._shelf is not None:
             self._shelf.take_off(day, self._sold_today)
         log.flush()

@@ -11,6 +11,7 @@ from groundlings.simulator.concurrency import rare_collections
 from groundlings.simulator.log.writer import LogWriter
 from groundlings.simulator.lost_pages import LostPageWatch
 from groundlings.simulator.returns.rule import ReturnModel
+from groundlings.simulator.sessions_written import WrittenSessions
 
 _logger = logger(__name__)
 
@@ -56,7 +57,7 @@ async def live_together(
     arms: Sequence[Arm],
     schedule: Schedule,
     log: LogWriter,
-    on_sessions: Callable[[int], None],
+    on_sessions: Callable[[WrittenSessions], None],
     watch: LostPageWatch | None = None,
     after_first_fit: Callable[[Arm], Awaitable[None]] | None = None,
 ) -> None:
@@ -68,7 +69,7 @@ async def live_together(
         arms: Arms with a shared log; an arm that learns from its own log only is passed alone.
         schedule: Number of days, concurrency, days between fits.
         log: Gets the sessions in agent order.
-        on_sessions: Called with the number of sessions just written, or already in the log.
+        on_sessions: Is told of sessions just written, or already in the log.
         watch: Counts lost pages; None where any number is allowed.
         after_first_fit: Is given each arm before the first day, its recommender fitted on the history alone; it may ask
             for lists. Not called for an arm whose first days the log of an interrupted run holds.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from groundlings.experiments.analysis.answer.values import Answer
 from groundlings.experiments.analysis.metrics import Metric, Summary, summarise
+from groundlings.experiments.analysis.metrics.summary import read_totals
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.log_check import SOME_ROWS
 from groundlings.simulator.log.reader import LogReader
@@ -48,6 +49,7 @@ def measure(
         told: Is called with how many parts are over, how many there are, and what the next one is.
     """
     from groundlings.experiments.analysis import report
+    from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
     from groundlings.experiments.analysis.report.page import read_material
 
     def tell(done: int, what: str) -> None:
@@ -55,9 +57,11 @@ def measure(
             told(done, _PARTS, what)
 
     tell(0, "measuring")
-    summary = summarise(log, metrics)
+    totals = read_totals(log, metrics)
+    outcomes = read_outcomes(log, measured=totals)  # read once: of many users that is most of the work
+    summary = summarise(log, measured=totals, outcomes=outcomes)
     tell(1, "comparing")
-    material = read_material(directory, log, summary, (), most_rows, fidelity, truth)
+    material = read_material(directory, log, summary, (), most_rows, fidelity, truth, outcomes)
     report.write_report(
         directory,
         log,

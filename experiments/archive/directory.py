@@ -34,6 +34,8 @@ HELD_OUT_NAME = "held_out.json"
 """What real behaviour and other audiences say of the arms, measured when the run was made."""
 BACKGROUND_NAME = "background.json"
 """What the training part of the data tells of the items that were shown, for metrics that the log alone cannot give."""
+_MOST_WORDS = 200
+"""Characters of what a manifest says of one recommender."""
 CELLS = "cells"
 """Replicates of one experiment lie under this, a run directory each."""
 
@@ -170,6 +172,14 @@ def data_notes(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     about = manifest.get("dataset")
     notes = about.get("notes") if isinstance(about, dict) else None
     return tuple(note for note in notes if isinstance(note, str)) if isinstance(notes, list) else ()
+
+
+def own_recommenders(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Arm -> how its recommender works, of those that are not shipped; it may be a stranger's manifest."""
+    told = manifest.get("recommenders")
+    if not isinstance(told, dict):
+        return {}
+    return {str(name): words[:_MOST_WORDS] for name, words in told.items() if isinstance(words, str)}
 
 
 def check_server(url: str | None) -> None:

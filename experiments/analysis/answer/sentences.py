@@ -13,6 +13,7 @@ from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.verdict import failed
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.report.formatting import count, plural, signed
+from groundlings.experiments.analysis.report.verdict_sentences import unvaried
 from groundlings.experiments.config.designs import InterleavingDesign
 
 
@@ -166,7 +167,10 @@ def _unclear(words: Words) -> tuple[str, str]:
         chance = "which can be chance where so many figures are looked at"
     elif found.clear:
         chance = "but another one is ahead of it"
-    return claim, f"{who} shows {words.against(leader)}, {chance}.{_seen(words, leader)}{_rest(words)}"
+    shown = f"{who} shows {words.against(leader)}"
+    if found.unvaried:
+        return claim, f"{shown}.{_rest(words)}"
+    return claim, f"{shown}, {chance}.{_seen(words, leader)}{_rest(words)}"
 
 
 def _objected(words: Words) -> tuple[str, str]:
@@ -187,6 +191,8 @@ def _undirected(words: Words) -> tuple[str, str]:
     leader = _leader(words)
     clear = [arm for arm in words.comparison.arms if arm.headline.clear]
     claim = f"Whether more {words.label} is better is for you to say"
+    if leader.headline.unvaried:
+        return claim, f"the highest, {leader.name}, shows {words.against(leader)}.{_unvaried(words)}"
     if not clear:
         return claim, f"the highest, {leader.name}, shows {words.against(leader)}, which can be chance."
     return claim, "; ".join(f"{arm.name} shows {words.against(arm)}" for arm in clear[:2]) + "."
@@ -240,7 +246,13 @@ def _rest(words: Words, *, worse: bool = True, objected: bool = True) -> str:
         parts.append(f"{names} did exactly what {base} did")
     if finding.unknown:
         parts.append(_unknown(words))
-    return "".join(f" {part}." for part in parts) + _over_runs(words) + _weighed(words)
+    return _unvaried(words) + "".join(f" {part}." for part in parts) + _over_runs(words) + _weighed(words)
+
+
+def _unvaried(words: Words) -> str:
+    """That the leader's effect has no spread, where it has none."""
+    said = "" if words.finding.leader is None else unvaried(words.finding.leader.headline)
+    return f" {said}" if said else ""
 
 
 def _over_runs(words: Words) -> str:

@@ -53,7 +53,7 @@ from groundlings.experiments.analysis.comparison.several_runs import (
     variants_of,
 )
 from groundlings.experiments.analysis.comparison.standing import standing
-from groundlings.experiments.analysis.comparison.verdict import Check, Evidence, judge
+from groundlings.experiments.analysis.comparison.verdict import UNVARIED, Check, Evidence, judge
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.lost import altogether
 from groundlings.experiments.archive.log_check import check_log
@@ -283,6 +283,8 @@ def _explore(
 def _unclear(headline: Headline, arm: ArmOutcomes, baseline: ArmOutcomes) -> str:
     """Why an effect is not clear other than by an interval that includes zero; "" otherwise."""
     effect = headline.effect
+    if headline.unvaried and not headline.clear:
+        return UNVARIED
     if effect.excludes_zero:
         return "" if headline.clear else "not clear after correction for all metrics and arms that were looked at"
     if effect.low is not None:

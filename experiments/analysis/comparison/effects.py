@@ -39,6 +39,8 @@ class Headline:
         smallest: The smallest effect that matters, in the metric's unit; None without a plan.
         pooled: The effect as a ratio of totals, by the delta method; None where the metric has no denominator.
         identical: Whether the arm did exactly what the baseline did, slot by slot: no effect is there to be sought.
+        unvaried: Whether all agents differ by the same amount, as those of a script do: there is no spread to test
+            against, and more agents would show nothing more.
     """
 
     effect: Difference
@@ -52,6 +54,7 @@ class Headline:
     smallest: float | None
     pooled: Difference | None
     identical: bool = False
+    unvaried: bool = False
 
 
 @dataclass(frozen=True, slots=True)

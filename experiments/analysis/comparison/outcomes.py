@@ -17,6 +17,7 @@ from groundlings.experiments.analysis.comparison.control_variate import (
     read_click_surplus,
 )
 from groundlings.experiments.analysis.comparison.estimators import Estimator, estimator_of, known_before
+from groundlings.experiments.analysis.comparison.persona_columns import Personas, persona_columns
 from groundlings.experiments.analysis.comparison.preference import Preference, read_preference
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.definitions import METRICS
@@ -124,7 +125,7 @@ class Outcomes:
     design: ParallelDesign | SplitDesign | InterleavingDesign
     estimator: Estimator
     arms: tuple[ArmOutcomes, ...]
-    personas: tuple[Mapping[str, Any], ...]
+    personas: Personas
     preference: Preference | None = None
     metrics: tuple[Metric, ...] = METRICS
     max_unreadable: float = MAX_UNREADABLE
@@ -164,7 +165,6 @@ def read_outcomes(
     row = log.run()
     run, config = {name: row[name] for name in _FACTS}, row["config"]
     declared, design = config.get("plan"), design_of(config)
-    people = list(log.logged_agents())
     if measured is None:
         wanted = metrics_of(config, actions=log.action_names()) if metrics is None else metrics
         measured = RunTotals(log, float(run["like_from"]), wanted)
@@ -178,8 +178,8 @@ def read_outcomes(
         first, second, *_ = found
         found = found[2:]  # nobody has a session in the two alone
         preference = read_preference(log, (first.name, second.name))
-    names, user_ids = [arm.name for arm in found], [agent.user_id for agent in people]
-    personas = tuple(agent.persona for agent in people)
+    names, user_ids = [arm.name for arm in found], log.user_ids()
+    personas = persona_columns(agent.persona for agent in log.logged_agents())
     shares, homes = (1.0,) * len(found), None
     if isinstance(design, SplitDesign):
         shares = shares_of(design, names)

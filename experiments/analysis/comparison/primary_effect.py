@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
+from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import Difference, Estimate, mean_interval
 from groundlings.experiments.analysis.comparison.effects import Headline, Variants
 from groundlings.experiments.analysis.comparison.estimators import Estimator, Paired, Split
@@ -17,6 +18,9 @@ from groundlings.experiments.analysis.comparison.power import beyond_interval
 from groundlings.experiments.analysis.comparison.sequential import TUNED_FOR, boundaries, sequence_reach
 from groundlings.experiments.analysis.comparison.several_runs import in_every_run, pooled, runs_decide
 from groundlings.experiments.config.schema import PlanConfig
+
+_ROUNDING = 1e-12
+"""Of a figure: a standard error below it comes from adding up, not from agents that differ."""
 
 STUDENT = {Paired: "Student's t", Split: "Welch's t"}
 """Name of the test behind one difference."""
@@ -156,7 +160,16 @@ def _headline(
         smallest=None if declared is None else declared.smallest_effect * abs(mean_interval(theirs).mean or 0.0),
         pooled=_pooled(arm, base, plan.primary, estimator),
         identical=arm.identical,
+        unvaried=_unvaried(effect, ours, theirs),
     )
+
+
+def _unvaried(effect: Difference, ours: FloatArray, theirs: FloatArray) -> bool:
+    """Whether the standard error is nothing but rounding."""
+    if effect.standard_error is None:
+        return False
+    scale = max(float(np.nanmax(np.abs(side), initial=0.0)) for side in (ours, theirs))
+    return effect.standard_error <= _ROUNDING * scale
 
 
 def _as_wide(lift: Estimate, critical: float) -> Estimate:

@@ -123,6 +123,7 @@ def read_material(
     most_rows: int | None = SOME_ROWS,
     fidelity: Path | None = None,
     truth: Path | None = None,
+    outcomes: Outcomes | None = None,
 ) -> Material:
     """What a report is made of.
 
@@ -133,18 +134,20 @@ def read_material(
         variants: Logs of the same experiment with other prompts, models or seeds, which the verdict hears.
         most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
         fidelity, truth: Files of the labs, or the directories that hold them; those in the run directory if absent.
+        outcomes: What was read of its users before; read here if absent.
     """
     # Imported here, because answers are put in the words of this package.
     from groundlings.experiments.analysis.answer.answering import answer_of
 
-    outcomes = replace(read_outcomes(log, summary.metrics), changes=check_log(run_dir, log, most_rows))
+    outcomes = replace(outcomes or read_outcomes(log, summary.metrics), changes=check_log(run_dir, log, most_rows))
     if outcomes.changes is not None:
         warn_of_changes(outcomes.changes, run_dir)
     data_and_mind = (outcomes.run["dataset_hash"], outcomes.run["mind"])
     gate, order = find_gate(run_dir, fidelity, *data_and_mind), find_truth(run_dir, truth, *data_and_mind)
     others = [read_outcomes(variant, summary.metrics) for variant in variants]
     comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), order)
-    answer = answer_of(comparison, summary, str(log.run()["config"].get("question") or ""))
+    question, own = str(log.run()["config"].get("question") or ""), files.own_recommenders(files.read_manifest(run_dir))
+    answer = answer_of(comparison, summary, question, own_words=own)
     volume = _volume(summary, others, variants)
     return Material(run_dir, log, summary, outcomes, comparison, styles(summary), answer, volume, fidelity, truth)
 

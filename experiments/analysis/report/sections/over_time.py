@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
 
 from groundlings.experiments.analysis.metrics.declaration import Metric
-from groundlings.experiments.analysis.metrics.pages import clicks_by_position, survival_by_arm
+from groundlings.experiments.analysis.metrics.pages import Survival, clicks_by_position, survival_by_arm
 from groundlings.experiments.analysis.metrics.summary import Summary
 from groundlings.experiments.analysis.report import formatting, verdict_sentences
 from groundlings.experiments.analysis.report.figures import draw_days, draw_positions, draw_survival
 from groundlings.experiments.analysis.report.pictures import Panel, Picture
-from groundlings.experiments.analysis.report.returning import depends_on_sessions, retention_panels, seen_retention
+from groundlings.experiments.analysis.report.returning import (
+    Curves,
+    depends_on_sessions,
+    retention_panels,
+    seen_retention,
+)
 from groundlings.experiments.analysis.report.sections.material import Material, Section
 from groundlings.experiments.analysis.report.takeaways import daily_takeaway, retention_takeaway, survival_takeaway
 from groundlings.experiments.analysis.report.verdict_figures import draw_daily
@@ -21,17 +27,19 @@ from groundlings.experiments.analysis.report.verdict_figures import draw_daily
 def time_section(material: Material) -> Section:
     """Pages and positions, and where a run has several days, the effect and the metrics by day and retention."""
     summary = material.summary
-    pictures = [*_daily(material), _pages(material)]
+    curves = survival_by_arm(material.log, summary.run["max_pages"])
+    pictures = [*_daily(material), _pages(material, curves)]
     if summary.run["days"] > 1 and any(_known_by_day(summary, metric) for metric in summary.metrics):
         pictures.append(_days(material))
-    if depends_on_sessions(material.log) and summary.run["days"] > 1:
-        pictures.append(_retention(material))
+    returning = seen_retention(material.log) if depends_on_sessions(material.log) and summary.run["days"] > 1 else None
+    if returning is not None:
+        pictures.append(_retention(material, returning))
     takeaways = {
         "daily": daily_takeaway(material.comparison),
-        "pages": survival_takeaway(survival_by_arm(material.log, summary.run["max_pages"])),
+        "pages": survival_takeaway(curves),
     }
-    if any(picture.name == "retention" for picture in pictures):
-        takeaways["retention"] = retention_takeaway(seen_retention(material.log))
+    if returning is not None:
+        takeaways["retention"] = retention_takeaway(returning)
     return Section({"takeaways": takeaways}, tuple(pictures))
 
 
@@ -48,9 +56,8 @@ def _daily(material: Material) -> list[Picture]:
     return [Picture("daily", title, (panel,), columns=1, size=(4.8, 2.7))]
 
 
-def _pages(material: Material) -> Picture:
+def _pages(material: Material, curves: Mapping[str, Survival]) -> Picture:
     log, summary, style = material.log, material.summary, material.style
-    curves = survival_by_arm(log, summary.run["max_pages"])
     clicks = clicks_by_position(log)
     reached = "; ".join(
         f"{name} {formatting.NOT_KNOWN if np.isnan(curve.share[-1]) else f'{curve.share[-1]:.0%}'}"
@@ -84,8 +91,8 @@ def _days(material: Material) -> Picture:
     return Picture("days", f"{summary.run['experiment']}: day by day", panels, columns=3, size=(3.6, 2.4))
 
 
-def _retention(material: Material) -> Picture:
-    panels = tuple(Panel(words, draw) for words, draw in retention_panels(material.log, material.style))
+def _retention(material: Material, curves: Curves) -> Picture:
+    panels = tuple(Panel(words, draw) for words, draw in retention_panels(curves, material.style))
     title = f"{material.summary.run['experiment']}: who comes back"
     return Picture("retention", title, panels, columns=2, size=(4.4, 3.0))
 
