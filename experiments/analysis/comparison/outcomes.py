@@ -37,6 +37,7 @@ from groundlings.experiments.config.designs import (
     design_of,
     shares_of,
 )
+from groundlings.experiments.config.interventions import in_words
 from groundlings.experiments.config.returning import arms_change_sessions
 from groundlings.experiments.config.schema import PlanConfig
 from groundlings.simulator.log.reader import LogReader
@@ -163,6 +164,8 @@ def read_outcomes(
     """
     row = log.run()
     run, config = {name: row[name] for name in _FACTS}, row["config"]
+    if asked := in_words([each for each in log.logged_interventions() if each.origin == "live"]):
+        run["changed_while_it_ran"] = asked
     declared, design = config.get("plan"), design_of(config)
     people = list(log.logged_agents())
     if measured is None:
