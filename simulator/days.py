@@ -111,7 +111,7 @@ def _fit(arms: Sequence[Arm], day: int, schedule: Schedule, interventions: Inter
 
     Yields each arm right after its fit: what is made for one fit is not needed for the next.
 
-    A fit, or another recommender, replaces what was learnt before, so a fit whose days are all in the log is not needed.
+    A later fit, or another recommender, replaces what was learnt, so a fit whose days are all in the log is not needed.
     """
     for arm in arms:
         until = schedule.next_fit(day)

@@ -55,8 +55,8 @@ class NewSite(Section):
             fixed = [name for name in site if name in SiteConfig.model_fields and name not in cls.model_fields]
             if fixed:
                 raise ValueError(
-                    f"{', '.join(map(str, fixed))}: cannot change within a run, because its log has one set of actions, "
-                    f"places and repeats; {', '.join(cls.model_fields)} can. Compare two runs instead"
+                    f"{', '.join(map(str, fixed))}: cannot change within a run, whose log has one set of actions, places "
+                    f"and repeats; {', '.join(cls.model_fields)} can. Compare two runs instead"
                 )
         return site
 
@@ -147,8 +147,8 @@ def check_intervention(change: InterventionConfig, config: ExperimentConfig, whe
             )
         if change.recommender is not None:
             raise ValueError(
-                f"{where}.recommender: interleaving compares the two recommenders that it began with; choose the design "
-                "parallel or split"
+                f"{where}.recommender: interleaving compares the two recommenders that it began with; choose the "
+                "design parallel or split"
             )
     if change.recommender is not None and change.day == 1:
         raise ValueError(

@@ -11,14 +11,14 @@ from groundlings.environments.arrays import ItemArray
 from groundlings.environments.errors import ConfigError, DataError, shown
 from groundlings.environments.plugins import nearest
 from groundlings.experiments.config.designs import INTERLEAVED, InterleavingDesign
-from groundlings.experiments.config.interventions import InterventionConfig, NewRecommender, NewSite
+from groundlings.experiments.config.interventions import InterventionConfig, NewRecommender
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.foresight import check_fit
 from groundlings.experiments.running.identity import code_hash, file_hashes, prompts_hash
 from groundlings.personas.minds.language.mind import LanguageMind
 from groundlings.recommenders.base import AsyncRecommender
-from groundlings.recommenders.rules import PlacingRecommender
 from groundlings.recommenders.registry import parts_of
+from groundlings.recommenders.rules import PlacingRecommender
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.interventions import Intervention, Origin
 
@@ -114,8 +114,8 @@ def _checked_swap(name: str, wanted: NewRecommender, plan: Plan, where: str) -> 
     arm = next(each for each in plan.config.arms if each.name == name)
     if made.sees_hidden_preference or plan.recommender(arm).sees_hidden_preference:
         raise ConfigError(
-            f"{here}: found {wanted.recommender} in arm {name}, and one of the two ranks by the hidden preference of the "
-            "audience; a bound is one from its first day to its last. Give it an arm of its own"
+            f"{here}: found {wanted.recommender} in arm {name}, and one of the two ranks by the hidden preference of "
+            "the audience; a bound is one from its first day to its last. Give it an arm of its own"
         )
     try:
         made.check_users(plan.population.users)
@@ -149,7 +149,7 @@ class ArmChanges:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._site = {name: plan.config.site for name in lived_arms(plan.config)}
+        self._site = dict.fromkeys(lived_arms(plan.config), plan.config.site)
 
     def carry_out(self, arm: Arm, change: Intervention) -> None:
         """Change an arm; see `groundlings.simulator.interventions.Interventions`."""

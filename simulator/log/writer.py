@@ -15,8 +15,8 @@ from sqlalchemy import Connection, insert, text, update
 from groundlings.environments.actions import ActionSchema
 from groundlings.environments.errors import BudgetExhausted, RunDirectoryError, TooMuchUnreadable, UserError
 from groundlings.personas.population import Population
-from groundlings.simulator.log import tables
 from groundlings.simulator.interventions import Intervention
+from groundlings.simulator.log import tables
 from groundlings.simulator.log.begun import Change, write_accepted
 from groundlings.simulator.log.columns import Columns, Row
 from groundlings.simulator.log.commit_window import CommitWindow
@@ -86,7 +86,7 @@ class LogWriter:
         population: Population,
         interventions: Sequence[Intervention] = (),
     ) -> None:
-        """Write the participants: the run (columns of `tables.runs`), its arms, agents and items; and what will change."""
+        """Write the participants: the run (columns of `tables.runs`), its arms, agents and items; and what is to change."""
         self._run_id = run["run_id"]
         with self._connection.transaction() as connection:
             connection.execute(insert(tables.runs), [{**run, "status": "running", "started_at": _now()}])

@@ -14,7 +14,7 @@ SMALL = {
     "seed": 3,
     "dataset": {"name": "toy", "toy": {"n_users": 12, "n_items": 40, "interactions_per_user": 6}},
     "simulation": {"days": 3},
-    "mind": "behavioural",
+    "mind": "scripted",
     "arms": [{"name": "popular", "recommender": "popular"}, {"name": "knn", "recommender": "item_knn"}],
 }
 
@@ -27,8 +27,9 @@ def refusal(tmp_path, change, **further) -> str:
     return str(fault.value)
 
 
-BOUND = [{"name": "popular", "recommender": "popular"}, {"name": "oracle", "recommender": "oracle"}]
-ROWS = {"layout": {"kind": "rows", "rows": [{"name": "one", "slots": 3}, {"name": "two", "slots": 3}]}}
+BOUND = {"arms": [SMALL["arms"][0], {"name": "oracle", "recommender": "oracle"}]}
+TASTE = {"mind": "behavioural"}
+ROWS = {"layout": {"kind": "rows", "rows": [{"name": "one", "visible": 3}, {"name": "two", "visible": 3}]}}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ ROWS = {"layout": {"kind": "rows", "rows": [{"name": "one", "slots": 3}, {"name"
             {"arms": [{**SMALL["arms"][0], "slots": {"share": 0.1}}]},
             "rules and random slots count by pages",
         ),
-        ({"day": 2, "prompt": "plain"}, {}, "only a language mind can be given other words, found behavioural"),
+        ({"day": 2, "prompt": "plain"}, {}, "only a language mind can be given other words, found scripted"),
         ({"day": 1, "recommender": "ease"}, {}, "another recommender from the first day on is another arm"),
         ({"day": 2, "recommender": "eas"}, {}, "interventions[0].recommender.recommender: "),
         (
@@ -62,8 +63,12 @@ ROWS = {"layout": {"kind": "rows", "rows": [{"name": "one", "slots": 3}, {"name"
             {},
             "interventions[0].recommender.options.what",
         ),
-        ({"day": 2, "arms": ["popular"], "recommender": "oracle"}, {}, "a bound is one from its first day to its last"),
-        ({"day": 2, "arms": ["oracle"], "recommender": "ease"}, {"arms": BOUND}, "ranks by the hidden preference"),
+        (
+            {"day": 2, "arms": ["popular"], "recommender": "oracle"},
+            TASTE,
+            "a bound is one from its first day to its last",
+        ),
+        ({"day": 2, "arms": ["oracle"], "recommender": "ease"}, {**BOUND, **TASTE}, "ranks by the hidden preference"),
         ({"day": 2, "recommender": "ease"}, {"design": "interleaving"}, "the two recommenders that it began with"),
         ({"day": 2, "arms": ["knn"], "withdraw": ["i1"]}, {"design": "interleaving"}, "draft each list together"),
     ],
