@@ -55,8 +55,8 @@ class NewSite(Section):
             fixed = [name for name in site if name in SiteConfig.model_fields and name not in cls.model_fields]
             if fixed:
                 raise ValueError(
-                    f"{', '.join(map(str, fixed))}: cannot change within a run, whose log has one set of actions, places "
-                    f"and repeats; {', '.join(cls.model_fields)} can. Compare two runs instead"
+                    f"{', '.join(map(str, fixed))}: cannot change within a run, whose log has one set of actions, "
+                    f"places and repeats; {', '.join(cls.model_fields)} can. Compare two runs instead"
                 )
         return site
 

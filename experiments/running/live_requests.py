@@ -3,8 +3,8 @@
     {"arms": ["als"], "withdraw": ["50", "172"]}        from the next day on
     {"day": 4, "recommender": "popular"}                from day 4 on, in every arm
 
-A line says what an entry of `interventions` in an experiment file says; without `day`, from the next day on that begins.
-A line that cannot be followed is a note of the run and changes nothing.
+A line says what an entry of `interventions` in an experiment file says; without `day`, from the next day on. A line
+that cannot be followed is a note of the run and changes nothing.
 """
 
 from __future__ import annotations

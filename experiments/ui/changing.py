@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.plugins import nearest
-from groundlings.experiments.archive.directory import existing_config
 from groundlings.experiments.config.designs import INTERLEAVED
-from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.live_requests import add_request, read_request_of
 from groundlings.simulator.log.reader import LogReader
 
@@ -38,9 +39,22 @@ def ask_for_change(directory: Path, arms: Sequence[str], kind: str, value: str, 
         content["arms"] = list(arms)
     if day.strip():
         content["day"] = _number(day, "the day")
-    read_request_of(content, load_config(existing_config(directory)))
-    _check_items(directory, content)
+    with LogReader(directory) as log:
+        read_request_of(content, _config_of(log, directory))
+        _check_items(log, content)
     add_request(directory, content)
+
+
+def _config_of(log: LogReader, directory: Path) -> ExperimentConfig:
+    """What the run began as, without what is measured: its metrics may be objects of whoever began it."""
+    content = {name: value for name, value in log.run()["config"].items() if name not in ("metrics", "plan")}
+    try:
+        return ExperimentConfig.model_validate({**content, "base": directory})
+    except ValidationError as fault:
+        raise ConfigError(
+            f"the log's configuration is not one of this version ({fault.error_count()} complaints), so nothing can be "
+            "asked of this run"
+        ) from None
 
 
 def _wanted(kind: str, value: str) -> dict[str, Any]:
@@ -61,12 +75,11 @@ def _number(text: str, what: str) -> int:
     return int(text)
 
 
-def _check_items(directory: Path, content: dict[str, Any]) -> None:
+def _check_items(log: LogReader, content: dict[str, Any]) -> None:
     asked = [*content.get("withdraw", ()), *content.get("restore", ())]
     if not asked:
         return
-    with LogReader(directory) as log:
-        known = {item.source_id for item in log.logged_items()}
+    known = {item.source_id for item in log.logged_items()}
     missing = [item for item in asked if item not in known]
     if missing:
         near = nearest(missing[0], known)

@@ -78,7 +78,7 @@ _INTERVENTIONS = """
     SELECT arms.name, day, kind, detail FROM interventions JOIN arms USING (arm_id)
     ORDER BY arms.name, day, origin, place, intervention_id
     """
-"""Taken in where there are any, in the order in which they took effect; who decided them is no part of what happened."""
+"""Taken in where there are any, in the order in which they took effect; who decided them tells nothing of behaviour."""
 
 _CHUNK = 50_000
 

@@ -86,7 +86,7 @@ class LogWriter:
         population: Population,
         interventions: Sequence[Intervention] = (),
     ) -> None:
-        """Write the participants: the run (columns of `tables.runs`), its arms, agents and items; and what is to change."""
+        """Write the participants: the run (columns of `tables.runs`), its arms, agents and items; what is to change."""
         self._run_id = run["run_id"]
         with self._connection.transaction() as connection:
             connection.execute(insert(tables.runs), [{**run, "status": "running", "started_at": _now()}])

@@ -169,9 +169,8 @@ class FrameReader(ParticipantReader):
         )
 
     def interventions(self) -> pd.DataFrame:
-        """One row per change of an arm on the way, in the order of writing: arm (name), day (from its beginning on; 0 is
-        the first), kind, detail (mapping), origin (`file` or `live`), place (in the file's list, or the line that asked).
-        """
+        """One row per change of an arm on the way, in the order of writing: arm (name), day (from its beginning on, 0 =
+        first), kind, detail (mapping), origin (`file`, `live`), place (in the file's list, or the line that asked)."""
         import pandas as pd
 
         found = self.logged_interventions()
