@@ -71,9 +71,7 @@ def test_a_run_is_changed_from_its_page_and_says_so(tmp_path, serve) -> None:
         asyncio.run(whole(told))
     said = "from day 2 on in popular: items i1, i2 withdrawn (asked for while it ran)"
     assert told.notes == [said]
-    with serve(
-        tmp_path / "runs"
-    ) as site:  # one that has not looked yet: the first lets a second pass between two looks
+    with serve(tmp_path / "runs") as site:  # one that has not looked yet
         assert said in site.get(f"{site.key('watched')}/live/panel").text
 
 
