@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from groundlings.environments.bounded_files import bounded_text
+from groundlings.environments.cleaning import printable
 from groundlings.environments.errors import ConfigError, RunDirectoryError, UserError, shown
 from groundlings.environments.plugins import nearest
 from groundlings.experiments.config.complaints import complaints, together
@@ -114,7 +115,7 @@ class LiveRequests:
 
     def __init__(self, directory: Path, plan: Plan, progress: Progress) -> None:
         self._path, self._plan, self._progress = directory / REQUESTS_NAME, plan, progress
-        self._lines = 0
+        self._lines, self._problem = 0, ""
         self._taken: frozenset[int] = frozenset()
 
     def taken_up(self, logged: Sequence[Intervention]) -> None:
@@ -128,7 +129,7 @@ class LiveRequests:
             try:
                 changes = self._read(line, number, day, arms)
             except UserError as fault:
-                self._progress.event(Note(f"{REQUESTS_NAME}, line {number}, changes nothing: {fault}"))
+                self._progress.event(Note(f"{REQUESTS_NAME}, line {number}, changes nothing: {printable(str(fault))}"))
                 continue
             found += changes
             for said in in_words(changes):
@@ -147,7 +148,10 @@ class LiveRequests:
         try:
             lines = bounded_text(self._path, _MOST_BYTES, regular=True).split("\n")[:-1]
         except (OSError, ValueError) as fault:
-            self._progress.event(Note(f"{REQUESTS_NAME} cannot be read ({fault}), so nothing in it is followed"))
+            problem = f"{REQUESTS_NAME} cannot be read ({fault}), so nothing in it is followed"
+            if problem != self._problem:  # once, and not every day
+                self._progress.event(Note(problem))
+            self._problem = problem
             return []
         before, self._lines = self._lines, max(len(lines), self._lines)
         numbered = list(enumerate(lines, start=1))[before:]

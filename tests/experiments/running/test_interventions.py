@@ -265,6 +265,9 @@ BAD = {
     '{"site": {"page_size": 50}}': "expected at most site.page_size (5)",
     '{"site": {"layout": "grid"}}': "layout: cannot change within a run",
     '{"nothing": 1}': "this key does not exist",
+    '{"\\ud800\\u001b[31m": 1}': "input should be a valid string",
+    '{"day": 1e999, "withdraw": ["i1"]}': "day: ",
+    '{"day": "' + "9" * 30_000 + '"}': "no JSON",
 }
 
 
@@ -285,6 +288,7 @@ def test_a_line_that_cannot_be_followed_is_a_note_and_changes_nothing(tmp_path, 
     for number, (note, reason) in enumerate(zip(watching.notes, BAD.values(), strict=True), start=1):
         assert note.startswith(f"{REQUESTS_NAME}, line {number}, changes nothing: "), note
         assert reason in note
+        assert note.isprintable()
     assert digest_of(directory) == digest_of(plain)
 
 
