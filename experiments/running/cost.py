@@ -105,8 +105,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     for number, arm in enumerate(config.arms):
         table.add_row("arms" if not number else "", escape(f"{arm.name} ({arm.recommender})"))
     table.add_row("days", f"{plan.schedule.days}, recommenders refitted {_refits(plan)}")
-    for number, line in enumerate(in_words(stated(config))):
-        table.add_row("changes" if not number else "", escape(line))
+    for number, change in enumerate(in_words(stated(config))):
+        table.add_row("changes" if not number else "", escape(change))
     table.add_row("design", config.design.kind + (_shares(plan) if isinstance(config.design, SplitDesign) else ""))
     cells = cells_of(config)
     if config.variants is not None:

@@ -12,9 +12,10 @@ from groundlings.experiments.analysis.metrics.pages import clicks_by_position, s
 from groundlings.experiments.analysis.metrics.summary import Summary
 from groundlings.experiments.analysis.report import formatting, verdict_sentences
 from groundlings.experiments.analysis.report.figures import draw_days, draw_positions, draw_survival, mark_days
-from groundlings.experiments.analysis.report.pictures import Draw, Panel, Picture
+from groundlings.experiments.analysis.report.pictures import Panel, Picture
 from groundlings.experiments.analysis.report.returning import depends_on_sessions, retention_panels, seen_retention
 from groundlings.experiments.analysis.report.sections.material import Material, Section
+from groundlings.experiments.analysis.report.svg import Draw
 from groundlings.experiments.analysis.report.takeaways import daily_takeaway, retention_takeaway, survival_takeaway
 from groundlings.experiments.analysis.report.verdict_figures import draw_daily
 from groundlings.experiments.config.interventions import in_words
