@@ -126,6 +126,26 @@ def test_arms_that_are_not_named_stay_as_they_are(tmp_path, plain, favourite):
     assert favourite not in set(shown(tmp_path / "run", "random").item_id)
 
 
+@pytest.mark.parametrize(
+    ("design", "arm"), [("interleaving", "interleaved"), ({"kind": "split", "log": "shared"}, "popular")]
+)
+def test_arms_that_live_together_change_together(tmp_path, design, arm):
+    simulated(tmp_path / "plain", config_with(design=design))
+    item = str(shown(tmp_path / "plain", arm).query("day > 1").item_id.mode()[0])
+    simulated(tmp_path / "file", config_with({"day": 3, "withdraw": [item]}, design=design))
+    assert item in set(shown(tmp_path / "plain", arm).query("day > 1").item_id)
+    assert item not in set(shown(tmp_path / "file", arm).query("day > 1").item_id)
+    with LogReader(tmp_path / "plain") as log:
+        a_day = int((log.sessions().day == 0).sum())
+    watching = simulated(tmp_path / "live", config_with(design=design), (WHOLE[arm], 2 * a_day, {"withdraw": [item]}))
+    assert watching.asked == []
+    assert digest_of(tmp_path / "live") == digest_of(tmp_path / "file")
+
+
+WHOLE = {"interleaved": "interleaved", "popular": "popular, random"}
+"""What a stage is called in which an arm has its sessions."""
+
+
 @pytest.mark.parametrize("every", [0, 1])
 def test_a_new_recommender_is_fitted_on_what_the_arm_has_lived_through(tmp_path, every):
     config = config_with(
@@ -247,6 +267,27 @@ def test_what_was_asked_for_holds_on_resume_and_once(tmp_path, monkeypatch, sess
     assert digest_of(tmp_path / "run") == digest_of(tmp_path / "whole")
     with LogReader(tmp_path / "run") as log:
         assert log.interventions()[["arm", "day"]].values.tolist() == [["popular", 1], ["random", 1]]
+
+
+def test_what_was_asked_for_while_it_lay_still_begins_on_the_first_day_that_nobody_has_lived(tmp_path, monkeypatch):
+    monkeypatch.setattr("groundlings.personas.minds.scripted.ScriptedMind.cohort_size", 3)
+    simulated(tmp_path / "file", config_with({"day": 4, "withdraw": ["i1", "i2"]}))
+    write, count = LogWriter.write, 0
+
+    def failing(self, record, **named):
+        nonlocal count
+        count += len(record.sessions)
+        if count > 2 * AGENTS + 3:  # in the middle of the third day
+            raise ZeroDivisionError
+        write(self, record, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LogWriter, "write", failing)
+        with suppress(ZeroDivisionError):
+            simulated(tmp_path / "run", config_with())
+    add_request(tmp_path / "run", {"withdraw": ["i1", "i2"]})
+    simulated(tmp_path / "run", config_with())
+    assert digest_of(tmp_path / "run") == digest_of(tmp_path / "file")
 
 
 BAD = {
