@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from groundlings.environments.arrays import BoolArray, IntArray
+from groundlings.environments.arrays import BoolArray, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError, ProviderError, UnanswerablePrompt
 from groundlings.environments.interactions import Interactions, rows_of
-from groundlings.environments.offers import Offers
+from groundlings.environments.offers import DayOffers, Offers
 from groundlings.environments.repeats import NEVER, OwnClock, RepeatRule
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import Mind, Shown, looks_back, notices
@@ -85,6 +85,7 @@ class Arm:
         self._shown_today: list[Shown] = []
         self._today = 0
         self._not_shown = sp.csr_array((self.history.n_users, self.history.n_items))
+        self._withdrawn: BoolArray | None = None
         self._days = np.zeros(0, dtype=np.int64) if self.clock is None else self.clock.days(self.history)
 
     @property
@@ -109,6 +110,16 @@ class Arm:
         self._schedule.invite(True)
         if looks_back(self.mind):
             self.mind.remember(self.past.memories)
+
+    def offer(self, items: ItemArray, *, offered: bool) -> None:
+        """From now on show some items to nobody, or again to whoever may be shown them."""
+        if self._withdrawn is None:
+            self._withdrawn = np.zeros(self.history.n_items, dtype=np.bool_)
+        self._withdrawn[items] = not offered
+
+    def swap(self, recommender: AsyncRecommender) -> None:
+        """Have another recommender make the lists, once it is fitted."""
+        self.recommender, self._fitted = recommender, False
 
     def fit(self) -> None:
         """Fit the recommender on all interactions so far; what it had learnt before is replaced."""
@@ -140,7 +151,7 @@ class Arm:
         self._today, self._sold_today = day, []
         self._not_shown = self.repeats.seen(self.history, self._days, day)
         offers = None if self._shelf is None else self._shelf.on(day)
-        size = largest_cohort(self.mind.cohort_size, offers)
+        size = largest_cohort(self.mind.cohort_size, self._hidden(offers))
         here, seconds = self._schedule.arrivals(day), SECONDS_PER_DAY // self._sessions_per_day
         version = ""
         for occasion in range(self._sessions_per_day):
@@ -238,11 +249,18 @@ class Arm:
             return before
         return sp.csr_array(before + today.met_by(users))
 
+    def _hidden(self, offers: DayOffers | None) -> BoolArray | None:
+        """What nobody may be shown, withdrawn or sold out, shape (n_items,); None where nothing is kept back."""
+        if offers is None:
+            return self._withdrawn
+        return offers.sold_out if self._withdrawn is None else self._withdrawn | offers.sold_out
+
     async def _browse(self, sessions: Sessions, seen_today: Interactions | None) -> CohortRecord:
         """Run one cohort's sessions; where an error ends them, note them as cut short."""
         seen = self._seen(sessions.users, seen_today)
-        if sessions.offers is not None:
-            seen = without(seen, sessions.offers.sold_out)
+        hidden = self._hidden(sessions.offers)
+        if hidden is not None:
+            seen = without(seen, hidden)
         try:
             return await browse(
                 sessions,

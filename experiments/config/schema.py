@@ -20,6 +20,7 @@ from groundlings.environments.split import Split, SplitKind, split_dataset
 from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.designs import DesignConfig, ParallelDesign, check_design
 from groundlings.experiments.config.environment import OwnEnvironment, SiteConfig
+from groundlings.experiments.config.interventions import InterventionConfig, check_interventions
 from groundlings.experiments.config.item_groups import GroupsConfig
 from groundlings.experiments.config.layout import check_attention
 from groundlings.experiments.config.minds import (
@@ -175,6 +176,8 @@ class ExperimentConfig(Section):
     """The recommenders under test; the others are compared to the first."""
     design: DesignConfig = ParallelDesign()
     """How agents are assigned to arms: `parallel`, `split` or `interleaving`."""
+    interventions: Annotated[tuple[InterventionConfig, ...], Field(min_length=1)] | None = None
+    """What changes in arms on the way, each at the beginning of a day (docs/interventions.md); nothing if absent."""
     metrics: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """What is measured: names of shipped metrics or plug-ins, `module:NAME` for one of your own, `shipped` for all the
     shipped ones. The shipped ones if absent."""
@@ -227,6 +230,7 @@ class ExperimentConfig(Section):
     @model_validator(mode="after")
     def _parts_fit(self) -> ExperimentConfig:
         check_design(self.design, self.arms, planned=self.plan is not None)
+        check_interventions(self.interventions or (), self)
         if self.variants is not None:
             self.variants.check_mind(self.mind)
         return self

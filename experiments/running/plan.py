@@ -32,6 +32,7 @@ from groundlings.experiments.running.event_loop import ctrl_c_at_once, outside_o
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
 from groundlings.experiments.running.foresight import check_recommenders
 from groundlings.experiments.running.identity import code_identity, model_identity
+from groundlings.experiments.running.interventions import check_with_data, interventions_identity
 from groundlings.experiments.running.offered import check_offers
 from groundlings.experiments.running.returning import PlannedReturns, planned_returns
 from groundlings.experiments.running.sizes import size_warning
@@ -102,8 +103,18 @@ class Plan:
         """A new mind for one arm, with a memory of its own."""
         return self.supplied.mind(self.minds) if self.supplied.mind else self.config.mind.build(self.minds)
 
-    def recommender(self, arm: ArmConfig) -> AsyncRecommender:
-        """A new recommender of an arm, not yet fitted."""
+    @property
+    def around(self) -> EnvironmentContext:
+        """What an environment of this run is built from."""
+        return _around(self.config, self.dataset, self.split)
+
+    def recommender(self, arm: ArmConfig, swapped_in: str = "") -> AsyncRecommender:
+        """A new recommender of an arm, not yet fitted.
+
+        Args:
+            arm: Its configuration.
+            swapped_in: Key path of the intervention by which the arm gets it; "" for the one that it begins with.
+        """
         context = RecommenderContext(
             catalog=self.dataset.catalog,
             user_ids=self.dataset.people.user_ids,
@@ -115,13 +126,17 @@ class Plan:
             rating_scale=self.dataset.scale,
             site_page_size=self.environment.page_size,
         )
-        where = f"arms[{self.config.arms.index(arm)}]"
-        given = self.supplied.recommenders.get(arm.name)
+        where = swapped_in or f"arms[{self.config.arms.index(arm)}]"
+        given = None if swapped_in else self.supplied.recommenders.get(arm.name)
         if given is not None:
             built = given if isinstance(given, AsyncRecommender) else given(context)
         else:
             built = build_recommender(arm.recommender, arm.options, context, where=where)
-            if arm.model is not None and not takes_a_model(arm.recommender, arm.options, where=where):
+            if (
+                arm.model is not None
+                and not swapped_in
+                and not takes_a_model(arm.recommender, arm.options, where=where)
+            ):
                 raise ConfigError(f"{where}.model: {arm.recommender} asks no language model; take the key out")
         return self._ruled(arm, built, where)
 
@@ -227,6 +242,7 @@ async def prepare(
         plan = replace(plan, preference=_preference(minds))
         recommenders = [plan.recommender(arm) for arm in config.arms]
         check_recommenders(config, recommenders, plan.split.train, plan.population.users)
+        swaps = check_with_data(plan)
     if config.mind.asked is not None and ask:
         before = spent.agents, forms.get(AGENT, frozenset())
         model = await _opened(config.mind.asked, "mind.model", plan, stack, progress, *before)
@@ -245,7 +261,7 @@ async def prepare(
         described_mind=minds[0].describe() if minds else {},
         arms=arm_rows(config.design, config.arms, recommenders),
         stages=arranged(config.design, config.seed, user_ids, arms) if arms else [],
-        identity=_identity(plan, recommenders, minds) if ask else {},
+        identity=_identity(plan, recommenders, minds) | interventions_identity(plan, swaps) if ask else {},
     )
 
 
@@ -278,14 +294,7 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
     )
     check_offers(dataset.offers, split.train, config.simulation.days, dataset.times_known, on_note(progress))
     ground = CalibrationGround(dataset, split, config.split, population, config.repeats.allowed)
-    around = EnvironmentContext(
-        dataset.catalog,
-        dataset.scale,
-        config.base,
-        training_history=split.train,
-        opinions=dataset.opinions,
-        offers=dataset.offers,
-    )
+    around = _around(config, dataset, split)
     environment = supplied.environment or (config.environment or config.site).build(around)
     returns = planned_returns(config, dataset, split, population, environment)
     return Plan(
@@ -313,6 +322,17 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
             fit_repeats=partial(ground.repeats, config.seed) if config.repeats.allowed else None,
         ),
         returns=returns,
+    )
+
+
+def _around(config: ExperimentConfig, dataset: Dataset, split: Split) -> EnvironmentContext:
+    return EnvironmentContext(
+        dataset.catalog,
+        dataset.scale,
+        config.base,
+        training_history=split.train,
+        opinions=dataset.opinions,
+        offers=dataset.offers,
     )
 
 

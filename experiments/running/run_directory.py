@@ -18,6 +18,7 @@ from groundlings.experiments.running.changes import check_same
 from groundlings.experiments.running.events import Progress, RunBegins
 from groundlings.experiments.running.held_out.measuring import ArmMeasurement
 from groundlings.experiments.running.kept_data import with_data_kept
+from groundlings.experiments.running.live_requests import LiveRequests
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.simulating import CutShort, simulate
 from groundlings.simulator.log.begun import Begun
@@ -132,7 +133,14 @@ async def simulate_into(
     store = files.log_store(directory, plan.config.log.url if plan.config.log else None)
     try:
         await simulate(
-            plan, run, store, progress, cut_short, accept=accept, after_first_fit=measurement.after_first_fit
+            plan,
+            run,
+            store,
+            progress,
+            cut_short,
+            accept=accept,
+            after_first_fit=measurement.after_first_fit,
+            requests=LiveRequests(directory, plan, progress),
         )
     except BaseException as fault:
         _logger.info("%s: stopped with %d open sessions (%s)", directory, len(cut_short), type(fault).__name__)

@@ -22,6 +22,7 @@ from groundlings.experiments.analysis.report.stories import day_of, fragment, st
 from groundlings.experiments.archive.directory import REPORT_NAME
 from groundlings.experiments.archive.inventory import diff_runs
 from groundlings.experiments.running.live_file import ask_to_stop
+from groundlings.experiments.ui.changing import ask_for_change
 from groundlings.experiments.ui.guard import Access, Guard
 from groundlings.experiments.ui.live import FAULTS_OF_A_LOG, LiveRuns
 from groundlings.experiments.ui.overview import Overview, RunRow
@@ -70,6 +71,7 @@ def web_app(root: Path, access: Access | None = None) -> Starlette:
         _at("/runs/{run}/files/{name}", pages.file),
         _at("/runs/{run}/stop", pages.stop, methods=["POST"]),
         _at("/runs/{run}/resume", pages.resume, methods=["POST"]),
+        _at("/runs/{run}/change", pages.change, methods=["POST"]),
     ]
     faults: dict[Any, Callable[[Request, Exception], Any]] = {
         NotHere: _not_here,
@@ -201,6 +203,19 @@ class _Pages:
         row = await self._controlled(request)
         if row.status in ("interrupted", "failed", "killed"):
             await run_in_threadpool(resume_in_background, row.run.directory)
+        return RedirectResponse(f"/runs/{row.run.key}/live", status_code=303)
+
+    async def change(self, request: Request) -> Response:
+        row = await self._controlled(request)
+        if row.status != "running":
+            raise NotHere("the run is not at work, so nothing can change in it; it may have ended")
+        form = await request.form()
+        arms = [str(arm) for arm in form.getlist("arm")]
+        wanted = {name: str(form.get(name, "")) for name in ("kind", "value", "day")}
+        try:
+            await run_in_threadpool(ask_for_change, row.run.directory, arms, **wanted)
+        except ConfigError as fault:
+            return page("message.html.j2", title="Nothing was changed", text=str(fault), status=400)
         return RedirectResponse(f"/runs/{row.run.key}/live", status_code=303)
 
     async def _controlled(self, request: Request) -> RunRow:

@@ -9,6 +9,7 @@ from threading import Lock
 
 from groundlings.environments.errors import GroundlingsError
 from groundlings.experiments.analysis.live_effects import LiveEffects, LiveFigures
+from groundlings.experiments.config.interventions import in_words
 from groundlings.experiments.running.live_file import LiveState, read_live
 from groundlings.simulator.log.reader import LogReader
 
@@ -30,12 +31,23 @@ class LiveView:
         figures: What the log told at the last look; None before the first.
         looked_at: When that was, in seconds since 1970.
         problem: Why nothing can be read, "" where it can.
+        changes: What was changed in its arms, or is to be, in words.
+        arms: Names of the arms in which people have sessions.
     """
 
     state: LiveState | None
     figures: LiveFigures | None
     looked_at: float | None
     problem: str
+    changes: tuple[str, ...] = ()
+    arms: tuple[str, ...] = ()
+
+    @property
+    def changeable(self) -> tuple[str, ...]:
+        """The arms that have days to come."""
+        stages = () if self.state is None else self.state.stages[:-1]
+        over = {name for stage in stages for name in stage.arms.split(", ")}
+        return tuple(arm for arm in self.arms if arm not in over)
 
 
 @dataclass(slots=True)
@@ -47,6 +59,8 @@ class _Watched:
     looked_at: float = 0.0
     took: float = 0.0
     problem: str = ""
+    changes: tuple[str, ...] = ()
+    arms: tuple[str, ...] = ()
     lock: Lock = field(default_factory=Lock)
 
 
@@ -70,7 +84,14 @@ class LiveRuns:
                 _look(directory, watched)
             finally:
                 watched.lock.release()
-        return LiveView(read_live(directory), watched.figures, watched.looked_at or None, watched.problem)
+        return LiveView(
+            read_live(directory),
+            watched.figures,
+            watched.looked_at or None,
+            watched.problem,
+            watched.changes,
+            watched.arms,
+        )
 
 
 def _look(directory: Path, watched: _Watched) -> None:
@@ -80,6 +101,8 @@ def _look(directory: Path, watched: _Watched) -> None:
     try:
         with LogReader(directory) as log:
             watched.figures, watched.problem = watched.effects.look(log), ""
+            watched.changes = tuple(in_words(log.logged_interventions()))
+            watched.arms = tuple(arm.name for arm in log.visited_arms())
     except GroundlingsError as fault:
         watched.problem = str(fault)
     except FAULTS_OF_A_LOG as fault:

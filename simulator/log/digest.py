@@ -74,6 +74,12 @@ _PLACES = """
     """
 """Taken in where there are any, so that logs of plain lists keep the digest they had before there were places."""
 
+_INTERVENTIONS = """
+    SELECT arms.name, day, kind, detail FROM interventions JOIN arms USING (arm_id)
+    ORDER BY arms.name, day, origin, place, intervention_id
+    """
+"""Taken in where there are any, in the order in which they took effect; who decided them tells nothing of behaviour."""
+
 _CHUNK = 50_000
 
 
@@ -92,4 +98,7 @@ def digest(engine: Engine) -> str:
             rows = connection.execute(text(_PLACES), execution_options={"yield_per": _CHUNK})
             for chunk in rows.partitions(_CHUNK):
                 total.update("".join(repr(tuple(row)) for row in chunk).encode())
+        if inspect(connection).has_table("interventions"):
+            changes = connection.execute(text(_INTERVENTIONS)).all()
+            total.update("".join(repr(tuple(row)) for row in changes).encode())
     return total.hexdigest()

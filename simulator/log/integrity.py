@@ -15,13 +15,14 @@ from groundlings.simulator.log.store import Store, named_faults
 _JSON: Mapping[str, Mapping[str, type[dict[str, object]] | type[list[object]]]] = {
     "runs": {"config": dict, "mind": dict, "versions": dict, "identity": dict},
     "arms": {"options": dict},
+    "interventions": {"detail": dict},
     "agents": {"persona": dict},
     "calls": {"messages": list, "first_token": list},
     "moods": {"boredom": dict},
 }
 """Text columns that hold JSON, by table, and what the JSON is."""
 
-_SINCE = {"accepted_changes": 4, "seals": 4}
+_SINCE = {"accepted_changes": 4, "seals": 4, "interventions": 6}
 """Tables that came after the first schema, and with which."""
 
 

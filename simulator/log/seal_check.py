@@ -271,6 +271,7 @@ _NAMES = {
     "status": "the status",
     "identity": "what the run depends on (runs.identity)",
     "accepted_changes": "the list of accepted changes",
+    "interventions": "the list of interventions",
 }
 """What messages call the parts of a run's row."""
 

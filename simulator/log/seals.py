@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, Table, insert, inspect, select
 
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.canonical import PIECE_ROWS, Hash, Kind, absorb, kinds_of
@@ -108,11 +108,17 @@ def seal_of_arms(connection: Connection) -> tuple[dict[str, Any], str]:
 
 
 def seal_of_state(connection: Connection) -> tuple[dict[str, Any], str]:
-    """The seal of what changes in the life of a run, as it stands now."""
+    """The seal of what changes in the life of a run, as it stands now: its state, accepted changes, interventions."""
     columns = [tables.runs.c[name] for name in STATE]
     run = dict(zip(STATE, connection.execute(select(*columns)).one(), strict=True))
     accepted = connection.execute(select(tables.accepted_changes).order_by(tables.accepted_changes.c.change_id)).all()
-    return seal_of_values({**run, "accepted_changes": [[_plain(cell) for cell in row] for row in accepted]})
+    values = {**run, "accepted_changes": [[_plain(cell) for cell in row] for row in accepted]}
+    if inspect(connection).has_table(tables.interventions.name):
+        number = tables.interventions.c.intervention_id
+        changes = connection.execute(select(tables.interventions).order_by(number)).all()
+        if changes:  # a run without any has the seal that it had before there were interventions
+            values["interventions"] = [[_plain(cell) for cell in row] for row in changes]
+    return seal_of_values(values)
 
 
 class RowSeal:

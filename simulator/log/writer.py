@@ -15,12 +15,14 @@ from sqlalchemy import Connection, insert, text, update
 from groundlings.environments.actions import ActionSchema
 from groundlings.environments.errors import BudgetExhausted, RunDirectoryError, TooMuchUnreadable, UserError
 from groundlings.personas.population import Population
+from groundlings.simulator.interventions import Intervention
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.begun import Change, write_accepted
 from groundlings.simulator.log.columns import Columns, Row
 from groundlings.simulator.log.commit_window import CommitWindow
 from groundlings.simulator.log.connection import WritingConnection
 from groundlings.simulator.log.integrity import damage_in
+from groundlings.simulator.log.intervention_rows import write_interventions
 from groundlings.simulator.log.numbering import first_origin, next_ids
 from groundlings.simulator.log.participants import ArmRow, agent_rows, as_json, item_rows
 from groundlings.simulator.log.resume_reader import PastRun, read_resumption
@@ -77,8 +79,14 @@ class LogWriter:
         finally:
             self._connection.close()
 
-    def begin(self, run: Mapping[str, Any], arms: Sequence[ArmRow], population: Population) -> None:
-        """Write the participants: the run (columns of `tables.runs`), its arms, agents and items."""
+    def begin(
+        self,
+        run: Mapping[str, Any],
+        arms: Sequence[ArmRow],
+        population: Population,
+        interventions: Sequence[Intervention] = (),
+    ) -> None:
+        """Write the participants: the run (columns of `tables.runs`), its arms, agents and items; what is to change."""
         self._run_id = run["run_id"]
         with self._connection.transaction() as connection:
             connection.execute(insert(tables.runs), [{**run, "status": "running", "started_at": _now()}])
@@ -87,6 +95,7 @@ class LogWriter:
                 self._arms[arm.name] = first["arms"] + position
                 row = {**asdict(arm), "options": as_json(arm.options), "position": position}
                 connection.execute(insert(tables.arms), {"arm_id": self._arms[arm.name], "run_id": self._run_id, **row})
+            write_interventions(connection, self._arms, interventions)
             agents, items = RowSeal(tables.agents), RowSeal(tables.items)
             people = agent_rows(population, self._run_id, first["agents"])
             self._store.pour(connection, tables.agents, agents.passing(people))
@@ -137,6 +146,14 @@ class LogWriter:
         """Write down which parts of what the run depends on have changed, and that it goes on all the same."""
         with self._connection.transaction() as connection:
             write_accepted(connection, self._run_id, changes)
+            chain = self._with_state(connection)
+        self._chain = chain
+
+    def intervene(self, changes: Sequence[Intervention]) -> None:
+        """Write down what will be changed in arms, before it is."""
+        self.flush()
+        with self._connection.transaction() as connection:
+            write_interventions(connection, self._arms, changes)
             chain = self._with_state(connection)
         self._chain = chain
 

@@ -198,6 +198,10 @@ def check_variants(first: Outcomes, others: Sequence[Outcomes]) -> tuple[Check, 
     if mixed:
         said = f"changed on resume: {', '.join(mixed)}"
         checks += (Check("every variant is one experiment from its first session to its last", "failed", said),)
+    asked = [str(run.run["run_id"]) for run in others if run.run.get("changed_while_it_ran")]
+    if asked:
+        said = f"changed while it ran: {', '.join(asked)}"
+        checks += (Check("every variant is as its experiment file declares", "failed", said),)
     differing = dict.fromkeys(
         name for run in others for name in unlike(first.run.get("identity"), run.run.get("identity"))
     )
