@@ -176,9 +176,11 @@ def missed(found: Headline, metric: Metric) -> str:
             "The interval is of this comparison alone and excludes zero; after correction for all metrics and arms "
             f"that were looked at, the effect is not clear{corrected}."
         )
-    if found.detectable is None:
+    if not found.detectable:  # nobody differs from anybody, which tells of no other effect
         return ""
     size = decimal(found.detectable, metric.decimals)
+    if not any(digit in size for digit in "123456789"):
+        size = f"{found.detectable:.2g}"
     return f"Only an effect of {size} or more would have been found with the power wanted."
 
 
