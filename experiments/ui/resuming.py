@@ -92,7 +92,7 @@ def _end_of(path: Path) -> str:
     """The last lines of a text that lies in a run's directory; "" where there is none, or it is no plain file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-        with open(descriptor, "rb") as file:
+        with os.fdopen(descriptor, "rb") as file:
             about = os.fstat(descriptor)
             if not stat.S_ISREG(about.st_mode):
                 return ""

@@ -203,7 +203,10 @@ def test_a_summary_whose_figures_cannot_be_reckoned_with_is_one_message(runs, fi
 def test_an_open_session_as_no_run_writes_it_is_not_known(runs, command, day):
     with sqlite3.connect(runs / "twin/log.db") as connection:
         connection.execute("UPDATE runs SET status = 'interrupted'")
-    for said, known in (({"arm": "popular", "day": day, "user_id": "u1"}, None), ({"arm": "popular", "day": 2, "user_id": "u1"}, 1)):
+    for said, known in (
+        ({"arm": "popular", "day": day, "user_id": "u1"}, None),
+        ({"arm": "popular", "day": 2, "user_id": "u1"}, 1),
+    ):
         (runs / "twin/interrupted.json").write_text(json.dumps({"cut_short": [said]}))
         found = read_run(runs / "twin").cut_short
         assert (found if found is None else len(found)) == known

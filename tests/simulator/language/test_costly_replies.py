@@ -32,7 +32,9 @@ def quickly(content: str, request: ChatRequest = ASKED):
         assert time.process_time() - began < _SECONDS
 
 
-@pytest.mark.parametrize("body", ['{"choices": null, "error": %s}', '{"some": %s}', 'data: {"error": %s}\n\ndata: [DONE]\n\n'])
+@pytest.mark.parametrize(
+    "body", ['{"choices": null, "error": %s}', '{"some": %s}', 'data: {"error": %s}\n\ndata: [DONE]\n\n']
+)
 def test_json_of_any_depth_is_garbled_or_an_error_and_breaks_nothing(body):
     for depth in (10, 400, *range(900, 1000, 3), 5_000):
         with pytest.raises((GarbledReply, BadStatus)) as told:
@@ -69,7 +71,7 @@ def test_a_stream_of_many_pieces_is_put_together_once():
 def test_pieces_of_a_stream_are_of_one_kind(said):
     other = ["a"] if isinstance(said, str) else "a"
     chunks = [json.dumps({"choices": [{"delta": {"content": each}}]}) for each in (said, said, other)]
-    with pytest.raises(GarbledReply, match="content is first a (str|list), then something else"):
+    with pytest.raises(GarbledReply, match=r"content is first a (str|list), then something else"):
         read_reply("".join(f"data: {chunk}\n\n" for chunk in chunks) + "data: [DONE]\n\n", ASKED, 0.1)
 
 
@@ -84,15 +86,24 @@ def test_of_a_long_error_the_words_are_kept_and_the_kind_is_known():
 
 
 def test_zero_characters_are_written_out_because_not_every_log_takes_them():
-    body = {"model": "m\0", "system_fingerprint": "f\0", "choices": [{"finish_reason": "s\0", "message": {"content": "a\0b"}}]}
+    body = {
+        "model": "m\0",
+        "system_fingerprint": "f\0",
+        "choices": [{"finish_reason": "s\0", "message": {"content": "a\0b"}}],
+    }
     found = read_reply(json.dumps(body), ASKED, 0.1)
-    assert (found.text, found.model, found.fingerprint, found.finish_reason) == ("a\\x00b", "m\\x00", "f\\x00", "s\\x00")
+    assert (found.text, found.model, found.fingerprint, found.finish_reason) == (
+        "a\\x00b",
+        "m\\x00",
+        "f\\x00",
+        "s\\x00",
+    )
 
 
 def test_of_thousands_of_models_a_message_names_some():
     listed = json.dumps({"data": [{"id": f"model-{number}"} for number in range(9_000)]})
     found = capabilities_in("\ufeff" + listed, NO_KEY)
-    with pytest.raises(ConfigError, match="model-0, model-1, .* and 8,950 more; name one") as told:
+    with pytest.raises(ConfigError, match=r"model-0, model-1, .* and 8,950 more; name one") as told:
         only_model(found, "http://x/v1")
     unknown = Fault("HTTP 404", transient=False, status=404)
     said = explanation(unknown, 1, where="w", model="n", served=found.models, form="none")

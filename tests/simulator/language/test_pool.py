@@ -225,7 +225,9 @@ def test_tokens_are_paced_and_given_back():
 
 def test_a_process_that_stood_still_finds_no_outage(mock, request_):
     async def scenario():
-        async with _pool(mock.Server(*[_slow(mock, 0.1)] * 40), concurrency=8, timeout_seconds=0.4, outage_seconds=1.0) as pool:
+        async with _pool(
+            mock.Server(*[_slow(mock, 0.1)] * 40), concurrency=8, timeout_seconds=0.4, outage_seconds=1.0
+        ) as pool:
             await pool.ask(request_)
             asked = [asyncio.ensure_future(pool.ask(request_)) for _ in range(8)]
             await asyncio.sleep(0.05)
