@@ -145,7 +145,8 @@ def as_yaml(value: Any, *, ascii_only: bool = False) -> str:
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_printable(text) else '"')
 
     Dumper.add_representer(str, represented)
-    return yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=not ascii_only, width=120)
+    written = yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=not ascii_only, width=120)
+    return printable(written, newlines=True)  # what is written out stands between quotation marks
 
 
 def _encoding(stream: IO[str] | None) -> str:
