@@ -96,7 +96,8 @@ class CallStore:
             return None if kept is None else _reply_of(kept)
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as fault:
             raise DataError(
-                f"{self.path}: the reply to request {key[:12]} is damaged ({printable(str(fault))}); restore the file from a copy"
+                f"{self.path}: the reply to request {key[:12]} is damaged ({printable(str(fault))}); "
+                "restore the file from a copy"
             ) from None
 
     def put(self, key: str, request: str, reply: ChatReply) -> bool:

@@ -24,7 +24,8 @@ _MOST_CHARACTERS = 1_000_000
 """Of a text that is shown on a page: a log of a stranger's may hold any."""
 
 _CUT = f"""CASE WHEN length({{0}}) > {_MOST_CHARACTERS}
-       THEN substr({{0}}, 1, {_MOST_CHARACTERS}) || '... (' || length({{0}}) || ' characters)' ELSE {{0}} END AS {{0}}"""
+       THEN substr({{0}}, 1, {_MOST_CHARACTERS}) || '... (' || length({{0}}) || ' characters)' ELSE {{0}} END
+       AS {{0}}"""
 
 _CALLS = f"""
 SELECT call_id, arms.name AS arm, source_user_id AS user_id, agent_id, day, page, template, model, status, attempts,
