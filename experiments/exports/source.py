@@ -108,7 +108,7 @@ class LogSource:
         if self.run["status"] != "done":
             return None
         written = self.manifest.get("digest")
-        return written if written is not None and self.changes.proves_manifest else self._log.digest()
+        return written if isinstance(written, str) and self.changes.proves_manifest else self._log.digest()
 
     def impressions(self, columns: Sequence[str], outcome: Outcome | None = None) -> Iterator[tuple[Arm, list[Row]]]:
         """Impressions in the order of the log, chunk by chunk and arm by arm.

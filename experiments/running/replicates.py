@@ -70,10 +70,11 @@ def go_on_with(
     supplied: Supplied | None = None,
     resuming: Resuming = AS_BEGUN,
 ) -> Outcome | MatrixOutcome:
-    """Resume whatever was begun in a directory."""
+    """Resume whatever was begun in a directory; of a matrix one cell, if that is named, within the same budget."""
     if load_config(files.existing_config(directory)).variants is not None:
         return resume_matrix(directory, progress, supplied, resuming)
-    return resume_experiment(directory, progress, supplied=supplied, resuming=resuming)
+    others = _spent_by_other_cells(directory)
+    return resume_experiment(directory, progress, spent=others, supplied=supplied, resuming=resuming)
 
 
 def run_matrix(
@@ -217,6 +218,16 @@ def _like_the_others(directory: Path, cells: Sequence[Cell], resuming: Resuming)
 
 def _spent(cell: Path) -> Spending:
     return spent_in(store_at(cell)) if _has_log(cell) else Spending()
+
+
+def _spent_by_other_cells(directory: Path) -> Spending:
+    """What the other cells of its matrix have taken of the budgets; nothing where a directory is no cell."""
+    place = directory.resolve()
+    whole = place.parent.parent
+    if place.parent.name != files.CELLS or not (whole / files.CONFIG_NAME).is_file():
+        return Spending()
+    others = (cell.name for cell in cells_of(load_config(whole / files.CONFIG_NAME)) if cell.name != place.name)
+    return sum((_spent(place.parent / name) for name in others), Spending())
 
 
 def _has_log(cell: Path) -> bool:

@@ -27,7 +27,7 @@ from groundlings.experiments.ui.guard import Access, Guard
 from groundlings.experiments.ui.live import FAULTS_OF_A_LOG, LiveRuns
 from groundlings.experiments.ui.overview import Overview, RunRow
 from groundlings.experiments.ui.pages import STYLED, page, report_policy, story_styles
-from groundlings.experiments.ui.resuming import resume_in_background
+from groundlings.experiments.ui.resuming import Resumptions
 from groundlings.experiments.ui.run_shelf import ShelvedRun, find_run
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.reading.asked import EXAMPLE, NotAnswered, answer
@@ -109,7 +109,7 @@ class _Pages:
 
     def __init__(self, root: Path, access: Access) -> None:
         self.access = access
-        self._overview, self._live = Overview(root), LiveRuns()
+        self._overview, self._live, self._resumed = Overview(root), LiveRuns(), Resumptions()
         self._asking = Semaphore(_QUERIES_AT_ONCE)
 
     async def index(self, _request: Request) -> Response:
@@ -139,7 +139,9 @@ class _Pages:
     async def live(self, request: Request, *, panel: bool = False) -> Response:
         row = await self._row(request)
         view = await run_in_threadpool(self._live.view, row.run.directory)
-        return page("live_panel.html.j2" if panel else "live.html.j2", row=row, view=view, access=self.access)
+        resumed = await run_in_threadpool(self._resumed.of, row.run.whole)
+        template = "live_panel.html.j2" if panel else "live.html.j2"
+        return page(template, row=row, view=view, resumed=resumed, access=self.access)
 
     async def people(self, request: Request) -> Response:
         run, begins = await self._shelved(request), request.query_params.get("begins", "")[:100]
@@ -196,13 +198,13 @@ class _Pages:
     async def stop(self, request: Request) -> Response:
         row = await self._controlled(request)
         if row.live is not None:
-            await run_in_threadpool(ask_to_stop, row.run.directory)
+            await run_in_threadpool(ask_to_stop, row.run.whole)
         return RedirectResponse(f"/runs/{row.run.key}/live", status_code=303)
 
     async def resume(self, request: Request) -> Response:
         row = await self._controlled(request)
         if row.status in ("interrupted", "failed", "killed"):
-            await run_in_threadpool(resume_in_background, row.run.directory)
+            await run_in_threadpool(self._resumed.begin, row.run.whole)
         return RedirectResponse(f"/runs/{row.run.key}/live", status_code=303)
 
     async def change(self, request: Request) -> Response:

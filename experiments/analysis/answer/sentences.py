@@ -163,6 +163,8 @@ def _unclear(words: Words) -> tuple[str, str]:
     who = leader.name if len(words.comparison.arms) == 1 else f"the best of the others, {leader.name},"
     found = leader.headline
     chance = "which can be chance"
+    if found.effect.difference == 0 and found.effect.low == 0 == found.effect.high:
+        chance = "and users do not differ in it"
     if found.effect.excludes_zero and not found.clear:
         chance = "which can be chance where so many figures are looked at"
     elif found.clear:
@@ -345,8 +347,11 @@ def _seen(words: Words, arm: ArmFindings) -> str:
     found, base = arm.headline.detectable, words.comparison.standing.means.get(words.comparison.baseline)
     if found is None or arm.headline.clear or base is None or not base.mean:
         return ""
+    if not found:  # nobody differs from anybody, which tells of no other difference
+        return ""
     if words.percent:
-        return f" A difference of {100 * found / abs(base.mean):.0f} % or more would have been found."
+        share = 100 * found / abs(base.mean)
+        return f" A difference of {share:{'.0f' if share >= 1 else '.2g'}} % or more would have been found."
     size = words.unit.middle(Size(percent=False, value=found, low=None, high=None)).lstrip("+")
     return f" A difference of {size} or more would have been found."
 

@@ -250,6 +250,7 @@ GOOD = {
         {**GOOD, "n": 2.5},
         {**GOOD, "n_experiments": 10},
         {**GOOD, "more": 1},
+        {**GOOD, "n": 10**400, "n_experiments": 10**400},
     ],
 )
 def test_another_file_is_no_past_tests(tmp_path, slope):
