@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import OwnData
@@ -185,9 +187,12 @@ def _refuse_changing_ids(table: Table, name: str, key: str) -> None:
             "convert it, for instance with astype('Int64') or astype(str)"
         )
     if is_text(kind):
-        for row, cell in enumerate(table.data.column(name).to_pylist()):
-            if cell is not None and cell != column.cells[row]:
-                column.fail(row, f"found {shown(cell)}, expected an id without spaces at its ends; strip the column")
+        raw = table.data.column(name).cast(pa.string())
+        spaced = pc.not_equal(raw, pc.utf8_trim_whitespace(raw)).fill_null(False).to_numpy()
+        if spaced.any():
+            row = int(np.argmax(spaced))
+            cell = raw[row].as_py()
+            column.fail(row, f"found {shown(cell)}, expected an id without spaces at its ends; strip the column")
 
 
 def _items_of(interactions: Sequence[Table], name: str) -> Table:

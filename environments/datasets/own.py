@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.catalog import COST, Catalog
 from groundlings.environments.dataset import Dataset
+from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.config import (
     HeldOutFile,
     InteractionColumns,
@@ -34,7 +35,7 @@ from groundlings.environments.datasets.offer_columns import OfferColumns
 from groundlings.environments.datasets.own_history import History, Names, read_history
 from groundlings.environments.datasets.own_offers import read_offers, unit_costs
 from groundlings.environments.datasets.problems import Problems
-from groundlings.environments.datasets.tables import Column, Table
+from groundlings.environments.datasets.tables import Table
 from groundlings.environments.errors import DataError, shown
 from groundlings.environments.memory import available_memory, spelt
 from groundlings.environments.offers import Offers
@@ -312,6 +313,8 @@ def _nameless(user_ids: Sequence[str]) -> People:
 def _unique(column: Column, what: str) -> None:
     """Reject an empty cell, and a cell that an earlier row holds."""
     column.refuse_empty(what)
+    if len(set(column.values)) == len(column.codes):
+        return
     first: dict[str, int] = {}
     again = np.zeros(len(column.codes), dtype=np.bool_)
     for row, cell in enumerate(column.cells):
