@@ -116,12 +116,13 @@ def are_real(numbers: IntArray, unit: str) -> BoolArray:
 
 def are_dates(numbers: IntArray, unit: Calendar) -> BoolArray:
     """Which numbers look like dates of a form: the digits are in range, the days of each month are not counted."""
-    fits = np.ones(len(numbers), dtype=np.bool_)
+    year = 10 ** (len(unit) - 4)
+    fits = (numbers >= FIRST_CALENDAR_YEAR * year) & (numbers < (LAST_CALENDAR_YEAR + 1) * year)
+    if not fits.any():
+        return fits
     rest = numbers
     for part in range((len(unit) - 8) // 2, 0, -1):  # seconds, minutes, hours
         fits &= rest % 100 < (24 if part == 1 else 60)
         rest = rest // 100
     fits &= (rest % 100 >= 1) & (rest % 100 <= 31)
-    fits &= (rest // 100 % 100 >= 1) & (rest // 100 % 100 <= 12)
-    years = rest // 10_000
-    return fits & (years >= FIRST_CALENDAR_YEAR) & (years <= LAST_CALENDAR_YEAR)
+    return fits & (rest // 100 % 100 >= 1) & (rest // 100 % 100 <= 12)
