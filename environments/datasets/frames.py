@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import OwnData
+from groundlings.environments.datasets.ids import by_length
 from groundlings.environments.datasets.own import load_own
 from groundlings.environments.datasets.problems import OnProblem
 from groundlings.environments.datasets.tables import Table, is_text
@@ -196,7 +197,7 @@ def _refuse_changing_ids(table: Table, name: str, key: str) -> None:
 
 
 def _items_of(interactions: Sequence[Table], name: str) -> Table:
-    """The items that were met, their ids for titles; shorter ids first puts "2" before "10"."""
-    cells = [cell for table in interactions for cell in table.column(name, "own.interactions.item").values]
-    ids = sorted({cell for cell in cells if cell}, key=lambda item_id: (len(item_id), item_id))
+    """The items that were met, their ids for titles."""
+    texts = [table.column(name, "own.interactions.item").texts for table in interactions]
+    ids = by_length(pa.chunked_array(texts, pa.string()))
     return Table(Path("items (of the interactions)"), pa.table({"id": ids, "title": ids}), is_csv=False)

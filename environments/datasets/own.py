@@ -31,6 +31,7 @@ from groundlings.environments.datasets.feedback import (
     words_of,
 )
 from groundlings.environments.datasets.genres import genres_of
+from groundlings.environments.datasets.ids import by_length
 from groundlings.environments.datasets.offer_columns import OfferColumns
 from groundlings.environments.datasets.own_history import History, Names, read_history
 from groundlings.environments.datasets.own_offers import read_offers, unit_costs
@@ -283,8 +284,7 @@ def _met_in(rows: Table, config: OwnData) -> People | None:
     if users is None:
         return None
     users.refuse_empty("a user's id")
-    # Shorter ids first puts "2" before "10"; any fixed order would do, as long as the file's does not matter.
-    return _nameless(sorted({cell for cell in users.values if cell}, key=lambda user_id: (len(user_id), user_id)))
+    return _nameless(by_length(users.texts))
 
 
 def _who_is_left(history: History, people: People) -> tuple[History, People]:

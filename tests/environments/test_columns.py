@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.config import OwnData
+from groundlings.environments.datasets.ids import by_length
 from groundlings.environments.datasets.own import load_own
 from groundlings.environments.datasets.tables import Table
 from groundlings.environments.datasets.times import read_times
@@ -63,6 +64,13 @@ def test_whole_numbers_are_those_that_python_reads(row):
     found = column.integers
     assert (None in numbers) == (found is None)
     assert found is None or found.tolist() == numbers
+
+
+@given(st.lists(st.text(max_size=3)))
+def test_ids_stand_by_their_length_and_then_as_python_sorts_them(row):
+    assert by_length(pa.array(row, pa.string())) == sorted(
+        {each for each in row if each}, key=lambda each: (len(each), each)
+    )
 
 
 zones = st.sampled_from([None, "UTC", "+05:30"])
