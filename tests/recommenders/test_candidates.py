@@ -25,6 +25,7 @@ from groundlings.recommenders.degraded import DegradedRecommender
 from groundlings.recommenders.exploration import EpsilonSlots, PlackettLuce
 from groundlings.recommenders.interleaving import TeamDraftRecommender
 from groundlings.recommenders.item_knn import ItemKnnRecommender
+from groundlings.recommenders.item_mean import ItemMeanRecommender
 from groundlings.recommenders.liked_knn import LikedKnnRecommender
 from groundlings.recommenders.popular import PopularRecommender
 from groundlings.recommenders.random_order import RandomOrderRecommender
@@ -39,6 +40,7 @@ MADE = {
     "als": lambda: AlsRecommender(factors=8, iterations=3),
     "bpr": lambda: BprRecommender(factors=8, epochs=3),
     "buy_again": BuyAgainRecommender,
+    "item_mean": ItemMeanRecommender,
 }
 
 
