@@ -15,6 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.recommenders.base import Recommender, ScoringRecommender, part_of
 
@@ -155,9 +156,24 @@ def ranking_of_candidates(recommender: CandidateRecommender, request: RankingReq
         for first in range(0, max(1, len(alike)), height):
             rows = alike[first : first + height]
             asked = part_of(request, rows)
-            found = recommender.candidates(asked.users, width)
+            found = _sound(recommender.candidates(asked.users, width), len(rows), type(recommender).__name__)
             items[rows], scores[rows] = _best_unseen(found, asked, shape[1])
     return Ranking.deterministic(items, scores)
+
+
+def _sound(found: object, n: int, whose: str) -> Candidates:
+    """The candidates themselves, where a list can be made of them; `ConfigError` otherwise."""
+    if not isinstance(found, Candidates):
+        raise ConfigError(f"recommender {whose}: its candidates are a {type(found).__name__}; expected Candidates")
+    shape = np.shape(found.items)
+    if len(shape) != 2 or shape[0] != n or np.shape(found.scores) != shape or found.items.dtype.kind not in "iu":
+        raise ConfigError(
+            f"recommender {whose}: its candidates are items of shape {shape} ({found.items.dtype}) and scores of shape "
+            f"{np.shape(found.scores)}; expected a row for each of {n} users, whole numbers, and as many scores"
+        )
+    if (found.scores[:, 1:] > found.scores[:, :-1]).any():
+        raise ConfigError(f"recommender {whose}: its candidates do not stand by their scores; expected the best first")
+    return found
 
 
 def _best_unseen(found: Candidates, request: RankingRequest, size: int) -> tuple[ItemArray, FloatArray]:

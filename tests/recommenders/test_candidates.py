@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from groundlings.environments.catalog import Catalog
-from groundlings.environments.errors import NotFitted
+from groundlings.environments.errors import ConfigError, NotFitted
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import RankingRequest, top_items
@@ -135,6 +135,24 @@ class Asked(CandidateRecommender):
         shape = len(users), min(width, self.n_items)
         items = np.broadcast_to(np.arange(shape[1], dtype=np.int32), shape)
         return Candidates(items, -items.astype(float))
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda n: [[1]] * n, "its candidates are a list; expected Candidates"),
+        (lambda n: Candidates(np.zeros((n, 2)), np.zeros((n, 2))), r"items of shape \(\d, 2\) \(float64\)"),
+        (lambda _: Candidates(np.zeros((9, 2), int), np.zeros((9, 2))), r"a row for each of \d users"),
+        (lambda n: Candidates(np.tile([3, 4], (n, 1)), np.tile([0.0, 1.0], (n, 1))), "expected the best first"),
+    ],
+)
+def test_candidates_of_which_no_list_can_be_made_are_refused(answer, said, history):
+    class Own(Asked):
+        def candidates(self, users, width):
+            return answer(len(users))
+
+    with pytest.raises(ConfigError, match=f"recommender Own: .*{said}"):
+        Own().recommend(request_of(history, users=np.arange(1, 5)))
 
 
 def test_what_is_asked_for_grows_with_histories_and_not_with_the_catalogue():
