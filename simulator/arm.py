@@ -13,22 +13,23 @@ import scipy.sparse as sp
 from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.environment import Environment
-from groundlings.environments.errors import ConfigError, ProviderError, UnanswerablePrompt
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions, rows_of
 from groundlings.environments.offers import Offers
 from groundlings.environments.repeats import NEVER, OwnClock, RepeatRule
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import Mind, Shown, looks_back, notices
 from groundlings.recommenders.base import AsyncRecommender
-from groundlings.simulator.cohorts import clicks_of, cohorts, shown_of
-from groundlings.simulator.concurrency import in_order
+from groundlings.simulator.cohorts import clicks_of, shown_of
+from groundlings.simulator.engines.engine import IN_PROCESS, Engine
 from groundlings.simulator.log.writer import LogWriter
 from groundlings.simulator.lost_pages import LostPageWatch
 from groundlings.simulator.resume_state import Past, PastDay
 from groundlings.simulator.returns.rule import ReturnModel, ReturnState
 from groundlings.simulator.returns.signals import signals_of
-from groundlings.simulator.session import CohortRecord, browse
+from groundlings.simulator.session import CohortRecord
 from groundlings.simulator.session_schedule import DailyChance, Returns, SessionSchedule
+from groundlings.simulator.shards import Occasion, Snapshot
 from groundlings.simulator.shelf import Shelf, Sold, largest_cohort, sold_in, without
 
 SECONDS_PER_DAY = 86_400
@@ -53,6 +54,7 @@ class Arm:
             none.
         repeats: Whether items of the history may be shown again.
         clock: Where each user's real history ends; needed where they may.
+        engine: Where sessions are simulated; no result depends on it.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Arm:
     offers: Offers | None = None
     repeats: RepeatRule = NEVER
     clock: OwnClock | None = None
+    engine: Engine = IN_PROCESS
 
     def __post_init__(self) -> None:
         self._opening_time = self.history.next_second
@@ -153,17 +156,19 @@ class Arm:
             agents = logged.missing(here)
             version = self.recommender.state() if len(agents) and not version else version
             seen_today = self._interactions_today() if occasion else None
-            waiting = cohorts(
-                agents,
-                self.users[agents],
-                day,
+            waiting = Occasion(
+                snapshot=Snapshot(self.name, self.recommender, self.environment, self.mind),
+                agents=agents,
+                users=self.users[agents],
+                day=day,
+                number=occasion,
+                sim_time=time,
                 seed=self.seed,
                 size=size,
-                sim_time=time,
-                occasion=occasion,
+                seen=partial(self._seen, today=seen_today),
                 offers=offers,
             )
-            records = in_order(partial(self._browse, seen_today=seen_today), waiting, concurrency)
+            records = self.engine.records(waiting, concurrency, self._cut_short)
             async for record in records if watch is None else watch.over(records):
                 log.write(record, arm=self.name, sim_time=time, policy_version=version)
                 self._heard(record, time, day, occasion)
@@ -204,6 +209,7 @@ class Arm:
         if self._schedule is not None:
             self._schedule.close()
             self._schedule = None
+        self.engine.over(self.name)
 
     def _interactions_today(self) -> Interactions:
         return self.history.take(np.zeros(0, dtype=np.int64)).joined(*self._clicks_today)
@@ -230,32 +236,13 @@ class Arm:
         if self._returns is not None:
             self._returns.heard(logged.agents, logged.signals(self._returns.topics), day, occasion)
 
-    def _seen(self, users: IntArray, today: Interactions | None) -> sp.csr_array:
-        """What sessions must not show again, shape (n, n_items): earlier sessions of the same day count."""
-        before = rows_of(self._not_shown, users)
-        if today is None or self.repeats.at_once:
-            return before
-        return sp.csr_array(before + today.met_by(users))
+    def _seen(self, sessions: Sessions, today: Interactions | None) -> sp.csr_array:
+        """What sessions must not show, shape (n, n_items): earlier sessions of the same day count, and sold out."""
+        seen = rows_of(self._not_shown, sessions.users)
+        if today is not None and not self.repeats.at_once:
+            seen = sp.csr_array(seen + today.met_by(sessions.users))
+        return seen if sessions.offers is None else without(seen, sessions.offers.sold_out)
 
-    async def _browse(self, sessions: Sessions, seen_today: Interactions | None) -> CohortRecord:
-        """Run one cohort's sessions; where an error ends them, note them as cut short."""
-        seen = self._seen(sessions.users, seen_today)
-        if sessions.offers is not None:
-            seen = without(seen, sessions.offers.sold_out)
-        try:
-            return await browse(
-                sessions,
-                seen,
-                recommender=self.recommender,
-                environment=self.environment,
-                mind=self.mind,
-            )
-        except BaseException as fault:
-            self.cut_short.extend((sessions.day, int(user)) for user in sessions.users)
-            if isinstance(fault, UnanswerablePrompt):
-                # A mind's question would have been a lost page; a list, or a memory, cannot be lost.
-                raise ProviderError(
-                    f"arm {self.name}: the recommender, or the mind after a session, asked what the server refuses for "
-                    f"good ({fault.what}); catch UnanswerablePrompt there and say what happens without an answer"
-                ) from None
-            raise
+    def _cut_short(self, sessions: Sessions) -> None:
+        """Note sessions that an error has ended."""
+        self.cut_short.extend((sessions.day, int(user)) for user in sessions.users)

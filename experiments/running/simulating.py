@@ -15,7 +15,8 @@ from groundlings.experiments.analysis.metrics.lost import altogether, read_lost
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.changes import check_same, line
 from groundlings.experiments.running.event_loop import outside_of_loops
-from groundlings.experiments.running.events import SILENT, ArmBegins, Note, Progress, on_sessions
+from groundlings.experiments.running.events import SILENT, ArmBegins, Note, Progress, on_note, on_sessions
+from groundlings.experiments.running.execution import execution_of
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, prepare
 from groundlings.personas.mind import notices
@@ -112,18 +113,21 @@ async def _simulated(
             if changes:
                 log.accept(changes)
                 progress.event(Note(f"{TWO}: {'; '.join(map(line, changes))}"))
-        while plan.stages:
-            arms = plan.stages.pop(0)  # an arm is large: this frees it after its last day
-            sessions = round(sum(arm.people for arm in arms) * plan.schedule.likely_sessions)
-            progress.event(ArmBegins(", ".join(arm.name for arm in arms), sessions))
-            if past is not None:
-                _go_on(arms, past)
-            try:
-                await live_together(arms, plan.schedule, log, on_sessions(progress), watch, look)
-            finally:
-                if cut_short is not None:
-                    ids = plan.dataset.people.user_ids
-                    cut_short += [CutShort(arm.name, day, ids[user]) for arm in arms for day, user in arm.cut_short]
+        execution = execution_of(plan)
+        with execution.opened(on_note(progress)) as engine:
+            while plan.stages:
+                arms = plan.stages.pop(0)  # an arm is large: this frees it after its last day
+                execution.assign(engine, arms)
+                sessions = round(sum(arm.people for arm in arms) * plan.schedule.likely_sessions)
+                progress.event(ArmBegins(", ".join(arm.name for arm in arms), sessions))
+                if past is not None:
+                    _go_on(arms, past)
+                try:
+                    await live_together(arms, plan.schedule, log, on_sessions(progress), watch, look)
+                finally:
+                    if cut_short is not None:
+                        ids = plan.dataset.people.user_ids
+                        cut_short += [CutShort(arm.name, day, ids[user]) for arm in arms for day, user in arm.cut_short]
         if watch.lost or past is not None:
             with LogReader(place) as written:
                 watch.end_run(*written.lost_and_shown())
