@@ -19,9 +19,6 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-import ray
-from ray import cloudpickle
-from ray.exceptions import RayError
 
 from groundlings.environments.errors import ConfigError, WorkerLost
 from groundlings.environments.sessions import Sessions
@@ -49,6 +46,8 @@ class RayCluster:
     """
 
     def __init__(self, workers: int | None, address: str | None, tell: Callable[[str], None] = lambda _: None) -> None:
+        import ray
+
         self._tell = tell
         self._ours = not ray.is_initialized()
         if self._ours:
@@ -62,6 +61,8 @@ class RayCluster:
 
     def close(self) -> None:
         """Leave the cluster, and end it where it was started here."""
+        import ray
+
         self._parts.clear()
         if self._ours:
             ray.shutdown()
@@ -89,21 +90,28 @@ class RayCluster:
             return IN_PROCESS.records(occasion, concurrency, cut_short)
 
         async def record(number: int) -> CohortRecord:
-            shard = occasion.shard(number)
             try:
-                return await self._record(parts, shard, occasion, number)
+                return await self._record(parts, occasion, number)
             except BaseException:
-                cut_short(shard.sessions)
+                cut_short(occasion.sessions(number))
                 raise
 
         return in_order(record, range(len(occasion)), self._open_at_once)
 
-    async def _record(self, parts: list[_Part], shard: Shard, occasion: Occasion, number: int) -> CohortRecord:
+    async def _record(self, parts: list[_Part], occasion: Occasion, number: int) -> CohortRecord:
+        from ray.exceptions import RayError, RayTaskError
+
+        shard = occasion.shard(number)
         where = f"arm {occasion.snapshot.arm}, day {occasion.day + 1}"
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 sent = [(part.kind, [part.held]) for part in parts]
                 content = await self._task.remote(occasion.snapshot.arm, sent, number, shard)
+            except RayTaskError as fault:
+                raise ConfigError(
+                    f"{where}: a worker could not begin ({fault.cause}); Groundlings, and the modules that the "
+                    "experiment file names, must be installed on every machine of the cluster"
+                ) from fault
             except RayError as fault:
                 if attempt < ATTEMPTS:
                     self._tell(f"{where}: a worker was lost ({type(fault).__name__}); its shard is simulated again")
@@ -130,6 +138,8 @@ class RayCluster:
 
     def _put(self, arm: str, kind: str, value: object, state: str | None) -> _Part:
         """A part in the object store: the one that lies there if it is the same value in the same state, else anew."""
+        import ray
+
         before = self._parts.get((arm, kind))
         if before is None or before.value is not value or state is None or before.state != state:
             self._parts[arm, kind] = _Part(kind, value, state, ray.put(_as_buffers(value)))
@@ -153,24 +163,24 @@ class _Part:
     held: Any
 
 
-class _Packer(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
-    """Leaves out rows of a taste that were kept: workers keep their own."""
-
-    def reducer_override(self, obj: Any) -> Any:
-        from groundlings.personas.taste.model import Taste
-
-        if isinstance(obj, Taste):
-            return type(obj), tuple(getattr(obj, each.name) for each in dataclasses.fields(obj) if each.init)
-        return super().reducer_override(obj)
-
-
 def _as_buffers(value: object) -> tuple[bytes, list[Any]]:
     """A value as bytes and the arrays in it, which lie once in the memory of each machine."""
+    from ray import cloudpickle
+
+    from groundlings.personas.taste.model import Taste
+
+    class Packer(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
+        def reducer_override(self, obj: Any) -> Any:
+            if isinstance(obj, Taste):  # without the rows that it has kept: workers keep their own
+                return Taste, tuple(getattr(obj, each.name) for each in dataclasses.fields(obj) if each.init)
+            return super().reducer_override(obj)
+
     stream, arrays = BytesIO(), list[Any]()
-    packer = _Packer(
-        stream, protocol=5, buffer_callback=lambda each: arrays.append(np.frombuffer(each.raw(), np.uint8))
-    )
-    packer.dump(value)
+
+    def set_apart(buffer: pickle.PickleBuffer) -> None:
+        arrays.append(np.frombuffer(buffer.raw(), np.uint8))
+
+    Packer(stream, protocol=5, buffer_callback=set_apart).dump(value)
     return stream.getvalue(), arrays
 
 
@@ -179,6 +189,8 @@ _kept: dict[str, tuple[str, Any]] = {}
 
 
 def _part(kind: str, held: list[Any]) -> Any:
+    import ray
+
     (reference,) = held
     if kind not in _kept or _kept[kind][0] != reference.hex():
         _kept.pop(kind, None)
@@ -194,6 +206,8 @@ def _simulated(arm: str, parts: list[tuple[str, list[Any]]], number: int, shard:
 
 
 def _connect(workers: int | None, address: str | None) -> None:
+    import ray
+
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
     before = os.environ.get("PYTHONPATH")
     try:

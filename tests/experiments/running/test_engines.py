@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from contextlib import AsyncExitStack, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -340,3 +341,26 @@ def test_an_engine_that_is_not_to_be_had_is_an_error_before_anything_begins(monk
         lines_of(execution=pool())
     with pytest.raises(ConfigError, match=r"execution.engine: ray needs Ray; install it with pip install"):
         lines_of(execution={"engine": "ray"})
+
+
+@pytest.fixture
+def ray():
+    """Ray on this machine; tests that need it are skipped where it is not installed, and fail in CI."""
+    if find_spec("ray") is None:
+        if os.environ.get("TEST_RAY") == "require":
+            pytest.fail("TEST_RAY=require, and there is no Ray")
+        pytest.skip("needs Ray")
+
+
+@pytest.mark.ray
+def test_a_cluster_of_two_workers_makes_the_same_log_although_one_is_killed(ray, mortal, tmp_path):
+    arms, trap = mortal
+    arms = [*arms, {"name": "knn", "recommender": "item_knn"}]
+    whole, listener = logged(tmp_path / "whole.db", arms=arms), Listener()
+    trap.write_text("once")
+    cluster = {"engine": "ray", "workers": 2}
+    simulated(tmp_path / LOG_NAME, config_of(arms=arms, execution=cluster), listener)
+    with LogReader(tmp_path / LOG_NAME) as log:
+        assert log.digest() == whole
+    (line,) = listener.lines
+    assert line.startswith("arm mortal, day 1: a worker was lost (WorkerCrashedError)")
