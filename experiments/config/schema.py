@@ -192,7 +192,7 @@ class ExperimentConfig(Section):
     log: LogConfig | None = None
     """Where the log lies, if not in the SQLite file `log.db` of the run's directory."""
     execution: ExecutionConfig = ExecutionConfig()
-    """Where sessions are simulated: in one process, or in worker processes. No result depends on it."""
+    """Where sessions are simulated: in one process, in several, or on a cluster. No result depends on it."""
     variants: VariantsConfig | None = None
     """Replicates as a matrix of prompts, models and seeds: an effect has to hold over all of them."""
     base: Annotated[Path, Field(exclude=True)] = Path()

@@ -28,6 +28,7 @@ from multiprocessing.context import ForkProcess
 
 from groundlings.environments.errors import WorkerLost
 from groundlings.environments.sessions import Sessions
+from groundlings.personas.mind import GetsReady
 from groundlings.simulator.engines.engine import IN_PROCESS
 from groundlings.simulator.engines.worker import ATTEMPTS, Answer, simulate_what_is_asked, unpacked
 from groundlings.simulator.session import CohortRecord
@@ -84,6 +85,8 @@ class WorkerPool:
     async def _records(
         self, occasion: Occasion, cut_short: Callable[[Sessions], None]
     ) -> AsyncGenerator[CohortRecord, None]:
+        if isinstance(occasion.snapshot.mind, GetsReady):
+            occasion.snapshot.mind.get_ready(occasion.users)
         crew = _Crew(occasion, min(self._workers, len(occasion)))
         try:
             for number in range(len(occasion)):
