@@ -27,7 +27,7 @@ from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, build_plan
 from groundlings.experiments.running.simulating import simulate
 from groundlings.personas.mind import KnowsPreference
-from groundlings.simulator.engines.pool import can_fork
+from groundlings.simulator.engines.pool import why_no_fork
 from groundlings.simulator.log.store import LOG_NAME
 from groundlings.simulator.log.tables import metadata
 
@@ -56,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / LOG_NAME
         knowing_seconds, platform_seconds = _simulate(config, "process", log)
-        _, pool_seconds = _simulate(config, "pool", Path(folder) / "pool.db") if can_fork() else (0.0, 0.0)
+        _, pool_seconds = _simulate(config, "pool", Path(folder) / "pool.db") if why_no_fork() is None else (0.0, 0.0)
         rows = _read(log)
         raw_seconds = _insert(rows, Path(folder) / "raw.db")
     console.print(f"getting to know {arguments.people:,} people, once: {knowing_seconds:.1f} s")

@@ -103,6 +103,11 @@ class Occasion:
     seen: Callable[[Sessions], sp.csr_array]
     offers: DayOffers | None = None
 
+    @property
+    def words(self) -> str:
+        """Whose and when, for messages."""
+        return f"arm {self.snapshot.arm}, day {self.day + 1}"
+
     def __len__(self) -> int:
         """How many shards there are."""
         return -(-len(self.agents) // self.size)

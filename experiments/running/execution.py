@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from groundlings.environments.errors import ConfigError
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.engines.engine import IN_PROCESS, Engine, bound_to_this_process, code_of_ones_own
-from groundlings.simulator.engines.pool import WorkerPool, can_fork
+from groundlings.simulator.engines.pool import WorkerPool, why_no_fork
 from groundlings.simulator.shards import Snapshot
 
 if TYPE_CHECKING:
@@ -100,11 +99,8 @@ def execution_of(plan: Plan) -> Execution:
             "execution.engine: ray needs Ray; install it with pip install 'groundlings[ray]', on every machine of the "
             "cluster, or use pool"
         )
-    if wanted.engine == "pool" and not can_fork():
-        raise ConfigError(
-            f"execution.engine: pool forks worker processes, which is safe on Linux alone, found {sys.platform}; use "
-            "process or ray"
-        )
+    if wanted.engine == "pool" and (why := why_no_fork()):
+        raise ConfigError(f"execution.engine: pool is not to be had: {why}; use process or ray")
     if plan.config.mind.asked is not None:
         return Execution("process", "agents ask a language model; simulation.concurrency sets how many at once")
     arms = [arm for stage in plan.stages for arm in stage]
@@ -116,8 +112,8 @@ def execution_of(plan: Plan) -> Execution:
         return Execution("ray", asked_for, here, wanted.address, staying)
     if wanted.engine == "pool":
         return Execution("pool", asked_for, workers, staying=staying)
-    if not can_fork():
-        return Execution("process", f"worker processes are offered on Linux alone, found {sys.platform}")
+    if why := why_no_fork():
+        return Execution("process", why)
     if workers < 2:
         return Execution("process", "there is one core")
     sessions, shards = _largest_day(plan, [arm for arm in arms if arm.name not in staying])

@@ -4,8 +4,8 @@ Workers are forked when an occasion begins and end with it. So they have everyth
 the recommender has learnt, minds, stock and history are pages of memory that they share with this process, and a fork
 takes milliseconds however large they are. Only records come back. The log is written here and by nobody else.
 
-Fork is safe here for these reasons, and offered where they hold (`can_fork`). A worker computes and does nothing else:
-it neither prints nor touches a database, and ends without running what was registered for the end. It uses one thread
+Fork is safe here for these reasons, and offered where they hold (`why_no_fork`). A worker computes and nothing else: it
+neither prints nor touches a database, and ends without running what was registered for the end. It uses one thread
 for linear algebra and OpenMP, because the threads of this process do not exist in it. It ends when this process does,
 however that ends.
 """
@@ -43,9 +43,13 @@ _WINDOW = 4
 """Records per worker that may wait for an earlier one."""
 
 
-def can_fork() -> bool:
-    """Whether worker processes are offered: on Linux. Elsewhere system libraries do not survive a fork."""
-    return sys.platform == "linux" and "fork" in multiprocessing.get_all_start_methods()
+def why_no_fork() -> str | None:
+    """Why worker processes are not offered here; None where they are."""
+    if sys.platform != "linux":  # elsewhere system libraries do not survive a fork
+        return f"worker processes are forked, which is safe on Linux alone, found {sys.platform}"
+    if multiprocessing.current_process().daemon:
+        return "this process is a worker of another program, and may have none of its own"
+    return None
 
 
 class WorkerPool:
@@ -62,6 +66,7 @@ class WorkerPool:
     def __init__(self, workers: int, tell: Callable[[str], None] = lambda _: None) -> None:
         self._workers = workers
         self._tell = tell
+        self._refused = False
         self.lost = 0
 
     def records(
@@ -74,7 +79,16 @@ class WorkerPool:
         """
         if len(occasion) < 2:
             return IN_PROCESS.records(occasion, concurrency, cut_short)
-        return self._records(occasion, cut_short)
+        if isinstance(occasion.snapshot.mind, GetsReady):
+            occasion.snapshot.mind.get_ready(occasion.users)
+        try:
+            crew = _Crew(occasion, min(self._workers, len(occasion)))
+        except OSError as fault:
+            if not self._refused:
+                self._tell(f"simulated in one process, because no other could be started ({fault.strerror})")
+            self._refused = True
+            return IN_PROCESS.records(occasion, concurrency, cut_short)
+        return self._records(crew, occasion, cut_short)
 
     def over(self, arm: str) -> None:
         """See `Engine.over`."""
@@ -83,17 +97,14 @@ class WorkerPool:
         """See `Engine.close`: workers end with their occasion."""
 
     async def _records(
-        self, occasion: Occasion, cut_short: Callable[[Sessions], None]
+        self, crew: _Crew, occasion: Occasion, cut_short: Callable[[Sessions], None]
     ) -> AsyncGenerator[CohortRecord, None]:
-        if isinstance(occasion.snapshot.mind, GetsReady):
-            occasion.snapshot.mind.get_ready(occasion.users)
-        crew = _Crew(occasion, min(self._workers, len(occasion)))
         try:
             for number in range(len(occasion)):
                 while number not in crew.answers:
                     for loss in await crew.work(until=number):
                         self.lost += 1
-                        self._tell(f"arm {occasion.snapshot.arm}, day {occasion.day + 1}: {loss}")
+                        self._tell(f"{occasion.words}: {loss}")
                 yield crew.take(number)
         except (Exception, asyncio.CancelledError):
             for number in sorted(crew.answers):
@@ -114,7 +125,7 @@ class _Worker:
 
 
 class _Crew:
-    """The workers of one occasion.
+    """The workers of one occasion; raises `OSError` where the system lets none begin.
 
     Attributes:
         answers: Shard -> its record, or the error that ended it; those that have not been taken.
@@ -131,8 +142,13 @@ class _Crew:
         self._readers = ThreadPoolExecutor(workers, thread_name_prefix="groundlings-pool")
         self._reading: dict[asyncio.Future[bytes], _Worker] = {}
         self._workers: list[_Worker] = []
-        for _ in range(workers):
-            self._hire()
+        try:
+            for _ in range(workers):
+                self._hire()
+        except OSError:
+            if not self._workers:  # one is enough
+                self.dismiss()
+                raise
 
     @property
     def open(self) -> list[int]:
@@ -206,8 +222,13 @@ class _Crew:
         with warnings.catch_warnings():
             # From Python 3.12 on each fork beside threads warns; the module says why this one is safe.
             warnings.simplefilter("ignore", DeprecationWarning)
-            process.start()
-        its.close()
+            try:
+                process.start()
+            except OSError:
+                ours.close()
+                raise
+            finally:
+                its.close()
         worker = _Worker(process, ours)
         self._workers.append(worker)
         self._read(worker)
@@ -221,7 +242,7 @@ class _Crew:
         """Take on another worker for one that has ended, and have its shards simulated again; what is to be said.
 
         Raises:
-            WorkerLost: The shard that it had begun ended others before.
+            WorkerLost: The shard that it had begun ended others before, or nobody is left.
         """
         worker.process.join(_ENDING_SECONDS)
         worker.process.kill()  # where it has closed its end and goes on
@@ -236,15 +257,22 @@ class _Crew:
             if self._strikes[shard] >= ATTEMPTS:
                 self._failed.append(shard)
                 raise WorkerLost(self._explained(shard, how))
-        if self._todo:
-            self._hire()
+        try:
+            if self._todo:
+                self._hire()
+        except OSError as fault:
+            if not self._workers:
+                raise WorkerLost(
+                    f"{self._occasion.words}: the last worker process {how}, and no other could be started "
+                    f"({fault.strerror}); use execution.engine: process, and resume the run"
+                ) from None
         return f"a worker process {how}; what it had begun is simulated again"
 
     def _explained(self, shard: int, how: str) -> str:
         occasion = self._occasion
         sessions = len(occasion.sessions(shard))
         return (
-            f"arm {occasion.snapshot.arm}, day {occasion.day + 1}: {ATTEMPTS} worker processes, one after the other, "
+            f"{occasion.words}: {ATTEMPTS} worker processes, one after the other, "
             f"{how.replace('was', 'were')} while they simulated the same {sessions:,} sessions (shard {shard + 1} of "
             f"{len(occasion)}). Where the system kills what takes too much memory, fewer workers help "
             "(execution.workers), or execution.engine: process; then resume the run: everything decided so far is kept"

@@ -102,7 +102,7 @@ class RayCluster:
         from ray.exceptions import RayError, RayTaskError
 
         shard = occasion.shard(number)
-        where = f"arm {occasion.snapshot.arm}, day {occasion.day + 1}"
+        where = occasion.words
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 sent = [(part.kind, [part.held]) for part in parts]

@@ -335,12 +335,31 @@ def test_keys_that_nobody_would_read_are_refused(execution, told):
 
 
 def test_an_engine_that_is_not_to_be_had_is_an_error_before_anything_begins(monkeypatch):
-    monkeypatch.setattr("groundlings.experiments.running.execution.can_fork", lambda: False)
+    monkeypatch.setattr("sys.platform", "darwin")
     monkeypatch.setattr("groundlings.experiments.running.execution.find_spec", lambda _: None)
-    with pytest.raises(ConfigError, match=r"execution.engine: pool forks worker processes, .* use process or ray"):
+    with pytest.raises(ConfigError, match=r"pool is not to be had: worker processes .* found darwin; use process"):
         lines_of(execution=pool())
     with pytest.raises(ConfigError, match=r"execution.engine: ray needs Ray; install it with pip install"):
         lines_of(execution={"engine": "ray"})
+
+
+def test_where_no_process_can_be_forked_this_one_goes_on(in_process, monkeypatch, tmp_path):
+    def refused(process):
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("multiprocessing.context.ForkProcess.start", refused)
+    listener = Listener()
+    simulated(tmp_path / LOG_NAME, config_of(execution=pool()), listener)
+    assert listener.lines[0].endswith("because no other could be started (Resource temporarily unavailable)")
+    with LogReader(tmp_path / LOG_NAME) as log:
+        assert log.digest() == in_process("parallel")
+
+
+def test_a_notebook_has_workers_too(in_process, tmp_path):
+    async def cell():
+        return logged(tmp_path / LOG_NAME, execution=pool())
+
+    assert asyncio.run(cell()) == in_process("parallel")
 
 
 @pytest.fixture
