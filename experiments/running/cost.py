@@ -20,7 +20,6 @@ from groundlings.experiments.config.designs import SplitDesign, shares_of
 from groundlings.experiments.config.schema import CalibratedMindConfig, LanguageMindConfig, PluginMindConfig
 from groundlings.experiments.config.variants import cells_of
 from groundlings.experiments.running.click_level import level_warning
-from groundlings.experiments.running.execution import execution_of
 from groundlings.experiments.running.exposures import exposures_warning
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.sizes import sessions_at_most, size_warning
@@ -126,7 +125,7 @@ def print_plan(plan: Plan, console: Console) -> None:
         table.add_row("calls", escape(f"not known: {config.mind.kind} asks as it likes; mind.model.budget sets a cap"))
     else:
         table.add_row("calls", "none: no language model decides")
-    for number, line in enumerate(execution_of(plan).lines):
+    for number, line in enumerate(plan.execution.lines):
         table.add_row("engine" if not number else "", escape(line))
     for arm in config.arms:
         if arm.model is not None:

@@ -10,16 +10,23 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
 from groundlings.environments.errors import ConfigError
+from groundlings.experiments.config.designs import INTERLEAVED, InterleavingDesign, SplitDesign, shares_of
+from groundlings.experiments.config.schema import PluginMindConfig
+from groundlings.personas.mind import looks_back
+from groundlings.recommenders.base import AsyncRecommender
+from groundlings.recommenders.registry import parts_of
 from groundlings.simulator.arm import Arm
-from groundlings.simulator.engines.engine import IN_PROCESS, Engine, bound_to_this_process, code_of_ones_own
+from groundlings.simulator.engines.engine import IN_PROCESS, Engine, may_wait, not_ours
 from groundlings.simulator.engines.pool import WorkerPool, why_no_fork
-from groundlings.simulator.shards import Snapshot
 
 if TYPE_CHECKING:
     from groundlings.experiments.running.plan import Plan
 
 _FEWEST_SESSIONS = 4_000
 """Per arm and day, for `auto`: fewer are over before forking workers has paid off."""
+
+_COHORT = 4_096
+"""Sessions of a shard where the file does not say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +73,20 @@ class Execution:
         finally:
             engine.close()
 
-    def assign(self, engine: Engine, arms: Sequence[Arm]) -> None:
-        """Have arms simulated by an engine, but for those that stay."""
+    def assign(self, engine: Engine, arms: Sequence[Arm], tell: Callable[[str], None]) -> None:
+        """Have arms simulated by an engine, but for those that stay.
+
+        Args:
+            engine: From `opened`.
+            arms: As they begin.
+            tell: Is told of an arm that stays, which only its mind could tell.
+        """
         for arm in arms:
-            arm.engine = IN_PROCESS if arm.name in self.staying else engine
+            stays = arm.name in self.staying
+            if engine is not IN_PROCESS and not stays and looks_back(arm.mind):
+                tell(f"arm {arm.name} stays in one process: its agents remember earlier sessions")
+                stays = True
+            arm.engine = IN_PROCESS if stays else engine
 
     def _engine(self, tell: Callable[[str], None]) -> Engine:
         match self.engine:
@@ -83,30 +100,33 @@ class Execution:
                 return RayCluster(self.workers, self.address, tell)
 
 
-def execution_of(plan: Plan) -> Execution:
-    """How a plan is to be carried out.
+IN_ONE_PROCESS = Execution("process", "nothing else was asked for")
+
+
+def execution_of(plan: Plan, recommenders: Sequence[AsyncRecommender]) -> Execution:
+    """How a plan is to be carried out; no mind is built to say so.
+
+    Args:
+        plan: The plan.
+        recommenders: One per configured arm, in their order.
 
     Raises:
         ConfigError: The engine that is asked for is not to be had here.
     """
     wanted = plan.config.execution
-    workers = wanted.workers or usable_cores()
+    _check_there(wanted.engine)
     asked_for = f"as execution.engine says{f', the cluster at {wanted.address}' if wanted.address else ''}"
     if wanted.engine == "process":
         return Execution("process", asked_for)
-    if wanted.engine == "ray" and find_spec("ray") is None:
-        raise ConfigError(
-            "execution.engine: ray needs Ray; install it with pip install 'groundlings[ray]', on every machine of the "
-            "cluster, or use pool"
-        )
-    if wanted.engine == "pool" and (why := why_no_fork()):
-        raise ConfigError(f"execution.engine: pool is not to be had: {why}; use process or ray")
     if plan.config.mind.asked is not None:
         return Execution("process", "agents ask a language model; simulation.concurrency sets how many at once")
-    arms = [arm for stage in plan.stages for arm in stage]
-    staying = {arm.name: why for arm in arms if (why := _why_it_stays(plan, arm, wanted.engine == "auto"))}
-    if arms and len(staying) == len(arms):
+    arms = _arms(plan, recommenders)
+    staying = {
+        name: why for name, parts in arms.items() if (why := _why_it_stays(plan, parts, wanted.engine == "auto"))
+    }
+    if len(staying) == len(arms):
         return Execution("process", next(iter(staying.values())))
+    workers = wanted.workers or usable_cores()
     if wanted.engine == "ray":
         here = workers if wanted.address is None else wanted.workers
         return Execution("ray", asked_for, here, wanted.address, staying)
@@ -116,12 +136,29 @@ def execution_of(plan: Plan) -> Execution:
         return Execution("process", why)
     if workers < 2:
         return Execution("process", "there is one core")
-    sessions, shards = _largest_day(plan, [arm for arm in arms if arm.name not in staying])
+    sessions, shards = _largest_day(plan)
     if shards < 2 or sessions < _FEWEST_SESSIONS:
         return Execution("process", f"about {sessions:,} sessions per arm and day are too few to share out")
-    return Execution(
-        "pool", f"about {sessions:,} sessions per arm and day in {shards:,} shards", workers, staying=staying
-    )
+    enough = f"about {sessions:,} sessions per arm and day in {shards:,} shards"
+    return Execution("pool", enough, workers, staying=staying)
+
+
+def _check_there(engine: str) -> None:
+    if engine == "ray" and find_spec("ray") is None:
+        raise ConfigError(
+            "execution.engine: ray needs Ray; install it with pip install 'groundlings[ray]', on every machine of the "
+            "cluster, or use pool"
+        )
+    if engine == "pool" and (why := why_no_fork()):
+        raise ConfigError(f"execution.engine: pool is not to be had: {why}; use process or ray")
+
+
+def _arms(plan: Plan, recommenders: Sequence[AsyncRecommender]) -> dict[str, dict[str, AsyncRecommender]]:
+    """Arm as it is simulated -> the configured arms whose recommenders make its lists."""
+    made = {arm.name: recommender for arm, recommender in zip(plan.config.arms, recommenders, strict=True)}
+    if isinstance(plan.config.design, InterleavingDesign):
+        return {INTERLEAVED: made}
+    return {name: {name: recommender} for name, recommender in made.items()}
 
 
 def usable_cores() -> int:
@@ -131,30 +168,34 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _largest_day(plan: Plan, arms: list[Arm]) -> tuple[int, int]:
+def _largest_day(plan: Plan) -> tuple[int, int]:
     """Sessions of the largest arm on a usual day, and how many shards they make."""
-    chance = plan.schedule.visit_probability if plan.schedule.returns is None else 1.0
-    days = [(round(arm.people * chance), arm.mind.cohort_size) for arm in arms]
-    return max(((sessions, -(-sessions // size)) for sessions, size in days), default=(0, 0))
+    config = plan.config
+    share, chance = 1.0, 1.0
+    if isinstance(config.design, SplitDesign):
+        share = max(shares_of(config.design, [arm.name for arm in config.arms]))
+    if plan.schedule.returns is None:
+        chance = plan.schedule.visit_probability
+    sessions = round(len(plan.population) * share * chance)
+    return sessions, -(-sessions // getattr(config.mind, "cohort_size", _COHORT))
 
 
-def _why_it_stays(plan: Plan, arm: Arm, automatic: bool) -> str | None:
+def _why_it_stays(plan: Plan, recommenders: Mapping[str, AsyncRecommender], automatic: bool) -> str | None:
     """Why an arm's sessions are simulated in this process; None where they need not be."""
-    snapshot = Snapshot(arm.name, arm.recommender, arm.environment, arm.mind)
-    why = bound_to_this_process(snapshot)
-    if why is None and any(name in plan.models for name in (arm.name, *_drafted(plan, arm))):
-        why = "its recommender asks a language model"
-    if why is None and automatic and arm.recommender.sees_hidden_preference:
-        why = "it ranks by the hidden preference, of which this process keeps what it has worked out"
-    if why is None and automatic and (own := code_of_ones_own(snapshot)):
-        why = (
-            f"{own} is not part of Groundlings, and may hold threads, a GPU or connections that worker processes would "
-            "lack; where it does not, say execution.engine: pool"
-        )
-    return why
-
-
-def _drafted(plan: Plan, arm: Arm) -> list[str]:
-    """The arms that draft the lists of an interleaved one."""
-    names = [each.name for each in plan.config.arms]
-    return names if arm.name not in names else []
+    if any(name in plan.models for name in recommenders):
+        return "its recommender asks a language model"
+    if waiting := next((each for made in recommenders.values() if (each := may_wait(made))), None):
+        return f"its recommender ({waiting}) may wait for a model or a server"
+    if not automatic:
+        return None
+    if any(made.sees_hidden_preference for made in recommenders.values()):
+        return "it ranks by the hidden preference, of which this process keeps what it has worked out"
+    parts = [part for made in recommenders.values() for part in parts_of(made)]
+    config, ours = plan.config, [*parts, plan.environment]
+    own = config.mind.kind if isinstance(config.mind, PluginMindConfig) or plan.supplied.mind else not_ours(ours)
+    if own is None:
+        return None
+    return (
+        f"{own} is not part of Groundlings, and may hold threads, a GPU or connections that worker processes would lack; "
+        "where it does not, say execution.engine: pool"
+    )

@@ -30,6 +30,7 @@ from groundlings.experiments.config.schema import ArmConfig, CalibratedMindConfi
 from groundlings.experiments.running.calibration import CalibrationGround, calibrated
 from groundlings.experiments.running.event_loop import ctrl_c_at_once, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
+from groundlings.experiments.running.execution import IN_ONE_PROCESS, Execution, execution_of
 from groundlings.experiments.running.foresight import check_recommenders
 from groundlings.experiments.running.identity import code_identity, model_identity
 from groundlings.experiments.running.offered import check_offers
@@ -77,6 +78,7 @@ class Plan:
         identity: What must be equal for a run of this plan to be resumed; {} where models may not be asked.
         item_groups: Grouping of a table of the experiment file -> the group of each item, None where it is unknown.
         returns: When people come back, where the file says more than a chance per day.
+        execution: Where sessions are to be simulated, and why there.
     """
 
     config: ExperimentConfig
@@ -97,6 +99,7 @@ class Plan:
     identity: Mapping[str, str] = field(default_factory=dict)
     item_groups: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     returns: PlannedReturns | None = None
+    execution: Execution = IN_ONE_PROCESS
 
     def mind(self) -> Mind:
         """A new mind for one arm, with a memory of its own."""
@@ -227,6 +230,7 @@ async def prepare(
         plan = replace(plan, preference=_preference(minds))
         recommenders = [plan.recommender(arm) for arm in config.arms]
         check_recommenders(config, recommenders, plan.split.train, plan.population.users)
+        execution = execution_of(plan, recommenders)
     if config.mind.asked is not None and ask:
         before = spent.agents, forms.get(AGENT, frozenset())
         model = await _opened(config.mind.asked, "mind.model", plan, stack, progress, *before)
@@ -245,6 +249,7 @@ async def prepare(
         described_mind=minds[0].describe() if minds else {},
         arms=arm_rows(config.design, config.arms, recommenders),
         stages=arranged(config.design, config.seed, user_ids, arms) if arms else [],
+        execution=execution,
         identity=_identity(plan, recommenders, minds) if ask else {},
     )
 

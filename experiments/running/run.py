@@ -22,7 +22,6 @@ from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.event_loop import outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, RunBegins, on_measuring
-from groundlings.experiments.running.execution import execution_of
 from groundlings.experiments.running.manifest import manifest, run_row
 from groundlings.experiments.running.plan import Plan, prepare
 from groundlings.experiments.running.relocation import check_files, with_data_at
@@ -164,7 +163,7 @@ def _carried_out(
                 directory = resumed or begin(plan, out, held, progress)
                 if resumed is not None:
                     prepare_again(plan, resumed, begun, resuming)
-                for line in execution_of(plan).lines:
+                for line in plan.execution.lines:
                     progress.event(Note(f"engine: {line}"))
                 ready = time.monotonic()
                 try:

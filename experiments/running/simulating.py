@@ -16,7 +16,6 @@ from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.changes import check_same, line
 from groundlings.experiments.running.event_loop import outside_of_loops
 from groundlings.experiments.running.events import SILENT, ArmBegins, Note, Progress, on_note, on_sessions
-from groundlings.experiments.running.execution import execution_of
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, prepare
 from groundlings.personas.mind import notices
@@ -113,11 +112,10 @@ async def _simulated(
             if changes:
                 log.accept(changes)
                 progress.event(Note(f"{TWO}: {'; '.join(map(line, changes))}"))
-        execution = execution_of(plan)
-        with execution.opened(on_note(progress)) as engine:
+        with plan.execution.opened(on_note(progress)) as engine:
             while plan.stages:
                 arms = plan.stages.pop(0)  # an arm is large: this frees it after its last day
-                execution.assign(engine, arms)
+                plan.execution.assign(engine, arms, on_note(progress))
                 sessions = round(sum(arm.people for arm in arms) * plan.schedule.likely_sessions)
                 progress.event(ArmBegins(", ".join(arm.name for arm in arms), sessions))
                 if past is not None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Protocol
 
 from groundlings.environments.sessions import Sessions
-from groundlings.personas.mind import looks_back
 from groundlings.recommenders.base import AsyncRecommender, Recommender
 from groundlings.recommenders.blend import BlendRecommender
 from groundlings.recommenders.interleaving import TeamDraftRecommender
@@ -14,7 +13,7 @@ from groundlings.recommenders.registry import parts_of
 from groundlings.recommenders.supplied import TrainedRecommender
 from groundlings.simulator.concurrency import in_order
 from groundlings.simulator.session import CohortRecord
-from groundlings.simulator.shards import Occasion, Snapshot
+from groundlings.simulator.shards import Occasion
 
 
 class Engine(Protocol):
@@ -72,20 +71,16 @@ class InProcess:
 IN_PROCESS = InProcess()
 
 
-def bound_to_this_process(snapshot: Snapshot) -> str | None:
-    """Why sessions cannot be simulated elsewhere, in words that follow "because"; None where they can.
+def may_wait(recommender: AsyncRecommender) -> str | None:
+    """The class of a recommender, or of one inside it, that may wait for a model or a server; None where none may.
 
-    Whether a mind asks a language model is not seen here.
+    What it waits through belongs to the process, and the event loop, in which it was opened.
     """
-    if looks_back(snapshot.mind):
-        return "its agents remember earlier sessions"
-    waiting = next((part for part in parts_of(snapshot.recommender) if _waits(part)), None)
-    return None if waiting is None else f"its recommender ({type(waiting).__name__}) may wait for a model or a server"
+    return next((type(part).__name__ for part in parts_of(recommender) if _waits(part)), None)
 
 
-def code_of_ones_own(snapshot: Snapshot) -> str | None:
-    """The first of recommender, mind and environment that is not part of Groundlings, by name; None where all are."""
-    parts = [*parts_of(snapshot.recommender), snapshot.mind, snapshot.environment]
+def not_ours(parts: Iterable[object]) -> str | None:
+    """The name of the first object that is not of Groundlings' own code; None where all are."""
     return next((_name_of(part) for part in parts if not _is_ours(part)), None)
 
 

@@ -19,7 +19,7 @@ from groundlings.experiments.config.loading import config_hash
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.cost import print_plan
 from groundlings.experiments.running.events import Note
-from groundlings.experiments.running.execution import execution_of, usable_cores
+from groundlings.experiments.running.execution import usable_cores
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import build_plan, prepare
 from groundlings.experiments.running.simulating import log_experiment, simulate
@@ -264,7 +264,7 @@ def alive(pid):
 
 
 def lines_of(**changes):
-    return list(execution_of(build_plan(config_of(**changes))).lines)
+    return list(build_plan(config_of(**changes)).execution.lines)
 
 
 LARGE = {"dataset": {"name": "toy", "toy": {**TOY, "n_users": 5_000}}, "mind": {"kind": "behavioural"}}
