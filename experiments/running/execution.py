@@ -50,7 +50,7 @@ class Execution:
     @property
     def lines(self) -> Iterator[str]:
         """What is said of it before a run."""
-        where = self.engine
+        where: str = self.engine
         if self.engine != "process":
             where += f", {self.workers} workers" if self.workers else ", all cores of the cluster"
         yield f"{where}: {self.because}"
@@ -196,6 +196,6 @@ def _why_it_stays(plan: Plan, recommenders: Mapping[str, AsyncRecommender], auto
     if own is None:
         return None
     return (
-        f"{own} is not part of Groundlings, and may hold threads, a GPU or connections that worker processes would lack; "
-        "where it does not, say execution.engine: pool"
+        f"{own} is not part of Groundlings, and may hold threads, a GPU or connections, which worker processes would "
+        "lack; where it does not, say execution.engine: pool"
     )

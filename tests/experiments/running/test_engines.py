@@ -310,6 +310,22 @@ def test_what_cannot_be_simulated_elsewhere_stays_and_says_why(module):
     assert line.startswith("process: it ranks by the hidden preference")
 
 
+def test_a_mind_that_remembers_stays_although_only_it_can_tell(module, tmp_path):
+    name = module(
+        "from groundlings.personas.mind import Afterthoughts\n"
+        "from groundlings.personas.minds.scripted import ScriptedMind, ScriptedOptions\n"
+        "class Remembers(ScriptedMind):\n"
+        "    def __init__(self): super().__init__(ScriptedOptions())\n"
+        "    async def look_back(self, sessions, turns): return Afterthoughts()\n"
+        "    def remember(self, memories): pass\n"
+    )
+    listener = Listener()
+    simulated(tmp_path / LOG_NAME, config_of(mind={"kind": f"{name}:Remembers"}, execution=pool()), listener)
+    assert listener.lines == [
+        f"arm {arm} stays in one process: its agents remember earlier sessions" for arm in ("popular", "knn")
+    ]
+
+
 def test_check_says_which_engine_and_a_run_says_it_first():
     console = Console(file=io.StringIO(), width=200)
     print_plan(build_plan(config_of(execution=pool(3))), console)
@@ -364,11 +380,11 @@ def test_a_notebook_has_workers_too(in_process, tmp_path):
 
 @pytest.fixture
 def ray():
-    """Ray on this machine; tests that need it are skipped where it is not installed, and fail in CI."""
+    """Ray on this machine; tests that need it start a cluster, and run where they are asked for, as in CI."""
+    if os.environ.get("TEST_RAY") is None:
+        pytest.skip("starts a cluster; TEST_RAY=require runs it")
     if find_spec("ray") is None:
-        if os.environ.get("TEST_RAY") == "require":
-            pytest.fail("TEST_RAY=require, and there is no Ray")
-        pytest.skip("needs Ray")
+        pytest.fail("TEST_RAY is set, and there is no Ray")
 
 
 @pytest.mark.ray
