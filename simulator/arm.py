@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -28,9 +28,11 @@ from groundlings.simulator.resume_state import Past, PastDay
 from groundlings.simulator.returns.rule import ReturnModel, ReturnState
 from groundlings.simulator.returns.signals import signals_of
 from groundlings.simulator.session import CohortRecord
-from groundlings.simulator.session_schedule import DailyChance, Returns, SessionSchedule
 from groundlings.simulator.shards import Occasion, Snapshot
 from groundlings.simulator.shelf import Shelf, Sold, largest_cohort, sold_in, without
+
+if TYPE_CHECKING:
+    from groundlings.simulator.session_schedule import Returns, SessionSchedule
 
 SECONDS_PER_DAY = 86_400
 
@@ -102,6 +104,8 @@ class Arm:
             visit_probability: P(an agent has a session on a day).
             returns: When people come back, where it is more than that probability.
         """
+        from groundlings.simulator.session_schedule import DailyChance, SessionSchedule
+
         may_visit = np.ones(len(self.users), dtype=np.bool_) if self.residents is None else self.residents
         rule: Returns = DailyChance(self.users, visit_probability, self.seed)
         if returns is not None:

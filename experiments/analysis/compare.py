@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from groundlings.environments.arrays import FloatArray
 
@@ -81,7 +81,7 @@ def mean_interval(values: FloatArray, confidence: float = CONFIDENCE) -> Estimat
     if n == 1:
         return Estimate(mean, None, None, None, n, excluded)
     error = float(known.std(ddof=1) / np.sqrt(n))
-    reach = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * error
+    reach = float(stdtrit(n - 1, (1 + confidence) / 2)) * error
     return Estimate(mean, error, mean - reach, mean + reach, n, excluded)
 
 
@@ -119,4 +119,4 @@ def _two_sided(mean: float, standard_error: float, freedom: int) -> float:
     if standard_error == 0.0:
         # Every agent differs by the same amount: no chance is involved, whatever the amount.
         return 1.0 if mean == 0.0 else 0.0
-    return float(2 * stats.t.sf(abs(mean) / standard_error, freedom))
+    return float(2 * stdtr(freedom, -(abs(mean) / standard_error)))

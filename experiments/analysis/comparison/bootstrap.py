@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import CONFIDENCE
@@ -71,7 +71,7 @@ def bca_interval(
     # Resamples that hold everybody once equal the whole but for rounding; half of the ties count as below.
     tie = 1e-9 * np.ptp(found, axis=0)
     below = ((found < whole - tie).sum(axis=0) + (found <= whole + tie).sum(axis=0)) / (2 * resamples)
-    bias = stats.norm.ppf(np.clip(below, 0.5 / resamples, 1 - 0.5 / resamples))
+    bias = ndtri(np.clip(below, 0.5 / resamples, 1 - 0.5 / resamples))
     left_out = (table.sum(axis=0) - table) / (ground.sum(axis=0) - ground)
     gap = left_out.mean(axis=0) - left_out
     spread = (gap**2).sum(axis=0) ** 1.5
@@ -79,8 +79,8 @@ def bca_interval(
     ordered = np.sort(found, axis=0)
     ends = []
     for tail in ((1 - confidence) / 2, (1 + confidence) / 2):
-        shifted = bias + stats.norm.ppf(tail)
-        level = stats.norm.cdf(bias + shifted / (1 - acceleration * shifted))
+        shifted = bias + ndtri(tail)
+        level = ndtr(bias + shifted / (1 - acceleration * shifted))
         ends.append(_quantile(ordered, level))
     return Interval(*ends)
 
@@ -102,7 +102,9 @@ def bca_split_interval(
     if arm.var() + baseline.var() == 0:
         gap = float(arm.mean() - baseline.mean())
         return gap, gap
-    found = stats.bootstrap(
+    from scipy.stats import bootstrap
+
+    found = bootstrap(
         (arm, baseline), _gap_of_means, n_resamples=RESAMPLES, confidence_level=confidence, method="BCa", batch=200,
         random_state=np.random.default_rng(seed),
     ).confidence_interval  # fmt: skip

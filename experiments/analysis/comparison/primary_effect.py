@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from groundlings.experiments.analysis.compare import Difference, Estimate, mean_interval
 from groundlings.experiments.analysis.comparison.effects import Headline, Variants
@@ -130,7 +130,7 @@ def _headline(
     ours, theirs = arm.values(plan.primary), base.values(plan.primary)
     critical = rule.critical
     if critical is None:
-        critical = float(stats.t.ppf(1 - plan.alpha / 2, max(gap.n - 1, 1)))
+        critical = float(stdtrit(max(gap.n - 1, 1), 1 - plan.alpha / 2))
     effect, words = gap, rule.words
     if gap.difference is not None and gap.standard_error is not None:
         reach = critical * gap.standard_error

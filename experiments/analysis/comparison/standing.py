@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import Difference, mean_interval
@@ -91,7 +91,7 @@ def _pairs(
         gaps = [_gap(run, plan, first, second) for run in (outcomes, *others)]
         gap = gaps[0]
         if gap.difference is not None and gap.standard_error is not None:
-            bonferroni = float(stats.t.ppf(1 - plan.alpha / tests / 2, max(gap.n - 1, 1)))
+            bonferroni = float(stdtrit(max(gap.n - 1, 1), 1 - plan.alpha / tests / 2))
             reach = bonferroni if joint_reach is None else joint_reach
             planned = sequential_reach(plan, outcomes.run["agents"], gap.n, len(couples))
             width = max(reach, planned or 0.0) * gap.standard_error
