@@ -20,6 +20,7 @@ from groundlings.environments.split import Split, SplitKind, split_dataset
 from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.designs import DesignConfig, ParallelDesign, check_design
 from groundlings.experiments.config.environment import OwnEnvironment, SiteConfig
+from groundlings.experiments.config.execution import ExecutionConfig
 from groundlings.experiments.config.interventions import InterventionConfig, check_interventions
 from groundlings.experiments.config.item_groups import GroupsConfig
 from groundlings.experiments.config.layout import check_attention
@@ -193,6 +194,8 @@ class ExperimentConfig(Section):
     of a run against it, and no session depends on it."""
     log: LogConfig | None = None
     """Where the log lies, if not in the SQLite file `log.db` of the run's directory."""
+    execution: ExecutionConfig = ExecutionConfig()
+    """Where sessions are simulated: in one process, in several, or on a cluster. No result depends on it."""
     variants: VariantsConfig | None = None
     """Replicates as a matrix of prompts, models and seeds: an effect has to hold over all of them."""
     base: Annotated[Path, Field(exclude=True)] = Path()

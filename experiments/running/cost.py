@@ -132,6 +132,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     for arm in config.arms:
         if arm.model is not None:
             table.add_row("", escape(f"{arm.name} asks a model as well; the budget of its own `model` sets a cap"))
+    for number, told in enumerate(plan.execution.lines):
+        table.add_row("engine" if not number else "", escape(told))
     console.print(table)
     for told in plan.returns.lines if plan.returns is not None else ():
         console.print(escape(told), soft_wrap=True)

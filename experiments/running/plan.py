@@ -38,6 +38,7 @@ from groundlings.experiments.running.arm_minds import (
 from groundlings.experiments.running.calibration import CalibrationGround, calibrated
 from groundlings.experiments.running.event_loop import ctrl_c_at_once, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
+from groundlings.experiments.running.execution import IN_ONE_PROCESS, Execution, execution_of
 from groundlings.experiments.running.foresight import check_recommenders
 from groundlings.experiments.running.identity import code_identity, model_identity
 from groundlings.experiments.running.interventions import check_with_data, interventions_identity
@@ -84,6 +85,7 @@ class Plan:
         identity: What must be equal for a run of this plan to be resumed; {} where models may not be asked.
         item_groups: Grouping of a table of the experiment file -> the group of each item, None where it is unknown.
         returns: When people come back, where the file says more than a chance per day.
+        execution: Where sessions are to be simulated, and why there.
     """
 
     config: ExperimentConfig
@@ -103,6 +105,7 @@ class Plan:
     identity: Mapping[str, str] = field(default_factory=dict)
     item_groups: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     returns: PlannedReturns | None = None
+    execution: Execution = IN_ONE_PROCESS
 
     @property
     def described_mind(self) -> Mapping[str, Any]:
@@ -276,6 +279,7 @@ async def prepare(
         plan.built.recommenders = recommenders
         check_recommenders(config, recommenders, plan.split.train, plan.population.users)
         swaps = check_with_data(plan)
+        execution = execution_of(plan, recommenders)
     if config.mind.asked is not None and ask:
         before = spent.agents, forms.get(AGENT, frozenset())
         model = await _opened(config.mind.asked, "mind.model", plan, stack, progress, *before)
@@ -285,7 +289,7 @@ async def prepare(
                 context, config.mind, plan.ground, seed=config.seed, run=resumed, progress=progress
             )
         plan = replace(plan, minds=context)
-    plan = replace(plan, arms=arm_rows(config.design, config.arms, recommenders))
+    plan = replace(plan, arms=arm_rows(config.design, config.arms, recommenders), execution=execution)
     if not ask:
         return plan
     with ctrl_c_at_once():

@@ -15,7 +15,7 @@ from groundlings.experiments.analysis.metrics.lost import altogether, read_lost
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.changes import check_same, line
 from groundlings.experiments.running.event_loop import outside_of_loops
-from groundlings.experiments.running.events import SILENT, ArmBegins, Note, Progress, on_sessions
+from groundlings.experiments.running.events import SILENT, ArmBegins, Note, Progress, on_note, on_sessions
 from groundlings.experiments.running.interventions import ArmChanges, stated
 from groundlings.experiments.running.live_requests import LiveRequests
 from groundlings.experiments.running.manifest import run_row
@@ -123,18 +123,20 @@ async def _simulated(
         if requests is not None:
             requests.taken_up(known)
         interventions = Interventions(known, ArmChanges(plan).carry_out, log.intervene, requests)
-        while plan.stages:
-            arms = plan.stages.pop(0)  # an arm is large: this frees it after its last day
-            sessions = round(sum(arm.people for arm in arms) * plan.schedule.likely_sessions)
-            progress.event(ArmBegins(", ".join(arm.name for arm in arms), sessions))
-            if past is not None:
-                _go_on(arms, past)
-            try:
-                await live_together(arms, plan.schedule, log, on_sessions(progress), watch, look, interventions)
-            finally:
-                if cut_short is not None:
-                    ids = plan.dataset.people.user_ids
-                    cut_short += [CutShort(arm.name, day, ids[user]) for arm in arms for day, user in arm.cut_short]
+        with plan.execution.opened(on_note(progress)) as engine:
+            while plan.stages:
+                arms = plan.stages.pop(0)  # an arm is large: this frees it after its last day
+                plan.execution.assign(engine, arms, on_note(progress))
+                sessions = round(sum(arm.people for arm in arms) * plan.schedule.likely_sessions)
+                progress.event(ArmBegins(", ".join(arm.name for arm in arms), sessions))
+                if past is not None:
+                    _go_on(arms, past)
+                try:
+                    await live_together(arms, plan.schedule, log, on_sessions(progress), watch, look, interventions)
+                finally:
+                    if cut_short is not None:
+                        ids = plan.dataset.people.user_ids
+                        cut_short += [CutShort(arm.name, day, ids[user]) for arm in arms for day, user in arm.cut_short]
         if requests is not None:
             requests.close()
         if watch.lost or past is not None:

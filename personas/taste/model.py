@@ -118,6 +118,11 @@ class Taste:
         """Rows kept once computed; shared by all minds of this taste."""
         return TasteTable(self)
 
+    def get_ready(self, users: IntArray) -> None:
+        """Work out and keep what decisions about some users read, where all of it can be kept."""
+        if self.table.capacity >= self.evidence.n_users:
+            self.table.slots(users)
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over everything that was measured and estimated, in hexadecimal."""

@@ -21,6 +21,7 @@ VIOLATIONS = {
     "no_second_door": ("simulator/session.py", "import requests"),
     "learning": ("simulator/arm.py", "from implicit.als import AlternatingLeastSquares"),
     "trees": ("personas/minds/behavioural.py", "from sklearn.ensemble import HistGradientBoostingClassifier"),
+    "cluster": ("simulator/days.py", "import ray"),
     "outermost": ("environments/feed.py", "import yaml"),
     "plotting": ("experiments/running/run.py", "import matplotlib.pyplot"),
 }

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.experiments.analysis.comparison.control_variate import (
@@ -43,6 +42,9 @@ from groundlings.experiments.config.returning import arms_change_sessions
 from groundlings.experiments.config.schema import PlanConfig
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.lost_pages import MAX_UNREADABLE
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FACTS = (
     "run_id", "experiment", "status", "seed", "dataset", "dataset_hash", "mind", "like_from", "identity",

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import Difference, Estimate, mean_interval
@@ -183,7 +182,7 @@ def _as_wide(lift: Estimate, critical: float) -> Estimate:
 def _critical(rule: _Rule, plan: PlanConfig, gap: Difference) -> float:
     if rule.critical is not None:
         return rule.critical
-    return float(stats.t.ppf(1 - plan.alpha / 2, max(gap.n - 1, 1)))
+    return float(stdtrit(max(gap.n - 1, 1), 1 - plan.alpha / 2))
 
 
 def _over_variants(alone: Headline, found: Variants, plan: PlanConfig, rule: _Rule, outcomes: Outcomes) -> Headline:

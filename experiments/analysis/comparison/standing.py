@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import Difference, mean_interval
@@ -97,7 +97,7 @@ def _pairs(
         if gap.difference is None or gap.standard_error is None:
             found.append(Pair(first, second, gap))
             continue
-        bonferroni = float(stats.t.ppf(1 - plan.alpha / tests / 2, max(gap.n - 1, 1)))
+        bonferroni = float(stdtrit(max(gap.n - 1, 1), 1 - plan.alpha / tests / 2))
         reach = bonferroni if joint_reach is None else joint_reach
         planned = sequential_reach(plan, runs[0].run["agents"], gap.n, len(couples))
         critical = max(reach, planned or 0.0)
