@@ -27,7 +27,7 @@ COUNT_PRIOR = 10.0
 """Neighbour counts that smoothing adds."""
 
 _FORGOTTEN = 1e-3
-_STEPS_AT_ONCE = 4_000_000
+_STEPS_AT_ONCE = 2_000_000
 
 
 def histories(train: Interactions) -> tuple[IntArray, IntArray, IntArray]:
