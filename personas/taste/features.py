@@ -12,8 +12,9 @@ asks for whole rows (`Evidence.column`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -172,6 +173,10 @@ class Evidence:
         kept = [part for matrix in sparse for part in (matrix.indptr, matrix.indices, matrix.data)]
         measured = (tables.rest, tables.degree, tables.share, tables.vectors)
         return (*kept, *measured, self.season, self.period, self.activity, self.lifts, self.genres)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was computed on demand: a copy in another process computes what it is asked about."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def similar(self) -> SimilarUsers:

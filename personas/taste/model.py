@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -116,6 +116,10 @@ class Taste:
             plain = self.weights.as_dict()
             described |= {"stars": plain["stars"], "star_labels": plain["star_labels"]}
         return described
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was computed on demand: a copy in another process computes what it is asked about."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def known_pairs(self) -> PairMemory:

@@ -43,7 +43,3 @@ class PairMemory:
             self._pairs[places[missing]] = pairs[missing]
             self._values[places[missing]] = found
         return values
-
-    def __reduce__(self) -> tuple[type[PairMemory], tuple[Callable[[IntArray, IntArray], FloatArray], int]]:
-        """Without what was kept, which a copy in another process computes anew."""
-        return PairMemory, (self._compute, self._n_items)

@@ -7,8 +7,6 @@ popular items are left out who met them long ago; such an item says little of wh
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -68,12 +66,6 @@ class SimilarUsers:
         matrix = sp.csr_array((weights.ravel(), others.ravel(), starts), shape=(len(users), len(self._known)))
         matrix.sum_duplicates()
         return matrix
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without what was computed: a copy in another process computes what it is asked about."""
-        n_users = len(self._known)
-        empty = np.empty((n_users, ALIKE), dtype=np.int32), np.empty((n_users, ALIKE), dtype=np.float32)
-        return self.__dict__ | {"_known": np.zeros(n_users, dtype=np.bool_), "_users": empty[0], "_weights": empty[1]}
 
     def _find(self, users: IntArray) -> None:
         likeness = sp.csr_array(self._weighted[users] @ self._by_item)

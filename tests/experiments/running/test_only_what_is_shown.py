@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import tracemalloc
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from groundlings import personas
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import Dataset, RatingScale
 from groundlings.environments.interactions import Interactions
@@ -84,6 +86,20 @@ def test_a_whole_run_takes_less_memory_than_one_number_for_each_user_and_item(tm
     assert peak < 3000 * 12_000 * np.dtype(np.float32).itemsize
     with LogReader(tmp_path / LOG_NAME) as log:
         assert log.digest()
+
+
+def test_only_few_places_of_personas_make_whole_rows_and_none_of_them_is_on_the_way_to_a_decision():
+    folder = Path(personas.__file__).parent
+    found = {
+        str(path.relative_to(folder)): path.read_text(encoding="utf-8").count(".toarray()")
+        for path in folder.rglob("*.py")
+    }
+    assert {path: count for path, count in found.items() if count} == {
+        "repeats/known_items.py": 1,  # levels of users who meet items again
+        "taste/content.py": 2,  # new items, in the warm-up lab
+        "taste/features.py": 3,  # rows that bounds and labs ask for
+        "taste/item_tables.py": 1,  # at most 256 items
+    }
 
 
 def held(n_users: int, n_items: int) -> tuple[int, int]:

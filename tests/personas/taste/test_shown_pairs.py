@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pickle
 
 import numpy as np
@@ -213,7 +212,6 @@ def test_kept_pairs_have_the_value_that_was_computed(asked):
 def test_a_copy_of_a_taste_in_another_process_says_the_same_and_carries_nothing_that_was_computed(toy_taste):
     users, items = np.arange(90), np.arange(90) % 60
     said = toy_taste.known_pairs.of(users, items)
-    packed = pickle.dumps(dataclasses.replace(toy_taste))
     sent = pickle.dumps(toy_taste)
     assert np.array_equal(pickle.loads(sent).known_pairs.of(users, items), said)
-    assert len(sent) < len(packed) + 2**20
+    assert len(sent) < 2**20  # the pairs alone that are kept take 32 times that
