@@ -20,7 +20,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
 from groundlings.personas.profile import measure_genre_lifts
@@ -184,11 +184,17 @@ class Evidence:
         return SimilarUsers(self.met, self.latest_users, self.rarity)
 
     def _people_of_pairs(self, users: IntArray, items: IntArray) -> Features:
-        people, rows = np.unique(users, return_inverse=True)
-        others, weights = self.similar.of(people)
-        width = others.shape[1]
-        have = np.asarray(self.met[others[rows].ravel(), np.repeat(items, width)]).reshape(-1, width)
-        return np.log(np.einsum("nw,nw->n", weights[rows], have) + np.float32(_SHARE_FLOOR))
+        shares = np.empty(len(users), dtype=np.float32)
+        listed = self._all_listed[items]
+        some, lists = users[listed], self.latest_users[items[listed]]
+        people, rows = np.unique(some, return_inverse=True)
+        shares[listed] = row_products(self.similar.rows(people)[rows], lists)
+        if not listed.all():
+            # A list of so many users is longer than it takes to look at what each of the similar users has.
+            others, weights = self.similar.of(users[~listed])
+            have = self.met[others.ravel(), np.repeat(items[~listed], ALIKE)]
+            shares[~listed] = np.einsum("nw,nw->n", weights, np.asarray(have).reshape(-1, ALIKE))
+        return np.log(shares + np.float32(_SHARE_FLOOR))
 
     def _sequence(self, users: IntArray) -> Features:
         """log of a mixture, over the latest items, of P(following | item) smoothed towards the overall share."""
@@ -218,6 +224,11 @@ class Evidence:
         tables = self.tables
         partners = np.maximum(np.diff(tables.following.indptr), np.diff(tables.associations.indptr))
         return partners + 2 * ALIKE + self.genres.shape[1]
+
+    @cached_property
+    def _all_listed(self) -> BoolArray:
+        """Whether the latest users of an item are all of its users, shape (n_items,)."""
+        return np.diff(self.latest_users.indptr) == np.bincount(self.met.indices, minlength=self.n_items)
 
     @cached_property
     def _followed(self) -> sp.csr_array:

@@ -215,3 +215,15 @@ def test_a_copy_of_a_taste_in_another_process_says_the_same_and_carries_nothing_
     sent = pickle.dumps(toy_taste)
     assert np.array_equal(pickle.loads(sent).known_pairs.of(users, items), said)
     assert len(sent) < 2**20  # the pairs alone that are kept take 32 times that
+
+
+def test_the_share_of_similar_users_is_the_same_for_items_with_more_users_than_are_listed(toy, toy_split, monkeypatch):
+    users, items = np.repeat(np.arange(90), 60), np.tile(np.arange(60), 90)
+    all_listed = measure_evidence(toy_split.train, toy.catalog)
+    said = all_listed.column_of_pairs("people", users, items)
+    monkeypatch.setattr(similar_users, "MOST_RECENT", 4)
+    few_listed = measure_evidence(toy_split.train, toy.catalog)
+    assert np.diff(few_listed.latest_users.indptr).max() == 4 < few_listed.met.sum(axis=0).max()
+    dense = few_listed.column("people", np.arange(90))
+    assert np.allclose(few_listed.column_of_pairs("people", users, items), dense.ravel(), atol=1e-5)
+    assert np.allclose(said, all_listed.column("people", np.arange(90)).ravel(), atol=1e-5)
