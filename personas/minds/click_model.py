@@ -202,18 +202,20 @@ def open_constant(known: FloatArray, rate: float) -> float:
 
 
 def random_candidates(population: Population) -> tuple[IntArray, IntArray]:
-    """Users and items of random candidates, shape (n,) each: of an even sample of users at most `_CANDIDATES` each.
+    """Users and items of random candidates, shape (n,) each, of an even sample of users.
 
-    Candidates of a user are the items that are not in the user's history.
+    Candidates of a user are the items that are not in the user's history. In catalogs of more than `_CANDIDATES` items
+    the same share of each user's is taken, because active users have fewer of them and open more.
     """
     users, train = population.users, population.train
     some: IntArray = users[np.unique(np.linspace(0, len(users) - 1, _CALIBRATION_PEOPLE).astype(np.int64))]
-    chance = np.random.default_rng(0)
+    chance, share = np.random.default_rng(0), min(1.0, _CANDIDATES / max(train.n_items, 1))
     found = []
     for user in some.tolist():
         met = train.matrix.indices[train.matrix.indptr[user] : train.matrix.indptr[user + 1]]
         unmet = np.setdiff1d(np.arange(train.n_items), met)
-        found.append(unmet if len(unmet) <= _CANDIDATES else chance.choice(unmet, _CANDIDATES, replace=False))
+        size = int(np.ceil(share * len(unmet)))
+        found.append(unmet if size == len(unmet) else chance.choice(unmet, size, replace=False))
     return np.repeat(some, [len(each) for each in found]), np.concatenate([np.zeros(0, dtype=np.int64), *found])
 
 
