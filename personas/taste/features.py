@@ -148,7 +148,7 @@ class Evidence:
         match name:
             case "sequence":
                 followed = row_products(self._weighted[users], self.tables.following[items])
-                return self._mixed(followed, self._explained[users], self.tables.rest[items], self.tables.share[items])
+                return self._mixed(followed, self._smoothed[users], self.tables.rest[items], self.tables.share[items])
             case "association":
                 return row_products(self.recent[users], self.tables.associations[items])
             case "recent_taste":
@@ -199,13 +199,12 @@ class Evidence:
     def _sequence(self, users: IntArray) -> Features:
         """log of a mixture, over the latest items, of P(following | item) smoothed towards the overall share."""
         followed = (self._weighted[users] @ self._followed).toarray()
-        return self._mixed(followed, self._explained[users][:, None], self.tables.rest, self.tables.share)
+        return self._mixed(followed, self._smoothed[users][:, None], self.tables.rest, self.tables.share)
 
     @staticmethod
-    def _mixed(followed: Features, explained: Features, rest: Features, share: Features) -> Features:
-        """log of what was counted, what was not kept of it, and what is left to smoothing."""
-        smoothed = (1 - explained) * share
-        return np.log(np.maximum(followed + explained * rest, 0) + smoothed)
+    def _mixed(followed: Features, smoothed: Features, rest: Features, share: Features) -> Features:
+        """log of what was counted and kept, what was counted and not kept, and what is left to smoothing."""
+        return np.log(np.maximum(followed + (1 - smoothed) * rest, 0) + smoothed * share)
 
     @cached_property
     def _weighted(self) -> sp.csr_array:
@@ -213,10 +212,10 @@ class Evidence:
         return scaled_columns(self.latest, 1 / (self.tables.degree + np.float32(COUNT_PRIOR)))
 
     @cached_property
-    def _explained(self) -> Features:
-        """How much of the mixture counts say, and smoothing does not, shape (n_users,)."""
-        degree = self.tables.degree.astype(np.float64)
-        return (self.latest @ (degree / (degree + COUNT_PRIOR))).astype(np.float32)
+    def _smoothed(self) -> Features:
+        """How much of the mixture is smoothing, and not said by counts, shape (n_users,); never 0."""
+        smoothed = self.latest @ (COUNT_PRIOR / (self.tables.degree.astype(np.float64) + COUNT_PRIOR))
+        return np.where(np.diff(self.latest.indptr) > 0, smoothed, 1.0).astype(np.float32)
 
     @cached_property
     def _cells(self) -> IntArray:
