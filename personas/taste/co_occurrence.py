@@ -8,6 +8,7 @@ the features need.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -88,7 +89,7 @@ class Steps:
     def around(self, items: slice, before: int, after: int) -> sp.csr_array:
         """How often each item is at most so many steps before or after each of some items, shape (n, n_items)."""
         shape = (items.stop - items.start, self.n_items + 1)
-        total = sp.csr_array(shape, dtype=np.float32)
+        total: Any = sp.csr_array(shape, dtype=np.float32)  # the stubs lose the shape in a sum
         width = before + after + 1
         windows = np.lib.stride_tricks.sliding_window_view(self.walk, width)
         rows = np.repeat(np.arange(shape[0]), np.diff(self.starts[items.start : items.stop + 1]))

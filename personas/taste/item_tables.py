@@ -69,9 +69,14 @@ def table_width(n_items: int) -> int:
 def measure_tables(users: IntArray, items: IntArray, age: IntArray, n_items: int) -> ItemTables:
     """Count what is near and what follows in histories, as `histories` gives them."""
     rank = np.arange(len(users)) - np.searchsorted(users, users)
-    degree = np.bincount(items, np.minimum(age, AHEAD), minlength=n_items)
-    coming = np.bincount(items, np.minimum(rank, AHEAD), minlength=n_items) + 1
-    nearby = np.bincount(items, np.minimum(age, WINDOW) + np.minimum(rank, WINDOW), minlength=n_items)
+    degree, coming, nearby = (
+        np.bincount(items, steps.astype(np.float64), minlength=n_items)
+        for steps in (
+            np.minimum(age, AHEAD),
+            np.minimum(rank, AHEAD),
+            np.minimum(age, WINDOW) + np.minimum(rank, WINDOW),
+        )
+    )
     steps, width = Steps.of(users, items, n_items, WINDOW), table_width(n_items)
     following, rest, associations, information = [], [], [], []
     for part in steps.parts():
@@ -86,7 +91,7 @@ def measure_tables(users: IntArray, items: IntArray, age: IntArray, n_items: int
         following=_stacked(following, n_items),
         rest=np.concatenate([np.zeros(0, dtype=np.float32), *rest]),
         degree=degree.astype(np.float32),
-        share=(coming / coming.sum()).astype(np.float32),
+        share=((coming + 1) / (coming + 1).sum()).astype(np.float32),
         associations=_stacked(associations, n_items),
         vectors=embed(_stacked(information, n_items)),
     )
@@ -119,7 +124,7 @@ def _following(counts: sp.csr_array, degree: FloatArray, width: int) -> tuple[sp
     before, mean = degree[counts.indices], counts.sum(axis=1) / max(degree.sum(), 1.0)
     moves = np.abs(counts.data - mean[rows] * before) / (before + COUNT_PRIOR)
     kept = keep_largest(counts, width, moves * np.sqrt(before))
-    seen = sp.csr_array((degree[kept.indices], kept.indices, kept.indptr), shape=kept.shape).sum(axis=1)
+    seen: FloatArray = sp.csr_array((degree[kept.indices], kept.indices, kept.indptr), shape=kept.shape).sum(axis=1)
     dropped = counts.sum(axis=1, dtype=np.float64) - kept.sum(axis=1, dtype=np.float64)
     rest = np.where(dropped > 0, dropped / np.maximum(degree.sum() - seen, 1.0), 0.0)
     rows = np.repeat(np.arange(kept.shape[0]), np.diff(kept.indptr))
@@ -152,4 +157,4 @@ def _informed(near: sp.csr_array, expected: FloatArray, width: int) -> sp.csr_ar
 def _stacked(parts: list[sp.csr_array], n_items: int) -> sp.csr_array:
     if not parts:
         return sp.csr_array((n_items, n_items), dtype=np.float32)
-    return sp.csr_array(sp.vstack(parts, format="csr"))
+    return sp.csr_array(sp.vstack(parts, format="csr"), shape=(n_items, n_items))

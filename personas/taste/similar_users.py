@@ -34,25 +34,31 @@ class SimilarUsers:
         met: 1 for each pair that occurs, shape (n_users, n_items).
         recent: 1 for each of the latest users of each item, shape (n_items, n_users).
         rarity: Weight of an item: lower for more popular items, shape (n_items,).
+        asked: Histories of others who are asked about and are nobody's similar users, shape (n_asked, n_items).
     """
 
-    def __init__(self, met: sp.csr_array, recent: sp.csr_array, rarity: NDArray[np.float32]) -> None:
-        n_users = met.shape[0]
-        self._weighted = scaled_columns(met, rarity)
-        lengths = np.sqrt((self._weighted * self._weighted).sum(axis=1)) + _SHORT_HISTORY * rarity.mean()
+    def __init__(
+        self, met: sp.csr_array, recent: sp.csr_array, rarity: NDArray[np.float32], asked: sp.csr_array | None = None
+    ) -> None:
+        self._n_users = met.shape[0]
+        self._others = asked is not None
+        weighted = scaled_columns(met, rarity)
+        lengths = np.sqrt(weighted.multiply(weighted).sum(axis=1)) + _SHORT_HISTORY * rarity.mean()
         factors = np.repeat(rarity, np.diff(recent.indptr))
         self._by_item = sp.csr_array((factors, recent.indices, recent.indptr), shape=recent.shape)
         self._length = lengths.astype(np.float32)
-        self._work = met @ np.diff(recent.indptr)
-        self._known = np.zeros(n_users, dtype=np.bool_)
+        self._asked = weighted if asked is None else scaled_columns(asked, rarity)
+        self._work: IntArray = (met if asked is None else asked) @ np.diff(recent.indptr)
+        size = self._asked.shape[0]
+        self._known = np.zeros(size, dtype=np.bool_)
         # Memory is taken up as rows are written.
-        self._users = np.empty((n_users, ALIKE), dtype=np.int32)
-        self._weights = np.empty((n_users, ALIKE), dtype=np.float32)
+        self._users = np.empty((size, ALIKE), dtype=np.int32)
+        self._weights = np.empty((size, ALIKE), dtype=np.float32)
 
     def of(self, users: IntArray) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Similar users, ascending, and their weights, which sum to 1 or 0, shape (n, ALIKE) each.
 
-        Someone with fewer of them has themselves with weight 0 in the remaining places.
+        Someone with fewer of them has the first user with weight 0 in the remaining places.
         """
         missing = np.unique(users[~self._known[users]])
         for part in parts_of(self._work[missing], _CELLS_AT_ONCE):
@@ -63,23 +69,24 @@ class SimilarUsers:
         """The weights as a sparse matrix, shape (n, n_users)."""
         others, weights = self.of(users)
         starts = np.arange(len(users) + 1) * ALIKE
-        matrix = sp.csr_array((weights.ravel(), others.ravel(), starts), shape=(len(users), len(self._known)))
+        matrix = sp.csr_array((weights.ravel(), others.ravel(), starts), shape=(len(users), self._n_users))
         matrix.sum_duplicates()
         return matrix
 
     def _find(self, users: IntArray) -> None:
-        likeness = sp.csr_array(self._weighted[users] @ self._by_item)
+        likeness = sp.csr_array(self._asked[users] @ self._by_item)
         likeness.data /= self._length[likeness.indices]
         rows = np.repeat(np.arange(len(users)), np.diff(likeness.indptr))
-        likeness.data[likeness.indices == users[rows]] = 0  # nobody is like themselves
-        likeness.eliminate_zeros()
+        if not self._others:
+            likeness.data[likeness.indices == users[rows]] = 0  # nobody is like themselves
+            likeness.eliminate_zeros()
         nearest = keep_largest(likeness, ALIKE)
         counts = np.diff(nearest.indptr)
         rows = np.repeat(np.arange(len(users)), counts)
         places = np.arange(nearest.nnz) - nearest.indptr[rows]
         weights = np.zeros((len(users), ALIKE), dtype=np.float32)
         weights[rows, places] = nearest.data
-        others = np.repeat(users[:, None], ALIKE, axis=1).astype(np.int32)
+        others = np.zeros((len(users), ALIKE), dtype=np.int32)
         others[rows, places] = nearest.indices
         self._users[users] = others
         self._weights[users] = weights / np.maximum(weights.sum(axis=1, keepdims=True), np.float32(1e-9))

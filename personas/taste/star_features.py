@@ -175,8 +175,12 @@ def _rating_vectors(rated: Interactions, left_over: FloatArray) -> FloatArray:
     matrix = sp.csr_array((shrunk, (rated.users, rated.items)), shape=(rated.n_users, rated.n_items))
     turned = matrix.T.tocsr()
     size = min(_RATING_DIMENSIONS, *matrix.shape)
+
+    def squared(columns: FloatArray) -> FloatArray:
+        return np.asarray(turned @ np.asarray(matrix @ columns))
+
     # Right singular vectors are eigenvectors of the matrix's square over items.
-    _, vectors = leading_eigenvectors(lambda columns: turned @ (matrix @ columns), rated.n_items, size)
+    _, vectors = leading_eigenvectors(squared, rated.n_items, size)
     vectors = vectors * np.sqrt(per_item)[:, None]
     return vectors / np.sqrt(max((vectors**2).sum(axis=1).mean(), 1e-12))
 
@@ -216,7 +220,8 @@ def _ridge_solutions(designs: FloatArray, targets: FloatArray) -> FloatArray:
     if rows < size:
         dual = np.linalg.solve(designs @ turned + _TASTE_RIDGE * np.eye(rows), targets[:, :, None])
         return np.asarray((turned @ dual)[:, :, 0])
-    return np.linalg.solve(turned @ designs + _TASTE_RIDGE * np.eye(size), turned @ targets[:, :, None])[:, :, 0]
+    primal = np.linalg.solve(turned @ designs + _TASTE_RIDGE * np.eye(size), turned @ targets[:, :, None])
+    return np.asarray(primal[:, :, 0])
 
 
 def _drift(rated: Interactions, left_over: FloatArray) -> FloatArray:
