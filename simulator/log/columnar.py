@@ -90,21 +90,39 @@ class ColumnarConnection:
         """
         import duckdb
 
-        self._look_again()
-        if not self._free:
-            self._engines.append(QueryEngine(self.directory))
-            self._free.append(self._engines[-1])
-        engine = self._free.pop()
+        engine = self._ready_for(sql)
         try:
-            engine.see(self._parts)
-            for name in _SMALL:
-                if re.search(rf"\b{name}\b", sql, re.IGNORECASE):
-                    engine.see_table(name, self._table(name, sql))
             engine.run(sql, values)
         except duckdb.Error as fault:
             self._free.append(engine)
             raise self._explained(fault) from None
         return Asked(engine, self._free.append, self._explained)
+
+    def batches(self, sql: str, rows: int) -> Iterator[pa.RecordBatch]:
+        """As `ask`, the answer as Arrow has it, about so many rows at a time."""
+        import duckdb
+        import pyarrow as pa
+
+        engine = self._ready_for(sql)
+        try:
+            yield from engine.batches(sql, rows)
+        except (duckdb.Error, pa.ArrowException, OSError) as fault:
+            raise self._explained(fault) from None
+        finally:
+            self._free.append(engine)
+
+    def _ready_for(self, sql: str) -> QueryEngine:
+        """An engine of its own for a query, which sees all tables that the query can mean."""
+        self._look_again()
+        if not self._free:
+            self._engines.append(QueryEngine(self.directory))
+            self._free.append(self._engines[-1])
+        engine = self._free[-1]
+        engine.see(self._parts)
+        for name in _SMALL:
+            if re.search(rf"\b{name}\b", sql, re.IGNORECASE):
+                engine.see_table(name, self._table(name, sql))
+        return self._free.pop()
 
     def _look_again(self) -> None:
         """Forget what was read of the index where anybody has written since."""

@@ -70,13 +70,25 @@ class QueryEngine:
             self._tables[name] = table
 
     def run(self, sql: str, values: Sequence[Any]) -> None:
-        """Begin to answer one SELECT."""
+        """Begin to answer one SELECT; `Asked` reads the answer."""
+        self.connection.execute(self._one_select(sql), list(values))
+
+    def batches(self, sql: str, rows: int) -> Iterator[pa.RecordBatch]:
+        """The answer to one SELECT as Arrow has it, about so many rows at a time."""
+        self._one_select(sql)
+        reader = self.connection.sql(sql).to_arrow_reader(rows)
+        try:
+            yield from reader
+        finally:
+            reader.close()
+
+    def _one_select(self, sql: str) -> duckdb.Statement:
         import duckdb
 
         statements = self.connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise duckdb.BinderException("found something else than one SELECT: the log is read and never changed")
-        self.connection.execute(statements[0], list(values))
+        return statements[0]
 
 
 def rows_of(directory: Path, name: str, known: Sequence[Part]) -> Any:
@@ -164,21 +176,11 @@ class Asked:
         while rows := self.fetchmany(_FETCHED):
             yield from rows
 
-    def batches(self, size: int) -> Iterator[pa.RecordBatch]:
-        """The rest as Arrow has it, so many rows at a time."""
-        if self._engine is None:
-            return
-        try:
-            yield from self._engine.connection.to_arrow_reader(size)
-        except Exception as fault:
-            raise self._explained(fault) from None
-        finally:
-            self.close()
-
     def close(self) -> None:
         """Let the engine answer something else."""
         if self._engine is not None:
             engine, self._engine = self._engine, None
+            engine.connection.abort()  # what is left of it
             self._give_back(engine)
 
 

@@ -146,11 +146,7 @@ class OpenLog:
             if behind is None:
                 yield from (arrow_table(rows, schema) for rows in self._chunks(sql))
                 return
-            asked = behind.ask(sql)
-            try:
-                yield from rechunked(asked.batches(CHUNK_ROWS), CHUNK_ROWS, schema)
-            finally:
-                asked.close()
+            yield from rechunked(behind.batches(sql, CHUNK_ROWS), CHUNK_ROWS, schema)
 
     def columns_of(self, table: str) -> frozenset[str]:
         """The columns that a table has in this log; older logs lack some, and some whole tables."""
