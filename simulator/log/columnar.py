@@ -22,6 +22,7 @@ from groundlings.simulator.log.canonical import kinds_of
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.parts import Part, fault_of, parts
 from groundlings.simulator.log.query_engine import RESTORE, Asked, QueryEngine
+from groundlings.simulator.log.row_texts import RowTexts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,6 +111,10 @@ class ColumnarConnection:
             raise self._explained(fault) from None
         finally:
             self._free.append(engine)
+
+    def row_texts(self) -> RowTexts:
+        """What writes the rows of the large tables as the digest takes them in; whoever asks closes it."""
+        return RowTexts(self._index, self.directory, self.parts())
 
     def _ready_for(self, sql: str) -> QueryEngine:
         """An engine of its own for a query, which sees all tables that the query can mean."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, MetaData, String, Table
+from sqlalchemy import Boolean, Column, MetaData, String, Table
 from sqlalchemy import Integer as WholeNumber
 
 from groundlings.environments.errors import RunDirectoryError
@@ -87,7 +87,7 @@ def schema_of(name: str) -> pa.Schema:
     def kind(column: Column[Any], held: str) -> pa.DataType:
         if held != "integer":
             return kinds[held]
-        if isinstance(column.type, tables.Boolean):
+        if isinstance(column.type, Boolean):
             return pa.bool_()
         return pa.int32() if column.name in _NARROW else pa.int64()
 
@@ -137,6 +137,8 @@ def _array(column: Any, kind: pa.DataType) -> pa.Array:
         known = column == column
         whole = np.where(known, column, 0).astype(np.int64)
         return pa.array(whole, mask=~known).cast(kind)
+    if column.dtype.kind == "f":
+        column = column + 0.0  # databases know no -0.0
     return pa.array(np.ascontiguousarray(column), from_pandas=True).cast(kind)
 
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SETTINGS = (
-    "SET threads = 1",  # sums of floats then depend on the order of rows alone, and `compare` says the same twice
     "SET integer_division = true",  # as in SQLite and PostgreSQL
     "SET default_null_order = 'nulls_first_on_asc_last_on_desc'",  # as in SQLite
     "SET memory_limit = '1GB'",
@@ -33,16 +32,18 @@ class QueryEngine:
 
     Args:
         directory: The run's.
+        threads: How many it uses; all there are where it is None. With one, a sum of floats depends on the order of
+            rows alone, so that `compare` says the same twice.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, threads: int | None = 1) -> None:
         import duckdb
 
         self._directory = directory
         self._seen: tuple[Part, ...] | None = None
         self._tables: dict[str, pa.Table] = {}
         self.connection: duckdb.DuckDBPyConnection = duckdb.connect(":memory:")
-        for setting in _SETTINGS:
+        for setting in (*(() if threads is None else (f"SET threads = {threads}",)), *_SETTINGS):
             self.connection.execute(setting)
 
     def see(self, known: tuple[Part, ...]) -> None:
