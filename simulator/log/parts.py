@@ -122,24 +122,23 @@ def file_of(name: str, columns: Columns) -> memoryview:
 
 
 def _array(column: Any, kind: pa.DataType) -> pa.Array:
-    """A column of a block; NaN is NULL, and truth values may come as 0 and 1."""
+    """A column of a block; NaN is NULL, -0.0 is 0.0 as databases have it, and truth values may come as 0 and 1."""
     import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     if isinstance(column, range):
         column = np.arange(column.start, column.stop)
-    if not isinstance(column, np.ndarray) or column.dtype.kind == "O":
-        cells = column.tolist() if isinstance(column, np.ndarray) else column
-        if pa.types.is_boolean(kind):
-            cells = [None if cell is None else bool(cell) for cell in cells]
-        return pa.array(cells, kind, from_pandas=True)
-    if column.dtype.kind == "f" and not pa.types.is_floating(kind):
-        known = column == column
-        whole = np.where(known, column, 0).astype(np.int64)
-        return pa.array(whole, mask=~known).cast(kind)
-    if column.dtype.kind == "f":
-        column = column + 0.0  # databases know no -0.0
-    return pa.array(np.ascontiguousarray(column), from_pandas=True).cast(kind)
+    if isinstance(column, np.ndarray) and column.dtype.kind == "f" and not pa.types.is_floating(kind):
+        unknown = np.isnan(column)
+        return pa.array(np.where(unknown, 0, column).astype(np.int64), mask=unknown).cast(kind)
+    if isinstance(column, np.ndarray) and column.dtype.kind != "O":
+        array = pa.array(np.ascontiguousarray(column), from_pandas=True).cast(kind)
+    elif pa.types.is_boolean(kind):
+        array = pa.array([None if cell is None else bool(cell) for cell in column], kind)
+    else:
+        array = pa.array(column, kind, from_pandas=True)
+    return pc.add(array, 0.0) if pa.types.is_floating(kind) else array
 
 
 def write(directory: Path, path: str, content: memoryview) -> None:

@@ -19,7 +19,7 @@ from groundlings.personas.population import Population
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.begun import Change, write_accepted
 from groundlings.simulator.log.columns import Columns, Row
-from groundlings.simulator.log.commit_window import CommitWindow
+from groundlings.simulator.log.commit_window import MOST_PAGES_OF_PARTS, WINDOW_SECONDS_OF_PARTS, CommitWindow
 from groundlings.simulator.log.connection import WritingConnection
 from groundlings.simulator.log.integrity import damage_in
 from groundlings.simulator.log.numbering import first_origin, next_ids
@@ -59,7 +59,8 @@ class LogWriter:
         self._next: Origin | None = None
         self._run_id = ""
         self._chain: Chain | None = None  # None where an earlier version began the log, and it is not sealed
-        self._window = CommitWindow(self._commit)
+        wait = () if self._store.keeper is None else (WINDOW_SECONDS_OF_PARTS, MOST_PAGES_OF_PARTS)
+        self._window = CommitWindow(self._commit, *wait)
         self.leftovers = 0
         """Files of a killed run that `resume` found beside its log, and removed."""
 
