@@ -67,7 +67,7 @@ class ColumnarConnection:
     def close(self) -> None:
         """Let go of both."""
         for engine in self._engines:
-            engine.connection.close()
+            engine.close()
         self._engines.clear()
         self._free.clear()
         self._index.close()
@@ -111,6 +111,21 @@ class ColumnarConnection:
             raise self._explained(fault) from None
         finally:
             self._free.append(engine)
+
+    def read_part(self, part: Part, columns: Sequence[str]) -> pa.Table:
+        """Some columns of one part as they were written.
+
+        Raises:
+            RunDirectoryError: It is missing or damaged.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with (self.directory / part.path).open("rb") as file:  # Arrow takes some names for addresses
+                return pq.read_table(file, columns=list(columns))
+        except (pa.ArrowException, OSError) as fault:
+            raise self._explained(fault) from None
 
     def row_texts(self) -> RowTexts:
         """What writes the rows of the large tables as the digest takes them in; whoever asks closes it."""

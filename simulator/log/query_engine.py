@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.errors import RunDirectoryError
@@ -42,9 +43,17 @@ class QueryEngine:
         self._directory = directory
         self._seen: tuple[Part, ...] | None = None
         self._tables: dict[str, pa.Table] = {}
+        self._spilled = TemporaryDirectory(prefix="groundlings-", ignore_cleanup_errors=True)
+        """What an answer needs beyond DuckDB's share of the memory."""
         self.connection: duckdb.DuckDBPyConnection = duckdb.connect(":memory:")
+        self.connection.execute(f"SET temp_directory = {quoted(self._spilled.name)}")
         for setting in (*(() if threads is None else (f"SET threads = {threads}",)), *_SETTINGS):
             self.connection.execute(setting)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.connection.close()
+        self._spilled.cleanup()
 
     def see(self, known: tuple[Part, ...]) -> None:
         """Have the views show these parts.
@@ -90,6 +99,12 @@ class QueryEngine:
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise duckdb.BinderException("found something else than one SELECT: the log is read and never changed")
         return statements[0]
+
+
+def quoted(text: str) -> str:
+    """A text as SQL has it."""
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
 
 
 def rows_of(directory: Path, name: str, known: Sequence[Part]) -> Any:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundlings.simulator.log.parts import Part
-from groundlings.simulator.log.query_engine import QueryEngine
+from groundlings.simulator.log.query_engine import QueryEngine, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -79,7 +79,7 @@ class RowTexts:
 
     def close(self) -> None:
         """Let go of the log."""
-        self._engine.connection.close()
+        self._engine.close()
 
     def of(self, name: str) -> Iterator[memoryview]:
         """The texts of the rows of a table one behind the other, in the order of arms, days and people."""
@@ -146,7 +146,7 @@ def _query(name: str, share: _Share) -> str:
             WHERE arm_id = {share.arm_id} AND day = {share.day}
                   AND place BETWEEN {share.first_place} AND {share.last_place}
         )
-        SELECT concat('(', {_quoted(share.arm)}, ', ', {cells}, ')') AS text
+        SELECT concat('(', {quoted(share.arm)}, ', ', {cells}, ')') AS text
         FROM {_ROWS[name].format(between=between)}{odd} ORDER BY {_ORDER[name]}
     """
 
@@ -157,11 +157,6 @@ def _cell(name: str, cell: str) -> str:
     if cell in _TEXTS[name]:
         return f"coalesce(odd_{cell}.written, '''' || {cell} || '''', 'None')"
     return f"coalesce(CAST({cell} AS VARCHAR), 'None')"
-
-
-def _quoted(text: str) -> str:
-    doubled = text.replace("'", "''")
-    return f"'{doubled}'"
 
 
 def _bytes_of(batch: pa.RecordBatch) -> memoryview:

@@ -44,22 +44,30 @@ def _array(column: Sequence[Any], kind: pa.DataType) -> pa.Array:
     return pa.array(column, kind)
 
 
-def rechunked(batches: Iterable[pa.RecordBatch], rows: int, schema: pa.Schema) -> Iterator[pa.Table]:
+def tables_of(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The same rows as tables."""
+    import pyarrow as pa
+
+    for batch in batches:
+        yield pa.Table.from_batches([batch])
+
+
+def rechunked(tables: Iterable[pa.Table], rows: int, schema: pa.Schema) -> Iterator[pa.Table]:
     """The same rows, exactly so many at a time but for the last ones, as columns of a schema."""
     import pyarrow as pa
 
-    waiting: list[pa.RecordBatch] = []
+    waiting: list[pa.Table] = []
     held = 0
-    for batch in batches:
-        waiting.append(batch)
-        held += len(batch)
+    for table in tables:
+        waiting.append(table)
+        held += len(table)
         while held >= rows:
-            whole = pa.Table.from_batches(waiting)
+            whole = pa.concat_tables(waiting)
             yield _cast(whole.slice(0, rows), schema)
-            rest = whole.slice(rows)
-            waiting, held = rest.to_batches(), len(rest)
+            waiting = [whole.slice(rows)]
+            held = len(waiting[0])
     if held:
-        yield _cast(pa.Table.from_batches(waiting), schema)
+        yield _cast(pa.concat_tables(waiting), schema)
 
 
 def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:

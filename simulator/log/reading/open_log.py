@@ -15,7 +15,7 @@ from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.foreign import foreign_in
 from groundlings.simulator.log.migrations import schema_version
-from groundlings.simulator.log.reading.batches import arrow_table, read_in_pieces, rechunked
+from groundlings.simulator.log.reading.batches import arrow_table, read_in_pieces, rechunked, tables_of
 from groundlings.simulator.log.store import Store, named_faults, open_log, store_at
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class OpenLog:
             if behind is None:
                 yield from (arrow_table(rows, schema) for rows in self._chunks(sql))
                 return
-            yield from rechunked(behind.batches(sql, CHUNK_ROWS), CHUNK_ROWS, schema)
+            yield from rechunked(tables_of(behind.batches(sql, CHUNK_ROWS)), CHUNK_ROWS, schema)
 
     def columns_of(self, table: str) -> frozenset[str]:
         """The columns that a table has in this log; older logs lack some, and some whole tables."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.columns import Row
-from groundlings.simulator.log.reading.open_log import OpenLog
+from groundlings.simulator.log.reading.batches import rechunked
+from groundlings.simulator.log.reading.open_log import CHUNK_ROWS, OpenLog
+from groundlings.simulator.log.reading.part_columns import impressions_in_parts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -104,7 +107,16 @@ class StreamReader(OpenLog):
         Args:
             columns: Names from `IMPRESSION_COLUMNS`, and what each is to hold.
         """
-        yield from self._batches_by_arm(_impressions(tuple(columns)), columns)
+        import pyarrow as pa
+
+        schema = pa.schema([("arm_id", pa.int64()), *columns.items()])
+        with self._connected() as connection:
+            behind = columnar(connection)
+            if behind is not None:
+                found = impressions_in_parts(behind, [IMPRESSION_COLUMNS[name] for name in columns])
+                yield from _by_arm(rechunked(found, CHUNK_ROWS, schema))
+                return
+        yield from _by_arm(self._batches(_impressions(tuple(columns)), schema))
 
     def table_chunks(self, name: str, key: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[int, list[Row]]]:
         """As `impression_chunks`, of another table that hangs on sessions, in the order of its key."""
@@ -114,7 +126,10 @@ class StreamReader(OpenLog):
         self, name: str, key: Sequence[str], columns: Mapping[str, pa.DataType]
     ) -> Iterator[tuple[int, pa.Table]]:
         """As `table_chunks`, as columns of the kinds that are named."""
-        yield from self._batches_by_arm(_of_table(name, key, tuple(columns)), columns)
+        import pyarrow as pa
+
+        schema = pa.schema([("arm_id", pa.int64()), *columns.items()])
+        yield from _by_arm(self._batches(_of_table(name, key, tuple(columns)), schema))
 
     def has_places(self) -> bool:
         """Whether an impression says in which row of its page it stands: none does where all pages are lists."""
@@ -136,14 +151,14 @@ class StreamReader(OpenLog):
             for arm_id, rows in groupby(chunk, key=itemgetter(0)):
                 yield arm_id, [row[1:] for row in rows]
 
-    def _batches_by_arm(self, sql: str, columns: Mapping[str, pa.DataType]) -> Iterator[tuple[int, pa.Table]]:
-        import pyarrow as pa
 
-        for batch in self._batches(sql, pa.schema([("arm_id", pa.int64()), *columns.items()])):
-            arms = batch.column(0).to_numpy()
-            ends = [*(np.flatnonzero(np.diff(arms)) + 1).tolist(), len(arms)]
-            for begin, end in zip([0, *ends], ends, strict=False):
-                yield int(arms[begin]), batch.slice(begin, end - begin).select(list(columns))
+def _by_arm(batches: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
+    """The rows of each arm apart; the first column says whose they are."""
+    for batch in batches:
+        arms = batch.column(0).to_numpy()
+        ends = [*(np.flatnonzero(np.diff(arms)) + 1).tolist(), len(arms)]
+        for begin, end in zip([0, *ends], ends, strict=False):
+            yield int(arms[begin]), batch.slice(begin, end - begin).drop_columns("arm_id")
 
 
 def _impressions(columns: Sequence[str], outcome: Outcome | None = None, action: str | None = None) -> str:
