@@ -139,7 +139,7 @@ class LogConfig(Section):
     store: Literal["auto", "sqlite", "parquet"] = "auto"
     """What holds sessions, impressions and events in the run's directory: `sqlite`, the file `log.db` alone; `parquet`,
     Parquet files beside it, which take less than a third of the space and half of the time to write; `auto`, Parquet
-    from 5,000,000 possible impressions on where no language model is asked, else SQLite. The digest is the same."""
+    from 5,000,000 expected impressions on where no language model is asked, else SQLite. The digest is the same."""
     url: Annotated[str, AfterValidator(postgres_address)] | None = None
     """`postgresql://USER@HOST:PORT/DATABASE`: a log on a server instead, with `groundlings[postgres]` installed. The
     password stands in PGPASSWORD or ~/.pgpass, never here. Each run gets a schema of its own in the database; its

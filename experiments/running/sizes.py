@@ -15,7 +15,7 @@ _BYTES_PER_IMPRESSION = {"sqlite": 100, "parquet": 30}
 """Of a behavioural mind's log, with the events and indexes that belong to an impression."""
 
 COLUMNAR_FROM = 5_000_000
-"""From so many possible impressions on, a log lies in Parquet files where nobody says otherwise."""
+"""From so many expected impressions on, a log lies in Parquet files where nobody says otherwise."""
 
 
 def sessions_at_most(plan: Plan) -> int:
@@ -24,10 +24,15 @@ def sessions_at_most(plan: Plan) -> int:
     return arms * len(plan.population) * plan.schedule.most_sessions
 
 
-def impressions_at_most(plan: Plan) -> int:
-    """Impressions of all arms at most: everybody comes whenever he can, and sees every page whole."""
-    slots = min(plan.environment.page_size * plan.environment.max_pages, len(plan.dataset.catalog))
-    return sessions_at_most(plan) * slots
+def _slots_at_most(plan: Plan) -> int:
+    """Slots of a session whose every page is seen."""
+    return min(plan.environment.page_size * plan.environment.max_pages, len(plan.dataset.catalog))
+
+
+def impressions_expected(plan: Plan) -> int:
+    """Impressions of all arms if people come as often as they are likely to, and see every page."""
+    sessions = sessions_at_most(plan) * plan.schedule.likely_sessions / max(plan.schedule.most_sessions, 1)
+    return round(sessions * _slots_at_most(plan))
 
 
 def store_of(plan: Plan) -> LogKind:
@@ -40,7 +45,7 @@ def store_of(plan: Plan) -> LogKind:
     if log is not None and log.store != "auto":
         return LogKind(log.store, asked=True)
     asks = plan.config.mind.asked is not None or any(arm.model is not None for arm in plan.config.arms)
-    large = impressions_at_most(plan) >= COLUMNAR_FROM
+    large = impressions_expected(plan) >= COLUMNAR_FROM
     return LogKind("parquet" if large and not asks else "sqlite", asked=False)
 
 
@@ -52,16 +57,16 @@ def store_line(plan: Plan) -> str:
     name = {"sqlite": "SQLite, one file", "parquet": "Parquet files with a SQLite index"}[kind.name]
     if kind.asked:
         return f"{name} (log.store)"
-    limit = f"{COLUMNAR_FROM:,} possible impressions"
+    limit = f"{COLUMNAR_FROM:,} expected impressions"
     if kind.name == "parquet":
         return f"{name} (from {limit} on; log.store: sqlite keeps one file)"
-    few = impressions_at_most(plan) < COLUMNAR_FROM
+    few = impressions_expected(plan) < COLUMNAR_FROM
     return f"{name} ({f'below {limit}' if few else 'a language model is asked'})"
 
 
 def size_warning(plan: Plan) -> str | None:
     """A line about a run that may fill a disk or take days, None for any other."""
-    impressions = impressions_at_most(plan)
+    impressions = sessions_at_most(plan) * _slots_at_most(plan)
     if impressions < _MANY_IMPRESSIONS:
         return None
     gigabytes = impressions * _BYTES_PER_IMPRESSION[store_of(plan).name] / 1e9
