@@ -44,7 +44,7 @@ from groundlings.experiments.running.identity import code_identity, model_identi
 from groundlings.experiments.running.interventions import check_with_data, interventions_identity
 from groundlings.experiments.running.offered import check_offers
 from groundlings.experiments.running.returning import PlannedReturns, planned_returns
-from groundlings.experiments.running.sizes import size_warning
+from groundlings.experiments.running.sizes import size_warning, store_line, store_of
 from groundlings.experiments.running.supplied import Supplied
 from groundlings.personas.mind import Mind
 from groundlings.personas.population import Population, build_population
@@ -258,8 +258,11 @@ async def prepare(
     plan = replace(plan, metrics=metrics_of(asked, plan.supplied.metrics, plan.environment.schema.names))
     for line in plan.returns.lines if ask and plan.returns is not None else ():
         progress.event(Note(line))
-    if ask and resumed is None and (warning := size_warning(plan)):
-        progress.event(Note(warning))
+    if ask and resumed is None:
+        if store_of(plan).name == "parquet":
+            progress.event(Note(f"log: {store_line(plan)}"))
+        if warning := size_warning(plan):
+            progress.event(Note(warning))
     if plan.supplied.mind is None and (able := config.mind.actions) is not None:
         check_actions(plan, able)  # before a model is opened for minds that could not decide here
     forms = forms_so_far(store_at(resumed)) if resumed is not None and ask else {}

@@ -108,7 +108,9 @@ def resume_matrix(
     """
     path = files.existing_config(directory)
     config = load_config(path)
-    if config.log is not None:  # cells that have not begun would be written to the server that the directory names
+    if (
+        config.log is not None and config.log.url is not None
+    ):  # cells that have not begun would be written to the server that the directory names
         refuse_unnamed(config.log.url, path)
     if resuming.data is not None:
         config = with_data_at(config, resuming.data)

@@ -21,6 +21,7 @@ from groundlings.experiments.running.kept_data import with_data_kept
 from groundlings.experiments.running.live_requests import LiveRequests
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.simulating import CutShort, simulate
+from groundlings.experiments.running.sizes import store_of
 from groundlings.simulator.log.begun import Begun
 from groundlings.simulator.log.store import store_at
 
@@ -130,7 +131,7 @@ async def simulate_into(
     """
     measurement = ArmMeasurement(plan)
     cut_short: list[CutShort] = []
-    store = files.log_store(directory, plan.config.log.url if plan.config.log else None)
+    store = files.log_store(directory, plan.config.log.url if plan.config.log else None, store_of(plan))
     try:
         await simulate(
             plan,

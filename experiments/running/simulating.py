@@ -108,6 +108,8 @@ async def _simulated(
         lists = counted or (returns is not None and returns.reads_lists)
         past = log.resume(plan.environment.schema, lists=lists)
         known = stated(plan.config)
+        if log.leftovers:
+            progress.event(Note(f"{place}: removed {log.leftovers} files that a killed run had left and not committed"))
         if past is None:
             log.begin(run, plan.arms, plan.population, known)
         else:

@@ -153,15 +153,27 @@ def begin_hash(table: Table) -> Any:
     return hashlib.sha256(table.name.encode())
 
 
-def seal_of_block(cohorts: Sequence[Cohort], block: Block, origin: Origin) -> tuple[dict[str, Any], str]:
-    """The seal of a block of rows: which arms and days, which rows, and the hash over them."""
+def seal_of_block(
+    cohorts: Sequence[Cohort], block: Block, origin: Origin, parts: Mapping[str, str] | None = None
+) -> tuple[dict[str, Any], str]:
+    """The seal of a block of rows: which arms and days, which rows, and the hash over them.
+
+    Args:
+        cohorts: Whose rows.
+        block: The rows.
+        origin: The ids that they start from.
+        parts: Path -> SHA-256 of the files that hold the rows of large tables, which stand for these rows; None where
+            all rows lie in the database.
+    """
     firsts = (origin.session, origin.impression, origin.event, origin.call)
     covers: dict[str, Any] = {
         name: [first, len(getattr(block, name))] for name, first in zip(NUMBERED, firsts, strict=True)
     }
     covers["visits"] = sorted({(cohort.arm_id, int(cohort.record.sessions.day)) for cohort in cohorts})
+    if parts is not None:
+        covers["parts"] = dict(parts)
     total = hashlib.sha256()
-    for name in NUMBERED:
+    for name in numbered_rows(parts):
         part = getattr(block, name)
         columns = part.columns if isinstance(part, Columns) else list(zip(*part, strict=True))
         absorb_table(total, tables.metadata.tables[name], columns[1:])
@@ -170,6 +182,11 @@ def seal_of_block(cohorts: Sequence[Cohort], block: Block, origin: Origin) -> tu
         covers[name] = len(rows)
         absorb_table(total, tables.metadata.tables[name], list(zip(*rows, strict=True)))
     return covers, total.hexdigest()
+
+
+def numbered_rows(parts: Mapping[str, str] | None) -> tuple[str, ...]:
+    """The tables of `NUMBERED` whose rows a seal hashes; those in parts are sealed by the hashes of their files."""
+    return NUMBERED if parts is None else tuple(name for name in NUMBERED if name not in tables.LARGE)
 
 
 def absorb_table(total: Hash, table: Table, columns: Sequence[Any]) -> None:

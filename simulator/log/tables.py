@@ -225,6 +225,9 @@ seals = Table(
     Column("seal", String, nullable=False),  # SHA-256 over the seal before this one, kind, covers and content
 )
 
+LARGE = ("sessions", "impressions", "events")
+"""The tables that grow with every session; a log in parts keeps them in Parquet files."""
+
 INDEXES = {
     "sessions_by_arm": "sessions (arm_id, day)",
     "impressions_by_session": "impressions (session_id)",
