@@ -132,9 +132,8 @@ class Taste:
         return CatalogRows(self)
 
     def get_ready(self, users: IntArray) -> None:
-        """Work out and keep what decisions about some users read, where all of it can be kept."""
-        if self.table.capacity >= self.evidence.n_users:
-            self.table.slots(users)
+        """Find and keep the similar users of some, which most of a decision's work goes into."""
+        self.evidence.similar.find(users)
 
     @cached_property
     def fingerprint(self) -> str:
