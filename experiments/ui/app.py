@@ -21,7 +21,7 @@ from groundlings.environments.errors import ConfigError, GroundlingsError, RunDi
 from groundlings.experiments.analysis.report.stories import day_of, fragment, story_html, styles_in
 from groundlings.experiments.archive.directory import REPORT_NAME
 from groundlings.experiments.archive.inventory import diff_runs
-from groundlings.experiments.running.live_file import ask_to_stop
+from groundlings.experiments.running.live_file import ask_to_stop, read_live
 from groundlings.experiments.ui.changing import ask_for_change
 from groundlings.experiments.ui.guard import Access, Guard
 from groundlings.experiments.ui.live import FAULTS_OF_A_LOG, LiveRuns
@@ -197,7 +197,8 @@ class _Pages:
 
     async def stop(self, request: Request) -> Response:
         row = await self._controlled(request)
-        if row.live is not None:
+        # Asked of the file and not of the log: while a resumed run prepares, its log says "interrupted" still.
+        if await run_in_threadpool(read_live, row.run.whole) is not None:
             await run_in_threadpool(ask_to_stop, row.run.whole)
         return RedirectResponse(f"/runs/{row.run.key}/live", status_code=303)
 

@@ -18,7 +18,7 @@ from groundlings.environments.repeats import NEVER
 from groundlings.experiments.analysis.comparison.checks import check_run, competitors
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
 from groundlings.experiments.analysis.metrics import summarise
-from groundlings.experiments.analysis.report.page import read_material, write_page
+from groundlings.experiments.analysis.report.page import read_material, write_report
 from groundlings.experiments.analysis.report.sections.over_time import time_section
 from groundlings.experiments.config.loading import config_hash
 from groundlings.experiments.config.schema import ExperimentConfig
@@ -401,7 +401,7 @@ def test_the_report_says_what_was_changed(asked, monkeypatch):
     monkeypatch.setattr("groundlings.experiments.analysis.report.pictures.Picture.png", lambda *_: b"")
     monkeypatch.setattr("groundlings.experiments.analysis.report.pictures.Picture.inline", lambda _: [])
     with LogReader(asked) as log:
-        write_page(read_material(asked, log, summarise(log)))
+        write_report(asked, log, summarise(log))
     page = (asked / "report.html").read_text()
     said = "from day 2 on in shorter: page_size is 3 (asked for while it ran)"
     assert f"This run was changed while it ran: {said}." in page
