@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import OwnData
+from groundlings.environments.datasets.ids import by_length
 from groundlings.environments.datasets.own import load_own
 from groundlings.environments.datasets.problems import OnProblem
 from groundlings.environments.datasets.tables import Table, is_text
@@ -205,13 +208,16 @@ def _refuse_changing_ids(table: Table, name: str, key: str) -> None:
             "convert it, for instance with astype('Int64') or astype(str)"
         )
     if is_text(kind):
-        for row, cell in enumerate(table.data.column(name).to_pylist()):
-            if cell is not None and cell != column.cells[row]:
-                column.fail(row, f"found {shown(cell)}, expected an id without spaces at its ends; strip the column")
+        raw = table.data.column(name).cast(pa.string())
+        spaced = pc.not_equal(raw, pc.utf8_trim_whitespace(raw)).fill_null(False).to_numpy()
+        if spaced.any():
+            row = int(np.argmax(spaced))
+            cell = raw[row].as_py()
+            column.fail(row, f"found {shown(cell)}, expected an id without spaces at its ends; strip the column")
 
 
 def _items_of(interactions: Sequence[Table], name: str) -> Table:
-    """The items that were met, their ids for titles; shorter ids first puts "2" before "10"."""
-    cells = [cell for table in interactions for cell in table.column(name, "own.interactions.item").values]
-    ids = sorted({cell for cell in cells if cell}, key=lambda item_id: (len(item_id), item_id))
+    """The items that were met, their ids for titles."""
+    texts = [table.column(name, "own.interactions.item").texts for table in interactions]
+    ids = by_length(pa.chunked_array(texts, pa.string()))
     return Table(Path("items (of the interactions)"), pa.table({"id": ids, "title": ids}), is_csv=False)

@@ -21,7 +21,8 @@ from groundlings.environments.errors import ConfigError, GroundlingsError, RunDi
 from groundlings.experiments.analysis.report.stories import day_of, fragment, story_html, styles_in
 from groundlings.experiments.archive.directory import REPORT_NAME
 from groundlings.experiments.archive.inventory import diff_runs
-from groundlings.experiments.running.live_file import ask_to_stop
+from groundlings.experiments.running.live_file import ask_to_stop, read_live
+from groundlings.experiments.ui.changing import ask_for_change
 from groundlings.experiments.ui.guard import Access, Guard
 from groundlings.experiments.ui.live import FAULTS_OF_A_LOG, LiveRuns
 from groundlings.experiments.ui.overview import Overview, RunRow
@@ -70,6 +71,7 @@ def web_app(root: Path, access: Access | None = None) -> Starlette:
         _at("/runs/{run}/files/{name}", pages.file),
         _at("/runs/{run}/stop", pages.stop, methods=["POST"]),
         _at("/runs/{run}/resume", pages.resume, methods=["POST"]),
+        _at("/runs/{run}/change", pages.change, methods=["POST"]),
     ]
     faults: dict[Any, Callable[[Request, Exception], Any]] = {
         NotHere: _not_here,
@@ -195,7 +197,8 @@ class _Pages:
 
     async def stop(self, request: Request) -> Response:
         row = await self._controlled(request)
-        if row.live is not None:
+        # Asked of the file and not of the log: while a resumed run prepares, its log says "interrupted" still.
+        if await run_in_threadpool(read_live, row.run.whole) is not None:
             await run_in_threadpool(ask_to_stop, row.run.whole)
         return RedirectResponse(f"/runs/{row.run.key}/live", status_code=303)
 
@@ -203,6 +206,19 @@ class _Pages:
         row = await self._controlled(request)
         if row.status in ("interrupted", "failed", "killed"):
             await run_in_threadpool(self._resumed.begin, row.run.whole)
+        return RedirectResponse(f"/runs/{row.run.key}/live", status_code=303)
+
+    async def change(self, request: Request) -> Response:
+        row = await self._controlled(request)
+        if row.status != "running":
+            raise NotHere("the run is not at work, so nothing can change in it; it may have ended")
+        form = await request.form()
+        arms = [str(arm) for arm in form.getlist("arm")]
+        wanted = {name: str(form.get(name, "")) for name in ("kind", "value", "day")}
+        try:
+            await run_in_threadpool(ask_for_change, row.run.directory, arms, **wanted)
+        except ConfigError as fault:
+            return page("message.html.j2", title="Nothing was changed", text=str(fault), status=400)
         return RedirectResponse(f"/runs/{row.run.key}/live", status_code=303)
 
     async def _controlled(self, request: Request) -> RunRow:

@@ -9,6 +9,8 @@ from threading import Lock
 
 from groundlings.environments.errors import GroundlingsError
 from groundlings.experiments.analysis.live_effects import LiveEffects, LiveFigures
+from groundlings.experiments.config.interventions import in_words
+from groundlings.experiments.running.live_file import LiveState
 from groundlings.simulator.log.reader import LogReader
 
 AT_MOST = 0.02
@@ -28,11 +30,21 @@ class LiveView:
         figures: What the log told at the last look; None before the first.
         looked_ago: How long ago that was, in seconds.
         problem: Why nothing can be read, "" where it can.
+        changes: What was changed in its arms, or is to be, in words.
+        arms: Names of the arms in which people have sessions.
     """
 
     figures: LiveFigures | None
     looked_ago: float | None
     problem: str
+    changes: tuple[str, ...] = ()
+    arms: tuple[str, ...] = ()
+
+    def changeable(self, state: LiveState | None) -> tuple[str, ...]:
+        """The arms that have days to come, by what the run says of itself."""
+        stages = () if state is None else state.stages[:-1]
+        over = {name for stage in stages for name in stage.arms.split(", ")}
+        return tuple(arm for arm in self.arms if arm not in over)
 
 
 @dataclass(slots=True)
@@ -44,6 +56,8 @@ class _Watched:
     looked_at: float | None = None
     took: float = 0.0
     problem: str = ""
+    changes: tuple[str, ...] = ()
+    arms: tuple[str, ...] = ()
     lock: Lock = field(default_factory=Lock)
 
 
@@ -69,7 +83,7 @@ class LiveRuns:
                 watched.lock.release()
         looked_at = watched.looked_at
         ago = None if looked_at is None else time.monotonic() - looked_at
-        return LiveView(watched.figures, ago, watched.problem)
+        return LiveView(watched.figures, ago, watched.problem, watched.changes, watched.arms)
 
 
 def _look(directory: Path, watched: _Watched) -> None:
@@ -79,6 +93,8 @@ def _look(directory: Path, watched: _Watched) -> None:
     try:
         with LogReader(directory) as log:
             watched.figures, watched.problem = watched.effects.look(log), ""
+            watched.changes = tuple(in_words(log.logged_interventions()))
+            watched.arms = tuple(arm.name for arm in log.visited_arms())
     except GroundlingsError as fault:
         watched.problem = str(fault)
     except FAULTS_OF_A_LOG as fault:

@@ -287,7 +287,7 @@ def test_other_runs_of_the_experiment_agree_in_sign_or_stop_the_winner():
     torn = answer(whole[0], others=whole[1:])
     assert torn.winner is None
     assert "same sign" not in torn.sentence
-    assert torn.sentence.endswith("Its sign changes between the 3 runs.")
+    assert torn.sentence.endswith("Its sign changes between the 3 runs: run 3 shows \N{MINUS SIGN}15 %.")
 
 
 def test_a_question_of_the_file_is_the_title():
