@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from groundlings.environments.arrays import FloatArray
 
@@ -94,7 +94,7 @@ def interval_of_mean(
     """
     if n < 2:
         return Estimate(mean if n else None, None, None, None, n, excluded)
-    reach = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * standard_error
+    reach = float(stdtrit(n - 1, (1 + confidence) / 2)) * standard_error
     return Estimate(mean, standard_error, mean - reach, mean + reach, n, excluded)
 
 
@@ -132,4 +132,4 @@ def _two_sided(mean: float, standard_error: float, freedom: int) -> float:
     if standard_error == 0.0:
         # Every agent differs by the same amount: no chance is involved, whatever the amount.
         return 1.0 if mean == 0.0 else 0.0
-    return float(2 * stats.t.sf(abs(mean) / standard_error, freedom))
+    return float(2 * stdtr(freedom, -(abs(mean) / standard_error)))

@@ -32,7 +32,6 @@ class Measured:
 def measure(
     directory: Path,
     log: LogReader,
-    variants: Sequence[LogReader] = (),
     metrics: Sequence[Metric] | None = None,
     most_rows: int | None = SOME_ROWS,
     fidelity: Path | None = None,
@@ -44,7 +43,6 @@ def measure(
     Args:
         directory: The run's.
         log: Its log.
-        variants: Logs of the same experiment with other prompts, models or seeds, for the report's verdict.
         metrics: What is measured; what the run's experiment file names if absent.
         most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
         fidelity, truth: Files of the labs, where they do not lie beside the run.
@@ -63,10 +61,13 @@ def measure(
     outcomes = read_outcomes(log, measured=totals)  # read once: of many users that is most of the work
     summary = summarise(log, measured=totals, outcomes=outcomes)
     tell(1, "comparing")
-    material = read_material(directory, log, summary, variants, most_rows, fidelity, truth, outcomes)
+    material = read_material(directory, log, summary, (), most_rows, fidelity, truth, outcomes)
     report.write_report(
-        directory, log, summary, variants, most_rows, fidelity, truth,
-        lambda done, total: tell(2 + round((_PARTS - 2) * done / total), "drawing"), material,
-    )  # fmt: skip
+        directory,
+        log,
+        summary,
+        material,
+        lambda done, total: tell(2 + round((_PARTS - 2) * done / total), "drawing"),
+    )
     files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
     return Measured(summary, material.answer)

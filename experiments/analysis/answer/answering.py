@@ -81,7 +81,9 @@ def _rows(
     if comparison.preference is not None:
         return ()
     arms = {arm.name: arm for arm in comparison.arms}
-    courses = {arm.name: tuple(day[words.metric.name].mean for day in arm.days) for arm in summary.arms}
+    # The days of a summary are those of one run, and an answer may be that of several.
+    several = any(arm.variants is not None for arm in comparison.arms)
+    courses = {arm.name: tuple(day[words.metric.name].mean for day in arm.days) for arm in summary.arms if not several}
 
     def order(name: str) -> tuple[bool, float]:
         arm = arms.get(name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from groundlings.experiments.analysis.answer.finding import Finding, contradicted, gain
 from groundlings.experiments.analysis.answer.sizes import Unit, in_percent, listed, size_of, unit_of
 from groundlings.experiments.analysis.answer.values import Size
-from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
+from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison, Variants
 from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.verdict import failed
 from groundlings.experiments.analysis.metrics.declaration import Metric
@@ -163,6 +163,8 @@ def _unclear(words: Words) -> tuple[str, str]:
     who = leader.name if len(words.comparison.arms) == 1 else f"the best of the others, {leader.name},"
     found = leader.headline
     chance = "which can be chance"
+    if found.effect.difference == 0 and found.effect.low == 0 == found.effect.high:
+        chance = "and users do not differ in it"
     if found.effect.excludes_zero and not found.clear:
         chance = "which can be chance where so many figures are looked at"
     elif found.clear:
@@ -261,8 +263,20 @@ def _over_runs(words: Words) -> str:
     if found is None or words.finding.kind in ("contradicted", "does not hold"):
         return ""
     if not found.same_sign:
-        return f" Its sign changes between the {len(found.effects)} runs."
+        return f" Its sign changes between the {len(found.effects)} runs: {_dissent(words, found)}."
     return f" {'Both' if len(found.effects) == 2 else f'All {len(found.effects)}'} runs show the same sign."
+
+
+def _dissent(words: Words, found: Variants) -> str:
+    """Which runs have another sign than the mean of them all, and how large their effects are."""
+    mean = sum(found.effects)
+    sizes = found.lifts if words.percent else found.differences
+    told = [
+        f"{name} shows {words.unit.middle(Size(words.percent, size.difference, None, None))}"
+        for name, effect, size in zip(found.names, found.effects, sizes, strict=True)
+        if effect * mean <= 0
+    ]
+    return listed(told)
 
 
 def _weighed(words: Words) -> str:
@@ -295,7 +309,7 @@ def _objection(words: Words, arm: ArmFindings) -> str:
             label = words.comparison.metrics[guard.metric].label.lower()
             return f"{label} falls by more than the plan allows"
     if arm.variants is not None and not arm.variants.same_sign:
-        return "its effect changes its sign between variants of the experiment"
+        return f"its effect changes its sign between the runs ({_dissent(words, arm.variants)})"
     wrong = next((check for check in failed(arm.checks) if check.spoils), None)
     return f"a check failed ({wrong.name})" if wrong else "it is not supported"
 
@@ -333,8 +347,11 @@ def _seen(words: Words, arm: ArmFindings) -> str:
     found, base = arm.headline.detectable, words.comparison.standing.means.get(words.comparison.baseline)
     if found is None or arm.headline.clear or base is None or not base.mean:
         return ""
+    if not found:  # nobody differs from anybody, which tells of no other difference
+        return ""
     if words.percent:
-        return f" A difference of {100 * found / abs(base.mean):.0f} % or more would have been found."
+        share = 100 * found / abs(base.mean)
+        return f" A difference of {share:{'.0f' if share >= 1 else '.2g'}} % or more would have been found."
     size = words.unit.middle(Size(percent=False, value=found, low=None, high=None)).lstrip("+")
     return f" A difference of {size} or more would have been found."
 

@@ -63,12 +63,15 @@ def render_ranking(answer: Answer, width: int) -> Table | None:
     table.add_column(against, justify="right", overflow="fold")
     if width >= _WIDE:
         table.add_column("", ratio=2, no_wrap=True)
-    table.add_column("chance to\nbe best", justify="right")
-    table.add_column("likely\nrank", justify="right")
+    placed = any(row.chance is not None for row in answer.rows)  # over several runs, nobody is
+    if placed:
+        table.add_column("chance to\nbe best", justify="right")
+        table.add_column("likely\nrank", justify="right")
     table.add_column("side effects", overflow="fold", ratio=3 if width >= _WIDE else None)
     for row in answer.rows:
         bar = [_bar(answer, row, max(10, width // 8))] if width >= _WIDE else []
-        table.add_row(*_cells(row), *bar, row.odds, row.standing, _news(row))
+        places = (row.odds, row.standing) if placed else ()
+        table.add_row(*_cells(row), *bar, *places, _news(row))
     return table
 
 

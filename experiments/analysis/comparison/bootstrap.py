@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import CONFIDENCE
@@ -79,13 +79,13 @@ def bca_interval(
     # Resamples that hold everybody once equal the whole but for rounding; half of the ties count as below.
     tie = 1e-9 * np.ptp(found, axis=0)
     below = ((found < whole - tie).sum(axis=0) + (found <= whole + tie).sum(axis=0)) / (2 * resamples)
-    bias = stats.norm.ppf(np.clip(below, 0.5 / resamples, 1 - 0.5 / resamples))
+    bias = ndtri(np.clip(below, 0.5 / resamples, 1 - 0.5 / resamples))
     acceleration = _jackknife(table, ground)[1]
     ordered = np.sort(found, axis=0)
     ends = []
     for tail in ((1 - confidence) / 2, (1 + confidence) / 2):
-        shifted = bias + stats.norm.ppf(tail)
-        level = stats.norm.cdf(bias + shifted / (1 - acceleration * shifted))
+        shifted = bias + ndtri(tail)
+        level = ndtr(bias + shifted / (1 - acceleration * shifted))
         ends.append(_quantile(ordered, level))
     return Interval(*ends)
 
@@ -123,7 +123,7 @@ def _steps(sixth: FloatArray, confidence: float) -> list[FloatArray]:
     """How many standard errors from the estimate each end lies, by a sixth of the skewness."""
     ends = []
     for tail in ((1 - confidence) / 2, (1 + confidence) / 2):
-        shifted = sixth + stats.norm.ppf(tail)
+        shifted = sixth + ndtri(tail)
         level = sixth + shifted / (1 - sixth * shifted)
         ends.append(level + sixth * (level**2 - 1))
     return ends
@@ -149,8 +149,10 @@ def bca_split_interval(
     if min(len(arm), len(baseline)) > RESAMPLED_AGENTS:
         low, high = (float(end) for end in _expanded_gap(arm, baseline, confidence))
         return low, high
+    from scipy.stats import bootstrap
+
     batch = max(1, min(200, _CELLS_AT_ONCE // (len(arm) + len(baseline))))
-    found = stats.bootstrap(
+    found = bootstrap(
         (arm, baseline), _gap_of_means, n_resamples=RESAMPLES, confidence_level=confidence, method="BCa", batch=batch,
         random_state=np.random.default_rng(seed),
     ).confidence_interval  # fmt: skip

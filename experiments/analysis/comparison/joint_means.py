@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.comparison.bootstrap import RESAMPLED_AGENTS, RESAMPLES, resampled_counts
@@ -77,7 +77,7 @@ def critical_of_all_pairs(joint: JointMeans, alpha: float) -> float:
     variances = np.diag(joint.covariance)
     squares = variances[first] + variances[second] - 2 * joint.covariance[first, second]
     moving = squares > 1e-12 * max(float(variances.max(initial=0.0)), 1e-300)
-    single = float(stats.t.ppf(1 - alpha / 2, joint.freedom))
+    single = float(stdtrit(joint.freedom, 1 - alpha / 2))
     if moving.sum() < 2:
         return single
     rng = np.random.default_rng(_SEED)

@@ -32,7 +32,7 @@ def planned_differences(
         return {}
     base, primary = outcomes.baseline, outcomes.plan.primary
     rivals = competitors(outcomes) if primary in base.metrics else []
-    effects = headlines(outcomes, rivals, outcomes.plan, {arm.name: None for arm in rivals}).by_arm if rivals else {}
+    effects = headlines((outcomes,), rivals, outcomes.plan, {arm.name: None for arm in rivals}).by_arm if rivals else {}
     return {
         arm.name: {
             name: effects[arm.name].effect

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy.special import chdtrc, fdtrc
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import Difference
@@ -120,7 +120,7 @@ def welch_anova_p_value(groups: Sequence[FloatArray]) -> float | None:
     centre = (weights * means).sum() / weights.sum()
     spread = ((1 - weights / weights.sum()) ** 2 / (n - 1)).sum()
     statistic = (weights * (means - centre) ** 2).sum() / (k - 1) / (1 + 2 * (k - 2) / (k**2 - 1) * spread)
-    return float(stats.f.sf(statistic, k - 1, (k**2 - 1) / (3 * spread)))
+    return float(fdtrc(k - 1, (k**2 - 1) / (3 * spread), statistic))
 
 
 def heterogeneity_p_value(effects: Sequence[Difference]) -> float | None:
@@ -135,7 +135,7 @@ def heterogeneity_p_value(effects: Sequence[Difference]) -> float | None:
         return None
     weights = errors**-2
     centre = (weights * gaps).sum() / weights.sum()
-    return float(stats.chi2.sf((weights * (gaps - centre) ** 2).sum(), len(gaps) - 1))
+    return float(chdtrc(len(gaps) - 1, (weights * (gaps - centre) ** 2).sum()))
 
 
 def thirds(values: Sequence[str]) -> tuple[str, ...]:

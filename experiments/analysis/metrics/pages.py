@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import CONFIDENCE, Estimate, interval_of_mean, within_one
@@ -78,7 +78,7 @@ def survival(
     share = np.cumprod(1 - hazard)
     # Where all have left, nobody reaches the next page; where the others were cut short, nobody knows who would.
     share[(total == 0) & (share > 0)] = np.nan
-    reach = np.exp(np.minimum(stats.norm.ppf((1 + CONFIDENCE) / 2) * error, 700.0))
+    reach = np.exp(np.minimum(ndtri((1 + CONFIDENCE) / 2) * error, 700.0))
     one = np.ones(1)
     return Survival(
         share=np.concatenate([one, share]),

@@ -182,6 +182,8 @@ def missed(found: Headline, metric: Metric) -> str:
     if found.detectable is None:
         return ""
     size = decimal(found.detectable, metric.decimals)
+    if not any(digit in size for digit in "123456789"):
+        size = f"{found.detectable:.2g}"
     return f"Only an effect of {size} or more would have been found with the power wanted."
 
 
