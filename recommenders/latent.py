@@ -38,6 +38,8 @@ class LatentFactorRecommender(RetrievingCollaborative):
         super().__init__(weights)
         self._people_factors = np.zeros((0, 0))
         self._item_factors = np.zeros((0, 0))
+        self._quick_items = np.zeros((0, 0), dtype=np.float32)
+        self._longest_item = 0.0
 
     @abstractmethod
     def factorise(self, matrix: sp.csr_array) -> tuple[Factors, Factors]:
@@ -55,6 +57,9 @@ class LatentFactorRecommender(RetrievingCollaborative):
             ) from None
         self._people_factors = people.astype(np.float64)
         self._item_factors = np.ascontiguousarray(items.T, dtype=np.float64)
+        with np.errstate(over="ignore"):  # what is beyond single precision is told by its length
+            self._quick_items = self._item_factors.astype(np.float32)
+            self._longest_item = float(np.sqrt((self._item_factors**2).sum(axis=0).max(initial=0.0)))
 
     def memory_bytes(self, interactions: Interactions) -> int:
         """The vectors, as they are learnt in single precision and kept in double."""
@@ -73,14 +78,12 @@ class LatentFactorRecommender(RetrievingCollaborative):
         found = Candidates(np.empty((len(users), width), dtype=np.int32), np.empty((len(users), width)))
         n_items = self._item_factors.shape[1]
         height = max(1, CELLS_AT_ONCE // max(1, n_items))
-        quick = self._item_factors.astype(np.float32)
-        longest = np.sqrt((self._item_factors**2).sum(axis=0).max(initial=0.0))
         for first in range(0, len(users), height):
             rows = slice(first, first + height)
             people = self._people_factors[users[rows]]
-            largest = longest * np.sqrt((people**2).sum(axis=1))
+            largest = self._longest_item * np.sqrt((people**2).sum(axis=1))
             error = np.where(largest < _MOST, (self.factors + _ROUNDINGS) * _HALF_STEP * largest + _LEAST, np.inf)
-            person, item = _near_the_best(people.astype(np.float32), quick, width, 2 * error)
+            person, item = _near_the_best(people.astype(np.float32), self._quick_items, width, 2 * error)
             some = Candidates.of_pairs(person, item, self._products(people, person, item), len(people), width)
             found.items[rows], found.scores[rows] = some.items, some.scores
         return found

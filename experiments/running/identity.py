@@ -28,7 +28,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.chat import ChatModel, fingerprint_of
 from groundlings.environments.environment import Environment
@@ -42,11 +42,32 @@ from groundlings.personas.mind import Mind
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.registry import parts_of
 
+if TYPE_CHECKING:
+    from groundlings.experiments.running.plan import Plan
+
 _DRAW = frozenset({"numpy", "scipy", "mesa"})
 _NAME_FILES = ("path", "file", "directory", "folder", "dir")
 """Ends of keys whose values are looked for on the disk, even where they hold no dot or slash."""
 _MOST_FILES = 1000
 _DRAW_NOTHING = frozenset({"groundlings", "pydantic", "pandas", "pyarrow", "threadpoolctl", "typing_extensions"})
+
+
+def identity_of(plan: Plan, recommenders: Sequence[AsyncRecommender], minds: Sequence[Mind]) -> dict[str, str]:
+    """What must be equal for a run of this plan to be resumed."""
+    found = {"data": plan.dataset.fingerprint}
+    found |= code_identity(
+        plan.config, recommenders, minds[0] if minds else None, plan.environment, plan.metrics, plan.supplied.mind
+    )
+    asked = {"mind": plan.minds.model} | {f"arms.{name}": model for name, model in plan.models.items()}
+    found |= {f"{who}.model": model_identity(model) for who, model in asked.items() if model is not None}
+    if plan.minds.language_term is not None:
+        found["mind.calibration"] = plan.minds.language_term.calibration.sha256
+    exposures = minds[0].describe().get("exposures") if minds else None
+    if isinstance(exposures, str):
+        found["mind.exposures"] = exposures
+    if plan.returns is not None and plan.returns.exposures_hash:
+        found["simulation.returns.exposures"] = plan.returns.exposures_hash
+    return found
 
 
 def code_identity(

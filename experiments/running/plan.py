@@ -40,7 +40,7 @@ from groundlings.experiments.running.event_loop import ctrl_c_at_once, outside_o
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
 from groundlings.experiments.running.execution import IN_ONE_PROCESS, Execution, execution_of
 from groundlings.experiments.running.foresight import check_recommenders
-from groundlings.experiments.running.identity import code_identity, model_identity
+from groundlings.experiments.running.identity import identity_of
 from groundlings.experiments.running.interventions import check_with_data, interventions_identity
 from groundlings.experiments.running.offered import check_offers
 from groundlings.experiments.running.returning import PlannedReturns, planned_returns
@@ -296,7 +296,7 @@ async def prepare(
     if not ask:
         return plan
     with ctrl_c_at_once():
-        identity = _identity(plan, recommenders, minds_of(plan)) | interventions_identity(plan, swaps)
+        identity = identity_of(plan, recommenders, minds_of(plan)) | interventions_identity(plan, swaps)
         plan = replace(plan, identity=identity)
         _ = plan.stages
     return plan
@@ -360,24 +360,6 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
         ),
         returns=returns,
     )
-
-
-def _identity(plan: Plan, recommenders: list[AsyncRecommender], minds: list[Mind]) -> dict[str, str]:
-    """What must be equal for a run of this plan to be resumed."""
-    found = {"data": plan.dataset.fingerprint}
-    found |= code_identity(
-        plan.config, recommenders, minds[0] if minds else None, plan.environment, plan.metrics, plan.supplied.mind
-    )
-    asked = {"mind": plan.minds.model} | {f"arms.{name}": model for name, model in plan.models.items()}
-    found |= {f"{who}.model": model_identity(model) for who, model in asked.items() if model is not None}
-    if plan.minds.language_term is not None:
-        found["mind.calibration"] = plan.minds.language_term.calibration.sha256
-    exposures = minds[0].describe().get("exposures") if minds else None
-    if isinstance(exposures, str):
-        found["mind.exposures"] = exposures
-    if plan.returns is not None and plan.returns.exposures_hash:
-        found["simulation.returns.exposures"] = plan.returns.exposures_hash
-    return found
 
 
 async def _opened(

@@ -14,6 +14,7 @@ Koenigstein 2016, "Item2vec").
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import scipy.linalg
@@ -69,14 +70,9 @@ def table_width(n_items: int) -> int:
 def measure_tables(users: IntArray, items: IntArray, age: IntArray, n_items: int) -> ItemTables:
     """Count what is near and what follows in histories, as `histories` gives them."""
     rank = np.arange(len(users)) - np.searchsorted(users, users)
-    degree, coming, nearby = (
-        np.bincount(items, steps.astype(np.float64), minlength=n_items)
-        for steps in (
-            np.minimum(age, AHEAD),
-            np.minimum(rank, AHEAD),
-            np.minimum(age, WINDOW) + np.minimum(rank, WINDOW),
-        )
-    )
+    before, after = np.minimum(rank, AHEAD), np.minimum(age, AHEAD)
+    degree, coming = _summed(items, after, n_items), _summed(items, before, n_items) + 1
+    nearby = _summed(items, np.minimum(rank, WINDOW) + np.minimum(age, WINDOW), n_items)
     steps, width = Steps.of(users, items, n_items, WINDOW), table_width(n_items)
     following, rest, associations, information = [], [], [], []
     for part in steps.parts():
@@ -91,7 +87,7 @@ def measure_tables(users: IntArray, items: IntArray, age: IntArray, n_items: int
         following=_stacked(following, n_items),
         rest=np.concatenate([np.zeros(0, dtype=np.float32), *rest]),
         degree=degree.astype(np.float32),
-        share=((coming + 1) / (coming + 1).sum()).astype(np.float32),
+        share=(coming / coming.sum()).astype(np.float32),
         associations=_stacked(associations, n_items),
         vectors=embed(_stacked(information, n_items)),
     )
@@ -154,7 +150,11 @@ def _informed(near: sp.csr_array, expected: FloatArray, width: int) -> sp.csr_ar
     return keep_largest(positive, width)
 
 
+def _summed(items: IntArray, counts: IntArray, n_items: int) -> FloatArray:
+    return np.bincount(items, counts, minlength=n_items).astype(np.float64)
+
+
 def _stacked(parts: list[sp.csr_array], n_items: int) -> sp.csr_array:
     if not parts:
         return sp.csr_array((n_items, n_items), dtype=np.float32)
-    return sp.csr_array(sp.vstack(parts, format="csr"), shape=(n_items, n_items))
+    return cast("sp.csr_array", sp.vstack(parts, format="csr"))  # the stubs lose the shape

@@ -26,28 +26,31 @@ def keep_largest(matrix: sp.csr_array, width: int, scores: NDArray[np.floating] 
     """The cells of each row with the largest scores, columns ascending; of equal scores those of the first columns.
 
     Args:
-        matrix: Shape (n, m); its columns are put in order.
+        matrix: Shape (n, m).
         width: Most cells of a row that are kept.
-        scores: Of the stored cells in the order of sorted columns, shape (nnz,); the values themselves if absent.
+        scores: Of the stored cells, shape (nnz,); the values themselves if absent.
     """
-    matrix.sort_indices()
     values = matrix.data if scores is None else scores
     kept = np.ones(len(values), dtype=np.bool_)
     for row in np.flatnonzero(np.diff(matrix.indptr) > width):
         cells = slice(matrix.indptr[row], matrix.indptr[row + 1])
-        kept[cells] = _largest(values[cells], width)
-    if kept.all():
-        return matrix
-    counted = np.concatenate([[0], np.cumsum(kept)])
-    return sp.csr_array((matrix.data[kept], matrix.indices[kept], counted[matrix.indptr]), shape=matrix.shape)
+        kept[cells] = _largest(values[cells], matrix.indices[cells], width)
+    result = matrix
+    if not kept.all():
+        counted = np.concatenate([[0], np.cumsum(kept)])
+        cut = matrix.data[kept], matrix.indices[kept], counted[matrix.indptr]
+        result = sp.csr_array(cut, shape=matrix.shape)
+    result.sort_indices()
+    return result
 
 
-def _largest(scores: NDArray[np.floating], width: int) -> NDArray[np.bool_]:
-    """Which of the scores are the largest, the first ones of those that are equal, shape as `scores`."""
+def _largest(scores: NDArray[np.floating], columns: IntArray, width: int) -> NDArray[np.bool_]:
+    """Which of the scores are the largest, those of the first columns where some are equal, shape as `scores`."""
     last = np.partition(scores, len(scores) - width)[len(scores) - width]
     largest = scores > last
-    equal = np.flatnonzero(scores == last)[: width - np.count_nonzero(largest)]
-    largest[equal] = True
+    equal = np.flatnonzero(scores == last)
+    room = width - np.count_nonzero(largest)
+    largest[equal if len(equal) == room else equal[np.argsort(columns[equal])[:room]]] = True
     return largest
 
 

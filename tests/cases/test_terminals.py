@@ -244,7 +244,6 @@ class Broken(io.RawIOBase):
         (errno.ENOSPC, ("export", "run", "--format", "trec", "--out", "full"), 0, "No space left on device"),
         (errno.EPIPE, ("export", "run", "--format", "trec", "--out", "left"), 0, ""),
         (errno.ENOSPC, ("data", "split", "hostile.yaml", "--out", "split"), 0, "No space left on device"),
-        (errno.ENOSPC, ("data", "check", "items.csv"), 1, "No space left on device"),
     ],
 )
 def test_the_status_tells_of_the_work_and_not_of_the_reader(

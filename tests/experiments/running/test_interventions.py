@@ -9,17 +9,11 @@ from contextlib import AsyncExitStack, suppress
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import RankingRequest
 from groundlings.environments.repeats import NEVER
-from groundlings.experiments.analysis.comparison.checks import check_run, competitors
-from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
-from groundlings.experiments.analysis.metrics import summarise
-from groundlings.experiments.analysis.report.page import read_material, write_report
-from groundlings.experiments.analysis.report.sections.over_time import time_section
 from groundlings.experiments.config.loading import config_hash
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.events import ArmBegins, Note, SessionsWritten
@@ -372,48 +366,3 @@ def test_the_digest_covers_what_was_changed(tmp_path, plain):
     assert digest_of(tmp_path / "run") != digest_of(plain)
     with LogReader(tmp_path / "run") as log:
         assert json.dumps(log.interventions().detail[0]) == '{"items": ["i1"]}'
-
-
-@pytest.fixture(scope="module")
-def asked(tmp_path_factory):
-    """A run with two arms of one recommender, one of which somebody changed while it ran; its directory."""
-    arms = [{"name": "popular", "recommender": "popular"}, {"name": "shorter", "recommender": "popular"}]
-    directory = tmp_path_factory.mktemp("asked") / "run"
-    config = config_with(arms=arms, metrics=["view_ratio"], simulation={"days": 2})
-    simulated(directory, config, ("popular", AGENTS, {"arms": ["shorter"], "site": {"page_size": 3}}))
-    return directory
-
-
-def test_a_run_that_was_changed_while_it_ran_is_not_as_declared(asked):
-    with LogReader(asked) as log:
-        outcomes = read_outcomes(log)
-    (check,) = (each for each in check_run(outcomes, 0.05) if each.name == "the run is as its experiment file declares")
-    assert check.status == "failed"
-    assert "not as declared: from day 2 on in shorter: page_size is 3 (asked for while it ran)" in check.finding
-
-
-def test_an_arm_that_changes_is_no_copy_of_one_that_does_not(asked):
-    with LogReader(asked) as log:
-        assert [arm.name for arm in competitors(read_outcomes(log))] == ["shorter"]
-
-
-def test_the_report_says_what_was_changed(asked, monkeypatch):
-    monkeypatch.setattr("groundlings.experiments.analysis.report.pictures.Picture.png", lambda *_: b"")
-    monkeypatch.setattr("groundlings.experiments.analysis.report.pictures.Picture.inline", lambda _: [])
-    with LogReader(asked) as log:
-        write_report(asked, log, summarise(log))
-    page = (asked / "report.html").read_text()
-    said = "from day 2 on in shorter: page_size is 3 (asked for while it ran)"
-    assert f"This run was changed while it ran: {said}." in page
-    assert f"<li>{said}</li>" in page.partition('id="time"')[2]
-    assert "This does not repeat the run" in page
-
-
-def test_a_line_stands_in_pictures_by_day_where_a_day_with_a_change_begins(asked):
-    with LogReader(asked) as log:
-        pictures = {each.name: each for each in time_section(read_material(asked, log, summarise(log))).pictures}
-    for name in ("daily", "days"):
-        axes = Figure().subplots()
-        pictures[name].panels[0].draw(axes)
-        upright = [set(line.get_xdata()) for line in axes.get_lines() if len(set(line.get_xdata())) == 1]
-        assert upright == [{1.5}]

@@ -6,13 +6,13 @@ import json
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up_runs import DAYS, PLAN, N, outcomes, totals
 
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.experiments.analysis.compare import Difference, Estimate, mean_interval
+from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
 from groundlings.experiments.analysis.comparison.estimators import Paired
 from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate, find_truth
@@ -24,55 +24,8 @@ from groundlings.experiments.analysis.comparison.held_out import (
     HeldOut,
     RealEffect,
 )
-from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes
-from groundlings.experiments.analysis.comparison.several_runs import pooled
 from groundlings.experiments.analysis.comparison.verdict import Check, Evidence, judge
 from groundlings.experiments.analysis.metrics import METRICS
-from groundlings.experiments.analysis.metrics.totals import TOTALS, Totals
-from groundlings.experiments.config.designs import ParallelDesign
-from groundlings.experiments.config.schema import PlanConfig
-
-N, DAYS = 120, 3
-PLAN = PlanConfig(primary="likes_per_session", smallest_effect=0.1, guardrails={"satisfaction": 0.05})
-LEVELS = ("low", "medium", "high")
-
-
-def totals(likes, satisfaction=6.0, days=1):
-    """Totals of people who came each day and saw ten items a session."""
-    columns = {name: np.zeros(N) for name in TOTALS}
-    columns |= {
-        "sessions": np.full(N, float(days)), "asked": np.full(N, float(days)), "pages": np.full(N, float(days)),
-        "shown": np.full(N, 10.0 * days), "known": np.full(N, 10.0 * days), "likes": likes, "clicks": likes + days,
-        "ratings": likes + days, "stars": 3 * (likes + days), "satisfaction": np.full(N, satisfaction * days),
-        "whole_sessions": np.full(N, float(days)), "whole_likes": likes, "begun_sessions": np.full(N, float(days)),
-        "begun_pages": np.full(N, float(days)),
-    }  # fmt: skip
-    frame = pd.DataFrame({**columns, "agent_id": np.arange(N)})
-    return Totals(frame, pd.Index(range(N)))
-
-
-def arm(name, policy, likes, satisfaction=6.0, completed=None, identical=False):
-    days = tuple(totals(likes / DAYS, satisfaction) for _ in range(DAYS))
-    done = np.ones(N, dtype=bool) if completed is None else completed
-    everybody = np.ones(N, dtype=bool)
-    return ArmOutcomes(name, policy, False, totals(likes, satisfaction, DAYS), days, done, everybody, 1.0, identical)
-
-
-def outcomes(shift=1.0, plan=PLAN, twin=True, seed=0, run_id="a", **changed):
-    """A baseline, an arm that brings `shift` more likes on average, and a copy of the baseline."""
-    rng = np.random.default_rng(seed)
-    base = rng.poisson(6, N).astype(float)
-    better = np.maximum(base + rng.normal(shift, 1.0, N), 0)
-    arms = [arm("base", "popular", base), arm("new", "ease", better, **changed)]
-    if twin:
-        arms.append(arm("base again", "popular", base))
-    personas = tuple(
-        {"traits": {"activity": {"level": LEVELS[n % 3]}}, "demographics": {"gender": "FM"[n % 2], "zip": str(n)}}
-        for n in range(N)
-    )
-    run = {"run_id": run_id, "experiment": "made up", "status": "done", "agents": N, "days": DAYS, "seed": seed,
-           "dataset_hash": "d", "mind": {"kind": "behavioural"}}  # fmt: skip
-    return Outcomes(run, plan, ParallelDesign(), Paired(), tuple(arms), personas)
 
 
 def fidelity(tmp_path, **changes):
@@ -301,75 +254,6 @@ def test_a_sign_that_turns_between_variants_supports_nothing(tmp_path):
     found, reasons = word(outcomes(), fidelity(tmp_path), [outcomes(shift=-1.0, seed=5, run_id="b")])
     assert found == "not supported"
     assert "the sign changes between variants" in reasons
-
-
-def test_the_headline_is_the_wider_of_agents_and_variants():
-    others = [outcomes(shift=shift, seed=seed, run_id=str(seed)) for seed, shift in ((1, 0.5), (2, 2.5))]
-    alone = compare_outcomes(outcomes(), None).arms[0].headline.effect
-    together = compare_outcomes(outcomes(), None, others).arms[0].headline
-    assert together.effect.high - together.effect.low > alone.high - alone.low
-    assert "3 runs" in together.interval
-    with pytest.raises(RunDirectoryError, match="named twice"):
-        compare_outcomes(outcomes(), None, [outcomes()])
-
-
-def test_the_effect_of_several_runs_is_their_mean_and_not_the_first_ones():
-    others = [outcomes(shift=shift, seed=seed, run_id=str(seed)) for seed, shift in ((1, 0.5), (2, 2.5))]
-    (new,) = compare_outcomes(outcomes(), None, others).arms
-    alone = [compare_outcomes(run, None).arms[0] for run in (outcomes(), *others)]
-    for what in ("effect", "lift"):
-        each = [getattr(arm.headline, what) for arm in alone]
-        middles = [found.difference if what == "effect" else found.mean for found in each]
-        whole = getattr(new.headline, what)
-        middle = whole.difference if what == "effect" else whole.mean
-        assert middle == pytest.approx(np.mean(middles))
-        assert middle == pytest.approx((whole.low + whole.high) / 2)
-    assert new.novelty.difference == pytest.approx(np.mean([arm.novelty.difference for arm in alone]))
-    for mine, *theirs in zip(new.explored, *(arm.explored for arm in alone), strict=True):
-        assert mine.effect.difference == pytest.approx(np.mean([each.effect.difference for each in theirs]))
-
-
-def test_runs_that_agree_leave_the_interval_as_wide_as_one_of_them():
-    others = [outcomes(seed=seed, run_id=str(seed)) for seed in range(1, 6)]
-    found = compare_outcomes(outcomes(), None, others)
-    effects = [compare_outcomes(run, None).arms[0].headline.effect for run in (outcomes(), *others)]
-    together = found.arms[0].headline
-    assert together.effect.high - together.effect.low == pytest.approx(
-        np.mean([each.high - each.low for each in effects]), rel=1e-3
-    )
-    assert together.interval.startswith("as wide as in one of 6 runs")
-    assert not found.standing.chances, "it would know of agents only"
-    assert found.baseline_mean == pytest.approx(found.standing.means["base"].mean)
-
-
-def test_a_guardrail_is_judged_over_all_runs():
-    harmed = outcomes(satisfaction=5.0)
-    others = [outcomes(seed=seed, run_id=str(seed), satisfaction=5.9) for seed in (1, 2)]
-    assert compare_outcomes(harmed, None).arms[0].guardrails[0].state == "harmed"
-    (guard,) = compare_outcomes(harmed, None, others).arms[0].guardrails
-    assert guard.effect.difference == pytest.approx(-0.4)
-    assert guard.state == "unclear"
-
-
-def test_a_check_is_as_bad_as_it_came_out_in_any_run():
-    lost = np.arange(N) > N / 2
-    other = outcomes(seed=1, run_id="b")
-    wrong = replace(other, arms=(other.arms[0], replace(other.arms[1], completed=lost), *other.arms[2:]))
-    checks = {each.name: each for each in compare_outcomes(outcomes(), None, [wrong]).checks}
-    found = checks["as many agents completed each arm"]
-    assert (found.status, found.finding.split(":")[0]) == ("failed", "seed 1")
-    assert checks["as many agents assigned to each arm"].status == "passed"
-
-
-@given(st.lists(st.tuples(st.floats(-5, 5), st.floats(0.01, 3)), min_size=2, max_size=6))
-def test_no_interval_over_runs_is_narrower_than_that_of_a_run(found):
-    gaps = [Difference(middle, error, middle - 2 * error, middle + 2 * error, 0.5, N, 0) for middle, error in found]
-    whole = pooled(gaps, 0.05)
-    assert whole.low <= whole.difference <= whole.high
-    assert whole.difference == pytest.approx(np.mean([gap.difference for gap in gaps]))
-    student = mean_interval(np.array([gap.difference for gap in gaps]))
-    assert whole.high - whole.low >= student.high - student.low - 1e-9
-    assert (whole.p_value < 0.05) == (not whole.low <= 0 <= whole.high)
 
 
 def test_a_sequential_plan_is_wider_and_may_be_looked_at_only_where_it_said():
