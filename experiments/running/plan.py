@@ -38,11 +38,13 @@ from groundlings.experiments.running.arm_minds import (
 from groundlings.experiments.running.calibration import CalibrationGround, calibrated
 from groundlings.experiments.running.event_loop import ctrl_c_at_once, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
+from groundlings.experiments.running.execution import IN_ONE_PROCESS, Execution, execution_of
 from groundlings.experiments.running.foresight import check_recommenders
 from groundlings.experiments.running.identity import code_identity, model_identity
+from groundlings.experiments.running.interventions import check_with_data, interventions_identity
 from groundlings.experiments.running.offered import check_offers
 from groundlings.experiments.running.returning import PlannedReturns, planned_returns
-from groundlings.experiments.running.sizes import size_warning
+from groundlings.experiments.running.sizes import size_warning, store_line, store_of
 from groundlings.experiments.running.supplied import Supplied
 from groundlings.personas.mind import Mind
 from groundlings.personas.population import Population, build_population
@@ -83,6 +85,7 @@ class Plan:
         identity: What must be equal for a run of this plan to be resumed; {} where models may not be asked.
         item_groups: Grouping of a table of the experiment file -> the group of each item, None where it is unknown.
         returns: When people come back, where the file says more than a chance per day.
+        execution: Where sessions are to be simulated, and why there.
     """
 
     config: ExperimentConfig
@@ -102,6 +105,7 @@ class Plan:
     identity: Mapping[str, str] = field(default_factory=dict)
     item_groups: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     returns: PlannedReturns | None = None
+    execution: Execution = IN_ONE_PROCESS
 
     @property
     def described_mind(self) -> Mapping[str, Any]:
@@ -130,8 +134,18 @@ class Plan:
         """A new mind for one arm, with a memory of its own."""
         return self.supplied.mind(self.minds) if self.supplied.mind else self.config.mind.build(self.minds)
 
-    def recommender(self, arm: ArmConfig) -> AsyncRecommender:
-        """A new recommender of an arm, not yet fitted."""
+    @property
+    def around(self) -> EnvironmentContext:
+        """What an environment of this run is built from."""
+        return EnvironmentContext.of(self.dataset, self.split.train, self.config.base)
+
+    def recommender(self, arm: ArmConfig, swapped_in: str = "") -> AsyncRecommender:
+        """A new recommender of an arm, not yet fitted.
+
+        Args:
+            arm: Its configuration.
+            swapped_in: Key path of the intervention by which the arm gets it; "" for the one that it begins with.
+        """
         context = RecommenderContext(
             catalog=self.dataset.catalog,
             user_ids=self.dataset.people.user_ids,
@@ -143,13 +157,17 @@ class Plan:
             rating_scale=self.dataset.scale,
             site_page_size=self.environment.page_size,
         )
-        where = f"arms[{self.config.arms.index(arm)}]"
-        given = self.supplied.recommenders.get(arm.name)
+        where = swapped_in or f"arms[{self.config.arms.index(arm)}]"
+        given = None if swapped_in else self.supplied.recommenders.get(arm.name)
         if given is not None:
             built = given if isinstance(given, AsyncRecommender) else given(context)
         else:
             built = build_recommender(arm.recommender, arm.options, context, where=where)
-            if arm.model is not None and not takes_a_model(arm.recommender, arm.options, where=where):
+            if (
+                arm.model is not None
+                and not swapped_in
+                and not takes_a_model(arm.recommender, arm.options, where=where)
+            ):
                 raise ConfigError(f"{where}.model: {arm.recommender} asks no language model; take the key out")
         return self._ruled(arm, built, where)
 
@@ -240,8 +258,11 @@ async def prepare(
     plan = replace(plan, metrics=metrics_of(asked, plan.supplied.metrics, plan.environment.schema.names))
     for line in plan.returns.lines if ask and plan.returns is not None else ():
         progress.event(Note(line))
-    if ask and resumed is None and (warning := size_warning(plan)):
-        progress.event(Note(warning))
+    if ask and resumed is None:
+        if store_of(plan).name == "parquet":
+            progress.event(Note(f"log: {store_line(plan)}"))
+        if warning := size_warning(plan):
+            progress.event(Note(warning))
     if plan.supplied.mind is None and (able := config.mind.actions) is not None:
         check_actions(plan, able)  # before a model is opened for minds that could not decide here
     forms = forms_so_far(store_at(resumed)) if resumed is not None and ask else {}
@@ -260,6 +281,8 @@ async def prepare(
         recommenders = [plan.recommender(arm) for arm in config.arms]
         plan.built.recommenders = recommenders
         check_recommenders(config, recommenders, plan.split.train, plan.population.users)
+        swaps = check_with_data(plan)
+        execution = execution_of(plan, recommenders)
     if config.mind.asked is not None and ask:
         before = spent.agents, forms.get(AGENT, frozenset())
         model = await _opened(config.mind.asked, "mind.model", plan, stack, progress, *before)
@@ -269,11 +292,12 @@ async def prepare(
                 context, config.mind, plan.ground, seed=config.seed, run=resumed, progress=progress
             )
         plan = replace(plan, minds=context)
-    plan = replace(plan, arms=arm_rows(config.design, config.arms, recommenders))
+    plan = replace(plan, arms=arm_rows(config.design, config.arms, recommenders), execution=execution)
     if not ask:
         return plan
     with ctrl_c_at_once():
-        plan = replace(plan, identity=_identity(plan, recommenders, minds_of(plan)))
+        identity = _identity(plan, recommenders, minds_of(plan)) | interventions_identity(plan, swaps)
+        plan = replace(plan, identity=identity)
         _ = plan.stages
     return plan
 
@@ -307,14 +331,7 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
     )
     check_offers(dataset.offers, split.train, config.simulation.days, dataset.times_known, on_note(progress))
     ground = CalibrationGround(dataset, split, config.split, population, config.repeats.allowed)
-    around = EnvironmentContext(
-        dataset.catalog,
-        dataset.scale,
-        config.base,
-        training_history=split.train,
-        opinions=dataset.opinions,
-        offers=dataset.offers,
-    )
+    around = EnvironmentContext.of(dataset, split.train, config.base)
     environment = supplied.environment or (config.environment or config.site).build(around)
     returns = planned_returns(config, dataset, split, population, environment)
     return Plan(

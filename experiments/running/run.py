@@ -166,6 +166,8 @@ def _carried_out(
                 directory = resumed or begin(plan, out, held, progress)
                 if resumed is not None:
                     prepare_again(plan, resumed, begun, resuming)
+                for line in plan.execution.lines:
+                    progress.event(Note(f"engine: {line}"))
                 ready = time.monotonic()
                 try:
                     found = await simulate_into(
