@@ -26,7 +26,6 @@ from groundlings.experiments.running.execution import usable_cores
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, build_plan
 from groundlings.experiments.running.simulating import simulate
-from groundlings.personas.mind import KnowsPreference
 from groundlings.simulator.engines.pool import why_no_fork
 from groundlings.simulator.log.store import LOG_NAME
 from groundlings.simulator.log.tables import metadata
@@ -86,11 +85,8 @@ def _arguments() -> argparse.Namespace:
 
 
 def _know_everybody(plan: Plan) -> None:
-    """Work out the taste of all people; the minds of all arms share it."""
-    mind = plan.stages[0][0].mind
-    assert isinstance(mind, KnowsPreference)
-    for start in range(0, len(plan.population), 512):
-        mind.preference(plan.population.users[start : start + 512])
+    """Find the users who are like each of them; the minds of all arms share it."""
+    plan.minds.taste.evidence.similar.of(plan.population.users)
 
 
 def _read(log: Path) -> dict[str, list[tuple[object, ...]]]:

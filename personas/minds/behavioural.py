@@ -101,15 +101,14 @@ class BehaviouralMind(EarlierDays):
         self._browsing = Browsing(taste, options, self._parameters, grounding)
         self._market = Market(self._browsing, options, population, offers, frozenset(self.handlers))
         utility = Utility(taste, self._parameters.utility)
-        score = utility.catalog_log_odds
-        constant = settled_constant(self._parameters, population, taste, score)
-        self._known = known_items(repeats, self._parameters, constant, population, taste, score)
+        constant = settled_constant(self._parameters, population, utility.of_pairs)
+        self._known = known_items(repeats, self._parameters, constant, population, utility)
         self._utility = replace(utility, constant=constant)
 
     @property
     def cohort_size(self) -> int:
         """See `Mind.cohort_size`."""
-        return min(self._options.cohort_size, self._taste.table.capacity)
+        return self._options.cohort_size
 
     @property
     def actions(self) -> frozenset[str]:
@@ -148,7 +147,7 @@ class BehaviouralMind(EarlierDays):
         return self._parameters
 
     def open_log_odds(self, users: IntArray) -> FloatArray:
-        """Of opening every item if it is looked at, shape (n, n_items); for users of one part of the taste's table.
+        """Of opening every item if it is looked at, shape (n, n_items); for users of one part of the taste's rows.
 
         Of items that a user knows, as it is before the first simulated day.
         """
@@ -158,7 +157,7 @@ class BehaviouralMind(EarlierDays):
     def preference(self, users: IntArray) -> FloatArray:
         """P(click | looked at) * P(like | rated) of every item, shape (n, n_items): likes it would bring if seen."""
         result = np.empty((len(users), self._taste.n_items))
-        for part, _ in self._taste.table.parts(users):
+        for part, _ in self._taste.catalog_rows.parts(users):
             result[part] = expit(self.open_log_odds(users[part]))
             likes = self._browsing.like_probability(users[part])
             if likes is not None:
@@ -174,9 +173,4 @@ class BehaviouralMind(EarlierDays):
         stars = self._taste.stars
         if stars is None:
             raise ValueError("a data set without ratings has no shares of ratings")
-        shares = np.empty((len(users), len(stars.scale.values)))
-        everybody, row = np.unique(users, return_inverse=True)
-        for part, _ in self._taste.table.parts(everybody):
-            here = (row >= part.start) & (row < part.stop)
-            shares[here] = stars.shares_at(users[here], self._browsing.leaning(users[here], items[here], opened=False))
-        return shares
+        return stars.shares_at(users, self._browsing.leaning(users, items, opened=False))

@@ -135,27 +135,24 @@ class CalibratedMind(EarlierDays):
         self._market = Market(Browsing(taste, options, self._parameters, grounding), options, population, offers)
         self._utility = Utility(taste, self._parameters.utility)
         self._pull = _pull(self._parameters.utility)
-        score = self._utility.catalog_log_odds
-
+        score = self._utility.of_pairs
         if self._calibration is None or self._parameters.constant is not None:
             # The language term is 0 on average, so the level that was logged stays about what it is.
-            self._constant = settled_constant(self._parameters, population, taste, score)
+            self._constant = settled_constant(self._parameters, population, score)
         else:
             assert self._parameters.level is not None
-            known = of_random_candidates(population, taste, score)
+            known = of_random_candidates(population, score)
             met = self._calibration.random_log_odds(known / self._pull, evidence=self._evidence)
             self._constant = open_constant(self._pull * met, self._parameters.level)
         weight = 1.0
         if self._calibration is not None:
             weight = self._calibration.evidence.value if self._evidence else 0.0
-        self._known = known_items(
-            repeats, self._parameters, self._constant, population, taste, lambda users: weight * score(users)
-        )
+        self._known = known_items(repeats, self._parameters, self._constant, population, self._utility, weight)
 
     @property
     def cohort_size(self) -> int:
         """See `Mind.cohort_size`."""
-        return 1 if self._scorer else min(self._options.cohort_size, self._taste.table.capacity)
+        return 1 if self._scorer else self._options.cohort_size
 
     @property
     def actions(self) -> frozenset[str]:

@@ -21,9 +21,9 @@ given the click, which gives the same joint distribution as drawing it first.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, log_expit, logit, ndtri_exp
 
 from groundlings.environments.actions import LegalActions
@@ -47,7 +47,11 @@ from groundlings.personas.taste.utility import Utility
 UNRATED_FIND = 0.75
 """What a clicked item counts for satisfaction in a data set without stars: as much as a like."""
 
+PairScore: TypeAlias = Callable[[IntArray, IntArray], FloatArray]
+"""Scores of pairs of user and item, shape (n,) as both."""
+
 _CALIBRATION_PEOPLE = 200
+_CANDIDATES = 500
 _NEXT_TO_NOTHING = 2.0**-54
 
 
@@ -77,13 +81,15 @@ class Browsing:
         self._liking = Utility(taste, *parameters.liking)
 
     def like_probability(self, users: IntArray) -> FloatArray | None:
-        """P(like | opened) of every item, shape (n, n_items), for users of one part of the taste's table; None without
+        """P(like | opened) of every item, shape (n, n_items), for users of one part of the taste's rows; None without
         ratings."""
-        model, table = self._taste.stars, self._taste.table
-        if model is None or table.leaning is None:
+        model = self._taste.stars
+        if model is None:
             return None
         if self._parameters.opened_as_shown:
             return np.asarray(expit(self._liking.catalog_log_odds(users)))
+        table = self._taste.catalog_rows
+        assert table.leaning is not None
         return model.like_probability(users, table.leaning[table.slots(users)])
 
     def leaning(self, users: IntArray, items: IntArray, *, opened: bool) -> FloatArray:
@@ -93,12 +99,12 @@ class Browsing:
         centre is then the one that gives P(like | shown). An item that was opened counts as chosen, unless ratings of
         shown items were logged.
         """
-        model, table = self._taste.stars, self._taste.table
-        if model is None or table.leaning is None:
+        model = self._taste.stars
+        if model is None:
             raise ValueError("a data set without ratings has no leaning")
         if opened and not self._parameters.opened_as_shown:
-            return table.leaning[table.slots(users), items].astype(np.float64)
-        odds = self._liking.log_odds(users, items[:, None])[:, 0]
+            return model.leaning_of(users, items)
+        odds = self._liking.of_pairs(users, items)
         return model.like_cuts(users) + np.asarray(ndtri_exp(log_expit(odds)))
 
     def decide(self, situation: Situation, open_if_seen: FloatArray) -> Decision:
@@ -151,7 +157,7 @@ class Browsing:
         """What each clicked item was worth (0 to 1, 0 for the others), and the stars given, NaN for none."""
         stars = np.full(clicked.shape, np.nan)
         model = self._taste.stars
-        if model is None or self._taste.table.leaning is None:
+        if model is None:
             return np.where(clicked, UNRATED_FIND, 0.0), stars
         session, slot = np.nonzero(clicked)
         items = page.items[session, slot]
@@ -196,36 +202,35 @@ def open_constant(known: FloatArray, rate: float) -> float:
     return float(brentq(excess, -reach, reach, xtol=1e-9))
 
 
-def of_random_candidates(
-    population: Population, taste: Taste, score: Callable[[IntArray], NDArray[np.floating]]
-) -> FloatArray:
-    """A score of all candidates of an even sample of users, shape (n,).
+def random_candidates(population: Population) -> tuple[IntArray, IntArray]:
+    """Users and items of random candidates, shape (n,) each, of an even sample of users.
 
-    Args:
-        population: For its users and their history.
-        taste: Says how many users may be asked about at once.
-        score: Of every item for some users, shape (n_users, n_items).
+    Candidates of a user are the items that are not in the user's history. In catalogs of more than `_CANDIDATES` items
+    the same share of each user's is taken, because active users have fewer of them and open more.
     """
-    users = population.users
+    users, train = population.users, population.train
     some: IntArray = users[np.unique(np.linspace(0, len(users) - 1, _CALIBRATION_PEOPLE).astype(np.int64))]
-    parts = []
-    for part, _ in taste.table.parts(some):
-        unmet = population.train.matrix[some[part]].toarray() == 0
-        parts.append(score(some[part])[unmet].astype(np.float64))
-    return np.concatenate(parts) if parts else np.zeros(0)
+    chance, share = np.random.default_rng(0), min(1.0, _CANDIDATES / max(train.n_items, 1))
+    found = []
+    for user in some.tolist():
+        met = train.matrix.indices[train.matrix.indptr[user] : train.matrix.indptr[user + 1]]
+        unmet = np.setdiff1d(np.arange(train.n_items), met)
+        size = int(np.ceil(share * len(unmet)))
+        found.append(unmet if size == len(unmet) else chance.choice(unmet, size, replace=False))
+    return np.repeat(some, [len(each) for each in found]), np.concatenate([np.zeros(0, dtype=np.int64), *found])
 
 
-def settled_constant(
-    parameters: BrowsingParameters,
-    population: Population,
-    taste: Taste,
-    score: Callable[[IntArray], NDArray[np.floating]],
-) -> float:
+def of_random_candidates(population: Population, score: PairScore) -> FloatArray:
+    """A score of random candidates (`random_candidates`), shape (n,)."""
+    return score(*random_candidates(population))
+
+
+def settled_constant(parameters: BrowsingParameters, population: Population, score: PairScore) -> float:
     """Log-odds to be added to a score: the fitted constant, or what gives random candidates the level."""
     if parameters.constant is not None:
         return parameters.constant
     assert parameters.level is not None
-    return open_constant(of_random_candidates(population, taste, score), parameters.level)
+    return open_constant(of_random_candidates(population, score), parameters.level)
 
 
 def known_items(
@@ -233,8 +238,8 @@ def known_items(
     parameters: BrowsingParameters,
     constant: float,
     population: Population,
-    taste: Taste,
-    score: Callable[[IntArray], NDArray[np.floating]],
+    utility: Utility,
+    weight: float = 1.0,
 ) -> KnownItems | None:
     """What agents know and how likely they take it up again, on the scale of a mind's log-odds; None without repeats.
 
@@ -244,18 +249,23 @@ def known_items(
     Args:
         repeats: The model of real repeats; None where no item is shown again.
         parameters: How the agents browse.
-        constant: What the mind adds to `score`.
+        constant: What the mind adds to the utility.
         population: The agents.
-        taste: What they like.
-        score: As of `settled_constant`.
+        utility: What they like, without the constant.
+        weight: What the mind multiplies it with.
     """
     if repeats is None:
         return None
     if parameters.level is None:
-        real = open_constant(of_random_candidates(population, taste, score), repeats.new_share)
+        real = open_constant(weight * of_random_candidates(population, utility.of_pairs), repeats.new_share)
         return KnownItems(repeats, constant, constant - real, None)
     shift = float(logit(parameters.level) - logit(repeats.new_share))
-    return KnownItems(repeats, constant, shift, OwnLevels(repeats, score, taste.table.capacity, population.train))
+
+    def score(users: IntArray) -> FloatArray:
+        return weight * utility.catalog_log_odds(users)
+
+    capacity = utility.taste.catalog_rows.capacity
+    return KnownItems(repeats, constant, shift, OwnLevels(repeats, score, capacity, population.train))
 
 
 def _really_words(value: float, opinion: str | None) -> str:

@@ -136,7 +136,7 @@ async def fit_calibration(
             "mind.fit_pairs, choose another model, or use mind: behavioural"
         )
     people = np.unique(known.users)
-    appeal = taste.appeal(people)[np.searchsorted(people, known.users), known.items].astype(np.float64)
+    appeal = taste.appeal_of(known.users, known.items)
     centre, spread = float(scores.mean()), float(scores.std())
     scale = spread if spread > 0 else 1.0
     said = (scores - centre) / scale

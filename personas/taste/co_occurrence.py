@@ -1,23 +1,22 @@
 """Which items lie close together in people's histories, and what comes after what.
 
 Two counts carry three features: how often one item comes after another, at most `AHEAD` steps later, and how often
-two are at most `WINDOW` steps apart, whichever comes first. Factorising the positive pointwise mutual information of
-the second gives item vectors as word embeddings are made (Levy and Goldberg 2014, "Neural word embedding as implicit
-matrix factorization", NIPS; for items Barkan and Koenigstein 2016, "Item2vec").
+two are at most `WINDOW` steps apart, whichever comes first. `groundlings.personas.taste.item_tables` keeps of them what
+the features need.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
-import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.interactions import Interactions
+from groundlings.personas.taste.sparse_rows import parts_of
 
 WINDOW = 60
 """Two items of a history are neighbours when at most this many steps apart."""
@@ -25,14 +24,11 @@ WINDOW = 60
 AHEAD = 20
 """An item of a history follows another when it comes at most this many steps later."""
 
-DIMENSIONS = 64
-"""Length of an item vector."""
-
 COUNT_PRIOR = 10.0
 """Neighbour counts that smoothing adds."""
 
 _FORGOTTEN = 1e-3
-_PAIRS_AT_ONCE = 5_000_000
+_STEPS_AT_ONCE = 2_000_000
 
 
 def histories(train: Interactions) -> tuple[IntArray, IntArray, IntArray]:
@@ -58,63 +54,74 @@ def weigh(users: IntArray, items: IntArray, weights: FloatArray, train: Interact
     return sp.csr_array((shares, (users, items)), shape=(train.n_users, train.n_items))
 
 
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Histories one behind the other, with so many empty steps between people that no window reaches across.
+
+    Attributes:
+        n_items: Size of the catalog; an empty step has this number.
+        reach: Empty steps before, between and behind histories.
+        walk: The item of each step, shape (n_steps,).
+        places: Steps that hold an item, those of an item together and items ascending, shape (n,).
+        starts: Where the places of each item begin, shape (n_items + 1,).
+    """
+
+    n_items: int
+    reach: int
+    walk: NDArray[np.int32]
+    places: IntArray
+    starts: IntArray
+
+    @classmethod
+    def of(cls, users: IntArray, items: IntArray, n_items: int, reach: int) -> Steps:
+        """The steps of some histories, as `histories` gives them."""
+        _, person = np.unique(users, return_inverse=True)
+        place = np.arange(len(users)) + reach * (person + 1)
+        walk = np.full(len(users) + reach * (int(person.max(initial=-1)) + 2), n_items, dtype=np.int32)
+        walk[place] = items
+        starts = np.concatenate([[0], np.cumsum(np.bincount(items, minlength=n_items))])
+        return cls(n_items, reach, walk, place[np.argsort(items, kind="stable")], starts)
+
+    def parts(self) -> list[slice]:
+        """Items a few at a time, so that what is counted together stays small."""
+        return list(parts_of(np.diff(self.starts) * (2 * self.reach + 1), _STEPS_AT_ONCE))
+
+    def around(self, items: slice, before: int, after: int) -> sp.csr_array:
+        """How often each item is at most so many steps before or after each of some items, shape (n, n_items)."""
+        shape = (items.stop - items.start, self.n_items + 1)
+        total: Any = sp.csr_array(shape, dtype=np.float32)  # the stubs lose the shape in a sum
+        width = before + after + 1
+        windows = np.lib.stride_tricks.sliding_window_view(self.walk, width)
+        rows = np.repeat(np.arange(shape[0]), np.diff(self.starts[items.start : items.stop + 1]))
+        places = self.places[self.starts[items.start] : self.starts[items.stop]]
+        size = max(_STEPS_AT_ONCE // width, 1)
+        for first in range(0, len(places), size):
+            near = windows[places[first : first + size] - before].ravel()
+            n = len(near) // width
+            lines = sp.csr_array(
+                (np.ones(len(near), dtype=np.float32), near, np.arange(n + 1, dtype=np.int32) * width),
+                shape=(n, shape[1]),
+            )
+            own = (np.ones(n, dtype=np.float32), (rows[first : first + size], np.arange(n)))
+            total = total + sp.csr_array(own, shape=(shape[0], n)) @ lines
+        return self._others(total, items)
+
+    def _others(self, counts: sp.csr_array, items: slice) -> sp.csr_array:
+        """The counts without empty steps and without the items themselves, columns ascending."""
+        found = counts.tocoo()
+        rows, columns = found.coords
+        kept = (columns < self.n_items) & (columns != rows + items.start)
+        cells = found.data[kept], (rows[kept], columns[kept])
+        return sp.csr_array(cells, shape=(counts.shape[0], self.n_items))
+
+
 def count_neighbours(users: IntArray, items: IntArray, n_items: int) -> sp.csr_array:
     """How often two items lie at most `WINDOW` steps apart, shape (n_items, n_items), symmetric."""
-    following = count_following(users, items, n_items, WINDOW)
-    return following + following.T
+    steps = Steps.of(users, items, n_items, WINDOW)
+    return sp.csr_array(sp.vstack([steps.around(part, WINDOW, WINDOW) for part in steps.parts()], format="csr"))
 
 
 def count_following(users: IntArray, items: IntArray, n_items: int, steps: int = AHEAD) -> sp.csr_array:
     """How often the item of a column comes at most `steps` after that of a row, shape (n_items, n_items)."""
-    total: Any = sp.csr_array((n_items, n_items), dtype=np.float32)  # the stubs lose the shape in a sum
-    waiting: list[tuple[IntArray, IntArray]] = []
-    for step in range(1, steps + 1):
-        together = users[:-step] == users[step:]
-        waiting.append((items[:-step][together], items[step:][together]))
-        if step == steps or sum(len(earlier) for earlier, _ in waiting) > _PAIRS_AT_ONCE:
-            earlier, later = (np.concatenate(side) for side in zip(*waiting, strict=True))
-            ones = np.ones(len(earlier), dtype=np.float32)
-            total = total + sp.csr_array((ones, (earlier, later)), shape=(n_items, n_items))
-            waiting = []
-    return total
-
-
-def associate(near: sp.csr_array) -> sp.csr_array:
-    """log((count + prior) / (count if items were independent + prior)) of items that are ever near, same shape."""
-    counts, expected = _expected(near)
-    values = np.log((counts.data + COUNT_PRIOR) / (expected + COUNT_PRIOR)).astype(np.float32)
-    rows, columns = counts.coords
-    return sp.csr_array((values, (rows, columns)), shape=near.shape)
-
-
-def embed(near: sp.csr_array) -> NDArray[np.float32]:
-    """Unit item vectors, shape (n_items, d): leading eigenvectors of the positive pointwise mutual information.
-
-    Rare pairs are trusted less: the information is multiplied by count / (count + prior). An item without
-    neighbours has the vector 0.
-    """
-    n_items = near.shape[0]
-    counts, expected = _expected(near)
-    trust = counts.data / (counts.data + COUNT_PRIOR)
-    information: FloatArray = np.maximum(np.log(counts.data / expected), 0) * trust
-    rows, columns = counts.coords
-    matrix = sp.csr_array((information, (rows, columns)), shape=near.shape)
-    size = min(DIMENSIONS, n_items)
-    if n_items <= 4 * DIMENSIONS:
-        values, vectors = scipy.linalg.eigh(matrix.toarray())
-    else:
-        # A fixed start makes the iteration, and with it the whole model, repeatable.
-        start = np.random.default_rng(0).standard_normal(n_items)
-        values, vectors = scipy.sparse.linalg.eigsh(matrix, size, v0=start)
-    leading = np.argsort(-values)[:size]
-    scaled = vectors[:, leading] * np.sqrt(np.maximum(values[leading], 0))
-    lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
-    return np.divide(scaled, lengths, out=np.zeros_like(scaled), where=lengths > 1e-9).astype(np.float32)
-
-
-def _expected(near: sp.csr_array) -> tuple[sp.coo_array, FloatArray]:
-    """The stored counts, and what each would be if items were independent."""
-    counts = near.tocoo()
-    degree = near.sum(axis=1).astype(np.float64)
-    rows, columns = counts.coords
-    return counts, degree[rows] * degree[columns] / max(degree.sum(), 1.0)
+    walked = Steps.of(users, items, n_items, steps)
+    return sp.csr_array(sp.vstack([walked.around(part, 0, steps) for part in walked.parts()], format="csr"))

@@ -37,9 +37,11 @@ class TasteWithNew(Taste):
         """See `Taste.appeal_of`."""
         appeal = super().appeal_of(users, items)
         new = np.flatnonzero(np.isin(items, self.content.items))
-        people, rows = np.unique(users[new], return_inverse=True)
-        columns = np.searchsorted(self.content.items, items[new])
-        appeal[new] = self.content.log_odds(people, self.content.items)[rows, columns] + self._shift
+        people, person = np.unique(users[new], return_inverse=True)
+        # Content is judged by products of matrices; whole rows hold each pair's in company that is always the same.
+        for part, rows in self.catalog_rows.parts(people):
+            here = (person >= part.start) & (person < part.stop)
+            appeal[new[here]] = self.catalog_rows.appeal[rows[person[here] - part.start], items[new[here]]]
         return appeal
 
     @cached_property

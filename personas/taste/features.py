@@ -4,30 +4,30 @@ Except popularity, none of them is the score of a recommender under test, but so
 should say so: `sequence` and `association` count pairs of items as item kNN does, over
 neighbouring steps instead of whole histories and weighed by recency; `recent_taste` factorises as ALS and BPR do,
 pairs of items instead of people and items.
+
+A feature is measured for pairs of user and item, at a cost that depends on neither the size of the catalog nor the
+number of users (`Evidence.column_of_pairs`). Who must know all items, a bound of what recommenders can reach for one,
+asks for whole rows (`Evidence.column`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
 from groundlings.personas.profile import measure_genre_lifts
-from groundlings.personas.taste.co_occurrence import (
-    COUNT_PRIOR,
-    associate,
-    count_following,
-    count_neighbours,
-    embed,
-    histories,
-    weigh,
-)
+from groundlings.personas.taste.co_occurrence import COUNT_PRIOR, histories, weigh
+from groundlings.personas.taste.item_tables import ItemTables, measure_tables
+from groundlings.personas.taste.similar_users import ALIKE, SimilarUsers, latest_users
+from groundlings.personas.taste.sparse_rows import parts_of, row_products, scaled_columns
 
 Features = NDArray[np.float32]
 
@@ -37,14 +37,14 @@ FEATURES = ("sequence", "association", "recent_taste", "people", "season", "popu
 sequence: log of a smoothed P(the item follows the person's latest items); `co_occurrence` has the formula.
 association: How much more often than by chance it is near them, in logs, averaged over the latest items.
 recent_taste: Cosine-like similarity of the item's vector to those of the latest items.
-people: log of the share of the `ALIKE` users with the most similar histories that have the item.
+people: log of the share of the most similar users that have the item (`groundlings.personas.taste.similar_users`).
 season: log of the item's popularity around the time of the user's latest item, relative to its usual popularity.
 popularity: log(1 + users with an interaction with the item).
 genre: Mean log genre lift of the user over the item's genres; 0 without genres.
 activity: log(1 + items in the user's history), the same for every item: active users interact more with every item.
 """
 
-VERSION = 2
+VERSION = 3
 """Raised whenever a feature changes its meaning and keeps its name, or ratings rest on other features: weights fitted
 before are then fitted anew."""
 
@@ -54,31 +54,26 @@ SEQUENCE_HALF_LIFE = 10.0
 RECENT_HALF_LIFE = 5.0
 """The same for `association` and `recent_taste`."""
 
-ALIKE = 100
-"""How many of the most similar users count in `people`."""
-
 SEASON_SECONDS = 14 * 86_400
 """Length of a period for `season`; longer where a history of more than `_MOST_PERIODS` periods asks for it."""
 
 _MOST_PERIODS = 100
 _SEASON_PRIOR = 2.0
 _POPULAR_PRIOR = 10.0
-_SHORT_HISTORY = 3.0
 _SHARE_FLOOR = 0.002
-_CHUNK = 128
+_CELLS_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The features of every person and item, computed in rows on demand.
+    """The features of every person and item, computed for the pairs that are asked about.
 
     Attributes:
-        following: How often one item comes after another, shape (n_items, n_items).
-        associations: See `associate`, shape (n_items, n_items).
-        vectors: Unit item vectors, shape (n_items, d).
+        tables: What items say of each other.
         latest, recent: Histories as weights that sum to 1 a person, by `SEQUENCE_HALF_LIFE` and by
             `RECENT_HALF_LIFE`, shape (n_users, n_items).
         met: 1 for each pair that occurs, shape (n_users, n_items).
+        latest_users: 1 for each of the latest users of an item, shape (n_items, n_users).
         activity: The feature, shape (n_users,).
         rarity: Weight of an item in the similarity of two users: lower for more popular items, shape (n_items,).
         season: The feature by period, shape (n_periods, n_items).
@@ -88,12 +83,11 @@ class Evidence:
         genres: Membership, each item's row summing to 1 or 0, shape (n_items, n_genres).
     """
 
-    following: sp.csr_array
-    associations: sp.csr_array
-    vectors: Features
+    tables: ItemTables
     latest: sp.csr_array
     recent: sp.csr_array
     met: sp.csr_array
+    latest_users: sp.csr_array
     activity: Features
     rarity: Features
     season: Features
@@ -112,17 +106,22 @@ class Evidence:
         """Size of the catalog."""
         return len(self.popularity)
 
+    @property
+    def vectors(self) -> Features:
+        """Unit item vectors, shape (n_items, d)."""
+        return self.tables.vectors
+
     def column(self, name: str, users: IntArray) -> Features:
         """One of `FEATURES` of all items for some users, shape (n, n_items)."""
         match name:
             case "sequence":
                 return self._sequence(users)
             case "association":
-                return (self.recent[users] @ self.associations).toarray()
+                return (self.recent[users] @ self._associated).toarray()
             case "recent_taste":
                 return (self.recent[users] @ self.vectors) @ self.vectors.T
             case "people":
-                return np.log((self._alike(users) @ self.met).toarray() + np.float32(_SHARE_FLOOR))
+                return np.log((self.similar.rows(users) @ self.met).toarray() + np.float32(_SHARE_FLOOR))
             case "season":
                 return self.season[self.period[users]]
             case "popularity":
@@ -134,32 +133,29 @@ class Evidence:
         raise ValueError(f"found the feature {name!r}, expected one of {', '.join(FEATURES)}")
 
     def pairs(self, users: IntArray, items: IntArray) -> FloatArray:
-        """All features of some pairs, shape (n_pairs, n_features), by way of the whole rows of their people."""
-        people, rows = np.unique(users, return_inverse=True)
-        result = np.empty((len(users), len(FEATURES)))
-        for first in range(0, len(people), _CHUNK):
-            # The pairs of this chunk's people; `rows - first` is a person's row in the chunk.
-            here = np.flatnonzero((rows >= first) & (rows < first + _CHUNK))
-            for number, name in enumerate(FEATURES):
-                column = self.column(name, people[first : first + _CHUNK])
-                result[here, number] = column[rows[here] - first, items[here]]
-        return result
+        """All features of some pairs, shape (n_pairs, n_features)."""
+        return np.column_stack([self.column_of_pairs(name, users, items) for name in FEATURES]).astype(np.float64)
 
     def column_of_pairs(self, name: str, users: IntArray, items: IntArray) -> Features:
-        """One of `FEATURES` of some pairs, shape (n_pairs,), at the cost of the pairs and not of whole rows."""
+        """One of `FEATURES` of some pairs, shape (n_pairs,); a pair's is the same to the last bit in any company."""
+        values = np.empty(len(users), dtype=np.float32)
+        # So many at a time that the tables' rows of them stay small.
+        for part in parts_of(self._cells[items], _CELLS_AT_ONCE):
+            values[part] = self._of_pairs(name, users[part], items[part])
+        return values
+
+    def _of_pairs(self, name: str, users: IntArray, items: IntArray) -> Features:
         match name:
             case "sequence":
-                weighted, unexplained = self._latest(users)
-                return np.log(_row_products(weighted, self._before[items]) + unexplained * self._share[items])
+                followed = row_products(self._weighted[users], self.tables.following[items])
+                return self._mixed(followed, self._smoothed[users], self.tables.rest[items], self.tables.share[items])
             case "association":
-                return _row_products(self.recent[users], self.associations[items])
+                return row_products(self.recent[users], self.tables.associations[items])
             case "recent_taste":
                 people, rows = np.unique(users, return_inverse=True)
                 return np.einsum("nd,nd->n", (self.recent[people] @ self.vectors)[rows], self.vectors[items])
             case "people":
-                people, rows = np.unique(users, return_inverse=True)
-                shares = _row_products(self._alike(people)[rows], self._met_by[items])
-                return np.log(shares + np.float32(_SHARE_FLOOR))
+                return self._people_of_pairs(users, items)
             case "season":
                 return self.season[self.period[users], items]
             case "popularity":
@@ -172,79 +168,90 @@ class Evidence:
 
     def arrays(self) -> tuple[np.ndarray, ...]:
         """Everything that was measured, for a fingerprint."""
-        sparse = (self.following, self.associations, self.latest, self.recent, self.met)
+        tables = self.tables
+        sparse = (tables.following, tables.associations, self.latest, self.recent, self.met, self.latest_users)
         kept = [part for matrix in sparse for part in (matrix.indptr, matrix.indices, matrix.data)]
-        return (*kept, self.vectors, self.season, self.period, self.activity, self.lifts, self.genres)
+        measured = (tables.rest, tables.degree, tables.share, tables.vectors)
+        return (*kept, *measured, self.season, self.period, self.activity, self.lifts, self.genres)
 
-    def _latest(self, users: IntArray) -> tuple[sp.csr_array, Features]:
-        """Weight of one count after each latest item, shape (n, n_items), and what is left to smoothing, shape (n,)."""
-        degree = self.following.sum(axis=1)
-        history = self.latest[users]
-        weighted = history @ sp.diags_array((1 / (degree + COUNT_PRIOR)).astype(np.float32))
-        return weighted, (1 - history @ (degree / (degree + COUNT_PRIOR))).astype(np.float32)
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was computed on demand: a copy in another process computes what it is asked about."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @cached_property
+    def similar(self) -> SimilarUsers:
+        """Who is like whom, found when first asked about."""
+        return SimilarUsers(self.met, self.latest_users, self.rarity)
+
+    def _people_of_pairs(self, users: IntArray, items: IntArray) -> Features:
+        shares = np.empty(len(users), dtype=np.float32)
+        listed = self._all_listed[items]
+        some, lists = users[listed], self.latest_users[items[listed]]
+        people, rows = np.unique(some, return_inverse=True)
+        shares[listed] = row_products(self.similar.rows(people)[rows], lists)
+        if not listed.all():
+            # A list of so many users is longer than it takes to look at what each of the similar users has.
+            others, weights = self.similar.of(users[~listed])
+            have = self.met[others.ravel(), np.repeat(items[~listed], ALIKE)]
+            shares[~listed] = np.einsum("nw,nw->n", weights, np.asarray(have).reshape(-1, ALIKE))
+        return np.log(shares + np.float32(_SHARE_FLOOR))
 
     def _sequence(self, users: IntArray) -> Features:
         """log of a mixture, over the latest items, of P(following | item) smoothed towards the overall share."""
-        weighted, unexplained = self._latest(users)
-        return np.log((weighted @ self.following).toarray() + np.outer(unexplained, self._share))
+        followed = (self._weighted[users] @ self._followed).toarray()
+        return self._mixed(followed, self._smoothed[users][:, None], self.tables.rest, self.tables.share)
 
-    def _alike(self, users: IntArray) -> sp.csr_array:
-        """Weights of the most similar users for each user, shape (n, n_users), rows summing to 1 or 0.
-
-        Similarity is a cosine over items weighted by rarity; a user has weight 0 for themselves.
-        """
-        weighted, length = self._rare
-        likeness = (weighted[users] @ weighted.T).toarray() / length
-        likeness[np.arange(len(users)), users] = 0  # row r is user users[r]: nobody is like themselves
-        if self.n_users > ALIKE:
-            # The ALIKE-th largest of each row; everybody below it is dropped.
-            last = np.partition(likeness, -ALIKE, axis=1)[:, -ALIKE]
-            likeness[likeness < last[:, None]] = 0
-        likeness /= np.maximum(likeness.sum(axis=1, keepdims=True), 1e-9)
-        return sp.csr_array(likeness)
+    @staticmethod
+    def _mixed(followed: Features, smoothed: Features, rest: Features, share: Features) -> Features:
+        """log of what was counted and kept, what was counted and not kept, and what is left to smoothing."""
+        return np.log(np.maximum(followed + (1 - smoothed) * rest, 0) + smoothed * share)
 
     @cached_property
-    def _share(self) -> Features:
-        """Each item's share of all that follows, smoothed, shape (n_items,)."""
-        count = self.following.sum(axis=0) + 1
-        return (count / count.sum()).astype(np.float32)
+    def _weighted(self) -> sp.csr_array:
+        """Weight of one count after each latest item, shape (n_users, n_items)."""
+        return scaled_columns(self.latest, 1 / (self.tables.degree + np.float32(COUNT_PRIOR)))
 
     @cached_property
-    def _rare(self) -> tuple[sp.csr_array, Features]:
-        """`met` weighted by rarity, and the length of each person's row, lengthened for short histories."""
-        weighted = sp.csr_array(self.met @ sp.diags_array(self.rarity))
-        return weighted, np.sqrt((weighted * weighted).sum(axis=1)) + _SHORT_HISTORY * self.rarity.mean()
+    def _smoothed(self) -> Features:
+        """How much of the mixture is smoothing, and not said by counts, shape (n_users,); never 0."""
+        smoothed = self.latest @ (COUNT_PRIOR / (self.tables.degree.astype(np.float64) + COUNT_PRIOR))
+        return np.where(np.diff(self.latest.indptr) > 0, smoothed, 1.0).astype(np.float32)
 
     @cached_property
-    def _before(self) -> sp.csr_array:
-        """`following` by the item that comes after, shape (n_items, n_items)."""
-        return self.following.T.tocsr()
+    def _cells(self) -> IntArray:
+        """What a pair with each item takes up at most while a feature is measured, shape (n_items,)."""
+        tables = self.tables
+        partners = np.maximum(np.diff(tables.following.indptr), np.diff(tables.associations.indptr))
+        return partners + 2 * ALIKE + self.genres.shape[1]
 
     @cached_property
-    def _met_by(self) -> sp.csr_array:
-        """`met` by item, shape (n_items, n_users)."""
-        return self.met.T.tocsr()
+    def _all_listed(self) -> BoolArray:
+        """Whether the latest users of an item are all of its users, shape (n_items,)."""
+        return np.diff(self.latest_users.indptr) == np.bincount(self.met.indices, minlength=self.n_items)
 
+    @cached_property
+    def _followed(self) -> sp.csr_array:
+        """The table of what follows, by the item that comes before."""
+        return self.tables.following.T.tocsr()
 
-def _row_products(left: sp.csr_array, right: sp.csr_array) -> Features:
-    """Inner product of each row with the row beside it, shape (n,)."""
-    return np.asarray(left.multiply(right).sum(axis=1)).ravel()
+    @cached_property
+    def _associated(self) -> sp.csr_array:
+        """The table of associations, by the item in the history."""
+        return self.tables.associations.T.tocsr()
 
 
 def measure_evidence(train: Interactions, catalog: Catalog) -> Evidence:
     """Measure the features of all users and items on training rows: counts, their factorisation, weighted histories."""
     users, items, age = histories(train)
-    near = count_neighbours(users, items, train.n_items)
     season, period = _seasons(train)
     lifts = np.nan_to_num(measure_genre_lifts(train, catalog), nan=1.0)
     genres = catalog.genre_matrix.astype(np.float32)
     return Evidence(
-        following=count_following(users, items, train.n_items),
-        associations=associate(near),
-        vectors=embed(near),
+        tables=measure_tables(users, items, age, train.n_items),
         latest=weigh(users, items, 0.5 ** (age / SEQUENCE_HALF_LIFE), train),
         recent=weigh(users, items, 0.5 ** (age / RECENT_HALF_LIFE), train),
         met=train.matrix.astype(np.float32),
+        latest_users=latest_users(train),
         activity=np.log1p(np.diff(train.matrix.indptr)).astype(np.float32),
         rarity=(1 / np.sqrt(train.item_counts + _POPULAR_PRIOR)).astype(np.float32),
         season=season,

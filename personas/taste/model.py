@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -28,8 +28,9 @@ from groundlings.environments.errors import DataError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.split import LabelRows
 from groundlings.personas.taste.features import FEATURES, Evidence, Features
+from groundlings.personas.taste.pair_memory import PairMemory
 from groundlings.personas.taste.regression import centre_and_scale, fit_logistic
-from groundlings.personas.taste.row_cache import TasteTable
+from groundlings.personas.taste.row_cache import CatalogRows
 from groundlings.personas.taste.star_features import StarEvidence
 from groundlings.personas.taste.star_model import StarModel, fit_stars
 from groundlings.personas.taste.training_data import Measured, measure, measure_rows
@@ -77,14 +78,17 @@ class Taste:
         return TasteWeights(self.appeal_weights, stars)
 
     def appeal(self, users: IntArray) -> Features:
-        """Log-odds of interest, up to one constant for everybody, shape (n, n_items)."""
+        """Log-odds of interest in every item, up to one constant for everybody, shape (n, n_items)."""
         total = np.zeros((len(users), self.n_items), dtype=np.float32)
         for name, slope, centre in self._terms():
             total += slope * (self.evidence.column(name, users) - centre)
         return total
 
     def appeal_of(self, users: IntArray, items: IntArray) -> FloatArray:
-        """`appeal` of some pairs, shape (n_pairs,), without whole rows: equal up to the rounding of 32-bit sums."""
+        """`appeal` of some pairs, shape (n_pairs,), without whole rows: equal up to the rounding of 32-bit sums.
+
+        That of a pair is the same to the last bit in any company.
+        """
         total = np.zeros(len(users))
         for name, slope, centre in self._terms():
             total += slope * (self.evidence.column_of_pairs(name, users, items) - centre)
@@ -113,15 +117,23 @@ class Taste:
             described |= {"stars": plain["stars"], "star_labels": plain["star_labels"]}
         return described
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was computed on demand: a copy in another process computes what it is asked about."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     @cached_property
-    def table(self) -> TasteTable:
-        """Rows kept once computed; shared by all minds of this taste."""
-        return TasteTable(self)
+    def known_pairs(self) -> PairMemory:
+        """`appeal_of`, kept once computed; shared by all minds of this taste."""
+        return PairMemory(self.appeal_of, self.n_items)
+
+    @cached_property
+    def catalog_rows(self) -> CatalogRows:
+        """Rows of all items, kept once computed, for who must know all of them: bounds and labs."""
+        return CatalogRows(self)
 
     def get_ready(self, users: IntArray) -> None:
-        """Work out and keep what decisions about some users read, where all of it can be kept."""
-        if self.table.capacity >= self.evidence.n_users:
-            self.table.slots(users)
+        """Find and keep the similar users of some, which most of a decision's work goes into."""
+        self.evidence.similar.find(users)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -1,4 +1,8 @@
-"""Rows of a taste, kept once computed: what every decision reads, for as many people as memory allows."""
+"""Rows of all items, kept once computed, for as many people as memory allows: for bounds and labs.
+
+A decision reads nothing of this: it asks about what is shown (`Taste.known_pairs`). Rows are for who ranks or counts
+all items of a catalog: oracles, the levels of users who meet items again, and scorers in the labs.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ depend on who else was asked about.
 _PART = 512
 
 
-class TasteTable:
+class CatalogRows:
     """Appeal and leaning of all items for the people that were asked about.
 
     Attributes:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
-import scipy.sparse.linalg
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
@@ -17,6 +15,7 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.people import People
 from groundlings.personas.profile import count_stars
 from groundlings.personas.taste.groups import fit_groups
+from groundlings.personas.taste.leading_vectors import leading_eigenvectors
 
 STAR_FEATURES = ("standing", "group", "taste", "drift")
 """Names and order of what leans a person towards more stars.
@@ -45,6 +44,9 @@ _TASTE_RIDGE = 5.0
 _RATING_DIMENSIONS = 20
 _RATING_WEIGHT = 0.3
 _LATEST = 10
+_PAIRS_AT_ONCE = 20_000
+_ROWS_TOGETHER = 8
+_CELLS_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,16 @@ class StarEvidence:
         group = np.einsum("nd,nd->n", self.group_coefficients[users], features)
         taste = np.einsum("nd,nd->n", self.coefficients[users], features)
         return np.column_stack([standing, group, taste, self.drift[users]])
+
+    def weighted_pairs(self, users: IntArray, items: IntArray, weights: FloatArray) -> FloatArray:
+        """The weighted sum of `STAR_FEATURES` of some pairs, shape (n_pairs,); a pair's is the same in any company."""
+        total = np.empty(len(users))
+        for first in range(0, len(users), _PAIRS_AT_ONCE):
+            part = slice(first, first + _PAIRS_AT_ONCE)
+            columns = self.pairs(users[part], items[part]).T
+            # Added one by one: the last bits of a matrix product depend on its other rows.
+            total[part] = sum(weight * column for weight, column in zip(weights, columns, strict=True))
+        return total
 
     def weighted(self, users: IntArray, weights: FloatArray) -> NDArray[np.float32]:
         """The weighted sum of `STAR_FEATURES`, of all items for some users, shape (n, n_items)."""
@@ -161,13 +173,14 @@ def _rating_vectors(rated: Interactions, left_over: FloatArray) -> FloatArray:
     per_item = np.bincount(rated.items, minlength=rated.n_items) + BIAS_PRIOR
     shrunk = left_over / np.sqrt(per_user[rated.users] * per_item[rated.items])
     matrix = sp.csr_array((shrunk, (rated.users, rated.items)), shape=(rated.n_users, rated.n_items))
+    turned = matrix.T.tocsr()
     size = min(_RATING_DIMENSIONS, *matrix.shape)
-    if min(matrix.shape) <= 4 * _RATING_DIMENSIONS:
-        vectors = scipy.linalg.svd(matrix.toarray(), full_matrices=False)[2][:size].T
-    else:
-        # A fixed start makes the iteration repeatable.
-        start = np.random.default_rng(0).standard_normal(min(matrix.shape))
-        vectors = scipy.sparse.linalg.svds(matrix, size, v0=start)[2].T
+
+    def squared(columns: FloatArray) -> FloatArray:
+        return np.asarray(turned @ np.asarray(matrix @ columns))
+
+    # Right singular vectors are eigenvectors of the matrix's square over items.
+    _, vectors = leading_eigenvectors(squared, rated.n_items, size)
     vectors = vectors * np.sqrt(per_item)[:, None]
     return vectors / np.sqrt(max((vectors**2).sum(axis=1).mean(), 1e-12))
 
@@ -175,16 +188,40 @@ def _rating_vectors(rated: Interactions, left_over: FloatArray) -> FloatArray:
 def _taste_regressions(
     rated: Interactions, left_over: FloatArray, item_features: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Ridge coefficients of each person, shape (n_users, d), zero for people without ratings."""
+    """Ridge coefficients of each person, shape (n_users, d), zero for people without ratings.
+
+    People with about as many ratings are solved for together; rows of 0, which say nothing, bring them to one number.
+    Where features are more than ratings, the dual form is solved (Saunders, Gammerman and Vovk 1998, "Ridge regression
+    learning algorithm in dual variables", ICML), which has the same solution.
+    """
     size = item_features.shape[1]
     coefficients = np.zeros((rated.n_users, size), dtype=np.float32)
-    order = np.lexsort((rated.timestamps, rated.users))
-    people, starts = np.unique(rated.users[order], return_index=True)
-    for user, rows in zip(people, np.split(order, starts[1:]), strict=True):
-        design = item_features[rated.items[rows]].astype(np.float64)
-        gram = design.T @ design + _TASTE_RIDGE * np.eye(size)
-        coefficients[user] = np.linalg.solve(gram, design.T @ left_over[rows])
+    order = np.argsort(rated.users, kind="stable")
+    people, starts, counts = np.unique(rated.users[order], return_index=True, return_counts=True)
+    lengths = -(-counts // _ROWS_TOGETHER) * _ROWS_TOGETHER
+    # One more row, all 0, which empty places refer to.
+    features = np.vstack([item_features, np.zeros((1, size), dtype=np.float32)]).astype(np.float64)
+    items, targets = np.append(rated.items[order], rated.n_items), np.append(left_over[order], 0.0)
+    for length in np.unique(lengths):
+        alike = np.flatnonzero(lengths == length)
+        step = max(_CELLS_AT_ONCE // (int(length) * size), 1)
+        for first in range(0, len(alike), step):
+            some = alike[first : first + step]
+            places = np.arange(length)[None]
+            rows = np.where(places < counts[some, None], starts[some, None] + places, len(order))
+            coefficients[people[some]] = _ridge_solutions(features[items[rows]], targets[rows])
     return coefficients
+
+
+def _ridge_solutions(designs: FloatArray, targets: FloatArray) -> FloatArray:
+    """Ridge coefficients of a stack of regressions, shapes (n, rows, d) and (n, rows) to (n, d)."""
+    turned = np.swapaxes(designs, 1, 2)
+    rows, size = designs.shape[1:]
+    if rows < size:
+        dual = np.linalg.solve(designs @ turned + _TASTE_RIDGE * np.eye(rows), targets[:, :, None])
+        return np.asarray((turned @ dual)[:, :, 0])
+    primal = np.linalg.solve(turned @ designs + _TASTE_RIDGE * np.eye(size), turned @ targets[:, :, None])
+    return np.asarray(primal[:, :, 0])
 
 
 def _drift(rated: Interactions, left_over: FloatArray) -> FloatArray:

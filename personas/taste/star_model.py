@@ -66,13 +66,17 @@ class StarModel:
         """m of all items for some users, shape (n, n_items)."""
         return self.evidence.weighted(users, self.fit.weights)
 
+    def leaning_of(self, users: IntArray, items: IntArray) -> FloatArray:
+        """m of some pairs, shape (n_pairs,); that of a pair is the same to the last bit in any company."""
+        return self.evidence.weighted_pairs(users, items, self.fit.weights)
+
     def cuts(self, users: IntArray) -> FloatArray:
         """c of some users, shape (n, n_stars - 1)."""
         return self.fit.stretch * self.evidence.thresholds[users] + self.fit.shift
 
     def shares(self, users: IntArray, items: IntArray) -> FloatArray:
         """P(each star value) for some pairs, shape (n_pairs, n_stars), columns as in `scale.values`."""
-        return self.shares_at(users, self.evidence.pairs(users, items) @ self.fit.weights)
+        return self.shares_at(users, self.leaning_of(users, items))
 
     def shares_at(self, users: IntArray, leaning: FloatArray) -> FloatArray:
         """As `shares`, where m is given, shape (n_pairs,)."""

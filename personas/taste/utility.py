@@ -71,33 +71,34 @@ class Utility:
         """Of opening each of some items, shape (n, m) as `items`.
 
         Args:
-            users: Shape (n,), at most `Taste.table.capacity` of them.
+            users: Shape (n,).
             items: Of each user, shape (n, m).
         """
-        table = self.taste.table
-        rows = table.slots(users)[:, None]
-        appeal = table.appeal[rows, items].astype(np.float64)
-        leaning = None if table.leaning is None else table.leaning[rows, items]
-        return self._sum(users, appeal, leaning, items)
+        odds = self.of_pairs(np.repeat(users, items.shape[1]), items.astype(np.int64).ravel())
+        return odds.reshape(items.shape)
+
+    def of_pairs(self, users: IntArray, items: IntArray) -> FloatArray:
+        """Of opening one item each, shape (n,) as both."""
+        weights, taste = self.weights, self.taste
+        total = np.full(len(users), self.constant)
+        if weights.appeal:
+            total += weights.appeal * taste.known_pairs.of(users, items)
+        if weights.liking and taste.stars is not None:
+            leaning = taste.stars.leaning_of(users, items)
+            total += weights.liking * liking_log_odds(taste, users, leaning[:, None])[:, 0]
+        if weights.popularity:
+            total += weights.popularity * taste.evidence.popularity[items]
+        return total
 
     def catalog_log_odds(self, users: IntArray) -> FloatArray:
-        """Of opening every item, shape (n, n_items); at most `Taste.table.capacity` users."""
-        table = self.taste.table
+        """Of opening every item, shape (n, n_items); at most `Taste.catalog_rows.capacity` users."""
+        weights, table = self.weights, self.taste.catalog_rows
         rows = table.slots(users)
-        leaning = None if table.leaning is None else table.leaning[rows]
-        return self._sum(users, table.appeal[rows].astype(np.float64), leaning, None)
-
-    def _sum(
-        self, users: IntArray, appeal: FloatArray, leaning: NDArray[np.float32] | None, items: IntArray | None
-    ) -> FloatArray:
-        """All parts together; `items` where not all of the catalog is asked about."""
-        weights = self.weights
-        total = weights.appeal * appeal
-        if weights.liking and leaning is not None and self.taste.stars is not None:
-            total += weights.liking * liking_log_odds(self.taste, users, leaning)
+        total = weights.appeal * table.appeal[rows].astype(np.float64)
+        if weights.liking and table.leaning is not None:
+            total += weights.liking * liking_log_odds(self.taste, users, table.leaning[rows])
         if weights.popularity:
-            popularity = self.taste.evidence.popularity
-            total += weights.popularity * (popularity if items is None else popularity[items])
+            total += weights.popularity * self.taste.evidence.popularity
         return total + self.constant
 
 
@@ -114,7 +115,7 @@ def utility_features(taste: Taste, users: IntArray, items: IntArray) -> FloatArr
     columns = np.zeros((len(users), len(FEATURES)))
     columns[:, 0] = taste.appeal_of(users, items)
     if taste.stars is not None:
-        leaning = taste.stars.evidence.pairs(users, items) @ taste.stars.fit.weights
+        leaning = taste.stars.leaning_of(users, items)
         columns[:, 1] = liking_log_odds(taste, users, leaning[:, None])[:, 0]
     columns[:, 2] = taste.evidence.popularity[items]
     return columns

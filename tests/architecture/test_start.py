@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = {
-    *("aiohttp", "implicit", "irspack", "matplotlib", "mesa", "numpy", "openai", "pandas", "pyarrow"),
+    *("aiohttp", "duckdb", "implicit", "irspack", "matplotlib", "mesa", "numpy", "openai", "pandas", "pyarrow"),
     *("pydantic", "scipy", "sklearn", "sqlalchemy", "torch", "vllm", "xllamacpp"),
 }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.arrays import FloatArray
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
 from groundlings.experiments.labs.fidelity.list_features import LATEST, ListFeatures, Numbers
@@ -29,8 +30,9 @@ from groundlings.experiments.labs.fidelity.scenes import SceneGroups, Scenes, dr
 from groundlings.experiments.labs.fidelity.stage import MIND, Stage
 from groundlings.personas.profile import GENRE_PRIOR
 from groundlings.personas.taste.co_occurrence import histories, weigh
-from groundlings.personas.taste.features import ALIKE, RECENT_HALF_LIFE, SEQUENCE_HALF_LIFE, Evidence
+from groundlings.personas.taste.features import RECENT_HALF_LIFE, SEQUENCE_HALF_LIFE, Evidence
 from groundlings.personas.taste.model import Taste, fit_taste
+from groundlings.personas.taste.similar_users import SimilarUsers
 
 PART, TASK = "interaction", "choice among five"
 TOP_1_TARGET = 0.70
@@ -48,16 +50,10 @@ class _SceneEvidence(Evidence):
 
     asked: sp.csr_array
 
-    def _alike(self, users: IntArray) -> sp.csr_array:
-        """As `Evidence` has it, with the users of the statistics as neighbours: no scene counts in another."""
-        weighted, length = self._rare
-        own = sp.csr_array(self.asked[users] @ sp.diags_array(self.rarity))
-        likeness = (own @ weighted.T).toarray() / length
-        if likeness.shape[1] > ALIKE:
-            last = np.partition(likeness, -ALIKE, axis=1)[:, -ALIKE]
-            likeness[likeness < last[:, None]] = 0
-        likeness /= np.maximum(likeness.sum(axis=1, keepdims=True), 1e-9)
-        return sp.csr_array(likeness)
+    @cached_property
+    def similar(self) -> SimilarUsers:
+        """As `Evidence` has it, among the users of the statistics: no scene counts in another."""
+        return SimilarUsers(self.met, self.latest_users, self.rarity, asked=self.asked)
 
 
 @dataclass(frozen=True, slots=True)

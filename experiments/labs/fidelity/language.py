@@ -169,7 +169,7 @@ class _Asking:
         again = {name: await ask(some, scorer) for name, scorer in changes.items()}
         if changes:
             again["as they are"] = await ask(some)
-        known = of_random_candidates(stage.population, stage.taste, stage.taste.appeal)
+        known = of_random_candidates(stage.population, stage.taste.appeal_of)
         rate = stage.meeting_mind.parameters.level or LEVEL.value
         return LanguageAnswers(
             calibration=calibration,

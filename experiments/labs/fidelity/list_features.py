@@ -110,6 +110,7 @@ class ListFeatures:
     def _windows(self, users: IntArray) -> dict[str, Numbers]:
         """Association and likeness to the latest items, to all items, and what came right after the very latest."""
         evidence, latest, last = self.taste.evidence, self._latest[users], self._last[users]
+        associations = evidence.tables.associations.T
         alike = np.full((len(users), self.train.n_items), -1.0, dtype=np.float32)
         owners, items = latest.nonzero()
         for place in range(LATEST):
@@ -119,9 +120,9 @@ class ListFeatures:
             nearest = evidence.vectors[items[order[held]]] @ evidence.vectors.T
             alike[held] = np.maximum(alike[held], nearest)
         return {
-            "association, latest": (latest @ evidence.associations).toarray(),
-            "association, last": (last @ evidence.associations).toarray(),
-            "association, all": (self._all[users] @ evidence.associations).toarray(),
+            "association, latest": (latest @ associations).toarray(),
+            "association, last": (last @ associations).toarray(),
+            "association, all": (self._all[users] @ associations).toarray(),
             "likeness, all": (self._all[users] @ evidence.vectors) @ evidence.vectors.T,
             "likeness, nearest": alike,
             "right after": np.log((self._weights_soon[users] @ self._soon).toarray() + np.float32(1e-5)),

@@ -61,7 +61,7 @@ def interaction_scorers(stage: Stage) -> list[Scorer]:
 
 def _appeal(stage: Stage) -> CatalogScores:
     """The mind's taste, by the rows that its other parts read as well."""
-    table = stage.taste.table
+    table = stage.taste.catalog_rows
 
     def score(users: IntArray) -> FloatArray:
         rows = np.empty((len(users), stage.train.n_items))

@@ -105,16 +105,10 @@ def extrapolation(ours: ExtrapolatedLikes | None, base: ExtrapolatedLikes | None
 
 
 def _appeal_and_liking(taste: Taste, users: IntArray, items: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Appeal and logit P(like) of some pairs, shape (n_pairs,) each, from the rows that the mind has just read."""
-    table = taste.table
-    assert table.leaning is not None
-    everybody, person = np.unique(users, return_inverse=True)
-    appeal, leaning = np.empty(len(users)), np.empty(len(users))
-    for part, rows in table.parts(everybody):
-        here = (person >= part.start) & (person < part.stop)
-        at = rows[person[here] - part.start]
-        appeal[here], leaning[here] = table.appeal[at, items[here]], table.leaning[at, items[here]]
-    return appeal, liking_log_odds(taste, users, leaning[:, None])[:, 0]
+    """Appeal and logit P(like) of some pairs, shape (n_pairs,) each."""
+    assert taste.stars is not None
+    leaning = taste.stars.leaning_of(users, items)
+    return taste.known_pairs.of(users, items), liking_log_odds(taste, users, leaning[:, None])[:, 0]
 
 
 def _known(train: Interactions, users: IntArray, items: np.ndarray) -> BoolArray:

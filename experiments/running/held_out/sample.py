@@ -11,13 +11,12 @@ from groundlings.environments.arrays import IntArray
 from groundlings.environments.random_streams import name_key
 from groundlings.environments.split import Split
 from groundlings.personas.population import Population
-from groundlings.personas.taste.row_cache import BLOCK
 
 MOST_PEOPLE = 5_000
 """Of more agents than this a sample is asked: the standard error of a difference in nDCG is then below .004."""
 
 BROWSING_PEOPLE = 400
-"""How many agents each further audience is simulated for, at least, where there are so many."""
+"""How many agents each further audience is simulated for, where there are so many."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def choose_sample(population: Population, split: Split, seed: int, *, repeats: b
     order = sorted(usable, key=lambda row: name_key("held out", seed, ids[users[row]]))
     rows = np.sort(np.array(order[:MOST_PEOPLE], dtype=np.int64))
     wanted, unknown = sp.csr_array(relevant[rows]), sp.csr_array(new[rows])
-    return Sample(users[rows], wanted, unknown, len(usable), _neighbours(users, seed))
+    return Sample(users[rows], wanted, unknown, len(usable), _browsing(users, ids, seed))
 
 
 def _new_pairs(split: Split, users: IntArray) -> sp.csr_array:
@@ -68,10 +67,7 @@ def _new_pairs(split: Split, users: IntArray) -> sp.csr_array:
     return new
 
 
-def _neighbours(users: IntArray, seed: int) -> IntArray:
-    """Whole groups of users with neighbouring numbers, drawn at random: a taste is computed for such groups at once."""
-    groups = users // BLOCK
-    order = sorted(np.unique(groups), key=lambda group: name_key("browsing", seed, group))
-    sizes = np.cumsum([np.count_nonzero(groups == group) for group in order])
-    needed = int(np.searchsorted(sizes, BROWSING_PEOPLE)) + 1
-    return users[np.isin(groups, np.array(order[:needed]))]
+def _browsing(users: IntArray, ids: tuple[str, ...], seed: int) -> IntArray:
+    """`BROWSING_PEOPLE` of the users, ascending: those that come first by a hash of seed and id."""
+    order = sorted(users.tolist(), key=lambda user: name_key("browsing", seed, ids[user]))
+    return np.sort(np.array(order[:BROWSING_PEOPLE], dtype=np.int64))

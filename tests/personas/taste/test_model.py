@@ -15,7 +15,7 @@ from groundlings.personas.taste.co_occurrence import count_following, count_neig
 from groundlings.personas.taste.features import FEATURES
 from groundlings.personas.taste.model import FAMILIES, WITHOUT_DATA, estimate, fit_taste
 from groundlings.personas.taste.negative_sampling import choose_labels
-from groundlings.personas.taste.row_cache import BLOCK, TasteTable
+from groundlings.personas.taste.row_cache import BLOCK, CatalogRows
 from groundlings.personas.taste.star_features import StarEvidence, star_shares
 from groundlings.personas.taste.star_model import fit_stars
 from groundlings.personas.taste.training_data import measure
@@ -263,8 +263,8 @@ def test_items_and_people_without_a_row_are_scored(toy, toy_split):
     assert np.all(np.isfinite(appeal))
 
 
-def test_the_table_gives_the_rows_of_the_taste_within_its_memory(toy_taste):
-    table = TasteTable(toy_taste, cache_bytes=8 * 60 * BLOCK)
+def test_rows_of_the_catalog_are_those_of_the_taste_within_their_memory(toy_taste):
+    table = CatalogRows(toy_taste, cache_bytes=8 * 60 * BLOCK)
     assert table.capacity == 1
     for users in ([3, 5, 3], [80], [2, 1], list(range(64, 90))):
         chosen = np.array(users)
@@ -275,8 +275,8 @@ def test_the_table_gives_the_rows_of_the_taste_within_its_memory(toy_taste):
         table.slots(np.array([0, 89]))
 
 
-def test_a_row_of_the_table_does_not_depend_on_who_else_was_asked_about(toy_taste):
-    alone, together = TasteTable(toy_taste), TasteTable(toy_taste)
+def test_a_row_of_the_catalog_does_not_depend_on_who_else_was_asked_about(toy_taste):
+    alone, together = CatalogRows(toy_taste), CatalogRows(toy_taste)
     rows = together.slots(np.arange(90))
     for user in (0, 63, 64, 89):
         (row,) = alone.slots(np.array([user]))

@@ -1,0 +1,112 @@
+"""Users with the most similar histories, found once for each user by way of the users of each of their items.
+
+An item lists its latest `MOST_RECENT` users, so that the work on a user grows with the user's history alone. Where no
+item has more users than that (MovieLens-100K: 583), everybody is compared with everybody. Elsewhere the users of very
+popular items are left out who met them long ago; such an item says little of what two users have in common.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from groundlings.environments.arrays import IntArray
+from groundlings.environments.interactions import Interactions
+from groundlings.personas.taste.sparse_rows import keep_largest, parts_of, scaled_columns
+
+ALIKE = 100
+"""How many of the most similar users each user has."""
+
+MOST_RECENT = 600
+"""Users of an item who may be found similar by way of it."""
+
+_SHORT_HISTORY = 3.0
+_CELLS_AT_ONCE = 4_000_000
+
+
+class SimilarUsers:
+    """The `ALIKE` most similar users of each user, and how similar they are, computed when first asked about.
+
+    Similarity is a cosine over items weighted by rarity; of equally similar users the first by number are taken.
+
+    Args:
+        met: 1 for each pair that occurs, shape (n_users, n_items).
+        recent: 1 for each of the latest users of each item, shape (n_items, n_users).
+        rarity: Weight of an item: lower for more popular items, shape (n_items,).
+        asked: Histories of others who are asked about and are nobody's similar users, shape (n_asked, n_items).
+    """
+
+    def __init__(
+        self, met: sp.csr_array, recent: sp.csr_array, rarity: NDArray[np.float32], asked: sp.csr_array | None = None
+    ) -> None:
+        self._n_users = met.shape[0]
+        self._others = asked is not None
+        weighted = scaled_columns(met, rarity)
+        lengths = np.sqrt(weighted.multiply(weighted).sum(axis=1)) + _SHORT_HISTORY * rarity.mean()
+        factors = np.repeat(rarity, np.diff(recent.indptr))
+        self._by_item = sp.csr_array((factors, recent.indices, recent.indptr), shape=recent.shape)
+        self._length = lengths.astype(np.float32)
+        self._asked = weighted if asked is None else scaled_columns(asked, rarity)
+        self._work: IntArray = (met if asked is None else asked) @ np.diff(recent.indptr)
+        size = self._asked.shape[0]
+        self._known = np.zeros(size, dtype=np.bool_)
+        # Memory is taken up as rows are written.
+        self._users = np.empty((size, ALIKE), dtype=np.int32)
+        self._weights = np.empty((size, ALIKE), dtype=np.float32)
+
+    def of(self, users: IntArray) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Similar users, ascending, and their weights, which sum to 1 or 0, shape (n, ALIKE) each.
+
+        Someone with fewer of them has the first user with weight 0 in the remaining places.
+        """
+        self.find(users)
+        return self._users[users], self._weights[users]
+
+    def find(self, users: IntArray) -> None:
+        """Find those of some users, and keep them."""
+        missing = np.unique(users[~self._known[users]])
+        for part in parts_of(self._work[missing], _CELLS_AT_ONCE):
+            self._find(missing[part])
+
+    def rows(self, users: IntArray) -> sp.csr_array:
+        """The weights as a sparse matrix, shape (n, n_users)."""
+        others, weights = self.of(users)
+        starts = np.arange(len(users) + 1) * ALIKE
+        matrix = sp.csr_array((weights.ravel(), others.ravel(), starts), shape=(len(users), self._n_users))
+        matrix.sum_duplicates()
+        return matrix
+
+    def _find(self, users: IntArray) -> None:
+        likeness = sp.csr_array(self._asked[users] @ self._by_item)
+        likeness.data /= self._length[likeness.indices]
+        rows = np.repeat(np.arange(len(users)), np.diff(likeness.indptr))
+        if not self._others:
+            likeness.data[likeness.indices == users[rows]] = 0  # nobody is like themselves
+            likeness.eliminate_zeros()
+        nearest = keep_largest(likeness, ALIKE)
+        counts = np.diff(nearest.indptr)
+        rows = np.repeat(np.arange(len(users)), counts)
+        places = np.arange(nearest.nnz) - nearest.indptr[rows]
+        weights = np.zeros((len(users), ALIKE), dtype=np.float32)
+        weights[rows, places] = nearest.data
+        others = np.zeros((len(users), ALIKE), dtype=np.int32)
+        others[rows, places] = nearest.indices
+        self._users[users] = others
+        self._weights[users] = weights / np.maximum(weights.sum(axis=1, keepdims=True), np.float32(1e-9))
+        self._known[users] = True
+
+
+def latest_users(train: Interactions) -> sp.csr_array:
+    """1 for each of the latest `MOST_RECENT` users of each item, shape (n_items, n_users).
+
+    Of users with the same time the last by number are taken.
+    """
+    order = np.lexsort((train.users, train.timestamps, train.items))
+    users, items = train.users[order], train.items[order]
+    later = np.searchsorted(items, items, side="right") - 1 - np.arange(len(items))
+    kept = later < MOST_RECENT
+    ones = np.ones(np.count_nonzero(kept), dtype=np.float32)
+    found = sp.csr_array((ones, (items[kept], users[kept])), shape=(train.n_items, train.n_users))
+    found.data[:] = 1
+    return found
