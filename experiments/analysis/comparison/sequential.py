@@ -34,11 +34,11 @@ def boundaries(looks: Sequence[int], alpha: float = 0.05) -> tuple[float, ...]:
         looks: Agents at each look, ascending; the last is the most there will ever be.
         alpha: Two-sided, of all looks together.
     """
+    from scipy.stats import norm
+
     shares = [look / looks[-1] for look in looks]
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     found: list[float] = []
-    from scipy.stats import norm
-
     here, density, spent, before = np.zeros(1), np.ones(1), 0.0, 0.0
     for share in shares:
         step, allowed = math.sqrt(share - before), spent_alpha(share, alpha) - spent
