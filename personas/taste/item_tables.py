@@ -14,7 +14,7 @@ Koenigstein 2016, "Item2vec").
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import scipy.linalg
@@ -157,4 +157,4 @@ def _summed(items: IntArray, counts: IntArray, n_items: int) -> FloatArray:
 def _stacked(parts: list[sp.csr_array], n_items: int) -> sp.csr_array:
     if not parts:
         return sp.csr_array((n_items, n_items), dtype=np.float32)
-    return cast("sp.csr_array", sp.vstack(parts, format="csr"))  # the stubs lose the shape
+    return cast("sp.csr_array[Any, tuple[int, int]]", sp.vstack(parts, format="csr"))  # the stubs lose the shape
