@@ -15,14 +15,18 @@ import sqlite3
 import tempfile
 import time
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 
+from groundlings.experiments.config.execution import ExecutionConfig
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.execution import usable_cores
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, build_plan
 from groundlings.experiments.running.simulating import simulate
+from groundlings.simulator.engines.pool import why_no_fork
 from groundlings.simulator.log.store import LOG_NAME
 from groundlings.simulator.log.tables import metadata
 
@@ -48,20 +52,28 @@ def main() -> None:
             "arms": [{"name": name, "recommender": name} for name in ("popular", "ease")],
         }
     )
-    plan = build_plan(config)
-    began = time.perf_counter()
-    run = run_row(plan)
-    _know_everybody(plan)
-    knowing_seconds = time.perf_counter() - began
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / LOG_NAME
-        began = time.perf_counter()
-        asyncio.run(simulate(plan, run, log))
-        platform_seconds = time.perf_counter() - began
+        knowing_seconds, platform_seconds = _simulate(config, "process", log)
+        _, pool_seconds = _simulate(config, "pool", Path(folder) / "pool.db") if why_no_fork() is None else (0.0, 0.0)
         rows = _read(log)
         raw_seconds = _insert(rows, Path(folder) / "raw.db")
     console.print(f"getting to know {arguments.people:,} people, once: {knowing_seconds:.1f} s")
     _print(console, {name: len(table) for name, table in rows.items()}, platform_seconds, raw_seconds)
+    if pool_seconds:
+        ratio = platform_seconds / pool_seconds
+        console.print(f"{usable_cores()} worker processes: {pool_seconds:.2f} s, {ratio:.2f} times as fast")
+
+
+def _simulate(config: ExperimentConfig, engine: Literal["process", "pool"], log: Path) -> tuple[float, float]:
+    """Seconds for getting to know everybody, and for simulating them by an engine."""
+    plan = build_plan(config.model_copy(update={"execution": ExecutionConfig(engine=engine)}))
+    began = time.perf_counter()
+    run = run_row(plan)
+    _know_everybody(plan)
+    known = time.perf_counter()
+    asyncio.run(simulate(plan, run, log))
+    return known - began, time.perf_counter() - known
 
 
 def _arguments() -> argparse.Namespace:

@@ -149,6 +149,9 @@ class ActionSchema:
             if name is not None and (name not in self or self[name].per != "slot" or self[name].kind != kind):
                 raise ValueError(f"{role}: {name} is no declared {kind} per slot")
 
+    def __reduce__(self) -> tuple[type[ActionSchema], tuple[tuple[ActionSpec, ...], str, str | None]]:
+        return ActionSchema, (self.specs, self.interaction, self.strength)  # a view of a mapping cannot be sent
+
     def __contains__(self, name: str) -> bool:
         return name in self._by_name
 

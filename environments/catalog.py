@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -84,6 +85,12 @@ class Catalog:
             genres=self.genres[index],
             text=self.texts[index],
         )
+
+    @cached_property
+    def titles_with_years(self) -> tuple[str, ...]:
+        """Every title, with the year in brackets where it is known."""
+        named = zip(self.titles, self.years.tolist(), strict=True)
+        return tuple(title if math.isnan(year) else f"{title} ({int(year)})" for title, year in named)
 
     @cached_property
     def genre_names(self) -> tuple[str, ...]:

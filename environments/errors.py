@@ -6,7 +6,8 @@
     |   |-- DataError           fix or fetch the data
     |   |-- ProviderError       start the model server, or mend its address, name or key
     |   |   `-- UnanswerablePrompt   the server refuses this one prompt; others go on   (becomes an event)
-    |   `-- RunDirectoryError   choose another directory, or free some space
+    |   |-- RunDirectoryError   choose another directory, or free some space
+    |   `-- WorkerLost          give worker processes more memory, or take fewer of them
     |-- BudgetExhausted         a declared cap was reached; the run stopped cleanly
     |-- TooMuchUnreadable       exit status 1: too many pages are lost for a result; the run stopped cleanly
     |-- NotFitted               a programmer asked a recommender to rank before `fit`
@@ -67,6 +68,10 @@ class UnanswerablePrompt(ProviderError):
 
 class RunDirectoryError(UserError):
     """A run directory cannot be written, already holds a run, or does not hold one."""
+
+
+class WorkerLost(UserError):
+    """A worker process was killed again and again; everything decided so far is in the log."""
 
 
 class RunWarning(UserWarning):

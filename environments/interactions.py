@@ -6,15 +6,17 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray, KindArray, seal_arrays
 from groundlings.environments.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 USER = "user"
 ITEM = "item"
@@ -228,6 +230,8 @@ class Interactions:
 
         The columns `kind` (by name) and `weight` are there where the data have them.
         """
+        import pandas as pd
+
         columns: dict[str, object] = {
             USER: self.users,
             ITEM: self.items,

@@ -89,17 +89,32 @@ class RankingRequest:
             seen.sum_duplicates()
         return seen.shape[1] - np.diff(seen.indptr).astype(np.int64)
 
-    def any_seen(self, items: ItemArray, where: BoolArray) -> bool:
-        """Whether an item was seen by the session of its row; both shape (n, size), `where` says which items count."""
-        height = max(1, _BLOCK_CELLS // max(1, self.seen.shape[1]))
-        for first in range(0, len(items), height):
-            rows = slice(first, first + height)
-            fresh = np.zeros((len(items[rows]), self.seen.shape[1]))
-            self.hide_seen(fresh, first)
-            sessions, places = where[rows].nonzero()
-            if fresh[sessions, items[rows][sessions, places]].any():
-                return True
-        return False
+    def was_seen(self, items: ItemArray) -> BoolArray:
+        """Which items the session of their row has seen, shape (n, size) as `items`; `NO_ITEM` never was.
+
+        Entries of `seen` are looked up as they are stored: no row of all items is made.
+        """
+        n_items = self.seen.shape[1]
+        rows = np.arange(len(self), dtype=np.int64)
+        keys = np.repeat(rows * n_items, np.diff(self.seen.indptr)) + self.seen.indices
+        if not self.seen.has_sorted_indices:
+            keys.sort()
+        if not len(keys):
+            return np.zeros(items.shape, dtype=np.bool_)
+        wanted = rows[:, None] * n_items + items
+        places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        return np.asarray((keys[places] == wanted) & (items != NO_ITEM))
+
+    def lengths_with_seen(self) -> IntArray:
+        """How long a list is that surely holds `size` unseen items, shape (n,), in few different lengths.
+
+        A session's length depends on what it has seen, never on the other sessions of the request; it is at most the
+        number of items.
+        """
+        n_items = self.seen.shape[1]
+        wanted = self.size + n_items - self.unseen_counts()
+        doublings = np.ceil(np.log2(wanted / self.size))
+        return np.minimum(self.size * 2**doublings, n_items).astype(np.int64)
 
     def hide_seen(self, scores: FloatArray, first: int = 0) -> None:
         """Put -inf, in place, where a session has seen the item.
@@ -144,6 +159,12 @@ class Ranking:
         explored = np.zeros(items.shape, dtype=np.bool_)
         return cls(items, scores, np.ones(items.shape), explored, "deterministic")
 
+    def take(self, rows: NDArray[np.integer]) -> Ranking:
+        """The lists of some sessions, without the calls behind them."""
+        teams = None if self.teams is None else self.teams[rows]
+        columns = (self.items[rows], self.scores[rows], self.propensities[rows], self.explored[rows])
+        return Ranking(*columns, self.propensity_kind, teams)
+
     def check(self, request: RankingRequest, n_items: int) -> None:
         """Raise ValueError at the first promise that this answer to `request` breaks."""
         self._check_kinds()
@@ -162,7 +183,7 @@ class Ranking:
         ordered.sort(axis=1)
         if (ordered[:, 1:] == ordered[:, :-1]).any():
             raise ValueError("ranking lists an item twice for one user")
-        if request.any_seen(self.items, listed):
+        if request.was_seen(self.items).any():
             raise ValueError("ranking lists an item of request.seen")
         chances = self.propensities[listed]
         if not ((chances > 0) & (chances <= 1)).all():

@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from groundlings.environments.actions import ActionSchema
 from groundlings.environments.catalog import Catalog
-from groundlings.environments.dataset import RatingScale
+from groundlings.environments.dataset import Dataset, RatingScale
 from groundlings.environments.environment import Environment
 from groundlings.environments.environment_answers import sound_environment
 from groundlings.environments.errors import ConfigError
@@ -54,6 +54,18 @@ class EnvironmentContext:
     training_history: Interactions | None = None
     opinions: Opinions = "ratings"
     offers: Offers | None = None
+
+    @classmethod
+    def of(cls, dataset: Dataset, train: Interactions, base_directory: Path) -> EnvironmentContext:
+        """What a data set and the training part of its history give."""
+        return cls(
+            dataset.catalog,
+            dataset.scale,
+            base_directory,
+            training_history=train,
+            opinions=dataset.opinions,
+            offers=dataset.offers,
+        )
 
 
 def missing_in_environment(found: object) -> list[str]:

@@ -42,6 +42,7 @@ from groundlings.experiments.running.events import Printing, Progress
 from groundlings.experiments.running.replicates import go_on_with, run_as_configured
 from groundlings.experiments.running.run_directory import Resuming
 from groundlings.experiments.running.supplied import Supplied
+from groundlings.experiments.terminal import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -250,7 +251,7 @@ class Experiment:
 
     @cached_property
     def _dataset(self) -> Dataset:
-        return self._supplied.dataset or load_dataset(self.config.dataset, notify=print, base=self.config.base)
+        return self._supplied.dataset or load_dataset(self.config.dataset, notify=say, base=self.config.base)
 
     @cached_property
     def _split(self) -> Split:

@@ -125,6 +125,17 @@ def say_yaml(value: Any, *, comments: Iterable[str] = ()) -> None:
         value: Plain values.
         comments: Lines that stand above it.
     """
+    written = as_yaml(value, ascii_only=not _encoding(sys.stdout).startswith("utf"))
+    say("\n".join((*(f"# {' '.join(each.split())}" for each in comments), written.rstrip("\n"))))
+
+
+def as_yaml(value: Any, *, ascii_only: bool = False) -> str:
+    """A value as YAML that reads back as the same value and cannot steer a terminal.
+
+    Args:
+        value: Plain values.
+        ascii_only: Whether all other letters are escaped as well.
+    """
     import yaml
 
     class Dumper(yaml.SafeDumper):
@@ -134,9 +145,8 @@ def say_yaml(value: Any, *, comments: Iterable[str] = ()) -> None:
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_printable(text) else '"')
 
     Dumper.add_representer(str, represented)
-    able = _encoding(sys.stdout).startswith("utf")
-    written = yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=able, width=120)
-    say("\n".join((*(f"# {' '.join(each.split())}" for each in comments), written.rstrip("\n"))))
+    written = yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=not ascii_only, width=120)
+    return printable(written, newlines=True)  # what is written out stands between quotation marks
 
 
 def _encoding(stream: IO[str] | None) -> str:
@@ -157,4 +167,4 @@ def _written(sign: str) -> str:
 
 codecs.register_error(UNENCODABLE, _stand_in)
 
-__all__ = ["UNENCODABLE", "Terminal", "escape", "fitted", "plain", "say", "say_json", "say_yaml"]
+__all__ = ["UNENCODABLE", "Terminal", "as_yaml", "escape", "fitted", "plain", "say", "say_json", "say_yaml"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -117,7 +116,7 @@ def _taken(acts: Sequence[Act], traits: Traits, catalog: Catalog) -> str:
 
 def _acts(acts: Sequence[Act], catalog: Catalog) -> str:
     some = [*acts[:EXAMPLES], *(act for act in acts[EXAMPLES:] if act.kind != acts[0].kind)][: 2 * EXAMPLES]
-    titles = [_title(act.item, catalog) for act in some]
+    titles = [catalog.titles_with_years[act.item] for act in some]
     return f"You {act_words(some, titles, catalog, 'the simulation')}." if some else ""
 
 
@@ -148,12 +147,8 @@ def _stars(style: RatingStyle, scale: RatingScale) -> str:
 
 
 def _examples(opening: str, items: Sequence[int], catalog: Catalog) -> str:
-    return f"{opening} {_listed([_title(item, catalog) for item in items[:EXAMPLES]])}." if items else ""
-
-
-def _title(item: int, catalog: Catalog) -> str:
-    title, year = catalog.titles[item], float(catalog.years[item])
-    return title if math.isnan(year) else f"{title} ({int(year)})"
+    titles = catalog.titles_with_years
+    return f"{opening} {_listed([titles[item] for item in items[:EXAMPLES]])}." if items else ""
 
 
 def _listed(words: Sequence[str]) -> str:

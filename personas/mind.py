@@ -221,6 +221,19 @@ def _follows_notices(kind: type) -> bool:
 
 
 @runtime_checkable
+class GetsReady(Protocol):
+    """A mind that keeps what it has worked out about a user: it is asked to do so before sessions are shared out.
+
+    Processes that are forked afterwards have it; what one of them works out later, the others lack. Decisions must be
+    the same without it.
+    """
+
+    def get_ready(self, users: IntArray) -> None:
+        """Work out what is kept about some users, where there is room for all of it."""
+        ...
+
+
+@runtime_checkable
 class KnowsPreference(Protocol):
     """A mind whose preference for an item is known, which is what `oracle` and `anti_oracle` rank by."""
 

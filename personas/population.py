@@ -148,9 +148,12 @@ class Population:
     def _examples(self, user: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Liked and disliked items: the most extreme stars first, then the newest; an item's newest rating counts."""
         rows = self._order[self._starts[user] : self._starts[user + 1]]
-        newest: dict[int, float] = {}
-        for item, stars in zip(self.train.items[rows].tolist(), self.train.ratings[rows].tolist(), strict=True):
-            newest.setdefault(item, stars)
+        items, ratings = self.train.items[rows].tolist(), self.train.ratings[rows].tolist()
+        newest: dict[int, float] = dict(zip(items, ratings, strict=True))
+        if len(newest) < len(items):
+            newest = {}
+            for item, stars in zip(items, ratings, strict=True):
+                newest.setdefault(item, stars)
         if self.train.kinds is not None:
             newest |= self._said(rows)
         like, dislike = self.scale.like, self.scale.dislike
@@ -189,8 +192,8 @@ class Population:
         return (*acts[:ACTS_KEPT], *earlier[:ACTS_KEPT])
 
     def _genre_lifts(self, user: int) -> tuple[tuple[str, float], ...]:
-        lifts = self.profiles.genre_lifts[user]
-        known = [(genre, float(lift)) for genre, lift in zip(self.catalog.genre_names, lifts, strict=True) if lift > 0]
+        lifts = self.profiles.genre_lifts[user].tolist()
+        known = [(genre, lift) for genre, lift in zip(self.catalog.genre_names, lifts, strict=True) if lift > 0]
         return tuple(sorted(known, key=lambda pair: (-pair[1], pair[0])))
 
 

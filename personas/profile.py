@@ -14,6 +14,7 @@ Everything is measured on the rows handed in, which must be the training part of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -71,13 +72,17 @@ class Profiles:
     diversity_compares: NDArray[np.bool_]
     scale: RatingScale
 
+    @cached_property
+    def _star_values(self) -> tuple[float, ...]:
+        return self.scale.values
+
     def style(self, user: int) -> RatingStyle:
         """How one person uses the stars."""
         given = int(self.ratings[user])
         if given == 0:
             return RatingStyle(mean=None, spread=None, shares={}, ratings=0)
-        counts = self.star_counts[user]
-        shares = {stars: float(count) / given for stars, count in zip(self.scale.values, counts, strict=True)}
+        counts = self.star_counts[user].tolist()
+        shares = {stars: count / given for stars, count in zip(self._star_values, counts, strict=True)}
         spread = None if given < 2 else float(self.spread[user])
         return RatingStyle(mean=float(self.mean[user]), spread=spread, shares=shares, ratings=given)
 

@@ -1,6 +1,7 @@
 """The protocol of recommenders: one class, two required methods.
 
 Most recommenders give every item a score; they subclass `ScoringRecommender` and write `fit` and `score`.
+Whoever finds the best items of a large catalogue without that subclasses `candidates.CandidateRecommender`.
 Whoever builds lists in another way subclasses `Recommender` and writes `fit` and `recommend`.
 Whoever must wait for something, such as a language model, subclasses `AsyncRecommender` and writes `fit` and `rank`.
 
@@ -97,6 +98,9 @@ class Recommender(AsyncRecommender):
 class ScoringRecommender(Recommender):
     """A recommender that lists the unseen items of highest score. Subclasses write `fit` and `score`.
 
+    That is the simple door, for catalogues of some ten thousand items: each session costs a score for every item.
+    `candidates.RetrievingRecommender` is the same with a second door for large ones.
+
     Example:
 
         class MostClicked(ScoringRecommender):
@@ -118,8 +122,7 @@ class ScoringRecommender(Recommender):
             return top_items(self.score(request.users), request)
         parts = []
         for first in range(0, len(request), height):
-            rows = slice(first, first + height)
-            part = replace(request, users=request.users[rows], seen=sp.csr_array(request.seen[rows]))
+            part = part_of(request, slice(first, first + height))
             parts.append(top_items(self.score(part.users), part))
         return Ranking.deterministic(
             np.concatenate([part.items for part in parts]), np.concatenate([part.scores for part in parts])
@@ -128,6 +131,11 @@ class ScoringRecommender(Recommender):
 
 _SCORES_AT_ONCE = 2**25
 """Users times items: 256 MiB of float64."""
+
+
+def part_of(request: RankingRequest, rows: IntArray | slice) -> RankingRequest:
+    """The users of some sessions and what they have seen, as scores need it; all else is that of the whole request."""
+    return replace(request, users=request.users[rows], seen=sp.csr_array(request.seen[rows]))
 
 
 @runtime_checkable

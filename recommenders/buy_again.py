@@ -10,8 +10,9 @@ from pydantic import Field, PositiveFloat
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.catalog import Catalog
-from groundlings.environments.interactions import Interactions
-from groundlings.recommenders.base import ScoringRecommender, fitted, hash_of
+from groundlings.environments.interactions import Interactions, rows_of
+from groundlings.recommenders.base import fitted, hash_of
+from groundlings.recommenders.candidates import Candidates, RetrievingRecommender, by_score
 
 _SECONDS_PER_DAY = 86_400
 _ITEM_PRIOR = 50.0
@@ -20,7 +21,7 @@ _TIE = 1e-6
 """What being everybody's item adds: it decides where two shares are the same."""
 
 
-class BuyAgainRecommender(ScoringRecommender):
+class BuyAgainRecommender(RetrievingRecommender):
     """Ranks what a user took up before by its share of their latest occasions; popular items follow.
 
     For sites where items may be shown again (`site.repeats`); where they may not, its lists are those of `popular`. An
@@ -86,12 +87,32 @@ class BuyAgainRecommender(ScoringRecommender):
 
     def score(self, users: IntArray) -> FloatArray:
         """See `ScoringRecommender.score`: above 0 for what a user took up before, else by popularity below 0."""
-        people = fitted(self._people, self)
-        scores = np.tile(people / (people.max(initial=0.0) + 1) - 1, (len(users), 1))
+        scores = np.tile(self._else(), (len(users), 1))
         again = self._again[users]
         rows = np.repeat(np.arange(len(users)), np.diff(again.indptr))
         scores[rows, again.indices] = again.data
         return scores
+
+    def candidates(self, users: IntArray, width: int) -> Candidates:
+        """See `CandidateRecommender.candidates`: what a user took up before, then popular items."""
+        otherwise, again = self._else(), rows_of(self._again, users)
+        counts = np.diff(again.indptr)
+        head = by_score(otherwise)[: width + int(counts.max(initial=0))]
+        known = np.repeat(np.arange(len(users)), counts)
+        taken = np.isin(np.arange(len(users))[:, None] * len(otherwise) + head, known * len(otherwise) + again.indices)
+        rows, places = np.nonzero(~taken)
+        return Candidates.of_pairs(
+            np.concatenate([known, rows]),
+            np.concatenate([again.indices, head[places]]),
+            np.concatenate([again.data, otherwise[head[places]]]),
+            len(users),
+            min(width, len(otherwise)),
+        )
+
+    def _else(self) -> FloatArray:
+        """Scores of items that a user never took up: popularity, below 0, shape (n_items,)."""
+        people = fitted(self._people, self)
+        return people / (people.max(initial=0.0) + 1) - 1
 
     def state(self) -> str:
         """See `Recommender.state`."""

@@ -11,6 +11,7 @@ from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
 from groundlings.recommenders.base import ScoringRecommender, fitted, hash_of
+from groundlings.recommenders.candidates import Candidates, RetrievingRecommender, by_score
 from groundlings.recommenders.strengths import Weights, strengths
 
 
@@ -67,3 +68,23 @@ class CollaborativeRecommender(ScoringRecommender):
     @abstractmethod
     def learnt(self) -> tuple[np.ndarray, ...]:
         """The arrays that `affinity` works with, for `state`."""
+
+
+class RetrievingCollaborative(CollaborativeRecommender, RetrievingRecommender):
+    """One that finds the items of highest affinity without a score for each; subclasses write `retrieve` as well."""
+
+    @abstractmethod
+    def retrieve(self, users: IntArray, width: int) -> Candidates:
+        """The items of highest `affinity`, shape (n, width); called after `learn` only, `width` at most n_items."""
+
+    def candidates(self, users: IntArray, width: int) -> Candidates:
+        """See `CandidateRecommender.candidates`; popularity for users without a history."""
+        people, known = fitted(self._people, self), fitted(self._known, self)[users]
+        width = min(width, len(people))
+        if known.all():
+            return self.retrieve(users, width)
+        found = Candidates(np.empty((len(users), width), dtype=np.int32), np.empty((len(users), width)))
+        strangers = Candidates.of_everybody(by_score(people), people, int((~known).sum()), width)
+        for rows, some in ((known, self.retrieve(users[known], width)), (~known, strangers)):
+            found.items[rows], found.scores[rows] = some.items, some.scores
+        return found

@@ -25,8 +25,9 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.errors import NotFitted
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
-from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.environments.ranking import Ranking, RankingRequest, top_items
 from groundlings.recommenders.base import AsyncRecommender
+from groundlings.recommenders.candidates import RetrievingRecommender, ranking_of_candidates
 
 TOY_SIZE = 20
 """Users and items of the toy world; the last user has no history."""
@@ -156,6 +157,18 @@ class RecommenderContract(ABC):
             alone = self.ask(recommender, users[user : user + 1])
             np.testing.assert_array_equal(alone.items[0], together.items[user])
             np.testing.assert_allclose(alone.propensities[0], together.propensities[user], rtol=1e-12)
+
+    def test_candidates_are_what_the_scores_say(self) -> None:
+        """Where a recommender has both doors, a list is the same through either, ties included."""
+        recommender = self.fitted()
+        if not isinstance(recommender, RetrievingRecommender):
+            return
+        for size in (1, 5, TOY_SIZE):
+            request = toy_request(checkerboard(), self.users(), size)
+            found = ranking_of_candidates(recommender, request)
+            expected = top_items(recommender.score(request.users), request)
+            np.testing.assert_array_equal(found.items, expected.items)
+            np.testing.assert_array_equal(found.scores, expected.scores)
 
     def test_only_fit_and_observe_change_the_state(self) -> None:
         """Ranking leaves the state alone."""

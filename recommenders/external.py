@@ -11,9 +11,10 @@ import numpy as np
 
 from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
+from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.ids import places_of, unknown_ids
 from groundlings.environments.datasets.problems import Problems
-from groundlings.environments.datasets.tables import Column, Table
+from groundlings.environments.datasets.tables import Table
 from groundlings.environments.errors import DataError, NotFitted, shown
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.paths import NamedPath

@@ -86,7 +86,7 @@ def _draft(lists: list[Ranking], request: RankingRequest, kind: str) -> Ranking:
     scores = np.full(items.shape, np.nan)
     chances = np.ones(items.shape)
     teams = np.full(items.shape, -1, dtype=np.int64)
-    board = _Board(lists, request.seen.shape[1])
+    board = _Board(lists)
     for number in range(rounds):
         orders = [board.round(beginner) for beginner in (0, 1)]  # picks if the first team begins, or the second
         drawn = begins[:, number]
@@ -129,13 +129,13 @@ class _Round(NamedTuple):
 class _Board:
     """Which items are on the common list already, and how far down its own list each team has come."""
 
-    def __init__(self, lists: list[Ranking], n_items: int) -> None:
+    def __init__(self, lists: list[Ranking]) -> None:
         sessions = lists[0].items.shape[0]
         # One column more than items: a list ends with NO_ITEM, which is never taken.
         ends = np.full((sessions, 1), NO_ITEM, dtype=np.int32)
         self._queues = [np.concatenate([ranking.items, ends], axis=1) for ranking in lists]
         self._places = [np.zeros(sessions, dtype=np.int64) for _ in lists]
-        self._taken: BoolArray = np.zeros((sessions, n_items), dtype=np.bool_)
+        self._taken: ItemArray = np.zeros((sessions, 0), dtype=np.int32)
 
     def round(self, beginner: int) -> _Round:
         """Two picks, the beginner's first, without taking them."""
@@ -149,9 +149,7 @@ class _Board:
 
     def take(self, items: ItemArray) -> None:
         """Put items, shape (n_sessions, some), on the common list."""
-        rows = np.broadcast_to(np.arange(len(items))[:, None], items.shape)
-        listed = items != NO_ITEM
-        self._taken[rows[listed], items[listed]] = True
+        self._taken = np.concatenate([self._taken, items], axis=1)
 
     def _next(self, team: int, besides: ItemArray | None = None) -> ItemArray:
         """The first item of a team's list that is not taken, nor the one named, shape (n_sessions,)."""
@@ -159,7 +157,7 @@ class _Board:
         rows = np.arange(len(queue))
         while True:  # the team's own place moves past what is taken for good
             found = queue[rows, place]
-            stale = (found != NO_ITEM) & self._taken[rows, found]
+            stale = self._is_taken(found)
             if not stale.any():
                 break
             place[stale] += 1
@@ -168,7 +166,11 @@ class _Board:
         ahead = place.copy()
         while True:
             found = queue[rows, ahead]
-            stale = (found != NO_ITEM) & (self._taken[rows, found] | (found == besides))
+            stale = self._is_taken(found) | ((found != NO_ITEM) & (found == besides))
             if not stale.any():
                 return found
             ahead[stale] += 1
+
+    def _is_taken(self, items: ItemArray) -> BoolArray:
+        """Whether the item of each session is on the common list, shape (n_sessions,)."""
+        return np.asarray((items != NO_ITEM) & (self._taken == items[:, None]).any(axis=1))

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
 from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.interactions import rows_of
 from groundlings.recommenders.base import fitted
-from groundlings.recommenders.collaborative import CollaborativeRecommender
+from groundlings.recommenders.candidates import Candidates, best_stored, parts_of_rows
+from groundlings.recommenders.collaborative import RetrievingCollaborative
 from groundlings.recommenders.strengths import Weights
 
 
-class ItemKnnRecommender(CollaborativeRecommender):
+class ItemKnnRecommender(RetrievingCollaborative):
     """Sums, over the items of a user's history, the cosine similarity of their nearest neighbours (Sarwar et al. 2001).
 
     The similarities are those of irspack's `CosineKNNRecommender`.
@@ -60,6 +62,18 @@ class ItemKnnRecommender(CollaborativeRecommender):
         """See `CollaborativeRecommender.affinity`."""
         scores: FloatArray = (self._histories[users] @ self._similarity).toarray()
         return scores
+
+    def retrieve(self, users: IntArray, width: int) -> Candidates:
+        """See `RetrievingCollaborative.retrieve`: items that neighbour on the history; all others score 0."""
+        n_items = self._similarity.shape[1]
+        neighbours = np.diff(self._similarity.indptr)
+        rows = rows_of(self._histories, users)
+        reached = np.add.reduceat(np.append(neighbours[rows.indices], 0), rows.indptr[:-1]) * (np.diff(rows.indptr) > 0)
+        found = Candidates(np.empty((len(users), width), dtype=np.int32), np.empty((len(users), width)))
+        for part in parts_of_rows(np.minimum(reached, n_items)):
+            some = best_stored(sp.csr_array(rows[part] @ self._similarity), width)
+            found.items[part], found.scores[part] = some.items, some.scores
+        return found
 
     def score_new(self, users: IntArray, takers: sp.csr_array) -> FloatArray:
         """See `FoldsIn.score_new`: its cosines with the items of the fit, of which its own nearest are kept.

@@ -10,11 +10,12 @@ from pydantic import Field
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
-from groundlings.recommenders.base import ScoringRecommender, fitted, hash_of
+from groundlings.recommenders.base import fitted, hash_of
+from groundlings.recommenders.candidates import Candidates, RetrievingRecommender, by_score
 from groundlings.recommenders.rating_bias import rated_rows
 
 
-class ItemMeanRecommender(ScoringRecommender):
+class ItemMeanRecommender(RetrievingRecommender):
     """Items by their mean rating, drawn towards the mean of all ratings where an item has few (a Bayesian mean).
 
     The same list for all users except for items they have seen. An item without ratings has the overall mean. The
@@ -27,6 +28,7 @@ class ItemMeanRecommender(ScoringRecommender):
     def __init__(self, shrinkage: Annotated[float, Field(ge=0)] = 5.0) -> None:
         self.shrinkage = shrinkage
         self._means: FloatArray | None = None
+        self._order = np.zeros(0, dtype=np.int64)
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """See `Recommender.fit`."""
@@ -35,11 +37,16 @@ class ItemMeanRecommender(ScoringRecommender):
         counts = np.bincount(rated.items, minlength=len(catalog))
         sums = np.bincount(rated.items, rated.ratings, minlength=len(catalog)) + self.shrinkage * middle
         self._means = np.divide(sums, counts + self.shrinkage, out=np.full(len(catalog), middle), where=counts > 0)
+        self._order = by_score(self._means)
 
     def score(self, users: IntArray) -> FloatArray:
         """Damped means, shape (n, n_items)."""
         means = fitted(self._means, self)
         return np.broadcast_to(means, (len(users), len(means)))
+
+    def candidates(self, users: IntArray, width: int) -> Candidates:
+        """See `CandidateRecommender.candidates`; the same for everybody."""
+        return Candidates.of_everybody(self._order, fitted(self._means, self), len(users), width)
 
     def state(self) -> str:
         """See `Recommender.state`."""

@@ -11,6 +11,7 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import Ranking, RankingRequest, top_items
 from groundlings.recommenders.base import Recommender, fitted
+from groundlings.recommenders.parts import joined, parts_of
 
 
 class RandomOrderRecommender(Recommender):
@@ -32,7 +33,11 @@ class RandomOrderRecommender(Recommender):
     def recommend(self, request: RankingRequest) -> Ranking:
         """See `Recommender.recommend`."""
         n_items = fitted(self._n_items, self)
-        ranking = top_items(request.draws.uniform("random_order", np.arange(n_items)[None]), request)
+        parts = list(parts_of(len(request), n_items))
+        each = [request] if len(parts) == 1 else [request.take(rows) for rows in parts]
+        ranking = joined(
+            [top_items(some.draws.uniform("random_order", np.arange(n_items)[None]), some) for some in each]
+        )
         listed = ranking.items != NO_ITEM
         left = request.unseen_counts()[:, None] - np.arange(ranking.items.shape[1])
         return replace(

@@ -27,6 +27,7 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.recommenders.base import AsyncRecommender, Recommender
+from groundlings.recommenders.parts import joined, parts_of
 from groundlings.recommenders.placing import Placing
 from groundlings.recommenders.rule_options import RandomSlots, Rule
 from groundlings.recommenders.stated_placing import placing_of
@@ -34,9 +35,6 @@ from groundlings.recommenders.wrapping import DelegatingRecommender
 
 Ask: TypeAlias = Callable[[RankingRequest], Awaitable[Ranking]]
 Answer = TypeVar("Answer")
-
-_CELLS = 2**23
-"""Sessions times items that one request may have to hide."""
 
 
 class ChangingRecommender(DelegatingRecommender):
@@ -80,14 +78,10 @@ class ExcludingRecommender(ChangingRecommender):
 
     async def changed(self, request: RankingRequest, ask: Ask) -> Ranking:
         """See `ChangingRecommender.changed`."""
-        height = max(1, _CELLS // max(1, int(self.items.sum())))
-        if len(request) <= height:
-            return await ask(request.without(self.items))
         parts = []
-        for first in range(0, len(request), height):
-            rows = np.arange(first, min(first + height, len(request)))
-            part = await ask(request.take(rows).without(self.items))
-            parts.append(replace(part, calls=tuple(replace(call, row=call.row + first) for call in part.calls)))
+        for rows in parts_of(len(request), int(self.items.sum())):
+            part = await ask((request if len(rows) == len(request) else request.take(rows)).without(self.items))
+            parts.append(replace(part, calls=tuple(replace(call, row=int(rows[call.row])) for call in part.calls)))
         return joined(parts)
 
 
@@ -239,28 +233,6 @@ def refuse_chance(of: AsyncRecommender, what: str) -> None:
             "known. Put the rules inside instead: the recommender `ruled` as `of` of the one that draws lots; pins and "
             "exclusions may stay around it"
         )
-
-
-def joined(parts: Sequence[Ranking]) -> Ranking:
-    """Lists of different sessions below each other, filled up to the longest."""
-    width = max(part.items.shape[1] for part in parts)
-
-    def stacked(name: str, filler: float) -> Any:
-        cells = [getattr(part, name) for part in parts]
-        missing = [((0, 0), (0, width - each.shape[1])) for each in cells]
-        return np.concatenate(
-            [np.pad(each, gap, constant_values=filler) for each, gap in zip(cells, missing, strict=True)]
-        )
-
-    return Ranking(
-        items=stacked("items", NO_ITEM),
-        scores=stacked("scores", np.nan),
-        propensities=stacked("propensities", 1.0),
-        explored=stacked("explored", False),
-        propensity_kind=parts[0].propensity_kind,
-        teams=None if parts[0].teams is None else stacked("teams", -1),
-        calls=tuple(call for part in parts for call in part.calls),
-    )
 
 
 def _at_once(answer: Coroutine[Any, Any, Answer]) -> Answer:

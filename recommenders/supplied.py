@@ -81,7 +81,7 @@ class _Asker:
 
     def questions(self, request: RankingRequest) -> list[_Question]:
         """One per length that is wanted, the shortest first."""
-        lengths = _lengths(request, len(self._catalog))
+        lengths = request.lengths_with_seen()
         groups = [(np.flatnonzero(lengths == k), k) for k in np.unique(lengths).tolist()]
         return [
             _Question(sessions, [self._user_ids[user] for user in request.users[sessions]], k) for sessions, k in groups
@@ -193,16 +193,6 @@ class AsyncFunctionRecommender(AsyncRecommender):
         questions = self._asker.questions(request)
         answers = [await self.answer(list(each.user_ids), each.k) for each in questions]
         return self._asker.ranking(request, questions, answers)
-
-
-def _lengths(request: RankingRequest, n_items: int) -> IntArray:
-    """How many items each session's answer may have, shape (n,): room for what was seen, in few different lengths.
-
-    A session's length depends on the user's history, never on the other sessions of the request.
-    """
-    wanted = request.size + n_items - request.unseen_counts()
-    doublings = np.ceil(np.log2(wanted / request.size))
-    return np.minimum(request.size * 2**doublings, n_items).astype(np.int64)
 
 
 class TrainedRecommender(AsyncRecommender):

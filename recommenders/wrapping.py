@@ -11,6 +11,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.recommenders.base import AsyncRecommender, Recommender
+from groundlings.recommenders.parts import joined, parts_of
 
 
 class DelegatingRecommender(Recommender):
@@ -67,7 +68,7 @@ class WrappingRecommender(DelegatingRecommender):
 
     @abstractmethod
     def mix(self, request: RankingRequest, inner: Ranking) -> Ranking:
-        """The list that is shown in place of the inner one."""
+        """The list that is shown in place of the inner one; asked for some sessions at a time where items are many."""
 
     def recommend(self, request: RankingRequest) -> Ranking:
         """See `Recommender.recommend`; TypeError where the recommender inside has to be waited for."""
@@ -82,5 +83,9 @@ class WrappingRecommender(DelegatingRecommender):
     def _mixed(self, request: RankingRequest, inner: Ranking) -> Ranking:
         if inner.propensity_kind != "deterministic":
             raise ValueError(f"{type(self.of).__name__} draws lots but does not say so: set `randomised = True` on it")
-        mixed = self.mix(request, inner)
+        parts = list(parts_of(len(request), request.seen.shape[1]))
+        if len(parts) == 1:
+            mixed = self.mix(request, inner)
+        else:
+            mixed = joined([self.mix(request.take(rows), inner.take(rows)) for rows in parts])
         return replace(mixed, calls=inner.calls) if inner.calls else mixed

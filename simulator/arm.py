@@ -5,31 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from groundlings.environments.arrays import BoolArray, IntArray
+from groundlings.environments.arrays import BoolArray, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.environment import Environment
-from groundlings.environments.errors import ConfigError, ProviderError, UnanswerablePrompt
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions, rows_of
-from groundlings.environments.offers import Offers
+from groundlings.environments.offers import DayOffers, Offers
 from groundlings.environments.repeats import NEVER, OwnClock, RepeatRule
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import Mind, Shown, looks_back, notices
 from groundlings.recommenders.base import AsyncRecommender
-from groundlings.simulator.cohorts import clicks_of, cohorts, shown_of
-from groundlings.simulator.concurrency import in_order
+from groundlings.simulator.cohorts import clicks_of, shown_of
+from groundlings.simulator.engines.engine import IN_PROCESS, Engine, may_wait
 from groundlings.simulator.log.writer import LogWriter
 from groundlings.simulator.lost_pages import LostPageWatch
 from groundlings.simulator.resume_state import Past, PastDay
 from groundlings.simulator.returns.rule import ReturnModel, ReturnState
 from groundlings.simulator.returns.signals import signals_of
-from groundlings.simulator.session import CohortRecord, browse
-from groundlings.simulator.session_schedule import DailyChance, Returns, SessionSchedule
+from groundlings.simulator.session import CohortRecord
+from groundlings.simulator.sessions_written import WrittenSessions, written
+from groundlings.simulator.shards import Occasion, Snapshot
 from groundlings.simulator.shelf import Shelf, Sold, largest_cohort, sold_in, without
+
+if TYPE_CHECKING:
+    from groundlings.simulator.session_schedule import Returns, SessionSchedule
 
 SECONDS_PER_DAY = 86_400
 
@@ -53,6 +57,7 @@ class Arm:
             none.
         repeats: Whether items of the history may be shown again.
         clock: Where each user's real history ends; needed where they may.
+        engine: Where sessions are simulated; no result depends on it.
     """
 
     name: str
@@ -70,6 +75,7 @@ class Arm:
     offers: Offers | None = None
     repeats: RepeatRule = NEVER
     clock: OwnClock | None = None
+    engine: Engine = IN_PROCESS
 
     def __post_init__(self) -> None:
         self._opening_time = self.history.next_second
@@ -84,6 +90,7 @@ class Arm:
         self._shown_today: list[Shown] = []
         self._today = 0
         self._not_shown = sp.csr_array((self.history.n_users, self.history.n_items))
+        self._withdrawn: BoolArray | None = None
         self._days = np.zeros(0, dtype=np.int64) if self.clock is None else self.clock.days(self.history)
 
     @property
@@ -99,6 +106,8 @@ class Arm:
             visit_probability: P(an agent has a session on a day).
             returns: When people come back, where it is more than that probability.
         """
+        from groundlings.simulator.session_schedule import DailyChance, SessionSchedule
+
         may_visit = np.ones(len(self.users), dtype=np.bool_) if self.residents is None else self.residents
         rule: Returns = DailyChance(self.users, visit_probability, self.seed)
         if returns is not None:
@@ -108,6 +117,19 @@ class Arm:
         self._schedule.invite(True)
         if looks_back(self.mind):
             self.mind.remember(self.past.memories)
+
+    def offer(self, items: ItemArray, *, offered: bool) -> None:
+        """From now on show some items to nobody, or again to whoever may be shown them."""
+        if self._withdrawn is None:
+            self._withdrawn = np.zeros(self.history.n_items, dtype=np.bool_)
+        self._withdrawn[items] = not offered
+
+    def swap(self, recommender: AsyncRecommender) -> None:
+        """Have another recommender make the lists, once it is fitted."""
+        self.recommender, self._fitted = recommender, False
+        if may_wait(recommender):  # it may hold connections, which workers would lack
+            self.engine.over(self.name)
+            self.engine = IN_PROCESS
 
     def fit(self) -> None:
         """Fit the recommender on all interactions so far; what it had learnt before is replaced."""
@@ -127,10 +149,10 @@ class Arm:
         day: int,
         concurrency: int,
         log: LogWriter,
-        on_sessions: Callable[[int], None],
+        on_sessions: Callable[[WrittenSessions], None],
         watch: LostPageWatch | None = None,
     ) -> None:
-        """Simulate one day: count the sessions that the log holds already, then run those that are missing.
+        """Simulate one day: tell of the sessions that the log holds already, then run those that are missing.
 
         Raises:
             TooMuchUnreadable: The watch says so; what it has counted is in the log.
@@ -139,7 +161,7 @@ class Arm:
         self._today, self._sold_today = day, []
         self._not_shown = self.repeats.seen(self.history, self._days, day)
         offers = None if self._shelf is None else self._shelf.on(day)
-        size = largest_cohort(self.mind.cohort_size, offers)
+        size = largest_cohort(self.mind.cohort_size, self._hidden(offers))
         here, seconds = self._schedule.arrivals(day), SECONDS_PER_DAY // self._sessions_per_day
         version = ""
         for occasion in range(self._sessions_per_day):
@@ -149,25 +171,27 @@ class Arm:
             logged = self.past.on(day, time if occasion else None)
             if len(logged):
                 self._recalled(logged, time, day, occasion)
-                on_sessions(len(logged))
+                on_sessions(WrittenSessions(self.name, len(logged)))
             agents = logged.missing(here)
             version = self.recommender.state() if len(agents) and not version else version
             seen_today = self._interactions_today() if occasion else None
-            waiting = cohorts(
-                agents,
-                self.users[agents],
-                day,
+            waiting = Occasion(
+                snapshot=Snapshot(self.name, self.recommender, self.environment, self.mind),
+                agents=agents,
+                users=self.users[agents],
+                day=day,
+                number=occasion,
+                sim_time=time,
                 seed=self.seed,
                 size=size,
-                sim_time=time,
-                occasion=occasion,
+                seen=partial(self._seen, today=seen_today),
                 offers=offers,
             )
-            records = in_order(partial(self._browse, seen_today=seen_today), waiting, concurrency)
+            records = self.engine.records(waiting, concurrency, self._cut_short)
             async for record in records if watch is None else watch.over(records):
                 log.write(record, arm=self.name, sim_time=time, policy_version=version)
                 self._heard(record, time, day, occasion)
-                on_sessions(len(record.sessions))
+                on_sessions(written(record, self.name))
         if self._shelf is not None:
             self._shelf.take_off(day, self._sold_today)
         log.flush()
@@ -204,6 +228,7 @@ class Arm:
         if self._schedule is not None:
             self._schedule.close()
             self._schedule = None
+        self.engine.over(self.name)
 
     def _interactions_today(self) -> Interactions:
         return self.history.take(np.zeros(0, dtype=np.int64)).joined(*self._clicks_today)
@@ -230,32 +255,20 @@ class Arm:
         if self._returns is not None:
             self._returns.heard(logged.agents, logged.signals(self._returns.topics), day, occasion)
 
-    def _seen(self, users: IntArray, today: Interactions | None) -> sp.csr_array:
-        """What sessions must not show again, shape (n, n_items): earlier sessions of the same day count."""
-        before = rows_of(self._not_shown, users)
-        if today is None or self.repeats.at_once:
-            return before
-        return sp.csr_array(before + today.met_by(users))
+    def _seen(self, sessions: Sessions, today: Interactions | None) -> sp.csr_array:
+        """What sessions must not show, shape (n, n_items): earlier sessions of the same day count."""
+        seen = rows_of(self._not_shown, sessions.users)
+        if today is not None and not self.repeats.at_once:
+            seen = sp.csr_array(seen + today.met_by(sessions.users))
+        hidden = self._hidden(sessions.offers)
+        return seen if hidden is None else without(seen, hidden)
 
-    async def _browse(self, sessions: Sessions, seen_today: Interactions | None) -> CohortRecord:
-        """Run one cohort's sessions; where an error ends them, note them as cut short."""
-        seen = self._seen(sessions.users, seen_today)
-        if sessions.offers is not None:
-            seen = without(seen, sessions.offers.sold_out)
-        try:
-            return await browse(
-                sessions,
-                seen,
-                recommender=self.recommender,
-                environment=self.environment,
-                mind=self.mind,
-            )
-        except BaseException as fault:
-            self.cut_short.extend((sessions.day, int(user)) for user in sessions.users)
-            if isinstance(fault, UnanswerablePrompt):
-                # A mind's question would have been a lost page; a list, or a memory, cannot be lost.
-                raise ProviderError(
-                    f"arm {self.name}: the recommender, or the mind after a session, asked what the server refuses for "
-                    f"good ({fault.what}); catch UnanswerablePrompt there and say what happens without an answer"
-                ) from None
-            raise
+    def _hidden(self, offers: DayOffers | None) -> BoolArray | None:
+        """What nobody may be shown, withdrawn or sold out, shape (n_items,); None where nothing is kept back."""
+        if offers is None:
+            return self._withdrawn
+        return offers.sold_out if self._withdrawn is None else self._withdrawn | offers.sold_out
+
+    def _cut_short(self, sessions: Sessions) -> None:
+        """Note sessions that an error has ended."""
+        self.cut_short.extend((sessions.day, int(user)) for user in sessions.users)

@@ -40,9 +40,22 @@ def cohorts(
         offers: What is offered on that day.
     """
     for start in range(0, len(agents), size):
-        some = users[start : start + size]
-        draws = Draws.for_sessions(seed, some, day, occasion)
-        yield Sessions(agents[start : start + size], some, day, draws, sim_time, offers)
+        some = slice(start, start + size)
+        yield cohort(agents[some], users[some], day, seed=seed, sim_time=sim_time, occasion=occasion, offers=offers)
+
+
+def cohort(
+    agents: IntArray,
+    users: IntArray,
+    day: int,
+    *,
+    seed: int,
+    sim_time: int = 0,
+    occasion: int = 0,
+    offers: DayOffers | None = None,
+) -> Sessions:
+    """Sessions of one day as one cohort; the arguments are those of `cohorts`."""
+    return Sessions(agents, users, day, Draws.for_sessions(seed, users, day, occasion), sim_time, offers)
 
 
 def clicks_of(record: CohortRecord, time: int, history: Interactions) -> Interactions:

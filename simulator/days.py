@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from groundlings.environments.cleaning import logger
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.concurrency import rare_collections
+from groundlings.simulator.interventions import Interventions
 from groundlings.simulator.log.writer import LogWriter
 from groundlings.simulator.lost_pages import LostPageWatch
 from groundlings.simulator.returns.rule import ReturnModel
+from groundlings.simulator.sessions_written import WrittenSessions
 
 _logger = logger(__name__)
 
@@ -56,9 +58,10 @@ async def live_together(
     arms: Sequence[Arm],
     schedule: Schedule,
     log: LogWriter,
-    on_sessions: Callable[[int], None],
+    on_sessions: Callable[[WrittenSessions], None],
     watch: LostPageWatch | None = None,
     after_first_fit: Callable[[Arm], Awaitable[None]] | None = None,
+    interventions: Interventions | None = None,
 ) -> None:
     """Simulate all days of some arms; after each day every one of them gets the clicks of all of them.
 
@@ -68,10 +71,11 @@ async def live_together(
         arms: Arms with a shared log; an arm that learns from its own log only is passed alone.
         schedule: Number of days, concurrency, days between fits.
         log: Gets the sessions in agent order.
-        on_sessions: Called with the number of sessions just written, or already in the log.
+        on_sessions: Is told of sessions just written, or already in the log.
         watch: Counts lost pages; None where any number is allowed.
         after_first_fit: Is given each arm before the first day, its recommender fitted on the history alone; it may ask
             for lists. Not called for an arm whose first days the log of an interrupted run holds.
+        interventions: What changes in the arms at the beginning of a day; None where nothing does.
 
     Raises:
         TooMuchUnreadable: The watch says so.
@@ -81,18 +85,20 @@ async def live_together(
             arm.start(schedule.days, schedule.visit_probability, schedule.returns)
         with rare_collections():
             for day in range(schedule.days):
-                # 1. Before the day, on schedule, recommenders are fitted on all interactions so far.
-                if schedule.fits_before(day):
-                    for arm in _fit(arms, until=schedule.next_fit(day)):
-                        if day == 0 and after_first_fit is not None:
-                            await after_first_fit(arm)
+                # 1. What is to change from this day on is changed, arm by arm.
+                swapped = [] if interventions is None else interventions.begin_day(day, arms)
 
-                # 2. Agents have their sessions. Recommenders are frozen: clicks of today change no list of today.
+                # 2. Before the day, on schedule, recommenders are fitted on all interactions so far; new ones at once.
+                for arm in _fit(arms if schedule.fits_before(day) else swapped, day, schedule, interventions):
+                    if day == 0 and after_first_fit is not None:
+                        await after_first_fit(arm)
+
+                # 3. Agents have their sessions. Recommenders are frozen: clicks of today change no list of today.
                 for arm in arms:
                     _logger.debug("day %d of %d: arm %s", day + 1, schedule.days, arm.name)
                     await arm.day(day, schedule.concurrency, log, on_sessions, watch)
 
-                # 3. After the day has ended in every arm, each recommender gets the clicks of all of them.
+                # 4. After the day has ended in every arm, each recommender gets the clicks of all of them.
                 clicks = [arm.take_clicks() for arm in arms]
                 for arm in arms:
                     arm.learn_from(clicks)
@@ -101,14 +107,17 @@ async def live_together(
             arm.stop()
 
 
-def _fit(arms: Sequence[Arm], until: int) -> Iterator[Arm]:
-    """Fit the recommenders for the days before `until`, where the log of an interrupted run lacks any of them.
+def _fit(arms: Sequence[Arm], day: int, schedule: Schedule, interventions: Interventions | None) -> Iterator[Arm]:
+    """Fit the recommenders before a day, where the log of an interrupted run lacks any of the days that they serve.
 
     Yields each arm right after its fit: what is made for one fit is not needed for the next.
 
-    A fit replaces what was learnt before, so a fit whose days are all in the log is not needed.
+    A later fit, or another recommender, replaces what was learnt, so a fit whose days are all in the log is not needed.
     """
     for arm in arms:
+        until = schedule.next_fit(day)
+        if interventions is not None:
+            until = min(until, interventions.next_swap(arm.name, day, schedule.days))
         if arm.past.whole_days < until:
             _logger.debug("fitting the recommender of arm %s", arm.name)
             arm.fit()

@@ -103,6 +103,10 @@ class Past:
         later = (each for each in self.days if each.day == day and sim_time in (None, each.sim_time))
         return next(later, PastDay(day))
 
+    def reaches(self, day: int) -> bool:
+        """Whether a session of a day, or of a later one, is in the log."""
+        return any(each.day >= day for each in self.days)
+
     @property
     def whole_days(self) -> int:
         """Days that are certainly over, because sessions of a later day exist."""

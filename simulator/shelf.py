@@ -61,9 +61,9 @@ def sold_in(record: CohortRecord) -> Sold:
     return np.concatenate(items), np.concatenate(units)
 
 
-def without(seen: sp.csr_array, sold_out: BoolArray) -> sp.csr_array:
-    """What each session must not be shown, with what is sold out."""
-    hidden = np.flatnonzero(sold_out)
+def without(seen: sp.csr_array, hidden_items: BoolArray) -> sp.csr_array:
+    """What each session must not be shown, with what nobody may be shown, shape (n_items,)."""
+    hidden = np.flatnonzero(hidden_items)
     if not len(hidden):
         return seen
     n_sessions = seen.shape[0]
@@ -72,8 +72,8 @@ def without(seen: sp.csr_array, sold_out: BoolArray) -> sp.csr_array:
     return seen + sp.csr_array((np.ones(len(columns), dtype=seen.dtype), columns, starts), shape=seen.shape)
 
 
-def largest_cohort(size: int, offers: DayOffers | None) -> int:
-    """How many sessions may be asked for at once, so that hiding what is sold out takes little memory."""
-    if offers is None:
+def largest_cohort(size: int, hidden_items: BoolArray | None) -> int:
+    """How many sessions may be asked for at once, so that hiding items from everybody takes little memory."""
+    if hidden_items is None:
         return size
-    return max(1, min(size, _HIDDEN_CELLS // max(1, int(offers.sold_out.sum()))))
+    return max(1, min(size, _HIDDEN_CELLS // max(1, int(hidden_items.sum()))))

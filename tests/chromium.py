@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -165,6 +166,37 @@ class Page:
     def pdf(self) -> bytes:
         """The page as it is printed, on A4."""
         return base64.b64decode(self.call("Page.printToPDF", preferCSSPageSize=True)["data"])
+
+    def pages_on_paper(self) -> int:
+        """How many pages the page has when it is printed."""
+        return len(re.findall(rb"/Type\s*/Page\b", self.pdf()))
+
+    def cut_on_paper(self, width: int = 703) -> list[str]:
+        """Tables that are wider than what is between the margins of A4, in pixels; the page stays as on paper."""
+        self.call("Emulation.setEmulatedMedia", media="print")
+        self.resize(width, 1000)
+        if self.run("document.documentElement.scrollWidth") > width + 1:
+            return ["the page"]
+        found: list[str] = self.run(
+            "[...document.querySelectorAll('main .wide')].filter(box => box.checkVisibility() &&"
+            "box.scrollWidth > box.clientWidth + 1).map(box => box.outerHTML.slice(0, 200))"
+        )
+        return found
+
+    def violations(self, axe: str) -> list[Any]:
+        """What axe finds wrong for people who cannot see or click, everything unfolded: rule, and where.
+
+        Args:
+            axe: Its script.
+        """
+        self.run("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+        self.run(f"{axe}; 0")
+        found: list[Any] = self.run(
+            "axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map("
+            "v => [v.id, v.nodes.map(node => node.html.slice(0, 200))]))"
+        )
+        self.run("document.querySelectorAll('details').forEach(part => { part.open = false; })")
+        return found
 
     def picture(self) -> bytes:
         """The page as it is seen, as PNG."""

@@ -124,6 +124,33 @@ def browser() -> Iterator[Any]:
         yield found
 
 
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script that finds what is wrong on a page for people who cannot see or click."""
+    package = pytest.importorskip("axe_core_python", reason="needs axe-core-python")
+    return (Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def fit_for_everybody(browser: Any, axe: str) -> Callable[[Path], None]:
+    """Asserts that a page asks for nothing, prints on three pages without a cut table, and is without fault to axe on a
+    desktop in the light and on a phone in the dark."""
+
+    def look(path: Path) -> None:
+        for width, height, dark in ((1400, 900, False), (390, 844, True)):
+            page = browser.open(path, width, height, dark=dark)
+            assert page.requests == [path.as_uri()]
+            assert page.violations(axe) == []
+            assert page.run("document.documentElement.scrollWidth") <= width
+            if not dark:
+                assert page.pages_on_paper() <= 3
+                assert page.cut_on_paper() == []
+            assert page.complaints == []
+            page.close()
+
+    return look
+
+
 def _beside(name: str) -> ModuleType:
     """A module in this folder."""
     found = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))

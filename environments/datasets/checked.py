@@ -25,6 +25,7 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import OwnData
 from groundlings.environments.datasets.own import sections_of
 from groundlings.environments.datasets.plain_values import Arrays, as_plain, from_plain
+from groundlings.environments.leftovers import remove_leftovers
 from groundlings.environments.paths import files_at
 
 OFF_VARIABLE = "GROUNDLINGS_DATA_CACHE"
@@ -150,6 +151,7 @@ def _write(path: Path, body: bytes) -> None:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         if not _is_ours(path.parent):
             return
+        remove_leftovers(path.parent, ".*")
         with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:  # readable by its owner alone
             try:
                 file.write(_MAGIC + hashlib.sha256(body).digest())

@@ -16,7 +16,7 @@ from groundlings.environments.datasets.loader import DATASET_LOADERS
 from groundlings.environments.datasets.offer_columns import OfferColumns, OfferWeeks
 from groundlings.environments.datasets.problems import OnProblem
 from groundlings.environments.datasets.same_moment import SameMoment
-from groundlings.environments.datasets.times import TimeUnit
+from groundlings.environments.datasets.time_cells import TimeUnit
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.interactions import KINDS, Kind
 from groundlings.environments.paths import NamedPath, NamedPaths

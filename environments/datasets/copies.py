@@ -24,7 +24,7 @@ from groundlings.environments.datasets.config import (
 from groundlings.environments.datasets.offer_columns import OfferColumns
 from groundlings.environments.datasets.own import load_own
 from groundlings.environments.datasets.tables import Table
-from groundlings.environments.datasets.times import TimeUnit
+from groundlings.environments.datasets.time_cells import TimeUnit
 from groundlings.environments.errors import DataError
 from groundlings.environments.interactions import KINDS, TicksPerSecond
 from groundlings.environments.offers import Offers

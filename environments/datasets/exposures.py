@@ -13,10 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.dataset import Dataset
+from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.ids import unknown_ids
 from groundlings.environments.datasets.ratings import read_ratings
-from groundlings.environments.datasets.tables import Column, Table
-from groundlings.environments.datasets.times import Times, TimeUnit, read_times
+from groundlings.environments.datasets.tables import Table
+from groundlings.environments.datasets.time_cells import TimeUnit
+from groundlings.environments.datasets.times import Times, read_times
 from groundlings.environments.errors import shown
 from groundlings.environments.exposures import UNKNOWN, Exposures, Policy, Shape
 from groundlings.environments.paths import NamedPath

@@ -10,9 +10,10 @@ import numpy as np
 
 from groundlings.environments.arrays import FloatArray, IntArray, KindArray
 from groundlings.environments.dataset import LIKES, RatingScale
+from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.config import InteractionColumns, OwnData, Things
 from groundlings.environments.datasets.header_words import says_count
-from groundlings.environments.datasets.tables import Column, Table
+from groundlings.environments.datasets.tables import Table
 from groundlings.environments.errors import ConfigError, DataError, shown
 from groundlings.environments.feedback import default_counted, occurring_kinds
 from groundlings.environments.interactions import DISLIKE, KINDS, Interactions, Kind

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import OwnData
+from groundlings.environments.datasets.ids import by_length
 from groundlings.environments.datasets.own import load_own
 from groundlings.environments.datasets.problems import OnProblem
 from groundlings.environments.datasets.tables import Table, is_text
@@ -77,15 +80,18 @@ class Tables:
             ConfigError: A table is no data frame, or `columns` speaks of a table that there is not.
         """
         frames = {name: frame for name, frame in self._frames().items() if name != _HELD_OUT}
-        for name in self.columns:
+        _refuse_other("columns", self.columns, "a mapping of tables to their columns")
+        _refuse_other("scale", {} if self.scale is None else self.scale, "a mapping with low, high and step")
+        for name, keys in self.columns.items():
             if name not in frames:
                 raise ConfigError(f"columns: found {shown(name)}, expected one of {', '.join(frames)}")
+            _refuse_other(f"columns.{name}", keys, "a mapping of keys to names of columns")
         own: dict[str, Any] = {} if self.scale is None else {"scale": dict(self.scale)}
         if self.on_problem is not None:
             own["on_problem"] = self.on_problem
         for name, frame in frames.items():
             named = dict(self.columns.get(name, {}))
-            headers = [str(header) for header in frame.columns]
+            headers = _headers(frame)
             found = {key: _header(key, headers) for key in _NEEDED[name]}
             found |= {key: key for key in _OPTIONAL[name] if key in headers}
             own[name] = {"path": name, **found, **named}
@@ -115,7 +121,13 @@ class Tables:
         if "items" not in tables:
             met = [tables[name] for name in ("interactions", _HELD_OUT) if name in tables]
             tables["items"] = _items_of(met, own.interactions.item)
-        return load_own(own, Path(), lambda path: tables[path.name])
+
+        def table_at(path: Path) -> Table:
+            if str(path) not in tables:
+                raise ConfigError(f"columns: found the path {shown(str(path))}, and data frames have none; take it out")
+            return tables[str(path)]
+
+        return load_own(own, Path(), table_at)
 
     def _frames(self) -> dict[str, pd.DataFrame]:
         import pandas as pd
@@ -134,6 +146,17 @@ class Tables:
         return given
 
 
+def _refuse_other(where: str, found: object, expected: str) -> None:
+    """Raise `ConfigError` for what is no mapping."""
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"{where}: found {shown(found)}, expected {expected}")
+
+
+def _headers(frame: pd.DataFrame) -> list[str]:
+    """The names of a frame's columns as text; halves of surrogate pairs, which no table holds, as their escapes."""
+    return [str(header).encode("utf-8", "backslashreplace").decode() for header in frame.columns]
+
+
 def _header(key: str, headers: Sequence[str]) -> str:
     """The column of a needed key that nobody has named: the frames of a run call users and items by `user_id`, ..."""
     return f"{key}_id" if key not in headers and f"{key}_id" in headers else key
@@ -147,7 +170,7 @@ def _table(frame: pd.DataFrame, name: str, columns: Mapping[str, Any]) -> Table:
     asked = {*columns.get("attributes", ()), *(columns.get("features") or ())}
     asked |= {value for value in columns.values() if isinstance(value, str)}
     asked |= {columns["split"]["column"]} if columns.get("split") else set()
-    headers = [str(header) for header in frame.columns]
+    headers = _headers(frame)
     arrays = []
     for place, header in enumerate(headers):
         if header not in asked or headers.count(header) > 1:
@@ -170,7 +193,7 @@ def whole_table(frame: pd.DataFrame, name: str) -> Table:
     Raises:
         DataError: It has no rows, or a column mixes kinds of values.
     """
-    return _table(frame, name, {"attributes": [str(header) for header in frame.columns]})
+    return _table(frame, name, {"attributes": _headers(frame)})
 
 
 def _refuse_changing_ids(table: Table, name: str, key: str) -> None:
@@ -185,13 +208,16 @@ def _refuse_changing_ids(table: Table, name: str, key: str) -> None:
             "convert it, for instance with astype('Int64') or astype(str)"
         )
     if is_text(kind):
-        for row, cell in enumerate(table.data.column(name).to_pylist()):
-            if cell is not None and cell != column.cells[row]:
-                column.fail(row, f"found {shown(cell)}, expected an id without spaces at its ends; strip the column")
+        raw = table.data.column(name).cast(pa.string())
+        spaced = pc.not_equal(raw, pc.utf8_trim_whitespace(raw)).fill_null(False).to_numpy()
+        if spaced.any():
+            row = int(np.argmax(spaced))
+            cell = raw[row].as_py()
+            column.fail(row, f"found {shown(cell)}, expected an id without spaces at its ends; strip the column")
 
 
 def _items_of(interactions: Sequence[Table], name: str) -> Table:
-    """The items that were met, their ids for titles; shorter ids first puts "2" before "10"."""
-    cells = [cell for table in interactions for cell in table.column(name, "own.interactions.item").values]
-    ids = sorted({cell for cell in cells if cell}, key=lambda item_id: (len(item_id), item_id))
+    """The items that were met, their ids for titles."""
+    texts = [table.column(name, "own.interactions.item").texts for table in interactions]
+    ids = by_length(pa.chunked_array(texts, pa.string()))
     return Table(Path("items (of the interactions)"), pa.table({"id": ids, "title": ids}), is_csv=False)

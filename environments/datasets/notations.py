@@ -17,6 +17,8 @@ _AT_ONCE = 2**16
 _NANO_DIGITS = 9
 _DATE, _MINUTE, _SECOND = 10, 16, 19
 """Characters of 2024-05-31, 2024-05-31T18:30 and 2024-05-31T18:30:00."""
+_FIRST_SECOND, _END_SECOND = -62_135_596_800, 253_402_300_800
+"""The years 1 to 9999, in seconds since 1970."""
 _ZONES = {0: "", 1: "Z", 5: "+hhmm", 6: "+hh:mm"}
 _DIGITS = {_DATE: (0, 1, 2, 3, 5, 6, 8, 9), _MINUTE: (11, 12, 14, 15), _SECOND: (17, 18)}
 _DECIMAL = r"^(?P<whole>\d{1,11})\.(?P<part>\d{0,9})$"
@@ -42,8 +44,20 @@ class Moments:
         return cls(np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, np.bool_))
 
 
-def of_iso(cells: tuple[str, ...]) -> Moments:
-    """ISO dates with or without a time of day, a fraction of a second and an offset."""
+def of_timestamps(stored: pa.ChunkedArray) -> Moments | None:
+    """Times that are stored as such, one per row; None where some are missing, or of years that ISO dates lack."""
+    if not pa.types.is_timestamp(stored.type) or stored.null_count:
+        return None
+    ticks = stored.combine_chunks().view(pa.int64()).to_numpy(zero_copy_only=False)
+    per_second = 10 ** (3 * ("s", "ms", "us", "ns").index(stored.type.unit))
+    seconds = ticks // per_second
+    nanos = (ticks - seconds * per_second) * (10**_NANO_DIGITS // per_second)
+    read = (seconds >= _FIRST_SECOND) & (seconds < _END_SECOND)
+    return Moments(seconds, nanos, read) if read.all() else None
+
+
+def of_iso(cells: pa.Array) -> Moments:
+    """ISO dates with or without a time of day, a fraction of a second and an offset; `cells` are text."""
     found = Moments.unread(len(cells))
     for rows, text, zone in _alike(cells):
         length = text.shape[1] - zone
@@ -67,10 +81,10 @@ def of_iso(cells: tuple[str, ...]) -> Moments:
     return found
 
 
-def of_decimals(cells: tuple[str, ...]) -> Moments:
-    """Numbers of seconds with decimals, such as 1700000000.25."""
+def of_decimals(cells: pa.Array) -> Moments:
+    """Numbers of seconds with decimals, such as 1700000000.25; `cells` are text."""
     found = Moments.unread(len(cells))
-    parts = pc.extract_regex(pa.array(cells, pa.string()), _DECIMAL)
+    parts = pc.extract_regex(cells, _DECIMAL)
     read = parts.is_valid().to_numpy(zero_copy_only=False)
     whole, fraction = (parts.filter(parts.is_valid()).field(place) for place in (0, 1))
     found.seconds[read] = whole.cast(pa.int64()).to_numpy()
@@ -92,13 +106,13 @@ def of_calendar(numbers: IntArray, length: int) -> Moments:
     return Moments(seconds, np.zeros_like(seconds), read)
 
 
-def _alike(cells: tuple[str, ...]) -> Iterator[tuple[IntArray, NDArray[np.uint8], int]]:
+def _alike(cells: pa.Array) -> Iterator[tuple[IntArray, NDArray[np.uint8], int]]:
     """Cells of one length and one way to write the offset: their numbers, their bytes, and the offset's length."""
-    array = pa.array(cells, pa.large_string())
+    array = cells.cast(pa.large_string())
     _, offsets, content = array.buffers()
     if content is None:
         return
-    starts = np.frombuffer(offsets, dtype=np.int64)[: len(cells) + 1]
+    starts = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
     signs = np.frombuffer(content, dtype=np.uint8)
     lengths = np.diff(starts)
     longest = _SECOND + 1 + _NANO_DIGITS + max(_ZONES)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.catalog import COST, Catalog
 from groundlings.environments.dataset import Dataset
+from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.config import (
     HeldOutFile,
     InteractionColumns,
@@ -30,11 +31,12 @@ from groundlings.environments.datasets.feedback import (
     words_of,
 )
 from groundlings.environments.datasets.genres import genres_of
+from groundlings.environments.datasets.ids import by_length
 from groundlings.environments.datasets.offer_columns import OfferColumns
 from groundlings.environments.datasets.own_history import History, Names, read_history
 from groundlings.environments.datasets.own_offers import read_offers, unit_costs
 from groundlings.environments.datasets.problems import Problems
-from groundlings.environments.datasets.tables import Column, Table
+from groundlings.environments.datasets.tables import Table
 from groundlings.environments.errors import DataError, shown
 from groundlings.environments.memory import available_memory, spelt
 from groundlings.environments.offers import Offers
@@ -282,8 +284,7 @@ def _met_in(rows: Table, config: OwnData) -> People | None:
     if users is None:
         return None
     users.refuse_empty("a user's id")
-    # Shorter ids first puts "2" before "10"; any fixed order would do, as long as the file's does not matter.
-    return _nameless(sorted({cell for cell in users.values if cell}, key=lambda user_id: (len(user_id), user_id)))
+    return _nameless(by_length(users.texts))
 
 
 def _who_is_left(history: History, people: People) -> tuple[History, People]:
@@ -312,6 +313,8 @@ def _nameless(user_ids: Sequence[str]) -> People:
 def _unique(column: Column, what: str) -> None:
     """Reject an empty cell, and a cell that an earlier row holds."""
     column.refuse_empty(what)
+    if len(set(column.values)) == len(column.codes):
+        return
     first: dict[str, int] = {}
     again = np.zeros(len(column.codes), dtype=np.bool_)
     for row, cell in enumerate(column.cells):

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.dataset import HELD_OUT, LEFT_OUT, TRAINING, RatingScale
+from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.config import InteractionColumns, SplitColumn
 from groundlings.environments.datasets.feedback import Feedback, joined_feedback, read_feedback
 from groundlings.environments.datasets.ids import places_of, unknown_ids
 from groundlings.environments.datasets.ratings import read_ratings
 from groundlings.environments.datasets.same_moment import together
-from groundlings.environments.datasets.tables import Column, Table
+from groundlings.environments.datasets.tables import Table
 from groundlings.environments.datasets.times import Times, read_times
 from groundlings.environments.errors import DataError, shown
 from groundlings.environments.interactions import Interactions
@@ -196,10 +197,7 @@ def _merged(file: _Read, config: InteractionColumns) -> tuple[_Read, int]:
 def _reject_repeats(file: _Read, bad: IntArray, earlier: int, config: InteractionColumns, *, differ: bool) -> None:
     """Reject rows that say again, or otherwise, what an earlier row of the same user, item and moment says."""
     table, first, before = file.table, int(file.rows[bad[0]]), int(file.rows[earlier])
-    who, what = (
-        shown(table.column(name, name).values[table.column(name, name).codes[first]])
-        for name in (config.user, config.item)
-    )
+    who, what = (shown(table.column(name, name).cell(first)) for name in (config.user, config.item))
     moment = "as on" if file.times is None else "at the same moment as on"
     advice = "; remove one of the two rows"
     if differ:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray
+from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.ids import places_of, unknown_ids
 from groundlings.environments.datasets.offer_columns import OfferColumns
-from groundlings.environments.datasets.tables import Column, Table
+from groundlings.environments.datasets.tables import Table
 from groundlings.environments.errors import DataError, shown
 from groundlings.environments.offers import FOR_EVER, FROM_THE_BEGINNING, Offers, overlap
 

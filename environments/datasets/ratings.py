@@ -9,7 +9,7 @@ import numpy as np
 from groundlings.environments import levels
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.dataset import RatingScale
-from groundlings.environments.datasets.tables import Column
+from groundlings.environments.datasets.columns import Column
 
 
 def read_ratings(column: Column, scale: RatingScale, key: str) -> FloatArray:

@@ -52,9 +52,11 @@ def together(keys: Sequence[NDArray[np.integer]], stars: FloatArray | None) -> T
     """Which rows have one key; None where no two have.
 
     Args:
-        keys: Columns that are equal in rows that belong together, shape (n,) each.
+        keys: Columns that are equal in rows that belong together, shape (n,) each: users, items, and others.
         stars: Of each row, NaN where it gives none; None where no row gives any.
     """
+    if _differ(keys[0], keys[1]):
+        return None
     order = np.lexsort(tuple(keys)).astype(np.int64)  # stable: rows of one key keep the order of the file
     new = np.ones(len(order), dtype=np.bool_)
     new[1:] = np.logical_or.reduce([key[order][1:] != key[order][:-1] for key in keys])
@@ -73,6 +75,13 @@ def together(keys: Sequence[NDArray[np.integer]], stars: FloatArray | None) -> T
         disputed = np.sort(order[differs])
         said = earliest[by_file]
     return Together(order, starts, first[by_file], last[by_file], said, np.sort(order[~new]), disputed)
+
+
+def _differ(users: NDArray[np.integer], items: NDArray[np.integer]) -> bool:
+    """Whether no user met an item twice: one sort of pairs tells it of most data, and all keys take four."""
+    pairs = users.astype(np.int64) * (int(items.max(initial=0)) + 1) + items
+    pairs.sort()
+    return not (pairs[1:] == pairs[:-1]).any()
 
 
 def _first_said(stars: FloatArray, starts: IntArray, key_of: IntArray) -> FloatArray:

@@ -1,107 +1,29 @@
-"""Files and data frames as columns of text, with every complaint tied to a file and a row."""
+"""Files and data frames as tables, with every complaint tied to a file and a row."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from groundlings.environments.arrays import BoolArray, IntArray
+from groundlings.environments.arrays import IntArray
+from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.csv_files import SEPARATORS, Ragged, read_csv
 from groundlings.environments.datasets.file_kinds import refuse_large
 from groundlings.environments.datasets.file_parts import Part
 from groundlings.environments.datasets.problems import Problem, Problems
-from groundlings.environments.errors import DataError, shown
+from groundlings.environments.errors import DataError
 
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column, dictionary-encoded: parsing touches each distinct cell once, however long the file is.
-
-    Attributes:
-        table: Where it stands.
-        name: Its header.
-        values: The distinct cells, spaces at their ends cut off.
-        codes: Which of them each row holds, shape (n_rows,).
-    """
-
-    table: Table
-    name: str
-    values: tuple[str, ...]
-    codes: IntArray
-
-    @cached_property
-    def cells(self) -> list[str]:
-        """One cell a row."""
-        return [self.values[code] for code in self.codes.tolist()]
-
-    def parsed(self, parse: Callable[[str], Any], kind: type[np.generic]) -> np.ndarray[Any, Any]:
-        """Each cell through `parse`, shape (n_rows,).
-
-        Args:
-            parse: Raises ValueError, with what it expected, for a cell it cannot read.
-            kind: The element type of the result.
-        """
-        return np.array(self.each(parse), dtype=kind)[self.codes]
-
-    def each(self, parse: Callable[[str], Any], among: IntArray | None = None) -> list[Any]:
-        """`parsed` of the distinct cells alone, in the order of `values`, or of those whose codes are given."""
-        results: list[Any] = []
-        problems: dict[str, list[int]] = {}
-        codes = range(len(self.values)) if among is None else among.tolist()
-        for code in codes:
-            try:
-                results.append(parse(self.values[code]))
-            except ValueError as error:
-                results.append(0)
-                problems.setdefault(str(error), []).append(code)
-        found = []
-        for expected, bad in problems.items():
-            wrong = np.zeros(len(self.values), dtype=np.bool_)
-            wrong[bad] = True
-            rows = wrong[self.codes]
-            found.append((int(np.argmax(rows)), expected, rows))
-        for row, expected, rows in sorted(found, key=lambda each: each[0]):
-            self.reject(rows, f"found {shown(self.values[self.codes[row]])}, expected {expected}")
-        return results
-
-    def refuse_empty(self, what: str) -> None:
-        """Reject rows whose cell is empty; `what` says what it should hold."""
-        if "" in self.values:
-            empty = np.array([value == "" for value in self.values])[self.codes]
-            self.reject(empty, f"the cell is empty, expected {what}; fill it in or remove the row")
-
-    def reject(self, bad: BoolArray, complaint: str) -> None:
-        """Say that rows cannot be used because of a cell in this column; see `Table.reject`.
-
-        Args:
-            bad: Which rows, shape (n_rows,); where none is, nothing is said.
-            complaint: What is wrong with the first of them.
-        """
-        rows = np.flatnonzero(bad)
-        if len(rows):
-            self.table.reject(rows, f"column {self.name!r}: {complaint}")
-
-    def with_point(self, cell: str) -> str:
-        """A cell's number with a decimal point, where it has a decimal comma and nothing else can be meant."""
-        return cell.replace(",", ".") if self.table.decimal_comma and _COMMA.fullmatch(cell) else cell
-
-    def fail(self, row: int, complaint: str) -> NoReturn:
-        """Raise DataError about the cell of a row (0 is the first row of data)."""
-        self.table.fail(row, f"column {self.name!r}: {complaint}")
 
 
 @dataclass(frozen=True)
@@ -229,8 +151,9 @@ class Table:
             )
         try:
             raw = self._as_told(name, lists, infinite)
-            encoded = raw.cast(pa.string()).fill_null("").combine_chunks().dictionary_encode()
-            values = tuple(value.strip() for value in encoded.dictionary.to_pylist())
+            column = Column(self, name, raw)
+            if not pa.types.is_integer(raw.type) and not pa.types.is_timestamp(raw.type):
+                _ = column.distinct  # says what cannot be read; the others are encoded where somebody asks
         except UnicodeDecodeError as error:
             raise DataError(
                 f"{self.path}: column {name!r} ({key}) holds the bytes {error.object[:20]!r}, which are not UTF-8; "
@@ -241,12 +164,7 @@ class Table:
                 f"{self.path}: column {name!r} ({key}) holds {raw.type}, expected text, numbers or times; "
                 "convert it before you write the file"
             ) from error
-        return Column(
-            self,
-            name,
-            values,
-            encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64),
-        )
+        return column
 
     def ids(self, name: str, key: str) -> Column:
         """As `column`, of ids: refused where numbers are kept so that different ids are one."""
@@ -320,9 +238,6 @@ class Table:
         """Raise DataError about a row (0 is the first row of data)."""
         raise DataError(f"{self.home(row)}, {self.where(row)}: {complaint}")
 
-
-_COMMA = re.compile(r"[+-]?\d+,\d{1,2}")
-"""A number with a decimal comma; with three digits after it the comma may group thousands."""
 
 _PLACES = 4
 """Of ragged rows that are named."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from groundlings.environments.arrays import FloatArray
 
@@ -77,12 +77,25 @@ def mean_interval(values: FloatArray, confidence: float = CONFIDENCE) -> Estimat
     n, excluded = len(known), len(values) - len(known)
     if n == 0:
         return Estimate(None, None, None, None, n, excluded)
-    mean = float(known.mean())
-    if n == 1:
-        return Estimate(mean, None, None, None, n, excluded)
-    error = float(known.std(ddof=1) / np.sqrt(n))
-    reach = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * error
-    return Estimate(mean, error, mean - reach, mean + reach, n, excluded)
+    error = float(known.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+    return interval_of_mean(float(known.mean()), error, n, excluded, confidence)
+
+
+def interval_of_mean(
+    mean: float, standard_error: float, n: int, excluded: int, confidence: float = CONFIDENCE
+) -> Estimate:
+    """As `mean_interval`, of values that somebody has added up: of none or one there is no interval.
+
+    Args:
+        mean, standard_error: Of the values that are known, whatever they are where there are fewer than one and two.
+        n: Agents that have a value.
+        excluded: Agents that have none.
+        confidence: Coverage of the interval.
+    """
+    if n < 2:
+        return Estimate(mean if n else None, None, None, None, n, excluded)
+    reach = float(stdtrit(n - 1, (1 + confidence) / 2)) * standard_error
+    return Estimate(mean, standard_error, mean - reach, mean + reach, n, excluded)
 
 
 def within_one(found: Estimate) -> Estimate:
@@ -119,4 +132,4 @@ def _two_sided(mean: float, standard_error: float, freedom: int) -> float:
     if standard_error == 0.0:
         # Every agent differs by the same amount: no chance is involved, whatever the amount.
         return 1.0 if mean == 0.0 else 0.0
-    return float(2 * stats.t.sf(abs(mean) / standard_error, freedom))
+    return float(2 * stdtr(freedom, -(abs(mean) / standard_error)))

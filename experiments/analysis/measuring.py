@@ -8,6 +8,7 @@ from pathlib import Path
 
 from groundlings.experiments.analysis.answer.values import Answer
 from groundlings.experiments.analysis.metrics import Metric, Summary, summarise
+from groundlings.experiments.analysis.metrics.summary import read_totals
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.log_check import SOME_ROWS
 from groundlings.simulator.log.reader import LogReader
@@ -31,7 +32,6 @@ class Measured:
 def measure(
     directory: Path,
     log: LogReader,
-    variants: Sequence[LogReader] = (),
     metrics: Sequence[Metric] | None = None,
     most_rows: int | None = SOME_ROWS,
     fidelity: Path | None = None,
@@ -43,13 +43,13 @@ def measure(
     Args:
         directory: The run's.
         log: Its log.
-        variants: Logs of the same experiment with other prompts, models or seeds, for the report's verdict.
         metrics: What is measured; what the run's experiment file names if absent.
         most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
         fidelity, truth: Files of the labs, where they do not lie beside the run.
         told: Is called with how many parts are over, how many there are, and what the next one is.
     """
     from groundlings.experiments.analysis import report
+    from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
     from groundlings.experiments.analysis.report.page import read_material
 
     def tell(done: int, what: str) -> None:
@@ -57,12 +57,17 @@ def measure(
             told(done, _PARTS, what)
 
     tell(0, "measuring")
-    summary = summarise(log, metrics)
+    totals = read_totals(log, metrics)
+    outcomes = read_outcomes(log, measured=totals)  # read once: of many users that is most of the work
+    summary = summarise(log, measured=totals, outcomes=outcomes)
     tell(1, "comparing")
-    material = read_material(directory, log, summary, variants, most_rows, fidelity, truth)
+    material = read_material(directory, log, summary, (), most_rows, fidelity, truth, outcomes)
     report.write_report(
-        directory, log, summary, variants, most_rows, fidelity, truth,
-        lambda done, total: tell(2 + round((_PARTS - 2) * done / total), "drawing"), material,
-    )  # fmt: skip
+        directory,
+        log,
+        summary,
+        material,
+        lambda done, total: tell(2 + round((_PARTS - 2) * done / total), "drawing"),
+    )
     files.write_json(directory / files.SUMMARY_NAME, summary.as_dict())
     return Measured(summary, material.answer)

@@ -62,18 +62,19 @@ def retention_by_arm(log: LogReader) -> Mapping[str, tuple[RetentionPoint, ...]]
     estimator = estimator_of(
         design_of(run["config"]), run["seed"], [arm.name for arm in arms], log.user_ids(), personas
     )
-    found: dict[str, tuple[RetentionPoint, ...]] = {}
-    baseline: list[tuple[FloatArray, FloatArray]] = []
+    sides: dict[str, _Returns] = {}
     for arm in arms:
         own = rows[rows.arm_id == arm.arm_id]
         place = np.searchsorted(agents, own.agent_id.to_numpy(np.int64))
-        values = _values(place, own.day.to_numpy(np.int64), len(agents), days, last_day)
-        found[arm.name] = tuple(
-            _point(int(day), *values[number], estimator, baseline[number] if baseline else None)
-            for number, day in enumerate(days)
-        )
-        baseline = baseline or values
-    return found
+        sides[arm.name] = _Returns(place, own.day.to_numpy(np.int64), len(agents), last_day)
+    found: dict[str, list[RetentionPoint]] = {name: [] for name in sides}
+    for day in map(int, days):  # one day at a time: of all of them there would be a table of users by days
+        baseline: tuple[FloatArray, FloatArray] | None = None
+        for name, side in sides.items():
+            values = side.after(day)
+            found[name].append(_point(day, *values, estimator, baseline))
+            baseline = baseline or values
+    return {name: tuple(points) for name, points in found.items()}
 
 
 def retention_frame(log: LogReader) -> pd.DataFrame:
@@ -107,22 +108,32 @@ def _columns(name: str, share: Share, difference: Difference | None) -> dict[str
     return {key: np.nan if value is None else value for key, value in found.items()}
 
 
-def _values(
-    place: IntArray, day: IntArray, agents: int, days: IntArray, last_day: int
-) -> list[tuple[FloatArray, FloatArray]]:
-    """Whether each agent was back on a day, and on it or later, NaN of agents of whom nobody can say; day by day."""
-    first = np.full(agents, last_day + 1)
-    np.minimum.at(first, place, day)
-    last = np.full(agents, -1)
-    np.maximum.at(last, place, day)
-    since = day - first[place]
-    found = []
-    for wanted in days:
-        known = first + wanted <= last_day
+class _Returns:
+    """The days on which each agent of one arm had a session.
+
+    Args:
+        place: Of the agent, one entry per agent and day with a session.
+        day: Which day, same shape.
+        agents: How many there are.
+        last_day: Of the run.
+    """
+
+    def __init__(self, place: IntArray, day: IntArray, agents: int, last_day: int) -> None:
+        self._place, self._last_day = place, last_day
+        self._first = np.full(agents, last_day + 1)
+        np.minimum.at(self._first, place, day)
+        self._last = np.full(agents, -1)
+        np.maximum.at(self._last, place, day)
+        self._since = day - self._first[place]
+
+    def after(self, days: int) -> tuple[FloatArray, FloatArray]:
+        """Whether each agent was back so many days after the first session, and then or later, shape (n_agents,); NaN
+        of agents of whom nobody can say."""
+        wanted = self._first + days
+        known = wanted <= self._last_day
         back = np.where(known, 0.0, np.nan)
-        back[place[since == wanted]] = 1.0
-        found.append((back, np.where(known, last >= first + wanted, np.nan)))
-    return found
+        back[self._place[self._since == days]] = 1.0
+        return back, np.where(known, self._last >= wanted, np.nan)
 
 
 def _point(

@@ -8,9 +8,10 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
@@ -18,8 +19,9 @@ from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.cleaning import printable_json
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.archive.strangers import refuse_strange
+from groundlings.simulator.log.parquet import ParquetStore
 from groundlings.simulator.log.sqlite import SqliteStore
-from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, Store, store_at
+from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, Store, on_disk, store_at
 from groundlings.simulator.log.trusted_hosts import remember
 
 CONFIG_NAME = "config.yaml"
@@ -34,8 +36,23 @@ HELD_OUT_NAME = "held_out.json"
 """What real behaviour and other audiences say of the arms, measured when the run was made."""
 BACKGROUND_NAME = "background.json"
 """What the training part of the data tells of the items that were shown, for metrics that the log alone cannot give."""
+_MOST_WORDS = 200
+"""Characters of what a manifest says of one recommender."""
 CELLS = "cells"
 """Replicates of one experiment lie under this, a run directory each."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogKind:
+    """What holds the large tables of a log in the run's directory.
+
+    Attributes:
+        name: sqlite or parquet.
+        asked: Whether the configuration names it, and not the size of the run.
+    """
+
+    name: Literal["sqlite", "parquet"]
+    asked: bool
 
 
 def choose_directory(name: str, out: Path | None) -> Path:
@@ -172,6 +189,14 @@ def data_notes(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(note for note in notes if isinstance(note, str)) if isinstance(notes, list) else ()
 
 
+def own_recommenders(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Arm -> how its recommender works, of those that are not shipped; it may be a stranger's manifest."""
+    told = manifest.get("recommenders")
+    if not isinstance(told, dict):
+        return {}
+    return {str(name): words[:_MOST_WORDS] for name, words in told.items() if isinstance(words, str)}
+
+
 def check_server(url: str | None) -> None:
     """Before there is a directory: whether the server that is to hold the log answers, and lets us write."""
     if url is not None:
@@ -180,12 +205,13 @@ def check_server(url: str | None) -> None:
         PostgresStore(url, "groundlings").check_server()
 
 
-def log_store(directory: Path, url: str | None) -> Store:
+def log_store(directory: Path, url: str | None, kind: LogKind = LogKind("sqlite", asked=False)) -> Store:
     """Where the log of a run lies, or is to lie.
 
     Args:
         directory: The run's.
-        url: The database that the configuration names; None for a file in the directory.
+        url: The database that the configuration names; None for files in the directory.
+        kind: What those are, for a run that has none yet.
 
     Raises:
         ConfigError: The run began in another place.
@@ -197,7 +223,7 @@ def log_store(directory: Path, url: str | None) -> Store:
             raise ConfigError(
                 f"{directory}: the run began on {began_on}, and its configuration names no log.url; put it back"
             )
-        return SqliteStore(directory / LOG_NAME)
+        return _in_files(directory / LOG_NAME, kind)
     if began_on is None:
         remember(url)
         schema = f"run_{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(4)}"
@@ -208,3 +234,16 @@ def log_store(directory: Path, url: str | None) -> Store:
             f"the database has moved, mend both {CONFIG_NAME} and {ADDRESS_NAME}"
         )
     return store_at(directory)
+
+
+def _in_files(path: Path, kind: LogKind) -> Store:
+    if not path.is_file():
+        return ParquetStore(path) if kind.name == "parquet" else SqliteStore(path)
+    store = on_disk(path)
+    began_as = "parquet" if isinstance(store, ParquetStore) else "sqlite"
+    if kind.asked and kind.name != began_as:
+        raise ConfigError(
+            f"{path.parent}: the log of this run began as {began_as}, and its configuration says log.store: "
+            f"{kind.name}; put it back, or take the key out"
+        )
+    return store

@@ -6,13 +6,14 @@ import json
 import math
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from groundlings.environments.bounded_files import bounded_text
-from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.errors import RunDirectoryError, shown
 from groundlings.experiments.analysis.answer.file import read_answer
 from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg
 from groundlings.experiments.analysis.metrics.lost import LostPages, altogether
@@ -25,6 +26,9 @@ from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, store_at
 
 _NOISE = 0.05
+_MOST_DAYS = 10**9
+_LARGEST = 1e100
+"""Of a mean in a summary: its square is a number, too."""
 
 DAMAGED = "damaged"
 """The status of a directory whose log cannot be read."""
@@ -146,7 +150,7 @@ def read_run(directory: Path, most_rows: int | None = SOME_ROWS) -> RunInfo:
             facts=source.run,
             counts=source.counts(),
             digest=source.digest,
-            versions={**source.run["versions"], **source.manifest.get("versions", {})},
+            versions={**source.run["versions"], **_versions(source.manifest)},
             cut_short=_cut_short(directory, source.run["status"]),
             answer=read_answer(directory),
             lost=altogether(list(source.lost().values())),
@@ -154,14 +158,28 @@ def read_run(directory: Path, most_rows: int | None = SOME_ROWS) -> RunInfo:
         )
 
 
+def _versions(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a manifest says of packages; nothing where it says that in no form of ours."""
+    told = manifest.get("versions")
+    return told if isinstance(told, dict) else {}
+
+
 def _cut_short(directory: Path, status: str) -> list[dict[str, Any]] | None:
     if status == "done":
         return []
     try:
         content = json.loads(bounded_text(directory / STOPPED_NAME, regular=True))
-        return [{name: each[name] for name in ("arm", "day", "user_id")} for each in content["cut_short"]]
+        return [_session(each) for each in content["cut_short"]]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _session(told: Any) -> dict[str, Any]:
+    """A session that was open; raises where it is written as no run writes it."""
+    arm, day, user_id = (told[name] for name in ("arm", "day", "user_id"))
+    if not isinstance(arm, str) or not isinstance(user_id, str) or type(day) is not int or not 0 <= day < _MOST_DAYS:
+        raise ValueError("no session of ours")
+    return {"arm": arm, "day": day, "user_id": user_id}
 
 
 def diff_runs(first: Path, second: Path) -> list[Contrast]:
@@ -242,7 +260,16 @@ def delete_run(directory: Path) -> None:
 
 
 def _size(directory: Path) -> int:
-    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file() and not path.is_symlink())
+    return sum(_bytes(path) for path in directory.rglob("*"))
+
+
+def _bytes(path: Path) -> int:
+    """Of a file; 0 of what is none, or has gone meanwhile: a run that goes writes and removes files all the time."""
+    try:
+        about = path.lstat()
+    except OSError:
+        return 0
+    return about.st_size if stat.S_ISREG(about.st_mode) else 0
 
 
 def _behaviour(run: RunInfo) -> dict[str, Any]:
@@ -285,7 +312,12 @@ def _estimates_in(summary: Mapping[str, Any]) -> dict[str, _Estimate]:
         for name, estimate in arm["metrics"].items()
     }
     figures: list[object] = [figure for each in found.values() for figure in (each.mean, each.error)]
-    strange = next((figure for figure in figures if not isinstance(figure, int | float | None)), None)
-    if strange is not None:
-        raise ValueError(f"found {strange!r} for a mean")
+    strange = [figure for figure in figures if figure is not None and not _is_figure(figure)]
+    if strange:
+        raise ValueError(f"found {shown(strange[0])} for a mean or its standard error")
     return found
+
+
+def _is_figure(value: object) -> bool:
+    """Whether a value is a number that can be reckoned with."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST

@@ -119,11 +119,16 @@ def _manifest_faults(directory: Path, seals: SealReport) -> Iterator[str]:
     if not (directory / MANIFEST_NAME).is_file():
         return
     seal = manifest.get(SEAL)
+    try:
+        found = manifest_hash(manifest)
+    except RecursionError:
+        yield f"{MANIFEST_NAME} cannot be read"
+        return
     if not seals.sealed:
         if seal is not None and not seals.faults:
             yield f"the seals of the log were taken away: {MANIFEST_NAME} holds one"
     elif seal is None:
         yield f"{MANIFEST_NAME} was changed: its seal is missing"
-    elif seals.manifests.get(manifest_hash(manifest)) != seal:
+    elif seals.manifests.get(found) != seal:
         known = seal in seals.manifests.values()
         yield f"{MANIFEST_NAME} was changed" if known else f"{MANIFEST_NAME} holds a seal that the log does not know"

@@ -99,10 +99,15 @@ def synthesize(
         done = synthesise(loaded, format_name, out, log, progress, quality=not no_quality)
     _say(done, console)
     if done.quality is not None:
+        from groundlings.experiments.exports.quality.page import PAGE_NAME
         from groundlings.experiments.exports.quality.sentences import terminal_lines
+        from groundlings.experiments.exports.quality.uses import answer_of
 
+        console.print(f"page       {escape(str(done.directory / PAGE_NAME))}", highlight=False, soft_wrap=True)
         for line in terminal_lines(done.quality):
             console.print(escape(line), highlight=False, soft_wrap=True)
+        head, sentence = answer_of(done.quality)
+        console.print(f"\n[bold]{escape(head)}:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
     if log is not None:
         console.print(f"run        {escape(str(log))}", highlight=False, soft_wrap=True)
 

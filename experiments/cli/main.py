@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -340,6 +341,9 @@ def _status_of_the_command(stopped: Stopped) -> int:
         errors.print(f"[bold red]error[/] {escape(out_of_memory(fault))}")
         return 2
     except OSError as fault:
+        if fault.errno in _OF_THE_SYSTEM and fault.filename is None:
+            errors.print(f"[bold red]error[/] {escape(f'{fault.strerror}; {_OF_THE_SYSTEM[fault.errno]}')}")
+            return 2
         if fault.filename is None or fault.strerror is None:
             say("".join(traceback.format_exception(fault)).rstrip("\n"), stderr=True)
             return 1
@@ -353,6 +357,15 @@ def _status_of_the_command(stopped: Stopped) -> int:
         return 1
 
 
+_OF_THE_SYSTEM = {
+    errno.ENOSPC: "free some space, or name directories on another disk (--out, GROUNDLINGS_CACHE, GROUNDLINGS_DATA)",
+    errno.EDQUOT: "free some of what you may use, or name directories on another disk (--out, GROUNDLINGS_CACHE)",
+    errno.EMFILE: "let a process open more files (ulimit -n)",
+    errno.ENFILE: "the system has too many files open; close some",
+}
+"""What the system says without naming a file, and what helps."""
+
+
 def _told_of_stopping(stopped: Stopped) -> int:
     errors.print(f"stopped by {stopped.name}")
     return stopped.exit_code(CTRL_C)
@@ -360,10 +373,13 @@ def _told_of_stopping(stopped: Stopped) -> int:
 
 def _keeps_files() -> bool:
     """Whether the command leaves its results in files, so that it is done even if nobody could read what it said."""
-    return any(word in _KEEPS_FILES for word in sys.argv[1:2])
+    return " ".join(sys.argv[1:2]) in _KEEPS_FILES or " ".join(sys.argv[1:3]) in _KEEPS_FILES
 
 
-_KEEPS_FILES = {"calibrate", "export", "fidelity", "report", "run", "synthesize", "truth", "validate", "warmup"}
+_KEEPS_FILES = {
+    "calibrate", "data split", "datasets fetch", "export", "fidelity", "report", "run", "runs delete", "synthesize",
+    "truth", "validate", "warmup",
+}  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from groundlings.environments.cleaning import printable
 from groundlings.environments.errors import ConfigError
-from groundlings.experiments.terminal import Terminal, escape, say
+from groundlings.experiments.terminal import Terminal, as_yaml, escape, say
 
 if TYPE_CHECKING:
     from groundlings.simulator.language.config import ModelConfig
@@ -134,8 +134,6 @@ def _of_experiment(path: Path) -> dict[str, Any]:
 
 def _fragment(given: ModelConfig, findings: Sequence[Finding]) -> str:
     """The settings as a YAML file, with what was found as comments."""
-    import yaml
-
     from groundlings.simulator.language.config import ModelConfig
 
     found = {key: value for each in findings for key, value in each.settings.items()}
@@ -143,4 +141,4 @@ def _fragment(given: ModelConfig, findings: Sequence[Finding]) -> str:
     ModelConfig.model_validate(content)
     told = [f"# {'yes' if each.works else 'no '}  {each.what}: {printable(each.detail)}" for each in findings]
     lines = ["# mind.model, as `groundlings model check` found that this server wants to be asked.", *told]
-    return "\n".join([*lines, yaml.safe_dump(content, sort_keys=False, allow_unicode=True)])
+    return "\n".join([*lines, as_yaml(content)])

@@ -14,6 +14,7 @@ from rich.table import Column
 from rich.text import Text
 
 from groundlings.environments.cleaning import printable
+from groundlings.experiments.cli.live_figure import LiveFigure
 from groundlings.experiments.running.events import (
     ArmBegins,
     Downloading,
@@ -44,8 +45,9 @@ class TerminalProgress:
         self._bars = Bars(
             TextColumn("{task.description}", markup=False, table_column=Column(ratio=2, no_wrap=True)),
             BarColumn(bar_width=None, table_column=Column(ratio=3)),
-            TextColumn("{task.fields[amount]}", table_column=Column(justify="right", no_wrap=True)),
-            _Rate(table_column=Column(justify="right", no_wrap=True)),
+            _Amount(console),
+            _Figure(console),
+            _Rate(console),
             _Left(table_column=Column(justify="right", no_wrap=True)),
             console=console,
             expand=True,
@@ -53,6 +55,7 @@ class TerminalProgress:
         self._pairs = pairs
         self._tasks: dict[str, TaskID] = {}
         self._arm: TaskID | None = None
+        self._figure = LiveFigure()
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -86,10 +89,12 @@ class TerminalProgress:
                 self.directory = directory
             case ArmBegins(name, sessions):
                 self._end_arm()
+                self._figure = LiveFigure()
                 self._arm = self._bars.add_task(
-                    printable(name), total=sessions, amount=_sessions(0, sessions), rated=True
+                    printable(name), total=sessions, amount=_sessions(0, sessions), figure=self._figure
                 )
             case SessionsWritten(count):
+                self._figure.take_note(event)
                 self._count(count)
             case Measuring(done, total, what):
                 self._end_arm()
@@ -121,15 +126,47 @@ class TerminalProgress:
             self._bars.update(self._arm, completed=done, total=total, amount=_sessions(done, total))
 
 
-class _Rate(ProgressColumn):
+class _Fitted(ProgressColumn):
+    """A column at the right whose words depend on the width of the terminal."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(table_column=Column(justify="right", no_wrap=True))
+        self._console = console
+
+    @property
+    def wide(self) -> bool:
+        """Whether there is room for whole words."""
+        return self._console.width >= _WIDE
+
+
+class _Amount(_Fitted):
+    """How much is done; where there is little room, sessions go without their name."""
+
+    def render(self, task: Task) -> Text:
+        """See `ProgressColumn.render`."""
+        amount = str(task.fields["amount"])
+        return plain(amount if self.wide else amount.removesuffix(_SESSIONS))
+
+
+class _Figure(_Fitted):
+    """What was clicked so far, of arms."""
+
+    def render(self, task: Task) -> Text:
+        """See `ProgressColumn.render`."""
+        figure = task.fields.get("figure")
+        return plain(figure.words(self._console.width, over=task.finished) if isinstance(figure, LiveFigure) else "")
+
+
+class _Rate(_Fitted):
     """How much is done in a second, of sessions; of anything else there is no rate worth telling."""
 
     def render(self, task: Task) -> Text:
         """See `ProgressColumn.render`."""
-        if not task.fields.get("rated") or (task.speed is None and task.finished_speed is None):
+        if "figure" not in task.fields or (task.speed is None and task.finished_speed is None):
             return plain("")
         speed = task.finished_speed or task.speed or 0.0
-        return plain(f"{speed:,.0f} a second" if speed >= 10 else f"{60 * speed:,.0f} a minute", style="dim")
+        second, minute = (" a second", " a minute") if self.wide else ("/s", "/min")
+        return plain(f"{speed:,.0f}{second}" if speed >= 10 else f"{60 * speed:,.0f}{minute}", style="dim")
 
 
 class _Left(ProgressColumn):
@@ -149,12 +186,15 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+_WIDE = 110
+"""Columns from which on there is room for whole words."""
+_SESSIONS = " sessions"
 _LAB = "lab"
 _MEASURING = "measuring"
 
 
 def _sessions(done: int, total: int) -> str:
-    return f"{done:,}/{total:,} sessions"
+    return f"{done:,}/{total:,}{_SESSIONS}"
 
 
 def _megabytes(done: int, total: int | None) -> str:

@@ -41,13 +41,14 @@ def print_measured(found: Measured, console: Console) -> None:
 
 
 def _print_tables(found: Measured, console: Console) -> None:
-    from groundlings.experiments.analysis.answer.terminal import render_ranking
+    from groundlings.experiments.analysis.answer.terminal import print_abouts, render_ranking
     from groundlings.experiments.analysis.report import render_summary_table
 
     console.print(render_summary_table(found.summary))
     ranking = render_ranking(found.answer, console.width)
     if ranking is not None:
         console.print(ranking)
+        print_abouts(found.answer, console)
 
 
 def _print_answer(found: Measured, console: Console) -> None:

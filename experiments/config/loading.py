@@ -86,11 +86,12 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
     """The values of a configuration that can change a result.
 
     Budgets, limits, timeouts and concurrency stay out: whoever resumes a run may change them. So does the place of the
-    log, because a run is the same wherever it is written down, `held_out`, which measures arms and changes no session,
-    and `question`, which is a title.
+    log, because a run is the same wherever it is written down, and `execution`, because it is wherever it is simulated;
+    `held_out`, which measures arms and changes no session, and `question`, which is a title.
     """
     content = dump_config(config)
     content.pop("log", None)
+    content.pop("execution", None)
     content.pop("exposures", None)  # only `groundlings calibrate` reads it
     content.pop("held_out", None)
     content.pop("groups", None)  # reports alone read it

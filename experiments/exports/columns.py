@@ -8,10 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-_TYPES: Mapping[str, Any] = {
+ARROW_TYPES: Mapping[str, Any] = {
     "int": pa.int64(),
     "float": pa.float64(),
     "text": pa.string(),
@@ -31,7 +32,7 @@ class ParquetTable:
     def __init__(self, path: Path, columns: Mapping[str, str], provenance: Mapping[str, Any]) -> None:
         self.count = 0
         self._kinds = tuple(columns.values())
-        fields = [(name, _TYPES[kind]) for name, kind in columns.items()]
+        fields = [(name, ARROW_TYPES[kind]) for name, kind in columns.items()]
         metadata = {"synthetic": "true", "groundlings": json.dumps(provenance, ensure_ascii=False)}
         self._schema = pa.schema([*fields, ("synthetic", pa.bool_())], metadata=metadata)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,9 +55,16 @@ class ParquetTable:
         arrays = [
             # SQLite gives truth values as 0 and 1.
             pa.array([None if cell is None else bool(cell) for cell in column] if kind == "bool" else column,
-                     type=_TYPES[kind])
+                     type=ARROW_TYPES[kind])
             for kind, column in zip(self._kinds, zip(*rows, strict=True), strict=True)
         ]  # fmt: skip
-        arrays.append(pa.array([True] * len(rows), type=pa.bool_()))
-        self._writer.write_table(pa.table(arrays, schema=self._schema), row_group_size=len(rows))
+        self.write_columns(pa.table(arrays, names=self._schema.names[:-1]))
+
+    def write_columns(self, rows: pa.Table) -> None:
+        """As `write`, rows that are columns already, of these kinds and in this order."""
+        if not len(rows):
+            return
+        synthetic = pa.array(np.ones(len(rows), dtype=np.bool_))
+        table = pa.table([*rows.columns, synthetic], schema=self._schema)
+        self._writer.write_table(table, row_group_size=len(rows))
         self.count += len(rows)

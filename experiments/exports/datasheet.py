@@ -114,7 +114,7 @@ def write_datasheet(
     directory: Path,
     quality: LogQuality | str | None = None,
 ) -> None:
-    """Write both forms into an export.
+    """Write both forms into an export, and a page on what the log is worth where that was measured.
 
     Args:
         source: The log.
@@ -126,6 +126,10 @@ def write_datasheet(
     facts = datasheet(source, chosen, written, quality)
     (directory / JSON_NAME).write_text(printable_json(facts) + "\n", encoding="utf-8")
     (directory / MARKDOWN_NAME).write_text(_markdown(facts, _worth(quality)), encoding="utf-8")
+    if quality is not None and not isinstance(quality, str):
+        from groundlings.experiments.exports.quality.page import write_page
+
+        write_page(quality, facts, directory)
 
 
 def _worth(quality: LogQuality | str | None) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.analysis.metrics.lost import LostPages, read_lost
@@ -18,6 +18,9 @@ from groundlings.experiments.exports.folders import folder_names
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.reader import ArmRows as Counts
 from groundlings.simulator.log.reader import LoggedItem, LogReader, Outcome
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["KNOWN", "OPENED", "RATED", "Agent", "Arm", "Counts", "LogSource", "LoggedItem", "Row"]
 
@@ -108,7 +111,7 @@ class LogSource:
         if self.run["status"] != "done":
             return None
         written = self.manifest.get("digest")
-        return written if written is not None and self.changes.proves_manifest else self._log.digest()
+        return written if isinstance(written, str) and self.changes.proves_manifest else self._log.digest()
 
     def impressions(self, columns: Sequence[str], outcome: Outcome | None = None) -> Iterator[tuple[Arm, list[Row]]]:
         """Impressions in the order of the log, chunk by chunk and arm by arm.
@@ -118,6 +121,18 @@ class LogSource:
             outcome: `KNOWN`, `OPENED` or `RATED`; all impressions without it.
         """
         for arm_id, rows in self._log.impression_chunks(columns, outcome):
+            yield self._by_id[arm_id], rows
+
+    def impression_columns(self, columns: Mapping[str, pa.DataType]) -> Iterator[tuple[Arm, pa.Table]]:
+        """As `impressions`, as columns of the kinds that are named: for formats that never look at a row."""
+        for arm_id, rows in self._log.impression_batches(columns):
+            yield self._by_id[arm_id], rows
+
+    def table_columns(
+        self, name: str, key: Sequence[str], columns: Mapping[str, pa.DataType]
+    ) -> Iterator[tuple[Arm, pa.Table]]:
+        """As `table`, as columns of the kinds that are named."""
+        for arm_id, rows in self._log.table_batches(name, key, columns):
             yield self._by_id[arm_id], rows
 
     def interactions(self, columns: Sequence[str]) -> Iterator[tuple[Arm, list[Row]]]:

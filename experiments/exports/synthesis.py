@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.export import Exported, check_export, export_run
 from groundlings.experiments.exports.folders import draft_beside
@@ -44,6 +45,8 @@ def synthesise(
             anything is simulated.
     """
     check_export(format_name, out)
+    if log is not None:
+        _check_apart(log, out)
     worth = _Worth(progress, quality)
     if log is not None:
         run_experiment(config, log, progress, check=worth.keep)
@@ -54,6 +57,16 @@ def synthesise(
         # A log that nobody keeps goes into the directory that goes away, wherever others are to lie.
         run_experiment(config.model_copy(update={"log": None}), run, progress, check=worth.keep)
         return export_run(run, format_name, out, measure=worth.of)
+
+
+def _check_apart(log: Path, out: Path) -> None:
+    """Return where neither directory is or holds the other one; found before anything is simulated."""
+    one, other = log.resolve(), out.resolve()
+    if one == other or one in other.parents or other in one.parents:
+        raise RunDirectoryError(
+            f"{log}: the run cannot be kept there, because the export goes to {out}; name directories of which neither "
+            "lies in the other"
+        )
 
 
 class _Worth:

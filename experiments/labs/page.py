@@ -1,29 +1,72 @@
-"""What the pages of all labs share: the frame of the run report, and the answer that stands first."""
+"""What the pages of the labs that examine agents share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.report.claims import Claim
 from groundlings.experiments.analysis.report.formatting import plural
-from groundlings.experiments.analysis.report.sections.details import plain_facts
-from groundlings.experiments.analysis.report.skeleton import frame, page_environment
+from groundlings.experiments.analysis.report.lab_page import render_lab_page
+from groundlings.experiments.analysis.report.svg import Draw, svg
+from groundlings.experiments.labs.fidelity.sentences import figure, target
 
 
-def render_lab_page(room: str, template: str, contents: Mapping[str, str], context: Mapping[str, Any]) -> str:
-    """A lab's page as text, in the frame of the run report.
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What the page of an examination shows beside its claims.
+
+    Attributes:
+        lab: Its package under `labs`, whose template has the same name.
+        name: Of the lab, in words.
+        question: What it asks.
+        answer: A word or two, and a sentence.
+        about: What was examined and how; its `name` stands at the head of the page.
+        parts: Name, question and tables of each part; a part without tables has no section.
+        pictures: Name of a part -> its pictures in words, and what draws them.
+        size: Width and height of a picture in inches.
+    """
+
+    lab: str
+    name: str
+    question: str
+    answer: tuple[str, str]
+    about: Mapping[str, Any]
+    parts: Sequence[tuple[str, str, Sequence[Any]]]
+    pictures: Mapping[str, Sequence[tuple[str, Draw]]]
+    size: tuple[float, float]
+
+
+def render_examination(found: Examination, context: Mapping[str, Any]) -> str:
+    """The page as text.
 
     Args:
-        room: Package of the lab, which has a folder `templates`.
-        template: Name of the page's template there.
-        contents: Id of each section -> its name in the list of contents.
-        context: What the template reads.
+        found: What every such page shows.
+        context: What only this lab's template reads.
     """
-    environment = page_environment(room)
-    whole = {**frame(environment, contents), "glossary": {}, "facts_of": plain_facts, **context}
-    return printable(environment.get_template(template).render(whole), newlines=True)
+    contents = {"claims": "What holds", "headlines": "Headlines"}
+    contents |= {f"part-{number}": name.capitalize() for number, (name, _, rows) in enumerate(found.parts, 1) if rows}
+    return render_lab_page(
+        f"groundlings.experiments.labs.{found.lab}",
+        f"{found.lab}.html.j2",
+        {**contents, "again": "To repeat it"},
+        {
+            "lab_name": found.name,
+            "run_name": found.about["name"],
+            "question": found.question,
+            "answer": found.answer,
+            "about": found.about,
+            "parts": found.parts,
+            "pictures": {
+                part: [svg(draw, f"{part}-{number}", words, *found.size) for number, (words, draw) in enumerate(panels)]
+                for part, panels in found.pictures.items()
+            },
+            "figure": figure,
+            "target": target,
+            **context,
+        },
+    )
 
 
 def answer_of_claims(passed: bool, claims: Sequence[Claim]) -> tuple[str, str]:

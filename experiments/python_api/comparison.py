@@ -19,6 +19,7 @@ from groundlings.experiments.analysis.comparison.effects import Comparison as Fi
 from groundlings.experiments.analysis.comparison.fidelity_gate import FIDELITY_NAME, TRUTH_NAME
 from groundlings.experiments.analysis.comparison.verdict import Word
 from groundlings.experiments.analysis.metrics import Metric, metrics_of, summarise
+from groundlings.experiments.archive.directory import own_recommenders, read_manifest
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.running.events import SILENT, Progress
 from groundlings.experiments.running.held_out.later import measured_later
@@ -157,7 +158,10 @@ def compare_runs(
             first, log, fidelity or near[FIDELITY_NAME], others_logs, metrics, held_out, truth or near[TRUTH_NAME]
         )
         summary = summarise(log, metrics)
-        return Comparison(found, answer_of(found, summary, str(log.run()["config"].get("question") or ""), past_tests))
+        question = str(log.run()["config"].get("question") or "")
+        return Comparison(
+            found, answer_of(found, summary, question, past_tests, own_recommenders(read_manifest(first)))
+        )
 
 
 def check_variant_metrics(ours: Sequence[Metric], theirs: Sequence[Metric], variant: Path) -> None:

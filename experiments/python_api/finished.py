@@ -112,6 +112,10 @@ class Run:
         """One row per arm: `arm`, `recommender`, `options`, `sees_hidden_preference`."""
         return self._frames(LogReader.arms)
 
+    def interventions(self) -> pd.DataFrame:
+        """One row per change of an arm on the way: `arm`, `day`, `kind`, `detail`, `origin`, `place`."""
+        return self._frames(LogReader.interventions)
+
     def interactions(self) -> pd.DataFrame:
         """One row per interaction, as recommenders learn from it: on the feed an item that was clicked.
 

@@ -103,16 +103,24 @@ class CalibrationGround:
             ConfigError: The data set has no times, so there is no recency.
             DataError: Nobody had an occasion to take anything up again.
         """
+        self.check_times()
+        if seed not in self._repeats:
+            fitting = ~test_people(self.dataset.people.user_ids, self.split_config.salt)
+            self._repeats[seed] = fit_repeats(self.split.train, OwnClock.of(self.split), fitting, seed=seed)
+        return self._repeats[seed]
+
+    def check_times(self) -> None:
+        """Return if the data set has the times that repeats are estimated from.
+
+        Raises:
+            ConfigError: It has none.
+        """
         if not self.dataset.times_known:
             raise ConfigError(
                 f"site.repeats: how soon people take up again what they know is estimated from times, and the data set "
                 f"{self.dataset.name!r} has none; name the column (dataset.own.interactions.timestamp), or take the "
                 "key out"
             )
-        if seed not in self._repeats:
-            fitting = ~test_people(self.dataset.people.user_ids, self.split_config.salt)
-            self._repeats[seed] = fit_repeats(self.split.train, OwnClock.of(self.split), fitting, seed=seed)
-        return self._repeats[seed]
 
     def wanted(self, options: LanguageTermOptions, scorer: LanguageScorer) -> FittedFor:
         """What weights must have been fitted for."""

@@ -138,11 +138,11 @@ def _refusal(place: Path | Store, changes: Sequence[Change]) -> str:
 _KINDS = (
     (re.compile(r"config\."), "configuration"),
     (re.compile(r"data$"), "data set"),
-    (re.compile(r"arms\..*\.file\."), "file"),
+    (re.compile(r"(arms|interventions)\..*\.file\."), "file"),
     (re.compile(r".*\.model$"), "language model"),
     (re.compile(r"mind\.calibration$"), "calibration"),
     (re.compile(r"(mind|simulation\.returns)\.exposures$"), "calibration of exposures"),
-    (re.compile(r"mind\.prompts$"), "prompt"),
+    (re.compile(r"(mind|interventions\..*)\.prompts$"), "prompt"),
     (re.compile(r"packages\."), "version of a package"),
     (re.compile(r".*\.code$"), "code"),
     (re.compile(r".*\.state$"), "trained recommender"),

@@ -11,7 +11,7 @@ from groundlings.environments.arrays import NO_ITEM, IntArray
 from groundlings.environments.interactions import rows_of
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
-from groundlings.experiments.config.schema import BehaviouralMindConfig, CalibratedMindConfig
+from groundlings.experiments.running.arm_minds import estimates_taste
 from groundlings.experiments.running.plan import Plan
 from groundlings.recommenders.popular import PopularRecommender
 from groundlings.simulator.session import browse
@@ -21,6 +21,9 @@ MOST_PLAUSIBLE = 0.10
 recommendations (Open Bandit, Saito et al. 2021), about 4 % of a news site's."""
 
 _SAMPLE = 48
+
+MOST_ROWS = 200_000
+"""Training interactions up to which `check` estimates a taste to look at the level; `run` says it of larger data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,14 @@ class ClickLevel:
 
 def click_level(plan: Plan) -> ClickLevel | None:
     """The level of an evenly spaced sample of agents, None where another mind decides than a shipped choice model."""
-    mind = plan.config.mind
-    shipped = isinstance(mind, BehaviouralMindConfig | CalibratedMindConfig) and plan.supplied.mind is None
-    if not shipped or mind.asked is not None:
+    return asyncio.run(_click_level(plan))
+
+
+async def _click_level(plan: Plan) -> ClickLevel | None:
+    if not estimates_taste(plan):
         return None
     agents = np.unique(np.linspace(0, len(plan.population) - 1, _SAMPLE).astype(np.int64))
-    popular = _first_page(plan, agents)
+    popular = await _first_page(plan, agents)
     if popular is None:
         return None
     users = plan.population.users[agents]
@@ -59,8 +64,29 @@ def click_level(plan: Plan) -> ClickLevel | None:
 
 
 def level_warning(plan: Plan) -> str | None:
+    """What `check` says of the level: see `_warning`; of large data, that `run` says it."""
+    if not estimates_taste(plan):
+        return None
+    if not is_large(plan):
+        return _warning(plan, click_level(plan))
+    return (
+        f"how much agents would open is not looked at here: that takes estimating what they like from "
+        f"{len(plan.split.train):,} interactions, and `run` says it before the first session"
+    )
+
+
+async def level_warning_of_run(plan: Plan) -> str | None:
+    """What `run` says of the level before the first session: nothing where `check` says it."""
+    return _warning(plan, await _click_level(plan)) if is_large(plan) else None
+
+
+def is_large(plan: Plan) -> bool:
+    """Whether estimating a taste takes so long that `check` does not."""
+    return len(plan.split.train) > MOST_ROWS
+
+
+def _warning(plan: Plan, level: ClickLevel | None) -> str | None:
     """A line about agents who would open more than people do, with what to do; None where they would not."""
-    level = click_level(plan)
     if level is None or level.is_plausible:
         return None
     return (
@@ -72,7 +98,7 @@ def level_warning(plan: Plan) -> str | None:
     )
 
 
-def _first_page(plan: Plan, agents: IntArray) -> float | None:
+async def _first_page(plan: Plan, agents: IntArray) -> float | None:
     """Mean P(click) of agents on their first page of the most popular items."""
     recommender = PopularRecommender()
     recommender.fit(plan.split.train, plan.dataset.catalog)
@@ -83,7 +109,7 @@ def _first_page(plan: Plan, agents: IntArray) -> float | None:
         users = plan.population.users[some]
         sessions = Sessions(some, users, 0, Draws.for_sessions(plan.config.seed, users, 0))
         seen = rows_of(plan.first_seen, users)
-        record = asyncio.run(browse(sessions, seen, recommender=recommender, environment=plan.environment, mind=mind))
+        record = await browse(sessions, seen, recommender=recommender, environment=plan.environment, mind=mind)
         turn = record.turns[0].turn
         probability = turn.decision.trace.probability("click")
         if probability is None:

@@ -17,12 +17,14 @@ from groundlings.environments.sessions import Sessions
 from groundlings.environments.split import tied_cuts
 from groundlings.experiments.analysis.metrics.registry import absent_metrics
 from groundlings.experiments.config.designs import SplitDesign, shares_of
+from groundlings.experiments.config.interventions import in_words
 from groundlings.experiments.config.schema import CalibratedMindConfig, LanguageMindConfig, PluginMindConfig
 from groundlings.experiments.config.variants import cells_of
 from groundlings.experiments.running.click_level import level_warning
 from groundlings.experiments.running.exposures import exposures_warning
+from groundlings.experiments.running.interventions import stated
 from groundlings.experiments.running.plan import Plan
-from groundlings.experiments.running.sizes import sessions_at_most, size_warning
+from groundlings.experiments.running.sizes import sessions_at_most, size_warning, store_line
 from groundlings.experiments.terminal import escape
 from groundlings.recommenders.random_order import RandomOrderRecommender
 from groundlings.simulator.session import browse
@@ -103,6 +105,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     for number, arm in enumerate(config.arms):
         table.add_row("arms" if not number else "", escape(f"{arm.name} ({arm.recommender})"))
     table.add_row("days", f"{plan.schedule.days}, recommenders refitted {_refits(plan)}")
+    for number, change in enumerate(in_words(stated(config))):
+        table.add_row("changes" if not number else "", escape(change))
     table.add_row("design", config.design.kind + (_shares(plan) if isinstance(config.design, SplitDesign) else ""))
     cells = cells_of(config)
     if config.variants is not None:
@@ -116,6 +120,7 @@ def print_plan(plan: Plan, console: Console) -> None:
     )
     slots = plan.environment.page_size
     table.add_row("pages", f"at most {bound.pages:,} of {slots} slots: {bound.pages * slots:,} impressions")
+    table.add_row("log", store_line(plan))
     if bound.calls:
         table.add_row("calls", f"at most {bound.calls:,}{_calls_words(plan)}")
         table.add_row("tokens", f"about {bound.prompt_tokens:,} in and {bound.completion_tokens:,} out at most")
@@ -128,6 +133,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     for arm in config.arms:
         if arm.model is not None:
             table.add_row("", escape(f"{arm.name} asks a model as well; the budget of its own `model` sets a cap"))
+    for number, told in enumerate(plan.execution.lines):
+        table.add_row("engine" if not number else "", escape(told))
     console.print(table)
     for told in plan.returns.lines if plan.returns is not None else ():
         console.print(escape(told), soft_wrap=True)

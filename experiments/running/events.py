@@ -26,6 +26,7 @@ from groundlings.experiments.terminal import say
 
 if TYPE_CHECKING:
     from groundlings.environments.datasets import ProgressHook
+    from groundlings.simulator.sessions_written import WrittenSessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,19 @@ class ArmBegins:
 
 @dataclass(frozen=True, slots=True)
 class SessionsWritten:
-    """So many more sessions of the current arm are in the log."""
+    """So many more sessions of the current arm are in the log.
+
+    Attributes:
+        count: How many.
+        arm: Whose they are, where arms are simulated together.
+        impressions, clicks: What was shown and clicked in them, as far as their pages could be read; None where nobody
+            counted, as of sessions that an interrupted run had logged before.
+    """
 
     count: int
+    arm: str = ""
+    impressions: int | None = None
+    clicks: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +182,9 @@ def on_measuring(progress: Progress) -> Callable[[int, int, str], None]:
     return lambda done, total, what: progress.event(Measuring(done, total, what))
 
 
-def on_sessions(progress: Progress) -> Callable[[int], None]:
-    """A callable for the simulation, which tells how many sessions it has just written."""
-    return lambda count: progress.event(SessionsWritten(count))
+def on_sessions(progress: Progress) -> Callable[[WrittenSessions], None]:
+    """A callable for the simulation, which tells what it has just written."""
+    return lambda each: progress.event(SessionsWritten(each.sessions, each.arm, each.impressions, each.clicks))
 
 
 if not TYPE_CHECKING:  # type checkers know today's names only

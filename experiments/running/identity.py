@@ -10,6 +10,8 @@
                                   environment.file.KEY
     arms.NAME.model               the language model that the recommender asks
     mind.code, mind.prompts, mind.calibration, mind.model
+    interventions.N.ARM.code, interventions.N.file.KEY, interventions.N.prompts
+                                  the same of recommenders and prompts that an arm gets on the way, N from 0
     environment.code, .actions, .interaction, .strength
     metrics.NAME.code             of metrics that do not come with Groundlings
     packages.NAME                 version of what that code imports and what can change a draw
@@ -26,7 +28,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.chat import ChatModel, fingerprint_of
 from groundlings.environments.environment import Environment
@@ -40,11 +42,32 @@ from groundlings.personas.mind import Mind
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.registry import parts_of
 
+if TYPE_CHECKING:
+    from groundlings.experiments.running.plan import Plan
+
 _DRAW = frozenset({"numpy", "scipy", "mesa"})
 _NAME_FILES = ("path", "file", "directory", "folder", "dir")
 """Ends of keys whose values are looked for on the disk, even where they hold no dot or slash."""
 _MOST_FILES = 1000
 _DRAW_NOTHING = frozenset({"groundlings", "pydantic", "pandas", "pyarrow", "threadpoolctl", "typing_extensions"})
+
+
+def identity_of(plan: Plan, recommenders: Sequence[AsyncRecommender], minds: Sequence[Mind]) -> dict[str, str]:
+    """What must be equal for a run of this plan to be resumed."""
+    found = {"data": plan.dataset.fingerprint}
+    found |= code_identity(
+        plan.config, recommenders, minds[0] if minds else None, plan.environment, plan.metrics, plan.supplied.mind
+    )
+    asked = {"mind": plan.minds.model} | {f"arms.{name}": model for name, model in plan.models.items()}
+    found |= {f"{who}.model": model_identity(model) for who, model in asked.items() if model is not None}
+    if plan.minds.language_term is not None:
+        found["mind.calibration"] = plan.minds.language_term.calibration.sha256
+    exposures = minds[0].describe().get("exposures") if minds else None
+    if isinstance(exposures, str):
+        found["mind.exposures"] = exposures
+    if plan.returns is not None and plan.returns.exposures_hash:
+        found["simulation.returns.exposures"] = plan.returns.exposures_hash
+    return found
 
 
 def code_identity(
@@ -83,17 +106,16 @@ def code_identity(
         state = _state(arm, recommender)
         if state:
             found[f"arms.{arm.name}.state"] = state
-        found |= _files(f"arms.{arm.name}", arm.options, config.base)
+        found |= file_hashes(f"arms.{arm.name}", arm.options, config.base)
     if mind is not None:
         note("mind.code", [source_of(mind), *(source_of(made) for made in [maker] if made is not None)])
         if isinstance(config.mind, PluginMindConfig):
-            found |= _files("mind", config.mind.options, config.base)
-        prompts = mind.describe().get("prompts")
-        if isinstance(prompts, Mapping):
-            found["mind.prompts"] = _hash(json.dumps(dict(prompts), sort_keys=True, default=str))
+            found |= file_hashes("mind", config.mind.options, config.base)
+        if prompts := prompts_hash(mind):
+            found["mind.prompts"] = prompts
     note("environment.code", [source_of(environment)])
     if config.environment is not None:
-        found |= _files("environment", config.environment.options, config.base)
+        found |= file_hashes("environment", config.environment.options, config.base)
     schema = environment.schema
     found["environment.actions"] = ",".join(schema.names)
     found["environment.interaction"] = schema.interaction
@@ -105,6 +127,19 @@ def code_identity(
     return found | {
         f"{PACKAGES}{name}": version for name, version in sorted(versions.items()) if name not in _DRAW_NOTHING
     }
+
+
+def code_hash(recommender: AsyncRecommender) -> str:
+    """SHA-256 over the source of a recommender and those inside it; "" where none of it can be read."""
+    known = [source_of(part).sha256 for part in parts_of(recommender)]
+    found = [each for each in known if each is not None]
+    return found[0] if len(found) == 1 else _hash("".join(found)) if found else ""
+
+
+def prompts_hash(mind: Mind) -> str:
+    """SHA-256 over what a mind says of its prompts; "" where it has none."""
+    prompts = mind.describe().get("prompts")
+    return _hash(json.dumps(dict(prompts), sort_keys=True, default=str)) if isinstance(prompts, Mapping) else ""
 
 
 def model_identity(model: ChatModel) -> str:
@@ -154,7 +189,8 @@ def _files_at(here: str, path: Path, base: Path) -> list[tuple[str, Path]]:
     return sorted((f"{here}/{each.relative_to(path).as_posix()}", each) for each in found)
 
 
-def _files(where: str, options: Mapping[str, Any], base: Path) -> dict[str, str]:
+def file_hashes(where: str, options: Mapping[str, Any], base: Path) -> dict[str, str]:
+    """The parts that are files which options name: `WHERE.file.KEY` -> SHA-256; see `files_named`."""
     return {f"{where}.file.{key}": _file_hash(path) for key, path in files_named(options, base)}
 
 

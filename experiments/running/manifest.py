@@ -14,6 +14,7 @@ from typing import Any
 from groundlings.environments.chat import fingerprint_of
 from groundlings.experiments.archive.provenance import claim, origin_row
 from groundlings.experiments.running.plan import Plan
+from groundlings.recommenders.in_words import own_words
 from groundlings.simulator.log.begun import Change
 from groundlings.simulator.log.migrations import SCHEMA_VERSION
 
@@ -76,6 +77,7 @@ def manifest(
         },
         "environment": dict(plan.environment.describe()),
         **({} if plan.returns is None else {"returns": dict(plan.returns.described)}),
+        **_own_recommenders(plan),
         "population": {"agents": len(plan.population), "sha256": plan.population.fingerprint},
         "depends_on": run["identity"],
         "schema_version": SCHEMA_VERSION,
@@ -83,3 +85,10 @@ def manifest(
         "platform": platform.platform(),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
     }
+
+
+def _own_recommenders(plan: Plan) -> dict[str, Any]:
+    """How recommenders work that are not shipped, by arm: whoever reads the run need not have their code."""
+    found = {arm.name: own_words(arm.recommender) for arm in plan.arms}
+    known = {name: words for name, words in found.items() if words}
+    return {"recommenders": known} if known else {}

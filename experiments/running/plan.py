@@ -19,7 +19,7 @@ from groundlings.environments.datasets import load_dataset
 from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.offers import DayOffers
-from groundlings.environments.registry import EnvironmentContext, check_abilities
+from groundlings.environments.registry import EnvironmentContext
 from groundlings.environments.repeats import OwnClock
 from groundlings.environments.split import Split
 from groundlings.experiments.analysis.metrics.declaration import Metric
@@ -27,16 +27,26 @@ from groundlings.experiments.analysis.metrics.registry import metrics_of
 from groundlings.experiments.config.designs import arm_rows, arranged
 from groundlings.experiments.config.item_groups import read_item_groups
 from groundlings.experiments.config.schema import ArmConfig, CalibratedMindConfig, ExperimentConfig, PluginMindConfig
+from groundlings.experiments.running.arm_minds import (
+    Built,
+    check_actions,
+    check_unbuilt,
+    estimates_taste,
+    minds_of,
+    preference_of,
+)
 from groundlings.experiments.running.calibration import CalibrationGround, calibrated
 from groundlings.experiments.running.event_loop import ctrl_c_at_once, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
+from groundlings.experiments.running.execution import IN_ONE_PROCESS, Execution, execution_of
 from groundlings.experiments.running.foresight import check_recommenders
-from groundlings.experiments.running.identity import code_identity, model_identity
+from groundlings.experiments.running.identity import identity_of
+from groundlings.experiments.running.interventions import check_with_data, interventions_identity
 from groundlings.experiments.running.offered import check_offers
 from groundlings.experiments.running.returning import PlannedReturns, planned_returns
-from groundlings.experiments.running.sizes import size_warning
+from groundlings.experiments.running.sizes import size_warning, store_line, store_of
 from groundlings.experiments.running.supplied import Supplied
-from groundlings.personas.mind import KnowsPreference, Mind
+from groundlings.personas.mind import Mind
 from groundlings.personas.population import Population, build_population
 from groundlings.personas.registry import MindContext
 from groundlings.recommenders.base import AsyncRecommender
@@ -70,13 +80,12 @@ class Plan:
         models: Arm's name -> the model that its recommender asks, for those that ask one.
         preference: The agents' hidden preference, which bounds rank by; None where it cannot be read.
         metrics: The metrics of the run.
-        described_mind: Kind, parameters and versions of the mind, as it says itself; {} where there are no arms.
         arms: As the log describes them.
-        stages: The arms to simulate: those of one stage run together and share a log. The caller removes a stage before
-            simulating it, which frees its arms afterwards. Empty where agents ask a model and asking is not allowed.
+        built: Minds and arms, as far as there are any.
         identity: What must be equal for a run of this plan to be resumed; {} where models may not be asked.
         item_groups: Grouping of a table of the experiment file -> the group of each item, None where it is unknown.
         returns: When people come back, where the file says more than a chance per day.
+        execution: Where sessions are to be simulated, and why there.
     """
 
     config: ExperimentConfig
@@ -91,19 +100,52 @@ class Plan:
     models: dict[str, ChatModel] = field(default_factory=dict)
     metrics: tuple[Metric, ...] = ()
     preference: Preference | None = None
-    described_mind: Mapping[str, Any] = field(default_factory=dict)
     arms: tuple[ArmRow, ...] = ()
-    stages: list[list[Arm]] = field(default_factory=list)
+    built: Built = field(default_factory=Built, repr=False, compare=False)
     identity: Mapping[str, str] = field(default_factory=dict)
     item_groups: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     returns: PlannedReturns | None = None
+    execution: Execution = IN_ONE_PROCESS
+
+    @property
+    def described_mind(self) -> Mapping[str, Any]:
+        """Kind, parameters and versions of the mind, as it says itself; {} where there are no arms."""
+        minds_of(self)
+        return self.built.described
+
+    @property
+    def stages(self) -> list[list[Arm]]:
+        """The arms to simulate, made when somebody first asks: those of one stage run together and share a log.
+
+        The caller removes a stage before simulating it, which frees its arms afterwards. Empty where agents ask a model
+        and asking is not allowed.
+        """
+        built, config = self.built, self.config
+        if built.stages is None:
+            minds, recommenders = minds_of(self), built.recommenders
+            each = zip(config.arms, recommenders, minds, strict=True)
+            arms = [self.make_arm(*every) for every in each] if minds else []
+            user_ids = [self.dataset.people.user_ids[user] for user in self.population.users]
+            built.stages = arranged(config.design, config.seed, user_ids, arms) if arms else []
+            built.recommenders, built.minds = [], []
+        return built.stages
 
     def mind(self) -> Mind:
         """A new mind for one arm, with a memory of its own."""
         return self.supplied.mind(self.minds) if self.supplied.mind else self.config.mind.build(self.minds)
 
-    def recommender(self, arm: ArmConfig) -> AsyncRecommender:
-        """A new recommender of an arm, not yet fitted."""
+    @property
+    def around(self) -> EnvironmentContext:
+        """What an environment of this run is built from."""
+        return EnvironmentContext.of(self.dataset, self.split.train, self.config.base)
+
+    def recommender(self, arm: ArmConfig, swapped_in: str = "") -> AsyncRecommender:
+        """A new recommender of an arm, not yet fitted.
+
+        Args:
+            arm: Its configuration.
+            swapped_in: Key path of the intervention by which the arm gets it; "" for the one that it begins with.
+        """
         context = RecommenderContext(
             catalog=self.dataset.catalog,
             user_ids=self.dataset.people.user_ids,
@@ -115,13 +157,17 @@ class Plan:
             rating_scale=self.dataset.scale,
             site_page_size=self.environment.page_size,
         )
-        where = f"arms[{self.config.arms.index(arm)}]"
-        given = self.supplied.recommenders.get(arm.name)
+        where = swapped_in or f"arms[{self.config.arms.index(arm)}]"
+        given = None if swapped_in else self.supplied.recommenders.get(arm.name)
         if given is not None:
             built = given if isinstance(given, AsyncRecommender) else given(context)
         else:
             built = build_recommender(arm.recommender, arm.options, context, where=where)
-            if arm.model is not None and not takes_a_model(arm.recommender, arm.options, where=where):
+            if (
+                arm.model is not None
+                and not swapped_in
+                and not takes_a_model(arm.recommender, arm.options, where=where)
+            ):
                 raise ConfigError(f"{where}.model: {arm.recommender} asks no language model; take the key out")
         return self._ruled(arm, built, where)
 
@@ -192,7 +238,7 @@ async def prepare(
 ) -> Plan:
     """Resolve a configuration into a plan; errors that a user can fix are raised before anything is written.
 
-    Each arm's recommender and mind are built once here. A mind that asks nobody comes before the recommenders, because
+    Each arm's recommender and mind are built once. A mind that asks nobody comes before the recommenders, because
     bounds rank by its preference; a model is opened after them, because a misspelt name is found sooner than it loads.
 
     Args:
@@ -202,8 +248,8 @@ async def prepare(
         progress: Gets notes, and the progress of downloads and of a calibration.
         spent: Tokens and calls that the run, and others that share its budget, have used.
         resumed: The directory of a run that is resumed.
-        ask: Whether models may be opened. If not, recommenders that ask get the scripted model, and where agents ask,
-            no arms are made.
+        ask: Whether models may be opened. If not, recommenders that ask get the scripted model, where agents ask, no
+            arms are made, and a taste is estimated where something needs it, and not before.
     """
     spent = spent or Spending()
     with ctrl_c_at_once():
@@ -212,10 +258,13 @@ async def prepare(
     plan = replace(plan, metrics=metrics_of(asked, plan.supplied.metrics, plan.environment.schema.names))
     for line in plan.returns.lines if ask and plan.returns is not None else ():
         progress.event(Note(line))
-    if ask and resumed is None and (warning := size_warning(plan)):
-        progress.event(Note(warning))
+    if ask and resumed is None:
+        if store_of(plan).name == "parquet":
+            progress.event(Note(f"log: {store_line(plan)}"))
+        if warning := size_warning(plan):
+            progress.event(Note(warning))
     if plan.supplied.mind is None and (able := config.mind.actions) is not None:
-        _check_abilities(plan, able)  # before a model is opened for minds that could not decide here
+        check_actions(plan, able)  # before a model is opened for minds that could not decide here
     forms = forms_so_far(store_at(resumed)) if resumed is not None and ask else {}
     for number, arm in enumerate(config.arms):
         if arm.model is not None:
@@ -223,10 +272,17 @@ async def prepare(
             before = spent.by(arm.name), forms.get(f"arm {arm.name}", frozenset())
             plan.models[arm.name] = await _opened(wanted, f"arms[{number}].model", plan, stack, progress, *before)
     with ctrl_c_at_once():
-        minds = _minds(plan) if config.mind.asked is None else []
-        plan = replace(plan, preference=_preference(minds))
+        if ask or not estimates_taste(plan):
+            if config.mind.asked is None:
+                minds_of(plan)
+        else:
+            check_unbuilt(plan)
+        plan = replace(plan, preference=preference_of(plan))
         recommenders = [plan.recommender(arm) for arm in config.arms]
+        plan.built.recommenders = recommenders
         check_recommenders(config, recommenders, plan.split.train, plan.population.users)
+        swaps = check_with_data(plan)
+        execution = execution_of(plan, recommenders)
     if config.mind.asked is not None and ask:
         before = spent.agents, forms.get(AGENT, frozenset())
         model = await _opened(config.mind.asked, "mind.model", plan, stack, progress, *before)
@@ -236,21 +292,18 @@ async def prepare(
                 context, config.mind, plan.ground, seed=config.seed, run=resumed, progress=progress
             )
         plan = replace(plan, minds=context)
-        with ctrl_c_at_once():
-            minds = _minds(plan)
-    arms = [plan.make_arm(*each) for each in zip(config.arms, recommenders, minds, strict=True)] if minds else []
-    user_ids = [plan.dataset.people.user_ids[user] for user in plan.population.users]
-    return replace(
-        plan,
-        described_mind=minds[0].describe() if minds else {},
-        arms=arm_rows(config.design, config.arms, recommenders),
-        stages=arranged(config.design, config.seed, user_ids, arms) if arms else [],
-        identity=_identity(plan, recommenders, minds) if ask else {},
-    )
+    plan = replace(plan, arms=arm_rows(config.design, config.arms, recommenders), execution=execution)
+    if not ask:
+        return plan
+    with ctrl_c_at_once():
+        identity = identity_of(plan, recommenders, minds_of(plan)) | interventions_identity(plan, swaps)
+        plan = replace(plan, identity=identity)
+        _ = plan.stages
+    return plan
 
 
 def build_plan(config: ExperimentConfig, *, supplied: Supplied | None = None, progress: Progress = SILENT) -> Plan:
-    """A plan for inspection: as `prepare(ask=False)` makes it, without opening a model.
+    """A plan for inspection: as `prepare(ask=False)` makes it, without opening a model or estimating a taste.
 
     Example:
         >>> plan = build_plan(load_config("my_first.yaml"))
@@ -278,14 +331,7 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
     )
     check_offers(dataset.offers, split.train, config.simulation.days, dataset.times_known, on_note(progress))
     ground = CalibrationGround(dataset, split, config.split, population, config.repeats.allowed)
-    around = EnvironmentContext(
-        dataset.catalog,
-        dataset.scale,
-        config.base,
-        training_history=split.train,
-        opinions=dataset.opinions,
-        offers=dataset.offers,
-    )
+    around = EnvironmentContext.of(dataset, split.train, config.base)
     environment = supplied.environment or (config.environment or config.site).build(around)
     returns = planned_returns(config, dataset, split, population, environment)
     return Plan(
@@ -314,44 +360,6 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
         ),
         returns=returns,
     )
-
-
-def _minds(plan: Plan) -> list[Mind]:
-    """A mind per arm; raises where it cannot take an action that the environment requires."""
-    minds = [plan.mind() for _ in plan.config.arms]
-    _check_abilities(plan, minds[0].actions)
-    return minds
-
-
-def _check_abilities(plan: Plan, able: frozenset[str]) -> None:
-    environment = plan.config.environment.kind if plan.config.environment else "feed"
-    check_abilities(plan.environment.schema, plan.config.mind.kind, able, environment)
-
-
-def _identity(plan: Plan, recommenders: list[AsyncRecommender], minds: list[Mind]) -> dict[str, str]:
-    """What must be equal for a run of this plan to be resumed."""
-    found = {"data": plan.dataset.fingerprint}
-    found |= code_identity(
-        plan.config, recommenders, minds[0] if minds else None, plan.environment, plan.metrics, plan.supplied.mind
-    )
-    asked = {"mind": plan.minds.model} | {f"arms.{name}": model for name, model in plan.models.items()}
-    found |= {f"{who}.model": model_identity(model) for who, model in asked.items() if model is not None}
-    if plan.minds.language_term is not None:
-        found["mind.calibration"] = plan.minds.language_term.calibration.sha256
-    exposures = minds[0].describe().get("exposures") if minds else None
-    if isinstance(exposures, str):
-        found["mind.exposures"] = exposures
-    if plan.returns is not None and plan.returns.exposures_hash:
-        found["simulation.returns.exposures"] = plan.returns.exposures_hash
-    return found
-
-
-def _preference(minds: list[Mind]) -> Preference | None:
-    """The hidden preference that bounds rank by, None where the mind has none; it is the same for all arms."""
-    if not minds:
-        return None
-    mind = minds[0]
-    return mind.preference if isinstance(mind, KnowsPreference) else None
 
 
 async def _opened(

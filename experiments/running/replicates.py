@@ -3,7 +3,7 @@
     RUN/config.yaml             with `variants`
     RUN/cells/seed-7/           a whole run each: configuration, log, summary, report
     RUN/cells/seed-8/
-    RUN/report.html             the first cell's, whose verdict heard all the others
+    RUN/report.html             what all of them say together, and whether they agree
 
 A sceptic asks whether an effect is the recommender's or the prompt's. Agents of one run cannot tell: they share prompt,
 model and seed. So the cells are a second random factor (see `comparison.headline`).
@@ -70,10 +70,11 @@ def go_on_with(
     supplied: Supplied | None = None,
     resuming: Resuming = AS_BEGUN,
 ) -> Outcome | MatrixOutcome:
-    """Resume whatever was begun in a directory."""
+    """Resume whatever was begun in a directory; of a matrix one cell, if that is named, within the same budget."""
     if load_config(files.existing_config(directory)).variants is not None:
         return resume_matrix(directory, progress, supplied, resuming)
-    return resume_experiment(directory, progress, supplied=supplied, resuming=resuming)
+    others = _spent_by_other_cells(directory)
+    return resume_experiment(directory, progress, spent=others, supplied=supplied, resuming=resuming)
 
 
 def run_matrix(
@@ -107,7 +108,9 @@ def resume_matrix(
     """
     path = files.existing_config(directory)
     config = load_config(path)
-    if config.log is not None:  # cells that have not begun would be written to the server that the directory names
+    if (
+        config.log is not None and config.log.url is not None
+    ):  # cells that have not begun would be written to the server that the directory names
         refuse_unnamed(config.log.url, path)
     if resuming.data is not None:
         config = with_data_at(config, resuming.data)
@@ -144,19 +147,18 @@ def cell_directories(directory: Path) -> list[Path]:
 
 
 def write_reports(directory: Path, fidelity: Path | None = None, truth: Path | None = None) -> Measured:
-    """Draw every cell again, the first one with the others as its variants, and put its page on top.
+    """Draw every cell again, and the page of all of them together.
 
     Args:
         directory: Of the matrix.
         fidelity, truth: Files of the labs, where they do not lie beside a run.
 
     Returns:
-        What was measured of the first cell, with all the others.
+        What was measured of the first cell, and what all cells answer together.
     """
     cells = cell_directories(directory)
-    with ExitStack() as stack:
-        logs = [stack.enter_context(LogReader(cell)) for cell in cells]
-        for cell, log in zip(cells[1:], logs[1:], strict=True):
+    for cell in cells:
+        with LogReader(cell) as log:
             measure(cell, log, fidelity=fidelity, truth=truth)
     return _compare_cells(directory, cells, fidelity, truth)
 
@@ -164,12 +166,12 @@ def write_reports(directory: Path, fidelity: Path | None = None, truth: Path | N
 def _compare_cells(
     directory: Path, cells: Sequence[Path], fidelity: Path | None = None, truth: Path | None = None
 ) -> Measured:
-    """Draw the first cell with the others as its variants, and put its page on top."""
+    """Draw the page of all cells together."""
+    from groundlings.experiments.analysis.matrix.page import measure_matrix
+
     with ExitStack() as stack:
-        first, *others = (stack.enter_context(LogReader(cell)) for cell in cells)
-        measured = measure(cells[0], first, others, fidelity=fidelity, truth=truth)
-    _put_on_top(directory, cells[0])
-    return measured
+        logs = [stack.enter_context(LogReader(cell)) for cell in cells]
+        return measure_matrix(directory, cells, logs, fidelity, truth)
 
 
 def _carry_out(
@@ -220,14 +222,18 @@ def _spent(cell: Path) -> Spending:
     return spent_in(store_at(cell)) if _has_log(cell) else Spending()
 
 
+def _spent_by_other_cells(directory: Path) -> Spending:
+    """What the other cells of its matrix have taken of the budgets; nothing where a directory is no cell."""
+    place = directory.resolve()
+    whole = place.parent.parent
+    if place.parent.name != files.CELLS or not (whole / files.CONFIG_NAME).is_file():
+        return Spending()
+    others = (cell.name for cell in cells_of(load_config(whole / files.CONFIG_NAME)) if cell.name != place.name)
+    return sum((_spent(place.parent / name) for name in others), Spending())
+
+
 def _has_log(cell: Path) -> bool:
     return any((cell / name).is_file() for name in (LOG_NAME, ADDRESS_NAME))
-
-
-def _put_on_top(directory: Path, cell: Path) -> None:
-    for name in (files.REPORT_NAME, files.ANSWER_NAME):
-        if (cell / name).is_file():  # whoever draws in another way may leave no answer
-            files.write_bytes(directory / name, (cell / name).read_bytes())
 
 
 def _in_cell(progress: Progress, cell: str) -> Progress:

@@ -20,6 +20,7 @@ from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.archive.log_check import write_manifest
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.click_level import level_warning_of_run
 from groundlings.experiments.running.event_loop import outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, RunBegins, on_measuring
 from groundlings.experiments.running.manifest import manifest, run_row
@@ -160,9 +161,13 @@ def _carried_out(
                 )
                 if check is not None:
                     check(plan)
+                if resumed is None and (warning := await level_warning_of_run(plan)):
+                    progress.event(Note(warning))
                 directory = resumed or begin(plan, out, held, progress)
                 if resumed is not None:
                     prepare_again(plan, resumed, begun, resuming)
+                for line in plan.execution.lines:
+                    progress.event(Note(f"engine: {line}"))
                 ready = time.monotonic()
                 try:
                     found = await simulate_into(

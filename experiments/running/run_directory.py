@@ -18,8 +18,10 @@ from groundlings.experiments.running.changes import check_same
 from groundlings.experiments.running.events import Progress, RunBegins
 from groundlings.experiments.running.held_out.measuring import ArmMeasurement
 from groundlings.experiments.running.kept_data import with_data_kept
+from groundlings.experiments.running.live_requests import LiveRequests
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.simulating import CutShort, simulate
+from groundlings.experiments.running.sizes import store_of
 from groundlings.simulator.log.begun import Begun
 from groundlings.simulator.log.store import store_at
 
@@ -129,10 +131,17 @@ async def simulate_into(
     """
     measurement = ArmMeasurement(plan)
     cut_short: list[CutShort] = []
-    store = files.log_store(directory, plan.config.log.url if plan.config.log else None)
+    store = files.log_store(directory, plan.config.log.url if plan.config.log else None, store_of(plan))
     try:
         await simulate(
-            plan, run, store, progress, cut_short, accept=accept, after_first_fit=measurement.after_first_fit
+            plan,
+            run,
+            store,
+            progress,
+            cut_short,
+            accept=accept,
+            after_first_fit=measurement.after_first_fit,
+            requests=LiveRequests(directory, plan, progress),
         )
     except BaseException as fault:
         _logger.info("%s: stopped with %d open sessions (%s)", directory, len(cut_short), type(fault).__name__)

@@ -70,7 +70,7 @@ async def short_sessions(
     """
     depth = environment.page_size * environment.max_pages
     parts = []
-    size = min(largest_cohort(mind.cohort_size, offers), PEOPLE_AT_ONCE)
+    size = min(largest_cohort(mind.cohort_size, None if offers is None else offers.sold_out), PEOPLE_AT_ONCE)
     for session in cohorts(np.arange(len(users)), users, day, seed=seed, size=size, offers=offers):
         seen = sp.csr_array(known[session.users])
         if offers is not None:

@@ -15,13 +15,16 @@ from groundlings.experiments.analysis.metrics.lost import altogether, read_lost
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.changes import check_same, line
 from groundlings.experiments.running.event_loop import outside_of_loops
-from groundlings.experiments.running.events import SILENT, ArmBegins, Note, Progress, on_sessions
+from groundlings.experiments.running.events import SILENT, ArmBegins, Note, Progress, on_note, on_sessions
+from groundlings.experiments.running.interventions import ArmChanges, stated
+from groundlings.experiments.running.live_requests import LiveRequests
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, prepare
 from groundlings.personas.mind import notices
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import live_together
+from groundlings.simulator.interventions import Interventions
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import Store
 from groundlings.simulator.log.writer import LogWriter, PastRun
@@ -56,6 +59,7 @@ async def simulate(
     *,
     accept: bool = False,
     after_first_fit: Callable[[str, AsyncRecommender], Awaitable[None]] | None = None,
+    requests: LiveRequests | None = None,
 ) -> None:
     """Simulate all days of every arm and write the log; sessions that the log holds already are not repeated.
 
@@ -69,13 +73,14 @@ async def simulate(
         cut_short: Filled, where it ends early, with the sessions that were open.
         accept: Whether to go on with a run that is not the same experiment any more; the log then says so.
         after_first_fit: Is given each arm's name and recommender, fitted on the training part alone.
+        requests: What somebody who watches the run asks for; None where nobody can.
 
     Raises:
         ConfigError: The log holds a run of another experiment.
         TooMuchUnreadable: Too many pages are lost; the message says why and what to do.
     """
     try:
-        await _simulated(plan, run, place, progress, cut_short, accept, after_first_fit)
+        await _simulated(plan, run, place, progress, cut_short, accept, after_first_fit, requests)
     except TooMuchUnreadable as fault:
         with LogReader(place) as log:
             raise TooMuchUnreadable(_explained(fault, log)) from None
@@ -89,6 +94,7 @@ async def _simulated(
     cut_short: list[CutShort] | None,
     accept: bool,
     after_first_fit: Callable[[str, AsyncRecommender], Awaitable[None]] | None,
+    requests: LiveRequests | None,
 ) -> None:
     async def look(arm: Arm) -> None:
         if after_first_fit is not None:
@@ -101,8 +107,11 @@ async def _simulated(
         returns = plan.schedule.returns
         lists = counted or (returns is not None and returns.reads_lists)
         past = log.resume(plan.environment.schema, lists=lists)
+        known = stated(plan.config)
+        if log.leftovers:
+            progress.event(Note(f"{place}: removed {log.leftovers} files that a killed run had left and not committed"))
         if past is None:
-            log.begin(run, plan.arms, plan.population)
+            log.begin(run, plan.arms, plan.population, known)
         else:
             changes, notes = check_same(place, past.begun, plan.config, plan.identity, accept=accept)
             for note in notes:
@@ -112,18 +121,26 @@ async def _simulated(
             if changes:
                 log.accept(changes)
                 progress.event(Note(f"{TWO}: {'; '.join(map(line, changes))}"))
-        while plan.stages:
-            arms = plan.stages.pop(0)  # an arm is large: this frees it after its last day
-            sessions = round(sum(arm.people for arm in arms) * plan.schedule.likely_sessions)
-            progress.event(ArmBegins(", ".join(arm.name for arm in arms), sessions))
-            if past is not None:
-                _go_on(arms, past)
-            try:
-                await live_together(arms, plan.schedule, log, on_sessions(progress), watch, look)
-            finally:
-                if cut_short is not None:
-                    ids = plan.dataset.people.user_ids
-                    cut_short += [CutShort(arm.name, day, ids[user]) for arm in arms for day, user in arm.cut_short]
+            known += tuple(each for each in past.interventions if each.origin == "live")
+        if requests is not None:
+            requests.taken_up(known)
+        interventions = Interventions(known, ArmChanges(plan).carry_out, log.intervene, requests)
+        with plan.execution.opened(on_note(progress)) as engine:
+            while plan.stages:
+                arms = plan.stages.pop(0)  # an arm is large: this frees it after its last day
+                plan.execution.assign(engine, arms, on_note(progress))
+                sessions = round(sum(arm.people for arm in arms) * plan.schedule.likely_sessions)
+                progress.event(ArmBegins(", ".join(arm.name for arm in arms), sessions))
+                if past is not None:
+                    _go_on(arms, past)
+                try:
+                    await live_together(arms, plan.schedule, log, on_sessions(progress), watch, look, interventions)
+                finally:
+                    if cut_short is not None:
+                        ids = plan.dataset.people.user_ids
+                        cut_short += [CutShort(arm.name, day, ids[user]) for arm in arms for day, user in arm.cut_short]
+        if requests is not None:
+            requests.close()
         if watch.lost or past is not None:
             with LogReader(place) as written:
                 watch.end_run(*written.lost_and_shown())

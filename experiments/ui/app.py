@@ -21,12 +21,13 @@ from groundlings.environments.errors import ConfigError, GroundlingsError, RunDi
 from groundlings.experiments.analysis.report.stories import day_of, fragment, story_html, styles_in
 from groundlings.experiments.archive.directory import REPORT_NAME
 from groundlings.experiments.archive.inventory import diff_runs
-from groundlings.experiments.running.live_file import ask_to_stop
+from groundlings.experiments.running.live_file import ask_to_stop, read_live
+from groundlings.experiments.ui.changing import ask_for_change
 from groundlings.experiments.ui.guard import Access, Guard
 from groundlings.experiments.ui.live import FAULTS_OF_A_LOG, LiveRuns
 from groundlings.experiments.ui.overview import Overview, RunRow
 from groundlings.experiments.ui.pages import STYLED, page, report_policy, story_styles
-from groundlings.experiments.ui.resuming import resume_in_background
+from groundlings.experiments.ui.resuming import Resumptions
 from groundlings.experiments.ui.run_shelf import ShelvedRun, find_run
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.reading.asked import EXAMPLE, NotAnswered, answer
@@ -70,6 +71,7 @@ def web_app(root: Path, access: Access | None = None) -> Starlette:
         _at("/runs/{run}/files/{name}", pages.file),
         _at("/runs/{run}/stop", pages.stop, methods=["POST"]),
         _at("/runs/{run}/resume", pages.resume, methods=["POST"]),
+        _at("/runs/{run}/change", pages.change, methods=["POST"]),
     ]
     faults: dict[Any, Callable[[Request, Exception], Any]] = {
         NotHere: _not_here,
@@ -107,7 +109,7 @@ class _Pages:
 
     def __init__(self, root: Path, access: Access) -> None:
         self.access = access
-        self._overview, self._live = Overview(root), LiveRuns()
+        self._overview, self._live, self._resumed = Overview(root), LiveRuns(), Resumptions()
         self._asking = Semaphore(_QUERIES_AT_ONCE)
 
     async def index(self, _request: Request) -> Response:
@@ -137,7 +139,9 @@ class _Pages:
     async def live(self, request: Request, *, panel: bool = False) -> Response:
         row = await self._row(request)
         view = await run_in_threadpool(self._live.view, row.run.directory)
-        return page("live_panel.html.j2" if panel else "live.html.j2", row=row, view=view, access=self.access)
+        resumed = await run_in_threadpool(self._resumed.of, row.run.whole)
+        template = "live_panel.html.j2" if panel else "live.html.j2"
+        return page(template, row=row, view=view, resumed=resumed, access=self.access)
 
     async def people(self, request: Request) -> Response:
         run, begins = await self._shelved(request), request.query_params.get("begins", "")[:100]
@@ -193,14 +197,28 @@ class _Pages:
 
     async def stop(self, request: Request) -> Response:
         row = await self._controlled(request)
-        if row.live is not None:
-            await run_in_threadpool(ask_to_stop, row.run.directory)
+        # Asked of the file and not of the log: while a resumed run prepares, its log says "interrupted" still.
+        if await run_in_threadpool(read_live, row.run.whole) is not None:
+            await run_in_threadpool(ask_to_stop, row.run.whole)
         return RedirectResponse(f"/runs/{row.run.key}/live", status_code=303)
 
     async def resume(self, request: Request) -> Response:
         row = await self._controlled(request)
         if row.status in ("interrupted", "failed", "killed"):
-            await run_in_threadpool(resume_in_background, row.run.directory)
+            await run_in_threadpool(self._resumed.begin, row.run.whole)
+        return RedirectResponse(f"/runs/{row.run.key}/live", status_code=303)
+
+    async def change(self, request: Request) -> Response:
+        row = await self._controlled(request)
+        if row.status != "running":
+            raise NotHere("the run is not at work, so nothing can change in it; it may have ended")
+        form = await request.form()
+        arms = [str(arm) for arm in form.getlist("arm")]
+        wanted = {name: str(form.get(name, "")) for name in ("kind", "value", "day")}
+        try:
+            await run_in_threadpool(ask_for_change, row.run.directory, arms, **wanted)
+        except ConfigError as fault:
+            return page("message.html.j2", title="Nothing was changed", text=str(fault), status=400)
         return RedirectResponse(f"/runs/{row.run.key}/live", status_code=303)
 
     async def _controlled(self, request: Request) -> RunRow:

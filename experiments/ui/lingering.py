@@ -59,7 +59,7 @@ def end_when_idle(server: uvicorn.Server, app: Starlette, root: Path, seconds: f
 def _runs_go(root: Path) -> bool:
     """Whether any run says that it goes; none does in a directory that was removed meanwhile."""
     try:
-        states = [read_live(run.directory) for run in shelved_runs(root)]
+        states = [read_live(run.whole) for run in shelved_runs(root)]
     except (GroundlingsError, OSError):
         return False
     return any(state is not None and state.alive for state in states)

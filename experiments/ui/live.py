@@ -9,7 +9,8 @@ from threading import Lock
 
 from groundlings.environments.errors import GroundlingsError
 from groundlings.experiments.analysis.live_effects import LiveEffects, LiveFigures
-from groundlings.experiments.running.live_file import LiveState, read_live
+from groundlings.experiments.config.interventions import in_words
+from groundlings.experiments.running.live_file import LiveState
 from groundlings.simulator.log.reader import LogReader
 
 AT_MOST = 0.02
@@ -17,7 +18,7 @@ AT_MOST = 0.02
 
 _KEPT = 20
 
-FAULTS_OF_A_LOG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+FAULTS_OF_A_LOG = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What a log of somebody else's can raise that holds other types or other JSON than ours do."""
 
 
@@ -26,16 +27,24 @@ class LiveView:
     """What a live page shows.
 
     Attributes:
-        state: What the run says of itself; None where it says nothing.
         figures: What the log told at the last look; None before the first.
-        looked_at: When that was, in seconds since 1970.
+        looked_ago: How long ago that was, in seconds.
         problem: Why nothing can be read, "" where it can.
+        changes: What was changed in its arms, or is to be, in words.
+        arms: Names of the arms in which people have sessions.
     """
 
-    state: LiveState | None
     figures: LiveFigures | None
-    looked_at: float | None
+    looked_ago: float | None
     problem: str
+    changes: tuple[str, ...] = ()
+    arms: tuple[str, ...] = ()
+
+    def changeable(self, state: LiveState | None) -> tuple[str, ...]:
+        """The arms that have days to come, by what the run says of itself."""
+        stages = () if state is None else state.stages[:-1]
+        over = {name for stage in stages for name in stage.arms.split(", ")}
+        return tuple(arm for arm in self.arms if arm not in over)
 
 
 @dataclass(slots=True)
@@ -44,9 +53,11 @@ class _Watched:
 
     effects: LiveEffects = field(default_factory=LiveEffects)
     figures: LiveFigures | None = None
-    looked_at: float = 0.0
+    looked_at: float | None = None
     took: float = 0.0
     problem: str = ""
+    changes: tuple[str, ...] = ()
+    arms: tuple[str, ...] = ()
     lock: Lock = field(default_factory=Lock)
 
 
@@ -70,20 +81,24 @@ class LiveRuns:
                 _look(directory, watched)
             finally:
                 watched.lock.release()
-        return LiveView(read_live(directory), watched.figures, watched.looked_at or None, watched.problem)
+        looked_at = watched.looked_at
+        ago = None if looked_at is None else time.monotonic() - looked_at
+        return LiveView(watched.figures, ago, watched.problem, watched.changes, watched.arms)
 
 
 def _look(directory: Path, watched: _Watched) -> None:
-    began = time.time()
-    if began - watched.looked_at < watched.took / AT_MOST:
+    began = time.monotonic()  # whose clock nobody sets back
+    if watched.looked_at is not None and began - watched.looked_at < watched.took / AT_MOST:
         return
     try:
         with LogReader(directory) as log:
             watched.figures, watched.problem = watched.effects.look(log), ""
+            watched.changes = tuple(in_words(log.logged_interventions()))
+            watched.arms = tuple(arm.name for arm in log.visited_arms())
     except GroundlingsError as fault:
         watched.problem = str(fault)
     except FAULTS_OF_A_LOG as fault:
         watched.problem = f"the log holds what no run writes ({type(fault).__name__}: {fault})"
         watched.figures, watched.effects = None, LiveEffects()
-    watched.looked_at = time.time()
+    watched.looked_at = time.monotonic()
     watched.took = watched.looked_at - began

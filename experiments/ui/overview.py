@@ -84,7 +84,7 @@ class Overview:
         kept = self._kept.get(run.key)
         row = kept[1] if kept is not None and kept[0] == changed else _read(run)
         self._kept[run.key] = (changed, row)
-        live = read_live(run.directory)
+        live = read_live(run.whole)
         if row.status != "running":
             return row
         if live is not None and live.alive:

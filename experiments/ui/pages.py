@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -68,7 +67,7 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"count": count, "decimal": decimal, "signed": signed, "duration": duration, "typed": typed}
-    environment.globals |= {"light": LIGHT, "dark": DARK, "now": time.time}
+    environment.globals |= {"light": LIGHT, "dark": DARK}
     return environment
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +16,47 @@ from groundlings.experiments.archive.directory import existing_config
 
 OUTPUT_NAME = "resumed.txt"
 """What the command prints, in the run's directory."""
+
+_SHOWN_BYTES = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What became of going on with a run from its page.
+
+    Attributes:
+        going: Whether the command that this server started is at work.
+        said: The end of what the last such command printed, whichever server started it; "" where nothing is known.
+    """
+
+    going: bool
+    said: str
+
+
+class Resumptions:
+    """The commands that one server has started, of each directory one at a time."""
+
+    def __init__(self) -> None:
+        self._processes: dict[Path, subprocess.Popen[bytes]] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, directory: Path) -> None:
+        """Go on with the run in a directory, unless that is begun already.
+
+        Raises:
+            RunDirectoryError: There is no run, or its directory cannot be written.
+        """
+        with self._lock:
+            if not self._going(directory):
+                self._processes[directory] = resume_in_background(directory)
+
+    def of(self, directory: Path) -> Resumed:
+        """What is known of the run in a directory."""
+        return Resumed(self._going(directory), _end_of(directory / OUTPUT_NAME))
+
+    def _going(self, directory: Path) -> bool:
+        process = self._processes.get(directory)
+        return process is not None and process.poll() is None
 
 
 def resume_in_background(directory: Path) -> subprocess.Popen[bytes]:
@@ -42,3 +86,17 @@ def _new_file(path: Path) -> BinaryIO:
         return path.open("xb")
     except OSError as fault:
         raise RunDirectoryError(f"{path}: cannot be written ({fault.strerror})") from None
+
+
+def _end_of(path: Path) -> str:
+    """The last lines of a text that lies in a run's directory; "" where there is none, or it is no plain file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            about = os.fstat(descriptor)
+            if not stat.S_ISREG(about.st_mode):
+                return ""
+            file.seek(max(about.st_size - _SHOWN_BYTES, 0))
+            return file.read(_SHOWN_BYTES).decode("utf-8", "replace").strip()
+    except OSError:
+        return ""

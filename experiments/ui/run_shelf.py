@@ -25,11 +25,13 @@ class ShelvedRun:
         key: Its part of an address: letters, digits and hyphens, the same at each start.
         name: Its path from the directory of all runs.
         directory: Where it lies.
+        whole: Where the command works that makes it: of a replicate the directory of all replicates, else its own.
     """
 
     key: str
     name: str
     directory: Path
+    whole: Path
 
 
 def shelved_runs(root: Path) -> Iterator[ShelvedRun]:
@@ -39,7 +41,7 @@ def shelved_runs(root: Path) -> Iterator[ShelvedRun]:
     """
     try:
         if looks_like_a_run(root) and not (root / CELLS).is_dir():
-            yield _shelved(root, root.resolve().name)
+            yield _shelved(root, root.resolve().name, root)
             return
         directories = [root] if (root / CELLS).is_dir() else sorted(root.iterdir())
     except OSError as fault:
@@ -48,7 +50,7 @@ def shelved_runs(root: Path) -> Iterator[ShelvedRun]:
         # Somebody else's, closed to us, or removed in between: the others are shown all the same.
         with suppress(OSError):
             for run in _runs_in(directory):
-                yield _shelved(run, run.relative_to(root).as_posix())
+                yield _shelved(run, run.relative_to(root).as_posix(), directory)
 
 
 def _runs_in(directory: Path) -> list[Path]:
@@ -64,7 +66,7 @@ def find_run(root: Path, key: str) -> ShelvedRun | None:
     return next((run for run in shelved_runs(root) if run.key == key), None)
 
 
-def _shelved(directory: Path, name: str) -> ShelvedRun:
+def _shelved(directory: Path, name: str, whole: Path) -> ShelvedRun:
     told = _UNSAFE.sub("-", name.removesuffix("/").lower()).strip("-")[:40] or "run"
     mark = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    return ShelvedRun(f"{told}-{mark}", name, directory)
+    return ShelvedRun(f"{told}-{mark}", name, directory, whole)

@@ -10,7 +10,7 @@ estimated from survey data", Survey Methodology).
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from groundlings.environments.arrays import FloatArray, IntArray
 
@@ -19,7 +19,7 @@ _Z95 = 1.959963984540054
 
 def quantile_of(people: int) -> float:
     """How many standard errors a 95 % interval reaches to each side; infinite for fewer than two people."""
-    return float(student.ppf(0.975, people - 1)) if people > 1 else float("inf")
+    return float(stdtrit(people - 1, 0.975)) if people > 1 else float("inf")
 
 
 def summed_by_person(scores: FloatArray, people: IntArray) -> FloatArray:

@@ -16,8 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
-from scipy.stats import chi2
+from scipy.special import chdtrc, expit
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.exposures import Shape
@@ -65,7 +64,7 @@ class Curve:
         if exponent is None:
             exponent = float(falls @ inverse @ self.logs[1:] / (falls @ inverse @ falls))
         away = self.logs[1:] - exponent * falls
-        return float(chi2.sf(away @ inverse @ away, degrees))
+        return float(chdtrc(degrees, away @ inverse @ away))
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,10 @@ class BehaviouralMind(EarlierDays):
                 decision = decision.taking(**{name: self.handlers[name](self, situation, decision)})
         return decision
 
+    def get_ready(self, users: IntArray) -> None:
+        """See `GetsReady.get_ready`."""
+        self._taste.get_ready(users)
+
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""
         described = {

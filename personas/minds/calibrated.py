@@ -25,7 +25,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from groundlings.environments.arrays import FloatArray
+from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.decision import Decision
 from groundlings.environments.offers import Offers
 from groundlings.environments.page import Page
@@ -178,6 +178,10 @@ class CalibratedMind(EarlierDays):
         )
         trace = replace(decision.trace, calls=calls, remarks=(*said, *decision.trace.remarks))
         return replace(decision, trace=trace)
+
+    def get_ready(self, users: IntArray) -> None:
+        """See `GetsReady.get_ready`."""
+        self._taste.get_ready(users)
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""

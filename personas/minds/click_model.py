@@ -24,7 +24,6 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import expit, log_expit, logit, ndtri_exp
 
 from groundlings.environments.actions import LegalActions
@@ -196,6 +195,8 @@ def open_constant(known: FloatArray, rate: float) -> float:
 
     def excess(constant: float) -> float:
         return float(expit(known + constant).mean()) - rate
+
+    from scipy.optimize import brentq
 
     reach = float(np.abs(known).max()) + abs(float(logit(rate))) + 1
     return float(brentq(excess, -reach, reach, xtol=1e-9))

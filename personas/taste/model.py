@@ -131,6 +131,10 @@ class Taste:
         """Rows of all items, kept once computed, for who must know all of them: bounds and labs."""
         return CatalogRows(self)
 
+    def get_ready(self, users: IntArray) -> None:
+        """Find and keep the similar users of some, which most of a decision's work goes into."""
+        self.evidence.similar.find(users)
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over everything that was measured and estimated, in hexadecimal."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit, ndtr
 
 from groundlings.environments.arrays import FloatArray, IntArray
@@ -114,6 +113,8 @@ def fit_ordinal(
         )
         away = parameters - believed
         return float(-np.log(chance).sum() + ridge * away @ away / 2), gradient + ridge * away
+
+    from scipy.optimize import minimize
 
     bounds = [(0.1, 10.0)] + [(None, None)] * (1 + features.shape[1])
     found = minimize(loss, believed, jac=True, method="L-BFGS-B", bounds=bounds).x

@@ -60,10 +60,14 @@ class SimilarUsers:
 
         Someone with fewer of them has the first user with weight 0 in the remaining places.
         """
+        self.find(users)
+        return self._users[users], self._weights[users]
+
+    def find(self, users: IntArray) -> None:
+        """Find those of some users, and keep them."""
         missing = np.unique(users[~self._known[users]])
         for part in parts_of(self._work[missing], _CELLS_AT_ONCE):
             self._find(missing[part])
-        return self._users[users], self._weights[users]
 
     def rows(self, users: IntArray) -> sp.csr_array:
         """The weights as a sparse matrix, shape (n, n_users)."""

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from groundlings.simulator.language.faults import Fault
+from groundlings.simulator.language.model_list import names_of
 from groundlings.simulator.language.provider_words import tells_of_form
 
 _CHECK = "`groundlings model check URL --write model.yaml` finds the settings that a server needs"
@@ -91,5 +92,5 @@ def _unknown(fault: Fault, where: str, model: str | None, served: Sequence[str])
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return (
         f"{where} does not know the model {model!r} or the address ({fault.what}).{hint} "
-        f"Models it lists: {', '.join(served) or 'none'}. Mend model or base_url"
+        f"Models it lists: {names_of(served)}. Mend model or base_url"
     )

@@ -19,11 +19,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest, fingerprint_of
-from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError, UnanswerablePrompt
+from groundlings.environments.cleaning import printable
+from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError, UnanswerablePrompt, shown
 
 Mode = Literal["record", "replay", "cache"]
 
@@ -38,6 +40,13 @@ CREATE TABLE IF NOT EXISTS replies (
 CREATE INDEX IF NOT EXISTS replies_by_prompt ON replies (prompt);
 """
 _REPLY_FIELDS = frozenset(field.name for field in fields(ChatReply)) - {"from_store"}
+_KINDS: Mapping[str, type | UnionType] = {
+    **dict.fromkeys(("text", "model", "fingerprint", "finish_reason", "form"), str),
+    **dict.fromkeys(("prompt_tokens", "cached_tokens", "completion_tokens", "attempts", "thought_characters"), int),
+    "latency_seconds": int | float, "tokens_estimated": bool, "first_token": tuple,
+}  # fmt: skip
+_MOST = 10**12
+"""Of a count in a record: many times what any reply takes."""
 _REFUSAL = "unanswerable"
 _LONGEST_EXCERPT = 120
 
@@ -85,9 +94,10 @@ class CallStore:
                     f"{self.path}: the model refused this prompt: {what}", what=what, attempts=attempts, from_store=True
                 )
             return None if kept is None else _reply_of(kept)
-        except (AttributeError, TypeError, ValueError) as fault:
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as fault:
             raise DataError(
-                f"{self.path}: the reply to request {key[:12]} is damaged ({fault}); restore the file from a copy"
+                f"{self.path}: the reply to request {key[:12]} is damaged ({printable(str(fault))}); "
+                "restore the file from a copy"
             ) from None
 
     def put(self, key: str, request: str, reply: ChatReply) -> bool:
@@ -109,13 +119,17 @@ class CallStore:
             found = self._connection.execute(
                 "SELECT request FROM replies WHERE prompt = ? LIMIT 1", (_prompt_hash(request),)
             ).fetchone()
-        return None if found is None else json.loads(found[0])
+        try:
+            kept = None if found is None else json.loads(found[0])
+        except (RecursionError, TypeError, ValueError):
+            return None
+        return kept if isinstance(kept, dict) else None
 
     def models(self) -> list[str]:
         """Names of the models that have answered."""
         with self._named_faults():
             query = "SELECT DISTINCT json_extract(request, '$.model') AS model FROM replies ORDER BY model"
-            return [model for (model,) in self._connection.execute(query)]
+            return [str(model) for (model,) in self._connection.execute(query)]
 
     def __len__(self) -> int:
         with self._named_faults():
@@ -285,4 +299,9 @@ def _prompt_hash(request: str) -> str:
 def _reply_of(kept: dict[str, Any]) -> ChatReply:
     known = {name: value for name, value in kept.items() if name in _REPLY_FIELDS}
     known["first_token"] = tuple((str(token), float(log)) for token, log in known.get("first_token", ()))
-    return ChatReply(**known)
+    reply = ChatReply(**known)
+    for name in _REPLY_FIELDS:
+        value, usual = getattr(reply, name), _KINDS[name]
+        if not isinstance(value, usual) or (isinstance(value, int | float) and not abs(value) <= _MOST):
+            raise ValueError(f"{name} is {shown(value)}")
+    return reply

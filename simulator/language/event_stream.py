@@ -13,6 +13,10 @@ _LAST = "[DONE]"
 _ADDED_UP = ("content", "reasoning", "reasoning_content", "refusal")
 
 
+class _Pieces(list[str]):
+    """Texts that are joined at the end: each addition to a text would copy what there is of it."""
+
+
 def is_event_stream(content: str) -> bool:
     """Whether a body is a stream of events (HTML Standard, "Server-sent events"); JSON never begins like one."""
     return content.lstrip("\ufeff \r\n").startswith(_FIELDS)
@@ -38,6 +42,7 @@ def merged_completion(content: str) -> dict[str, Any]:
         for part in found if isinstance(found, list) else ():
             if isinstance(part, dict) and not part.get("index"):
                 _add(choice, message, part)
+    message.update({key: "".join(said) for key, said in message.items() if isinstance(said, _Pieces)})
     if error := body.get("error") or choice.get("error"):
         return {"error": error}  # what came before it is no whole reply
     if not (over or choice.get("finish_reason")):
@@ -78,11 +83,15 @@ def _add(choice: dict[str, Any], message: dict[str, Any], part: dict[str, Any]) 
     if not isinstance(delta, dict):
         raise GarbledReply(f"a stream with a message that is a {type(delta).__name__}")
     for key in ("role", *_ADDED_UP):
+        before = message.get(key)
         if (said := delta.get(key)) is None:
             message.setdefault(key, None)
-        elif key == "role" or message.get(key) is None:
-            message[key] = said
-        elif type(said) is type(message[key]) and isinstance(said, str | list):
-            message[key] += said
+        elif key == "role" or before is None:
+            message[key] = _Pieces([said]) if isinstance(said, str) and key != "role" else said
+        elif isinstance(said, str) and isinstance(before, _Pieces):
+            before.append(said)
+        elif isinstance(said, list) and isinstance(before, list) and not isinstance(before, _Pieces):
+            before += said
         else:
-            raise GarbledReply(f"a stream whose {key} is first a {type(message[key]).__name__}, then something else")
+            first = "str" if isinstance(before, _Pieces) else type(before).__name__
+            raise GarbledReply(f"a stream whose {key} is first a {first}, then something else")

@@ -8,7 +8,6 @@ What a fault concerns decides who pays for it: one prompt, or the run.
 from __future__ import annotations
 
 import errno
-import json
 import re
 import socket
 import ssl
@@ -57,7 +56,7 @@ class ErrorReply(BadStatus):
     """
 
     def __init__(self, error: Any) -> None:
-        super().__init__(words.status_of(error), json.dumps({"error": error}), {})
+        super().__init__(words.status_of(error), words.as_text(error), {})
 
 
 class GarbledReply(Exception):

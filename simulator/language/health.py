@@ -47,6 +47,10 @@ class Health:
         self.last_good = time.monotonic()
         self._latencies.append(latency_seconds)
 
+    def stood_still(self, seconds: float) -> None:
+        """Nobody asked it for so long, whatever the clock says: that time is no silence of its own."""
+        self.last_good = min(time.monotonic(), self.last_good + seconds)
+
     def failed(self, fault: Fault) -> None:
         """It did not. After a few faults in a row, or when it asks for it, it is left alone for a while."""
         self._faults += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from groundlings.environments.errors import ConfigError
@@ -16,6 +17,8 @@ _KEEPS_NO_LIST = frozenset({400, 403, 404, 405, 406, 410, 422, 500, 501})
 
 _MOST_NAMES = 10_000
 """Names that are kept of a list: many times what any provider serves."""
+
+_SHOWN_NAMES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +47,22 @@ def capabilities_in(content: str, echoes: KeyEchoes) -> Capabilities:
         GarbledReply: No list of models.
     """
     try:
-        body = json.loads(content)
+        body = json.loads(content.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         page = ", an HTML page" if content.lstrip()[:1] == "<" else ""
         raise GarbledReply(f"{len(content)} characters that are not JSON{page}") from None
     served = body.get("data", body.get("models")) if isinstance(body, dict) else body
     if not isinstance(served, list) or not all(isinstance(each, dict | str) for each in served):
         raise GarbledReply("JSON without a list in data")
-    owners = {str(each.get("owned_by")) for each in served if isinstance(each, dict)}
+    owners = [each.get("owned_by") for each in served if isinstance(each, dict)]
     dialect: Dialect = "llamacpp" if "llamacpp" in owners else "vllm" if "vllm" in owners else "other"
     return Capabilities(tuple(echoes.without(_name(each)) for each in served[:_MOST_NAMES]), dialect)
+
+
+def names_of(models: Sequence[str]) -> str:
+    """The models of a list in words: the first ones, and how many there are besides."""
+    more = len(models) - _SHOWN_NAMES
+    return (", ".join(models[:_SHOWN_NAMES]) + (f" and {more:,} more" if more > 0 else "")) or "none"
 
 
 def keeps_no_list(error: BadStatus | GarbledReply) -> bool:
@@ -69,7 +78,7 @@ def only_model(found: Capabilities, base_url: str) -> str:
     """
     if len(found.models) != 1:
         why = f"gives no list of models ({found.no_list})" if found.no_list else "serves"
-        listed = "" if found.no_list else f" {', '.join(found.models) or 'none'}"
+        listed = "" if found.no_list else f" {names_of(found.models)}"
         raise ConfigError(
             f"model: none was named, and {base_url}, asked for /models, {why}{listed}; name one as mind.model.model"
         )

@@ -17,6 +17,7 @@ from typing import Any
 from groundlings.environments.chat import ChatReply, ChatRequest
 from groundlings.environments.errors import ConfigError, ProviderError
 from groundlings.simulator.language.gbnf import grammar_for
+from groundlings.simulator.language.reply_numbers import storable
 from groundlings.simulator.language.request_body import MOST_ALTERNATIVES
 from groundlings.simulator.language.thinking import without_thinking
 
@@ -174,9 +175,10 @@ class OfflineModel:
 def _reply(output: Any, name: str, seconds: float, strip_thinking: bool) -> ChatReply:
     """Read a `vllm.RequestOutput`; every reply of a batch took as long as the batch."""
     said = output.outputs[0]
+    text = storable(said.text)
     first = dict(said.logprobs[0]) if said.logprobs else {}
     found = [(str(each.decoded_token), float(each.logprob)) for each in first.values()]
-    answer = without_thinking(said.text) if strip_thinking else said.text
+    answer = without_thinking(text) if strip_thinking else text
     return ChatReply(
         text=answer,
         model=name,
@@ -187,5 +189,5 @@ def _reply(output: Any, name: str, seconds: float, strip_thinking: bool) -> Chat
         latency_seconds=seconds,
         first_token=tuple(sorted(found, key=lambda each: -each[1])),
         finish_reason=str(getattr(said, "finish_reason", None) or ""),
-        thought_characters=len(said.text) - len(answer),
+        thought_characters=len(text) - len(answer),
     )

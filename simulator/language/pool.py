@@ -32,6 +32,8 @@ _ATTEMPTS_AT_A_REFUSED_PROMPT = 2
 _ATTEMPTS_AT_A_CONTROL_QUESTION = 3
 _BYTES_A_TOKEN = 4
 _POLL_SECONDS = 0.02
+_STOOD_STILL_SECONDS = 1.0
+"""How late an event loop may come to a deadline because it has much to do."""
 
 
 class EndpointPool:
@@ -231,8 +233,16 @@ class EndpointPool:
                         return await send(connection)
                     finally:
                         self._deadlines.discard(deadline)
+                        self._excuse(connection, deadline)
         finally:
             connection.health.outstanding -= 1
+
+    def _excuse(self, connection: Connection, deadline: asyncio.Timeout) -> None:
+        """Where a deadline comes late, this process stood still (SIGSTOP), and no server was silent meanwhile."""
+        due = deadline.when()
+        late = 0.0 if due is None or self._broken else asyncio.get_running_loop().time() - due
+        if late >= _STOOD_STILL_SECONDS:
+            connection.health.stood_still(late)
 
     def _least_reluctant(self) -> Connection:
         return min(self._connections, key=_reluctance) if len(self._connections) > 1 else self._connections[0]

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _LONGEST_EXCERPT = 300
+_LONGEST_ERROR = 64_000
 _TEXTS = ("message", "detail", "error_description", "msg", "error")
 _CODES = ("code", "type", "status")
 
@@ -88,13 +89,25 @@ def tells_of_form(said: str) -> bool:
     return bool(_FORM.search(said.lower()))
 
 
+def as_text(error: Any) -> str:
+    """An error that stands in a reply as JSON; of a very long one no more than its words.
+
+    A reply may be millions of characters long, and all of them would be searched again and again.
+
+    Raises:
+        RecursionError: It is nested too deeply.
+    """
+    whole = json.dumps({"error": error})
+    return whole if len(whole) <= _LONGEST_ERROR else json.dumps({"error": in_words(whole)})
+
+
 def status_of(error: Any) -> int:
     """The HTTP status that an error in place of a reply means, 500 where it does not say."""
     for key in ("code", "status", "status_code"):
         code = error.get(key) if isinstance(error, Mapping) else None
         if isinstance(code, int | str) and re.fullmatch(r"[45]\d\d", str(code)):
             return int(code)
-    said = json.dumps(error).lower()
+    said = as_text(error).lower()
     if tells_of_empty_account(said):
         return 402
     if _BUSY.search(said):

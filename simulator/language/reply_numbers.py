@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -88,7 +89,7 @@ def believable(alternatives: Sequence[tuple[str, float]], answers: Sequence[str]
     listed = [token for token, _ in alternatives]
     wanted = {answer.strip().lower() for answer in answers}
     twice = len(set(listed)) < len(listed) and any(
-        listed.count(token) > 1 for token in listed if token.strip().lower() in wanted
+        number > 1 and token.strip().lower() in wanted for token, number in Counter(listed).items()
     )
     total = math.fsum(math.exp(log) for _, log in alternatives if not math.isnan(log))
     if twice or total > _MOST_TOGETHER:
@@ -105,8 +106,12 @@ def name_in(value: object) -> str:
 
 
 def storable(text: str) -> str:
-    """The text with halves of surrogate pairs, which JSON can carry and no file takes, written as their escapes."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+    """The text with what JSON can carry and a log cannot written as escapes.
+
+    These are halves of surrogate pairs, which no file takes, and zero characters, which PostgreSQL does not.
+    """
+    whole = text.replace("\0", "\\x00")
+    return whole if whole.isascii() else whole.encode("utf-8", "backslashreplace").decode()
 
 
 def _count(given: object, least: int) -> int | None:

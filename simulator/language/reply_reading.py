@@ -67,7 +67,10 @@ def read_reply(
         ErrorReply: An error in place of one.
     """
     body = merged_completion(content) if is_event_stream(content) else json_object(content)
-    choice = _choice(body)
+    try:
+        choice = _choice(body)
+    except RecursionError:  # what was read at such a depth cannot be written again
+        raise GarbledReply("JSON that is nested too deeply") from None
     try:
         message = choice["message"]
         text, thought = _said(message)

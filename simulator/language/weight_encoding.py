@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.leftovers import remove_leftovers
 
 
 def faster_copy(source: Path, name: str) -> Path:
@@ -22,8 +23,9 @@ def faster_copy(source: Path, name: str) -> Path:
     """
     target = source.with_name(name)
     note = target.with_suffix(".sha256")
-    if target.exists() and note.exists() and note.read_text(encoding="utf-8") == sha256_of(target):
+    if target.exists() and note.exists() and note.read_bytes() == sha256_of(target).encode():
         return target
+    remove_leftovers(source.parent, "encoding-*")
     with tempfile.TemporaryDirectory(dir=source.parent, prefix="encoding-") as workplace:
         copy = Path(workplace) / name
         reencode_as_q8(source, copy)

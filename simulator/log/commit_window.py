@@ -1,6 +1,7 @@
 """Cohorts that are decided within moments share a transaction, because a commit takes as long as a hundred sessions.
 
-In an event loop a cohort waits `WINDOW_SECONDS` at most; without one it is committed at once.
+In an event loop a cohort waits `WINDOW_SECONDS` at most, in a log in parts `WINDOW_SECONDS_OF_PARTS`; without one it is
+committed at once.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from groundlings.simulator.log.row_layout import Cohort
 WINDOW_SECONDS = 0.05
 """How long a decided session may wait for others to be committed with; a power failure costs no more than this."""
 
-_MOST_PAGES = 2_000
+MOST_PAGES = 2_000
 """So many pages are enough for a transaction of their own."""
+
+WINDOW_SECONDS_OF_PARTS, MOST_PAGES_OF_PARTS = 2.0, 30_000
+"""The same for a log in parts: a commit is three files, which are worth little where each holds a few sessions."""
 
 
 class CommitWindow:
@@ -25,10 +29,19 @@ class CommitWindow:
 
     Args:
         commit: Writes cohorts in one transaction: all of them or none.
+        seconds: How long a cohort waits at most.
+        pages: How many pages wait at most.
     """
 
-    def __init__(self, commit: Callable[[Sequence[Cohort]], None]) -> None:
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Cohort]], None],
+        seconds: float = WINDOW_SECONDS,
+        pages: int = MOST_PAGES,
+    ) -> None:
         self._commit = commit
+        self._seconds = seconds
+        self._most_pages = pages
         self._waiting: list[Cohort] = []
         self._waiting_pages = 0
         self._due = 0.0
@@ -45,8 +58,8 @@ class CommitWindow:
         self._waiting.append(cohort)
         self._waiting_pages += int(cohort.record.pages.sum())
         now = time.monotonic()
-        self._due = self._due or now + WINDOW_SECONDS
-        if self._waiting_pages >= _MOST_PAGES or now >= self._due or not self._set_timer():
+        self._due = self._due or now + self._seconds
+        if self._waiting_pages >= self._most_pages or now >= self._due or not self._set_timer():
             self.flush()
 
     def flush(self) -> None:
@@ -81,7 +94,7 @@ class CommitWindow:
         """Have the event loop commit in time; False where there is none."""
         if self._timer is None:
             try:
-                self._timer = asyncio.get_running_loop().call_later(WINDOW_SECONDS, self._flush_in_time)
+                self._timer = asyncio.get_running_loop().call_later(self._seconds, self._flush_in_time)
             except RuntimeError:
                 return False
         return True

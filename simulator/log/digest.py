@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from groundlings.recommenders.interleaving import TEAM_DRAFT
+from groundlings.simulator.log.columnar import columnar
+from groundlings.simulator.log.reading.batches import read_in_pieces
+from groundlings.simulator.log.row_texts import RowTexts, usable
 
 # Rows are named by what they are about (arm, day, person, page, slot), never by surrogate id. Left out, because
 # they tell of the machine and not of the behaviour: wall-clock columns, latency, attempts, cache hits.
@@ -74,6 +80,15 @@ _PLACES = """
     """
 """Taken in where there are any, so that logs of plain lists keep the digest they had before there were places."""
 
+_INTERVENTIONS = """
+    SELECT arms.name, day, kind, detail FROM interventions JOIN arms USING (arm_id)
+    ORDER BY arms.name, day, origin, place, intervention_id
+    """
+"""Taken in where there are any, in the order in which they took effect; who decided them tells nothing of behaviour."""
+
+_LARGE = dict(zip(_CANONICAL[3:6], ("sessions", "impressions", "events"), strict=True))
+"""The queries whose rows a log in parts writes by itself."""
+
 _CHUNK = 50_000
 
 
@@ -82,14 +97,45 @@ def digest(engine: Engine) -> str:
     total = hashlib.sha256()
     with engine.connect() as connection:
         shared = connection.execute(text(_SHARED_LISTS)).first() is not None
-        for query in (*_CANONICAL, *((_TEAMS,) if shared else ())):
-            rows = connection.execute(text(query), execution_options={"yield_per": _CHUNK})
-            # Nothing stands between two rows, so that it does not matter where a driver cuts its chunks.
-            for chunk in rows.partitions(_CHUNK):
-                total.update("".join(repr(tuple(row)) for row in chunk).encode())
-            total.update(b"\x1e")
+        with _quick(connection) as texts:
+            for query in (*_CANONICAL, *((_TEAMS,) if shared else ())):
+                name = _LARGE.get(query)
+                if texts is None or name is None:
+                    _take_in(total, connection, query)
+                else:
+                    for piece in texts.of(name):
+                        total.update(piece)
+                total.update(b"\x1e")
         if any(column["name"] == "place_row" for column in inspect(connection).get_columns("impressions")):
-            rows = connection.execute(text(_PLACES), execution_options={"yield_per": _CHUNK})
-            for chunk in rows.partitions(_CHUNK):
-                total.update("".join(repr(tuple(row)) for row in chunk).encode())
+            _take_in(total, connection, _PLACES)
+        if inspect(connection).has_table("interventions"):
+            _take_in(total, connection, _INTERVENTIONS)
     return total.hexdigest()
+
+
+def _take_in(total: Any, connection: Connection, query: str) -> None:
+    """Have a hash take in the rows of a query as Python writes them.
+
+    Nothing stands between two rows, so that it does not matter where a driver cuts its chunks.
+    """
+    if connection.dialect.name == "sqlite":
+        for rows in read_in_pieces(connection, query, _CHUNK):
+            total.update("".join(map(repr, rows)).encode())
+        return
+    streamed = connection.execute(text(query), execution_options={"yield_per": _CHUNK})
+    for chunk in streamed.partitions(_CHUNK):
+        total.update("".join(repr(tuple(row)) for row in chunk).encode())
+
+
+@contextmanager
+def _quick(connection: Connection) -> Iterator[RowTexts | None]:
+    """What writes the rows of large tables column by column; None where they lie in no parts."""
+    behind = columnar(connection)
+    if behind is None or not usable():
+        yield None
+        return
+    texts = behind.row_texts()
+    try:
+        yield texts
+    finally:
+        texts.close()

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, inspect, text
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.migrations import LEDGER
+from groundlings.simulator.log.parts import FOLDER
 
 _SQLITE = "SELECT type, name, tbl_name FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name"
 _POSTGRES = """
@@ -50,20 +51,20 @@ def refuse_foreign(connection: Connection, where: object) -> None:
 
 def refuse_disguised(connection: Connection, where: object) -> None:
     """Raise `RunDirectoryError` where a view stands in the place of a table: reading it would run what it says."""
-    views = sorted({*tables.metadata.tables, LEDGER} & set(inspect(connection).get_view_names()))
+    views = sorted({*tables.metadata.tables, LEDGER, FOLDER} & set(inspect(connection).get_view_names()))
     if views:
         raise RunDirectoryError(f"{where}: {views[0]} is a view, expected a table; restore the log from a copy")
 
 
 def _foreign(connection: Connection) -> Iterator[str]:
-    ours = {*tables.metadata.tables, LEDGER}
+    ours = {*tables.metadata.tables, LEDGER, FOLDER}
     query = _SQLITE if connection.dialect.name == "sqlite" else _POSTGRES
     for kind, name, table in connection.execute(text(query)):
         if (kind == "table" and name in ours) or (kind == "index" and name in tables.INDEXES and table in ours):
             continue
         yield f"{kind} {name}" + ("" if kind in ("table", "view", "function") else f" on {table}")
     here = inspect(connection)
-    for table in sorted(ours & set(here.get_table_names()) - {LEDGER}):
+    for table in sorted(ours & set(here.get_table_names()) - {LEDGER, FOLDER}):
         known = set(tables.metadata.tables[table].columns.keys())
         found = [column["name"] for column in here.get_columns(table)]
         if known <= set(found):  # one of ours under another name is damage, and named as that

@@ -58,11 +58,17 @@ def _places(connection: Connection) -> None:
         connection.execute(text(f"ALTER TABLE impressions ADD COLUMN {column}"))
 
 
+def _interventions(connection: Connection) -> None:
+    """Arms may change on the way; those of every earlier log are as they began."""
+    tables.interventions.create(connection)
+
+
 STEPS: tuple[tuple[str, Callable[[Connection], None]], ...] = (
     ("teams", _teams),
     ("askers", _askers),
     ("evidence", _evidence),
     ("places", _places),
+    ("interventions", _interventions),
 )
 """What changed after the first schema, oldest first: (name, step)."""
 

@@ -50,4 +50,7 @@ def item_rows(catalog: Catalog, run_id: str, first: int) -> Iterator[Row]:
 
 def as_json(value: Any) -> str:
     """A value as the log's text columns hold it."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    return _encoded(value)
+
+
+_encoded = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=str).encode

@@ -12,7 +12,7 @@ import hashlib
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
 from sqlalchemy.pool import NullPool
@@ -22,6 +22,9 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.faults import named_faults
+
+if TYPE_CHECKING:
+    from groundlings.simulator.log.parquet import PartKeeper
 
 _CONNECT_SECONDS = 10
 _IDS_A_RUN = 2**36
@@ -58,6 +61,11 @@ class PostgresStore:
 
     def __str__(self) -> str:
         return f"{self.url} ({self.schema})"
+
+    @property
+    def keeper(self) -> PartKeeper | None:
+        """Everything lies on the server."""
+        return None
 
     def for_writing(self) -> Engine:
         """See `Store.for_writing`."""

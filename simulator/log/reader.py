@@ -33,8 +33,9 @@ class LogReader(FrameReader, SumReader, StepReader, LiveReader, LostPageReader, 
     """A run's log, open for reading. It changes nothing, and it reads logs of every released schema.
 
     - DataFrames, one row per thing: `impressions`, `sessions`, `events`, `calls`, `interactions`, `agents`, `items`,
-      `arms`. Arms have their names, people and items the data set's own ids; what is unknown is NA.
-    - The run and who takes part: `run`, `logged_arms`, `logged_agents`, `logged_items`, `user_ids`.
+      `arms`, `interventions`. Arms have their names, people and items the data set's own ids; what is unknown is NA.
+    - The run and who takes part: `run`, `logged_arms`, `logged_agents`, `logged_items`, `user_ids`; and what changes in
+      arms on the way: `logged_interventions`.
     - Sums for metrics: `session_totals`, `sessions_by_end`, `events_by_kind`, `items_shown`, ...
     - What led from being shown to being liked or bought: `steps_by_page`, `steps_by_slot`, `items_by_step`, ...
     - Pages of which nothing is known, with the reason: `lost_pages`.

@@ -14,8 +14,10 @@ from groundlings.environments.actions import ActionSchema
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.environment import LOST
 from groundlings.environments.shop_actions import PURCHASE, QUANTITY
+from groundlings.simulator.interventions import Intervention
 from groundlings.simulator.log.agent_state_rows import read_memories
 from groundlings.simulator.log.begun import Begun, read_begun
+from groundlings.simulator.log.intervention_rows import read_interventions
 from groundlings.simulator.log.numbering import next_origin
 from groundlings.simulator.log.row_layout import Origin
 from groundlings.simulator.log.store import Store
@@ -30,10 +32,12 @@ class PastRun:
     Attributes:
         begun: What it began with, and whether anything is left to simulate.
         arms: What each arm has lived through.
+        interventions: What was decided to change in them, and when.
     """
 
     begun: Begun
     arms: Mapping[str, Past]
+    interventions: tuple[Intervention, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def read_resumption(
     arm_ids = {row.name: row.arm_id for row in connection.execute(select(arms.c.name, arms.c.arm_id))}
     origin = next_origin(connection, store)
     past = {name: read_past(connection, arm_id, origin, schema, lists=lists) for name, arm_id in arm_ids.items()}
-    return Resumption(begun.run_id, arm_ids, origin, PastRun(begun, past))
+    return Resumption(begun.run_id, arm_ids, origin, PastRun(begun, past, read_interventions(connection)))
 
 
 def read_past(

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, Row, Table, func, inspect, select
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.canonical import PIECE_ROWS, Hash, NotOurs, absorb, kinds_of
 from groundlings.simulator.log.migrations import schema_version
+from groundlings.simulator.log.part_check import part_faults
 from groundlings.simulator.log.seals import (
     BY_SESSION,
     LATER,
@@ -25,6 +26,7 @@ from groundlings.simulator.log.seals import (
     begin_table,
     hashed_kinds,
     next_seal,
+    numbered_rows,
     seal_of_arms,
     seal_of_run,
     seal_of_state,
@@ -202,6 +204,7 @@ class _Check:
         self, blocks: Sequence[Mapping[str, Any]], chosen: Sequence[tuple[Mapping[str, Any], Row[Any]]]
     ) -> Iterator[str]:
         """What became of sessions, by arm and day."""
+        yield from part_faults(self._connection, blocks, [covers for covers, _ in chosen])
         fates: dict[Fate, set[tuple[int, int]]] = defaultdict(set)
         for covers, seal in chosen:
             fate = self._fate(covers, seal.content)
@@ -216,7 +219,7 @@ class _Check:
         """What became of the rows of a block; None where they are as they were."""
         total = hashlib.sha256()
         try:
-            for name in NUMBERED:
+            for name in numbered_rows(covers.get("parts")):
                 first, count = covers[name]
                 found = self._absorb_range(total, tables.metadata.tables[name], first, count, count)
                 if found != count:
@@ -253,7 +256,8 @@ class _Check:
 
     def _beyond(self, blocks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         """Rows in front of or behind all that seals cover."""
-        for name in (*NUMBERED, *BY_SESSION):
+        apart = tables.LARGE if any("parts" in covers for covers in blocks) else ()
+        for name in (name for name in (*NUMBERED, *BY_SESSION) if name not in apart):
             table = tables.metadata.tables[name]
             counted = name if name in NUMBERED else "sessions"
             ranges = [covers[counted] for covers in blocks if covers[counted][1]]
@@ -271,6 +275,7 @@ _NAMES = {
     "status": "the status",
     "identity": "what the run depends on (runs.identity)",
     "accepted_changes": "the list of accepted changes",
+    "interventions": "the list of interventions",
 }
 """What messages call the parts of a run's row."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, Table, insert, inspect, select
 
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.canonical import PIECE_ROWS, Hash, Kind, absorb, kinds_of
@@ -108,11 +108,17 @@ def seal_of_arms(connection: Connection) -> tuple[dict[str, Any], str]:
 
 
 def seal_of_state(connection: Connection) -> tuple[dict[str, Any], str]:
-    """The seal of what changes in the life of a run, as it stands now."""
+    """The seal of what changes in the life of a run, as it stands now: its state, accepted changes, interventions."""
     columns = [tables.runs.c[name] for name in STATE]
     run = dict(zip(STATE, connection.execute(select(*columns)).one(), strict=True))
     accepted = connection.execute(select(tables.accepted_changes).order_by(tables.accepted_changes.c.change_id)).all()
-    return seal_of_values({**run, "accepted_changes": [[_plain(cell) for cell in row] for row in accepted]})
+    values = {**run, "accepted_changes": [[_plain(cell) for cell in row] for row in accepted]}
+    if inspect(connection).has_table(tables.interventions.name):
+        number = tables.interventions.c.intervention_id
+        changes = connection.execute(select(tables.interventions).order_by(number)).all()
+        if changes:  # a run without any has the seal that it had before there were interventions
+            values["interventions"] = [[_plain(cell) for cell in row] for row in changes]
+    return seal_of_values(values)
 
 
 class RowSeal:
@@ -147,15 +153,27 @@ def begin_hash(table: Table) -> Any:
     return hashlib.sha256(table.name.encode())
 
 
-def seal_of_block(cohorts: Sequence[Cohort], block: Block, origin: Origin) -> tuple[dict[str, Any], str]:
-    """The seal of a block of rows: which arms and days, which rows, and the hash over them."""
+def seal_of_block(
+    cohorts: Sequence[Cohort], block: Block, origin: Origin, parts: Mapping[str, str] | None = None
+) -> tuple[dict[str, Any], str]:
+    """The seal of a block of rows: which arms and days, which rows, and the hash over them.
+
+    Args:
+        cohorts: Whose rows.
+        block: The rows.
+        origin: The ids that they start from.
+        parts: Path -> SHA-256 of the files that hold the rows of large tables, which stand for these rows; None where
+            all rows lie in the database.
+    """
     firsts = (origin.session, origin.impression, origin.event, origin.call)
     covers: dict[str, Any] = {
         name: [first, len(getattr(block, name))] for name, first in zip(NUMBERED, firsts, strict=True)
     }
     covers["visits"] = sorted({(cohort.arm_id, int(cohort.record.sessions.day)) for cohort in cohorts})
+    if parts is not None:
+        covers["parts"] = dict(parts)
     total = hashlib.sha256()
-    for name in NUMBERED:
+    for name in numbered_rows(parts):
         part = getattr(block, name)
         columns = part.columns if isinstance(part, Columns) else list(zip(*part, strict=True))
         absorb_table(total, tables.metadata.tables[name], columns[1:])
@@ -164,6 +182,11 @@ def seal_of_block(cohorts: Sequence[Cohort], block: Block, origin: Origin) -> tu
         covers[name] = len(rows)
         absorb_table(total, tables.metadata.tables[name], list(zip(*rows, strict=True)))
     return covers, total.hexdigest()
+
+
+def numbered_rows(parts: Mapping[str, str] | None) -> tuple[str, ...]:
+    """The tables of `NUMBERED` whose rows a seal hashes; those in parts are sealed by the hashes of their files."""
+    return NUMBERED if parts is None else tuple(name for name in NUMBERED if name not in tables.LARGE)
 
 
 def absorb_table(total: Hash, table: Table, columns: Sequence[Any]) -> None:

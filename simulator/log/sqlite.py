@@ -6,12 +6,15 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, Table, create_engine, event, text
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.columns import Row
+
+if TYPE_CHECKING:
+    from groundlings.simulator.log.parquet import PartKeeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,11 @@ class SqliteStore:
 
     def __str__(self) -> str:
         return str(self.path)
+
+    @property
+    def keeper(self) -> PartKeeper | None:
+        """Everything lies in the file."""
+        return None
 
     def for_writing(self) -> Engine:
         """Write-ahead logging, so that others can read while a run writes."""
@@ -42,11 +50,8 @@ class SqliteStore:
         """
         address = f"{self.path.absolute().as_uri()}?mode={mode}"
 
-        def connect() -> sqlite3.Connection:
-            return sqlite3.connect(address, uri=True, check_same_thread=False)
-
-        named = URL.create("sqlite", database=str(self.path))  # for messages; `connect` opens the file
-        engine = create_engine(named, creator=connect, poolclass=QueuePool)
+        named = URL.create("sqlite", database=str(self.path))  # for messages; `connected` opens the file
+        engine = create_engine(named, creator=lambda: self.connected(address), poolclass=QueuePool)
 
         @event.listens_for(engine, "connect")
         def _settings(connection: Any, _record: Any) -> None:
@@ -54,6 +59,10 @@ class SqliteStore:
                 connection.execute(f"PRAGMA {setting}")
 
         return engine
+
+    def connected(self, address: str) -> Any:
+        """A connection of the driver to this file."""
+        return sqlite3.connect(address, uri=True, check_same_thread=False)
 
     def exists(self) -> bool:
         """See `store.Store`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from sqlalchemy import Connection, Engine, Table
 
@@ -17,6 +17,9 @@ from groundlings.simulator.log.faults import named_faults
 from groundlings.simulator.log.foreign import refuse_disguised
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
 from groundlings.simulator.log.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from groundlings.simulator.log.parquet import PartKeeper
 
 __all__ = ["ADDRESS_NAME", "LOG_NAME", "Store", "named_faults", "open_log", "store_at"]
 
@@ -30,6 +33,11 @@ class Store(Protocol):
 
     nan_is_null: ClassVar[bool]
     """Whether the database itself stores NaN as NULL."""
+
+    @property
+    def keeper(self) -> PartKeeper | None:
+        """What writes sessions, impressions and events where they lie in files of their own; None where they do not."""
+        ...
 
     def for_writing(self) -> Engine:
         """An engine whose connections see the tables of this log and no other's."""
@@ -91,7 +99,7 @@ def store_at(run: Path) -> Store:
     """
     address = run / ADDRESS_NAME
     if not address.is_file():
-        return SqliteStore(run / LOG_NAME if run.is_dir() else run)
+        return on_disk(run / LOG_NAME if run.is_dir() else run)
     from groundlings.simulator.log.postgres import PostgresStore
     from groundlings.simulator.log.trusted_hosts import refuse_unnamed
 
@@ -104,6 +112,13 @@ def store_at(run: Path) -> Store:
         raise RunDirectoryError(
             f"{address}: expected the url and the schema of a log as JSON ({fault}); restore it from a copy"
         ) from None
+
+
+def on_disk(path: Path) -> SqliteStore:
+    """The log that a SQLite file holds, or is the index of."""
+    from groundlings.simulator.log.parquet import ParquetStore, is_in_parts
+
+    return ParquetStore(path) if is_in_parts(path) else SqliteStore(path)
 
 
 def open_log(run: Path | Store) -> Engine:

@@ -70,6 +70,18 @@ arms = Table(
     Column("sees_hidden_preference", Boolean, nullable=False),  # true for bounds such as oracle
 )
 
+interventions = Table(
+    "interventions",
+    metadata,
+    _key("intervention_id"),  # ascending in the order of writing
+    Column("arm_id", ForeignKey("arms.arm_id"), nullable=False),
+    Column("day", Integer, nullable=False),  # from its beginning on; 0 is the first
+    Column("kind", String, nullable=False),  # recommender, site, withdraw, restore, prompt
+    Column("detail", Text, nullable=False),  # JSON: to what the arm is changed
+    Column("origin", String, nullable=False),  # file, live
+    Column("place", Integer, nullable=False),  # number in the file's list from 0, or line of interventions.jsonl from 1
+)
+
 agents = Table(
     "agents",
     metadata,
@@ -212,6 +224,9 @@ seals = Table(
     Column("content", String, nullable=False),  # SHA-256 over it
     Column("seal", String, nullable=False),  # SHA-256 over the seal before this one, kind, covers and content
 )
+
+LARGE = ("sessions", "impressions", "events")
+"""The tables that grow with every session; a log in parts keeps them in Parquet files."""
 
 INDEXES = {
     "sessions_by_arm": "sessions (arm_id, day)",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,12 +16,14 @@ from sqlalchemy import Connection, insert, text, update
 from groundlings.environments.actions import ActionSchema
 from groundlings.environments.errors import BudgetExhausted, RunDirectoryError, TooMuchUnreadable, UserError
 from groundlings.personas.population import Population
+from groundlings.simulator.interventions import Intervention
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.begun import Change, write_accepted
 from groundlings.simulator.log.columns import Columns, Row
-from groundlings.simulator.log.commit_window import CommitWindow
+from groundlings.simulator.log.commit_window import MOST_PAGES_OF_PARTS, WINDOW_SECONDS_OF_PARTS, CommitWindow
 from groundlings.simulator.log.connection import WritingConnection
 from groundlings.simulator.log.integrity import damage_in
+from groundlings.simulator.log.intervention_rows import write_interventions
 from groundlings.simulator.log.numbering import first_origin, next_ids
 from groundlings.simulator.log.participants import ArmRow, agent_rows, as_json, item_rows
 from groundlings.simulator.log.resume_reader import PastRun, read_resumption
@@ -36,8 +39,7 @@ from groundlings.simulator.log.seals import (
     seal_of_state,
     write_seal,
 )
-from groundlings.simulator.log.sqlite import SqliteStore
-from groundlings.simulator.log.store import Store
+from groundlings.simulator.log.store import Store, on_disk
 from groundlings.simulator.session import CohortRecord
 
 __all__ = ["ArmRow", "LogWriter", "PastRun"]
@@ -53,13 +55,16 @@ class LogWriter:
     """
 
     def __init__(self, place: Path | Store) -> None:
-        self._store = SqliteStore(place) if isinstance(place, Path) else place
+        self._store = on_disk(place) if isinstance(place, Path) else place
         self._connection = WritingConnection(self._store)
         self._arms: dict[str, int] = {}
         self._next: Origin | None = None
         self._run_id = ""
         self._chain: Chain | None = None  # None where an earlier version began the log, and it is not sealed
-        self._window = CommitWindow(self._commit)
+        wait = () if self._store.keeper is None else (WINDOW_SECONDS_OF_PARTS, MOST_PAGES_OF_PARTS)
+        self._window = CommitWindow(self._commit, *wait)
+        self.leftovers = 0
+        """Files of a killed run that `resume` found beside its log, and removed."""
 
     def __enter__(self) -> LogWriter:
         self._connection.open()
@@ -77,8 +82,14 @@ class LogWriter:
         finally:
             self._connection.close()
 
-    def begin(self, run: Mapping[str, Any], arms: Sequence[ArmRow], population: Population) -> None:
-        """Write the participants: the run (columns of `tables.runs`), its arms, agents and items."""
+    def begin(
+        self,
+        run: Mapping[str, Any],
+        arms: Sequence[ArmRow],
+        population: Population,
+        interventions: Sequence[Intervention] = (),
+    ) -> None:
+        """Write the participants: the run (columns of `tables.runs`), its arms, agents and items; what is to change."""
         self._run_id = run["run_id"]
         with self._connection.transaction() as connection:
             connection.execute(insert(tables.runs), [{**run, "status": "running", "started_at": _now()}])
@@ -87,6 +98,7 @@ class LogWriter:
                 self._arms[arm.name] = first["arms"] + position
                 row = {**asdict(arm), "options": as_json(arm.options), "position": position}
                 connection.execute(insert(tables.arms), {"arm_id": self._arms[arm.name], "run_id": self._run_id, **row})
+            write_interventions(connection, self._arms, interventions)
             agents, items = RowSeal(tables.agents), RowSeal(tables.items)
             people = agent_rows(population, self._run_id, first["agents"])
             self._store.pour(connection, tables.agents, agents.passing(people))
@@ -123,6 +135,8 @@ class LogWriter:
                     f"{self._store}: the log is not as it was written: {'; '.join(changed)}; nothing was added to it, "
                     "restore it from a copy, or start a new run"
                 )
+            if self._store.keeper is not None:
+                self.leftovers = self._store.keeper.clear_leftovers(connection)
             found = read_resumption(connection, self._store, schema, lists=lists)
             if found is None:
                 return None
@@ -137,6 +151,14 @@ class LogWriter:
         """Write down which parts of what the run depends on have changed, and that it goes on all the same."""
         with self._connection.transaction() as connection:
             write_accepted(connection, self._run_id, changes)
+            chain = self._with_state(connection)
+        self._chain = chain
+
+    def intervene(self, changes: Sequence[Intervention]) -> None:
+        """Write down what will be changed in arms, before it is."""
+        self.flush()
+        with self._connection.transaction() as connection:
+            write_interventions(connection, self._arms, changes)
             chain = self._with_state(connection)
         self._chain = chain
 
@@ -172,28 +194,38 @@ class LogWriter:
     def _commit(self, cohorts: Sequence[Cohort]) -> None:
         """Write the rows of some cohorts in one transaction, and advance the ids."""
         assert self._next is not None
-        block, origin, chain = block_of(cohorts, self._next), self._next, self._chain
+        origin, chain = self._next, self._chain
         with self._connection.transaction() as connection:
-            for table in (tables.sessions, tables.impressions, tables.events):
-                columns: Columns = getattr(block, table.name)
-                width = columns.filled
-                rows = columns.rows(nan_is_null=self._store.nan_is_null, width=width)
-                self._store.pour(connection, table, rows, width)
-            for table in (tables.calls, tables.moods, tables.memories, tables.interviews):
-                listed: list[Row] = getattr(block, table.name)
-                if listed:
-                    self._store.pour(connection, table, listed)
-            if chain is not None:
-                seal, chain = chain.after("rows", *seal_of_block(cohorts, block, origin))
-                self._store.pour(connection, tables.seals, [seal])
-        self._chain = chain
-        self._next = replace(
+            for together in [cohorts] if self._store.keeper is None else _by_arm_and_day(cohorts):
+                origin, chain = self._add(connection, together, origin, chain)
+        self._next, self._chain = origin, chain
+
+    def _add(
+        self, connection: Connection, cohorts: Sequence[Cohort], origin: Origin, chain: Chain | None
+    ) -> tuple[Origin, Chain | None]:
+        """Write one block of rows with its seal; where ids and seals go on."""
+        block = block_of(cohorts, origin)
+        parts = None if self._store.keeper is None else self._store.keeper.keep(connection, block, cohorts[0])
+        for table in (tables.sessions, tables.impressions, tables.events) if parts is None else ():
+            columns: Columns = getattr(block, table.name)
+            width = columns.filled
+            rows = columns.rows(nan_is_null=self._store.nan_is_null, width=width)
+            self._store.pour(connection, table, rows, width)
+        for table in (tables.calls, tables.moods, tables.memories, tables.interviews):
+            listed: list[Row] = getattr(block, table.name)
+            if listed:
+                self._store.pour(connection, table, listed)
+        if chain is not None:
+            seal, chain = chain.after("rows", *seal_of_block(cohorts, block, origin, parts))
+            self._store.pour(connection, tables.seals, [seal])
+        after = replace(
             origin,
             session=origin.session + len(block.sessions),
             impression=origin.impression + len(block.impressions),
             event=origin.event + len(block.events),
             call=origin.call + len(block.calls),
         )
+        return after, chain
 
     def _with_state(self, connection: Connection) -> Chain | None:
         """The chain, longer by what the run's row says of itself now."""
@@ -209,6 +241,12 @@ class LogWriter:
             self.flush()
         else:
             self._window.leave()
+
+
+def _by_arm_and_day(cohorts: Sequence[Cohort]) -> Iterator[list[Cohort]]:
+    """The cohorts in their order, those that follow each other in an arm and day together."""
+    for _, together in groupby(cohorts, key=lambda each: (each.arm_id, int(each.record.sessions.day))):
+        yield list(together)
 
 
 def _now() -> str:

@@ -17,10 +17,12 @@ VIOLATIONS = {
     "layers": ("recommenders/base.py", "import groundlings.personas.persona"),
     "mesa": ("simulator/session.py", "import mesa"),
     "sqlalchemy": ("experiments/analysis/metrics/summary.py", "from sqlalchemy import text"),
+    "duckdb": ("experiments/exports/source.py", "import duckdb"),
     "language_models": ("personas/mind.py", "import openai"),
     "no_second_door": ("simulator/session.py", "import requests"),
     "learning": ("simulator/arm.py", "from implicit.als import AlternatingLeastSquares"),
     "trees": ("personas/minds/behavioural.py", "from sklearn.ensemble import HistGradientBoostingClassifier"),
+    "cluster": ("simulator/days.py", "import ray"),
     "outermost": ("environments/feed.py", "import yaml"),
     "plotting": ("experiments/running/run.py", "import matplotlib.pyplot"),
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = {
-    *("aiohttp", "implicit", "irspack", "matplotlib", "mesa", "numpy", "openai", "pandas", "pyarrow"),
+    *("aiohttp", "duckdb", "implicit", "irspack", "matplotlib", "mesa", "numpy", "openai", "pandas", "pyarrow"),
     *("pydantic", "scipy", "sklearn", "sqlalchemy", "torch", "vllm", "xllamacpp"),
 }
 
@@ -40,3 +40,17 @@ def test_nothing_heavy_is_loaded(code: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("package", ["environments", "personas", "recommenders", "simulator", "experiments"])
 def test_a_room_can_be_entered_without_its_furniture(package: str, tmp_path: Path) -> None:
     assert loaded_by(f"import groundlings.{package}", tmp_path) & HEAVY == set()
+
+
+def test_a_check_loads_nothing_that_only_a_run_or_its_report_needs(tmp_path: Path) -> None:
+    toy = "dataset: {name: toy, toy: {n_users: 20, n_items: 30, interactions_per_user: 6}}"
+    arms = "arms: [{name: a, recommender: popular}, {name: b, recommender: random_order}]"
+    (tmp_path / "small.yaml").write_text(f"name: small\nseed: 1\n{toy}\nmind: behavioural\n{arms}\n")
+    code = (
+        "import sys; sys.argv = ['groundlings', 'check', 'small.yaml']\n"
+        "from groundlings.experiments.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass"
+    )
+    needless = {"implicit", "irspack", "matplotlib", "mesa", "openai", "pandas", "ray", "sklearn", "torch"}
+    assert loaded_by(code, tmp_path) & needless == set()

@@ -23,8 +23,10 @@ from groundlings.experiments.labs.warmup.lab import measure_warm_up
 from groundlings.experiments.running import foresight
 from groundlings.experiments.running.plan import build_plan
 from groundlings.recommenders import base
+from groundlings.recommenders.als import AlsRecommender
 from groundlings.recommenders.content_knn import ContentKnnRecommender
 from groundlings.recommenders.ease import EaseRecommender
+from groundlings.recommenders.item_knn import ItemKnnRecommender
 from groundlings.recommenders.popular import PopularRecommender
 
 EASE = {"name": "ease", "recommender": "ease"}
@@ -95,6 +97,21 @@ def test_memory_that_is_at_an_end_is_one_message(command, monkeypatch):
     assert status == 2
     assert "out of memory (Unable to allocate 256. TiB" in said
     assert "give it more memory" in said
+
+
+@pytest.mark.parametrize(("n_items", "takes"), [(20_000, "3.35 GiB"), (50_000, "21 GiB")])
+def test_a_square_of_a_large_catalogue_is_refused_in_one_sentence(monkeypatch, n_items, takes):
+    monkeypatch.setattr(foresight, "available_memory", lambda: Available(2 * 2**30, "free memory"))
+    met = np.arange(20)
+    history = Interactions.of(met % 4, met, None, met, n_users=4, n_items=n_items)
+    with pytest.raises(ConfigError) as error:
+        foresight.check_fit("arms[0].recommender", "ease", EaseRecommender(), history)
+    said = str(error.value)
+    assert said.startswith(f"arms[0].recommender: fitting ease takes about {takes} ")
+    assert "Use item_knn or als" in said
+    assert "\n" not in said
+    for kind in (ItemKnnRecommender, AlsRecommender, PopularRecommender):
+        foresight.check_fit("arms[0].recommender", "it", kind(), history)
 
 
 def test_dense_recommenders_grow_with_the_square_of_the_items():

@@ -243,6 +243,7 @@ class Broken(io.RawIOBase):
         (errno.ENOSPC, ("digest", "run"), 1, "No space left on device"),
         (errno.ENOSPC, ("export", "run", "--format", "trec", "--out", "full"), 0, "No space left on device"),
         (errno.EPIPE, ("export", "run", "--format", "trec", "--out", "left"), 0, ""),
+        (errno.ENOSPC, ("data", "split", "hostile.yaml", "--out", "split"), 0, "No space left on device"),
     ],
 )
 def test_the_status_tells_of_the_work_and_not_of_the_reader(
@@ -260,6 +261,24 @@ def test_the_status_tells_of_the_work_and_not_of_the_reader(
     assert left.value.code == status
     assert told in errors.getvalue()
     assert bool(errors.getvalue()) == bool(told)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EMFILE])
+def test_what_the_system_lacks_is_one_message_even_where_no_file_is_named(
+    code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(**_: object) -> int:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("groundlings.experiments.cli.main.app", fails)
+    monkeypatch.setattr("groundlings.experiments.cli.main._mount", lambda: None)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    told = capsys.readouterr().err
+    assert os.strerror(code) in told
+    assert "Traceback" not in told
 
 
 def test_a_process_survives_closed_streams_a_reader_that_leaves_and_an_ascii_terminal(world: Path) -> None:

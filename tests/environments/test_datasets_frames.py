@@ -283,3 +283,33 @@ def test_stars_that_are_decimals_are_the_same_stars():
         assert tables.load(OwnData.model_validate(tables.section())).interactions.ratings.tolist() == [
             *map(float, stars)
         ]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"columns": 5}, "columns: found 5, expected a mapping of tables"),
+        ({"columns": [("interactions", {})]}, "columns: found .*, expected a mapping of tables"),
+        ({"columns": {"interactions": None}}, "columns.interactions: found None, expected a mapping of keys"),
+        ({"columns": {"interactions": "user"}}, "columns.interactions: found 'user', expected a mapping of keys"),
+        ({"scale": "1 to 5"}, "scale: found '1 to 5', expected a mapping with low, high and step"),
+        (
+            {"columns": {"interactions": {"path": "/etc/passwd"}}},
+            "found the path '/etc/passwd', and data frames have none",
+        ),
+        ({"columns": {"interactions": {"held_out": {"path": "x"}}}}, "found the path 'x', and data frames have none"),
+    ],
+)
+def test_options_in_another_form_are_one_message(options, said):
+    frame = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "timestamp": [1, 2]})
+    with pytest.raises(ConfigError, match=said):
+        loaded(Tables(frame, **options))
+
+
+def test_halves_of_characters_in_headers_are_escapes_and_in_cells_refused():
+    frame = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "timestamp": [1, 2], "more": [1, 2]})
+    frame.columns = pd.Index(["user", "item", "timestamp", "t\ud800"], dtype=object)
+    assert len(loaded(Tables(frame)).interactions) == 2
+    frame["user"] = pd.Series(["a\ud800", "b"], dtype=object)
+    with pytest.raises(DataError, match="column 'user'"):
+        loaded(Tables(frame))

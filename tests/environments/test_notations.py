@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from groundlings.environments.datasets.tables import Table
-from groundlings.environments.datasets.times import TimeUnit, read_times
+from groundlings.environments.datasets.time_cells import TimeUnit
+from groundlings.environments.datasets.times import read_times
 from groundlings.environments.errors import DataError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from groundlings.recommenders.contract import checkerboard, toy_catalog, toy_request, toy_user_ids
+from groundlings.recommenders.popular import PopularRecommender
 from groundlings.recommenders.registry import (
     ENTRY_POINT_GROUP,
     SHIPPED,
@@ -39,7 +40,7 @@ def project(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield tmp_path
-    for module in ("my_recommender", "my_shuffle"):
+    for module in ("my_recommender", "my_shuffle", "my_index"):
         sys.modules.pop(module, None)
 
 
@@ -52,7 +53,14 @@ def rank(recommender, users=(0, 1)):
 
 
 def test_no_block_is_left_untested():
-    assert len(re.findall(r"^```\w", TEXT, flags=re.MULTILINE)) == len(BLOCKS) == 8
+    assert len(re.findall(r"^```\w", TEXT, flags=re.MULTILINE)) == len(BLOCKS) == 9
+
+
+def test_candidates_of_your_own_give_the_list_of_all_scores(project):
+    users = tuple(range(20))
+    found, expected = rank(find_recommender("my_index:MostClicked")(), users), rank(PopularRecommender(), users)
+    np.testing.assert_array_equal(found.items, expected.items)
+    np.testing.assert_array_equal(found.scores, expected.scores)
 
 
 def test_a_library_reads_the_training_part_and_its_rankings_come_back(project, monkeypatch):

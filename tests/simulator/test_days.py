@@ -71,7 +71,7 @@ def live_through(*arms, **schedule):
     """Let arms live together; returns what was written."""
     ledger = Ledger()
     plan = Schedule(**{"days": 3, "concurrency": 2, "refit_every": 1, "visit_probability": 1.0, **schedule})
-    asyncio.run(live_together(arms, plan, ledger, ledger.counts.append))
+    asyncio.run(live_together(arms, plan, ledger, lambda each: ledger.counts.append(each.sessions)))
     return ledger
 
 

@@ -170,4 +170,4 @@ def test_cohorts_are_smaller_where_much_is_sold_out():
     nothing = np.full(100_000, np.nan)
     day = DayOffers(nothing, np.zeros(100_000, dtype=bool), np.zeros(100_000))
     assert largest_cohort(4096, None) == 4096
-    assert largest_cohort(4096, day) == 200
+    assert largest_cohort(4096, day.sold_out) == 200

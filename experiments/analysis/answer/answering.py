@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from groundlings.experiments.analysis.answer.chances import chances_note
 from groundlings.experiments.analysis.answer.finding import Finding, find, gain
 from groundlings.experiments.analysis.answer.lights import lights_of
 from groundlings.experiments.analysis.answer.news import news_of, news_of_all
@@ -14,11 +16,18 @@ from groundlings.experiments.analysis.answer.values import Answer, News, Place, 
 from groundlings.experiments.analysis.compare import Estimate
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.metrics import Summary
+from groundlings.recommenders.in_words import in_words
 
 _NO_MEAN = Estimate(None, None, None, None, 0, 0)
 
 
-def answer_of(comparison: Comparison, summary: Summary, question: str = "", past_tests: int = 0) -> Answer:
+def answer_of(
+    comparison: Comparison,
+    summary: Summary,
+    question: str = "",
+    past_tests: int = 0,
+    own_words: Mapping[str, str] | None = None,
+) -> Answer:
     """The answer of a run.
 
     Args:
@@ -26,6 +35,7 @@ def answer_of(comparison: Comparison, summary: Summary, question: str = "", past
         summary: The figures of the same run.
         question: As the experiment file asks it; composed where it is empty.
         past_tests: On how many tests on real people the effects were corrected.
+        own_words: Arm -> how its recommender works, of those that are not shipped.
     """
     finding = find(comparison)
     words = words_of(comparison, finding)
@@ -52,30 +62,42 @@ def answer_of(comparison: Comparison, summary: Summary, question: str = "", past
         size=None if finding.leader is None else size_of(finding.leader, percent=words.percent),
         effect=None if finding.leader is None else finding.leader.headline.effect,
         declared=comparison.declared,
-        rows=_rows(words, summary, news),
+        rows=_rows(words, summary, news, own_words or {}),
         left_out=_left_out(comparison, summary),
         lights=lights_of(comparison, finding, past_tests),
         news=of_leaders,
         next_step=next_step_of(comparison, finding, of_leaders),
         chance_agents=comparison.standing.agents,
+        chances_note=chances_note(comparison, finding),
+        confidence=1 - comparison.plan.alpha,
     )
 
 
-def _rows(words: Words, summary: Summary, news: Mapping[str, tuple[News, ...]]) -> tuple[Row, ...]:
+def _rows(
+    words: Words, summary: Summary, news: Mapping[str, tuple[News, ...]], own_words: Mapping[str, str]
+) -> tuple[Row, ...]:
     """Competitors and the baseline, the best first; those of which nothing is known last."""
     comparison, finding = words.comparison, words.finding
     if comparison.preference is not None:
         return ()
     arms = {arm.name: arm for arm in comparison.arms}
-    courses = {arm.name: tuple(day[words.metric.name].mean for day in arm.days) for arm in summary.arms}
+    # The days of a summary are those of one run, and an answer may be that of several.
+    several = any(arm.variants is not None for arm in comparison.arms)
+    courses = {arm.name: tuple(day[words.metric.name].mean for day in arm.days) for arm in summary.arms if not several}
 
     def order(name: str) -> tuple[bool, float]:
         arm = arms.get(name)
         known = arm is None or arm.headline.effect.difference is not None
         return not known, 0.0 if arm is None else -gain(arm, finding.direction)
 
+    abouts = {arm.name: in_words(arm.recommender) or own_words.get(arm.name, "") for arm in summary.arms}
     names = sorted((comparison.baseline, *arms), key=order)
-    return tuple(_row(words, name, arms.get(name), news.get(name, ()), courses.get(name, ())) for name in names)
+    return tuple(
+        replace(
+            _row(words, name, arms.get(name), news.get(name, ()), courses.get(name, ())), about=abouts.get(name, "")
+        )
+        for name in names
+    )
 
 
 def _row(

@@ -106,8 +106,8 @@ def _course(comparison: Comparison, arm: ArmFindings, direction: int) -> list[Ne
 
 def _parts(comparison: Comparison, arm: ArmFindings, direction: int) -> list[News]:
     """The part of the audience that fares clearly worse although the arm is better."""
-    if not arm.headline.clear or not direction or gain(arm, direction) <= 0:
-        return []
+    if not arm.headline.clear or not direction or gain(arm, direction) <= 0 or arm.variants is not None:
+        return []  # parts of the audience are of one run, and an answer may be that of several
     worse = [
         part
         for part in arm.segments

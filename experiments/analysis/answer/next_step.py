@@ -1,4 +1,4 @@
-"""What to do next, in one sentence."""
+"""What to do next: what, why, and the command or key that does it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from groundlings.experiments.analysis.comparison.verdict import failed
 def next_step_of(comparison: Comparison, finding: Finding, news: tuple[News, ...]) -> str:
     """The one thing that would help most now."""
     if comparison.run["status"] != "done":
-        return "Finish the run with `groundlings run --resume RUN`, then read this page again."
+        return (
+            "Finish the run, because these figures are of a part of it, and read this page again: "
+            "`groundlings run --resume RUN`."
+        )
     if any(check.spoils for check in failed(comparison.checks)):
         return "Find out why the check failed before anything is decided; it stands under Can I believe it?"
     match finding.kind:
         case "preference" | "no preference":
-            return "Run the two with `design: parallel` to learn how much it changes what people do."
+            return (
+                "Give each recommender lists of its own, because a preference has no size: run the two with "
+                "`design: parallel` to learn how much it changes what people do."
+            )
         case "not known":
             return "Ask why the replies could not be read (Details), mend that, and run again."
         case "not compared":
-            return "Add another recommender under `arms` and run again."
+            return "Add a recommender that does something else, because nothing was compared: `arms` in the file."
         case "contradicted" | "does not hold":
             return _objected(finding)
         case _:
@@ -41,13 +47,21 @@ def _compared(comparison: Comparison, finding: Finding, news: tuple[News, ...]) 
     base, winner = comparison.baseline, finding.winner
     if finding.kind == "baseline ahead":
         return f"Keep {base}; Why shows what the others did worse."
+    if finding.leader is not None and finding.leader.headline.unvaried:
+        return (
+            "Let simulated users decide who differ from each other, because more of these would show the same: "
+            "another `mind` in the file, such as `behavioural`."
+        )
     if finding.kind == "no clear winner":
-        planned = "" if comparison.declared else ", and declare beforehand which metric decides"
-        return f"Ask `groundlings power` how many people it takes to see what matters{planned}."
+        planned = ", and declare beforehand which metric decides (`plan`)" if not comparison.declared else ""
+        return (
+            "Ask how many simulated users it takes to see a difference that matters, because chance hides it among "
+            f"so few: `groundlings power FILE`{planned}."
+        )
     if not comparison.declared or finding.kind == "no direction":
         return (
-            "This was a look around: write down which metric decides and what is too small to matter (`plan`), and run "
-            "that in a new file with a new seed."
+            "This was a look around, and what is picked afterwards is easily chance: write down which metric decides "
+            "and what is too small to matter (`plan`), and run that in a new file with a new seed."
         )
     names = [] if winner is None else [winner.name, *(arm.name for arm in finding.tied)]
     if finding.kind == "tied":
@@ -55,14 +69,18 @@ def _compared(comparison: Comparison, finding: Finding, news: tuple[News, ...]) 
     else:
         choice = f"Weigh the bad news about {listed(names)}" if any(each.state == "bad" for each in news) else ""
     if comparison.gate is None and comparison.truth is None:
-        examine = "compare the simulated people with real ones (`groundlings fidelity`)"
-        return (
-            f"{choice}; then {examine} before you test on people."
-            if choice
-            else f"{_first(examine)}, then test {listed(names)} on real people."
-        )
-    test = f"test {listed(names)} against {base} on real people"
+        return _examined_first(choice, names)
+    test = f"test {listed(names)} against {base} on real people, because all of this is simulated"
     return f"{choice}, then {test}." if choice else f"{_first(test)}."
+
+
+def _examined_first(choice: str, names: list[str]) -> str:
+    """Of an audience that was never held against reality: do that, before a test on people costs anything."""
+    examine = "hold these simulated users against real ones, because nothing yet says that they choose alike"
+    command = "`groundlings fidelity FILE`"
+    if choice:
+        return f"{choice}. Then {examine}: {command}. Only then test on people."
+    return f"{_first(examine)}: {command}. Then test {listed(names)} on real people."
 
 
 def _first(text: str) -> str:

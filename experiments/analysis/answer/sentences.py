@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from groundlings.experiments.analysis.answer.finding import Finding, contradicted, gain
 from groundlings.experiments.analysis.answer.sizes import Unit, in_percent, listed, size_of, unit_of
 from groundlings.experiments.analysis.answer.values import Size
-from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
+from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison, Variants
 from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.verdict import failed
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.report.formatting import count, plural, signed
+from groundlings.experiments.analysis.report.verdict_sentences import unvaried
 from groundlings.experiments.config.designs import InterleavingDesign
 
 
@@ -162,11 +163,16 @@ def _unclear(words: Words) -> tuple[str, str]:
     who = leader.name if len(words.comparison.arms) == 1 else f"the best of the others, {leader.name},"
     found = leader.headline
     chance = "which can be chance"
+    if found.effect.difference == 0 and found.effect.low == 0 == found.effect.high:
+        chance = "and users do not differ in it"
     if found.effect.excludes_zero and not found.clear:
         chance = "which can be chance where so many figures are looked at"
     elif found.clear:
         chance = "but another one is ahead of it"
-    return claim, f"{who} shows {words.against(leader)}, {chance}.{_seen(words, leader)}{_rest(words)}"
+    shown = f"{who} shows {words.against(leader)}"
+    if found.unvaried:
+        return claim, f"{shown}.{_rest(words)}"
+    return claim, f"{shown}, {chance}.{_seen(words, leader)}{_rest(words)}"
 
 
 def _objected(words: Words) -> tuple[str, str]:
@@ -187,6 +193,8 @@ def _undirected(words: Words) -> tuple[str, str]:
     leader = _leader(words)
     clear = [arm for arm in words.comparison.arms if arm.headline.clear]
     claim = f"Whether more {words.label} is better is for you to say"
+    if leader.headline.unvaried:
+        return claim, f"the highest, {leader.name}, shows {words.against(leader)}.{_unvaried(words)}"
     if not clear:
         return claim, f"the highest, {leader.name}, shows {words.against(leader)}, which can be chance."
     return claim, "; ".join(f"{arm.name} shows {words.against(arm)}" for arm in clear[:2]) + "."
@@ -240,7 +248,13 @@ def _rest(words: Words, *, worse: bool = True, objected: bool = True) -> str:
         parts.append(f"{names} did exactly what {base} did")
     if finding.unknown:
         parts.append(_unknown(words))
-    return "".join(f" {part}." for part in parts) + _over_runs(words) + _weighed(words)
+    return _unvaried(words) + "".join(f" {part}." for part in parts) + _over_runs(words) + _weighed(words)
+
+
+def _unvaried(words: Words) -> str:
+    """That the leader's effect has no spread, where it has none."""
+    said = "" if words.finding.leader is None else unvaried(words.finding.leader.headline)
+    return f" {said}" if said else ""
 
 
 def _over_runs(words: Words) -> str:
@@ -249,8 +263,20 @@ def _over_runs(words: Words) -> str:
     if found is None or words.finding.kind in ("contradicted", "does not hold"):
         return ""
     if not found.same_sign:
-        return f" Its sign changes between the {len(found.effects)} runs."
+        return f" Its sign changes between the {len(found.effects)} runs: {_dissent(words, found)}."
     return f" {'Both' if len(found.effects) == 2 else f'All {len(found.effects)}'} runs show the same sign."
+
+
+def _dissent(words: Words, found: Variants) -> str:
+    """Which runs have another sign than the mean of them all, and how large their effects are."""
+    mean = sum(found.effects)
+    sizes = found.lifts if words.percent else found.differences
+    told = [
+        f"{name} shows {words.unit.middle(Size(words.percent, size.difference, None, None))}"
+        for name, effect, size in zip(found.names, found.effects, sizes, strict=True)
+        if effect * mean <= 0
+    ]
+    return listed(told)
 
 
 def _weighed(words: Words) -> str:
@@ -283,7 +309,7 @@ def _objection(words: Words, arm: ArmFindings) -> str:
             label = words.comparison.metrics[guard.metric].label.lower()
             return f"{label} falls by more than the plan allows"
     if arm.variants is not None and not arm.variants.same_sign:
-        return "its effect changes its sign between variants of the experiment"
+        return f"its effect changes its sign between the runs ({_dissent(words, arm.variants)})"
     wrong = next((check for check in failed(arm.checks) if check.spoils), None)
     return f"a check failed ({wrong.name})" if wrong else "it is not supported"
 
@@ -321,8 +347,11 @@ def _seen(words: Words, arm: ArmFindings) -> str:
     found, base = arm.headline.detectable, words.comparison.standing.means.get(words.comparison.baseline)
     if found is None or arm.headline.clear or base is None or not base.mean:
         return ""
+    if not found:  # nobody differs from anybody, which tells of no other difference
+        return ""
     if words.percent:
-        return f" A difference of {100 * found / abs(base.mean):.0f} % or more would have been found."
+        share = 100 * found / abs(base.mean)
+        return f" A difference of {share:{'.0f' if share >= 1 else '.2g'}} % or more would have been found."
     size = words.unit.middle(Size(percent=False, value=found, low=None, high=None)).lstrip("+")
     return f" A difference of {size} or more would have been found."
 

@@ -79,12 +79,17 @@ class Unit:
         if size.low is None or size.high is None:
             return ""
         unit = " %" if size.percent else ""
-        # An interval that excludes zero must not look as if it held zero.
+        clear = not size.low <= 0 <= size.high
+        low, high = (self._end(end, size, clear=clear) for end in (size.low, size.high))
+        return f"[{low}{unit}, {high}{unit}]"
+
+    def _end(self, end: float, size: Size, *, clear: bool) -> str:
+        """One end; an interval that excludes zero must not look as if it held zero, so its nearer end has decimals."""
         for more in range(_MOST_DECIMALS):
-            ends = [self._signed(end, size, more) for end in (size.low, size.high)]
-            if size.low <= 0 <= size.high or all(end[0] in "+\N{MINUS SIGN}" for end in ends):
+            said = self._signed(end, size, more)
+            if not clear or said[0] in "+\N{MINUS SIGN}":
                 break
-        return f"[{ends[0]}{unit}, {ends[1]}{unit}]"
+        return said
 
     def spoken(self, size: Size) -> str:
         """The effect and its interval."""

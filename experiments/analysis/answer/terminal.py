@@ -41,6 +41,8 @@ def print_lights(answer: Answer, console: Console) -> None:
     grid.add_column()
     for light in answer.lights:
         grid.add_row(f"[{_COLOURS[light.state]}]{_MARKS[light.state]}[/]", light.name.lower(), escape(light.words))
+    if answer.chances_note:
+        grid.add_row("", "best", escape(answer.chances_note))
     grid.add_row("\N{RIGHTWARDS ARROW}", "next", escape(answer.next_step))
     console.print(Padding(grid, (0, 0, 0, 2)))
 
@@ -56,17 +58,28 @@ def render_ranking(answer: Answer, width: int) -> Table | None:
         return None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=width >= _WIDE)
     table.add_column("recommender", overflow="fold")
-    against = f"{escape(answer.metric.lower())}\nagainst {escape(answer.baseline)} ({escape(answer.level)})"
+    against = f"against {escape(answer.baseline)} ({escape(answer.level)})\n{answer.sure} interval"
+    against = f"{escape(answer.metric.lower())}\n{against}"
     table.add_column(against, justify="right", overflow="fold")
     if width >= _WIDE:
         table.add_column("", ratio=2, no_wrap=True)
-    table.add_column("chance to\nbe best", justify="right")
-    table.add_column("likely\nrank", justify="right")
+    placed = any(row.chance is not None for row in answer.rows)  # over several runs, nobody is
+    if placed:
+        table.add_column("chance to\nbe best", justify="right")
+        table.add_column("likely\nrank", justify="right")
     table.add_column("side effects", overflow="fold", ratio=3 if width >= _WIDE else None)
     for row in answer.rows:
         bar = [_bar(answer, row, max(10, width // 8))] if width >= _WIDE else []
-        table.add_row(*_cells(row), *bar, row.odds, row.standing, _news(row))
+        places = (row.odds, row.standing) if placed else ()
+        table.add_row(*_cells(row), *bar, *places, _news(row))
     return table
+
+
+def print_abouts(answer: Answer, console: Console) -> None:
+    """What the recommenders do, one line each."""
+    for row in answer.rows:
+        if row.about:
+            console.print(f"[dim]{escape(row.name)}: {escape(row.about)}[/]", highlight=False)
 
 
 def _cells(row: Row) -> tuple[str, str]:

@@ -97,6 +97,7 @@ class Row:
         word: The verdict, and what it rests on; "" for the baseline.
         news: About it.
         course: Its mean on each day, as it was.
+        about: How the recommender works, in half a line; "" where nobody says.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Row:
     word: str
     news: tuple[News, ...]
     course: tuple[float | None, ...]
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,8 @@ class Answer:
         news: What there is to know of the leaders and of the whole run.
         next_step: What to do.
         chance_agents: How many agents the chances to be best rest on.
+        chances_note: How the chances to be best go together with what is said of the leaders; "" where that is plain.
+        confidence: Coverage of the intervals: 0.95 where the plan says nothing else.
     """
 
     question: str
@@ -157,11 +161,18 @@ class Answer:
     news: tuple[News, ...]
     next_step: str
     chance_agents: int = 0
+    chances_note: str = ""
+    confidence: float = 0.95
 
     @property
     def sentence(self) -> str:
         """The answer in words."""
         return f"{self.claim}{self.detail and ': '}{self.detail}" if self.claim else self.detail
+
+    @property
+    def sure(self) -> str:
+        """What the intervals are: "95 %"."""
+        return f"{100 * self.confidence:g} %"
 
     @property
     def short(self) -> str:
@@ -197,4 +208,6 @@ class Answer:
             "recommenders": [asdict(row) for row in self.rows],
             "left_out": self.left_out,
             "chance_agents": self.chance_agents,
+            "chances_note": self.chances_note,
+            "confidence": self.confidence,
         }

@@ -33,11 +33,15 @@ _UNEVEN = 0.02
 
 def check_run(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
     """Checks that concern all arms."""
-    begun = (*_as_written(outcomes), _finished(outcomes), *_unchanged(outcomes))
+    begun = (*_as_written(outcomes), _finished(outcomes), *_unchanged(outcomes), *_as_declared(outcomes))
+    return (*begun, *check_sessions(outcomes, alpha))
+
+
+def check_sessions(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
+    """Those of them that concern what happened, and not the log."""
     if outcomes.preference is not None:
-        return (*begun, *_readable(outcomes), _drafted(outcomes.preference))
+        return (*_readable(outcomes), _drafted(outcomes.preference))
     return (
-        *begun,
         *_readable(outcomes),
         _assigned(outcomes),
         _completed(outcomes),
@@ -90,6 +94,15 @@ def _unchanged(outcomes: Outcomes) -> tuple[Check, ...]:
         return ()
     name = "the run is one experiment from its first session to its last"
     return (Check(name, "failed", f"changed on resume: {', '.join(changed)}"),)
+
+
+def _as_declared(outcomes: Outcomes) -> tuple[Check, ...]:
+    """Said only of a run that somebody changed: what was declared before is not what happened."""
+    asked = outcomes.run.get("changed_while_it_ran")
+    if not asked:
+        return ()
+    said = f"changed while it ran, not as declared: {'; '.join(asked)}"
+    return (Check("the run is as its experiment file declares", "failed", said),)
 
 
 def _readable(outcomes: Outcomes) -> tuple[Check, ...]:

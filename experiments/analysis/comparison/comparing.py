@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.environments.errors import RunDirectoryError
-from groundlings.experiments.analysis.compare import mean_interval
-from groundlings.experiments.analysis.comparison.checks import check_arm, check_run, competitors
+from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, mean_interval
+from groundlings.experiments.analysis.comparison.checks import check_arm, check_run, check_sessions, competitors
 from groundlings.experiments.analysis.comparison.effects import (
     ArmFindings,
     Comparison,
@@ -41,12 +41,22 @@ from groundlings.experiments.analysis.comparison.real_behaviour import (
     repeat_check,
 )
 from groundlings.experiments.analysis.comparison.segments import effects_by_segment, levels_of
+from groundlings.experiments.analysis.comparison.several_runs import (
+    Gap,
+    check_variants,
+    circumstances,
+    in_all_runs,
+    in_every_run,
+    mean_over_runs,
+    pooled,
+    preference_in_all,
+    variants_of,
+)
 from groundlings.experiments.analysis.comparison.standing import standing
-from groundlings.experiments.analysis.comparison.verdict import Check, Evidence, judge
+from groundlings.experiments.analysis.comparison.verdict import UNVARIED, Check, Evidence, judge
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.lost import altogether
 from groundlings.experiments.archive.log_check import check_log
-from groundlings.experiments.archive.provenance import unlike
 from groundlings.experiments.config.schema import PlanConfig
 from groundlings.simulator.log.reader import LogReader
 
@@ -98,16 +108,17 @@ def compare_outcomes(
     # Without a plan some metric has to stand first; the words say that nobody chose it.
     plan = outcomes.plan or PlanConfig(primary=outcomes.metrics[0].name)
     arms = competitors(outcomes)
-    seen = {arm.name: _variants(outcomes, others, arm, plan.primary) for arm in arms}
-    found = headlines(outcomes, arms, plan, seen)
-    checks = (
-        *written, *check_run(outcomes, plan.alpha), *_looked(outcomes, plan), *_variants_finished(outcomes, others)
-    )  # fmt: skip
+    runs = (outcomes, *others)
+    seen = {arm.name: variants_of(runs, arm.name, plan.primary) for arm in arms}
+    found = headlines(runs, arms, plan, seen)
+    own = (*check_run(outcomes, plan.alpha), *_looked(outcomes, plan))
+    further = [(*check_sessions(run, plan.alpha), *_looked(run, plan)) for run in others]
+    checks = (*written, *in_all_runs(own, further, circumstances(runs)[1:]), *check_variants(outcomes, others))
     checks = (*checks, *(() if held_out is None else repeat_check(held_out)))
     stands = standing(outcomes, plan, arms, others)
     comparer = _Comparer(
-        outcomes, plan, found, checks, gate, levels_of(outcomes.personas), _explore(outcomes, arms, plan), held_out,
-        truth, stands.ranks,
+        runs, plan, found, checks, gate, levels_of(outcomes.personas), _explore(runs, arms, plan), held_out, truth,
+        stands.ranks,
     )  # fmt: skip
     return Comparison(
         run=outcomes.run,
@@ -115,11 +126,11 @@ def compare_outcomes(
         design=outcomes.design,
         declared=outcomes.plan is not None,
         baseline=outcomes.baseline.name,
-        baseline_mean=mean_interval(outcomes.baseline.counted(plan.primary)).mean,
+        baseline_mean=_baseline_mean(runs, plan.primary),
         arms=tuple(comparer.findings(arm, seen[arm.name]) for arm in arms),
         checks=(*checks, *(() if held_out is None else order_check(held_out.audiences))),
         gate=gate,
-        preference=outcomes.preference,
+        preference=preference_in_all(runs),
         metrics=by_name(outcomes.metrics),
         lost=outcomes.lost,
         held_out=held_out,
@@ -134,7 +145,7 @@ def compare_outcomes(
 class _Comparer:
     """What all arms have in common."""
 
-    outcomes: Outcomes
+    runs: tuple[Outcomes, ...]
     plan: PlanConfig
     found: Headlines
     checks: tuple[Check, ...]
@@ -145,15 +156,20 @@ class _Comparer:
     truth: Gate | None
     ranks: Mapping[str, tuple[int, int]]
 
+    @property
+    def outcomes(self) -> Outcomes:
+        """The first run, whose agents every check of an arm and every part of the audience is about."""
+        return self.runs[0]
+
     def findings(self, arm: ArmOutcomes, variants: Variants | None) -> ArmFindings:
         """All about one arm."""
         base, plan = self.outcomes.baseline, self.plan
-        headline = self.found.by_arm[arm.name]
+        headline, alone = self.found.by_arm[arm.name], self.found.alone[arm.name]
         ours, theirs = arm.values(plan.primary), base.values(plan.primary)
-        checks = (*check_arm(arm, self.outcomes, plan, headline), *skewness_check(arm, self.outcomes, plan))
+        checks = (*check_arm(arm, self.outcomes, plan, alone), *skewness_check(arm, self.outcomes, plan))
         estimator = self.outcomes.estimator
         signs = signs_of(plan, arm.metrics)
-        guardrails = _guardrails(arm, base, plan, estimator, signs)
+        guardrails = _guardrails(self.runs, arm.name, plan, signs)
         better = signs[plan.primary] * (headline.effect.difference or 0.0) > 0
         real = real_behaviour(self.held_out, arm.name, headline.effect, arm.metrics[plan.primary])
         judgement = judge(
@@ -178,11 +194,10 @@ class _Comparer:
         )
         segments, contrasts = effects_by_segment(ours, theirs, self.levels, estimator)
         metric = arm.metrics[plan.primary]
-        by_day = [(mine.values(metric), other.values(metric)) for mine, other in zip(arm.days, base.days, strict=True)]
-        # Of each agent's own change: in a split design only that can be compared between arms.
-        first_to_last = (
-            estimator.difference(by_day[-1][0] - by_day[0][0], by_day[-1][1] - by_day[0][1]) if by_day else None
-        )
+        by_day = [
+            self._in_all(arm.name, partial(_on_day, metric=metric, day=day))
+            for day in range(min(len(run.baseline.days) for run in self.runs))
+        ]
         return ArmFindings(
             name=arm.name,
             word=judgement.word,
@@ -194,23 +209,44 @@ class _Comparer:
             segments=segments,
             contrasts=contrasts,
             harm=_harm(arm.totals.values(metric), base.totals.values(metric)),
-            days=tuple(estimator.difference(*day) for day in by_day),
-            novelty=first_to_last if len(by_day) > 1 else None,
+            days=tuple(by_day),
+            novelty=self._in_all(arm.name, partial(_first_to_last, metric=metric)) if len(by_day) > 1 else None,
             variants=variants,
             checks=checks,
             real=real,
             basis=judgement.basis,
         )
 
+    def _in_all(self, arm: str, gap: Gap) -> Difference:
+        return pooled(in_every_run(gap, self.runs, arm), 1 - CONFIDENCE)
+
+
+def _baseline_mean(runs: Sequence[Outcomes], metric: str) -> float | None:
+    return mean_over_runs([mean_interval(run.baseline.counted(metric)) for run in runs]).mean
+
+
+def _effect(how: Estimator, arm: ArmOutcomes, base: ArmOutcomes, metric: str, confidence: float) -> Difference:
+    return how.difference(arm.values(metric), base.values(metric), confidence)
+
+
+def _on_day(how: Estimator, arm: ArmOutcomes, base: ArmOutcomes, metric: Metric, day: int) -> Difference:
+    return how.difference(arm.days[day].values(metric), base.days[day].values(metric))
+
+
+def _first_to_last(how: Estimator, arm: ArmOutcomes, base: ArmOutcomes, metric: Metric) -> Difference:
+    """Of each agent's own change: in a split design only that can be compared between arms."""
+    ours, theirs = (side.days[-1].values(metric) - side.days[0].values(metric) for side in (arm, base))
+    return how.difference(ours, theirs)
+
 
 def _guardrails(
-    arm: ArmOutcomes, base: ArmOutcomes, plan: PlanConfig, estimator: Estimator, signs: Mapping[str, int]
+    runs: Sequence[Outcomes], arm: str, plan: PlanConfig, signs: Mapping[str, int]
 ) -> tuple[Guardrail, ...]:
     found = []
     for name, share in plan.guardrails.items():
-        mean = mean_interval(base.values(name)).mean or 0.0
-        effect = estimator.difference(arm.values(name), base.values(name), 1 - plan.alpha)
-        found.append((name, share * abs(mean), effect))
+        mean = mean_over_runs([mean_interval(run.baseline.values(name)) for run in runs]).mean or 0.0
+        gap = partial(_effect, metric=name, confidence=1 - plan.alpha)
+        found.append((name, share * abs(mean), pooled(in_every_run(gap, runs, arm), plan.alpha)))
     gains = [effect if signs[name] > 0 else turned(effect) for name, _, effect in found]
     tests = [no_loss_p_value(gain, margin) for gain, (_, margin, _) in zip(gains, found, strict=True)]
     # A metric that cannot be tested takes part as a loss that cannot be ruled out.
@@ -226,14 +262,15 @@ def _guardrails(
     return tuple(guardrails)
 
 
-def _explore(outcomes: Outcomes, arms: Sequence[ArmOutcomes], plan: PlanConfig) -> dict[str, tuple[Exploration, ...]]:
-    names = [name for name in by_name(outcomes.metrics) if name != plan.primary and name not in plan.guardrails]
-    base, estimator = outcomes.baseline, outcomes.estimator
-    found = [
-        (arm.name, Exploration(name, estimator.difference(arm.values(name), base.values(name)), None))
-        for arm in arms
-        for name in names
-    ]
+def _explore(
+    runs: Sequence[Outcomes], arms: Sequence[ArmOutcomes], plan: PlanConfig
+) -> dict[str, tuple[Exploration, ...]]:
+    names = [name for name in by_name(runs[0].metrics) if name != plan.primary and name not in plan.guardrails]
+    found = []
+    for arm in arms:
+        for name in names:
+            gaps = in_every_run(partial(_effect, metric=name, confidence=CONFIDENCE), runs, arm.name)
+            found.append((arm.name, Exploration(name, pooled(gaps, 1 - CONFIDENCE), None)))
     tested = [(place, each.effect.p_value) for place, (_, each) in enumerate(found) if each.effect.p_value is not None]
     adjusted = dict(zip((place for place, _ in tested), benjamini_hochberg([p for _, p in tested]), strict=True))
     result: dict[str, list[Exploration]] = {arm.name: [] for arm in arms}
@@ -246,6 +283,8 @@ def _explore(outcomes: Outcomes, arms: Sequence[ArmOutcomes], plan: PlanConfig) 
 def _unclear(headline: Headline, arm: ArmOutcomes, baseline: ArmOutcomes) -> str:
     """Why an effect is not clear other than by an interval that includes zero; "" otherwise."""
     effect = headline.effect
+    if headline.unvaried and not headline.clear:
+        return UNVARIED
     if effect.excludes_zero:
         return "" if headline.clear else "not clear after correction for all metrics and arms that were looked at"
     if effect.low is not None:
@@ -267,62 +306,6 @@ def _harm(arm: FloatArray, baseline: FloatArray) -> Harm | None:
     if not len(known):
         return None
     return Harm(float((known < 0).mean()), float((known == 0).mean()), float((known > 0).mean()))
-
-
-def _variants(outcomes: Outcomes, others: Sequence[Outcomes], arm: ArmOutcomes, metric: str) -> Variants | None:
-    if not others:
-        return None
-    effects = []
-    for run in (outcomes, *others):
-        sides = {each.name: each for each in run.arms}
-        lacking = {arm.name, outcomes.baseline.name} - set(sides)
-        if lacking:
-            raise RunDirectoryError(f"variant {run.run['run_id']}: it has no arm {', '.join(sorted(lacking))}")
-        gap = run.estimator.difference(sides[arm.name].values(metric), sides[outcomes.baseline.name].values(metric))
-        if gap.difference is None:
-            lost = f" ({run.lost.sentence()})" if run.lost.lost else ""
-            raise RunDirectoryError(f"variant {run.run['run_id']}: nobody has a value of {metric} in {arm.name}{lost}")
-        effects.append(gap.difference)
-    if len({run.run["run_id"] for run in (outcomes, *others)}) < len(effects):
-        raise RunDirectoryError("variants: the same run is named twice; each variant must be a run of its own")
-    over = mean_interval(np.array(effects))
-    same = all(effect * effects[0] > 0 for effect in effects)
-    return Variants(tuple(effects), tuple(_circumstances((outcomes, *others))), over.low, over.high, same)
-
-
-def _circumstances(runs: Sequence[Outcomes]) -> list[str]:
-    """What each run has that not all have, in words."""
-    facts = [
-        {
-            "seed": run.run["seed"],
-            "prompt": run.run["mind"].get("options", {}).get("wording", "standard"),
-            "model": run.run["mind"].get("model"),
-        }
-        for run in runs
-    ]
-    vary = [name for name in facts[0] if len({each[name] for each in facts}) > 1]
-    return [", ".join(f"{name} {each[name]}" for name in vary) or str(each["seed"]) for each in facts]
-
-
-def _variants_finished(first: Outcomes, others: Sequence[Outcomes]) -> tuple[Check, ...]:
-    if not others:
-        return ()
-    open_runs = [str(run.run["run_id"]) for run in others if run.run["status"] != "done"]
-    said = f"not {', '.join(open_runs)}" if open_runs else f"all {len(others) + 1} runs"
-    checks: tuple[Check, ...] = (Check("every variant is finished", "failed" if open_runs else "passed", said),)
-    mixed = [str(run.run["run_id"]) for run in others if run.run.get("accepted_changes")]
-    if mixed:
-        said = f"changed on resume: {', '.join(mixed)}"
-        checks += (Check("every variant is one experiment from its first session to its last", "failed", said),)
-    differing = dict.fromkeys(
-        name for run in others for name in unlike(first.run.get("identity"), run.run.get("identity"))
-    )
-    if differing:
-        checks += (Check("every variant is of the same code, data and packages", "failed", ", ".join(differing)),)
-    changed = [f"{run.run['run_id']}: {run.changes}" for run in others if run.changes and run.changes.faults]
-    if changed:
-        checks += (Check("every variant is as it was written", "failed", "; ".join(changed)),)
-    return checks
 
 
 def _looked(outcomes: Outcomes, plan: PlanConfig) -> tuple[Check, ...]:

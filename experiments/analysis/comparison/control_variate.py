@@ -9,12 +9,16 @@ increase the efficiency of Monte Carlo simulations", Management Science 27).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.reader import LogReader
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 AGENTS_A_CONTROL = 40
 """One control per so many agents, the first being the difference itself: few agents do not determine many slopes."""

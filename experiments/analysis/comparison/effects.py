@@ -27,7 +27,8 @@ class Headline:
     """The effect on the primary metric.
 
     Attributes:
-        effect: With the interval that the word rests on: corrected for the number of arms and looks, or for variants.
+        effect: With the interval that the word rests on: corrected for the number of arms and looks. Where there are
+            variants, it is the mean over all runs (`several_runs.pooled`).
         interval: What kind of interval that is, in words.
         adjusted_p: Corrected for the number of arms (or, without a plan, of metrics, too); None without a p value.
         clear: Whether the effect counts as found.
@@ -38,6 +39,8 @@ class Headline:
         smallest: The smallest effect that matters, in the metric's unit; None without a plan.
         pooled: The effect as a ratio of totals, by the delta method; None where the metric has no denominator.
         identical: Whether the arm did exactly what the baseline did, slot by slot: no effect is there to be sought.
+        unvaried: Whether all agents differ by the same amount, as those of a script do: there is no spread to test
+            against, and more agents would show nothing more.
     """
 
     effect: Difference
@@ -51,6 +54,7 @@ class Headline:
     smallest: float | None
     pooled: Difference | None
     identical: bool = False
+    unvaried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,9 @@ class Variants:
         effects: Of each run, this one first.
         names: By what each run differs: its seed, prompt and model.
         low, high: Student's interval over the runs; None with fewer than two.
-        same_sign: Whether all have the sign of the first.
+        same_sign: Whether all have the same sign.
+        differences: Of each run, with its own interval over agents.
+        lifts: The same relative to the baseline's mean.
     """
 
     effects: tuple[float, ...]
@@ -110,6 +116,8 @@ class Variants:
     low: float | None
     high: float | None
     same_sign: bool
+    differences: tuple[Difference, ...]
+    lifts: tuple[Difference, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy import stats
+from scipy.special import stdtr
 
 from groundlings.experiments.analysis.compare import Difference
 
@@ -35,4 +35,4 @@ def _above(found: Difference, bound: float) -> float | None:
     distance = found.difference - bound
     if found.standard_error == 0.0:
         return 0.0 if distance > 0 else 1.0
-    return float(stats.t.sf(distance / found.standard_error, found.n - 1))
+    return float(stdtr(found.n - 1, -(distance / found.standard_error)))

@@ -17,6 +17,7 @@ from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Est
 from groundlings.experiments.analysis.comparison.bootstrap import bca_interval, bca_split_interval
 from groundlings.experiments.analysis.comparison.joint_means import JointMeans, paired_means, split_means
 from groundlings.experiments.analysis.comparison.multiplicity import MaxT, max_t, max_t_split
+from groundlings.experiments.analysis.comparison.persona_columns import TRAITS, PersonaColumns, persona_columns
 from groundlings.experiments.analysis.comparison.ratios import (
     paired_ratio_difference,
     relative_lift,
@@ -26,8 +27,6 @@ from groundlings.experiments.analysis.comparison.ratios import (
 from groundlings.experiments.analysis.comparison.segments import heterogeneity_p_value, welch_anova_p_value
 from groundlings.experiments.analysis.comparison.split import adjusted_outcomes, split_difference
 from groundlings.experiments.config.designs import SplitDesign, assigned_arms, shares_of
-
-_COVARIATES = ("history_length", "mean", "spread", "activity", "conformity", "diversity")
 
 Parts = tuple[FloatArray, FloatArray]
 
@@ -175,7 +174,11 @@ class Split:
 
 
 def estimator_of(
-    design: object, seed: int, arms: Sequence[str], user_ids: Sequence[str], personas: Iterable[Mapping[str, Any]]
+    design: object,
+    seed: int,
+    arms: Sequence[str],
+    user_ids: Sequence[str],
+    personas: Iterable[Mapping[str, Any]] | PersonaColumns,
 ) -> Estimator:
     """The estimator of a run.
 
@@ -188,24 +191,18 @@ def estimator_of(
     """
     if not isinstance(design, SplitDesign):
         return Paired()
-    return Split(assigned_arms(seed, user_ids, shares_of(design, arms)), known_before(list(personas)))
+    return Split(assigned_arms(seed, user_ids, shares_of(design, arms)), known_before(personas))
 
 
-def known_before(personas: Sequence[Mapping[str, Any]]) -> FloatArray | None:
+def known_before(personas: Iterable[Mapping[str, Any]] | PersonaColumns) -> FloatArray | None:
     """What the training histories tell of each agent, shape (n_agents, n_covariates), standardised, no NaN.
 
     Length of the history (its logarithm), mean and spread of the stars, and the measured traits. What is unknown of
     somebody is set to the mean; what does not vary is left out. Settled before anybody was assigned to an arm.
     """
-    rows = [
-        [
-            np.log1p(float(person.get("history_length") or 0)),
-            *(_number(person.get("style", {}).get(name)) for name in _COVARIATES[1:3]),
-            *(_number(person.get("traits", {}).get(name, {}).get("value")) for name in _COVARIATES[3:]),
-        ]
-        for person in personas
-    ]
-    table = np.array(rows, dtype=np.float64).reshape(len(rows), len(_COVARIATES))
+    columns = persona_columns(personas)
+    of_traits = (columns.values[trait] for trait in TRAITS)
+    table = np.column_stack([np.log1p(columns.history_length), columns.mean, columns.spread, *of_traits])
     known = ~np.isnan(table)
     counts = np.maximum(known.sum(axis=0), 1)
     centred = np.where(known, table - np.where(known, table, 0).sum(axis=0) / counts, 0.0)
@@ -216,7 +213,3 @@ def known_before(personas: Sequence[Mapping[str, Any]]) -> FloatArray | None:
 
 def _known(values: FloatArray) -> FloatArray:
     return values[~np.isnan(values)]
-
-
-def _number(value: Any) -> float:
-    return np.nan if value is None else float(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy.special import chdtrc
 
 from groundlings.environments.arrays import BoolArray
 
@@ -26,7 +26,8 @@ def sample_ratio_p_value(counts: Sequence[int], expected_shares: Sequence[float]
     if found.sum() == 0:
         return 1.0
     shares = np.ones(len(found)) if expected_shares is None else np.asarray(expected_shares, dtype=np.float64)
-    return float(stats.chisquare(found, found.sum() * shares / shares.sum()).pvalue)
+    expected = found.sum() * shares / shares.sum()
+    return float(chdtrc(len(found) - 1, ((found - expected) ** 2 / expected).sum()))
 
 
 def attrition_p_value(arm: BoolArray, baseline: BoolArray) -> float:
@@ -42,8 +43,10 @@ def attrition_p_value(arm: BoolArray, baseline: BoolArray) -> float:
     fewer, discordant = min(only_arm, only_baseline), only_arm + only_baseline
     if discordant == 0:
         return 1.0
-    below = 2 * float(stats.binom.cdf(fewer, discordant, 0.5))
-    return min(below - float(stats.binom.pmf(fewer, discordant, 0.5)), 1.0)
+    from scipy.stats import binom
+
+    below = 2 * float(binom.cdf(fewer, discordant, 0.5))
+    return min(below - float(binom.pmf(fewer, discordant, 0.5)), 1.0)
 
 
 def split_attrition_p_value(arm: tuple[int, int], baseline: tuple[int, int]) -> float:
@@ -52,5 +55,7 @@ def split_attrition_p_value(arm: tuple[int, int], baseline: tuple[int, int]) -> 
     Args:
         arm, baseline: Agents who got to the end, and all who came.
     """
+    from scipy.stats import fisher_exact
+
     table = np.array([[done, came - done] for done, came in (arm, baseline)])
-    return float(stats.fisher_exact(table).pvalue)
+    return float(fisher_exact(table).pvalue)

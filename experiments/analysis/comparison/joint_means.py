@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.experiments.analysis.comparison.bootstrap import RESAMPLES, resampled_counts
+from groundlings.experiments.analysis.comparison.bootstrap import RESAMPLED_AGENTS, RESAMPLES, resampled_counts
 
-_RESAMPLED_AGENTS = 10_000
-"""Means of more agents than this are drawn from their normal distribution, which resamples then have as well."""
 _DRAWS = 20_000
 _SEED = 0
 
@@ -42,8 +40,9 @@ def paired_means(values: FloatArray) -> JointMeans:
     """
     n, arms = values.shape
     covariance = np.cov(values, rowvar=False).reshape(arms, arms) / n
-    if n > _RESAMPLED_AGENTS:
-        resamples = values.mean(axis=0) + _normal(covariance, RESAMPLES)
+    if n > RESAMPLED_AGENTS:
+        # Means of so many are normal, and so are those of resamples.
+        resamples = values.mean(axis=0) + normal_draws(covariance, RESAMPLES)
     else:
         resamples = np.concatenate([counts @ values / n for counts in resampled_counts(n, RESAMPLES, _SEED)])
     return JointMeans(covariance, resamples, n - 1, n)
@@ -78,16 +77,16 @@ def critical_of_all_pairs(joint: JointMeans, alpha: float) -> float:
     variances = np.diag(joint.covariance)
     squares = variances[first] + variances[second] - 2 * joint.covariance[first, second]
     moving = squares > 1e-12 * max(float(variances.max(initial=0.0)), 1e-300)
-    single = float(stats.t.ppf(1 - alpha / 2, joint.freedom))
+    single = float(stdtrit(joint.freedom, 1 - alpha / 2))
     if moving.sum() < 2:
         return single
     rng = np.random.default_rng(_SEED)
-    drawn = _normal(joint.covariance, _DRAWS) / np.sqrt(rng.chisquare(joint.freedom, (_DRAWS, 1)) / joint.freedom)
+    drawn = normal_draws(joint.covariance, _DRAWS) / np.sqrt(rng.chisquare(joint.freedom, (_DRAWS, 1)) / joint.freedom)
     gaps = np.abs(drawn[:, first[moving]] - drawn[:, second[moving]]) / np.sqrt(squares[moving])
     return max(single, float(np.quantile(gaps.max(axis=1), 1 - alpha)))
 
 
-def _normal(covariance: FloatArray, draws: int) -> FloatArray:
+def normal_draws(covariance: FloatArray, draws: int) -> FloatArray:
     """Draws around zero, shape (draws, n_arms); arms that are copies of each other are no obstacle."""
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))

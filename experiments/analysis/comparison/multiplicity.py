@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray, IntArray
-from groundlings.experiments.analysis.comparison.bootstrap import resampled_counts
+from groundlings.experiments.analysis.comparison.bootstrap import RESAMPLED_AGENTS, resampled_counts
+from groundlings.experiments.analysis.comparison.joint_means import normal_draws
 
 _RESAMPLES = 4999
 
@@ -62,7 +63,8 @@ def max_t(differences: FloatArray, alpha: float = 0.05, *, resamples: int = _RES
     Westfall and Young (1993), "Resampling-based multiple testing"; Romano and Wolf (2005), "Exact and approximate
     stepdown methods for multiple hypothesis testing". Whole agents are resampled, each resample is studentised by its
     own standard error, and the largest |t| of the arms is kept. Arms that resemble each other cost less than Bonferroni
-    charges.
+    charges. Of more than `RESAMPLED_AGENTS` agents the effects are drawn from their joint normal distribution, which
+    those of resamples then have as well.
 
     Args:
         differences: Arm minus baseline, shape (n_agents, n_arms), no NaN, at least two agents. A column without any
@@ -73,6 +75,10 @@ def max_t(differences: FloatArray, alpha: float = 0.05, *, resamples: int = _RES
     """
     n = len(differences)
     mean, error = differences.mean(axis=0), differences.std(axis=0, ddof=1) / np.sqrt(n)
+    if n > RESAMPLED_AGENTS:
+        covariance = np.cov(differences, rowvar=False).reshape(len(mean), len(mean)) / n
+        found = mean + normal_draws(covariance, resamples)
+        return _judged(found, np.broadcast_to(error, found.shape), mean, error, alpha)
     means, errors = [], []
     for counts in resampled_counts(n, resamples, seed):
         means.append(counts @ differences / n)
@@ -95,6 +101,13 @@ def max_t_split(
         resamples: How many.
         seed: Equal seeds and sizes give equal resamples.
     """
+    wholes = np.array([group.mean() for group in arms]) - baseline.mean()
+    own_part = np.array([group.var(ddof=1) / len(group) for group in arms])
+    shared_part = baseline.var(ddof=1) / len(baseline)
+    error = np.sqrt(own_part + shared_part)
+    if min(map(len, (baseline, *arms))) > RESAMPLED_AGENTS:
+        found = wholes + normal_draws(np.diag(own_part) + shared_part, resamples)
+        return _judged(found, np.broadcast_to(error, found.shape), wholes, error, alpha)
     means, spreads = [], []
     for place, group in enumerate((baseline, *arms)):
         n, mean, spread = len(group), [], []
@@ -105,9 +118,7 @@ def max_t_split(
         spreads.append(np.concatenate(spread) / (n - 1))
     found = np.column_stack(means[1:]) - means[0][:, None]
     own = np.sqrt(np.column_stack(spreads[1:]) + spreads[0][:, None])
-    wholes = np.array([group.mean() for group in arms]) - baseline.mean()
-    squares = np.array([group.var(ddof=1) / len(group) for group in arms]) + baseline.var(ddof=1) / len(baseline)
-    return _judged(found, own, wholes, np.sqrt(squares), alpha)
+    return _judged(found, own, wholes, error, alpha)
 
 
 def _judged(found: FloatArray, own: FloatArray, mean: FloatArray, error: FloatArray, alpha: float) -> MaxT:

@@ -19,7 +19,7 @@ from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import Difference, mean_interval
@@ -122,12 +122,12 @@ def _judged(found: Difference, plan: PlanConfig, outcomes: Outcomes, n_arms: int
     if found.difference is None or found.standard_error is None:
         return found
     planned = sequential_reach(plan, outcomes.run["agents"], found.n, n_arms)
-    critical = planned or float(stats.t.ppf(1 - plan.alpha / n_arms / 2, max(found.n - 1, 1)))
+    critical = planned or float(stdtrit(max(found.n - 1, 1), 1 - plan.alpha / n_arms / 2))
     reach, p_value = critical * found.standard_error, None
     if planned is None:
         error = found.standard_error
         alone = (
-            float(2 * stats.t.sf(abs(found.difference) / error, max(found.n - 1, 1)))
+            float(2 * stdtr(max(found.n - 1, 1), -(abs(found.difference) / error)))
             if error
             else float(found.difference == 0)
         )

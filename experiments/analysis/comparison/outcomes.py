@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.experiments.analysis.comparison.control_variate import (
@@ -17,6 +16,7 @@ from groundlings.experiments.analysis.comparison.control_variate import (
     read_click_surplus,
 )
 from groundlings.experiments.analysis.comparison.estimators import Estimator, estimator_of, known_before
+from groundlings.experiments.analysis.comparison.persona_columns import Personas, persona_columns
 from groundlings.experiments.analysis.comparison.preference import Preference, read_preference
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.definitions import METRICS
@@ -37,10 +37,14 @@ from groundlings.experiments.config.designs import (
     design_of,
     shares_of,
 )
+from groundlings.experiments.config.interventions import in_words
 from groundlings.experiments.config.returning import arms_change_sessions
 from groundlings.experiments.config.schema import PlanConfig
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.lost_pages import MAX_UNREADABLE
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FACTS = (
     "run_id", "experiment", "status", "seed", "dataset", "dataset_hash", "mind", "like_from", "identity",
@@ -55,7 +59,7 @@ class ArmOutcomes:
 
     Attributes:
         name: As in the YAML.
-        policy: Recommender and options: arms with the same one are an A/A pair.
+        policy: Recommender, options and what changes on the way: arms with the same one are an A/A pair.
         bound: Whether it ranks by hidden preference.
         totals: Of all days.
         days: Of each day.
@@ -124,7 +128,7 @@ class Outcomes:
     design: ParallelDesign | SplitDesign | InterleavingDesign
     estimator: Estimator
     arms: tuple[ArmOutcomes, ...]
-    personas: tuple[Mapping[str, Any], ...]
+    personas: Personas
     preference: Preference | None = None
     metrics: tuple[Metric, ...] = METRICS
     max_unreadable: float = MAX_UNREADABLE
@@ -163,8 +167,10 @@ def read_outcomes(
     """
     row = log.run()
     run, config = {name: row[name] for name in _FACTS}, row["config"]
+    changes = log.logged_interventions()
+    if asked := in_words([each for each in changes if each.origin == "live"]):
+        run["changed_while_it_ran"] = asked
     declared, design = config.get("plan"), design_of(config)
-    people = list(log.logged_agents())
     if measured is None:
         wanted = metrics_of(config, actions=log.action_names()) if metrics is None else metrics
         measured = RunTotals(log, float(run["like_from"]), wanted)
@@ -178,8 +184,8 @@ def read_outcomes(
         first, second, *_ = found
         found = found[2:]  # nobody has a session in the two alone
         preference = read_preference(log, (first.name, second.name))
-    names, user_ids = [arm.name for arm in found], [agent.user_id for agent in people]
-    personas = tuple(agent.persona for agent in people)
+    names, user_ids = [arm.name for arm in found], log.user_ids()
+    personas = persona_columns(agent.persona for agent in log.logged_agents())
     shares, homes = (1.0,) * len(found), None
     if isinstance(design, SplitDesign):
         shares = shares_of(design, names)
@@ -191,14 +197,15 @@ def read_outcomes(
     arms: list[ArmOutcomes] = []
     for place, arm in enumerate(found):
         lost = cut_short.agent_id[cut_short.arm_id == arm.arm_id]
-        recommender = [arm.recommender, arm.options, histories.get(arm.name, "all")]
+        policy: list[Any] = [arm.recommender, arm.options, histories.get(arm.name, "all")]
+        policy += [[each.day, each.kind, each.detail] for each in changes if each.arm == arm.name]
         totals, days = measured.of(arm.arm_id), measured.by_day(arm.arm_id)
         known = not (arms and arms[0].lost.lost) and not missing[arm.arm_id].lost
         same = bool(arms) and known and _same(days, arms[0].days) and log.same_slots(found[0].arm_id, arm.arm_id)
         arms.append(
             ArmOutcomes(
                 name=arm.name,
-                policy=json.dumps(recommender, sort_keys=True),
+                policy=json.dumps(policy, sort_keys=True),
                 bound=arm.sees_hidden_preference,
                 totals=totals,
                 days=days,

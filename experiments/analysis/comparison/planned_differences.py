@@ -6,13 +6,15 @@ from collections.abc import Mapping
 
 from groundlings.experiments.analysis.compare import Difference
 from groundlings.experiments.analysis.comparison.checks import competitors
-from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
+from groundlings.experiments.analysis.comparison.outcomes import Outcomes, read_outcomes
 from groundlings.experiments.analysis.comparison.primary_effect import headlines
 from groundlings.experiments.analysis.metrics.totals import RunTotals
 from groundlings.simulator.log.reader import LogReader
 
 
-def planned_differences(log: LogReader, measured: RunTotals) -> Mapping[str, Mapping[str, Difference]]:
+def planned_differences(
+    log: LogReader, measured: RunTotals, outcomes: Outcomes | None = None
+) -> Mapping[str, Mapping[str, Difference]]:
     """Arm -> metric -> difference to the first arm, as the plan says it; {} where none was declared.
 
     Outcomes are adjusted and winsorised as declared. The effect of a competitor on the primary metric is that of the
@@ -21,15 +23,16 @@ def planned_differences(log: LogReader, measured: RunTotals) -> Mapping[str, Map
     Args:
         log: The run's.
         measured: Its totals.
+        outcomes: Its outcomes, where they were read before.
     """
     if not log.run()["config"].get("plan"):
         return {}
-    outcomes = read_outcomes(log, measured=measured)
+    outcomes = outcomes or read_outcomes(log, measured=measured)
     if outcomes.plan is None or outcomes.preference is not None:
         return {}
     base, primary = outcomes.baseline, outcomes.plan.primary
     rivals = competitors(outcomes) if primary in base.metrics else []
-    effects = headlines(outcomes, rivals, outcomes.plan, {arm.name: None for arm in rivals}).by_arm if rivals else {}
+    effects = headlines((outcomes,), rivals, outcomes.plan, {arm.name: None for arm in rivals}).by_arm if rivals else {}
     return {
         arm.name: {
             name: effects[arm.name].effect

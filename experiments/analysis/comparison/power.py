@@ -10,7 +10,8 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize
+from scipy.special import ndtr, stdtrit
 
 from groundlings.environments.arrays import FloatArray
 
@@ -27,9 +28,9 @@ def power(effect: float, sd: float, n: int, alpha: float = 0.05) -> float:
         n: Agents, at least two.
         alpha: Of the test.
     """
-    bar = float(stats.t.ppf(1 - alpha / 2, n - 1)) * _estimated_spreads(n - 1)
+    bar = float(stdtrit(n - 1, 1 - alpha / 2)) * _estimated_spreads(n - 1)
     shift = abs(effect) / sd * math.sqrt(n)
-    return float((stats.norm.sf(bar - shift) + stats.norm.cdf(-bar - shift)).mean())
+    return float((ndtr(-(bar - shift)) + ndtr(-bar - shift)).mean())
 
 
 @lru_cache(maxsize=64)
@@ -39,7 +40,9 @@ def _estimated_spreads(freedom: int) -> FloatArray:
     scipy's own noncentral t turns to NaN for the large shifts that a search passes through.
     """
     levels = (np.arange(_LEVELS) + 0.5) / _LEVELS
-    return np.sqrt(stats.chi2.ppf(levels, freedom) / freedom)
+    from scipy.stats import chi2
+
+    return np.sqrt(chi2.ppf(levels, freedom) / freedom)
 
 
 def needed_agents(effect: float, sd: float, alpha: float = 0.05, wanted: float = 0.8) -> int | None:
@@ -66,7 +69,7 @@ def detectable_effect(sd: float, n: int, alpha: float = 0.05, wanted: float = 0.
     """The smallest effect that n agents find with the wanted power (the MDE), in the units of `sd`."""
     if sd == 0:
         return 0.0
-    most = 20 * sd * float(stats.t.ppf(1 - alpha / 2, n - 1)) / math.sqrt(n)
+    most = 20 * sd * float(stdtrit(n - 1, 1 - alpha / 2)) / math.sqrt(n)
     return float(optimize.brentq(lambda effect: power(effect, sd, n, alpha) - wanted, 0.0, most))
 
 
@@ -75,4 +78,4 @@ def beyond_interval(critical: float, standard_error: float, n: int, wanted: floa
 
     For intervals that are wider than Student's, because there are many arms or many looks.
     """
-    return (critical + float(stats.t.ppf(wanted, n - 1))) * standard_error
+    return (critical + float(stdtrit(n - 1, wanted))) * standard_error

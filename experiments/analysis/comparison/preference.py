@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import CONFIDENCE, Estimate, mean_interval, within_one
@@ -52,6 +51,8 @@ def read_preference(log: LogReader, names: tuple[str, str]) -> Preference:
         log: The run's.
         names: Of the first arm and of the other.
     """
+    import pandas as pd
+
     credit = log.clicks_by_team().fillna(0)
     columns = ["shown", "known", "clicks"]
     wide = credit.pivot_table(index="agent_id", columns="team", values=columns, fill_value=0.0)

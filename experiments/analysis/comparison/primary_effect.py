@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
+from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import Difference, Estimate, mean_interval
 from groundlings.experiments.analysis.comparison.effects import Headline, Variants
 from groundlings.experiments.analysis.comparison.estimators import Estimator, Paired, Split
@@ -15,7 +16,11 @@ from groundlings.experiments.analysis.comparison.multiplicity import benjamini_h
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes
 from groundlings.experiments.analysis.comparison.power import beyond_interval
 from groundlings.experiments.analysis.comparison.sequential import TUNED_FOR, boundaries, sequence_reach
+from groundlings.experiments.analysis.comparison.several_runs import in_every_run, pooled, runs_decide
 from groundlings.experiments.config.schema import PlanConfig
+
+_ROUNDING = 1e-12
+"""Of a figure: a standard error below it comes from adding up, not from agents that differ."""
 
 STUDENT = {Paired: "Student's t", Split: "Welch's t"}
 """Name of the test behind one difference."""
@@ -23,9 +28,15 @@ STUDENT = {Paired: "Student's t", Split: "Welch's t"}
 
 @dataclass(frozen=True, slots=True)
 class Headlines:
-    """The headline of each arm, by its name."""
+    """The headline of each arm, by its name.
+
+    Attributes:
+        by_arm: Of all runs together.
+        alone: Of the first run.
+    """
 
     by_arm: Mapping[str, Headline]
+    alone: Mapping[str, Headline]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +55,17 @@ class _Rule:
 
 
 def headlines(
-    outcomes: Outcomes, arms: Sequence[ArmOutcomes], plan: PlanConfig, variants: Mapping[str, Variants | None]
+    runs: Sequence[Outcomes], arms: Sequence[ArmOutcomes], plan: PlanConfig, variants: Mapping[str, Variants | None]
 ) -> Headlines:
     """One headline an arm.
 
     Args:
-        outcomes: The run.
+        runs: The run, and its variants.
         arms: The competitors.
         plan: What was declared, or stands in for it.
-        variants: Effects in other runs, by arm name.
+        variants: Effects in all runs, by arm name; None of one run.
     """
+    outcomes = runs[0]
     base, estimator = outcomes.baseline.values(plan.primary), outcomes.estimator
     gaps = {arm.name: estimator.difference(arm.values(plan.primary), base, 1 - plan.alpha) for arm in arms}
     student = f"{STUDENT[type(estimator)]}, {estimator.words}"
@@ -65,13 +77,16 @@ def headlines(
         rule = _Rule(f"max-T over {len(arms)} arms, {estimator.words}", joint.critical, adjusted)
     if outcomes.plan is None:
         rule = _Rule(
-            f"{student}, p by Benjamini-Hochberg over all metrics and arms", None, _exploring(outcomes, arms, plan)
+            f"{student}, p by Benjamini-Hochberg over all metrics and arms", None, _exploring(runs, arms, plan)
         )
     elif plan.stopping != "fixed":
         rule = _sequential(plan, outcomes.run["agents"], min((gap.n for gap in gaps.values()), default=0), len(arms))
-    return Headlines(
-        {arm.name: _headline(arm, outcomes, plan, gaps[arm.name], rule, variants[arm.name]) for arm in arms}
-    )
+    alone = {arm.name: _headline(arm, outcomes, plan, gaps[arm.name], rule) for arm in arms}
+    together = {}
+    for name, headline in alone.items():
+        found = variants[name]
+        together[name] = headline if found is None else _over_variants(headline, found, plan, rule, outcomes)
+    return Headlines(together, alone)
 
 
 def sequential_reach(plan: PlanConfig, people: int, n: int, arms: int) -> float | None:
@@ -104,15 +119,12 @@ def _sequential(plan: PlanConfig, people: int, n: int, arms: int) -> _Rule:
     return _Rule(f"group-sequential, look {_look(plan, people) + 1} of {len(plan.looks)}", reach, {})
 
 
-def _exploring(outcomes: Outcomes, arms: Sequence[ArmOutcomes], plan: PlanConfig) -> dict[str, float]:
-    base = outcomes.baseline
-    tests = {
-        (arm.name, metric.name): outcomes.estimator.difference(
-            arm.values(metric.name), base.values(metric.name)
-        ).p_value
-        for arm in arms
-        for metric in outcomes.metrics
-    }
+def _exploring(runs: Sequence[Outcomes], arms: Sequence[ArmOutcomes], plan: PlanConfig) -> dict[str, float]:
+    def p_value(arm: str, metric: str) -> float | None:
+        gaps = in_every_run(lambda how, ours, base: how.difference(ours.values(metric), base.values(metric)), runs, arm)
+        return pooled(gaps, plan.alpha).p_value
+
+    tests = {(arm.name, metric.name): p_value(arm.name, metric.name) for arm in arms for metric in runs[0].metrics}
     known = {key: p_value for key, p_value in tests.items() if p_value is not None}
     adjusted = dict(zip(known, benjamini_hochberg(list(known.values())), strict=True))
     return {arm: float(p_value) for (arm, metric), p_value in adjusted.items() if metric == plan.primary}
@@ -124,27 +136,21 @@ def _headline(
     plan: PlanConfig,
     gap: Difference,
     rule: _Rule,
-    variants: Variants | None,
 ) -> Headline:
     base, declared, estimator = outcomes.baseline, outcomes.plan, outcomes.estimator
     ours, theirs = arm.values(plan.primary), base.values(plan.primary)
-    critical = rule.critical
-    if critical is None:
-        critical = float(stats.t.ppf(1 - plan.alpha / 2, max(gap.n - 1, 1)))
-    effect, words = gap, rule.words
+    critical = _critical(rule, plan, gap)
+    effect = gap
     if gap.difference is not None and gap.standard_error is not None:
         reach = critical * gap.standard_error
         effect = replace(gap, low=gap.difference - reach, high=gap.difference + reach)
     clear = effect.excludes_zero
     if declared is None:
         clear = clear and rule.adjusted.get(arm.name, 1.0) < plan.alpha
-    wider = _over_variants(effect, variants, plan.alpha)
-    if wider is not None:
-        effect, words, clear = wider, f"Student's t over {len(variants.effects)} runs", wider.excludes_zero  # type: ignore[union-attr]
     low, high = estimator.bootstrap(ours, theirs)
     return Headline(
         effect=effect,
-        interval=words,
+        interval=rule.words,
         adjusted_p=rule.adjusted.get(arm.name),
         clear=clear,
         lift=_as_wide(estimator.lift(ours, theirs), critical),
@@ -154,7 +160,16 @@ def _headline(
         smallest=None if declared is None else declared.smallest_effect * abs(mean_interval(theirs).mean or 0.0),
         pooled=_pooled(arm, base, plan.primary, estimator),
         identical=arm.identical,
+        unvaried=_unvaried(effect, ours, theirs),
     )
+
+
+def _unvaried(effect: Difference, ours: FloatArray, theirs: FloatArray) -> bool:
+    """Whether the standard error is nothing but rounding."""
+    if effect.standard_error is None:
+        return False
+    scale = max(float(np.nanmax(np.abs(side), initial=0.0)) for side in (ours, theirs))
+    return effect.standard_error <= _ROUNDING * scale
 
 
 def _as_wide(lift: Estimate, critical: float) -> Estimate:
@@ -165,14 +180,32 @@ def _as_wide(lift: Estimate, critical: float) -> Estimate:
     return replace(lift, low=lift.mean - reach, high=lift.mean + reach)
 
 
-def _over_variants(effect: Difference, variants: Variants | None, alpha: float) -> Difference | None:
-    """The effect over runs, where its interval is wider than the one over agents."""
-    if variants is None or effect.low is None or effect.high is None:
-        return None
-    over = mean_interval(np.array(variants.effects), 1 - alpha)
-    if over.low is None or over.high is None or over.high - over.low <= effect.high - effect.low:
-        return None
-    return replace(effect, difference=over.mean, standard_error=over.standard_error, low=over.low, high=over.high)
+def _critical(rule: _Rule, plan: PlanConfig, gap: Difference) -> float:
+    if rule.critical is not None:
+        return rule.critical
+    return float(stdtrit(max(gap.n - 1, 1), 1 - plan.alpha / 2))
+
+
+def _over_variants(alone: Headline, found: Variants, plan: PlanConfig, rule: _Rule, outcomes: Outcomes) -> Headline:
+    """The headline of all runs from that of the first one."""
+    critical, declared = _critical(rule, plan, alone.effect), outcomes.plan is not None
+    effect, lift = (pooled(gaps, plan.alpha, critical) for gaps in (found.differences, found.lifts))
+    runs = len(found.effects)
+    words = f"as wide as in one of {runs} runs: {alone.interval}"
+    if runs_decide(found.differences, plan.alpha, critical):
+        words = f"Student's t over {runs} runs"
+    adjusted = None if declared else alone.adjusted_p
+    return replace(
+        alone,
+        effect=effect,
+        interval=words,
+        adjusted_p=adjusted,
+        clear=effect.excludes_zero and (declared or (1.0 if adjusted is None else adjusted) < plan.alpha),
+        lift=Estimate(lift.difference, lift.standard_error, lift.low, lift.high, lift.n, lift.excluded),
+        detectable=_detectable(critical, effect, plan),
+        pooled=None,
+        identical=alone.identical and not any(found.effects),
+    )
 
 
 def _detectable(critical: float, gap: Difference, plan: PlanConfig) -> float | None:

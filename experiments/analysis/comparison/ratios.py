@@ -8,7 +8,7 @@ agent depend on each other, and the formula does not care.
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate
@@ -23,7 +23,7 @@ def ratio_estimate(numerator: FloatArray, denominator: FloatArray, confidence: f
     if n == 1:
         return Estimate(ratio, None, None, None, n, 0)
     error = float(np.std(influence(numerator, denominator), ddof=1) / np.sqrt(n))
-    reach = float(stats.norm.ppf((1 + confidence) / 2)) * error
+    reach = float(ndtri((1 + confidence) / 2)) * error
     return Estimate(ratio, error, ratio - reach, ratio + reach, n, 0)
 
 
@@ -86,7 +86,7 @@ def split_lift(arm: FloatArray, baseline: FloatArray, confidence: float = CONFID
     quotient = float(arm.mean() / baseline.mean())
     parts = (arm.var(ddof=1) / len(arm), quotient**2 * baseline.var(ddof=1) / len(baseline))
     error = float(np.sqrt(sum(parts)) / abs(baseline.mean()))
-    reach = float(stats.norm.ppf((1 + confidence) / 2)) * error
+    reach = float(ndtri((1 + confidence) / 2)) * error
     return Estimate(quotient - 1, error, quotient - 1 - reach, quotient - 1 + reach, n, 0)
 
 
@@ -97,6 +97,6 @@ def _ratio(side: tuple[FloatArray, FloatArray]) -> float:
 def _difference(difference: float, error: float, n: int, confidence: float) -> Difference:
     if error == 0.0:
         return Difference(difference, 0.0, difference, difference, 1.0 if difference == 0.0 else 0.0, n, 0)
-    reach = float(stats.norm.ppf((1 + confidence) / 2)) * error
-    p_value = float(2 * stats.norm.sf(abs(difference) / error))
+    reach = float(ndtri((1 + confidence) / 2)) * error
+    p_value = float(2 * ndtr(-(abs(difference) / error)))
     return Difference(difference, error, difference - reach, difference + reach, p_value, n, 0)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy.special import chdtrc, fdtrc
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import Difference
 from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg, holm
+from groundlings.experiments.analysis.comparison.persona_columns import Personas, persona_columns
 
 if TYPE_CHECKING:
     from groundlings.experiments.analysis.comparison.estimators import Estimator
@@ -22,7 +23,6 @@ FEWEST = 20
 MOST_LEVELS = 30
 """An attribute with more values than this names people, not groups (zip codes), and is left out."""
 
-_TRAITS = ("activity", "conformity", "diversity")
 _LEVELS = ("low", "medium", "high")
 OTHERS = "others"
 
@@ -56,20 +56,19 @@ class Contrast:
     adjusted_p: float
 
 
-def levels_of(personas: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+def levels_of(personas: Personas) -> dict[str, tuple[str, ...]]:
     """Attribute -> the level of each agent, "" where unknown, in the order of the personas.
 
     Traits come in the thirds that the persona was given. Ages are cut into thirds of the agents where there are many of
     them; other attributes are taken as they are.
     """
-    found = {
-        trait: tuple(str(person["traits"].get(trait, {}).get("level", "")) for person in personas) for trait in _TRAITS
-    }
-    for name in dict.fromkeys(name for person in personas for name in person["demographics"]):
-        values = [str(person["demographics"].get(name, "")) for person in personas]
-        if name == "age" and len(set(values)) > MOST_LEVELS:
+    columns = persona_columns(personas)
+    found = {trait: tuple(levels) for trait, levels in columns.levels.items()}
+    for name, values in columns.demographics.items():
+        several = len(set(values))
+        if name == "age" and several > MOST_LEVELS:
             found[name] = thirds(values)
-        elif len(set(values)) <= MOST_LEVELS:
+        elif several <= MOST_LEVELS:
             found[name] = _pooled(values)
     return {name: levels for name, levels in found.items() if len(set(levels) - {""}) > 1}
 
@@ -121,7 +120,7 @@ def welch_anova_p_value(groups: Sequence[FloatArray]) -> float | None:
     centre = (weights * means).sum() / weights.sum()
     spread = ((1 - weights / weights.sum()) ** 2 / (n - 1)).sum()
     statistic = (weights * (means - centre) ** 2).sum() / (k - 1) / (1 + 2 * (k - 2) / (k**2 - 1) * spread)
-    return float(stats.f.sf(statistic, k - 1, (k**2 - 1) / (3 * spread)))
+    return float(fdtrc(k - 1, (k**2 - 1) / (3 * spread), statistic))
 
 
 def heterogeneity_p_value(effects: Sequence[Difference]) -> float | None:
@@ -136,7 +135,7 @@ def heterogeneity_p_value(effects: Sequence[Difference]) -> float | None:
         return None
     weights = errors**-2
     centre = (weights * gaps).sum() / weights.sum()
-    return float(stats.chi2.sf((weights * (gaps - centre) ** 2).sum(), len(gaps) - 1))
+    return float(chdtrc(len(gaps) - 1, (weights * (gaps - centre) ** 2).sum()))
 
 
 def thirds(values: Sequence[str]) -> tuple[str, ...]:

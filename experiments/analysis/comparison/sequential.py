@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize
+from scipy.special import ndtr, ndtri
 
 TUNED_FOR = 1000
 """Agents at which confidence sequences are narrowest; a constant, because it may not depend on what was seen."""
@@ -20,7 +21,7 @@ def spent_alpha(share: float, alpha: float = 0.05) -> float:
     The O'Brien-Fleming-like spending function of Lan and DeMets (1983), "Discrete sequential boundaries for clinical
     trials", Biometrika 70: next to nothing early, nearly everything at the end.
     """
-    return float(4 * stats.norm.sf(stats.norm.ppf(1 - alpha / 4) / math.sqrt(share)))
+    return float(4 * ndtr(-(ndtri(1 - alpha / 4) / math.sqrt(share))))
 
 
 def boundaries(looks: Sequence[int], alpha: float = 0.05) -> tuple[float, ...]:
@@ -36,19 +37,21 @@ def boundaries(looks: Sequence[int], alpha: float = 0.05) -> tuple[float, ...]:
     shares = [look / looks[-1] for look in looks]
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     found: list[float] = []
+    from scipy.stats import norm
+
     here, density, spent, before = np.zeros(1), np.ones(1), 0.0, 0.0
     for share in shares:
         step, allowed = math.sqrt(share - before), spent_alpha(share, alpha) - spent
         root = math.sqrt(share)
 
         def stopped(z: float, here=here, density=density, step=step, root=root) -> float:  # type: ignore[no-untyped-def]
-            tails = stats.norm.sf((z * root - here) / step) + stats.norm.cdf((-z * root - here) / step)
+            tails = ndtr(-((z * root - here) / step)) + ndtr((-z * root - here) / step)
             return float((density * tails).sum())
 
         z = float(optimize.brentq(lambda z, stopped=stopped, allowed=allowed: stopped(z) - allowed, 0.0, 40.0))
         edge = z * root
         places = edge * nodes
-        density = (density * stats.norm.pdf((places[:, None] - here) / step) / step).sum(axis=1) * edge * weights
+        density = (density * norm.pdf((places[:, None] - here) / step) / step).sum(axis=1) * edge * weights
         here, spent, before = places, spent_alpha(share, alpha), share
         found.append(z)
     return tuple(found)

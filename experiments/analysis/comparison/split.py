@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import CONFIDENCE, Difference
@@ -31,8 +31,8 @@ def split_difference(arm: FloatArray, baseline: FloatArray, confidence: float = 
     if error == 0.0:
         return Difference(difference, 0.0, difference, difference, float(difference == 0.0), n, excluded)
     freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
-    reach = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
-    p_value = float(2 * stats.t.sf(abs(difference) / error, freedom))
+    reach = float(stdtrit(freedom, (1 + confidence) / 2)) * error
+    p_value = float(2 * stdtr(freedom, -(abs(difference) / error)))
     return Difference(difference, error, difference - reach, difference + reach, p_value, n, excluded)
 
 

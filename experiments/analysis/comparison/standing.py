@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import Difference, mean_interval
@@ -21,6 +21,7 @@ from groundlings.experiments.analysis.comparison.joint_means import JointMeans, 
 from groundlings.experiments.analysis.comparison.objectives import signs_of
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes
 from groundlings.experiments.analysis.comparison.primary_effect import sequential_reach
+from groundlings.experiments.analysis.comparison.several_runs import mean_over_runs, pooled
 from groundlings.experiments.analysis.comparison.standings import Pair, Standing
 from groundlings.experiments.config.schema import PlanConfig
 
@@ -36,19 +37,26 @@ def standing(
         outcomes: The run.
         plan: What was declared, or stands in for it.
         arms: The competitors.
-        others: Variants and replicates of the run: a pair is not told apart that they do not tell apart.
+        others: Variants and replicates of the run: means and pairs are of all of them together, and there is no chance
+            to be best, because resampled agents know nothing of what differs between runs.
     """
-    means = {arm.name: mean_interval(arm.counted(plan.primary)) for arm in outcomes.arms}
+    runs = (outcomes, *others)
+    sides = [_by_name(run) for run in runs]
+    means = {
+        arm.name: mean_over_runs([mean_interval(side[arm.name].counted(plan.primary)) for side in sides])
+        for arm in outcomes.arms
+        if all(arm.name in side for side in sides)
+    }
     known = [arm for arm in arms if (means[arm.name].n or 0) > 1]
     names = [arm.name for arm in known]
-    if means[outcomes.baseline.name].n > 1:
+    if outcomes.baseline.name in means and means[outcomes.baseline.name].n > 1:
         names.insert(0, outcomes.baseline.name)
-    joints = [_joint(run, plan, names) for run in (outcomes, *others)]
-    pairs = _pairs(outcomes, others, plan, [arm.name for arm in known], joints[0])
-    if len(names) < 2 or any(joint is None for joint in joints):
+    joint = _joint(outcomes, plan, names)
+    pairs = _pairs(runs, plan, [arm.name for arm in known], joint)
+    if len(names) < 2 or joint is None or others:
         return Standing(means, pairs)
     sign = signs_of(plan, outcomes.baseline.metrics)[plan.primary]
-    places = np.concatenate([_places(sign * joint.resamples) for joint in joints if joint is not None])
+    places = _places(sign * joint.resamples)
     first = places == 1
     chances = (first / first.sum(axis=1, keepdims=True)).mean(axis=0)
     ranks = np.quantile(places, _MIDDLE, axis=0, method="inverted_cdf").astype(np.int64)
@@ -57,7 +65,7 @@ def standing(
         pairs=pairs,
         chances=dict(zip(names, map(float, chances), strict=True)),
         ranks={name: (int(ranks[0, place]), int(ranks[1, place])) for place, name in enumerate(names)},
-        agents=joints[0].agents if joints[0] is not None else 0,
+        agents=joint.agents,
     )
 
 
@@ -77,40 +85,31 @@ def _places(means: FloatArray) -> FloatArray:
 
 
 def _pairs(
-    outcomes: Outcomes,
-    others: Sequence[Outcomes],
-    plan: PlanConfig,
-    names: Sequence[str],
-    joint: JointMeans | None,
+    runs: Sequence[Outcomes], plan: PlanConfig, names: Sequence[str], joint: JointMeans | None
 ) -> tuple[Pair, ...]:
     found = []
     couples = list(combinations(names, 2))
     joint_reach = None if joint is None else critical_of_all_pairs(joint, plan.alpha)
     tests = len(couples) + len(names)  # those with the baseline are the verdict's, and hold together with these
     for first, second in couples:
-        gaps = [_gap(run, plan, first, second) for run in (outcomes, *others)]
+        gaps = [_gap(run, plan, first, second) for run in runs]
         gap = gaps[0]
-        if gap.difference is not None and gap.standard_error is not None:
-            bonferroni = float(stats.t.ppf(1 - plan.alpha / tests / 2, max(gap.n - 1, 1)))
-            reach = bonferroni if joint_reach is None else joint_reach
-            planned = sequential_reach(plan, outcomes.run["agents"], gap.n, len(couples))
-            width = max(reach, planned or 0.0) * gap.standard_error
-            gap = replace(gap, low=gap.difference - width, high=gap.difference + width)
-        found.append(Pair(first, second, _over_runs(gap, gaps, plan.alpha / len(couples))))
+        if gap.difference is None or gap.standard_error is None:
+            found.append(Pair(first, second, gap))
+            continue
+        bonferroni = float(stdtrit(max(gap.n - 1, 1), 1 - plan.alpha / tests / 2))
+        reach = bonferroni if joint_reach is None else joint_reach
+        planned = sequential_reach(plan, runs[0].run["agents"], gap.n, len(couples))
+        critical = max(reach, planned or 0.0)
+        if len(runs) > 1:
+            effect = pooled(gaps, plan.alpha / len(couples), critical)
+        else:
+            width = critical * gap.standard_error
+            effect = replace(gap, low=gap.difference - width, high=gap.difference + width)
+        found.append(Pair(first, second, effect))
     return tuple(found)
 
 
 def _gap(run: Outcomes, plan: PlanConfig, first: str, second: str) -> Difference:
     sides = _by_name(run)
     return run.estimator.difference(sides[first].values(plan.primary), sides[second].values(plan.primary))
-
-
-def _over_runs(gap: Difference, gaps: Sequence[Difference], alpha: float) -> Difference:
-    """The effect over runs, where its interval is wider than the one over agents (as for the headline)."""
-    effects = [each.difference for each in gaps if each.difference is not None]
-    if len(effects) < max(len(gaps), 2) or gap.low is None or gap.high is None:
-        return gap
-    over = mean_interval(np.array(effects), 1 - alpha)
-    if over.low is None or over.high is None or over.high - over.low <= gap.high - gap.low:
-        return gap
-    return replace(gap, difference=over.mean, standard_error=over.standard_error, low=over.low, high=over.high)

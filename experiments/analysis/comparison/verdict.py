@@ -27,6 +27,9 @@ AGAINST_LATER_BEHAVIOUR = "against later observed behaviour"
 UNDER_RANDOM_EXPOSURE = "under random exposure"
 """What a validation rests on: what users met later, which they chose themselves, or items shown at random."""
 
+UNVARIED = "every user did the same; there is no spread to test against"
+"""Why an effect is not clear whose users do not differ."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:

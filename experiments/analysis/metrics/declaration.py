@@ -187,5 +187,5 @@ WITH per_agent AS (
 )
 SELECT arms.name AS arm, count(*) AS n, mean, sum((value - mean) * (value - mean)) / (count(*) - 1) AS variance
 FROM centred JOIN arms USING (arm_id)
-GROUP BY arms.arm_id, arms.name, arms.position
+GROUP BY arms.arm_id, arms.name, arms.position, mean
 ORDER BY arms.position"""

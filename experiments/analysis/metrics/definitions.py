@@ -61,7 +61,7 @@ FROM (
   SELECT arm_id, agent_id, count(CASE WHEN rating >= (SELECT like_from FROM runs) THEN 1 END) AS likes
   FROM sessions LEFT JOIN impressions USING (session_id)
   WHERE ended_by NOT IN ('unreadable', 'unanswerable')
-  GROUP BY sessions.session_id
+  GROUP BY arm_id, agent_id, sessions.session_id
 ) AS per_session
 GROUP BY arm_id, agent_id""",
     ),

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate, within_one
@@ -117,7 +117,7 @@ def difference(arm: tuple[float, FloatArray], baseline: tuple[float, FloatArray]
     if error is None:
         return Difference(gap, None, None, None, None, agents, 0)
     reach = _reach(len(arm[1])) * error
-    p_value = (1.0 if gap == 0 else 0.0) if error == 0 else float(2 * stats.t.sf(abs(gap) / error, len(arm[1]) - 1))
+    p_value = (1.0 if gap == 0 else 0.0) if error == 0 else float(2 * stdtr(len(arm[1]) - 1, -abs(gap) / error))
     return Difference(gap, error, gap - reach, gap + reach, p_value, agents, 0)
 
 
@@ -131,4 +131,4 @@ def jackknife_error(without: FloatArray) -> float | None:
 
 
 def _reach(parts: int) -> float:
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, parts - 1))
+    return float(stdtrit(parts - 1, (1 + CONFIDENCE) / 2))

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.environments.environment import EndedBy
-from groundlings.experiments.analysis.compare import CONFIDENCE, Estimate, mean_interval, within_one
+from groundlings.experiments.analysis.compare import CONFIDENCE, Estimate, interval_of_mean, within_one
 from groundlings.simulator.log.reader import LogReader
 
 
@@ -31,15 +30,17 @@ class Survival:
 def survival_by_arm(log: LogReader, max_pages: int) -> Mapping[str, Survival]:
     """Survival curves of the sessions that were shown something, arm name -> curve."""
     frame = log.session_lengths()
-    return {
-        str(name): survival(
+    names = {arm.arm_id: arm.name for arm in log.logged_arms()}
+    found = {}
+    for arm_id in frame.arm_id.unique().tolist():
+        rows = frame[frame.arm_id == arm_id]
+        found[names[arm_id]] = survival(
             rows.agent_id.to_numpy(np.int64),
             rows.pages.to_numpy(np.int64),
-            (rows.ended_by == EndedBy.EXIT).to_numpy(np.bool_),
+            rows.by_choice.to_numpy(np.bool_),
             max_pages,
         )
-        for name, rows in frame.groupby("name")
-    }
+    return {name: found[name] for name in sorted(found)}
 
 
 def survival(
@@ -61,20 +62,23 @@ def survival(
         left: Whether the agent chose to leave after the last of them, same shape.
         max_pages: Length of the curve.
     """
-    numbers = np.arange(1, max_pages)
-    gone = (pages[:, None] == numbers) & left[:, None]
-    at_risk = (pages[:, None] > numbers) | gone
-    total = at_risk.sum(axis=0)
-    hazard = np.divide(gone.sum(axis=0), total, out=np.zeros(len(numbers)), where=total > 0)
+    numbers = range(1, max_pages)
+    # Sessions by their last page, not a row of pages for each: so many users have no table of pages each.
+    ended, chose = np.bincount(pages, minlength=max_pages + 1), np.bincount(pages[left], minlength=max_pages + 1)
+    total = np.array([ended[number + 1 :].sum() + chose[number] for number in numbers])
+    hazard = np.divide(chose[1:max_pages], total, out=np.zeros(len(total)), where=total > 0)
     stays = np.maximum(total * (1 - hazard), 1e-300)
     who, row = np.unique(agents, return_inverse=True)
-    influence = np.zeros((len(who), len(numbers)))
-    np.add.at(influence, row, gone - hazard * at_risk)
-    error = np.sqrt((np.cumsum(influence / stays, axis=1) ** 2).sum(axis=0))
+    influence, error = np.zeros(len(who)), np.zeros(len(total))
+    for place, number in enumerate(numbers):
+        gone = (pages == number) & left
+        at_risk = (pages > number) | gone
+        influence += np.bincount(row, weights=gone - hazard[place] * at_risk, minlength=len(who)) / stays[place]
+        error[place] = np.sqrt((influence**2).sum())
     share = np.cumprod(1 - hazard)
     # Where all have left, nobody reaches the next page; where the others were cut short, nobody knows who would.
     share[(total == 0) & (share > 0)] = np.nan
-    reach = np.exp(np.minimum(stats.norm.ppf((1 + CONFIDENCE) / 2) * error, 700.0))
+    reach = np.exp(np.minimum(ndtri((1 + CONFIDENCE) / 2) * error, 700.0))
     one = np.ones(1)
     return Survival(
         share=np.concatenate([one, share]),
@@ -88,11 +92,13 @@ def clicks_by_position(log: LogReader) -> Mapping[str, tuple[Estimate, ...]]:
 
     The mean of the agents' own shares: about six seconds for 5 million impressions on one slow core.
     """
-    frame = log.click_rates_by_position()
+    found: dict[str, dict[int, Estimate]] = {}
+    for each in sorted(log.click_rates_by_position(), key=lambda each: (each.arm, each.position)):
+        variance = max(each.squares - each.n * each.mean**2, 0.0) / (each.n - 1) if each.n > 1 else 0.0
+        estimate = interval_of_mean(each.mean, float(np.sqrt(variance / max(each.n, 1))), each.n, each.excluded)
+        found.setdefault(each.arm, {})[each.position] = within_one(estimate)
+    nobody = Estimate(None, None, None, None, 0, 0)
     return {
-        str(name): tuple(
-            within_one(mean_interval(rows.value[rows.position == position].to_numpy(np.float64)))
-            for position in range(int(rows.position.max()) + 1)
-        )
-        for name, rows in frame.groupby("name")
+        arm: tuple(by_position.get(position, nobody) for position in range(max(by_position) + 1))
+        for arm, by_position in found.items()
     }

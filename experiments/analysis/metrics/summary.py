@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate, mean_interval, within_one
 from groundlings.experiments.analysis.comparison.estimators import Estimator, estimator_of
@@ -16,6 +16,9 @@ from groundlings.experiments.analysis.metrics.registry import absent_metrics, me
 from groundlings.experiments.analysis.metrics.totals import RunTotals, Totals
 from groundlings.experiments.config.designs import design_of
 from groundlings.simulator.log.reader import LogReader
+
+if TYPE_CHECKING:
+    from groundlings.experiments.analysis.comparison.outcomes import Outcomes
 
 _FACTS = (
     "run_id", "experiment", "status", "started_at", "finished_at", "seed", "config_hash", "dataset", "dataset_hash",
@@ -120,12 +123,19 @@ class Summary:
         }
 
 
-def summarise(log: LogReader, metrics: Sequence[Metric] | None = None) -> Summary:
+def summarise(
+    log: LogReader,
+    metrics: Sequence[Metric] | None = None,
+    measured: RunTotals | None = None,
+    outcomes: Outcomes | None = None,
+) -> Summary:
     """Every figure of a run, from its log alone; also of one that was interrupted.
 
     Args:
         log: The run's.
         metrics: What is measured; what the run's experiment file names if absent.
+        measured: The totals of the run where they were read before, with their metrics in place of `metrics`.
+        outcomes: Its outcomes, likewise.
 
     Raises:
         RunDirectoryError: The log holds no run, or more than one.
@@ -134,9 +144,10 @@ def summarise(log: LogReader, metrics: Sequence[Metric] | None = None) -> Summar
     found = log.run()
     run = {name: found[name] for name in _FACTS}
     arms = log.visited_arms()
-    wanted = metrics_of(found["config"], actions=log.action_names()) if metrics is None else tuple(metrics)
-    measured = RunTotals(log, run["like_from"], wanted)
-    planned = _planned(log, measured)
+    if measured is None:
+        measured = read_totals(log, metrics)
+    wanted = measured.metrics
+    planned = _planned(log, measured, outcomes)
     design, names = design_of(found["config"]), [arm.name for arm in arms]
     personas = (agent.persona for agent in log.logged_agents())  # read in a split design only
     estimator = estimator_of(design, run["seed"], names, log.user_ids(), personas)
@@ -176,11 +187,18 @@ def summarise(log: LogReader, metrics: Sequence[Metric] | None = None) -> Summar
     )
 
 
-def _planned(log: LogReader, measured: RunTotals) -> Mapping[str, Mapping[str, Difference]]:
+def read_totals(log: LogReader, metrics: Sequence[Metric] | None = None) -> RunTotals:
+    """The totals that `summarise` is made from; arguments and what it raises as there."""
+    found = log.run()
+    wanted = metrics_of(found["config"], actions=log.action_names()) if metrics is None else tuple(metrics)
+    return RunTotals(log, float(found["like_from"]), wanted)
+
+
+def _planned(log: LogReader, measured: RunTotals, outcomes: Outcomes | None) -> Mapping[str, Mapping[str, Difference]]:
     # The comparison stands above metrics and imports them.
     from groundlings.experiments.analysis.comparison.planned_differences import planned_differences
 
-    return planned_differences(log, measured)
+    return planned_differences(log, measured, outcomes)
 
 
 def _estimates(totals: Totals, metrics: Sequence[Metric]) -> dict[str, Estimate]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.values import MetricReader
 from groundlings.simulator.log.reader import TOTALS, LogReader
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["TOTALS", "RunTotals", "Totals"]
 
@@ -58,6 +61,8 @@ class RunTotals:
     """
 
     def __init__(self, log: LogReader, like_from: float, metrics: Sequence[Metric]) -> None:
+        import pandas as pd
+
         self.metrics = tuple(metrics)
         self.sessions = log.session_totals(like_from)
         self.agents = pd.Index(log.agent_ids(), dtype="int64")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.scanning import Scanned
 from groundlings.simulator.log.reader import LogReader
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FRAMES = ("impressions", "sessions", "events", "calls", "interactions", "agents", "items", "arms")
 """Methods of `LogReader` that a metric's function may name as parameters."""
@@ -108,6 +111,8 @@ class MetricReader:
         return found[[*_BY_NUMBER, *(["day"] if "day" in found else []), *_PARTS]]
 
     def _scan(self, metric: Metric) -> pd.DataFrame:
+        import pandas as pd
+
         assert metric.scan is not None
         self._scanned = self._scanned or Scanned(self.log)
         found = metric.scan(self._scanned)
@@ -118,6 +123,8 @@ class MetricReader:
 
     def called(self, metric: Metric, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         """What the metric's function makes of some frames; it gets copies, which it may change."""
+        import pandas as pd
+
         assert metric.function is not None
         try:
             found = metric.function(**{name: frame.copy() for name, frame in frames.items()})
@@ -154,6 +161,8 @@ def checked(metric: Metric, rows: pd.DataFrame, key: Sequence[str] = _BY_NUMBER)
     Raises:
         ConfigError: An agent stands there twice, or a part is no number that makes a ratio.
     """
+    import pandas as pd
+
     rows = rows.reset_index(drop=True)
     unnamed = rows[rows[list(key)].isna().any(axis=1)]
     if len(unnamed):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
 from groundlings.environments.arrays import IntArray
+from groundlings.experiments.analysis.comparison.persona_columns import PersonaColumns, Personas, persona_columns
 from groundlings.experiments.analysis.comparison.segments import (
     FEWEST,
     MOST_LEVELS,
@@ -51,16 +51,17 @@ class Attribute:
             yield level, order[ends[place] : ends[place + 1]]
 
 
-def attributes_of(personas: Sequence[Mapping[str, Any]]) -> tuple[tuple[Attribute, ...], tuple[str, ...]]:
+def attributes_of(personas: Personas) -> tuple[tuple[Attribute, ...], tuple[str, ...]]:
     """Every attribute that tells users apart, and the names of those that name users rather than groups.
 
     Those of `compare` come first. Further ones are numbers with many values (in thirds), names with many values (those
     that at least `FEWEST` users share), the mean rating, and the category that a user has most above everybody.
     """
-    compared = levels_of(personas)
+    columns = persona_columns(personas)
+    compared = levels_of(columns)
     found = [_attribute(name, levels, compared=True) for name, levels in compared.items()]
     naming = []
-    for name, values in _further(personas).items():
+    for name, values in _further(columns).items():
         if name in compared:
             continue
         levels = _grouped(values)
@@ -107,18 +108,10 @@ def _attribute(name: str, levels: Sequence[str], *, compared: bool) -> Attribute
     return Attribute((name,), tuple((level,) for level in ordered), codes, compared)
 
 
-def _further(personas: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+def _further(columns: PersonaColumns) -> dict[str, Sequence[str]]:
     """Name -> each user's value as text, "" where unknown."""
-    names = dict.fromkeys(name for person in personas for name in person.get("demographics", {}))
-    found = {name: [str(person["demographics"].get(name, "")) for person in personas] for name in names}
-    means = [person.get("style", {}).get("mean") for person in personas]
-    found["mean rating"] = ["" if mean is None else f"{mean:.3f}" for mean in means]
-    found["favourite category"] = [_favourite(person.get("genre_lifts", {})) for person in personas]
-    return found
-
-
-def _favourite(lifts: Mapping[str, float]) -> str:
-    return min(lifts, key=lambda name: (-lifts[name], name)) if lifts else ""
+    means = ["" if np.isnan(mean) else f"{mean:.3f}" for mean in columns.mean]
+    return {**columns.demographics, "mean rating": means, "favourite category": columns.favourites}
 
 
 def _grouped(values: Sequence[str]) -> Sequence[str]:

@@ -60,12 +60,14 @@ class SegmentTable:
         rows: In order.
         differing: Arms in which the effect differs between the levels, by the test that `compare` prints.
         left_out: Users of segments that are too small even together.
+        members: The row of each of the users that `heat_map` was asked about, -1 for those in none.
     """
 
     names: tuple[str, ...]
     rows: tuple[SegmentRow, ...]
     differing: tuple[str, ...]
     left_out: int
+    members: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +98,20 @@ class HeatMap:
         return sum(cell.reading != "unclear" for cell in cells), len(cells)
 
 
-def heat_map(outcomes: Outcomes, comparison: Comparison) -> HeatMap | None:
-    """The effect by segment and arm; None where no arm competes or no segment has enough users."""
+def heat_map(outcomes: Outcomes, comparison: Comparison, places: Sequence[int] = ()) -> HeatMap | None:
+    """The effect by segment and arm; None where no arm competes or no segment has enough users.
+
+    Args:
+        outcomes: The run's.
+        comparison: What was found.
+        places: Of users in the log whose segments are wanted (`SegmentTable.members`).
+    """
     if not any(arm.headline.effect.difference is not None for arm in comparison.arms):
         return None
     attributes, naming = attributes_of(outcomes.personas)
     cells = max(len(comparison.arms), 1) * max(len(attributes) * (len(attributes) - 1) // 2, 1)
     levels = max(_FEWEST_LEVELS, min(_MOST_LEVELS, _MOST_CELLS // cells))
-    measured = _Measured(outcomes, comparison)
+    measured = _Measured(outcomes, comparison, places)
     single = measured.tables([each for each in attributes if each.compared])
     single = (*measured.as_compared(single), *measured.tables([each for each in attributes if not each.compared]))
     pairs = measured.tables(conjunctions(attributes, levels))
@@ -135,8 +143,9 @@ def _reach(cells: Sequence[Cell]) -> float:
 class _Measured:
     """What all cells have in common."""
 
-    def __init__(self, outcomes: Outcomes, comparison: Comparison) -> None:
+    def __init__(self, outcomes: Outcomes, comparison: Comparison, places: Sequence[int]) -> None:
         self._comparison, self._estimator = comparison, outcomes.estimator
+        self._places = np.array(places, dtype=np.int64)
         primary = comparison.plan.primary
         self._metric = comparison.metrics[primary]
         self._alpha = comparison.plan.alpha
@@ -211,14 +220,18 @@ class _Measured:
         )
 
     def _table(self, attribute: Attribute) -> SegmentTable:
-        rows, left_out = [], 0
-        for levels, users in attribute.rows():
+        rows: list[SegmentRow] = []
+        row_of: dict[int, int] = {}
+        left_out = 0
+        for code, (levels, users) in enumerate(attribute.rows()):
             cells = self._cells(users, len(attribute.codes))
             if len(users) < FEWEST or not any(cells):
                 left_out += len(users)
                 continue
+            row_of[code] = len(rows)
             rows.append(SegmentRow(levels if set(levels) != {OTHERS} else (OTHERS,), len(users), cells))
-        return SegmentTable(attribute.names, tuple(rows), (), left_out)
+        members = tuple(row_of.get(code, -1) for code in attribute.codes[self._places].tolist())
+        return SegmentTable(attribute.names, tuple(rows), (), left_out, members)
 
     def _cells(self, users: IntArray, n_agents: int) -> tuple[Cell | None, ...]:
         here: BoolArray = np.zeros(n_agents, dtype=np.bool_)

@@ -82,6 +82,7 @@ class Dot:
         value: The user's own difference.
         column: Of the axis that all arms share, 0 is the lowest.
         level: Place in the column, 0 is the lowest.
+        place: Of the user in the log.
     """
 
     agent_id: int
@@ -89,6 +90,7 @@ class Dot:
     value: float
     column: int
     level: int
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +266,7 @@ def _arm_spread(name: str, gaps: FloatArray, axis: Axis, agents: Sequence[int], 
         column = axis.column(value)
         level = levels.get(column, 0)
         levels[column] = level + 1
-        dots.append(Dot(int(agents[row]), users[row], value, column, level))
+        dots.append(Dot(int(agents[row]), users[row], value, column, level, row))
     return ArmSpread(
         arm=name,
         n=len(known),

@@ -102,6 +102,12 @@ def draw_days(axes: Axes, summary: Summary, metric: Metric, style: Mapping[str, 
     name_line_ends(axes)
 
 
+def mark_days(axes: Axes, days: Sequence[int]) -> None:
+    """A thin line at the beginning of each day (1 is the first) on which arms were changed."""
+    for day in days:
+        axes.axvline(day - 0.5, color=LIGHT["muted"], linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
+
+
 def draw_key(axes: Axes, look: Style) -> None:
     """An arm's line and mark alone, for a legend."""
     axes.plot([0, 1, 2], [0, 0, 0], **_mark_of_line(look), markevery=[1])

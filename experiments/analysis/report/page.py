@@ -61,12 +61,8 @@ def write_report(
     run_dir: Path,
     log: LogReader,
     summary: Summary,
-    variants: Sequence[LogReader] = (),
-    most_rows: int | None = SOME_ROWS,
-    fidelity: Path | None = None,
-    truth: Path | None = None,
-    told: Callable[[int, int], None] | None = None,
     material: Material | None = None,
+    told: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write `report.html`, `answer.json`, `metrics.png`, `pages.png` and, where there is something to show,
     `daily.png`, `days.png`, `effects.png`, `pareto.png`, `people.png` and `retention.png`.
@@ -75,27 +71,16 @@ def write_report(
         run_dir: The run directory; its `manifest.json` is read when there is one.
         log: The run's.
         summary: What `metrics.summarise` made of it.
-        variants: Logs of the same experiment with other prompts, models or seeds, which the verdict hears.
-        most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
-        fidelity, truth: Files of the labs, or the directories that hold them; those in the run directory if absent.
+        material: What `read_material` read of the same run; read here, of this run alone, where it is absent.
         told: Is called with how many steps are over, and how many there are.
-        material: What `read_material` read of the same run, where that has been done.
 
     Returns:
         Where the page lies.
     """
-    if material is None:
-        material = read_material(run_dir, log, summary, variants, most_rows, fidelity, truth)
-    return write_page(material, told)
+    return _write_page(read_material(run_dir, log, summary) if material is None else material, told)
 
 
-def write_page(material: Material, told: Callable[[int, int], None] | None = None) -> Path:
-    """As `write_report`, of what was read for it.
-
-    Args:
-        material: All that is shown.
-        told: Is called with how many steps are over, and how many there are.
-    """
+def _write_page(material: Material, told: Callable[[int, int], None] | None) -> Path:
     run_dir, summary = material.run_dir, material.summary
     tell = told or (lambda *_: None)
     sections = []
@@ -107,7 +92,7 @@ def write_page(material: Material, told: Callable[[int, int], None] | None = Non
     for number, picture in enumerate(pictures):
         tell(len(SECTIONS) + round(len(SECTIONS) * number / len(pictures)), 2 * len(SECTIONS))
         files.write_bytes(run_dir / f"{picture.name}.png", picture.png(note))
-    context = _common(material)
+    context = common_context(material)
     for section in sections:
         if shared := context.keys() & section.context.keys():
             raise RuntimeError(f"two sections of the report give templates the same names: {sorted(shared)}")
@@ -138,19 +123,31 @@ def read_material(
     most_rows: int | None = SOME_ROWS,
     fidelity: Path | None = None,
     truth: Path | None = None,
+    outcomes: Outcomes | None = None,
 ) -> Material:
-    """What a report is made of; arguments as of `write_report`."""
+    """What a report is made of.
+
+    Args:
+        run_dir: The run directory.
+        log: The run's.
+        summary: What `metrics.summarise` made of it.
+        variants: Logs of the same experiment with other prompts, models or seeds, which the verdict hears.
+        most_rows: About how many rows are read to see whether the log is as it was written; all where it is None.
+        fidelity, truth: Files of the labs, or the directories that hold them; those in the run directory if absent.
+        outcomes: What was read of its users before; read here if absent.
+    """
     # Imported here, because answers are put in the words of this package.
     from groundlings.experiments.analysis.answer.answering import answer_of
 
-    outcomes = replace(read_outcomes(log, summary.metrics), changes=check_log(run_dir, log, most_rows))
+    outcomes = replace(outcomes or read_outcomes(log, summary.metrics), changes=check_log(run_dir, log, most_rows))
     if outcomes.changes is not None:
         warn_of_changes(outcomes.changes, run_dir)
     data_and_mind = (outcomes.run["dataset_hash"], outcomes.run["mind"])
     gate, order = find_gate(run_dir, fidelity, *data_and_mind), find_truth(run_dir, truth, *data_and_mind)
     others = [read_outcomes(variant, summary.metrics) for variant in variants]
     comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), order)
-    answer = answer_of(comparison, summary, str(log.run()["config"].get("question") or ""))
+    question, own = str(log.run()["config"].get("question") or ""), files.own_recommenders(files.read_manifest(run_dir))
+    answer = answer_of(comparison, summary, question, own_words=own)
     volume = _volume(summary, others, variants)
     return Material(run_dir, log, summary, outcomes, comparison, styles(summary), answer, volume, fidelity, truth)
 
@@ -172,7 +169,7 @@ def _volume(summary: Summary, others: Sequence[Outcomes], logs: Sequence[LogRead
     )
 
 
-def _common(material: Material) -> dict[str, Any]:
+def common_context(material: Material) -> dict[str, Any]:
     """What the head of the page and every section may name."""
     summary = material.summary
     return {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 from groundlings.experiments.analysis.compare import Difference, Estimate
+from groundlings.experiments.analysis.comparison.outcomes import Outcomes
 from groundlings.experiments.analysis.report.sections.material import Material
 from groundlings.experiments.config.designs import InterleavingDesign
 
@@ -22,26 +24,16 @@ def pairs(material: Material) -> Mapping[str, Any] | None:
     Returns:
         `arms` and their `colours`; `metrics` with name, label, unit, decimals and whether more is `better` (1, -1, 0);
         `means`, metric by arm; `gaps`, "i-j" -> arm j less arm i metric by metric, i before j; each a list of value,
-        low, high and n, or None. Intervals are 95 % each, uncorrected.
+        low, high and n, or None. Means are as logged; differences are of the outcomes that the verdict compares,
+        adjusted and winsorised as the plan declares (`adjusted` says whether). Intervals are 95 % each, uncorrected.
     """
     summary, outcomes = material.summary, material.outcomes
     arms = summary.arms[:_MOST_ARMS]
     if len(arms) < 2 or isinstance(outcomes.design, InterleavingDesign):
         return None
-    totals = {arm.name: arm.totals for arm in outcomes.arms}
-    gaps = {
-        f"0-{number}": [_gap(arm.differences.get(metric.name)) for metric in summary.metrics]
-        for number, arm in enumerate(arms[1:], start=1)
-    }
     n_pairs = len(arms) * (len(arms) - 1) // 2
-    if summary.run["agents"] * n_pairs * len(summary.metrics) <= _MOST_VALUES:
-        for first in range(1, len(arms)):
-            for second in range(first + 1, len(arms)):
-                ours, theirs = totals[arms[second].name], totals[arms[first].name]
-                gaps[f"{first}-{second}"] = [
-                    _gap(outcomes.estimator.difference(ours.values(metric), theirs.values(metric)))
-                    for metric in summary.metrics
-                ]
+    every_pair = summary.run["agents"] * n_pairs * len(summary.metrics) <= _MOST_VALUES
+    gaps = _gaps(outcomes, [arm.name for arm in arms], [metric.name for metric in summary.metrics], every_pair)
     return {
         "arms": [arm.name for arm in arms],
         "colours": [material.style[arm.name].colour for arm in arms],
@@ -58,11 +50,27 @@ def pairs(material: Material) -> Mapping[str, Any] | None:
         "means": [[_mean(arm.metrics[metric.name]) for arm in arms] for metric in summary.metrics],
         "gaps": gaps,
         "primary": material.primary.name,
+        "adjusted": any(arm.control_variates is not None or arm.caps for arm in outcomes.arms),
     }
 
 
-def _gap(found: Difference | None) -> Cell | None:
-    if found is None or found.difference is None:
+def _gaps(
+    outcomes: Outcomes, arms: Sequence[str], metrics: Sequence[str], every_pair: bool
+) -> dict[str, list[Cell | None]]:
+    """The differences as `pairs` gives them, metric by metric: the values of one metric are held at a time."""
+    sides = {arm.name: arm for arm in outcomes.arms}
+    couples = [each for each in combinations(range(len(arms)), 2) if every_pair or each[0] == 0]
+    gaps: dict[str, list[Cell | None]] = {f"{first}-{second}": [] for first, second in couples}
+    for metric in metrics:
+        values = [sides[name].values(metric) for name in arms]
+        for first, second in couples:
+            found = outcomes.estimator.difference(values[second], values[first])
+            gaps[f"{first}-{second}"].append(_gap(found))
+    return gaps
+
+
+def _gap(found: Difference) -> Cell | None:
+    if found.difference is None:
         return None
     return _short(found.difference), _end(found.low), _end(found.high), found.n
 

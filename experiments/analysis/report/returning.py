@@ -70,9 +70,8 @@ def seen_retention(log: LogReader) -> Curves:
     }
 
 
-def retention_panels(log: LogReader, style: Mapping[str, Style]) -> list[tuple[str, Callable[[Axes], None]]]:
-    """Words and drawing of each panel, up to the last day that half of the users could be seen on."""
-    curves = seen_retention(log)
+def retention_panels(curves: Curves, style: Mapping[str, Style]) -> list[tuple[str, Callable[[Axes], None]]]:
+    """Words and drawing of each panel."""
     return [
         (told_retention(curves, rolling), partial(draw_retention, curves=curves, style=style, rolling=rolling))
         for rolling in (False, True)

@@ -62,29 +62,6 @@ def draw_real(axes: Axes, comparison: Comparison, style: Mapping[str, Style]) ->
     _rows(axes)
 
 
-def draw_variants(axes: Axes, comparison: Comparison, metric: Metric, style: Mapping[str, Style]) -> None:
-    """The effect in every run of the same experiment as dots, and Student's interval over the runs."""
-    title(axes, f"{metric.label}: difference to {short(comparison.baseline)}", f"{metric.unit}, one dot per run")
-    _zero(axes, vertical=True)
-    for row, arm in enumerate(comparison.arms):
-        if arm.variants is None:
-            continue
-        look, found = style[arm.name], arm.variants
-        if found.low is not None and found.high is not None:
-            axes.plot([found.low, found.high], [row, row], color=look.hex, linewidth=5, alpha=0.25, zorder=2)
-        (dots,) = axes.plot(
-            found.effects, [row] * len(found.effects), color=look.hex, marker=look.marker, markersize=5, linestyle=""
-        )
-        texts = [
-            f"{name}: {signed(effect, metric.decimals)}"
-            for name, effect in zip(found.names, found.effects, strict=True)
-        ]
-        tell_values(dots, texts)
-    axes.set_ylim(len(comparison.arms) - 0.5, -0.5)
-    axes.set_yticks(range(len(comparison.arms)), [short(arm.name) for arm in comparison.arms])
-    _rows(axes)
-
-
 def draw_daily(axes: Axes, comparison: Comparison, metric: Metric, style: Mapping[str, Style]) -> None:
     """The effect of each day alone."""
     title(axes, "Does it last?", f"{metric.label.lower()}, difference to {short(comparison.baseline)} by day")

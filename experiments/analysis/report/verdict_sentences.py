@@ -7,6 +7,7 @@ from groundlings.experiments.analysis.comparison.effects import ArmFindings, Com
 from groundlings.experiments.analysis.comparison.fidelity_gate import Gate
 from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.segments import Segment
+from groundlings.experiments.analysis.comparison.verdict import UNVARIED
 from groundlings.experiments.analysis.metrics import Metric
 from groundlings.experiments.analysis.report.formatting import (
     NOT_KNOWN,
@@ -157,8 +158,8 @@ def sentence(comparison: Comparison, arm: ArmFindings) -> str:
     if not found.clear:
         return f"{said} {missed(found, metric)}".rstrip()
     if found.smallest is not None and abs(found.effect.difference) < found.smallest:
-        return f"{said} Clear, but smaller than the smallest effect that matters."
-    return said
+        said = f"{said} Clear, but smaller than the smallest effect that matters."
+    return f"{said} {unvaried(found)}".rstrip()
 
 
 def identical() -> str:
@@ -176,10 +177,23 @@ def missed(found: Headline, metric: Metric) -> str:
             "The interval is of this comparison alone and excludes zero; after correction for all metrics and arms "
             f"that were looked at, the effect is not clear{corrected}."
         )
+    if found.unvaried:
+        return unvaried(found)
     if found.detectable is None:
         return ""
     size = decimal(found.detectable, metric.decimals)
+    if not any(digit in size for digit in "123456789"):
+        size = f"{found.detectable:.2g}"
     return f"Only an effect of {size} or more would have been found with the power wanted."
+
+
+def unvaried(found: Headline) -> str:
+    """What is said of an effect without any spread; "" of any other one."""
+    if not found.unvaried or found.identical:
+        return ""
+    if not found.effect.difference or not found.clear:
+        return f"{UNVARIED[:1].upper()}{UNVARIED[1:]}."
+    return "The difference is the same for every user; there is no spread to test against."
 
 
 def harm(arm: ArmFindings, higher_is_better: bool | None) -> str:

@@ -113,6 +113,8 @@ def needed(pilot: Pilot) -> str:
     label = pilot.metrics[primary].label.lower()
     chosen = "" if pilot.primary else ", the first metric (the file has no plan)"
     aim = f"an effect of {100 * pilot.smallest_effect:g} % on {label}{chosen}"
+    if not any(need.sd for need in ours):
+        return "Every user of the pilot did the same: there is no spread to test against, so no number is needed."
     hopeless = [need.arm for need in ours if need.agents is None]
     if hopeless:
         return f"No number of agents finds {aim} for {', '.join(hopeless)}: nobody has a value, or the baseline is 0."
@@ -165,6 +167,8 @@ def _details(arm: ArmFindings, comparison: Comparison, console: Console) -> None
         _line(console, "outside", escape(rests_on))
     if not arm.headline.clear and (missed := say.missed(arm.headline, metric)):
         _line(console, "power", escape(missed))
+    elif alike := say.unvaried(arm.headline):
+        _line(console, "power", escape(alike))
     if arm.guardrails:
         guardrails = (say.guardrail(guard, comparison.metrics[guard.metric]) for guard in arm.guardrails)
         _line(console, "guarded", escape("; ".join(guardrails)))

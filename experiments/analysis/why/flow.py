@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
-from groundlings.environments.environment import EndedBy
 from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.comparison.estimators import Estimator
 from groundlings.experiments.analysis.comparison.ratios import ratio_estimate
@@ -71,9 +69,10 @@ def measure_flow(log: LogReader, estimator: Estimator) -> PageFlow:
     columns = min(longest, MOST_COLUMNS)
     tables = {}
     for arm in log.visited_arms():
-        rows = frame[frame.name == arm.name]
+        rows = frame[frame.arm_id == arm.arm_id]
         who = np.asarray(np.searchsorted(agents, rows.agent_id.to_numpy(np.int64)), dtype=np.int64)
-        tables[arm.name] = _Table(who, rows.pages.to_numpy(np.int64), rows.ended_by.to_numpy(np.str_), len(agents))
+        by_choice, no_more = rows.by_choice.to_numpy(np.bool_), rows.no_more.to_numpy(np.bool_)
+        tables[arm.name] = _Table(who, rows.pages.to_numpy(np.int64), by_choice, no_more, len(agents))
     base = next(iter(tables.values()), None)
     return PageFlow(
         {
@@ -89,11 +88,13 @@ def measure_flow(log: LogReader, estimator: Estimator) -> PageFlow:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """The sessions of one arm: whose, how many pages, and how they ended, shape (n_sessions,) each."""
+    """The sessions of one arm: whose, how many pages, and whether by choice or for want of a further page they ended,
+    shape (n_sessions,) each."""
 
     agents: IntArray
     pages: IntArray
-    ended_by: NDArray[np.str_]
+    by_choice: BoolArray
+    no_more: BoolArray
     n_agents: int
 
     @property
@@ -108,8 +109,7 @@ class _Table:
 def _step(table: _Table, base: _Table | None, page: int, columns: int, estimator: Estimator) -> PageStep:
     reached, went_on = _reached(table, page), _reached(table, page + 1)
     ended = (table.pages == page) if page < columns else (table.pages >= page)
-    by_choice = ended & (table.ended_by == EndedBy.EXIT)
-    no_more = ended & (table.ended_by == EndedBy.LAST_PAGE)
+    by_choice, no_more = ended & table.by_choice, ended & table.no_more
     sessions = table.by_agent(np.ones(table.n_sessions, dtype=np.bool_))
     came = sessions > 0
     last = page == columns

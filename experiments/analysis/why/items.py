@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
-from scipy import stats
+from scipy.special import ndtri, stdtr, stdtrit
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.shop_actions import PAID, PURCHASE
@@ -226,9 +226,9 @@ def _contributions(
             spread = ((gap - gap.mean(axis=0)) ** 2).sum(axis=0)
             error[start : start + len(chunk)] = np.sqrt((len(filled) - 1) / len(filled) * spread)
     freedom = max(len(filled) - 1, 1)
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
+    reach = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
     size = np.divide(np.abs(effect), error, out=np.zeros(len(effect)), where=error > 0)
-    return _Parts(effect, reach, 2 * stats.t.sf(size, freedom), len(filled))
+    return _Parts(effect, reach, 2 * stdtr(freedom, -size), len(filled))
 
 
 def _rates(cells: sp.csr_array, ground: FloatArray, chunk: IntArray, filled: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -293,7 +293,7 @@ def wilson(part: float, whole: float) -> Estimate:
     """A share with Wilson's interval (1927), which is no narrower than it should be for a few."""
     if not whole:
         return Estimate(None, None, None, None, 0, 0)
-    z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+    z = float(ndtri((1 + CONFIDENCE) / 2))
     share, weight = part / whole, z**2 / whole
     centre = (share + weight / 2) / (1 + weight)
     reach = z / (1 + weight) * float(np.sqrt(share * (1 - share) / whole + weight / (4 * whole)))

@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 import scipy.sparse as sp
-from scipy import stats
+from scipy.special import gammaln
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.experiments.analysis.compare import Estimate, mean_interval
@@ -131,9 +131,15 @@ def _by_chance(sizes: FloatArray, others: FloatArray, n_items: int) -> float:
     found = []
     for one, other in lengths.astype(int).tolist():
         common = np.arange(min(one, other) + 1)
-        chance = stats.hypergeom(n_items, one, other).pmf(common)
+        ways = _log_choose(one, common) + _log_choose(n_items - one, other - common) - _log_choose(n_items, other)
+        chance = np.exp(ways)
         found.append(float((chance * common / (one + other - common)).sum()))
     return float(np.average(found, weights=number)) if found else np.nan
+
+
+def _log_choose(of: int, number: IntArray | int) -> FloatArray:
+    """Logarithm of how many ways there are to choose so many; -inf where there is none."""
+    return np.asarray(gammaln(of + 1.0) - gammaln(np.add(number, 1.0)) - gammaln(np.subtract(of + 1.0, number)))
 
 
 def _neighbours(moment: IntArray) -> IntArray:

@@ -11,7 +11,8 @@ from groundlings.experiments.exports.quality.measuring import ArmQuality, LogQua
 from groundlings.experiments.exports.quality.privacy import FEWEST_ITEMS, Beside, Privacy
 from groundlings.experiments.exports.quality.training import CUT, RECOMMENDERS, TARGET, TRIVIAL, Trained
 
-_LABELS = {"als": "ALS", "item_knn": "item kNN", "ease": "EASE", "popular": "popularity"}
+LABELS = {"als": "ALS", "item_knn": "item kNN", "ease": "EASE", "popular": "popularity"}
+"""Name of a recommender -> how a reader knows it."""
 
 
 def terminal_lines(quality: LogQuality) -> list[str]:
@@ -74,10 +75,10 @@ def _told_apart(arm: ArmQuality) -> list[str]:
     if apart.items.value is None:
         return [f"{what} n/a: {_plain(apart.items.missing)}."]
     rows = [
-        ("real against synthetic, items and their order", _figure(apart.items, 2)),
-        ("the same, with times and ratings", _figure(apart.everything, 2)),
-        ("real against real (floor)", _figure(apart.floor, 2)),
-        ("real against real with items dealt out anew", _figure(apart.shuffled, 2)),
+        ("real against synthetic, items and their order", figure(apart.items, 2)),
+        ("the same, with times and ratings", figure(apart.everything, 2)),
+        ("real against real (floor)", figure(apart.floor, 2)),
+        ("real against real with items dealt out anew", figure(apart.shuffled, 2)),
     ]
     return [what, _table(("sequences", "AUC"), rows)]
 
@@ -90,7 +91,7 @@ def _distances(arm: ArmQuality) -> list[str]:
     reason = arm.distances[0].synthetic.missing
     if reason:
         return [f"{what} n/a: {_plain(reason)}."]
-    rows = [(each.name, _figure(each.synthetic), _figure(each.floor)) for each in arm.distances]
+    rows = [(each.name, figure(each.synthetic), figure(each.floor)) for each in arm.distances]
     return [what, _table(("what", "synthetic against real", "real against real (floor)"), rows)]
 
 
@@ -98,16 +99,16 @@ def _privacy(found: Privacy) -> list[str]:
     return [
         f"**Privacy**, beside held-out behaviour of the same people, compared with {found.others:,} real training "
         "histories.",
-        _table(("question", "synthetic", "real, held out"), _privacy_rows(found)),
-        "\n".join(f"- {line}" for line in _privacy_thoughts(found)),
+        _table(("question", "synthetic", "real, held out"), privacy_rows(found)),
+        "\n".join(f"- {line}" for line in privacy_thoughts(found)),
     ]
 
 
 def _training_row(row: Trained) -> tuple[str, ...]:
-    name = f"{_LABELS[row.recommender]} (trivial)" if row.recommender == TRIVIAL else _LABELS[row.recommender]
+    name = f"{LABELS[row.recommender]} (trivial)" if row.recommender == TRIVIAL else LABELS[row.recommender]
     return (
-        name, f"{row.metric}@{CUT}", _figure(row.real, 4), _figure(row.synthetic, 4), _figure(row.ratio, 2),
-        _figure(row.added, 4), _figure(row.gain, 4), _figure(row.merged_gain, 4),
+        name, f"{row.metric}@{CUT}", figure(row.real, 4), figure(row.synthetic, 4), figure(row.ratio, 2),
+        figure(row.added, 4), figure(row.gain, 4), figure(row.merged_gain, 4),
     )  # fmt: skip
 
 
@@ -117,24 +118,24 @@ def _training_verdict(arm: ArmQuality) -> str:
     known = [row for row in rows if row.ratio.value is not None]
     if not known:
         return f"n/a: {rows[0].ratio.missing}."
-    short = [_LABELS[row.recommender] for row in known if (row.ratio.value or 0) < TARGET]
+    short = [LABELS[row.recommender] for row in known if (row.ratio.value or 0) < TARGET]
     target = f"{_number(TARGET, 2)} of the real figure"
     alone = f"Trained on this log alone, every recommender reaches {target}."
     if short:
         stay = "stays" if len(short) == 1 else "stay"
-        alone = f"Trained on this log alone, {_and(short)} {stay} below {target}: do not train on it alone."
-    worse = [_LABELS[row.recommender] for row in known if row.gain.high is not None and row.gain.high < 0]
-    merged = [
-        _LABELS[row.recommender] for row in known if row.merged_gain.high is not None and row.merged_gain.high < 0
-    ]
-    beside = f"Added to real rows as users of their own it makes {_and(worse) or 'no recommender'} worse"
-    same = f"; added to the rows of the same users, {_and(merged) or 'none'}."
+        alone = f"Trained on this log alone, {together(short)} {stay} below {target}: do not train on it alone."
+    worse = [LABELS[row.recommender] for row in known if row.gain.high is not None and row.gain.high < 0]
+    merged = [LABELS[row.recommender] for row in known if row.merged_gain.high is not None and row.merged_gain.high < 0]
+    beside = f"Added to real rows as users of their own it makes {together(worse) or 'no recommender'} worse"
+    same = f"; added to the rows of the same users, {together(merged) or 'none'}."
     return f"{alone} {beside}{same}"
 
 
-def _privacy_rows(found: Privacy) -> list[tuple[str, ...]]:
+def privacy_rows(found: Privacy) -> list[tuple[str, ...]]:
+    """What is asked, the log's figure, and that of held-out behaviour."""
+
     def row(name: str, each: Beside, decimals: int = 2) -> tuple[str, ...]:
-        return name, _figure(each.synthetic, decimals), _figure(each.real, decimals)
+        return name, figure(each.synthetic, decimals), figure(each.real, decimals)
 
     return [
         row("distance to the nearest training history, median", found.distance),
@@ -151,7 +152,7 @@ def _privacy_rows(found: Privacy) -> list[tuple[str, ...]]:
     ]
 
 
-def _privacy_thoughts(found: Privacy) -> list[str]:
+def privacy_thoughts(found: Privacy) -> list[str]:
     """What a reader should think of each figure."""
     lines = [
         "The nearest history: below the real column, the log reproduces histories; about equal, it is like other "
@@ -177,11 +178,11 @@ def _training_line(arm: ArmQuality) -> str:
     rows = [arm.trained(name) for name in RECOMMENDERS]
     if all(row.ratio.value is None for row in rows):
         return f"n/a: {rows[0].ratio.missing}"
-    parts = [f"{_LABELS[row.recommender]} {_of_real(row)}" for row in rows]
+    parts = [f"{LABELS[row.recommender]} {_of_real(row)}" for row in rows]
     popular = arm.trained(TRIVIAL)
-    gains = ", ".join(f"{_LABELS[row.recommender]} {_figure(row.merged_gain, 4)}" for row in rows)
+    gains = ", ".join(f"{LABELS[row.recommender]} {figure(row.merged_gain, 4)}" for row in rows)
     return (
-        f"nDCG@{CUT} on real held-out behaviour: {'; '.join(parts)}; popularity {_figure(popular.real, 4)}. "
+        f"nDCG@{CUT} on real held-out behaviour: {'; '.join(parts)}; popularity {figure(popular.real, 4)}. "
         f"Real with synthetic rows of the same users less real: {gains}"
     )
 
@@ -189,16 +190,16 @@ def _training_line(arm: ArmQuality) -> str:
 def _of_real(row: Trained) -> str:
     if row.ratio.value is None:
         return f"n/a ({row.ratio.missing})"
-    return f"{_number(row.synthetic.value, 4)} of {_number(row.real.value, 4)} (ratio {_figure(row.ratio, 2)})"
+    return f"{_number(row.synthetic.value, 4)} of {_number(row.real.value, 4)} (ratio {figure(row.ratio, 2)})"
 
 
 def _apart_line(arm: ArmQuality) -> str:
     apart = arm.told_apart
     if apart.items.value is None:
         return f"told from real behaviour: n/a ({apart.items.missing})"
-    every = "" if apart.everything.value is None else f", with times and ratings {_figure(apart.everything, 2)}"
-    floor = f"(real from real {_figure(apart.floor, 2)})"
-    return f"told from real behaviour by items: AUC {_figure(apart.items, 2)}{every} {floor}"
+    every = "" if apart.everything.value is None else f", with times and ratings {figure(apart.everything, 2)}"
+    floor = f"(real from real {figure(apart.floor, 2)})"
+    return f"told from real behaviour by items: AUC {figure(apart.items, 2)}{every} {floor}"
 
 
 def _distance_line(arm: ArmQuality) -> str:
@@ -232,7 +233,8 @@ def _beside(found: Beside, decimals: int) -> str:
     return f"{_number(found.synthetic.value, decimals)} (real {_number(found.real.value, decimals)})"
 
 
-def _figure(found: Figure, decimals: int = 3) -> str:
+def figure(found: Figure, decimals: int = 3) -> str:
+    """A figure with its interval; where there is none, why."""
     if found.value is None:
         return f"n/a ({_plain(found.missing)})"
     ends = (
@@ -256,7 +258,8 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def _and(names: Sequence[str]) -> str:
+def together(names: Sequence[str]) -> str:
+    """Names in a sentence."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
 
 

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from groundlings.experiments.analysis.report.claims import claims_count, fidelity_claims
-from groundlings.experiments.analysis.report.svg import Draw, svg
+from groundlings.experiments.analysis.report.svg import Draw
 from groundlings.experiments.labs.fidelity import figures
 from groundlings.experiments.labs.fidelity.headlines import headlines
 from groundlings.experiments.labs.fidelity.lab import Findings
 from groundlings.experiments.labs.fidelity.records import Record
-from groundlings.experiments.labs.fidelity.sentences import figure, target
-from groundlings.experiments.labs.page import answer_of_claims, render_lab_page
+from groundlings.experiments.labs.page import Examination, answer_of_claims, render_examination
 
 PARTS = {
     "interaction": "Does it predict which items users interact with next?",
@@ -25,33 +24,27 @@ PARTS = {
 }
 """The seven parts, each with the question that it answers."""
 
-_SIZE = (4.6, 3.5)
-
 
 def render_page(findings: Findings) -> str:
     """The page as text."""
     claims = fidelity_claims([record.as_dict() for record in findings.records])
-    parts = [(name, question, _tables(findings.records, name)) for name, question in PARTS.items()]
-    contents = {"claims": "What holds", "headlines": "Headlines"}
-    contents |= {f"part-{number}": name.capitalize() for number, (name, _, rows) in enumerate(parts, 1) if rows}
-    return render_lab_page(
-        "groundlings.experiments.labs.fidelity",
-        "fidelity.html.j2",
-        {**contents, "again": "To repeat it"},
+    examination = Examination(
+        lab="fidelity",
+        name="fidelity lab",
+        question=f"Do these agents do what real users of {findings.about['dataset']} did?",
+        answer=answer_of_claims(findings.passed, claims),
+        about=findings.about,
+        parts=[(name, question, _tables(findings.records, name)) for name, question in PARTS.items()],
+        pictures=_pictures(findings),
+        size=(4.6, 3.5),
+    )
+    return render_examination(
+        examination,
         {
-            "lab_name": "fidelity lab",
-            "run_name": findings.about["name"],
-            "question": f"Do these agents do what real users of {findings.about['dataset']} did?",
-            "answer": answer_of_claims(findings.passed, claims),
             "claims": claims,
             "claims_count": claims_count(claims),
-            "about": findings.about,
             "findings": findings,
             "headlines": headlines(findings.records),
-            "parts": parts,
-            "pictures": {part: _inline(part, panels) for part, panels in _pictures(findings).items()},
-            "figure": figure,
-            "target": target,
         },
     )
 
@@ -105,7 +98,3 @@ def _pictures(findings: Findings) -> dict[str, list[tuple[str, Draw]]]:
             ("Distribution of users' mean stars: real, mind, point prediction.", figures.draw_people(findings.stars)),
         ]
     return pictures
-
-
-def _inline(part: str, panels: Sequence[tuple[str, Draw]]) -> list[str]:
-    return [svg(draw, f"{part}-{number}", words, *_SIZE) for number, (words, draw) in enumerate(panels)]

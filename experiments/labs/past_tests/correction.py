@@ -18,6 +18,8 @@ from groundlings.experiments.analysis.report.formatting import plural
 from groundlings.experiments.labs.past_tests.slope import Slope
 from groundlings.experiments.labs.past_tests.tests_file import LARGEST, Scale
 
+_MOST_TESTS = 10**9
+
 
 @dataclass(frozen=True, slots=True)
 class PastTests:
@@ -95,7 +97,8 @@ def _slope(content: dict[str, Any]) -> Slope:
         figure = getattr(found, name)
         if figure is not None and not _is_figure(figure):
             raise ValueError(f"slope.{name} {shown(figure)}")
-    if type(found.n) is not int or type(found.n_experiments) is not int or not 2 <= found.n_experiments <= found.n:
+    counts = (found.n_experiments, found.n)
+    if any(type(count) is not int for count in counts) or not 2 <= counts[0] <= counts[1] <= _MOST_TESTS:
         raise ValueError(f"slope of {shown(found.n)} tests and {shown(found.n_experiments)} experiments")
     return found
 

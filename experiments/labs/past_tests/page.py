@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from groundlings.experiments.analysis.report.lab_page import render_lab_page
 from groundlings.experiments.analysis.report.palette import LIGHT
 from groundlings.experiments.analysis.report.svg import svg
-from groundlings.experiments.labs.page import render_lab_page
 from groundlings.experiments.labs.past_tests.lab import PUBLISHED, Findings, as_effects
 from groundlings.experiments.labs.past_tests.terminal import conclusion, figure, interval
 
 if TYPE_CHECKING:
     from groundlings.experiments.analysis.report.svg import Draw
 
-_LABEL = "Real against simulated effects with 95 % intervals, the identity line and the fitted slope."
+_LABEL = "Real against simulated effects with 95 % intervals, and the line where they are equal."
 
 
 def render_page(findings: Findings) -> str:

@@ -11,7 +11,8 @@ from typing import Literal, cast, get_args
 import numpy as np
 from scipy import stats
 
-from groundlings.environments.datasets.tables import Column, Table
+from groundlings.environments.datasets.columns import Column
+from groundlings.environments.datasets.tables import Table
 from groundlings.environments.errors import ConfigError, DataError, shown
 from groundlings.environments.paths import usable
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from groundlings.experiments.analysis.report.claims import Claim, claims_count, truth_claims
-from groundlings.experiments.analysis.report.svg import Draw, svg
-from groundlings.experiments.labs.fidelity.sentences import figure, target
-from groundlings.experiments.labs.page import answer_of_claims, render_lab_page
+from groundlings.experiments.analysis.report.svg import Draw
+from groundlings.experiments.labs.page import Examination, answer_of_claims, render_examination
 from groundlings.experiments.labs.truth import figures, level, order, ratings
 from groundlings.experiments.labs.truth.headlines import headlines
 from groundlings.experiments.labs.truth.lab import Findings
@@ -23,33 +22,27 @@ PARTS = {
 }
 """The parts, each with the question that it answers."""
 
-_SIZE = (4.6, 3.9)
-
 
 def render_page(findings: Findings) -> str:
     """The page as text."""
     by_mind = {name: _claims(findings, name) for name in findings.passed}
     best = max(findings.passed, key=lambda name: (findings.passed[name], sum(each.good for each in by_mind[name])))
-    parts = [(name, question, _tables(findings.records, name)) for name, question in PARTS.items()]
-    contents = {"claims": "What holds", "headlines": "Headlines"}
-    contents |= {f"part-{number}": name.capitalize() for number, (name, _, rows) in enumerate(parts, 1) if rows}
-    return render_lab_page(
-        "groundlings.experiments.labs.truth",
-        "truth.html.j2",
-        {**contents, "again": "To repeat it"},
+    examination = Examination(
+        lab="truth",
+        name="truth lab",
+        question="Do these agents judge items that nobody chose as real users do?",
+        answer=answer_of_claims(findings.passed[best], by_mind[best]),
+        about=findings.about,
+        parts=[(name, question, _tables(findings.records, name)) for name, question in PARTS.items()],
+        pictures=_pictures(findings),
+        size=(4.6, 3.9),
+    )
+    return render_examination(
+        examination,
         {
-            "lab_name": "truth lab",
-            "run_name": findings.about["name"],
-            "question": "Do these agents judge items that nobody chose as real users do?",
-            "answer": answer_of_claims(findings.passed[best], by_mind[best]),
             "by_mind": {name: (claims, claims_count(claims)) for name, claims in by_mind.items()},
-            "about": findings.about,
             "findings": findings,
             "headlines": headlines(findings.records),
-            "parts": parts,
-            "pictures": {part: _inline(part, panels) for part, panels in _pictures(findings).items()},
-            "figure": figure,
-            "target": target,
         },
     )
 
@@ -96,7 +89,3 @@ def _pictures(findings: Findings) -> dict[str, list[tuple[str, Draw]]]:
              figures.draw_shares(records)),
         ]  # fmt: skip
     return pictures
-
-
-def _inline(part: str, panels: Sequence[tuple[str, Draw]]) -> list[str]:
-    return [svg(draw, f"{part}-{number}", words, *_SIZE) for number, (words, draw) in enumerate(panels)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from groundlings.experiments.analysis.report.lab_page import render_lab_page
 from groundlings.experiments.analysis.report.svg import Draw, ornaments, svg
-from groundlings.experiments.labs.page import render_lab_page
 from groundlings.experiments.labs.warmup import figures
 from groundlings.experiments.labs.warmup.lab import Findings
 from groundlings.experiments.labs.warmup.records import Record, find

@@ -15,7 +15,7 @@ from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Afterthoughts,
 from groundlings.personas.minds.language import logprob_decision, reflection
 from groundlings.personas.minds.language import verdict as verdict_decision
 from groundlings.personas.minds.language.ask import Asker
-from groundlings.personas.minds.language.config import LanguageOptions
+from groundlings.personas.minds.language.config import LanguageOptions, Wording
 from groundlings.personas.minds.language.logprob_decision import GradedPage
 from groundlings.personas.minds.language.prompt_rendering import PromptRenderer
 from groundlings.personas.minds.language.reflection import LookingBack
@@ -56,13 +56,19 @@ class LanguageMind:
         sampling: Sampling,
     ) -> None:
         self._things = options.things or population.catalog.words.many
-        options = options.model_copy(update={"things": self._things})
-        self._options = options
+        self._population = population
+        self._options = options.model_copy(update={"things": self._things})
         self._memory = MemoryStore(options.memory, load_embedder(options.memory.embedder))
-        asks = verdict_decision if options.decision == "verdict" else logprob_decision
-        self._prompt = asks.prompt_of(options.wording, history=population.tells_acts or population.says_likes)
-        self._renderer = PromptRenderer(population, self._memory, self._prompt, options)
         self._asker = Asker(model, sampling, options.reasks)
+        self.speak(options.wording)
+
+    def speak(self, wording: Wording) -> None:
+        """Tell agents in these words from now on who they are and what to do; what they remember stays."""
+        population = self._population
+        self._options = options = self._options.model_copy(update={"wording": wording})
+        asks = verdict_decision if options.decision == "verdict" else logprob_decision
+        self._prompt = asks.prompt_of(wording, history=population.tells_acts or population.says_likes)
+        self._renderer = PromptRenderer(population, self._memory, self._prompt, options)
         self._looking_back = LookingBack(population, self._memory, self._renderer, self._asker, options)
 
     @property

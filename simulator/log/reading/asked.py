@@ -72,7 +72,7 @@ def answer(run: Path, sql: str, *, seconds: float = 10.0, rows: int = 500) -> An
     try:
         store = store_at(run)
         if isinstance(store, SqliteStore):
-            columns, found, more = _of_sqlite(store.path, sql, seconds, rows)
+            columns, found, more = _of_files(store, sql, seconds, rows)
         else:
             with named_faults(store), engine.connect() as connection:
                 columns, found, more = _of_postgres(connection, sql, seconds, rows)
@@ -85,8 +85,10 @@ def answer(run: Path, sql: str, *, seconds: float = 10.0, rows: int = 500) -> An
     return Answer(names, kept, more, time.monotonic() - began)
 
 
-def _of_sqlite(path: Path, sql: str, seconds: float, rows: int) -> tuple[Sequence[str], Rows, bool]:
-    told = {"address": f"{path.absolute().as_uri()}?mode=ro", "sql": sql, "seconds": seconds, "rows": rows}
+def _of_files(store: SqliteStore, sql: str, seconds: float, rows: int) -> tuple[Sequence[str], Rows, bool]:
+    told = {"address": f"{store.path.absolute().as_uri()}?mode=ro", "sql": sql, "seconds": seconds, "rows": rows}
+    if store.keeper is not None:
+        told |= {"directory": str(store.path.parent.absolute()), "modules": sys.path}
     try:
         process = subprocess.run(  # noqa: S603 - our own file
             [sys.executable, "-I", query_process.__file__],
@@ -95,7 +97,7 @@ def _of_sqlite(path: Path, sql: str, seconds: float, rows: int) -> tuple[Sequenc
     except subprocess.TimeoutExpired:
         process = None
     if process is None or process.returncode < 0:
-        raise NotAnswered(f"stopped after {seconds:g} seconds; ask for less, or use sqlite3 on log.db")
+        raise NotAnswered(f"stopped after {seconds:g} seconds; ask for less, or use {_elsewhere(store)}")
     if process.returncode:
         last = process.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise NotAnswered(printable(last or "the query took all memory", limit=500))
@@ -103,6 +105,10 @@ def _of_sqlite(path: Path, sql: str, seconds: float, rows: int) -> tuple[Sequenc
     if "refused" in found:
         raise NotAnswered(printable(found["refused"], limit=500))
     return found["columns"], found["rows"], found["more"]
+
+
+def _elsewhere(store: SqliteStore) -> str:
+    return "sqlite3 on log.db" if store.keeper is None else "DuckDB on the parts"
 
 
 def _of_postgres(connection: Connection, sql: str, seconds: float, rows: int) -> tuple[Sequence[str], Rows, bool]:

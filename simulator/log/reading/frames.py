@@ -168,6 +168,23 @@ class FrameReader(ParticipantReader):
             }
         )
 
+    def interventions(self) -> pd.DataFrame:
+        """One row per change of an arm on the way, in the order of writing: arm (name), day (from its beginning on, 0 =
+        first), kind, detail (mapping), origin (`file`, `live`), place (in the file's list, or the line that asked)."""
+        import pandas as pd
+
+        found = self.logged_interventions()
+        return pd.DataFrame(
+            {
+                "arm": _texts([each.arm for each in found]),
+                "day": np.array([each.day for each in found], dtype=np.int64),
+                "kind": _texts([each.kind for each in found]),
+                "detail": _texts([dict(each.detail) for each in found]),
+                "origin": _texts([each.origin for each in found]),
+                "place": np.array([each.place for each in found], dtype=np.int64),
+            }
+        )
+
     def agents(self) -> pd.DataFrame:
         """One row per agent, in the order of the log: user_id (the data set's own), persona (mapping)."""
         import pandas as pd

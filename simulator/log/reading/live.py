@@ -20,10 +20,18 @@ SELECT count(CASE WHEN kind = 'illegal' THEN 1 END) AS illegal, max(event_id) AS
 FROM events WHERE event_id > :after
 """
 
-_CALLS = """
+_MOST_CHARACTERS = 1_000_000
+"""Of a text that is shown on a page: a log of a stranger's may hold any."""
+
+_CUT = f"""CASE WHEN length({{0}}) > {_MOST_CHARACTERS}
+       THEN substr({{0}}, 1, {_MOST_CHARACTERS}) || '... (' || length({{0}}) || ' characters)' ELSE {{0}} END
+       AS {{0}}"""
+
+_CALLS = f"""
 SELECT call_id, arms.name AS arm, source_user_id AS user_id, agent_id, day, page, template, model, status, attempts,
-       from_store, prompt_tokens, completion_tokens, latency_seconds, messages, reply, asked_by
-FROM (SELECT * FROM calls WHERE call_id > :after {only} ORDER BY call_id LIMIT :limit) AS wanted
+       from_store, prompt_tokens, completion_tokens, latency_seconds, asked_by,
+       {_CUT.format("messages")}, {_CUT.format("reply")}
+FROM (SELECT * FROM calls WHERE call_id > :after {{only}} ORDER BY call_id LIMIT :limit) AS wanted
 JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id)
 ORDER BY call_id
 """
@@ -84,6 +92,8 @@ class LiveReader(OpenLog):
 
     def calls_after(self, call_id: int, limit: int, *, failed: bool = False) -> Rows:
         """Calls in their order with the arm's name and the user, `messages` (JSON) and `reply` as they were.
+
+        Of a text of more than a million characters the beginning is read, and a mark says how long it is.
 
         Args:
             call_id: Those after this one; 0 begins at the first.

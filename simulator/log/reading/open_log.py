@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import Connection, Engine, inspect, text
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.foreign import foreign_in
 from groundlings.simulator.log.migrations import schema_version
+from groundlings.simulator.log.reading.batches import arrow_table, read_in_pieces, rechunked, tables_of
 from groundlings.simulator.log.store import Store, named_faults, open_log, store_at
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from groundlings.simulator.log.seal_check import SealReport
 
@@ -127,9 +130,23 @@ class OpenLog:
     def _chunks(self, sql: str) -> Iterator[list[Row]]:
         """The answer to a query, `CHUNK_ROWS` at a time."""
         with self._connected() as connection:
+            if (
+                connection.dialect.name == "sqlite"
+            ):  # the driver streams by itself, and SQLAlchemy's rows would cost half
+                yield from read_in_pieces(connection, sql, CHUNK_ROWS)
+                return
             streaming = connection.execution_options(stream_results=True, yield_per=CHUNK_ROWS)
             for chunk in streaming.exec_driver_sql(sql).partitions(CHUNK_ROWS):
                 yield [tuple(row) for row in chunk]
+
+    def _batches(self, sql: str, schema: pa.Schema) -> Iterator[pa.Table]:
+        """As `_chunks`, as columns of the kinds of a schema."""
+        with self._connected() as connection:
+            behind = columnar(connection)
+            if behind is None:
+                yield from (arrow_table(rows, schema) for rows in self._chunks(sql))
+                return
+            yield from rechunked(tables_of(behind.batches(sql, CHUNK_ROWS)), CHUNK_ROWS, schema)
 
     def columns_of(self, table: str) -> frozenset[str]:
         """The columns that a table has in this log; older logs lack some, and some whole tables."""

@@ -10,7 +10,9 @@ from typing import Any
 
 from groundlings.environments.actions import OPINIONS
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.simulator.interventions import Intervention
 from groundlings.simulator.log.begun import Change, read_accepted
+from groundlings.simulator.log.intervention_rows import read_interventions
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 _ACTION = re.compile(r"[a-z][a-z0-9_]*")
@@ -126,6 +128,11 @@ class ParticipantReader(OpenLog):
         """What had changed when the run was resumed all the same, the first change first; empty for one experiment."""
         with self._connected() as connection:
             return read_accepted(connection)
+
+    def logged_interventions(self) -> tuple[Intervention, ...]:
+        """What was changed in arms at the beginning of a day, or is to be, in the order in which it was decided."""
+        with self._connected() as connection:
+            return read_interventions(connection)
 
     def logged_actions(self) -> LoggedActions | None:
         """What could be done in the run's environment; None in an earlier log of somebody's own environment."""

@@ -4,7 +4,8 @@ SQLite looks at no clock inside one function (`instr` of two long texts takes ho
 subqueries that each name the one before twice take all memory), so only the end of a process stops it. The file is run
 as it stands and imports nothing but the standard library, so that it starts quickly.
 
-It reads what `main` names from its input as JSON and answers in JSON: `columns`, `rows` and `more`, or `refused`.
+It reads what `main` names from its input as JSON and answers in JSON: `columns`, `rows` and `more`, or `refused`. A log
+in parts is read by DuckDB; only then is anything else imported, from where the process that asks has it.
 """
 
 from __future__ import annotations
@@ -13,10 +14,15 @@ import json
 import os
 import sqlite3
 import sys
+import threading
 import time
+from collections.abc import Iterable
 from typing import Any
 
 _MOST_MEMORY = 1 << 30
+_MOST_MEMORY_FOR_PARTS = 6 << 30
+"""Of addresses: DuckDB keeps itself to 1 GB of memory, and Arrow reserves more than it uses."""
+
 _LONGEST_VALUE = 10_000_000
 """Bytes of the longest text that SQLite may make on the way, such as with `zeroblob`."""
 
@@ -35,22 +41,54 @@ _FORBIDDEN_FUNCTIONS = {"load_extension", "readfile", "writefile", "edit", "fts3
 
 
 def main() -> None:
-    """Read `address` (a URI of SQLite), `sql`, `seconds` and `rows`; answer."""
+    """Read `address` (a URI of SQLite), `sql`, `seconds` and `rows`, of a log in parts also its `directory` and where
+    `modules` lie; answer."""
     told = json.load(sys.stdin)
-    _bound(told["seconds"])
-    connection = sqlite3.connect(told["address"], uri=True)
+    in_parts = "directory" in told
+    _bound(told["seconds"], _MOST_MEMORY_FOR_PARTS if in_parts else _MOST_MEMORY)
+    connection = sqlite3.connect(told["address"], uri=True, check_same_thread=False)
     for setting in ("trusted_schema = OFF", "query_only = ON"):
         connection.execute(f"PRAGMA {setting}")
+    if in_parts:
+        sys.path[:] = told["modules"]
+        found = _answered_from_parts(connection, told["directory"], told["sql"], told["seconds"], told["rows"])
+    else:
+        found = _answered(connection, told["sql"], told["seconds"], told["rows"])
     with os.fdopen(1, "w", encoding="utf-8") as answer:  # for the process that asked: nobody reads it as text
-        json.dump(_answered(connection, told["sql"], told["seconds"], told["rows"]), answer)
+        json.dump(found, answer)
 
 
-def _bound(seconds: float) -> None:
+def _answered_from_parts(
+    connection: sqlite3.Connection, directory: str, sql: str, seconds: float, rows: int
+) -> dict[str, Any]:
+    """DuckDB answers whatever is asked, also of the small tables; SQLite runs no word of a stranger's query."""
+    from pathlib import Path
+
+    from groundlings.environments.errors import RunDirectoryError
+    from groundlings.simulator.log.columnar import ColumnarConnection
+
+    log = ColumnarConnection(connection, Path(directory))
+    late = threading.Timer(seconds, log.interrupt)
+    late.daemon = True
+    late.start()
+    try:
+        asked = log.ask(sql)
+        kept, more = _rows(asked, rows)
+        return {"columns": [column[0] for column in asked.description], "rows": kept, "more": more}
+    except (sqlite3.Error, RunDirectoryError) as fault:
+        if "INTERRUPT" in str(fault):
+            return {"refused": f"stopped after {seconds:g} seconds; ask for less"}
+        return {"refused": str(fault)}
+    except MemoryError:
+        return {"refused": "took more memory than a query may; ask for less"}
+
+
+def _bound(seconds: float, most_memory: int) -> None:
     try:
         import resource
     except ImportError:  # not on Windows; whoever started this process ends it in time
         return
-    for kind, most in ((resource.RLIMIT_AS, _MOST_MEMORY), (resource.RLIMIT_CPU, int(seconds) + 1)):
+    for kind, most in ((resource.RLIMIT_AS, most_memory), (resource.RLIMIT_CPU, int(seconds) + 1)):
         try:
             resource.setrlimit(kind, (most, most))
         except (ValueError, OSError):  # macOS knows no bound of memory
@@ -79,7 +117,7 @@ def _answered(connection: sqlite3.Connection, sql: str, seconds: float, rows: in
         return {"refused": f"took more than {_MOST_MEMORY >> 20} MiB of memory; ask for less"}
 
 
-def _rows(cursor: sqlite3.Cursor, most: int) -> tuple[list[list[tuple[str, int] | None]], bool]:
+def _rows(cursor: Iterable[tuple[Any, ...]], most: int) -> tuple[list[list[tuple[str, int] | None]], bool]:
     """The first rows, cut to what is shown as they come, and whether there are more."""
     kept: list[list[tuple[str, int] | None]] = []
     room = _MOST_SHOWN

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import numpy as np
+
+from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.columns import Row
-from groundlings.simulator.log.reading.open_log import OpenLog
+from groundlings.simulator.log.reading.batches import rechunked
+from groundlings.simulator.log.reading.open_log import CHUNK_ROWS, OpenLog
+from groundlings.simulator.log.reading.part_columns import impressions_in_parts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Outcome: TypeAlias = Literal["known", "clicked", "rated"]
 """Impressions whose outcome is known, those that were clicked, those with a rating."""
@@ -91,23 +99,37 @@ class StreamReader(OpenLog):
             outcome: Which impressions; all where absent.
             action: Only impressions on which this action of the environment was taken, as `logged_actions` names it.
         """
-        wanted = [IMPRESSION_COLUMNS[name] for name in columns]
-        joins = [
-            f" CROSS JOIN {table}"
-            for table, key in (("agents", "agent_id"), ("items", "item_id"))
-            if any(column.startswith(f"{table}.") for column in wanted)
-        ]
-        conditions = [
-            *("agents.agent_id = sessions.agent_id" for join in joins if "agents" in join),
-            *("items.item_id = impressions.item_id" for join in joins if "items" in join),
-            *((f"impressions.{_OUTCOMES[outcome]}",) if outcome else ()),
-            *((f"EXISTS {given('1', action)}",) if action else ()),
-        ]
-        yield from self._by_arm("impressions", ("impression_id",), wanted, "".join(joins), conditions)
+        yield from self._by_arm(_impressions(columns, outcome, action))
+
+    def impression_batches(self, columns: Mapping[str, pa.DataType]) -> Iterator[tuple[int, pa.Table]]:
+        """Impressions as of `impression_chunks`, as columns.
+
+        Args:
+            columns: Names from `IMPRESSION_COLUMNS`, and what each is to hold.
+        """
+        import pyarrow as pa
+
+        schema = pa.schema([("arm_id", pa.int64()), *columns.items()])
+        with self._connected() as connection:
+            behind = columnar(connection)
+            if behind is not None:
+                found = impressions_in_parts(behind, [IMPRESSION_COLUMNS[name] for name in columns])
+                yield from _by_arm(rechunked(found, CHUNK_ROWS, schema))
+                return
+        yield from _by_arm(self._batches(_impressions(tuple(columns)), schema))
 
     def table_chunks(self, name: str, key: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[int, list[Row]]]:
         """As `impression_chunks`, of another table that hangs on sessions, in the order of its key."""
-        yield from self._by_arm(name, key, [f"{name}.{column}" for column in columns])
+        yield from self._by_arm(_of_table(name, key, columns))
+
+    def table_batches(
+        self, name: str, key: Sequence[str], columns: Mapping[str, pa.DataType]
+    ) -> Iterator[tuple[int, pa.Table]]:
+        """As `table_chunks`, as columns of the kinds that are named."""
+        import pyarrow as pa
+
+        schema = pa.schema([("arm_id", pa.int64()), *columns.items()])
+        yield from _by_arm(self._batches(_of_table(name, key, tuple(columns)), schema))
 
     def has_places(self) -> bool:
         """Whether an impression says in which row of its page it stands: none does where all pages are lists."""
@@ -124,12 +146,40 @@ class StreamReader(OpenLog):
         arms = (row["arm_id"] for row in self._rows("SELECT arm_id FROM arms ORDER BY position"))
         return {arm: ArmRows(sessions.get(arm, 0), *shown.get(arm, (0,) * 4)) for arm in arms}
 
-    def _by_arm(
-        self, table: str, key: Sequence[str], columns: Sequence[str], joins: str = "", conditions: Sequence[str] = ()
-    ) -> Iterator[tuple[int, list[Row]]]:
-        for chunk in self._chunks(in_order(table, key, ["sessions.arm_id", *columns], joins, conditions)):
+    def _by_arm(self, sql: str) -> Iterator[tuple[int, list[Row]]]:
+        for chunk in self._chunks(sql):
             for arm_id, rows in groupby(chunk, key=itemgetter(0)):
                 yield arm_id, [row[1:] for row in rows]
+
+
+def _by_arm(batches: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
+    """The rows of each arm apart; the first column says whose they are."""
+    for batch in batches:
+        arms = batch.column(0).to_numpy()
+        ends = [*(np.flatnonzero(np.diff(arms)) + 1).tolist(), len(arms)]
+        for begin, end in zip([0, *ends], ends, strict=False):
+            yield int(arms[begin]), batch.slice(begin, end - begin).drop_columns("arm_id")
+
+
+def _impressions(columns: Sequence[str], outcome: Outcome | None = None, action: str | None = None) -> str:
+    """The query behind `StreamReader.impression_chunks`."""
+    wanted = [IMPRESSION_COLUMNS[name] for name in columns]
+    joins = [
+        f" CROSS JOIN {table}"
+        for table, key in (("agents", "agent_id"), ("items", "item_id"))
+        if any(column.startswith(f"{table}.") for column in wanted)
+    ]
+    conditions = [
+        *("agents.agent_id = sessions.agent_id" for join in joins if "agents" in join),
+        *("items.item_id = impressions.item_id" for join in joins if "items" in join),
+        *((f"impressions.{_OUTCOMES[outcome]}",) if outcome else ()),
+        *((f"EXISTS {given('1', action)}",) if action else ()),
+    ]
+    return in_order("impressions", ("impression_id",), ["sessions.arm_id", *wanted], "".join(joins), conditions)
+
+
+def _of_table(name: str, key: Sequence[str], columns: Sequence[str]) -> str:
+    return in_order(name, key, ["sessions.arm_id", *(f"{name}.{column}" for column in columns)])
 
 
 def given(what: str, action: str) -> str:

@@ -76,20 +76,25 @@ FROM calls JOIN sessions USING (session_id)
 WHERE NOT from_store
 """
 
+# In numbers: a text per session would be most of what is read.
 _LENGTHS = """
-SELECT name, agent_id, pages, ended_by
-FROM sessions JOIN arms USING (arm_id)
+SELECT arm_id, agent_id, pages, CASE WHEN ended_by = :exit THEN 1 ELSE 0 END AS by_choice,
+       CASE WHEN ended_by = :last_page THEN 1 ELSE 0 END AS no_more
+FROM sessions
 WHERE pages > 0
 """
 
+# Added up by the database: of each user and position a row would be more than there is room for.
 _POSITIONS = """
-SELECT name, position, agent_id, value
+SELECT name, position, count(value) AS n, count(*) - count(value) AS excluded, avg(value) AS mean,
+       sum(value * value) AS squares
 FROM (
     SELECT arm_id, agent_id, impressions.position, avg(CAST(clicked AS INTEGER)) AS value
     FROM impressions JOIN sessions USING (session_id)
     GROUP BY arm_id, agent_id, impressions.position
 ) AS agents_positions
 JOIN (SELECT arm_id, name FROM arms) AS named USING (arm_id)
+GROUP BY name, position
 """
 
 _SURPLUS = """
@@ -118,6 +123,27 @@ SELECT agent_id, day, sim_time, rank, item_id, clicked, rating FROM impressions 
 WHERE arm_id = :{arm}
 """
 _SLOTS_APART = f"{_SLOTS.format(arm='one')} EXCEPT {_SLOTS.format(arm='other')} LIMIT 1"
+
+
+@dataclass(frozen=True, slots=True)
+class PositionSums:
+    """The agents' own shares of impressions that were clicked in one position of a page, added up.
+
+    Attributes:
+        arm: Its name.
+        position: 0 is the first.
+        n: Agents of whom something is known there.
+        excluded: Those who were shown something there of which nothing is known.
+        mean: Of the shares of the `n` agents, 0 where there are none.
+        squares: The sum of their squares.
+    """
+
+    arm: str
+    position: int
+    n: int
+    excluded: int
+    mean: float
+    squares: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,13 +240,21 @@ class SumReader(OpenLog):
         return self._ask(_LATENCIES)
 
     def session_lengths(self) -> pd.DataFrame:
-        """One row per session that was shown something: name (of the arm), agent_id, pages, ended_by."""
-        return self._ask(_LENGTHS)
+        """One row per session that was shown something: arm_id, agent_id, pages, by_choice (1 = the agent left) and
+        no_more (1 = there was no further page)."""
+        from groundlings.environments.environment import EndedBy
 
-    def click_rates_by_position(self) -> pd.DataFrame:
-        """One row per arm, position of a page and agent: name (of the arm), position (0 is the first), agent_id and
-        value, the share of known impressions there that were clicked."""
-        return self._ask(_POSITIONS)
+        return self._ask(_LENGTHS, exit=EndedBy.EXIT.value, last_page=EndedBy.LAST_PAGE.value)
+
+    def click_rates_by_position(self) -> list[PositionSums]:
+        """What was clicked in each position of a page, in no order."""
+        return [
+            PositionSums(
+                row["name"], int(row["position"]), int(row["n"]), int(row["excluded"]), float(row["mean"] or 0.0),
+                float(row["squares"] or 0.0),
+            )
+            for row in self._rows(_POSITIONS)
+        ]  # fmt: skip
 
     def click_surplus(self) -> pd.DataFrame:
         """One row per arm and agent: arm_id, agent_id, surplus (clicks minus the sum of `p_click`, a control variate

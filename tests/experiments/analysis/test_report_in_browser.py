@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 import shutil
 import time
 from pathlib import Path
@@ -18,8 +17,6 @@ from groundlings.experiments.analysis.report import write_report
 from groundlings.simulator.log.reader import LogReader
 
 DESKTOP, PHONE = (1400, 900), (390, 844)
-PAPER_WIDTH = 703
-"""Pixels between the margins of A4."""
 
 
 @pytest.fixture(scope="module")
@@ -226,31 +223,17 @@ def test_on_a_phone_nothing_is_cut_and_contents_are_folded(browser, report):
 
 
 def test_on_paper_nothing_is_cut(page):
-    page.call("Emulation.setEmulatedMedia", media="print")
-    page.resize(PAPER_WIDTH, 1000)
-    assert page.run("document.documentElement.scrollWidth") <= PAPER_WIDTH + 1
-    cut = (
-        "[...document.querySelectorAll('main .wide')].filter(box => box.checkVisibility() &&"
-        "box.scrollWidth > box.clientWidth + 1).map(box => box.outerHTML.slice(0, 200))"
-    )
-    assert page.run(cut) == []
+    assert page.cut_on_paper() == []
     arms = "[...document.querySelectorAll('table.results tbody th')].filter(cell => cell.checkVisibility()).length"
     assert page.run(arms) == 4
     assert page.run("[...document.querySelectorAll('.tool, .contents, .tools')].every(e => !e.checkVisibility())")
     assert page.run("document.querySelector('.on-paper').checkVisibility()"), "what paper leaves out is said there"
-    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf())) <= 3
+    assert page.pages_on_paper() <= 3
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_axe_finds_no_violation(browser, report, size, dark):
-    axe = pytest.importorskip("axe_core_python", reason="needs axe-core-python")
+def test_axe_finds_no_violation(browser, report, axe, size, dark):
     page = browser.open(report, *size, dark=dark)
-    page.run("document.querySelectorAll('details').forEach(part => { part.open = true; })")
-    page.run((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8") + "; 0")
-    found = page.run(
-        "axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map("
-        "v => [v.id, v.nodes.map(node => node.html.slice(0, 200))]))"
-    )
-    assert found == []
+    assert page.violations(axe) == []
     page.close()

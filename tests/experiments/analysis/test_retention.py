@@ -19,7 +19,7 @@ from groundlings.experiments.analysis.metrics.contract import MetricContract
 from groundlings.experiments.analysis.metrics.registry import available_metrics, find_metric, metrics_of
 from groundlings.experiments.analysis.metrics.summary import summarise
 from groundlings.experiments.analysis.report.palette import styles
-from groundlings.experiments.analysis.report.returning import render_retention_table, retention_panels
+from groundlings.experiments.analysis.report.returning import render_retention_table, retention_panels, seen_retention
 from groundlings.experiments.analysis.report.svg import svg
 from groundlings.experiments.analysis.retention import retention_by_arm, retention_frame
 from groundlings.experiments.config.loading import load_config
@@ -142,7 +142,7 @@ def test_a_table_and_two_panels_show_the_arms(log, summary):
     printed = console.export_text()
     assert "best again" in printed
     assert f"{100 * retention_by_arm(log)['chance'][7].back.value:.1f} %" in printed
-    panels = retention_panels(log, styles(summary))
+    panels = retention_panels(seen_retention(log), styles(summary))
     assert [words.startswith("Share of users") for words, _ in panels] == [True, True]
     assert "<svg" in svg(panels[0][1], "retention-0", panels[0][0], 4.4, 3.0)
 

@@ -214,7 +214,9 @@ def test_an_arm_that_never_ran_has_no_figures_and_the_others_have_theirs(planted
     assert why.flow.arms["again"] == ()
     assert why.overlap.of("again", "chance").mean is None
     with LogReader(tmp_path) as log:
-        assert "again: n/a, nobody" in write_report(tmp_path, log, summarise(log)).read_text()
+        page = write_report(tmp_path, log, summarise(log)).read_text()
+    assert "again: n/a, nobody" in page
+    assert 'aria-label="gained most, ' in page, "an item may gain in one arm and lose in another"
 
 
 def test_a_large_run_is_read_in_part_and_says_so(planted):

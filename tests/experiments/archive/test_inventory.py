@@ -179,3 +179,56 @@ def test_export_and_synthesize_from_the_command_line(command, runs, tmp_path):
     assert facts["people"]["agents"] == 5
     assert facts["config"]["simulation"]["days"] == 2
     assert read_run(tmp_path / "kept").sessions == 10
+
+
+@pytest.mark.parametrize("versions", [["numpy"], "numpy", 1, None])
+def test_versions_in_another_form_are_left_out(runs, command, versions):
+    manifest = json.loads((runs / "twin/manifest.json").read_text())
+    (runs / "twin/manifest.json").write_text(json.dumps({**manifest, "versions": versions}))
+    assert "groundlings" in read_run(runs / "twin").versions
+    assert "twin" in command("runs", "list", "--dir", runs).output
+
+
+@pytest.mark.parametrize("figure", [10**400, 1e308, float("nan"), float("inf"), True])
+def test_a_summary_whose_figures_cannot_be_reckoned_with_is_one_message(runs, figure):
+    summary = json.loads((runs / "twin/summary.json").read_text())
+    for name in ("mean", "standard_error"):
+        next(iter(summary["arms"][0]["metrics"].values()))[name] = figure
+        (runs / "twin/summary.json").write_text(json.dumps(summary))
+        with pytest.raises(RunDirectoryError, match="for a mean or its standard error"):
+            diff_runs(runs / "one", runs / "twin")
+
+
+@pytest.mark.parametrize("day", ["x", 10**4299, -1, True, 1.5, None])
+def test_an_open_session_as_no_run_writes_it_is_not_known(runs, command, day):
+    with sqlite3.connect(runs / "twin/log.db") as connection:
+        connection.execute("UPDATE runs SET status = 'interrupted'")
+    for said, known in (
+        ({"arm": "popular", "day": day, "user_id": "u1"}, None),
+        ({"arm": "popular", "day": 2, "user_id": "u1"}, 1),
+    ):
+        (runs / "twin/interrupted.json").write_text(json.dumps({"cut_short": [said]}))
+        found = read_run(runs / "twin").cut_short
+        assert (found if found is None else len(found)) == known
+        shown = command("runs", "show", runs / "twin")
+        assert shown.exit_code == 0, shown.exception
+        assert ("not known" if known is None else "popular day 3 user u1") in shown.output
+
+
+def test_a_file_that_goes_while_a_run_is_measured_is_no_damage(runs, monkeypatch):
+    looked = Path.lstat
+
+    def gone(path):
+        if path.name == "summary.json":
+            raise FileNotFoundError(2, "No such file or directory", str(path))
+        return looked(path)
+
+    monkeypatch.setattr(Path, "lstat", gone)
+    assert read_run(runs / "one").size_bytes > 0
+
+
+def test_a_manifest_of_any_depth_is_told(runs):
+    for depth in (*range(900, 1000, 7), 5_000):
+        (runs / "twin/manifest.json").write_text('{"a": ' + "[" * depth + "]" * depth + "}")
+        (info,) = (each for each in find_runs(runs) if each.directory.name == "twin")
+        assert info.problem or info.changes.faults

@@ -215,3 +215,16 @@ def test_people_come_back_by_the_daily_chance_of_the_file_and_a_preset_is_called
     assert plan.returns.described["daily"]["value"] == read.returns.daily.value
     assert read.returns.daily.origin == "preset", "the log holds one moment per person"
     assert any(f"a preset: {read.returns.daily.note}" in line for line in plan.returns.lines)
+
+
+def test_what_was_fitted_takes_the_place_of_an_earlier_calibration_and_of_no_other_file(tmp_path, log):
+    file, mine = experiment(tmp_path), tmp_path / "log.csv"
+    mine.write_text(log.read_text())
+    for taken in (file, mine, tmp_path):
+        before = taken.read_bytes() if taken.is_file() else b""
+        with pytest.raises(ConfigError, match=r"is there already, and is no calibration|this is a directory"):
+            calibrate(file, mine, [NAMES], taken)
+        assert not before or taken.read_bytes() == before
+    for _ in range(2):
+        calibrate(file, mine, [NAMES], tmp_path / "out.json")
+    assert read_exposure_calibration(tmp_path / "out.json").counts.people

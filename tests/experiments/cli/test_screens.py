@@ -92,13 +92,13 @@ def test_bars_have_a_rate_and_what_is_measured_has_one_too():
     console = Console(file=io.StringIO(), width=80, force_terminal=True)
     with TerminalProgress(console) as progress:
         progress.event(ArmBegins("first", 2000))
-        progress.event(SessionsWritten(1500))
-        progress.event(SessionsWritten(500))
+        progress.event(SessionsWritten(1500, "first", 12_000, 1_800))
+        progress.event(SessionsWritten(500, "first", 8_000, 200))
         progress.event(Measuring(0, 10, "measuring"))
         progress.event(Measuring(10, 10, "drawing"))
     shown = console.file.getvalue()
-    assert "2,000/2,000 sessions" in shown
-    assert "a second" in shown
+    assert "2,000/2,000" in shown
+    assert "/s" in shown
     assert "10 of 10" in shown
     assert shown.rindex("first") < shown.rindex("drawing")
 

@@ -12,9 +12,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.cli.exports import export as export_command
 from groundlings.experiments.cli.runs import list_runs
+from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.export import export_run
+from groundlings.experiments.exports.synthesis import synthesise
 
 KILLED = """
 import os, signal, sys
@@ -84,3 +87,14 @@ def test_what_is_being_written_and_what_others_have_made_is_left_alone(small_run
     finally:
         os.kill(writing.pid, signal.SIGKILL)
         writing.communicate()
+
+
+@pytest.mark.parametrize(("out", "log"), [("o", "o"), ("o", "o/log"), ("o/data", "o"), ("o", "./o/../o")])
+def test_a_run_that_is_kept_and_its_export_lie_apart(tmp_path, out, log):
+    arms = [{"name": "popular", "recommender": "popular"}]
+    config = ExperimentConfig.model_validate(
+        {"name": "s", "seed": 1, "dataset": {"name": "toy"}, "mind": "scripted", "arms": arms}
+    )
+    with pytest.raises(RunDirectoryError, match="neither lies in the other"):
+        synthesise(config, "lenskit", tmp_path / out, tmp_path / log)
+    assert not any(tmp_path.iterdir())

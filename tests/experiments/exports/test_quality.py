@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.exports.quality import discriminator, sequences
 from groundlings.experiments.exports.quality.discriminator import tell_apart
-from groundlings.experiments.exports.quality.figures import auc, share
+from groundlings.experiments.exports.quality.figures import Figure, auc, share
 from groundlings.experiments.exports.quality.marginals import (
     CATEGORY_STEPS,
     GAPS,
@@ -28,12 +29,14 @@ from groundlings.experiments.exports.quality.marginals import (
     distances,
 )
 from groundlings.experiments.exports.quality.measuring import ArmQuality, LogQuality, measure_rows, read_interactions
+from groundlings.experiments.exports.quality.page import render_page
 from groundlings.experiments.exports.quality.privacy import FEWEST_ITEMS, privacy
 from groundlings.experiments.exports.quality.real import MOST_AGENTS, RealData, of_users
 from groundlings.experiments.exports.quality.sentences import markdown, terminal_lines
 from groundlings.experiments.exports.quality.sequences import matched
 from groundlings.experiments.exports.quality.shared_runs import longest_shared_runs
 from groundlings.experiments.exports.quality.training import TrainingTest, as_further_users
+from groundlings.experiments.exports.quality.uses import answer_of, uses_of
 from groundlings.experiments.exports.source import LogSource
 from groundlings.experiments.exports.synthesis import synthesise
 from groundlings.experiments.running.held_out import sample
@@ -213,8 +216,41 @@ def test_several_arms_get_two_lines_each_and_an_alarm_stands_first(copied, perfe
     assert "ALARM" not in lines[3]
     text = "\n".join(markdown(quality))
     assert text.count("**ALARM") == 1
+    assert answer_of(quality)[0] == "Do not pass it on: copied hold copies of real histories"
     assert "every recommender reaches .95 of the real figure" in text.partition("<b>")[0]
     assert "do not train on it alone" in text.partition("<b>")[2]
+
+
+def test_what_a_log_is_good_for_follows_its_figures(copied, perfect):
+    uses = {use.what: use for use in uses_of(copied)}
+    assert uses["Train a recommender on it alone"].standing == "good"
+    assert uses["Pass it on in place of the real data"].standing == "bad"
+    real_ones = {use.what: use for use in uses_of(perfect)}
+    assert real_ones["Take it for the way people behave"].standing == "good"
+    assert real_ones["Pass it on in place of the real data"].standing != "good", "no figure proves that"
+    row = copied.training[0]
+    short = replace(copied, training=(replace(row, ratio=Figure(0.9, 0.8, 0.99, 70)), *copied.training[1:]))
+    assert uses_of(short)[0].standing == "bad"
+    unsure = replace(copied, training=(replace(row, ratio=Figure(0.96, 0.9, 1.02, 70)), *copied.training[1:]))
+    assert uses_of(unsure)[0].standing == "open"
+    assert "ALS" in uses_of(unsure)[0].why
+
+
+def test_the_page_is_fit_for_phone_paper_and_screen_readers(copied, perfect, tmp_path, fit_for_everybody):
+    names = ("generator", "run_id", "status", "seed", "config_hash", "digest", "experiment")
+    data = {"name": "<i>toy", "hash": "d", "source": "made up", "licence": "none"}
+    facts = {**dict.fromkeys(names, "x"), "dataset": data, "format": {"name": "lenskit"}, "versions": {"numpy": "2"}}
+    page = render_page(LogQuality({"copied": copied, "<b>": perfect}, 70, 70, 70, 1680), facts)
+    assert "<b>:" not in page
+    assert "<i>toy" not in page
+    (tmp_path / "quality.html").write_text(page, encoding="utf-8")
+    fit_for_everybody(tmp_path / "quality.html")
+
+
+def test_a_log_of_which_nothing_is_known_has_no_answer(real):
+    nothing = measure_rows(real, {"empty": of_users(real.train, real.agents[:0])})
+    assert answer_of(nothing)[0] == "Not known"
+    assert {use.standing for use in uses_of(nothing.arms["empty"])} <= {"open"}
 
 
 def test_the_document_states_the_bounds_of_the_code():
@@ -239,7 +275,7 @@ def test_gaps_need_two_days_and_sequences_need_enough_people(real):
     assert "19 agents have 3 interactions or more" in matched(real, few).missing
 
 
-def test_the_datasheet_and_the_terminal_say_what_the_log_is_worth(tmp_path):
+def test_datasheet_page_and_terminal_say_what_the_log_is_worth(tmp_path):
     done = synthesise(of_toy(), "lenskit", tmp_path / "made", tmp_path / "kept")
     facts = json.loads((tmp_path / "made/datasheet.json").read_text())
     assert facts["quality"] == json.loads(json.dumps(done.quality.as_dict()))
@@ -252,7 +288,12 @@ def test_the_datasheet_and_the_terminal_say_what_the_log_is_worth(tmp_path):
     ratio = facts["quality"]["arms"]["popular"]["training"][0]["ratio"]["value"]
     assert f"(ratio {ratio:.2f}".replace("0.", ".") in lines[0]
 
+    page = (tmp_path / "made/quality.html").read_text()
+    assert " ".join(answer_of(done.quality)[1].split()) in " ".join(unescape(page).split())
+    assert facts["digest"] in page
+
     export_run(tmp_path / "kept", "lenskit", tmp_path / "exported")
+    assert not (tmp_path / "exported/quality.html").exists()
     assert "quality" not in json.loads((tmp_path / "exported/datasheet.json").read_text())
 
 

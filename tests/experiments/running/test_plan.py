@@ -6,12 +6,18 @@ import asyncio
 import sys
 from contextlib import AsyncExitStack
 
+import numpy as np
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from groundlings.environments.errors import ConfigError
+from groundlings.experiments.cli.main import app
 from groundlings.experiments.config.loading import config_hash, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running import click_level
+from groundlings.experiments.running.calibration import CalibrationGround
+from groundlings.experiments.running.events import Note
 from groundlings.experiments.running.plan import build_plan, prepare
 from groundlings.experiments.running.run import run_experiment
 from groundlings.experiments.running.supplied import Supplied
@@ -252,3 +258,72 @@ def test_supplied_objects_stand_in_for_names():
     assert second.recommender.neighbours == 20
     assert len(first.catalog) == 50
     assert isinstance(first.mind, ScriptedMind)
+
+
+class Noting:
+    """Keeps the notes of a run."""
+
+    def __init__(self):
+        self.lines = []
+
+    def event(self, event):
+        if isinstance(event, Note):
+            self.lines.append(event.line)
+
+
+class TasteWasEstimated(Exception):
+    """What a plan to look at should not come to."""
+
+
+@pytest.fixture
+def no_taste(monkeypatch):
+    """Estimating what people like is an error."""
+
+    def refused(*_):
+        raise TasteWasEstimated
+
+    monkeypatch.setattr(CalibrationGround, "tastes", refused)
+
+
+@pytest.mark.parametrize("mind", ["behavioural", {"kind": "calibrated", "terms": ["evidence"]}])
+def test_a_plan_to_look_at_estimates_no_taste_until_somebody_asks_for_a_mind(no_taste, mind):
+    arms = [*SMALL["arms"], {"name": "bound", "recommender": "oracle"}]
+    plan = build_plan(configured(mind=mind, arms=arms if mind == "behavioural" else SMALL["arms"]))
+    assert len(plan.arms) == len(plan.config.arms)
+    for asked in (lambda: plan.stages, lambda: plan.described_mind, plan.mind):
+        with pytest.raises(TasteWasEstimated):
+            asked()
+
+
+def test_what_a_plan_was_looked_at_for_does_not_change_its_arms():
+    arms = [*SMALL["arms"], {"name": "bound", "recommender": "oracle"}]
+    looked_at, ready = build_plan(configured(arms=arms)), prepared(configured(arms=arms))
+    assert looked_at.described_mind == ready.described_mind
+    (bound,), users = looked_at.stages[2], looked_at.population.users
+    bound.recommender.fit(looked_at.split.train, looked_at.dataset.catalog)
+    np.testing.assert_array_equal(bound.recommender.score(users), ready.preference(users))
+
+
+def test_check_leaves_the_level_of_large_data_to_the_run(no_taste, monkeypatch, tmp_path):
+    monkeypatch.setattr(click_level, "MOST_ROWS", 100)
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(SMALL))
+    result = CliRunner().invoke(app, ["check", str(path)])
+    said = " ".join(result.output.split())
+    assert "how much agents would open is not looked at here" in said
+    assert "this file runs" in said
+
+
+def test_a_run_on_large_data_says_that_agents_would_open_more_than_people(monkeypatch, tmp_path):
+    mind = {"kind": "behavioural", "random_click_rate": 0.5}
+    small = configured(mind=mind, held_out=False, arms=SMALL["arms"][:1])
+
+    def notes():
+        told = Noting()
+        run_experiment(small, tmp_path / f"run{len(list(tmp_path.iterdir()))}", told)
+        return [line for line in told.lines if "agents would open" in line]
+
+    assert notes() == []  # `check` says it
+    monkeypatch.setattr(click_level, "MOST_ROWS", 100)
+    (note,) = notes()
+    assert "State how much of random items people open" in note

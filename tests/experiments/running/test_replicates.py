@@ -194,3 +194,22 @@ def test_progress_says_which_cell_is_at_work_and_what_can_be_resumed(configured,
     assert heard == ["1/2 seed-3: popular", "1/2 seed-3: knn", "2/2 seed-4: popular", "2/2 seed-4: knn"]
     assert set(begun) == {tmp_path / "matrix"}
     assert set(resume_matrix(tmp_path / "matrix").cells) == {"seed-3", "seed-4"}
+
+
+def test_a_cell_that_is_resumed_alone_keeps_to_what_the_others_have_left_of_the_budget(
+    configured, tmp_path, monkeypatch
+):
+    run_matrix(configured({"prompts": ["standard", "plain"]}, LANGUAGE, population={"size": 3}), tmp_path / "matrix")
+    told = []
+
+    def spied(directory, progress, *, spent, **_):
+        told.append(spent.agents.calls)
+
+    monkeypatch.setattr("groundlings.experiments.running.replicates.resume_experiment", spied)
+    first, second = cell_directories(tmp_path / "matrix")
+    go_on_with(first)
+    with LogReader(second) as other:
+        assert told == [len(other.calls())]
+    moved = first.rename(tmp_path / "alone")
+    go_on_with(moved)
+    assert told[1] == 0

@@ -342,7 +342,7 @@ def test_whoever_reads_a_run_that_is_two_experiments_is_told(interrupted, module
     export_run(run, "lenskit", tmp_path / "out")
     assert said in (tmp_path / "out" / "DATASHEET.md").read_text()
     with LogReader(run) as log:
-        page = write_report(run, log, summarise(log), []).read_text()
+        page = write_report(run, log, summarise(log)).read_text()
     assert "This run is two experiments: arms.mine.code had changed" in page
     assert "This does not repeat the run" in page
 

@@ -72,6 +72,22 @@ def test_each_arm_is_announced_with_its_sessions_and_every_session_is_counted(si
     assert cut_short == []
 
 
+@pytest.mark.parametrize("misdeeds", [[], ["unreadable", "none"]])
+def test_what_is_told_of_impressions_and_clicks_is_what_the_log_knows_of_them(simulated, tmp_path, misdeeds):
+    events, _ = simulated(mind={"kind": "scripted", "click": [0], "misdeeds": misdeeds, "max_unreadable": 1})
+    told = {"popular": (0, 0), "knn": (0, 0)}
+    for event in events:
+        if isinstance(event, SessionsWritten):
+            shown, clicked = told[event.arm]
+            told[event.arm] = shown + event.impressions, clicked + event.clicks
+    counted = LogReader(tmp_path / LOG_NAME).query(
+        "SELECT name, count(clicked) AS known, sum(clicked) AS clicks FROM impressions JOIN sessions USING (session_id)"
+        " JOIN arms USING (arm_id) GROUP BY name"
+    )
+    assert told == {row.name: (row.known, row.clicks) for row in counted.itertuples(index=False)}
+    assert 0 < told["popular"][1] < told["popular"][0]
+
+
 def test_each_arm_is_handed_over_by_name_with_the_recommender_that_it_was_given(tmp_path):
     looked = []
 
@@ -185,7 +201,7 @@ def test_a_run_that_loses_too_many_pages_stops_and_says_why_however_often_it_is_
             simulated(mind=silent, arms=ONE, simulation={"days": 1})
         assert not begun_in(store_at(tmp_path / LOG_NAME)).done
     events, _ = simulated(mind={**silent, "max_unreadable": 1}, arms=ONE, simulation={"days": 1})
-    assert events == [ArmBegins("popular", 20), SessionsWritten(20)]
+    assert events == [ArmBegins("popular", 20), SessionsWritten(20, "popular")]
     assert begun_in(store_at(tmp_path / LOG_NAME)).done
 
 

@@ -194,3 +194,11 @@ def test_a_server_on_all_interfaces_is_reached_by_number_and_by_no_foreign_name(
 @pytest.mark.parametrize("host", ["10.1.2.3", "[fe80::1]:80"])
 def test_a_server_of_this_machine_is_not_reached_by_other_numbers(site, host) -> None:
     assert site.get("/", Host=host).status == 403
+
+
+def test_of_a_reply_that_no_page_can_show_the_beginning_is_read(strange, serve) -> None:
+    changed(strange, "UPDATE calls SET reply = hex(zeroblob(2000000)) WHERE call_id = (SELECT min(call_id) FROM calls)")
+    with serve(strange.parent) as site:
+        page = site.get(f"{site.key('strange')}/calls").text
+    assert "... (4000000 characters)" in page
+    assert page.count("0" * 1_000) < 1_100

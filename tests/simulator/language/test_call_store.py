@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -60,6 +61,37 @@ def test_a_damaged_reply_is_named_and_nothing_is_made_of_it(store, kept):
         connection.execute("UPDATE replies SET reply = ?", (kept,))
     with pytest.raises(DataError, match=r"store\.db: the reply to request k is damaged"):
         store.get("k")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("text", 5),
+        ("model", None),
+        ("prompt_tokens", "30"),
+        ("completion_tokens", 10**30),
+        ("latency_seconds", float("nan")),
+        ("first_token", [["yes", 10**400]]),
+        ("first_token", [["yes"]]),
+        ("unanswerable", "refused, and nobody wrote how often"),
+    ],
+)
+def test_a_field_of_another_kind_is_damage(store, name, value):
+    store.put("k", '{"messages":[]}', REPLY)
+    with sqlite3.connect(store.path) as connection:
+        (kept,) = connection.execute("SELECT reply FROM replies").fetchone()
+        changed = {key: said for key, said in json.loads(kept).items() if name != "unanswerable" or key != "attempts"}
+        connection.execute("UPDATE replies SET reply = ?", (json.dumps(changed | {name: value}),))
+    with pytest.raises(DataError, match=r"store\.db: the reply to request k is damaged"):
+        store.get("k")
+
+
+def test_a_damaged_request_is_like_no_other(store):
+    store.put("k", '{"messages":[]}', REPLY)
+    for request in ("[", "5", "[" * 2_000):
+        with sqlite3.connect(store.path) as connection:
+            connection.execute("UPDATE replies SET request = ?", (request,))
+        assert store.alike('{"messages":[]}') is None
 
 
 def test_the_same_question_is_asked_once_even_by_many_at_a_time(store, request_):

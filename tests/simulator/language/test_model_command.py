@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import yaml
 from aiohttp import web
 from typer.testing import CliRunner
 
@@ -102,3 +103,16 @@ def test_what_cannot_be_asked_is_told(arguments, said):
     result = CliRunner().invoke(app, ["check", *arguments])
     assert isinstance(result.exception, ConfigError)
     assert said in str(result.exception)
+
+
+def test_what_is_written_reads_back_whatever_stands_in_it(tmp_path, monkeypatch):
+    async def found(*_arguments, **_options):
+        return [Finding("chat", True, "m\u2028\x1b[31m")]
+
+    monkeypatch.setattr("groundlings.simulator.language.probe.examine", found)
+    odd = "a\u2028b\u200b\u202e\x85\ufeff"
+    arguments = ["check", "http://127.0.0.1:1/v1", "--model", odd, "--write", str(tmp_path / "m.yaml")]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    written = (tmp_path / "m.yaml").read_text()
+    assert yaml.safe_load(written)["model"] == odd
+    assert not set(odd) & set(written) - set("ab")

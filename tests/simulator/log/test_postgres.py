@@ -248,7 +248,7 @@ def test_a_log_of_an_earlier_schema_is_read_and_then_brought_up_to_date(server, 
     for column in ("asked_by", "finish_reason", "form", "tokens_estimated", "thought_characters", "team_arm_id"):
         server.run(f"ALTER TABLE {name}.calls DROP COLUMN {column}", database)
     server.run(f"ALTER TABLE {name}.runs DROP COLUMN identity", database)
-    server.run(f"DROP TABLE {name}.accepted_changes, {name}.seals", database)
+    server.run(f"DROP TABLE {name}.accepted_changes, {name}.seals, {name}.interventions", database)
     server.run(f"DELETE FROM {name}.schema_migrations WHERE number > 1", database)
     assert read_run(run).status == "interrupted"
     assert resume_experiment(run).digest == digest(open_log(on_file))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from markupsafe import Markup, escape
 
-from groundlings.experiments.analysis.answer.values import Answer, Row
+from groundlings.experiments.analysis.answer.values import Answer, Row, Size
 from groundlings.experiments.analysis.report.formatting import decimal
 from groundlings.experiments.analysis.report.sections.material import Material, Section
 from groundlings.experiments.analysis.report.sparkline import sparkline
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,14 @@ def _with_code(text: str) -> Markup:
 
 def bars_of(rows: Sequence[Row]) -> dict[str, Bar]:
     """Recommender -> its bar; all on one scale that holds zero and every interval."""
-    known = [row.size for row in rows if row.size.value is not None]
-    marks = [0.0, *(end for size in known for end in (size.value, size.low, size.high) if end is not None)]
+    return bars_of_sizes({row.name: row.size for row in rows})
+
+
+def bars_of_sizes(sizes: Mapping[Key, Size]) -> dict[Key, Bar]:
+    """As `bars_of`, of sizes under any name; those that are not known have no bar."""
+    known = {name: size for name, size in sizes.items() if size.value is not None}
+    ends = [end for size in known.values() for end in (size.value, size.low, size.high) if end is not None]
+    marks = [0.0, *ends]
     low, high = min(marks), max(marks)
     reach = (high - low) or 1.0
 
@@ -66,15 +75,14 @@ def bars_of(rows: Sequence[Row]) -> dict[str, Bar]:
         return round(100 * (value - low) / reach, 2)
 
     return {
-        row.name: Bar(
+        name: Bar(
             zero=place(0.0),
-            start=place(min(0.0, row.size.value)),
-            end=place(max(0.0, row.size.value)),
-            low=place(row.size.value if row.size.low is None else row.size.low),
-            high=place(row.size.value if row.size.high is None else row.size.high),
+            start=place(min(0.0, size.value or 0.0)),
+            end=place(max(0.0, size.value or 0.0)),
+            low=place((size.value if size.low is None else size.low) or 0.0),
+            high=place((size.value if size.high is None else size.high) or 0.0),
         )
-        for row in rows
-        if row.size.value is not None
+        for name, size in known.items()
     }
 
 

@@ -2,37 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from groundlings.experiments.analysis.metrics.declaration import Metric
-from groundlings.experiments.analysis.metrics.pages import clicks_by_position, survival_by_arm
+from groundlings.experiments.analysis.metrics.pages import Survival, clicks_by_position, survival_by_arm
 from groundlings.experiments.analysis.metrics.summary import Summary
 from groundlings.experiments.analysis.report import formatting, verdict_sentences
-from groundlings.experiments.analysis.report.figures import draw_days, draw_positions, draw_survival
+from groundlings.experiments.analysis.report.figures import draw_days, draw_positions, draw_survival, mark_days
 from groundlings.experiments.analysis.report.pictures import Panel, Picture
-from groundlings.experiments.analysis.report.returning import depends_on_sessions, retention_panels, seen_retention
+from groundlings.experiments.analysis.report.returning import (
+    Curves,
+    depends_on_sessions,
+    retention_panels,
+    seen_retention,
+)
 from groundlings.experiments.analysis.report.sections.material import Material, Section
+from groundlings.experiments.analysis.report.svg import Draw
 from groundlings.experiments.analysis.report.takeaways import daily_takeaway, retention_takeaway, survival_takeaway
 from groundlings.experiments.analysis.report.verdict_figures import draw_daily
+from groundlings.experiments.config.interventions import in_words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def time_section(material: Material) -> Section:
     """Pages and positions, and where a run has several days, the effect and the metrics by day and retention."""
-    summary = material.summary
-    pictures = [*_daily(material), _pages(material)]
+    summary, changes = material.summary, material.log.logged_interventions()
+    curves = survival_by_arm(material.log, summary.run["max_pages"])
+    pictures = [*_daily(material), _pages(material, curves)]
     if summary.run["days"] > 1 and any(_known_by_day(summary, metric) for metric in summary.metrics):
         pictures.append(_days(material))
-    if depends_on_sessions(material.log) and summary.run["days"] > 1:
-        pictures.append(_retention(material))
+    returning = seen_retention(material.log) if depends_on_sessions(material.log) and summary.run["days"] > 1 else None
+    if returning is not None:
+        pictures.append(_retention(material, returning))
     takeaways = {
         "daily": daily_takeaway(material.comparison),
-        "pages": survival_takeaway(survival_by_arm(material.log, summary.run["max_pages"])),
+        "pages": survival_takeaway(curves),
     }
-    if any(picture.name == "retention" for picture in pictures):
-        takeaways["retention"] = retention_takeaway(seen_retention(material.log))
-    return Section({"takeaways": takeaways}, tuple(pictures))
+    if returning is not None:
+        takeaways["retention"] = retention_takeaway(returning)
+    told: dict[str, Any] = {"takeaways": takeaways, "changes": in_words(changes)}
+    told["asked_changes"] = in_words([each for each in changes if each.origin == "live"])
+    return Section(told, tuple(pictures))
+
+
+def _marked(draw: Draw, material: Material) -> Draw:
+    """A panel by day with a line where arms were changed."""
+    days = sorted({change.day + 1 for change in material.log.logged_interventions()})
+
+    def drawn(axes: Axes) -> None:
+        draw(axes)
+        mark_days(axes, days)
+
+    return drawn if days else draw
 
 
 def _daily(material: Material) -> list[Picture]:
@@ -43,14 +70,14 @@ def _daily(material: Material) -> list[Picture]:
     ):
         return []
     words = "; ".join(f"{arm.name} {verdict_sentences.days(arm, metric)}" for arm in arms)
-    panel = Panel(words, partial(draw_daily, comparison=comparison, metric=metric, style=material.style))
+    draw = partial(draw_daily, comparison=comparison, metric=metric, style=material.style)
+    panel = Panel(words, _marked(draw, material))
     title = f"{comparison.run['experiment']}: {metric.label.lower()} against {comparison.baseline}, by day"
     return [Picture("daily", title, (panel,), columns=1, size=(4.8, 2.7))]
 
 
-def _pages(material: Material) -> Picture:
+def _pages(material: Material, curves: Mapping[str, Survival]) -> Picture:
     log, summary, style = material.log, material.summary, material.style
-    curves = survival_by_arm(log, summary.run["max_pages"])
     clicks = clicks_by_position(log)
     reached = "; ".join(
         f"{name} {formatting.NOT_KNOWN if np.isnan(curve.share[-1]) else f'{curve.share[-1]:.0%}'}"
@@ -76,7 +103,7 @@ def _days(material: Material) -> Picture:
     panels = tuple(
         Panel(
             f"{metric.label} by day and arm, mean and 95 % interval over agents.",
-            partial(draw_days, summary=summary, metric=metric, style=material.style),
+            _marked(partial(draw_days, summary=summary, metric=metric, style=material.style), material),
         )
         for metric in summary.metrics
         if _known_by_day(summary, metric)
@@ -84,8 +111,8 @@ def _days(material: Material) -> Picture:
     return Picture("days", f"{summary.run['experiment']}: day by day", panels, columns=3, size=(3.6, 2.4))
 
 
-def _retention(material: Material) -> Picture:
-    panels = tuple(Panel(words, draw) for words, draw in retention_panels(material.log, material.style))
+def _retention(material: Material, curves: Curves) -> Picture:
+    panels = tuple(Panel(words, draw) for words, draw in retention_panels(curves, material.style))
     title = f"{material.summary.run['experiment']}: who comes back"
     return Picture("retention", title, panels, columns=2, size=(4.4, 3.0))
 

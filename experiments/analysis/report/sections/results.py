@@ -15,7 +15,7 @@ from groundlings.experiments.analysis.report.palette import Style
 from groundlings.experiments.analysis.report.pictures import Panel, Picture
 from groundlings.experiments.analysis.report.sections.material import Material, Section
 from groundlings.experiments.analysis.report.sparkline import sparkline
-from groundlings.experiments.analysis.report.verdict_figures import draw_effects, draw_real, draw_variants
+from groundlings.experiments.analysis.report.verdict_figures import draw_effects, draw_real
 
 _MANY = 0.1
 """From this share of people left out on, a difference comes with a warning."""
@@ -32,9 +32,8 @@ def results_section(material: Material) -> Section:
             "most_left_out": _MANY * summary.run["agents"],
             "against_means": partial(_against_means, summary),
             "pairs": pairs(material),
-            "run_names": next((arm.variants.names for arm in comparison.arms if arm.variants), ()),
         },
-        (*_effects(material), *_variants(material), *_pareto(comparison, style), *_metrics(summary, style)),
+        (*_effects(material), *_pareto(comparison, style), *_metrics(summary, style)),
     )
 
 
@@ -58,19 +57,6 @@ def _effects(material: Material) -> list[Picture]:
         panels.append(Panel(real_sentences.spoken(comparison), real))
     title = f"{comparison.run['experiment']}: {metric.label.lower()} against {comparison.baseline}"
     return [Picture("effects", title, tuple(panels), columns=len(panels), size=(4.4, 1.3 + 0.3 * max(len(arms), 4)))]
-
-
-def _variants(material: Material) -> list[Picture]:
-    """The effects in every run of the experiment; nothing for a single run."""
-    comparison, metric = material.comparison, material.primary
-    if not any(arm.variants for arm in comparison.arms):
-        return []
-    words = "; ".join(
-        f"{arm.name} {verdict_sentences.variants(arm.variants, metric)}" for arm in comparison.arms if arm.variants
-    )
-    panel = Panel(words, partial(draw_variants, comparison=comparison, metric=metric, style=material.style))
-    title = f"{comparison.run['experiment']}: effects run by run"
-    return [Picture("variants", title, (panel,), columns=1, size=(4.8, 1.3 + 0.3 * max(len(comparison.arms), 4)))]
 
 
 def _pareto(comparison: Comparison, style: Mapping[str, Style]) -> list[Picture]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -49,17 +50,31 @@ def whom_section(material: Material) -> Section:
     spread = spread_of(
         material.outcomes, [arm.name for arm in comparison.arms], metric, log.agent_ids(), log.user_ids()
     )
-    heat = heat_map(material.outcomes, comparison)
+    places = [] if spread is None else sorted({dot.place for arm in spread.arms for dot in arm.dots})
+    heat = heat_map(material.outcomes, comparison, places)
     fine = _fine(metric, heat)
     context = {
         "heat": heat,
         "heat_lines": [] if heat is None else people_sentences.heat_lines(heat, fine),
         "heat_metric": fine,
         "spread": spread,
+        "segments_of": {} if heat is None else _segments(heat, places),
         "stack": None if spread is None else _stack(spread),
         "of_people": people_sentences,
     }
     return Section(context, tuple(_people(material)))
+
+
+def _segments(heat: HeatMap, places: Sequence[int]) -> dict[int, str]:
+    """Place of a user in the log -> the user's row in each table of the page, "-" for none: what the script filters by.
+
+    Of the users who are dots alone: however many people a run has, the page holds as many of them.
+    """
+    tables = [table.members for table in (*heat.single, *heat.pairs)]
+    return {
+        place: " ".join("-" if members[number] < 0 else str(members[number]) for members in tables)
+        for number, place in enumerate(places)
+    }
 
 
 def _stack(spread: Spread) -> Stack:

@@ -2,7 +2,7 @@
 {
   const holder = document.getElementById("pairs");
   if (holder) {
-    const { arms, colours, metrics, means, gaps, primary } = JSON.parse(holder.textContent);
+    const { arms, colours, metrics, means, gaps, primary, adjusted } = JSON.parse(holder.textContent);
     const part = document.querySelector(".choose");
     const table = part.querySelector("table");
     const metricChoice = document.getElementById("choose-metric");
@@ -38,7 +38,7 @@
       const rows = arms.map((name, arm) => ({ name, arm, mean: means[which][arm], cell: arm === base ? null : gap(base, arm, which) }));
       rows.sort((a, b) => (a.arm === base) - (b.arm === base) || ((b.cell ? b.cell[0] : -Infinity) - (a.cell ? a.cell[0] : -Infinity)) * (metric.better || 1));
       const reach = Math.max(1e-12, ...rows.flatMap(({ cell }) => (cell ? cell.slice(0, 3).map((end) => Math.abs(end ?? 0)) : [])));
-      table.caption.textContent = `${metric.label} (${metric.unit}), difference to ${arms[base]}, the best arm first. Intervals are 95 % each and not corrected for the choice of metric and arm.`;
+      table.caption.textContent = `${metric.label} (${metric.unit}), difference to ${arms[base]}, the best arm first. Intervals are 95 % each and not corrected for the choice of metric and arm${adjusted ? "; means are as logged, differences adjusted as the plan declares" : ""}.`;
       table.tBodies[0].replaceChildren(...rows.map(({ name, arm, mean, cell }) => {
         const swatch = make("span", { className: "swatch", "aria-hidden": "true" });
         swatch.style.setProperty("--c", `var(--${colours[arm]})`);

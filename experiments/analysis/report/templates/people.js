@@ -8,13 +8,14 @@
     return found;
   };
   // One of several things at a time, and arrows go from one to the next.
-  const arrows = (items, chosen) => items.forEach((item, place) => item.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    const next = { Home: 0, End: items.length - 1 }[event.key] ?? (step && (place + step + items.length) % items.length);
+  const arrows = (items, chosen, width = 1) => items.forEach((item) => item.addEventListener("keydown", (event) => {
+    const here = items.filter((each) => !each.hidden), place = here.indexOf(item);
+    const step = { ArrowRight: 1, ArrowDown: width, ArrowLeft: -1, ArrowUp: -width }[event.key];
+    const next = { Home: 0, End: here.length - 1 }[event.key] ?? (step && (place + step + here.length) % here.length);
     if (next === undefined) return;
     event.preventDefault();
-    chosen(next);
-    items[next].focus();
+    chosen(items.indexOf(here[next]));
+    here[next].focus();
   }));
 
   let wanted = null; // the arm that was chosen last: other users open with it
@@ -142,4 +143,55 @@
     [one, other].forEach((select) => select.addEventListener("change", show));
     show();
   });
+
+  // A cell of the heat map leaves its segment's users among the dots.
+  const users = all(document, ".user-dot[data-rows]"), told = document.querySelector(".dots-of");
+  const strips = all(document, ".strip");
+  const everybody = make("a", "Show all users", { href: "#h-spread" });
+  let picked = null;
+  const only = (button, table, row, words) => {
+    if (picked) picked.setAttribute("aria-pressed", "false");
+    picked = row < 0 || picked === button ? null : button;
+    users.forEach((dot) => { dot.hidden = Boolean(picked) && dot.dataset.rows.split(" ")[table] !== String(row); });
+    strips.forEach((strip) => {
+      strip.classList.toggle("filtered", Boolean(picked));
+      strip.classList.toggle("wanted", Boolean(picked) && strip.dataset.arm === words.arm);
+      const dots = all(strip, ".user-dot"), first = dots.find((dot) => !dot.hidden);
+      dots.forEach((dot) => { dot.tabIndex = dot === first ? 0 : -1; });
+    });
+    const said = told.querySelector("[role=status]");
+    everybody.remove();
+    if (!picked) { said.textContent = "All users are shown."; return; }
+    picked.setAttribute("aria-pressed", "true");
+    const strip = strips.find((each) => each.dataset.arm === words.arm);
+    const dots = strip ? all(strip, ".user-dot") : [], left = dots.filter((dot) => !dot.hidden).length;
+    said.textContent = `Only users with ${words.segment} (${words.users} users): ${left} of the ${dots.length} dots of ${words.arm}. The shares above the dots are of all users. `;
+    told.append(everybody);
+    if (strip) strip.scrollIntoView({ block: "nearest" });
+  };
+  const pickable = (part, number) => {
+    const heads = [...part.querySelector("thead tr").cells].map((head) => head.textContent.trim());
+    const names = part.dataset.names.split("|"), buttons = [];
+    all(part, "tbody tr").forEach((line, place) => {
+      const cells = all(line, ".cell"), levels = all(line, "th").map((head) => head.textContent.trim());
+      const segment = levels.length < names.length ? `${levels[0]} by ${names.join(" and ")}` : names.map((name, at) => `${name} ${levels[at]}`).join(" and ");
+      cells.forEach((cell, column) => {
+        const arm = heads[heads.length - cells.length + column];
+        const words = { arm, segment, users: line.querySelector("td").textContent.trim() };
+        const button = make("button", "", { type: "button", class: "pick", "aria-pressed": "false" });
+        const figure = cell.textContent.replace(/\s+/g, " ").trim();
+        button.setAttribute("aria-label", place ? `${segment}, ${arm}: ${figure}. Show these users alone` : `everybody, ${arm}: ${figure}. Show all users`);
+        button.append(...cell.childNodes);
+        cell.append(button);
+        button.tabIndex = buttons.length ? -1 : 0;
+        button.addEventListener("click", () => only(button, number, place - 1, words));
+        buttons.push(button);
+      });
+    });
+    arrows(buttons, (chosen) => buttons.forEach((button, at) => { button.tabIndex = at === chosen ? 0 : -1; }), heads.length - names.length - 1);
+  };
+  if (users.length && told) {
+    all(document, ".heat .heat-part").forEach(pickable);
+    everybody.addEventListener("click", (event) => { event.preventDefault(); const last = picked; only(picked, 0, -1, {}); if (last) last.focus(); });
+  }
 })();

@@ -287,7 +287,7 @@ def test_other_runs_of_the_experiment_agree_in_sign_or_stop_the_winner():
     torn = answer(whole[0], others=whole[1:])
     assert torn.winner is None
     assert "same sign" not in torn.sentence
-    assert torn.sentence.endswith("Its sign changes between the 3 runs.")
+    assert torn.sentence.endswith("Its sign changes between the 3 runs: run 3 shows \N{MINUS SIGN}15 %.")
 
 
 def test_a_question_of_the_file_is_the_title():
@@ -336,3 +336,16 @@ def test_twelve_arms_are_told_in_one_breath():
     assert len(found.rows) == 13
     assert "and 5 others also beat base" in found.sentence
     assert len(found.sentence) < 400
+
+
+def test_users_of_whom_none_differs_tell_of_no_other_difference():
+    even = np.full(N, 4.0)
+    found = answer(run_of(arm("base", even), arm("a", even.copy())))
+    assert "and users do not differ in it" in found.sentence
+    assert "would have been found" not in found.sentence
+
+
+def test_a_small_difference_that_would_have_been_found_is_not_called_none():
+    base = base_likes(mean=600)
+    told = answer(run_of(arm("base", base), arm("a", shifted(base, 0.01, spread=1.0)))).sentence
+    assert re.search(r"A difference of 0\.0\d+ % or more would have been found", told), told

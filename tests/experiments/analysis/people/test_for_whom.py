@@ -102,6 +102,17 @@ def test_single_segments_have_the_p_values_that_compare_prints(planted):
     assert table(heat, "activity").differing == ("new",)
 
 
+def test_users_are_found_in_the_rows_that_count_them(planted):
+    places = [0, 1, 7, 500]
+    heat = heat_map(planted, compare_outcomes(planted, None), places)
+    for names in (("gender",), ("activity", "gender")):
+        here = table(heat, *names)
+        for place, row in zip(places, here.members, strict=True):
+            person = planted.personas[place]
+            levels = {"gender": person["demographics"]["gender"], "activity": person["traits"]["activity"]["level"]}
+            assert here.rows[row].levels == tuple(levels[name] for name in names)
+
+
 def test_every_attribute_of_a_persona_is_offered_but_those_that_name_users():
     found, naming = attributes_of(personas())
     assert {each.names[0] for each in found} == {"activity", "gender", "height", "mean rating", "favourite category"}

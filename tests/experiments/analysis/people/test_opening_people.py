@@ -140,6 +140,51 @@ def test_segments_of_one_attribute_or_two_are_chosen(page):
     assert page.run(visible) == ["conformity"]
 
 
+VISIBLE = "[...document.querySelectorAll('.user-dot')].filter(e => e.checkVisibility()).map(e => e.dataset.agent)"
+
+
+def test_a_cell_leaves_the_dots_of_its_segment_and_all_come_back(page):
+    every = page.run(VISIBLE)
+    cell = ".heat-part:not([hidden]) tbody tr:nth-child({}) .cell:nth-last-child(1) button"
+    page.click(cell.format(2))
+    wanted = page.run(
+        "(() => { const parts = [...document.querySelectorAll('.heat-part')];"
+        "const here = parts.findIndex(e => !e.hidden);"
+        "return [...document.querySelectorAll('.user-dot')]"
+        ".filter(e => e.dataset.rows.split(' ')[here] === '0').map(e => e.dataset.agent); })()"
+    )
+    assert page.run(VISIBLE) == wanted
+    assert 0 < len(wanted) < len(every)
+    segment = page.run("document.querySelector('.heat-part:not([hidden])').dataset.names")
+    said = page.run("document.querySelector('.dots-of').innerText")
+    assert said.startswith(f"Only users with {segment} ")
+    assert "dots of item_knn" in said
+    assert page.run("document.querySelectorAll('.pick[aria-pressed=true]').length") == 1
+    page.click(".dots-of a")
+    assert page.run(VISIBLE) == every
+    page.click(cell.format(2))
+    page.click(cell.format(2))
+    assert page.run(VISIBLE) == every, "the same cell again shows all"
+
+
+def test_cells_are_reached_by_keys_and_dots_that_are_hidden_are_passed_over(page):
+    press = "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {{key: '{}', bubbles: true}}))"
+    tabbed = "[...document.querySelectorAll('.heat-part:not([hidden]) .pick')].filter(e => e.tabIndex === 0).length"
+    assert page.run(tabbed) == 1
+    page.run("document.querySelector('.heat-part:not([hidden]) .pick').focus()")
+    page.run(press.format("ArrowDown"))
+    assert "Show these users alone" in page.run("document.activeElement.getAttribute('aria-label')")
+    page.run("document.activeElement.click()")
+    left = len(page.run(VISIBLE))
+    strip = "[...document.querySelectorAll('.dots')][0].querySelectorAll('.user-dot:not([hidden])')"
+    assert page.run(f"{strip}[0].tabIndex") == 0
+    page.run(f"{strip}[0].focus()")
+    page.run(press.format("ArrowRight"))
+    assert page.run(f"document.activeElement === {strip}[1]")
+    page.run("document.querySelector('.heat-part:not([hidden]) .everybody .pick').click()")
+    assert left < len(page.run(VISIBLE)) == 2 * MOST_DOTS
+
+
 def test_a_file_says_how_anybody_else_is_opened(browser, run):
     page = browser.open(run / "report.html")
     page.run("document.querySelector('.user-dot[href=\"#people-open\"]').click()")

@@ -94,6 +94,12 @@ def test_the_page_needs_nothing_else_and_shows_every_headline(findings):
     assert len(identifiers) == len(set(identifiers))
 
 
+def test_the_page_is_fit_for_phone_paper_and_screen_readers(findings, tmp_path, fit_for_everybody):
+    path = tmp_path / "page.html"
+    path.write_text(render_page(findings), encoding="utf-8")
+    fit_for_everybody(path)
+
+
 def test_published_figures_carry_their_source_and_are_quoted_for_their_data_set_alone():
     rows = published_rows("ml-1m")
     assert published_rows("toy") == []

@@ -123,6 +123,11 @@ def test_real_effects_that_are_a_part_of_the_simulated_ones_give_that_slope_and_
     assert [each["arm"] for each in as_json["past_tests"]] == ["ease", "random"]
 
 
+def test_the_page_is_fit_for_phone_paper_and_screen_readers(table, tmp_path, fit_for_everybody):
+    printed(validate_command, table(), "--scale", "relative", "--out", tmp_path / "out")
+    fit_for_everybody(tmp_path / "out" / "validate.html")
+
+
 def test_the_corrected_effect_is_the_simulated_one_times_the_slope(table, folder, tmp_path):
     path = tmp_path / "planned.yaml"
     path.write_text(yaml.safe_dump({**EXPERIMENT, "seed": 9, "plan": {"primary": "likes_per_session"}}))
@@ -245,6 +250,7 @@ GOOD = {
         {**GOOD, "n": 2.5},
         {**GOOD, "n_experiments": 10},
         {**GOOD, "more": 1},
+        {**GOOD, "n": 10**400, "n_experiments": 10**400},
     ],
 )
 def test_another_file_is_no_past_tests(tmp_path, slope):

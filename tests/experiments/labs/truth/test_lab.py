@@ -119,6 +119,12 @@ def test_the_page_needs_nothing_else_and_shows_every_headline(findings):
     assert len(identifiers) == len(set(identifiers))
 
 
+def test_the_page_is_fit_for_phone_paper_and_screen_readers(findings, tmp_path, fit_for_everybody):
+    path = tmp_path / "page.html"
+    path.write_text(render_page(findings), encoding="utf-8")
+    fit_for_everybody(path)
+
+
 def test_pairs_of_the_history_are_left_out_and_counted(ground):
     assert ground.exposures.left_out[KNOWN_PAIRS] > 0
     assert len(ground.exposures) + ground.exposures.left_out[KNOWN_PAIRS] == 60 * 10

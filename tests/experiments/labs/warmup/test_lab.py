@@ -86,6 +86,12 @@ def test_the_page_needs_nothing_else(findings):
     assert len(identifiers) == len(set(identifiers))
 
 
+def test_the_page_is_fit_for_phone_paper_and_screen_readers(findings, tmp_path, fit_for_everybody):
+    path = tmp_path / "page.html"
+    path.write_text(render_page(findings), encoding="utf-8")
+    fit_for_everybody(path)
+
+
 def test_the_log_holds_marked_sessions_and_can_be_exported(findings, run, tmp_path):
     assert findings.records
     with LogReader(run) as log:

@@ -1,0 +1,56 @@
+"""How each recommender works, in half a line that needs no knowledge of recommenders; it follows the arm's name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+
+from groundlings.environments.cleaning import printable
+from groundlings.environments.plugins import PYTHON_OBJECT
+from groundlings.recommenders.interleaving import TEAM_DRAFT
+from groundlings.recommenders.registry import SHIPPED, find_recommender
+
+IN_WORDS: Mapping[str, str] = {
+    "als": "learns each user's tastes from who chose what (matrix factorisation)",
+    "anti_oracle": "shows what each simulated user secretly likes least",
+    "bias_svd": "predicts how each user would rate each item (matrix factorisation)",
+    "blend": "joins the lists of several recommenders",
+    "bpr": "learns to rank what users chose above the rest (matrix factorisation)",
+    "buy_again": "shows what the user chose before, the most regular first",
+    "content_knn": "gives items that nobody chose yet the scores of the items most like them",
+    "degraded": "another recommender with some slots filled at random",
+    "ease": "learns which items are chosen together (a linear model)",
+    "epsilon_slots": "another recommender, each slot filled at random with a fixed probability",
+    "external": "reads finished lists from a file",
+    "feature_regression": "predicts ratings from what is known of users and items",
+    "group_popular": "shows what the user's demographic group chooses most",
+    "item_knn": "shows items that were chosen by the same users as those in the user's history",
+    "item_mean": "shows the best rated items, the same to everybody",
+    "liked_knn": "shows items that were liked by the same users as those that the user liked",
+    "mmr": "another recommender, its list spread over categories",
+    "oracle": "shows what each simulated user secretly likes most",
+    "plackett_luce": "another recommender, its list drawn by chance, better items more often",
+    "popular": "shows what most users chose, the same to everybody",
+    "random_order": "shows items in random order",
+    "ruled": "another recommender under business rules (pinned, left out, capped, moved up)",
+}
+"""Name of each shipped recommender -> what it does."""
+
+_LONGEST = 120
+
+
+def in_words(spec: str) -> str:
+    """How a shipped recommender works; "" for any other one: whoever reads a run need not have its code."""
+    return IN_WORDS.get(spec, "")
+
+
+def own_words(spec: str) -> str:
+    """How a recommender works that is not shipped: the first sentence of its documentation, "" without any.
+
+    It imports what the name stands for, so it is asked by the run that has imported it before, and by nobody else.
+    """
+    if spec in SHIPPED or spec == TEAM_DRAFT or spec.startswith(PYTHON_OBJECT):
+        return ""
+    found = inspect.cleandoc(find_recommender(spec).__doc__ or "")
+    sentence = " ".join(found.partition("\n\n")[0].split()).partition(". ")[0].rstrip(".")
+    return printable(sentence)[:_LONGEST]

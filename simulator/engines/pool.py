@@ -1,0 +1,289 @@
+"""Worker processes: the shards of an occasion are simulated side by side, on as many cores.
+
+Workers are forked when an occasion begins and end with it. So they have everything without being sent anything: what
+the recommender has learnt, minds, stock and history are pages of memory that they share with this process, and a fork
+takes milliseconds however large they are. Only records come back. The log is written here and by nobody else.
+
+Fork is safe here for these reasons, and offered where they hold (`why_no_fork`). A worker computes and nothing else: it
+neither prints nor touches a database, and ends without running what was registered for the end. It uses one thread
+for linear algebra and OpenMP, because the threads of this process do not exist in it. It ends when this process does,
+however that ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import sys
+import warnings
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
+
+from groundlings.environments.errors import WorkerLost
+from groundlings.environments.sessions import Sessions
+from groundlings.personas.mind import GetsReady
+from groundlings.simulator.engines.engine import IN_PROCESS
+from groundlings.simulator.engines.worker import ATTEMPTS, Answer, simulate_what_is_asked, unpacked
+from groundlings.simulator.session import CohortRecord
+from groundlings.simulator.shards import Occasion
+
+_AHEAD = 2
+"""Shards that a worker has been given at a time, so that it need not wait while this process writes."""
+
+_ENDING_SECONDS = 5.0
+
+_WINDOW = 4
+"""Records per worker that may wait for an earlier one."""
+
+
+def why_no_fork() -> str | None:
+    """Why worker processes are not offered here; None where they are."""
+    if sys.platform != "linux":  # elsewhere system libraries do not survive a fork
+        return f"worker processes are forked, which is safe on Linux alone, found {sys.platform}"
+    if multiprocessing.current_process().daemon:
+        return "this process is a worker of another program, and may have none of its own"
+    return None
+
+
+class WorkerPool:
+    """Simulates in worker processes; see the module.
+
+    Args:
+        workers: How many, at most.
+        tell: Is told of workers that were killed.
+
+    Attributes:
+        lost: Workers that were killed; what they had begun was simulated again.
+    """
+
+    def __init__(self, workers: int, tell: Callable[[str], None] = lambda _: None) -> None:
+        self._workers = workers
+        self._tell = tell
+        self._refused = False
+        self.lost = 0
+
+    def records(
+        self, occasion: Occasion, concurrency: int, cut_short: Callable[[Sessions], None]
+    ) -> AsyncGenerator[CohortRecord, None]:
+        """See `Engine.records`; one shard is simulated in this process.
+
+        Raises:
+            WorkerLost: The same shard has ended its worker `ATTEMPTS` times.
+        """
+        if len(occasion) < 2:
+            return IN_PROCESS.records(occasion, concurrency, cut_short)
+        if isinstance(occasion.snapshot.mind, GetsReady):
+            occasion.snapshot.mind.get_ready(occasion.users)
+        try:
+            crew = _Crew(occasion, min(self._workers, len(occasion)))
+        except OSError as fault:
+            if not self._refused:
+                self._tell(f"simulated in one process, because no other could be started ({fault.strerror})")
+            self._refused = True
+            return IN_PROCESS.records(occasion, concurrency, cut_short)
+        return self._records(crew, occasion, cut_short)
+
+    def over(self, arm: str) -> None:
+        """See `Engine.over`."""
+
+    def close(self) -> None:
+        """See `Engine.close`: workers end with their occasion."""
+
+    async def _records(
+        self, crew: _Crew, occasion: Occasion, cut_short: Callable[[Sessions], None]
+    ) -> AsyncGenerator[CohortRecord, None]:
+        try:
+            for number in range(len(occasion)):
+                while number not in crew.answers:
+                    for loss in await crew.work(until=number):
+                        self.lost += 1
+                        self._tell(f"{occasion.words}: {loss}")
+                yield crew.take(number)
+        except (Exception, asyncio.CancelledError):
+            for number in sorted(crew.answers):
+                if not isinstance(crew.answers[number], BaseException):
+                    yield crew.take(number)
+            raise
+        finally:
+            for number in crew.open:
+                cut_short(occasion.sessions(number))
+            crew.dismiss()
+
+
+@dataclass(eq=False)
+class _Worker:
+    process: ForkProcess
+    connection: Connection
+    given: deque[int] = field(default_factory=deque)
+
+
+class _Crew:
+    """The workers of one occasion; raises `OSError` where the system lets none begin.
+
+    Attributes:
+        answers: Shard -> its record, or the error that ended it; those that have not been taken.
+    """
+
+    def __init__(self, occasion: Occasion, workers: int) -> None:
+        self.answers: dict[int, CohortRecord | Exception] = {}
+        self._occasion = occasion
+        self._todo = deque(range(len(occasion)))
+        self._failed: list[int] = []
+        self._strikes = Counter[int]()
+        self._window = workers * _WINDOW
+        self._life = os.pipe()
+        self._readers = ThreadPoolExecutor(workers, thread_name_prefix="groundlings-pool")
+        self._reading: dict[asyncio.Future[bytes], _Worker] = {}
+        self._workers: list[_Worker] = []
+        try:
+            for _ in range(workers):
+                self._hire()
+        except OSError:
+            if not self._workers:  # one is enough
+                self.dismiss()
+                raise
+
+    @property
+    def open(self) -> list[int]:
+        """Shards that were begun and have no record, as far as is known here."""
+        return [*self._failed, *(worker.given[0] for worker in self._workers if worker.given)]
+
+    def take(self, number: int) -> CohortRecord:
+        """The record of a shard; raises the error that ended it."""
+        answer = self.answers.pop(number)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    async def work(self, until: int) -> list[str]:
+        """Hand out shards and wait for an answer; what was lost meanwhile, in words.
+
+        Args:
+            until: The shard whose record is wanted first; others are begun so far ahead of it.
+
+        Raises:
+            WorkerLost: See `WorkerPool.records`.
+        """
+        self._hand_out(until)
+        done, _ = await asyncio.wait(self._reading, return_when=asyncio.FIRST_COMPLETED)
+        losses = []
+        for future in done:
+            worker = self._reading.pop(future)
+            try:
+                answer: Answer = unpacked(future.result(), self._occasion.sessions)
+            except (EOFError, OSError):
+                losses.append(self._replaced(worker))
+                continue
+            worker.given.remove(answer.shard)
+            self.answers[answer.shard] = answer.outcome
+            if not isinstance(answer.outcome, CohortRecord):
+                self._failed.append(answer.shard)
+            self._read(worker)
+        return losses
+
+    def dismiss(self) -> None:
+        """End all workers; they hold nothing that is needed."""
+        for future in self._reading:
+            future.cancel()  # nobody waits for it, and nobody is to be told of its end
+        for worker in self._workers:
+            worker.process.kill()
+        for worker in self._workers:
+            worker.process.join()
+            worker.process.close()
+        self._readers.shutdown()
+        for worker in self._workers:
+            worker.connection.close()
+        for end in self._life:
+            os.close(end)
+
+    def _hand_out(self, until: int) -> None:
+        """Give each worker as many shards as it may have, the one with the fewest first."""
+        for held in range(_AHEAD):
+            for worker in self._workers:
+                if len(worker.given) == held and self._todo and self._todo[0] < until + self._window:
+                    worker.given.append(self._todo.popleft())
+                    with suppress(OSError):  # it was killed; reading from it says so
+                        worker.connection.send(worker.given[-1])
+
+    def _hire(self) -> None:
+        """Fork a worker."""
+        ours, its = multiprocessing.Pipe()
+        not_its = [ours, *(worker.connection for worker in self._workers)]
+        process = multiprocessing.get_context("fork").Process(
+            target=simulate_what_is_asked, args=(its, not_its, self._life, self._occasion), daemon=True
+        )
+        with warnings.catch_warnings():
+            # From Python 3.12 on each fork beside threads warns; the module says why this one is safe.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            try:
+                process.start()
+            except OSError:
+                ours.close()
+                raise
+            finally:
+                its.close()
+        worker = _Worker(process, ours)
+        self._workers.append(worker)
+        self._read(worker)
+
+    def _read(self, worker: _Worker) -> None:
+        """Wait for the worker's next answer, in a thread: records are large, and this one may be busy writing."""
+        loop = asyncio.get_running_loop()
+        self._reading[loop.run_in_executor(self._readers, worker.connection.recv_bytes)] = worker
+
+    def _replaced(self, worker: _Worker) -> str:
+        """Take on another worker for one that has ended, and have its shards simulated again; what is to be said.
+
+        Raises:
+            WorkerLost: The shard that it had begun ended others before, or nobody is left.
+        """
+        worker.process.join(_ENDING_SECONDS)
+        worker.process.kill()  # where it has closed its end and goes on
+        worker.process.join()
+        how = _ending(worker.process.exitcode)
+        worker.process.close()
+        worker.connection.close()
+        self._workers.remove(worker)
+        self._todo.extendleft(reversed(worker.given))
+        for shard in list(worker.given)[:1]:  # the others it had not begun
+            self._strikes[shard] += 1
+            if self._strikes[shard] >= ATTEMPTS:
+                self._failed.append(shard)
+                raise WorkerLost(self._explained(shard, how))
+        try:
+            if self._todo:
+                self._hire()
+        except OSError as fault:
+            if not self._workers:
+                raise WorkerLost(
+                    f"{self._occasion.words}: the last worker process {how}, and no other could be started "
+                    f"({fault.strerror}); use execution.engine: process, and resume the run"
+                ) from None
+        return f"a worker process {how}; what it had begun is simulated again"
+
+    def _explained(self, shard: int, how: str) -> str:
+        occasion = self._occasion
+        sessions = len(occasion.sessions(shard))
+        return (
+            f"{occasion.words}: {ATTEMPTS} worker processes, one after the other, "
+            f"{how.replace('was', 'were')} while they simulated the same {sessions:,} sessions (shard {shard + 1} of "
+            f"{len(occasion)}). Where the system kills what takes too much memory, fewer workers help "
+            "(execution.workers), or execution.engine: process; then resume the run: everything decided so far is kept"
+        )
+
+
+def _ending(code: int | None) -> str:
+    """How a process ended, as a predicate."""
+    if code is not None and code < 0:
+        try:
+            return f"was killed ({signal.Signals(-code).name})"
+        except ValueError:
+            return f"was killed (signal {-code})"
+    return f"ended by itself (exit status {code})"

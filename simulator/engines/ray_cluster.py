@@ -1,0 +1,229 @@
+"""A Ray cluster: shards are tasks, on the machines of a cluster or as processes of this one.
+
+What an arm's sessions depend on goes into Ray's object store, once for each fit of its recommender; a task is sent the
+shard and the reference, and a worker keeps what it has fetched until a newer one comes. The log is written by the
+process that drives the run. A task whose worker or machine is lost is sent again; that makes the same bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import pickle
+import sys
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from groundlings.environments.errors import ConfigError, WorkerLost
+from groundlings.environments.sessions import Sessions
+from groundlings.personas.mind import notices
+from groundlings.simulator.concurrency import in_order
+from groundlings.simulator.engines.engine import IN_PROCESS
+from groundlings.simulator.engines.worker import ATTEMPTS, answered, packed, unpacked
+from groundlings.simulator.session import CohortRecord
+from groundlings.simulator.shards import Occasion, Shard, Snapshot, simulate_shard
+
+_TASKS_PER_CORE = 2
+"""Tasks on their way for each core of the cluster, so that none waits for the next."""
+
+
+class RayCluster:
+    """Simulates on a Ray cluster; see the module.
+
+    Args:
+        workers: Tasks at a time; as many as there are cores if None.
+        address: Of a cluster that runs already, as `ray.init` takes it; None starts one on this machine.
+        tell: Is told of workers that were lost, and of arms that cannot be sent.
+
+    Raises:
+        ConfigError: There is no cluster at the address.
+    """
+
+    def __init__(self, workers: int | None, address: str | None, tell: Callable[[str], None] = lambda _: None) -> None:
+        import ray
+
+        self._tell = tell
+        self._ours = not ray.is_initialized()
+        if self._ours:
+            _connect(workers, address)
+        cores = workers or int(ray.cluster_resources().get("CPU", 1))
+        self._open_at_once = _TASKS_PER_CORE * max(1, cores)
+        # No retries by Ray: each loss is told and counted here.
+        self._task = ray.remote(max_retries=0)(_simulated)
+        self._parts: dict[tuple[str, str], _Part] = {}
+        self._not_sent: set[str] = set()
+
+    def close(self) -> None:
+        """Leave the cluster, and end it where it was started here."""
+        import ray
+
+        self._parts.clear()
+        if self._ours:
+            ray.shutdown()
+
+    def over(self, arm: str) -> None:
+        """See `Engine.over`."""
+        self._parts = {key: part for key, part in self._parts.items() if key[0] != arm}
+
+    def records(
+        self, occasion: Occasion, concurrency: int, cut_short: Callable[[Sessions], None]
+    ) -> AsyncGenerator[CohortRecord, None]:
+        """See `Engine.records`; an arm that cannot be sent is simulated in this process, which is said once.
+
+        Raises:
+            WorkerLost: The same shard has lost its worker `ATTEMPTS` times.
+        """
+        arm = occasion.snapshot.arm
+        if arm not in self._not_sent and len(occasion):
+            try:
+                parts = self._sent(occasion.snapshot)
+            except (TypeError, AttributeError, pickle.PicklingError) as fault:
+                self._not_sent.add(arm)
+                self._tell(f"arm {arm} is simulated in this process, because it cannot be sent to another one: {fault}")
+        if arm in self._not_sent or not len(occasion):
+            return IN_PROCESS.records(occasion, concurrency, cut_short)
+
+        async def record(number: int) -> CohortRecord:
+            try:
+                return await self._record(parts, occasion, number)
+            except BaseException:
+                cut_short(occasion.sessions(number))
+                raise
+
+        return in_order(record, range(len(occasion)), self._open_at_once)
+
+    async def _record(self, parts: list[_Part], occasion: Occasion, number: int) -> CohortRecord:
+        from ray.exceptions import RayError, RayTaskError
+
+        shard = occasion.shard(number)
+        where = occasion.words
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                sent = [(part.kind, [part.held]) for part in parts]
+                content = await self._task.remote(occasion.snapshot.arm, sent, number, shard)
+            except RayTaskError as fault:
+                raise ConfigError(
+                    f"{where}: a worker could not begin ({fault.cause}); Groundlings, and the modules that the "
+                    "experiment file names, must be installed on every machine of the cluster"
+                ) from fault
+            except RayError as fault:
+                if attempt < ATTEMPTS:
+                    self._tell(f"{where}: a worker was lost ({type(fault).__name__}); its shard is simulated again")
+                    continue
+                raise WorkerLost(
+                    f"{where}: shard {number + 1} of {len(occasion)} has lost its worker {ATTEMPTS} times "
+                    f"({type(fault).__name__}: {fault}); mend the cluster, or use execution.engine: pool; then resume "
+                    "the run: everything decided so far is kept"
+                ) from None
+            outcome = unpacked(content, lambda _: shard.sessions).outcome
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+        raise AssertionError("the last attempt returns or raises")
+
+    def _sent(self, snapshot: Snapshot) -> list[_Part]:
+        """What a snapshot consists of, in the object store; only what has changed is sent again."""
+        noticing = notices(snapshot.mind)
+        return [
+            self._put(snapshot.arm, "recommender", snapshot.recommender, snapshot.recommender.state() or None),
+            self._put(snapshot.arm, "mind", snapshot.mind, None if noticing else "as it is"),
+            self._put(snapshot.arm, "environment", snapshot.environment, "as it is"),
+        ]
+
+    def _put(self, arm: str, kind: str, value: object, state: str | None) -> _Part:
+        """A part in the object store: the one that lies there if it is the same value in the same state, else anew."""
+        import ray
+
+        before = self._parts.get((arm, kind))
+        if before is None or before.value is not value or state is None or before.state != state:
+            self._parts[arm, kind] = _Part(kind, value, state, ray.put(_as_buffers(value)))
+        return self._parts[arm, kind]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Something that lies in the object store.
+
+    Attributes:
+        kind: Workers keep the last one of each kind.
+        value: The same here; held, so that another one cannot be mistaken for it.
+        state: In which it was sent; None = may have changed since.
+        held: The reference.
+    """
+
+    kind: str
+    value: object
+    state: str | None
+    held: Any
+
+
+def _as_buffers(value: object) -> tuple[bytes, list[Any]]:
+    """A value as bytes and the arrays in it, which lie once in the memory of each machine."""
+    from ray import cloudpickle
+
+    from groundlings.personas.taste.model import Taste
+
+    class Packer(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
+        def reducer_override(self, obj: Any) -> Any:
+            if isinstance(obj, Taste):  # without the rows that it has kept: workers keep their own
+                return Taste, tuple(getattr(obj, each.name) for each in dataclasses.fields(obj) if each.init)
+            return super().reducer_override(obj)
+
+    stream, arrays = BytesIO(), list[Any]()
+
+    def set_apart(buffer: pickle.PickleBuffer) -> None:
+        arrays.append(np.frombuffer(buffer.raw(), np.uint8))
+
+    Packer(stream, protocol=5, buffer_callback=set_apart).dump(value)
+    return stream.getvalue(), arrays
+
+
+_kept: dict[str, tuple[str, Any]] = {}
+"""In a worker: kind of part -> its reference in hexadecimal, and the value."""
+
+
+def _part(kind: str, held: list[Any]) -> Any:
+    import ray
+
+    (reference,) = held
+    if kind not in _kept or _kept[kind][0] != reference.hex():
+        _kept.pop(kind, None)
+        content, arrays = ray.get(reference)
+        _kept[kind] = reference.hex(), pickle.loads(content, buffers=arrays)  # noqa: S301 - our own bytes
+    return _kept[kind][1]
+
+
+def _simulated(arm: str, parts: list[tuple[str, list[Any]]], number: int, shard: Shard) -> bytes:
+    """The task: a shard's record, packed. References stand in lists, or Ray would fetch them for every task."""
+    recommender, mind, environment = (_part(*each) for each in parts)
+    return packed(answered(number, partial(simulate_shard, Snapshot(arm, recommender, environment, mind), shard)))
+
+
+def _connect(workers: int | None, address: str | None) -> None:
+    import ray
+
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+    before = os.environ.get("PYTHONPATH")
+    try:
+        if address is not None:
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+            return
+        # Workers inherit this: they find modules beside the experiment file as this process does.
+        os.environ["PYTHONPATH"] = os.pathsep.join(each for each in sys.path if each)
+        ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError, ValueError) as fault:
+        raise ConfigError(
+            f"execution.address: no Ray cluster answers at {address or 'this machine'} ({fault}); start one with "
+            "`ray start --head`, or take the key out"
+        ) from fault
+    finally:
+        if before is None:
+            os.environ.pop("PYTHONPATH", None)
+        else:
+            os.environ["PYTHONPATH"] = before

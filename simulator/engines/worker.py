@@ -1,0 +1,134 @@
+"""What a worker process does: it simulates the shards whose numbers it is sent, and sends back their records."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import pickle
+import signal
+import traceback
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing.connection import Connection
+from threading import Thread
+from typing import Any
+
+from groundlings.environments.sessions import Sessions
+from groundlings.simulator.session import CohortRecord
+from groundlings.simulator.shards import Occasion
+
+ATTEMPTS = 3
+"""How often a shard may lose its worker before the run stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a shard.
+
+    Attributes:
+        shard: Its number.
+        outcome: The record, or the error that ended it.
+    """
+
+    shard: int
+    outcome: CohortRecord | Exception
+
+
+def simulate_what_is_asked(
+    connection: Connection, not_ours: Iterable[Connection], life: tuple[int, int], occasion: Occasion
+) -> None:
+    """The life of a worker process, until nobody asks any more.
+
+    Args:
+        connection: Shards come in by number, and packed answers go out.
+        not_ours: Connections of the parent, copied by the fork.
+        life: A pipe whose second end nobody but the parent holds open: the first one ends when the parent has ended.
+        occasion: What shards are of.
+    """
+    from threadpoolctl import threadpool_limits
+
+    # Ctrl-C reaches every process of a terminal, and the parent decides what it means; its own handlers, and the
+    # descriptor that wakes its event loop, are copies that must not be used.
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        if callable(signal.getsignal(name)):
+            signal.signal(name, signal.SIG_DFL)
+    for each in not_ours:
+        each.close()
+    os.close(life[1])
+    Thread(target=_end_with_parent, args=(life[0],), daemon=True).start()
+    with threadpool_limits(1), suppress(EOFError, OSError):  # the parent has closed its end
+        while True:
+            shard = connection.recv()
+            connection.send_bytes(packed(answered(shard, partial(occasion.record, shard))))
+
+
+def answered(number: int, record: Callable[[], Coroutine[Any, Any, CohortRecord]]) -> Answer:
+    """What becomes of a shard; where it fails, the error is the answer.
+
+    Args:
+        number: Of the shard.
+        record: Simulates it.
+    """
+    try:
+        return Answer(number, asyncio.run(record()))
+    except Exception as fault:
+        return Answer(number, portable(fault))
+
+
+def packed(answer: Answer) -> bytes:
+    """An answer as bytes; the sessions are left out, because whoever asked has them."""
+    stream = io.BytesIO()
+    packer = _Packer(stream, protocol=pickle.HIGHEST_PROTOCOL)
+    packer.sessions = getattr(answer.outcome, "sessions", None)
+    packer.dump(answer)
+    return stream.getvalue()
+
+
+def unpacked(content: bytes, sessions: Callable[[int], Sessions]) -> Answer:
+    """The answer that was packed.
+
+    Args:
+        content: From `packed`.
+        sessions: The sessions of a shard by its number.
+    """
+    unpacker = _Unpacker(io.BytesIO(content))
+    answer: Answer = unpacker.load()
+    if isinstance(answer.outcome, CohortRecord):
+        return replace(answer, outcome=replace(answer.outcome, sessions=sessions(answer.shard)))
+    return answer
+
+
+def portable(fault: Exception) -> Exception:
+    """An error that can be sent to another process, with its traceback as a note; its text where it cannot itself."""
+    told = "".join(traceback.format_exception(fault)).rstrip()
+    try:
+        sent: Exception = pickle.loads(pickle.dumps(fault))  # noqa: S301 - our own bytes
+    except Exception:
+        return RuntimeError(f"in a worker process:\n{told}")
+    sent.add_note(f"in a worker process:\n{told}")
+    return sent
+
+
+class _Packer(pickle.Pickler):
+    sessions: Sessions | None
+
+    def persistent_id(self, obj: Any) -> Any:
+        return _SESSIONS if obj is self.sessions and obj is not None else None
+
+
+class _Unpacker(pickle.Unpickler):
+    def persistent_load(self, pid: Any) -> Any:  # noqa: ARG002 - there is one kind
+        return None
+
+
+_SESSIONS = "sessions"
+
+
+def _end_with_parent(life: int) -> None:
+    os.read(life, 1)  # nothing is ever written: this returns when the last copy of the other end is closed
+    os._exit(1)

@@ -1,0 +1,74 @@
+"""Answers as columns, so many rows at a time: for whoever writes columns and never looks at a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from groundlings.simulator.log.columns import Row
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def read_in_pieces(connection: Connection, sql: str, rows: int) -> Iterator[list[Row]]:
+    """The rows of a query's answer as SQLite's driver gives them, so many at a time.
+
+    The driver is asked itself, because SQLAlchemy's handling of each row would double the time.
+    """
+    driver: Any = connection.connection.driver_connection
+    cursor = driver.cursor()
+    try:
+        cursor.execute(sql)
+        while piece := cursor.fetchmany(rows):
+            yield piece
+    finally:
+        cursor.close()
+
+
+def arrow_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
+    """Rows as columns of a schema; truth values may come as 0 and 1."""
+    import pyarrow as pa
+
+    cells = zip(*rows, strict=True) if rows else ((),) * len(schema)
+    return pa.table([_array(column, kind) for column, kind in zip(cells, schema.types, strict=True)], schema=schema)
+
+
+def _array(column: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+
+    if pa.types.is_boolean(kind):
+        return pa.array(column, pa.int8()).cast(kind)
+    return pa.array(column, kind)
+
+
+def tables_of(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The same rows as tables."""
+    import pyarrow as pa
+
+    for batch in batches:
+        yield pa.Table.from_batches([batch])
+
+
+def rechunked(tables: Iterable[pa.Table], rows: int, schema: pa.Schema) -> Iterator[pa.Table]:
+    """The same rows, exactly so many at a time but for the last ones, as columns of a schema."""
+    import pyarrow as pa
+
+    waiting: list[pa.Table] = []
+    held = 0
+    for table in tables:
+        waiting.append(table)
+        held += len(table)
+        while held >= rows:
+            whole = pa.concat_tables(waiting)
+            yield _cast(whole.slice(0, rows), schema)
+            waiting = [whole.slice(rows)]
+            held = len(waiting[0])
+    if held:
+        yield _cast(pa.concat_tables(waiting), schema)
+
+
+def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    return table.rename_columns(schema.names).cast(schema).combine_chunks()

@@ -1,0 +1,100 @@
+"""What stands beside the sentence helps to read it: chances, names, the next step, and users who do not differ."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_up import N, answer, answer_to, arm, base_likes, run_of, shifted, summary_of
+
+from groundlings.experiments.analysis.answer.answering import answer_of
+from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
+from groundlings.experiments.analysis.comparison.preference import preference
+from groundlings.experiments.analysis.metrics import METRICS
+from groundlings.experiments.analysis.report.verdict_sentences import sentence
+from groundlings.experiments.config.designs import InterleavingDesign
+
+NO_SPREAD = "there is no spread to test against"
+
+
+def test_a_chance_beside_a_tie_is_called_a_lean_and_one_beside_a_winner_needs_no_word():
+    tied = answer_to(2.0, 1.9, 0.5)
+    assert tied.chances_note.startswith("Tied: the difference between a and b is not clear at 95 %, all pairs taken ")
+    odds = {row.name: row.odds for row in tied.rows}
+    assert f"Here it is a {odds['a']} and b {odds['b']}: a lean, and no result." in tied.chances_note
+    assert answer_to(2.0, 1.0).chances_note == ""
+    unclear = answer_to(0.1, 0.0)
+    assert unclear.chances_note.startswith("Not clear: at 95 %, the differences to base can be chance. ")
+    assert unclear.as_dict()["chances_note"] == unclear.chances_note
+
+
+def test_the_best_of_a_metric_without_a_direction_is_called_the_highest():
+    either = tuple(replace(each, higher_is_better=None) for each in METRICS)
+    base = base_likes()
+    found = answer(run_of(arm("base", base), arm("a", shifted(base, -2)), metrics=either))
+    assert found.chances_note.startswith("Best means the highest here")
+
+
+def test_intervals_say_what_they_are_whatever_the_plan_says():
+    base = base_likes()
+    plan = run_of(arm("base", base)).plan.model_copy(update={"alpha": 0.1})
+    assert answer(run_of(arm("base", base), arm("a", shifted(base, 2)), plan=plan)).sure == "90 %"
+    assert answer_to(2.0).sure == "95 %"
+    assert answer_to(2.0).as_dict()["confidence"] == pytest.approx(0.95)
+
+
+def test_users_who_all_did_the_same_are_said_to_and_no_difference_would_have_been_found():
+    base = base_likes()
+    found = answer(run_of(arm("base", base), arm("a", base)))
+    assert (found.kind, found.winner) == ("no clear winner", None)
+    assert found.sentence.endswith(f" Every user did the same; {NO_SPREAD}.")
+    assert "would have been found" not in found.sentence
+    assert "chance" not in found.sentence
+    assert "`mind`" in found.next_step
+    assert found.chances_note == ""
+    comparison = compare_outcomes(run_of(arm("base", base), arm("a", base)), None)
+    assert sentence(comparison, comparison.arms[0]).endswith(f"Every user did the same; {NO_SPREAD}.")
+    assert f"every user did the same; {NO_SPREAD}" in comparison.arms[0].reasons
+
+
+@pytest.mark.parametrize("shift", [0.1, 1 / 3, 2.0])
+def test_one_difference_of_all_users_wins_and_is_said_to_have_no_spread(shift):
+    base = base_likes()
+    found = answer(run_of(arm("base", base), arm("a", base + shift)))
+    assert found.winner == "a"
+    assert f"The difference is the same for every user; {NO_SPREAD}." in found.sentence
+    assert NO_SPREAD not in answer(run_of(arm("base", base), arm("a", shifted(base, shift, 1.0)))).sentence
+
+
+def test_the_next_step_says_what_and_why_before_the_command():
+    base = base_likes()
+    arms = (arm("base", base), arm("a", shifted(base, 2)))
+    clicks = np.arange(N) % 4
+    mixed = replace(
+        run_of(arm("mixed", base), plan=None, design=InterleavingDesign(kind="interleaving")),
+        preference=preference(clicks + 1.0, clicks * 1.0, ("popular", "ease")),
+    )
+    steps = {
+        "groundlings fidelity": answer(run_of(*arms)),
+        "groundlings power": answer_to(0.1, 0.0),
+        "groundlings run --resume": answer(run_of(*arms, status="interrupted")),
+        "design: parallel": answer(mixed),
+        "plan": answer_to(2.0, plan=None),
+    }
+    for command, found in steps.items():
+        said = found.next_step
+        why = said.index(" because ") if "because" in said else said.index("what is picked afterwards is easily chance")
+        assert why < said.index(f"`{command}")
+
+
+def test_recommenders_are_explained_in_half_a_line_where_anybody_says_how_they_work():
+    base = base_likes()
+    run = run_of(arm("popular", base), arm("als", shifted(base, 2)), arm("mine", shifted(base, 1, seed=2)))
+    comparison = compare_outcomes(run, None)
+    own = {"mine": "asks a <b>friend</b>", "als": "never asked: it is shipped"}
+    abouts = {row.name: row.about for row in answer_of(comparison, summary_of(run), own_words=own).rows}
+    assert abouts["als"].startswith("learns each user's tastes")
+    assert abouts["popular"] == "shows what most users chose, the same to everybody"
+    assert abouts["mine"] == "asks a <b>friend</b>"
+    assert {row.name: row.about for row in answer_of(comparison, summary_of(run)).rows}["mine"] == ""
