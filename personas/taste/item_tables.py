@@ -14,7 +14,6 @@ Koenigstein 2016, "Item2vec").
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import scipy.linalg
@@ -84,12 +83,12 @@ def measure_tables(users: IntArray, items: IntArray, age: IntArray, n_items: int
         associations.append(_associated(near, expected, nearby, width))
         information.append(_informed(near, expected, width))
     return ItemTables(
-        following=_stacked(following, n_items),
-        rest=np.concatenate([np.zeros(0, dtype=np.float32), *rest]),
+        following=sp.csr_array(sp.vstack(following, format="csr")),
+        rest=np.concatenate(rest),
         degree=degree.astype(np.float32),
         share=(coming / coming.sum()).astype(np.float32),
-        associations=_stacked(associations, n_items),
-        vectors=embed(_stacked(information, n_items)),
+        associations=sp.csr_array(sp.vstack(associations, format="csr")),
+        vectors=embed(sp.csr_array(sp.vstack(information, format="csr"))),
     )
 
 
@@ -152,9 +151,3 @@ def _informed(near: sp.csr_array, expected: FloatArray, width: int) -> sp.csr_ar
 
 def _summed(items: IntArray, counts: IntArray, n_items: int) -> FloatArray:
     return np.bincount(items, counts, minlength=n_items).astype(np.float64)
-
-
-def _stacked(parts: list[sp.csr_array], n_items: int) -> sp.csr_array:
-    if not parts:
-        return sp.csr_array((n_items, n_items), dtype=np.float32)
-    return cast("sp.csr_array", sp.vstack(parts, format="csr"))  # the stubs lose the shape

@@ -44,7 +44,7 @@ def keep_largest(matrix: sp.csr_array, width: int, scores: NDArray[np.floating] 
     return result
 
 
-def _largest(scores: NDArray[np.floating], columns: IntArray, width: int) -> NDArray[np.bool_]:
+def _largest(scores: NDArray[np.floating], columns: NDArray[np.integer], width: int) -> NDArray[np.bool_]:
     """Which of the scores are the largest, those of the first columns where some are equal, shape as `scores`."""
     last = np.partition(scores, len(scores) - width)[len(scores) - width]
     largest = scores > last
