@@ -163,8 +163,6 @@ def _unclear(words: Words) -> tuple[str, str]:
     who = leader.name if len(words.comparison.arms) == 1 else f"the best of the others, {leader.name},"
     found = leader.headline
     chance = "which can be chance"
-    if found.effect.difference == 0 and found.effect.low == 0 == found.effect.high:
-        chance = "and users do not differ in it"
     if found.effect.excludes_zero and not found.clear:
         chance = "which can be chance where so many figures are looked at"
     elif found.clear:

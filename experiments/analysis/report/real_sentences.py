@@ -73,7 +73,7 @@ def first_recommender(comparison: Comparison, arm: str) -> str:
 
 
 def swapped(comparison: Comparison) -> str:
-    """Of which arms' recommenders real behaviour is known in part only, because they were replaced; "" where none was."""
+    """Of which arms real behaviour is known of the first recommender only; "" where none was replaced."""
     days = _swapped(comparison)
     if not days or comparison.held_out is None or comparison.held_out.missing:
         return ""

@@ -1,4 +1,4 @@
-"""The form of the live page in Chromium, while a run is at work: whoever fills it in finds the change in the log."""
+"""Forms of the web app in Chromium, which says where a form comes from; that of the live page while a run is at work."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_form_that_is_filled_in_on_the_live_page_changes_the_run(tmp_path, ser
         page.run("window.confirm = () => true")
         page.click(".change button")
         page.wait("window.asked === undefined && document.readyState === 'complete'")
-        assert (directory / REQUESTS_NAME).exists()
+        assert (directory / REQUESTS_NAME).exists(), page.run("document.body.innerText")
         assert page.run("location.href") == address
         assert page.complaints == []
         page.close()
@@ -80,3 +80,14 @@ def test_a_form_that_is_filled_in_on_the_live_page_changes_the_run(tmp_path, ser
     later = rows[(rows.arm == "popular") & (rows.day == 1)]
     assert len(later)
     assert not later.item_id.isin(["i1", "i2"]).any()
+
+
+def test_a_query_that_is_asked_in_a_browser_is_answered(site, browser, axe) -> None:
+    page = browser.open(f"http://127.0.0.1:{site.port}{site.key('one')}/sql", 390, 844)
+    page.run("document.getElementById('query').value = 'SELECT name FROM arms ORDER BY name'")
+    page.click("main form button")
+    page.wait("document.readyState === 'complete' && document.getElementById('answer') !== null")
+    assert "chance" in page.run("document.getElementById('answer').innerText")
+    assert page.violations(axe) == []
+    assert page.complaints == []
+    page.close()

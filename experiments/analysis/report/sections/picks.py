@@ -82,9 +82,7 @@ def both_picks(found: Preference, abouts: Mapping[str, str]) -> tuple[Picks, ...
 
 def _abouts(material: Material) -> dict[str, str]:
     own = files.own_recommenders(files.read_manifest(material.run_dir))
-    return {
-        arm.name: in_words(arm.recommender) or own.get(arm.name, "") for arm in material.log.logged_arms()
-    }
+    return {arm.name: in_words(arm.recommender) or own.get(arm.name, "") for arm in material.log.logged_arms()}
 
 
 def _percent(share: float | None) -> str:

@@ -11,8 +11,8 @@ from made_up import N, answer, answer_to, arm, base_likes, run_of, shifted, summ
 from groundlings.experiments.analysis.answer.answering import answer_of
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
 from groundlings.experiments.analysis.comparison.preference import preference
-from groundlings.experiments.analysis.report.sections.picks import both_picks
 from groundlings.experiments.analysis.metrics import METRICS
+from groundlings.experiments.analysis.report.sections.picks import both_picks
 from groundlings.experiments.analysis.report.verdict_sentences import sentence
 from groundlings.experiments.config.designs import InterleavingDesign
 
