@@ -1,4 +1,4 @@
-"""Forms of the web app in Chromium, which says where a form comes from; that of the live page while a run is at work."""
+"""Forms of the web app in Chromium, which says where a form comes from: the live page of a run at work, and SQL."""
 
 from __future__ import annotations
 
