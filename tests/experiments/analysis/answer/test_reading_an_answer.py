@@ -28,6 +28,8 @@ def test_a_chance_beside_a_tie_is_called_a_lean_and_one_beside_a_winner_needs_no
     unclear = answer_to(0.1, 0.0)
     assert unclear.chances_note.startswith("Not clear: at 95 %, the differences to base can be chance. ")
     assert unclear.as_dict()["chances_note"] == unclear.chances_note
+    one_is_worse = answer_to(0.1, -2.0)
+    assert one_is_worse.chances_note.startswith("Not clear: at 95 %, the difference of a to base can be chance. ")
 
 
 def test_the_best_of_a_metric_without_a_direction_is_called_the_highest():
