@@ -211,7 +211,8 @@ def _preference(found: Preference | None) -> tuple[str, str]:
     people = (found.prefer_arm, found.prefer_baseline)
     detail = (
         f"{count(max(people))} people opened more of its picks, {count(min(people))} more of {second}'s, "
-        f"{count(found.prefer_neither)} as many of both: a share of {100 * share:.0f} %{ends}, where 50 % is no preference"
+        f"{count(found.prefer_neither)} as many of both: a share of {100 * share:.0f} %{ends}, where 50 % is no "
+        "preference"
     )
     if not found.clear:
         return "No preference found", detail.replace("its picks", f"{first}'s picks") + "."
