@@ -341,7 +341,7 @@ def test_twelve_arms_are_told_in_one_breath():
 def test_users_of_whom_none_differs_tell_of_no_other_difference():
     even = np.full(N, 4.0)
     found = answer(run_of(arm("base", even), arm("a", even.copy())))
-    assert "and users do not differ in it" in found.sentence
+    assert "Every user did the same; there is no spread to test against." in found.sentence
     assert "would have been found" not in found.sentence
 
 
