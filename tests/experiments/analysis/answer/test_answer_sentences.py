@@ -167,7 +167,9 @@ def test_of_an_arm_that_got_another_recommender_real_people_are_known_of_its_fir
     plain = compare_outcomes(run, None, held_out=evidence)
     assert "first recommender" not in real_sentences.real(plain, plain.arms[0]) + real_sentences.people(plain)
     swapped = replace(run, run={**run.run, "other_recommender_from_day": {"a": 3}})
-    assert "agrees on a (its first recommender)" in answer(swapped, held_out=evidence).lights[1].words
+    found = answer_of(compare_outcomes(swapped, None, held_out=evidence), summary_of(swapped), own_words={"a": "asks"})
+    assert "agrees on a (its first recommender)" in found.lights[1].words
+    assert found.rows[0].about == "asks (its first recommender)"
     comparison = compare_outcomes(swapped, None, held_out=evidence)
     said = real_sentences.real(comparison, comparison.arms[0])
     assert said.startswith("held-out behaviour (its first recommender) agrees")
