@@ -58,7 +58,7 @@ def test_a_whole_run_takes_less_memory_than_one_number_for_each_user_and_item(tm
         raise AssertionError("a decision asked for whole rows of the catalog")
 
     monkeypatch.setattr(CatalogRows, "slots", refuse)
-    users, items = 2000, 9000
+    users, items = 3000, 12_000
     dataset = made_up(users, items)
     config = ExperimentConfig.model_validate(
         {
