@@ -61,7 +61,7 @@ def test_what_was_not_declared_is_exploratory():
     found = answer_to(2.0, 0.0, plan=None)
     assert found.sentence.startswith("Exploratory: a leads: click-through rate +")
     assert "against base (42.6 %)" in found.sentence
-    assert "not declared beforehand" in found.lights[0].words
+    assert "no deciding metric was declared beforehand" in found.lights[0].words
     assert "`plan`" in found.next_step
     assert found.question == "How do base, a and b compare on click-through rate?"
 
@@ -168,7 +168,7 @@ def test_of_an_arm_that_got_another_recommender_real_people_are_known_of_its_fir
     assert "first recommender" not in real_sentences.real(plain, plain.arms[0]) + real_sentences.people(plain)
     swapped = replace(run, run={**run.run, "other_recommender_from_day": {"a": 3}})
     found = answer_of(compare_outcomes(swapped, None, held_out=evidence), summary_of(swapped), own_words={"a": "asks"})
-    assert "agrees on a (its first recommender)" in found.lights[1].words
+    assert "also puts a (its first recommender) ahead" in found.lights[1].words
     assert found.rows[0].about == "asks (its first recommender)"
     comparison = compare_outcomes(swapped, None, held_out=evidence)
     said = real_sentences.real(comparison, comparison.arms[0])
@@ -193,7 +193,7 @@ def test_what_real_people_did_wins_over_the_claim():
     assert "a does not count" in other.sentence
     agrees = answer(alone, held_out=real(0.01, 0.03))
     assert agrees.winner == "a"
-    assert agrees.lights[1].words.startswith("What the users of the data really did later agrees on a;")
+    assert agrees.lights[1].words.startswith("What the real users chose later also puts a ahead;")
 
 
 def test_people_who_were_once_shown_items_are_told_of():
