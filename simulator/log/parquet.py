@@ -39,8 +39,10 @@ class ParquetStore(SqliteStore):
 
     def prepare(self, connection: Connection) -> None:
         """Make the table that lists the parts, and their folder."""
-        with files.named_faults_of(self.path.parent / files.FOLDER):
-            (self.path.parent / files.FOLDER).mkdir(exist_ok=True)
+        folder = self.path.parent / files.FOLDER
+        files.refuse_links(self.path.parent, folder)
+        with files.named_faults_of(folder):
+            folder.mkdir(exist_ok=True)
         parts.create(connection, checkfirst=True)
 
     def check_integrity(self, connection: Connection) -> None:

@@ -145,18 +145,37 @@ def write(directory: Path, path: str, content: memoryview) -> None:
     """Put a file at its place in a run's directory: whole, and on the disk before its name is there.
 
     Raises:
-        RunDirectoryError: The disk is full, or the directory may not be written.
+        RunDirectoryError: The disk is full, the directory may not be written, or a link leads out of it.
     """
     target = directory / path
     beside = target.with_name(target.name + ".part")
     with named_faults_of(target):
+        refuse_links(directory, target.parent)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
+        beside.unlink(missing_ok=True)  # a link by this name would have a file written where it leads
+        with beside.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(target)
         _sync(target.parent)
+
+
+def refuse_links(directory: Path, folder: Path) -> None:
+    """Raise `RunDirectoryError` where the way to a folder of parts is a link: a run writes in its own directory alone.
+
+    Args:
+        directory: The run's; it may itself be reached by links.
+        folder: In it; it need not be there.
+    """
+    for each in (folder, *folder.parents):
+        if each == directory:
+            return
+        if each.is_symlink():
+            raise RunDirectoryError(
+                f"{each}: a link to {os.path.realpath(each)}, expected a folder; nothing is written or removed through "
+                "it. Put the folder itself in its place"
+            )
 
 
 def _sync(folder: Path) -> None:
