@@ -313,6 +313,15 @@ def test_a_strangers_query_is_one_select_that_sees_these_tables_alone(as_written
         answer(as_written, "SELECT count(*) FROM range(1000000) a, range(1000000) b", seconds=0.2)
 
 
+def test_a_query_that_is_ended_from_outside_leaves_nothing_on_the_disk(as_written, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("groundlings.simulator.log.reading.asked._START_SECONDS", 3.0)
+    with pytest.raises(NotAnswered, match=r"stopped after 0\.2 seconds; ask for less, or use DuckDB on the parts"):
+        answer(as_written, "SELECT repeat('x', 2000000000)", seconds=0.2)  # DuckDB looks at nothing while it is at this
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_reading_changes_nothing(in_parts):
     before = contents(in_parts)
     with LogReader(in_parts) as log:
