@@ -301,6 +301,10 @@ def test_what_cannot_be_simulated_elsewhere_stays_and_says_why(module):
         "pool, 2 workers: as execution.engine says",
         "arm waits stays in one process: its recommender (Waits) may wait for a model or a server",
     ]
+    later = {"day": 2, "arms": ["popular"], "recommender": f"{waiting}:Waits"}
+    assert lines_of(arms=mixed[0:1] + mixed[3:], execution=pool(), interventions=[later])[1:] == [
+        "arm popular stays in one process: its recommender (Waits) may wait for a model or a server",
+    ]
     (line,) = lines_of(arms=mixed[2:3])
     assert line.startswith("process: Own is not part of Groundlings, and may hold threads")
     (line,) = lines_of(**ASKING, execution=pool())
