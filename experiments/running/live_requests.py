@@ -161,14 +161,11 @@ class LiveRequests:
         numbered = list(enumerate(lines, start=1))
         known, new = numbered[: len(before)], numbered[len(before) :]
         changed = [number for (number, line), was in zip(known, before, strict=False) if line != was]
-        changed += [number for number, line in new if number in self._taken and not self._says_what_is_logged(number, line)]
+        again = [(number, line) for number, line in new if number in self._taken]
+        changed += [number for number, line in again if not self._says_what_is_logged(number, line)]
         for number in changed:
-            self._progress.event(
-                Note(
-                    f"{REQUESTS_NAME}, line {number}, changes nothing: another line stood there when it was read; add a "
-                    "line behind the others"
-                )
-            )
+            why = "another line stood there when it was read; add a line behind the others"
+            self._progress.event(Note(f"{REQUESTS_NAME}, line {number}, changes nothing: {why}"))
         return [(number, line) for number, line in new if line.strip() and number not in self._taken]
 
     def _says_what_is_logged(self, number: int, line: str) -> bool:

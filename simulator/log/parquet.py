@@ -15,8 +15,7 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import parts as files
 from groundlings.simulator.log.columnar import ColumnarConnection, columnar
 from groundlings.simulator.log.columns import Columns
-from groundlings.simulator.log.parts import Part, parts
-from groundlings.simulator.log.query_engine import RESTORE
+from groundlings.simulator.log.parts import RESTORE, Part, parts
 from groundlings.simulator.log.sqlite import SqliteStore
 from groundlings.simulator.log.tables import LARGE
 

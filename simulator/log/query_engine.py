@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.columns import Row
-from groundlings.simulator.log.parts import Part, fault_of, schema_of
+from groundlings.simulator.log.parts import RESTORE, Part, fault_of, schema_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,9 +23,6 @@ _SETTINGS = (
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
-
-RESTORE = "the log was left as it is, restore it from a copy"
-"""What to do about a part that is not as it was written."""
 
 
 class QueryEngine:

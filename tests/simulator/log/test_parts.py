@@ -275,6 +275,20 @@ def test_a_list_of_parts_leads_nowhere_else(in_parts):
         log.impressions()
 
 
+@pytest.mark.parametrize("column", ["arm_id", "day", "number", "rows", "first_session", "last_session", "bytes"])
+@pytest.mark.parametrize("value", ["0 OR 1 = 1", 1.5, b"\xff"])
+def test_a_list_of_parts_holds_whole_numbers_or_is_not_read(in_parts, column, value):
+    """They become names of files, sums and bounds in a query."""
+    with sqlite3.connect(in_parts / "log.db") as connection:
+        connection.execute(f"UPDATE parts SET {column} = ?", (value,))
+    for read in (LogReader.digest, LogReader.impressions):
+        with (
+            LogReader(in_parts) as log,
+            pytest.raises(RunDirectoryError, match=f"as {column}, expected a whole number"),
+        ):
+            read(log)
+
+
 def test_a_full_disk_is_one_message_and_the_run_goes_on_later(as_written, tmp_path, monkeypatch, undrawn):
     def full(_descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
