@@ -22,6 +22,7 @@ from groundlings.experiments.running.events import Note
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import build_plan, prepare
 from groundlings.experiments.running.simulating import log_experiment, simulate
+from groundlings.simulator.engines.worker import portable
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import LOG_NAME
 
@@ -207,6 +208,23 @@ def test_an_error_that_cannot_be_sent_is_told_in_its_own_words(module, tmp_path)
     arms = [{"name": "odd", "recommender": f"{module(FAILING)}:Oddly"}]
     with pytest.raises(RuntimeError, match=r"(?s)in a worker process:.*nobody can send this"):
         logged(tmp_path / LOG_NAME, arms=arms, execution=pool())
+
+
+class ComesBackAsText(Exception):
+    def __reduce__(self):
+        return str, ("text",)
+
+
+class TakesNoNote(Exception):
+    def add_note(self, _note):
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("kind", [ComesBackAsText, TakesNoNote])
+def test_an_error_of_any_kind_can_be_sent(kind):
+    sent = portable(kind("whatever it is"))
+    assert type(sent) is RuntimeError
+    assert "whatever it is" in str(sent)
 
 
 SLOW = """
