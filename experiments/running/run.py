@@ -166,8 +166,9 @@ def _carried_out(
                 directory = resumed or begin(plan, out, held, progress)
                 if resumed is not None:
                     prepare_again(plan, resumed, begun, resuming)
-                for line in plan.execution.lines:
-                    progress.event(Note(f"engine: {line}"))
+                if plan.execution.engine != "process" or config.execution.engine != "auto":
+                    for line in plan.execution.lines:
+                        progress.event(Note(f"engine: {line}"))
                 ready = time.monotonic()
                 try:
                     found = await simulate_into(

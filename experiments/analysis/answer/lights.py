@@ -38,9 +38,9 @@ def _test(comparison: Comparison) -> Light:
     if wrong:
         said += f"; failed: {_check(wrong[0].name)}{_more(len(wrong))}"
     elif missing:
-        said += f"; not made: {_check(missing[0].name)}{_more(len(missing))}"
+        said += f"; {len(missing)} not made: {_check(missing[0].name)}{_more(len(missing))}"
     if comparison.preference is None and not comparison.declared:
-        said += "; what decides was not declared beforehand"
+        said += "; no deciding metric was declared beforehand"
         state = "warn" if state == "good" else state
     return Light("Test", state, f"{said}.")
 
@@ -74,7 +74,7 @@ def _audience(comparison: Comparison, finding: Finding) -> Light:
 def _examined(comparison: Comparison) -> tuple[State, str]:
     gates = [gate for gate in (comparison.truth, comparison.gate) if gate is not None]
     if not gates:
-        return "unknown", "these simulated people were not yet compared with real ones"
+        return "unknown", "whether these simulated people choose as real ones do was not examined"
     fitting = [gate for gate in gates if gate.fits is not False]
     if not fitting:
         return "unknown", f"compared with real people only on {gates[0].mismatch}"
@@ -97,11 +97,11 @@ def _stance(leader: ArmFindings | None) -> tuple[State, str] | None:
         return None
     match leader.real.stance:
         case "agrees":
-            return "good", f"what the users of the data really did later agrees on {leader.name}"
+            return "good", f"what the real users chose later also puts {leader.name} ahead"
         case "disagrees":
-            return "bad", f"what the users of the data really did later says the opposite of {leader.name}"
+            return "bad", f"what the real users chose later puts {leader.name} behind instead"
         case "cannot tell":
-            return "unknown", f"what the users of the data really did later cannot tell for {leader.name}"
+            return "unknown", f"what the real users chose later cannot tell whether {leader.name} is ahead"
         case _:
             return None
 

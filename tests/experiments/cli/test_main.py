@@ -197,7 +197,8 @@ def test_a_disk_that_fills_up_ends_in_one_message_and_a_readable_log(groundlings
 
 
 def test_ctrl_c_ends_with_130_and_keeps_what_was_finished(config, tmp_path):
-    path = config(simulation={"days": 5000}, dataset={"name": "toy", "toy": {"n_users": 500}})
+    long = {"simulation": {"days": 5000}, "dataset": {"name": "toy", "toy": {"n_users": 500}}}
+    path = config(**long, log={"store": "sqlite"})
     process = subprocess.Popen([COMMAND, "run", path, "--out", "here"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     log = tmp_path / "here/log.db"
     deadline = time.monotonic() + 60

@@ -20,7 +20,7 @@ SMALL = {
     "mind": {"kind": "scripted"},
     "arms": [{"name": "popular", "recommender": "popular"}],
 }
-HUGE = "50,000,000 impressions, about 5 GB of log"
+HUGE = "50,000,000 impressions, about 2 GB of log"
 
 
 def config(days):

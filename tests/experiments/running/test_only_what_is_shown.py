@@ -58,7 +58,8 @@ def test_a_whole_run_takes_less_memory_than_one_number_for_each_user_and_item(tm
         raise AssertionError("a decision asked for whole rows of the catalog")
 
     monkeypatch.setattr(CatalogRows, "slots", refuse)
-    dataset = made_up(3000, 12_000)
+    users, items = 3000, 12_000
+    dataset = made_up(users, items)
     config = ExperimentConfig.model_validate(
         {
             "name": "large",
@@ -83,7 +84,7 @@ def test_a_whole_run_takes_less_memory_than_one_number_for_each_user_and_item(tm
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 3000 * 12_000 * np.dtype(np.float32).itemsize
+    assert peak < users * items * np.dtype(np.float32).itemsize
     with LogReader(tmp_path / LOG_NAME) as log:
         assert log.digest()
 

@@ -60,7 +60,7 @@ def test_what_was_not_declared_is_exploratory():
     found = answer_to(2.0, 0.0, plan=None)
     assert found.sentence.startswith("Exploratory: a leads: click-through rate +")
     assert "against base (42.6 %)" in found.sentence
-    assert "not declared beforehand" in found.lights[0].words
+    assert "no deciding metric was declared beforehand" in found.lights[0].words
     assert "`plan`" in found.next_step
     assert found.question == "How do base, a and b compare on click-through rate?"
 
@@ -174,7 +174,7 @@ def test_what_real_people_did_wins_over_the_claim():
     assert "a does not count" in other.sentence
     agrees = answer(alone, held_out=real(0.01, 0.03))
     assert agrees.winner == "a"
-    assert agrees.lights[1].words.startswith("What the users of the data really did later agrees on a;")
+    assert agrees.lights[1].words.startswith("What the real users chose later also puts a ahead;")
 
 
 def test_people_who_were_once_shown_items_are_told_of():
@@ -341,7 +341,7 @@ def test_twelve_arms_are_told_in_one_breath():
 def test_users_of_whom_none_differs_tell_of_no_other_difference():
     even = np.full(N, 4.0)
     found = answer(run_of(arm("base", even), arm("a", even.copy())))
-    assert "and users do not differ in it" in found.sentence
+    assert "Every user did the same; there is no spread to test against." in found.sentence
     assert "would have been found" not in found.sentence
 
 
