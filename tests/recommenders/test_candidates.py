@@ -15,7 +15,6 @@ from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.errors import ConfigError, NotFitted
 from groundlings.environments.interactions import Interactions
-from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import RankingRequest, top_items
 from groundlings.recommenders import parts

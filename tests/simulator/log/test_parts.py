@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sqlite3
+import zipfile
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -156,6 +157,13 @@ def test_every_export_has_the_same_bytes(in_file, as_written, tmp_path, name):
     ours, theirs = (contents(tmp_path / store) for store in ("parts", "file"))
     assert ours.keys() == theirs.keys()
     assert [path for path, rows in ours.items() if rows != theirs[path]] == []
+
+
+def test_an_archive_of_an_export_does_not_say_when_it_was_written(in_file, tmp_path):
+    export_run(in_file, "open_bandit", tmp_path / "export")
+    for path in (tmp_path / "export").rglob("*.npz"):
+        with zipfile.ZipFile(path) as archive:
+            assert {member.date_time[0] for member in archive.infolist()} == {1980}
 
 
 def test_language_agents_are_logged_alike_with_their_calls_moods_and_memories(tmp_path, undrawn):
