@@ -165,19 +165,29 @@ def _sound(found: object, n: int, whose: str) -> Candidates:
     """The candidates themselves, where a list can be made of them; `ConfigError` otherwise."""
     if not isinstance(found, Candidates):
         raise ConfigError(f"recommender {whose}: its candidates are a {type(found).__name__}; expected Candidates")
-    shape = np.shape(found.items)
-    if len(shape) != 2 or shape[0] != n or np.shape(found.scores) != shape or found.items.dtype.kind not in "iu":
+    items, scores = np.asarray(found.items), np.asarray(found.scores)
+    if (
+        items.ndim != 2 or len(items) != n or scores.shape != items.shape
+        or items.dtype.kind not in "iu" or scores.dtype.kind not in "fiu"
+    ):  # fmt: skip
         raise ConfigError(
-            f"recommender {whose}: its candidates are items of shape {shape} ({found.items.dtype}) and scores of shape "
-            f"{np.shape(found.scores)}; expected a row for each of {n} users, whole numbers, and as many scores"
+            f"recommender {whose}: its candidates are items of shape {items.shape} ({items.dtype}) and scores of shape "
+            f"{scores.shape} ({scores.dtype}); expected a row for each of {n} users, whole numbers, and as many scores"
         )
-    if (found.scores[:, 1:] > found.scores[:, :-1]).any():
+    unknown = np.argwhere(np.isnan(scores) & (items != NO_ITEM))
+    if len(unknown):
+        row, column = unknown[0].tolist()
+        raise ConfigError(
+            f"recommender {whose}: the score of item {items[row, column]} is NaN (row {row} of its candidates), which "
+            "has no place in an order; leave the item out instead"
+        )
+    if (scores[:, 1:] > scores[:, :-1]).any():
         raise ConfigError(f"recommender {whose}: its candidates do not stand by their scores; expected the best first")
-    return found
+    return Candidates(items, scores)
 
 
 def _best_unseen(found: Candidates, request: RankingRequest, size: int) -> tuple[ItemArray, FloatArray]:
-    free = (found.items != NO_ITEM) & ~request.was_seen(found.items)
+    free = (found.items != NO_ITEM) & (found.scores != -np.inf) & ~request.was_seen(found.items)
     places = np.cumsum(free, axis=1) - 1
     rows, columns = np.nonzero(free & (places < size))
     items = np.full((len(request), size), NO_ITEM, dtype=np.int32)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.simulator.log.parts import FOLDER
 
 
 def strange(directory: Path) -> str | None:
@@ -18,9 +19,9 @@ def strange(directory: Path) -> str | None:
         if me not in (0, owner):
             return f"it belongs to another user ({_name(owner)})"
         home = directory.resolve()
-        for path in sorted(directory.iterdir()):
+        for path in sorted([*directory.iterdir(), *(directory / FOLDER).rglob("*")]):
             if path.is_symlink() and not path.resolve().is_relative_to(home):
-                return f"{path.name} in it is a link to {path.resolve()}"
+                return f"{path.relative_to(directory)} in it is a link to {path.resolve()}"
     except (OSError, AttributeError, RuntimeError):  # not there, no users on this system, a link to itself
         return None
     return None

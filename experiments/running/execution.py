@@ -103,12 +103,15 @@ class Execution:
 IN_ONE_PROCESS = Execution("process", "nothing else was asked for")
 
 
-def execution_of(plan: Plan, recommenders: Sequence[AsyncRecommender]) -> Execution:
+def execution_of(
+    plan: Plan, recommenders: Sequence[AsyncRecommender], swaps: Mapping[str, AsyncRecommender] | None = None
+) -> Execution:
     """How a plan is to be carried out; no mind is built to say so.
 
     Args:
         plan: The plan.
         recommenders: One per configured arm, in their order.
+        swaps: Those that take their places later, by place and arm, as `interventions.check_with_data` gives them.
 
     Raises:
         ConfigError: The engine that is asked for is not to be had here.
@@ -120,7 +123,7 @@ def execution_of(plan: Plan, recommenders: Sequence[AsyncRecommender]) -> Execut
         return Execution("process", asked_for)
     if plan.config.mind.asked is not None:
         return Execution("process", "agents ask a language model; simulation.concurrency sets how many at once")
-    arms = _arms(plan, recommenders)
+    arms = _arms(plan, recommenders, swaps or {})
     staying = {
         name: why for name, parts in arms.items() if (why := _why_it_stays(plan, parts, wanted.engine == "auto"))
     }
@@ -153,12 +156,15 @@ def _check_there(engine: str) -> None:
         raise ConfigError(f"execution.engine: pool is not to be had: {why}; use process or ray")
 
 
-def _arms(plan: Plan, recommenders: Sequence[AsyncRecommender]) -> dict[str, dict[str, AsyncRecommender]]:
-    """Arm as it is simulated -> the configured arms whose recommenders make its lists."""
+def _arms(
+    plan: Plan, recommenders: Sequence[AsyncRecommender], swaps: Mapping[str, AsyncRecommender]
+) -> dict[str, dict[str, AsyncRecommender]]:
+    """Arm as it is simulated -> the recommenders that make its lists, sooner or later, by configured arm or swap."""
     made = {arm.name: recommender for arm, recommender in zip(plan.config.arms, recommenders, strict=True)}
     if isinstance(plan.config.design, InterleavingDesign):
         return {INTERLEAVED: made}
-    return {name: {name: recommender} for name, recommender in made.items()}
+    later = {name: {key: each for key, each in swaps.items() if key.partition(".")[2] == name} for name in made}
+    return {name: {name: recommender, **later[name]} for name, recommender in made.items()}
 
 
 def usable_cores() -> int:

@@ -115,12 +115,16 @@ class LiveRequests:
 
     def __init__(self, directory: Path, plan: Plan, progress: Progress) -> None:
         self._path, self._plan, self._progress = directory / REQUESTS_NAME, plan, progress
-        self._lines, self._problem = 0, ""
-        self._taken: frozenset[int] = frozenset()
+        self._read_before: list[str] = []
+        self._problem = ""
+        self._taken: dict[int, list[Intervention]] = {}
 
     def taken_up(self, logged: Sequence[Intervention]) -> None:
         """Say which lines an earlier start of the run has taken up: they are in its log."""
-        self._taken = frozenset(each.place for each in logged if each.origin == "live")
+        self._taken = {}
+        for each in logged:
+            if each.origin == "live":
+                self._taken.setdefault(each.place, []).append(each)
 
     def new(self, day: int, arms: Sequence[str]) -> list[Intervention]:
         """See `Requests.new`."""
@@ -153,9 +157,28 @@ class LiveRequests:
                 self._progress.event(Note(problem))
             self._problem = problem
             return []
-        before, self._lines = self._lines, max(len(lines), self._lines)
-        numbered = list(enumerate(lines, start=1))[before:]
-        return [(number, line) for number, line in numbered if line.strip() and number not in self._taken]
+        before, self._read_before = self._read_before, [*lines, *self._read_before[len(lines) :]]
+        numbered = list(enumerate(lines, start=1))
+        known, new = numbered[: len(before)], numbered[len(before) :]
+        changed = [number for (number, line), was in zip(known, before, strict=False) if line != was]
+        again = [(number, line) for number, line in new if number in self._taken]
+        changed += [number for number, line in again if not self._says_what_is_logged(number, line)]
+        for number in changed:
+            why = "another line stood there when it was read; add a line behind the others"
+            self._progress.event(Note(f"{REQUESTS_NAME}, line {number}, changes nothing: {why}"))
+        return [(number, line) for number, line in new if line.strip() and number not in self._taken]
+
+    def _says_what_is_logged(self, number: int, line: str) -> bool:
+        """Whether a line is the one that an earlier start of the run took up."""
+        logged = self._taken[number]
+        try:
+            change = read_request(line, self._plan.config, logged[0].day + 1)
+        except UserError:
+            return False
+        asked = of_arms(change, self._plan.config, "live", number)
+        return [(each.arm, each.day, each.detail) for each in asked] == [
+            (each.arm, each.day, each.detail) for each in logged
+        ]
 
     def _read(self, line: str, number: int, day: int, here: Sequence[str]) -> tuple[Intervention, ...]:
         config = self._plan.config

@@ -282,7 +282,7 @@ async def prepare(
         plan.built.recommenders = recommenders
         check_recommenders(config, recommenders, plan.split.train, plan.population.users)
         swaps = check_with_data(plan)
-        execution = execution_of(plan, recommenders)
+        execution = execution_of(plan, recommenders, swaps)
     if config.mind.asked is not None and ask:
         before = spent.agents, forms.get(AGENT, frozenset())
         model = await _opened(config.mind.asked, "mind.model", plan, stack, progress, *before)

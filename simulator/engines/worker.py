@@ -108,9 +108,10 @@ def portable(fault: Exception) -> Exception:
     told = "".join(traceback.format_exception(fault)).rstrip()
     try:
         sent: Exception = pickle.loads(pickle.dumps(fault))  # noqa: S301 - our own bytes
+        sent.add_note(f"in a worker process:\n{told}")  # what came back may be anything, and take no note
+        pickle.dumps(sent)
     except Exception:
         return RuntimeError(f"in a worker process:\n{told}")
-    sent.add_note(f"in a worker process:\n{told}")
     return sent
 
 

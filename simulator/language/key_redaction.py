@@ -105,7 +105,23 @@ def _refuse_impossible(url: str, parts: SplitResult) -> None:
         parts.port  # noqa: B018 - reading it checks it
     except ValueError:
         raise ValueError("the port of an address is a number from 0 to 65535") from None
+    if not _can_be_called(parts.hostname or ""):
+        raise ValueError("expected the name or the number of a host: none can be called so")
+
+
+def _can_be_called(host: str) -> bool:
+    if "\\" in host:
+        return False
     try:
-        (parts.hostname or "").encode("idna").decode("idna")
+        host.encode("idna").decode("idna")
     except UnicodeError:
-        raise ValueError("expected the name or the number of a host: none can be called so") from None
+        return False
+    if host.isascii():
+        return True
+    import httpx2  # the client knows newer rules than Python
+
+    try:
+        httpx2.URL(scheme="http", host=host)
+    except httpx2.InvalidURL:
+        return False
+    return True

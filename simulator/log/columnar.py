@@ -20,8 +20,8 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.canonical import kinds_of
 from groundlings.simulator.log.columns import Row
-from groundlings.simulator.log.parts import Part, fault_of, parts
-from groundlings.simulator.log.query_engine import RESTORE, Asked, QueryEngine
+from groundlings.simulator.log.parts import RESTORE, Part, fault_of, parts
+from groundlings.simulator.log.query_engine import Asked, QueryEngine
 from groundlings.simulator.log.row_texts import RowTexts
 
 if TYPE_CHECKING:

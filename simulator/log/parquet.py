@@ -15,8 +15,7 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import parts as files
 from groundlings.simulator.log.columnar import ColumnarConnection, columnar
 from groundlings.simulator.log.columns import Columns
-from groundlings.simulator.log.parts import Part, parts
-from groundlings.simulator.log.query_engine import RESTORE
+from groundlings.simulator.log.parts import RESTORE, Part, parts
 from groundlings.simulator.log.sqlite import SqliteStore
 from groundlings.simulator.log.tables import LARGE
 
@@ -39,8 +38,10 @@ class ParquetStore(SqliteStore):
 
     def prepare(self, connection: Connection) -> None:
         """Make the table that lists the parts, and their folder."""
-        with files.named_faults_of(self.path.parent / files.FOLDER):
-            (self.path.parent / files.FOLDER).mkdir(exist_ok=True)
+        folder = self.path.parent / files.FOLDER
+        files.refuse_links(self.path.parent, folder)
+        with files.named_faults_of(folder):
+            folder.mkdir(exist_ok=True)
         parts.create(connection, checkfirst=True)
 
     def check_integrity(self, connection: Connection) -> None:

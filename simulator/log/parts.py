@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Boolean, Column, MetaData, String, Table
 from sqlalchemy import Integer as WholeNumber
 
-from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.errors import RunDirectoryError, shown
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.canonical import kinds_of
 from groundlings.simulator.log.columns import Columns
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 FOLDER = "parts"
 """Where they lie, in the directory of the run."""
+
+RESTORE = "the log was left as it is, restore it from a copy"
+"""What to do about a part that is not as it was written."""
 
 parts = Table(
     FOLDER,
@@ -54,7 +57,7 @@ _OURS = re.compile(r"\d{6}\.parquet(\.part)?")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A row of `parts`; attributes are its columns."""
+    """A row of `parts`; attributes are its columns. `RunDirectoryError` where one holds another kind of value."""
 
     part_id: int
     name: str
@@ -68,13 +71,21 @@ class Part:
     bytes: int
     sha256: str
 
+    def __post_init__(self) -> None:
+        for column in parts.columns:
+            kind, found = (str if isinstance(column.type, String) else int), getattr(self, column.name)
+            if type(found) is not kind:
+                expected = "text" if kind is str else "a whole number"
+                raise RunDirectoryError(
+                    f"the list of parts: found {shown(found)} as {column.name}, expected {expected}; {RESTORE}"
+                )
+
     @property
     def path(self) -> str:
         """Where it lies in the run's directory; made of numbers alone, whatever a log says."""
         if self.name not in tables.LARGE:
             raise RunDirectoryError(f"the list of parts names a table {self.name!r}, expected one of {tables.LARGE}")
-        arm, day, number = int(self.arm_id), int(self.day), int(self.number)
-        return f"{FOLDER}/{self.name}/arm_id={arm}/day={day}/{number:06d}.parquet"
+        return f"{FOLDER}/{self.name}/arm_id={self.arm_id}/day={self.day}/{self.number:06d}.parquet"
 
 
 def schema_of(name: str) -> pa.Schema:
@@ -145,18 +156,37 @@ def write(directory: Path, path: str, content: memoryview) -> None:
     """Put a file at its place in a run's directory: whole, and on the disk before its name is there.
 
     Raises:
-        RunDirectoryError: The disk is full, or the directory may not be written.
+        RunDirectoryError: The disk is full, the directory may not be written, or a link leads out of it.
     """
     target = directory / path
     beside = target.with_name(target.name + ".part")
     with named_faults_of(target):
+        refuse_links(directory, target.parent)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
+        beside.unlink(missing_ok=True)  # a link by this name would have a file written where it leads
+        with beside.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(target)
         _sync(target.parent)
+
+
+def refuse_links(directory: Path, folder: Path) -> None:
+    """Raise `RunDirectoryError` where the way to a folder of parts is a link: a run writes in its own directory alone.
+
+    Args:
+        directory: The run's; it may itself be reached by links.
+        folder: In it; it need not be there.
+    """
+    for each in (folder, *folder.parents):
+        if each == directory:
+            return
+        if each.is_symlink():
+            raise RunDirectoryError(
+                f"{each}: a link to {os.path.realpath(each)}, expected a folder; nothing is written or removed through "
+                "it. Put the folder itself in its place"
+            )
 
 
 def _sync(folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.columns import Row
-from groundlings.simulator.log.parts import Part, fault_of, schema_of
+from groundlings.simulator.log.parts import RESTORE, Part, fault_of, schema_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,9 +23,6 @@ _SETTINGS = (
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
-
-RESTORE = "the log was left as it is, restore it from a copy"
-"""What to do about a part that is not as it was written."""
 
 
 class QueryEngine:
@@ -41,6 +38,7 @@ class QueryEngine:
         import duckdb
 
         self._directory = directory
+        self._address: Path | None = None
         self._seen: tuple[Part, ...] | None = None
         self._tables: dict[str, pa.Table] = {}
         self._spilled = TemporaryDirectory(prefix="groundlings-", ignore_cleanup_errors=True)
@@ -68,10 +66,21 @@ class QueryEngine:
             if wrong is not None:
                 raise RunDirectoryError(f"{self._directory}: {wrong}; {RESTORE}")
         for name in tables.LARGE:
-            self.connection.register(f"{name}_in_parts", rows_of(self._directory, name, known))
+            self.connection.register(f"{name}_in_parts", rows_of(self._addressed(), name, known))
             if self._seen is None:
                 self.connection.execute(f"CREATE TEMP VIEW {name} AS SELECT {_widened(name)} FROM {name}_in_parts")
         self._seen = known
+
+    def _addressed(self) -> Path:
+        """The run's directory by a name that Arrow takes: a link to it where its own is not UTF-8."""
+        if self._address is None:
+            self._address = self._directory.absolute()
+            try:
+                str(self._address).encode()
+            except UnicodeEncodeError:
+                self._address = Path(self._spilled.name) / "run"
+                self._address.symlink_to(self._directory.absolute())
+        return self._address
 
     def see_table(self, name: str, table: pa.Table) -> None:
         """Have a small table show these rows."""

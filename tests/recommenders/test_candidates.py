@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.errors import ConfigError, NotFitted
 from groundlings.environments.interactions import Interactions
@@ -144,6 +145,9 @@ class Asked(CandidateRecommender):
         (lambda n: Candidates(np.zeros((n, 2)), np.zeros((n, 2))), r"items of shape \(\d, 2\) \(float64\)"),
         (lambda _: Candidates(np.zeros((9, 2), int), np.zeros((9, 2))), r"a row for each of \d users"),
         (lambda n: Candidates(np.tile([3, 4], (n, 1)), np.tile([0.0, 1.0], (n, 1))), "expected the best first"),
+        (lambda n: Candidates(np.tile([3, 4], (n, 1)), np.tile([1.0, np.nan], (n, 1))), "the score of item 4 is NaN"),
+        (lambda n: Candidates([[3.5, 4.0]] * n, [[1.0, 0.0]] * n), r"items of shape \(\d, 2\) \(float64\)"),
+        (lambda n: Candidates([[3, 4]] * n, [["b", "a"]] * n), r"scores of shape \(\d, 2\) \(<U1\)"),
     ],
 )
 def test_candidates_of_which_no_list_can_be_made_are_refused(answer, said, history):
@@ -153,6 +157,17 @@ def test_candidates_of_which_no_list_can_be_made_are_refused(answer, said, histo
 
     with pytest.raises(ConfigError, match=f"recommender Own: .*{said}"):
         Own().recommend(request_of(history, users=np.arange(1, 5)))
+
+
+def test_candidates_may_be_lists_and_minus_infinity_hides_an_item_as_among_all_scores(history):
+    class Own(Asked):
+        def candidates(self, users, width):
+            return Candidates([[3, 4, 5]] * len(users), [[2.0, 1.0, -np.inf]] * len(users))
+
+    request = request_of(history, users=np.arange(1, 5))
+    listed = Own().recommend(request).items
+    assert set(listed[listed != NO_ITEM].tolist()) <= {3, 4}
+    assert (listed == 3).any()
 
 
 def test_what_is_asked_for_grows_with_histories_and_not_with_the_catalogue():

@@ -146,6 +146,8 @@ def circumstances(runs: Sequence[Outcomes]) -> list[str]:
 def factors(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """What each run has that not all have: name of the factor -> its level.
 
+    No two runs have all in common: where models of one name differ by other settings, runs are numbered as well.
+
     Args:
         runs: Their rows in their logs.
     """
@@ -153,12 +155,16 @@ def factors(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         {
             "prompt": str(run["mind"].get("options", {}).get("wording", "standard")),
             "model": str(run["mind"].get("model")),
+            "temperature": str(run["mind"].get("temperature")),
             "seed": str(run["seed"]),
         }
         for run in runs
     ]
     vary = [name for name in facts[0] if len({each[name] for each in facts}) > 1]
-    return [{name: each[name] for name in vary} for each in facts]
+    levels = [{name: each[name] for name in vary} for each in facts]
+    if vary and len({tuple(each.values()) for each in levels}) < len(runs):
+        return [{"run": str(number), **each} for number, each in enumerate(levels, start=1)]
+    return levels
 
 
 def in_all_runs(first: Sequence[Check], others: Sequence[Sequence[Check]], names: Sequence[str]) -> tuple[Check, ...]:

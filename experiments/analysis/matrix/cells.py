@@ -162,7 +162,9 @@ def heat_maps(arms: Sequence[OverRuns], levels: Sequence[Mapping[str, str]]) -> 
         levels: What each run has that not all have, in the order of the matrix: name of the factor -> its level.
     """
     names = list(levels[0]) if levels else []
-    if not arms or not names:
+    if (
+        not arms or not names or "run" in names
+    ):  # numbers are no circumstances: such a map would be empty but for a line
         return ()
     *outer, inner = names
     columns = tuple(dict.fromkeys(each[inner] for each in levels))

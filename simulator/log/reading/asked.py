@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import Connection
@@ -89,13 +91,16 @@ def _of_files(store: SqliteStore, sql: str, seconds: float, rows: int) -> tuple[
     told = {"address": f"{store.path.absolute().as_uri()}?mode=ro", "sql": sql, "seconds": seconds, "rows": rows}
     if store.keeper is not None:
         told |= {"directory": str(store.path.parent.absolute()), "modules": sys.path}
-    try:
-        process = subprocess.run(  # noqa: S603 - our own file
-            [sys.executable, "-I", query_process.__file__],
-            input=json.dumps(told).encode(), capture_output=True, timeout=seconds + _START_SECONDS, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        process = None
+    # A process that is ended removes nothing, so what it keeps on the disk lies where this one removes it.
+    with TemporaryDirectory(prefix="groundlings-", ignore_cleanup_errors=True) as spilled:
+        try:
+            process = subprocess.run(  # noqa: S603 - our own file
+                [sys.executable, "-I", query_process.__file__],
+                input=json.dumps(told).encode(), capture_output=True, timeout=seconds + _START_SECONDS, check=False,
+                env={**os.environ, "TMPDIR": spilled},
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            process = None
     if process is None or process.returncode < 0:
         raise NotAnswered(f"stopped after {seconds:g} seconds; ask for less, or use {_elsewhere(store)}")
     if process.returncode:

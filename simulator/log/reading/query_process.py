@@ -23,6 +23,9 @@ _MOST_MEMORY = 1 << 30
 _MOST_MEMORY_FOR_PARTS = 6 << 30
 """Of addresses: DuckDB keeps itself to 1 GB of memory, and Arrow reserves more than it uses."""
 
+_MOST_SPILLED = 1 << 30
+"""Bytes of one file that DuckDB may keep on the disk meanwhile; it has a few of them."""
+
 _LONGEST_VALUE = 10_000_000
 """Bytes of the longest text that SQLite may make on the way, such as with `zeroblob`."""
 
@@ -64,6 +67,8 @@ def _answered_from_parts(
     """DuckDB answers whatever is asked, also of the small tables; SQLite runs no word of a stranger's query."""
     from pathlib import Path
 
+    import duckdb
+
     from groundlings.environments.errors import RunDirectoryError
     from groundlings.simulator.log.columnar import ColumnarConnection
 
@@ -75,7 +80,7 @@ def _answered_from_parts(
         asked = log.ask(sql)
         kept, more = _rows(asked, rows)
         return {"columns": [column[0] for column in asked.description], "rows": kept, "more": more}
-    except (sqlite3.Error, RunDirectoryError) as fault:
+    except (sqlite3.Error, RunDirectoryError, duckdb.Error) as fault:
         if "INTERRUPT" in str(fault):
             return {"refused": f"stopped after {seconds:g} seconds; ask for less"}
         return {"refused": str(fault)}
@@ -88,7 +93,11 @@ def _bound(seconds: float, most_memory: int) -> None:
         import resource
     except ImportError:  # not on Windows; whoever started this process ends it in time
         return
-    for kind, most in ((resource.RLIMIT_AS, most_memory), (resource.RLIMIT_CPU, int(seconds) + 1)):
+    for kind, most in (
+        (resource.RLIMIT_AS, most_memory),
+        (resource.RLIMIT_CPU, int(seconds) + 1),
+        (resource.RLIMIT_FSIZE, _MOST_SPILLED),
+    ):
         try:
             resource.setrlimit(kind, (most, most))
         except (ValueError, OSError):  # macOS knows no bound of memory

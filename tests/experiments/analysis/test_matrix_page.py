@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from groundlings.experiments.analysis.answer.values import Size
+from groundlings.experiments.analysis.comparison.several_runs import factors
 from groundlings.experiments.analysis.matrix.cells import Cell, OverRuns, heat_maps
 from groundlings.experiments.analysis.matrix.sentences import agreement, spread
 from groundlings.experiments.config.loading import load_config
@@ -139,3 +140,15 @@ def test_a_heat_map_has_the_last_factor_across_and_what_was_not_run_stays_empty(
     ]
     (alone,) = heat_maps([arm], [{"seed": each} for each in "123"])
     assert (alone.corner, [row.label for row in alone.rows]) == ("recommender", ["knn"])
+
+
+def test_models_of_one_name_are_told_apart_and_none_takes_the_place_of_another():
+    def run(seed, temperature, wording="standard"):
+        return {"seed": seed, "mind": {"model": "m", "temperature": temperature, "options": {"wording": wording}}}
+
+    assert factors([run(1, 0.2), run(2, 0.2), run(1, 0.9), run(2, 0.9)])[2] == {"temperature": "0.9", "seed": "1"}
+    alike = [run(1, 0.2), run(2, 0.2), run(1, 0.2), run(2, 0.2)]  # models of one name that differ by something else
+    levels = factors(alike)
+    assert levels[2:] == [{"run": "3", "seed": "1"}, {"run": "4", "seed": "2"}]
+    assert heat_maps([OverRuns("a", SIZE, "", "", "unclear", "", (), None)], levels) == ()
+    assert factors([run(1, 0.2)]) == [{}]

@@ -131,3 +131,13 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
     config = ModelConfig(embedded=EmbeddedOptions(path=tmp_path / "absent.gguf"))
     with pytest.raises(ConfigError, match=r"there is no file .*absent\.gguf"):
         asyncio.run(build_chat_model(config))
+
+
+@pytest.mark.parametrize("host", ["a..b", "\u0661.0.0.1", "a\\\\b", "xn--a"])
+def test_an_address_that_a_client_would_trip_over_is_refused(host):
+    with pytest.raises(ValidationError, match="none can be called so"):
+        ModelConfig(provider="endpoint", base_url=f"http://{host}/v1")
+
+
+def test_a_host_may_have_a_name_in_any_script():
+    assert ModelConfig(provider="endpoint", base_url="http://é.é/v1").base_url == "http://é.é/v1"
