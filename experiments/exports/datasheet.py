@@ -5,15 +5,17 @@ The questions are a selection from Gebru et al. 2021, "Datasheets for datasets".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.cleaning import printable, printable_json
 from groundlings.experiments.analysis.metrics.lost import altogether
+from groundlings.experiments.config.interventions import in_words
 from groundlings.experiments.exports.registry import Format, Written
 from groundlings.experiments.exports.source import LogSource
+from groundlings.simulator.interventions import Intervention
 
 if TYPE_CHECKING:
     from groundlings.experiments.exports.quality.measuring import LogQuality
@@ -59,7 +61,7 @@ def datasheet(
     source: LogSource, chosen: Format, written: Written, quality: LogQuality | str | None = None
 ) -> dict[str, Any]:
     """The facts, as plain JSON values; arguments as of `write_datasheet`."""
-    run, counts, lost = source.run, source.counts(), source.lost()
+    run, counts, lost, changes = source.run, source.counts(), source.lost(), source.interventions()
     return {
         **source.provenance(),
         "warning": "Every interaction in these files was made by a simulation. None is the behaviour of a real person.",
@@ -79,6 +81,7 @@ def datasheet(
             }
             for arm in source.arms
         ],
+        **({"interventions": _changed(changes)} if changes else {}),
         "lost": altogether(list(lost.values())).as_dict(),
         "site": {
             **{name: run[name] for name in ("page_size", "max_pages")},
@@ -91,6 +94,12 @@ def datasheet(
         **({} if quality is None else {"quality": _told(quality)}),
         "config": run["config"],
     }
+
+
+def _changed(changes: Sequence[Intervention]) -> dict[str, Any]:
+    """Each change as the log has it, days from 0, and all of them in words, in which days count from 1."""
+    rows = [{**asdict(change), "detail": dict(change.detail)} for change in changes]
+    return {"rows": rows, "in_words": in_words(changes)}
 
 
 def _told(quality: LogQuality | str) -> dict[str, Any]:
@@ -179,6 +188,7 @@ def _markdown(facts: Mapping[str, Any], worth: list[str]) -> str:
         f"Format: {chosen['name']} ({chosen['description']}). Rows are: {chosen['rows']}.",
         _list({f"`{name}`": f"{rows:,} rows" for name, rows in chosen["files"].items()}),
         _arms(facts["arms"]),
+        *_changed_lines(facts),
         f"**Unknown outcomes:** {chosen['unknown']}.",
         f"**Lost pages:** {_plain(facts['lost']['in_words'])}." if facts["lost"]["in_words"] else "",
         f"**The synthetic mark:** {chosen['mark']}.",
@@ -201,6 +211,18 @@ def _arms(arms: list[Mapping[str, Any]]) -> str:
         cells = [_plain(arm["name"]), arm["folder"], f"{_plain(arm['recommender'])}{bound}"]
         lines.append(f"| {' | '.join([*cells, *(_number(arm[name]) for name in columns)])} |")
     return "\n".join(lines)
+
+
+def _changed_lines(facts: Mapping[str, Any]) -> list[str]:
+    """What was changed on the way; [] where nothing was."""
+    if "interventions" not in facts:
+        return []
+    lines = "\n".join(f"- {_plain(line)}" for line in facts["interventions"]["in_words"])
+    return [
+        "**Changed on the way**, so that rows of the days before and after are not made alike; the recommender of an "
+        "arm in the table above is its first one:",
+        lines,
+    ]
 
 
 def _number(count: int | None) -> str:

@@ -15,6 +15,7 @@ from groundlings.experiments.archive.directory import read_manifest
 from groundlings.experiments.archive.log_check import SOME_ROWS, check_log
 from groundlings.experiments.archive.provenance import claim
 from groundlings.experiments.exports.folders import folder_names
+from groundlings.simulator.interventions import Intervention
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.reader import ArmRows as Counts
 from groundlings.simulator.log.reader import LoggedItem, LogReader, Outcome
@@ -182,6 +183,10 @@ class LogSource:
         """The simulated people, in the order of the log."""
         for number, agent in enumerate(self._log.logged_agents(), start=1):
             yield Agent(agent.agent_id, number, agent.user_id, agent.persona)
+
+    def interventions(self) -> tuple[Intervention, ...]:
+        """What was changed in arms at the beginning of a day, in the order in which it was decided."""
+        return self._log.logged_interventions()
 
     def items(self) -> list[LoggedItem]:
         """The catalogue, in its order."""

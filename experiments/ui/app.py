@@ -28,7 +28,7 @@ from groundlings.experiments.ui.live import FAULTS_OF_A_LOG, LiveRuns
 from groundlings.experiments.ui.overview import Overview, RunRow
 from groundlings.experiments.ui.pages import STYLED, page, report_policy, story_styles
 from groundlings.experiments.ui.resuming import Resumptions
-from groundlings.experiments.ui.run_shelf import ShelvedRun, find_run
+from groundlings.experiments.ui.run_shelf import ShelvedRun, find_replicate, find_run
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.reading.asked import EXAMPLE, NotAnswered, answer
 
@@ -62,6 +62,7 @@ def web_app(root: Path, access: Access | None = None) -> Starlette:
         _at("/static/{name}", _static),
         _at("/runs/{run}/", pages.run),
         _at("/runs/{run}/report.html", pages.report),
+        _at("/runs/{run}/cells/{cell}/report.html", pages.replicate),
         _at("/runs/{run}/live", pages.live),
         _at("/runs/{run}/live/panel", partial(pages.live, panel=True)),
         _at("/runs/{run}/people", pages.people),
@@ -117,17 +118,27 @@ class _Pages:
         return page("index.html.j2", rows=rows, root=str(self._overview.root))
 
     async def run(self, request: Request) -> Response:
-        row = await self._row(request)
-        where = "live" if row.status == "running" or not row.has_report else REPORT_NAME
-        return RedirectResponse(f"/runs/{row.run.key}/{where}", status_code=303)
+        run, where = await self._shelved(request, matrix=True), REPORT_NAME
+        if not run.is_matrix:
+            row = await self._row(request)
+            where = "live" if row.status == "running" or not row.has_report else REPORT_NAME
+        return RedirectResponse(f"/runs/{run.key}/{where}", status_code=303)
+
+    async def replicate(self, request: Request) -> Response:
+        """Where the page of a matrix leads: its links are those of its directory, which hold without a server, too."""
+        matrix, name = await self._shelved(request, matrix=True), str(request.path_params["cell"])
+        found = await run_in_threadpool(find_replicate, self._overview.root, matrix, name) if matrix.is_matrix else None
+        if found is None:
+            raise NotHere(f"{matrix.name} has no such run; it may have been moved or deleted")
+        return RedirectResponse(f"/runs/{found.key}/", status_code=303)
 
     async def report(self, request: Request) -> Response:
-        run = await self._shelved(request)
+        run = await self._shelved(request, matrix=True)
         content = await run_in_threadpool(_bytes, run.directory / REPORT_NAME)
-        return HTMLResponse(content, headers={"content-security-policy": report_policy()})
+        return HTMLResponse(content, headers={"content-security-policy": report_policy(matrix=run.is_matrix)})
 
     async def file(self, request: Request) -> Response:
-        run, name = await self._shelved(request), request.path_params["name"]
+        run, name = await self._shelved(request, matrix=True), request.path_params["name"]
         kind = _FILES.get(Path(name).suffix)
         # Looked up among what lies there, so that no name can lead anywhere else.
         found = next((path for path in await run_in_threadpool(_files_in, run.directory) if path.name == name), None)
@@ -226,11 +237,14 @@ class _Pages:
             raise NotHere("the form is of an earlier start of this server; load the page again")
         return await self._row(request)
 
-    async def _shelved(self, request: Request, key: str | None = None) -> ShelvedRun:
+    async def _shelved(self, request: Request, key: str | None = None, *, matrix: bool = False) -> ShelvedRun:
+        """The run of an address; that of a matrix, which has no log, only for what needs none."""
         wanted = key or str(request.path_params["run"])
         run = await run_in_threadpool(find_run, self._overview.root, wanted)
         if run is None:
             raise NotHere("there is no such run here; it may have been moved or deleted")
+        if run.is_matrix and not matrix:
+            raise NotHere(f"{run.name} is one experiment run several times; open one of its runs in the list")
         return run
 
     async def _row(self, request: Request, key: str | None = None) -> RunRow:

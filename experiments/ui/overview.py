@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,9 @@ from groundlings.simulator.log.store import LOG_NAME
 _WATCHED = (LOG_NAME, f"{LOG_NAME}-wal", ANSWER_NAME, MANIFEST_NAME, REPORT_NAME)
 _COLOURS = ("good", "warn", "bad", "unknown")
 _LIGHTS = 3
+_LEAST_FIRST = ("running", DAMAGED, "failed", "killed", "interrupted", "done")
+"""Of the states of replicates the one that counts for all of them."""
+
 _LARGEST = 1e15
 _MOST = 2_000
 """Characters of a text that the index shows at most."""
@@ -73,10 +76,23 @@ class Overview:
         self._kept: dict[str, tuple[tuple[float, ...], RunRow]] = {}
 
     def rows(self) -> list[RunRow]:
-        """All runs, the latest first; those that are running before all others."""
-        found = [self.row(run) for run in shelved_runs(self.root)]
-        found.sort(key=lambda row: row.started, reverse=True)
-        return sorted(found, key=lambda row: row.status != "running")
+        """All runs, the latest first; those that are running before all others, and a matrix above its replicates."""
+        together: dict[Path, list[RunRow]] = {}
+        matrices: dict[Path, ShelvedRun] = {}
+        for run in shelved_runs(self.root):
+            if run.is_matrix:
+                matrices[run.whole] = run
+            else:
+                # Replicates without a page of all of them stand for themselves.
+                together.setdefault(run.whole if run.whole in matrices else run.directory, []).append(self.row(run))
+        groups = list(together.values())
+        groups.sort(key=lambda rows: max(row.started for row in rows), reverse=True)
+        groups.sort(key=lambda rows: all(row.status != "running" for row in rows))
+        found = []
+        for rows in groups:
+            matrix = matrices.get(rows[0].run.whole)
+            found += rows if matrix is None else [_row_of_all(matrix, rows), *rows]
+        return found
 
     def row(self, run: ShelvedRun) -> RunRow:
         """What is known of one run."""
@@ -99,19 +115,40 @@ def _read(run: ShelvedRun) -> RunRow:
             about = log.run()
     except GroundlingsError as fault:
         return RunRow(run, run.name, DAMAGED, sentence=str(fault)[:_MOST])
-    told = _content(run.directory / ANSWER_NAME)
-    return RunRow(
+    row = RunRow(
         run=run,
         experiment=str(about["experiment"])[:_MOST],
         status=str(about["status"])[:_MOST],
+        started=_minute(about["started_at"]),
+        took=_took(_content(run.directory / MANIFEST_NAME)),
+        has_report=(run.directory / REPORT_NAME).is_file(),
+    )
+    return _with_answer(row)
+
+
+def _row_of_all(matrix: ShelvedRun, rows: Sequence[RunRow]) -> RunRow:
+    """A matrix in the index: what all of its replicates answer together, and as far as the least of them is."""
+    states = {row.status for row in rows}
+    row = RunRow(
+        run=matrix,
+        experiment=next((row.experiment for row in rows if row.status != DAMAGED), matrix.name),
+        status=next((status for status in _LEAST_FIRST if status in states), rows[0].status),
+        started=min((row.started for row in rows if row.started), default=""),
+        live=next((row.live for row in rows if row.live is not None), None),
+        has_report=True,
+    )
+    return _with_answer(row)
+
+
+def _with_answer(row: RunRow) -> RunRow:
+    told = _content(row.run.directory / ANSWER_NAME)
+    return replace(
+        row,
         question=_text(told.get("question")),
         sentence=_text(told.get("sentence")),
         winner=_text(told.get("winner")),
         lift=_lift(told.get("lift")),
         lights=_lights(told.get("lights")),
-        started=_minute(about["started_at"]),
-        took=_took(_content(run.directory / MANIFEST_NAME)),
-        has_report=(run.directory / REPORT_NAME).is_file(),
     )
 
 

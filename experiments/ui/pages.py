@@ -38,12 +38,18 @@ def page(template: str, status: int = 200, policy: str | None = None, **values: 
 
 
 @cache
-def report_policy() -> str:
-    """The policy for a report: its own styles, and no script but exactly ours: a stranger's report runs none."""
+def report_policy(*, matrix: bool = False) -> str:
+    """The policy for a report: its own styles, and no script but exactly ours: a stranger's report runs none.
+
+    Args:
+        matrix: Whether it is the page of a matrix, whose script is shorter.
+    """
+    from groundlings.experiments.analysis.matrix.page import SCRIPTS as OF_A_MATRIX
     from groundlings.experiments.analysis.report.page import SCRIPTS
     from groundlings.experiments.analysis.report.skeleton import frame, page_environment
 
-    return f"{frame(page_environment(), {}, SCRIPTS)['policy']}; frame-ancestors 'none'"
+    scripts = OF_A_MATRIX if matrix else SCRIPTS
+    return f"{frame(page_environment(), {}, scripts)['policy']}; frame-ancestors 'none'"
 
 
 @cache

@@ -16,6 +16,7 @@ from groundlings.experiments.analysis.answer.values import Answer, News, Place, 
 from groundlings.experiments.analysis.compare import Estimate
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.metrics import Summary
+from groundlings.experiments.analysis.report.real_sentences import first_recommender
 from groundlings.recommenders.in_words import in_words
 
 _NO_MEAN = Estimate(None, None, None, None, 0, 0)
@@ -91,6 +92,7 @@ def _rows(
         return not known, 0.0 if arm is None else -gain(arm, finding.direction)
 
     abouts = {arm.name: in_words(arm.recommender) or own_words.get(arm.name, "") for arm in summary.arms}
+    abouts = {name: about and f"{about}{first_recommender(comparison, name)}" for name, about in abouts.items()}
     names = sorted((comparison.baseline, *arms), key=order)
     return tuple(
         replace(

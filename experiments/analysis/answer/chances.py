@@ -32,7 +32,7 @@ def chances_note(comparison: Comparison, finding: Finding) -> str:
     if finding.kind == "no clear winner" and not leader.headline.unvaried:
         best = max(chances, key=lambda name: chances[name])
         return (
-            f"Not clear: at {sure}, the differences to {comparison.baseline} can be chance. "
+            f"Not clear: at {sure}, {_unclear(comparison)} to {comparison.baseline} can be chance. "
             f"{_LEAN} Here it is {_odds(chances, [best])}: a lean, and no result."
         )
     if finding.kind == "no direction":
@@ -41,6 +41,13 @@ def chances_note(comparison: Comparison, finding: Finding) -> str:
         against = "what real people did" if contradicted(leader) else "what stands against it"
         return f"The chance to be best is of the simulated {_label(comparison)} alone and does not know {against}."
     return ""
+
+
+def _unclear(comparison: Comparison) -> str:
+    """Whose differences are not clear; others may be clearly worse."""
+    names = [arm.name for arm in comparison.arms if not arm.headline.clear]
+    what = "the difference" if len(names) == 1 else "the differences"
+    return what if len(names) in (0, len(comparison.arms)) else f"{what} of {listed(names)}"
 
 
 def _odds(chances: Mapping[str, float], names: list[str]) -> str:

@@ -9,6 +9,7 @@ from groundlings.experiments.analysis.comparison.fidelity_gate import Gate
 from groundlings.experiments.analysis.comparison.real_behaviour import ORDER_CHECK, REPEAT_CHECK
 from groundlings.experiments.analysis.comparison.verdict import failed
 from groundlings.experiments.analysis.report.formatting import plural
+from groundlings.experiments.analysis.report.real_sentences import first_recommender
 
 _PLAIN = {
     "A/A": "no recommender was tried twice to see that it agrees with itself",
@@ -25,7 +26,7 @@ def lights_of(comparison: Comparison, finding: Finding, past_tests: int = 0) -> 
         finding: What it comes to.
         past_tests: On how many tests on real people the effects were corrected.
     """
-    return _test(comparison), _audience(comparison, finding), _people(finding, past_tests)
+    return _test(comparison), _audience(comparison, finding), _people(comparison, finding, past_tests)
 
 
 def _test(comparison: Comparison) -> Light:
@@ -56,7 +57,7 @@ def _more(number: int) -> str:
 def _audience(comparison: Comparison, finding: Finding) -> Light:
     """Whether the simulated people are like real ones: by the labs, and by what real people did with the same arms."""
     state, said = _examined(comparison)
-    stance = _stance(finding.leader)
+    stance = _stance(comparison, finding.leader)
     if stance is not None:
         colour, words = stance
         said = f"{words}; {said}" if state == "unknown" else f"{said}; {words}"
@@ -91,22 +92,23 @@ def _agreement(gate: Gate) -> str:
     return "" if gate.tau is None else f" (agreement {gate.tau:.2f} of 1)"
 
 
-def _stance(leader: ArmFindings | None) -> tuple[State, str] | None:
+def _stance(comparison: Comparison, leader: ArmFindings | None) -> tuple[State, str] | None:
     """What real people did with the leader: held-out behaviour, or items that were shown to them."""
     if leader is None or leader.real is None:
         return None
+    who = f"{leader.name}{first_recommender(comparison, leader.name)}"
     match leader.real.stance:
         case "agrees":
-            return "good", f"what the real users chose later also puts {leader.name} ahead"
+            return "good", f"what the real users chose later also puts {who} ahead"
         case "disagrees":
-            return "bad", f"what the real users chose later puts {leader.name} behind instead"
+            return "bad", f"what the real users chose later puts {who} behind instead"
         case "cannot tell":
-            return "unknown", f"what the real users chose later cannot tell whether {leader.name} is ahead"
+            return "unknown", f"what the real users chose later cannot tell whether {who} is ahead"
         case _:
             return None
 
 
-def _people(finding: Finding, past_tests: int) -> Light:
+def _people(comparison: Comparison, finding: Finding, past_tests: int) -> Light:
     """Whether any of this was ever tried on real people."""
     if past_tests:
         return Light("People", "good", f"Corrected by {plural(past_tests, 'test')} on real people.")
@@ -125,5 +127,6 @@ def _people(finding: Finding, past_tests: int) -> Light:
     return Light(
         "People",
         state,
-        f"Once: {plural(known.n, 'real person', 'real people')} were shown items {how}; what they did {reading}.",
+        f"Once: {plural(known.n, 'real person', 'real people')} were shown items {how}; what they did {reading}"
+        f"{'' if leader is None else first_recommender(comparison, leader.name)}.",
     )

@@ -163,8 +163,6 @@ def _unclear(words: Words) -> tuple[str, str]:
     who = leader.name if len(words.comparison.arms) == 1 else f"the best of the others, {leader.name},"
     found = leader.headline
     chance = "which can be chance"
-    if found.effect.difference == 0 and found.effect.low == 0 == found.effect.high:
-        chance = "and users do not differ in it"
     if found.effect.excludes_zero and not found.clear:
         chance = "which can be chance where so many figures are looked at"
     elif found.clear:
@@ -213,7 +211,8 @@ def _preference(found: Preference | None) -> tuple[str, str]:
     people = (found.prefer_arm, found.prefer_baseline)
     detail = (
         f"{count(max(people))} people opened more of its picks, {count(min(people))} more of {second}'s, "
-        f"{count(found.prefer_neither)} as many of both: a share of {100 * share:.0f} %{ends}, where 50 % is none"
+        f"{count(found.prefer_neither)} as many of both: a share of {100 * share:.0f} %{ends}, where 50 % is no "
+        "preference"
     )
     if not found.clear:
         return "No preference found", detail.replace("its picks", f"{first}'s picks") + "."

@@ -170,6 +170,9 @@ def read_outcomes(
     changes = log.logged_interventions()
     if asked := in_words([each for each in changes if each.origin == "live"]):
         run["changed_while_it_ran"] = asked
+    swaps = [each for each in sorted(changes, key=lambda each: -each.day) if each.kind == "recommender"]
+    if swaps:
+        run["other_recommender_from_day"] = {each.arm: each.day + 1 for each in swaps}  # the first of each arm
     declared, design = config.get("plan"), design_of(config)
     if measured is None:
         wanted = metrics_of(config, actions=log.action_names()) if metrics is None else metrics

@@ -17,7 +17,8 @@ from groundlings.experiments.analysis.matrix.cells import arms_over_runs, heat_m
 from groundlings.experiments.analysis.measuring import Measured
 from groundlings.experiments.analysis.metrics import summarise
 from groundlings.experiments.analysis.report.page import common_context, read_material
-from groundlings.experiments.analysis.report.sections.answer import answer_section, bars_of_sizes
+from groundlings.experiments.analysis.report.sections.answer import answer_section
+from groundlings.experiments.analysis.report.sections.bars import bars_of_sizes
 from groundlings.experiments.analysis.report.sections.believe import believe_section
 from groundlings.experiments.analysis.report.sections.material import Material
 from groundlings.experiments.analysis.report.skeleton import frame, page_environment
@@ -33,6 +34,9 @@ CONTENTS = {
     "again": "Details",
 }
 """Id of each section -> its name in the list of contents."""
+
+SCRIPTS = ("page.js",)
+"""Of the page, in the order in which they run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ def render_page(material: Material, directory: Path, cells: Sequence[Path], logs
         if (name != "agree" or context["over_runs"]) and (name != "factors" or context["heats"])
     }
     environment = page_environment("groundlings.experiments.analysis.matrix")
-    context |= frame(environment, contents)
+    context |= frame(environment, contents, SCRIPTS)
     return printable(environment.get_template("matrix.html.j2").render(context), newlines=True)
 
 

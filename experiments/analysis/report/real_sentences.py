@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from groundlings.experiments.analysis.compare import Estimate
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.comparison.held_out import RealEffect
@@ -29,7 +31,8 @@ def real(comparison: Comparison, arm: ArmFindings) -> str:
     others = [_effect(each) for each in found.effects if each is not first]
     why = f" ({found.why})" if found.why else ""
     beside = f"; {'; '.join(others)}" if others else ""
-    return f"{first.source} {head}{why}: {_effect(first)}, {_levels(comparison, first)}{beside}"
+    whose = first_recommender(comparison, arm.name)
+    return f"{first.source}{whose} {head}{why}: {_effect(first)}, {_levels(comparison, first)}{beside}"
 
 
 def extrapolated(comparison: Comparison, arm: ArmFindings) -> str:
@@ -64,6 +67,27 @@ def audience(comparison: Comparison) -> str:
     )
 
 
+def first_recommender(comparison: Comparison, arm: str) -> str:
+    """To be put behind an arm's name: that only its first recommender is meant; "" where it had one all the time."""
+    return " (its first recommender)" if arm in _swapped(comparison) else ""
+
+
+def swapped(comparison: Comparison) -> str:
+    """Of which arms real behaviour is known of the first recommender only; "" where none was replaced."""
+    days = _swapped(comparison)
+    if not days or comparison.held_out is None or comparison.held_out.missing:
+        return ""
+    told = ", ".join(f"{arm} from day {day} on" for arm, day in days.items())
+    one = "its first one" if len(days) == 1 else "their first ones"
+    return f"Another recommender made the lists of {told}: what real people do is known of {one} only."
+
+
+def _swapped(comparison: Comparison) -> Mapping[str, int]:
+    """Arm -> the first day on which it has another recommender than it began with, 1 for the first."""
+    found: Mapping[str, int] = comparison.run.get("other_recommender_from_day", {})
+    return found
+
+
 def people(comparison: Comparison) -> str:
     """Whom real behaviour is known of, or why it is not; "" where nobody looked."""
     found = comparison.held_out
@@ -77,6 +101,7 @@ def people(comparison: Comparison) -> str:
         f"Real behaviour: lists of the first day, scored by the {which} that {part}{count(found.with_items)} of "
         f"{plural(found.population, 'agent')} really met in the held-out part."
         f"{f' {found.no_exposures[:1].upper()}{found.no_exposures[1:]}.' if found.no_exposures else ''}"
+        f"{f' {swapped(comparison)}' if swapped(comparison) else ''}"
     )
 
 

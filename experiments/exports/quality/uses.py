@@ -145,8 +145,9 @@ def _added(arm: ArmQuality) -> Use:
         return Use(what, "bad", f"It makes {together(worse)} worse.")
     if len(better) == len(known):
         return Use(what, "good", f"It makes {together(better)} better.")
-    some = f"It makes {together(better)} better; for the others" if better else "For none of them"
-    return Use(what, "open", f"{some} no difference is clear.")
+    if not better:
+        return Use(what, "open", "No recommender shows a clear difference.")
+    return Use(what, "open", f"It makes {together(better)} better; for the others no difference is clear.")
 
 
 def _behaviour(arm: ArmQuality) -> Use:

@@ -15,6 +15,7 @@ from groundlings.experiments.analysis.matrix.cells import Cell, OverRuns, heat_m
 from groundlings.experiments.analysis.matrix.sentences import agreement, spread
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.running.replicates import run_matrix, write_reports
+from groundlings.experiments.ui.pages import report_policy
 
 SIZE = Size(True, 0.1, 0.0, 0.2)
 
@@ -87,6 +88,11 @@ def test_every_run_is_linked_and_says_its_own_answer(matrix, page):
         patch.setattr("groundlings.experiments.running.replicates.measure", lambda *_, **__: None)
         write_reports(matrix[0])
     assert "&lt;script&gt;It leads." in (matrix[0] / "report.html").read_text()
+
+
+def test_the_web_app_lets_its_script_run(page):
+    (allowed,) = re.findall(r"sha256-[^']+", report_policy(matrix=True))
+    assert f"&#39;{allowed}&#39;" in page or f"'{allowed}'" in page
 
 
 def test_it_is_fit_for_phone_paper_and_screen_readers(matrix, page, fit_for_everybody):

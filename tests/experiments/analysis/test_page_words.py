@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -213,3 +214,16 @@ def test_a_difference_of_few_says_of_how_many(told, summary):
     assert few
     assert told.count('class="few"') == len(few)
     assert all(f"n = {each.n} of {summary.run['agents']}" in told for _, each in few)
+
+
+def test_sections_of_one_page_give_no_class_two_meanings():
+    """`report.css` is of all sections and may be refined by each; what one section names is nobody else's."""
+    sheets = files("groundlings.experiments.analysis.report").joinpath("templates")
+    named = {}
+    for section in ("answer", "why", "people"):
+        style = sheets.joinpath(f"{section}.css").read_text(encoding="utf-8")
+        selectors = {part.strip() for rule in re.findall(r"([^{}]+)\{", style) for part in rule.split(",")}
+        named[section] = {each for each in selectors if re.fullmatch(r"\.[\w-]+", each)}
+        assert named[section]
+    shared = {(a, b): named[a] & named[b] for a in named for b in named if a < b and named[a] & named[b]}
+    assert shared == {}

@@ -300,6 +300,10 @@ def test_of_interleaved_lists_the_picks_of_each_arm_are_followed(toy_run):
     page = run.report.read_text()
     assert "Overlap of lists: n/a, the two arms drafted each list together" in page
     assert "a row is what became of one arm's picks" in page
+    answer = page[page.index('id="answer"') : page.index('id="about"')]
+    assert {name: f"{name}</span>" in answer for name in ("popular", "knn")} == {"popular": True, "knn": True}
+    assert answer.count('class="lift-whisker"') == 2
+    assert "shows what most users chose" in answer
 
 
 def test_one_arm_alone_has_a_funnel_and_nothing_to_compare(toy_run):

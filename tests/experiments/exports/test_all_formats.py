@@ -7,15 +7,18 @@ import shutil
 import sqlite3
 
 import pytest
+import yaml
 
 from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError
 from groundlings.environments.memory import Available
 from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports import open_bandit
 from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.exports.folders import folder_names
 from groundlings.experiments.exports.registry import FORMATS
 from groundlings.experiments.exports.synthesis import synthesise
+from groundlings.experiments.running.simulating import log_experiment
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.reading import open_log
 
@@ -163,3 +166,27 @@ def test_arrays_of_text_that_no_memory_holds_are_refused(run, tmp_path, monkeypa
     monkeypatch.setattr(open_bandit, "available_memory", lambda: Available(10, "a test"))
     with pytest.raises(DataError, match=r"a category has \d+ characters, .* and 10 bytes are left \(a test\)"):
         export_run(run, "open_bandit", tmp_path / "out")
+
+
+def test_the_datasheet_names_what_was_changed_on_the_way(config, tmp_path):
+    changed = {
+        **yaml.safe_load(config.read_text()),
+        "interventions": [
+            {"day": 2, "arms": ["popular"], "recommender": "random_order"},
+            {"day": 2, "withdraw": ["i1"]},
+        ],
+    }
+    log_experiment(ExperimentConfig.model_validate(changed), tmp_path / "log.db")
+    export_run(tmp_path, "parquet", tmp_path / "exported")
+    told = json.loads((tmp_path / "exported/datasheet.json").read_text())["interventions"]
+    assert told["in_words"] == [
+        "from day 2 on in popular: random_order makes the lists",
+        "from day 2 on in popular, explored: item i1 withdrawn",
+    ]
+    assert {(row["arm"], row["day"], row["kind"]) for row in told["rows"]} == {
+        ("popular", 1, "recommender"),
+        ("popular", 1, "withdraw"),
+        ("explored", 1, "withdraw"),
+    }
+    text = (tmp_path / "exported/DATASHEET.md").read_text()
+    assert "- from day 2 on in popular: random\\_order makes the lists" in text.partition("**Changed on the way**")[2]

@@ -18,7 +18,7 @@ from groundlings.experiments.running.events import SessionsWritten
 from groundlings.experiments.running.live_requests import LiveRequests, add_request
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import prepare
-from groundlings.experiments.running.simulating import simulate
+from groundlings.experiments.running.simulating import log_experiment, simulate
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import LOG_NAME
 
@@ -98,3 +98,15 @@ def test_a_line_stands_in_pictures_by_day_where_a_day_with_a_change_begins(asked
         pictures[name].panels[0].draw(axes)
         upright = [set(line.get_xdata()) for line in axes.get_lines() if len(set(line.get_xdata())) == 1]
         assert upright == [{1.5}]
+
+
+def test_the_first_day_of_another_recommender_is_known_of_each_arm_that_has_one(tmp_path):
+    swaps = [
+        {"day": day, "arms": ["shorter"], "recommender": recommender}
+        for day, recommender in ((3, "random_order"), (2, "item_mean"))
+    ]
+    config = TWINS.model_copy(update={"simulation": TWINS.simulation.model_copy(update={"days": 3})})
+    changed = ExperimentConfig.model_validate({**config.model_dump(exclude_defaults=True), "interventions": swaps})
+    log_experiment(changed, tmp_path / LOG_NAME)
+    with LogReader(tmp_path) as log:
+        assert read_outcomes(log).run["other_recommender_from_day"] == {"shorter": 2}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 
@@ -37,6 +39,16 @@ def matrix(small_run, tmp_path):
     (whole / "config.yaml").write_text("name: m\n")
     set_status(whole / "cells" / "seed-4", "running")
     return whole
+
+
+@pytest.fixture
+def drawn(matrix):
+    """Both are done, and the page of both is there."""
+    set_status(matrix / "cells" / "seed-4", "done")
+    links = "".join(f'<a href="cells/{name}/report.html">{name}</a>' for name in ("seed-3", "seed-4", "none"))
+    (matrix / "report.html").write_text(f"<!doctype html><title>both</title>{links}")
+    write_json(matrix / "answer.json", {"sentence": "In both, <b>A</b> leads.", "winner": "A"})
+    return matrix
 
 
 @pytest.fixture
@@ -87,6 +99,42 @@ def test_what_a_command_said_that_could_not_resume_stands_on_the_page(small_run,
         assert page.count("x" * 1_000) <= 4
         set_status(run, "done")
         assert "correct the path" not in site.get(f"{site.key('stopped')}/live").text
+
+
+def test_a_matrix_stands_above_its_runs_and_its_page_leads_to_theirs(drawn, serve) -> None:
+    with serve(drawn.parent) as site:
+        index = site.get("/").text
+        names = re.findall(r'href="/runs/[a-z0-9-]+/">([^<]+)<', index)
+        assert names == ["matrix", "matrix/cells/seed-3", "matrix/cells/seed-4"]
+        assert index.count('type="checkbox"') == 2, "a matrix has no log that could be compared"
+        assert "In both, &lt;b&gt;A&lt;/b&gt; leads." in index
+        opened = site.get(f"{site.key('matrix')}/")
+        assert (opened.status, opened.headers["location"]) == (303, f"{site.key('matrix')}/report.html")
+        *links, missing = re.findall(r'href="(cells/[^"]+)"', site.get(opened.headers["location"]).text)
+        led = [site.get(urljoin(opened.headers["location"], link)) for link in links]
+        assert [each.status for each in led] == [303, 303]
+        assert [each.headers["location"] for each in led] == [
+            f"{site.key(f'matrix/cells/seed-{seed}')}/" for seed in (3, 4)
+        ]
+        for nowhere in (missing, "cells/%2e%2e/report.html", "live", "sql", "people", "files/config.txt"):
+            assert site.get(urljoin(opened.headers["location"], nowhere)).status == 404, nowhere
+        assert site.get(f"{site.key('matrix/cells/seed-3')}/cells/seed-3/report.html").status == 404
+
+
+def test_a_matrix_is_as_far_as_the_least_of_its_runs(drawn, serve) -> None:
+    set_status(drawn / "cells" / "seed-3", "failed")
+    with serve(drawn) as site:
+        assert site.get(f"{site.key('matrix')}/report.html").status == 200
+        row = next(row for row in site.get("/").text.split("<tr ") if "all of its runs together" in row)
+    assert "status failed" in row
+
+
+def test_the_page_of_a_matrix_that_leads_elsewhere_is_not_followed(drawn, tmp_path, serve) -> None:
+    (drawn / "report.html").unlink()
+    (drawn / "report.html").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").write_text("not for the web")
+    with serve(drawn.parent) as site:
+        assert "all of its runs together" not in site.get("/").text
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

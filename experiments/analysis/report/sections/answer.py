@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
-from groundlings.experiments.analysis.answer.values import Answer, Row, Size
+from groundlings.experiments.analysis.answer.values import Answer, Row
 from groundlings.experiments.analysis.report.formatting import decimal
+from groundlings.experiments.analysis.report.sections.bars import Bar, bars_of_sizes
 from groundlings.experiments.analysis.report.sections.material import Material, Section
+from groundlings.experiments.analysis.report.sections.picks import picks_of
 from groundlings.experiments.analysis.report.sparkline import sparkline
-
-Key = TypeVar("Key", bound=Hashable)
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A bar from zero to an effect, with its interval, in per cent of the width.
-
-    Attributes:
-        zero: Where zero is.
-        start, end: Of the bar.
-        low, high: Ends of the interval; equal where there is none.
-    """
-
-    zero: float
-    start: float
-    end: float
-    low: float
-    high: float
 
 
 def answer_section(material: Material) -> Section:
@@ -44,6 +25,7 @@ def answer_section(material: Material) -> Section:
             "next_step": _with_code(answer.next_step),
             "lift_bars": bars_of(answer.rows),
             "courses": _courses(material),
+            "picks": picks_of(material),
             "whole": sum(row.chance is not None for row in answer.rows) > 1,
         }
     )
@@ -61,29 +43,6 @@ def _with_code(text: str) -> Markup:
 def bars_of(rows: Sequence[Row]) -> dict[str, Bar]:
     """Recommender -> its bar; all on one scale that holds zero and every interval."""
     return bars_of_sizes({row.name: row.size for row in rows})
-
-
-def bars_of_sizes(sizes: Mapping[Key, Size]) -> dict[Key, Bar]:
-    """As `bars_of`, of sizes under any name; those that are not known have no bar."""
-    known = {name: size for name, size in sizes.items() if size.value is not None}
-    ends = [end for size in known.values() for end in (size.value, size.low, size.high) if end is not None]
-    marks = [0.0, *ends]
-    low, high = min(marks), max(marks)
-    reach = (high - low) or 1.0
-
-    def place(value: float) -> float:
-        return round(100 * (value - low) / reach, 2)
-
-    return {
-        name: Bar(
-            zero=place(0.0),
-            start=place(min(0.0, size.value or 0.0)),
-            end=place(max(0.0, size.value or 0.0)),
-            low=place((size.value if size.low is None else size.low) or 0.0),
-            high=place((size.value if size.high is None else size.high) or 0.0),
-        )
-        for name, size in known.items()
-    }
 
 
 def _courses(material: Material) -> dict[str, str]:

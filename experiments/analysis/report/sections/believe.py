@@ -10,6 +10,7 @@ from groundlings.experiments.analysis.comparison.real_behaviour import ORDER_CHE
 from groundlings.experiments.analysis.comparison.verdict import Check
 from groundlings.experiments.analysis.report.claims import claims_count, fidelity_claims, truth_claims
 from groundlings.experiments.analysis.report.formatting import plural
+from groundlings.experiments.analysis.report.real_sentences import first_recommender
 from groundlings.experiments.analysis.report.sections.material import Material, Section
 
 
@@ -72,7 +73,11 @@ def _of_real_people(comparison: Comparison) -> tuple[Line, ...]:
     }
     lines = []
     for stance, (said, standing) in words.items():
-        arms = [arm.name for arm in comparison.arms if arm.real is not None and arm.real.stance == stance]
+        arms = [
+            f"{arm.name}{first_recommender(comparison, arm.name)}"
+            for arm in comparison.arms
+            if arm.real is not None and arm.real.stance == stance
+        ]
         if arms:
             lines.append(Line(said.format(arms=", ".join(arms)), standing))
     return tuple(lines) or (Line("What real users do with these recommenders is not known.", "open"),)

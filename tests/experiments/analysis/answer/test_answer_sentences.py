@@ -30,6 +30,7 @@ from groundlings.experiments.analysis.comparison.held_out import ArmBehaviour, H
 from groundlings.experiments.analysis.comparison.preference import preference
 from groundlings.experiments.analysis.metrics import METRICS
 from groundlings.experiments.analysis.metrics.lost import LostPages
+from groundlings.experiments.analysis.report import real_sentences
 from groundlings.experiments.config.designs import InterleavingDesign, SplitDesign
 from groundlings.experiments.config.schema import PlanConfig
 
@@ -157,6 +158,24 @@ def real(low, high, source="held-out behaviour"):
     gap = Difference((low + high) / 2, 0.01, low, high, 0.01, N, 0)
     effect = RealEffect(source, "nDCG@10", Estimate(0.1, 0.01, 0.08, 0.12, N, 0), gap)
     return HeldOut("base", N, N, N, {"a": ArmBehaviour("a", (effect,))})
+
+
+def test_of_an_arm_that_got_another_recommender_real_people_are_known_of_its_first_one_only():
+    base = base_likes()
+    run = run_of(arm("base", base), arm("a", shifted(base, 2)))
+    evidence = real(0.01, 0.03)
+    plain = compare_outcomes(run, None, held_out=evidence)
+    assert "first recommender" not in real_sentences.real(plain, plain.arms[0]) + real_sentences.people(plain)
+    swapped = replace(run, run={**run.run, "other_recommender_from_day": {"a": 3}})
+    found = answer_of(compare_outcomes(swapped, None, held_out=evidence), summary_of(swapped), own_words={"a": "asks"})
+    assert "also puts a (its first recommender) ahead" in found.lights[1].words
+    assert found.rows[0].about == "asks (its first recommender)"
+    comparison = compare_outcomes(swapped, None, held_out=evidence)
+    said = real_sentences.real(comparison, comparison.arms[0])
+    assert said.startswith("held-out behaviour (its first recommender) agrees")
+    assert real_sentences.people(comparison).endswith(
+        "Another recommender made the lists of a from day 3 on: what real people do is known of its first one only."
+    )
 
 
 def test_what_real_people_did_wins_over_the_claim():
@@ -342,6 +361,7 @@ def test_users_of_whom_none_differs_tell_of_no_other_difference():
     even = np.full(N, 4.0)
     found = answer(run_of(arm("base", even), arm("a", even.copy())))
     assert "Every user did the same; there is no spread to test against." in found.sentence
+    assert "can be chance" not in found.sentence
     assert "would have been found" not in found.sentence
 
 

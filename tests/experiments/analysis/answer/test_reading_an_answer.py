@@ -12,6 +12,7 @@ from groundlings.experiments.analysis.answer.answering import answer_of
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
 from groundlings.experiments.analysis.comparison.preference import preference
 from groundlings.experiments.analysis.metrics import METRICS
+from groundlings.experiments.analysis.report.sections.picks import both_picks
 from groundlings.experiments.analysis.report.verdict_sentences import sentence
 from groundlings.experiments.config.designs import InterleavingDesign
 
@@ -27,6 +28,8 @@ def test_a_chance_beside_a_tie_is_called_a_lean_and_one_beside_a_winner_needs_no
     unclear = answer_to(0.1, 0.0)
     assert unclear.chances_note.startswith("Not clear: at 95 %, the differences to base can be chance. ")
     assert unclear.as_dict()["chances_note"] == unclear.chances_note
+    one_is_worse = answer_to(0.1, -2.0)
+    assert one_is_worse.chances_note.startswith("Not clear: at 95 %, the difference of a to base can be chance. ")
 
 
 def test_the_best_of_a_metric_without_a_direction_is_called_the_highest():
@@ -98,3 +101,24 @@ def test_recommenders_are_explained_in_half_a_line_where_anybody_says_how_they_w
     assert abouts["popular"] == "shows what most users chose, the same to everybody"
     assert abouts["mine"] == "asks a <b>friend</b>"
     assert {row.name: row.about for row in answer_of(comparison, summary_of(run)).rows}["mine"] == ""
+
+
+def test_a_preference_is_shown_as_shares_on_both_sides_of_one_half():
+    clicks = np.arange(N) % 4
+    first, second = both_picks(preference(clicks + (clicks > 0), clicks * 1.0, ("popular", "ease")), {"ease": "learns"})
+    assert (first.name, first.preferred, first.about) == ("ease", True, "learns")
+    assert (second.name, second.preferred, second.people) == ("popular", False, 0)
+    assert first.people == (clicks > 0).sum()
+    shares = [float(each.share.removesuffix(" %")) for each in (first, second)]
+    assert shares[0] > 50
+    assert sum(shares) == pytest.approx(100, abs=1)
+    assert first.bar.zero == second.bar.zero == pytest.approx(50)
+    assert first.bar.low > first.bar.zero > second.bar.high
+    assert first.bar.end - first.bar.zero == pytest.approx(second.bar.zero - second.bar.start, abs=0.02)
+
+
+def test_where_no_preference_is_found_nobody_is_called_preferred_and_nothing_read_has_no_picture():
+    clicks = np.arange(N) % 4
+    alike = both_picks(preference(clicks * 1.0, clicks[::-1] * 1.0), {})
+    assert [each.preferred for each in alike] == [False, False]
+    assert both_picks(preference(np.zeros(0), np.zeros(0)), {}) == ()

@@ -1,0 +1,93 @@
+"""Forms of the web app in Chromium, which says where a form comes from: the live page of a run at work, and SQL."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.events import SessionsWritten
+from groundlings.experiments.running.live_requests import REQUESTS_NAME, LiveRequests
+from groundlings.experiments.running.manifest import run_row
+from groundlings.experiments.running.plan import prepare
+from groundlings.experiments.running.simulating import simulate
+from groundlings.simulator.log.reader import LogReader
+
+SMALL = {
+    "name": "small",
+    "seed": 3,
+    "dataset": {"name": "toy", "toy": {"n_users": 12}},
+    "simulation": {"days": 2},
+    "mind": {"kind": "scripted", "click": [0, 2], "stars": 4.0},
+    "arms": [{"name": "popular", "recommender": "popular"}, {"name": "random", "recommender": "random_order"}],
+}
+
+
+class AtWork:
+    """Calls back once, when the first day of the first arm is written; the run waits meanwhile."""
+
+    def __init__(self, look):
+        self.look = look
+
+    def event(self, event):
+        if isinstance(event, SessionsWritten) and self.look is not None:
+            look, self.look = self.look, None
+            look()
+
+
+def test_a_form_that_is_filled_in_on_the_live_page_changes_the_run(tmp_path, serve, browser, axe) -> None:
+    directory = tmp_path / "runs" / "watched"
+    directory.mkdir(parents=True)
+
+    def fill_in():
+        address = f"http://127.0.0.1:{site.port}{site.key('watched')}/live"
+        for width, height, dark in ((1400, 900, False), (390, 844, True)):
+            page = browser.open(address, width, height, dark=dark)
+            assert page.violations(axe) == []
+            page.run("document.querySelector('.changing').open = true")
+            assert page.run("document.documentElement.scrollWidth") <= width
+            page.close()
+        page = browser.open(address)
+        page.click(".changing summary")
+        page.click("#value")
+        page.type("i1, i2")
+        page.click("input[name=arm][value=random]")
+        page.run("window.confirm = (asked) => { window.asked = asked; return false; }")
+        page.click(".change button")
+        assert "not as it was declared" in page.run("window.asked")
+        assert not (directory / REQUESTS_NAME).exists(), "whoever says no has asked for nothing"
+        page.run("window.confirm = () => true")
+        page.click(".change button")
+        page.wait("window.asked === undefined && document.readyState === 'complete'")
+        assert (directory / REQUESTS_NAME).exists(), page.run("document.body.innerText")
+        assert page.run("location.href") == address
+        assert page.complaints == []
+        page.close()
+
+    async def whole():
+        async with AsyncExitStack() as stack:
+            plan, told = await prepare(ExperimentConfig.model_validate(SMALL), stack), AtWork(fill_in)
+            requests = LiveRequests(directory, plan, told)
+            await simulate(plan, run_row(plan), directory / "log.db", told, requests=requests)
+
+    with serve(tmp_path / "runs") as site:
+        asyncio.run(whole())
+    with LogReader(directory) as log:
+        (change,) = log.logged_interventions()
+        assert (change.arm, change.day, change.kind, change.origin) == ("popular", 1, "withdraw", "live")
+        assert list(change.detail["items"]) == ["i1", "i2"]
+        rows = log.impressions()
+    later = rows[(rows.arm == "popular") & (rows.day == 1)]
+    assert len(later)
+    assert not later.item_id.isin(["i1", "i2"]).any()
+
+
+def test_a_query_that_is_asked_in_a_browser_is_answered(site, browser, axe) -> None:
+    page = browser.open(f"http://127.0.0.1:{site.port}{site.key('one')}/sql", 390, 844)
+    page.run("document.getElementById('query').value = 'SELECT name FROM arms ORDER BY name'")
+    page.click("main form button")
+    page.wait("document.readyState === 'complete' && document.getElementById('answer') !== null")
+    assert "chance" in page.run("document.getElementById('answer').innerText")
+    assert page.violations(axe) == []
+    assert page.complaints == []
+    page.close()
