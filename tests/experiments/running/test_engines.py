@@ -22,7 +22,6 @@ from groundlings.experiments.running.events import Note
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import build_plan, prepare
 from groundlings.experiments.running.simulating import log_experiment, simulate
-from groundlings.simulator.engines.worker import portable
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import LOG_NAME
 
@@ -210,23 +209,6 @@ def test_an_error_that_cannot_be_sent_is_told_in_its_own_words(module, tmp_path)
         logged(tmp_path / LOG_NAME, arms=arms, execution=pool())
 
 
-class ComesBackAsText(Exception):
-    def __reduce__(self):
-        return str, ("text",)
-
-
-class TakesNoNote(Exception):
-    def add_note(self, _note):
-        raise ZeroDivisionError
-
-
-@pytest.mark.parametrize("kind", [ComesBackAsText, TakesNoNote])
-def test_an_error_of_any_kind_can_be_sent(kind):
-    sent = portable(kind("whatever it is"))
-    assert type(sent) is RuntimeError
-    assert "whatever it is" in str(sent)
-
-
 SLOW = """
 import os, time
 from pathlib import Path
@@ -318,10 +300,6 @@ def test_what_cannot_be_simulated_elsewhere_stays_and_says_why(module):
     assert lines_of(arms=mixed, execution=pool()) == [
         "pool, 2 workers: as execution.engine says",
         "arm waits stays in one process: its recommender (Waits) may wait for a model or a server",
-    ]
-    later = {"day": 2, "arms": ["popular"], "recommender": f"{waiting}:Waits"}
-    assert lines_of(arms=mixed[0:1] + mixed[3:], execution=pool(), interventions=[later])[1:] == [
-        "arm popular stays in one process: its recommender (Waits) may wait for a model or a server",
     ]
     (line,) = lines_of(arms=mixed[2:3])
     assert line.startswith("process: Own is not part of Groundlings, and may hold threads")

@@ -22,7 +22,6 @@ from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import build_plan, prepare
 from groundlings.experiments.running.simulating import simulate
 from groundlings.recommenders.item_knn import ItemKnnRecommender
-from groundlings.simulator.interventions import Intervention
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import LOG_NAME
 from groundlings.simulator.log.writer import LogWriter
@@ -367,20 +366,6 @@ def test_a_line_in_the_place_of_one_that_was_read_is_a_note(tmp_path, plain):
     assert watching.notes[0].startswith("from day 2 on in popular, random: item i1 restored")
     assert [note.startswith(replaced) for note in watching.notes[1:]] == [True]
     assert shown(directory).equals(shown(plain))
-
-
-def test_a_line_that_an_earlier_start_did_not_read_there_is_a_note(tmp_path, plain):
-    plan = build_plan(config_with())
-    taken = [Intervention(arm, 1, "withdraw", {"items": ["i1"]}, "live", 1) for arm in ("popular", "random")]
-    notes = {}
-    for line in ('{"withdraw": ["i1"]}', '{"withdraw": ["i2"]}', "no json"):
-        watching = Watching(tmp_path)
-        requests = LiveRequests(tmp_path, plan, watching)
-        (tmp_path / REQUESTS_NAME).write_text(line + "\n")
-        requests.taken_up(taken)
-        assert requests.new(2, ["popular"]) == []
-        notes[line] = len(watching.notes)
-    assert list(notes.values()) == [0, 1, 1]
 
 
 def test_a_row_that_was_taken_away_is_noticed(tmp_path):

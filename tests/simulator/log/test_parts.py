@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import re
 import shutil
 import sqlite3
@@ -283,20 +282,6 @@ def test_a_list_of_parts_leads_nowhere_else(in_parts):
         log.impressions()
 
 
-@pytest.mark.parametrize("column", ["arm_id", "day", "number", "rows", "first_session", "last_session", "bytes"])
-@pytest.mark.parametrize("value", ["0 OR 1 = 1", 1.5, b"\xff"])
-def test_a_list_of_parts_holds_whole_numbers_or_is_not_read(in_parts, column, value):
-    """They become names of files, sums and bounds in a query."""
-    with sqlite3.connect(in_parts / "log.db") as connection:
-        connection.execute(f"UPDATE parts SET {column} = ?", (value,))
-    for read in (LogReader.digest, LogReader.impressions):
-        with (
-            LogReader(in_parts) as log,
-            pytest.raises(RunDirectoryError, match=f"as {column}, expected a whole number"),
-        ):
-            read(log)
-
-
 def test_a_full_disk_is_one_message_and_the_run_goes_on_later(as_written, tmp_path, monkeypatch, undrawn):
     def full(_descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -335,15 +320,6 @@ def test_a_strangers_query_is_one_select_that_sees_these_tables_alone(as_written
         answer(as_written, "SELECT count(*) FROM range(1000000) a, range(1000000) b", seconds=0.2)
 
 
-def test_a_query_that_is_ended_from_outside_leaves_nothing_on_the_disk(as_written, tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("groundlings.simulator.log.reading.asked._START_SECONDS", 3.0)
-    with pytest.raises(NotAnswered, match=r"stopped after 0\.2 seconds; ask for less, or use DuckDB on the parts"):
-        answer(as_written, "SELECT repeat('x', 2000000000)", seconds=0.2)  # DuckDB looks at nothing while it is at this
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_reading_changes_nothing(in_parts):
     before = contents(in_parts)
     with LogReader(in_parts) as log:
@@ -367,55 +343,3 @@ def test_deleting_a_run_takes_its_parts(in_parts):
     assert read_run(in_parts).size_bytes > sum(path.stat().st_size for path in in_parts.rglob("*.parquet")) > 10_000
     delete_run(in_parts)
     assert not in_parts.exists()
-
-
-LEADING_OUT = {
-    "a folder that holds parts": "parts/sessions/arm_id=1",
-    "a folder where parts will lie": "parts/events/arm_id=9",
-    "the name of a part that is being written": "parts/sessions/arm_id=1/day=0/000009.parquet.part",
-}
-
-
-@pytest.mark.parametrize("name", LEADING_OUT.values(), ids=LEADING_OUT)
-def test_a_link_among_the_parts_makes_the_run_somebody_elses(in_parts, tmp_path, name):
-    elsewhere, link = tmp_path / "elsewhere", in_parts / name
-    if link.is_dir():
-        link.rename(elsewhere)
-    else:
-        elsewhere.mkdir()
-        (elsewhere / "000001.parquet").write_text("precious")
-        link.parent.mkdir(parents=True, exist_ok=True)
-    link.symlink_to(elsewhere)
-    before = contents(elsewhere)
-    with pytest.raises(RunDirectoryError, match=rf"{name} in it is a link to .*elsewhere, so it is only read"):
-        resume_experiment(in_parts)
-    assert contents(elsewhere) == before
-
-
-def test_no_part_is_written_through_a_link(tmp_path):
-    kept, path = tmp_path / "kept", "parts/sessions/arm_id=1/day=0/000001.parquet"
-    kept.mkdir()
-    (kept / "precious").write_text("mine")
-    folder = tmp_path / "run" / "parts" / "sessions"
-    folder.mkdir(parents=True)
-    (folder / "arm_id=1").symlink_to(kept)
-    with pytest.raises(RunDirectoryError, match=r"arm_id=1: a link to .*kept, expected a folder; nothing is written"):
-        files.write(tmp_path / "run", path, memoryview(b"part"))
-    assert contents(kept) == {"precious": b"mine"}
-    (folder / "arm_id=1").unlink()
-    (folder / "arm_id=1" / "day=0").mkdir(parents=True)
-    (tmp_path / "run" / f"{path}.part").symlink_to(kept / "precious")
-    files.write(tmp_path / "run", path, memoryview(b"part"))
-    assert (kept / "precious").read_text() == "mine"
-    assert (tmp_path / "run" / path).read_bytes() == b"part"
-
-
-def test_a_directory_may_have_any_name_that_the_system_takes(as_written, tmp_path):
-    run = tmp_path / os.fsdecode(b"no UTF-8 \xff")
-    try:
-        shutil.copytree(as_written, run)
-    except OSError:
-        pytest.skip("this file system takes UTF-8 alone")
-    with LogReader(run) as log, LogReader(as_written) as same:
-        assert log.impressions().equals(same.impressions())
-        assert log.digest() == same.digest()

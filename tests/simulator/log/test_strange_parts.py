@@ -1,0 +1,120 @@
+"""Parts in directories of strangers: links among them, odd lists, names, and queries that nobody waits for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.archive.strangers import refuse_strange
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.simulating import log_experiment
+from groundlings.simulator.log import parts as files
+from groundlings.simulator.log.parquet import ParquetStore
+from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.reading.asked import NotAnswered, answer
+
+SMALL = {
+    "name": "small", "seed": 3,
+    "dataset": {"name": "toy", "toy": {"n_users": 12, "n_items": 40, "interactions_per_user": 6}},
+    "simulation": {"days": 1}, "site": {"page_size": 4, "max_pages": 2}, "mind": {"kind": "scripted", "click": [0]},
+    "arms": [{"name": "popular", "recommender": "popular"}],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def as_written(tmp_path_factory) -> Path:
+    """A finished log in parts; it is only read."""
+    run = tmp_path_factory.mktemp("run")
+    log_experiment(ExperimentConfig.model_validate(SMALL), ParquetStore(run / "log.db"))
+    return run
+
+
+@pytest.fixture
+def in_parts(as_written, tmp_path) -> Path:
+    """The same, to be changed."""
+    return Path(shutil.copytree(as_written, tmp_path / "run"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+LEADING_OUT = {
+    "a folder that holds parts": "parts/sessions/arm_id=1",
+    "a folder where parts will lie": "parts/events/arm_id=9",
+    "the name of a part that is being written": "parts/sessions/arm_id=1/day=0/000009.parquet.part",
+}
+
+
+@pytest.mark.parametrize("name", LEADING_OUT.values(), ids=LEADING_OUT)
+def test_a_link_among_the_parts_makes_the_run_somebody_elses(in_parts, tmp_path, name):
+    elsewhere, link = tmp_path / "elsewhere", in_parts / name
+    if link.is_dir():
+        link.rename(elsewhere)
+    else:
+        elsewhere.mkdir()
+        (elsewhere / "000001.parquet").write_text("precious")
+        link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(elsewhere)
+    before = contents(elsewhere)
+    said = rf"{name} in it is a link to .*elsewhere, so it is only read"
+    with pytest.raises(RunDirectoryError, match=said):
+        refuse_strange(in_parts)
+    assert contents(elsewhere) == before
+
+
+def test_no_part_is_written_through_a_link(tmp_path):
+    kept, path = tmp_path / "kept", "parts/sessions/arm_id=1/day=0/000001.parquet"
+    kept.mkdir()
+    (kept / "precious").write_text("mine")
+    folder = tmp_path / "run" / "parts" / "sessions"
+    folder.mkdir(parents=True)
+    (folder / "arm_id=1").symlink_to(kept)
+    with pytest.raises(RunDirectoryError, match=r"arm_id=1: a link to .*kept, expected a folder; nothing is written"):
+        files.write(tmp_path / "run", path, memoryview(b"part"))
+    assert contents(kept) == {"precious": b"mine"}
+    (folder / "arm_id=1").unlink()
+    (folder / "arm_id=1" / "day=0").mkdir(parents=True)
+    (tmp_path / "run" / f"{path}.part").symlink_to(kept / "precious")
+    files.write(tmp_path / "run", path, memoryview(b"part"))
+    assert (kept / "precious").read_text() == "mine"
+    assert (tmp_path / "run" / path).read_bytes() == b"part"
+
+
+def test_a_directory_may_have_any_name_that_the_system_takes(as_written, tmp_path):
+    run = tmp_path / os.fsdecode(b"no UTF-8 \xff")
+    try:
+        shutil.copytree(as_written, run)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    with LogReader(run) as log, LogReader(as_written) as same:
+        assert log.impressions().equals(same.impressions())
+        assert log.digest() == same.digest()
+
+
+@pytest.mark.parametrize("column", ["arm_id", "day", "number", "rows", "first_session", "last_session", "bytes"])
+@pytest.mark.parametrize("value", ["0 OR 1 = 1", 1.5, b"\xff"])
+def test_a_list_of_parts_holds_whole_numbers_or_is_not_read(in_parts, column, value):
+    """They become names of files, sums and bounds in a query."""
+    with sqlite3.connect(in_parts / "log.db") as connection:
+        connection.execute(f"UPDATE parts SET {column} = ?", (value,))
+    for read in (LogReader.digest, LogReader.impressions):
+        with (
+            LogReader(in_parts) as log,
+            pytest.raises(RunDirectoryError, match=f"as {column}, expected a whole number"),
+        ):
+            read(log)
+
+
+def test_a_query_that_is_ended_from_outside_leaves_nothing_on_the_disk(as_written, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("groundlings.simulator.log.reading.asked._START_SECONDS", 3.0)
+    with pytest.raises(NotAnswered, match=r"stopped after 0\.2 seconds; ask for less, or use DuckDB on the parts"):
+        answer(as_written, "SELECT repeat('x', 2000000000)", seconds=0.2)  # DuckDB looks at nothing while it is at this
+    assert list(tmp_path.iterdir()) == []
