@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -90,12 +91,14 @@ class QueryEngine:
 
     def run(self, sql: str, values: Sequence[Any]) -> None:
         """Begin to answer one SELECT; `Asked` reads the answer."""
-        self.connection.execute(self._one_select(sql), list(values))
+        with stoppable():
+            self.connection.execute(self._one_select(sql), list(values))
 
     def batches(self, sql: str, rows: int) -> Iterator[pa.RecordBatch]:
         """The answer to one SELECT as Arrow has it, about so many rows at a time."""
         self._one_select(sql)
-        reader = self.connection.sql(sql).to_arrow_reader(rows)
+        with stoppable():
+            reader = self.connection.sql(sql).to_arrow_reader(rows)
         try:
             yield from reader
         finally:
@@ -108,6 +111,17 @@ class QueryEngine:
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise duckdb.BinderException("found something else than one SELECT: the log is read and never changed")
         return statements[0]
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let a signal end a query as it ends anything else: DuckDB looks at it, and drops what its handler raised."""
+    try:
+        yield
+    except RuntimeError as fault:
+        if str(fault) == "Query interrupted":
+            raise KeyboardInterrupt from None
+        raise
 
 
 def quoted(text: str) -> str:
@@ -182,7 +196,8 @@ class Asked:
         if self._engine is None:
             return []
         try:
-            rows = self._engine.connection.fetchmany(size)
+            with stoppable():
+                rows = self._engine.connection.fetchmany(size)
         except Exception as fault:
             self.close()
             raise self._explained(fault) from None

@@ -20,6 +20,7 @@ LONG = {
     "simulation": {"days": 5000},
     "mind": {"kind": "scripted"},
     "arms": [{"name": "random", "recommender": "random_order"}],
+    "log": {"store": "sqlite"},  # which the tests look into while it is written
 }
 
 
