@@ -16,9 +16,12 @@ from groundlings.environments.decision import Decision
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import KINDS, Interactions
 from groundlings.environments.offers import DayOffers, Offers
+from groundlings.environments.ranking import Ranking
 from groundlings.personas.minds.scripted import ScriptedMind
+from groundlings.recommenders.base import AsyncRecommender
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import Schedule, live_together
+from groundlings.simulator.engines.engine import IN_PROCESS
 from groundlings.simulator.resume_state import Past, PastDay
 from groundlings.simulator.shelf import Shelf, largest_cohort, without
 
@@ -57,7 +60,7 @@ class Buyers(ScriptedMind):
 def browse(recommender):
     """Three people for some days; the items of their pages by day, and the arm."""
 
-    def lived(offers, buyers=2, *, days=3, past=None, size=4096, history=None):
+    def lived(offers, buyers=2, *, days=3, past=None, size=4096, history=None, changes=None):
         arm = Arm(
             "only",
             np.arange(3),
@@ -80,7 +83,7 @@ def browse(recommender):
             def flush(self):
                 pass
 
-        asyncio.run(live_together([arm], Schedule(days, 2, 1, 1.0), Ledger(), lambda _: None))
+        asyncio.run(live_together([arm], Schedule(days, 2, 1, 1.0), Ledger(), lambda _: None, interventions=changes))
         return pages, arm
 
     return lived
@@ -100,6 +103,49 @@ def test_what_is_left_stays_and_two_may_buy_the_last_unit_on_one_day(browse):
     both, _ = browse(stocked((0, 0, 9, 1)))
     assert both[0, 0] == both[0, 1] == [0, 1]
     assert both[1, 2] == [1, 2]
+
+
+class Withdraws:
+    """Item 0 on the second day; it is back on the third."""
+
+    def begin_day(self, day, arms):
+        if day:
+            arms[0].offer(np.array([0], dtype=np.int32), offered=day == 2)
+        return []
+
+    def next_swap(self, arm, day, otherwise):
+        assert (arm, otherwise) == ("only", 3)
+        assert day in range(3)
+        return otherwise
+
+
+def test_what_is_withdrawn_is_shown_to_nobody_until_it_is_back(browse):
+    pages, _ = browse(None, buyers=0, changes=Withdraws())
+    assert [pages[day, 2] for day in range(3)] == [[0, 1], [1, 2], [0, 1]]
+    pages, _ = browse(stocked((1, 0, 9, 0)), buyers=0, changes=Withdraws())
+    assert [pages[day, 2] for day in range(3)] == [[0, 2], [2, 3], [0, 2]], "item 1 is sold out all the time"
+
+
+class Waits(AsyncRecommender):
+    def fit(self, interactions, catalog):
+        pass
+
+    async def rank(self, request):
+        return Ranking.deterministic(np.zeros((len(request), 0), dtype=np.int32), np.zeros((len(request), 0)))
+
+
+def test_a_recommender_that_waits_takes_its_arm_back_into_this_process(browse):
+    class Elsewhere:
+        def over(self, name):
+            told.append(name)
+
+    _, arm = browse(None, buyers=0)
+    told, arm.engine = [], Elsewhere()
+    arm.swap(arm.recommender)
+    assert told == []
+    arm.swap(Waits())
+    assert told == ["only"]
+    assert arm.engine is IN_PROCESS
 
 
 def test_a_new_period_brings_new_stock(browse):
