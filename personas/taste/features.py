@@ -27,7 +27,7 @@ from groundlings.personas.profile import measure_genre_lifts
 from groundlings.personas.taste.co_occurrence import COUNT_PRIOR, histories, weigh
 from groundlings.personas.taste.item_tables import ItemTables, measure_tables
 from groundlings.personas.taste.similar_users import ALIKE, SimilarUsers, latest_users
-from groundlings.personas.taste.sparse_rows import parts_of, row_products, scaled_columns
+from groundlings.personas.taste.sparse_rows import narrow, parts_of, row_products, scaled_columns
 
 Features = NDArray[np.float32]
 
@@ -169,8 +169,9 @@ class Evidence:
     def arrays(self) -> tuple[np.ndarray, ...]:
         """Everything that was measured, for a fingerprint."""
         tables = self.tables
+        # Places as wide as they were when the first runs of this version were logged, which may be resumed.
         sparse = (tables.following, tables.associations, self.latest, self.recent, self.met, self.latest_users)
-        kept = [part for matrix in sparse for part in (matrix.indptr, matrix.indices, matrix.data)]
+        kept = [part for each in sparse for part in (each.indptr.astype(np.int64), each.indices.astype(np.int64), each.data)]
         measured = (tables.rest, tables.degree, tables.share, tables.vectors)
         return (*kept, *measured, self.season, self.period, self.activity, self.lifts, self.genres)
 
@@ -250,7 +251,7 @@ def measure_evidence(train: Interactions, catalog: Catalog) -> Evidence:
         tables=measure_tables(users, items, age, train.n_items),
         latest=weigh(users, items, 0.5 ** (age / SEQUENCE_HALF_LIFE), train),
         recent=weigh(users, items, 0.5 ** (age / RECENT_HALF_LIFE), train),
-        met=train.matrix.astype(np.float32),
+        met=narrow(train.matrix),
         latest_users=latest_users(train),
         activity=np.log1p(np.diff(train.matrix.indptr)).astype(np.float32),
         rarity=(1 / np.sqrt(train.item_counts + _POPULAR_PRIOR)).astype(np.float32),

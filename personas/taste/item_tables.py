@@ -72,9 +72,9 @@ def measure_tables(users: IntArray, items: IntArray, age: IntArray, n_items: int
     before, after = np.minimum(rank, AHEAD), np.minimum(age, AHEAD)
     degree, coming = _summed(items, after, n_items), _summed(items, before, n_items) + 1
     nearby = _summed(items, np.minimum(rank, WINDOW) + np.minimum(age, WINDOW), n_items)
-    steps, width = Steps.of(users, items, n_items, WINDOW), table_width(n_items)
+    steps, width = Steps.of(users, items, n_items), table_width(n_items)
     following, rest, associations, information = [], [], [], []
-    for part in steps.parts():
+    for part in steps.parts(WINDOW):
         kept, left = _following(steps.around(part, AHEAD, 0), degree, width)
         following.append(kept)
         rest.append(left)

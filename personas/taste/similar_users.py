@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.interactions import Interactions
-from groundlings.personas.taste.sparse_rows import keep_largest, parts_of, scaled_columns
+from groundlings.environments.sorting import order_of
+from groundlings.personas.taste.sparse_rows import keep_largest, matrix_of, parts_of, scaled_columns
 
 ALIKE = 100
 """How many of the most similar users each user has."""
@@ -80,11 +81,11 @@ class SimilarUsers:
     def _find(self, users: IntArray) -> None:
         likeness = sp.csr_array(self._asked[users] @ self._by_item)
         likeness.data /= self._length[likeness.indices]
-        rows = np.repeat(np.arange(len(users)), np.diff(likeness.indptr))
-        if not self._others:
-            likeness.data[likeness.indices == users[rows]] = 0  # nobody is like themselves
-            likeness.eliminate_zeros()
+        if not self._others:  # nobody is like themselves
+            own = np.repeat(users.astype(likeness.indices.dtype), np.diff(likeness.indptr))
+            likeness.data[likeness.indices == own] = 0
         nearest = keep_largest(likeness, ALIKE)
+        nearest.eliminate_zeros()
         counts = np.diff(nearest.indptr)
         rows = np.repeat(np.arange(len(users)), counts)
         places = np.arange(nearest.nnz) - nearest.indptr[rows]
@@ -102,11 +103,16 @@ def latest_users(train: Interactions) -> sp.csr_array:
 
     Of users with the same time the last by number are taken.
     """
-    order = np.lexsort((train.users, train.timestamps, train.items))
-    users, items = train.users[order], train.items[order]
-    later = np.searchsorted(items, items, side="right") - 1 - np.arange(len(items))
+    users, times = train.users, train.timestamps
+    in_order = (times[1:] > times[:-1]) | ((times[1:] == times[:-1]) & (users[1:] >= users[:-1]))
+    order = order_of(train.items) if in_order.all() else np.lexsort((users, times, train.items))
+    users, items = users[order], train.items[order]
+    later = np.cumsum(np.bincount(items, minlength=train.n_items))[items] - 1 - np.arange(len(items))
     kept = later < MOST_RECENT
-    ones = np.ones(np.count_nonzero(kept), dtype=np.float32)
-    found = sp.csr_array((ones, (items[kept], users[kept])), shape=(train.n_items, train.n_users))
-    found.data[:] = 1
+    users, items = users[kept], items[kept]
+    ones = np.ones(len(users), dtype=np.float32)
+    found = matrix_of(ones, items, users, (train.n_items, train.n_users))
+    if train.met.nnz < len(train):
+        found.sum_duplicates()
+        found.data[:] = 1
     return found
