@@ -24,8 +24,9 @@ from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
 from groundlings.personas.profile import measure_genre_lifts
-from groundlings.personas.taste.co_occurrence import COUNT_PRIOR, histories, weigh
+from groundlings.personas.taste.co_occurrence import COUNT_PRIOR, WINDOW, histories, weigh
 from groundlings.personas.taste.item_tables import ItemTables, measure_tables
+from groundlings.personas.taste.many_users import sampled_users
 from groundlings.personas.taste.similar_users import ALIKE, SimilarUsers, latest_users
 from groundlings.personas.taste.sparse_rows import narrow, parts_of, row_products, scaled_columns
 
@@ -56,6 +57,9 @@ RECENT_HALF_LIFE = 5.0
 
 SEASON_SECONDS = 14 * 86_400
 """Length of a period for `season`; longer where a history of more than `_MOST_PERIODS` periods asks for it."""
+
+MOST_NEAR = 60_000_000
+"""Pairs of items near each other that are counted where users are very many."""
 
 _MOST_PERIODS = 100
 _SEASON_PRIOR = 2.0
@@ -248,7 +252,7 @@ def measure_evidence(train: Interactions, catalog: Catalog) -> Evidence:
     lifts = np.nan_to_num(measure_genre_lifts(train, catalog), nan=1.0)
     genres = catalog.genre_matrix.astype(np.float32)
     return Evidence(
-        tables=measure_tables(users, items, age, train.n_items),
+        tables=measure_tables(*_of_some(users, items, age), train.n_items),
         latest=weigh(users, items, 0.5 ** (age / SEQUENCE_HALF_LIFE), train),
         recent=weigh(users, items, 0.5 ** (age / RECENT_HALF_LIFE), train),
         met=narrow(train.matrix),
@@ -261,6 +265,15 @@ def measure_evidence(train: Interactions, catalog: Catalog) -> Evidence:
         lifts=np.log(lifts).astype(np.float32),
         genres=genres / np.maximum(genres.sum(axis=1, keepdims=True), 1),
     )
+
+
+def _of_some(users: IntArray, items: IntArray, age: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """The histories that tables of items are measured on."""
+    rank = np.arange(len(users)) - np.searchsorted(users, users)
+    near = np.minimum(rank, WINDOW) + np.minimum(age, WINDOW)
+    work = np.bincount(users, near).astype(np.int64) + (np.bincount(users) > 0)
+    rows = sampled_users(work, MOST_NEAR)[users]
+    return (users, items, age) if rows.all() else (users[rows], items[rows], age[rows])
 
 
 def _seasons(train: Interactions) -> tuple[Features, IntArray]:

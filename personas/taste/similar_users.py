@@ -7,6 +7,8 @@ popular items are left out who met them long ago; such an item says little of wh
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -24,6 +26,8 @@ MOST_RECENT = 600
 
 _SHORT_HISTORY = 3.0
 _CELLS_AT_ONCE = 4_000_000
+_THREADS, _PARTS_TO_SHARE = 2, 4
+"""Each user's are the same whoever finds them; more threads would wait for memory, and for one another."""
 
 
 class SimilarUsers:
@@ -66,9 +70,17 @@ class SimilarUsers:
 
     def find(self, users: IntArray) -> None:
         """Find those of some users, and keep them."""
-        missing = np.unique(users[~self._known[users]])
-        for part in parts_of(self._work[missing], _CELLS_AT_ONCE):
-            self._find(missing[part])
+        wanted = np.zeros(len(self._known), dtype=np.bool_)
+        wanted[users] = True
+        missing = np.flatnonzero(wanted & ~self._known)
+        parts = [missing[part] for part in parts_of(self._work[missing], _CELLS_AT_ONCE)]
+        if len(parts) < _PARTS_TO_SHARE:
+            for part in parts:
+                self._find(part)
+            return
+        with ThreadPoolExecutor(_THREADS) as threads:
+            for _ in threads.map(self._find, parts):
+                pass
 
     def rows(self, users: IntArray) -> sp.csr_array:
         """The weights as a sparse matrix, shape (n, n_users)."""

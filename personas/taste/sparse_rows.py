@@ -8,10 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import BoolArray, IntArray
+from groundlings.environments.arrays import IntArray
 from groundlings.environments.sorting import order_of, pair_keys
-
-_CELLS_AT_ONCE = 4_000_000
 
 
 def matrix_of(
@@ -54,53 +52,37 @@ def keep_largest(matrix: sp.csr_array, width: int, scores: NDArray[np.floating] 
     if not len(long):
         matrix.sort_indices()
         return matrix
-    kept = np.ones(len(values), dtype=np.bool_)
-    long = long[order_of(lengths[long])]
-    for part in _of_one_length(lengths[long]):
-        starts, counts = matrix.indptr[long[part]].astype(np.int64), lengths[long[part]].astype(np.int64)
-        rows = np.repeat(np.arange(len(counts)), counts)
-        places = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-        cells = places + np.repeat(starts, counts)
-        padded = np.full((len(counts), int(counts.max())), -np.inf, dtype=values.dtype)
-        padded[rows, places] = values[cells]
-        kept[cells] = _largest(padded, width, rows, places, matrix.indices[cells])
-    bounds = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
+    smallest = np.full(matrix.shape[0], -np.inf, dtype=values.dtype)
+    smallest[long] = _smallest_of_largest(values, matrix.indptr, long, width)
+    floor = np.repeat(smallest, lengths)
+    kept = values > floor
+    # Of those that equal the smallest kept one, as many as there is room for.
+    equal = np.flatnonzero(values == floor)
+    rows = np.searchsorted(matrix.indptr, equal, side="right") - 1
+    room = width - np.diff(np.concatenate([[0], np.cumsum(kept)])[matrix.indptr])
+    disputed = (np.bincount(rows, minlength=matrix.shape[0]) > room)[rows]
+    kept[equal[~disputed]] = True
+    equal, rows = equal[disputed], rows[disputed]
+    by_column = np.lexsort((matrix.indices[equal], rows))
+    equal, rows = equal[by_column], rows[by_column]
+    kept[equal[np.arange(len(equal)) - np.searchsorted(rows, rows) < room[rows]]] = True
+    bounds = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr].astype(matrix.indptr.dtype)
     result = sp.csr_array((matrix.data[kept], matrix.indices[kept], bounds), shape=matrix.shape)
     result.sort_indices()
     return result
 
 
-def _of_one_length(lengths: IntArray) -> Iterator[slice]:
-    """Rows whose lengths ascend, so many at a time that they stay small when all are made as long as the longest."""
-    first = 0
-    while first < len(lengths):
-        ahead = lengths[first : first + max(_CELLS_AT_ONCE // int(lengths[first]), 1)]
-        filled = ahead * np.arange(1, len(ahead) + 1)
-        last = first + max(int(np.searchsorted(filled, _CELLS_AT_ONCE, side="right")), 1)
-        yield slice(first, last)
-        first = last
-
-
-def _largest(
-    padded: NDArray[np.floating], width: int, rows: IntArray, places: IntArray, columns: NDArray[np.integer]
-) -> BoolArray:
-    """Which cells are the largest of their row, those of the first columns where some are equal, shape (n_cells,).
-
-    Args:
-        padded: Scores by row and place, -inf behind the last.
-        width: How many of each row.
-        rows, places: Of each cell, rows ascending.
-        columns: Of each cell.
-    """
-    scores = padded[rows, places]
-    smallest = np.partition(padded, padded.shape[1] - width, axis=1)[:, padded.shape[1] - width][rows]
-    largest = scores > smallest
-    equal = np.flatnonzero(scores == smallest)
-    equal = equal[np.lexsort((columns[equal], rows[equal]))]
-    room = width - np.bincount(rows[largest], minlength=len(padded))
-    whose = rows[equal]
-    largest[equal[np.arange(len(equal)) - np.searchsorted(whose, whose) < room[whose]]] = True
-    return largest
+def _smallest_of_largest(
+    values: NDArray[np.floating], starts: NDArray[np.integer], rows: IntArray, width: int
+) -> NDArray[np.floating]:
+    """The smallest of the largest values of some rows, each of more than `width` values, shape (n_rows,)."""
+    moved = values.copy()
+    smallest = np.empty(len(rows), dtype=values.dtype)
+    for number, (first, last) in enumerate(zip(starts[rows].tolist(), starts[rows + 1].tolist(), strict=True)):
+        row, place = moved[first:last], last - first - width
+        row.partition(place)
+        smallest[number] = row[place]
+    return smallest
 
 
 def parts_of(work: IntArray, most: int) -> Iterator[slice]:

@@ -9,6 +9,7 @@ groceries the weight of popularity grew by half, and recommenders of popular ite
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from groundlings.environments.random_streams import name_key
 from groundlings.environments.repeats import SECONDS_PER_DAY
 from groundlings.environments.split import LabelRows, people_in_thirds, split_training
 from groundlings.personas.taste.features import Evidence, Features, measure_evidence
+from groundlings.personas.taste.many_users import MOST_RATERS, sampled_users
 from groundlings.personas.taste.negative_sampling import AppealLabels, choose_labels
 from groundlings.personas.taste.star_features import StarEvidence, measure_stars
 
@@ -69,17 +71,18 @@ class Measured:
 
 def measure(dataset: Dataset, train: Interactions, *, salt: str, seed: int, labels: LabelRows = "latest") -> Measured:
     """Measure everything that `fit_taste` needs; arguments as there."""
-    # One thread: faster on so many small matrices, and sums are always taken in the same order.
-    with threadpool_limits(1, "blas"):
+    # One thread each: faster on so many small matrices, and sums are always taken in the same order.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as beside:
+        everything = beside.submit(measure_rows, dataset, train)
         fitting = people_in_thirds(dataset.people.user_ids, salt) != 2
         inner = split_training(dataset, train, HELD_OUT, labels, salt=salt)
         new = inner.test.take(~_occur(inner.test, inner.train)).first_meetings()
         earlier_rows = train_without(train, new, fitting)
         held_out = new.take(fitting[new.users])
-        earlier, earlier_stars = measure_rows(dataset, earlier_rows)
+        earlier, earlier_stars = measure_rows(dataset, earlier_rows, raters_asked(held_out))
         chosen = choose_labels(train, held_out.chosen(), seed=name_key("labels", salt, seed))
         features = earlier.pairs(chosen.users, chosen.items)
-        evidence, stars = measure_rows(dataset, train)
+        evidence, stars = everything.result()
         return Measured(evidence, stars, earlier, earlier_stars, chosen, features, held_out, _occasions(inner.test))
 
 
@@ -91,11 +94,28 @@ def _occasions(rows: Interactions) -> IntArray:
     return np.bincount(found // (last - first + 1), minlength=rows.n_users).astype(np.int64)
 
 
-def measure_rows(dataset: Dataset, rows: Interactions) -> tuple[Evidence, StarEvidence | None]:
-    """The evidence of some rows, and that of their stars, None where nobody gave any."""
+def raters_asked(held_out: Interactions) -> IntArray | None:
+    """Whose held-out ratings the star model is estimated on; None where they are so few that it is everybody's."""
+    work = np.bincount(held_out.users[~np.isnan(held_out.ratings)], minlength=held_out.n_users)
+    asked = sampled_users(work, 0, least=MOST_RATERS)
+    return None if np.count_nonzero(work) <= MOST_RATERS else np.flatnonzero(asked)
+
+
+def measure_rows(
+    dataset: Dataset, rows: Interactions, raters: IntArray | None = None
+) -> tuple[Evidence, StarEvidence | None]:
+    """The evidence of some rows, and that of their stars, None where nobody gave any.
+
+    Args:
+        dataset: For items, people and scale.
+        rows: The interactions.
+        raters: Whose own regressions of stars are wanted; None = everybody's.
+    """
     with threadpool_limits(1, "blas"):
         evidence = measure_evidence(rows.chosen().first_meetings(), dataset.catalog)
-        return evidence, measure_stars(rows, dataset.scale, star_features(evidence), dataset.people)
+        return evidence, measure_stars(
+            rows, dataset.scale, star_features(evidence), dataset.people, raters
+        )
 
 
 def train_without(train: Interactions, held_out: Interactions, fitting: BoolArray) -> Interactions:
