@@ -1,11 +1,11 @@
-"""Orders of whole numbers, by sorting the numbers themselves: several times quicker than sorting their places."""
+"""Orders and sets of many whole numbers, by sorting the numbers themselves: several times quicker than their places."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import IntArray
+from groundlings.environments.arrays import BoolArray, IntArray
 
 _BITS = 63
 
@@ -42,3 +42,26 @@ def pair_keys(first: NDArray[np.integer], second: NDArray[np.integer], n_second:
     keys <<= bits
     keys |= second
     return keys, bits
+
+
+def distinct(numbers: NDArray[np.integer]) -> IntArray:
+    """Each number once, ascending; as `np.unique`, which takes several times as long where many are different."""
+    found = np.sort(numbers)
+    new = np.ones(len(found), dtype=np.bool_)
+    np.not_equal(found[1:], found[:-1], out=new[1:])
+    return found[new].astype(np.int64)
+
+
+def are_among(numbers: IntArray, others: IntArray) -> BoolArray:
+    """Whether each number is among others, shape (n,); both from 0 on. As `np.isin`, of many different ones.
+
+    Looked up in ascending order, each is found near the one before it.
+    """
+    if not len(others):
+        return np.zeros(len(numbers), dtype=np.bool_)
+    order = order_of(numbers)
+    ordered, others = numbers[order], np.sort(others)
+    place = np.minimum(np.searchsorted(others, ordered), len(others) - 1)
+    found = np.empty(len(numbers), dtype=np.bool_)
+    found[order] = others[place] == ordered
+    return found

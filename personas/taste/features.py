@@ -59,7 +59,7 @@ SEASON_SECONDS = 14 * 86_400
 """Length of a period for `season`; longer where a history of more than `_MOST_PERIODS` periods asks for it."""
 
 MOST_NEAR = 60_000_000
-"""Pairs of items near each other that are counted where users are very many."""
+"""Items near each other, from the view of either and of itself, that are looked at where users are very many."""
 
 _MOST_PERIODS = 100
 _SEASON_PRIOR = 2.0
@@ -252,7 +252,7 @@ def measure_evidence(train: Interactions, catalog: Catalog) -> Evidence:
     lifts = np.nan_to_num(measure_genre_lifts(train, catalog), nan=1.0)
     genres = catalog.genre_matrix.astype(np.float32)
     return Evidence(
-        tables=measure_tables(*_of_some(users, items, age), train.n_items),
+        tables=_tables(users, items, age, train.n_items),
         latest=weigh(users, items, 0.5 ** (age / SEQUENCE_HALF_LIFE), train),
         recent=weigh(users, items, 0.5 ** (age / RECENT_HALF_LIFE), train),
         met=narrow(train.matrix),
@@ -267,13 +267,14 @@ def measure_evidence(train: Interactions, catalog: Catalog) -> Evidence:
     )
 
 
-def _of_some(users: IntArray, items: IntArray, age: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """The histories that tables of items are measured on."""
+def _tables(users: IntArray, items: IntArray, age: IntArray, n_items: int) -> ItemTables:
+    """The tables of items, on a sample of users where they are very many."""
     rank = np.arange(len(users)) - np.searchsorted(users, users)
-    near = np.minimum(rank, WINDOW) + np.minimum(age, WINDOW)
-    work = np.bincount(users, near).astype(np.int64) + (np.bincount(users) > 0)
-    rows = sampled_users(work, MOST_NEAR)[users]
-    return (users, items, age) if rows.all() else (users[rows], items[rows], age[rows])
+    near = np.minimum(rank, WINDOW) + np.minimum(age, WINDOW) + 1
+    rows = sampled_users(np.bincount(users, near).astype(np.int64), MOST_NEAR)[users]
+    if rows.all():
+        return measure_tables(users, items, age, n_items)
+    return measure_tables(users[rows], items[rows], age[rows], n_items, sampled=True)
 
 
 def _seasons(train: Interactions) -> tuple[Features, IntArray]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.sorting import order_of
+from groundlings.personas.taste.many_users import MANY
 from groundlings.personas.taste.sparse_rows import keep_largest, matrix_of, parts_of, scaled_columns
 
 ALIKE = 100
@@ -23,6 +24,9 @@ ALIKE = 100
 
 MOST_RECENT = 600
 """Users of an item who may be found similar by way of it."""
+
+MOST_RECENT_OF_MANY = 60
+"""The same where users are more than `MANY`: so many come after each other that the latest are many enough."""
 
 _SHORT_HISTORY = 3.0
 _CELLS_AT_ONCE = 4_000_000
@@ -111,7 +115,7 @@ class SimilarUsers:
 
 
 def latest_users(train: Interactions) -> sp.csr_array:
-    """1 for each of the latest `MOST_RECENT` users of each item, shape (n_items, n_users).
+    """1 for each of the latest users of each item, shape (n_items, n_users); `MOST_RECENT` says how many.
 
     Of users with the same time the last by number are taken.
     """
@@ -120,7 +124,7 @@ def latest_users(train: Interactions) -> sp.csr_array:
     order = order_of(train.items) if in_order.all() else np.lexsort((users, times, train.items))
     users, items = users[order], train.items[order]
     later = np.cumsum(np.bincount(items, minlength=train.n_items))[items] - 1 - np.arange(len(items))
-    kept = later < MOST_RECENT
+    kept = later < (MOST_RECENT if train.n_users <= MANY else MOST_RECENT_OF_MANY)
     users, items = users[kept], items[kept]
     ones = np.ones(len(users), dtype=np.float32)
     found = matrix_of(ones, items, users, (train.n_items, train.n_users))

@@ -130,9 +130,7 @@ def measure_stars(
     left_over = rated.ratings - middle - user_bias[rated.users] - item_bias[rated.items]
     counts = np.bincount(rated.users, minlength=rated.n_users)
     usual = np.bincount(rated.users, item_bias[rated.items], minlength=rated.n_users) / np.maximum(counts, 1)
-    some = sampled_users(counts, _MOST_RATINGS)[rated.users]
-    vectors = _rating_vectors(rated, left_over) if some.all() else _rating_vectors(rated.take(some), left_over[some])
-    features = np.column_stack([item_features, _RATING_WEIGHT * vectors]).astype(np.float32)
+    features = np.column_stack([item_features, _RATING_WEIGHT * _rating_vectors(rated, left_over)]).astype(np.float32)
     of_groups, own_part = fit_groups(rated, left_over, features, people)
     return StarEvidence(
         scale=scale,
@@ -195,19 +193,29 @@ def _smoothed_shares(counts: IntArray, of_everybody: IntArray, steps: int) -> Fl
 
 
 def _rating_vectors(rated: Interactions, left_over: FloatArray) -> FloatArray:
-    """Item vectors from a truncated SVD of what the biases leave over, mean square length 1, shape (n_items, d)."""
-    per_user = np.bincount(rated.users, minlength=rated.n_users) + BIAS_PRIOR
-    per_item = np.bincount(rated.items, minlength=rated.n_items) + BIAS_PRIOR
-    shrunk = left_over / np.sqrt(per_user[rated.users] * per_item[rated.items])
-    matrix = sp.csr_array((shrunk, (rated.users, rated.items)), shape=(rated.n_users, rated.n_items))
+    """Item vectors from a truncated SVD of what the biases leave over, mean square length 1, shape (n_items, d).
+
+    Where users are very many, it is that of a sample of them.
+    """
+    chosen = sampled_users(np.bincount(rated.users, minlength=rated.n_users), _MOST_RATINGS)
+    rows = chosen[rated.users]
+    sampled = not rows.all()
+    users, items, n_users = rated.users, rated.items, rated.n_users
+    if sampled:
+        users, n_users = (np.cumsum(chosen) - 1)[users[rows]], np.count_nonzero(chosen)
+        items, left_over = items[rows], left_over[rows].astype(np.float32)
+    per_user = (np.bincount(users, minlength=n_users) + BIAS_PRIOR).astype(left_over.dtype)
+    per_item = (np.bincount(items, minlength=rated.n_items) + BIAS_PRIOR).astype(left_over.dtype)
+    shrunk = left_over / np.sqrt(per_user[users] * per_item[items])
+    matrix = sp.csr_array((shrunk, (users, items)), shape=(n_users, rated.n_items))
     turned = matrix.T.tocsr()
     size = min(_RATING_DIMENSIONS, *matrix.shape)
 
-    def squared(columns: FloatArray) -> FloatArray:
+    def squared(columns: NDArray[np.floating]) -> NDArray[np.floating]:
         return np.asarray(turned @ np.asarray(matrix @ columns))
 
     # Right singular vectors are eigenvectors of the matrix's square over items.
-    _, vectors = leading_eigenvectors(squared, rated.n_items, size)
+    _, vectors = leading_eigenvectors(squared, rated.n_items, size, quick=sampled)
     vectors = vectors * np.sqrt(per_item)[:, None]
     return vectors / np.sqrt(max((vectors**2).sum(axis=1).mean(), 1e-12))
 

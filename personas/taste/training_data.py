@@ -20,6 +20,7 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
 from groundlings.environments.repeats import SECONDS_PER_DAY
+from groundlings.environments.sorting import are_among, distinct, pair_keys
 from groundlings.environments.split import LabelRows, people_in_thirds, split_training
 from groundlings.personas.taste.features import Evidence, Features, measure_evidence
 from groundlings.personas.taste.many_users import MOST_RATERS, sampled_users
@@ -62,7 +63,7 @@ class Measured:
         Neither has log-odds that a level could be set by. Candidates are all items of the catalog that are not in a
         person's history without the held-out rows.
         """
-        people = np.unique(self.held_out.users)
+        people = distinct(self.held_out.users)
         met = np.diff(self.held_out.matrix.indptr)[people].sum()
         before = np.diff(self.earlier.met.indptr)[people]
         candidates = len(people) * self.held_out.n_items - before.sum()
@@ -90,7 +91,7 @@ def _occasions(rows: Interactions) -> IntArray:
     """Days (UTC) on which each user has a row, shape (n_users,)."""
     days = rows.timestamps // (SECONDS_PER_DAY * rows.ticks_per_second)
     first, last = int(days.min(initial=0)), int(days.max(initial=0))
-    found = np.unique(rows.users * (last - first + 1) + days - first)
+    found = distinct(rows.users * (last - first + 1) + days - first)
     return np.bincount(found // (last - first + 1), minlength=rows.n_users).astype(np.int64)
 
 
@@ -125,7 +126,8 @@ def train_without(train: Interactions, held_out: Interactions, fitting: BoolArra
 
 def _occur(rows: Interactions, others: Interactions) -> BoolArray:
     """Whether the user and the item of each row occur together among other rows, shape (n_rows,)."""
-    return np.isin(rows.users * rows.n_items + rows.items, others.users * others.n_items + others.items)
+    pairs, wanted = (pair_keys(each.users, each.items, each.n_items)[0] for each in (rows, others))
+    return are_among(pairs, wanted)
 
 
 def star_features(evidence: Evidence) -> Features:
