@@ -26,8 +26,8 @@ from groundlings.environments.interactions import Interactions
 from groundlings.personas.profile import measure_genre_lifts
 from groundlings.personas.taste.co_occurrence import COUNT_PRIOR, WINDOW, histories, weigh
 from groundlings.personas.taste.item_tables import ItemTables, measure_tables
-from groundlings.personas.taste.many_users import sampled_users
-from groundlings.personas.taste.similar_users import ALIKE, SimilarUsers, latest_users
+from groundlings.personas.taste.many_users import MANY, sampled_users
+from groundlings.personas.taste.similar_users import SimilarUsers, latest_users
 from groundlings.personas.taste.sparse_rows import narrow, parts_of, row_products, scaled_columns
 
 Features = NDArray[np.float32]
@@ -195,11 +195,19 @@ class Evidence:
         people, rows = np.unique(some, return_inverse=True)
         shares[listed] = row_products(self.similar.rows(people)[rows], lists)
         if not listed.all():
-            # A list of so many users is longer than it takes to look at what each of the similar users has.
-            others, weights = self.similar.of(users[~listed])
-            have = self.met[others.ravel(), np.repeat(items[~listed], ALIKE)]
-            shares[~listed] = np.einsum("nw,nw->n", weights, np.asarray(have).reshape(-1, ALIKE))
+            shares[~listed] = self._shares_by_history(users[~listed], items[~listed])
         return np.log(shares + np.float32(_SHARE_FLOOR))
+
+    def _shares_by_history(self, users: IntArray, items: IntArray) -> Features:
+        """Share of similar users that have an item of so many users that it takes less to look into their histories."""
+        people, rows = (users, np.arange(len(users))) if self.n_users <= MANY else np.unique(users, return_inverse=True)
+        others, weights = self.similar.of(people)
+        width = self.similar.width
+        if self.n_users <= MANY:
+            have = self.met[others.ravel(), np.repeat(items, width)]
+        else:  # the histories of a user's similar users lie far apart, and are brought together once for all items
+            have = self.met[others.ravel()][(rows[:, None] * width + np.arange(width)).ravel(), np.repeat(items, width)]
+        return np.einsum("nw,nw->n", weights[rows], np.asarray(have).reshape(-1, width)).astype(np.float32)
 
     def _sequence(self, users: IntArray) -> Features:
         """log of a mixture, over the latest items, of P(following | item) smoothed towards the overall share."""
@@ -227,7 +235,7 @@ class Evidence:
         """What a pair with each item takes up at most while a feature is measured, shape (n_items,)."""
         tables = self.tables
         partners = np.maximum(np.diff(tables.following.indptr), np.diff(tables.associations.indptr))
-        return partners + 2 * ALIKE + self.genres.shape[1]
+        return partners + 2 * self.similar.width + self.genres.shape[1]
 
     @cached_property
     def _all_listed(self) -> BoolArray:

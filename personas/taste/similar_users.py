@@ -22,6 +22,9 @@ from groundlings.personas.taste.sparse_rows import keep_largest, matrix_of, part
 ALIKE = 100
 """How many of the most similar users each user has."""
 
+ALIKE_OF_MANY = 50
+"""The same where users are more than `MANY`."""
+
 MOST_RECENT = 600
 """Users of an item who may be found similar by way of it."""
 
@@ -35,9 +38,12 @@ _THREADS, _PARTS_TO_SHARE = 2, 4
 
 
 class SimilarUsers:
-    """The `ALIKE` most similar users of each user, and how similar they are, computed when first asked about.
+    """The most similar users of each user, and how similar they are, computed when first asked about.
 
     Similarity is a cosine over items weighted by rarity; of equally similar users the first by number are taken.
+
+    Attributes:
+        width: How many each user has.
 
     Args:
         met: 1 for each pair that occurs, shape (n_users, n_items).
@@ -50,6 +56,7 @@ class SimilarUsers:
         self, met: sp.csr_array, recent: sp.csr_array, rarity: NDArray[np.float32], asked: sp.csr_array | None = None
     ) -> None:
         self._n_users = met.shape[0]
+        self.width = ALIKE if self._n_users <= MANY else ALIKE_OF_MANY
         self._others = asked is not None
         weighted = scaled_columns(met, rarity)
         lengths = np.sqrt(weighted.multiply(weighted).sum(axis=1)) + _SHORT_HISTORY * rarity.mean()
@@ -61,11 +68,11 @@ class SimilarUsers:
         size = self._asked.shape[0]
         self._known = np.zeros(size, dtype=np.bool_)
         # Memory is taken up as rows are written.
-        self._users = np.empty((size, ALIKE), dtype=np.int32)
-        self._weights = np.empty((size, ALIKE), dtype=np.float32)
+        self._users = np.empty((size, self.width), dtype=np.int32)
+        self._weights = np.empty((size, self.width), dtype=np.float32)
 
     def of(self, users: IntArray) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Similar users, ascending, and their weights, which sum to 1 or 0, shape (n, ALIKE) each.
+        """Similar users, ascending, and their weights, which sum to 1 or 0, shape (n, width) each.
 
         Someone with fewer of them has the first user with weight 0 in the remaining places.
         """
@@ -89,7 +96,7 @@ class SimilarUsers:
     def rows(self, users: IntArray) -> sp.csr_array:
         """The weights as a sparse matrix, shape (n, n_users)."""
         others, weights = self.of(users)
-        starts = np.arange(len(users) + 1) * ALIKE
+        starts = np.arange(len(users) + 1) * self.width
         matrix = sp.csr_array((weights.ravel(), others.ravel(), starts), shape=(len(users), self._n_users))
         matrix.sum_duplicates()
         return matrix
@@ -100,14 +107,14 @@ class SimilarUsers:
         if not self._others:  # nobody is like themselves
             own = np.repeat(users.astype(likeness.indices.dtype), np.diff(likeness.indptr))
             likeness.data[likeness.indices == own] = 0
-        nearest = keep_largest(likeness, ALIKE)
+        nearest = keep_largest(likeness, self.width)
         nearest.eliminate_zeros()
         counts = np.diff(nearest.indptr)
         rows = np.repeat(np.arange(len(users)), counts)
         places = np.arange(nearest.nnz) - nearest.indptr[rows]
-        weights = np.zeros((len(users), ALIKE), dtype=np.float32)
+        weights = np.zeros((len(users), self.width), dtype=np.float32)
         weights[rows, places] = nearest.data
-        others = np.zeros((len(users), ALIKE), dtype=np.int32)
+        others = np.zeros((len(users), self.width), dtype=np.int32)
         others[rows, places] = nearest.indices
         self._users[users] = others
         self._weights[users] = weights / np.maximum(weights.sum(axis=1, keepdims=True), np.float32(1e-9))
