@@ -114,9 +114,7 @@ def measure_rows(
     """
     with threadpool_limits(1, "blas"):
         evidence = measure_evidence(rows.chosen().first_meetings(), dataset.catalog)
-        return evidence, measure_stars(
-            rows, dataset.scale, star_features(evidence), dataset.people, raters
-        )
+        return evidence, measure_stars(rows, dataset.scale, star_features(evidence), dataset.people, raters)
 
 
 def train_without(train: Interactions, held_out: Interactions, fitting: BoolArray) -> Interactions:
