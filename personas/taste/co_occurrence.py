@@ -34,7 +34,7 @@ _PAIRS_AT_ONCE = 4_000_000
 _SHORT = 2**32
 """Cells of a part that 32 bits can number."""
 
-Cells = NDArray[np.uint32] | NDArray[np.int64]
+Cells = NDArray[np.integer]
 
 
 def histories(train: Interactions) -> tuple[IntArray, IntArray, IntArray]:

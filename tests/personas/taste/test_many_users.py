@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from groundlings.environments.sorting import are_among, distinct, order_of
+from groundlings.environments.sorting import are_among, distinct, order_of, order_of_two
 from groundlings.personas.taste import co_occurrence, features, many_users, similar_users, star_features, training_data
 from groundlings.personas.taste.features import FEATURES, measure_evidence
 from groundlings.personas.taste.many_users import sampled_users
@@ -47,6 +47,12 @@ def test_a_sample_is_everybody_where_they_are_few_or_cost_little_and_never_less_
 def test_a_larger_sample_holds_the_smaller_one(work, most, more, least):
     smaller, larger = (sampled_users(work, each, least) for each in sorted((most, more)))
     assert not (smaller & ~larger).any()
+
+
+@given(st.lists(st.tuples(st.integers(-(2**62), 2**62) | st.integers(-9, 9), st.integers(-9, 9)), max_size=40))
+def test_an_order_by_two_numbers_is_that_of_numpy(pairs):
+    first, second = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    assert np.array_equal(order_of_two(first, second), np.lexsort((second, first)))
 
 
 @given(numbers, numbers)
