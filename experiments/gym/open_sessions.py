@@ -149,9 +149,9 @@ class OpenSessions:
         return Outcome(
             items,
             columns,
-            left=ended & np.isin(over, (EndedBy.EXIT,)),
-            cut=ended & np.isin(over, (EndedBy.LAST_PAGE,)),
-            lost=ended & np.isin(over, (EndedBy.UNREADABLE,)),
+            left=ended & (over == EndedBy.EXIT),
+            cut=ended & (over == EndedBy.LAST_PAGE),
+            lost=ended & (over == EndedBy.UNREADABLE),
         )
 
     def _cohorts(self, shown: BoolArray) -> list[IntArray]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from groundlings.environments.arrays import IntArray
 from groundlings.experiments.gym.world import World
+from groundlings.recommenders.policies.pages import items_at, without_places
 
 Observations = NDArray[np.float32]
 
@@ -24,8 +25,8 @@ class SessionsVectorEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
     (gymnasium's mode `SAME_STEP`), those of the next session stand in their place.
 
     Info, one entry per row: `action_mask` (candidates that may be shown, for slates), `user` (row number in the data
-    set), `unused` (slots of the last action that named nothing that may be shown), `no_reward` (the reward is unknown
-    and given as 0: the page was lost, or the expression is undefined there).
+    set), `unused` (places in the last action that name nothing that may be shown; the retriever's best candidates stand in
+    their stead), `no_reward` (the reward is unknown and given as 0: the page was lost, or the expression is undefined).
 
     Args:
         world: The people and the site.
@@ -41,7 +42,7 @@ class SessionsVectorEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
 
     def __init__(self, world: World, num_envs: int = 1) -> None:
         self.world, self.num_envs = world, num_envs
-        self.single_observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (world.observation_length,), np.float32)
+        self.single_observation_space = gymnasium.spaces.Box(-1.0, 3.0, (world.observation_length,), np.float32)
         self.single_action_space = action_space(world)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
@@ -74,15 +75,14 @@ class SessionsVectorEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
             actions: Shape (num_envs, slots), (num_envs,) for one slot, or (num_envs, width).
         """
         chosen = np.asarray(actions).reshape(self.num_envs, -1)
-        page, unused = self.world.page(chosen, self._candidates, self._free)
-        outcome = self._sessions.show(page)
+        places, unused = self.world.places(chosen, self._candidates, self._free)
+        outcome = self._sessions.show(items_at(places, self._candidates))
         reward = self.world.reward.of(outcome)
         unknown = np.isnan(reward)
         info = _for_all({"unused": unused, "no_reward": unknown}, self.num_envs)
         truncated = outcome.cut | outcome.lost
         over = outcome.left | truncated
-        # A candidate that stands on the page is not free on the next one.
-        self._free &= ~(self._candidates[:, :, None] == page[:, None, :]).any(axis=2)
+        self._free = without_places(self._free, places)
         observations = self._observe()
         if over.any():
             final = {**info, **self._info()}

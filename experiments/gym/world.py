@@ -28,8 +28,8 @@ from groundlings.recommenders.policies.observation import SessionSoFar, observat
 from groundlings.recommenders.policies.pages import (
     ActionKind,
     free_candidates,
-    page_of_places,
-    page_of_vectors,
+    named_places,
+    nearest_places,
 )
 from groundlings.recommenders.policies.vectors import SessionVectors
 
@@ -165,19 +165,17 @@ class World:
         """What a policy sees, shape (n, `observation_length`)."""
         return observe(self.vectors, sessions, self.feed.max_pages)
 
-    def page(
-        self, actions: NDArray[Any], candidates: ItemArray, free: BoolArray
-    ) -> tuple[ItemArray, IntArray]:
-        """The pages that actions ask for, and how many of their slots name nothing that may be shown.
+    def places(self, actions: NDArray[Any], candidates: ItemArray, free: BoolArray) -> tuple[IntArray, IntArray]:
+        """The candidates that actions put on the page, and how many of their slots name nothing that may be shown.
 
         Args:
             actions: Shape (n, slots) of places, or (n, width) of numbers.
             candidates, free: Of each session; see `free_candidates`.
         """
         if self.action == "slate":
-            return page_of_places(actions, candidates, free)
-        page = page_of_vectors(actions, candidates, free, self.vectors.items, self.feed.page_size)
-        return page, np.zeros(len(page), dtype=np.int64)
+            return named_places(actions, free)
+        places = nearest_places(actions, candidates, free, self.vectors.items, self.feed.page_size)
+        return places, np.zeros(len(places), dtype=np.int64)
 
     def free(self, candidates: ItemArray, sessions: SessionSoFar) -> BoolArray:
         """The action mask of sessions, shape (n, candidates)."""
