@@ -1,10 +1,10 @@
 """The ids of Groundlings' environments in gymnasium's registry; importing this module registers them.
 
-    import gymnasium
-    import groundlings.experiments.gym.registered
+import gymnasium
+import groundlings.experiments.gym.registered
 
-    env = gymnasium.make("groundlings/Sessions-v0", experiment="my_first.yaml")
-    rows = gymnasium.make_vec("groundlings/Sessions-v0", num_envs=1024, experiment="my_first.yaml")
+env = gymnasium.make("groundlings/Sessions-v0", experiment="my_first.yaml")
+rows = gymnasium.make_vec("groundlings/Sessions-v0", num_envs=1024, experiment="my_first.yaml")
 """
 
 from __future__ import annotations

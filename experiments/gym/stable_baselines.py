@@ -77,7 +77,9 @@ class SessionsVecEnv(VecEnv):
         found = getattr(self._rows, method_name)(*args, **kwargs)
         return [found[row] for row in self._get_indices(indices)]
 
-    def env_is_wrapped(self, wrapper_class: type[gymnasium.Wrapper[Any, Any, Any, Any]], indices: Any = None) -> list[bool]:  # noqa: ARG002
+    def env_is_wrapped(
+        self, wrapper_class: type[gymnasium.Wrapper[Any, Any, Any, Any]], indices: Any = None
+    ) -> list[bool]:  # noqa: ARG002
         """No row is wrapped."""
         return [False] * len(list(self._get_indices(indices)))
 

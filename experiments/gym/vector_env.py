@@ -130,6 +130,4 @@ def action_space(world: World) -> gymnasium.Space[Any]:
     if world.action == "embedding":
         return gymnasium.spaces.Box(-1.0, 1.0, (world.vectors.items.shape[1],), np.float32)
     slots = world.feed.page_size
-    return (
-        gymnasium.spaces.Discrete(world.size) if slots == 1 else gymnasium.spaces.MultiDiscrete([world.size] * slots)
-    )
+    return gymnasium.spaces.Discrete(world.size) if slots == 1 else gymnasium.spaces.MultiDiscrete([world.size] * slots)

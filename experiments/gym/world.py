@@ -163,7 +163,7 @@ class World:
 
     def observe(self, sessions: SessionSoFar) -> NDArray[np.float32]:
         """What a policy sees, shape (n, `observation_length`)."""
-        return observe(self.vectors, sessions, self.feed.max_pages)
+        return observe(self.vectors, sessions)
 
     def places(self, actions: NDArray[Any], candidates: ItemArray, free: BoolArray) -> tuple[IntArray, IntArray]:
         """The candidates that actions put on the page, and how many of their slots name nothing that may be shown.

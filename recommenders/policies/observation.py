@@ -4,7 +4,7 @@ A row holds numbers from -1 to 3, one part behind the other, each as long as `PA
 
     history         w   mean vector of the user's history
     clicked         w   mean vector of what the user clicked in this session
-    page            1   pages shown so far, divided by the most that there can be
+    page            1   p / (p + 1) after p pages
     known           1   log(1 + interactions in the user's history) / 10
     click_rate      1   clicks per impression in this session, 0 before the first page
     last_page       1   clicks per impression on the page before, 0 before the first page
@@ -31,7 +31,7 @@ class SessionSoFar:
     Attributes:
         users: Row numbers of users, shape (n,).
         pages: Pages shown so far, shape (n,).
-        shown: What was shown on them, page by page, filled up with `NO_ITEM`, shape (n, max_pages * slots).
+        shown: What was shown on them, page by page, filled up with `NO_ITEM`, shape (n, m), m at least `slots`.
         clicked: What of it was clicked, shape as `shown`.
         slots: Slots of a page.
     """
@@ -58,13 +58,12 @@ def observation_length(width: int) -> int:
     return 2 * width + len(PARTS) - 2
 
 
-def observe(vectors: SessionVectors, sessions: SessionSoFar, max_pages: int) -> NDArray[np.float32]:
+def observe(vectors: SessionVectors, sessions: SessionSoFar) -> NDArray[np.float32]:
     """What a policy sees of each session; see the module.
 
     Args:
         vectors: Of items and users.
         sessions: The sessions.
-        max_pages: The most pages that a session may have.
 
     Returns:
         Shape (n, `observation_length(width)`).
@@ -79,7 +78,7 @@ def observe(vectors: SessionVectors, sessions: SessionSoFar, max_pages: int) -> 
         [
             vectors.users[sessions.users],
             vectors.mean_of(sessions.shown, clicked),
-            (sessions.pages / max_pages)[:, None],
+            (sessions.pages / (sessions.pages + 1))[:, None],
             (np.log1p(vectors.histories[sessions.users]) / 10)[:, None],
             _rate(clicked, there),
             _rate(here[1], here[0]),
