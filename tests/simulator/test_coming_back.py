@@ -13,7 +13,7 @@ from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import KINDS, Interactions
 from groundlings.environments.random_streams import Draws
 from groundlings.simulator.arm import Arm
-from groundlings.simulator.cohorts import cohort
+from groundlings.simulator.cohorts import cohorts
 from groundlings.simulator.days import Schedule, live_together
 from groundlings.simulator.resume_state import Past, PastDay
 from groundlings.simulator.returns.signals import Topics
@@ -162,8 +162,7 @@ def test_an_agent_has_as_many_sessions_as_there_are_days_or_so_many_times_more()
 
 def test_draws_are_those_of_the_first_session_of_a_day_unless_another_is_named():
     people = np.arange(3)
-    plain, later = (cohort(people, people, 4, seed=9, **more) for more in ({}, {"occasion": 1}))
-    assert plain.sim_time == 0
+    plain, later = (next(cohorts(people, people, 4, seed=9, size=3, **more)) for more in ({}, {"occasion": 1}))
     for sessions, occasion in ((plain, 0), (later, 1)):
         expected = Draws.for_sessions(9, people, 4, occasion).uniform("x")
         assert sessions.draws.uniform("x").tolist() == expected.tolist()
