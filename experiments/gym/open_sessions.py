@@ -125,8 +125,9 @@ class OpenSessions:
             self._luck[some] = Draws.for_sessions(self._seed, self._agent_users[self._who[some]], each).who
         self._round[rows], self._pages[rows] = turn, 0
         self._shown[rows], self._clicked[rows] = NO_ITEM, False
-        for row in rows.tolist() if self._turns is not None else ():
-            self._turns[row] = ()
+        if self._turns is not None:
+            for row in rows.tolist():
+                self._turns[row] = ()
 
     def show(self, items: ItemArray) -> Outcome:
         """Show every session its next page and let the users decide.

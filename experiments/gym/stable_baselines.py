@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
@@ -77,9 +76,7 @@ class SessionsVecEnv(VecEnv):
         found = getattr(self._rows, method_name)(*args, **kwargs)
         return [found[row] for row in self._get_indices(indices)]
 
-    def env_is_wrapped(
-        self, wrapper_class: type[gymnasium.Wrapper[Any, Any, Any, Any]], indices: Any = None
-    ) -> list[bool]:  # noqa: ARG002
+    def env_is_wrapped(self, wrapper_class: type[Any], indices: Any = None) -> list[bool]:  # noqa: ARG002 - theirs
         """No row is wrapped."""
         return [False] * len(list(self._get_indices(indices)))
 

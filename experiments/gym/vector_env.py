@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import IntArray
+from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray
 from groundlings.experiments.gym.world import World
 from groundlings.recommenders.policies.pages import items_at, without_places
 
@@ -25,8 +25,9 @@ class SessionsVectorEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
     (gymnasium's mode `SAME_STEP`), those of the next session stand in their place.
 
     Info, one entry per row: `action_mask` (candidates that may be shown, for slates), `user` (row number in the data
-    set), `unused` (places in the last action that name nothing that may be shown; the retriever's best candidates stand in
-    their stead), `no_reward` (the reward is unknown and given as 0: the page was lost, or the expression is undefined).
+    set), `unused` (places in the last action that name nothing that may be shown; candidates that the retriever ranks
+    highest take their slots), `no_reward` (the reward is unknown and given as 0: the page was lost, or the expression
+    is undefined there).
 
     Args:
         world: The people and the site.
@@ -47,6 +48,8 @@ class SessionsVectorEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._sessions = world.sessions(num_envs)
+        self._candidates = np.full((num_envs, world.size), NO_ITEM, dtype=np.int32)
+        self._free: BoolArray = np.zeros(self._candidates.shape, dtype=np.bool_)
         self._seeded = False
 
     def reset(
@@ -103,18 +106,14 @@ class SessionsVectorEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
     def _begin(self, rows: IntArray) -> None:
         self._sessions.begin(rows)
         found = self.world.candidates.of(self._sessions.users[rows])
-        if len(rows) == self.num_envs:
-            self._candidates = found
-            self._free = self.world.free(found, self._sessions.so_far())
-        else:
-            self._candidates[rows] = found
-            self._free[rows] = found >= 0
+        self._candidates[rows] = found
+        self._free[rows] = found != NO_ITEM  # nothing has been shown yet
 
     def _observe(self) -> Observations:
         return self.world.observe(self._sessions.so_far())
 
     def _info(self) -> dict[str, Any]:
-        info = {"user": self._sessions.users.copy()}
+        info: dict[str, NDArray[Any]] = {"user": self._sessions.users.copy()}
         if self.world.action == "slate":
             info["action_mask"] = self._free.copy()
         return _for_all(info, self.num_envs)

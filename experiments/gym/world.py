@@ -27,7 +27,6 @@ from groundlings.recommenders.policies.candidate_sets import CandidateSets
 from groundlings.recommenders.policies.observation import SessionSoFar, observation_length, observe
 from groundlings.recommenders.policies.pages import (
     ActionKind,
-    free_candidates,
     named_places,
     nearest_places,
 )
@@ -170,16 +169,12 @@ class World:
 
         Args:
             actions: Shape (n, slots) of places, or (n, width) of numbers.
-            candidates, free: Of each session; see `free_candidates`.
+            candidates, free: Of each session; see `groundlings.recommenders.policies.pages`.
         """
         if self.action == "slate":
             return named_places(actions, free)
         places = nearest_places(actions, candidates, free, self.vectors.items, self.feed.page_size)
         return places, np.zeros(len(places), dtype=np.int64)
-
-    def free(self, candidates: ItemArray, sessions: SessionSoFar) -> BoolArray:
-        """The action mask of sessions, shape (n, candidates)."""
-        return free_candidates(candidates, sessions.shown)
 
 
 def _retriever(plan: Plan, spec: str | Mapping[str, Any]) -> Recommender:

@@ -1,6 +1,6 @@
 """What a policy observes before a page: what a recommender may know of the user and of the session so far.
 
-A row holds numbers from -1 to 3, one part behind the other, each as long as `PARTS` says (w is the width of the vectors):
+A row holds numbers from -1 to 3, one part behind the other, w is the width of the vectors:
 
     history         w   mean vector of the user's history
     clicked         w   mean vector of what the user clicked in this session

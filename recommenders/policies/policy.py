@@ -32,9 +32,8 @@ from groundlings.recommenders.policies.vectors import SessionVectors
 Act: TypeAlias = Callable[[NDArray[np.float32]], NDArray[Any]]
 """Observations in, shape (n, `observation_length`); out the action of each row."""
 
-Algorithm = Literal[
-    "A2C", "DDPG", "DQN", "PPO", "SAC", "TD3", "MaskablePPO", "RecurrentPPO", "TRPO", "ARS", "CrossQ", "TQC"
-]
+Algorithm = Literal["A2C", "ARS", "CrossQ", "DDPG", "DQN", "MaskablePPO", "PPO", "SAC", "TD3", "TQC", "TRPO"]
+"""Classes of stable-baselines3 and sb3-contrib whose policies remember nothing from page to page."""
 
 
 class ActingRecommender(Recommender):
@@ -61,10 +60,10 @@ class ActingRecommender(Recommender):
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """Fit the retriever, and see what users did; the policy itself learns nothing here."""
         self.retriever.fit(interactions, catalog)
-        before = self._vectors
-        self._vectors = (
-            SessionVectors.fit(interactions, self.width) if before is None else before.of_history(interactions)
-        )
+        if self._vectors is None:
+            self._vectors = SessionVectors.fit(interactions, self.width)
+        else:
+            self._vectors = self._vectors.of_history(interactions)
 
     def recommend(self, request: RankingRequest) -> Ranking:
         """One page per session; see `Recommender.recommend`."""

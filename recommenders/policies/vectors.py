@@ -77,7 +77,7 @@ def _leading(matrix: sp.csr_array, width: int) -> Vectors:
     """
     from scipy.sparse.linalg import svds
 
-    _, values, directions = svds(matrix, k=width, v0=np.ones(min(matrix.shape)), return_singular_vectors="vh")
+    _, values, directions = svds(matrix, k=width, v0=np.ones(min(matrix.shape)))
     order = np.argsort(-values, kind="stable")
     found = directions[order].T * values[order]
     largest = np.abs(found).argmax(axis=0)

@@ -33,13 +33,10 @@ CONFIG = {
     "mind": {"kind": "behavioural", "random_click_rate": 0.3},
     "arms": [{"name": "popular", "recommender": "popular"}],
 }
+INNER = {"recommender": "popular"}
 SHOP = {
     "dataset": {"name": "toy", "toy": {**FILM, "offers": True}},
-    "site": {
-        "page_size": SLOTS,
-        "max_pages": PAGES,
-        "actions": ["click", "add_to_cart", "purchase", "quantity", "paid"],
-    },
+    "site": {"page_size": 3, "max_pages": PAGES, "actions": ["click", "add_to_cart", "purchase", "quantity", "paid"]},
 }
 
 
@@ -47,17 +44,19 @@ def config(**changes):
     return ExperimentConfig.model_validate({**CONFIG, **changes})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def made():
-    """Makes a world with a quarter of the usual candidates; closes it."""
-    worlds = []
+    """Makes a world of few candidates, each once; closes them."""
+    worlds = {}
 
     def world(changes=(), **options):
-        worlds.append(World.of(config(**dict(changes)), **{"candidates": 25, "width": WIDTH, **options}))
-        return worlds[-1]
+        key = repr((changes, options))
+        if key not in worlds:
+            worlds[key] = World.of(config(**dict(changes)), **{"candidates": 25, "width": WIDTH, **options})
+        return worlds[key]
 
     yield world
-    for each in worlds:
+    for each in worlds.values():
         each.close()
 
 
@@ -233,3 +232,21 @@ def test_a_file_with_changes_makes_a_world(tmp_path):
     world = world_of(path, ["site.page_size=2"], candidates=9)
     assert (world.feed.page_size, world.size) == (2, 9)
     world.close()
+
+
+def test_a_policy_that_chooses_pages_is_asked_for_pages(tmp_path):
+    def arm():
+        return ActingRecommender(lambda rows: np.tile(np.arange(SLOTS), (len(rows), 1)), ItemKnnRecommender())
+
+    sections = {key: CONFIG[key] for key in ("dataset", "seed", "simulation")}
+    site = {"page_size": SLOTS, "max_pages": PAGES}
+    with pytest.raises(ConfigError, match="the policy fills 3 slots, and is asked for 9: .* site.rank_each: page"):
+        Experiment(arms={"mine": arm}, site=site, mind={"kind": "scripted"}, **sections).run(tmp_path / "run")
+
+
+def test_a_saved_policy_needs_its_library_or_a_file_that_it_can_read(tmp_path):
+    (tmp_path / "policy.zip").write_bytes(b"nothing")
+    arms = {"saved": {"recommender": "policy", "options": {"policy": str(tmp_path / "policy.zip"), "retriever": INNER}}}
+    sections = {key: CONFIG[key] for key in ("dataset", "seed", "site", "simulation")}
+    with pytest.raises(ConfigError, match="stable-baselines3 is not installed|cannot be read as a saved PPO"):
+        Experiment(arms=arms, mind={"kind": "scripted"}, **sections).check()

@@ -59,7 +59,7 @@ def test_an_expression_is_worth_what_it_says_and_nothing_is_known_of_a_lost_page
         ("sum(left)", r"left is said of a page, not of its slots"),
         (
             "sum(buy)",
-            "the site has no 'buy'; inside of sum: click, rate; outside: next_page, satisfaction, shown, left",
+            "no 'buy'; inside of sum: click, rate; outside: next_page, satisfaction, shown, left",
         ),
         ("sum(sum(click))", "expected numbers"),
         ("__import__('os').system('true')", "expected numbers"),
