@@ -82,6 +82,7 @@ def mixing(observations):
 
 
 @pytest.mark.parametrize("changes", [{}, SHOP], ids=["feed", "shop"])
+@pytest.mark.usefixtures("quick_report")
 def test_a_session_has_the_outcome_that_it_has_in_a_run_on_that_day(made, tmp_path, changes):
     world = made(changes, action="embedding")
     users, clicks, pages = lived(world, mixing)
