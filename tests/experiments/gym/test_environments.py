@@ -241,7 +241,7 @@ def test_a_policy_that_chooses_pages_is_asked_for_pages(tmp_path):
 
     sections = {key: CONFIG[key] for key in ("dataset", "seed", "simulation")}
     site = {"page_size": SLOTS, "max_pages": PAGES}
-    with pytest.raises(ConfigError, match="the policy fills 3 slots, and is asked for 9: .* site.rank_each: page"):
+    with pytest.raises(ConfigError, match=r"the policy fills 3 slots, and is asked for 9: .* site\.rank_each: page"):
         Experiment(arms={"mine": arm}, site=site, mind={"kind": "scripted"}, **sections).run(tmp_path / "run")
 
 
@@ -249,5 +249,5 @@ def test_a_saved_policy_needs_its_library_or_a_file_that_it_can_read(tmp_path):
     (tmp_path / "policy.zip").write_bytes(b"nothing")
     arms = {"saved": {"recommender": "policy", "options": {"policy": str(tmp_path / "policy.zip"), "retriever": INNER}}}
     sections = {key: CONFIG[key] for key in ("dataset", "seed", "site", "simulation")}
-    with pytest.raises(ConfigError, match="stable-baselines3 is not installed|cannot be read as a saved PPO"):
+    with pytest.raises(ConfigError, match=r"stable-baselines3 is not installed|cannot be read as a saved PPO"):
         Experiment(arms=arms, mind={"kind": "scripted"}, **sections).check()
