@@ -29,9 +29,9 @@ def postgres_address(url: str) -> str:
 
 
 def schema_name(name: str) -> str:
-    """The name of a run's schema; ValueError where it is none of ours."""
-    if not re.fullmatch("[a-z_][a-z0-9_]{0,62}", name):
-        raise ValueError(f"{name!r} is not the name of a run's schema")
+    """The name of a run's schema; ValueError where it is none of ours: it is written to, and dropped with its run."""
+    if not re.fullmatch("run_[a-z0-9_]{1,59}", name):
+        raise ValueError(f"{name!r} is not the name of a run's schema, which begins with run_")
     return name
 
 
