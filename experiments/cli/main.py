@@ -24,7 +24,7 @@ from groundlings.environments.errors import (
     TooMuchUnreadable,
     UserError,
 )
-from groundlings.experiments.cli.faults import errors, out_of_memory, usage_error
+from groundlings.experiments.cli.faults import errors, fault_of_memory, out_of_memory, usage_error
 from groundlings.experiments.cli.help_pages import BELIEVE, COMPARE, DATA, MODELS, RUN, Commands
 from groundlings.experiments.cli.signals import Stopped
 from groundlings.experiments.cli.streams import patient_streams
@@ -337,9 +337,6 @@ def _status_of_the_command(stopped: Stopped) -> int:
         return 1
     except KeyboardInterrupt:
         return _told_of_stopping(stopped)
-    except MemoryError as fault:
-        errors.print(f"[bold red]error[/] {escape(out_of_memory(fault))}")
-        return 2
     except OSError as fault:
         if fault.errno in _OF_THE_SYSTEM and fault.filename is None:
             errors.print(f"[bold red]error[/] {escape(f'{fault.strerror}; {_OF_THE_SYSTEM[fault.errno]}')}")
@@ -353,12 +350,16 @@ def _status_of_the_command(stopped: Stopped) -> int:
     except Exception as fault:
         if hasattr(fault, "format_message"):  # of typer, whose name for it differs between versions
             return usage_error(fault)
+        if (led := fault_of_memory(fault)) is not None:
+            errors.print(f"[bold red]error[/] {escape(out_of_memory(led))}")
+            return 2
         say("".join(traceback.format_exception(fault)).rstrip("\n"), stderr=True)
         return 1
 
 
 _OF_THE_SYSTEM = {
     errno.ENOSPC: "free some space, or name directories on another disk (--out, GROUNDLINGS_CACHE, GROUNDLINGS_DATA)",
+    errno.ENOMEM: "there is not enough memory; take fewer users, items or rows, or fewer worker processes",
     errno.EDQUOT: "free some of what you may use, or name directories on another disk (--out, GROUNDLINGS_CACHE)",
     errno.EMFILE: "let a process open more files (ulimit -n)",
     errno.ENFILE: "the system has too many files open; close some",
