@@ -1,0 +1,158 @@
+"""Rows of one shard, laid out where it is simulated, and the Parquet files that hold them.
+
+Whoever simulates a shard lays its rows out with ids that count from 0, and says how many there are. The one writer
+gives ids out in the order of shards, so that they do not depend on who simulates what, or on who is ready first. With
+these the rows become files, and only their bytes travel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from groundlings.simulator.log import parts
+from groundlings.simulator.log.columns import Column, Columns
+from groundlings.simulator.log.row_layout import Block, Cohort, Origin, block_of, small_rows
+from groundlings.simulator.log.tables import LARGE
+from groundlings.simulator.session import CohortRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the sessions of an arm on one occasion go in a log in parts.
+
+    Attributes:
+        arm_id: The arm's.
+        sim_time: When the sessions are, on the simulated clock.
+        policy_version: What the recommender had learnt.
+        first_arm, first_agent, first_item: The log's first ids.
+    """
+
+    arm_id: int
+    sim_time: int
+    policy_version: str
+    first_arm: int
+    first_agent: int
+    first_item: int
+
+    def lay_out(self, record: CohortRecord) -> LaidOut:
+        """The rows of a shard, whose ids are not known yet."""
+        cohort = Cohort(record, self.arm_id, self.sim_time, self.policy_version)
+        origin = Origin(self.first_arm, 0, 0, 0, 0, self.first_agent, self.first_item)
+        block = block_of([cohort], origin)
+        small = block.calls or block.moods or block.memories or block.interviews
+        counts = Counts(len(block.sessions), len(block.impressions), len(block.events), len(block.calls))
+        return LaidOut(block, counts, self.arm_id, int(record.sessions.day), cohort if small else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many rows with numbers of their own a shard has."""
+
+    sessions: int
+    impressions: int
+    events: int
+    calls: int
+
+    def after(self, origin: Origin) -> Origin:
+        """Where the rows behind these begin."""
+        return replace(
+            origin,
+            session=origin.session + self.sessions,
+            impression=origin.impression + self.impressions,
+            event=origin.event + self.events,
+            call=origin.call + self.calls,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LaidOut:
+    """Rows of a shard, ids counted from 0.
+
+    Attributes:
+        block: The rows.
+        counts: How many there are.
+        arm_id, day: Whose.
+        cohort: What its small tables are made of; None where they have no rows.
+    """
+
+    block: Block
+    counts: Counts
+    arm_id: int
+    day: int
+    cohort: Cohort | None
+
+    def files(self, origin: Origin) -> ShardRows:
+        """The rows with their ids, as files.
+
+        Args:
+            origin: Where the ids begin.
+        """
+        block = _numbered(self.block, origin)
+        if self.cohort is not None:
+            calls, moods, memories, interviews = small_rows(self.cohort, origin.session, origin.call, origin.arm)
+            block = replace(block, calls=calls, moods=moods, memories=memories, interviews=interviews)
+        return rows_in_files(block, origin, self.counts, self.arm_id, self.day)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRows:
+    """Rows of one arm and day: the large tables as files, the small ones as they are.
+
+    Attributes:
+        origin: Where their ids begin.
+        counts: How many there are.
+        arm_id, day: Whose.
+        files: Table -> its file; none for a table without rows.
+        rest: The rows of small tables; of large ones the ids alone.
+    """
+
+    origin: Origin
+    counts: Counts
+    arm_id: int
+    day: int
+    files: Mapping[str, PartFile]
+    rest: Block
+
+
+@dataclass(frozen=True, slots=True)
+class PartFile:
+    """A part that is not written yet: its bytes, their SHA-256, how many rows, and the first id."""
+
+    content: bytes
+    sha256: str
+    rows: int
+    first_id: int
+
+
+def rows_in_files(block: Block, origin: Origin, counts: Counts, arm_id: int, day: int) -> ShardRows:
+    """The rows of one arm and day, those of large tables as Parquet files; the same rows give the same bytes."""
+    files, ids = {}, {}
+    for name in LARGE:
+        columns: Columns = getattr(block, name)
+        first = int(columns.columns[0][0]) if len(columns) else 0
+        ids[name] = Columns(range(first, first + len(columns)))
+        if len(columns):
+            content = parts.file_of(name, columns)
+            files[name] = PartFile(content, parts.hash_of(content), len(columns), first)
+    return ShardRows(origin, counts, arm_id, day, files, replace(block, **ids))
+
+
+def _numbered(block: Block, origin: Origin) -> Block:
+    """Rows whose ids counted from 0, counted from where they begin."""
+    session, impression, event = origin.session, origin.impression, origin.event
+    sessions, impressions, events = (getattr(block, name).columns for name in LARGE)
+    return replace(
+        block,
+        sessions=Columns(_later(sessions[0], session), *sessions[1:]),
+        impressions=Columns(_later(impressions[0], impression), _later(impressions[1], session), *impressions[2:]),
+        events=Columns(
+            _later(events[0], event), _later(events[1], session), _later(events[2], impression), *events[3:]
+        ),
+    )
+
+
+def _later(ids: Column, by: int) -> Column:
+    return range(ids.start + by, ids.stop + by) if isinstance(ids, range) else np.asanyarray(ids) + by
