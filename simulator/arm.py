@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 SECONDS_PER_DAY = 86_400
 
-_WORTH_FILES = 1_024
-"""Sessions in a shard from which on its rows are worth files of their own, laid out where it is simulated."""
+_LAID_OUT_FROM = 1_024
+"""Sessions in a shard from which on its rows are laid out where it is simulated, and committed by themselves."""
 
 
 @dataclass
@@ -183,8 +183,8 @@ class Arm:
             agents = logged.missing(here)
             version = self.recommender.state() if len(agents) and not version else version
             seen_today = self._interactions_today() if occasion else None
-            laid_out_there = size >= _WORTH_FILES and self.engine is not IN_PROCESS and len(agents)
-            destination = log.destination(self.name, sim_time=time, policy_version=version) if laid_out_there else None
+            elsewhere = size >= _LAID_OUT_FROM and self.engine is not IN_PROCESS and len(agents)
+            destination = log.destination(self.name, sim_time=time, policy_version=version) if elsewhere else None
             waiting = Occasion(
                 snapshot=Snapshot(self.name, self.recommender, self.environment, self.mind),
                 agents=agents,

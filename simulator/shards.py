@@ -105,7 +105,7 @@ class Simulated:
 
     def outcome(self, origin: Origin) -> Outcome:
         """What came out of the shard, once it is known where its ids begin."""
-        return Outcome(self.rows.files(origin), self.effects)
+        return Outcome(self.rows.numbered(origin), self.effects)
 
 
 @dataclass(frozen=True, slots=True)

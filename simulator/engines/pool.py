@@ -2,8 +2,8 @@
 
 Workers are forked when an occasion begins and end with it. So they have everything without being sent anything: what
 the recommender has learnt, minds, stock and history are pages of memory that they share with this process, and a fork
-takes milliseconds however large they are. Only what happened comes back: for a log in parts the files that hold it, for
-another the records. The log is written here and by nobody else.
+takes milliseconds however large they are. Only what happened comes back: of large shards the rows, laid out, or files
+that hold them, of small ones the records. The log is written here and by nobody else.
 
 Fork is safe here for these reasons, and offered where they hold (`why_no_fork`). A worker computes and nothing else: it
 neither prints nor touches a database, and ends without running what was registered for the end. It uses one thread

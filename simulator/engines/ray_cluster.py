@@ -2,9 +2,9 @@
 
 What an arm's sessions depend on goes into Ray's object store, once for each fit of its recommender; a task is sent the
 shard and the reference, and a worker keeps what it has fetched until a newer one comes. The log is written by the
-process that drives the run. For a log in parts a shard is two tasks: the first lays its rows out, which stay in the
-object store, and the second makes files of them once it is known where their ids begin. A task whose worker or machine
-is lost is sent again; that makes the same bytes.
+process that drives the run. A large shard is two tasks: the first lays its rows out, which stay in the object store,
+and the second gives them their ids, and makes files of them for a log in parts. A task whose worker or machine is lost
+is sent again; that makes the same bytes.
 """
 
 from __future__ import annotations

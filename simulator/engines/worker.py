@@ -1,7 +1,7 @@
 """What a worker process does: it simulates the shards whose numbers it is sent, and sends back what came of them.
 
-Where the log lets rows be laid out here, a shard has two answers: how many rows there are, and, once it is told where
-their ids begin, the files that hold them.
+Where rows are laid out here, a shard has two answers: how many rows there are, and, once it is told where their ids
+begin, the rows or the files that hold them.
 """
 
 from __future__ import annotations

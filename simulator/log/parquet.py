@@ -74,7 +74,7 @@ class PartKeeper:
             RunDirectoryError: A part cannot be written.
         """
         hashes = {}
-        for name, file in rows.files.items():
+        for name, file in (rows.files or {}).items():
             part = _next_part(connection, name, rows, file)
             files.write(self.directory, part.path, file.content)
             connection.execute(insert(parts), asdict(part))

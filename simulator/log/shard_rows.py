@@ -1,35 +1,40 @@
-"""Rows of one shard, laid out where it is simulated, and the Parquet files that hold them.
+"""Rows of one shard, laid out where it is simulated; for a log in parts as the Parquet files that hold them.
 
 Whoever simulates a shard lays its rows out with ids that count from 0, and says how many there are. The one writer
 gives ids out in the order of shards, so that they do not depend on who simulates what, or on who is ready first. With
-these the rows become files, and only their bytes travel.
+these the rows become files, of which only the bytes travel, or columns with their seal, which the writer pours into the
+database as they come.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from groundlings.simulator.log import parts
 from groundlings.simulator.log.columns import Column, Columns
 from groundlings.simulator.log.row_layout import Block, Cohort, Origin, block_of, small_rows
+from groundlings.simulator.log.seals import seal_of_block
 from groundlings.simulator.log.tables import LARGE
 from groundlings.simulator.session import CohortRecord
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where the sessions of an arm on one occasion go in a log in parts.
+    """Where the sessions of an arm on one occasion go in a log.
 
     Attributes:
+        in_files: Whether the large tables lie in files.
         arm_id: The arm's.
         sim_time: When the sessions are, on the simulated clock.
         policy_version: What the recommender had learnt.
         first_arm, first_agent, first_item: The log's first ids.
     """
 
+    in_files: bool
     arm_id: int
     sim_time: int
     policy_version: str
@@ -44,7 +49,7 @@ class Destination:
         block = block_of([cohort], origin)
         small = block.calls or block.moods or block.memories or block.interviews
         counts = Counts(len(block.sessions), len(block.impressions), len(block.events), len(block.calls))
-        return LaidOut(block, counts, self.arm_id, int(record.sessions.day), cohort if small else None)
+        return LaidOut(self.in_files, block, counts, self.arm_id, int(record.sessions.day), cohort if small else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +77,22 @@ class LaidOut:
     """Rows of a shard, ids counted from 0.
 
     Attributes:
+        in_files: As of `Destination`.
         block: The rows.
         counts: How many there are.
         arm_id, day: Whose.
         cohort: What its small tables are made of; None where they have no rows.
     """
 
+    in_files: bool
     block: Block
     counts: Counts
     arm_id: int
     day: int
     cohort: Cohort | None
 
-    def files(self, origin: Origin) -> ShardRows:
-        """The rows with their ids, as files.
+    def numbered(self, origin: Origin) -> ShardRows:
+        """The rows with their ids.
 
         Args:
             origin: Where the ids begin.
@@ -94,27 +101,32 @@ class LaidOut:
         if self.cohort is not None:
             calls, moods, memories, interviews = small_rows(self.cohort, origin.session, origin.call, origin.arm)
             block = replace(block, calls=calls, moods=moods, memories=memories, interviews=interviews)
-        return rows_in_files(block, origin, self.counts, self.arm_id, self.day)
+        if self.in_files:
+            return rows_in_files(block, origin, self.counts, self.arm_id, self.day)
+        seal = seal_of_block([(self.arm_id, self.day)], block, origin)
+        return ShardRows(origin, self.counts, self.arm_id, self.day, block, seal=seal)
 
 
 @dataclass(frozen=True, slots=True)
 class ShardRows:
-    """Rows of one arm and day: the large tables as files, the small ones as they are.
+    """Rows of one arm and day, for the database or with files for the large tables.
 
     Attributes:
         origin: Where their ids begin.
         counts: How many there are.
         arm_id, day: Whose.
-        files: Table -> its file; none for a table without rows.
-        rest: The rows of small tables; of large ones the ids alone.
+        block: The rows; of those that are in files the ids alone.
+        files: Table -> its file, none for a table without rows; None where all rows are for the database.
+        seal: Of rows for the database.
     """
 
     origin: Origin
     counts: Counts
     arm_id: int
     day: int
-    files: Mapping[str, PartFile]
-    rest: Block
+    block: Block
+    files: Mapping[str, PartFile] | None = None
+    seal: tuple[Mapping[str, Any], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +149,7 @@ def rows_in_files(block: Block, origin: Origin, counts: Counts, arm_id: int, day
         if len(columns):
             content = parts.file_of(name, columns)
             files[name] = PartFile(content, parts.hash_of(content), len(columns), first)
-    return ShardRows(origin, counts, arm_id, day, files, replace(block, **ids))
+    return ShardRows(origin, counts, arm_id, day, replace(block, **ids), files)
 
 
 def _numbered(block: Block, origin: Origin) -> Block:

@@ -165,16 +165,14 @@ class LogWriter:
             chain = self._with_state(connection)
         self._chain = chain
 
-    def destination(self, arm: str, *, sim_time: int, policy_version: str) -> Destination | None:
-        """Where sessions of an arm go, for whoever lays out their rows; None where the writer does it by itself.
+    def destination(self, arm: str, *, sim_time: int, policy_version: str) -> Destination:
+        """Where sessions of an arm go, for whoever lays out their rows.
 
         Whatever was accepted before is committed, because from here on ids are given out by `claim`.
         """
-        if self._store.keeper is None:
-            return None
         self.flush()
-        first = self._begun()
-        return Destination(self._arms[arm], sim_time, policy_version, first.arm, first.agent, first.item)
+        first, in_files = self._begun(), self._store.keeper is not None
+        return Destination(in_files, self._arms[arm], sim_time, policy_version, first.arm, first.agent, first.item)
 
     def claim(self, counts: Counts) -> Origin:
         """Ids for rows that are laid out elsewhere: where they begin. Rows are claimed, and written, in one order."""
@@ -200,9 +198,8 @@ class LogWriter:
             return
         if not self.follows(sessions):
             raise RuntimeError(f"rows begin at {sessions.origin}, and those before them end at {self._written}")
-        chain = self._chain
         with self._connection.transaction() as connection:
-            chain = self._add_files(connection, sessions, chain)
+            chain = self._add(connection, sessions, self._chain)
         self._written, self._chain = sessions.counts.after(sessions.origin), chain
 
     def flush(self) -> None:
@@ -239,52 +236,42 @@ class LogWriter:
                 counts = Counts(len(block.sessions), len(block.impressions), len(block.events), len(block.calls))
                 placed = [(cohort.arm_id, int(cohort.record.sessions.day)) for cohort in together]
                 if in_parts:
-                    chain = self._add_files(connection, rows_in_files(block, origin, counts, *placed[0]), chain)
+                    chain = self._add(connection, rows_in_files(block, origin, counts, *placed[0]), chain)
                 else:
-                    chain = self._add(connection, placed, block, origin, chain)
+                    self._pour(connection, block)
+                    if chain is not None:
+                        chain = self._sealed(connection, chain, seal_of_block(placed, block, origin))
                 origin = counts.after(origin)
         self._next, self._written, self._chain = origin, origin, chain
 
-    def _add_files(self, connection: Connection, rows: ShardRows, chain: Chain | None) -> Chain | None:
-        """Write rows of one arm and day, the large tables as files; where seals go on."""
-        assert self._store.keeper is not None, "asked for a log in parts alone"
-        parts = self._store.keeper.keep(connection, rows)
-        return self._add_rest(connection, [(rows.arm_id, rows.day)], rows.rest, rows.origin, chain, parts)
+    def _add(self, connection: Connection, rows: ShardRows, chain: Chain | None) -> Chain | None:
+        """Write rows of one arm and day with their seal; where seals go on."""
+        parts = None
+        if self._store.keeper is not None:
+            parts = self._store.keeper.keep(connection, rows)
+        self._pour(connection, rows.block, () if rows.files is not None else tables.LARGE)
+        if chain is None:
+            return None
+        seal = rows.seal or seal_of_block([(rows.arm_id, rows.day)], rows.block, rows.origin, parts)
+        return self._sealed(connection, chain, seal)
 
-    def _add(
-        self,
-        connection: Connection,
-        placed: Sequence[tuple[int, int]],
-        block: Block,
-        origin: Origin,
-        chain: Chain | None,
-    ) -> Chain | None:
-        """Write one block of rows, all of them into the database; where seals go on."""
-        for table in (tables.sessions, tables.impressions, tables.events):
-            columns: Columns = getattr(block, table.name)
+    def _pour(self, connection: Connection, block: Block, large: Sequence[str] = tables.LARGE) -> None:
+        """Write rows into the database: some of the large tables, and all small ones."""
+        for name in large:
+            columns: Columns = getattr(block, name)
             width = columns.filled
             rows = columns.rows(nan_is_null=self._store.nan_is_null, width=width)
-            self._store.pour(connection, table, rows, width)
-        return self._add_rest(connection, placed, block, origin, chain)
-
-    def _add_rest(
-        self,
-        connection: Connection,
-        placed: Sequence[tuple[int, int]],
-        block: Block,
-        origin: Origin,
-        chain: Chain | None,
-        parts: Mapping[str, str] | None = None,
-    ) -> Chain | None:
-        """Write the rows of small tables, and the seal of a block; where seals go on."""
+            self._store.pour(connection, tables.metadata.tables[name], rows, width)
         for table in (tables.calls, tables.moods, tables.memories, tables.interviews):
             listed: list[Row] = getattr(block, table.name)
             if listed:
                 self._store.pour(connection, table, listed)
-        if chain is not None:
-            seal, chain = chain.after("rows", *seal_of_block(placed, block, origin, parts))
-            self._store.pour(connection, tables.seals, [seal])
-        return chain
+
+    def _sealed(self, connection: Connection, chain: Chain, seal: tuple[Mapping[str, Any], str]) -> Chain:
+        """The chain, longer by the seal of some rows."""
+        row, longer = chain.after("rows", *seal)
+        self._store.pour(connection, tables.seals, [row])
+        return longer
 
     def _with_state(self, connection: Connection) -> Chain | None:
         """The chain, longer by what the run's row says of itself now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ from groundlings.experiments.running.plan import prepare
 from groundlings.experiments.running.simulating import log_experiment, simulate
 from groundlings.simulator.log.parquet import ParquetStore
 from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.shard_rows import LaidOut
 from groundlings.simulator.log.store import LOG_NAME
 from groundlings.simulator.shards import Numbering
 
@@ -32,7 +34,6 @@ SMALL = {
     "arms": [{"name": "popular", "recommender": "popular"}, {"name": "knn", "recommender": "item_knn"}],
 }
 CASES = {
-    "parallel": {},
     "split with one log": {"design": {"kind": "split", "log": "shared"}},
     "interleaving": {"design": "interleaving"},
     "several sessions a day": {
@@ -61,8 +62,8 @@ ORDERED = (
 
 
 @pytest.fixture(autouse=True)
-def small_shards_are_worth_files(monkeypatch):
-    monkeypatch.setattr("groundlings.simulator.arm._WORTH_FILES", 1)
+def small_shards_are_laid_out_by_workers(monkeypatch):
+    monkeypatch.setattr("groundlings.simulator.arm._LAID_OUT_FROM", 1)
     monkeypatch.setattr("groundlings.personas.minds.scripted.ScriptedMind.cohort_size", 7)
 
 
@@ -81,14 +82,15 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_row_and_every_id_are_those_of_one_process(case, tmp_path):
-    theirs, ours = tmp_path / LOG_NAME, in_parts(tmp_path / "parts")
+    theirs = tmp_path / LOG_NAME
     log_experiment(config_of(**CASES[case], execution={"engine": "process"}), theirs)
-    log_experiment(config_of(**CASES[case], execution=POOL), ours)
-    with LogReader(theirs) as file, LogReader(ours) as parts:
-        assert parts.digest() == file.digest()
-        for query in ORDERED:
-            assert parts.query(query).astype(object).equals(file.query(query).astype(object)), query
-        assert not parts.check_seals().faults
+    for place in (in_parts(tmp_path / "parts"), tmp_path / "pool.db"):
+        log_experiment(config_of(**CASES[case], execution=POOL), place)
+        with LogReader(theirs) as one, LogReader(place) as ours:
+            assert ours.digest() == one.digest()
+            for query in ORDERED:
+                assert ours.query(query).astype(object).equals(one.query(query).astype(object)), query
+            assert not ours.check_seals().faults
 
 
 def test_the_files_are_the_same_whatever_the_number_of_workers(tmp_path):
@@ -112,47 +114,45 @@ import os, signal
 from pathlib import Path
 from groundlings.environments.errors import DataError
 from groundlings.recommenders.popular import PopularRecommender
-from groundlings.simulator.log.shard_rows import LaidOut
 
 HERE, PARENT = Path({place!r}), {parent}
 
-def dies(word):
-    if os.getpid() != PARENT and HERE.exists() and HERE.read_text() == word:
-        HERE.unlink()
-        os.kill(os.getpid(), signal.SIGKILL)
+def told(word):
+    return os.getpid() != PARENT and HERE.exists() and HERE.read_text() == word
+
+def die():
+    HERE.unlink()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 class Mortal(PopularRecommender):
-    '''Ends its process while it ranks, or while it turns rows into files, or fails, as a file says.'''
+    '''Ends its process while it ranks, or fails, as a file says.'''
 
     def recommend(self, request):
-        if 20 in request.users:
-            dies("ranking")
-            if HERE.exists() and HERE.read_text() == "failing":
-                raise DataError("user 20 has no ranking")
+        if 20 in request.users and told("ranking"):
+            die()
+        if 20 in request.users and told("failing"):
+            raise DataError("user 20 has no ranking")
         return super().recommend(request)
-
-files = LaidOut.files
-
-def mortally(self, origin):
-    if origin.session > 10:
-        dies("filing")
-    return files(self, origin)
-
-LaidOut.files = mortally
 """
 
 
 @pytest.fixture
 def mortal(module, tmp_path, monkeypatch):
-    """The arm, and the file that says how it ends its worker."""
-    from groundlings.simulator.log.shard_rows import LaidOut
-
-    monkeypatch.setattr(LaidOut, "files", LaidOut.files)  # whatever becomes of it ends with the test
+    """The arm, and the file that says what ends its worker: `ranking`, `numbering` rows, or `failing`."""
     name = module(MORTAL.format(place=str(tmp_path / "trap"), parent=os.getpid()))
+    numbered = LaidOut.numbered
+
+    def mortally(rows, origin):
+        own = importlib.import_module(name)
+        if origin.session > 10 and own.told("numbering"):
+            own.die()
+        return numbered(rows, origin)
+
+    monkeypatch.setattr(LaidOut, "numbered", mortally)
     return [{"name": "mortal", "recommender": f"{name}:Mortal"}], tmp_path / "trap"
 
 
-@pytest.mark.parametrize("where", ["ranking", "filing"])
+@pytest.mark.parametrize("where", ["ranking", "numbering"])
 def test_a_worker_that_is_killed_leaves_nothing_behind_and_its_shard_makes_the_same_bytes(where, mortal, tmp_path):
     arms, trap = mortal
     simulated(in_parts(tmp_path / "whole"), config_of(arms=arms, execution=POOL))
