@@ -266,10 +266,15 @@ def _connect(workers: int | None, address: str | None) -> None:
         # Workers inherit this: they find modules beside the experiment file as this process does.
         os.environ["PYTHONPATH"] = os.pathsep.join(each for each in sys.path if each)
         ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as fault:
+    except Exception as fault:  # a cluster that does not start in time says so by an error of no kind of its own
+        if address is None:
+            raise ConfigError(
+                f"execution.engine: no Ray cluster could be started on this machine ({fault}); try again when it is "
+                "less busy, name a running one in execution.address, or use pool"
+            ) from fault
         raise ConfigError(
-            f"execution.address: no Ray cluster answers at {address or 'this machine'} ({fault}); start one with "
-            "`ray start --head`, or take the key out"
+            f"execution.address: no Ray cluster answers at {address} ({fault}); start one with `ray start --head`, or "
+            "take the key out"
         ) from fault
     finally:
         if before is None:

@@ -141,7 +141,7 @@ class PartFile:
 
 def rows_in_files(block: Block, origin: Origin, counts: Counts, arm_id: int, day: int) -> ShardRows:
     """The rows of one arm and day, those of large tables as Parquet files; the same rows give the same bytes."""
-    files, ids = {}, {}
+    files, ids = dict[str, PartFile](), dict[str, Columns]()
     for name in LARGE:
         columns: Columns = getattr(block, name)
         first = int(columns.columns[0][0]) if len(columns) else 0
@@ -149,7 +149,8 @@ def rows_in_files(block: Block, origin: Origin, counts: Counts, arm_id: int, day
         if len(columns):
             content = parts.file_of(name, columns)
             files[name] = PartFile(content, parts.hash_of(content), len(columns), first)
-    return ShardRows(origin, counts, arm_id, day, replace(block, **ids), files)
+    rest = replace(block, sessions=ids["sessions"], impressions=ids["impressions"], events=ids["events"])
+    return ShardRows(origin, counts, arm_id, day, rest, files)
 
 
 def _numbered(block: Block, origin: Origin) -> Block:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-from contextlib import AsyncExitStack
+import signal
+from contextlib import AsyncExitStack, suppress
+from functools import reduce
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -179,6 +181,69 @@ def test_what_lies_behind_a_shard_that_fails_is_simulated_again_when_the_run_is_
     with LogReader(ours) as log, LogReader(ParquetStore(tmp_path / "whole" / LOG_NAME)) as whole:
         assert log.digest() == whole.digest()
         assert not log.check_seals().faults
+
+
+MOMENTS = (
+    "writer.LogWriter.claim",
+    "writer.LogWriter.write",
+    "writer.LogWriter._sealed",
+    "parts.write",
+    "parts._sync",  # a file lies at its place, and no row says so
+)
+
+
+@pytest.mark.parametrize(
+    ("moment", "call", "store"),
+    [
+        *((moment, call, "parquet") for call, moment in enumerate(MOMENTS, 2)),
+        (MOMENTS[0], 3, "sqlite"),
+        (MOMENTS[2], 2, "sqlite"),
+    ],
+)
+def test_a_run_that_is_killed_while_workers_lay_rows_out_goes_on_to_the_same_digest(
+    moment, call, store, whole, tmp_path
+):
+    place = in_parts(tmp_path / "run") if store == "parquet" else tmp_path / LOG_NAME
+    run = os.fork()
+    if run == 0:
+        with pytest.MonkeyPatch.context() as patched, suppress(BaseException):
+            name = f"groundlings.simulator.log.{moment}"
+            patched.setattr(name, killing_at(call, found(name)))
+            log_experiment(config_of(execution=POOL), place)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(run, 0)[1]) == -signal.SIGKILL
+    log_experiment(config_of(execution=POOL), place)
+    with LogReader(place) as log:
+        assert log.digest() == whole
+        assert not log.check_seals().faults
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def found(name):
+    """A function of the log's by its name."""
+    module, *path = name.removeprefix("groundlings.simulator.log.").split(".")
+    return reduce(getattr, path, importlib.import_module(f"groundlings.simulator.log.{module}"))
+
+
+def killing_at(call, work):
+    """The same function, which ends its process when it is called for the n-th time."""
+    calls = iter(range(1, 10_000))
+
+    def counted(*arguments, **named):
+        if next(calls) == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return work(*arguments, **named)
+
+    return counted
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The digest of the run that is killed."""
+    place = tmp_path_factory.mktemp("whole") / LOG_NAME
+    log_experiment(config_of(execution={"engine": "process"}), place)
+    with LogReader(place) as log:
+        return log.digest()
 
 
 def test_ids_are_given_out_in_the_order_of_shards_and_once():
