@@ -28,7 +28,7 @@ from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import notices
 from groundlings.simulator.concurrency import in_order
 from groundlings.simulator.engines.engine import IN_PROCESS
-from groundlings.simulator.engines.worker import ATTEMPTS, Answer, attempted, packed, simulated, unpacked
+from groundlings.simulator.engines.worker import ATTEMPTS, Answer, attempted, ended, packed, simulated, unpacked
 from groundlings.simulator.log.row_layout import Origin
 from groundlings.simulator.log.shard_rows import Counts
 from groundlings.simulator.shards import Numbering, Occasion, Outcome, Simulated, Snapshot, Task, work_on
@@ -245,7 +245,7 @@ def _simulated(arm: str, parts: list[tuple[str, list[Any]]], number: int, task: 
     """
     recommender, mind, environment = (_part(*each) for each in parts)
     snapshot, held = Snapshot(arm, recommender, environment, mind), dict[int, Simulated]()
-    answer = simulated(number, lambda: asyncio.run(work_on(snapshot, task)), held)
+    answer = simulated(number, lambda: ended(work_on(snapshot, task)), held)
     return packed(answer), held.get(number)
 
 

@@ -12,7 +12,7 @@ import os
 import pickle
 import signal
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -112,7 +112,20 @@ def attempted(work: Callable[[], Done]) -> Done | Exception:
 
 
 def _work(occasion: Occasion, number: int) -> Outcome | Simulated:
-    return asyncio.run(work_on(occasion.snapshot, occasion.task(number)))
+    return ended(work_on(occasion.snapshot, occasion.task(number)))
+
+
+def ended(work: Coroutine[Any, Any, Done]) -> Done:
+    """What comes of work, by an event loop that leaves signals alone.
+
+    `asyncio.run` puts a handler for Ctrl-C in its place and back, and writes down all that was simulated on the way,
+    for a message that nobody reads.
+    """
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()
 
 
 def packed(answer: Answer) -> bytes:

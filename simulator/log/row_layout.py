@@ -124,9 +124,16 @@ def _sessions(cohorts: Sequence[Cohort], slots: Slots, origin: Origin) -> Column
         spread_texts([cohort.policy_version for cohort in cohorts]),
         spread_texts([_propensity_kind(cohort) for cohort in cohorts]),
         np.concatenate([cohort.record.pages for cohort in cohorts]),
-        [str(reason) for cohort in cohorts for reason in cohort.record.ended_by],
+        _words(np.concatenate([cohort.record.ended_by for cohort in cohorts])),
         np.divide(felt, asked, out=np.full(total, np.nan), where=asked > 0),
     )
+
+
+def _words(values: Cells) -> Coded:
+    """The texts of some values, of which few are different objects."""
+    objects = values.tolist()
+    _, first, codes = np.unique(np.fromiter(map(id, objects), np.int64), return_index=True, return_inverse=True)
+    return Coded(codes, [str(objects[place]) for place in first])
 
 
 _KNOWN_LEAST = ("deterministic", "exact", "estimated")
