@@ -132,8 +132,9 @@ class Taste:
         return CatalogRows(self)
 
     def get_ready(self, users: IntArray) -> None:
-        """Find and keep the similar users of some, which most of a decision's work goes into."""
+        """Find and keep the similar users of some, and whatever else is worked out once, for all processes to share."""
         self.evidence.similar.find(users)
+        self.known_pairs.of(users[:1], np.zeros(len(users[:1]), dtype=np.int64))
 
     @cached_property
     def fingerprint(self) -> str:
