@@ -95,11 +95,11 @@ def persona_card(
 def _chips(persona: Mapping[str, Any], opinion: str | None) -> Iterator[tuple[str, str]]:
     for name, value in persona.get("demographics", {}).items():
         yield str(name), str(value)
-    told = persona.get("acts") is not None
+    told = persona.get("acts") is not None or "description" not in persona
     for name, form in _TRAITS.items():
         trait = persona.get("traits", {}).get(name)
         if trait is not None:
-            # Where personas tell acts, the log does not say whether the third compares a user with others.
+            # Where personas tell acts, or what was measured alone, the log does not say whether the third compares.
             level = "" if told else f", {trait['level']}"
             yield name, f"{form.format(trait['value'])}{level}"
     style = persona.get("style", {})
