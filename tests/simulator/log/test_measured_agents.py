@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.environments.people import People
@@ -21,6 +22,7 @@ from groundlings.experiments.analysis.comparison.persona_columns import LoggedPe
 from groundlings.experiments.analysis.people.story import story
 from groundlings.experiments.archive.agent_history import read_story
 from groundlings.experiments.archive.log_check import check_log
+from groundlings.experiments.cli import main as cli
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.exports.registry import available_formats
@@ -28,7 +30,7 @@ from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.experiments.running.sizes import MEASURED_FROM, personas_line, personas_of
 from groundlings.personas.population import Population
-from groundlings.simulator.log.measured_agents import measured_rows, persona_text, table_of_agents
+from groundlings.simulator.log.measured_agents import measured_rows, persona_of, persona_text, table_of_agents
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.tables import agents
 from groundlings.simulator.log.writer import LogWriter
@@ -143,7 +145,12 @@ def test_a_persons_story_has_what_is_kept(runs):
     assert read_story(runs["sqlite"], "u3").sessions == read_story(runs["full"], "u3").sessions
     with LogReader(runs["sqlite"]) as log:
         card = story(log, 3).person
-    assert (card.liked, card.description) == ((), "")
+    assert (card.liked, card.description) == ((), None)
+    cli._mount()
+    shown = CliRunner().invoke(cli.app, ["agent", str(runs["sqlite"]), "--user", "u3"])
+    assert "keeps measurements of users and no descriptions" in " ".join(shown.output.replace("│", " ").split())
+    made = CliRunner().invoke(cli.app, ["personas", "show", str(runs["sqlite"]), "--user", "u3"])
+    assert "You have" in made.output
     assert {"activity", "diversity", "mean rating"} <= {name for name, _ in card.chips}
 
 
@@ -170,6 +177,18 @@ def test_an_agent_takes_sixty_bytes_and_no_persona_is_made(tmp_path, monkeypatch
     assert pages * size / len(rows) <= 70
 
 
+def test_what_is_not_known_is_null():
+    row = (1, "u1", 3, 3, 0, 1, 2, None, None, 0, 0.0, None, None, None, None)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute(table_of_agents("a_run"))
+        names = [each[1] for each in connection.execute("PRAGMA table_info(agents)")]
+        connection.execute(f"INSERT INTO agents ({', '.join(names)}) VALUES ({', '.join('?' * len(row))})", row)
+        ((text,),) = connection.execute("SELECT persona FROM agents")
+    assert json.loads(text) == json.loads(persona_text(row)) == persona_of(row)
+    assert persona_of(row)["style"] == {"mean": None, "ratings": 0, "spread": None}
+    assert persona_of(row)["traits"].keys() == {"activity", "diversity"}
+
+
 @pytest.mark.parametrize("odd", ['a "quote"', "back\\slash", "line\nbreak", "\x01\x1f", "ü 漢 '", "{}"])
 def test_any_name_is_told_as_it_is(odd):
     population = build_plan(small()).population
@@ -182,6 +201,7 @@ def test_any_name_is_told_as_it_is(odd):
         connection.execute(f"INSERT INTO agents ({', '.join(names)}) VALUES ({', '.join('?' * len(row))})", row)
         ((run_id, text),) = connection.execute("SELECT run_id, persona FROM agents")
     assert run_id == "it's"
+    assert persona_text(row) == json.dumps(persona_of(row), ensure_ascii=False, sort_keys=True)
     assert json.loads(text)["user_id"] == json.loads(persona_text(row))["user_id"] == odd
 
 
