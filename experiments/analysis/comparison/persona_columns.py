@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,37 +70,38 @@ class LoggedPersonas:
         """One entry per agent in each column, in the order of the log."""
         if not self.log.agents_are_measured():
             return persona_columns(agent.persona for agent in self.log.logged_agents())
-        pieces = list(self.log.measured_agents())
-
-        def cells(name: str) -> Iterator[Any]:
-            return chain.from_iterable(piece[name] for piece in pieces)
-
-        def numbers(name: str) -> FloatArray:
-            return np.array(list(cells(name)), dtype=np.float64)  # None becomes NaN
-
-        kept, ratings = _Kept(), numbers("ratings")
-        told = list(cells("demographics"))
+        kept, n = _Kept(), 0
+        levels: dict[str, list[str]] = {trait: [] for trait in TRAITS}
+        numbers: dict[str, list[FloatArray]] = {name: [] for name in _NUMBERS}
+        demographics: dict[str, list[str]] = {}
+        favourites: list[str] = []
+        for piece in self.log.measured_agents(_MEASURED):
+            for trait, column in levels.items():
+                column += ["" if level is None else LEVELS[level] for level in piece[f"{trait}_level"]]
+            for name, parts in numbers.items():
+                parts.append(np.array(piece[name], dtype=np.float64))  # None becomes NaN
+            favourites += [kept.once(name or "") for name in piece["favourite"]]
+            for told in piece["demographics"]:
+                n += 1
+                if told:
+                    _say(demographics, n, json.loads(told), kept)
+        found = {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in numbers.items()}
+        mean = np.full(n, _NOT_KNOWN)
         return PersonaColumns(
-            n=len(told),
-            levels={
-                trait: ["" if level is None else LEVELS[level] for level in cells(f"{trait}_level")] for trait in TRAITS
-            },
-            values={trait: numbers(trait) for trait in TRAITS},
-            demographics=_demographics(told, kept),
-            history_length=numbers("history_length"),
-            mean=np.divide(numbers("rating_sum"), ratings, out=np.full(len(told), _NOT_KNOWN), where=ratings > 0),
-            spread=numbers("rating_spread"),
-            favourites=[kept.once(name or "") for name in cells("favourite")],
+            n=n,
+            levels=levels,
+            values={trait: found[trait] for trait in TRAITS},
+            demographics=_filled(demographics, n),
+            history_length=found["history_length"],
+            mean=np.divide(found["rating_sum"], found["ratings"], out=mean, where=found["ratings"] > 0),
+            spread=found["rating_spread"],
+            favourites=favourites,
         )
 
 
-def _demographics(told: Sequence[str | None], kept: _Kept) -> dict[str, list[str]]:
-    """Name -> what each agent's user said, from the JSON of each agent."""
-    columns: dict[str, list[str]] = {}
-    for place, said in enumerate(told):
-        for name, value in json.loads(said).items() if said else ():
-            columns.setdefault(name, [""] * len(told))[place] = kept.once(value)
-    return columns
+_NUMBERS = (*TRAITS, "history_length", "ratings", "rating_sum", "rating_spread")
+_MEASURED = (*_NUMBERS, *(f"{trait}_level" for trait in TRAITS), "favourite", "demographics")
+"""Columns of the log that are read."""
 
 
 def persona_columns(personas: Iterable[Mapping[str, Any]] | PersonaColumns | LoggedPersonas) -> PersonaColumns:
@@ -120,28 +120,37 @@ def persona_columns(personas: Iterable[Mapping[str, Any]] | PersonaColumns | Log
             told = person.get("traits", {}).get(trait, {})
             levels[trait].append(kept.once(told.get("level", "")))
             numbers[trait].append(_number(told.get("value")))
-        for name, value in person.get("demographics", {}).items():
-            column = demographics.setdefault(name, [])
-            column.extend([""] * (n - 1 - len(column)))
-            column.append(kept.once(value))
+        _say(demographics, n, person.get("demographics", {}), kept)
         style = person.get("style", {})
         numbers["history_length"].append(float(person.get("history_length") or 0))
         numbers["mean"].append(_number(style.get("mean")))
         numbers["spread"].append(_number(style.get("spread")))
         favourites.append(kept.once(_favourite(person)))
-    for column in demographics.values():
-        column.extend([""] * (n - len(column)))
     found = {name: np.array(values, dtype=np.float64) for name, values in numbers.items()}
     return PersonaColumns(
         n=n,
         levels=levels,
         values={trait: found[trait] for trait in TRAITS},
-        demographics=demographics,
+        demographics=_filled(demographics, n),
         history_length=found["history_length"],
         mean=found["mean"],
         spread=found["spread"],
         favourites=favourites,
     )
+
+
+def _say(columns: dict[str, list[str]], n: int, told: Mapping[str, Any], kept: _Kept) -> None:
+    """Add what the n-th agent's user said of themselves, from 1 on."""
+    for name, value in told.items():
+        column = columns.setdefault(name, [])
+        column.extend([""] * (n - 1 - len(column)))
+        column.append(kept.once(value))
+
+
+def _filled(columns: dict[str, list[str]], n: int) -> dict[str, list[str]]:
+    for column in columns.values():
+        column.extend([""] * (n - len(column)))
+    return columns
 
 
 class _Kept:

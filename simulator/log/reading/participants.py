@@ -210,13 +210,13 @@ class ParticipantReader(OpenLog):
         with self._connected() as connection:
             return are_measured(connection)
 
-    def measured_agents(self) -> Iterator[Mapping[str, Sequence[Any]]]:
+    def measured_agents(self, columns: Sequence[str]) -> Iterator[Mapping[str, Sequence[Any]]]:
         """Columns of `measured_agents.stored` by name, `CHUNK_ROWS` rows at a time, in the order of the log.
 
         Only where `agents_are_measured`; cells are as SQLite gives them, None where something is not known.
         """
-        for chunk in self._chunks(_MEASURED):
-            yield dict(zip(stored.columns.keys(), zip(*chunk, strict=True), strict=True))
+        for chunk in self._chunks(f"SELECT {', '.join(columns)} FROM agents ORDER BY agent_id"):
+            yield dict(zip(columns, zip(*chunk, strict=True), strict=True))
 
     def logged_items(self) -> tuple[LoggedItem, ...]:
         """The items in the order of the catalog."""
