@@ -238,9 +238,9 @@ def build_population(
             f' write a number from 1 to {len(available)}, or "all"'
         )
     chosen = available
-    if size != "all" and size < len(available):
+    if size != "all":
         keys = [name_key("person", seed, dataset.people.user_ids[user]) for user in available]
-        chosen = available[np.argsort(keys, kind="stable")[:size]]
+        chosen = available[np.argsort(keys, kind="stable")][:size]
     return Population(
         users=np.sort(chosen).astype(np.int64),
         people=dataset.people,
