@@ -1,7 +1,7 @@
 """What was measured of many people at once, column by column, without a `Persona` of each.
 
 A persona in full is some two kilobytes of JSON and takes a tenth of a millisecond to make. What is told here of a
-person takes some fifty bytes and some microseconds: the numbers that figures, segments and exports read. Lists of
+person takes some sixty bytes and some microseconds: the numbers that figures, segments and exports read. Lists of
 items, the lifts of categories and the description are made by `Population.persona`, from the same training rows.
 """
 

@@ -149,7 +149,7 @@ class LogConfig(Section):
 
     personas: Literal["auto", "full", "measured"] = "auto"
     """What the log keeps of each agent: `full`, all that its persona knows (some two kilobytes of JSON); `measured`,
-    the numbers that were measured and no lists of items, no acts and no description (some fifty bytes); `auto`,
+    the numbers that were measured and no lists of items, no acts and no description (some sixty bytes); `auto`,
     `measured` from 20,000 agents on where no language model is asked, else `full`. Results are the same; the digest
     differs, because it takes in what is kept. A run that is resumed keeps what it began with."""
 

@@ -48,7 +48,7 @@ class LoggedAgent:
     Attributes:
         agent_id: Its number in the log.
         user_id: The data set's own id of the person behind the persona.
-        persona: All that the persona knows, as plain values.
+        persona: All that the persona knows, as plain values; in the log of a large run what was measured.
     """
 
     agent_id: int

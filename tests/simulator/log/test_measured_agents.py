@@ -32,6 +32,7 @@ from groundlings.experiments.running.sizes import MEASURED_FROM, personas_line, 
 from groundlings.personas.population import Population
 from groundlings.simulator.log.measured_agents import measured_rows, persona_of, persona_text, table_of_agents
 from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.reading.asked import answer
 from groundlings.simulator.log.tables import agents
 from groundlings.simulator.log.writer import LogWriter
 
@@ -104,6 +105,8 @@ def test_whoever_selects_the_persona_finds_json(runs, form):
     rows = select(runs[form], f"SELECT {', '.join(columns)} FROM agents")
     assert [tuple(row) for row in asked.itertuples(index=False)] == rows
     assert {row[1] for row in rows} == {row[0] for row in select(runs[form], "SELECT run_id FROM runs")}
+    strangers = answer(runs[form], "SELECT persona FROM agents ORDER BY agent_id")
+    assert strangers.rows == tuple((text,) for *_, text in rows)
     for persona, (_, _, user_id, text) in zip(told, rows, strict=True):
         found = json.loads(text)
         assert found["user_id"] == user_id
