@@ -149,12 +149,20 @@ def test_a_persons_story_has_what_is_kept(runs):
     with LogReader(runs["sqlite"]) as log:
         card = story(log, 3).person
     assert (card.liked, card.description) == ((), None)
+    assert {"activity", "diversity", "mean rating"} <= {name for name, _ in card.chips}
     cli._mount()
     shown = CliRunner().invoke(cli.app, ["agent", str(runs["sqlite"]), "--user", "u3"])
     assert "keeps measurements of users and no descriptions" in " ".join(shown.output.replace("│", " ").split())
     made = CliRunner().invoke(cli.app, ["personas", "show", str(runs["sqlite"]), "--user", "u3"])
     assert "You have" in made.output
-    assert {"activity", "diversity", "mean rating"} <= {name for name, _ in card.chips}
+    assert "the data have changed" not in made.output
+
+
+def test_a_persona_that_is_made_of_other_data_says_so(run):
+    cli._mount()
+    change(run, "UPDATE runs SET dataset_hash = 'abcdefghij'")
+    made = CliRunner().invoke(cli.app, ["personas", "show", str(run), "--user", "u3"])
+    assert "the data have changed since this run began (abcdefgh then" in " ".join(made.output.split())
 
 
 def test_where_a_log_lies_does_not_matter_to_its_digest(runs):
