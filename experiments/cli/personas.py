@@ -48,13 +48,13 @@ def show_persona(config: ConfigArgument, user: UserOption = None, changes: SetOp
     dataset = load_dataset(
         loaded.dataset, base=loaded.base, notify=lambda terms: console.print(f"[dim]{escape(terms, newlines=True)}")
     )
-    if config.is_dir() and (other := _other_data(config, dataset.fingerprint)):
-        console.print(f"[yellow]{escape(other)}")
     split = loaded.split.of(dataset)
     population = build_population(
         dataset, split.train, size=loaded.population.size, seed=loaded.seed, beside=split.beside
     )
     row = 0 if user is None else population.row_of(user)
+    if config.is_dir() and (other := _other_data(config, dataset.fingerprint)):
+        console.print(f"[yellow]{escape(other)}")
     console.print(render_persona(population.persona(row), population))
 
 
