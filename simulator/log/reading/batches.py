@@ -28,6 +28,14 @@ def read_in_pieces(connection: Connection, sql: str, rows: int) -> Iterator[list
         cursor.close()
 
 
+def one_state(connection: Connection) -> Connection:
+    """The same connection, in a transaction whose queries see one state of a log, even while a run writes it."""
+    if connection.dialect.name != "sqlite":
+        return connection.execution_options(isolation_level="REPEATABLE READ")
+    connection.exec_driver_sql("BEGIN")
+    return connection
+
+
 def streamed(connection: Connection, sql: str, rows: int) -> Iterator[list[Row]]:
     """The rows of a query's answer as the driver gives them, so many at a time, whatever the database."""
     if connection.dialect.name == "sqlite":
