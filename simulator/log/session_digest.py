@@ -79,12 +79,18 @@ def _take_in_agents(total: Any, connection: Connection) -> None:
     """Have a hash take in who took part and what they are: a hash for each, ordered by the user's id."""
     users: list[str] = []
     hashes: list[bytes] = []
-    for rows in streamed(connection, "SELECT source_user_id, persona FROM agents ORDER BY agent_id", _ROWS):
-        users += [user for user, _ in rows]
-        hashes += [hashlib.sha256(persona.encode("utf-8", "surrogatepass")).digest() for _, persona in rows]
+    for user, persona in _personas(connection):
+        users.append(user)
+        hashes.append(hashlib.sha256(persona.encode("utf-8", "surrogatepass")).digest())
     order = sorted(range(len(users)), key=users.__getitem__)
     _take_in(total, "agents", [(users[row],) for row in order], "t")
     total.update(b"".join(hashes[row] for row in order))
+
+
+def _personas(connection: Connection) -> Iterator[tuple[str, str]]:
+    """The user's id and the persona of each agent, in any order."""
+    for rows in streamed(connection, "SELECT source_user_id, persona FROM agents ORDER BY agent_id", _ROWS):
+        yield from rows
 
 
 def _names(connection: Connection) -> Names:
