@@ -20,6 +20,11 @@ ARROW_TYPES: Mapping[str, Any] = {
 }
 
 
+def typed(columns: Mapping[str, str]) -> dict[str, pa.DataType]:
+    """The Arrow type of each column."""
+    return {name: ARROW_TYPES[kind] for name, kind in columns.items()}
+
+
 class ParquetTable:
     """One Parquet file; use it as a context manager.
 
