@@ -1,6 +1,8 @@
-"""Cohorts: sessions of one day that a mind decides for at once, and what recommenders may learn from them."""
+"""Cohorts: how sessions of one day are grouped for the mind, and what recommenders may learn from them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -14,6 +16,34 @@ from groundlings.personas.mind import Shown
 from groundlings.simulator.session import CohortRecord
 
 
+def cohorts(
+    agents: IntArray,
+    users: IntArray,
+    day: int,
+    *,
+    seed: int,
+    size: int,
+    sim_time: int = 0,
+    occasion: int = 0,
+    offers: DayOffers | None = None,
+) -> Iterator[Sessions]:
+    """Sessions of one day in cohorts of at most `size`, in the order given.
+
+    Args:
+        agents: Who comes, row numbers in the population, shape (n,); everybody at most once.
+        users: The real person behind each of them, shape (n,).
+        day: 0 for the first day.
+        seed: What their draws depend on beside user and day.
+        size: `Mind.cohort_size`.
+        sim_time: When they come, in seconds since 1970 on the simulated clock.
+        occasion: Which session of their day it is, 0 for the first.
+        offers: What is offered on that day.
+    """
+    for start in range(0, len(agents), size):
+        some = slice(start, start + size)
+        yield cohort(agents[some], users[some], day, seed=seed, sim_time=sim_time, occasion=occasion, offers=offers)
+
+
 def cohort(
     agents: IntArray,
     users: IntArray,
@@ -24,17 +54,7 @@ def cohort(
     occasion: int = 0,
     offers: DayOffers | None = None,
 ) -> Sessions:
-    """Sessions of one day as one cohort.
-
-    Args:
-        agents: Who comes, row numbers in the population, shape (n,); everybody at most once.
-        users: The real person behind each of them, shape (n,).
-        day: 0 for the first day.
-        seed: What their draws depend on beside user and day.
-        sim_time: When they come, in seconds since 1970 on the simulated clock.
-        occasion: Which session of their day it is, 0 for the first.
-        offers: What is offered on that day.
-    """
+    """Sessions of one day as one cohort; the arguments are those of `cohorts`."""
     return Sessions(agents, users, day, Draws.for_sessions(seed, users, day, occasion), sim_time, offers)
 
 

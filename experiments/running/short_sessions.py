@@ -13,7 +13,7 @@ from groundlings.environments.offers import DayOffers
 from groundlings.environments.shop_actions import PURCHASE
 from groundlings.personas.mind import Mind
 from groundlings.recommenders.base import AsyncRecommender
-from groundlings.simulator.cohorts import cohort
+from groundlings.simulator.cohorts import cohorts
 from groundlings.simulator.session import CohortRecord, browse
 from groundlings.simulator.shelf import largest_cohort, without
 
@@ -71,9 +71,7 @@ async def short_sessions(
     depth = environment.page_size * environment.max_pages
     parts = []
     size = min(largest_cohort(mind.cohort_size, None if offers is None else offers.sold_out), PEOPLE_AT_ONCE)
-    for first in range(0, len(users), size):
-        agents = np.arange(first, min(first + size, len(users)))
-        session = cohort(agents, users[agents], day, seed=seed, offers=offers)
+    for session in cohorts(np.arange(len(users)), users, day, seed=seed, size=size, offers=offers):
         seen = sp.csr_array(known[session.users])
         if offers is not None:
             seen = without(seen, offers.sold_out)
