@@ -197,10 +197,17 @@ def report(
 
 
 @app.command("digest", rich_help_panel=RUN)
-def print_digest(directory: RunArgument) -> None:
+def print_digest(
+    directory: RunArgument,
+    version: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Of the digest, 1 or 2. Without it: the one that the run began with."),
+    ] = None,
+) -> None:
     """Print the digest of a run (SHA-256 over what happened); equal digests mean equal behaviour.
 
-    Every row is read, and whether it is as it was written; where it is not, the exit status is 2.
+    A digest begins with its version (v2:), but for those of the first one; digests of two versions say nothing of each
+    other. Every row is read, and whether it is as it was written; where it is not, the exit status is 2.
     """
     from groundlings.experiments.archive.integrity import reading
     from groundlings.experiments.archive.log_check import check_log
@@ -210,7 +217,7 @@ def print_digest(directory: RunArgument) -> None:
     runs, changed = runs_in(directory), []
     for run in runs:
         with reading(run), LogReader(run) as log:
-            say(log.digest() + (f"  {run.name}" if len(runs) > 1 else ""), newlines=False)
+            say(log.digest(version) + (f"  {run.name}" if len(runs) > 1 else ""), newlines=False)
             found = check_log(run, log, most_rows=None)
             if found.faults:
                 changed.append(f"{run}: {found}")
