@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from groundlings.environments.arrays import IntArray, seal_arrays
 
 if TYPE_CHECKING:
     from groundlings.environments.dataset import Dataset
+
+Method = Literal["resample", "copula"]
+"""How they are drawn (`groundlings.personas.synthesis.synthesize`)."""
 
 
 @dataclass(frozen=True)

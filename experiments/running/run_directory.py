@@ -14,6 +14,7 @@ from groundlings.experiments.analysis.comparison.held_out import HeldOut, is_as_
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.config.loading import as_yaml
 from groundlings.experiments.running.calibration import FILE_NAME as CALIBRATION_NAME
+from groundlings.experiments.running.made_from import write_made_from
 from groundlings.experiments.running.changes import check_same
 from groundlings.experiments.running.events import Progress, RunBegins
 from groundlings.experiments.running.held_out.measuring import ArmMeasurement
@@ -113,9 +114,11 @@ def begin(plan: Plan, out: Path | None, held: ExitStack, progress: Progress) -> 
     """
     directory = files.choose_directory(plan.config.name, out)
     held.enter_context(kept(directory))
-    files.write_text(directory / files.CONFIG_NAME, as_yaml(with_data_kept(plan.config, plan.dataset, directory)))
+    files.write_text(directory / files.CONFIG_NAME, as_yaml(with_data_kept(plan.config, plan.dataset.real, directory)))
     if plan.minds.language_term is not None:
         files.write_text(directory / CALIBRATION_NAME, plan.minds.language_term.calibration.as_text())
+    if plan.dataset.synthetic is not None:
+        write_made_from(directory, plan.dataset, plan.dataset.synthetic)
     progress.event(RunBegins(directory))
     _logger.info("%s: begun", directory)
     return directory

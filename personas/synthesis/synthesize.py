@@ -23,13 +23,11 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.people import People
 from groundlings.environments.random_streams import Draws, name_key
 from groundlings.environments.split import Split
-from groundlings.environments.synthetic_users import SyntheticUsers
+from groundlings.environments.synthetic_users import Method, SyntheticUsers
 from groundlings.personas.synthesis.donors import Neighbourhoods
 from groundlings.personas.synthesis.histories import Wanted, make_histories
 from groundlings.personas.synthesis.source import Source, lay_out, some_users
 from groundlings.personas.synthesis.traits import ACTIVITY, END, STARS, UserTraits, fit_traits
-
-Method = Literal["copula", "resample"]
 
 FEWEST_USERS = 20
 """Real users that a distribution is fitted on, at least."""
@@ -129,14 +127,14 @@ def fit_users(dataset: Dataset, split: Split, seed: int, users: IntArray | None 
 
 
 def add_synthetic_users(
-    dataset: Dataset, split: Split, *, size: int, method: Method, seed: int, most_rows: int | None = None
+    dataset: Dataset, split: Split, *, size: int | Literal["all"], method: Method, seed: int, most_rows: int | None = None
 ) -> tuple[Dataset, Split]:
     """The same data with synthetic users behind the real ones; they have training rows and nothing held out.
 
     Args:
         dataset: The real data.
         split: Of it.
-        size: How many there are to be.
+        size: How many there are to be; "all" makes as many as there are real ones with training rows.
         method: How they are drawn.
         seed: Another one makes other users.
         most_rows: A history is cut to its latest so many rows.
@@ -146,6 +144,8 @@ def add_synthetic_users(
     """
     model = fit_users(dataset, split, seed)
     n_real = len(dataset.people)
+    if size == "all":
+        size = int(np.count_nonzero(np.bincount(split.train.users)))
     train, beside = _Columns(split.train, n_real + size), _Columns(split.beside or split.train, n_real + size)
     made_from, attributes_from, done = [], [], n_real
     for wanted, rows, known in model.parts(size, method, most_rows):

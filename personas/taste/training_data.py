@@ -91,10 +91,19 @@ def _occasions(rows: Interactions) -> IntArray:
     return np.bincount(found // (last - first + 1), minlength=rows.n_users).astype(np.int64)
 
 
-def measure_rows(dataset: Dataset, rows: Interactions) -> tuple[Evidence, StarEvidence | None]:
-    """The evidence of some rows, and that of their stars, None where nobody gave any."""
+def measure_rows(
+    dataset: Dataset, rows: Interactions, real: Interactions | None = None
+) -> tuple[Evidence, StarEvidence | None]:
+    """The evidence of some rows, and that of their stars, None where nobody gave any.
+
+    Args:
+        dataset: Items, people and the scale.
+        rows: What is known of users.
+        real: The rows that tell of items, where those of synthetic users do not; all if absent.
+    """
     with threadpool_limits(1, "blas"):
-        evidence = measure_evidence(rows.chosen().first_meetings(), dataset.catalog)
+        told = None if real is None else real.chosen().first_meetings()
+        evidence = measure_evidence(rows.chosen().first_meetings(), dataset.catalog, told)
         return evidence, measure_stars(rows, dataset.scale, star_features(evidence), dataset.people)
 
 
