@@ -134,7 +134,9 @@ class Arm:
 
     def fit(self) -> None:
         """Fit the recommender on all interactions so far; what it had learnt before is replaced."""
-        known = self.history.take(np.arange(self._known_before, len(self.history))) if self.starts_cold else self.history
+        known = (
+            self.history.take(np.arange(self._known_before, len(self.history))) if self.starts_cold else self.history
+        )
         try:
             self.recommender.fit(known, self.catalog)
         except MemoryError as fault:

@@ -88,8 +88,8 @@ class PopulationConfig(Section):
     """Which users become agents."""
 
     size: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
-    """How many users become agents; a smaller population is part of a larger one with the same seed. Synthetic users may
-    be more than there are real ones; `all` makes as many."""
+    """How many users become agents; a smaller population is part of a larger one with the same seed. Synthetic users
+    may be more than there are real ones; `all` makes as many."""
     synthetic: Method | None = None
     """Agents are real users if absent. Otherwise every agent is a new user, whose history is made from several real
     ones: `resample` takes every real user in turn and moves their traits a little, `copula` draws the traits from the
@@ -113,9 +113,7 @@ class PopulationConfig(Section):
         from groundlings.personas.synthesis.synthesize import add_synthetic_users
 
         limit = self.longest_history
-        return add_synthetic_users(
-            dataset, split, size=self.size, method=self.synthetic, seed=seed, most_rows=limit
-        )
+        return add_synthetic_users(dataset, split, size=self.size, method=self.synthetic, seed=seed, most_rows=limit)
 
 
 class SimulationConfig(Section):

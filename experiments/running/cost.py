@@ -91,8 +91,8 @@ def _people_words(plan: Plan) -> str:
     if made is None:
         return f"{people:,} agents, each measured on one real training history"
     return (
-        f"{people:,} agents, synthetic users ({plan.config.population.synthetic}), each with a history made from those of "
-        f"{made.made_from.shape[1]} among {made.first:,} real users"
+        f"{people:,} agents, synthetic users ({plan.config.population.synthetic}), each with a history made from those "
+        f"of {made.made_from.shape[1]} among {made.first:,} real users"
     )
 
 

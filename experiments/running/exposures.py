@@ -106,7 +106,8 @@ def exposures_warning(plan: Plan) -> str | None:
     return (
         f"mind.exposures was fitted on other data ({shown(fitted.dataset)} {fitted.dataset_hash[:8]}, this is "
         f"{shown(plan.dataset.name)} "
-        f"{plan.dataset.real.fingerprint[:8]}): other people, items or interactions. How far it holds here is not known; "
+        f"{plan.dataset.real.fingerprint[:8]}): other people, items or interactions. How far it holds here is not "
+        "known; "
         "fit it on a log of these people with `groundlings calibrate --exposures`"
     )
 

@@ -14,12 +14,12 @@ from groundlings.experiments.analysis.comparison.held_out import HeldOut, is_as_
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.config.loading import as_yaml
 from groundlings.experiments.running.calibration import FILE_NAME as CALIBRATION_NAME
-from groundlings.experiments.running.made_from import write_made_from
 from groundlings.experiments.running.changes import check_same
 from groundlings.experiments.running.events import Progress, RunBegins
 from groundlings.experiments.running.held_out.measuring import ArmMeasurement
 from groundlings.experiments.running.kept_data import with_data_kept
 from groundlings.experiments.running.live_requests import LiveRequests
+from groundlings.experiments.running.made_from import write_made_from
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.simulating import CutShort, simulate
 from groundlings.experiments.running.sizes import store_of

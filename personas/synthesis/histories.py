@@ -1,9 +1,9 @@
 """Histories that nobody has: of each stretch of the catalog what one of several like-minded real users has of it.
 
-A shuffled catalog is cut at random into a stretch for each donor, and of each stretch the history has the items that this
-donor has. So an item is in it with the share of the donors that have it, popularity and what goes together stay as they
-are, and no donor gives more than their stretch. Ratings are matched by rank: what stands high among the ratings of the
-donor stands as high among those of the new user. Gaps between interactions are those of one of the donors, begun
+A shuffled catalog is cut at random into a stretch for each donor, and of each stretch the history has the items that
+this donor has. So an item is in it with the share of the donors that have it, popularity and what goes together stay as
+they are, and no donor gives more than their stretch. Ratings are matched by rank: what stands high among the ratings of
+the donor stands as high among those of the new user. Gaps between interactions are those of one of the donors, begun
 somewhere and stretched a little, and end at a time that is drawn with the other traits.
 """
 

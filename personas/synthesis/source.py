@@ -39,10 +39,9 @@ class Source:
         gap_starts: Where each user's gaps begin, shape (n_users + 1,).
         ends: Time of each user's latest row, shape (n_users,).
         tick: Ticks that all times are a multiple of: a day, an hour, a minute, a second or one.
-        star_shares: Cumulative shares of the ratings of each user, pulled towards everybody's, shape (n_users, n_stars).
-        star_means: Mean ratings that vary as much as users do, NaN without one, shape (n_users,).
-        loadings: What items say of taste, by place.
-        scale: The ratings in use.
+        star_shares: Cumulative shares of the ratings of each user, pulled towards everybody's, shape (n_users,
+        n_stars). star_means: Mean ratings that vary as much as users do, NaN without one, shape (n_users,). loadings:
+        What items say of taste, by place. scale: The ratings in use.
     """
 
     users: IntArray
@@ -165,7 +164,7 @@ def _stars(rows: Interactions, donors: IntArray, n_users: int, scale: RatingScal
     cells = whose * width + star_columns(given, scale)
     counts = np.bincount(cells, minlength=n_users * width).reshape(n_users, width)
     number = counts.sum(axis=1)
-    sums, squares = (np.bincount(whose, values, minlength=n_users) for values in (given, given**2))
+    sums, squares = (np.bincount(whose, each, minlength=n_users).astype(np.float64) for each in (given, given**2))
     means, prior = shrunk_means(sums, squares, number)
     overall = (counts.sum(axis=0) + 1 / width) / (counts.sum() + 1)
     shares = (counts + prior * overall) / (number + prior)[:, None]

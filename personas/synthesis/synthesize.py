@@ -3,8 +3,8 @@
 Two methods. `copula` draws the traits of each new user from the fitted distribution
 (`groundlings.personas.synthesis.traits`) and takes the real user nearest to them as the first donor. `resample` takes
 every real user as the first donor equally often, and moves their traits within the fitted distribution: a smoothed
-bootstrap that keeps the variance (Silverman and Young 1987, "The bootstrap: to smooth or not to smooth?", Biometrika 74).
-Either way the history is put together from those of several donors who are alike
+bootstrap that keeps the variance (Silverman and Young 1987, "The bootstrap: to smooth or not to smooth?", Biometrika
+74). Either way the history is put together from those of several donors who are alike
 (`groundlings.personas.synthesis.histories`), and the n-th user is the same, however many there are.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -60,7 +60,7 @@ class UserModel:
     def parts(
         self, size: int, method: Method, most_rows: int | None = None
     ) -> Iterator[tuple[Wanted, Interactions, BoolArray]]:
-        """The first `size` synthetic users, some at a time: what they were to be, their rows, which are interactions."""
+        """The first `size` users, some at a time: what they were to be, their rows, and which are interactions."""
         for first in range(0, size, _AT_ONCE):
             wanted = self._wanted(np.arange(first, min(first + _AT_ONCE, size)), method)
             made = make_histories(self.source, wanted, most_rows)
@@ -92,7 +92,9 @@ class UserModel:
             turn: np.random.default_rng(name_key("in turn", self.seed, turn)).permutation(n)
             for turn in range(int(turns.min()), int(turns.max()) + 1)
         }
-        return np.array([orders[turn][number] for turn, number in zip(turns.tolist(), (numbers % n).tolist(), strict=True)])
+        return np.array(
+            [orders[turn][number] for turn, number in zip(turns.tolist(), (numbers % n).tolist(), strict=True)]
+        )
 
     @staticmethod
     def _whole(values: FloatArray, draws: Draws) -> IntArray:
@@ -127,7 +129,13 @@ def fit_users(dataset: Dataset, split: Split, seed: int, users: IntArray | None 
 
 
 def add_synthetic_users(
-    dataset: Dataset, split: Split, *, size: int | Literal["all"], method: Method, seed: int, most_rows: int | None = None
+    dataset: Dataset,
+    split: Split,
+    *,
+    size: int | Literal["all"],
+    method: Method,
+    seed: int,
+    most_rows: int | None = None,
 ) -> tuple[Dataset, Split]:
     """The same data with synthetic users behind the real ones; they have training rows and nothing held out.
 
@@ -205,7 +213,5 @@ class _Columns:
 
     def joined(self) -> Interactions:
         """The real rows and all others."""
-        columns = {}
-        for name in list(self._parts):
-            columns[name] = np.concatenate(self._parts.pop(name))
+        columns: dict[str, Any] = {name: np.concatenate(self._parts.pop(name)) for name in list(self._parts)}
         return replace(self._real, n_users=self._n_users, **columns)

@@ -1,8 +1,9 @@
 """What is fitted of the real users: the distribution of each trait, and how traits go together.
 
-A Gaussian copula keeps both apart (Nelsen 2006, "An introduction to copulas"; as a synthesizer of tables Patki, Wedge and
-Veeramachaneni 2016, "The synthetic data vault", DSAA): each trait becomes a normal score by its rank, the scores have one
-matrix of correlations, and a drawn score becomes a trait by the same ranks, so every marginal is the empirical one.
+A Gaussian copula keeps both apart (Nelsen 2006, "An introduction to copulas"; as a synthesizer of tables Patki, Wedge
+and Veeramachaneni 2016, "The synthetic data vault", DSAA): each trait becomes a normal score by its rank, the scores
+have one matrix of correlations, and a drawn score becomes a trait by the same ranks, so every marginal is the empirical
+one.
 
 The mean of a few ratings varies more than the person does. It is pulled towards everybody's so that the means vary as
 much as persons do (Louis 1984, "Estimating a population of parameter values using Bayes and empirical Bayes methods",
@@ -80,7 +81,7 @@ class UserTraits:
         return np.asarray(ndtri(np.clip(uniform, 1e-12, 1 - 1e-12)) @ self.factor.T)
 
     def quantiles(self, name: str, scores: FloatArray) -> FloatArray:
-        """The values of a trait that scores stand for, shape (n,): between two neighbouring real values; NaN if unknown."""
+        """The values of a trait that scores stand for, between two real ones, shape (n,); NaN where unknown."""
         column = self.names.index(name)
         known = np.sort(self.values[:, column][~np.isnan(self.values[:, column])])
         if not len(known):

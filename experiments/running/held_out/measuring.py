@@ -64,7 +64,7 @@ _DAYS = 4
 
 
 def real_users(plan: Plan) -> IntArray | None:
-    """Real users with a training history, whom lists are scored on where agents are synthetic; None where they are real."""
+    """Real users with training rows, on whom lists are scored where agents are synthetic; else None."""
     if plan.dataset.synthetic is None:
         return None
     real = np.bincount(plan.split.train.users, minlength=plan.split.train.n_users)[: plan.dataset.synthetic.first]
@@ -159,9 +159,7 @@ class ArmMeasurement:
     @cached_property
     def _sample(self) -> Sample:
         plan = self.plan
-        return choose_sample(
-            plan.population, plan.split, plan.config.seed, repeats=self._repeats, real=self._real
-        )
+        return choose_sample(plan.population, plan.split, plan.config.seed, repeats=self._repeats, real=self._real)
 
     @cached_property
     def _exposures(self) -> ExposureSample | None:
