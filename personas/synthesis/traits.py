@@ -184,7 +184,7 @@ def shrunk_means(sums: FloatArray, squares: FloatArray, counts: IntArray) -> tup
     spread = float((counts * np.where(known, (means - overall) ** 2, 0.0)).sum()) / max(groups - 1, 1)
     typical = (total - (counts**2).sum() / total) / max(groups - 1, 1)
     between = max((spread - within) / max(typical, 1.0), 0.0)
-    prior = float(np.clip(within / max(between, _LEAST), 0.5, 100.0))
+    prior = float(np.clip(within / max(between, _LEAST), 0.05, 100.0))
     return overall + np.sqrt(counts / (counts + prior)) * (means - overall), prior
 
 
