@@ -95,8 +95,8 @@ class PopulationConfig(Section):
     ones: `resample` takes every real user in turn and moves their traits a little, `copula` draws the traits from the
     distribution that is fitted on the real users."""
     longest_history: Annotated[int, Field(ge=1)] | None = None
-    """Synthetic histories are cut to their latest so many interactions, so that many users need less memory; none is
-    cut if absent."""
+    """No synthetic history is longer than so many interactions, so that many users need less memory; as long as real
+    ones if absent."""
 
     @model_validator(mode="after")
     def _cut_are_synthetic(self) -> PopulationConfig:

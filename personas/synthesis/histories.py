@@ -194,14 +194,14 @@ def _drift(source: Source, wanted: Wanted, found: _Candidates, place: IntArray) 
     """
     n, users, open_ = len(wanted.pairs), found.users, (found.lap < 2) & ~found.common
     weight = np.where(found.common, 1.0, np.where(open_, 0.5, 0.0))
-    loadings = source.loadings.items[place]
+    loadings = source.loadings.items.astype(np.float32)[place]
     total = np.maximum(np.bincount(users, weight, minlength=n), 1e-9)
-    means = np.column_stack(
-        [np.zeros((n, 0)), *(np.bincount(users, weight * column, minlength=n) for column in loadings.T)]
-    )
+    # Everybody has a candidate, so that the rows of each user are a slice that is not empty.
+    starts = np.searchsorted(users, np.arange(n))
+    means = np.add.reduceat(loadings * weight.astype(np.float32)[:, None], starts, axis=0)
     free = np.maximum(np.bincount(users, 0.5 * open_, minlength=n) / total, _LEAST_FREE)
     change = np.clip(wanted.taste - means / total[:, None], -_FURTHEST, _FURTHEST)
-    tilt = change @ source.loadings.within / (_HALF_TAKEN * free)[:, None]
+    tilt = (change @ source.loadings.within / (_HALF_TAKEN * free)[:, None]).astype(np.float32)
     return np.clip(np.einsum("nd,nd->n", tilt[users], loadings), -_STRONGEST, _STRONGEST)
 
 

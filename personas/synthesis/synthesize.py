@@ -63,6 +63,8 @@ class UserModel:
         """The first `size` users, some at a time: what they were to be, their rows, and which are interactions."""
         for first in range(0, size, _AT_ONCE):
             wanted = self._wanted(np.arange(first, min(first + _AT_ONCE, size)), method)
+            if most_rows is not None:  # who has few rows has few items: what is cut need not be made
+                wanted = replace(wanted, pairs=np.minimum(wanted.pairs, most_rows))
             made = make_histories(self.source, wanted, most_rows)
             yield wanted, made.rows, made.known
 
@@ -145,7 +147,7 @@ def add_synthetic_users(
         size: How many there are to be; "all" makes as many as there are real ones with training rows.
         method: How they are drawn.
         seed: Another one makes other users.
-        most_rows: A history is cut to its latest so many rows.
+        most_rows: A history has no more items than that, and is cut to its latest so many rows.
 
     Raises:
         ConfigError: There are too few real users.
