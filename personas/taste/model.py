@@ -178,7 +178,7 @@ def fit_taste(
     """
     if weights is None:
         return estimate(measure(dataset, train, salt=salt, seed=seed, labels=labels), features)
-    return _with_weights(*measure_rows(dataset, train), weights)
+    return with_weights(*measure_rows(dataset, train), weights)
 
 
 def estimate(measured: Measured, features: Sequence[str] = FEATURES, *, per_occasion: bool = False) -> Taste:
@@ -203,7 +203,12 @@ def estimate(measured: Measured, features: Sequence[str] = FEATURES, *, per_occa
         return Taste(measured.evidence, _fit_appeal(measured, features, per_occasion=per_occasion), stars)
 
 
-def _with_weights(evidence: Evidence, stars: StarEvidence | None, weights: TasteWeights) -> Taste:
+def with_weights(evidence: Evidence, stars: StarEvidence | None, weights: TasteWeights) -> Taste:
+    """What people like by evidence and weights that were estimated before.
+
+    Raises:
+        DataError: The weights know no stars, and the history has some.
+    """
     known = weights.stars
     if stars is None:
         return Taste(evidence, weights.appeal, None)
