@@ -175,7 +175,9 @@ class Evidence:
         tables = self.tables
         # Places as wide as they were when the first runs of this version were logged, which may be resumed.
         sparse = (tables.following, tables.associations, self.latest, self.recent, self.met, self.latest_users)
-        kept = [part for each in sparse for part in (each.indptr.astype(np.int64), each.indices.astype(np.int64), each.data)]
+        kept = [
+            part for each in sparse for part in (each.indptr.astype(np.int64), each.indices.astype(np.int64), each.data)
+        ]
         measured = (tables.rest, tables.degree, tables.share, tables.vectors)
         return (*kept, *measured, self.season, self.period, self.activity, self.lifts, self.genres)
 
