@@ -15,6 +15,7 @@ from groundlings.environments.interactions import rows_of
 from groundlings.recommenders.base import fitted
 from groundlings.recommenders.candidates import Candidates, best_stored, parts_of_rows
 from groundlings.recommenders.collaborative import RetrievingCollaborative
+from groundlings.recommenders.compiled import compiled
 from groundlings.recommenders.strengths import Weights
 
 
@@ -47,18 +48,19 @@ class ItemKnnRecommender(RetrievingCollaborative):
 
     def learn(self, matrix: sp.csr_array) -> None:
         """See `CollaborativeRecommender.learn`."""
-        from irspack.recommenders.knn import CosineKNNRecommender
-
-        model = CosineKNNRecommender(
-            sp.csr_matrix(matrix),
-            shrinkage=self.shrinkage,
-            normalize=True,
-            top_k=self.neighbours,
-            feature_weighting=self.weighting.upper(),
-            n_threads=usable_cores(),  # each item's neighbours are the same whichever thread finds them
-        ).learn()
+        tools = compiled("irspack.utils._util_cpp")
+        counts = sp.csr_matrix(matrix).astype(np.float64)
+        counts.sort_indices()
+        weighted = tools.tf_idf_weight(counts) if self.weighting == "tf_idf" else counts
+        computer = compiled("irspack.recommenders._knn").CosineSimilarityComputer(
+            weighted.T,
+            self.shrinkage,
+            True,  # cosines, and not sums of products
+            usable_cores(),  # each item's neighbours are the same whichever thread finds them
+        )
+        similarity = tools.remove_diagonal(computer.compute_similarity(counts.T, self.neighbours))
         self._histories = matrix
-        self._similarity = sp.csr_array(model.W)
+        self._similarity = sp.csr_array(similarity.tocsc())
         self._near = _short(self._similarity)
 
     def affinity(self, users: IntArray) -> FloatArray:

@@ -12,7 +12,7 @@ asks for whole rows (`Evidence.column`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -255,23 +255,32 @@ class Evidence:
         return self.tables.associations.T.tocsr()
 
 
-def measure_evidence(train: Interactions, catalog: Catalog) -> Evidence:
-    """Measure the features of all users and items on training rows: counts, their factorisation, weighted histories."""
+def measure_evidence(train: Interactions, catalog: Catalog, real: Interactions | None = None) -> Evidence:
+    """Measure the features of all users and items on training rows: counts, their factorisation, weighted histories.
+
+    Args:
+        train: The rows.
+        catalog: The items.
+        real: Those of them that tell of items, of the first users and no others; all if absent. The others have their
+            features, and are nobody's similar users.
+    """
     users, items, age = histories(train)
-    season, period = _seasons(train)
+    telling = train if real is None else replace(real, n_users=train.n_users)
+    counted = (users, items, age) if real is None else histories(telling)
+    season, period = _seasons(telling, train)
     lifts = np.nan_to_num(measure_genre_lifts(train, catalog), nan=1.0)
     genres = catalog.genre_matrix.astype(np.float32)
     return Evidence(
-        tables=_tables(users, items, age, train.n_items),
+        tables=_tables(*counted, train.n_items),
         latest=weigh(users, items, 0.5 ** (age / SEQUENCE_HALF_LIFE), train),
         recent=weigh(users, items, 0.5 ** (age / RECENT_HALF_LIFE), train),
         met=narrow(train.matrix),
-        latest_users=latest_users(train),
+        latest_users=latest_users(telling),
         activity=np.log1p(np.diff(train.matrix.indptr)).astype(np.float32),
-        rarity=(1 / np.sqrt(train.item_counts + _POPULAR_PRIOR)).astype(np.float32),
+        rarity=(1 / np.sqrt(telling.item_counts + _POPULAR_PRIOR)).astype(np.float32),
         season=season,
         period=period,
-        popularity=np.log1p(train.item_counts).astype(np.float32),
+        popularity=np.log1p(telling.item_counts).astype(np.float32),
         lifts=np.log(lifts).astype(np.float32),
         genres=genres / np.maximum(genres.sum(axis=1, keepdims=True), 1),
     )
@@ -287,8 +296,13 @@ def _tables(users: IntArray, items: IntArray, age: IntArray, n_items: int) -> It
     return measure_tables(users[rows], items[rows], age[rows], n_items, sampled=True)
 
 
-def _seasons(train: Interactions) -> tuple[Features, IntArray]:
-    """Lifts of each period, shape (n_periods, n_items), and each person's period, shape (n_users,)."""
+def _seasons(train: Interactions, everybody: Interactions) -> tuple[Features, IntArray]:
+    """Lifts of each period, shape (n_periods, n_items), and each person's period, shape (n_users,).
+
+    Args:
+        train: The rows that tell of items.
+        everybody: Those of all people, in the first or the last period where before or after the others.
+    """
     if not len(train):
         return np.zeros((1, train.n_items), dtype=np.float32), np.zeros(train.n_users, dtype=np.int64)
     start, end = train.timestamps.min(), train.timestamps.max()
@@ -304,5 +318,7 @@ def _seasons(train: Interactions) -> tuple[Features, IntArray]:
     around[:-1] += counts[1:] / 2
     usual = np.outer(around.sum(axis=1) / len(train), counts.sum(axis=0))
     latest = np.zeros(train.n_users, dtype=np.int64)
-    np.maximum.at(latest, train.users, periods)  # the latest period of each user's rows
+    if everybody is not train:
+        periods = np.clip((everybody.timestamps - start) // length, 0, n_periods - 1)
+    np.maximum.at(latest, everybody.users, periods)  # the latest period of each user's rows
     return np.log((around + _SEASON_PRIOR) / (usual + _SEASON_PRIOR)).astype(np.float32), latest

@@ -80,7 +80,7 @@ def measure(dataset: Dataset, train: Interactions, *, salt: str, seed: int, labe
         new = inner.test.take(~_occur(inner.test, inner.train)).first_meetings()
         earlier_rows = train_without(train, new, fitting)
         held_out = new.take(fitting[new.users])
-        earlier, earlier_stars = measure_rows(dataset, earlier_rows, raters_asked(held_out))
+        earlier, earlier_stars = measure_rows(dataset, earlier_rows, raters=raters_asked(held_out))
         chosen = choose_labels(train, held_out.chosen(), seed=name_key("labels", salt, seed))
         features = earlier.pairs(chosen.users, chosen.items)
         evidence, stars = everything.result()
@@ -103,17 +103,19 @@ def raters_asked(held_out: Interactions) -> IntArray | None:
 
 
 def measure_rows(
-    dataset: Dataset, rows: Interactions, raters: IntArray | None = None
+    dataset: Dataset, rows: Interactions, *, real: Interactions | None = None, raters: IntArray | None = None
 ) -> tuple[Evidence, StarEvidence | None]:
     """The evidence of some rows, and that of their stars, None where nobody gave any.
 
     Args:
-        dataset: For items, people and scale.
-        rows: The interactions.
+        dataset: Items, people and the scale.
+        rows: What is known of users.
+        real: The rows that tell of items, where those of synthetic users do not; all if absent.
         raters: Whose own regressions of stars are wanted; None = everybody's.
     """
     with threadpool_limits(1, "blas"):
-        evidence = measure_evidence(rows.chosen().first_meetings(), dataset.catalog)
+        told = None if real is None else real.chosen().first_meetings()
+        evidence = measure_evidence(rows.chosen().first_meetings(), dataset.catalog, told)
         return evidence, measure_stars(rows, dataset.scale, star_features(evidence), dataset.people, raters)
 
 
