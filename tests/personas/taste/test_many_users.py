@@ -78,11 +78,13 @@ def test_tables_of_items_are_counted_on_the_sample_and_items_on_everybody(toy, t
     assert len(np.flatnonzero(np.diff(evidence.latest.indptr))) == 90  # everybody's own history
 
 
-def test_a_taste_of_many_finds_what_that_of_everybody_finds(toy, toy_split, toy_taste, many):
+def test_a_taste_of_many_finds_what_that_of_everybody_finds(toy, toy_split, toy_taste, request):
+    users = np.arange(90)
+    theirs = toy_taste.appeal(users)  # before users are many: other tests share this taste, and what it has found
+    request.getfixturevalue("many")
     taste = fit_taste(toy, toy_split.train, salt="a", seed=1)
     assert taste.fingerprint != toy_taste.fingerprint
-    users = np.arange(90)
-    theirs, ours = toy_taste.appeal(users), taste.appeal(users)
+    ours = taste.appeal(users)
     assert np.corrcoef(theirs.ravel(), ours.ravel())[0, 1] > 0.75
     assert np.isfinite(taste.stars.leaning(users)).all()
 
