@@ -245,6 +245,7 @@ def _mount() -> None:
         exports,
         fidelity,
         model,
+        off_policy,
         personas,
         runs,
         schema,
@@ -262,6 +263,7 @@ def _mount() -> None:
     app.command("fidelity", rich_help_panel=BELIEVE)(fidelity.fidelity)
     app.command("validate", rich_help_panel=BELIEVE)(validate.validate)
     app.command("truth", rich_help_panel=BELIEVE)(truth.truth)
+    app.command("off-policy", rich_help_panel=BELIEVE)(off_policy.off_policy)
     app.command("warmup", rich_help_panel=BELIEVE)(warmup.warmup)
     app.command("ui", rich_help_panel=COMPARE)(ui.ui)
     app.add_typer(exports.app, cls=Commands)
