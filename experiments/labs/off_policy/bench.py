@@ -18,7 +18,7 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.labs.off_policy.estimators import ESTIMATORS, PerSession, estimates, slot_chances
-from groundlings.experiments.labs.off_policy.logged import LoggedLists, logged_lists, true_values
+from groundlings.experiments.labs.off_policy.logged import logged_lists, true_values
 from groundlings.recommenders.base import AsyncRecommender, Recommender
 
 if TYPE_CHECKING:

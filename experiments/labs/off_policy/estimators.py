@@ -8,8 +8,8 @@ Each gives a numerator and a denominator per session, so that the estimate of an
     snips           the same, self-normalised
     item_position   inverse propensity of each slot's own item (Li, Abbasi-Yadkori, Kveton et al. 2018, "Offline
                     evaluation of ranking policies with click models", KDD)
-    pseudo_inverse  slates of one page (Swaminathan, Krishnamurthy, Agarwal et al. 2017, "Off-policy evaluation for slate
-                    recommendation", NeurIPS), in the form for policies whose slots hardly depend on each other
+    pseudo_inverse  slates of one page (Swaminathan, Krishnamurthy, Agarwal et al. 2017, "Off-policy evaluation for
+                    slate recommendation", NeurIPS), in the form for policies whose slots hardly depend on each other
     cascade         pages up to a click's own (McInerney et al. 2020)
     doubly_robust   cascade around the model (Kiyohara et al. 2022)
 """
@@ -159,7 +159,7 @@ def _model_values(
     seen = logged.items[:, ::size] != NO_ITEM
     models = {half: ClickModel.fit(logged, halves != half) for half in (False, True)}
     of_logged, of_target = np.zeros((n, logged.pages)), np.zeros((n, logged.pages))
-    future = {half: 0.0 for half in models}
+    future = dict.fromkeys(models, 0.0)
     for page in range(logged.pages - 1, -1, -1):
         first = page * size
         drawn = [

@@ -12,7 +12,7 @@ from groundlings.experiments.labs.off_policy.logged import LoggedLists
 from groundlings.recommenders.exploration import EpsilonSlots, PlackettLuce
 from groundlings.recommenders.popular import PopularRecommender
 
-N, ITEMS, SLOTS = 6_000, 5, 2
+N, ITEMS, SLOTS = 3_000, 5, 2
 APPEAL = np.array([0.1, 0.5, 0.2, 0.7, 0.3])
 """P(click) of each item wherever it stands."""
 
@@ -56,7 +56,7 @@ def log_of(history):
 
 def value_of(policy, logged):
     """Expected clicks of what the policy draws, over many draws."""
-    drawn = [policy.recommend(logged.request(500 + number)).items for number in range(20)]
+    drawn = [policy.recommend(logged.request(500 + number)).items for number in range(10)]
     return float(np.mean([APPEAL[items].sum(axis=1) for items in drawn]))
 
 
