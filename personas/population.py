@@ -1,4 +1,4 @@
-"""The people of an experiment: some or all real users of a data set, each known by training history alone."""
+"""The people of an experiment: real users of a data set or synthetic ones, each known by training history alone."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def build_population(
     Args:
         dataset: People and items.
         train: The training rows.
-        size: How many people.
+        size: How many people; where the data set has synthetic users, these are all of them.
         seed: Of the choice.
         beside: As of `Population`.
 
@@ -232,10 +232,12 @@ def build_population(
         ConfigError: `size` is below 1, or larger than the number of people with training rows.
     """
     available = np.flatnonzero(np.bincount(train.users, minlength=train.n_users))
+    if dataset.synthetic is not None:
+        available, size = dataset.synthetic.users, "all"
     if size != "all" and not 1 <= size <= len(available):
         raise ConfigError(
             f"population.size: found {size}, but {dataset.name} has {len(available)} people with training interactions;"
-            f' write a number from 1 to {len(available)}, or "all"'
+            f' write a number from 1 to {len(available)}, or "all"; or make more users with population.synthetic'
         )
     chosen = available
     if size != "all":

@@ -48,7 +48,7 @@ def show_persona(config: ConfigArgument, user: UserOption = None, changes: SetOp
     dataset = load_dataset(
         loaded.dataset, base=loaded.base, notify=lambda terms: console.print(f"[dim]{escape(terms, newlines=True)}")
     )
-    split = loaded.split.of(dataset)
+    dataset, split = loaded.population.of(dataset, loaded.split.of(dataset), loaded.seed)
     population = build_population(
         dataset, split.train, size=loaded.population.size, seed=loaded.seed, beside=split.beside
     )

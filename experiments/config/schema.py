@@ -17,6 +17,7 @@ from groundlings.environments.datasets.exposures import ExposuresConfig
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.repeats import NEVER, RepeatRule
 from groundlings.environments.split import Split, SplitKind, split_dataset
+from groundlings.environments.synthetic_users import Method
 from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.designs import DesignConfig, ParallelDesign, check_design
 from groundlings.experiments.config.environment import OwnEnvironment, SiteConfig
@@ -87,7 +88,32 @@ class PopulationConfig(Section):
     """Which users become agents."""
 
     size: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
-    """How many real users become agents; a smaller population is part of a larger one with the same seed."""
+    """How many users become agents; a smaller population is part of a larger one with the same seed. Synthetic users
+    may be more than there are real ones; `all` makes as many."""
+    synthetic: Method | None = None
+    """Agents are real users if absent. Otherwise every agent is a new user, whose history is made from several real
+    ones: `resample` takes every real user in turn and moves their traits a little, `copula` draws the traits from the
+    distribution that is fitted on the real users."""
+    longest_history: Annotated[int, Field(ge=1)] | None = None
+    """No synthetic history is longer than so many interactions, so that many users need less memory; as long as real
+    ones if absent."""
+
+    @model_validator(mode="after")
+    def _cut_are_synthetic(self) -> PopulationConfig:
+        if self.longest_history is not None and self.synthetic is None:
+            raise ValueError(
+                "longest_history: only synthetic histories are cut; write synthetic: resample, or take the key out"
+            )
+        return self
+
+    def of(self, dataset: Dataset, split: Split, seed: int) -> tuple[Dataset, Split]:
+        """The data with the synthetic users that are asked for, and its split; both as they are where none are."""
+        if self.synthetic is None:
+            return dataset, split
+        from groundlings.personas.synthesis.synthesize import add_synthetic_users
+
+        limit = self.longest_history
+        return add_synthetic_users(dataset, split, size=self.size, method=self.synthetic, seed=seed, most_rows=limit)
 
 
 class SimulationConfig(Section):

@@ -127,9 +127,11 @@ class LogSource:
         for arm_id, rows in self._log.impression_chunks(columns, outcome):
             yield self._by_id[arm_id], rows
 
-    def impression_columns(self, columns: Mapping[str, pa.DataType]) -> Iterator[tuple[Arm, pa.Table]]:
+    def impression_columns(
+        self, columns: Mapping[str, pa.DataType], outcome: Outcome | None = None
+    ) -> Iterator[tuple[Arm, pa.Table]]:
         """As `impressions`, as columns of the kinds that are named: for formats that never look at a row."""
-        for arm_id, rows in self._log.impression_batches(columns):
+        for arm_id, rows in self._log.impression_batches(columns, outcome):
             yield self._by_id[arm_id], rows
 
     def table_columns(

@@ -86,6 +86,16 @@ def _together(runs: Sequence[Estimate]) -> Estimate:
     )
 
 
+def _people_words(plan: Plan) -> str:
+    people, made = len(plan.population), plan.dataset.synthetic
+    if made is None:
+        return f"{people:,} agents, each measured on one real training history"
+    return (
+        f"{people:,} agents, synthetic users ({plan.config.population.synthetic}), each with a history made from those "
+        f"of {made.made_from.shape[1]} among {made.first:,} real users"
+    )
+
+
 def print_plan(plan: Plan, console: Console) -> None:
     """Print the plan and its estimate."""
     config, bound = plan.config, estimate(plan)
@@ -100,7 +110,7 @@ def print_plan(plan: Plan, console: Console) -> None:
         table.add_row("", escape(note))
     for absent in _absent_lines(plan):
         table.add_row("metrics", absent)
-    table.add_row("people", f"{people:,} agents, each measured on one real training history")
+    table.add_row("people", _people_words(plan))
     table.add_row("mind", escape(str(config.mind.kind)))
     for number, arm in enumerate(config.arms):
         table.add_row("arms" if not number else "", escape(f"{arm.name} ({arm.recommender})"))

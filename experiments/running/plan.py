@@ -327,12 +327,15 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
     dataset = supplied.dataset or load_dataset(
         config.dataset, on_download(progress), notify=on_note(progress), base=config.base
     )
-    split = config.split.of(dataset)
+    real, known = dataset, config.split.of(dataset)
+    dataset, split = config.population.of(real, known, config.seed)
     population = build_population(
         dataset, split.train, size=config.population.size, seed=config.seed, beside=split.beside
     )
     check_offers(dataset.offers, split.train, config.simulation.days, dataset.times_known, on_note(progress))
-    ground = CalibrationGround(dataset, split, config.split, population, config.repeats.allowed)
+    ground = CalibrationGround(
+        real, known, config.split, population, config.repeats.allowed, None if real is dataset else (dataset, split)
+    )
     around = EnvironmentContext.of(dataset, split.train, config.base)
     environment = supplied.environment or (config.environment or config.site).build(around)
     returns = planned_returns(config, dataset, split, population, environment)

@@ -123,7 +123,7 @@ class ColumnarConnection:
 
         try:
             with (self.directory / part.path).open("rb") as file:  # Arrow takes some names for addresses
-                return pq.read_table(file, columns=list(columns))
+                return pq.ParquetFile(file).read(columns=list(columns))
         except (pa.ArrowException, OSError) as fault:
             raise self._explained(fault) from None
 
