@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from groundlings.experiments.exports.columns import ARROW_TYPES, ParquetTable
+from groundlings.experiments.exports.columns import ParquetTable, typed
 from groundlings.experiments.exports.folders import partition_value
 from groundlings.experiments.exports.registry import Written
 from groundlings.experiments.exports.source import Arm, LogSource, Row
@@ -67,7 +67,7 @@ def write(source: LogSource, directory: Path) -> Written:
         **({"team": "text"} if source.has_teams else {}),
         **(PLACES if source.has_places else {}),
     }
-    rows = _partitioned(source, directory, "impressions", impressions, source.impression_columns(_typed(impressions)))
+    rows = _partitioned(source, directory, "impressions", impressions, source.impression_columns(typed(impressions)))
     parts: Mapping[str, tuple[Mapping[str, str], tuple[str, ...]]] = {
         "sessions": (SESSIONS, ("session_id",)),
         "events": (EVENTS, ("event_id",)),
@@ -79,7 +79,7 @@ def write(source: LogSource, directory: Path) -> Written:
     for name, (columns, key) in parts.items():
         known = source.columns_of(name)
         kept = {column: kind for column, kind in columns.items() if column in known}
-        rows |= _partitioned(source, directory, name, kept, source.table_columns(name, key, _typed(kept)))
+        rows |= _partitioned(source, directory, name, kept, source.table_columns(name, key, typed(kept)))
     about = source.provenance()
     agents = ((agent.agent_id, agent.user_id, json.dumps(agent.persona, ensure_ascii=False, sort_keys=True))
               for agent in source.agents())  # fmt: skip
@@ -94,10 +94,6 @@ def write(source: LogSource, directory: Path) -> Written:
             table.write(list(found))
             rows[f"{name}.parquet"] = table.count
     return Written(rows)
-
-
-def _typed(columns: Mapping[str, str]) -> dict[str, pa.DataType]:
-    return {name: ARROW_TYPES[kind] for name, kind in columns.items()}
 
 
 def _partitioned(
