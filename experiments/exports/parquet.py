@@ -11,11 +11,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import quote
 
 import pyarrow as pa
 
 from groundlings.experiments.exports.columns import ParquetTable, typed
+from groundlings.experiments.exports.folders import partition_value
 from groundlings.experiments.exports.registry import Written
 from groundlings.experiments.exports.source import Arm, LogSource, Row
 
@@ -104,7 +104,7 @@ def _partitioned(
     chunks: Iterator[tuple[Arm, pa.Table]],
 ) -> dict[str, int]:
     about = source.provenance()
-    files = {arm.arm_id: f"{name}/arm={quote(arm.name, safe='')}/part-0.parquet" for arm in source.arms}
+    files = {arm.arm_id: f"{name}/arm={partition_value(arm.name)}/part-0.parquet" for arm in source.arms}
     with ExitStack() as stack:
         tables = {
             arm_id: stack.enter_context(ParquetTable(directory / file, columns, about))

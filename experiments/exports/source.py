@@ -52,7 +52,10 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A simulated person; `persona` as logged, `number` from 1 in the order of the log."""
+    """A simulated person; `persona` as logged, `number` from 1 in the order of the log.
+
+    The persona of a large run says what was measured and has no lists, acts or description (docs/log.md, agents).
+    """
 
     agent_id: int
     number: int

@@ -79,7 +79,11 @@ def manifest(
         "environment": dict(plan.environment.describe()),
         **({} if plan.returns is None else {"returns": dict(plan.returns.described)}),
         **_own_recommenders(plan),
-        "population": {"agents": len(plan.population), "sha256": plan.population.fingerprint},
+        "population": {
+            "agents": len(plan.population),
+            "sha256": plan.population.fingerprint,
+            **({} if plan.dataset.synthetic is None else {"synthetic": plan.dataset.synthetic.recipe}),
+        },
         "depends_on": run["identity"],
         "schema_version": SCHEMA_VERSION,
         "versions": {**run["versions"], "python": platform.python_version()},

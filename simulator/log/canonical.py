@@ -129,7 +129,10 @@ def _known(column: Column) -> tuple[NDArray[np.generic], bytes]:
     mask: NDArray[np.bool_] | None = None
     if isinstance(column, range):
         values: NDArray[np.generic] = np.arange(column.start, column.stop)
+    elif isinstance(column, np.ma.MaskedArray) and column.dtype.kind not in "fO":
+        values, mask = column.compressed(), ~np.ma.getmaskarray(column)
     elif isinstance(column, np.ndarray) and column.dtype.kind != "O":
+        column = column.filled(np.nan) if isinstance(column, np.ma.MaskedArray) else column
         values = column.view(np.int8) if column.dtype.kind == "b" else column
     else:
         values, mask = _from_objects(column.tolist() if isinstance(column, np.ndarray) else column)

@@ -14,15 +14,17 @@ from sqlalchemy import Connection, inspect, text
 
 from groundlings.recommenders.interleaving import TEAM_DRAFT
 from groundlings.simulator.log.columnar import columnar
+from groundlings.simulator.log.measured_agents import are_measured, persona_texts
 from groundlings.simulator.log.reading.batches import read_in_pieces
 from groundlings.simulator.log.row_texts import RowTexts, usable
 
 # Rows are named by what they are about (arm, day, person, page, slot), never by surrogate id. Left out, because
 # they tell of the machine and not of the behaviour: wall-clock columns, latency, attempts, cache hits.
 # Each order is total, several sessions of a person on a day included: databases differ in the order of equal rows.
+_AGENTS = """SELECT source_user_id, persona FROM agents ORDER BY source_user_id"""
 _CANONICAL = (
     """SELECT name, recommender, options, sees_hidden_preference FROM arms ORDER BY name""",
-    """SELECT source_user_id, persona FROM agents ORDER BY source_user_id""",
+    _AGENTS,
     """SELECT source_item_id, title, year, genres FROM items ORDER BY source_item_id""",
     """
     SELECT arms.name, day, source_user_id, sim_time, policy_version, pscore_kind, pages, ended_by, satisfaction
@@ -98,11 +100,15 @@ _CHUNK = 50_000
 def digest_of_rows(connection: Connection) -> str:
     """SHA-256 over the canonical rows of a log, in hexadecimal."""
     total = hashlib.sha256()
+    measured = are_measured(connection)
     shared = connection.execute(text(_SHARED_LISTS)).first() is not None
     with _quick(connection) as texts:
         for query in (*_CANONICAL, *((_TEAMS,) if shared else ())):
             name = _LARGE.get(query)
-            if texts is None or name is None:
+            if measured and query == _AGENTS:
+                for each in persona_texts(connection):  # made here, alike in every version of SQLite
+                    total.update(repr(each).encode())
+            elif texts is None or name is None:
                 _take_in(total, connection, query)
             else:
                 for piece in texts.of(name):

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from sqlalchemy import Connection, Engine, Row, Table, func, inspect, select
 
-from groundlings.simulator.log import tables
+from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.canonical import PIECE_ROWS, Hash, NotOurs, absorb, kinds_of
 from groundlings.simulator.log.migrations import schema_version
 from groundlings.simulator.log.part_check import part_faults
@@ -165,7 +165,8 @@ class _Check:
         yield from (f"{_NAMES.get(name, f'runs.{name}')} was changed" for name in self._differing(covers, seal_of_run))
         ((covers, _),) = self._pairs("arms")
         yield from (f"arm {name} was changed" for name in self._differing(covers, seal_of_arms))
-        for table in (tables.agents, tables.items):
+        agents = measured_agents.stored if measured_agents.are_measured(self._connection) else tables.agents
+        for table in (agents, tables.items):
             ((covers, seal),) = self._pairs(table.name)
             yield from self._changed_whole(table, covers, seal.content)
 

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, inspect, text
 from groundlings.environments.arrays import IntArray
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.canonical import absorb
+from groundlings.simulator.log.measured_agents import are_measured, persona_texts
 from groundlings.simulator.log.reading.batches import streamed
 from groundlings.simulator.log.session_records import HANGING, Layout, Names, Places
 from groundlings.simulator.log.session_streams import Disordered, Records, Sessions
@@ -89,6 +90,9 @@ def _take_in_agents(total: Any, connection: Connection) -> None:
 
 def _personas(connection: Connection) -> Iterator[tuple[str, str]]:
     """The user's id and the persona of each agent, in any order."""
+    if are_measured(connection):
+        yield from persona_texts(connection)
+        return
     for rows in streamed(connection, "SELECT source_user_id, persona FROM agents ORDER BY agent_id", _ROWS):
         yield from rows
 
