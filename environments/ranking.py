@@ -33,6 +33,8 @@ class RankingRequest:
         page: The page that the lists are for, 1 for the first; 1 where one list serves a whole session.
         shown: What each session was shown on its earlier pages, shape (n, n_shown), filled up with `NO_ITEM`; None on
             the first page. These items are in `seen` as well.
+        clicked: Where an item of `shown` was clicked, shape (n, n_shown); None where `shown` is, and on pages that hold
+            several lists.
         queries: What each session asked for in words, None where it asked for nothing in particular.
         sim_time: When the sessions take place, in seconds since 1970 on the simulated clock.
         first: How many slots of the page stand before the list, where a page holds several; what they hold are the last
@@ -51,9 +53,10 @@ class RankingRequest:
     sim_time: int = 0
     first: int = 0
     offers: DayOffers | None = None
+    clicked: BoolArray | None = None
 
     def __post_init__(self) -> None:
-        seal_arrays(self, "users", "shown")
+        seal_arrays(self, "users", "shown", "clicked")
 
     def __len__(self) -> int:
         return len(self.users)
@@ -66,6 +69,7 @@ class RankingRequest:
             seen=sp.csr_array(self.seen[rows]),
             draws=self.draws.take(rows),
             shown=None if self.shown is None else self.shown[rows],
+            clicked=None if self.clicked is None else self.clicked[rows],
             queries=None if self.queries is None else tuple(self.queries[row] for row in rows),
         )
 

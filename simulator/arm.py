@@ -95,8 +95,8 @@ class Arm:
             shown=notices(self.mind) and self.mind.counts_shown(),
         )
         self._shown_today: list[Shown] = []
-        self._today = 0
-        self._not_shown = sp.csr_array((self.history.n_users, self.history.n_items))
+        self._today: int  # both are of the day that goes on
+        self._not_shown: sp.csr_array
         self._withdrawn: BoolArray | None = None
         self._days = np.zeros(0, dtype=np.int64) if self.clock is None else self.clock.days(self.history)
 
