@@ -81,6 +81,7 @@ class Arm:
 
     def __post_init__(self) -> None:
         self._opening_time = self.history.next_second
+        self._known_before = len(self.history)
         self._schedule: SessionSchedule | None = None
         self._fitted = False
         self._returns: ReturnState | None = None
@@ -141,7 +142,9 @@ class Arm:
 
     def fit(self) -> None:
         """Fit the recommender on all interactions so far; what it had learnt before is replaced."""
-        known = self.history.take(self.history.synthetic) if self.starts_cold else self.history
+        known = (
+            self.history.take(np.arange(self._known_before, len(self.history))) if self.starts_cold else self.history
+        )
         try:
             self.recommender.fit(known, self.catalog)
         except MemoryError as fault:

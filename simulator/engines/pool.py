@@ -31,6 +31,7 @@ from groundlings.environments.errors import WorkerLost
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import GetsReady
 from groundlings.simulator.engines.engine import IN_PROCESS
+from groundlings.simulator.engines.stopped import StoppedWorkers
 from groundlings.simulator.engines.worker import ATTEMPTS, Answer, Begins, simulate_what_is_asked, unpacked
 from groundlings.simulator.log.shard_rows import Counts
 from groundlings.simulator.shards import Numbering, Occasion, Outcome
@@ -39,6 +40,9 @@ _AHEAD = 2
 """Shards that a worker has been given at a time, so that it need not wait while this process writes."""
 
 _ENDING_SECONDS = 5.0
+
+_LOOKS_SECONDS = 5.0
+"""How long no answer may come before it is seen whether somebody has stopped a worker."""
 
 _WINDOW = 4
 """Shards per worker that may wait for an earlier one."""
@@ -58,7 +62,7 @@ class WorkerPool:
 
     Args:
         workers: How many, at most.
-        tell: Is told of workers that were killed.
+        tell: Is told of workers that were killed or stopped.
 
     Attributes:
         lost: Workers that were killed; what they had begun was simulated again.
@@ -106,6 +110,8 @@ class WorkerPool:
                     for loss in await crew.work(until=number):
                         self.lost += 1
                         self._tell(f"{occasion.words}: {loss}")
+                    for stop in crew.stopped():
+                        self._tell(f"{occasion.words}: {stop}")
                 yield crew.take(number)
         except (Exception, asyncio.CancelledError):
             for number in sorted(crew.answers):
@@ -163,6 +169,7 @@ class _Crew:
         self._readers = ThreadPoolExecutor(workers, thread_name_prefix="groundlings-pool")
         self._reading: dict[asyncio.Future[bytes], _Worker] = {}
         self._workers: list[_Worker] = []
+        self._silent, self._stopped = False, StoppedWorkers()
         try:
             for _ in range(workers):
                 self._hire()
@@ -185,7 +192,7 @@ class _Crew:
         return answer
 
     async def work(self, until: int) -> list[str]:
-        """Hand out shards and wait for an answer; what was lost meanwhile, in words.
+        """Hand out shards and wait for an answer, for a while; what was lost meanwhile, in words.
 
         Args:
             until: The shard whose outcome is wanted first; others are begun so far ahead of it.
@@ -194,7 +201,8 @@ class _Crew:
             WorkerLost: See `WorkerPool.records`.
         """
         self._hand_out(until)
-        done, _ = await asyncio.wait(self._reading, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(self._reading, timeout=_LOOKS_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        self._silent = not done
         losses = []
         for future in done:
             worker = self._reading.pop(future)
@@ -206,6 +214,10 @@ class _Crew:
             self._take_down(worker, answer)
             self._read(worker)
         return losses
+
+    def stopped(self) -> list[str]:
+        """What is to be said of workers that somebody has stopped, where no answer came for a while."""
+        return self._stopped.look(worker.process.pid for worker in self._workers) if self._silent else []
 
     def _take_down(self, worker: _Worker, answer: Answer) -> None:
         """Note what a worker says of a shard, and tell whoever waits for it where ids begin."""

@@ -25,7 +25,7 @@ from groundlings.simulator.log.connection import WritingConnection
 from groundlings.simulator.log.integrity import damage_in
 from groundlings.simulator.log.intervention_rows import write_interventions
 from groundlings.simulator.log.numbering import first_origin, next_ids
-from groundlings.simulator.log.participants import ArmRow, agent_rows, as_json, item_rows
+from groundlings.simulator.log.participants import ArmRow, Personas, as_json, item_rows, write_agents
 from groundlings.simulator.log.resume_reader import PastRun, read_resumption
 from groundlings.simulator.log.row_layout import Block, Cohort, Origin, block_of
 from groundlings.simulator.log.seal_check import seals_in
@@ -90,8 +90,17 @@ class LogWriter:
         arms: Sequence[ArmRow],
         population: Population,
         interventions: Sequence[Intervention] = (),
+        personas: Personas = "full",
     ) -> None:
-        """Write the participants: the run (columns of `tables.runs`), its arms, agents and items; what is to change."""
+        """Write the participants: the run, its arms, agents and items; and what is to change.
+
+        Args:
+            run: Columns of `tables.runs`.
+            arms: The arms, in the order of the YAML.
+            population: The agents, and the items.
+            interventions: What is to change in arms.
+            personas: What is kept of each agent.
+        """
         self._run_id = run["run_id"]
         with self._connection.transaction() as connection:
             connection.execute(insert(tables.runs), [{**run, "status": "running", "started_at": _now()}])
@@ -101,16 +110,15 @@ class LogWriter:
                 row = {**asdict(arm), "options": as_json(arm.options), "position": position}
                 connection.execute(insert(tables.arms), {"arm_id": self._arms[arm.name], "run_id": self._run_id, **row})
             write_interventions(connection, self._arms, interventions)
-            agents, items = RowSeal(tables.agents), RowSeal(tables.items)
-            people = agent_rows(population, self._run_id, first["agents"])
-            self._store.pour(connection, tables.agents, agents.passing(people))
+            agents = write_agents(connection, self._store, population, self._run_id, first["agents"], personas)
+            items = RowSeal(tables.items)
             things = item_rows(population.catalog, self._run_id, first["items"])
             self._store.pour(connection, tables.items, items.passing(things))
             chain = last_seal(connection)
             if chain is not None:
                 chain = write_seal(connection, chain, "run", *seal_of_run(connection))
                 chain = write_seal(connection, chain, "arms", *seal_of_arms(connection))
-                chain = write_seal(connection, chain, "agents", *agents.seal)
+                chain = write_seal(connection, chain, "agents", *agents)
                 chain = write_seal(connection, chain, "items", *items.seal)
                 chain = write_seal(connection, chain, "state", *seal_of_state(connection))
         self._chain = chain

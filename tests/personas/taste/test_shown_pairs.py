@@ -136,7 +136,7 @@ def test_whole_tables_hold_all_that_was_counted(crowd):
 
 
 def test_counts_are_those_of_a_walk_through_each_history(crowd, monkeypatch):
-    monkeypatch.setattr("groundlings.personas.taste.co_occurrence._STEPS_AT_ONCE", 500)
+    monkeypatch.setattr("groundlings.personas.taste.co_occurrence._PAIRS_AT_ONCE", 500)
     users, items, _ = histories(crowd)
     counted = np.zeros((80, 80))
     for user in range(300):
