@@ -206,9 +206,7 @@ def test_attributes_come_from_a_donor_as_a_whole(toy, toy_split):
         assert dataset.people.attributes[made.first + number] == {"age": str(source)}
 
 
-@given(
-    spread=st.floats(0.1, 2.0), noise=st.floats(0.5, 2.0), number=st.integers(2, 30), seed=st.integers(0, 2**32 - 1)
-)
+@given(spread=st.floats(0.1, 2.0), noise=st.floats(0.5, 2.0), number=st.integers(2, 30), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=15, deadline=None)
 def test_shrunk_means_vary_as_what_they_estimate(spread, noise, number, seed):
     chance = np.random.default_rng(seed)

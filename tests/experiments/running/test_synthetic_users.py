@@ -130,3 +130,8 @@ def test_a_file_that_asks_for_none_means_what_it_always_meant():
 def test_only_synthetic_histories_are_cut():
     with pytest.raises(ValueError, match="only synthetic histories are cut"):
         experiment(population={"size": 9, "longest_history": 4})
+
+
+def test_nothing_that_really_happened_can_be_replayed_for_synthetic_users():
+    with pytest.raises(ValueError, match=r"mind\.grounded: .*population\.synthetic"):
+        experiment(mind={"kind": "behavioural", "grounded": True})
