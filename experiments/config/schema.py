@@ -173,6 +173,12 @@ class LogConfig(Section):
     password stands in PGPASSWORD or ~/.pgpass, never here. Each run gets a schema of its own in the database; its
     directory says which."""
 
+    personas: Literal["auto", "full", "measured"] = "auto"
+    """What the log keeps of each agent: `full`, all that its persona knows (some two kilobytes of JSON); `measured`,
+    the numbers that were measured and no lists of items, no acts and no description (some sixty bytes); `auto`,
+    `measured` from 20,000 agents on where no language model is asked, else `full`. Results are the same; the digest
+    differs, because it takes in what is kept. A run that is resumed keeps what it began with."""
+
     @model_validator(mode="after")
     def _in_one_place(self) -> LogConfig:
         if self.url is not None and self.store != "auto":

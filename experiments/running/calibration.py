@@ -116,7 +116,7 @@ class CalibrationGround:
             return with_weights(*measure_rows(self.dataset, self.split.train), weights)
         dataset, split = self.widened
         if self._measured_widened is None:
-            object.__setattr__(self, "_measured_widened", measure_rows(dataset, split.train, self.split.train))
+            object.__setattr__(self, "_measured_widened", measure_rows(dataset, split.train, real=self.split.train))
         assert self._measured_widened is not None
         return with_weights(*self._measured_widened, weights)
 

@@ -24,7 +24,7 @@ from groundlings.experiments.running.click_level import level_warning
 from groundlings.experiments.running.exposures import exposures_warning
 from groundlings.experiments.running.interventions import stated
 from groundlings.experiments.running.plan import Plan
-from groundlings.experiments.running.sizes import sessions_at_most, size_warning, store_line
+from groundlings.experiments.running.sizes import personas_line, sessions_at_most, size_warning, store_line
 from groundlings.experiments.terminal import escape
 from groundlings.recommenders.random_order import RandomOrderRecommender
 from groundlings.simulator.session import browse
@@ -131,6 +131,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     slots = plan.environment.page_size
     table.add_row("pages", f"at most {bound.pages:,} of {slots} slots: {bound.pages * slots:,} impressions")
     table.add_row("log", store_line(plan))
+    if kept := personas_line(plan):
+        table.add_row("agents", kept)
     if bound.calls:
         table.add_row("calls", f"at most {bound.calls:,}{_calls_words(plan)}")
         table.add_row("tokens", f"about {bound.prompt_tokens:,} in and {bound.completion_tokens:,} out at most")

@@ -44,7 +44,7 @@ from groundlings.experiments.running.identity import identity_of
 from groundlings.experiments.running.interventions import check_with_data, interventions_identity
 from groundlings.experiments.running.offered import check_offers
 from groundlings.experiments.running.returning import PlannedReturns, planned_returns
-from groundlings.experiments.running.sizes import size_warning, store_line, store_of
+from groundlings.experiments.running.sizes import personas_line, size_warning, store_line, store_of
 from groundlings.experiments.running.supplied import Supplied
 from groundlings.personas.mind import Mind
 from groundlings.personas.population import Population, build_population
@@ -261,6 +261,8 @@ async def prepare(
     if ask and resumed is None:
         if store_of(plan).name == "parquet":
             progress.event(Note(f"log: {store_line(plan)}"))
+        if kept := personas_line(plan):
+            progress.event(Note(f"log of agents: {kept}"))
         if warning := size_warning(plan):
             progress.event(Note(warning))
     if plan.supplied.mind is None and (able := config.mind.actions) is not None:
