@@ -15,6 +15,7 @@ from groundlings.experiments.exports.quality.real import RealData
 from groundlings.experiments.exports.source import LogSource
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import run_experiment
+from groundlings.experiments.split_out.writing import write_split
 
 USERS = 40
 TOY = {"name": "toy", "toy": {"n_users": USERS, "n_items": 60, "interactions_per_user": 15}}
@@ -116,6 +117,14 @@ def test_a_recommender_that_starts_cold_learns_nothing_of_synthetic_histories(pl
 def test_a_log_of_synthetic_users_is_not_held_against_what_they_really_did(plan):
     with pytest.raises(ConfigError, match=r"population\.synthetic: .*--no-quality"):
         RealData.of(plan)
+
+
+def test_the_training_part_is_written_with_the_synthetic_users_to_serve(tmp_path):
+    write_split(experiment(), tmp_path / "split")
+    served = (tmp_path / "split" / "users.csv").read_text()
+    assert served.count("synthetic-") == 90
+    train = (tmp_path / "split" / "train.csv").read_text()
+    assert train.count("synthetic-") == 90 * 12
 
 
 def test_too_large_a_population_is_told_how_to_get_one():

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from groundlings.experiments.labs.fidelity import synthetic_users
 from groundlings.experiments.labs.fidelity.experiment_file import as_fidelity
+from groundlings.experiments.labs.fidelity.headlines import headlines
 from groundlings.experiments.labs.fidelity.synthetic_users import (
     INDEPENDENT,
     PART,
@@ -104,3 +105,9 @@ def test_the_part_has_its_question_on_the_page(findings, records):
     shown = render_page(replace(findings, records=[*findings.records, *records.values()]))
     assert "Are synthetic users like real ones, and copies of none?" in shown
     assert synthetic_users.INDEPENDENT in shown
+
+
+def test_the_terminal_shows_them_beside_the_real_ones(records):
+    labels = {row.label: row.beside for row in headlines(list(records.values()))}
+    assert labels["Synthetic users (copula): copies"].endswith("real users")
+    assert labels["Synthetic users (resample): item popularity, JSD"].endswith("floor, real v real")
