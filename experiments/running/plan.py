@@ -256,6 +256,8 @@ async def prepare(
         plan = _read(config, supplied or Supplied(), progress)
     asked = config.model_dump(include={"metrics", "plan"})
     plan = replace(plan, metrics=metrics_of(asked, plan.supplied.metrics, plan.environment.schema.names))
+    if ask and resumed is None and (made := plan.dataset.synthetic) is not None:
+        progress.event(Note(f"population: {len(made):,} synthetic users, made from {made.first:,} real ones"))
     for line in plan.returns.lines if ask and plan.returns is not None else ():
         progress.event(Note(line))
     if ask and resumed is None:
