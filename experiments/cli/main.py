@@ -52,8 +52,8 @@ SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instea
 CTRL_C = 130
 
 _OBJECTS_BEFORE_COLLECTING = 100_000
-"""New objects after which Python looks for cycles; with its own 700 a tenth of a short command goes into looking through
-modules that stay."""
+"""New objects after which Python looks for cycles; with its own 700 a tenth of a short command goes into looking
+through modules that stay."""
 
 
 def _print_version(wanted: bool) -> None:
