@@ -234,14 +234,17 @@ def _renderer(figure: Figure, stream: io.StringIO) -> RendererSVG:
     from matplotlib.backends.backend_svg import RendererSVG
 
     figure.set_dpi(_POINTS)
-    return RendererSVG(figure.bbox.width, figure.bbox.height, stream, image_dpi=_POINTS, metadata={"Date": None})
+    size = figure.bbox
+    return RendererSVG(  # type: ignore[no-untyped-call]
+        size.width, size.height, stream, image_dpi=_POINTS, metadata={"Date": None}
+    )
 
 
 def _document(figure: Figure) -> str:
     stream = io.StringIO()
     renderer = _renderer(figure, stream)
     figure.draw(renderer)
-    renderer.finalize()
+    renderer.finalize()  # type: ignore[no-untyped-call]
     return stream.getvalue()
 
 
@@ -252,16 +255,17 @@ def _pixels(figure: Figure) -> NDArray[np.uint8]:
     figure.set_dpi(_DPI)
     figure.set_facecolor(LIGHT["paper"])
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    canvas.draw()  # type: ignore[no-untyped-call]
     figure.set_facecolor("none")
-    return np.array(canvas.buffer_rgba())[..., :3]
+    return np.array(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:
     from matplotlib.image import imsave
 
     stream = io.BytesIO()
-    imsave(stream, pixels, format="png", dpi=_DPI, metadata={"Software": None})
+    metadata: dict[str, Any] = {"Software": None}
+    imsave(stream, pixels, format="png", dpi=_DPI, metadata=metadata)
     return stream.getvalue()
 
 

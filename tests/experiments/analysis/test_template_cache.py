@@ -32,8 +32,8 @@ def compilations(monkeypatch):
 
 
 def rendered(source="{{ 6 * 7 }}"):
-    environment = jinja2.Environment(  # noqa: S701 - it holds a number
-        loader=jinja2.DictLoader({"page": source}), bytecode_cache=TemplateCache()
+    environment = jinja2.Environment(
+        autoescape=True, loader=jinja2.DictLoader({"page": source}), bytecode_cache=TemplateCache()
     )
     return environment.get_template("page").render()
 
