@@ -26,7 +26,7 @@ from groundlings.environments.errors import (
     TooMuchUnreadable,
     UserError,
 )
-from groundlings.experiments.cli.faults import errors, out_of_memory, usage_error
+from groundlings.experiments.cli.faults import errors, fault_of_memory, out_of_memory, usage_error
 from groundlings.experiments.cli.help_pages import BELIEVE, COMPARE, DATA, MODELS, RUN, Commands
 from groundlings.experiments.cli.signals import Stopped
 from groundlings.experiments.cli.streams import patient_streams
@@ -200,10 +200,17 @@ def report(
 
 
 @app.command("digest", rich_help_panel=RUN)
-def print_digest(directory: RunArgument) -> None:
+def print_digest(
+    directory: RunArgument,
+    version: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Of the digest, 1 or 2. Without it: the one that the run began with."),
+    ] = None,
+) -> None:
     """Print the digest of a run (SHA-256 over what happened); equal digests mean equal behaviour.
 
-    Every row is read, and whether it is as it was written; where it is not, the exit status is 2.
+    A digest begins with its version (v2:), but for those of the first one; digests of two versions say nothing of each
+    other. Every row is read, and whether it is as it was written; where it is not, the exit status is 2.
     """
     from groundlings.experiments.archive.integrity import reading
     from groundlings.experiments.archive.log_check import check_log
@@ -213,7 +220,7 @@ def print_digest(directory: RunArgument) -> None:
     runs, changed = runs_in(directory), []
     for run in runs:
         with reading(run), LogReader(run) as log:
-            say(log.digest() + (f"  {run.name}" if len(runs) > 1 else ""), newlines=False)
+            say(log.digest(version) + (f"  {run.name}" if len(runs) > 1 else ""), newlines=False)
             found = check_log(run, log, most_rows=None)
             if found.faults:
                 changed.append(f"{run}: {found}")
@@ -346,9 +353,6 @@ def _status_of_the_command(stopped: Stopped) -> int:
         return 1
     except KeyboardInterrupt:
         return _told_of_stopping(stopped)
-    except MemoryError as fault:
-        errors.print(f"[bold red]error[/] {escape(out_of_memory(fault))}")
-        return 2
     except OSError as fault:
         if fault.errno in _OF_THE_SYSTEM and fault.filename is None:
             errors.print(f"[bold red]error[/] {escape(f'{fault.strerror}; {_OF_THE_SYSTEM[fault.errno]}')}")
@@ -362,12 +366,16 @@ def _status_of_the_command(stopped: Stopped) -> int:
     except Exception as fault:
         if hasattr(fault, "format_message"):  # of typer, whose name for it differs between versions
             return usage_error(fault)
+        if (led := fault_of_memory(fault)) is not None:
+            errors.print(f"[bold red]error[/] {escape(out_of_memory(led))}")
+            return 2
         say("".join(traceback.format_exception(fault)).rstrip("\n"), stderr=True)
         return 1
 
 
 _OF_THE_SYSTEM = {
     errno.ENOSPC: "free some space, or name directories on another disk (--out, GROUNDLINGS_CACHE, GROUNDLINGS_DATA)",
+    errno.ENOMEM: "there is not enough memory; take fewer users, items or rows, or fewer worker processes",
     errno.EDQUOT: "free some of what you may use, or name directories on another disk (--out, GROUNDLINGS_CACHE)",
     errno.EMFILE: "let a process open more files (ulimit -n)",
     errno.ENFILE: "the system has too many files open; close some",
