@@ -10,6 +10,7 @@ import sys
 import traceback
 import warnings
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -52,8 +53,8 @@ SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instea
 CTRL_C = 130
 
 _OBJECTS_BEFORE_COLLECTING = 100_000
-"""New objects after which Python looks for cycles; with its own 700 a tenth of a short command goes into looking through
-modules that stay."""
+"""New objects after which Python looks for cycles; with its own 700 a tenth of a short command goes into looking
+through modules that stay."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -132,6 +133,8 @@ def run(
     ] = False,
 ) -> None:
     """Simulate all arms, write the log, then summary and report."""
+    # Loads Mesa, which then looks through all frames and modules: first, because there are few now.
+    import_module("groundlings.simulator.session_schedule")
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.cli.run_output import print_as_json, print_outcome
     from groundlings.experiments.cli.ui import check_installed, opening_a_page
