@@ -50,6 +50,19 @@ def simulate_what_is_asked(
     """
     from threadpoolctl import threadpool_limits
 
+    become_worker(not_ours, life)
+    with threadpool_limits(1), suppress(EOFError, OSError):  # the parent has closed its end
+        while True:
+            shard = connection.recv()
+            connection.send_bytes(packed(answered(shard, partial(occasion.record, shard))))
+
+
+def become_worker(not_ours: Iterable[Connection], life: tuple[int, int]) -> None:
+    """What a forked process does first: it lets go of what is the parent's, and ends when the parent does.
+
+    Args:
+        not_ours, life: As `simulate_what_is_asked` takes them.
+    """
     # Ctrl-C reaches every process of a terminal, and the parent decides what it means; its own handlers, and the
     # descriptor that wakes its event loop, are copies that must not be used.
     signal.set_wakeup_fd(-1)
@@ -61,10 +74,6 @@ def simulate_what_is_asked(
         each.close()
     os.close(life[1])
     Thread(target=_end_with_parent, args=(life[0],), daemon=True).start()
-    with threadpool_limits(1), suppress(EOFError, OSError):  # the parent has closed its end
-        while True:
-            shard = connection.recv()
-            connection.send_bytes(packed(answered(shard, partial(occasion.record, shard))))
 
 
 def answered(number: int, record: Callable[[], Coroutine[Any, Any, CohortRecord]]) -> Answer:
