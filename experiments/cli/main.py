@@ -69,7 +69,23 @@ def groundlings(
 
 
 @app.command(rich_help_panel=RUN)
-def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = None) -> None:
+def check(
+    config: ConfigArgument,
+    changes: SetOption = None,
+    seed: SeedOption = None,
+    server_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--server-rate",
+            metavar="N",
+            min=0.001,
+            help="Answers per second of one model server, for the plan; `groundlings model check --rate` measures it.",
+        ),
+    ] = None,
+    hours: Annotated[
+        float, typer.Option("--hours", metavar="H", min=0.01, help="How long asking may take, for the plan.")
+    ] = 1.0,
+) -> None:
     """Validate an experiment file and print what a run would do and cost.
 
     Code that the file names as `module:Class` is imported, and so run; each is named before.
@@ -77,6 +93,7 @@ def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = 
     from groundlings.environments.plugins import NamedCode, told_of_named_code
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_config
+    from groundlings.experiments.running.asking_time import Wish
     from groundlings.experiments.running.cost import print_plan
     from groundlings.experiments.running.plan import build_plan
 
@@ -93,7 +110,7 @@ def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = 
 
     with told_of_named_code(tell):
         plan = build_plan(load_config(config, changes or (), seed), progress=TerminalProgress(console))
-        print_plan(plan, console)
+        print_plan(plan, console, Wish(server_rate, hours))
 
 
 @app.command(rich_help_panel=RUN)
