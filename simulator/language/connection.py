@@ -85,6 +85,7 @@ class Connection:
         self._strip_thinking = strip_thinking
         self._new_wire = partial(Wire, base_url, api_key, headers=headers, most_bytes=max_reply_bytes)
         self._wire = self._new_wire()
+        self._of_the_parent: Wire | None = None
         self.replies = LoggableReplies(base_url, self._wire.echoes)
 
     @property
@@ -118,6 +119,8 @@ class Connection:
         self.concurrency = places
         self.places = asyncio.Semaphore(places)
         self.health.outstanding = 0
+        # Freed here, the copy of an open connection would take the parent's out of the parent's event loop.
+        self._of_the_parent = self._wire
         self._wire = self._new_wire()
 
     def share_forms(self, other: Connection) -> None:
