@@ -149,7 +149,13 @@ def main() -> None:
         # The embedded server computes in this very process.
         busy = [f"{side.busy:.2f}" if course.server == "mock" else "-" for side in (bare, platform)]
         table.add_row(
-            *(course.server, str(course.concurrency), str(course.clients), f"{bare.rate:,.2f}", f"{platform.rate:,.2f}"),
+            *(
+                course.server,
+                str(course.concurrency),
+                str(course.clients),
+                f"{bare.rate:,.2f}",
+                f"{platform.rate:,.2f}",
+            ),
             *(f"{each.ratio:.3f}", f"{each.bar:.2f}" if each.bar else "-", *busy),
         )
     console.print(table)
@@ -181,7 +187,8 @@ def _compare(course: Course, rounds: int, url: str, console: Console) -> Outcome
         if not number % 2:
             platform.append(_platform(plan))
         mine, other = platform[-1], bare[-1]
-        line = f"{course.server} {course.concurrency}, {course.clients} clients: platform {mine.rate:,.2f}, bare {other.rate:,.2f} a second"
+        which = f"{course.server} {course.concurrency}, {course.clients} clients"
+        line = f"{which}: platform {mine.rate:,.2f}, bare {other.rate:,.2f} a second"
         console.print(f"[dim]{line}; CPU ms {mine.busy:.2f}, {other.busy:.2f}")
     ratio = statistics.median(mine.rate / other.rate for mine, other in zip(platform, bare, strict=True))
     return Outcome(course, _median(platform), _median(bare), ratio)

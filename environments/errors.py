@@ -69,8 +69,8 @@ class UnanswerablePrompt(ProviderError):
         self.from_store = from_store
 
     def __reduce__(self) -> tuple[Any, ...]:
-        named = {"what": self.what, "attempts": self.attempts, "from_store": self.from_store}
-        return partial(UnanswerablePrompt, **named), self.args, self.__dict__
+        made = partial(UnanswerablePrompt, what=self.what, attempts=self.attempts, from_store=self.from_store)
+        return made, self.args, self.__dict__
 
 
 class RunDirectoryError(UserError):

@@ -7,7 +7,7 @@ import io
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from groundlings.environments.chat import ChatReply
 from groundlings.environments.sessions import Sessions
@@ -112,4 +112,4 @@ def _nothing() -> None:
 
 
 class _Packer(pickle.Pickler):
-    dispatch_table: ClassVar[Any] = {**copyreg.dispatch_table, Sessions: _left_out}
+    dispatch_table: Any = copyreg.dispatch_table | {Sessions: _left_out}
