@@ -95,8 +95,11 @@ class Clientele:
         self.answers: dict[int, CohortRecord | Exception] = {}
         self._occasion, self._clients, self._concurrency, self._tell = occasion, clients, concurrency, tell
         self._model = occasion.snapshot.mind.model
-        servers = layers(self._model)[2]
-        self._servers = servers if isinstance(servers, ServesClients) else None
+        _, _, servers = layers(self._model)
+        self._servers: ServesClients | None = None
+        if isinstance(servers, ServesClients):
+            self._servers = servers
+            servers.before_clients()
         self._todo = deque(range(len(occasion)))
         self._failed: list[int] = []
         self._strikes = Counter[int]()
@@ -104,8 +107,6 @@ class Clientele:
         self._loop = asyncio.get_running_loop()
         self._readers: list[Thread] = []
         self._hired: list[_Client] = []
-        if self._servers is not None:
-            self._servers.before_clients()
         self._life = os.pipe()
         try:
             for seat in range(clients):
