@@ -1,19 +1,22 @@
 """Impressions a second, everything logged, beside what SQLite itself takes for the same rows.
 
-    python -m benchmarks.impressions [--people 5000] [--items 1682] [--days 5]
+    python -m benchmarks.impressions [--people 5000] [--items 1682] [--days 5] [--arm popular --arm ease]
 
-The platform ranks, decides, checks and logs; the yardstick only inserts the very same rows, ready made, through
-`sqlite3.executemany` into the same tables. What every person thinks of every item is worked out once for a data set,
-and shown on a line of its own. The people are made up, so the size is free.
+The platform ranks, decides, checks and logs, in SQLite and in Parquet, in one process and in worker processes; the
+yardstick only inserts the very same rows, ready made, through `sqlite3.executemany` into the same tables. Who is like
+whom is worked out once for a data set, and shown on a line of its own. The people are made up, so the size is free.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sqlite3
 import tempfile
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -27,11 +30,21 @@ from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, build_plan
 from groundlings.experiments.running.simulating import simulate
 from groundlings.simulator.engines.pool import why_no_fork
+from groundlings.simulator.log.parquet import ParquetStore
 from groundlings.simulator.log.store import LOG_NAME
 from groundlings.simulator.log.tables import metadata
 
-GOAL = 100_000
+GOAL = 1_000_000
+"""Impressions a second in Parquet, with two cores."""
 POURED = ("sessions", "impressions", "events")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Wall seconds, and CPU seconds of this process and its workers."""
+
+    wall: float
+    cpu: float
 
 
 def main() -> None:
@@ -49,31 +62,48 @@ def main() -> None:
             "simulation": {"days": arguments.days, "refit_every": 0},
             "site": {"page_size": 10, "max_pages": 5},
             "mind": "behavioural",
-            "arms": [{"name": name, "recommender": name} for name in ("popular", "ease")],
+            "arms": [{"name": name, "recommender": name} for name in arguments.arm or ("popular", "ease")],
         }
     )
+    costs: dict[str, Cost] = {}
     with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / LOG_NAME
-        knowing_seconds, platform_seconds = _simulate(config, "process", log)
-        _, pool_seconds = _simulate(config, "pool", Path(folder) / "pool.db") if why_no_fork() is None else (0.0, 0.0)
-        rows = _read(log)
-        raw_seconds = _insert(rows, Path(folder) / "raw.db")
-    console.print(f"getting to know {arguments.people:,} people, once: {knowing_seconds:.1f} s")
-    _print(console, {name: len(table) for name, table in rows.items()}, platform_seconds, raw_seconds)
-    if pool_seconds:
-        ratio = platform_seconds / pool_seconds
-        console.print(f"{usable_cores()} worker processes: {pool_seconds:.2f} s, {ratio:.2f} times as fast")
+        for engine in _engines():
+            for store in ("SQLite", "Parquet"):
+                place = Path(folder) / engine / store / LOG_NAME
+                known, costs[_name(engine, store)] = _simulate(config, engine, place, in_parts=store == "Parquet")
+        rows = _read(Path(folder) / "process" / "SQLite" / LOG_NAME)
+        costs["raw sqlite3.executemany"] = _insert(rows, Path(folder) / "raw.db")
+    console.print(f"getting to know {arguments.people:,} people, once: {known:.1f} s")
+    _print(console, {name: len(table) for name, table in rows.items()}, costs)
 
 
-def _simulate(config: ExperimentConfig, engine: Literal["process", "pool"], log: Path) -> tuple[float, float]:
-    """Seconds for getting to know everybody, and for simulating them by an engine."""
+def _engines() -> tuple[Literal["process", "pool"], ...]:
+    return ("process", "pool") if why_no_fork() is None else ("process",)
+
+
+def _name(engine: str, store: str) -> str:
+    where = "one process" if engine == "process" else f"{usable_cores()} worker processes"
+    return f"groundlings, {where}, {store}"
+
+
+def _simulate(
+    config: ExperimentConfig, engine: Literal["process", "pool"], log: Path, *, in_parts: bool
+) -> tuple[float, Cost]:
+    """Seconds for getting to know everybody, and what simulating them by an engine takes."""
+    log.parent.mkdir(parents=True)
     plan = build_plan(config.model_copy(update={"execution": ExecutionConfig(engine=engine)}))
     began = time.perf_counter()
     run = run_row(plan)
     _know_everybody(plan)
-    known = time.perf_counter()
-    asyncio.run(simulate(plan, run, log))
-    return known - began, time.perf_counter() - known
+    known, cpu = time.perf_counter(), _cpu()
+    asyncio.run(simulate(plan, run, ParquetStore(log) if in_parts else log))
+    return known - began, Cost(time.perf_counter() - known, _cpu() - cpu)
+
+
+def _cpu() -> float:
+    """CPU seconds so far of this process and the workers that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _arguments() -> argparse.Namespace:
@@ -81,6 +111,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--people", type=int, default=5_000)
     parser.add_argument("--items", type=int, default=1_682)
     parser.add_argument("--days", type=int, default=5)
+    parser.add_argument("--arm", action="append", help="a recommender; popular and ease if absent")
     return parser.parse_args()
 
 
@@ -94,37 +125,37 @@ def _read(log: Path) -> dict[str, list[tuple[object, ...]]]:
         return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in POURED}
 
 
-def _insert(rows: dict[str, list[tuple[object, ...]]], path: Path) -> float:
-    """Seconds for plain `executemany`, 50,000 rows a transaction, write-ahead logging, no index."""
+def _insert(rows: dict[str, list[tuple[object, ...]]], path: Path) -> Cost:
+    """What it takes for plain `executemany`, 50,000 rows a transaction, write-ahead logging, no index."""
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     for name in POURED:
         columns = ", ".join(column.name for column in metadata.tables[name].columns)
         connection.execute(f"CREATE TABLE {name} ({columns})")
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), _cpu()
     for name, table in rows.items():
         marks = ", ".join("?" * len(metadata.tables[name].columns))
         for start in range(0, len(table), 50_000):
             connection.executemany(f"INSERT INTO {name} VALUES ({marks})", table[start : start + 50_000])
             connection.commit()
-    seconds = time.perf_counter() - began
+    cost = Cost(time.perf_counter() - began, _cpu() - cpu)
     connection.close()
-    return seconds
+    return cost
 
 
-def _print(console: Console, counts: dict[str, int], platform_seconds: float, raw_seconds: float) -> None:
+def _print(console: Console, counts: Mapping[str, int], costs: Mapping[str, Cost]) -> None:
     impressions, total = counts["impressions"], sum(counts.values())
+    raw = costs["raw sqlite3.executemany"].wall
     table = Table(title=f"{impressions:,} impressions ({total:,} rows)")
-    for column in ("", "seconds", "impressions/s", "rows/s"):
+    for column in ("", "seconds", "CPU, s", "impressions/s", "of raw SQLite"):
         table.add_column(column, justify="left" if not column else "right")
-    for name, seconds in (("groundlings, all of it", platform_seconds), ("raw sqlite3.executemany", raw_seconds)):
-        table.add_row(name, f"{seconds:.2f}", f"{impressions / seconds:,.0f}", f"{total / seconds:,.0f}")
+    for name, cost in costs.items():
+        speed, share = impressions / cost.wall, raw / cost.wall
+        table.add_row(name, f"{cost.wall:.2f}", f"{cost.cpu:.2f}", f"{speed:,.0f}", f"{share:.2f}")
     console.print(table)
-    speed = impressions / platform_seconds
-    console.print(
-        f"{speed:,.0f} impressions/s logged, {raw_seconds / platform_seconds:.2f} of raw SQLite (goal {GOAL:,})"
-    )
+    fastest = max(impressions / cost.wall for name, cost in costs.items() if name.endswith("Parquet"))
+    console.print(f"{fastest:,.0f} impressions/s in Parquet (goal {GOAL:,} with two cores)")
 
 
 if __name__ == "__main__":

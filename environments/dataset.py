@@ -17,6 +17,7 @@ from groundlings.environments.feedback import Opinions, is_counted
 from groundlings.environments.interactions import KINDS, Interactions, Kind
 from groundlings.environments.offers import Offers
 from groundlings.environments.people import People
+from groundlings.environments.synthetic_users import SyntheticUsers
 
 TRAINING, HELD_OUT, LEFT_OUT = 0, 1, 2
 """Values of `Dataset.parts`."""
@@ -100,6 +101,8 @@ class Dataset:
         counted: The kinds that are interactions; None = those of the furthest stage that occurs
             (`groundlings.environments.feedback`).
         asks_ratings: Whether agents may rate although nobody of the data did, on the scale.
+        synthetic: The users, behind the real ones, whom nobody was; None where all are real. They have no row in
+            `interactions`, which is what real people did.
     """
 
     name: str
@@ -115,6 +118,12 @@ class Dataset:
     offers: Offers | None = None
     counted: tuple[Kind, ...] | None = None
     asks_ratings: bool = False
+    synthetic: SyntheticUsers | None = None
+
+    @property
+    def real(self) -> Dataset:
+        """The data set as it was read, without synthetic users; itself where there are none."""
+        return self if self.synthetic is None else self.synthetic.real
 
     @cached_property
     def opinions(self) -> Opinions:
@@ -136,6 +145,8 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over people, items and interactions: two runs with the same one saw the same data."""
+        if self.synthetic is not None:
+            return hashlib.sha256(f"{self.real.fingerprint} {self.synthetic.recipe}".encode()).hexdigest()
         digest = hashlib.sha256()
         for part in (
             self.catalog.fingerprint,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from groundlings.environments import levels
 from groundlings.environments.actions import ActionSchema, ActionSpec, LegalActions
@@ -94,11 +95,13 @@ class FeedState(SessionState):
         number: The page to be shown next, 1 for the first.
         shown: What the sessions that are still here have been shown, shape (n_here, n_shown); None before the first
             page and where one list serves the session.
+        clicked: Where they clicked it, shape as `shown`; None likewise.
     """
 
     ranking: Ranking | None
     number: int = 1
     shown: ItemArray | None = None
+    clicked: BoolArray | None = None
 
 
 @dataclass(frozen=True)
@@ -171,8 +174,11 @@ class PaginatedFeed:
         may_go_on = observation.legal.available["next_page"]
         endings = _ENDINGS[np.where(decision.unreadable, 2, np.where(may_go_on, 0, 1))]
         staying = decision["next_page"]
-        shown = None if state.ranking is not None else self._shown_after(state, observation, staying)
-        return state.after(observation, staying, endings, number=state.number + 1, shown=shown)
+        shown = clicked = None
+        if state.ranking is None:
+            shown = _after(state, state.shown, observation, observation.page.items)[staying]
+            clicked = _after(state, state.clicked, observation, decision["click"])[staying]
+        return state.after(observation, staying, endings, number=state.number + 1, shown=shown, clicked=clicked)
 
     def book(self, observation: Observation, decision: Decision) -> Decision:
         """See `KeepsBooks.book`: what purchases cost."""
@@ -240,17 +246,23 @@ class PaginatedFeed:
             draws=sessions.draws,
             page=state.number,
             shown=state.shown,
+            clicked=state.clicked,
             sim_time=sessions.sim_time,
             offers=sessions.offers,
         )
 
-    def _shown_after(self, state: FeedState, observation: Observation, staying: BoolArray) -> ItemArray:
-        """What the sessions that stay have been shown, this page included."""
-        if state.shown is None:
-            return observation.page.items[staying]
-        # `here` is ascending and holds every row of the observation.
-        earlier = state.shown[np.searchsorted(state.here, observation.rows)]
-        return np.concatenate([earlier, observation.page.items], axis=1)[staying]
+
+Column = TypeVar("Column", bound=np.generic)
+
+
+def _after(
+    state: FeedState, earlier: NDArray[Column] | None, observation: Observation, here: NDArray[Column]
+) -> NDArray[Column]:
+    """What is known of each slot of earlier pages, and of this page, for the sessions of an observation."""
+    if earlier is None:
+        return here
+    # `here` is ascending and holds every row of the observation.
+    return np.concatenate([earlier[np.searchsorted(state.here, observation.rows)], here], axis=1)
 
 
 def with_shown(seen: sp.csr_array, shown: ItemArray) -> sp.csr_array:

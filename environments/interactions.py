@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray, KindArray, seal_arrays
 from groundlings.environments.errors import DataError
+from groundlings.environments.sorting import pair_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -214,9 +215,14 @@ class Interactions:
     @cached_property
     def met(self) -> sp.csr_array:
         """Who met what, dislikes included: 1.0 for each pair that occurs, shape (n_users, n_items)."""
-        ones = np.ones(len(self))
-        matrix = sp.csr_array((ones, (self.users, self.items)), shape=(self.n_users, self.n_items))
-        matrix.data[:] = 1.0  # a pair that occurs twice was summed; it still counts once
+        pairs, bits = pair_keys(self.users, self.items, self.n_items)
+        pairs.sort()
+        new = np.ones(len(pairs), dtype=np.bool_)
+        np.not_equal(pairs[1:], pairs[:-1], out=new[1:])
+        pairs = pairs if new.all() else pairs[new]  # a pair that occurs twice counts once
+        bounds = np.concatenate([[0], np.cumsum(np.bincount(pairs >> bits, minlength=self.n_users))])
+        items = pairs & ((1 << bits) - 1)
+        matrix = sp.csr_array((np.ones(len(pairs)), items, bounds), shape=(self.n_users, self.n_items))
         seal_arrays(matrix, "data", "indices", "indptr")
         return matrix
 

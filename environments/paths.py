@@ -116,6 +116,12 @@ def written_out(path: Path, said: str) -> Path:
         raise ConfigError(f"{said}: found {shown(str(path))}; {error}") from None
 
 
+def is_ours(path: Path) -> bool:
+    """Whether nobody else can have written something; where owners are not known, everything is ours."""
+    about = path.stat()
+    return not hasattr(os, "getuid") or (about.st_uid == os.getuid() and not about.st_mode & 0o022)
+
+
 def user_cache(variable: str) -> Path:
     """The directory of this account for what is kept between runs; one of this process alone where it has no home.
 

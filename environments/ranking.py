@@ -17,6 +17,9 @@ from groundlings.environments.random_streams import Draws
 
 PropensityKind = Literal["deterministic", "exact", "estimated"]
 
+_FLAGS, _FEWEST_ROWS = 2**19, 8
+"""Flags of `was_seen` that stay in a processor's cache, and how many sessions are looked at together at least."""
+
 
 @dataclass(frozen=True, slots=True)
 class RankingRequest:
@@ -30,6 +33,8 @@ class RankingRequest:
         page: The page that the lists are for, 1 for the first; 1 where one list serves a whole session.
         shown: What each session was shown on its earlier pages, shape (n, n_shown), filled up with `NO_ITEM`; None on
             the first page. These items are in `seen` as well.
+        clicked: Where an item of `shown` was clicked, shape (n, n_shown); None where `shown` is, and on pages that hold
+            several lists.
         queries: What each session asked for in words, None where it asked for nothing in particular.
         sim_time: When the sessions take place, in seconds since 1970 on the simulated clock.
         first: How many slots of the page stand before the list, where a page holds several; what they hold are the last
@@ -48,9 +53,10 @@ class RankingRequest:
     sim_time: int = 0
     first: int = 0
     offers: DayOffers | None = None
+    clicked: BoolArray | None = None
 
     def __post_init__(self) -> None:
-        seal_arrays(self, "users", "shown")
+        seal_arrays(self, "users", "shown", "clicked")
 
     def __len__(self) -> int:
         return len(self.users)
@@ -63,6 +69,7 @@ class RankingRequest:
             seen=sp.csr_array(self.seen[rows]),
             draws=self.draws.take(rows),
             shown=None if self.shown is None else self.shown[rows],
+            clicked=None if self.clicked is None else self.clicked[rows],
             queries=None if self.queries is None else tuple(self.queries[row] for row in rows),
         )
 
@@ -92,18 +99,21 @@ class RankingRequest:
     def was_seen(self, items: ItemArray) -> BoolArray:
         """Which items the session of their row has seen, shape (n, size) as `items`; `NO_ITEM` never was.
 
-        Entries of `seen` are looked up as they are stored: no row of all items is made.
+        A few sessions at a time are written into flags and wiped out again: looking a flag up takes a fraction of what
+        a search among all entries takes, and no array holds a row of all items for every session.
         """
         n_items = self.seen.shape[1]
-        rows = np.arange(len(self), dtype=np.int64)
-        keys = np.repeat(rows * n_items, np.diff(self.seen.indptr)) + self.seen.indices
-        if not self.seen.has_sorted_indices:
-            keys.sort()
-        if not len(keys):
-            return np.zeros(items.shape, dtype=np.bool_)
-        wanted = rows[:, None] * n_items + items
-        places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        return np.asarray((keys[places] == wanted) & (items != NO_ITEM))
+        found = np.zeros(items.shape, dtype=np.bool_)
+        height = min(max(_FEWEST_ROWS, _FLAGS // max(1, n_items)), len(self))
+        flags = np.zeros(height * n_items, dtype=np.bool_)
+        for first in range(0, len(self) if self.seen.nnz else 0, height):
+            starts = self.seen.indptr[first : first + height + 1]
+            rows = np.arange(len(starts) - 1, dtype=np.int64) * n_items
+            marks = np.repeat(rows, np.diff(starts)) + self.seen.indices[starts[0] : starts[-1]]
+            flags[marks] = True
+            found[first : first + height] = flags[rows[:, None] + items[first : first + height]]
+            flags[marks] = False
+        return found & (items != NO_ITEM)
 
     def lengths_with_seen(self) -> IntArray:
         """How long a list is that surely holds `size` unseen items, shape (n,), in few different lengths.

@@ -1,4 +1,4 @@
-"""An order for rows whose times nobody knows: seeded, and the same whatever the order of the file.
+"""Orders of rows: by user and time, and, where nobody knows times, a seeded one, the same whatever the order of the file.
 
 Item numbers and the order of a file would be an order, too, but one that means something: the "latest" fifth of each
 history would be the items with the highest numbers.
@@ -12,6 +12,14 @@ from numpy.typing import NDArray
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key, row_keys
+from groundlings.environments.sorting import order_of
+
+
+def by_user_and_time(rows: Interactions) -> IntArray:
+    """Row numbers by user, those of one user by time, ties in the order they have, shape (n,)."""
+    if (rows.timestamps[1:] >= rows.timestamps[:-1]).all():
+        return order_of(rows.users)
+    return np.lexsort((rows.timestamps, rows.users))
 
 
 def keys_of(

@@ -13,7 +13,7 @@ from groundlings.environments.dataset import HELD_OUT, LEFT_OUT, TRAINING, Datas
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
-from groundlings.environments.row_order import keys_of, seeded_order
+from groundlings.environments.row_order import by_user_and_time, keys_of, seeded_order
 
 TemporalKind = Literal["per_user_temporal", "global_temporal"]
 Parts = NDArray[np.int8]
@@ -149,7 +149,7 @@ def split_history(history: Interactions, kind: SplitKind, test_fraction: float) 
     moment = None
     if kind == "per_user_temporal":
         # Ties in time are broken by the order of rows, as everywhere (`Interactions.chronological`).
-        later = _last_rows(history, np.lexsort((history.timestamps, history.users)), test_fraction)
+        later = _last_rows(history, by_user_and_time(history), test_fraction)
     else:
         # Rows of the very moment stay together in training, so the test part is the fraction at most.
         last = int(_kept(np.array([len(history)]), test_fraction)[0]) - 1
@@ -200,16 +200,22 @@ def _refuse_unordered(dataset: Dataset, kind: SplitKind) -> None:
             "name the column with the time (dataset.own.interactions.timestamp)"
         )
     of_each = kind == "per_user_temporal"
-    groups = history.users if of_each else np.zeros_like(history.users)
-    order = np.lexsort((history.timestamps, groups))
-    together = np.diff(groups[order]) == 0
-    if together.any() and not np.diff(history.timestamps[order])[together].any():
+    if _of_one_moment(history, of_each):
         whose = "of each user " if of_each else ""
         raise ConfigError(
             f"split.kind: {kind} asks what came first, and all interactions {whose}in the data set {dataset.name!r} "
             f"are of one moment; {advice}, and where that column holds no real time, leave it out of "
             "dataset.own.interactions"
         )
+
+
+def _of_one_moment(history: Interactions, of_each: bool) -> bool:
+    """Whether there are rows to be told apart by time, of each user or altogether, and no time tells any two apart."""
+    if not of_each:
+        return len(history) > 1 and bool((history.timestamps == history.timestamps[0]).all())
+    order = by_user_and_time(history)
+    together = np.diff(history.users[order]) == 0
+    return bool(together.any() and not np.diff(history.timestamps[order])[together].any())
 
 
 def _comes_later(train: Interactions, test: Interactions) -> bool:

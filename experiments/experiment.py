@@ -230,7 +230,8 @@ class Experiment:
 
         from groundlings.environments.interactions import KIND, WEIGHT
 
-        known, data = self._split.train, self._dataset
+        data, split = self._known
+        known = split.train
         told = known.frame()
         return pd.DataFrame(
             {
@@ -247,15 +248,17 @@ class Experiment:
 
         recommender.fit(*experiment.training())
         """
-        return self._split.train, self._dataset.catalog
+        data, split = self._known
+        return split.train, data.catalog
 
     @cached_property
     def _dataset(self) -> Dataset:
         return self._supplied.dataset or load_dataset(self.config.dataset, notify=say, base=self.config.base)
 
     @cached_property
-    def _split(self) -> Split:
-        return self.config.split.of(self._dataset)
+    def _known(self) -> tuple[Dataset, Split]:
+        """The data and their split, with synthetic users where the file asks for some."""
+        return self.config.population.of(self._dataset, self.config.split.of(self._dataset), self.config.seed)
 
 
 def open_run(directory: Path | str, *, metrics: Sequence[Metric] = ()) -> Run:

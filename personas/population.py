@@ -1,4 +1,4 @@
-"""The people of an experiment: some or all real users of a data set, each known by training history alone."""
+"""The people of an experiment: real users of a data set or synthetic ones, each known by training history alone."""
 
 from __future__ import annotations
 
@@ -135,19 +135,30 @@ class Population:
     def _some_ids(self) -> str:
         return ", ".join(repr(self.people.user_ids[user]) for user in self.users[:3])
 
+    @property
+    def history_lengths(self) -> IntArray:
+        """Training rows of everybody, shape (n_users,)."""
+        return np.diff(self._starts)
+
     @cached_property
-    def _order(self) -> IntArray:
-        """Training rows by user, newest first, those of one moment in the order of rows."""
-        return np.lexsort((-self.train.timestamps, self.train.users))
+    def _by_user(self) -> IntArray:
+        """Training rows by user, in the order of rows."""
+        return np.argsort(self.train.users, kind="stable")
 
     @cached_property
     def _starts(self) -> IntArray:
-        """Where each user's rows begin in `_order`, shape (n_users + 1,)."""
-        return np.searchsorted(self.train.users[self._order], np.arange(self.train.n_users + 1))
+        """Where each user's rows begin in `_by_user`, shape (n_users + 1,)."""
+        counts = np.bincount(self.train.users, minlength=self.train.n_users)
+        return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
+
+    def _rows_of(self, user: int) -> IntArray:
+        """Training rows of a user, newest first, those of one moment in the order of rows."""
+        rows = self._by_user[self._starts[user] : self._starts[user + 1]]
+        return rows[np.argsort(-self.train.timestamps[rows], kind="stable")]
 
     def _examples(self, user: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Liked and disliked items: the most extreme stars first, then the newest; an item's newest rating counts."""
-        rows = self._order[self._starts[user] : self._starts[user + 1]]
+        rows = self._rows_of(user)
         items, ratings = self.train.items[rows].tolist(), self.train.ratings[rows].tolist()
         newest: dict[int, float] = dict(zip(items, ratings, strict=True))
         if len(newest) < len(items):
@@ -181,7 +192,7 @@ class Population:
     def _acts(self, user: int) -> tuple[Act, ...]:
         """What the user did, then what they did with other items before that stage, of each the most frequent."""
         opening = self.train.next_second if self.times_known else None
-        rows = self._order[self._starts[user] : self._starts[user + 1]]
+        rows = self._rows_of(user)
         acts = acts_of(self.train.take(rows), opening)
         earlier: tuple[Act, ...] = ()
         if self.beside is not None:
@@ -192,7 +203,7 @@ class Population:
         return (*acts[:ACTS_KEPT], *earlier[:ACTS_KEPT])
 
     def _genre_lifts(self, user: int) -> tuple[tuple[str, float], ...]:
-        lifts = self.profiles.genre_lifts[user].tolist()
+        lifts = self.profiles.genre_lifts(slice(user, user + 1))[0].tolist()
         known = [(genre, lift) for genre, lift in zip(self.catalog.genre_names, lifts, strict=True) if lift > 0]
         return tuple(sorted(known, key=lambda pair: (-pair[1], pair[0])))
 
@@ -213,7 +224,7 @@ def build_population(
     Args:
         dataset: People and items.
         train: The training rows.
-        size: How many people.
+        size: How many people; where the data set has synthetic users, these are all of them.
         seed: Of the choice.
         beside: As of `Population`.
 
@@ -221,15 +232,17 @@ def build_population(
         ConfigError: `size` is below 1, or larger than the number of people with training rows.
     """
     available = np.flatnonzero(np.bincount(train.users, minlength=train.n_users))
+    if dataset.synthetic is not None:
+        available, size = dataset.synthetic.users, "all"
     if size != "all" and not 1 <= size <= len(available):
         raise ConfigError(
             f"population.size: found {size}, but {dataset.name} has {len(available)} people with training interactions;"
-            f' write a number from 1 to {len(available)}, or "all"'
+            f' write a number from 1 to {len(available)}, or "all"; or make more users with population.synthetic'
         )
-    keys = [name_key("person", seed, dataset.people.user_ids[user]) for user in available]
-    chosen = available[np.argsort(keys, kind="stable")]
+    chosen = available
     if size != "all":
-        chosen = chosen[:size]
+        keys = [name_key("person", seed, dataset.people.user_ids[user]) for user in available]
+        chosen = available[np.argsort(keys, kind="stable")][:size]
     return Population(
         users=np.sort(chosen).astype(np.int64),
         people=dataset.people,

@@ -36,6 +36,8 @@ posterior mean (n_ug + GENRE_PRIOR) / (n_u p_g + GENRE_PRIOR) of a Poisson rate 
 a genre that hardly anybody meets says little about a person who has not met it.
 """
 
+_PEOPLE_AT_ONCE = 1 << 16
+
 
 @dataclass(frozen=True)
 class Profiles:
@@ -49,8 +51,8 @@ class Profiles:
         ratings: Stars given, shape (n_users,).
         mean, spread: Of the stars given, shape (n_users,), NaN where `RatingStyle` has None.
         star_counts: How often each star value was given, shape (n_users, n_stars), columns as in `scale.values`.
-        genre_lifts: (share among the person's items) / (share among everybody's), smoothed by `GENRE_PRIOR`,
-            shape (n_users, n_genres), columns as in `Catalog.genre_names`; NaN for a genre nobody met.
+        genres_met: Items met that carry each genre, shape (n_users, n_genres), columns as in `Catalog.genre_names`.
+        genre_shares: The same of everybody's items, per item met, shape (n_genres,).
         activity_level, conformity_level, diversity_level: Index into `LEVELS`, shape (n_users,), -1 = unknown.
             The thirds are those of all people with a training row. High conformity is a *small* distance.
         activity_compares, diversity_compares: `Trait.compares`, shape (n_users,).
@@ -63,8 +65,9 @@ class Profiles:
     ratings: IntArray
     mean: FloatArray
     spread: FloatArray
-    star_counts: IntArray
-    genre_lifts: FloatArray
+    star_counts: NDArray[np.int32]
+    genres_met: NDArray[np.int32]
+    genre_shares: FloatArray
     activity_level: NDArray[np.int8]
     conformity_level: NDArray[np.int8]
     diversity_level: NDArray[np.int8]
@@ -75,6 +78,17 @@ class Profiles:
     @cached_property
     def _star_values(self) -> tuple[float, ...]:
         return self.scale.values
+
+    def genre_lifts(self, users: slice | IntArray) -> FloatArray:
+        """(Share among a person's items) / (share among everybody's), smoothed by `GENRE_PRIOR`.
+
+        Args:
+            users: Of whom, n of them.
+
+        Returns:
+            Shape (n, n_genres), columns as in `Catalog.genre_names`; NaN for a genre nobody met.
+        """
+        return _lifts(self.genres_met[users], self.activity[users], self.genre_shares)
 
     def style(self, user: int) -> RatingStyle:
         """How one person uses the stars."""
@@ -101,8 +115,8 @@ def measure_profiles(train: Interactions, catalog: Catalog, scale: RatingScale) 
     met = train.matrix
     activity = np.diff(met.indptr).astype(np.int64)
     present = activity > 0
-    genres_met = met @ catalog.genre_matrix.astype(np.float64)
-    diversity = (genres_met > 0).sum(axis=1).astype(np.int64)
+    genres_met = _genres_met(train, catalog)
+    diversity = np.count_nonzero(genres_met, axis=1).astype(np.int64)
 
     rated = train.take(~np.isnan(train.ratings))
     ratings = np.bincount(rated.users, minlength=train.n_users).astype(np.int64)
@@ -121,8 +135,9 @@ def measure_profiles(train: Interactions, catalog: Catalog, scale: RatingScale) 
         ratings=ratings,
         mean=mean,
         spread=np.where(ratings > 1, spread, np.nan),
-        star_counts=count_stars(rated, scale),
-        genre_lifts=_lifts(genres_met, activity),
+        star_counts=count_stars(rated, scale).astype(np.int32),
+        genres_met=genres_met,
+        genre_shares=_shares(genres_met, activity),
         activity_level=activity_level,
         conformity_level=_thirds(-conformity, ratings > 0),
         diversity_level=diversity_level,
@@ -133,9 +148,9 @@ def measure_profiles(train: Interactions, catalog: Catalog, scale: RatingScale) 
 
 
 def measure_genre_lifts(train: Interactions, catalog: Catalog) -> FloatArray:
-    """`Profiles.genre_lifts` alone."""
-    genres_met = train.matrix @ catalog.genre_matrix.astype(np.float64)
-    return _lifts(genres_met, np.diff(train.matrix.indptr).astype(np.int64))
+    """`Profiles.genre_lifts` of everybody, shape (n_users, n_genres)."""
+    genres_met, activity = _genres_met(train, catalog), np.diff(train.matrix.indptr).astype(np.int64)
+    return _lifts(genres_met, activity, _shares(genres_met, activity))
 
 
 def star_columns(ratings: FloatArray, scale: RatingScale) -> IntArray:
@@ -157,9 +172,22 @@ def _mean_of(groups: NDArray[np.integer], values: FloatArray, n_groups: int) -> 
     return np.divide(sums, counts, out=np.full(n_groups, np.nan), where=counts > 0)
 
 
-def _lifts(genres_met: FloatArray, activity: IntArray) -> FloatArray:
-    """Smoothed lifts, shape (n_users, n_genres), from how many of a person's items carry each genre."""
-    everybody = genres_met.sum(axis=0) / max(activity.sum(), 1)
+def _genres_met(train: Interactions, catalog: Catalog) -> NDArray[np.int32]:
+    """`Profiles.genres_met`, counted for some people at a time: as floats it is twice as large."""
+    met, genres = train.matrix, catalog.genre_matrix.astype(np.float64)
+    found = np.empty((train.n_users, genres.shape[1]), dtype=np.int32)
+    for start in range(0, train.n_users, _PEOPLE_AT_ONCE):
+        found[start : start + _PEOPLE_AT_ONCE] = met[start : start + _PEOPLE_AT_ONCE] @ genres
+    return found
+
+
+def _shares(genres_met: NDArray[np.int32], activity: IntArray) -> FloatArray:
+    """`Profiles.genre_shares`."""
+    return genres_met.sum(axis=0, dtype=np.int64) / max(int(activity.sum()), 1)
+
+
+def _lifts(genres_met: NDArray[np.int32], activity: IntArray, everybody: FloatArray) -> FloatArray:
+    """Smoothed lifts, shape (n, n_genres), from how many of a person's items carry each genre."""
     lifts = (genres_met + GENRE_PRIOR) / (activity[:, None] * everybody + GENRE_PRIOR)
     return np.where(everybody > 0, lifts, np.nan)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import PositiveFloat
@@ -43,15 +44,13 @@ class EaseRecommender(CollaborativeRecommender):
 
     def learn(self, matrix: sp.csr_array) -> None:
         """See `CollaborativeRecommender.learn`."""
-        from irspack.recommenders.dense_slim import DenseSLIMRecommender
-
         # Of the fit before nothing is needed, and there may not be room for two.
         self._precision, self._weights = None, np.zeros((0, 0), dtype=np.float32)
         # Several threads would add the same numbers in another order; on few cores they are slower, too.
         with threadpool_limits(1, "blas"):
-            model = DenseSLIMRecommender(sp.csr_matrix(matrix), reg=self.regularisation).learn()
+            weights = _ridge_weights(sp.csr_matrix(matrix), self.regularisation)
         self._histories = matrix
-        self._weights = np.ascontiguousarray(model.W, dtype=np.float32)
+        self._weights = np.ascontiguousarray(weights, dtype=np.float32)
 
     def memory_bytes(self, interactions: Interactions) -> int:
         """The matrix of items by items and its inverse, or the counts and the matrix that is made of them."""
@@ -81,3 +80,15 @@ class EaseRecommender(CollaborativeRecommender):
         """See `CollaborativeRecommender.learnt`."""
         histories = self._histories
         return np.asarray(histories.indptr), np.asarray(histories.indices), self._weights
+
+
+def _ridge_weights(histories: sp.csr_matrix, regularisation: float) -> NDArray[np.float32]:
+    """The ridge regression of each item on all others, shape (n_items, n_items), its diagonal 0."""
+    counts = histories.astype(np.float64).astype(np.float32)
+    counts.sort_indices()
+    gram = np.asarray((counts.T @ counts).todense())
+    gram[np.diag_indices_from(gram)] += regularisation
+    precision: NDArray[np.float32] = scipy.linalg.inv(gram, overwrite_a=True)
+    precision *= -(1 / np.diag(precision))[np.newaxis, :]
+    np.fill_diagonal(precision, 0)
+    return precision

@@ -30,6 +30,7 @@ IN_WORDS: Mapping[str, str] = {
     "mmr": "another recommender, its list spread over categories",
     "oracle": "shows what each simulated user secretly likes most",
     "plackett_luce": "another recommender, its list drawn by chance, better items more often",
+    "policy": "a policy trained by reinforcement learning chooses each page",
     "popular": "shows what most users chose, the same to everybody",
     "random_order": "shows items in random order",
     "ruled": "another recommender under business rules (pinned, left out, capped, moved up)",

@@ -14,6 +14,7 @@ from groundlings.environments.interactions import rows_of
 from groundlings.recommenders.base import fitted
 from groundlings.recommenders.candidates import Candidates, best_stored, parts_of_rows
 from groundlings.recommenders.collaborative import RetrievingCollaborative
+from groundlings.recommenders.compiled import compiled
 from groundlings.recommenders.strengths import Weights
 
 
@@ -45,18 +46,19 @@ class ItemKnnRecommender(RetrievingCollaborative):
 
     def learn(self, matrix: sp.csr_array) -> None:
         """See `CollaborativeRecommender.learn`."""
-        from irspack.recommenders.knn import CosineKNNRecommender
-
-        model = CosineKNNRecommender(
-            sp.csr_matrix(matrix),
-            shrinkage=self.shrinkage,
-            normalize=True,
-            top_k=self.neighbours,
-            feature_weighting=self.weighting.upper(),
-            n_threads=1,
-        ).learn()
+        tools = compiled("irspack.utils._util_cpp")
+        counts = sp.csr_matrix(matrix).astype(np.float64)
+        counts.sort_indices()
+        weighted = tools.tf_idf_weight(counts) if self.weighting == "tf_idf" else counts
+        computer = compiled("irspack.recommenders._knn").CosineSimilarityComputer(
+            weighted.T,
+            self.shrinkage,
+            True,  # cosines, and not sums of products
+            1,  # thread
+        )
+        similarity = tools.remove_diagonal(computer.compute_similarity(counts.T, self.neighbours))
         self._histories = matrix
-        self._similarity = sp.csr_array(model.W)
+        self._similarity = sp.csr_array(similarity.tocsc())
 
     def affinity(self, users: IntArray) -> FloatArray:
         """See `CollaborativeRecommender.affinity`."""

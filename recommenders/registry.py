@@ -49,6 +49,7 @@ SHIPPED = {
     "mmr": "groundlings.recommenders.mmr:MmrRecommender",
     "oracle": "groundlings.recommenders.oracle:OracleRecommender",
     "plackett_luce": "groundlings.recommenders.exploration:PlackettLuce",
+    "policy": "groundlings.recommenders.policies.policy:PolicyRecommender",
     "popular": "groundlings.recommenders.popular:PopularRecommender",
     "random_order": "groundlings.recommenders.random_order:RandomOrderRecommender",
     "ruled": "groundlings.recommenders.rules:RuledRecommender",

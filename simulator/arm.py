@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,22 +20,24 @@ from groundlings.environments.repeats import NEVER, OwnClock, RepeatRule
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import Mind, Shown, looks_back, notices
 from groundlings.recommenders.base import AsyncRecommender
-from groundlings.simulator.cohorts import clicks_of, shown_of
+from groundlings.simulator.effects import Effects, Wanted
 from groundlings.simulator.engines.engine import IN_PROCESS, Engine, may_wait
+from groundlings.simulator.log.shard_rows import ShardRows
 from groundlings.simulator.log.writer import LogWriter
 from groundlings.simulator.lost_pages import LostPageWatch
 from groundlings.simulator.resume_state import Past, PastDay
 from groundlings.simulator.returns.rule import ReturnModel, ReturnState
-from groundlings.simulator.returns.signals import signals_of
-from groundlings.simulator.session import CohortRecord
-from groundlings.simulator.sessions_written import WrittenSessions, written
+from groundlings.simulator.sessions_written import WrittenSessions
 from groundlings.simulator.shards import Occasion, Snapshot
-from groundlings.simulator.shelf import Shelf, Sold, largest_cohort, sold_in, without
+from groundlings.simulator.shelf import Shelf, Sold, largest_cohort, without
 
 if TYPE_CHECKING:
     from groundlings.simulator.session_schedule import Returns, SessionSchedule
 
 SECONDS_PER_DAY = 86_400
+
+_LAID_OUT_FROM = 1_024
+"""Sessions in a shard from which on its rows are laid out where it is simulated, and committed by themselves."""
 
 
 @dataclass
@@ -79,6 +81,7 @@ class Arm:
 
     def __post_init__(self) -> None:
         self._opening_time = self.history.next_second
+        self._known_before = len(self.history)
         self._schedule: SessionSchedule | None = None
         self._fitted = False
         self._returns: ReturnState | None = None
@@ -86,10 +89,15 @@ class Arm:
         self._clicks_today: list[Interactions] = []
         self._sold_today: list[Sold] = []
         self._shelf = None if self.offers is None else Shelf(self.offers, self._opening_time)
-        self._counts_shown = notices(self.mind) and self.mind.counts_shown()
+        self._wanted = Wanted(
+            arm=self.name,
+            frame=self.history.take(np.zeros(0, dtype=np.int64)),
+            sold=self.offers is not None,
+            shown=notices(self.mind) and self.mind.counts_shown(),
+        )
         self._shown_today: list[Shown] = []
-        self._today = 0
-        self._not_shown = sp.csr_array((self.history.n_users, self.history.n_items))
+        self._today: int  # both are of the day that goes on
+        self._not_shown: sp.csr_array
         self._withdrawn: BoolArray | None = None
         self._days = np.zeros(0, dtype=np.int64) if self.clock is None else self.clock.days(self.history)
 
@@ -113,6 +121,7 @@ class Arm:
         if returns is not None:
             rule = self._returns = returns.begun(self.users, self.seed, self.catalog)
             self._sessions_per_day = returns.sessions_per_day
+            self._wanted = replace(self._wanted, returns=True, topics=self._returns.topics)
         self._schedule = SessionSchedule(may_visit, rule, days)
         self._schedule.invite(True)
         if looks_back(self.mind):
@@ -133,7 +142,9 @@ class Arm:
 
     def fit(self) -> None:
         """Fit the recommender on all interactions so far; what it had learnt before is replaced."""
-        known = self.history.take(self.history.synthetic) if self.starts_cold else self.history
+        known = (
+            self.history.take(np.arange(self._known_before, len(self.history))) if self.starts_cold else self.history
+        )
         try:
             self.recommender.fit(known, self.catalog)
         except MemoryError as fault:
@@ -175,6 +186,8 @@ class Arm:
             agents = logged.missing(here)
             version = self.recommender.state() if len(agents) and not version else version
             seen_today = self._interactions_today() if occasion else None
+            elsewhere = size >= _LAID_OUT_FROM and self.engine is not IN_PROCESS and len(agents)
+            destination = log.destination(self.name, sim_time=time, policy_version=version) if elsewhere else None
             waiting = Occasion(
                 snapshot=Snapshot(self.name, self.recommender, self.environment, self.mind),
                 agents=agents,
@@ -185,13 +198,20 @@ class Arm:
                 seed=self.seed,
                 size=size,
                 seen=partial(self._seen, today=seen_today),
+                wanted=self._wanted,
                 offers=offers,
+                destination=destination,
+                claim=None if destination is None else log.claim,
             )
-            records = self.engine.records(waiting, concurrency, self._cut_short)
-            async for record in records if watch is None else watch.over(records):
-                log.write(record, arm=self.name, sim_time=time, policy_version=version)
-                self._heard(record, time, day, occasion)
-                on_sessions(written(record, self.name))
+            outcomes = self.engine.outcomes(waiting, concurrency, self._cut_short)
+            async for outcome in outcomes if watch is None else watch.over(outcomes):
+                sessions, effects = outcome.sessions, outcome.effects
+                if isinstance(sessions, ShardRows) and not log.follows(sessions):
+                    self.cut_short.extend((day, int(user)) for user in self.users[effects.agents])
+                    continue  # something failed before it, and a resumed run simulates it again
+                log.write(sessions, arm=self.name, sim_time=time, policy_version=version)
+                self._heard(effects, day, occasion)
+                on_sessions(effects.written)
         if self._shelf is not None:
             self._shelf.take_off(day, self._sold_today)
         log.flush()
@@ -233,18 +253,17 @@ class Arm:
     def _interactions_today(self) -> Interactions:
         return self.history.take(np.zeros(0, dtype=np.int64)).joined(*self._clicks_today)
 
-    def _heard(self, record: CohortRecord, time: int, day: int, occasion: int) -> None:
+    def _heard(self, effects: Effects, day: int, occasion: int) -> None:
         """Keep what sessions that are over leave behind: memories, interactions, and whether people come back."""
         if looks_back(self.mind):
-            self.mind.remember(record.afterthoughts.memories)
-        self._clicks_today.append(clicks_of(record, time, self.history))
-        if self._shelf is not None:
-            self._sold_today.append(sold_in(record))
-        if self._counts_shown:
-            self._shown_today.append(shown_of(record))
-        if self._returns is not None:
-            signals = signals_of(record, self._returns.topics)
-            self._returns.heard(record.sessions.agents, signals, day, occasion)
+            self.mind.remember(effects.memories)
+        self._clicks_today.append(effects.clicks)
+        if effects.sold is not None:
+            self._sold_today.append(effects.sold)
+        if effects.shown is not None:
+            self._shown_today.append(effects.shown)
+        if self._returns is not None and effects.signals is not None:
+            self._returns.heard(effects.agents, effects.signals, day, occasion)
 
     def _recalled(self, logged: PastDay, time: int, day: int, occasion: int) -> None:
         """Keep the same of sessions that the log of an interrupted run holds; it holds their memories apart."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from groundlings.environments.errors import TooMuchUnreadable
 
 if TYPE_CHECKING:
-    from groundlings.simulator.session import CohortRecord
+    from groundlings.simulator.effects import Effects
+    from groundlings.simulator.shards import Outcome
 
 MAX_UNREADABLE = 0.2
 """The share of lost pages that is allowed where nobody says otherwise."""
@@ -38,32 +39,31 @@ class LostPageWatch:
     pages: int = 0
     lost: int = 0
 
-    async def over(self, records: AsyncGenerator[CohortRecord, None]) -> AsyncIterator[CohortRecord]:
-        """The records, each counted once it was taken; where they are to stop, those that are finished come first.
+    async def over(self, outcomes: AsyncGenerator[Outcome, None]) -> AsyncIterator[Outcome]:
+        """The outcomes, each counted once it was taken; where they are to stop, those that are finished come first.
 
         Args:
-            records: From `concurrency.in_order`, which hands out what is finished before it fails.
+            outcomes: From `concurrency.in_order`, which hands out what is finished before it fails.
 
         Raises:
             TooMuchUnreadable: Enough is known to say that the share is too large.
         """
-        async for record in records:
-            yield record
-            fault = self._counted(record)
+        async for outcome in outcomes:
+            yield outcome
+            fault = self._counted(outcome.effects)
             if fault is not None:
                 break
         else:
             return
-        record = await records.athrow(fault)  # ends with the fault when nothing finished is left
+        outcome = await outcomes.athrow(fault)  # ends with the fault when nothing finished is left
         while True:
-            yield record
-            record = await anext(records)
+            yield outcome
+            outcome = await anext(outcomes)
 
-    def _counted(self, record: CohortRecord) -> TooMuchUnreadable | None:
+    def _counted(self, effects: Effects) -> TooMuchUnreadable | None:
         """Count a cohort's pages; the reason to stop where too many are lost."""
-        for logged in record.turns:
-            self.pages += len(logged.turn.rows)
-            self.lost += int(logged.turn.decision.unreadable.sum())
+        self.pages += effects.pages
+        self.lost += effects.lost
         if self.lost and self.pages >= _FEWEST_PAGES and lower_bound(self.lost, self.pages) > self.limit:
             return TooMuchUnreadable(self._words(self.lost, self.pages))
         return None

@@ -17,7 +17,7 @@ from groundlings.environments.arrays import IntArray
 from groundlings.environments.chat import CallRecord
 from groundlings.environments.decision import Decision, checked
 from groundlings.environments.earlier_names import EarlierAttribute
-from groundlings.environments.environment import EndedBy, Environment, Served, State, keeps_books
+from groundlings.environments.environment import EndedBy, Environment, Observation, Served, State, keeps_books
 from groundlings.environments.environment_answers import EnvironmentAnswers
 from groundlings.environments.errors import UnanswerablePrompt
 from groundlings.environments.ranking import Ranking, RankingRequest, sound_ranking
@@ -98,36 +98,53 @@ async def browse(
     # 1. Each session that has not ended gets its next page and the legal actions.
     while (observation := await environment.observe(state, rank)) is not None:
         answers.observation(observation)
-        here, page, legal = observation.rows, observation.page, observation.legal
+        here = observation.rows
         present = sessions if len(here) == len(sessions) else sessions.take(here)
 
-        # 2. The mind decides; where the model's server refuses its question for good, the page is lost.
-        situation = Situation(present, page, legal, here, tuple(logged.turn for logged in turns))
-        try:
-            decision = await mind.decide(situation)
-        except UnanswerablePrompt as refusal:
-            decision = replace(Decision.lost(legal, page, ()), unanswerable=(refusal.what,) * len(here))
+        # 2. The mind decides, what was not offered is taken out, and the page is recorded.
+        logged = await answered(present, observation, tuple(each.turn for each in turns), mind, environment)
+        turns.append(logged)
+        pages[here] = observation.page.number
 
-        # 3. Actions that were not offered are taken out.
-        legal_part = checked(decision, page, legal)
-        done = legal_part.decision
-        if keeps_books(environment):  # what a purchase costs follows from the page, and no mind says it
-            done = environment.book(observation, done)
-
-        # 4. The page is recorded, refused actions and unreadable replies included.
-        turns.append(LoggedTurn(PageTurn(here, page, done), observation.served, legal_part.illegal))
-        pages[here] = page.number
-
-        # 5. The environment says which sessions continue, and how the others ended.
-        state = environment.apply(state, observation, done)
+        # 3. The environment says which sessions continue, and how the others ended.
+        state = environment.apply(state, observation, logged.turn.decision)
         answers.state(state, "apply")
 
-    # 6. Minds with a memory store what they keep of the session.
+    # 4. Minds with a memory store what they keep of the session.
     afterthoughts = Afterthoughts()
     if looks_back(mind):
         afterthoughts = await mind.look_back(sessions, tuple(logged.turn for logged in turns))
     ended_by = _endings(state.ended_by, turns)
     return CohortRecord(sessions, environment.schema, tuple(turns), pages, ended_by, afterthoughts, tuple(asked))
+
+
+async def answered(
+    sessions: Sessions,
+    observation: Observation,
+    turns: tuple[PageTurn, ...],
+    mind: Mind,
+    environment: Environment[State],
+) -> LoggedTurn:
+    """One page and the legal actions on it, refused actions and unreadable replies included.
+
+    Args:
+        sessions: Those that see the page, row by row as in the observation.
+        observation: What they see.
+        turns: The cohort's earlier pages.
+        mind: Decides.
+        environment: Knows what follows from a decision.
+    """
+    page, legal = observation.page, observation.legal
+    try:
+        decision = await mind.decide(Situation(sessions, page, legal, observation.rows, turns))
+    except UnanswerablePrompt as refusal:  # the model's server refuses the question for good, and the page is lost
+        lost = Decision.lost(legal, page, ())
+        decision = replace(lost, unanswerable=(refusal.what,) * len(observation.rows))
+    legal_part = checked(decision, page, legal)
+    done = legal_part.decision
+    if keeps_books(environment):  # what a purchase costs follows from the page, and no mind says it
+        done = environment.book(observation, done)
+    return LoggedTurn(PageTurn(observation.rows, page, done), observation.served, legal_part.illegal)
 
 
 def _endings(ended_by: NDArray[np.object_], turns: list[LoggedTurn]) -> NDArray[np.object_]:

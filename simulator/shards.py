@@ -22,6 +22,9 @@ from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import Mind
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.simulator.cohorts import cohort
+from groundlings.simulator.effects import Effects, Wanted, effects_of
+from groundlings.simulator.log.row_layout import Origin
+from groundlings.simulator.log.shard_rows import Counts, Destination, LaidOut, ShardRows
 from groundlings.simulator.session import CohortRecord, browse
 
 
@@ -76,6 +79,60 @@ async def simulate_shard(snapshot: Snapshot, shard: Shard) -> CohortRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came out of a shard.
+
+    Attributes:
+        sessions: What happened, or its rows where they were laid out by whoever simulated the shard.
+        effects: What it leaves behind in the arm.
+    """
+
+    sessions: CohortRecord | ShardRows
+    effects: Effects
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """A shard whose rows still lack the ids that they begin from.
+
+    Attributes:
+        rows: The rows.
+        effects: What the shard leaves behind in the arm.
+    """
+
+    rows: LaidOut
+    effects: Effects
+
+    def outcome(self, origin: Origin) -> Outcome:
+        """What came out of the shard, once it is known where its ids begin."""
+        return Outcome(self.rows.numbered(origin), self.effects)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A shard, and what is to be made of what happens in it.
+
+    Attributes:
+        shard: Who comes.
+        wanted: What the arm asks.
+        destination: Where the rows go; None where the record itself is asked for.
+    """
+
+    shard: Shard
+    wanted: Wanted
+    destination: Destination | None
+
+
+async def work_on(snapshot: Snapshot, task: Task) -> Outcome | Simulated:
+    """Simulate a shard, and keep of it what is asked for; see `simulate_shard`."""
+    record = await simulate_shard(snapshot, task.shard)
+    effects = effects_of(record, task.wanted, task.shard.sessions.sim_time)
+    if task.destination is None:
+        return Outcome(record, effects)
+    return Simulated(task.destination.lay_out(record), effects)
+
+
+@dataclass(frozen=True, slots=True)
 class Occasion:
     """The sessions of an arm on one occasion of a day, in shards; the shards do not depend on who simulates them.
 
@@ -89,7 +146,10 @@ class Occasion:
         seed: The run's.
         size: Sessions in a shard; fewer in the last.
         seen: What sessions must not be shown, shape (n, n_items); asked for one shard at a time.
+        wanted: What the arm asks of its sessions.
         offers: What is offered on that day; None where the data know of no offers.
+        destination: Where rows go that are laid out by whoever simulates them; None where the log lays them out.
+        claim: Gives ids to such rows, shard by shard in their order.
     """
 
     snapshot: Snapshot
@@ -101,7 +161,10 @@ class Occasion:
     seed: int
     size: int
     seen: Callable[[Sessions], sp.csr_array]
+    wanted: Wanted
     offers: DayOffers | None = None
+    destination: Destination | None = None
+    claim: Callable[[Counts], Origin] | None = None
 
     @property
     def words(self) -> str:
@@ -125,11 +188,47 @@ class Occasion:
             offers=self.offers,
         )
 
-    def shard(self, number: int) -> Shard:
-        """A shard by its number, 0 to len - 1."""
-        sessions = self.sessions(number)
-        return Shard(sessions, self.seen(sessions))
+    def task(self, number: int, *, laid_out: bool = True) -> Task:
+        """What is to be done about a shard.
 
-    async def record(self, number: int) -> CohortRecord:
-        """What happens in the sessions of a shard; see `simulate_shard`."""
-        return await simulate_shard(self.snapshot, self.shard(number))
+        Args:
+            number: Of the shard, 0 to len - 1.
+            laid_out: Whether its rows are laid out where the log lets others do that.
+        """
+        sessions = self.sessions(number)
+        destination = self.destination if laid_out else None
+        return Task(Shard(sessions, self.seen(sessions)), self.wanted, destination)
+
+    async def outcome(self, number: int) -> Outcome:
+        """What happens in the sessions of a shard, as a record; see `simulate_shard`."""
+        done = await work_on(self.snapshot, self.task(number, laid_out=False))
+        assert isinstance(done, Outcome), "nobody asked for rows"
+        return done
+
+
+class Numbering:
+    """Gives ids to the rows of an occasion in the order of its shards, whoever is ready first.
+
+    Args:
+        claim: Where the next rows begin, as `LogWriter.claim` says it.
+    """
+
+    def __init__(self, claim: Callable[[Counts], Origin]) -> None:
+        self._claim = claim
+        self._waiting: dict[int, Counts] = {}
+        self._given: list[Origin] = []
+
+    def ready(self, shard: int, counts: Counts) -> list[tuple[int, Origin]]:
+        """The shards that can be numbered now that another one is laid out, and where their ids begin.
+
+        A shard that was numbered and had to be simulated again gets the ids that it had.
+        """
+        if shard < len(self._given):
+            return [(shard, self._given[shard])]
+        self._waiting[shard] = counts
+        numbered = []
+        while len(self._given) in self._waiting:
+            number = len(self._given)
+            self._given.append(self._claim(self._waiting.pop(number)))
+            numbered.append((number, self._given[number]))
+        return numbered

@@ -24,6 +24,7 @@ from groundlings.personas.population import build_population
 from groundlings.recommenders.base import ScoringRecommender
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import Schedule, live_together
+from groundlings.simulator.log.digest_version import WITH_DIGEST
 from groundlings.simulator.log.store import LOG_NAME
 from groundlings.simulator.log.writer import ArmRow, LogWriter
 
@@ -131,7 +132,7 @@ def write_log(run_dir: Path, arms: dict[str, tuple[str, FixedScores, bool]], day
         "dataset": dataset.name, "dataset_hash": dataset.fingerprint, "dataset_source": dataset.source,
         "dataset_licence": dataset.licence, "page_size": 4, "max_pages": 3, "like_from": dataset.scale.like,
         "mind": json.dumps(LivelyMind().describe()), "model_fingerprint": "build-1",
-        "versions": json.dumps({"groundlings": "0.1.0", "python": "3.11.2"}), "synthetic": True,
+        "versions": json.dumps({"groundlings": "0.1.0", "python": "3.11.2", **WITH_DIGEST}), "synthetic": True,
     }  # fmt: skip
     rows = [ArmRow(name, kind, {}, bound) for name, (kind, _, bound) in arms.items()]
     schedule = Schedule(days=days, concurrency=4, refit_every=0, visit_probability=0.8)

@@ -26,7 +26,7 @@ from groundlings.environments.datasets.config import OwnData
 from groundlings.environments.datasets.own import sections_of
 from groundlings.environments.datasets.plain_values import Arrays, as_plain, from_plain
 from groundlings.environments.leftovers import remove_leftovers
-from groundlings.environments.paths import files_at
+from groundlings.environments.paths import files_at, is_ours
 
 OFF_VARIABLE = "GROUNDLINGS_DATA_CACHE"
 """Set to 0 it keeps nothing."""
@@ -121,7 +121,7 @@ def _unpacked(content: bytes) -> Dataset:
 def _read(path: Path) -> Dataset | None:
     """What is kept at a path; None where there is nothing, or nothing that can be believed."""
     try:
-        if not (_is_ours(path) and _is_ours(path.parent)):
+        if not (is_ours(path) and is_ours(path.parent)):
             return None
         content = path.read_bytes()
         body = content[len(_MAGIC) + _HASH_BYTES :]
@@ -135,12 +135,6 @@ def _read(path: Path) -> Dataset | None:
     return found
 
 
-def _is_ours(path: Path) -> bool:
-    """Whether nobody else can have written something; where owners are not known, everything is ours."""
-    about = path.stat()
-    return not hasattr(os, "getuid") or (about.st_uid == os.getuid() and not about.st_mode & 0o022)
-
-
 def _write(path: Path, body: bytes) -> None:
     """Keep bytes, for their owner alone; a directory that cannot be written keeps nothing.
 
@@ -149,7 +143,7 @@ def _write(path: Path, body: bytes) -> None:
     try:
         path.parent.parent.mkdir(parents=True, exist_ok=True)
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        if not _is_ours(path.parent):
+        if not is_ours(path.parent):
             return
         remove_leftovers(path.parent, ".*")
         with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:  # readable by its owner alone

@@ -11,6 +11,7 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.experiments.analysis.compare import Difference
 from groundlings.experiments.analysis.comparison.estimators import Estimator, estimator_of
+from groundlings.experiments.analysis.comparison.persona_columns import LoggedPersonas
 from groundlings.experiments.config.designs import design_of
 from groundlings.personas.exposure.intervals import share_of_totals
 from groundlings.simulator.log.reader import LogReader
@@ -58,9 +59,8 @@ def retention_by_arm(log: LogReader) -> Mapping[str, tuple[RetentionPoint, ...]]
     agents = np.asarray(list(log.agent_ids()), dtype=np.int64)
     last_day = int(rows.day.max()) if len(rows) else 0
     days = np.unique(np.round(np.linspace(0, last_day, min(_MOST_POINTS, last_day + 1))).astype(np.int64))
-    personas = (agent.persona for agent in log.logged_agents())
     estimator = estimator_of(
-        design_of(run["config"]), run["seed"], [arm.name for arm in arms], log.user_ids(), personas
+        design_of(run["config"]), run["seed"], [arm.name for arm in arms], log.user_ids(), LoggedPersonas(log)
     )
     sides: dict[str, _Returns] = {}
     for arm in arms:

@@ -144,12 +144,12 @@ class Story:
 
     Attributes:
         user_id: The data set's own id of the person behind the persona.
-        description: The persona in plain words.
+        description: The persona in plain words; None where the log keeps what was measured and no words.
         sessions: By arm in the order of the YAML, then by day.
     """
 
     user_id: str
-    description: str
+    description: str | None
     sessions: tuple[StorySession, ...]
 
 
@@ -175,8 +175,8 @@ def read_story(run: Path, user: str, arm: str | None = None, day: int | None = N
             session_story(row, log.session(row["session_id"]), opinion)
             for row in log.sessions_of_agent(agent["agent_id"], arm, day)
         )
-    description = str(json.loads(agent["persona"]).get("description", ""))
-    return Story(agent["source_user_id"], description, told)
+    description = json.loads(agent["persona"]).get("description")
+    return Story(agent["source_user_id"], None if description is None else str(description), told)
 
 
 _LOST = ("unreadable", "unanswerable")

@@ -12,6 +12,7 @@ from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import GroundlingsError, RunDirectoryError, RunWarning
 from groundlings.experiments.archive.directory import MANIFEST_NAME
 from groundlings.experiments.archive.strangers import strange
+from groundlings.simulator.log.digest_version import shortened
 from groundlings.simulator.log.integrity import examine
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import named_faults, store_at
@@ -59,7 +60,7 @@ def _damage(run: Path) -> str | None:
     written = _written(run)
     if damage is not None or found is None or written in (None, found):
         return damage
-    return f"its digest is {found[:12]}..., and {MANIFEST_NAME} says {written[:12]}..."
+    return f"its digest is {shortened(found)}..., and {MANIFEST_NAME} says {shortened(written)}..."
 
 
 def _changes(run: Path) -> str:

@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.archive.log_check import FEW_ROWS, SOME_ROWS, LogCheck
 from groundlings.experiments.config.loading import leaves
 from groundlings.experiments.exports.source import Counts, LogSource
+from groundlings.simulator.log.digest_version import version_in
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, store_at
 
@@ -188,7 +189,7 @@ def diff_runs(first: Path, second: Path) -> list[Contrast]:
     Raises:
         RunDirectoryError: One of them is no run, or its log cannot be read.
     """
-    one, other = read_run(first), read_run(second)
+    one, other = _comparable(read_run(first), read_run(second))
     pairs: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any]], ...] = (
         ("behaviour", _behaviour(one), _behaviour(other)),
         ("config", dict(leaves(one.facts["config"])), dict(leaves(other.facts["config"]))),
@@ -274,6 +275,21 @@ def _bytes(path: Path) -> int:
 
 def _behaviour(run: RunInfo) -> dict[str, Any]:
     return {"digest": run.digest, "status": run.status, "sessions": run.sessions}
+
+
+def _comparable(one: RunInfo, other: RunInfo) -> tuple[RunInfo, RunInfo]:
+    """Two runs with digests of one version: that of the earlier one, where they began with different ones."""
+    if one.digest is None or other.digest is None or version_in(one.digest) == version_in(other.digest):
+        return one, other
+    earlier = min(version_in(one.digest), version_in(other.digest))
+    return _with_digest(one, earlier), _with_digest(other, earlier)
+
+
+def _with_digest(run: RunInfo, version: int) -> RunInfo:
+    if run.digest is None or version_in(run.digest) == version:
+        return run
+    with reading(run.directory), LogReader(run.directory) as log:
+        return replace(run, digest=log.digest(version))
 
 
 def _data(run: RunInfo) -> dict[str, Any]:

@@ -78,6 +78,12 @@ def _name_one(run: Path) -> ConfigError:
     )
 
 
+_NOT_KEPT = (
+    "The log of this run keeps measurements of users and no descriptions (log.personas); "
+    "`groundlings personas show RUN --user ID` makes one from the data."
+)
+
+
 def render_story(story: Story, prompts: bool = False) -> Iterator[RenderableType]:
     """The sessions of one agent, part by part.
 
@@ -88,9 +94,8 @@ def render_story(story: Story, prompts: bool = False) -> Iterator[RenderableType
     from rich.panel import Panel
 
     title = _text(f"user {story.user_id}")
-    yield Panel(
-        _text(story.description or "Nothing is known of this user.", newlines=True), title=title, title_align="left"
-    )
+    known = _NOT_KEPT if story.description is None else story.description or "Nothing is known of this user."
+    yield Panel(_text(known, newlines=True), title=title, title_align="left")
     if not story.sessions:
         yield _text("The log has no such session.")
     of_day = Counter((session.arm, session.day) for session in story.sessions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 from groundlings.experiments.terminal import Terminal, escape, say
@@ -9,7 +10,26 @@ from groundlings.experiments.terminal import Terminal, escape, say
 errors = Terminal(stderr=True, soft_wrap=True)
 
 
-def out_of_memory(fault: MemoryError) -> str:
+def fault_of_memory(fault: BaseException) -> BaseException | None:
+    """What came of too little memory, the fault itself or what led to it; None where memory did not run out.
+
+    A library that could not be loaded for want of memory is not missing, nor was it built without something.
+    """
+    seen: set[int] = set()
+    while id(fault) not in seen:
+        seen.add(id(fault))
+        of_system = isinstance(fault, OSError) and fault.errno == errno.ENOMEM
+        if isinstance(fault, MemoryError) or of_system or any(words in str(fault) for words in _OF_MEMORY):
+            return fault
+        fault = fault.__cause__ or fault.__context__ or fault
+    return None
+
+
+_OF_MEMORY = ("failed to map segment", "cannot allocate memory", "can't start new thread")
+"""What the loader of libraries and Python's threads say."""
+
+
+def out_of_memory(fault: BaseException) -> str:
     """How much was wanted and how much there is, where that is known."""
     from groundlings.environments.memory import available_memory, spelt
 

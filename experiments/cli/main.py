@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import sys
@@ -24,7 +25,7 @@ from groundlings.environments.errors import (
     TooMuchUnreadable,
     UserError,
 )
-from groundlings.experiments.cli.faults import errors, out_of_memory, usage_error
+from groundlings.experiments.cli.faults import errors, fault_of_memory, out_of_memory, usage_error
 from groundlings.experiments.cli.help_pages import BELIEVE, COMPARE, DATA, MODELS, RUN, Commands
 from groundlings.experiments.cli.signals import Stopped
 from groundlings.experiments.cli.streams import patient_streams
@@ -49,6 +50,10 @@ SetOption = Annotated[
 SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")]
 
 CTRL_C = 130
+
+_OBJECTS_BEFORE_COLLECTING = 100_000
+"""New objects after which Python looks for cycles; with its own 700 a tenth of a short command goes into looking through
+modules that stay."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -209,10 +214,17 @@ def report(
 
 
 @app.command("digest", rich_help_panel=RUN)
-def print_digest(directory: RunArgument) -> None:
+def print_digest(
+    directory: RunArgument,
+    version: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Of the digest, 1 or 2. Without it: the one that the run began with."),
+    ] = None,
+) -> None:
     """Print the digest of a run (SHA-256 over what happened); equal digests mean equal behaviour.
 
-    Every row is read, and whether it is as it was written; where it is not, the exit status is 2.
+    A digest begins with its version (v2:), but for those of the first one; digests of two versions say nothing of each
+    other. Every row is read, and whether it is as it was written; where it is not, the exit status is 2.
     """
     from groundlings.experiments.archive.integrity import reading
     from groundlings.experiments.archive.log_check import check_log
@@ -222,7 +234,7 @@ def print_digest(directory: RunArgument) -> None:
     runs, changed = runs_in(directory), []
     for run in runs:
         with reading(run), LogReader(run) as log:
-            say(log.digest() + (f"  {run.name}" if len(runs) > 1 else ""), newlines=False)
+            say(log.digest(version) + (f"  {run.name}" if len(runs) > 1 else ""), newlines=False)
             found = check_log(run, log, most_rows=None)
             if found.faults:
                 changed.append(f"{run}: {found}")
@@ -321,6 +333,7 @@ def main() -> None:
     It exits with 0 when it is done, 1 for a fault of ours or where too little could be read, 2 for something the user
     can mend, 3 for a verdict to fail on, and where it was stopped with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP).
     """
+    gc.set_threshold(_OBJECTS_BEFORE_COLLECTING, *gc.get_threshold()[1:])
     warnings.showwarning = _show_warning
     if logging.lastResort is not None:  # what other packages log where nobody listens
         logging.lastResort.setFormatter(CleanFormatter())
@@ -354,9 +367,6 @@ def _status_of_the_command(stopped: Stopped) -> int:
         return 1
     except KeyboardInterrupt:
         return _told_of_stopping(stopped)
-    except MemoryError as fault:
-        errors.print(f"[bold red]error[/] {escape(out_of_memory(fault))}")
-        return 2
     except OSError as fault:
         if fault.errno in _OF_THE_SYSTEM and fault.filename is None:
             errors.print(f"[bold red]error[/] {escape(f'{fault.strerror}; {_OF_THE_SYSTEM[fault.errno]}')}")
@@ -370,12 +380,16 @@ def _status_of_the_command(stopped: Stopped) -> int:
     except Exception as fault:
         if hasattr(fault, "format_message"):  # of typer, whose name for it differs between versions
             return usage_error(fault)
+        if (led := fault_of_memory(fault)) is not None:
+            errors.print(f"[bold red]error[/] {escape(out_of_memory(led))}")
+            return 2
         say("".join(traceback.format_exception(fault)).rstrip("\n"), stderr=True)
         return 1
 
 
 _OF_THE_SYSTEM = {
     errno.ENOSPC: "free some space, or name directories on another disk (--out, GROUNDLINGS_CACHE, GROUNDLINGS_DATA)",
+    errno.ENOMEM: "there is not enough memory; take fewer users, items or rows, or fewer worker processes",
     errno.EDQUOT: "free some of what you may use, or name directories on another disk (--out, GROUNDLINGS_CACHE)",
     errno.EMFILE: "let a process open more files (ulimit -n)",
     errno.ENFILE: "the system has too many files open; close some",

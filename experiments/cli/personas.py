@@ -48,12 +48,31 @@ def show_persona(config: ConfigArgument, user: UserOption = None, changes: SetOp
     dataset = load_dataset(
         loaded.dataset, base=loaded.base, notify=lambda terms: console.print(f"[dim]{escape(terms, newlines=True)}")
     )
-    split = loaded.split.of(dataset)
+    dataset, split = loaded.population.of(dataset, loaded.split.of(dataset), loaded.seed)
     population = build_population(
         dataset, split.train, size=loaded.population.size, seed=loaded.seed, beside=split.beside
     )
     row = 0 if user is None else population.row_of(user)
+    if config.is_dir() and (other := _other_data(config, dataset.fingerprint)):
+        console.print(f"[yellow]{escape(other)}")
     console.print(render_persona(population.persona(row), population))
+
+
+def _other_data(run: Path, fingerprint: str) -> str | None:
+    """A line where the data are not those that a run began with, None where they are or no run has begun."""
+    from groundlings.simulator.log.reader import LogReader
+    from groundlings.simulator.log.store import LOG_NAME
+
+    if not (run / LOG_NAME).is_file():
+        return None
+    with LogReader(run) as log:
+        before = str(log.run()["dataset_hash"])
+    if before == fingerprint:
+        return None
+    return (
+        f"the data have changed since this run began ({before[:8]} then, {fingerprint[:8]} now): this persona is not "
+        "the one that its agent had; restore the data"
+    )
 
 
 def render_persona(persona: Persona, population: Population) -> RenderableType:

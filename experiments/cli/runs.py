@@ -11,6 +11,7 @@ import typer
 
 from groundlings.environments.cleaning import printable
 from groundlings.experiments.terminal import Terminal, escape
+from groundlings.simulator.log.digest_version import shortened
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,7 +24,7 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory th
 
 _SHORT = 12
 _WIDE = 120
-_HASH = re.compile("[0-9a-f]{64}")
+_HASH = re.compile(r"(v\d+:)?[0-9a-f]{64}")
 
 
 @app.command("list")
@@ -212,7 +213,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
     text = str(value)
-    return text[:_SHORT] if _HASH.fullmatch(text) else text
+    return shortened(text) if _HASH.fullmatch(text) else text
 
 
 def _gap(contrast: Contrast) -> str:
@@ -232,7 +233,7 @@ def _row(run: RunInfo, root: Path, *, wide: bool) -> list[str]:
     status = run.status + (" (changed)" if run.changes and run.changes.faults else "")
     started = str(run.facts.get("started_at", ""))[:16].replace("T", " ")
     sessions = f"{run.sessions:,}" if run.counts else ""
-    more = [str(run.facts.get("seed", "")), sessions, _megabytes(run), (run.digest or "")[:_SHORT]] if wide else []
+    more = [str(run.facts.get("seed", "")), sessions, _megabytes(run), shortened(run.digest or "")] if wide else []
     return [str(run.directory.relative_to(root)), question, answer, status, started, *more]
 
 

@@ -17,6 +17,7 @@ from groundlings.environments.datasets.exposures import ExposuresConfig
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.repeats import NEVER, RepeatRule
 from groundlings.environments.split import Split, SplitKind, split_dataset
+from groundlings.environments.synthetic_users import Method
 from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.designs import DesignConfig, ParallelDesign, check_design
 from groundlings.experiments.config.environment import OwnEnvironment, SiteConfig
@@ -87,7 +88,32 @@ class PopulationConfig(Section):
     """Which users become agents."""
 
     size: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
-    """How many real users become agents; a smaller population is part of a larger one with the same seed."""
+    """How many users become agents; a smaller population is part of a larger one with the same seed. Synthetic users
+    may be more than there are real ones; `all` makes as many."""
+    synthetic: Method | None = None
+    """Agents are real users if absent. Otherwise every agent is a new user, whose history is made from several real
+    ones: `resample` takes every real user in turn and moves their traits a little, `copula` draws the traits from the
+    distribution that is fitted on the real users."""
+    longest_history: Annotated[int, Field(ge=1)] | None = None
+    """No synthetic history is longer than so many interactions, so that many users need less memory; as long as real
+    ones if absent."""
+
+    @model_validator(mode="after")
+    def _cut_are_synthetic(self) -> PopulationConfig:
+        if self.longest_history is not None and self.synthetic is None:
+            raise ValueError(
+                "longest_history: only synthetic histories are cut; write synthetic: resample, or take the key out"
+            )
+        return self
+
+    def of(self, dataset: Dataset, split: Split, seed: int) -> tuple[Dataset, Split]:
+        """The data with the synthetic users that are asked for, and its split; both as they are where none are."""
+        if self.synthetic is None:
+            return dataset, split
+        from groundlings.personas.synthesis.synthesize import add_synthetic_users
+
+        limit = self.longest_history
+        return add_synthetic_users(dataset, split, size=self.size, method=self.synthetic, seed=seed, most_rows=limit)
 
 
 class SimulationConfig(Section):
@@ -146,6 +172,12 @@ class LogConfig(Section):
     """`postgresql://USER@HOST:PORT/DATABASE`: a log on a server instead, with `groundlings[postgres]` installed. The
     password stands in PGPASSWORD or ~/.pgpass, never here. Each run gets a schema of its own in the database; its
     directory says which."""
+
+    personas: Literal["auto", "full", "measured"] = "auto"
+    """What the log keeps of each agent: `full`, all that its persona knows (some two kilobytes of JSON); `measured`,
+    the numbers that were measured and no lists of items, no acts and no description (some sixty bytes); `auto`,
+    `measured` from 20,000 agents on where no language model is asked, else `full`. Results are the same; the digest
+    differs, because it takes in what is kept. A run that is resumed keeps what it began with."""
 
     @model_validator(mode="after")
     def _in_one_place(self) -> LogConfig:

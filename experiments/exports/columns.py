@@ -20,6 +20,11 @@ ARROW_TYPES: Mapping[str, Any] = {
 }
 
 
+def typed(columns: Mapping[str, str]) -> dict[str, pa.DataType]:
+    """The Arrow type of each column."""
+    return {name: ARROW_TYPES[kind] for name, kind in columns.items()}
+
+
 class ParquetTable:
     """One Parquet file; use it as a context manager.
 
@@ -37,7 +42,14 @@ class ParquetTable:
         self._schema = pa.schema([*fields, ("synthetic", pa.bool_())], metadata=metadata)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("wb")  # Arrow takes some names for addresses, and ~ for a home
-        self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
+        self._writer = pq.ParquetWriter(
+            self._file,
+            self._schema,
+            compression="zstd",
+            use_dictionary=[name for name, kind in columns.items() if kind != "float" and not name.endswith("_id")]
+            + [name for name, kind in columns.items() if kind == "text" and name.endswith("_id")],
+            write_statistics=[name for name, kind in columns.items() if kind == "int"],
+        )
 
     def __enter__(self) -> ParquetTable:
         return self

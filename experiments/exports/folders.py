@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
@@ -110,12 +112,13 @@ _DRAFT, _LOCK = ".groundlings-draft", ".lock"
 def folder_names(arms: Sequence[str]) -> list[str]:
     """A folder name for each arm: what is not a letter, digit, dot or dash becomes `_`; all differ.
 
-    Case counts for nothing, because some file systems do not tell it apart.
+    Case counts for nothing, because some file systems do not tell it apart. Long names are cut: file systems take 255
+    bytes, some fewer.
     """
     names: list[str] = []
     taken: set[str] = set()
     for arm in arms:
-        plain = re.sub(r"[^A-Za-z0-9._-]+", "_", arm).strip("._") or "arm"
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "_", arm).strip("._")[:_LONGEST].strip("._") or "arm"
         name, number = plain, 1
         while name.lower() in taken:
             number += 1
@@ -123,3 +126,17 @@ def folder_names(arms: Sequence[str]) -> list[str]:
         taken.add(name.lower())
         names.append(name)
     return names
+
+
+def partition_value(arm: str) -> str:
+    """An arm's name as Hive has it in the name of a folder, `arm=NAME`; a long one is cut and ends with its hash."""
+    value = quote(arm, safe="")
+    if len(value) <= _LONGEST_VALUE:
+        return value
+    whole = re.match(rf"(?:%[0-9A-F]{{2}}|[^%]){{0,{_LONGEST // 3}}}", value)
+    assert whole is not None, "nothing at all would do"
+    return f"{whole[0]}-{hashlib.sha256(arm.encode()).hexdigest()[:8]}"
+
+
+_LONGEST, _LONGEST_VALUE = 100, 200
+"""Characters of the name of a folder."""

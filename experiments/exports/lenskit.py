@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from groundlings.experiments.exports.columns import ParquetTable
+from groundlings.experiments.exports.columns import ParquetTable, typed
 from groundlings.experiments.exports.registry import Written
 from groundlings.experiments.exports.source import OPENED, LogSource
 
 COLUMNS: Mapping[str, str] = {
     "user_id": "text", "item_id": "text", "rating": "float", "timestamp": "int", "visit": "int", "rank": "int",
 }  # fmt: skip
-_LOGGED = ("user_id", "item_id", "rating", "timestamp", "session_id", "rank")
+_LOGGED: Mapping[str, str] = {("session_id" if name == "visit" else name): kind for name, kind in COLUMNS.items()}
 ITEMS: Mapping[str, str] = {"item_id": "text", "title": "text", "year": "int", "genres": "text"}
 
 
@@ -31,8 +31,8 @@ def write(source: LogSource, directory: Path) -> Written:
             arm_id: stack.enter_context(ParquetTable(directory / file, COLUMNS, about))
             for arm_id, file in files.items()
         }
-        for arm, rows in source.impressions(_LOGGED, OPENED):
-            tables[arm.arm_id].write(rows)
+        for arm, rows in source.impression_columns(typed(_LOGGED), OPENED):
+            tables[arm.arm_id].write_columns(rows)
         counts = {file: tables[arm_id].count for arm_id, file in files.items()}
     with ParquetTable(directory / "items.parquet", ITEMS, about) as items:
         items.write([(item.source_id, item.title, item.year, "|".join(item.genres)) for item in source.items()])

@@ -20,12 +20,14 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from groundlings.environments.arrays import FloatArray
+from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.errors import DataError
 from groundlings.environments.memory import available_memory, spelt
+from groundlings.experiments.exports.columns import typed
 from groundlings.experiments.exports.registry import Written
-from groundlings.experiments.exports.source import KNOWN, Agent, LoggedItem, LogSource, Row
+from groundlings.experiments.exports.source import KNOWN, Agent, LoggedItem, LogSource
 
 CONTEXT = ("day", "history_length", "activity", "diversity")
 """Columns of `context`: the day, and three measurements of the real person's training history."""
@@ -45,6 +47,11 @@ _POURED: Mapping[str, tuple[type, tuple[int, ...]]] = {
 
 _PLACES: Mapping[str, tuple[type, tuple[int, ...]]] = {"place_row": (np.int64, ()), "place_slot": (np.int64, ())}
 """Where pages are more than one list."""
+_NO_PLACE = -1
+_LOGGED: Mapping[str, str] = {
+    "item_number": "int", "position": "int", "clicked": "int", "pscore": "float", "day": "int", "rank": "int",
+    "session_id": "int", "agent_id": "int", "rating": "float", "display_position": "int", "pscore_kind": "text",
+}  # fmt: skip
 
 
 def write(source: LogSource, directory: Path) -> Written:
@@ -53,21 +60,20 @@ def write(source: LogSource, directory: Path) -> Written:
     people = [(agent.agent_id, agent.user_id, _traits(agent)) for agent in source.agents()]
     traits = np.array([measured for _, _, measured in people]).reshape(len(people), len(CONTEXT) - 1)
     fixed = _fixed(source, items, [user_id for _, user_id, _ in people])
-    actions = {item.item_id: item.number for item in items}
-    rows_of = {agent_id: row for row, (agent_id, _, _) in enumerate(people)}
+    actions = _Rows([(item.item_id, item.number) for item in items])
+    users = _Rows([(agent_id, row) for row, (agent_id, _, _) in enumerate(people)])
     known = {name: count.known for name, count in source.counts().items()}
     poured = {**_POURED, **(_PLACES if source.has_places else {})}
-    columns = ("item_number", "position", "clicked", "pscore", "day", "rank", "session_id", "agent_id", "rating",
-               "display_position", *(_PLACES if source.has_places else ()))  # fmt: skip
+    logged = {**_LOGGED, **(dict.fromkeys(_PLACES, "int") if source.has_places else {})}
     kinds: dict[str, set[str]] = {}
     with ExitStack() as stack:
         rounds = {
             arm.arm_id: stack.enter_context(_Rounds(directory / arm.folder, known[arm.name], poured))
             for arm in source.arms
         }
-        for arm, chunk in source.impressions((*columns, "pscore_kind"), KNOWN):
-            rounds[arm.arm_id].pour(_arrays(chunk, actions, rows_of, traits))
-            kinds.setdefault(arm.name, set()).update(row[-1] for row in chunk)
+        for arm, chunk in source.impression_columns(typed(logged), KNOWN):
+            rounds[arm.arm_id].pour(_arrays(chunk, actions, users, traits))
+            kinds.setdefault(arm.name, set()).update(chunk["pscore_kind"].unique().to_pylist())
         for arm in source.arms:
             about = {**source.provenance(), "arm": arm.name, "pscore_kind": sorted(kinds.get(arm.name, ()))}
             rounds[arm.arm_id].zip({**fixed, "provenance": np.array(json.dumps(about, ensure_ascii=False))})
@@ -121,23 +127,28 @@ class _Rounds:
                 path.unlink()
 
 
-def _arrays(
-    chunk: Sequence[Row], actions: Mapping[int, int], rows_of: Mapping[int, int], traits: FloatArray
-) -> dict[str, np.ndarray[Any, Any]]:
-    item, position, clicked, pscore, day, rank, session, agent, rating, displayed, *places, _ = zip(*chunk, strict=True)
-    user = np.array([rows_of[who] for who in agent])
+class _Rows:
+    """Where things of a log stand in the arrays, by the log's numbers."""
+
+    def __init__(self, pairs: Sequence[tuple[int, int]]) -> None:
+        found = np.array(sorted(pairs), dtype=np.int64).reshape(len(pairs), 2)
+        self._numbers, self._rows = found[:, 0], found[:, 1]
+
+    def of(self, numbers: IntArray) -> IntArray:
+        """The row of each number; all of them are known."""
+        return self._rows[np.searchsorted(self._numbers, numbers)]
+
+
+def _arrays(chunk: pa.Table, actions: _Rows, users: _Rows, traits: FloatArray) -> dict[str, np.ndarray[Any, Any]]:
+    user = users.of(chunk["agent_id"].to_numpy())
+    same = ("position", "pscore", "rank", "display_position", "session_id", "rating")  # NULL becomes NaN in `rating`
     return {
-        "action": np.array([actions[one] for one in item]),
-        "position": np.array(position),
-        "reward": np.array(clicked, dtype=np.float64),
-        "pscore": np.array(pscore),
-        "context": np.column_stack([np.array(day, dtype=np.float64), traits[user]]),
-        "rank": np.array(rank),
-        "display_position": np.array(displayed),
-        "session_id": np.array(session),
+        "action": actions.of(chunk["item_number"].to_numpy()),
+        "reward": chunk["clicked"].to_numpy().astype(np.float64),
+        "context": np.column_stack([chunk["day"].to_numpy().astype(np.float64), traits[user]]),
         "user": user,
-        "rating": np.array(rating, dtype=np.float64),  # None becomes NaN
-        **{name: np.array(place) for name, place in zip(_PLACES, places, strict=False)},
+        **{name: chunk[name].to_numpy() for name in same},
+        **{name: chunk[name].fill_null(_NO_PLACE).to_numpy() for name in _PLACES if name in chunk.column_names},
     }
 
 
@@ -185,7 +196,10 @@ def _notes(source: LogSource, kinds: Mapping[str, set[str]]) -> tuple[str, ...]:
         "`display_position` is where the person saw the slot; it is `position` unless slots were rotated.",
     ]
     if source.has_places:
-        notes.append("`place_row` is the row of the page and `place_slot` the slot in that row, both from 0.")
+        notes.append(
+            "`place_row` is the row of the page and `place_slot` the slot in that row, both from 0; -1 on a page of "
+            "one list."
+        )
     fixed = [arm.name for arm in source.arms if kinds.get(arm.name) == {"deterministic"}]
     if fixed:
         notes.append(

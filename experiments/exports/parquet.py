@@ -11,11 +11,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import quote
 
 import pyarrow as pa
 
-from groundlings.experiments.exports.columns import ARROW_TYPES, ParquetTable
+from groundlings.experiments.exports.columns import ParquetTable, typed
+from groundlings.experiments.exports.folders import partition_value
 from groundlings.experiments.exports.registry import Written
 from groundlings.experiments.exports.source import Arm, LogSource, Row
 
@@ -67,7 +67,7 @@ def write(source: LogSource, directory: Path) -> Written:
         **({"team": "text"} if source.has_teams else {}),
         **(PLACES if source.has_places else {}),
     }
-    rows = _partitioned(source, directory, "impressions", impressions, source.impression_columns(_typed(impressions)))
+    rows = _partitioned(source, directory, "impressions", impressions, source.impression_columns(typed(impressions)))
     parts: Mapping[str, tuple[Mapping[str, str], tuple[str, ...]]] = {
         "sessions": (SESSIONS, ("session_id",)),
         "events": (EVENTS, ("event_id",)),
@@ -79,7 +79,7 @@ def write(source: LogSource, directory: Path) -> Written:
     for name, (columns, key) in parts.items():
         known = source.columns_of(name)
         kept = {column: kind for column, kind in columns.items() if column in known}
-        rows |= _partitioned(source, directory, name, kept, source.table_columns(name, key, _typed(kept)))
+        rows |= _partitioned(source, directory, name, kept, source.table_columns(name, key, typed(kept)))
     about = source.provenance()
     agents = ((agent.agent_id, agent.user_id, json.dumps(agent.persona, ensure_ascii=False, sort_keys=True))
               for agent in source.agents())  # fmt: skip
@@ -96,10 +96,6 @@ def write(source: LogSource, directory: Path) -> Written:
     return Written(rows)
 
 
-def _typed(columns: Mapping[str, str]) -> dict[str, pa.DataType]:
-    return {name: ARROW_TYPES[kind] for name, kind in columns.items()}
-
-
 def _partitioned(
     source: LogSource,
     directory: Path,
@@ -108,7 +104,7 @@ def _partitioned(
     chunks: Iterator[tuple[Arm, pa.Table]],
 ) -> dict[str, int]:
     about = source.provenance()
-    files = {arm.arm_id: f"{name}/arm={quote(arm.name, safe='')}/part-0.parquet" for arm in source.arms}
+    files = {arm.arm_id: f"{name}/arm={partition_value(arm.name)}/part-0.parquet" for arm in source.arms}
     with ExitStack() as stack:
         tables = {
             arm_id: stack.enter_context(ParquetTable(directory / file, columns, about))

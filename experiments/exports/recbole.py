@@ -7,12 +7,15 @@ Point `data_path` at the arm's folder and name the data set `clicks` or `impress
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import pyarrow as pa
+
+from groundlings.experiments.exports.columns import typed
 from groundlings.experiments.exports.registry import Written
 from groundlings.experiments.exports.source import KNOWN, OPENED, Arm, LoggedItem, LogSource
-from groundlings.experiments.exports.text import ArmTables, TextTable, as_written, one_line
+from groundlings.experiments.exports.text import ArmTables, TextTable, one_line, ratings_as_written
 
 CLICKS = (
     "user_id:token", "item_id:token", "rating:float", "timestamp:float", "session_id:token", "rank:float",
@@ -21,23 +24,25 @@ CLICKS = (
 IMPRESSIONS = (*CLICKS[:4], "label:float", *CLICKS[4:])
 ITEMS = ("item_id:token", "title:token_seq", "year:token", "genres:token_seq", "synthetic:float")
 SYNTHETIC = 1
+_CLICKED: Mapping[str, str] = {
+    "user_id": "text", "item_id": "text", "rating": "float", "timestamp": "int", "session_id": "int", "rank": "int",
+}  # fmt: skip
+_LABELLED: Mapping[str, str] = {
+    "user_id": "text", "item_id": "text", "rating": "float", "timestamp": "int", "clicked": "int", "session_id": "int",
+    "rank": "int",
+}  # fmt: skip
 
 
 def write(source: LogSource, directory: Path) -> Written:
     """See `registry.Writer`."""
     rows: dict[str, int] = {}
-    columns = ("user_id", "item_id", "rating", "timestamp", "session_id", "rank")
     with ArmTables(directory, source.arms, "clicks/clicks.inter", "\t", CLICKS) as clicks:
-        for arm, chunk in source.impressions(columns, OPENED):
-            clicks.write(arm, ((*row[:2], as_written(row[2]), *row[3:], SYNTHETIC) for row in chunk))
+        for arm, chunk in source.impression_columns(typed(_CLICKED), OPENED):
+            clicks.write_columns(arm, _marked(chunk))
         rows |= clicks.rows
-    labelled = (*columns[:4], "clicked", *columns[4:])
     with ArmTables(directory, source.arms, "impressions/impressions.inter", "\t", IMPRESSIONS) as impressions:
-        for arm, chunk in source.impressions(labelled, KNOWN):
-            impressions.write(
-                arm,
-                ((*row[:2], as_written(row[2]), row[3], int(row[4]), *row[5:], SYNTHETIC) for row in chunk),
-            )
+        for arm, chunk in source.impression_columns(typed(_LABELLED), KNOWN):
+            impressions.write_columns(arm, _marked(chunk))
         rows |= impressions.rows
     items = source.items()
     for arm in source.arms:
@@ -45,6 +50,13 @@ def write(source: LogSource, directory: Path) -> Written:
             rows |= _write_people(source, directory, arm, name)
             rows |= _write_items(items, directory, arm, name)
     return Written(rows, _notes(items))
+
+
+def _marked(rows: pa.Table) -> pa.Table:
+    """Rows of interactions with their ratings as people write them, and what marks them as synthetic."""
+    place = rows.schema.get_field_index("rating")
+    told = rows.set_column(place, "rating", ratings_as_written(rows.column(place)))
+    return told.append_column("synthetic", pa.repeat(SYNTHETIC, len(rows)))
 
 
 def _write_people(source: LogSource, directory: Path, arm: Arm, name: str) -> dict[str, int]:

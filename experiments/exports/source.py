@@ -52,7 +52,10 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A simulated person; `persona` as logged, `number` from 1 in the order of the log."""
+    """A simulated person; `persona` as logged, `number` from 1 in the order of the log.
+
+    The persona of a large run says what was measured and has no lists, acts or description (docs/log.md, agents).
+    """
 
     agent_id: int
     number: int
@@ -124,9 +127,11 @@ class LogSource:
         for arm_id, rows in self._log.impression_chunks(columns, outcome):
             yield self._by_id[arm_id], rows
 
-    def impression_columns(self, columns: Mapping[str, pa.DataType]) -> Iterator[tuple[Arm, pa.Table]]:
+    def impression_columns(
+        self, columns: Mapping[str, pa.DataType], outcome: Outcome | None = None
+    ) -> Iterator[tuple[Arm, pa.Table]]:
         """As `impressions`, as columns of the kinds that are named: for formats that never look at a row."""
-        for arm_id, rows in self._log.impression_batches(columns):
+        for arm_id, rows in self._log.impression_batches(columns, outcome):
             yield self._by_id[arm_id], rows
 
     def table_columns(

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from groundlings.environments.errors import DataError
 from groundlings.experiments.exports.source import Arm
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Separator = Literal[",", "\t", " "]
 _NAMES: dict[str, str] = {"\t": "tab", " ": "space"}
@@ -26,6 +29,7 @@ class TextTable:
     def __init__(self, path: Path, separator: Separator, header: Sequence[str] = ()) -> None:
         self.count = 0
         self._path, self._separator = path, separator
+        self._apart = f'[{separator}"\r\n]'
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("w", encoding="utf-8", newline="")
         self._rows = (
@@ -64,6 +68,57 @@ class TextTable:
                 "way to write that; export to parquet, or change the id in the data"
             ) from None
 
+    def write_columns(self, rows: pa.Table) -> None:
+        """As `write`, rows that are columns: the same bytes, in a tenth of the time where no cell must be quoted.
+
+        Raises:
+            DataError: A cell holds what separates cells.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not len(rows):
+            return
+        cells = [_written(column.combine_chunks()) for column in rows.columns]
+        texts = [cell for cell, kind in zip(cells, rows.schema.types, strict=True) if pa.types.is_string(kind)]
+        if any(pc.any(pc.match_substring_regex(pc.unique(text), self._apart)).as_py() for text in texts):
+            self.write(zip(*(column.to_pylist() for column in rows.columns), strict=True))
+            return
+        cells[-1] = pc.binary_join_element_wise(cells[-1], "", "\n")
+        self._file.flush()
+        self._file.buffer.write(_content(pc.binary_join_element_wise(*cells, self._separator)))
+        self.count += len(rows)
+
+
+def _written(column: pa.Array) -> pa.Array:
+    """A column as text: floats as Python writes them, NULL as nothing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_floating(column.type):
+        coded = pc.dictionary_encode(column)
+        column = pa.array(map(repr, coded.dictionary.to_pylist()), pa.string()).take(coded.indices)
+    return pc.fill_null(column.cast(pa.string()), "")
+
+
+def _content(texts: pa.Array) -> memoryview:
+    """All texts one behind the other, as they lie in memory."""
+    import numpy as np
+
+    _, offsets, content = texts.buffers()
+    places = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return memoryview(content)[places[0] : places[-1]]
+
+
+def ratings_as_written(column: pa.ChunkedArray) -> pa.Array:
+    """As `as_written`, of a column."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    coded = pc.dictionary_encode(column.combine_chunks())
+    words = pa.array([as_written(value) for value in coded.dictionary.to_pylist()], pa.float64())
+    return words.take(coded.indices)
+
 
 def as_written(rating: float | None) -> float | None:
     """A rating as people write it: 0.3, where binary fractions that are added up give 0.30000000000000004."""
@@ -96,6 +151,10 @@ class ArmTables:
     def write(self, arm: Arm, rows: Iterable[Sequence[Any]]) -> None:
         """Add rows to an arm's file."""
         self._tables[arm.arm_id][1].write(rows)
+
+    def write_columns(self, arm: Arm, rows: pa.Table) -> None:
+        """As `write`, rows that are columns."""
+        self._tables[arm.arm_id][1].write_columns(rows)
 
     @property
     def rows(self) -> dict[str, int]:

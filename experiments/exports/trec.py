@@ -10,14 +10,25 @@ so these figures describe this run; they do not compare rankings of items that n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from groundlings.experiments.exports.columns import typed
 from groundlings.experiments.exports.registry import Written
 from groundlings.experiments.exports.source import KNOWN, LogSource
 from groundlings.experiments.exports.text import ArmTables
 from groundlings.simulator.arm import SECONDS_PER_DAY
 
 SHOWN, OPENED, LIKED = 0, 1, 2
+_LOGGED: Mapping[str, str] = {
+    "session_id": "int", "user_id": "text", "day": "int", "timestamp": "int", "item_id": "text", "rank": "int",
+    "clicked": "bool", "rating": "float",
+}  # fmt: skip
 _LIKED = {
     "rate": "Grade 2 (liked) is a rating of at least {like:g} stars.",
     "like": "Grade 2 is a like.",
@@ -30,32 +41,28 @@ def write(source: LogSource, directory: Path) -> Written:
     """See `registry.Writer`."""
     depth = source.run["page_size"] * source.run["max_pages"]
     like = source.run["like_from"]
-    columns = ("user_id", "day", "timestamp", "item_id", "rank", "clicked", "rating")
     morning: int | None = None  # of day 0: the first session of a log is the first of its day
     with (
         ArmTables(directory, source.arms, "qrels.txt", " ") as qrels,
         ArmTables(directory, source.arms, "run.txt", " ") as runs,
     ):
-        for arm, chunk in source.impressions(columns, KNOWN):
-            if morning is None and chunk:
-                _, day, time, *_ = chunk[0]
-                morning = time - day * SECONDS_PER_DAY
-            topics = [topic(user, day, time - (morning or 0)) for user, day, time, *_ in chunk]
-            tag = f"synthetic-{arm.folder}"
-            qrels.write(
-                arm,
-                (
-                    (name, 0, item, _grade(clicked, stars, like))
-                    for name, (_, _, _, item, _, clicked, stars) in zip(topics, chunk, strict=True)
-                ),
+        for arm, chunk in source.impression_columns(typed(_LOGGED), KNOWN):
+            if morning is None:
+                morning = chunk["timestamp"][0].as_py() - chunk["day"][0].as_py() * SECONDS_PER_DAY
+            topics, items, ranks = _topics(chunk, morning), chunk["item_id"], chunk["rank"]
+            nothing, rows = pa.repeat(0, len(chunk)), len(chunk)
+            qrels.write_columns(
+                arm, pa.table({"topic": topics, "0": nothing, "item": items, "grade": _grades(chunk, like)})
             )
-            runs.write(
-                arm,
-                (
-                    (name, "Q0", item, rank + 1, depth - rank, tag)
-                    for name, (_, _, _, item, rank, _, _) in zip(topics, chunk, strict=True)
-                ),
-            )
+            shown: dict[str, Any] = {
+                "topic": topics,
+                "Q0": pa.repeat("Q0", rows),
+                "item": items,
+                "rank": pc.add(ranks, 1),
+                "score": pc.subtract(depth, ranks),
+                "tag": pa.repeat(f"synthetic-{arm.folder}", rows),
+            }
+            runs.write_columns(arm, pa.table(shown))
     return Written(
         qrels.rows | runs.rows,
         (
@@ -78,7 +85,18 @@ def topic(user_id: str, day: int, seconds: int) -> str:
     return f"sim-{user_id}-day{day}" + (f"-second{later}" if later else "")
 
 
-def _grade(clicked: int, stars: float | None, like: float) -> int:
-    if stars is not None and stars >= like:
-        return LIKED
-    return OPENED if clicked else SHOWN
+def _topics(rows: pa.Table, morning: int) -> pa.Array:
+    """The topic of each impression; a session is named once."""
+    sessions = rows["session_id"].to_numpy()
+    firsts = np.concatenate([[True], sessions[1:] != sessions[:-1]])
+    first = rows.select(["user_id", "day", "timestamp"]).filter(pa.array(firsts)).to_pydict()
+    named = [
+        topic(user, day, time - morning)
+        for user, day, time in zip(first["user_id"], first["day"], first["timestamp"], strict=True)
+    ]
+    return pa.array(named, pa.string()).take(pa.array(np.cumsum(firsts) - 1))
+
+
+def _grades(rows: pa.Table, like: float) -> pa.Array:
+    liked = pc.fill_null(pc.greater_equal(rows["rating"], like), False)
+    return pc.if_else(liked, LIKED, pc.if_else(rows["clicked"], OPENED, SHOWN))

@@ -18,6 +18,8 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
+
 from groundlings.environments.chat import ChatModel
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.errors import ConfigError, DataError, UserError
@@ -35,9 +37,10 @@ from groundlings.personas.registry import MindContext
 from groundlings.personas.repeats.model import RepeatModel, fit_repeats
 from groundlings.personas.taste.calibration import Calibration, FittedFor, read_calibration
 from groundlings.personas.taste.calibration_fit import fit_calibration
-from groundlings.personas.taste.features import FEATURES, VERSION
-from groundlings.personas.taste.model import FAMILIES, Taste, estimate, fit_taste
-from groundlings.personas.taste.training_data import measure
+from groundlings.personas.taste.features import FEATURES, VERSION, Evidence
+from groundlings.personas.taste.model import FAMILIES, Taste, estimate, with_weights
+from groundlings.personas.taste.star_features import StarEvidence
+from groundlings.personas.taste.training_data import measure, measure_rows
 from groundlings.personas.taste.weights import TasteWeights
 from groundlings.simulator.language.config import ModelConfig
 
@@ -57,6 +60,7 @@ class CalibrationGround:
         split_config: How it was split.
         population: Anybody; for personas.
         per_occasion: Whether taste is that of one occasion, as it is where items may be shown again.
+        widened: The data and their split with synthetic users, whom nothing is fitted on; None where there are none.
     """
 
     dataset: Dataset
@@ -64,13 +68,17 @@ class CalibrationGround:
     split_config: SplitConfig
     population: Population
     per_occasion: bool = False
+    widened: tuple[Dataset, Split] | None = None
     _tastes: dict[int, Mapping[str, Taste]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _repeats: dict[int, RepeatModel] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _measured_widened: tuple[Evidence, StarEvidence | None] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     def taste(self, seed: int, weights: TasteWeights | None = None) -> Taste:
         """What people like, estimated with a seed; from `weights` that were estimated before, where there are any."""
         if weights is not None:
-            return fit_taste(self.dataset, self.split.train, salt=self.split_config.salt, seed=seed, weights=weights)
+            return self._weighed(weights)
         return self.tastes(seed)[WHOLE]
 
     def tastes(self, seed: int) -> Mapping[str, Taste]:
@@ -93,8 +101,24 @@ class CalibrationGround:
                 name: replace(estimate(unrated, features, per_occasion=self.per_occasion), stars=whole.stars)
                 for name, features in FAMILIES.items()
             }
-            self._tastes[seed] = {WHOLE: whole, **families}
+            found = {WHOLE: whole, **families}
+            if self.widened is not None:
+                found = {name: self._weighed(taste.weights) for name, taste in found.items()}
+            self._tastes[seed] = found
         return self._tastes[seed]
+
+    def _weighed(self, weights: TasteWeights) -> Taste:
+        """The taste of everybody with weights that were estimated on real users.
+
+        What items say of each other is measured on real users alone, what a user is like on the user's own history.
+        """
+        if self.widened is None:
+            return with_weights(*measure_rows(self.dataset, self.split.train), weights)
+        dataset, split = self.widened
+        if self._measured_widened is None:
+            object.__setattr__(self, "_measured_widened", measure_rows(dataset, split.train, real=self.split.train))
+        assert self._measured_widened is not None
+        return with_weights(*self._measured_widened, weights)
 
     def repeats(self, seed: int) -> RepeatModel:
         """How people take up again what they know, estimated with a seed on users outside the test third.
@@ -105,8 +129,10 @@ class CalibrationGround:
         """
         self.check_times()
         if seed not in self._repeats:
-            fitting = ~test_people(self.dataset.people.user_ids, self.split_config.salt)
-            self._repeats[seed] = fit_repeats(self.split.train, OwnClock.of(self.split), fitting, seed=seed)
+            split = self.split if self.widened is None else self.widened[1]
+            fitting = np.zeros(split.train.n_users, dtype=np.bool_)
+            fitting[: len(self.dataset.people)] = ~test_people(self.dataset.people.user_ids, self.split_config.salt)
+            self._repeats[seed] = fit_repeats(split.train, OwnClock.of(split), fitting, seed=seed)
         return self._repeats[seed]
 
     def check_times(self) -> None:

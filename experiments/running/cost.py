@@ -25,7 +25,7 @@ from groundlings.experiments.running.click_level import level_warning
 from groundlings.experiments.running.exposures import exposures_warning
 from groundlings.experiments.running.interventions import stated
 from groundlings.experiments.running.plan import Plan
-from groundlings.experiments.running.sizes import sessions_at_most, size_warning, store_line
+from groundlings.experiments.running.sizes import personas_line, sessions_at_most, size_warning, store_line
 from groundlings.experiments.terminal import escape
 from groundlings.recommenders.random_order import RandomOrderRecommender
 from groundlings.simulator.session import browse
@@ -87,6 +87,16 @@ def _together(runs: Sequence[Estimate]) -> Estimate:
     )
 
 
+def _people_words(plan: Plan) -> str:
+    people, made = len(plan.population), plan.dataset.synthetic
+    if made is None:
+        return f"{people:,} agents, each measured on one real training history"
+    return (
+        f"{people:,} agents, synthetic users ({plan.config.population.synthetic}), each with a history made from those "
+        f"of {made.made_from.shape[1]} among {made.first:,} real users"
+    )
+
+
 def print_plan(plan: Plan, console: Console, wish: Wish | None = None) -> None:
     """Print the plan and its estimate; `wish` is what somebody says of the servers that agents ask."""
     config, bound = plan.config, estimate(plan)
@@ -101,7 +111,7 @@ def print_plan(plan: Plan, console: Console, wish: Wish | None = None) -> None:
         table.add_row("", escape(note))
     for absent in _absent_lines(plan):
         table.add_row("metrics", absent)
-    table.add_row("people", f"{people:,} agents, each measured on one real training history")
+    table.add_row("people", _people_words(plan))
     table.add_row("mind", escape(str(config.mind.kind)))
     for number, arm in enumerate(config.arms):
         table.add_row("arms" if not number else "", escape(f"{arm.name} ({arm.recommender})"))
@@ -122,6 +132,8 @@ def print_plan(plan: Plan, console: Console, wish: Wish | None = None) -> None:
     slots = plan.environment.page_size
     table.add_row("pages", f"at most {bound.pages:,} of {slots} slots: {bound.pages * slots:,} impressions")
     table.add_row("log", store_line(plan))
+    if kept := personas_line(plan):
+        table.add_row("agents", kept)
     if bound.calls:
         table.add_row("calls", f"at most {bound.calls:,}{_calls_words(plan)}")
         table.add_row("tokens", f"about {bound.prompt_tokens:,} in and {bound.completion_tokens:,} out at most")

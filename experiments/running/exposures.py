@@ -100,13 +100,14 @@ def exposures_warning(plan: Plan) -> str | None:
     if plan.supplied.mind is not None or not isinstance(mind, BehaviouralMindConfig | CalibratedMindConfig):
         return None
     calibration = named_exposures(mind.options, plan.minds.base_directory)
-    if calibration is None or calibration.fitted_on.dataset_hash == plan.dataset.fingerprint:
+    if calibration is None or calibration.fitted_on.dataset_hash == plan.dataset.real.fingerprint:
         return None
     fitted = calibration.fitted_on
     return (
         f"mind.exposures was fitted on other data ({shown(fitted.dataset)} {fitted.dataset_hash[:8]}, this is "
         f"{shown(plan.dataset.name)} "
-        f"{plan.dataset.fingerprint[:8]}): other people, items or interactions. How far it holds here is not known; "
+        f"{plan.dataset.real.fingerprint[:8]}): other people, items or interactions. How far it holds here is not "
+        "known; "
         "fit it on a log of these people with `groundlings calibrate --exposures`"
     )
 

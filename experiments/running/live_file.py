@@ -64,6 +64,8 @@ class LiveState:
         stages: Those that have begun, the present one last.
         note: The last line that the run printed.
         sessions_per_second: Over the last minute; None while nothing was written in it.
+        process_began: When its process began, as the system counts; None where it does not say. Numbers of processes
+            are given again.
     """
 
     process: int
@@ -72,6 +74,7 @@ class LiveState:
     stages: tuple[Stage, ...] = ()
     note: str = ""
     sessions_per_second: float | None = None
+    process_began: int | None = None
 
     @property
     def alive(self) -> bool:
@@ -84,8 +87,9 @@ class LiveState:
         except (ProcessLookupError, OverflowError):
             return False
         except OSError:  # it is another user's
-            return True
-        return True
+            pass
+        began = _began(self.process)
+        return began is None or self.process_began is None or began == self.process_began
 
     def seconds_left(self) -> float | None:
         """How long the present stage takes at the present rate, about; None while no rate is known."""
@@ -102,7 +106,7 @@ def read_live(directory: Path) -> LiveState | None:
     """
     try:
         content = json.loads(bounded_text(directory / LIVE_NAME, _MOST_BYTES, regular=True))
-        rate = content["sessions_per_second"]
+        rate, began = content["sessions_per_second"], content.get("process_began")
         return LiveState(
             process=int(_number(content["process"], least=1, most=2**31 - 1)),
             started_at=_number(content["started_at"]),
@@ -110,6 +114,7 @@ def read_live(directory: Path) -> LiveState | None:
             stages=tuple(map(_stage, content["stages"][:_MOST_STAGES])),
             note=str(content["note"])[:_MOST_TEXT],
             sessions_per_second=None if rate is None else _number(rate, least=1e-9),
+            process_began=None if began is None else int(_number(began)),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
@@ -118,6 +123,15 @@ def read_live(directory: Path) -> LiveState | None:
 def _stage(told: Mapping[str, Any]) -> Stage:
     sessions, most = (int(_number(told[name])) for name in ("sessions", "likely_sessions"))
     return Stage(str(told["arms"])[:_MOST_TEXT], sessions, most)
+
+
+def _began(process: int) -> int | None:
+    """When a process began, in ticks since the system did; None where it does not say."""
+    try:
+        # The name of its program stands before, in parentheses, and may hold any of them.
+        return int(Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _number(value: Any, least: float = 0.0, most: float = _LARGEST) -> float:
@@ -157,7 +171,7 @@ class LiveFile:
 
     def __init__(self, progress: Progress, stop: Callable[[], None] = _terminate) -> None:
         self._progress, self._stop = progress, stop
-        self._state = LiveState(os.getpid(), time.time(), time.time())
+        self._state = LiveState(os.getpid(), time.time(), time.time(), process_began=_began(os.getpid()))
         self._written: deque[tuple[float, int]] = deque(maxlen=int(_RATE_SECONDS / _EVERY_SECONDS))
         self._directory: Path | None = None
         self._over, self._lock = threading.Event(), threading.Lock()

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Mapping, Sequence
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -86,22 +88,34 @@ def _check_name(name: str, has_options: bool) -> None:
 
 
 def add_request(directory: Path, content: dict[str, Any]) -> None:
-    """Ask the run in a directory for a change; nothing is checked here.
+    """Ask the run in a directory for a change, on a line of its own; nothing is checked here.
 
     Raises:
         RunDirectoryError: The directory cannot be written.
     """
     path = directory / REQUESTS_NAME
     line = f"{json.dumps(content, ensure_ascii=False)}\n".encode()
+    # A link of a stranger's by this name would have a file written where it leads, and a pipe would be waited for.
+    without = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        # A link of a stranger's by this name would have a file written where it leads.
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o666)
-        try:
-            os.write(file, line)
-        finally:
-            os.close(file)
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | without, 0o666), "r+b", 0) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise RunDirectoryError(f"{path}: found no plain file; take it away, and ask again")
+            if _ends_within_a_line(file):
+                line = b"\n" + line
+            if file.write(line) != len(line):
+                raise RunDirectoryError(f"{path}: cannot be written whole; free some space, and ask again")
     except OSError as fault:
         raise RunDirectoryError(f"{path}: cannot be written ({fault.strerror})") from None
+
+
+def _ends_within_a_line(file: FileIO) -> bool:
+    """Whether somebody wrote into it by hand, or a disk was full."""
+    length = file.seek(0, os.SEEK_END)
+    if not length:
+        return False
+    file.seek(length - 1)
+    return file.read(1) != b"\n"
 
 
 class LiveRequests:

@@ -16,6 +16,7 @@ from groundlings.experiments.archive.provenance import claim, origin_row
 from groundlings.experiments.running.plan import Plan
 from groundlings.recommenders.in_words import own_words
 from groundlings.simulator.log.begun import Change
+from groundlings.simulator.log.digest_version import WITH_DIGEST
 from groundlings.simulator.log.migrations import SCHEMA_VERSION
 
 PACKAGES = ("groundlings", "mesa", "numpy", "pandas", "scipy", "sqlalchemy", "openai", "implicit", "irspack")
@@ -34,7 +35,7 @@ def run_row(plan: Plan) -> dict[str, Any]:
         "max_pages": plan.environment.max_pages,
         "mind": json.dumps(described, ensure_ascii=False, default=str),
         "model_fingerprint": fingerprint_of(model) if model else None,
-        "versions": json.dumps({name: version(name) for name in PACKAGES}),
+        "versions": json.dumps({**{name: version(name) for name in PACKAGES}, **WITH_DIGEST}),
         "identity": json.dumps(dict(plan.identity), ensure_ascii=False),
     }
 
@@ -78,7 +79,11 @@ def manifest(
         "environment": dict(plan.environment.describe()),
         **({} if plan.returns is None else {"returns": dict(plan.returns.described)}),
         **_own_recommenders(plan),
-        "population": {"agents": len(plan.population), "sha256": plan.population.fingerprint},
+        "population": {
+            "agents": len(plan.population),
+            "sha256": plan.population.fingerprint,
+            **({} if plan.dataset.synthetic is None else {"synthetic": plan.dataset.synthetic.recipe}),
+        },
         "depends_on": run["identity"],
         "schema_version": SCHEMA_VERSION,
         "versions": {**run["versions"], "python": platform.python_version()},

@@ -44,7 +44,7 @@ from groundlings.experiments.running.identity import identity_of
 from groundlings.experiments.running.interventions import check_with_data, interventions_identity
 from groundlings.experiments.running.offered import check_offers
 from groundlings.experiments.running.returning import PlannedReturns, planned_returns
-from groundlings.experiments.running.sizes import size_warning, store_line, store_of
+from groundlings.experiments.running.sizes import personas_line, size_warning, store_line, store_of
 from groundlings.experiments.running.supplied import Supplied
 from groundlings.personas.mind import Mind
 from groundlings.personas.population import Population, build_population
@@ -261,6 +261,8 @@ async def prepare(
     if ask and resumed is None:
         if store_of(plan).name == "parquet":
             progress.event(Note(f"log: {store_line(plan)}"))
+        if kept := personas_line(plan):
+            progress.event(Note(f"log of agents: {kept}"))
         if warning := size_warning(plan):
             progress.event(Note(warning))
     if plan.supplied.mind is None and (able := config.mind.actions) is not None:
@@ -325,12 +327,15 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
     dataset = supplied.dataset or load_dataset(
         config.dataset, on_download(progress), notify=on_note(progress), base=config.base
     )
-    split = config.split.of(dataset)
+    real, known = dataset, config.split.of(dataset)
+    dataset, split = config.population.of(real, known, config.seed)
     population = build_population(
         dataset, split.train, size=config.population.size, seed=config.seed, beside=split.beside
     )
     check_offers(dataset.offers, split.train, config.simulation.days, dataset.times_known, on_note(progress))
-    ground = CalibrationGround(dataset, split, config.split, population, config.repeats.allowed)
+    ground = CalibrationGround(
+        real, known, config.split, population, config.repeats.allowed, None if real is dataset else (dataset, split)
+    )
     around = EnvironmentContext.of(dataset, split.train, config.base)
     environment = supplied.environment or (config.environment or config.site).build(around)
     returns = planned_returns(config, dataset, split, population, environment)

@@ -137,7 +137,7 @@ class _Found:
         self.described["daily"] = daily.model_dump(mode="json")
         told = f"returns: {_spoken(daily)} per day after the last session"
         self.lines.append(f"{told}; a preset: {daily.note}" if daily.origin == "preset" else told)
-        if read.fitted_on.dataset_hash != self._dataset.fingerprint:
+        if read.fitted_on.dataset_hash != self._dataset.real.fingerprint:
             self.lines.append("returns: the file was fitted on other data; how far it holds here is not known")
         return self._alike(daily.value)
 
@@ -148,7 +148,9 @@ class _Found:
             wanted.session_gap_minutes * 60,
             ends_together=self._config.split.kind == "global_temporal",
         )
-        self._fitted_on = everybody.of(~test_people(people, self._config.split.salt))
+        fitting = ~test_people(people, self._config.split.salt)
+        fitting[len(self._dataset.real.people) :] = False  # synthetic users: nobody came back
+        self._fitted_on = everybody.of(fitting)
         self._estimate = found = estimate_returns(self._fitted_on)
         self.described["history"] = {"session_gap_minutes": wanted.session_gap_minutes, **found.describe()}
         self.lines += _lines_of(found)

@@ -19,6 +19,7 @@ from groundlings.experiments.running.events import Progress, RunBegins
 from groundlings.experiments.running.held_out.measuring import ArmMeasurement
 from groundlings.experiments.running.kept_data import with_data_kept
 from groundlings.experiments.running.live_requests import LiveRequests
+from groundlings.experiments.running.made_from import write_made_from
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.simulating import CutShort, simulate
 from groundlings.experiments.running.sizes import store_of
@@ -113,9 +114,11 @@ def begin(plan: Plan, out: Path | None, held: ExitStack, progress: Progress) -> 
     """
     directory = files.choose_directory(plan.config.name, out)
     held.enter_context(kept(directory))
-    files.write_text(directory / files.CONFIG_NAME, as_yaml(with_data_kept(plan.config, plan.dataset, directory)))
+    files.write_text(directory / files.CONFIG_NAME, as_yaml(with_data_kept(plan.config, plan.dataset.real, directory)))
     if plan.minds.language_term is not None:
         files.write_text(directory / CALIBRATION_NAME, plan.minds.language_term.calibration.as_text())
+    if plan.dataset.synthetic is not None:
+        write_made_from(directory, plan.dataset, plan.dataset.synthetic)
     progress.event(RunBegins(directory))
     _logger.info("%s: begun", directory)
     return directory

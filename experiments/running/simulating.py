@@ -20,6 +20,7 @@ from groundlings.experiments.running.interventions import ArmChanges, stated
 from groundlings.experiments.running.live_requests import LiveRequests
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, prepare
+from groundlings.experiments.running.sizes import personas_of
 from groundlings.personas.mind import notices
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.simulator.arm import Arm
@@ -111,7 +112,7 @@ async def _simulated(
         if log.leftovers:
             progress.event(Note(f"{place}: removed {log.leftovers} files that a killed run had left and not committed"))
         if past is None:
-            log.begin(run, plan.arms, plan.population, known)
+            log.begin(run, plan.arms, plan.population, known, personas_of(plan))
         else:
             changes, notes = check_same(place, past.begun, plan.config, plan.identity, accept=accept)
             for note in notes:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from groundlings.experiments.archive.directory import LogKind
 from groundlings.experiments.config.designs import ParallelDesign
+from groundlings.simulator.log.participants import Personas
 
 if TYPE_CHECKING:
     from groundlings.experiments.running.plan import Plan
@@ -16,6 +17,9 @@ _BYTES_PER_IMPRESSION = {"sqlite": 100, "parquet": 30}
 
 COLUMNAR_FROM = 5_000_000
 """From so many expected impressions on, a log lies in Parquet files where nobody says otherwise."""
+
+MEASURED_FROM = 20_000
+"""From so many agents on, a log keeps of each what was measured where nobody says otherwise."""
 
 
 def sessions_at_most(plan: Plan) -> int:
@@ -44,9 +48,31 @@ def store_of(plan: Plan) -> LogKind:
     log = plan.config.log
     if log is not None and log.store != "auto":
         return LogKind(log.store, asked=True)
-    asks = plan.config.mind.asked is not None or any(arm.model is not None for arm in plan.config.arms)
     large = impressions_expected(plan) >= COLUMNAR_FROM
-    return LogKind("parquet" if large and not asks else "sqlite", asked=False)
+    return LogKind("parquet" if large and not _asks(plan) else "sqlite", asked=False)
+
+
+def _asks(plan: Plan) -> bool:
+    """Whether a language model is asked."""
+    return plan.config.mind.asked is not None or any(arm.model is not None for arm in plan.config.arms)
+
+
+def personas_of(plan: Plan) -> Personas:
+    """What the log is to keep of each agent: a person who reads what a model was told wants the whole persona."""
+    log = plan.config.log
+    if log is not None and log.personas != "auto":
+        return log.personas
+    return "measured" if len(plan.population) >= MEASURED_FROM and not _asks(plan) else "full"
+
+
+def personas_line(plan: Plan) -> str | None:
+    """What the log keeps of each agent and why, None where that is all."""
+    if personas_of(plan) == "full":
+        return None
+    kept = "what was measured, without lists of items and descriptions"
+    if plan.config.log is not None and plan.config.log.personas != "auto":
+        return f"{kept} (log.personas)"
+    return f"{kept} (from {MEASURED_FROM:,} agents on; log.personas: full keeps all)"
 
 
 def store_line(plan: Plan) -> str:

@@ -69,7 +69,7 @@ def write_split(
     """
     check_free(out)
     dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
-    split = config.split.of(dataset)
+    dataset, split = config.population.of(dataset, config.split.of(dataset), config.seed)
     users = build_population(dataset, split.train, size=config.population.size, seed=config.seed).users
     text = form == "csv"
     written = {
@@ -128,7 +128,7 @@ def _facts(config: ExperimentConfig, dataset: Dataset, split: Split) -> dict[str
             "users_without_training_history": len(split.dropped_users),
             "users_whose_cut_is_within_a_moment": tied_cuts(split) if dataset.times_known else None,
         },
-        "population": {"size": config.population.size, "seed": config.seed},
+        "population": {**config.population.model_dump(exclude_none=True), "seed": config.seed},
     }
 
 

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -25,7 +26,7 @@ class Resumed:
     """What became of going on with a run from its page.
 
     Attributes:
-        going: Whether the command that this server started is at work.
+        going: Whether a command that a server started, this one or another, is at work.
         said: The end of what the last such command printed, whichever server started it; "" where nothing is known.
     """
 
@@ -34,7 +35,7 @@ class Resumed:
 
 
 class Resumptions:
-    """The commands that one server has started, of each directory one at a time."""
+    """The commands that one server has started, of each directory one at a time, and none beside another server's."""
 
     def __init__(self) -> None:
         self._processes: dict[Path, subprocess.Popen[bytes]] = {}
@@ -56,7 +57,7 @@ class Resumptions:
 
     def _going(self, directory: Path) -> bool:
         process = self._processes.get(directory)
-        return process is not None and process.poll() is None
+        return (process is not None and process.poll() is None) or _is_held(directory / OUTPUT_NAME)
 
 
 def resume_in_background(directory: Path) -> subprocess.Popen[bytes]:
@@ -67,6 +68,7 @@ def resume_in_background(directory: Path) -> subprocess.Popen[bytes]:
     """
     existing_config(directory)
     with _new_file(directory / OUTPUT_NAME) as output:
+        _hold(output)
         process = subprocess.Popen(  # noqa: S603 - our own command on a directory that was looked up
             [sys.executable, "-m", "groundlings", "run", "--resume", str(directory.resolve())],
             stdin=subprocess.DEVNULL,
@@ -88,15 +90,41 @@ def _new_file(path: Path) -> BinaryIO:
         raise RunDirectoryError(f"{path}: cannot be written ({fault.strerror})") from None
 
 
+def _hold(output: BinaryIO) -> None:
+    """Keep a lock on a file for as long as any process has it as its output, where the system has such locks."""
+    with suppress(ImportError, OSError):
+        import fcntl
+
+        fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a command writes a file still that was started with `_hold`."""
+    with suppress(OSError), _opened(path) as file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except ImportError:
+            return False
+        except BlockingIOError:
+            return True
+    return False
+
+
 def _end_of(path: Path) -> str:
     """The last lines of a text that lies in a run's directory; "" where there is none, or it is no plain file."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            about = os.fstat(descriptor)
+        with _opened(path) as file:
+            about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode):
                 return ""
             file.seek(max(about.st_size - _SHOWN_BYTES, 0))
             return file.read(_SHOWN_BYTES).decode("utf-8", "replace").strip()
     except OSError:
         return ""
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A file in a run's directory, read; a link is not followed, and a pipe not waited for."""
+    return os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)), "rb")

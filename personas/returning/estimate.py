@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit, logsumexp
 
 from groundlings.environments.arrays import FloatArray, IntArray
@@ -238,6 +237,8 @@ def _fitted(gaps: Gaps, family: Family, *, personal: bool, churn: bool) -> _Fit:
     def loss(free: FloatArray) -> float:
         fit = read(free)
         return -gaps.likelihood(family, fit.shape, fit.churn, fit.centre, fit.spread) / len(gaps)
+
+    from scipy.optimize import minimize  # takes longer to load than most commands have to do
 
     found = minimize(
         loss, np.array(start), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-7, "maxiter": 400}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
@@ -65,6 +64,8 @@ def found_effect(history: ReturnHistory, estimate: ReturnEstimate) -> Parameter:
         raised = np.exp(coefficient * away)
         back = np.where(returned, np.log(np.maximum(-np.expm1(-step * raised), _LEAST)), 0.0)
         return -float(np.sum(back - before * raised))
+
+    from scipy.optimize import minimize_scalar  # takes longer to load than most commands have to do
 
     value = float(minimize_scalar(loss, bounds=(-_MOST, _MOST), method="bounded").x)
     slope = (scores(value + 1e-3).sum() - scores(value - 1e-3).sum()) / 2e-3

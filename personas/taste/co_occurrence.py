@@ -7,8 +7,8 @@ the features need.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.interactions import Interactions
-from groundlings.personas.taste.sparse_rows import parts_of
+from groundlings.environments.row_order import by_user_and_time
+from groundlings.environments.sorting import order_of
+from groundlings.personas.taste.sparse_rows import matrix_of, parts_of
 
 WINDOW = 60
 """Two items of a history are neighbours when at most this many steps apart."""
@@ -28,7 +30,11 @@ COUNT_PRIOR = 10.0
 """Neighbour counts that smoothing adds."""
 
 _FORGOTTEN = 1e-3
-_STEPS_AT_ONCE = 2_000_000
+_PAIRS_AT_ONCE = 4_000_000
+_SHORT = 2**32
+"""Cells of a part that 32 bits can number."""
+
+Cells = NDArray[np.uint32] | NDArray[np.int64]
 
 
 def histories(train: Interactions) -> tuple[IntArray, IntArray, IntArray]:
@@ -36,12 +42,13 @@ def histories(train: Interactions) -> tuple[IntArray, IntArray, IntArray]:
 
     Age 0 is the latest item; ties in time are broken by the order of rows. An item met twice stands where it was last.
     """
-    order = np.lexsort((train.timestamps, train.users))
+    order = by_user_and_time(train)
     users, items = train.users[order], train.items[order].astype(np.int64)
-    _, last = np.unique((users * train.n_items + items)[::-1], return_index=True)
-    kept = np.sort(len(users) - 1 - last)
-    users, items = users[kept], items[kept]
-    ends = np.searchsorted(users, users, side="right")
+    if train.met.nnz < len(train):
+        _, last = np.unique((users * train.n_items + items)[::-1], return_index=True)
+        kept = np.sort(len(users) - 1 - last)
+        users, items = users[kept], items[kept]
+    ends = np.cumsum(np.bincount(users, minlength=train.n_users))[users]
     return users, items, ends - 1 - np.arange(len(users))
 
 
@@ -51,77 +58,97 @@ def weigh(users: IntArray, items: IntArray, weights: FloatArray, train: Interact
     users, items, weights = users[kept], items[kept], weights[kept]
     totals = np.bincount(users, weights, minlength=train.n_users)
     shares = (weights / totals[users]).astype(np.float32)
-    return sp.csr_array((shares, (users, items)), shape=(train.n_users, train.n_items))
+    return matrix_of(shares, users, items, (train.n_users, train.n_items))
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Histories one behind the other, with so many empty steps between people that no window reaches across.
+    """Histories one behind the other.
 
     Attributes:
-        n_items: Size of the catalog; an empty step has this number.
-        reach: Empty steps before, between and behind histories.
+        n_items: Size of the catalog.
         walk: The item of each step, shape (n_steps,).
-        places: Steps that hold an item, those of an item together and items ascending, shape (n,).
+        before, after: Steps of the same history before and after each step, shape (n_steps,).
+        places: All steps, those of an item together and items ascending, shape (n_steps,).
         starts: Where the places of each item begin, shape (n_items + 1,).
     """
 
     n_items: int
-    reach: int
     walk: NDArray[np.int32]
+    before: IntArray
+    after: IntArray
     places: IntArray
     starts: IntArray
 
     @classmethod
-    def of(cls, users: IntArray, items: IntArray, n_items: int, reach: int) -> Steps:
+    def of(cls, users: IntArray, items: IntArray, n_items: int) -> Steps:
         """The steps of some histories, as `histories` gives them."""
-        _, person = np.unique(users, return_inverse=True)
-        place = np.arange(len(users)) + reach * (person + 1)
-        walk = np.full(len(users) + reach * (int(person.max(initial=-1)) + 2), n_items, dtype=np.int32)
-        walk[place] = items
+        lengths = np.bincount(users)
+        begins = (np.cumsum(lengths) - lengths)[users]
+        before = np.arange(len(users)) - begins
         starts = np.concatenate([[0], np.cumsum(np.bincount(items, minlength=n_items))])
-        return cls(n_items, reach, walk, place[np.argsort(items, kind="stable")], starts)
+        return cls(n_items, items.astype(np.int32), before, lengths[users] - 1 - before, order_of(items), starts)
 
-    def parts(self) -> list[slice]:
+    def pairs(self, reach: int) -> int:
+        """How often two items are at most so many steps apart, each pair counted from both ends."""
+        return int((np.minimum(self.before, reach) + np.minimum(self.after, reach)).sum())
+
+    def parts(self, reach: int) -> list[slice]:
         """Items a few at a time, so that what is counted together stays small."""
-        return list(parts_of(np.diff(self.starts) * (2 * self.reach + 1), _STEPS_AT_ONCE))
+        work = np.minimum(self.before, reach) + np.minimum(self.after, reach)
+        done = np.concatenate([[0], np.cumsum(work[self.places])])[self.starts]
+        return list(parts_of(np.diff(done), _PAIRS_AT_ONCE))
 
     def around(self, items: slice, before: int, after: int) -> sp.csr_array:
         """How often each item is at most so many steps before or after each of some items, shape (n, n_items)."""
-        shape = (items.stop - items.start, self.n_items + 1)
-        total: Any = sp.csr_array(shape, dtype=np.float32)  # the stubs lose the shape in a sum
-        width = before + after + 1
-        windows = np.lib.stride_tricks.sliding_window_view(self.walk, width)
-        rows = np.repeat(np.arange(shape[0]), np.diff(self.starts[items.start : items.stop + 1]))
+        shape = (items.stop - items.start, self.n_items)
+        whole = shape[0] * shape[1]
         places = self.places[self.starts[items.start] : self.starts[items.stop]]
-        size = max(_STEPS_AT_ONCE // width, 1)
-        for first in range(0, len(places), size):
-            near = windows[places[first : first + size] - before].ravel()
-            n = len(near) // width
-            lines = sp.csr_array(
-                (np.ones(len(near), dtype=np.float32), near, np.arange(n + 1, dtype=np.int32) * width),
-                shape=(n, shape[1]),
-            )
-            own = (np.ones(n, dtype=np.float32), (rows[first : first + size], np.arange(n)))
-            total = total + sp.csr_array(own, shape=(shape[0], n)) @ lines
-        return self._others(total, items)
+        rows = np.repeat(np.arange(shape[0]), np.diff(self.starts[items.start : items.stop + 1]))
+        cells = (rows * shape[1]).astype(np.uint32 if whole <= _SHORT else np.int64)
+        found = [
+            *self._at_distance(places, cells, np.minimum(self.before[places], before), -1),
+            *self._at_distance(places, cells, np.minimum(self.after[places], after), 1),
+        ]
+        return _counted(np.concatenate(found) if found else cells[:0], shape)
 
-    def _others(self, counts: sp.csr_array, items: slice) -> sp.csr_array:
-        """The counts without empty steps and without the items themselves, columns ascending."""
-        found = counts.tocoo()
-        rows, columns = found.coords
-        kept = (columns < self.n_items) & (columns != rows + items.start)
-        cells = found.data[kept], (rows[kept], columns[kept])
-        return sp.csr_array(cells, shape=(counts.shape[0], self.n_items))
+    def _at_distance(self, places: IntArray, cells: Cells, room: IntArray, way: int) -> Iterator[Cells]:
+        """The cell of each pair of a step and one before (`way` -1) or after it, those of one distance together.
+
+        Args:
+            places: Steps.
+            cells: Where the row of each step's item begins in the table.
+            room: How many others are to be looked at from each step.
+            way: -1 or 1.
+        """
+        farthest_first = order_of(room)[::-1]
+        places, cells = places[farthest_first], cells[farthest_first]
+        enough = len(room) - np.cumsum(np.bincount(room))[:-1]
+        for distance, some in enumerate(enough.tolist(), start=1):
+            others = self.walk[places[:some] + way * distance]
+            yield cells[:some] + others.astype(cells.dtype)
+
+
+def _counted(cells: Cells, shape: tuple[int, int]) -> sp.csr_array:
+    """How often each cell occurs, columns ascending; cells are numbered row by row."""
+    cells.sort()
+    new = np.ones(len(cells), dtype=np.bool_)
+    np.not_equal(cells[1:], cells[:-1], out=new[1:])
+    starts = np.flatnonzero(new)
+    distinct = cells[starts]
+    counts = np.diff(starts, append=len(cells)).astype(np.float32)
+    ends = np.searchsorted(distinct, (np.arange(1, shape[0]) * shape[1]).astype(cells.dtype))
+    bounds = np.concatenate([[0], ends, [len(distinct)]]).astype(np.int32)
+    return sp.csr_array((counts, (distinct % cells.dtype.type(shape[1])).astype(np.int32), bounds), shape=shape)
 
 
 def count_neighbours(users: IntArray, items: IntArray, n_items: int) -> sp.csr_array:
     """How often two items lie at most `WINDOW` steps apart, shape (n_items, n_items), symmetric."""
-    steps = Steps.of(users, items, n_items, WINDOW)
-    return sp.csr_array(sp.vstack([steps.around(part, WINDOW, WINDOW) for part in steps.parts()], format="csr"))
+    steps = Steps.of(users, items, n_items)
+    return sp.csr_array(sp.vstack([steps.around(part, WINDOW, WINDOW) for part in steps.parts(WINDOW)], format="csr"))
 
 
 def count_following(users: IntArray, items: IntArray, n_items: int, steps: int = AHEAD) -> sp.csr_array:
     """How often the item of a column comes at most `steps` after that of a row, shape (n_items, n_items)."""
-    walked = Steps.of(users, items, n_items, steps)
-    return sp.csr_array(sp.vstack([walked.around(part, 0, steps) for part in walked.parts()], format="csr"))
+    walked = Steps.of(users, items, n_items)
+    return sp.csr_array(sp.vstack([walked.around(part, 0, steps) for part in walked.parts(steps)], format="csr"))

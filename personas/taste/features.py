@@ -12,7 +12,7 @@ asks for whole rows (`Evidence.column`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,10 +24,11 @@ from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
 from groundlings.personas.profile import measure_genre_lifts
-from groundlings.personas.taste.co_occurrence import COUNT_PRIOR, histories, weigh
+from groundlings.personas.taste.co_occurrence import COUNT_PRIOR, WINDOW, histories, weigh
 from groundlings.personas.taste.item_tables import ItemTables, measure_tables
-from groundlings.personas.taste.similar_users import ALIKE, SimilarUsers, latest_users
-from groundlings.personas.taste.sparse_rows import parts_of, row_products, scaled_columns
+from groundlings.personas.taste.many_users import MANY, sampled_users
+from groundlings.personas.taste.similar_users import SimilarUsers, latest_users
+from groundlings.personas.taste.sparse_rows import narrow, parts_of, row_products, scaled_columns
 
 Features = NDArray[np.float32]
 
@@ -56,6 +57,9 @@ RECENT_HALF_LIFE = 5.0
 
 SEASON_SECONDS = 14 * 86_400
 """Length of a period for `season`; longer where a history of more than `_MOST_PERIODS` periods asks for it."""
+
+MOST_NEAR = 60_000_000
+"""Items near each other, from the view of either and of itself, that are looked at where users are very many."""
 
 _MOST_PERIODS = 100
 _SEASON_PRIOR = 2.0
@@ -169,8 +173,11 @@ class Evidence:
     def arrays(self) -> tuple[np.ndarray, ...]:
         """Everything that was measured, for a fingerprint."""
         tables = self.tables
+        # Places as wide as they were when the first runs of this version were logged, which may be resumed.
         sparse = (tables.following, tables.associations, self.latest, self.recent, self.met, self.latest_users)
-        kept = [part for matrix in sparse for part in (matrix.indptr, matrix.indices, matrix.data)]
+        kept = [
+            part for each in sparse for part in (each.indptr.astype(np.int64), each.indices.astype(np.int64), each.data)
+        ]
         measured = (tables.rest, tables.degree, tables.share, tables.vectors)
         return (*kept, *measured, self.season, self.period, self.activity, self.lifts, self.genres)
 
@@ -190,11 +197,19 @@ class Evidence:
         people, rows = np.unique(some, return_inverse=True)
         shares[listed] = row_products(self.similar.rows(people)[rows], lists)
         if not listed.all():
-            # A list of so many users is longer than it takes to look at what each of the similar users has.
-            others, weights = self.similar.of(users[~listed])
-            have = self.met[others.ravel(), np.repeat(items[~listed], ALIKE)]
-            shares[~listed] = np.einsum("nw,nw->n", weights, np.asarray(have).reshape(-1, ALIKE))
+            shares[~listed] = self._shares_by_history(users[~listed], items[~listed])
         return np.log(shares + np.float32(_SHARE_FLOOR))
+
+    def _shares_by_history(self, users: IntArray, items: IntArray) -> Features:
+        """Share of similar users that have an item of so many users that it takes less to look into their histories."""
+        people, rows = (users, np.arange(len(users))) if self.n_users <= MANY else np.unique(users, return_inverse=True)
+        others, weights = self.similar.of(people)
+        width = self.similar.width
+        if self.n_users <= MANY:
+            have = self.met[others.ravel(), np.repeat(items, width)]
+        else:  # the histories of a user's similar users lie far apart, and are brought together once for all items
+            have = self.met[others.ravel()][(rows[:, None] * width + np.arange(width)).ravel(), np.repeat(items, width)]
+        return np.einsum("nw,nw->n", weights[rows], np.asarray(have).reshape(-1, width)).astype(np.float32)
 
     def _sequence(self, users: IntArray) -> Features:
         """log of a mixture, over the latest items, of P(following | item) smoothed towards the overall share."""
@@ -222,7 +237,7 @@ class Evidence:
         """What a pair with each item takes up at most while a feature is measured, shape (n_items,)."""
         tables = self.tables
         partners = np.maximum(np.diff(tables.following.indptr), np.diff(tables.associations.indptr))
-        return partners + 2 * ALIKE + self.genres.shape[1]
+        return partners + 2 * self.similar.width + self.genres.shape[1]
 
     @cached_property
     def _all_listed(self) -> BoolArray:
@@ -240,30 +255,54 @@ class Evidence:
         return self.tables.associations.T.tocsr()
 
 
-def measure_evidence(train: Interactions, catalog: Catalog) -> Evidence:
-    """Measure the features of all users and items on training rows: counts, their factorisation, weighted histories."""
+def measure_evidence(train: Interactions, catalog: Catalog, real: Interactions | None = None) -> Evidence:
+    """Measure the features of all users and items on training rows: counts, their factorisation, weighted histories.
+
+    Args:
+        train: The rows.
+        catalog: The items.
+        real: Those of them that tell of items, of the first users and no others; all if absent. The others have their
+            features, and are nobody's similar users.
+    """
     users, items, age = histories(train)
-    season, period = _seasons(train)
+    telling = train if real is None else replace(real, n_users=train.n_users)
+    counted = (users, items, age) if real is None else histories(telling)
+    season, period = _seasons(telling, train)
     lifts = np.nan_to_num(measure_genre_lifts(train, catalog), nan=1.0)
     genres = catalog.genre_matrix.astype(np.float32)
     return Evidence(
-        tables=measure_tables(users, items, age, train.n_items),
+        tables=_tables(*counted, train.n_items),
         latest=weigh(users, items, 0.5 ** (age / SEQUENCE_HALF_LIFE), train),
         recent=weigh(users, items, 0.5 ** (age / RECENT_HALF_LIFE), train),
-        met=train.matrix.astype(np.float32),
-        latest_users=latest_users(train),
+        met=narrow(train.matrix),
+        latest_users=latest_users(telling),
         activity=np.log1p(np.diff(train.matrix.indptr)).astype(np.float32),
-        rarity=(1 / np.sqrt(train.item_counts + _POPULAR_PRIOR)).astype(np.float32),
+        rarity=(1 / np.sqrt(telling.item_counts + _POPULAR_PRIOR)).astype(np.float32),
         season=season,
         period=period,
-        popularity=np.log1p(train.item_counts).astype(np.float32),
+        popularity=np.log1p(telling.item_counts).astype(np.float32),
         lifts=np.log(lifts).astype(np.float32),
         genres=genres / np.maximum(genres.sum(axis=1, keepdims=True), 1),
     )
 
 
-def _seasons(train: Interactions) -> tuple[Features, IntArray]:
-    """Lifts of each period, shape (n_periods, n_items), and each person's period, shape (n_users,)."""
+def _tables(users: IntArray, items: IntArray, age: IntArray, n_items: int) -> ItemTables:
+    """The tables of items, on a sample of users where they are very many."""
+    rank = np.arange(len(users)) - np.searchsorted(users, users)
+    near = np.minimum(rank, WINDOW) + np.minimum(age, WINDOW) + 1
+    rows = sampled_users(np.bincount(users, near).astype(np.int64), MOST_NEAR)[users]
+    if rows.all():
+        return measure_tables(users, items, age, n_items)
+    return measure_tables(users[rows], items[rows], age[rows], n_items, sampled=True)
+
+
+def _seasons(train: Interactions, everybody: Interactions) -> tuple[Features, IntArray]:
+    """Lifts of each period, shape (n_periods, n_items), and each person's period, shape (n_users,).
+
+    Args:
+        train: The rows that tell of items.
+        everybody: Those of all people, in the first or the last period where before or after the others.
+    """
     if not len(train):
         return np.zeros((1, train.n_items), dtype=np.float32), np.zeros(train.n_users, dtype=np.int64)
     start, end = train.timestamps.min(), train.timestamps.max()
@@ -279,5 +318,7 @@ def _seasons(train: Interactions) -> tuple[Features, IntArray]:
     around[:-1] += counts[1:] / 2
     usual = np.outer(around.sum(axis=1) / len(train), counts.sum(axis=0))
     latest = np.zeros(train.n_users, dtype=np.int64)
-    np.maximum.at(latest, train.users, periods)  # the latest period of each user's rows
+    if everybody is not train:
+        periods = np.clip((everybody.timestamps - start) // length, 0, n_periods - 1)
+    np.maximum.at(latest, everybody.users, periods)  # the latest period of each user's rows
     return np.log((around + _SEASON_PRIOR) / (usual + _SEASON_PRIOR)).astype(np.float32), latest

@@ -66,15 +66,23 @@ def table_width(n_items: int) -> int:
     return max(LEAST_WIDTH, MOST_CELLS // max(n_items, 1))
 
 
-def measure_tables(users: IntArray, items: IntArray, age: IntArray, n_items: int) -> ItemTables:
-    """Count what is near and what follows in histories, as `histories` gives them."""
+def measure_tables(
+    users: IntArray, items: IntArray, age: IntArray, n_items: int, *, sampled: bool = False
+) -> ItemTables:
+    """Count what is near and what follows in histories.
+
+    Args:
+        users, items, age: As `histories` gives them.
+        n_items: Size of the catalog.
+        sampled: Whether these are some of very many users' histories: vectors are then found more quickly.
+    """
     rank = np.arange(len(users)) - np.searchsorted(users, users)
     before, after = np.minimum(rank, AHEAD), np.minimum(age, AHEAD)
     degree, coming = _summed(items, after, n_items), _summed(items, before, n_items) + 1
     nearby = _summed(items, np.minimum(rank, WINDOW) + np.minimum(age, WINDOW), n_items)
-    steps, width = Steps.of(users, items, n_items, WINDOW), table_width(n_items)
+    steps, width = Steps.of(users, items, n_items), table_width(n_items)
     following, rest, associations, information = [], [], [], []
-    for part in steps.parts():
+    for part in steps.parts(WINDOW):
         kept, left = _following(steps.around(part, AHEAD, 0), degree, width)
         following.append(kept)
         rest.append(left)
@@ -88,26 +96,27 @@ def measure_tables(users: IntArray, items: IntArray, age: IntArray, n_items: int
         degree=degree.astype(np.float32),
         share=(coming / coming.sum()).astype(np.float32),
         associations=sp.csr_array(sp.vstack(associations, format="csr")),
-        vectors=embed(sp.csr_array(sp.vstack(information, format="csr"))),
+        vectors=embed(sp.csr_array(sp.vstack(information, format="csr")), quick=sampled),
     )
 
 
-def embed(information: sp.csr_array) -> Table:
+def embed(information: sp.csr_array, *, quick: bool = False) -> Table:
     """Unit item vectors, shape (n_items, d): leading eigenvectors of what neighbours tell of each other.
 
     Args:
         information: Positive pointwise mutual information, shape (n_items, n_items); of a pair that stands on one side
             only, both sides are taken to hold it.
+        quick: As of `leading_eigenvectors`.
     """
     n_items = information.shape[0]
-    matrix = sp.csr_array(information.maximum(information.T)).astype(np.float64)
+    matrix = sp.csr_array(information.maximum(information.T)).astype(np.float32 if quick else np.float64)
     size = min(DIMENSIONS, n_items)
     if n_items <= 4 * DIMENSIONS:
         values, vectors = scipy.linalg.eigh(matrix.toarray())
         leading = np.argsort(-values)[:size]
         values, vectors = values[leading], vectors[:, leading]
     else:
-        values, vectors = leading_eigenvectors(lambda columns: matrix @ columns, n_items, size)
+        values, vectors = leading_eigenvectors(lambda columns: matrix @ columns, n_items, size, quick=quick)
     scaled = vectors * np.sqrt(np.maximum(values, 0))
     lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
     return np.divide(scaled, lengths, out=np.zeros_like(scaled), where=lengths > 1e-9).astype(np.float32)

@@ -33,7 +33,7 @@ from groundlings.personas.taste.regression import centre_and_scale, fit_logistic
 from groundlings.personas.taste.row_cache import CatalogRows
 from groundlings.personas.taste.star_features import StarEvidence
 from groundlings.personas.taste.star_model import StarModel, fit_stars
-from groundlings.personas.taste.training_data import Measured, measure, measure_rows
+from groundlings.personas.taste.training_data import Measured, measure, measure_rows, raters_asked
 from groundlings.personas.taste.weights import AppealWeights, StarWeights, TasteWeights
 
 FEWEST_LABELS = 100
@@ -132,8 +132,9 @@ class Taste:
         return CatalogRows(self)
 
     def get_ready(self, users: IntArray) -> None:
-        """Find and keep the similar users of some, which most of a decision's work goes into."""
+        """Find and keep the similar users of some, and whatever else is worked out once, for all processes to share."""
         self.evidence.similar.find(users)
+        self.known_pairs.of(users[:1], np.zeros(len(users[:1]), dtype=np.int64))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -177,7 +178,7 @@ def fit_taste(
     """
     if weights is None:
         return estimate(measure(dataset, train, salt=salt, seed=seed, labels=labels), features)
-    return _with_weights(*measure_rows(dataset, train), weights)
+    return with_weights(*measure_rows(dataset, train), weights)
 
 
 def estimate(measured: Measured, features: Sequence[str] = FEATURES, *, per_occasion: bool = False) -> Taste:
@@ -195,11 +196,19 @@ def estimate(measured: Measured, features: Sequence[str] = FEATURES, *, per_occa
         if measured.stars is not None and measured.earlier_stars is not None:
             held_out = measured.held_out
             rated = held_out.take(~np.isnan(held_out.ratings))
+            raters = raters_asked(held_out)
+            if raters is not None:
+                rated = rated.take(np.isin(rated.users, raters))
             stars = fit_stars(measured.earlier_stars, rated, measured.stars)
         return Taste(measured.evidence, _fit_appeal(measured, features, per_occasion=per_occasion), stars)
 
 
-def _with_weights(evidence: Evidence, stars: StarEvidence | None, weights: TasteWeights) -> Taste:
+def with_weights(evidence: Evidence, stars: StarEvidence | None, weights: TasteWeights) -> Taste:
+    """What people like by evidence and weights that were estimated before.
+
+    Raises:
+        DataError: The weights know no stars, and the history has some.
+    """
     known = weights.stars
     if stars is None:
         return Taste(evidence, weights.appeal, None)

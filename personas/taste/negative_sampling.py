@@ -20,6 +20,7 @@ import numpy as np
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.sorting import distinct, order_of
 
 MOST_PEOPLE = 2000
 """Labels come from at most this many users: eight weights need no more."""
@@ -70,16 +71,15 @@ class _Candidates:
         nearby = np.repeat(self.rank[liked], NEGATIVES) + chance.integers(-self.reach, self.reach + 1, size)
         return np.concatenate([uniform, self.by_rank[nearby[(nearby >= 0) & (nearby < n_items)]]])
 
-    def times(self, liked: IntArray) -> FloatArray:
-        """How often `draw` is expected to give each item, shape (n_items,)."""
-        n_items = len(self.rank)
-        # Each positive covers the ranks within `reach`: +1 where its window begins, -1 behind its end; the running sum
-        # is then the number of windows that cover a rank.
-        edges = np.zeros(n_items + 1)
-        np.add.at(edges, np.maximum(self.rank[liked] - self.reach, 0), 1.0)
-        np.add.at(edges, np.minimum(self.rank[liked] + self.reach + 1, n_items), -1.0)
-        near = np.cumsum(edges)[self.rank] / (2 * self.reach + 1)
-        return NEGATIVES * (near + len(liked) / n_items)
+    def times(self, liked: IntArray, drawn: IntArray) -> FloatArray:
+        """How often `draw` is expected to give each of some items, shape as `drawn`."""
+        n_items, ranks = len(self.rank), self.rank[drawn]
+        # Each positive covers the ranks within `reach`: so many windows have begun, and so many ended before a rank.
+        centres = np.sort(self.rank[liked])
+        begun = np.searchsorted(centres, ranks + self.reach, side="right")
+        ended = np.searchsorted(centres, ranks - self.reach, side="left")
+        near = (begun - ended) / (2 * self.reach + 1)
+        return np.asarray(NEGATIVES * (near + len(liked) / n_items), dtype=np.float64)
 
 
 def choose_labels(train: Interactions, held_out: Interactions, *, seed: int) -> AppealLabels:
@@ -90,10 +90,10 @@ def choose_labels(train: Interactions, held_out: Interactions, *, seed: int) -> 
     chance = np.random.default_rng(seed)
     by_rank = np.lexsort((np.arange(train.n_items), train.item_counts))
     candidates = _Candidates(by_rank, np.argsort(by_rank), max(int(LIKE_POPULARITY * train.n_items), 5))
-    people = np.unique(held_out.users)
+    people = distinct(held_out.users)
     if len(people) > MOST_PEOPLE:
         people = np.sort(chance.choice(people, MOST_PEOPLE, replace=False))
-    order = np.argsort(held_out.users, kind="stable")
+    order = order_of(held_out.users)
     sorted_users = held_out.users[order]
     starts, ends = (np.searchsorted(sorted_users, people, side=side) for side in ("left", "right"))
     columns: list[tuple[IntArray, IntArray, FloatArray, FloatArray]] = []
@@ -105,7 +105,7 @@ def choose_labels(train: Interactions, held_out: Interactions, *, seed: int) -> 
         met = train.matrix.indices[train.matrix.indptr[user] : train.matrix.indptr[user + 1]]
         passed = candidates.draw(liked, chance)
         passed = passed[~np.isin(passed, met)]
-        stands_for = len(liked) / len(ahead) / candidates.times(liked)[passed]
+        stands_for = len(liked) / len(ahead) / candidates.times(liked, passed)
         items = np.concatenate([liked, passed])
         met_next = (np.arange(len(items)) < len(liked)).astype(np.float64)
         weights = np.concatenate([np.ones(len(liked)), stands_for])

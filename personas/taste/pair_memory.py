@@ -1,10 +1,18 @@
-"""Values of pairs of user and item, kept once computed in a table of a fixed size: much is shown to a user again."""
+"""Values of pairs of user and item, kept once computed in a table of a fixed size: much is shown to a user again.
+
+The table lies in memory that forked processes share, so that those of tomorrow know what a worker computes today. No
+process waits for another: beside each value stands its pair, scrambled with the value itself, so that what two of
+them wrote half each is no pair's (Hyatt and Mann 2002, "A lock-less transposition table implementation for parallel
+search", ICGA Journal).
+"""
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from groundlings.environments.arrays import FloatArray, IntArray
 
@@ -13,6 +21,7 @@ PLACES = 2**21
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(64 - 21)
+_NO_PAIR = np.uint64(2**64 - 1)
 
 
 class PairMemory:
@@ -27,19 +36,27 @@ class PairMemory:
     def __init__(self, compute: Callable[[IntArray, IntArray], FloatArray], n_items: int) -> None:
         self._compute = compute
         self._n_items = n_items
-        self._pairs = np.full(PLACES, -1, dtype=np.int64)
-        self._values = np.empty(PLACES)
+        shared = mmap.mmap(-1, 16 * PLACES)
+        self._values = np.frombuffer(shared, np.float64, PLACES)
+        self._checks = np.frombuffer(shared, np.uint64, PLACES, 8 * PLACES)
+        self._checks[:] = _NO_PAIR
 
     def of(self, users: IntArray, items: IntArray) -> FloatArray:
         """The values of some pairs, shape (n,)."""
-        pairs = users * self._n_items + items
-        places = ((pairs.astype(np.uint64) * _SPREAD) >> _SHIFT).astype(np.int64)
+        pairs = (users * self._n_items + items).astype(np.uint64)
+        places = ((pairs * _SPREAD) >> _SHIFT).astype(np.int64)
         values = self._values[places]
-        missing = np.flatnonzero(self._pairs[places] != pairs)
+        missing = np.flatnonzero((self._checks[places] ^ _scrambled(values)) != pairs)
         if len(missing):
-            found = self._compute(users[missing], items[missing])
+            found = np.ascontiguousarray(self._compute(users[missing], items[missing]), dtype=np.float64)
             values[missing] = found
-            # Of two new pairs of one place the last one stays, in both tables.
-            self._pairs[places[missing]] = pairs[missing]
+            # Of two new pairs of one place the last one stays, in both columns.
             self._values[places[missing]] = found
+            self._checks[places[missing]] = pairs[missing] ^ _scrambled(found)
         return values
+
+
+def _scrambled(values: FloatArray) -> NDArray[np.uint64]:
+    """A word per value; 0 for 0."""
+    words = values.view(np.uint64) * _SPREAD
+    return np.asarray(words ^ (words >> np.uint64(29)))

@@ -7,28 +7,43 @@ popular items are left out who met them long ago; such an item says little of wh
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.interactions import Interactions
-from groundlings.personas.taste.sparse_rows import keep_largest, parts_of, scaled_columns
+from groundlings.environments.sorting import order_of
+from groundlings.personas.taste.many_users import MANY
+from groundlings.personas.taste.sparse_rows import keep_largest, matrix_of, parts_of, scaled_columns
 
 ALIKE = 100
 """How many of the most similar users each user has."""
 
+ALIKE_OF_MANY = 50
+"""The same where users are more than `MANY`."""
+
 MOST_RECENT = 600
 """Users of an item who may be found similar by way of it."""
 
+MOST_RECENT_OF_MANY = 60
+"""The same where users are more than `MANY`: so many come after each other that the latest are many enough."""
+
 _SHORT_HISTORY = 3.0
 _CELLS_AT_ONCE = 4_000_000
+_THREADS, _PARTS_TO_SHARE = 2, 4
+"""Each user's are the same whoever finds them; more threads would wait for memory, and for one another."""
 
 
 class SimilarUsers:
-    """The `ALIKE` most similar users of each user, and how similar they are, computed when first asked about.
+    """The most similar users of each user, and how similar they are, computed when first asked about.
 
     Similarity is a cosine over items weighted by rarity; of equally similar users the first by number are taken.
+
+    Attributes:
+        width: How many each user has.
 
     Args:
         met: 1 for each pair that occurs, shape (n_users, n_items).
@@ -41,6 +56,7 @@ class SimilarUsers:
         self, met: sp.csr_array, recent: sp.csr_array, rarity: NDArray[np.float32], asked: sp.csr_array | None = None
     ) -> None:
         self._n_users = met.shape[0]
+        self.width = ALIKE if self._n_users <= MANY else ALIKE_OF_MANY
         self._others = asked is not None
         weighted = scaled_columns(met, rarity)
         lengths = np.sqrt(weighted.multiply(weighted).sum(axis=1)) + _SHORT_HISTORY * rarity.mean()
@@ -52,11 +68,11 @@ class SimilarUsers:
         size = self._asked.shape[0]
         self._known = np.zeros(size, dtype=np.bool_)
         # Memory is taken up as rows are written.
-        self._users = np.empty((size, ALIKE), dtype=np.int32)
-        self._weights = np.empty((size, ALIKE), dtype=np.float32)
+        self._users = np.empty((size, self.width), dtype=np.int32)
+        self._weights = np.empty((size, self.width), dtype=np.float32)
 
     def of(self, users: IntArray) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Similar users, ascending, and their weights, which sum to 1 or 0, shape (n, ALIKE) each.
+        """Similar users, ascending, and their weights, which sum to 1 or 0, shape (n, width) each.
 
         Someone with fewer of them has the first user with weight 0 in the remaining places.
         """
@@ -65,14 +81,22 @@ class SimilarUsers:
 
     def find(self, users: IntArray) -> None:
         """Find those of some users, and keep them."""
-        missing = np.unique(users[~self._known[users]])
-        for part in parts_of(self._work[missing], _CELLS_AT_ONCE):
-            self._find(missing[part])
+        wanted = np.zeros(len(self._known), dtype=np.bool_)
+        wanted[users] = True
+        missing = np.flatnonzero(wanted & ~self._known)
+        parts = [missing[part] for part in parts_of(self._work[missing], _CELLS_AT_ONCE)]
+        if len(parts) < _PARTS_TO_SHARE:
+            for part in parts:
+                self._find(part)
+            return
+        with ThreadPoolExecutor(_THREADS) as threads:
+            for _ in threads.map(self._find, parts):
+                pass
 
     def rows(self, users: IntArray) -> sp.csr_array:
         """The weights as a sparse matrix, shape (n, n_users)."""
         others, weights = self.of(users)
-        starts = np.arange(len(users) + 1) * ALIKE
+        starts = np.arange(len(users) + 1) * self.width
         matrix = sp.csr_array((weights.ravel(), others.ravel(), starts), shape=(len(users), self._n_users))
         matrix.sum_duplicates()
         return matrix
@@ -80,17 +104,17 @@ class SimilarUsers:
     def _find(self, users: IntArray) -> None:
         likeness = sp.csr_array(self._asked[users] @ self._by_item)
         likeness.data /= self._length[likeness.indices]
-        rows = np.repeat(np.arange(len(users)), np.diff(likeness.indptr))
-        if not self._others:
-            likeness.data[likeness.indices == users[rows]] = 0  # nobody is like themselves
-            likeness.eliminate_zeros()
-        nearest = keep_largest(likeness, ALIKE)
+        if not self._others:  # nobody is like themselves
+            own = np.repeat(users.astype(likeness.indices.dtype), np.diff(likeness.indptr))
+            likeness.data[likeness.indices == own] = 0
+        nearest = keep_largest(likeness, self.width)
+        nearest.eliminate_zeros()
         counts = np.diff(nearest.indptr)
         rows = np.repeat(np.arange(len(users)), counts)
         places = np.arange(nearest.nnz) - nearest.indptr[rows]
-        weights = np.zeros((len(users), ALIKE), dtype=np.float32)
+        weights = np.zeros((len(users), self.width), dtype=np.float32)
         weights[rows, places] = nearest.data
-        others = np.zeros((len(users), ALIKE), dtype=np.int32)
+        others = np.zeros((len(users), self.width), dtype=np.int32)
         others[rows, places] = nearest.indices
         self._users[users] = others
         self._weights[users] = weights / np.maximum(weights.sum(axis=1, keepdims=True), np.float32(1e-9))
@@ -98,15 +122,20 @@ class SimilarUsers:
 
 
 def latest_users(train: Interactions) -> sp.csr_array:
-    """1 for each of the latest `MOST_RECENT` users of each item, shape (n_items, n_users).
+    """1 for each of the latest users of each item, shape (n_items, n_users); `MOST_RECENT` says how many.
 
     Of users with the same time the last by number are taken.
     """
-    order = np.lexsort((train.users, train.timestamps, train.items))
-    users, items = train.users[order], train.items[order]
-    later = np.searchsorted(items, items, side="right") - 1 - np.arange(len(items))
-    kept = later < MOST_RECENT
-    ones = np.ones(np.count_nonzero(kept), dtype=np.float32)
-    found = sp.csr_array((ones, (items[kept], users[kept])), shape=(train.n_items, train.n_users))
-    found.data[:] = 1
+    users, times = train.users, train.timestamps
+    in_order = (times[1:] > times[:-1]) | ((times[1:] == times[:-1]) & (users[1:] >= users[:-1]))
+    order = order_of(train.items) if in_order.all() else np.lexsort((users, times, train.items))
+    users, items = users[order], train.items[order]
+    later = np.cumsum(np.bincount(items, minlength=train.n_items))[items] - 1 - np.arange(len(items))
+    kept = later < (MOST_RECENT if train.n_users <= MANY else MOST_RECENT_OF_MANY)
+    users, items = users[kept], items[kept]
+    ones = np.ones(len(users), dtype=np.float32)
+    found = matrix_of(ones, items, users, (train.n_items, train.n_users))
+    if train.met.nnz < len(train):
+        found.sum_duplicates()
+        found.data[:] = 1
     return found

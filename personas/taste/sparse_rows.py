@@ -9,6 +9,22 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from groundlings.environments.arrays import IntArray
+from groundlings.environments.sorting import order_of, pair_keys
+
+
+def matrix_of(
+    values: NDArray[np.float32], rows: NDArray[np.integer], columns: NDArray[np.integer], shape: tuple[int, int]
+) -> sp.csr_array:
+    """The matrix of values at places of which none occurs twice, columns ascending."""
+    order = order_of(pair_keys(rows, columns, shape[1])[0])
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))]).astype(np.int32)
+    return sp.csr_array((values[order], columns[order].astype(np.int32), bounds), shape=shape)
+
+
+def narrow(matrix: sp.csr_array) -> sp.csr_array:
+    """A copy with values and places of 32 bits, which later work goes through in half the time."""
+    parts = matrix.data.astype(np.float32), matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
+    return sp.csr_array(parts, shape=matrix.shape)
 
 
 def row_products(left: sp.csr_array, right: sp.csr_array) -> NDArray[np.float32]:
@@ -31,27 +47,42 @@ def keep_largest(matrix: sp.csr_array, width: int, scores: NDArray[np.floating] 
         scores: Of the stored cells, shape (nnz,); the values themselves if absent.
     """
     values = matrix.data if scores is None else scores
-    kept = np.ones(len(values), dtype=np.bool_)
-    for row in np.flatnonzero(np.diff(matrix.indptr) > width):
-        cells = slice(matrix.indptr[row], matrix.indptr[row + 1])
-        kept[cells] = _largest(values[cells], matrix.indices[cells], width)
-    result = matrix
-    if not kept.all():
-        counted = np.concatenate([[0], np.cumsum(kept)])
-        cut = matrix.data[kept], matrix.indices[kept], counted[matrix.indptr]
-        result = sp.csr_array(cut, shape=matrix.shape)
+    lengths = np.diff(matrix.indptr)
+    long = np.flatnonzero(lengths > width)
+    if not len(long):
+        matrix.sort_indices()
+        return matrix
+    smallest = np.full(matrix.shape[0], -np.inf, dtype=values.dtype)
+    smallest[long] = _smallest_of_largest(values, matrix.indptr, long, width)
+    floor = np.repeat(smallest, lengths)
+    kept = values > floor
+    # Of those that equal the smallest kept one, as many as there is room for.
+    equal = np.flatnonzero(values == floor)
+    rows = np.searchsorted(matrix.indptr, equal, side="right") - 1
+    room = width - np.diff(np.concatenate([[0], np.cumsum(kept)])[matrix.indptr])
+    disputed = (np.bincount(rows, minlength=matrix.shape[0]) > room)[rows]
+    kept[equal[~disputed]] = True
+    equal, rows = equal[disputed], rows[disputed]
+    by_column = np.lexsort((matrix.indices[equal], rows))
+    equal, rows = equal[by_column], rows[by_column]
+    kept[equal[np.arange(len(equal)) - np.searchsorted(rows, rows) < room[rows]]] = True
+    bounds = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr].astype(matrix.indptr.dtype)
+    result = sp.csr_array((matrix.data[kept], matrix.indices[kept], bounds), shape=matrix.shape)
     result.sort_indices()
     return result
 
 
-def _largest(scores: NDArray[np.floating], columns: NDArray[np.integer], width: int) -> NDArray[np.bool_]:
-    """Which of the scores are the largest, those of the first columns where some are equal, shape as `scores`."""
-    last = np.partition(scores, len(scores) - width)[len(scores) - width]
-    largest = scores > last
-    equal = np.flatnonzero(scores == last)
-    room = width - np.count_nonzero(largest)
-    largest[equal if len(equal) == room else equal[np.argsort(columns[equal])[:room]]] = True
-    return largest
+def _smallest_of_largest(
+    values: NDArray[np.floating], starts: NDArray[np.integer], rows: IntArray, width: int
+) -> NDArray[np.floating]:
+    """The smallest of the largest values of some rows, each of more than `width` values, shape (n_rows,)."""
+    moved = values.copy()
+    smallest = np.empty(len(rows), dtype=values.dtype)
+    for number, (first, last) in enumerate(zip(starts[rows].tolist(), starts[rows + 1].tolist(), strict=True)):
+        row, place = moved[first:last], last - first - width
+        row.partition(place)
+        smallest[number] = row[place]
+    return smallest
 
 
 def parts_of(work: IntArray, most: int) -> Iterator[slice]:

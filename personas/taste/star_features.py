@@ -13,9 +13,12 @@ from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.people import People
+from groundlings.environments.row_order import by_user_and_time
+from groundlings.environments.sorting import order_of
 from groundlings.personas.profile import count_stars
 from groundlings.personas.taste.groups import fit_groups
 from groundlings.personas.taste.leading_vectors import leading_eigenvectors
+from groundlings.personas.taste.many_users import MANY, sampled_users
 
 STAR_FEATURES = ("standing", "group", "taste", "drift")
 """Names and order of what leans a person towards more stars.
@@ -40,9 +43,13 @@ MEAN_PRIOR = 5.0
 
 _BIAS_SWEEPS = 10
 _TILT_STEPS = 30
+_TILT_STEPS_OF_MANY = 8
+"""Newton's method has doubled its exact digits often enough by then, from a start of 0."""
 _TASTE_RIDGE = 5.0
 _RATING_DIMENSIONS = 20
 _RATING_WEIGHT = 0.3
+_MOST_RATINGS = 1_000_000
+"""Of those that vectors of items are made of where users are very many."""
 _LATEST = 10
 _PAIRS_AT_ONCE = 20_000
 _ROWS_TOGETHER = 8
@@ -59,7 +66,7 @@ class StarEvidence:
         item_bias: Shape (n_items,).
         usual_bias: Mean item bias of what the person has rated, shape (n_users,).
         group_coefficients: Of the regressions of the person's groups, summed, shape (n_users, d).
-        coefficients: Of the person's own regression, shape (n_users, d).
+        coefficients: Of the person's own regression, shape (n_users, d); NaN for people of whom nothing was asked.
         item_features: What it regresses on, shape (n_items, d).
         drift: Shape (n_users,).
     """
@@ -101,7 +108,11 @@ class StarEvidence:
 
 
 def measure_stars(
-    train: Interactions, scale: RatingScale, item_features: NDArray[np.float32], people: People
+    train: Interactions,
+    scale: RatingScale,
+    item_features: NDArray[np.float32],
+    people: People,
+    asked: IntArray | None = None,
 ) -> StarEvidence | None:
     """Measure everybody; None when nobody gave a rating.
 
@@ -110,6 +121,7 @@ def measure_stars(
         scale: The stars in use.
         item_features: What is known of the items besides ratings, shape (n_items, d).
         people: What users said of themselves, for the groups.
+        asked: Users whose own coefficients are wanted; None = everybody's.
     """
     rated = train.take(~np.isnan(train.ratings))
     if not len(rated):
@@ -126,7 +138,7 @@ def measure_stars(
         item_bias=item_bias,
         usual_bias=usual,
         group_coefficients=of_groups,
-        coefficients=_taste_regressions(rated, own_part, features),
+        coefficients=_taste_regressions(rated, own_part, features, asked),
         item_features=features,
         drift=_drift(rated, left_over),
     )
@@ -146,20 +158,33 @@ def biases(rated: Interactions) -> tuple[FloatArray, FloatArray, float]:
 
 
 def star_shares(rated: Interactions, scale: RatingScale) -> FloatArray:
-    """Each person's shares of the stars, smoothed, shape (n_users, n_stars).
+    """Each person's shares of the stars, smoothed, shape (n_users, n_stars)."""
+    counts = count_stars(rated, scale)
+    if len(counts) <= MANY:
+        return _smoothed_shares(counts, counts.sum(axis=0), _TILT_STEPS)
+    parts = (counts[first : first + MANY] for first in range(0, len(counts), MANY))
+    return np.concatenate([_smoothed_shares(part, counts.sum(axis=0), _TILT_STEPS_OF_MANY) for part in parts])
+
+
+def _smoothed_shares(counts: IntArray, of_everybody: IntArray, steps: int) -> FloatArray:
+    """The shares of some people, shape (n, n_stars).
 
     Smoothing towards everybody's shares would give all people everybody's spread, which is wider than one
     person's. So each person is smoothed towards everybody's shares *tilted* to that person's own mean, p_k
     proportional to overall_k * exp(tilt * k): of all distributions with that mean the closest to everybody's.
+
+    Args:
+        counts: How often each gave each star value, shape (n, n_stars).
+        of_everybody: How often all people together did, shape (n_stars,).
+        steps: Of Newton's method.
     """
-    counts = count_stars(rated, scale)
     stars = np.arange(counts.shape[1])
     given = counts.sum(axis=1)
-    overall = (counts.sum(axis=0) + 1) / (counts.sum() + len(stars))
+    overall = (of_everybody + 1) / (of_everybody.sum() + len(stars))
     middle = overall @ stars
     mean = (counts @ stars + MEAN_PRIOR * middle) / (given + MEAN_PRIOR)
     tilt = np.zeros(len(mean))
-    for _ in range(_TILT_STEPS):  # Newton's method; steps of at most 1 keep it inside the scale
+    for _ in range(steps):  # steps of at most 1 keep it inside the scale
         tilted = overall * np.exp(tilt[:, None] * (stars - middle))
         tilted /= tilted.sum(axis=1, keepdims=True)
         reached = tilted @ stars
@@ -168,27 +193,37 @@ def star_shares(rated: Interactions, scale: RatingScale) -> FloatArray:
 
 
 def _rating_vectors(rated: Interactions, left_over: FloatArray) -> FloatArray:
-    """Item vectors from a truncated SVD of what the biases leave over, mean square length 1, shape (n_items, d)."""
-    per_user = np.bincount(rated.users, minlength=rated.n_users) + BIAS_PRIOR
-    per_item = np.bincount(rated.items, minlength=rated.n_items) + BIAS_PRIOR
-    shrunk = left_over / np.sqrt(per_user[rated.users] * per_item[rated.items])
-    matrix = sp.csr_array((shrunk, (rated.users, rated.items)), shape=(rated.n_users, rated.n_items))
+    """Item vectors from a truncated SVD of what the biases leave over, mean square length 1, shape (n_items, d).
+
+    Where users are very many, it is that of a sample of them.
+    """
+    chosen = sampled_users(np.bincount(rated.users, minlength=rated.n_users), _MOST_RATINGS)
+    rows = chosen[rated.users]
+    sampled = not rows.all()
+    users, items, n_users = rated.users, rated.items, rated.n_users
+    if sampled:
+        users, n_users = (np.cumsum(chosen) - 1)[users[rows]], np.count_nonzero(chosen)
+        items, left_over = items[rows], left_over[rows].astype(np.float32)
+    per_user = (np.bincount(users, minlength=n_users) + BIAS_PRIOR).astype(left_over.dtype)
+    per_item = (np.bincount(items, minlength=rated.n_items) + BIAS_PRIOR).astype(left_over.dtype)
+    shrunk = left_over / np.sqrt(per_user[users] * per_item[items])
+    matrix = sp.csr_array((shrunk, (users, items)), shape=(n_users, rated.n_items))
     turned = matrix.T.tocsr()
     size = min(_RATING_DIMENSIONS, *matrix.shape)
 
-    def squared(columns: FloatArray) -> FloatArray:
+    def squared(columns: NDArray[np.floating]) -> NDArray[np.floating]:
         return np.asarray(turned @ np.asarray(matrix @ columns))
 
     # Right singular vectors are eigenvectors of the matrix's square over items.
-    _, vectors = leading_eigenvectors(squared, rated.n_items, size)
+    _, vectors = leading_eigenvectors(squared, rated.n_items, size, quick=sampled)
     vectors = vectors * np.sqrt(per_item)[:, None]
     return vectors / np.sqrt(max((vectors**2).sum(axis=1).mean(), 1e-12))
 
 
 def _taste_regressions(
-    rated: Interactions, left_over: FloatArray, item_features: NDArray[np.float32]
+    rated: Interactions, left_over: FloatArray, item_features: NDArray[np.float32], asked: IntArray | None = None
 ) -> NDArray[np.float32]:
-    """Ridge coefficients of each person, shape (n_users, d), zero for people without ratings.
+    """Ridge coefficients of each person, shape (n_users, d), zero for people without ratings, NaN for those not asked.
 
     People with about as many ratings are solved for together; rows of 0, which say nothing, bring them to one number.
     Where features are more than ratings, the dual form is solved (Saunders, Gammerman and Vovk 1998, "Ridge regression
@@ -196,7 +231,12 @@ def _taste_regressions(
     """
     size = item_features.shape[1]
     coefficients = np.zeros((rated.n_users, size), dtype=np.float32)
-    order = np.argsort(rated.users, kind="stable")
+    order = order_of(rated.users)
+    if asked is not None:
+        wanted = np.zeros(rated.n_users, dtype=np.bool_)
+        wanted[asked] = True
+        coefficients[~wanted] = np.nan
+        order = order[wanted[rated.users[order]]]
     people, starts, counts = np.unique(rated.users[order], return_index=True, return_counts=True)
     lengths = -(-counts // _ROWS_TOGETHER) * _ROWS_TOGETHER
     # One more row, all 0, which empty places refer to.
@@ -226,9 +266,9 @@ def _ridge_solutions(designs: FloatArray, targets: FloatArray) -> FloatArray:
 
 def _drift(rated: Interactions, left_over: FloatArray) -> FloatArray:
     """Mean left-over of each person's latest ratings, shrunk as if as many more had none, shape (n_users,)."""
-    order = np.lexsort((rated.timestamps, rated.users))
+    order = by_user_and_time(rated)
     users = rated.users[order]
-    age = np.searchsorted(users, users, side="right") - 1 - np.arange(len(users))
+    age = np.cumsum(np.bincount(users, minlength=rated.n_users))[users] - 1 - np.arange(len(users))
     latest = order[age < _LATEST]
     sums = np.bincount(rated.users[latest], left_over[latest], minlength=rated.n_users)
     return sums / (np.bincount(rated.users[latest], minlength=rated.n_users) + _LATEST)

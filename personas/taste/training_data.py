@@ -9,6 +9,7 @@ groceries the weight of popularity grew by half, and recommenders of popular ite
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +20,10 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
 from groundlings.environments.repeats import SECONDS_PER_DAY
+from groundlings.environments.sorting import are_among, distinct, pair_keys
 from groundlings.environments.split import LabelRows, people_in_thirds, split_training
 from groundlings.personas.taste.features import Evidence, Features, measure_evidence
+from groundlings.personas.taste.many_users import MOST_RATERS, sampled_users
 from groundlings.personas.taste.negative_sampling import AppealLabels, choose_labels
 from groundlings.personas.taste.star_features import StarEvidence, measure_stars
 
@@ -60,7 +63,7 @@ class Measured:
         Neither has log-odds that a level could be set by. Candidates are all items of the catalog that are not in a
         person's history without the held-out rows.
         """
-        people = np.unique(self.held_out.users)
+        people = distinct(self.held_out.users)
         met = np.diff(self.held_out.matrix.indptr)[people].sum()
         before = np.diff(self.earlier.met.indptr)[people]
         candidates = len(people) * self.held_out.n_items - before.sum()
@@ -69,17 +72,18 @@ class Measured:
 
 def measure(dataset: Dataset, train: Interactions, *, salt: str, seed: int, labels: LabelRows = "latest") -> Measured:
     """Measure everything that `fit_taste` needs; arguments as there."""
-    # One thread: faster on so many small matrices, and sums are always taken in the same order.
-    with threadpool_limits(1, "blas"):
+    # One thread each: faster on so many small matrices, and sums are always taken in the same order.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as beside:
+        everything = beside.submit(measure_rows, dataset, train)
         fitting = people_in_thirds(dataset.people.user_ids, salt) != 2
         inner = split_training(dataset, train, HELD_OUT, labels, salt=salt)
         new = inner.test.take(~_occur(inner.test, inner.train)).first_meetings()
         earlier_rows = train_without(train, new, fitting)
         held_out = new.take(fitting[new.users])
-        earlier, earlier_stars = measure_rows(dataset, earlier_rows)
+        earlier, earlier_stars = measure_rows(dataset, earlier_rows, raters=raters_asked(held_out))
         chosen = choose_labels(train, held_out.chosen(), seed=name_key("labels", salt, seed))
         features = earlier.pairs(chosen.users, chosen.items)
-        evidence, stars = measure_rows(dataset, train)
+        evidence, stars = everything.result()
         return Measured(evidence, stars, earlier, earlier_stars, chosen, features, held_out, _occasions(inner.test))
 
 
@@ -87,15 +91,32 @@ def _occasions(rows: Interactions) -> IntArray:
     """Days (UTC) on which each user has a row, shape (n_users,)."""
     days = rows.timestamps // (SECONDS_PER_DAY * rows.ticks_per_second)
     first, last = int(days.min(initial=0)), int(days.max(initial=0))
-    found = np.unique(rows.users * (last - first + 1) + days - first)
+    found = distinct(rows.users * (last - first + 1) + days - first)
     return np.bincount(found // (last - first + 1), minlength=rows.n_users).astype(np.int64)
 
 
-def measure_rows(dataset: Dataset, rows: Interactions) -> tuple[Evidence, StarEvidence | None]:
-    """The evidence of some rows, and that of their stars, None where nobody gave any."""
+def raters_asked(held_out: Interactions) -> IntArray | None:
+    """Whose held-out ratings the star model is estimated on; None where they are so few that it is everybody's."""
+    work = np.bincount(held_out.users[~np.isnan(held_out.ratings)], minlength=held_out.n_users)
+    asked = sampled_users(work, 0, least=MOST_RATERS)
+    return None if np.count_nonzero(work) <= MOST_RATERS else np.flatnonzero(asked)
+
+
+def measure_rows(
+    dataset: Dataset, rows: Interactions, *, real: Interactions | None = None, raters: IntArray | None = None
+) -> tuple[Evidence, StarEvidence | None]:
+    """The evidence of some rows, and that of their stars, None where nobody gave any.
+
+    Args:
+        dataset: Items, people and the scale.
+        rows: What is known of users.
+        real: The rows that tell of items, where those of synthetic users do not; all if absent.
+        raters: Whose own regressions of stars are wanted; None = everybody's.
+    """
     with threadpool_limits(1, "blas"):
-        evidence = measure_evidence(rows.chosen().first_meetings(), dataset.catalog)
-        return evidence, measure_stars(rows, dataset.scale, star_features(evidence), dataset.people)
+        told = None if real is None else real.chosen().first_meetings()
+        evidence = measure_evidence(rows.chosen().first_meetings(), dataset.catalog, told)
+        return evidence, measure_stars(rows, dataset.scale, star_features(evidence), dataset.people, raters)
 
 
 def train_without(train: Interactions, held_out: Interactions, fitting: BoolArray) -> Interactions:
@@ -105,7 +126,8 @@ def train_without(train: Interactions, held_out: Interactions, fitting: BoolArra
 
 def _occur(rows: Interactions, others: Interactions) -> BoolArray:
     """Whether the user and the item of each row occur together among other rows, shape (n_rows,)."""
-    return np.isin(rows.users * rows.n_items + rows.items, others.users * others.n_items + others.items)
+    pairs, wanted = (pair_keys(each.users, each.items, each.n_items)[0] for each in (rows, others))
+    return are_among(pairs, wanted)
 
 
 def star_features(evidence: Evidence) -> Features:

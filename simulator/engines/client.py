@@ -28,10 +28,9 @@ from groundlings.simulator.engines.client_messages import (
     packed_together,
 )
 from groundlings.simulator.engines.worker import Answer, become_worker, portable
-from groundlings.simulator.language.admission import AdmittedModel, Outcome, Wanted, layers
+from groundlings.simulator.language.admission import AdmittedModel, Result, Wanted, layers
 from groundlings.simulator.language.client_seat import Seat, ServesClients
-from groundlings.simulator.session import CohortRecord
-from groundlings.simulator.shards import Occasion
+from groundlings.simulator.shards import Occasion, Outcome
 
 _GATHER_SECONDS = 0.005
 """How long a finished session waits for others to be sent with."""
@@ -95,7 +94,7 @@ class _Client:
         self._put(Enter(ticket, wanted), urgent=True)
         return ticket, await self._answer(ticket)
 
-    async def leave(self, ticket: int, outcome: Outcome) -> ChatReply | None:
+    async def leave(self, ticket: int, outcome: Result) -> ChatReply | None:
         """See `Gate.leave`; nobody waits for the word on a request that came to nothing."""
         self._put(Leave(ticket, outcome), urgent=True)
         return await self._answer(ticket) if isinstance(outcome, ChatReply) else None
@@ -155,9 +154,9 @@ class _Client:
 
     async def _simulate(self, number: int) -> None:
         async with self._places:
-            outcome: CohortRecord | Exception
+            outcome: Outcome | Exception
             try:
-                outcome = await self._occasion.record(number)
+                outcome = await self._occasion.outcome(number)
             except Exception as fault:
                 outcome = portable(fault)
         self._put(Answer(number, outcome))

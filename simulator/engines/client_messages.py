@@ -12,8 +12,9 @@ from typing import Any
 from groundlings.environments.chat import ChatReply
 from groundlings.environments.sessions import Sessions
 from groundlings.simulator.engines.worker import Answer
-from groundlings.simulator.language.admission import Outcome, Wanted
+from groundlings.simulator.language.admission import Result, Wanted
 from groundlings.simulator.session import CohortRecord
+from groundlings.simulator.shards import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Leave:
     """From a client: what came of an admitted request."""
 
     ticket: int
-    outcome: Outcome
+    outcome: Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +99,11 @@ def unpacked_together(content: bytes, sessions: Callable[[int], Sessions]) -> li
 
 
 def _with_sessions(answer: Answer, sessions: Callable[[int], Sessions]) -> Answer:
-    if not isinstance(answer.outcome, CohortRecord):
+    outcome = answer.outcome
+    if not isinstance(outcome, Outcome) or not isinstance(outcome.sessions, CohortRecord):
         return answer
-    return replace(answer, outcome=replace(answer.outcome, sessions=sessions(answer.shard)))
+    whole = replace(outcome.sessions, sessions=sessions(answer.shard))
+    return replace(answer, outcome=replace(outcome, sessions=whole))
 
 
 def _left_out(_: Sessions) -> tuple[Callable[[], None], tuple[()]]:

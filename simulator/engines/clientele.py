@@ -32,16 +32,20 @@ from groundlings.simulator.engines.client_messages import (
     unpacked_together,
 )
 from groundlings.simulator.engines.pool import ending
+from groundlings.simulator.engines.stopped import StoppedWorkers
 from groundlings.simulator.engines.worker import ATTEMPTS, Answer, portable
-from groundlings.simulator.language.admission import ClientLost, NoAnswer, Outcome, Wanted, admitted, layers
+from groundlings.simulator.language.admission import ClientLost, NoAnswer, Result, Wanted, admitted, layers
 from groundlings.simulator.language.client_seat import Seat, ServesClients
-from groundlings.simulator.session import CohortRecord
-from groundlings.simulator.shards import Occasion
+from groundlings.simulator.log.shard_rows import Counts
+from groundlings.simulator.shards import Occasion, Outcome
 
 _WINDOW = 8
 """Sessions that may wait for an earlier one, for each that may be open."""
 
 _ENDING_SECONDS = 5.0
+
+_LOOKS_SECONDS = 5.0
+"""See `pool`."""
 
 
 @dataclass(eq=False)
@@ -87,12 +91,12 @@ class Clientele:
         tell: Is told what clients have to say.
 
     Attributes:
-        answers: Shard -> its record, or the error that ended it; those that have not been taken.
+        answers: Shard -> what came of it, or the error that ended it; those that have not been taken.
     """
 
     def __init__(self, occasion: Occasion, clients: int, concurrency: int, tell: Callable[[str], None]) -> None:
         assert isinstance(occasion.snapshot.mind, AsksModel)
-        self.answers: dict[int, CohortRecord | Exception] = {}
+        self.answers: dict[int, Outcome | Exception] = {}
         self._occasion, self._clients, self._concurrency, self._tell = occasion, clients, concurrency, tell
         self._model = occasion.snapshot.mind.model
         _, _, servers = layers(self._model)
@@ -107,6 +111,7 @@ class Clientele:
         self._loop = asyncio.get_running_loop()
         self._readers: list[Thread] = []
         self._hired: list[_Client] = []
+        self._silent, self._stopped = False, StoppedWorkers()
         self._life = os.pipe()
         try:
             for seat in range(clients):
@@ -118,11 +123,11 @@ class Clientele:
 
     @property
     def open(self) -> list[int]:
-        """Shards that were begun and have no record, as far as is known here."""
+        """Shards that were begun and of which nothing came yet, as far as is known here."""
         return [*self._failed, *(shard for client in self._hired for shard in client.begun)]
 
-    def take(self, number: int) -> CohortRecord:
-        """The record of a shard; raises the error that ended it."""
+    def take(self, number: int) -> Outcome:
+        """What came of a shard; raises the error that ended it."""
         answer = self.answers.pop(number)
         if isinstance(answer, BaseException):
             raise answer
@@ -132,19 +137,28 @@ class Clientele:
         """Hand out shards and take in what comes back; what was lost meanwhile, in words.
 
         Args:
-            until: The shard whose record is wanted first; others are begun so far ahead of it.
+            until: The shard whose outcome is wanted first; others are begun so far ahead of it.
 
         Raises:
-            WorkerLost: See `ClientProcesses.records`.
+            WorkerLost: See `ClientProcesses.outcomes`.
         """
         self._hand_out(until)
-        heard = [await self._inbox.get()]
+        heard = []
+        self._silent = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOKS_SECONDS):
+                heard.append(await self._inbox.get())
+                self._silent = False
         while not self._inbox.empty():
             heard.append(self._inbox.get_nowait())
         for client, content in heard:
             if content is not None:
                 self._take_in(client, content)
         return [self._replaced(client) for client, content in heard if content is None]
+
+    def stopped(self) -> list[str]:
+        """What is to be said of clients that somebody has stopped, where nothing came for a while."""
+        return self._stopped.look(client.process.pid for client in self._hired) if self._silent else []
 
     async def wind_up(self) -> None:
         """End all clients; what they have finished by then is among the answers, and what they spent is counted."""
@@ -198,8 +212,9 @@ class Clientele:
         match message:
             case Answer(shard, outcome):
                 client.given.remove(shard)
+                assert not isinstance(outcome, Counts), "nobody asked for rows"
                 self.answers[shard] = outcome
-                if not isinstance(outcome, CohortRecord):
+                if isinstance(outcome, Exception):
                     self._failed.append(shard)
             case Enter(ticket, wanted):
                 task = self._loop.create_task(self._admit(client, ticket, wanted))
@@ -321,7 +336,7 @@ class Clientele:
         client.admitted.clear()
 
 
-def _resolve(waiting: asyncio.Future[ChatReply] | None, outcome: Outcome) -> None:
+def _resolve(waiting: asyncio.Future[ChatReply] | None, outcome: Result) -> None:
     if waiting is None or waiting.done():
         return
     if isinstance(outcome, ChatReply):

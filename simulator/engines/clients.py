@@ -21,8 +21,7 @@ from groundlings.simulator.engines.clientele import Clientele
 from groundlings.simulator.engines.engine import IN_PROCESS
 from groundlings.simulator.language.admission import layers
 from groundlings.simulator.language.client_seat import ServesClients
-from groundlings.simulator.session import CohortRecord
-from groundlings.simulator.shards import Occasion
+from groundlings.simulator.shards import Occasion, Outcome
 
 
 class ClientProcesses:
@@ -42,18 +41,18 @@ class ClientProcesses:
         self._told: set[str] = set()
         self.lost = 0
 
-    def records(
+    def outcomes(
         self, occasion: Occasion, concurrency: int, cut_short: Callable[[Sessions], None]
-    ) -> AsyncGenerator[CohortRecord, None]:
-        """See `Engine.records`; where there is no work for two clients, this process asks.
+    ) -> AsyncGenerator[Outcome, None]:
+        """See `Engine.outcomes`; where there is no work for two clients, this process asks.
 
         Raises:
             WorkerLost: The same session has lost its client `ATTEMPTS` times.
         """
         clients = min(self._clients, concurrency, len(occasion), most_clients(occasion.snapshot.mind))
         if clients < 2:
-            return IN_PROCESS.records(occasion, concurrency, cut_short)
-        return self._records(occasion, clients, concurrency, cut_short)
+            return IN_PROCESS.outcomes(occasion, concurrency, cut_short)
+        return self._outcomes(occasion, clients, concurrency, cut_short)
 
     def over(self, arm: str) -> None:
         """See `Engine.over`."""
@@ -61,15 +60,15 @@ class ClientProcesses:
     def close(self) -> None:
         """See `Engine.close`: clients end with their occasion."""
 
-    async def _records(
+    async def _outcomes(
         self, occasion: Occasion, clients: int, concurrency: int, cut_short: Callable[[Sessions], None]
-    ) -> AsyncGenerator[CohortRecord, None]:
+    ) -> AsyncGenerator[Outcome, None]:
         try:
             crew = Clientele(occasion, clients, concurrency, self._tell_once)
         except OSError as fault:
             self._tell_once(f"asked from one process, because no other could be started ({fault.strerror})")
-            async for record in IN_PROCESS.records(occasion, concurrency, cut_short):
-                yield record
+            async for outcome in IN_PROCESS.outcomes(occasion, concurrency, cut_short):
+                yield outcome
             return
         try:
             for number in range(len(occasion)):
@@ -77,6 +76,8 @@ class ClientProcesses:
                     for loss in await crew.work(until=number):
                         self.lost += 1
                         self._tell(f"{occasion.words}: {loss}")
+                    for stop in crew.stopped():
+                        self._tell(f"{occasion.words}: {stop}")
                 yield crew.take(number)
         except (Exception, asyncio.CancelledError):
             await crew.wind_up()

@@ -12,21 +12,22 @@ from groundlings.recommenders.interleaving import TeamDraftRecommender
 from groundlings.recommenders.registry import parts_of
 from groundlings.recommenders.supplied import TrainedRecommender
 from groundlings.simulator.concurrency import in_order
-from groundlings.simulator.session import CohortRecord
-from groundlings.simulator.shards import Occasion
+from groundlings.simulator.shards import Occasion, Outcome
 
 
 class Engine(Protocol):
-    """Simulates the shards of an occasion, side by side, and hands out their records in the order of the shards.
+    """Simulates the shards of an occasion, side by side, and hands out what came of them in the order of the shards.
 
-    While it works nothing in the occasion changes. When a shard fails, records that are finished are yielded before the
-    failure is raised, and so they are where an error is thrown into the generator: what was decided is not thrown away.
+    While it works nothing in the occasion changes. When a shard fails, outcomes that are finished are yielded before
+    the failure is raised, and so they are where an error is thrown into the generator: what was decided is not thrown
+    away. The exception are rows that were laid out elsewhere, behind a shard that has none: their ids do not follow
+    those before them (`LogWriter.follows`), and a resumed run simulates them again.
     """
 
-    def records(
+    def outcomes(
         self, occasion: Occasion, concurrency: int, cut_short: Callable[[Sessions], None]
-    ) -> AsyncGenerator[CohortRecord, None]:
-        """The record of each shard.
+    ) -> AsyncGenerator[Outcome, None]:
+        """What came of each shard.
 
         Args:
             occasion: What to simulate.
@@ -47,19 +48,19 @@ class Engine(Protocol):
 class InProcess:
     """Simulates in this process; minds and recommenders may wait for models, and may be anything."""
 
-    def records(
+    def outcomes(
         self, occasion: Occasion, concurrency: int, cut_short: Callable[[Sessions], None]
-    ) -> AsyncGenerator[CohortRecord, None]:
-        """See `Engine.records`."""
+    ) -> AsyncGenerator[Outcome, None]:
+        """See `Engine.outcomes`; the log lays the rows out."""
 
-        async def record(number: int) -> CohortRecord:
+        async def outcome(number: int) -> Outcome:
             try:
-                return await occasion.record(number)
+                return await occasion.outcome(number)
             except BaseException:
                 cut_short(occasion.sessions(number))
                 raise
 
-        return in_order(record, range(len(occasion)), concurrency)
+        return in_order(outcome, range(len(occasion)), concurrency)
 
     def over(self, arm: str) -> None:
         """See `Engine.over`."""

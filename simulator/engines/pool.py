@@ -2,7 +2,8 @@
 
 Workers are forked when an occasion begins and end with it. So they have everything without being sent anything: what
 the recommender has learnt, minds, stock and history are pages of memory that they share with this process, and a fork
-takes milliseconds however large they are. Only records come back. The log is written here and by nobody else.
+takes milliseconds however large they are. Only what happened comes back: of large shards the rows, laid out, or files
+that hold them, of small ones the records. The log is written here and by nobody else.
 
 Fork is safe here for these reasons, and offered where they hold (`why_no_fork`). A worker computes and nothing else: it
 neither prints nor touches a database, and ends without running what was registered for the end. It uses one thread
@@ -30,17 +31,21 @@ from groundlings.environments.errors import WorkerLost
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import GetsReady
 from groundlings.simulator.engines.engine import IN_PROCESS
-from groundlings.simulator.engines.worker import ATTEMPTS, Answer, simulate_what_is_asked, unpacked
-from groundlings.simulator.session import CohortRecord
-from groundlings.simulator.shards import Occasion
+from groundlings.simulator.engines.stopped import StoppedWorkers
+from groundlings.simulator.engines.worker import ATTEMPTS, Answer, Begins, simulate_what_is_asked, unpacked
+from groundlings.simulator.log.shard_rows import Counts
+from groundlings.simulator.shards import Numbering, Occasion, Outcome
 
 _AHEAD = 2
 """Shards that a worker has been given at a time, so that it need not wait while this process writes."""
 
 _ENDING_SECONDS = 5.0
 
+_LOOKS_SECONDS = 5.0
+"""How long no answer may come before it is seen whether somebody has stopped a worker."""
+
 _WINDOW = 4
-"""Records per worker that may wait for an earlier one."""
+"""Shards per worker that may wait for an earlier one."""
 
 
 def why_no_fork() -> str | None:
@@ -57,7 +62,7 @@ class WorkerPool:
 
     Args:
         workers: How many, at most.
-        tell: Is told of workers that were killed.
+        tell: Is told of workers that were killed or stopped.
 
     Attributes:
         lost: Workers that were killed; what they had begun was simulated again.
@@ -69,16 +74,16 @@ class WorkerPool:
         self._refused = False
         self.lost = 0
 
-    def records(
+    def outcomes(
         self, occasion: Occasion, concurrency: int, cut_short: Callable[[Sessions], None]
-    ) -> AsyncGenerator[CohortRecord, None]:
-        """See `Engine.records`; one shard is simulated in this process.
+    ) -> AsyncGenerator[Outcome, None]:
+        """See `Engine.outcomes`; one shard is simulated in this process.
 
         Raises:
             WorkerLost: The same shard has ended its worker `ATTEMPTS` times.
         """
         if len(occasion) < 2:
-            return IN_PROCESS.records(occasion, concurrency, cut_short)
+            return IN_PROCESS.outcomes(occasion, concurrency, cut_short)
         if isinstance(occasion.snapshot.mind, GetsReady):
             occasion.snapshot.mind.get_ready(occasion.users)
         try:
@@ -87,8 +92,8 @@ class WorkerPool:
             if not self._refused:
                 self._tell(f"simulated in one process, because no other could be started ({fault.strerror})")
             self._refused = True
-            return IN_PROCESS.records(occasion, concurrency, cut_short)
-        return self._records(crew, occasion, cut_short)
+            return IN_PROCESS.outcomes(occasion, concurrency, cut_short)
+        return self._outcomes(crew, occasion, cut_short)
 
     def over(self, arm: str) -> None:
         """See `Engine.over`."""
@@ -96,15 +101,17 @@ class WorkerPool:
     def close(self) -> None:
         """See `Engine.close`: workers end with their occasion."""
 
-    async def _records(
+    async def _outcomes(
         self, crew: _Crew, occasion: Occasion, cut_short: Callable[[Sessions], None]
-    ) -> AsyncGenerator[CohortRecord, None]:
+    ) -> AsyncGenerator[Outcome, None]:
         try:
             for number in range(len(occasion)):
                 while number not in crew.answers:
                     for loss in await crew.work(until=number):
                         self.lost += 1
                         self._tell(f"{occasion.words}: {loss}")
+                    for stop in crew.stopped():
+                        self._tell(f"{occasion.words}: {stop}")
                 yield crew.take(number)
         except (Exception, asyncio.CancelledError):
             for number in sorted(crew.answers):
@@ -119,21 +126,41 @@ class WorkerPool:
 
 @dataclass(eq=False)
 class _Worker:
+    """A worker process.
+
+    Attributes:
+        process, connection: It, and the way to it.
+        given: Shards that it has been given and not handed back.
+        laid_out: Those of them whose rows it holds until it is told where their ids begin.
+    """
+
     process: ForkProcess
     connection: Connection
     given: deque[int] = field(default_factory=deque)
+    laid_out: set[int] = field(default_factory=set)
+
+    @property
+    def works_on(self) -> int | None:
+        """The shard that it simulates, or whose rows it turns into files; None where it has nothing to do."""
+        return next((shard for shard in self.given if shard not in self.laid_out), next(iter(self.given), None))
+
+    def send(self, message: int | Begins) -> None:
+        """Ask it for something."""
+        with suppress(OSError):  # it was killed; reading from it says so
+            self.connection.send(message)
 
 
 class _Crew:
     """The workers of one occasion; raises `OSError` where the system lets none begin.
 
     Attributes:
-        answers: Shard -> its record, or the error that ended it; those that have not been taken.
+        answers: Shard -> what came of it, or the error that ended it; those that have not been taken.
     """
 
     def __init__(self, occasion: Occasion, workers: int) -> None:
-        self.answers: dict[int, CohortRecord | Exception] = {}
+        self.answers: dict[int, Outcome | Exception] = {}
         self._occasion = occasion
+        self._numbering = None if occasion.claim is None else Numbering(occasion.claim)
         self._todo = deque(range(len(occasion)))
         self._failed: list[int] = []
         self._strikes = Counter[int]()
@@ -142,6 +169,7 @@ class _Crew:
         self._readers = ThreadPoolExecutor(workers, thread_name_prefix="groundlings-pool")
         self._reading: dict[asyncio.Future[bytes], _Worker] = {}
         self._workers: list[_Worker] = []
+        self._silent, self._stopped = False, StoppedWorkers()
         try:
             for _ in range(workers):
                 self._hire()
@@ -152,27 +180,29 @@ class _Crew:
 
     @property
     def open(self) -> list[int]:
-        """Shards that were begun and have no record, as far as is known here."""
-        return [*self._failed, *(worker.given[0] for worker in self._workers if worker.given)]
+        """Shards that were begun and of which nothing came yet, as far as is known here."""
+        held = {shard for worker in self._workers for shard in (*worker.laid_out, worker.works_on) if shard is not None}
+        return [*self._failed, *sorted(held)]
 
-    def take(self, number: int) -> CohortRecord:
-        """The record of a shard; raises the error that ended it."""
+    def take(self, number: int) -> Outcome:
+        """What came of a shard; raises the error that ended it."""
         answer = self.answers.pop(number)
         if isinstance(answer, BaseException):
             raise answer
         return answer
 
     async def work(self, until: int) -> list[str]:
-        """Hand out shards and wait for an answer; what was lost meanwhile, in words.
+        """Hand out shards and wait for an answer, for a while; what was lost meanwhile, in words.
 
         Args:
-            until: The shard whose record is wanted first; others are begun so far ahead of it.
+            until: The shard whose outcome is wanted first; others are begun so far ahead of it.
 
         Raises:
             WorkerLost: See `WorkerPool.records`.
         """
         self._hand_out(until)
-        done, _ = await asyncio.wait(self._reading, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(self._reading, timeout=_LOOKS_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        self._silent = not done
         losses = []
         for future in done:
             worker = self._reading.pop(future)
@@ -181,12 +211,29 @@ class _Crew:
             except (EOFError, OSError):
                 losses.append(self._replaced(worker))
                 continue
-            worker.given.remove(answer.shard)
-            self.answers[answer.shard] = answer.outcome
-            if not isinstance(answer.outcome, CohortRecord):
-                self._failed.append(answer.shard)
+            self._take_down(worker, answer)
             self._read(worker)
         return losses
+
+    def stopped(self) -> list[str]:
+        """What is to be said of workers that somebody has stopped, where no answer came for a while."""
+        return self._stopped.look(worker.process.pid for worker in self._workers) if self._silent else []
+
+    def _take_down(self, worker: _Worker, answer: Answer) -> None:
+        """Note what a worker says of a shard, and tell whoever waits for it where ids begin."""
+        if not isinstance(answer.outcome, Counts):
+            worker.given.remove(answer.shard)
+            worker.laid_out.discard(answer.shard)
+            self.answers[answer.shard] = answer.outcome
+            if isinstance(answer.outcome, Exception):
+                self._failed.append(answer.shard)
+            return
+        assert self._numbering is not None, "rows are laid out where ids are given out"
+        worker.laid_out.add(answer.shard)
+        for shard, origin in self._numbering.ready(answer.shard, answer.outcome):
+            for holder in self._workers:
+                if shard in holder.laid_out:
+                    holder.send(Begins(shard, origin))
 
     def dismiss(self) -> None:
         """End all workers; they hold nothing that is needed."""
@@ -204,13 +251,16 @@ class _Crew:
             os.close(end)
 
     def _hand_out(self, until: int) -> None:
-        """Give each worker as many shards as it may have, the one with the fewest first."""
+        """Give each worker as many shards as it may have, the one with the fewest first.
+
+        Those that wait for their ids do not count: the shard that they wait for may still have to be given to somebody.
+        """
         for held in range(_AHEAD):
             for worker in self._workers:
-                if len(worker.given) == held and self._todo and self._todo[0] < until + self._window:
+                to_do = len(worker.given) - len(worker.laid_out)
+                if to_do == held and self._todo and self._todo[0] < until + self._window:
                     worker.given.append(self._todo.popleft())
-                    with suppress(OSError):  # it was killed; reading from it says so
-                        worker.connection.send(worker.given[-1])
+                    worker.send(worker.given[-1])
 
     def _hire(self) -> None:
         """Fork a worker."""
@@ -252,7 +302,8 @@ class _Crew:
         worker.connection.close()
         self._workers.remove(worker)
         self._todo.extendleft(reversed(worker.given))
-        for shard in list(worker.given)[:1]:  # the others it had not begun
+        shard = worker.works_on
+        if shard is not None:
             self._strikes[shard] += 1
             if self._strikes[shard] >= ATTEMPTS:
                 self._failed.append(shard)

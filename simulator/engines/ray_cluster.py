@@ -2,11 +2,14 @@
 
 What an arm's sessions depend on goes into Ray's object store, once for each fit of its recommender; a task is sent the
 shard and the reference, and a worker keeps what it has fetched until a newer one comes. The log is written by the
-process that drives the run. A task whose worker or machine is lost is sent again; that makes the same bytes.
+process that drives the run. A large shard is two tasks: the first lays its rows out, which stay in the object store,
+and the second gives them their ids, and makes files of them for a log in parts. A task whose worker or machine is lost
+is sent again; that makes the same bytes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 import os
@@ -25,9 +28,10 @@ from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import notices
 from groundlings.simulator.concurrency import in_order
 from groundlings.simulator.engines.engine import IN_PROCESS
-from groundlings.simulator.engines.worker import ATTEMPTS, answered, packed, unpacked
-from groundlings.simulator.session import CohortRecord
-from groundlings.simulator.shards import Occasion, Shard, Snapshot, simulate_shard
+from groundlings.simulator.engines.worker import ATTEMPTS, Answer, attempted, ended, packed, simulated, unpacked
+from groundlings.simulator.log.row_layout import Origin
+from groundlings.simulator.log.shard_rows import Counts
+from groundlings.simulator.shards import Numbering, Occasion, Outcome, Simulated, Snapshot, Task, work_on
 
 _TASKS_PER_CORE = 2
 """Tasks on their way for each core of the cluster, so that none waits for the next."""
@@ -55,7 +59,8 @@ class RayCluster:
         cores = workers or int(ray.cluster_resources().get("CPU", 1))
         self._open_at_once = _TASKS_PER_CORE * max(1, cores)
         # No retries by Ray: each loss is told and counted here.
-        self._task = ray.remote(max_retries=0)(_simulated)
+        self._task = ray.remote(max_retries=0, num_returns=2)(_simulated)
+        self._filing = ray.remote(max_retries=0)(_filed)
         self._parts: dict[tuple[str, str], _Part] = {}
         self._not_sent: set[str] = set()
 
@@ -71,10 +76,10 @@ class RayCluster:
         """See `Engine.over`."""
         self._parts = {key: part for key, part in self._parts.items() if key[0] != arm}
 
-    def records(
+    def outcomes(
         self, occasion: Occasion, concurrency: int, cut_short: Callable[[Sessions], None]
-    ) -> AsyncGenerator[CohortRecord, None]:
-        """See `Engine.records`; an arm that cannot be sent is simulated in this process, which is said once.
+    ) -> AsyncGenerator[Outcome, None]:
+        """See `Engine.outcomes`; an arm that cannot be sent is simulated in this process, which is said once.
 
         Raises:
             WorkerLost: The same shard has lost its worker `ATTEMPTS` times.
@@ -87,26 +92,27 @@ class RayCluster:
                 self._not_sent.add(arm)
                 self._tell(f"arm {arm} is simulated in this process, because it cannot be sent to another one: {fault}")
         if arm in self._not_sent or not len(occasion):
-            return IN_PROCESS.records(occasion, concurrency, cut_short)
+            return IN_PROCESS.outcomes(occasion, concurrency, cut_short)
 
-        async def record(number: int) -> CohortRecord:
+        turns = None if occasion.claim is None else _Turns(occasion.claim)
+
+        async def outcome(number: int) -> Outcome:
             try:
-                return await self._record(parts, occasion, number)
+                return await self._outcome(parts, occasion, number, turns)
             except BaseException:
                 cut_short(occasion.sessions(number))
                 raise
 
-        return in_order(record, range(len(occasion)), self._open_at_once)
+        return in_order(outcome, range(len(occasion)), self._open_at_once)
 
-    async def _record(self, parts: list[_Part], occasion: Occasion, number: int) -> CohortRecord:
+    async def _outcome(self, parts: list[_Part], occasion: Occasion, number: int, turns: _Turns | None) -> Outcome:
         from ray.exceptions import RayError, RayTaskError
 
-        shard = occasion.shard(number)
+        task = occasion.task(number)
         where = occasion.words
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                sent = [(part.kind, [part.held]) for part in parts]
-                content = await self._task.remote(occasion.snapshot.arm, sent, number, shard)
+                outcome = await self._done(parts, occasion.snapshot.arm, number, task, turns)
             except RayTaskError as fault:
                 raise ConfigError(
                     f"{where}: a worker could not begin ({fault.cause}); Groundlings, and the modules that the "
@@ -121,11 +127,23 @@ class RayCluster:
                     f"({type(fault).__name__}: {fault}); mend the cluster, or use execution.engine: pool; then resume "
                     "the run: everything decided so far is kept"
                 ) from None
-            outcome = unpacked(content, lambda _: shard.sessions).outcome
-            if isinstance(outcome, Exception):
-                raise outcome
-            return outcome
+            if isinstance(outcome, Outcome):
+                return outcome
+            assert isinstance(outcome, Exception), "rows that were laid out have got their ids"
+            raise outcome
         raise AssertionError("the last attempt returns or raises")
+
+    async def _done(
+        self, parts: list[_Part], arm: str, number: int, task: Task, turns: _Turns | None
+    ) -> Outcome | Counts | Exception:
+        """What comes of a shard: one task, or two where its rows wait for their ids."""
+        answer, laid_out = self._task.remote(arm, [(part.kind, [part.held]) for part in parts], number, task)
+        outcome = unpacked(await answer, lambda _: task.shard.sessions).outcome
+        if not isinstance(outcome, Counts):
+            return outcome
+        assert turns is not None, "rows are laid out where ids are given out"
+        origin = await turns.turn(number, outcome)
+        return unpacked(await self._filing.remote(number, laid_out, origin), lambda _: task.shard.sessions).outcome
 
     def _sent(self, snapshot: Snapshot) -> list[_Part]:
         """What a snapshot consists of, in the object store; only what has changed is sent again."""
@@ -144,6 +162,27 @@ class RayCluster:
         if before is None or before.value is not value or state is None or before.state != state:
             self._parts[arm, kind] = _Part(kind, value, state, ray.put(_as_buffers(value)))
         return self._parts[arm, kind]
+
+
+class _Turns:
+    """Has shards wait until it is known where the ids of their rows begin.
+
+    Args:
+        claim: As for `Numbering`.
+    """
+
+    def __init__(self, claim: Callable[[Counts], Origin]) -> None:
+        self._numbering = Numbering(claim)
+        self._waiting: dict[int, asyncio.Future[Origin]] = {}
+
+    async def turn(self, shard: int, counts: Counts) -> Origin:
+        """Where the ids of a shard begin."""
+        mine = self._waiting[shard] = asyncio.get_running_loop().create_future()
+        for number, origin in self._numbering.ready(shard, counts):
+            waiting = self._waiting.pop(number, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(origin)
+        return await mine
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +238,20 @@ def _part(kind: str, held: list[Any]) -> Any:
     return _kept[kind][1]
 
 
-def _simulated(arm: str, parts: list[tuple[str, list[Any]]], number: int, shard: Shard) -> bytes:
-    """The task: a shard's record, packed. References stand in lists, or Ray would fetch them for every task."""
+def _simulated(arm: str, parts: list[tuple[str, list[Any]]], number: int, task: Task) -> tuple[bytes, Simulated | None]:
+    """The task: what came of a shard, packed; and its rows, where they wait for their ids.
+
+    References stand in lists, or Ray would fetch them for every task.
+    """
     recommender, mind, environment = (_part(*each) for each in parts)
-    return packed(answered(number, partial(simulate_shard, Snapshot(arm, recommender, environment, mind), shard)))
+    snapshot, held = Snapshot(arm, recommender, environment, mind), dict[int, Simulated]()
+    answer = simulated(number, lambda: ended(work_on(snapshot, task)), held)
+    return packed(answer), held.get(number)
+
+
+def _filed(number: int, laid_out: Simulated, origin: Origin) -> bytes:
+    """The second task: what came of a shard, packed, its rows as files."""
+    return packed(Answer(number, attempted(partial(laid_out.outcome, origin))))
 
 
 def _connect(workers: int | None, address: str | None) -> None:
@@ -217,10 +266,15 @@ def _connect(workers: int | None, address: str | None) -> None:
         # Workers inherit this: they find modules beside the experiment file as this process does.
         os.environ["PYTHONPATH"] = os.pathsep.join(each for each in sys.path if each)
         ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as fault:
+    except Exception as fault:  # a cluster that does not start in time says so by an error of no kind of its own
+        if address is None:
+            raise ConfigError(
+                f"execution.engine: no Ray cluster could be started on this machine ({fault}); try again when it is "
+                "less busy, name a running one in execution.address, or use pool"
+            ) from fault
         raise ConfigError(
-            f"execution.address: no Ray cluster answers at {address or 'this machine'} ({fault}); start one with "
-            "`ray start --head`, or take the key out"
+            f"execution.address: no Ray cluster answers at {address} ({fault}); start one with `ray start --head`, or "
+            "take the key out"
         ) from fault
     finally:
         if before is None:

@@ -1,4 +1,8 @@
-"""What a worker process does: it simulates the shards whose numbers it is sent, and sends back their records."""
+"""What a worker process does: it simulates the shards whose numbers it is sent, and sends back what came of them.
+
+Where rows are laid out here, a shard has two answers: how many rows there are, and, once it is told where their ids
+begin, the rows or the files that hold them.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 from groundlings.environments.sessions import Sessions
+from groundlings.simulator.log.row_layout import Origin
+from groundlings.simulator.log.shard_rows import Counts
 from groundlings.simulator.session import CohortRecord
-from groundlings.simulator.shards import Occasion
+from groundlings.simulator.shards import Occasion, Outcome, Simulated, work_on
+
+Done = TypeVar("Done")
 
 ATTEMPTS = 3
 """How often a shard may lose its worker before the run stops."""
@@ -30,11 +38,19 @@ class Answer:
 
     Attributes:
         shard: Its number.
-        outcome: The record, or the error that ended it.
+        outcome: What came of it, how many rows it has where they wait for their ids, or the error that ended it.
     """
 
     shard: int
-    outcome: CohortRecord | Exception
+    outcome: Outcome | Counts | Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Begins:
+    """Where the ids of a shard's rows begin."""
+
+    shard: int
+    origin: Origin
 
 
 def simulate_what_is_asked(
@@ -43,7 +59,7 @@ def simulate_what_is_asked(
     """The life of a worker process, until nobody asks any more.
 
     Args:
-        connection: Shards come in by number, and packed answers go out.
+        connection: Shards come in by number, and where the ids of laid out rows begin; packed answers go out.
         not_ours: Connections of the parent, copied by the fork.
         life: A pipe whose second end nobody but the parent holds open: the first one ends when the parent has ended.
         occasion: What shards are of.
@@ -51,10 +67,15 @@ def simulate_what_is_asked(
     from threadpoolctl import threadpool_limits
 
     become_worker(not_ours, life)
+    held: dict[int, Simulated] = {}
     with threadpool_limits(1), suppress(EOFError, OSError):  # the parent has closed its end
         while True:
-            shard = connection.recv()
-            connection.send_bytes(packed(answered(shard, partial(occasion.record, shard))))
+            asked: int | Begins = connection.recv()
+            if isinstance(asked, Begins):
+                answer = Answer(asked.shard, attempted(partial(held.pop(asked.shard).outcome, asked.origin)))
+            else:
+                answer = simulated(asked, partial(_work, occasion, asked), held)
+            connection.send_bytes(packed(answer))
 
 
 def become_worker(not_ours: Iterable[Connection], life: tuple[int, int]) -> None:
@@ -76,24 +97,51 @@ def become_worker(not_ours: Iterable[Connection], life: tuple[int, int]) -> None
     Thread(target=_end_with_parent, args=(life[0],), daemon=True).start()
 
 
-def answered(number: int, record: Callable[[], Coroutine[Any, Any, CohortRecord]]) -> Answer:
+def simulated(number: int, work: Callable[[], Outcome | Simulated], held: dict[int, Simulated]) -> Answer:
     """What becomes of a shard; where it fails, the error is the answer.
 
     Args:
         number: Of the shard.
-        record: Simulates it.
+        work: Simulates it.
+        held: Takes the rows that still lack their ids.
     """
+    done = attempted(work)
+    if isinstance(done, Simulated):
+        held[number] = done
+        return Answer(number, done.rows.counts)
+    return Answer(number, done)
+
+
+def attempted(work: Callable[[], Done]) -> Done | Exception:
+    """What comes of some work; where it fails, the error, so that it can be sent."""
     try:
-        return Answer(number, asyncio.run(record()))
+        return work()
     except Exception as fault:
-        return Answer(number, portable(fault))
+        return portable(fault)
+
+
+def _work(occasion: Occasion, number: int) -> Outcome | Simulated:
+    return ended(work_on(occasion.snapshot, occasion.task(number)))
+
+
+def ended(work: Coroutine[Any, Any, Done]) -> Done:
+    """What comes of work, by an event loop that leaves signals alone.
+
+    `asyncio.run` puts a handler for Ctrl-C in its place and back, and writes down all that was simulated on the way,
+    for a message that nobody reads.
+    """
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()
 
 
 def packed(answer: Answer) -> bytes:
     """An answer as bytes; the sessions are left out, because whoever asked has them."""
     stream = io.BytesIO()
     packer = _Packer(stream, protocol=pickle.HIGHEST_PROTOCOL)
-    packer.sessions = getattr(answer.outcome, "sessions", None)
+    packer.sessions = getattr(getattr(answer.outcome, "sessions", None), "sessions", None)
     packer.dump(answer)
     return stream.getvalue()
 
@@ -107,8 +155,10 @@ def unpacked(content: bytes, sessions: Callable[[int], Sessions]) -> Answer:
     """
     unpacker = _Unpacker(io.BytesIO(content))
     answer: Answer = unpacker.load()
-    if isinstance(answer.outcome, CohortRecord):
-        return replace(answer, outcome=replace(answer.outcome, sessions=sessions(answer.shard)))
+    outcome = answer.outcome
+    if isinstance(outcome, Outcome) and isinstance(outcome.sessions, CohortRecord):
+        whole = replace(outcome.sessions, sessions=sessions(answer.shard))
+        return replace(answer, outcome=replace(outcome, sessions=whole))
     return answer
 
 

@@ -18,7 +18,7 @@ from groundlings.environments.errors import UnanswerablePrompt
 from groundlings.simulator.language.budget import BudgetedModel, Spent, most_of
 from groundlings.simulator.language.call_store import StoredModel
 
-Outcome = ChatReply | UnanswerablePrompt | None
+Result = ChatReply | UnanswerablePrompt | None
 """What came of an admitted request: a reply, a refusal for good, or nothing (it was cancelled, or failed)."""
 
 
@@ -52,7 +52,7 @@ class Gate(Protocol):
         """Wait for admission: a ticket, and the reply where it is known already; raises what it is refused with."""
         ...
 
-    async def leave(self, ticket: int, outcome: Outcome) -> ChatReply | None:
+    async def leave(self, ticket: int, outcome: Result) -> ChatReply | None:
         """Say what came of an admitted request; another reply where the store keeps an earlier one."""
         ...
 
@@ -81,7 +81,7 @@ class AdmittedModel:
         if kept is not None:
             return kept
         assert self._servers is not None  # a store without servers admits nobody
-        outcome: Outcome = None
+        outcome: Result = None
         try:
             outcome = await self._servers.ask(request)
         except UnanswerablePrompt as refusal:

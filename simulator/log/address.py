@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 _SCHEMES = ("postgresql", "postgresql+psycopg")
 _SECRETS = frozenset({"password", "sslpassword", "passfile"})
@@ -14,8 +14,12 @@ def postgres_address(url: str) -> str:
     try:
         parts = urlsplit(url)
         password, path = parts.password, parts.path
-        secret = _SECRETS & {name.lower() for name, _ in parse_qsl(parts.query)}
+        given = parse_qsl(parts.query)
+        secret = _SECRETS & {name.lower() for name, _ in given}
         _ = parts.port
+        url.encode()
+        for host in (unquote(parts.hostname or ""), *(value for name, value in given if name.lower() == "host")):
+            _check_hosts(host)
     except ValueError:
         raise ValueError(_EXPECTED) from None
     if password is not None or secret:
@@ -28,10 +32,17 @@ def postgres_address(url: str) -> str:
     return f"postgresql+psycopg://{parts.netloc}{path}{'?' + parts.query if parts.query else ''}"
 
 
+def _check_hosts(hosts: str) -> None:
+    """Raise ValueError where a name among hosts with commas between them is none that any system could look up."""
+    for host in hosts.split(","):
+        if not host.startswith(("/", "@")):  # the directory of a socket
+            host.strip().encode("idna")
+
+
 def schema_name(name: str) -> str:
-    """The name of a run's schema; ValueError where it is none of ours."""
-    if not re.fullmatch("[a-z_][a-z0-9_]{0,62}", name):
-        raise ValueError(f"{name!r} is not the name of a run's schema")
+    """The name of a run's schema; ValueError where it is none of ours: it is written to, and dropped with its run."""
+    if not re.fullmatch("run_[a-z0-9_]{1,59}", name):
+        raise ValueError(f"{name!r} is not the name of a run's schema, which begins with run_")
     return name
 
 

@@ -9,6 +9,7 @@ the databases have it, -0.0 is 0.0, and truth values are 0 and 1.
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Literal, Protocol, TypeAlias
@@ -128,7 +129,10 @@ def _known(column: Column) -> tuple[NDArray[np.generic], bytes]:
     mask: NDArray[np.bool_] | None = None
     if isinstance(column, range):
         values: NDArray[np.generic] = np.arange(column.start, column.stop)
+    elif isinstance(column, np.ma.MaskedArray) and column.dtype.kind not in "fO":
+        values, mask = column.compressed(), ~np.ma.getmaskarray(column)
     elif isinstance(column, np.ndarray) and column.dtype.kind != "O":
+        column = column.filled(np.nan) if isinstance(column, np.ma.MaskedArray) else column
         values = column.view(np.int8) if column.dtype.kind == "b" else column
     else:
         values, mask = _from_objects(column.tolist() if isinstance(column, np.ndarray) else column)
@@ -146,6 +150,10 @@ _NUMBERS = frozenset({int, float, bool, type(None)})
 
 def _from_objects(column: Sequence[Any]) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None]:
     """Numbers as a database takes or gives them: whole ones with a mask of the known ones, others with NaN for None."""
+    try:
+        return np.frombuffer(array("q", column), np.int64), None  # takes whole numbers alone, and looks once at each
+    except (TypeError, OverflowError):
+        pass
     types = set(map(type, column))
     if not types <= _NUMBERS:
         raise NotOurs("a value that is no number")

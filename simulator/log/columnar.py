@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Table
 
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.simulator.log import tables
+from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.canonical import kinds_of
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.parts import RESTORE, Part, fault_of, parts
@@ -123,7 +123,7 @@ class ColumnarConnection:
 
         try:
             with (self.directory / part.path).open("rb") as file:  # Arrow takes some names for addresses
-                return pq.read_table(file, columns=list(columns))
+                return pq.ParquetFile(file).read(columns=list(columns))
         except (pa.ArrowException, OSError) as fault:
             raise self._explained(fault) from None
 
@@ -156,7 +156,7 @@ class ColumnarConnection:
 
     def _table(self, name: str, sql: str) -> pa.Table:
         """A small table with the columns that a query can mean: those it names, or all where it may mean all."""
-        here = [row[1] for row in self._index.execute(f"PRAGMA table_info({name})")]
+        here = [row[1] for row in self._index.execute(f"PRAGMA table_xinfo({name})")]
         wanted = here
         if not _ALL_COLUMNS.search(sql):
             wanted = [column for column in here if re.search(rf"\b{column}\b", sql, re.IGNORECASE)] or here[:1]
@@ -171,7 +171,11 @@ class ColumnarConnection:
 
         table = _SMALL[name]
         kinds = {"integer": pa.int64(), "float": pa.float64(), "text": pa.string()}
-        held = dict(zip(table.columns.keys(), kinds_of(table), strict=True))
+        held = {
+            column: kind
+            for each in (measured_agents.stored, table)
+            for column, kind in zip(each.columns.keys(), kinds_of(each), strict=True)
+        }
         rows = self._index.execute(f"SELECT {', '.join(columns)} FROM {name}").fetchall()
         cells = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
         try:

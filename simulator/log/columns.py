@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, takewhile
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,39 @@ CHUNK = 2048
 """Rows that exist as Python objects at a time."""
 
 
+class Coded(Sequence[Any]):
+    """A column of few different values, held as which of them each row has.
+
+    Args:
+        codes: Place of each row's value, shape (n,).
+        values: The different values.
+    """
+
+    def __init__(self, codes: NDArray[np.integer], values: Sequence[Any]) -> None:
+        self.codes = codes
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @overload
+    def __getitem__(self, place: int) -> Any: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Coded: ...
+
+    def __getitem__(self, place: int | slice) -> Any:
+        return Coded(self.codes[place], self.values) if isinstance(place, slice) else self.values[self.codes[place]]
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.values.__getitem__, self.codes.tolist())
+
+
 class Columns:
     """Rows of one table, a column for each of its own, in the order of `tables.py`.
 
-    A column is an array or a sequence of values that a database takes. NaN in a column of floats is NULL.
+    A column is an array or a sequence of values that a database takes. NULL is NaN in a column of floats, what a masked
+    array masks, and None.
     """
 
     def __init__(self, *columns: Column) -> None:
@@ -59,6 +88,8 @@ class Columns:
 
 def holds_nothing(column: Column) -> bool:
     """Whether no value is known."""
+    if isinstance(column, np.ma.MaskedArray) and np.ma.getmaskarray(column).all():
+        return True
     if isinstance(column, np.ndarray) and column.dtype.kind != "O":
         return column.dtype.kind == "f" and bool(np.isnan(column).all())
     return all(value is None for value in column)
@@ -75,9 +106,7 @@ def _cells(column: Column, nan_is_null: bool) -> Sequence[Any]:
 
 
 def unknown_where(unknown: NDArray[np.bool_], values: NDArray[Any]) -> NDArray[Any]:
-    """The values, None where they are unknown."""
+    """The values, masked where they are unknown."""
     if not unknown.any():
         return values
-    cells = (values.view(np.int8) if values.dtype.kind == "b" else values).astype(np.object_)
-    cells[unknown] = None
-    return cells
+    return np.ma.MaskedArray(values.view(np.int8) if values.dtype.kind == "b" else values, mask=unknown)

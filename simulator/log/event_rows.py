@@ -8,7 +8,7 @@ from groundlings.environments.actions import ActionSchema, ActionSpec
 from groundlings.environments.offers import PRICE, PROMOTED
 from groundlings.environments.trace import REMARK_KINDS
 from groundlings.personas.mind import PageTurn
-from groundlings.simulator.log.columns import Columns, unknown_where
+from groundlings.simulator.log.columns import Coded, Columns, unknown_where
 from groundlings.simulator.log.impression_columns import Cells, Slots
 
 _AFTER_ACTIONS = (*REMARK_KINDS, "illegal", PRICE, PROMOTED)
@@ -38,7 +38,7 @@ class EventKinds:
             *(spec.name for spec in self.page_actions),
             *_PAGE_KINDS,
         )
-        self.names = np.array(names, dtype=np.object_)
+        self.names = names
         self.place = {name: place for place, name in enumerate(names)}
 
 
@@ -68,7 +68,7 @@ def event_rows(slots: Slots, kinds: EventKinds, first_session: int, first_event:
         session[order] + first_session,
         unknown_where(impression < 0, impression),
         page[order],
-        kinds.names[kind[order]],
+        Coded(kind[order], kinds.names),
         value[order],
         detail[order],
     )

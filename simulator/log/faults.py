@@ -89,7 +89,7 @@ def _of_postgres(fault: Any, lost: bool = False) -> str:
     state = getattr(fault, "sqlstate", None)
     if state in _BY_STATE:
         return f"{_BY_STATE[state]} ({text})"
-    connecting = state is None and "connection failed" in text
+    connecting = state is None and text.startswith(_CONNECTING)
     if not connecting and (lost or state is None or state.startswith(("08", "57P"))) and type(fault).__name__ in _LOST:
         return f"the connection to the server was lost; {_SAFE}, resume the run when the server is back ({text})"
     for words, advice in _BY_WORDS.items():
@@ -99,6 +99,9 @@ def _of_postgres(fault: Any, lost: bool = False) -> str:
         return f"the server cannot be reached; start it, or mend log.url ({text})"
     return text
 
+
+_CONNECTING = ("connection failed", "connection is bad", "connection timeout", "failed to resolve host")
+"""How the driver says that there was no connection yet."""
 
 _LOST = (
     "OperationalError",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, inspect, text
 
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.simulator.log import tables
+from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.migrations import LEDGER
 from groundlings.simulator.log.parts import FOLDER
 
@@ -64,8 +64,13 @@ def _foreign(connection: Connection) -> Iterator[str]:
             continue
         yield f"{kind} {name}" + ("" if kind in ("table", "view", "function") else f" on {table}")
     here = inspect(connection)
+    measured = measured_agents.are_measured(connection)
+    if measured and not measured_agents.is_ours(connection):
+        yield "computed columns of agents"
     for table in sorted(ours & set(here.get_table_names()) - {LEDGER, FOLDER}):
         known = set(tables.metadata.tables[table].columns.keys())
+        if measured and table == measured_agents.stored.name:
+            known |= set(measured_agents.stored.columns.keys())
         found = [column["name"] for column in here.get_columns(table)]
         if known <= set(found):  # one of ours under another name is damage, and named as that
             yield from (f"column {name} of {table}" for name in found if name not in known)

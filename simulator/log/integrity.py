@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, inspect, select, text
 
-from groundlings.simulator.log import tables
+from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
@@ -18,7 +18,7 @@ _JSON: Mapping[str, Mapping[str, type[dict[str, object]] | type[list[object]]]] 
     "runs": {"config": dict, "mind": dict, "versions": dict, "identity": dict},
     "arms": {"options": dict},
     "interventions": {"detail": dict},
-    "agents": {"persona": dict},
+    "agents": {"persona": dict, "demographics": dict},
     "calls": {"messages": list, "first_token": list},
     "moods": {"boredom": dict},
 }
@@ -63,7 +63,9 @@ def _complaints(connection: Connection) -> Iterator[str]:
     if not str(version).isdecimal() or version < 1:  # SQLite keeps a word in a column of numbers, too
         yield "the table schema_migrations names no version"
         return
-    for table in tables.metadata.sorted_tables:
+    measured = {measured_agents.stored.name: measured_agents.stored} if measured_agents.are_measured(connection) else {}
+    for each in tables.metadata.sorted_tables:
+        table = measured.get(each.name, each)
         if not here.has_table(table.name):
             if table.name in _SINCE and version < _SINCE[table.name]:
                 continue

@@ -63,12 +63,17 @@ def _interventions(connection: Connection) -> None:
     tables.interventions.create(connection)
 
 
+def _measured_agents(_connection: Connection) -> None:
+    """A large run may keep what was measured of its agents in columns; every earlier log holds their personas."""
+
+
 STEPS: tuple[tuple[str, Callable[[Connection], None]], ...] = (
     ("teams", _teams),
     ("askers", _askers),
     ("evidence", _evidence),
     ("places", _places),
     ("interventions", _interventions),
+    ("measured_agents", _measured_agents),
 )
 """What changed after the first schema, oldest first: (name, step)."""
 

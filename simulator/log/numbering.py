@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, func, select
 
 from groundlings.simulator.log import tables
+from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.row_layout import Origin
 from groundlings.simulator.log.store import Store
 
@@ -18,9 +19,15 @@ _BEGUN_WITH = (tables.arms, tables.agents, tables.items)
 def next_ids(connection: Connection, store: Store) -> dict[str, int]:
     """Table name -> the id of its next row."""
     found = {}
+    behind = columnar(connection)
     for table in _NUMBERED:
         (key,) = table.primary_key.columns
-        last = connection.execute(select(func.max(key))).scalar_one()
+        if behind is not None and table.name in tables.LARGE:  # the list of parts says it, and no file is opened
+            last = max(
+                (part.first_id + part.rows - 1 for part in behind.parts() if part.name == table.name), default=None
+            )
+        else:
+            last = connection.execute(select(func.max(key))).scalar_one()
         found[table.name] = store.first_id(connection) if last is None else last + 1
     return found
 

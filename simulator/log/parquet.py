@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,13 +13,11 @@ from sqlalchemy import Connection, func, insert, select, true
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import parts as files
 from groundlings.simulator.log.columnar import ColumnarConnection, columnar
-from groundlings.simulator.log.columns import Columns
 from groundlings.simulator.log.parts import RESTORE, Part, parts
 from groundlings.simulator.log.sqlite import SqliteStore
-from groundlings.simulator.log.tables import LARGE
 
 if TYPE_CHECKING:
-    from groundlings.simulator.log.row_layout import Block, Cohort
+    from groundlings.simulator.log.shard_rows import PartFile, ShardRows
 
 
 @dataclass(frozen=True)
@@ -63,13 +60,12 @@ class PartKeeper:
 
     directory: Path
 
-    def keep(self, connection: Connection, block: Block, cohort: Cohort) -> dict[str, str]:
-        """Write a part for each large table that has rows in a block; they count once the transaction is committed.
+    def keep(self, connection: Connection, rows: ShardRows) -> dict[str, str]:
+        """Put the files of some rows at their places; they count once the transaction is committed.
 
         Args:
-            connection: To the index, in the transaction that writes the rest of the block.
-            block: Rows of one arm and day.
-            cohort: One of those that the rows are of.
+            connection: To the index, in the transaction that writes the rest of the rows.
+            rows: Of one arm and day.
 
         Returns:
             Path in the run's directory -> SHA-256.
@@ -77,22 +73,12 @@ class PartKeeper:
         Raises:
             RunDirectoryError: A part cannot be written.
         """
-        sessions = block.sessions.columns[0]
-        where = {
-            "arm_id": cohort.arm_id,
-            "day": int(cohort.record.sessions.day),
-            "first_session": int(sessions[0]),
-            "last_session": int(sessions[-1]),
-        }
         hashes = {}
-        for name in LARGE:
-            columns: Columns = getattr(block, name)
-            if len(columns):
-                content = files.file_of(name, columns)
-                part = _next_part(connection, name, where, columns, content)
-                files.write(self.directory, part.path, content)
-                connection.execute(insert(parts), asdict(part))
-                hashes[part.path] = part.sha256
+        for name, file in (rows.files or {}).items():
+            part = _next_part(connection, name, rows, file)
+            files.write(self.directory, part.path, file.content)
+            connection.execute(insert(parts), asdict(part))
+            hashes[part.path] = part.sha256
         return hashes
 
     def clear_leftovers(self, connection: Connection) -> int:
@@ -104,10 +90,8 @@ class PartKeeper:
         return len(found)
 
 
-def _next_part(
-    connection: Connection, name: str, where: Mapping[str, int], columns: Columns, content: memoryview
-) -> Part:
-    here = (parts.c.name == name) & (parts.c.arm_id == where["arm_id"]) & (parts.c.day == where["day"])
+def _next_part(connection: Connection, name: str, rows: ShardRows, file: PartFile) -> Part:
+    here = (parts.c.name == name) & (parts.c.arm_id == rows.arm_id) & (parts.c.day == rows.day)
     last, number = (
         connection.execute(select(func.max(column)).where(condition)).scalar_one() or 0
         for column, condition in ((parts.c.part_id, true()), (parts.c.number, here))
@@ -115,12 +99,15 @@ def _next_part(
     return Part(
         part_id=last + 1,
         name=name,
+        arm_id=rows.arm_id,
+        day=rows.day,
         number=number + 1,
-        rows=len(columns),
-        first_id=int(columns.columns[0][0]),
-        bytes=len(content),
-        sha256=files.hash_of(content),
-        **where,
+        rows=file.rows,
+        first_id=file.first_id,
+        first_session=rows.origin.session,
+        last_session=rows.origin.session + rows.counts.sessions - 1,
+        bytes=len(file.content),
+        sha256=file.sha256,
     )
 
 

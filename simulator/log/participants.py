@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
+
+from sqlalchemy import Connection
 
 from groundlings.environments.catalog import Catalog
 from groundlings.personas.population import Population
+from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.columns import Row
+from groundlings.simulator.log.seals import RowSeal
+from groundlings.simulator.log.store import Store
+
+Personas: TypeAlias = Literal["full", "measured"]
+"""Whether a log keeps all that the persona of an agent knows, or what was measured of it in numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +30,33 @@ class ArmRow:
     sees_hidden_preference: bool
 
 
-def agent_rows(population: Population, run_id: str, first: int) -> Iterator[Row]:
-    """A row of `agents` for each persona, in the order of the population; columns as in `tables.agents`.
+def write_agents(
+    connection: Connection, store: Store, population: Population, run_id: str, first: int, personas: Personas
+) -> tuple[dict[str, Any], str]:
+    """Write a row of `agents` for each persona, in the order of the population; what their seal is to say.
 
     Args:
+        connection: To a log where no run has begun before this one.
+        store: The log's.
         population: Who takes part.
         run_id: The run's.
         first: Id of the first row.
+        personas: What is kept of each.
     """
+    table, rows = tables.agents, _agent_rows(population, run_id, first)
+    if personas == "measured":
+        rows = measured_agents.measured_rows(population, first)
+        if connection.dialect.name == "sqlite":
+            table = measured_agents.stored
+            measured_agents.make_table(connection, run_id)
+        else:
+            rows = ((row[0], run_id, row[1], measured_agents.persona_text(row)) for row in rows)
+    seal = RowSeal(table)
+    store.pour(connection, table, seal.passing(rows))
+    return seal.seal
+
+
+def _agent_rows(population: Population, run_id: str, first: int) -> Iterator[Row]:
     for number in range(len(population)):
         persona = population.persona(number)
         yield first + number, run_id, persona.user_id, as_json(persona.as_dict())

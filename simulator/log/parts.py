@@ -22,7 +22,7 @@ from sqlalchemy import Integer as WholeNumber
 from groundlings.environments.errors import RunDirectoryError, shown
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.canonical import kinds_of
-from groundlings.simulator.log.columns import Columns
+from groundlings.simulator.log.columns import Coded, Columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,7 +110,7 @@ def schema_of(name: str) -> pa.Schema:
     )
 
 
-def file_of(name: str, columns: Columns) -> memoryview:
+def file_of(name: str, columns: Columns) -> bytes:
     """Rows of a table as the bytes of a Parquet file; the same rows give the same bytes."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -129,7 +129,7 @@ def file_of(name: str, columns: Columns) -> memoryview:
         write_statistics=ids,
     ) as writer:
         writer.write_table(pa.table(arrays, schema=schema))
-    return memoryview(sink.getvalue())
+    return sink.getvalue().to_pybytes()
 
 
 def _array(column: Any, kind: pa.DataType) -> pa.Array:
@@ -140,6 +140,12 @@ def _array(column: Any, kind: pa.DataType) -> pa.Array:
 
     if isinstance(column, range):
         column = np.arange(column.start, column.stop)
+    if isinstance(column, Coded):
+        return pa.DictionaryArray.from_arrays(pa.array(column.codes), pa.array(column.values, kind)).cast(kind)
+    if isinstance(column, np.ma.MaskedArray) and column.dtype.kind in "biu":
+        return pa.array(column.data, mask=np.ma.getmaskarray(column)).cast(kind)
+    if isinstance(column, np.ma.MaskedArray):
+        column = column.filled(np.nan if column.dtype.kind == "f" else None)
     if isinstance(column, np.ndarray) and column.dtype.kind == "f" and not pa.types.is_floating(kind):
         unknown = np.isnan(column)
         return pa.array(np.where(unknown, 0, column).astype(np.int64), mask=unknown).cast(kind)
@@ -152,7 +158,7 @@ def _array(column: Any, kind: pa.DataType) -> pa.Array:
     return pc.add(array, 0.0) if pa.types.is_floating(kind) else array
 
 
-def write(directory: Path, path: str, content: memoryview) -> None:
+def write(directory: Path, path: str, content: bytes) -> None:
     """Put a file at its place in a run's directory: whole, and on the disk before its name is there.
 
     Raises:
@@ -220,7 +226,7 @@ def named_faults_of(path: Path) -> Iterator[None]:
         raise RunDirectoryError(f"{path}: {why}") from None
 
 
-def hash_of(content: memoryview | bytes) -> str:
+def hash_of(content: bytes) -> str:
     """SHA-256 of a part."""
     return hashlib.sha256(content).hexdigest()
 

@@ -161,12 +161,19 @@ class PostgresStore:
             )
 
     def remove(self) -> None:
-        """Drop the schema, unless somebody writes it."""
+        """Drop the schema, unless somebody writes it, or no run made it: whoever made a run directory named it."""
         with named_faults(self), self.for_writing().begin() as connection:
             self._lock(connection)
+            inspector, listed = inspect(connection), 0
+            if inspector.has_table("logs", schema=_SHARED):
+                unlist = text(f"DELETE FROM {_SHARED}.logs WHERE schema = :schema")
+                listed = connection.execute(unlist, {"schema": self.schema}).rowcount
+            if not listed and inspector.has_schema(self.schema):
+                raise RunDirectoryError(
+                    f"{self}: the database does not list this schema as one of a run, so nothing was removed; if its "
+                    "tables are not needed, drop it there yourself"
+                )
             connection.execute(text(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE"))
-            if inspect(connection).has_table("logs", schema=_SHARED):
-                connection.execute(text(f"DELETE FROM {_SHARED}.logs WHERE schema = :schema"), {"schema": self.schema})
 
     def _engine(self, read_only: str) -> Engine:
         try:

@@ -21,6 +21,7 @@ _SETTINGS = (
     "SET integer_division = true",  # as in SQLite and PostgreSQL
     "SET default_null_order = 'nulls_first_on_asc_last_on_desc'",  # as in SQLite
     "SET memory_limit = '1GB'",
+    "SET enable_progress_bar = false",  # of `python -c`, a prompt or a notebook it would draw over what is printed
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )

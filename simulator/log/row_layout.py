@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from groundlings.environments.arrays import IntArray
 from groundlings.personas.mind import PageTurn
 from groundlings.simulator.log.agent_state_rows import interview_rows, memory_rows, mood_rows
 from groundlings.simulator.log.call_rows import call_rows, calls_in_order
-from groundlings.simulator.log.columns import Column, Columns, Row, unknown_where
+from groundlings.simulator.log.columns import Coded, Column, Columns, Row, unknown_where
 from groundlings.simulator.log.event_rows import EventKinds, event_rows, satisfaction_of
 from groundlings.simulator.log.impression_columns import Cells, Slots
 from groundlings.simulator.session import CohortRecord
@@ -72,13 +72,9 @@ def block_of(cohorts: Sequence[Cohort], origin: Origin) -> Block:
     memories: list[Row] = []
     interviews: list[Row] = []
     for cohort, first in zip(cohorts, slots.first_sessions, strict=False):
-        record, session = cohort.record, origin.session + first
-        found = calls_in_order(record)
-        ids = {id(call): origin.call + len(calls) + number for number, (_, _, _, call) in enumerate(found)}
-        calls += call_rows(found, origin.call + len(calls), session, origin.arm)
-        moods += mood_rows(record, session)
-        memories += memory_rows(record, session)
-        interviews += interview_rows(record, session, [ids[id(call)] for call in record.afterthoughts.calls])
+        found = small_rows(cohort, origin.session + first, origin.call + len(calls), origin.arm)
+        for rows, more in zip((calls, moods, memories, interviews), found, strict=True):
+            rows += more
     return Block(
         sessions=_sessions(cohorts, slots, origin),
         impressions=_impressions(slots, origin),
@@ -90,6 +86,21 @@ def block_of(cohorts: Sequence[Cohort], origin: Origin) -> Block:
     )
 
 
+def small_rows(
+    cohort: Cohort, first_session: int, first_call: int, first_arm: int
+) -> tuple[list[Row], list[Row], list[Row], list[Row]]:
+    """The rows of a cohort in `calls`, `moods`, `memories` and `interviews`, with the ids that they start from."""
+    record = cohort.record
+    found = calls_in_order(record)
+    ids = {id(call): first_call + number for number, (_, _, _, call) in enumerate(found)}
+    return (
+        call_rows(found, first_call, first_session, first_arm),
+        mood_rows(record, first_session),
+        memory_rows(record, first_session),
+        interview_rows(record, first_session, [ids[id(call)] for call in record.afterthoughts.calls]),
+    )
+
+
 def _sessions(cohorts: Sequence[Cohort], slots: Slots, origin: Origin) -> Columns:
     sizes = [len(cohort.record.sessions) for cohort in cohorts]
     total = sum(sizes)
@@ -98,8 +109,11 @@ def _sessions(cohorts: Sequence[Cohort], slots: Slots, origin: Origin) -> Column
     asked = np.bincount(slots.showing_session[given], minlength=total)
     felt = np.bincount(slots.showing_session[given], weights=satisfaction[given], minlength=total)
 
-    def spread(values: Iterable[Any]) -> list[Any]:
-        return [value for value, times in zip(values, sizes, strict=True) for _ in range(times)]
+    def spread(values: Iterable[int]) -> IntArray:
+        return np.repeat(np.fromiter(values, np.int64, len(cohorts)), sizes)
+
+    def spread_texts(values: Sequence[str]) -> Coded:
+        return Coded(np.repeat(np.arange(len(cohorts)), sizes), values)
 
     return Columns(
         range(origin.session, origin.session + total),
@@ -107,12 +121,19 @@ def _sessions(cohorts: Sequence[Cohort], slots: Slots, origin: Origin) -> Column
         np.concatenate([cohort.record.sessions.agents for cohort in cohorts]) + origin.agent,
         spread(cohort.record.sessions.day for cohort in cohorts),
         spread(cohort.sim_time for cohort in cohorts),
-        spread(cohort.policy_version for cohort in cohorts),
-        spread(map(_propensity_kind, cohorts)),
+        spread_texts([cohort.policy_version for cohort in cohorts]),
+        spread_texts([_propensity_kind(cohort) for cohort in cohorts]),
         np.concatenate([cohort.record.pages for cohort in cohorts]),
-        [str(reason) for cohort in cohorts for reason in cohort.record.ended_by],
+        _words(np.concatenate([cohort.record.ended_by for cohort in cohorts])),
         np.divide(felt, asked, out=np.full(total, np.nan), where=asked > 0),
     )
+
+
+def _words(values: Cells) -> Coded:
+    """The texts of some values, of which few are different objects."""
+    objects = values.tolist()
+    _, first, codes = np.unique(np.fromiter(map(id, objects), np.int64), return_index=True, return_inverse=True)
+    return Coded(codes, [str(objects[place]) for place in first])
 
 
 _KNOWN_LEAST = ("deterministic", "exact", "estimated")

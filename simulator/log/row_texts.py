@@ -1,4 +1,4 @@
-"""The rows of a log in parts as the digest takes them in: the text that Python gives a tuple, made column by column.
+"""The rows of a log in parts as the digest of version 1 takes them in: the text of a tuple, made column by column.
 
 The digest of a log is older than its parts: it hashes `repr` of one tuple per row, which costs several microseconds in
 Python. DuckDB writes the same text, because both write the shortest decimal number that means a float; `usable` tries

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 from sqlalchemy import Connection, Engine, Row, Table, func, inspect, select
 
-from groundlings.simulator.log import tables
+from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.canonical import PIECE_ROWS, Hash, NotOurs, absorb, kinds_of
 from groundlings.simulator.log.migrations import schema_version
 from groundlings.simulator.log.part_check import part_faults
@@ -164,7 +165,8 @@ class _Check:
         yield from (f"{_NAMES.get(name, f'runs.{name}')} was changed" for name in self._differing(covers, seal_of_run))
         ((covers, _),) = self._pairs("arms")
         yield from (f"arm {name} was changed" for name in self._differing(covers, seal_of_arms))
-        for table in (tables.agents, tables.items):
+        agents = measured_agents.stored if measured_agents.are_measured(self._connection) else tables.agents
+        for table in (agents, tables.items):
             ((covers, seal),) = self._pairs(table.name)
             yield from self._changed_whole(table, covers, seal.content)
 
@@ -240,15 +242,22 @@ class _Check:
         columns = [
             name for name in table.columns.keys()[1 if table.name in NUMBERED else 0 :] if self._has(table, name)
         ]
-        query = (
-            f"SELECT {', '.join(columns)} FROM {table.name} "
-            f"WHERE {keys[0]} BETWEEN {int(first)} AND {int(first) + int(count) - 1} ORDER BY {', '.join(keys)}"
-        )
+        between = f"FROM {table.name} WHERE {keys[0]} BETWEEN {int(first)} AND {int(first) + int(count) - 1}"
+        read = columns[: len(columns) - self._unused(table, columns, between)]
         found = 0
-        for piece in _columns(self._connection, query):
+        for piece in _columns(self._connection, f"SELECT {', '.join(read)} {between} ORDER BY {', '.join(keys)}"):
             found += len(piece[0])
-            absorb(total, hashed_kinds(table)[: len(piece)], piece, always_hashed(table))
+            nothing = [np.full(len(piece[0]), np.nan)] * (len(columns) - len(read))
+            absorb(total, hashed_kinds(table)[: len(columns)], [*piece, *nothing], always_hashed(table))
         return found
+
+    def _unused(self, table: Table, columns: Sequence[str], between: str) -> int:
+        """How many of the last columns hold nothing in some rows: to ask that is cheaper than to read them."""
+        seldom = [name for name in columns if name in _SELDOM.get(table.name, ())]
+        if len(seldom) < 2:
+            return 0
+        query = f"SELECT 1 {between} AND ({' OR '.join(f'{name} IS NOT NULL' for name in seldom)}) LIMIT 1"
+        return 0 if self._connection.exec_driver_sql(query).first() else len(seldom)
 
     def _has(self, table: Table, column: str) -> bool:
         """Whether a log has a column; one of an earlier schema lacks those that came later."""
@@ -309,6 +318,9 @@ def _drawn(counts: Sequence[int], most_rows: int | None) -> list[int]:
     number = max(1, len(counts) * most_rows // total) if most_rows else 0
     return sorted(random.SystemRandom().sample(range(len(counts)), number))  # nobody can know which
 
+
+_SELDOM = {"impressions": ("team_arm_id", *LATER["impressions"])}
+"""Columns that hold nothing in most runs, the last ones of their table."""
 
 _FETCHED = 256
 """Rows that are tuples at a time; columns grow from them while they are in the processor's cache."""

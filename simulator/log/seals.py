@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Table, insert, inspect, select
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.canonical import PIECE_ROWS, Hash, Kind, absorb, kinds_of
 from groundlings.simulator.log.columns import Columns, Row
-from groundlings.simulator.log.row_layout import Block, Cohort, Origin
+from groundlings.simulator.log.row_layout import Block, Origin
 
 SealKind: TypeAlias = Literal["run", "arms", "agents", "items", "rows", "state", "manifest", "unsealed"]
 
@@ -154,12 +154,12 @@ def begin_hash(table: Table) -> Any:
 
 
 def seal_of_block(
-    cohorts: Sequence[Cohort], block: Block, origin: Origin, parts: Mapping[str, str] | None = None
+    placed: Iterable[tuple[int, int]], block: Block, origin: Origin, parts: Mapping[str, str] | None = None
 ) -> tuple[dict[str, Any], str]:
     """The seal of a block of rows: which arms and days, which rows, and the hash over them.
 
     Args:
-        cohorts: Whose rows.
+        placed: Arm and day of the rows.
         block: The rows.
         origin: The ids that they start from.
         parts: Path -> SHA-256 of the files that hold the rows of large tables, which stand for these rows; None where
@@ -169,7 +169,7 @@ def seal_of_block(
     covers: dict[str, Any] = {
         name: [first, len(getattr(block, name))] for name, first in zip(NUMBERED, firsts, strict=True)
     }
-    covers["visits"] = sorted({(cohort.arm_id, int(cohort.record.sessions.day)) for cohort in cohorts})
+    covers["visits"] = sorted(set(placed))
     if parts is not None:
         covers["parts"] = dict(parts)
     total = hashlib.sha256()

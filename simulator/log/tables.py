@@ -42,7 +42,7 @@ runs = Table(
     Column("like_from", Float, nullable=False),  # a rating from here on is a like
     Column("mind", Text, nullable=False),  # JSON: kind, parameters, prompt hashes, model
     Column("model_fingerprint", String),  # NULL without a language model
-    Column("versions", Text, nullable=False),  # JSON: package -> version
+    Column("versions", Text, nullable=False),  # JSON: package -> version; `digest` -> version of the digest
     Column("synthetic", Boolean, nullable=False),  # always true: no row of a log is a real person's
     Column("identity", Text),  # JSON: what must be equal for a run to be resumed; NULL in logs of schema 1 to 3
 )

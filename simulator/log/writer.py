@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -25,9 +25,9 @@ from groundlings.simulator.log.connection import WritingConnection
 from groundlings.simulator.log.integrity import damage_in
 from groundlings.simulator.log.intervention_rows import write_interventions
 from groundlings.simulator.log.numbering import first_origin, next_ids
-from groundlings.simulator.log.participants import ArmRow, agent_rows, as_json, item_rows
+from groundlings.simulator.log.participants import ArmRow, Personas, as_json, item_rows, write_agents
 from groundlings.simulator.log.resume_reader import PastRun, read_resumption
-from groundlings.simulator.log.row_layout import Cohort, Origin, block_of
+from groundlings.simulator.log.row_layout import Block, Cohort, Origin, block_of
 from groundlings.simulator.log.seal_check import seals_in
 from groundlings.simulator.log.seals import (
     Chain,
@@ -39,6 +39,7 @@ from groundlings.simulator.log.seals import (
     seal_of_state,
     write_seal,
 )
+from groundlings.simulator.log.shard_rows import Counts, Destination, ShardRows, rows_in_files
 from groundlings.simulator.log.store import Store, on_disk
 from groundlings.simulator.session import CohortRecord
 
@@ -59,6 +60,7 @@ class LogWriter:
         self._connection = WritingConnection(self._store)
         self._arms: dict[str, int] = {}
         self._next: Origin | None = None
+        self._written: Origin | None = None  # before `_next` while rows are laid out elsewhere
         self._run_id = ""
         self._chain: Chain | None = None  # None where an earlier version began the log, and it is not sealed
         wait = () if self._store.keeper is None else (WINDOW_SECONDS_OF_PARTS, MOST_PAGES_OF_PARTS)
@@ -88,8 +90,17 @@ class LogWriter:
         arms: Sequence[ArmRow],
         population: Population,
         interventions: Sequence[Intervention] = (),
+        personas: Personas = "full",
     ) -> None:
-        """Write the participants: the run (columns of `tables.runs`), its arms, agents and items; what is to change."""
+        """Write the participants: the run, its arms, agents and items; and what is to change.
+
+        Args:
+            run: Columns of `tables.runs`.
+            arms: The arms, in the order of the YAML.
+            population: The agents, and the items.
+            interventions: What is to change in arms.
+            personas: What is kept of each agent.
+        """
         self._run_id = run["run_id"]
         with self._connection.transaction() as connection:
             connection.execute(insert(tables.runs), [{**run, "status": "running", "started_at": _now()}])
@@ -99,20 +110,19 @@ class LogWriter:
                 row = {**asdict(arm), "options": as_json(arm.options), "position": position}
                 connection.execute(insert(tables.arms), {"arm_id": self._arms[arm.name], "run_id": self._run_id, **row})
             write_interventions(connection, self._arms, interventions)
-            agents, items = RowSeal(tables.agents), RowSeal(tables.items)
-            people = agent_rows(population, self._run_id, first["agents"])
-            self._store.pour(connection, tables.agents, agents.passing(people))
+            agents = write_agents(connection, self._store, population, self._run_id, first["agents"], personas)
+            items = RowSeal(tables.items)
             things = item_rows(population.catalog, self._run_id, first["items"])
             self._store.pour(connection, tables.items, items.passing(things))
             chain = last_seal(connection)
             if chain is not None:
                 chain = write_seal(connection, chain, "run", *seal_of_run(connection))
                 chain = write_seal(connection, chain, "arms", *seal_of_arms(connection))
-                chain = write_seal(connection, chain, "agents", *agents.seal)
+                chain = write_seal(connection, chain, "agents", *agents)
                 chain = write_seal(connection, chain, "items", *items.seal)
                 chain = write_seal(connection, chain, "state", *seal_of_state(connection))
         self._chain = chain
-        self._next = first_origin(first)
+        self._next = self._written = first_origin(first)
 
     def resume(self, schema: ActionSchema, *, lists: bool = False) -> PastRun | None:
         """Continue the run in this log; None where the log is empty and `begin` is to be called.
@@ -141,7 +151,8 @@ class LogWriter:
             if found is None:
                 return None
             self._chain = last_seal(connection)
-            self._run_id, self._arms, self._next = found.run_id, dict(found.arm_ids), found.origin
+            self._run_id, self._arms = found.run_id, dict(found.arm_ids)
+            self._next = self._written = found.origin
             if not found.past.begun.done:
                 connection.execute(update(tables.runs).values(status="running", finished_at=None))
                 self._chain = self._with_state(connection)
@@ -162,15 +173,42 @@ class LogWriter:
             chain = self._with_state(connection)
         self._chain = chain
 
-    def write(self, record: CohortRecord, *, arm: str, sim_time: int, policy_version: str) -> None:
-        """Accept a cohort's sessions: all of their rows are committed or none, at once or within `CommitWindow`'s time.
+    def destination(self, arm: str, *, sim_time: int, policy_version: str) -> Destination:
+        """Where sessions of an arm go, for whoever lays out their rows.
+
+        Whatever was accepted before is committed, because from here on ids are given out by `claim`.
+        """
+        self.flush()
+        first, in_files = self._begun(), self._store.keeper is not None
+        return Destination(in_files, self._arms[arm], sim_time, policy_version, first.arm, first.agent, first.item)
+
+    def claim(self, counts: Counts) -> Origin:
+        """Ids for rows that are laid out elsewhere: where they begin. Rows are claimed, and written, in one order."""
+        claimed = self._begun()
+        self._next = counts.after(claimed)
+        return claimed
+
+    def follows(self, rows: ShardRows) -> bool:
+        """Whether some rows are the next ones; they are not where others that were claimed before are missing."""
+        return rows.origin == self._written
+
+    def write(self, sessions: CohortRecord | ShardRows, *, arm: str, sim_time: int, policy_version: str) -> None:
+        """Accept the sessions of a cohort: all of their rows are committed or none.
+
+        A record is committed at once or within `CommitWindow`'s time, rows that were laid out elsewhere are at once.
 
         Raises:
             RunDirectoryError: This cohort, or one before it, cannot be written.
         """
-        if self._next is None:
-            raise RuntimeError("LogWriter.write before LogWriter.begin")
-        self._window.take(Cohort(record, self._arms[arm], sim_time, policy_version))
+        if isinstance(sessions, CohortRecord):
+            self._begun()
+            self._window.take(Cohort(sessions, self._arms[arm], sim_time, policy_version))
+            return
+        if not self.follows(sessions):
+            raise RuntimeError(f"rows begin at {sessions.origin}, and those before them end at {self._written}")
+        with self._connection.transaction() as connection:
+            chain = self._add(connection, sessions, self._chain)
+        self._written, self._chain = sessions.counts.after(sessions.origin), chain
 
     def flush(self) -> None:
         """Commit every accepted cohort."""
@@ -191,41 +229,57 @@ class LogWriter:
         with self._connection.transaction() as connection:
             self._store.settle(connection)
 
+    def _begun(self) -> Origin:
+        if self._next is None:
+            raise RuntimeError("LogWriter.write before LogWriter.begin")
+        return self._next
+
     def _commit(self, cohorts: Sequence[Cohort]) -> None:
         """Write the rows of some cohorts in one transaction, and advance the ids."""
-        assert self._next is not None
-        origin, chain = self._next, self._chain
+        origin, chain = self._begun(), self._chain
+        in_parts = self._store.keeper is not None
         with self._connection.transaction() as connection:
-            for together in [cohorts] if self._store.keeper is None else _by_arm_and_day(cohorts):
-                origin, chain = self._add(connection, together, origin, chain)
-        self._next, self._chain = origin, chain
+            for together in _by_arm_and_day(cohorts) if in_parts else [cohorts]:
+                block = block_of(together, origin)
+                counts = Counts(len(block.sessions), len(block.impressions), len(block.events), len(block.calls))
+                placed = [(cohort.arm_id, int(cohort.record.sessions.day)) for cohort in together]
+                if in_parts:
+                    chain = self._add(connection, rows_in_files(block, origin, counts, *placed[0]), chain)
+                else:
+                    self._pour(connection, block)
+                    if chain is not None:
+                        chain = self._sealed(connection, chain, seal_of_block(placed, block, origin))
+                origin = counts.after(origin)
+        self._next, self._written, self._chain = origin, origin, chain
 
-    def _add(
-        self, connection: Connection, cohorts: Sequence[Cohort], origin: Origin, chain: Chain | None
-    ) -> tuple[Origin, Chain | None]:
-        """Write one block of rows with its seal; where ids and seals go on."""
-        block = block_of(cohorts, origin)
-        parts = None if self._store.keeper is None else self._store.keeper.keep(connection, block, cohorts[0])
-        for table in (tables.sessions, tables.impressions, tables.events) if parts is None else ():
-            columns: Columns = getattr(block, table.name)
+    def _add(self, connection: Connection, rows: ShardRows, chain: Chain | None) -> Chain | None:
+        """Write rows of one arm and day with their seal; where seals go on."""
+        parts = None
+        if self._store.keeper is not None:
+            parts = self._store.keeper.keep(connection, rows)
+        self._pour(connection, rows.block, () if rows.files is not None else tables.LARGE)
+        if chain is None:
+            return None
+        seal = rows.seal or seal_of_block([(rows.arm_id, rows.day)], rows.block, rows.origin, parts)
+        return self._sealed(connection, chain, seal)
+
+    def _pour(self, connection: Connection, block: Block, large: Sequence[str] = tables.LARGE) -> None:
+        """Write rows into the database: some of the large tables, and all small ones."""
+        for name in large:
+            columns: Columns = getattr(block, name)
             width = columns.filled
             rows = columns.rows(nan_is_null=self._store.nan_is_null, width=width)
-            self._store.pour(connection, table, rows, width)
+            self._store.pour(connection, tables.metadata.tables[name], rows, width)
         for table in (tables.calls, tables.moods, tables.memories, tables.interviews):
             listed: list[Row] = getattr(block, table.name)
             if listed:
                 self._store.pour(connection, table, listed)
-        if chain is not None:
-            seal, chain = chain.after("rows", *seal_of_block(cohorts, block, origin, parts))
-            self._store.pour(connection, tables.seals, [seal])
-        after = replace(
-            origin,
-            session=origin.session + len(block.sessions),
-            impression=origin.impression + len(block.impressions),
-            event=origin.event + len(block.events),
-            call=origin.call + len(block.calls),
-        )
-        return after, chain
+
+    def _sealed(self, connection: Connection, chain: Chain, seal: tuple[Mapping[str, Any], str]) -> Chain:
+        """The chain, longer by the seal of some rows."""
+        row, longer = chain.after("rows", *seal)
+        self._store.pour(connection, tables.seals, [row])
+        return longer
 
     def _with_state(self, connection: Connection) -> Chain | None:
         """The chain, longer by what the run's row says of itself now."""

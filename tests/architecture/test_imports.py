@@ -23,6 +23,7 @@ VIOLATIONS = {
     "learning": ("simulator/arm.py", "from implicit.als import AlternatingLeastSquares"),
     "trees": ("personas/minds/behavioural.py", "from sklearn.ensemble import HistGradientBoostingClassifier"),
     "cluster": ("simulator/days.py", "import ray"),
+    "reinforcement": ("experiments/running/run.py", "import gymnasium"),
     "outermost": ("environments/feed.py", "import yaml"),
     "plotting": ("experiments/running/run.py", "import matplotlib.pyplot"),
 }

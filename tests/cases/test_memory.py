@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import zipfile
@@ -86,6 +87,36 @@ def test_a_lab_refuses_a_fit_beyond_memory_before_it_begins(monkeypatch, others)
         measure_warm_up(warm)
     with pytest.raises(ConfigError, match="this lab: fitting ease takes about"):
         set_stage(FidelityConfig(name="x", seed=1, dataset=toy))
+
+
+def no_room_for_a_library():
+    try:
+        raise ImportError("/x/y.so: failed to map segment from shared object")
+    except ImportError:
+        raise ImportError("the installation is not built with support for y") from None
+
+
+def no_room_for_a_thread():
+    raise RuntimeError("can't start new thread")
+
+
+def no_room_for_a_process():
+    raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+
+@pytest.mark.parametrize(
+    ("fails", "told"),
+    [
+        (no_room_for_a_library, "out of memory (/x/y.so: failed to map segment from shared object)"),
+        (no_room_for_a_thread, "out of memory (can't start new thread)"),
+        (no_room_for_a_process, "Cannot allocate memory; there is not enough memory"),
+    ],
+)
+def test_whatever_comes_of_too_little_memory_is_called_that(command, monkeypatch, fails, told):
+    monkeypatch.setattr("groundlings.experiments.config.loading.load_config", lambda *_: fails())
+    status, said = command("check", "any.yaml")
+    assert status == 2
+    assert told in said
 
 
 def test_memory_that_is_at_an_end_is_one_message(command, monkeypatch):

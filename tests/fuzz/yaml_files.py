@@ -149,7 +149,8 @@ def _arms() -> Iterator[tuple[mutation.Path, str, tuple[Any, ...]]]:
     """Every shipped recommender as an arm, with each of its options."""
     for name in SHIPPED:
         kind = find_recommender(name)
-        needed = {"of": {"recommender": "popular"}, "path": "rankings.csv"}
+        inner = {"recommender": "popular"}
+        needed = {"of": inner, "retriever": inner, "path": "rankings.csv", "policy": "policy.zip"}
         for option in inspect.signature(kind).parameters:
             hint = get_type_hints(kind.__init__).get(option)
             given = {key: value for key, value in needed.items() if key in inspect.signature(kind).parameters}

@@ -34,7 +34,7 @@ def test_style_counts_the_stars(profiles):
 def test_lift_is_the_smoothed_ratio_of_shares(profiles, three_people):
     genre = three_people.catalog.genre_names.index("War")
     overall = 1 / 5
-    assert profiles.genre_lifts[0, genre] == pytest.approx((1 + GENRE_PRIOR) / (3 * overall + GENRE_PRIOR))
+    assert profiles.genre_lifts(slice(0, 1))[0, genre] == pytest.approx((1 + GENRE_PRIOR) / (3 * overall + GENRE_PRIOR))
 
 
 def test_what_is_unknown_is_absent(profiles):

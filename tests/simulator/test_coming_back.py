@@ -13,7 +13,7 @@ from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import KINDS, Interactions
 from groundlings.environments.random_streams import Draws
 from groundlings.simulator.arm import Arm
-from groundlings.simulator.cohorts import cohorts
+from groundlings.simulator.cohorts import cohort, cohorts
 from groundlings.simulator.days import Schedule, live_together
 from groundlings.simulator.resume_state import Past, PastDay
 from groundlings.simulator.returns.signals import Topics
@@ -163,9 +163,20 @@ def test_an_agent_has_as_many_sessions_as_there_are_days_or_so_many_times_more()
 def test_draws_are_those_of_the_first_session_of_a_day_unless_another_is_named():
     people = np.arange(3)
     plain, later = (next(cohorts(people, people, 4, seed=9, size=3, **more)) for more in ({}, {"occasion": 1}))
+    assert plain.sim_time == 0
+    assert cohort(people, people, 4, seed=9).draws.uniform("x").tolist() == plain.draws.uniform("x").tolist()
+    assert cohort(people, people, 4, seed=9).sim_time == 0
     for sessions, occasion in ((plain, 0), (later, 1)):
         expected = Draws.for_sessions(9, people, 4, occasion).uniform("x")
         assert sessions.draws.uniform("x").tolist() == expected.tolist()
+
+
+def test_cohorts_of_a_day_hold_each_agent_with_the_user_behind_it():
+    agents, users = np.array([0, 1, 2]), np.array([7, 5, 9])
+    here = list(cohorts(agents, users, 4, seed=9, size=2, sim_time=30))
+    assert [each.agents.tolist() for each in here] == [[0, 1], [2]]
+    assert [each.users.tolist() for each in here] == [[7, 5], [9]]
+    assert {(each.day, each.sim_time) for each in here} == {(4, 30)}
 
 
 def test_where_nobody_comes_nobody_asks_what_the_recommender_has_learnt(live, recommender):
@@ -179,3 +190,8 @@ def test_where_nobody_comes_nobody_asks_what_the_recommender_has_learnt(live, re
     assert asked == []
     live(Rule())
     assert len(asked) == 2, "once a day"
+
+
+def test_a_log_reaches_the_days_of_its_sessions_and_no_later_one():
+    past = Past((PastDay(0, np.arange(2)), PastDay(2, np.arange(1))))
+    assert [past.reaches(day) for day in range(4)] == [True, True, True, False]

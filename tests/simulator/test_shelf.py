@@ -148,6 +148,35 @@ def test_a_recommender_that_waits_takes_its_arm_back_into_this_process(browse):
     assert arm.engine is IN_PROCESS
 
 
+def test_a_swapped_recommender_hears_of_interactions_once_it_is_fitted(browse):
+    class Fitted(Waits):
+        def __init__(self):
+            self.heard = 0
+
+        def observe(self, interactions):
+            self.heard += len(interactions)
+
+    _, arm = browse(None, buyers=0)
+    clicks = [Interactions.of(np.array([1]), np.array([2]), None, np.array([10]), n_users=3, n_items=N_ITEMS)]
+    arm.swap(Fitted())
+    arm.learn_from(clicks)
+    assert arm.recommender.heard == 0
+    arm.fit()
+    arm.learn_from(clicks)
+    assert arm.recommender.heard == 1
+
+
+def test_an_arm_that_stops_is_over_for_its_engine_too(browse):
+    class Elsewhere:
+        def over(self, name):
+            told.append(name)
+
+    _, arm = browse(None, buyers=0)
+    told, arm.engine = [], Elsewhere()
+    arm.stop()
+    assert told == ["only"]
+
+
 def test_a_new_period_brings_new_stock(browse):
     pages, _ = browse(stocked((0, 0, 1, 4), (0, 2, 9, 4)))
     assert [pages[day, 2][0] for day in range(3)] == [0, 1, 0]

@@ -17,7 +17,12 @@ from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Est
 from groundlings.experiments.analysis.comparison.bootstrap import bca_interval, bca_split_interval
 from groundlings.experiments.analysis.comparison.joint_means import JointMeans, paired_means, split_means
 from groundlings.experiments.analysis.comparison.multiplicity import MaxT, max_t, max_t_split
-from groundlings.experiments.analysis.comparison.persona_columns import TRAITS, PersonaColumns, persona_columns
+from groundlings.experiments.analysis.comparison.persona_columns import (
+    TRAITS,
+    LoggedPersonas,
+    PersonaColumns,
+    persona_columns,
+)
 from groundlings.experiments.analysis.comparison.ratios import (
     paired_ratio_difference,
     relative_lift,
@@ -178,7 +183,7 @@ def estimator_of(
     seed: int,
     arms: Sequence[str],
     user_ids: Sequence[str],
-    personas: Iterable[Mapping[str, Any]] | PersonaColumns,
+    personas: Iterable[Mapping[str, Any]] | PersonaColumns | LoggedPersonas,
 ) -> Estimator:
     """The estimator of a run.
 
@@ -194,7 +199,7 @@ def estimator_of(
     return Split(assigned_arms(seed, user_ids, shares_of(design, arms)), known_before(personas))
 
 
-def known_before(personas: Iterable[Mapping[str, Any]] | PersonaColumns) -> FloatArray | None:
+def known_before(personas: Iterable[Mapping[str, Any]] | PersonaColumns | LoggedPersonas) -> FloatArray | None:
     """What the training histories tell of each agent, shape (n_agents, n_covariates), standardised, no NaN.
 
     Length of the history (its logarithm), mean and spread of the stars, and the measured traits. What is unknown of

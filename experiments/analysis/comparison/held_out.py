@@ -179,7 +179,7 @@ class HeldOut:
 
     Attributes:
         baseline: The first arm.
-        population: Agents of the run.
+        population: Agents of the run, or the real users whose histories synthetic agents were made from.
         with_items: How many of them have held-out items; new ones, unless `repeats`.
         asked: How many of these the figures rest on.
         arms: Name -> what is known of it.
@@ -189,6 +189,7 @@ class HeldOut:
         no_exposures: Why exposures that the experiment file names were not used, "" where they were or none are named.
         repeats: Whether lists may hold items of the training part, so that taking them up again counts.
         repeat_shares: Arm -> how much of what is taken up was known; empty where it cannot be.
+        of_real_users: Whether real users stand in for agents, whom nobody was.
     """
 
     baseline: str
@@ -202,6 +203,7 @@ class HeldOut:
     no_exposures: str = ""
     repeats: bool = False
     repeat_shares: Mapping[str, RepeatShares] = field(default_factory=dict)
+    of_real_users: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values; `of_dict` takes them back."""

@@ -16,7 +16,7 @@ from groundlings.experiments.analysis.comparison.control_variate import (
     read_click_surplus,
 )
 from groundlings.experiments.analysis.comparison.estimators import Estimator, estimator_of, known_before
-from groundlings.experiments.analysis.comparison.persona_columns import Personas, persona_columns
+from groundlings.experiments.analysis.comparison.persona_columns import LoggedPersonas, Personas
 from groundlings.experiments.analysis.comparison.preference import Preference, read_preference
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.definitions import METRICS
@@ -188,7 +188,7 @@ def read_outcomes(
         found = found[2:]  # nobody has a session in the two alone
         preference = read_preference(log, (first.name, second.name))
     names, user_ids = [arm.name for arm in found], log.user_ids()
-    personas = persona_columns(agent.persona for agent in log.logged_agents())
+    personas = LoggedPersonas(log).columns()
     shares, homes = (1.0,) * len(found), None
     if isinstance(design, SplitDesign):
         shares = shares_of(design, names)

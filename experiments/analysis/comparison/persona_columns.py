@@ -1,19 +1,25 @@
 """What is known of each agent before anything is simulated, column by column.
 
 A logged persona is some two kilobytes of JSON, and several times as much as Python objects. A comparison asks for a few
-of its values, of every agent at once; so it is read one persona at a time, and these are kept.
+of its values, of every agent at once; so it is read one persona at a time, and these are kept. The log of a large run
+has these values as columns.
 """
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
+from groundlings.personas.profile import LEVELS
+
+if TYPE_CHECKING:
+    from groundlings.simulator.log.reader import LogReader
 
 TRAITS = ("activity", "conformity", "diversity")
 _NOT_KNOWN = float("nan")
@@ -50,10 +56,60 @@ Personas = Sequence[Mapping[str, Any]] | PersonaColumns
 """Of each agent in the order of the log: the persona as logged, or the columns of all."""
 
 
-def persona_columns(personas: Iterable[Mapping[str, Any]] | PersonaColumns) -> PersonaColumns:
+@dataclass(frozen=True, slots=True)
+class LoggedPersonas:
+    """The personas of a log, which are not read before somebody asks.
+
+    Attributes:
+        log: The run's.
+    """
+
+    log: LogReader
+
+    def columns(self) -> PersonaColumns:
+        """One entry per agent in each column, in the order of the log."""
+        if not self.log.agents_are_measured():
+            return persona_columns(agent.persona for agent in self.log.logged_agents())
+        kept, n = _Kept(), 0
+        levels: dict[str, list[str]] = {trait: [] for trait in TRAITS}
+        numbers: dict[str, list[FloatArray]] = {name: [] for name in _NUMBERS}
+        demographics: dict[str, list[str]] = {}
+        favourites: list[str] = []
+        for piece in self.log.measured_agents(_MEASURED):
+            for trait, column in levels.items():
+                column += ["" if level is None else LEVELS[level] for level in piece[f"{trait}_level"]]
+            for name, parts in numbers.items():
+                parts.append(np.array(piece[name], dtype=np.float64))  # None becomes NaN
+            favourites += [kept.once(name or "") for name in piece["favourite"]]
+            for told in piece["demographics"]:
+                n += 1
+                if told:
+                    _say(demographics, n, json.loads(told), kept)
+        found = {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in numbers.items()}
+        mean = np.full(n, _NOT_KNOWN)
+        return PersonaColumns(
+            n=n,
+            levels=levels,
+            values={trait: found[trait] for trait in TRAITS},
+            demographics=_filled(demographics, n),
+            history_length=found["history_length"],
+            mean=np.divide(found["rating_sum"], found["ratings"], out=mean, where=found["ratings"] > 0),
+            spread=found["rating_spread"],
+            favourites=favourites,
+        )
+
+
+_NUMBERS = (*TRAITS, "history_length", "ratings", "rating_sum", "rating_spread")
+_MEASURED = (*_NUMBERS, *(f"{trait}_level" for trait in TRAITS), "favourite", "demographics")
+"""Columns of the log that are read."""
+
+
+def persona_columns(personas: Iterable[Mapping[str, Any]] | PersonaColumns | LoggedPersonas) -> PersonaColumns:
     """The columns of personas as they are logged; columns as they are."""
     if isinstance(personas, PersonaColumns):
         return personas
+    if isinstance(personas, LoggedPersonas):
+        return personas.columns()
     n, kept = 0, _Kept()
     levels: dict[str, list[str]] = {trait: [] for trait in TRAITS}
     demographics: dict[str, list[str]] = {}
@@ -64,28 +120,37 @@ def persona_columns(personas: Iterable[Mapping[str, Any]] | PersonaColumns) -> P
             told = person.get("traits", {}).get(trait, {})
             levels[trait].append(kept.once(told.get("level", "")))
             numbers[trait].append(_number(told.get("value")))
-        for name, value in person.get("demographics", {}).items():
-            column = demographics.setdefault(name, [])
-            column.extend([""] * (n - 1 - len(column)))
-            column.append(kept.once(value))
+        _say(demographics, n, person.get("demographics", {}), kept)
         style = person.get("style", {})
         numbers["history_length"].append(float(person.get("history_length") or 0))
         numbers["mean"].append(_number(style.get("mean")))
         numbers["spread"].append(_number(style.get("spread")))
-        favourites.append(kept.once(_favourite(person.get("genre_lifts", {}))))
-    for column in demographics.values():
-        column.extend([""] * (n - len(column)))
+        favourites.append(kept.once(_favourite(person)))
     found = {name: np.array(values, dtype=np.float64) for name, values in numbers.items()}
     return PersonaColumns(
         n=n,
         levels=levels,
         values={trait: found[trait] for trait in TRAITS},
-        demographics=demographics,
+        demographics=_filled(demographics, n),
         history_length=found["history_length"],
         mean=found["mean"],
         spread=found["spread"],
         favourites=favourites,
     )
+
+
+def _say(columns: dict[str, list[str]], n: int, told: Mapping[str, Any], kept: _Kept) -> None:
+    """Add what the n-th agent's user said of themselves, from 1 on."""
+    for name, value in told.items():
+        column = columns.setdefault(name, [])
+        column.extend([""] * (n - 1 - len(column)))
+        column.append(kept.once(value))
+
+
+def _filled(columns: dict[str, list[str]], n: int) -> dict[str, list[str]]:
+    for column in columns.values():
+        column.extend([""] * (n - len(column)))
+    return columns
 
 
 class _Kept:
@@ -100,7 +165,10 @@ class _Kept:
         return self._texts.setdefault(text, text)
 
 
-def _favourite(lifts: Mapping[str, float]) -> str:
+def _favourite(person: Mapping[str, Any]) -> str:
+    lifts = person.get("genre_lifts")
+    if lifts is None:  # the persona says what was measured and no more
+        return person.get("favourite") or ""
     return min(lifts, key=lambda name: (-lifts[name], name)) if lifts else ""
 
 

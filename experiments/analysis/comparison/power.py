@@ -10,8 +10,7 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy import optimize
-from scipy.special import ndtr, stdtrit
+from scipy.special import gammaincinv, ndtr, stdtrit
 
 from groundlings.environments.arrays import FloatArray
 
@@ -40,9 +39,7 @@ def _estimated_spreads(freedom: int) -> FloatArray:
     scipy's own noncentral t turns to NaN for the large shifts that a search passes through.
     """
     levels = (np.arange(_LEVELS) + 0.5) / _LEVELS
-    from scipy.stats import chi2
-
-    return np.sqrt(chi2.ppf(levels, freedom) / freedom)
+    return np.sqrt(2 * gammaincinv(freedom / 2, levels) / freedom)
 
 
 def needed_agents(effect: float, sd: float, alpha: float = 0.05, wanted: float = 0.8) -> int | None:
@@ -70,7 +67,9 @@ def detectable_effect(sd: float, n: int, alpha: float = 0.05, wanted: float = 0.
     if sd == 0:
         return 0.0
     most = 20 * sd * float(stdtrit(n - 1, 1 - alpha / 2)) / math.sqrt(n)
-    return float(optimize.brentq(lambda effect: power(effect, sd, n, alpha) - wanted, 0.0, most))
+    from scipy.optimize import brentq  # takes longer to load than a small run to simulate
+
+    return float(brentq(lambda effect: power(effect, sd, n, alpha) - wanted, 0.0, most))
 
 
 def beyond_interval(critical: float, standard_error: float, n: int, wanted: float = 0.8) -> float:

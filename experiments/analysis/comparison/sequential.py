@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import optimize
 from scipy.special import ndtr, ndtri
 
 TUNED_FOR = 1000
@@ -34,7 +33,7 @@ def boundaries(looks: Sequence[int], alpha: float = 0.05) -> tuple[float, ...]:
         looks: Agents at each look, ascending; the last is the most there will ever be.
         alpha: Two-sided, of all looks together.
     """
-    from scipy.stats import norm
+    from scipy.optimize import brentq
 
     shares = [look / looks[-1] for look in looks]
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
@@ -48,10 +47,12 @@ def boundaries(looks: Sequence[int], alpha: float = 0.05) -> tuple[float, ...]:
             tails = ndtr(-((z * root - here) / step)) + ndtr((-z * root - here) / step)
             return float((density * tails).sum())
 
-        z = float(optimize.brentq(lambda z, stopped=stopped, allowed=allowed: stopped(z) - allowed, 0.0, 40.0))
+        z = float(brentq(lambda z, stopped=stopped, allowed=allowed: stopped(z) - allowed, 0.0, 40.0))
         edge = z * root
         places = edge * nodes
-        density = (density * norm.pdf((places[:, None] - here) / step) / step).sum(axis=1) * edge * weights
+        distances = (places[:, None] - here) / step
+        normal = np.exp(-(distances**2) / 2) / math.sqrt(2 * math.pi)
+        density = (density * normal / step).sum(axis=1) * edge * weights
         here, spent, before = places, spent_alpha(share, alpha), share
         found.append(z)
     return tuple(found)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.compare import Difference, Estimate, mean_interval, within_one
@@ -49,10 +49,10 @@ def pooled(gaps: Sequence[Difference], alpha: float, critical: float | None = No
     if len(errors) < len(gaps):
         return replace(nothing, difference=middle)
     if critical is None:
-        critical = float(stats.t.ppf(1 - alpha / 2, max(first.n - 1, 1)))
+        critical = float(stdtrit(max(first.n - 1, 1), 1 - alpha / 2))
     reach = max(critical * float(np.mean(errors)), _over_runs(known, alpha))
     error = reach / critical
-    p_value = 2 * float(stats.t.sf(abs(middle) / error, max(first.n - 1, 1))) if error else float(middle == 0.0)
+    p_value = 2 * float(stdtr(max(first.n - 1, 1), -abs(middle) / error)) if error else float(middle == 0.0)
     return Difference(middle, error, middle - reach, middle + reach, p_value, first.n, first.excluded)
 
 
@@ -121,7 +121,7 @@ def preference_in_all(runs: Sequence[Outcomes]) -> Preference | None:
     share = mean_over_runs([each.share for each in found])
     p_value = float(share.mean is None or share.mean == 0.5)
     if share.mean is not None and share.standard_error:
-        p_value = 2 * float(stats.t.sf(abs(share.mean - 0.5) / share.standard_error, max(share.n - 1, 1)))
+        p_value = 2 * float(stdtr(max(share.n - 1, 1), -abs(share.mean - 0.5) / share.standard_error))
     return replace(
         found[0],
         share=within_one(share),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy.special import chdtrc
 
 from groundlings.experiments.analysis.answer.finding import find
 from groundlings.experiments.analysis.answer.sentences import Words, words_of
@@ -151,7 +151,7 @@ def _heterogeneity(gaps: Sequence[Difference]) -> float | None:
         return None
     weights = errors**-2.0
     spread = (weights * (effects - np.average(effects, weights=weights)) ** 2).sum()
-    return float(stats.chi2.sf(spread, len(effects) - 1))
+    return float(chdtrc(len(effects) - 1, spread))
 
 
 def heat_maps(arms: Sequence[OverRuns], levels: Sequence[Mapping[str, str]]) -> tuple[Heat, ...]:

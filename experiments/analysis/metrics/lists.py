@@ -15,6 +15,7 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import Difference, Estimate, mean_interval, within_one
 from groundlings.experiments.analysis.comparison.estimators import Estimator, estimator_of
+from groundlings.experiments.analysis.comparison.persona_columns import LoggedPersonas
 from groundlings.experiments.analysis.metrics.background import MISSING
 from groundlings.experiments.analysis.metrics.item_counts import (
     SHOWN,
@@ -201,5 +202,4 @@ def _expected(name: str, run: Scanned) -> float | None:
 def _estimator(log: LogReader) -> Estimator:
     run = log.run()
     names = [arm.name for arm in log.visited_arms()]
-    personas = (agent.persona for agent in log.logged_agents())  # read in a split design only
-    return estimator_of(design_of(run["config"]), int(run["seed"]), names, log.user_ids(), personas)
+    return estimator_of(design_of(run["config"]), int(run["seed"]), names, log.user_ids(), LoggedPersonas(log))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate, mean_interval, within_one
 from groundlings.experiments.analysis.comparison.estimators import Estimator, estimator_of
+from groundlings.experiments.analysis.comparison.persona_columns import LoggedPersonas
 from groundlings.experiments.analysis.metrics.counts import ArmCounts, count_arms
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.definitions import METRICS
@@ -149,8 +150,7 @@ def summarise(
     wanted = measured.metrics
     planned = _planned(log, measured, outcomes)
     design, names = design_of(found["config"]), [arm.name for arm in arms]
-    personas = (agent.persona for agent in log.logged_agents())  # read in a split design only
-    estimator = estimator_of(design, run["seed"], names, log.user_ids(), personas)
+    estimator = estimator_of(design, run["seed"], names, log.user_ids(), LoggedPersonas(log))
     counts = count_arms(log, measured.sessions, [arm.arm_id for arm in arms])
     lost = read_lost(log, counts, run["mind"])
     baseline: Totals | None = None

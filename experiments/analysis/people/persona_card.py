@@ -39,7 +39,8 @@ class PersonaCard:
         history: Ratings by value, or what was done most, the heading first; None where the log tells neither.
         categories: Categories by how much more often than with everybody, highest first.
         liked, disliked: Titles, most telling first.
-        description: The persona in plain words, as a mind is told it.
+        description: The persona in plain words, as a mind is told it; None where the log keeps what was measured and no
+            words.
     """
 
     agent_id: int
@@ -49,7 +50,7 @@ class PersonaCard:
     categories: tuple[Bar, ...]
     liked: tuple[str, ...]
     disliked: tuple[str, ...]
-    description: str
+    description: str | None
 
 
 def items_of(persona: Mapping[str, Any]) -> set[int]:
@@ -88,18 +89,18 @@ def persona_card(
         categories=_categories(persona),
         liked=named("liked"),
         disliked=named("disliked"),
-        description=str(persona.get("description", "")),
+        description=None if persona.get("description") is None else str(persona["description"]),
     )
 
 
 def _chips(persona: Mapping[str, Any], opinion: str | None) -> Iterator[tuple[str, str]]:
     for name, value in persona.get("demographics", {}).items():
         yield str(name), str(value)
-    told = persona.get("acts") is not None
+    told = persona.get("acts") is not None or "description" not in persona
     for name, form in _TRAITS.items():
         trait = persona.get("traits", {}).get(name)
         if trait is not None:
-            # Where personas tell acts, the log does not say whether the third compares a user with others.
+            # Where personas tell acts, or what was measured alone, the log does not say whether the third compares.
             level = "" if told else f", {trait['level']}"
             yield name, f"{form.format(trait['value'])}{level}"
     style = persona.get("style", {})

@@ -99,7 +99,8 @@ def people(comparison: Comparison) -> str:
     which = "items, known ones among them," if found.repeats else "new items"
     return (
         f"Real behaviour: lists of the first day, scored by the {which} that {part}{count(found.with_items)} of "
-        f"{plural(found.population, 'agent')} really met in the held-out part."
+        f"{plural(found.population, 'real user' if found.of_real_users else 'agent')} really met in the held-out part."
+        f"{' The agents are synthetic users, whom nothing real is known of.' if found.of_real_users else ''}"
         f"{f' {found.no_exposures[:1].upper()}{found.no_exposures[1:]}.' if found.no_exposures else ''}"
         f"{f' {swapped(comparison)}' if swapped(comparison) else ''}"
     )

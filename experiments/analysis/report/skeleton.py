@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from groundlings.experiments.analysis.report.palette import DARK, LIGHT
@@ -19,17 +19,25 @@ MOST_SCRIPT = 40_000
 """Bytes of script that a page may hold in all."""
 
 
+@cache
 def page_environment(*rooms: str) -> Environment:
-    """Where templates are found: in the `templates` of the rooms named, then in those of the report.
+    """Where templates are found: in the `templates` of the rooms named, then in those of the report. It is shared.
 
     Args:
         rooms: Packages with a folder `templates`, such as that of a lab.
     """
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+    from groundlings.experiments.analysis.report.template_cache import TemplateCache
+
     loaders = [PackageLoader(room) for room in (*rooms, REPORT_ROOM)]
     environment = Environment(
-        loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=ChoiceLoader(loaders),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        bytecode_cache=TemplateCache(),
     )
     environment.filters["capitalise_first"] = lambda text: text[:1].upper() + text[1:]
     environment.filters["tojson_plain"] = partial(json.dumps, ensure_ascii=False, sort_keys=True)

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.catalog import Catalog
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
 from groundlings.experiments.config.designs import SplitDesign
@@ -62,7 +63,16 @@ class RealData:
 
     @classmethod
     def of(cls, plan: Plan) -> RealData:
-        """That of a run, from its plan."""
+        """That of a run, from its plan.
+
+        Raises:
+            ConfigError: Its agents are synthetic users.
+        """
+        if plan.dataset.synthetic is not None:
+            raise ConfigError(
+                "population.synthetic: what a log is worth is measured beside what its agents really did later, and "
+                "nobody was a synthetic user; add --no-quality, or take the key out"
+            )
         seed, ids = plan.config.seed, plan.dataset.people.user_ids
         repeats = plan.config.repeats.allowed
         sample = choose_sample(plan.population, plan.split, seed, repeats=repeats)

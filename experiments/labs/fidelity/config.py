@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from groundlings.environments.datasets.config import DatasetConfig
+from groundlings.environments.synthetic_users import Method
 from groundlings.experiments.config.layout import check_plain_lists
 from groundlings.experiments.config.schema import (
     ArmConfig,
@@ -126,6 +127,9 @@ class FidelityConfig(Section):
     salts: tuple[str, ...] = ("harbour", "lantern", "meadow", "quarry")
     """Further salts, with each of which the order of recommenders is measured on another test third: the gate judges
     the mean over these and `split.salt`, and needs five."""
+    synthetic_users: tuple[Method, ...] = ()
+    """Ways to make synthetic users (`resample`, `copula`) that are compared with real users; empty leaves them out. An
+    experiment file with `population.synthetic` is compared with its own."""
     language: LanguageConfig | None = None
     """A language model with the behavioural features: evidence only, language only, and both. None leaves it out."""
     bootstrap: Annotated[int, Field(ge=100)] = 500

@@ -41,6 +41,9 @@ def as_fidelity(content: Mapping[str, Any], say: Callable[[str], None]) -> dict[
         say(f"this is an experiment file; not needed here and not read: {', '.join(unused)}")
     if isinstance(content.get("name"), str):
         kept["name"] = f"{content['name']}-fidelity"
+    population = content.get("population")
+    if isinstance(population, Mapping) and population.get("synthetic") is not None:
+        kept["synthetic_users"] = [population["synthetic"]]
     kept |= _mind(content.get("mind"), say)
     arms = content["arms"]
     if isinstance(arms, list) and all(isinstance(arm, Mapping) and isinstance(arm.get("name"), str) for arm in arms):

@@ -1,4 +1,4 @@
-"""The examination from beginning to end: seven parts, one list of records, one verdict."""
+"""The examination from beginning to end: eight parts, one list of records, one verdict."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from groundlings.experiments.labs.fidelity import (
     probes,
     repeats,
     return_gaps,
+    synthetic_users,
     system,
 )
 from groundlings.experiments.labs.fidelity.calibration import Reliability
@@ -38,8 +39,8 @@ from groundlings.experiments.labs.fidelity.stage import MIND, Stage, set_stage
 from groundlings.experiments.labs.fidelity.system import Utilities
 from groundlings.experiments.running.events import SILENT, LabStep, Progress
 
-PARTS = 11
-"""Steps of progress: reading and fitting, part 1 in three steps, the other six parts, the language model's rows."""
+PARTS = 12
+"""Steps of progress: reading and fitting, part 1 in three steps, the other seven parts, the language model's rows."""
 
 
 _PACKAGES = ("groundlings", "numpy", "scipy", "scikit-learn", "implicit", "irspack")
@@ -95,7 +96,7 @@ def examine(
     progress: Progress = SILENT,
     further: Callable[[Stage], Sequence[Scorer]] = lambda _: (),
 ) -> Findings:
-    """Read the data, fit, and examine the seven parts.
+    """Read the data, fit, and examine the eight parts.
 
     Args:
         config: What to examine.
@@ -131,7 +132,8 @@ def examine(
     utilities, ordered = timed(9, "system level", lambda: _ordered(stage, asked, audiences))
     records += [*ordered, *system.examine_system(stage, utilities, audiences)]
     records += timed(10, "memorisation and stereotype", lambda: invariance.examine_invariance(stage))
-    answers, said = timed(11, "language model", lambda: _language(stage, progress))
+    records += timed(11, "synthetic users", lambda: synthetic_users.examine_synthetic_users(stage))
+    answers, said = timed(12, "language model", lambda: _language(stage, progress))
     records += said
     records += published_rows(stage.dataset.name)
     # The families are examined with one salt only, which is too few for the gate.

@@ -21,8 +21,9 @@ PARTS = {
     "probes": "What do controlled changes do to agents?",
     "system": "Does it order recommenders as real users do?",
     "memorisation and stereotype": "Memorisation and stereotypes",
+    "synthetic users": "Are synthetic users like real ones, and copies of none?",
 }
-"""The seven parts, each with the question that it answers."""
+"""The eight parts, each with the question that it answers."""
 
 
 def render_page(findings: Findings) -> str:

@@ -69,7 +69,7 @@ class Record:
     """One figure.
 
     Attributes:
-        part: Which of the lab's seven parts.
+        part: Which of the lab's eight parts.
         task, scorer, metric: What it is a figure of.
         kind: What kind of row the scorer is.
         value, low, high: The figure and its 95 % interval over users; None where there is none.

@@ -34,6 +34,7 @@ from groundlings.personas.minds.scripted import ScriptedMind
 from groundlings.personas.population import Population, build_population
 from groundlings.recommenders.base import Recommender
 from groundlings.simulator.arm import SECONDS_PER_DAY
+from groundlings.simulator.log.digest_version import WITH_DIGEST
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import LOG_NAME
 from groundlings.simulator.log.writer import ArmRow, LogWriter
@@ -131,5 +132,5 @@ def _run_row(trial: Trial, versions: Mapping[str, str]) -> dict[str, Any]:
         "max_pages": 1,
         "mind": json.dumps(mind, ensure_ascii=False),
         "model_fingerprint": None,
-        "versions": json.dumps(dict(versions)),
+        "versions": json.dumps({**versions, **WITH_DIGEST}),
     }

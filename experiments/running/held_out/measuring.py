@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from groundlings.environments.arrays import FloatArray
+from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.errors import UserError
 from groundlings.environments.interactions import rows_of
 from groundlings.environments.random_streams import Draws
@@ -63,6 +63,14 @@ _DAYS = 4
 """Lists of a recommender that draws them at random are averaged over so many."""
 
 
+def real_users(plan: Plan) -> IntArray | None:
+    """Real users with training rows, on whom lists are scored where agents are synthetic; else None."""
+    if plan.dataset.synthetic is None:
+        return None
+    real = np.bincount(plan.split.train.users, minlength=plan.split.train.n_users)[: plan.dataset.synthetic.first]
+    return np.flatnonzero(real).astype(np.int64)
+
+
 @dataclass
 class ArmMeasurement:
     """The measurement of all arms of a run; `simulate` hands it each recommender after its first fit.
@@ -90,7 +98,8 @@ class ArmMeasurement:
         if getattr(config.mind, "grounded", False):
             return "grounded replay decides by the same held-out behaviour"
         which = "held-out items" if self._repeats else "held-out items that are new to them"
-        return "" if len(self._sample.users) > 1 else f"no two agents have {which}"
+        who = "agents" if self._real is None else "real users"
+        return "" if len(self._sample.users) > 1 else f"no two {who} have {which}"
 
     async def after_first_fit(self, name: str, recommender: AsyncRecommender) -> None:
         """Measure an arm whose recommender has just been fitted on the training part.
@@ -107,7 +116,7 @@ class ArmMeasurement:
         """Everything that was measured; arms whose first fit was in an earlier process are fitted anew."""
         baseline = self.plan.config.arms[0].name
         if self.missing:
-            return HeldOut(baseline, len(self.plan.population), missing=self.missing)
+            return HeldOut(baseline, self._people, missing=self.missing, of_real_users=self._real is not None)
         arms = {}
         for arm in self.plan.config.arms:
             arms[arm.name] = self._obstacle(arm) or await self._measured_again(arm)
@@ -115,7 +124,8 @@ class ArmMeasurement:
         sample = self._sample
         return HeldOut(
             baseline=baseline,
-            population=len(self.plan.population),
+            population=self._people,
+            of_real_users=self._real is not None,
             with_items=sample.with_items,
             asked=len(sample.users),
             arms={name: self._behaviour(name, self._figures.get(name), missing) for name, missing in arms.items()},
@@ -130,6 +140,14 @@ class ArmMeasurement:
             },
         )
 
+    @cached_property
+    def _real(self) -> IntArray | None:
+        return real_users(self.plan)
+
+    @property
+    def _people(self) -> int:
+        return len(self.plan.population) if self._real is None else len(self._real)
+
     @property
     def _repeats(self) -> bool:
         return self.plan.config.repeats.allowed
@@ -140,7 +158,8 @@ class ArmMeasurement:
 
     @cached_property
     def _sample(self) -> Sample:
-        return choose_sample(self.plan.population, self.plan.split, self.plan.config.seed, repeats=self._repeats)
+        plan = self.plan
+        return choose_sample(plan.population, plan.split, plan.config.seed, repeats=self._repeats, real=self._real)
 
     @cached_property
     def _exposures(self) -> ExposureSample | None:

@@ -39,16 +39,19 @@ class Sample:
     browsing: IntArray
 
 
-def choose_sample(population: Population, split: Split, seed: int, *, repeats: bool = False) -> Sample:
+def choose_sample(
+    population: Population, split: Split, seed: int, *, repeats: bool = False, real: IntArray | None = None
+) -> Sample:
     """The agents with relevant held-out items, or those of them that come first by a hash of seed and id.
 
     Args:
         population: The agents.
         split: The history.
         seed: The run's.
+        real: Whom to ask instead of the agents, who have no held-out part where they are synthetic users.
         repeats: Whether items of the training part may be shown again, so that taking them up again counts.
     """
-    users = population.users
+    users = population.users if real is None else real
     new = _new_pairs(split, users)
     relevant = sp.csr_array(split.test.matrix[users]) if repeats else new
     usable = np.flatnonzero(np.diff(relevant.indptr))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -70,6 +71,10 @@ def answer(run: Path, sql: str, *, seconds: float = 10.0, rows: int = 500) -> An
         RunDirectoryError: There is no log, or it cannot be read.
     """
     began = time.monotonic()
+    if half := re.search("[\ud800-\udfff]", sql):
+        raise NotAnswered(
+            f"found half a character ({printable(half[0])}) at place {half.start() + 1:,} of the query; type it anew"
+        )
     engine = open_log(run)
     try:
         store = store_at(run)

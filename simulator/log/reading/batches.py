@@ -28,6 +28,24 @@ def read_in_pieces(connection: Connection, sql: str, rows: int) -> Iterator[list
         cursor.close()
 
 
+def one_state(connection: Connection) -> Connection:
+    """The same connection, in a transaction whose queries see one state of a log, even while a run writes it."""
+    if connection.dialect.name != "sqlite":
+        return connection.execution_options(isolation_level="REPEATABLE READ")
+    connection.exec_driver_sql("BEGIN")
+    return connection
+
+
+def streamed(connection: Connection, sql: str, rows: int) -> Iterator[list[Row]]:
+    """The rows of a query's answer as the driver gives them, so many at a time, whatever the database."""
+    if connection.dialect.name == "sqlite":
+        yield from read_in_pieces(connection, sql, rows)
+        return
+    streaming = connection.execution_options(stream_results=True, yield_per=rows)
+    for chunk in streaming.exec_driver_sql(sql).partitions(rows):
+        yield [tuple(row) for row in chunk]
+
+
 def arrow_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
     """Rows as columns of a schema; truth values may come as 0 and 1."""
     import pyarrow as pa

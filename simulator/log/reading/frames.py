@@ -186,7 +186,8 @@ class FrameReader(ParticipantReader):
         )
 
     def agents(self) -> pd.DataFrame:
-        """One row per agent, in the order of the log: user_id (the data set's own), persona (mapping)."""
+        """One row per agent, in the order of the log: user_id (the data set's own), persona (mapping; of a large run
+        what was measured, without lists and description)."""
         import pandas as pd
 
         agents = list(self.logged_agents())

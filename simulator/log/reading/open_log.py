@@ -15,7 +15,7 @@ from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.foreign import foreign_in
 from groundlings.simulator.log.migrations import schema_version
-from groundlings.simulator.log.reading.batches import arrow_table, read_in_pieces, rechunked, tables_of
+from groundlings.simulator.log.reading.batches import arrow_table, rechunked, streamed, tables_of
 from groundlings.simulator.log.store import Store, named_faults, open_log, store_at
 
 if TYPE_CHECKING:
@@ -66,12 +66,19 @@ class OpenLog:
         if not self._borrowed:
             self._engine.dispose()
 
-    def digest(self) -> str:
-        """SHA-256 over what happened, in hexadecimal: equal when two runs behaved alike."""
+    def digest(self, version: int | None = None) -> str:
+        """SHA-256 over what happened, behind its version (`v2:`): equal when two runs behaved alike.
+
+        Args:
+            version: Of the digest; the one that the run began with if absent.
+
+        Raises:
+            ConfigError: There is no such version.
+        """
         from groundlings.simulator.log.digest import digest
 
         with named_faults(self._place):
-            return digest(self._engine)
+            return digest(self._engine, version)
 
     def check_seals(self, most_rows: int | None = None) -> SealReport:
         """Whether the log is as it was written; see `seal_check.check_seals`."""
@@ -130,14 +137,7 @@ class OpenLog:
     def _chunks(self, sql: str) -> Iterator[list[Row]]:
         """The answer to a query, `CHUNK_ROWS` at a time."""
         with self._connected() as connection:
-            if (
-                connection.dialect.name == "sqlite"
-            ):  # the driver streams by itself, and SQLAlchemy's rows would cost half
-                yield from read_in_pieces(connection, sql, CHUNK_ROWS)
-                return
-            streaming = connection.execution_options(stream_results=True, yield_per=CHUNK_ROWS)
-            for chunk in streaming.exec_driver_sql(sql).partitions(CHUNK_ROWS):
-                yield [tuple(row) for row in chunk]
+            yield from streamed(connection, sql, CHUNK_ROWS)
 
     def _batches(self, sql: str, schema: pa.Schema) -> Iterator[pa.Table]:
         """As `_chunks`, as columns of the kinds of a schema."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,12 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.interventions import Intervention
 from groundlings.simulator.log.begun import Change, read_accepted
 from groundlings.simulator.log.intervention_rows import read_interventions
+from groundlings.simulator.log.measured_agents import are_measured, persona_of, stored
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 _ACTION = re.compile(r"[a-z][a-z0-9_]*")
+
+_MEASURED = f"SELECT {', '.join(stored.columns.keys())} FROM agents ORDER BY agent_id"
 
 _JSON = ("config", "mind", "versions", "identity")
 """Columns of `runs` that hold JSON."""
@@ -45,7 +48,7 @@ class LoggedAgent:
     Attributes:
         agent_id: Its number in the log.
         user_id: The data set's own id of the person behind the persona.
-        persona: All that the persona knows, as plain values.
+        persona: All that the persona knows, as plain values; in the log of a large run what was measured.
     """
 
     agent_id: int
@@ -193,9 +196,27 @@ class ParticipantReader(OpenLog):
 
     def logged_agents(self) -> Iterator[LoggedAgent]:
         """The agents in the order of the log, `CHUNK_ROWS` in memory at a time."""
+        if self.agents_are_measured():
+            for chunk in self._chunks(_MEASURED):
+                for row in chunk:
+                    yield LoggedAgent(row[0], row[1], persona_of(row))
+            return
         for chunk in self._chunks("SELECT agent_id, source_user_id, persona FROM agents ORDER BY agent_id"):
             for agent_id, user_id, persona in chunk:
                 yield LoggedAgent(agent_id, user_id, json.loads(persona))
+
+    def agents_are_measured(self) -> bool:
+        """Whether the log keeps what was measured of each agent, and not all that the agent's persona knows."""
+        with self._connected() as connection:
+            return are_measured(connection)
+
+    def measured_agents(self, columns: Sequence[str]) -> Iterator[Mapping[str, Sequence[Any]]]:
+        """Columns of `measured_agents.stored` by name, `CHUNK_ROWS` rows at a time, in the order of the log.
+
+        Only where `agents_are_measured`; cells are as SQLite gives them, None where something is not known.
+        """
+        for chunk in self._chunks(f"SELECT {', '.join(columns)} FROM agents ORDER BY agent_id"):
+            yield dict(zip(columns, zip(*chunk, strict=True), strict=True))
 
     def logged_items(self) -> tuple[LoggedItem, ...]:
         """The items in the order of the catalog."""

@@ -6,23 +6,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from groundlings.simulator.log.canonical import kinds_of
 from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.columns import Row
-from groundlings.simulator.log.reading.batches import rechunked
-from groundlings.simulator.log.reading.open_log import CHUNK_ROWS, OpenLog
-from groundlings.simulator.log.reading.part_columns import impressions_in_parts
+from groundlings.simulator.log.reading import open_log
+from groundlings.simulator.log.reading.batches import one_state, rechunked, tables_of
+from groundlings.simulator.log.reading.impression_tables import (
+    OUTCOMES,
+    Outcome,
+    impressions_in_parts,
+    impressions_in_tables,
+)
+from groundlings.simulator.log.reading.open_log import OpenLog
+from groundlings.simulator.log.tables import metadata
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Outcome: TypeAlias = Literal["known", "clicked", "rated"]
-"""Impressions whose outcome is known, those that were clicked, those with a rating."""
-
-_OUTCOMES: Mapping[Outcome, str] = {"known": "clicked IS NOT NULL", "clicked": "clicked", "rated": "rating IS NOT NULL"}
 
 IMPRESSION_COLUMNS: Mapping[str, str] = {
     "impression_id": "impressions.impression_id",
@@ -99,24 +102,37 @@ class StreamReader(OpenLog):
             outcome: Which impressions; all where absent.
             action: Only impressions on which this action of the environment was taken, as `logged_actions` names it.
         """
-        yield from self._by_arm(_impressions(columns, outcome, action))
+        kinds = {name: _kind_of(IMPRESSION_COLUMNS[name]) for name in columns}
+        for arm_id, rows in self.impression_batches(kinds, outcome, action):
+            yield arm_id, list(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 
-    def impression_batches(self, columns: Mapping[str, pa.DataType]) -> Iterator[tuple[int, pa.Table]]:
+    def impression_batches(
+        self, columns: Mapping[str, pa.DataType], outcome: Outcome | None = None, action: str | None = None
+    ) -> Iterator[tuple[int, pa.Table]]:
         """Impressions as of `impression_chunks`, as columns.
 
         Args:
             columns: Names from `IMPRESSION_COLUMNS`, and what each is to hold.
+            outcome: Which impressions; all where absent.
+            action: Only impressions on which this action of the environment was taken.
         """
         import pyarrow as pa
 
-        schema = pa.schema([("arm_id", pa.int64()), *columns.items()])
+        schema, most = pa.schema([("arm_id", pa.int64()), *columns.items()]), open_log.CHUNK_ROWS
+        places = [IMPRESSION_COLUMNS[name] for name in columns]
         with self._connected() as connection:
             behind = columnar(connection)
-            if behind is not None:
-                found = impressions_in_parts(behind, [IMPRESSION_COLUMNS[name] for name in columns])
-                yield from _by_arm(rechunked(found, CHUNK_ROWS, schema))
-                return
-        yield from _by_arm(self._batches(_impressions(tuple(columns)), schema))
+            if behind is None:
+                conditions = [
+                    *((OUTCOMES[outcome],) if outcome else ()),
+                    *((f"EXISTS {given('1', action)}",) if action else ()),
+                ]
+                found = impressions_in_tables(one_state(connection), places, conditions)
+            elif action is None:
+                found = impressions_in_parts(behind, places, outcome)
+            else:
+                found = tables_of(behind.batches(_impressions(columns, outcome, action), most))
+            yield from _by_arm(rechunked(found, most, schema))
 
     def table_chunks(self, name: str, key: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[int, list[Row]]]:
         """As `impression_chunks`, of another table that hangs on sessions, in the order of its key."""
@@ -161,8 +177,20 @@ def _by_arm(batches: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
             yield int(arms[begin]), batch.slice(begin, end - begin).drop_columns("arm_id")
 
 
-def _impressions(columns: Sequence[str], outcome: Outcome | None = None, action: str | None = None) -> str:
-    """The query behind `StreamReader.impression_chunks`."""
+def _kind_of(place: str) -> pa.DataType:
+    """What a column of impressions is as a Python value: truth values are 0 and 1, as SQLite has them."""
+    import pyarrow as pa
+
+    table, _, name = place.partition(".")
+    kinds = {"integer": pa.int64(), "float": pa.float64(), "text": pa.string()}
+    found = metadata.tables.get(table)
+    if found is None or name not in found.columns:
+        return pa.string()  # the name of an arm
+    return kinds[kinds_of(found)[found.columns.keys().index(name)]]
+
+
+def _impressions(columns: Iterable[str], outcome: Outcome | None = None, action: str | None = None) -> str:
+    """The query behind `StreamReader.impression_batches` where DuckDB is to look for an action."""
     wanted = [IMPRESSION_COLUMNS[name] for name in columns]
     joins = [
         f" CROSS JOIN {table}"
@@ -172,7 +200,7 @@ def _impressions(columns: Sequence[str], outcome: Outcome | None = None, action:
     conditions = [
         *("agents.agent_id = sessions.agent_id" for join in joins if "agents" in join),
         *("items.item_id = impressions.item_id" for join in joins if "items" in join),
-        *((f"impressions.{_OUTCOMES[outcome]}",) if outcome else ()),
+        *((f"impressions.{OUTCOMES[outcome]}",) if outcome else ()),
         *((f"EXISTS {given('1', action)}",) if action else ()),
     ]
     return in_order("impressions", ("impression_id",), ["sessions.arm_id", *wanted], "".join(joins), conditions)

@@ -15,7 +15,7 @@ from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports import open_bandit
 from groundlings.experiments.exports.export import export_run
-from groundlings.experiments.exports.folders import folder_names
+from groundlings.experiments.exports.folders import folder_names, partition_value
 from groundlings.experiments.exports.registry import FORMATS
 from groundlings.experiments.exports.synthesis import synthesise
 from groundlings.experiments.running.simulating import log_experiment
@@ -123,6 +123,23 @@ def test_what_a_format_cannot_carry_is_refused_and_leaves_nothing_behind(name, c
 
 def test_folder_names_differ_whatever_the_arms_are_called():
     assert folder_names(["A b", "a/b", "../x", "", "a_B-2", "..."]) == ["A_b", "a_b-2", "x", "arm", "a_B-2-2", "arm-2"]
+
+
+def test_long_names_make_folders_that_a_disk_takes_and_that_differ():
+    long = ["a" * 300, "a" * 301, "\N{FAMILY}" * 90, "\N{FAMILY}" * 91, "'" * 66]
+    for names in (folder_names(long), [f"arm={partition_value(name)}" for name in long]):
+        assert len(set(names)) == len(long)
+        assert max(len(name.encode()) for name in names) < 250
+    assert partition_value("\N{FAMILY} a/b.") == "%F0%9F%91%AA%20a%2Fb."
+    assert partition_value("\N{FAMILY}" * 90).startswith("%F0%9F%91%AA" * 8)
+
+
+@pytest.mark.parametrize("name", ["parquet", "trec"])
+def test_an_arm_may_have_a_longer_name_than_a_folder(name, run, tmp_path):
+    shutil.copytree(run, tmp_path / "changed")
+    with sqlite3.connect(tmp_path / "changed/log.db") as connection:
+        connection.execute("UPDATE arms SET name = hex(zeroblob(150)) || name")
+    assert export_run(tmp_path / "changed", name, tmp_path / "out").written.rows
 
 
 def test_synthesise_gives_what_run_and_export_give(config, run, tmp_path):

@@ -317,7 +317,9 @@ def test_check_says_from_where_agents_ask(changes, line):
     assert next(build_plan(config_of(2, SCRIPTED, **changes)).execution.lines) == line
 
 
-@pytest.mark.parametrize(("at_once", "line"), [(255, "process: agents ask"), (256, "pool, 4 client processes: about 16")])
+@pytest.mark.parametrize(
+    ("at_once", "line"), [(255, "process: agents ask"), (256, "pool, 4 client processes: about 16")]
+)
 def test_by_themselves_agents_ask_from_several_processes_where_many_do_at_once(at_once, line, monkeypatch):
     monkeypatch.setattr("groundlings.experiments.running.execution._FEWEST_SESSIONS", 16)
     monkeypatch.setattr("groundlings.experiments.running.execution.usable_cores", lambda: 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -110,3 +111,18 @@ def test_a_process_that_is_gone_is_not_alive(tmp_path) -> None:
     gone |= {"sessions_per_second": None}
     (tmp_path / LIVE_NAME).write_text(json.dumps(gone))
     assert not read_live(tmp_path).alive
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system does not say when a process began")
+def test_a_process_that_was_given_the_number_of_one_that_is_gone_is_not_alive(tmp_path) -> None:
+    with LiveFile(Heard()) as live:
+        live.event(RunBegins(tmp_path))
+        until(lambda: read_live(tmp_path))
+        told = json.loads((tmp_path / LIVE_NAME).read_text()) | {"written_at": 0}
+    for changed, alive in (
+        ({}, True),
+        ({"process_began": told["process_began"] - 1}, False),
+        ({"process_began": None}, True),
+    ):
+        (tmp_path / LIVE_NAME).write_text(json.dumps(told | changed))
+        assert read_live(tmp_path).alive is alive

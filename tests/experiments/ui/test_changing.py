@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import sqlite3
 from contextlib import AsyncExitStack
@@ -131,3 +132,17 @@ def test_a_link_in_the_place_of_the_file_is_not_followed(running, tmp_path) -> N
         "site": {"max_pages": 1},
         "day": 2,
     }
+
+
+@pytest.mark.parametrize("before", ['{"site": {"page_size": 3}}', '{"site": {"page_'])
+def test_a_request_begins_a_line_of_its_own_whatever_stands_before_it(running, before) -> None:
+    (running / REQUESTS_NAME).write_text(before)
+    ask_for_change(running, ["popular"], "max_pages", "1", "2")
+    first, second, end = (running / REQUESTS_NAME).read_text().split("\n")
+    assert (first, json.loads(second)["site"], end) == (before, {"max_pages": 1}, "")
+
+
+def test_a_pipe_in_the_place_of_the_file_is_not_waited_for(running) -> None:
+    os.mkfifo(running / REQUESTS_NAME)
+    with pytest.raises(RunDirectoryError, match="no plain file"):
+        ask_for_change(running, ["popular"], "max_pages", "1", "2")

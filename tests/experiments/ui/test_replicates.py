@@ -6,7 +6,11 @@ import os
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urljoin
 
 import pytest
@@ -145,3 +149,29 @@ def test_of_what_a_command_said_nothing_is_read_elsewhere_or_waited_for(tmp_path
     (tmp_path / OUTPUT_NAME).unlink()
     os.mkfifo(tmp_path / OUTPUT_NAME)
     assert Resumptions().of(tmp_path).said == ""
+
+
+def test_two_servers_resume_a_run_once_and_keep_what_the_command_says(tmp_path, monkeypatch) -> None:
+    waiting = ["-c", "print('going on', flush=True); import time; time.sleep(600)"]
+    started = []
+
+    def start(command, **options):
+        started.append(subprocess.Popen([sys.executable, *waiting], **options))
+        return started[-1]
+
+    monkeypatch.setattr(resuming, "subprocess", SimpleNamespace(Popen=start, DEVNULL=subprocess.DEVNULL, STDOUT=-2))
+    (tmp_path / "config.yaml").write_text("name: x")
+    servers = Resumptions(), Resumptions()
+    try:
+        for server in servers:
+            server.begin(tmp_path)
+            assert server.of(tmp_path).going
+        assert len(started) == 1
+        while servers[1].of(tmp_path).said != "going on":
+            time.sleep(0.01)
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    assert not servers[1].of(tmp_path).going
+    assert servers[1].of(tmp_path).said == "going on"

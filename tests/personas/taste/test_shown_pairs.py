@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 
 import numpy as np
@@ -135,7 +136,7 @@ def test_whole_tables_hold_all_that_was_counted(crowd):
 
 
 def test_counts_are_those_of_a_walk_through_each_history(crowd, monkeypatch):
-    monkeypatch.setattr("groundlings.personas.taste.co_occurrence._STEPS_AT_ONCE", 500)
+    monkeypatch.setattr("groundlings.personas.taste.co_occurrence._PAIRS_AT_ONCE", 500)
     users, items, _ = histories(crowd)
     counted = np.zeros((80, 80))
     for user in range(300):
@@ -216,6 +217,27 @@ def test_kept_pairs_have_the_value_that_was_computed(asked):
             assert np.array_equal(memory.of(users, items), users * 100.0 + items)
     # The second time nothing was computed: 410 pairs never share a place of the table.
     assert len(calls) <= len(asked)
+
+
+def test_what_a_forked_process_has_computed_is_known_here():
+    memory = PairMemory(lambda users, items: users / 3 + items, 10)
+    users, items = np.arange(20), np.arange(20) % 10
+    child = os.fork()
+    if child == 0:
+        memory.of(users, items)
+        os._exit(0)
+    os.waitpid(child, 0)
+    memory._compute = None  # nothing is left to compute
+    assert np.array_equal(memory.of(users, items), users / 3 + items)
+
+
+def test_what_two_processes_wrote_half_each_is_computed_anew():
+    memory = PairMemory(lambda users, items: users / 3 + items, 10)
+    first, second = (np.array([pair]) for pair in (4, 7))
+    memory.of(first, second)
+    place = np.flatnonzero(memory._values)
+    memory._values[place] = 0.25  # the value of another pair, beside the mark of this one
+    assert memory.of(first, second) == 4 / 3 + 7
 
 
 def test_a_copy_of_a_taste_in_another_process_says_the_same_and_carries_nothing_that_was_computed(toy_taste):

@@ -18,6 +18,10 @@ from tests.simulator.log.test_postgres import SMALL, small
         ("postgres://me@host/db-s3cret", "expected postgresql://"),
         ("postgresql://me@host-s3cret", "expected postgresql://"),
         ("sqlite:///s3cret.db", "expected postgresql://"),
+        ("postgresql://s3cret@host..org/db", "expected postgresql://"),
+        ("postgresql://s3cret@host\ud800/db", "expected postgresql://"),
+        (f"postgresql://s3cret@{64 * 'a'}.org/db", "expected postgresql://"),
+        ("postgresql://s3cret@/db?host=there,host..org", "expected postgresql://"),
     ],
 )
 def test_an_address_with_a_password_or_of_something_else_is_refused_and_not_repeated(tmp_path, url, message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import time
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import migrations
 from groundlings.simulator.log.commit_window import WINDOW_SECONDS
 from groundlings.simulator.log.digest import digest
+from groundlings.simulator.log.digest_version import WITH_DIGEST
 from groundlings.simulator.log.faults import named_faults
 from groundlings.simulator.log.store import LOG_NAME, open_log
 from groundlings.simulator.log.writer import ArmRow, LogWriter
@@ -25,7 +27,7 @@ from groundlings.simulator.log.writer import ArmRow, LogWriter
 RUN = {
     "run_id": "r1", "experiment": "x", "seed": 1, "config": "{}", "config_hash": "c", "dataset": "toy",
     "dataset_hash": "d", "dataset_source": "made up", "dataset_licence": "none", "page_size": 2, "max_pages": 2,
-    "like_from": 4.0, "mind": "{}", "model_fingerprint": None, "versions": "{}", "synthetic": True,
+    "like_from": 4.0, "mind": "{}", "model_fingerprint": None, "versions": json.dumps(WITH_DIGEST), "synthetic": True,
 }  # fmt: skip
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 
 import duckdb
 import pytest
@@ -27,3 +29,12 @@ def test_a_signal_ends_a_query_as_it_ends_anything_else():
 def test_what_the_query_itself_gets_wrong_stays_what_it_is():
     with pytest.raises(RuntimeError, match="something else"), stoppable():
         raise RuntimeError("something else")
+
+
+def test_a_long_query_draws_no_bar_into_what_a_program_prints():
+    asked = (
+        "from pathlib import Path; from groundlings.simulator.log.query_engine import QueryEngine;"
+        "print(QueryEngine(Path('.')).connection.execute(\"SELECT current_setting('enable_progress_bar')\").fetchone())"
+    )
+    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout
+    assert said == "(False,)\n"

@@ -1,4 +1,4 @@
-"""The digest of rows in parts is that of the same rows in one file, whatever stands in them."""
+"""The digest of rows in parts is that of the same rows in one file, whatever stands in them and in either version."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
@@ -43,7 +44,7 @@ def rows_of_two_arms(draw):
     return {"sessions": sessions, "impressions": impressions, "events": events}
 
 
-def digest_in(store: SqliteStore, rows: dict[str, list[tuple[object, ...]]]) -> str:
+def digest_in(store: SqliteStore, rows: dict[str, list[tuple[object, ...]]], version: int) -> str:
     connection = WritingConnection(store)
     connection.open()
     with connection.transaction() as transaction:
@@ -69,19 +70,21 @@ def digest_in(store: SqliteStore, rows: dict[str, list[tuple[object, ...]]]) -> 
                 transaction.execute(insert(files.parts), asdict(part))
     connection.close()
     engine = open_log(store)
-    found = digest(engine)
+    found = digest(engine, version)
     engine.dispose()
     return found
 
 
+@pytest.mark.parametrize("version", [1, 2])
 @settings(max_examples=8, deadline=None)
 @given(rows=rows_of_two_arms())
-def test_any_text_and_any_number_gives_the_digest_of_the_same_rows_in_one_file(rows):
+def test_any_text_and_any_number_gives_the_digest_of_the_same_rows_in_one_file(version, rows):
     with TemporaryDirectory() as folder:
         file, apart = Path(folder) / "file", Path(folder) / "apart"
         file.mkdir()
         apart.mkdir()
-        assert digest_in(ParquetStore(apart / "log.db"), rows) == digest_in(SqliteStore(file / "log.db"), rows)
+        there, here = ParquetStore(apart / "log.db"), SqliteStore(file / "log.db")
+        assert digest_in(there, rows, version) == digest_in(here, rows, version)
 
 
 def test_a_share_of_the_people_at_a_time_gives_the_same(monkeypatch, tmp_path):
@@ -95,7 +98,7 @@ def test_a_share_of_the_people_at_a_time_gives_the_same(monkeypatch, tmp_path):
         monkeypatch.setattr("groundlings.simulator.log.row_texts._ROWS_AT_ONCE", most)
         folder = tmp_path / str(most)
         folder.mkdir()
-        found.add(digest_in(ParquetStore(folder / "log.db"), rows))
+        found.add(digest_in(ParquetStore(folder / "log.db"), rows, 1))
     (folder / "file").mkdir()
-    found.add(digest_in(SqliteStore(folder / "file" / "log.db"), rows))
+    found.add(digest_in(SqliteStore(folder / "file" / "log.db"), rows, 1))
     assert len(found) == 1

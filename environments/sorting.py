@@ -1,0 +1,67 @@
+"""Orders and sets of many whole numbers, by sorting the numbers themselves: several times quicker than their places."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groundlings.environments.arrays import BoolArray, IntArray
+
+_BITS = 63
+
+
+def order_of(numbers: NDArray[np.integer]) -> IntArray:
+    """Places by ascending number, equal ones in the order they have, as of a stable `argsort`, shape (n,).
+
+    Number and place are sorted as one integer where they fit into one.
+
+    Args:
+        numbers: From 0 on, shape (n,).
+    """
+    place_bits = len(numbers).bit_length()
+    if int(numbers.max(initial=0)).bit_length() + place_bits > _BITS:
+        return np.argsort(numbers, kind="stable")
+    packed = numbers.astype(np.int64)
+    packed <<= place_bits
+    packed |= np.arange(len(numbers))
+    packed.sort()
+    packed &= (1 << place_bits) - 1
+    return packed
+
+
+def pair_keys(first: NDArray[np.integer], second: NDArray[np.integer], n_second: int) -> tuple[IntArray, int]:
+    """One number per pair, ascending by the first and then by the second, and the bits that the second takes of it.
+
+    Args:
+        first: Numbers from 0 on, shape (n,).
+        second: From 0 to `n_second` - 1, shape (n,).
+        n_second: How many there are.
+    """
+    bits = max(n_second - 1, 0).bit_length()
+    keys = first.astype(np.int64)
+    keys <<= bits
+    keys |= second
+    return keys, bits
+
+
+def distinct(numbers: NDArray[np.integer]) -> IntArray:
+    """Each number once, ascending; as `np.unique`, which takes several times as long where many are different."""
+    found = np.sort(numbers)
+    new = np.ones(len(found), dtype=np.bool_)
+    np.not_equal(found[1:], found[:-1], out=new[1:])
+    return found[new].astype(np.int64)
+
+
+def are_among(numbers: IntArray, others: IntArray) -> BoolArray:
+    """Whether each number is among others, shape (n,); both from 0 on. As `np.isin`, of many different ones.
+
+    Looked up in ascending order, each is found near the one before it.
+    """
+    if not len(others):
+        return np.zeros(len(numbers), dtype=np.bool_)
+    order = order_of(numbers)
+    ordered, others = numbers[order], np.sort(others)
+    place = np.minimum(np.searchsorted(others, ordered), len(others) - 1)
+    found = np.empty(len(numbers), dtype=np.bool_)
+    found[order] = others[place] == ordered
+    return found

@@ -1,0 +1,1 @@
+"""Environments for reinforcement learning: a policy chooses the pages, simulated people answer."""

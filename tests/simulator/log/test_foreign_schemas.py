@@ -1,0 +1,41 @@
+"""A run directory names the schema of its log, and whoever made the directory may have named somebody's tables."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.archive.inventory import delete_run
+from groundlings.simulator.log.postgres import PostgresStore
+from groundlings.simulator.log.writer import LogWriter
+
+
+@pytest.fixture
+def handed_over(server, database, tmp_path):
+    """A run directory of somebody else's, by the schema that it names; the user's own table lies in that schema."""
+
+    def made(schema: str):
+        server.run(f"CREATE SCHEMA IF NOT EXISTS {schema}", database)
+        server.run(f"CREATE TABLE {schema}.orders AS SELECT 1 AS number", database)
+        (tmp_path / "config.yaml").write_text("name: x\n")
+        (tmp_path / "log.json").write_text(json.dumps({"url": server.url(database), "schema": schema}))
+        return tmp_path
+
+    return made
+
+
+@pytest.mark.parametrize("schema", ["public", "orders_of_2020", "groundlings", "run_of_the_shop"])
+def test_deleting_a_run_removes_no_schema_that_is_none_of_a_run(server, database, handed_over, schema):
+    with pytest.raises(RunDirectoryError, match="schema"):
+        delete_run(handed_over(schema))
+    assert server.run(f"SELECT number FROM {schema}.orders", database) == [(1,)]
+
+
+def test_deleting_a_run_removes_the_schema_that_was_made_for_it(server, database, handed_over):
+    with LogWriter(PostgresStore(server.url(database), "run_made")):
+        pass
+    delete_run(handed_over("run_made"))
+    assert not server.run("SELECT 1 FROM pg_namespace WHERE nspname = 'run_made'", database)
+    assert not server.run("SELECT 1 FROM groundlings.logs", database)
