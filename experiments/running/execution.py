@@ -16,7 +16,6 @@ from groundlings.personas.mind import AsksModel, looks_back
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.registry import parts_of
 from groundlings.simulator.arm import Arm
-from groundlings.simulator.engines.clients import ClientProcesses
 from groundlings.simulator.engines.engine import IN_PROCESS, Engine, may_wait, not_ours
 from groundlings.simulator.engines.pool import WorkerPool, why_no_fork
 
@@ -101,7 +100,11 @@ class Execution:
             case "process":
                 return IN_PROCESS
             case "pool":
-                return ClientProcesses(self.workers or 1, tell) if self.asks else WorkerPool(self.workers or 1, tell)
+                if not self.asks:
+                    return WorkerPool(self.workers or 1, tell)
+                from groundlings.simulator.engines.clients import ClientProcesses
+
+                return ClientProcesses(self.workers or 1, tell)
             case "ray":
                 from groundlings.simulator.engines.ray_cluster import RayCluster
 

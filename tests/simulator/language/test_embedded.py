@@ -117,3 +117,32 @@ def test_a_file_that_is_no_model_is_told(tmp_path):
     path.write_bytes(os.urandom(2048))
     with pytest.raises(ProviderError, match=r"llama\.cpp cannot load .*no\.gguf"):
         asyncio.run(build_chat_model(ModelConfig(embedded=EmbeddedOptions(path=path))))
+
+
+def test_two_client_processes_ask_one_server_for_the_run_of_one(tmp_path):
+    from groundlings.experiments.config.schema import ExperimentConfig
+    from groundlings.experiments.running.simulating import log_experiment
+    from groundlings.simulator.language.build import own_weights
+    from groundlings.simulator.language.embedded import EmbeddedModel, ServerSettings
+    from groundlings.simulator.log.reader import LogReader
+
+    server = asyncio.run(EmbeddedModel.open(ServerSettings(asyncio.run(own_weights()))))
+    digests = []
+    for engine in ({"engine": "process"}, {"engine": "pool", "workers": 2}):
+        place = tmp_path / f"{engine['engine']}.db"
+        config = {
+            "name": "served",
+            "seed": 1,
+            "dataset": {"name": "toy", "toy": {"n_users": 3, "n_items": 20, "interactions_per_user": 5}},
+            "simulation": {"concurrency": 2},
+            "site": {"page_size": 2, "max_pages": 1},
+            "mind": {"kind": "language", "model": {"provider": "endpoint", "base_url": server.base_url}},
+            "arms": [{"name": "popular", "recommender": "popular"}],
+            "execution": engine,
+        }
+        log_experiment(ExperimentConfig.model_validate(config), place)
+        with LogReader(place) as log:
+            digests.append(log.digest())
+            assert log.calls(columns=["status"])["status"].tolist() == ["ok"] * 3
+    asyncio.run(server.close())
+    assert digests[0] == digests[1]
