@@ -27,6 +27,7 @@ from groundlings.environments.errors import (
 )
 from groundlings.experiments.cli.faults import errors, fault_of_memory, out_of_memory, usage_error
 from groundlings.experiments.cli.help_pages import BELIEVE, COMPARE, DATA, MODELS, RUN, Commands
+from groundlings.experiments.cli.options import Hours, Rate, SeedOption, SetOption
 from groundlings.experiments.cli.signals import Stopped
 from groundlings.experiments.cli.streams import patient_streams
 from groundlings.experiments.terminal import Terminal, escape, say
@@ -43,17 +44,12 @@ app = typer.Typer(
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML).")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
-]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")]
 
 CTRL_C = 130
 
 _OBJECTS_BEFORE_COLLECTING = 100_000
-"""New objects after which Python looks for cycles; with its own 700 a tenth of a short command goes into looking through
-modules that stay."""
+"""New objects after which Python looks for cycles; with its own 700 a tenth of a short command goes into looking
+through modules that stay."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -75,21 +71,7 @@ def groundlings(
 
 @app.command(rich_help_panel=RUN)
 def check(
-    config: ConfigArgument,
-    changes: SetOption = None,
-    seed: SeedOption = None,
-    server_rate: Annotated[
-        float | None,
-        typer.Option(
-            "--server-rate",
-            metavar="N",
-            min=0.001,
-            help="Answers per second of one model server, for the plan; `groundlings model check --rate` measures it.",
-        ),
-    ] = None,
-    hours: Annotated[
-        float, typer.Option("--hours", metavar="H", min=0.01, help="How long asking may take, for the plan.")
-    ] = 1.0,
+    config: ConfigArgument, changes: SetOption = None, seed: SeedOption = None, rate: Rate = None, hours: Hours = 1.0
 ) -> None:
     """Validate an experiment file and print what a run would do and cost.
 
@@ -115,7 +97,7 @@ def check(
 
     with told_of_named_code(tell):
         plan = build_plan(load_config(config, changes or (), seed), progress=TerminalProgress(console))
-        print_plan(plan, console, Wish(server_rate, hours))
+        print_plan(plan, console, Wish(rate, hours))
 
 
 @app.command(rich_help_panel=RUN)
