@@ -28,6 +28,7 @@ from groundlings.environments.errors import (
 )
 from groundlings.experiments.cli.faults import errors, fault_of_memory, out_of_memory, usage_error
 from groundlings.experiments.cli.help_pages import BELIEVE, COMPARE, DATA, MODELS, RUN, Commands
+from groundlings.experiments.cli.options import Hours, Rate, SeedOption, SetOption
 from groundlings.experiments.cli.signals import Stopped
 from groundlings.experiments.cli.streams import patient_streams
 from groundlings.experiments.terminal import Terminal, escape, say
@@ -44,11 +45,6 @@ app = typer.Typer(
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML).")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
-]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")]
 
 CTRL_C = 130
 
@@ -75,7 +71,9 @@ def groundlings(
 
 
 @app.command(rich_help_panel=RUN)
-def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = None) -> None:
+def check(
+    config: ConfigArgument, changes: SetOption = None, seed: SeedOption = None, rate: Rate = None, hours: Hours = 1.0
+) -> None:
     """Validate an experiment file and print what a run would do and cost.
 
     Code that the file names as `module:Class` is imported, and so run; each is named before.
@@ -83,6 +81,7 @@ def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = 
     from groundlings.environments.plugins import NamedCode, told_of_named_code
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_config
+    from groundlings.experiments.running.asking_time import Wish
     from groundlings.experiments.running.cost import print_plan
     from groundlings.experiments.running.plan import build_plan
 
@@ -99,7 +98,7 @@ def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = 
 
     with told_of_named_code(tell):
         plan = build_plan(load_config(config, changes or (), seed), progress=TerminalProgress(console))
-        print_plan(plan, console)
+        print_plan(plan, console, Wish(rate, hours))
 
 
 @app.command(rich_help_panel=RUN)
