@@ -28,7 +28,7 @@ from groundlings.environments.errors import (
 )
 from groundlings.experiments.cli.faults import errors, fault_of_memory, out_of_memory, usage_error
 from groundlings.experiments.cli.help_pages import BELIEVE, COMPARE, DATA, MODELS, RUN, Commands
-from groundlings.experiments.cli.options import Hours, Rate, SeedOption, SetOption
+from groundlings.experiments.cli.options import ConfigArgument, Hours, Rate, RunArgument, SeedOption, SetOption, Version
 from groundlings.experiments.cli.signals import Stopped
 from groundlings.experiments.cli.streams import patient_streams
 from groundlings.experiments.terminal import Terminal, escape, say
@@ -43,9 +43,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML).")]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
-
 CTRL_C = 130
 
 _OBJECTS_BEFORE_COLLECTING = 100_000
@@ -53,20 +50,8 @@ _OBJECTS_BEFORE_COLLECTING = 100_000
 through modules that stay."""
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        say(f"groundlings {version('groundlings')}")
-        raise typer.Exit
-
-
 @app.callback()
-def groundlings(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
+def groundlings(version: Version = False) -> None:
     """Test a recommender on simulated users before real users see it."""
 
 
