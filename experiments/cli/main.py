@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import errno
-import gc
 import logging
 import os
 import sys
 import traceback
 import warnings
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -30,6 +28,7 @@ from groundlings.experiments.cli.faults import errors, fault_of_memory, out_of_m
 from groundlings.experiments.cli.help_pages import BELIEVE, COMPARE, DATA, MODELS, RUN, Commands
 from groundlings.experiments.cli.options import ConfigArgument, Hours, Rate, RunArgument, SeedOption, SetOption, Version
 from groundlings.experiments.cli.signals import Stopped
+from groundlings.experiments.cli.startup import collect_seldom, load_mesa
 from groundlings.experiments.cli.streams import patient_streams
 from groundlings.experiments.terminal import Terminal, escape, say
 
@@ -44,10 +43,6 @@ app = typer.Typer(
 )
 
 CTRL_C = 130
-
-_OBJECTS_BEFORE_COLLECTING = 100_000
-"""New objects after which Python looks for cycles; with its own 700 a tenth of a short command goes into looking
-through modules that stay."""
 
 
 @app.callback()
@@ -117,8 +112,7 @@ def run(
     ] = False,
 ) -> None:
     """Simulate all arms, write the log, then summary and report."""
-    # Loads Mesa, which then looks through all frames and modules: first, because there are few now.
-    import_module("groundlings.simulator.session_schedule")
+    load_mesa()
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.cli.run_output import print_as_json, print_outcome
     from groundlings.experiments.cli.ui import check_installed, opening_a_page
@@ -305,7 +299,7 @@ def main() -> None:
     It exits with 0 when it is done, 1 for a fault of ours or where too little could be read, 2 for something the user
     can mend, 3 for a verdict to fail on, and where it was stopped with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP).
     """
-    gc.set_threshold(_OBJECTS_BEFORE_COLLECTING, *gc.get_threshold()[1:])
+    collect_seldom()
     warnings.showwarning = _show_warning
     if logging.lastResort is not None:  # what other packages log where nobody listens
         logging.lastResort.setFormatter(CleanFormatter())
