@@ -1,10 +1,13 @@
-"""Options of commands that read an experiment file."""
+"""Options and arguments that several commands share."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from groundlings.experiments.terminal import say
 
 SetOption = Annotated[
     list[str] | None,
@@ -21,3 +24,19 @@ Rate = Annotated[
     ),
 ]
 Hours = Annotated[float, typer.Option("--hours", metavar="H", min=0.01, help="How long asking may take, for the plan.")]
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML).")]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        say(f"groundlings {version('groundlings')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
+from groundlings.environments.cores import usable_cores
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.config.designs import INTERLEAVED, InterleavingDesign, SplitDesign, shares_of
 from groundlings.experiments.config.schema import LanguageMindConfig, PluginMindConfig
@@ -197,13 +197,6 @@ def _arms(
         return {INTERLEAVED: made}
     later = {name: {key: each for key, each in swaps.items() if key.partition(".")[2] == name} for name in made}
     return {name: {name: recommender, **later[name]} for name, recommender in made.items()}
-
-
-def usable_cores() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _largest_day(plan: Plan) -> tuple[int, int]:

@@ -18,7 +18,7 @@ _A_MILLION = 1_000_000
 class Prices(BaseModel):
     """What a million tokens cost, in any one currency."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     prompt: float = Field(ge=0)
     """Read for the first time."""
@@ -37,7 +37,7 @@ class Prices(BaseModel):
 class BudgetConfig(BaseModel):
     """What a run may take at most; none = no limit. Replies read from a store take nothing."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     calls: int | None = Field(default=None, ge=0)
     """Answered calls."""
