@@ -16,6 +16,7 @@ from groundlings.recommenders.base import fitted
 from groundlings.recommenders.candidates import Candidates, best_stored, parts_of_rows
 from groundlings.recommenders.collaborative import RetrievingCollaborative
 from groundlings.recommenders.compiled import compiled
+from groundlings.recommenders.nearest_items import LARGE, nearest_items, short
 from groundlings.recommenders.strengths import Weights
 
 
@@ -52,16 +53,19 @@ class ItemKnnRecommender(RetrievingCollaborative):
         counts = sp.csr_matrix(matrix).astype(np.float64)
         counts.sort_indices()
         weighted = tools.tf_idf_weight(counts) if self.weighting == "tf_idf" else counts
-        computer = compiled("irspack.recommenders._knn").CosineSimilarityComputer(
-            weighted.T,
-            self.shrinkage,
-            True,  # cosines, and not sums of products
-            usable_cores(),  # each item's neighbours are the same whichever thread finds them
-        )
-        similarity = tools.remove_diagonal(computer.compute_similarity(counts.T, self.neighbours))
         self._histories = matrix
-        self._similarity = sp.csr_array(similarity.tocsc())
-        self._near = _short(self._similarity)
+        if matrix.shape[0] > LARGE:
+            self._similarity = nearest_items(counts, weighted, self.neighbours, self.shrinkage)
+        else:
+            computer = compiled("irspack.recommenders._knn").CosineSimilarityComputer(
+                weighted.T,
+                self.shrinkage,
+                True,  # cosines, and not sums of products
+                usable_cores(),  # each item's neighbours are the same whichever thread finds them
+            )
+            similarity = tools.remove_diagonal(computer.compute_similarity(counts.T, self.neighbours))
+            self._similarity = sp.csr_array(similarity.tocsc())
+        self._near = short(self._similarity)
 
     def affinity(self, users: IntArray) -> FloatArray:
         """See `CollaborativeRecommender.affinity`."""
@@ -72,7 +76,7 @@ class ItemKnnRecommender(RetrievingCollaborative):
         """See `RetrievingCollaborative.retrieve`: items that neighbour on the history; all others score 0."""
         n_items = self._similarity.shape[1]
         neighbours = np.diff(self._similarity.indptr)
-        rows = _short(rows_of(self._histories, users))
+        rows = short(rows_of(self._histories, users))
         reached = np.add.reduceat(np.append(neighbours[rows.indices], 0), rows.indptr[:-1]) * (np.diff(rows.indptr) > 0)
         found = Candidates(np.empty((len(users), width), dtype=np.int32), np.empty((len(users), width)))
         for part in parts_of_rows(np.minimum(reached, n_items)):
@@ -105,9 +109,3 @@ class ItemKnnRecommender(RetrievingCollaborative):
             for matrix in (self._histories, self._similarity)
             for array in (matrix.indptr, matrix.indices, matrix.data)
         )
-
-
-def _short(matrix: sp.csr_array) -> sp.csr_array:
-    """The same matrix with places of 32 bits, by which products take less time."""
-    places = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
-    return sp.csr_array((matrix.data, *places), shape=matrix.shape)

@@ -5,8 +5,8 @@ share are the same for everybody. More users make them a little more exact, and 
 to `MANY` users nothing is left out. What is about a user is always measured on that user's own history, and what is
 counted of an item (popularity, season, bias) always on everybody.
 
-What it costs, on validation users of MovieLens-1M with `MANY` set to half of all users: an AUC of appeal of .9246
-beside .9255, and .9236 with shorter lists of similar users as well (`groundlings.personas.taste.similar_users`).
+What it costs, with `MANY` set to half of the users of MovieLens-1M, on 1,000 of its validation users: an AUC of appeal of
+.9246 beside .9255, and .9241 with similar users found by way of a tenth of each item's latest users as well.
 """
 
 from __future__ import annotations
