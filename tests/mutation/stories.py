@@ -22,6 +22,7 @@ _LOG = (
     "tests/simulator/log/test_recommender_calls.py",
     "tests/simulator/log/test_row_layout.py",
     "tests/simulator/log/test_writer.py",
+    "tests/simulator/log/test_writing_in_parts.py",
 )
 _METRICS = (
     "tests/experiments/analysis/test_metric_definitions.py",

@@ -190,3 +190,8 @@ def test_where_nobody_comes_nobody_asks_what_the_recommender_has_learnt(live, re
     assert asked == []
     live(Rule())
     assert len(asked) == 2, "once a day"
+
+
+def test_a_log_reaches_the_days_of_its_sessions_and_no_later_one():
+    past = Past((PastDay(0, np.arange(2)), PastDay(2, np.arange(1))))
+    assert [past.reaches(day) for day in range(4)] == [True, True, True, False]
