@@ -23,9 +23,9 @@ from typing import Literal, TypeAlias
 from rich.console import Console
 from rich.table import Table
 
+from groundlings.environments.cores import usable_cores
 from groundlings.experiments.config.execution import ExecutionConfig
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.running.execution import usable_cores
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, build_plan
 from groundlings.experiments.running.simulating import simulate
